@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# cplug - the CNI plugin suite in C.   make help tells the targets.
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/bash
+
+# ---- what there is ---------------------------------------------------------
+# The floors: a file of lib/ includes only headers that stand before its own
+# (make floors).  The order of this list is the architecture.
+LIB := util log mem tx  ip name cj  file netns exec  rt sysctl nft ct diag \
+       link addr route port resolv nat  result call cni ipam iface
+
+# Every plugin type is a name of the one executable, bin/cplug.
+PLUGINS := bridge loopback portmap host-local
+NAMES   := $(PLUGINS) cnitool
+
+SOURCES := $(wildcard lib/*.c plugins/*.c ipam/*.c cnitool/*.c)
+
+# ---- how it is built -------------------------------------------------------
+CC         ?= cc
+ifeq ($(origin CC),default)
+CC         := gcc
+endif
+CLANG_TIDY ?= clang-tidy
+V          ?= 0
+SAN        ?= 0
+Q          := $(if $(filter 0,$(V)),@)
+say         = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' $(1) $(2))
+
+BUILD := build/$(if $(filter 1,$(SAN)),san,$(if $(filter 1,$(STATIC)),static,default))
+BIN   := $(if $(filter 1,$(SAN)),build/san/bin,$(if $(filter 1,$(STATIC)),build/static/bin,bin))
+
+PREFIX  ?= /usr/local
+BINDIR  ?= /opt/cni/bin
+CONFDIR ?= /etc/cni/net.d
+MANDIR  ?= $(PREFIX)/share/man
+SBINDIR ?= $(PREFIX)/bin
+DESTDIR ?=
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla -Wundef \
+	-Wwrite-strings -Wpointer-arith -Wcast-qual -Wconversion -Wimplicit-fallthrough
+HARDEN := -fstack-protector-strong -fPIE -fvisibility=hidden -ffunction-sections -fdata-sections
+NLINC := $(shell pkg-config --cflags libnl-3.0 2>/dev/null || echo -I/usr/include/libnl3)
+CPPFLAGS += -D_GNU_SOURCE -Ilib $(NLINC)
+CFLAGS ?= -O2 -g
+ALL_CFLAGS = -std=gnu11 $(WARN) $(HARDEN) $(CFLAGS)
+ALL_LDFLAGS = -Wl,--gc-sections -Wl,-z,relro,-z,now $(LDFLAGS)
+ifeq ($(SAN),1)
+ALL_CFLAGS += -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+ALL_LDFLAGS += -fsanitize=address,undefined
+else
+CPPFLAGS += -D_FORTIFY_SOURCE=2
+endif
+
+# libnl, libnftnl and jansson are linked from their archives where there are
+# any (Debian has them): five shared libraries cost half a millisecond at every
+# start.  libmnl has an archive only if we made one (make static).
+archives := -Wl,-Bstatic -lnftnl -lnl-3 -ljansson -Wl,-Bdynamic
+LIBS_DYNAMIC := -lnftnl -lnl-3 -ljansson -lmnl
+ifeq ($(STATIC),1)
+ALL_LDFLAGS += -static-pie
+LIBS := -Lbuild/libmnl -Wl,--start-group -lnftnl -lnl-3 -ljansson -lmnl -lm -lpthread -Wl,--end-group
+else
+ALL_LDFLAGS += -pie
+LIBS := $(shell printf 'int main(void){return 0;}' | $(CC) -xc - $(archives) -lmnl -lm -o /dev/null 2>/dev/null \
+	&& echo '$(archives) -lmnl -lpthread' || echo '$(LIBS_DYNAMIC)')
+endif
+
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
+
+##@ Building
+all: $(BIN)/cplug $(NAMES:%=$(BIN)/%) ## build bin/: cplug and a hard link for every plugin, and cnitool
+
+$(BIN)/cplug: $(OBJECTS)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) $(LIBS)
+	$(if $(filter 1,$(STATIC)),$(Q)strip $@)
+
+$(NAMES:%=$(BIN)/%): $(BIN)/cplug
+	$(Q)ln -f $< $@
+
+$(BUILD)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+-include $(OBJECTS:.o=.d)
+
+static: build/libmnl/libmnl.a ## the release form: one stripped static executable, build/static/bin
+	+$(Q)$(MAKE) --no-print-directory STATIC=1 all
+
+build/libmnl/libmnl.a: tests/tools/libmnl-static
+	$(call say,MAKE,$@)
+	$(Q)$< $(@D)
+
+install: all ## install to DESTDIR: BINDIR=/opt/cni/bin, CONFDIR=/etc/cni/net.d
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(CONFDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man8
+	install -m 755 $(BIN)/cplug $(DESTDIR)$(BINDIR)/cplug
+	for n in $(NAMES); do ln -f $(DESTDIR)$(BINDIR)/cplug $(DESTDIR)$(BINDIR)/$$n; done
+	ln -sf $(BINDIR)/cnitool $(DESTDIR)$(SBINDIR)/cnitool
+	install -m 644 docs/man/*.8 $(DESTDIR)$(MANDIR)/man8/
+
+deps: ## install what is missing for building and testing (apt, dnf, apk, pacman)
+	$(Q)tests/tools/deps
+
+clean: ## remove what was built
+	rm -rf build bin
+
+.PHONY: all static install deps clean
+
+include tests/tests.mk
+
+##@ Help
+help: ## this list
+	@awk -F':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: help

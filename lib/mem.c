@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * mem.c - the call's arena: a list of blocks, bumped through
+ *
+ * A call needs a few kilobytes, so the first block is small enough to stay in
+ * one malloc() bin and later ones double.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "mem.h"
+
+enum { FIRST_BLOCK = 8192 };
+
+struct mem_block {
+	struct mem_block *next;
+	size_t size, used;
+	max_align_t data[];
+};
+
+static size_t align_up(size_t n)
+{
+	size_t a = _Alignof(max_align_t);
+
+	return (n + a - 1) & ~(a - 1);
+}
+
+void *mem_alloc(struct mem *m, size_t size)
+{
+	struct mem_block *b = m->blocks;
+	void *p;
+
+	size = align_up(size ? size : 1);
+	if (!b || b->size - b->used < size) {
+		size_t room = b ? b->size * 2 : FIRST_BLOCK;
+
+		if (room < size)
+			room = size;
+		b = calloc(1, sizeof(*b) + room);
+		if (!b) {
+			if (m->exhausted)
+				m->exhausted(m->arg);
+			abort();
+		}
+		b->size = room;
+		b->next = m->blocks;
+		m->blocks = b;
+	}
+	p = (char *)b->data + b->used;
+	b->used += size;
+	return p;
+}
+
+void *mem_dup(struct mem *m, const void *data, size_t size)
+{
+	void *p = mem_alloc(m, size);
+
+	if (size)
+		memcpy(p, data, size);
+	return p;
+}
+
+char *mem_str(struct mem *m, const char *s)
+{
+	return s ? mem_dup(m, s, strlen(s) + 1) : NULL;
+}
+
+char *mem_vprintf(struct mem *m, const char *fmt, va_list ap)
+{
+	va_list again;
+	int n;
+	char *s;
+
+	va_copy(again, ap);
+	n = vsnprintf(NULL, 0, fmt, again);
+	va_end(again);
+	s = mem_alloc(m, (size_t)(n < 0 ? 0 : n) + 1);
+	vsnprintf(s, (size_t)(n < 0 ? 0 : n) + 1, fmt, ap);
+	return s;
+}
+
+char *mem_printf(struct mem *m, const char *fmt, ...)
+{
+	va_list ap;
+	char *s;
+
+	va_start(ap, fmt);
+	s = mem_vprintf(m, fmt, ap);
+	va_end(ap);
+	return s;
+}
+
+void *mem_grow(struct mem *m, void *array, size_t n, size_t size)
+{
+	void *bigger;
+
+	if (n ? n < 4 || (n & (n - 1)) : array != NULL)
+		return array;
+	bigger = mem_alloc(m, (n ? n * 2 : 4) * size);
+	if (n)
+		memcpy(bigger, array, n * size);
+	return bigger;
+}
+
+void mem_free(struct mem *m)
+{
+	while (m->blocks) {
+		struct mem_block *b = m->blocks;
+
+		m->blocks = b->next;
+		free(b);
+	}
+}
