@@ -10,7 +10,7 @@ SHELL := /bin/bash
 # ---- what there is ---------------------------------------------------------
 # The floors: a file of lib/ includes only headers that stand before its own
 # (make floors).  The order of this list is the architecture.
-LIB := util log mem tx  ip name cj  file netns exec  rt sysctl nft ct diag \
+LIB := util log mem tx  ip name cj_doc cj  file netns exec  rt sysctl nft ct diag \
        link addr route port resolv nat  result call cni ipam iface
 
 # Every plugin type is a name of the one executable, bin/cplug.

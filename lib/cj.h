@@ -53,14 +53,14 @@ void cj_empty(struct tx *tx, struct cj *ret);
 /* Frees the JSON tree under the root (the complaints live in the arena). */
 void cj_free(struct cj *root);
 
-/* ---- moving ---- */
+/* ---- moving (a key asked of what is no object is a complaint, and absent) ---- */
 struct cj cj_obj(const struct cj *c, const char *key);  /* must be an object if present */
 struct cj cj_list(const struct cj *c, const char *key); /* must be an array if present */
 struct cj cj_any(const struct cj *c, const char *key);  /* of whatever type */
 bool cj_has(const struct cj *c, const char *key);       /* present and not null */
 bool cj_present(const struct cj *c);                    /* does the cursor stand on a value? */
-unsigned
-cj_len(const struct cj *list); /* elements of an array, members of an object; 0 if absent */
+/* Elements of an array, members of an object; 0 if absent.  Anything else is a complaint. */
+unsigned cj_len(const struct cj *list);
 struct cj cj_at(const struct cj *list, unsigned index); /* an element, of whatever type */
 /* Members of an object in document order: for (it = cj_first(&o); it.json; it = cj_next(&it));
  * it.key names it. */
@@ -100,6 +100,8 @@ const char *cj_path(const struct cj *c, const char *key);
  * them, or returns 0.
  */
 int cj_ok(struct tx *tx, const struct cj *c) CHECKED;
+/* The same with another code. */
+int cj_ok_as(struct tx *tx, const struct cj *c, enum cni_code code) CHECKED;
 
 /* Logs the keys of the document that no reader asked for (CNI_DEBUG). */
 void cj_report_unknown(const struct cj *root);
