@@ -7,6 +7,19 @@
 MAKEFLAGS += --no-builtin-rules
 SHELL := /bin/bash
 
+# Goals that test install what they miss, before anything is looked for below
+# (and not for make -n).  make itself, and make install, never install packages.
+goals = $(filter $(1),$(MAKECMDGOALS))
+DEPS := $(if $(call goals,check check-%),build test) $(if $(call goals,demo),build demo) \
+	$(if $(call goals,lint lint-%),build lint) $(if $(call goals,deps),build test) \
+	$(if $(call goals,check-runtimes),runtimes) $(if $(call goals,check-vm),vm) \
+	$(if $(filter 1,$(SAN)),san)
+ifneq ($(strip $(DEPS)),)
+ifeq ($(findstring n,$(filter-out --%,$(firstword -$(MAKEFLAGS)))),)
+$(if $(shell tests/tools/deps $(DEPS) >&2 && echo done),,$(error tests/tools/deps $(strip $(DEPS)) failed))
+endif
+endif
+
 # ---- what there is ---------------------------------------------------------
 # The floors: a file of lib/ includes only headers that stand before its own
 # (make floors).  The order of this list is the architecture.
@@ -105,7 +118,7 @@ install: all ## install to DESTDIR: BINDIR=/opt/cni/bin, CONFDIR=/etc/cni/net.d
 	install -m 644 docs/man/*.8 $(DESTDIR)$(MANDIR)/man8/
 
 deps: ## install what is missing for building and testing (apt, dnf, apk, pacman)
-	$(Q)tests/tools/deps
+	@:
 
 clean: ## remove what was built
 	rm -rf build bin
@@ -117,6 +130,6 @@ include tests/tests.mk
 ##@ Help
 help: ## this list
 	@awk -F':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: help

@@ -1,4 +1,112 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Tests, linters, formatting.  Included by the Makefile.
+#
+# tests.mk - test, check, demonstrate.   What the tests need is installed by
+# tests/tools/deps before anything is built (see DEPS_OF in the Makefile).
+
+# Unit tests: each tests/unit/test_*.c is a program, linked with everything but
+# the file that has main().
+UNIT_SOURCES  := $(wildcard tests/unit/test_*.c)
+UNIT_PROGRAMS := $(UNIT_SOURCES:%.c=$(BUILD)/%)
+UNIT_OBJECTS  := $(filter-out $(BUILD)/plugins/main.o,$(OBJECTS))
+
+run_tests = $(Q)CPLUG_BIN=$(abspath $(BIN)) UNIT_PROGRAMS="$(abspath $(UNIT_PROGRAMS))" tests/run
 
 ##@ Testing
+check: all $(UNIT_PROGRAMS) ## all fast tests (SAN=1: with the sanitizers): unit, end-to-end, sweep, parity
+	$(run_tests) unit e2e sweep parity
+
+check-unit: $(UNIT_PROGRAMS) ## the pure modules
+	$(run_tests) unit
+
+check-e2e: all ## end to end: plugins by hand in namespaces, real traffic
+	$(run_tests) e2e
+
+check-sweep: all ## fail and crash at every step of every example: nothing may be left
+	$(run_tests) sweep
+
+check-parity: all ## the same configurations through the reference plugins and ours
+	$(run_tests) parity
+
+check-static: static ## the static executable in an empty folder
+	$(Q)CPLUG_STATIC=$(abspath build/static/bin) tests/run static
+
+check-vm: all $(UNIT_PROGRAMS) ## everything again on Debian's stock kernel, in a virtual machine
+	$(Q)CPLUG_BIN=$(abspath $(BIN)) UNIT_PROGRAMS="$(abspath $(UNIT_PROGRAMS))" \
+		tests/vm/vmtest --timeout 3600 --mem 2048 --modules "br_netfilter" -- tests/run unit e2e parity
+
+check-runtimes: all ## podman and containerd from the distribution, with our plugins
+	$(Q)tests/runtimes/run $(abspath $(BIN))
+
+demo: all ## a container's whole life, in private namespaces
+	$(Q)tests/demo $(abspath $(BIN))
+
+$(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/%.o $(UNIT_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) $(LIBS) -lcmocka
+
+-include $(UNIT_SOURCES:%.c=$(BUILD)/%.d)
+
+##@ Looking over
+C_SOURCES := $(SOURCES) $(wildcard tests/unit/*.c bench/*.c)
+C_HEADERS := $(wildcard lib/*.h plugins/*.h ipam/*.h cnitool/*.h tests/unit/*.h)
+SCRIPTS    = $(shell git ls-files -z --cached --others --exclude-standard | \
+	xargs -0 grep -lIE '^\#!.*(bash|bats)|^\# shellcheck shell=bash' 2>/dev/null)
+LINT      := build/lint
+LINT_FLAGS = -std=gnu11 $(WARN) -Werror $(HARDEN) -O2 -D_FORTIFY_SOURCE=2 $(CPPFLAGS)
+
+lint: lint-headers lint-floors lint-gcc lint-clang lint-tidy lint-cppcheck lint-scripts lint-format ## all of what follows
+
+lint-headers: $(C_HEADERS:%=$(LINT)/headers/%.o) ## every header compiles by itself
+lint-gcc: $(C_SOURCES:%.c=$(LINT)/gcc/%.o) ## gcc has nothing to say
+lint-clang: $(C_SOURCES:%.c=$(LINT)/clang/%.o) ## nor clang
+lint-tidy: $(C_SOURCES:%.c=$(LINT)/tidy/%.ok) ## nor clang-tidy (.clang-tidy)
+
+lint-floors: ## a file includes only what stands below it (LIB in the Makefile)
+	$(call say,CHECK,floors)
+	$(Q)tests/tools/floors $(LIB)
+
+lint-cppcheck: ## nor cppcheck
+	$(call say,CHECK,cppcheck)
+	$(Q)mkdir -p $(LINT)/cppcheck
+	$(Q)cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
+		--inline-suppr --suppress=missingIncludeSystem --cppcheck-build-dir=$(LINT)/cppcheck \
+		--library=posix -D_GNU_SOURCE -Ilib $(wildcard lib plugins ipam cnitool)
+
+lint-scripts: ## nor shellcheck
+	$(call say,CHECK,shellcheck)
+	$(Q)shellcheck $(SCRIPTS)
+
+lint-format: ## clang-format would change nothing
+	$(call say,CHECK,clang-format)
+	$(Q)clang-format --dry-run --Werror $(C_SOURCES) $(C_HEADERS)
+
+format: ## let clang-format have its way
+	$(Q)clang-format -i $(C_SOURCES) $(C_HEADERS)
+
+$(LINT)/headers/%.h.o: %.h
+	@mkdir -p $(@D)
+	$(Q)gcc $(LINT_FLAGS) -MMD -MP -x c -c -o $@ $<
+
+$(LINT)/gcc/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,GCC,$<)
+	$(Q)gcc $(LINT_FLAGS) -MMD -MP -c -o $@ $<
+
+$(LINT)/clang/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CLANG,$<)
+	$(Q)clang $(LINT_FLAGS) -MMD -MP -c -o $@ $<
+
+# The objects of lint-clang tell by their dependency files when to look again.
+$(LINT)/tidy/%.ok: $(LINT)/clang/%.o .clang-tidy
+	@mkdir -p $(@D)
+	$(call say,TIDY,$*.c)
+	$(Q)$(CLANG_TIDY) --quiet $*.c -- $(LINT_FLAGS) -w 2>/dev/null
+	@touch $@
+
+-include $(C_HEADERS:%=$(LINT)/headers/%.d)
+-include $(C_SOURCES:%.c=$(LINT)/gcc/%.d) $(C_SOURCES:%.c=$(LINT)/clang/%.d)
+
+.PHONY: check check-unit check-e2e check-sweep check-parity check-static check-vm check-runtimes demo
+.PHONY: lint lint-headers lint-floors lint-gcc lint-clang lint-tidy lint-cppcheck lint-scripts \
+	lint-format format
