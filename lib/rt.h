@@ -91,6 +91,13 @@ int rt_call(struct tx *tx, struct rt *rt, struct rt_msg *m, const char *fmt, ...
 typedef int rt_each_fn(const struct nlmsghdr *h, void *arg);
 int rt_ask(struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg) CHECKED;
 
+/*
+ * A dump of which only the beginning matters: on a socket of its own, closed as
+ * soon as each() returns 1, so the length of the table does not count.
+ */
+int rt_peek(struct tx *tx, const struct netns *ns, const char *where, struct rt_msg *m,
+	    rt_each_fn *each, void *arg) CHECKED;
+
 /* Records a refusal as rt_call() would: for callers of rt_try() and rt_ask(). */
 int rt_refused(struct tx *tx, struct rt *rt, int err, const char *fmt, ...) PRINTF(4, 5);
 

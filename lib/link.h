@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * link.h - network interfaces  (linux/if_link.h, linux/veth.h, linux/if_bridge.h)
+ *
+ * Links are made in place: one request gives the final name, MTU, MAC, master and
+ * namespace; nothing is renamed or moved afterwards (house rule R9).
+ */
+#ifndef CPLUG_LINK_H
+#define CPLUG_LINK_H
+
+#include <net/if.h>
+
+#include "ip.h"
+#include "rt.h"
+#include "tx.h"
+
+struct link {
+	int index;
+	char name[IFNAMSIZ];
+	char kind[16];	    /* "veth", "bridge", …; "" if the kernel names none */
+	char alias[256];    /* ifalias; "" if none */
+	unsigned flags;	    /* IFF_* */
+	unsigned promiscuity;
+	int mtu;	    /* bytes */
+	struct mac mac;
+	int master;	    /* ifindex, 0 = none */
+	int peer;	    /* IFLA_LINK: the peer's or parent's ifindex, 0 = none */
+	uint8_t operstate;  /* IF_OPER_* */
+	int vlan_filtering; /* of a bridge: 0 or 1, else -1 */
+	int default_pvid;   /* of a bridge */
+	int port_state;	    /* of a bridge port: BR_STATE_*, else -1 */
+	int hairpin, isolated;
+};
+
+/*
+ * Looks a link up.  Returns 1 and fills *ret (may be NULL), 0 if there is none, or
+ * a recorded failure.
+ */
+int link_find(struct tx *tx, struct rt *rt, const char *name, struct link *ret) CHECKED;
+int link_find_index(struct tx *tx, struct rt *rt, int index, struct link *ret) CHECKED;
+
+/* Calls each(link, arg) for every link of a kind ("" = all); each returns 1 to stop. */
+int link_each(struct tx *tx, struct rt *rt, const char *kind,
+	      int (*each)(const struct link *l, void *arg), void *arg) CHECKED;
+
+/* A random, locally administered unicast MAC. */
+struct mac link_random_mac(void);
+
+struct link_veth {
+	const char *host_name; /* on the side of rt */
+	const char *cont_name; /* in peer_ns */
+	const struct netns *peer_ns;
+	int mtu; /* bytes, 0 = the kernel's default */
+	struct mac host_mac, cont_mac;
+	int master; /* of the host end, 0 = none */
+};
+
+/*
+ * Adds a veth pair, both ends down.  Fails with CPLUG_E_EXISTS if cont_name exists in
+ * the container (cont is asked), CPLUG_E_TAKEN if host_name is in use.  Undo: deletes
+ * the pair.
+ */
+int link_veth_add(struct tx *tx, struct rt *host, struct rt *cont, const struct link_veth *v) CHECKED;
+
+struct link_bridge {
+	const char *name;
+	const char *alias; /* given to a bridge that we make; NULL = none */
+	int mtu;	   /* of a bridge that we make, 0 = the kernel's default */
+	bool vlan_filtering;
+	bool promisc;
+};
+
+/*
+ * Ensures a bridge: there, up, with VLAN filtering if wanted, promiscuous if
+ * wanted (never switched off: another network may want it).  Fails with
+ * CPLUG_E_TAKEN if the name belongs to something that is not a bridge.
+ */
+int link_bridge_ensure(struct tx *tx, struct rt *rt, const struct link_bridge *b,
+		       struct link *ret) CHECKED;
+
+/* Sets up.  No undo: for links that are ours, or meant to be up. */
+int link_set_up(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
+
+/*
+ * Up, and the IPv4 device settings that IFLA_AF_SPEC can carry (arp_notify), in one
+ * request.
+ */
+int link_set_up_notify(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
+
+/*
+ * Tells the link's peers on the wire where its addresses live now: the kernel sends
+ * a gratuitous ARP and (with ndisc_notify) unsolicited neighbour advertisements
+ * when a MAC is set, also to the value it has.  No packet socket, no grace period.
+ */
+int link_announce(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
+
+/* Deletes; a link that is gone is success. */
+int link_del(struct tx *tx, struct rt *rt, const char *name) CHECKED;
+
+#endif

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * netns.c - namespaces, and the one door into them
+ *
+ * A path from the environment can be anything: a FIFO that would block, a file
+ * left behind by a namespace that is gone, the host's own.  So it is looked at
+ * through O_PATH before it is opened for real, and what was opened is compared
+ * with what was looked at.
+ */
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "log.h"
+#include "netns.h"
+
+static int refuse(struct tx *tx, const char *path, const char *reason)
+{
+	return tx_fail_as(tx, CNI_E_NETNS, -EINVAL,
+			  "CNI_NETNS: open %s: %s (give the path of a network namespace, like "
+			  "/run/netns/NAME or /proc/PID/ns/net)",
+			  path, reason);
+}
+
+int netns_open(struct tx *tx, const char *path, struct netns *ret)
+{
+	auto_(fd_close) int look = open(path, O_PATH | O_CLOEXEC);
+	auto_(fd_close) int fd = -1;
+	struct statfs fs;
+	struct stat seen, opened;
+	int type;
+
+	if (look < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return -ENOENT;
+	if (look < 0 || fstatfs(look, &fs) < 0 || fstat(look, &seen) < 0)
+		return refuse(tx, path, strerror(errno));
+	if (fs.f_type != NSFS_MAGIC && fs.f_type != PROC_SUPER_MAGIC)
+		return refuse(tx, path, "it is not a namespace");
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &opened) < 0)
+		return errno == ENOENT ? -ENOENT : refuse(tx, path, strerror(errno));
+	if (seen.st_dev != opened.st_dev || seen.st_ino != opened.st_ino)
+		return refuse(tx, path, "it changed while it was opened");
+	type = ioctl(fd, NS_GET_NSTYPE);
+	if (type >= 0 && type != CLONE_NEWNET)
+		return refuse(tx, path, "it is a namespace, but not a network namespace");
+	*ret = (struct netns){ .fd = fd_steal(&fd), .dev = opened.st_dev, .ino = opened.st_ino };
+	return 0;
+}
+
+int netns_open_self(struct tx *tx, struct netns *ret)
+{
+	int r = netns_open(tx, "/proc/self/ns/net", ret);
+
+	if (r == -ENOENT)
+		return tx_fail(tx, r,
+			       "host: open /proc/self/ns/net: %s (is /proc mounted?)",
+			       strerror(-r));
+	return r;
+}
+
+void netns_close(struct netns *ns)
+{
+	fd_close(&ns->fd);
+}
+
+bool netns_eq(const struct netns *a, const struct netns *b)
+{
+	return a->fd >= 0 && b->fd >= 0 && a->dev == b->dev && a->ino == b->ino;
+}
+
+int netns_run(struct tx *tx, const struct netns *ns, int (*fn)(struct tx *tx, void *arg), void *arg)
+{
+	auto_(fd_close) int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	int r;
+
+	if (home < 0)
+		return tx_fail(tx, -errno, "host: open /proc/self/ns/net: %s", strerror(errno));
+	if (setns(ns->fd, CLONE_NEWNET) < 0)
+		return tx_fail_as(tx, CNI_E_NETNS, -errno,
+				  "container: enter the network namespace: %s%s", strerror(errno),
+				  errno == EPERM ? " (CAP_SYS_ADMIN is needed)" : "");
+	r = fn(tx, arg);
+	if (setns(home, CLONE_NEWNET) < 0) {
+		log_line(LOG_ERROR, "cannot return from the container's namespace: %s",
+			 strerror(errno));
+		abort();
+	}
+	return r;
+}

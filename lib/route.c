@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * route.c - routes
+ *
+ * What can be asked by key is asked by key; the table is dumped only to find a
+ * route of one link (filtered by the kernel), and to see the default routes, which
+ * stand at its very beginning: a host may have a million others.
+ */
+#include <linux/rtnetlink.h>
+
+#include "log.h"
+#include "route.h"
+
+enum { FIRST_BIG_TABLE = 256 };
+
+static void put_metrics(struct rt_msg *m, const struct result_route *route)
+{
+	struct nlattr *nest;
+
+	if (route->mtu <= 0 && route->advmss <= 0)
+		return;
+	nest = rt_nest(m, RTA_METRICS);
+	if (route->mtu > 0)
+		rt_put_u32(m, RTAX_MTU, (uint32_t)route->mtu);
+	if (route->advmss > 0)
+		rt_put_u32(m, RTAX_ADVMSS, (uint32_t)route->advmss);
+	rt_nest_end(m, nest);
+}
+
+static uint32_t table_of(const struct result_route *route)
+{
+	return route->table > 0 ? (uint32_t)route->table : RT_TABLE_MAIN;
+}
+
+int route_add(struct tx *tx, struct rt *rt, const struct link *l, const struct result_route *route)
+{
+	struct rt_msg m;
+	struct rtmsg *h = rt_new(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND, sizeof(*h));
+	uint32_t table = table_of(route);
+
+	h->rtm_family = (uint8_t)route->dst.ip.family;
+	h->rtm_dst_len = (uint8_t)route->dst.len;
+	h->rtm_table = table < FIRST_BIG_TABLE ? (uint8_t)table : RT_TABLE_UNSPEC;
+	h->rtm_protocol = RTPROT_BOOT;
+	h->rtm_scope = route->scope >= 0 ? (uint8_t)route->scope : RT_SCOPE_UNIVERSE;
+	h->rtm_type = RTN_UNICAST;
+	if (route->dst.len)
+		rt_put_ip(&m, RTA_DST, cidr_network(route->dst));
+	if (ip_set(route->gw) && !ip_is_any(route->gw))
+		rt_put_ip(&m, RTA_GATEWAY, route->gw);
+	rt_put_u32(&m, RTA_OIF, (uint32_t)l->index);
+	if (table >= FIRST_BIG_TABLE)
+		rt_put_u32(&m, RTA_TABLE, table);
+	if (route->priority > 0)
+		rt_put_u32(&m, RTA_PRIORITY, (uint32_t)route->priority);
+	put_metrics(&m, route);
+	if (ip_set(route->gw))
+		return rt_call(tx, rt, &m, "add route %s via %s on %s", CIDR_S(route->dst),
+			       IP_S(route->gw), l->name);
+	return rt_call(tx, rt, &m, "add route %s on %s", CIDR_S(route->dst), l->name);
+}
+
+/* ---- reading ------------------------------------------------------------ */
+
+struct seen_route {
+	struct cidr dst;
+	struct ip gw;
+	uint32_t table, oif, mtu, advmss, priority;
+	uint8_t type, flags;
+};
+
+static bool get_ip(struct nlattr *a, int family, struct ip *ret)
+{
+	struct ip ip = { .family = family };
+
+	if (!a || (unsigned)nla_len(a) != ip_bytes(ip))
+		return false;
+	memcpy(ip.b, nla_data(a), ip_bytes(ip));
+	*ret = ip;
+	return true;
+}
+
+static void read_metrics(struct nlattr *a, struct seen_route *s)
+{
+	struct nlattr *tb[RTAX_MAX + 1];
+
+	if (!a || nla_parse_nested(tb, RTAX_MAX, a, NULL) < 0)
+		return;
+	s->mtu = tb[RTAX_MTU] ? nla_get_u32(tb[RTAX_MTU]) : 0;
+	s->advmss = tb[RTAX_ADVMSS] ? nla_get_u32(tb[RTAX_ADVMSS]) : 0;
+}
+
+static bool read_route(const struct nlmsghdr *h, struct seen_route *s)
+{
+	struct nlmsghdr *m = (struct nlmsghdr *)(uintptr_t)h;
+	struct rtmsg *r = nlmsg_data(m);
+	struct nlattr *tb[RTA_MAX + 1];
+
+	if (h->nlmsg_type != RTM_NEWROUTE || nlmsg_parse(m, sizeof(*r), tb, RTA_MAX, NULL) < 0)
+		return false;
+	*s = (struct seen_route){
+		.dst = { .ip.family = r->rtm_family, .len = r->rtm_dst_len },
+		.table = tb[RTA_TABLE] ? nla_get_u32(tb[RTA_TABLE]) : r->rtm_table,
+		.oif = tb[RTA_OIF] ? nla_get_u32(tb[RTA_OIF]) : 0,
+		.priority = tb[RTA_PRIORITY] ? nla_get_u32(tb[RTA_PRIORITY]) : 0,
+		.type = r->rtm_type,
+	};
+	get_ip(tb[RTA_DST], r->rtm_family, &s->dst.ip);
+	get_ip(tb[RTA_GATEWAY], r->rtm_family, &s->gw);
+	read_metrics(tb[RTA_METRICS], s);
+	return true;
+}
+
+struct search {
+	const struct result_route *want;
+	int oif;
+	bool found;
+};
+
+static bool same_route(const struct search *s, const struct seen_route *have)
+{
+	const struct result_route *want = s->want;
+
+	if (have->type != RTN_UNICAST || have->table != table_of(want) ||
+	    !cidr_eq(have->dst, cidr_masked(want->dst)) || (s->oif && (int)have->oif != s->oif))
+		return false;
+	if (ip_set(want->gw) && !ip_is_any(want->gw) && !ip_eq(want->gw, have->gw))
+		return false;
+	return (want->mtu <= 0 || want->mtu == have->mtu) &&
+	       (want->advmss <= 0 || want->advmss == have->advmss) &&
+	       (want->priority <= 0 || want->priority == have->priority);
+}
+
+static int match_route(const struct nlmsghdr *h, void *arg)
+{
+	struct search *s = arg;
+	struct seen_route have;
+
+	if (h && read_route(h, &have))
+		s->found |= same_route(s, &have);
+	return 0;
+}
+
+int route_find(struct tx *tx, struct rt *rt, const struct link *l, const struct result_route *route)
+{
+	struct search s = { .want = route, .oif = l ? l->index : 0 };
+	uint32_t table = table_of(route);
+	struct rt_msg m;
+	struct rtmsg *h = rt_new(&m, RTM_GETROUTE, NLM_F_DUMP, sizeof(*h));
+	int r;
+
+	h->rtm_family = (uint8_t)route->dst.ip.family;
+	h->rtm_table = table < FIRST_BIG_TABLE ? (uint8_t)table : RT_TABLE_UNSPEC;
+	if (table >= FIRST_BIG_TABLE)
+		rt_put_u32(&m, RTA_TABLE, table);
+	if (l)
+		rt_put_u32(&m, RTA_OIF, (uint32_t)l->index);
+	r = rt_ask(rt, &m, match_route, &s);
+	if (r == -ENOENT) /* no such table */
+		return 0;
+	if (r < 0)
+		return rt_refused(tx, rt, r, "list routes");
+	return s.found;
+}
+
+static int keep_route(const struct nlmsghdr *h, void *arg)
+{
+	if (h && !read_route(h, arg))
+		return -EBADMSG;
+	return 0;
+}
+
+static int lookup(struct tx *tx, struct rt *rt, struct ip ip, int flags, struct seen_route *ret)
+{
+	struct rt_msg m;
+	struct rtmsg *h = rt_new(&m, RTM_GETROUTE, 0, sizeof(*h));
+	int r;
+
+	h->rtm_family = (uint8_t)ip.family;
+	h->rtm_dst_len = (uint8_t)ip_bits(ip);
+	h->rtm_flags = (unsigned)flags;
+	rt_put_ip(&m, RTA_DST, ip);
+	*ret = (struct seen_route){ .oif = 0 };
+	r = rt_ask(rt, &m, keep_route, ret);
+	if (r == -ENETUNREACH || r == -EHOSTUNREACH || r == -ENOENT || r == -EACCES ||
+	    r == -EINVAL || r == -EAFNOSUPPORT) {
+		ret->oif = 0;
+		return 0;
+	}
+	return r < 0 ? rt_refused(tx, rt, r, "look up the route to %s", IP_S(ip)) : 0;
+}
+
+int route_to(struct tx *tx, struct rt *rt, struct ip ip, int *ret_index)
+{
+	struct seen_route s;
+
+	TRY(lookup(tx, rt, ip, 0, &s));
+	*ret_index = s.type == RTN_UNICAST ? (int)s.oif : 0;
+	return 0;
+}
+
+/* ---- the default routes' MTU -------------------------------------------- */
+
+enum { MAX_UPLINKS = 8 };
+
+struct uplinks {
+	int index[MAX_UPLINKS];
+	unsigned n;
+};
+
+static void add_uplink(struct uplinks *u, uint32_t oif)
+{
+	for (unsigned i = 0; i < u->n; i++)
+		if (u->index[i] == (int)oif)
+			return;
+	if (oif && u->n < MAX_UPLINKS)
+		u->index[u->n++] = (int)oif;
+}
+
+/* The kernel lists the table in order, default routes first. */
+static int note_default(const struct nlmsghdr *h, void *arg)
+{
+	struct uplinks *u = arg;
+	struct seen_route s;
+
+	if (!h || !read_route(h, &s))
+		return 0;
+	if (s.dst.len)
+		return 1;
+	if (s.type == RTN_UNICAST && s.table == RT_TABLE_MAIN)
+		add_uplink(u, s.oif);
+	return 0;
+}
+
+static int default_uplinks(struct tx *tx, struct rt *rt, struct uplinks *u)
+{
+	struct rt_msg m;
+	struct rtmsg *h = rt_new(&m, RTM_GETROUTE, NLM_F_DUMP, sizeof(*h));
+	struct seen_route s;
+	struct ip six;
+	int r;
+
+	h->rtm_family = AF_INET;
+	h->rtm_table = RT_TABLE_MAIN;
+	r = rt_peek(tx, NULL, rt->where, &m, note_default, u);
+	if (r < 0 && r != -ENOENT)
+		return rt_refused(tx, rt, r, "list the default routes");
+	/* IPv6 lists its default routes last, so the one in force is asked for by key. */
+	ip_parse("2000::", &six);
+	TRY(lookup(tx, rt, six, RTM_F_FIB_MATCH, &s));
+	if (s.oif && !s.dst.len && s.type == RTN_UNICAST)
+		add_uplink(u, s.oif);
+	return 0;
+}
+
+int route_default_mtu(struct tx *tx, struct rt *rt, int *ret_mtu)
+{
+	struct uplinks u = { .n = 0 };
+	int least = 0;
+
+	TRY(default_uplinks(tx, rt, &u));
+	for (unsigned i = 0; i < u.n; i++) {
+		struct link l;
+		int there;
+
+		TRY(there = link_find_index(tx, rt, u.index[i], &l));
+		if (there && l.mtu > 0 && (!least || l.mtu < least))
+			least = l.mtu;
+	}
+	*ret_mtu = least;
+	return 0;
+}

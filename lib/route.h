@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * route.h - routes  (linux/rtnetlink.h)
+ */
+#ifndef CPLUG_ROUTE_H
+#define CPLUG_ROUTE_H
+
+#include "link.h"
+#include "result.h"
+#include "rt.h"
+
+/*
+ * Adds a route of a result through a link that is ours (it goes with the link: no
+ * undo).  All fields are applied: dst, gw (none: on-link), mtu, advmss, priority,
+ * table, scope.  Several routes to one destination are appended.
+ */
+int route_add(struct tx *tx, struct rt *rt, const struct link *l,
+	      const struct result_route *route) CHECKED;
+
+/*
+ * Is a route of a result there, on this link or (link NULL) any?  1, 0, or a recorded
+ * failure.  A default route without gw is matched by any default route.
+ */
+int route_find(struct tx *tx, struct rt *rt, const struct link *l,
+	       const struct result_route *route) CHECKED;
+
+/*
+ * Through which link does the kernel route to ip?  *ret_index = 0 if it does not.
+ */
+int route_to(struct tx *tx, struct rt *rt, struct ip ip, int *ret_index) CHECKED;
+
+/* The least MTU of the links of this namespace's default routes; 0 = there are none. */
+int route_default_mtu(struct tx *tx, struct rt *rt, int *ret_mtu) CHECKED;
+
+#endif
