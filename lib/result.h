@@ -62,7 +62,10 @@ unsigned result_add_route(struct result *r, struct result_route route);
 /* A route with everything unset but dst and gw (gw may have no address). */
 struct result_route result_route(struct cidr dst, struct ip gw);
 
-/* The container's interface: name and a non-empty sandbox; -1 if not there. */
+/*
+ * The interface of that name in the container (sandboxed: its sandbox is not
+ * empty), or on the host; -1 if not there.
+ */
 int result_find_if(const struct result *r, const char *name, bool sandboxed);
 
 bool result_dns_empty(const struct result_dns *d);
@@ -79,7 +82,8 @@ void result_read_routes(struct result *r, const struct cj *list);
  * carries no cniVersion (the config's).  If group is not NULL, the result's
  * version must belong to the same group as group ({0.1.0, 0.2.0}, {0.3.0,
  * 0.3.1, 0.4.0}, {1.0.0, 1.1.0}), as prevResult's must.  A JSON null or absent
- * value is an empty result.  Fails with code.
+ * value is an empty result.  Fails with code.  Nothing of the document is borrowed:
+ * it may be freed.  The index in ips[].interface is not checked: readers must.
  */
 int result_read(struct tx *tx, const struct cj *c, const char *def_version, const char *group,
 		enum cni_code code, struct result *ret) CHECKED;
@@ -94,6 +98,15 @@ int result_print(struct tx *tx, const struct result *r, const char *version, boo
 
 /* The protocol versions known, oldest first, NULL-terminated. */
 extern const char *const result_versions[];
+
+/* The three forms; RESULT_UNKNOWN unless it is exactly one of the versions above. */
+enum result_form {
+	RESULT_UNKNOWN,
+	RESULT_BLOCKS, /* 0.1.0, 0.2.0: ip4, ip6 */
+	RESULT_LISTS,  /* 0.3.0, 0.3.1, 0.4.0 */
+	RESULT_MODERN, /* 1.0.0, 1.1.0 */
+};
+enum result_form result_form(const char *version);
 
 /*
  * Parses "1", "1.0", "1.0.0" or "" (0.1.0) into major*1000000 + minor*1000 +
