@@ -28,37 +28,36 @@
 #define CPLUG_NFT_H
 
 #include "ip.h"
-#include "netns.h"
+#include "nfnl.h"
 #include "tx.h"
 
 struct nft;
-struct mnl_socket;
 
-/* A socket for nf_tables and conntrack (NETLINK_NETFILTER) in a namespace. */
-struct nfnl {
-	struct mnl_socket *sk; /* NULL = not open */
-	unsigned seq;
-	char why[160]; /* the kernel's own words about the last refusal */
-};
-
-/* Opens it right here, or in ns if that is not NULL. */
-int nfnl_open(struct tx *tx, struct nfnl *nl, const struct netns *ns) CHECKED;
-void nfnl_close(struct nfnl *nl);
-
-/* ---- keys and data: up to 64 bytes, every part padded to 4 bytes ---- */
+/*
+ * ---- keys and data: up to 64 bytes ----
+ * Begin with an empty one and append the parts in the order of the set's type:
+ *
+ *	nft_key_u8(&e.key, IPPROTO_TCP);
+ *	nft_key_port(&e.key, 8080);
+ *
+ * As in nft, the parts of a concatenation are padded to 4 bytes, and a part that
+ * stands alone is not.
+ */
 enum { NFT_KEY_MAX = 64, NFT_COMMENT_MAX = 127, NFT_PRIVATE_MAX = 120 };
 
 struct nft_key {
 	uint8_t b[NFT_KEY_MAX];
 	unsigned len;
+	unsigned parts; /* 0 = not known (what the kernel answered) */
 };
 
 void nft_key_ip(struct nft_key *k, struct ip ip);         /* 4 or 16 bytes */
-void nft_key_u8(struct nft_key *k, uint8_t v);            /* as inet_proto: 1 byte, padded */
-void nft_key_port(struct nft_key *k, uint16_t port);      /* network order, padded */
+void nft_key_u8(struct nft_key *k, uint8_t v);            /* as inet_proto: 1 byte */
+void nft_key_port(struct nft_key *k, uint16_t port);      /* host order in, network order out */
 void nft_key_u32(struct nft_key *k, uint32_t v);          /* host order, as mark */
 void nft_key_ifname(struct nft_key *k, const char *name); /* 16 bytes */
-void nft_key_mac(struct nft_key *k, struct mac mac);      /* 6 bytes, padded to 8 */
+void nft_key_mac(struct nft_key *k, struct mac mac);      /* 6 bytes */
+bool nft_key_eq(const struct nft_key *a, const struct nft_key *b);
 
 /* Types of key and data parts (nft's own data type numbers). */
 enum nft_type {

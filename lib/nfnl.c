@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * nfnl.c - one way to send to netfilter, one way to read what it says
+ *
+ * The kernel handles a request inside sendmsg(), so the answers wait when that
+ * returns.  Every request gets numbers of its own; answers to something older
+ * (a caller that gave up) are skipped.  Only the messages that are asked to be
+ * acknowledged are, but refusals come always, with the kernel's words
+ * (NETLINK_EXT_ACK) and without a copy of our request (NETLINK_CAP_ACK).
+ *
+ * linux/netlink.h, linux/netfilter/nfnetlink.h.
+ */
+#include <stdio.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+
+#include <libmnl/libmnl.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+
+#include "nfnl.h"
+
+/* A dump's datagram is at most 32 KiB, if the reader has that much room. */
+enum { READ_SIZE = 32768, READ_TIMEOUT = 10, DUMP_TRIES = 100 };
+
+static int open_here(struct tx *tx, void *arg)
+{
+	struct timeval patience = { .tv_sec = READ_TIMEOUT };
+	struct nfnl *nl = arg;
+	int on = 1, fd;
+
+	nl->sk = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+	if (!nl->sk)
+		return tx_fail(tx, -errno, "open a netfilter socket: %s", strerror(errno));
+	if (mnl_socket_bind(nl->sk, 0, MNL_SOCKET_AUTOPID) < 0) {
+		int err = -errno;
+
+		nfnl_close(nl);
+		return tx_fail(tx, err, "bind a netfilter socket: %s", strerror(-err));
+	}
+	fd = mnl_socket_get_fd(nl->sk);
+	/* Comforts: without them there are fewer words, not less function. */
+	setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
+	setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	return 0;
+}
+
+int nfnl_open(struct tx *tx, struct nfnl *nl, const struct netns *ns)
+{
+	*nl = (struct nfnl){ 0 };
+	return ns ? netns_run(tx, ns, open_here, nl) : open_here(tx, nl);
+}
+
+void nfnl_close(struct nfnl *nl)
+{
+	if (nl->sk)
+		mnl_socket_close(nl->sk);
+	nl->sk = NULL;
+}
+
+uint32_t nfnl_seq(struct nfnl *nl, unsigned n)
+{
+	uint32_t first = nl->seq + 1;
+
+	nl->seq += n;
+	return first;
+}
+
+/* The socket takes what its buffer could hold, and 208 KiB is the usual size. */
+static bool enlarge(int fd, size_t size)
+{
+	int want = (int)(size < INT32_MAX / 4 ? size + 4096 : INT32_MAX / 4), have = 0;
+	socklen_t len = sizeof(have);
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &want, sizeof(want)) < 0 &&
+	    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &want, sizeof(want)) < 0)
+		return false;
+	if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &have, &len) < 0)
+		return false;
+	return (size_t)have > size + 32;
+}
+
+int nfnl_send(struct nfnl *nl, const struct iovec *piece, unsigned n)
+{
+	int fd = mnl_socket_get_fd(nl->sk);
+	bool enlarged = false;
+	size_t size = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		size += piece[i].iov_len;
+	for (;;) {
+		if (writev(fd, piece, (int)n) >= 0)
+			return 0;
+		if (errno == EINTR)
+			continue;
+		if (errno != EMSGSIZE || enlarged)
+			return -errno;
+		if (!enlarge(fd, size)) {
+			snprintf(nl->why, sizeof(nl->why),
+				 "%zu bytes in one change-set; net.core.wmem_max is too small",
+				 size);
+			return -EMSGSIZE;
+		}
+		enlarged = true;
+	}
+}
+
+static ssize_t receive(struct nfnl *nl, void *buf, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = mnl_socket_recvfrom(nl->sk, buf, size);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? -ETIMEDOUT : -errno;
+	return n;
+}
+
+int nfnl_read(struct nfnl *nl, uint32_t first, uint32_t last, nfnl_each_fn *each, void *arg)
+{
+	_Alignas(struct nlmsghdr) char buf[READ_SIZE];
+
+	for (;;) {
+		ssize_t n = receive(nl, buf, sizeof(buf));
+		int left = (int)n;
+
+		if (n < 0)
+			return (int)n;
+		for (const struct nlmsghdr *h = (void *)buf; mnl_nlmsg_ok(h, left);
+		     h = mnl_nlmsg_next(h, &left)) {
+			int r;
+
+			if (h->nlmsg_seq - first > last - first)
+				continue;
+			r = each(h, arg);
+			if (r)
+				return r < 0 ? r : 0;
+		}
+	}
+}
+
+bool nfnl_is_end(const struct nlmsghdr *h)
+{
+	return h->nlmsg_type == NLMSG_ERROR || h->nlmsg_type == NLMSG_DONE;
+}
+
+/* The first attribute of a type in size bytes at data, or of any type (-1). */
+static const struct nlattr *find(const void *data, size_t size, int type)
+{
+	const char *end = (const char *)data + size;
+	const struct nlattr *a = data;
+
+	while (mnl_attr_ok(a, (int)(end - (const char *)a))) {
+		if (type < 0 || mnl_attr_get_type(a) == type)
+			return a;
+		a = mnl_attr_next(a);
+	}
+	return NULL;
+}
+
+static const struct nlattr *find_behind(const struct nlmsghdr *h, size_t skip, int type)
+{
+	size_t size = mnl_nlmsg_get_payload_len(h);
+
+	if (size < skip)
+		return NULL;
+	return find(mnl_nlmsg_get_payload_offset(h, skip), size - skip, type);
+}
+
+const struct nlattr *nfnl_attr(const struct nlmsghdr *h, uint16_t type)
+{
+	return find_behind(h, sizeof(struct nfgenmsg), type);
+}
+
+const struct nlattr *nfnl_attr_in(const struct nlattr *nest, uint16_t type)
+{
+	if (!nest)
+		return NULL;
+	return find(mnl_attr_get_payload(nest), mnl_attr_get_payload_len(nest), type);
+}
+
+const struct nlattr *nfnl_attr_next(const struct nlattr *nest, const struct nlattr *a)
+{
+	const char *begin, *end;
+
+	if (!nest)
+		return NULL;
+	begin = mnl_attr_get_payload(nest);
+	end = begin + mnl_attr_get_payload_len(nest);
+	if (a)
+		begin = (const char *)mnl_attr_next(a);
+	return begin < end ? find(begin, (size_t)(end - begin), -1) : NULL;
+}
+
+static void keep_words(struct nfnl *nl, const struct nlmsghdr *h)
+{
+	const struct nlmsgerr *e = mnl_nlmsg_get_payload(h);
+	size_t skip = sizeof(*e);
+	const struct nlattr *a;
+
+	if (!(h->nlmsg_flags & NLM_F_ACK_TLVS))
+		return;
+	if (!(h->nlmsg_flags & NLM_F_CAPPED) && e->msg.nlmsg_len > sizeof(e->msg))
+		skip += nfnl_align(e->msg.nlmsg_len - sizeof(e->msg));
+	a = find_behind(h, skip, NLMSGERR_ATTR_MSG);
+	if (a)
+		snprintf(nl->why, sizeof(nl->why), "%.*s", (int)mnl_attr_get_payload_len(a),
+			 mnl_attr_get_str(a));
+}
+
+int nfnl_error(struct nfnl *nl, const struct nlmsghdr *h)
+{
+	const struct nlmsgerr *e = mnl_nlmsg_get_payload(h);
+	size_t size = mnl_nlmsg_get_payload_len(h);
+
+	if (h->nlmsg_type == NLMSG_DONE)
+		return size >= sizeof(int) && e->error < 0 ? e->error : 0;
+	if (size < sizeof(*e))
+		return -EBADMSG;
+	if (e->error >= 0)
+		return 0;
+	keep_words(nl, h);
+	return e->error;
+}
+
+struct ask {
+	struct nfnl *nl;
+	nfnl_each_fn *each;
+	void *arg;
+	int r;            /* what each() said last */
+	bool interrupted; /* the dump is not of one moment */
+};
+
+static int ask_each(const struct nlmsghdr *h, void *arg)
+{
+	struct ask *a = arg;
+	int r;
+
+	if (h->nlmsg_flags & NLM_F_DUMP_INTR)
+		a->interrupted = true;
+	if (nfnl_is_end(h)) {
+		r = nfnl_error(a->nl, h);
+		if (r != -EINTR)
+			return r < 0 ? r : 1;
+		a->interrupted = true;
+		return 1;
+	}
+	/* Read on when enough was seen: what is left would be in the next one's way. */
+	if (a->r == 0 && !a->interrupted)
+		a->r = a->each(h, a->arg);
+	return 0;
+}
+
+int nfnl_ask(struct nfnl *nl, struct nlmsghdr *request, nfnl_each_fn *each, void *arg)
+{
+	bool dump = (request->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+
+	request->nlmsg_flags |= (uint16_t)(NLM_F_REQUEST | (dump ? 0 : NLM_F_ACK));
+	nl->why[0] = '\0';
+	for (unsigned i = 0; i < DUMP_TRIES; i++) {
+		struct iovec piece = { request, request->nlmsg_len };
+		struct ask a = { .nl = nl, .each = each, .arg = arg };
+
+		if (i)
+			TRY(each(NULL, arg));
+		request->nlmsg_seq = nfnl_seq(nl, 1);
+		TRY(nfnl_send(nl, &piece, 1));
+		TRY(nfnl_read(nl, request->nlmsg_seq, request->nlmsg_seq, ask_each, &a));
+		if (a.r < 0)
+			return a.r;
+		if (a.r > 0 || !a.interrupted)
+			return 0;
+	}
+	return -EINTR;
+}
