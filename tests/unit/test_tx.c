@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test_tx.c - the transaction: the first failure, the way back, fault points
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include "unit.h"
+
+static char trace[256];
+
+static int undo_word(struct tx *tx, void *arg)
+{
+	CHECK(tx->unwinding, "an undo must know that it is one");
+	snprintf(trace + strlen(trace), sizeof(trace) - strlen(trace), "%s ", (const char *)arg);
+	return 0;
+}
+
+static int undo_fails(struct tx *tx, void *arg)
+{
+	undo_word(tx, arg);
+	return tx_fail(tx, -EBUSY, "cannot undo %s", (const char *)arg);
+}
+
+/* Records a change that is undone by saying word. */
+static int change(struct tx *tx, undo_fn *fn, const char *word)
+{
+	char arg[TX_UNDO_ARG] = "";
+
+	snprintf(arg, sizeof(arg), "%s", word);
+	return tx_undo(tx, fn, word, &arg); /* arg goes out of scope here */
+}
+
+static int with_env(void **state)
+{
+	trace[0] = '\0';
+	unsetenv("CNI_TEST_FAIL_AT");
+	unsetenv("CNI_TEST_CRASH_AT");
+	return unit_begin(state);
+}
+
+static void codes_derive_from_errors(void **state)
+{
+	static const struct {
+		int err;
+		enum cni_code code;
+		int answer;
+	} cases[] = {
+		{ -EAGAIN, CNI_E_AGAIN, -EAGAIN },
+		{ -ETIMEDOUT, CNI_E_AGAIN, -ETIMEDOUT },
+		{ -EINTR, CPLUG_E_SIGNAL, -EINTR },
+		{ -ENOMEM, CPLUG_E_MEMORY, -ENOMEM },
+		{ -ENOBUFS, CPLUG_E_MEMORY, -ENOBUFS },
+		{ -ENODEV, CPLUG_E_KERNEL, -ENODEV },
+		{ 0, CPLUG_E_KERNEL, -EIO },
+		{ 5, CPLUG_E_KERNEL, -EIO },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		unit_again();
+		assert_int_equal(tx_fail(&unit_tx, cases[i].err, "no %s", "luck"), cases[i].answer);
+		assert_int_equal(unit_tx.err, cases[i].answer);
+		assert_int_equal(unit_tx.code, cases[i].code);
+		assert_string_equal(unit_tx.msg, "no luck");
+		assert_string_equal(unit_tx.details, "");
+	}
+}
+
+static void the_first_failure_is_the_answer(void **state)
+{
+	(void)state;
+	assert_int_equal(tx_fail_as(&unit_tx, CNI_E_CONFIG, -EINVAL, "first"), -EINVAL);
+	assert_int_equal(tx_fail(&unit_tx, -ENODEV, "second"), -ENODEV);
+	tx_detail(&unit_tx, "third %d", 3);
+	assert_int_equal(unit_tx.code, CNI_E_CONFIG);
+	assert_int_equal(unit_tx.err, -EINVAL);
+	assert_string_equal(unit_tx.msg, "first");
+	assert_string_equal(unit_tx.details, "second; third 3");
+}
+
+static void texts_that_are_too_long_are_cut(void **state)
+{
+	char longer[3000];
+
+	(void)state;
+	memset(longer, 'x', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = '\0';
+	for (int i = 0; i < 10; i++)
+		(void)tx_fail(&unit_tx, -EIO, "%s", longer);
+	assert_int_equal(strlen(unit_tx.msg), sizeof(unit_tx.msg) - 1);
+	assert_int_equal(strlen(unit_tx.details), sizeof(unit_tx.details) - 1);
+}
+
+static void what_one_can_live_with_is_excused(void **state)
+{
+	(void)state;
+	assert_int_equal(tx_excuse(&unit_tx, 0, "nothing happened"), 0);
+	assert_int_equal(tx_excuse(&unit_tx, tx_fail(&unit_tx, -EIO, "bad luck"), "test"), 0);
+	assert_int_equal(unit_tx.err, 0);
+	assert_int_equal(unit_tx.code, 0);
+	assert_string_equal(unit_tx.msg, "");
+	(void)tx_fail(&unit_tx, -ENODEV, "the real one");
+	assert_string_equal(unit_tx.msg, "the real one");
+}
+
+static void rollback_goes_backwards_and_on(void **state)
+{
+	(void)state;
+	assert_int_equal(change(&unit_tx, undo_word, "one"), 0);
+	assert_int_equal(change(&unit_tx, undo_fails, "two"), 0);
+	assert_int_equal(change(&unit_tx, undo_word, "three"), 0);
+	(void)tx_fail(&unit_tx, -EIO, "the reason");
+	tx_rollback(&unit_tx);
+	assert_string_equal(trace, "three two one ");
+	assert_string_equal(unit_tx.msg, "the reason");
+	assert_string_equal(unit_tx.details, "cannot undo two");
+	assert_false(unit_tx.unwinding);
+	tx_rollback(&unit_tx); /* nothing is left */
+	assert_string_equal(trace, "three two one ");
+}
+
+static void commit_keeps_everything(void **state)
+{
+	(void)state;
+	assert_int_equal(change(&unit_tx, undo_word, "one"), 0);
+	tx_commit(&unit_tx);
+	tx_rollback(&unit_tx);
+	assert_string_equal(trace, "");
+}
+
+static void too_many_changes_are_undone_at_once(void **state)
+{
+	(void)state;
+	for (int i = 0; i < TX_UNDO_MAX; i++)
+		assert_int_equal(change(&unit_tx, undo_word, "x"), 0);
+	assert_int_equal(change(&unit_tx, undo_word, "last"), -E2BIG);
+	assert_string_equal(trace, "last ");
+	assert_int_equal(unit_tx.code, CPLUG_E_CRASH);
+	assert_int_equal(unit_tx.depth, TX_UNDO_MAX);
+}
+
+static void the_nth_change_can_be_made_to_fail(void **state)
+{
+	(void)state;
+	setenv("CNI_TEST_FAIL_AT", "2", 1);
+	unit_again();
+	assert_int_equal(change(&unit_tx, undo_word, "one"), 0);
+	assert_int_equal(change(&unit_tx, undo_word, "two"), -EIO);
+	assert_int_equal(change(&unit_tx, undo_word, "three"), 0);
+	tx_rollback(&unit_tx); /* the record of the failed one stands */
+	assert_string_equal(trace, "three two one ");
+}
+
+static void the_nth_change_can_kill(void **state)
+{
+	int status = 0;
+	pid_t pid;
+
+	(void)state;
+	setenv("CNI_TEST_CRASH_AT", "2", 1);
+	unit_again();
+	pid = fork();
+	if (!pid) {
+		(void)change(&unit_tx, undo_word, "one");
+		(void)change(&unit_tx, undo_word, "two");
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+/* The last test: the flag stays up. */
+static void a_polite_kill_is_a_failure(void **state)
+{
+	(void)state;
+	assert_int_equal(tx_interrupted(&unit_tx), 0);
+	tx_catch_signals();
+	raise(SIGPIPE); /* ignored */
+	assert_int_equal(tx_interrupted(&unit_tx), 0);
+	raise(SIGTERM);
+	assert_int_equal(change(&unit_tx, undo_word, "one"), -EINTR);
+	assert_int_equal(unit_tx.code, CPLUG_E_SIGNAL);
+	unit_tx.unwinding = true;
+	assert_int_equal(tx_interrupted(&unit_tx), 0); /* nobody interrupts the way back */
+	unit_tx.unwinding = false;
+	tx_rollback(&unit_tx);
+	assert_string_equal(trace, "one ");
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, with_env, unit_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(codes_derive_from_errors),
+		TEST(the_first_failure_is_the_answer),
+		TEST(texts_that_are_too_long_are_cut),
+		TEST(what_one_can_live_with_is_excused),
+		TEST(rollback_goes_backwards_and_on),
+		TEST(commit_keeps_everything),
+		TEST(too_many_changes_are_undone_at_once),
+		TEST(the_nth_change_can_be_made_to_fail),
+		TEST(the_nth_change_can_kill),
+		TEST(a_polite_kill_is_a_failure),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * unit.h - what the unit tests share: cmocka, and a transaction per test
+ *
+ * A test is a table of cases and a loop.  Where an assertion would not say which
+ * case it was, use CHECK(condition, "format", …).
+ */
+#ifndef CPLUG_UNIT_H
+#define CPLUG_UNIT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tx.h"
+
+#define CHECK(condition, ...)                                                                      \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			fail_msg(__VA_ARGS__);                                                     \
+	} while (0)
+
+/* The transaction of the running test; fresh for each with WITH_TX(). */
+static struct tx unit_tx;
+
+static inline int unit_begin(void **state)
+{
+	(void)state;
+	tx_begin(&unit_tx);
+	return 0;
+}
+
+static inline int unit_end(void **state)
+{
+	(void)state;
+	tx_end(&unit_tx);
+	return 0;
+}
+
+/* Forgets a failure, for the next case. */
+static inline void unit_again(void)
+{
+	tx_end(&unit_tx);
+	tx_begin(&unit_tx);
+}
+
+#define WITH_TX(test) cmocka_unit_test_setup_teardown(test, unit_begin, unit_end)
+
+#endif
