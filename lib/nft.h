@@ -105,7 +105,12 @@ void nft_set(struct nft *n, const char *set, const enum nft_type *key, const enu
 	     bool interval);
 void nft_del_set(struct nft *n, const char *set);
 
-/* excl: fail with -EEXIST if the key is there already. */
+/*
+ * excl: fail with -EEXIST if the key is there already (-ENOTEMPTY if a range overlaps
+ * another).  Without it, an element that is there with the same data is fine and
+ * keeps its comment; with other data it is -EBUSY.  Elements of ranges give both
+ * ends.  Deleting what is not there is -ENOENT.
+ */
 void nft_add_elem(struct nft *n, const char *set, const struct nft_elem *e, bool excl);
 void nft_del_elem(struct nft *n, const char *set, const struct nft_elem *e);
 
@@ -173,10 +178,11 @@ void nft_counter(struct nft *n);
 /* ---- acting ---- */
 /*
  * Commits the change-set: one batch, all acknowledgements read.  Returns 0 or
- * -errno of the first refusal, unrecorded; *nl->why holds the kernel's words.
- * genid 0: whatever the ruleset's generation; else only if it is still that
- * (-ERESTART otherwise).  The batch is sent with one sendmsg however large.
- * A change-set can be committed again (after -ERESTART or -ENOENT).
+ * -errno of the first refusal, unrecorded; nl->why says what was refused and the
+ * kernel's own words, if it has some: "add element to masq4".  genid 0: whatever
+ * the ruleset's generation; else only if it is still that (-ERESTART otherwise).
+ * The batch is sent with one sendmsg however large.  A change-set can be committed
+ * again (after -ERESTART or -ENOENT).
  */
 int nft_try(struct nfnl *nl, struct nft *n, uint32_t genid) CHECKED;
 /* The same, and records "host: <what>: <reason> (<why>)". */
@@ -189,9 +195,11 @@ bool nft_is_empty(const struct nft *n);
 int nft_genid(struct nfnl *nl, uint32_t *ret) CHECKED;
 
 /*
- * Looks n elements up by key, in one sendmsg.  found[i] tells whether e[i].key is
- * there; then e[i].data, chain, comment and private are filled in (in the arena).
- * A missing table or set means nothing is there.  Returns 0 or -errno, unrecorded.
+ * Looks n elements up by key, all in one datagram (64 at a time).  found[i] tells
+ * whether e[i].key is there; then e[i].data, chain, comment and private are filled
+ * in (in the arena).  In a set of ranges that is the one that holds the key, and
+ * e[i].key and key_end become its ends.  A missing table or set means nothing is
+ * there.  Returns 0 or -errno, unrecorded.
  */
 int nft_find_elems(struct tx *tx, struct nfnl *nl, uint8_t family, const char *table,
 		   const char *set, struct nft_elem *e, bool *found, unsigned n) CHECKED;
@@ -205,8 +213,10 @@ int nft_find_elems(struct tx *tx, struct nfnl *nl, uint8_t family, const char *t
 int nft_each_elem(struct nfnl *nl, uint8_t family, const char *table, const char *set,
 		  int (*each)(const struct nft_elem *e, void *arg), void *arg) CHECKED;
 
-/* How many rules, jumps and elements refer to a chain; *ret_rules of them are its own rules.
- * -ENOENT if missing. */
+/*
+ * How many rules are in a chain, and rules and elements lead to it, together:
+ * nobody leads to a chain of n rules if it is n.  -ENOENT if it is missing.
+ */
 int nft_chain_use(struct nfnl *nl, uint8_t family, const char *table, const char *chain,
 		  unsigned *ret_use) CHECKED;
 
@@ -214,7 +224,7 @@ int nft_chain_use(struct nfnl *nl, uint8_t family, const char *table, const char
 int nft_count_rules(struct nfnl *nl, uint8_t family, const char *table, const char *chain,
 		    unsigned *ret) CHECKED;
 
-/* Every chain of a table by name; each as above.  A missing table is empty. */
+/* Every chain of a table by name; each (NULL, 0 before a repetition) as above. */
 int nft_each_chain(struct nfnl *nl, uint8_t family, const char *table,
 		   int (*each)(const char *chain, unsigned use, void *arg), void *arg) CHECKED;
 
