@@ -16,6 +16,8 @@
 #
 # CPLUG_BIN is the folder of the plugins under test.
 
+bats_require_minimum_version 1.5.0
+
 # shellcheck source=tests/tools/rig.bash
 source "$(dirname "${BASH_SOURCE[0]}")/../tools/rig.bash"
 
@@ -47,33 +49,42 @@ sanitizers_write_to() {
 	export LSAN_OPTIONS=exitcode=99
 }
 
-# cni COMMAND TYPE CONF [ID [NETNS [IFNAME]]]
+# raw COMMAND TYPE [ID [NETNS [IFNAME]]] - the plugin itself, with our streams
 #
-# CONF is JSON, or a file's name, or - for standard input.  ID is c1 unless
-# given; NETNS a name or a path, and the container's id unless given ('' = none);
-# IFNAME eth0.  CNI_ARGS, CNI_TEST_… and so on are taken from the environment.
-# Sets status, output (stdout), errors (stderr), and error (msg of a failure).
-cni() {
-	local command=$1 type=$2 conf=$3 id=${4-c1} netns ifname=${6-eth0} text
+# ID is c1 unless given; NETNS a name or a path, and the container's id unless given
+# ('' = none); IFNAME eth0.  CNI_ARGS, CNI_TEST_… and so on are taken from the
+# environment.
+raw() {
+	local id=${3-c1} netns
 
-	netns=${5-$id}
+	netns=${4-$id}
 	[[ ! $netns || $netns == */* ]] || netns=/run/netns/$netns
+	CNI_COMMAND=$1 CNI_CONTAINERID=$id CNI_NETNS=$netns CNI_IFNAME=${5-eth0} \
+		CNI_PATH=${CNI_PATH-$CPLUG_BIN} "$CPLUG_BIN/$2"
+}
+
+# cni COMMAND TYPE CONF [ID [NETNS [IFNAME]]] - a call, and what came of it
+#
+# CONF is JSON, or a file's name, or - for standard input.  Sets status, output
+# (stdout), errors (stderr), and error (msg of a failure).
+cni() {
+	local command=$1 type=$2 conf=$3
+
+	shift 3
 	case $conf in
-	-) text=$(cat) ;;
-	'{'* | '[') text=$conf ;;
-	*) text=$(cat -- "$conf") ;;
-	esac
+	-) cat ;;
+	'{'* | '['*) printf '%s' "$conf" ;;
+	*) cat -- "$conf" ;;
+	esac >"$BATS_TEST_TMPDIR/stdin"
 	status=0
-	printf '%s' "$text" |
-		CNI_COMMAND=$command CNI_CONTAINERID=$id CNI_NETNS=$netns CNI_IFNAME=$ifname \
-			CNI_PATH=${CNI_PATH-$CPLUG_BIN} "$CPLUG_BIN/$type" \
-			>"$BATS_TEST_TMPDIR/stdout" 2>"$BATS_TEST_TMPDIR/stderr" || status=$?
+	raw "$command" "$type" "$@" <"$BATS_TEST_TMPDIR/stdin" \
+		>"$BATS_TEST_TMPDIR/stdout" 2>"$BATS_TEST_TMPDIR/stderr" || status=$?
 	output=$(cat "$BATS_TEST_TMPDIR/stdout")
 	errors=$(cat "$BATS_TEST_TMPDIR/stderr")
 	error=
 	((status == 0)) || error=$(jq -r '.msg // empty' <<<"$output" 2>/dev/null) || error=
 	# Shown by bats if the test fails.
-	printf '%s %s %s/%s -> %d\n' "$command" "$type" "$id" "$ifname" "$status"
+	printf '%s %s %s -> %d\n' "$command" "$type" "$*" "$status"
 	[[ ! $output ]] || printf '%s\n' "$output"
 	[[ ! $errors ]] || printf 'stderr: %s\n' "$errors"
 	((status != 99)) || fail "a sanitizer spoke"
@@ -91,14 +102,14 @@ ok() {
 }
 
 # failed [CODE [WORDS]] - the last call failed, with one JSON document that has
-# this code and, in msg or details, these words (a pattern of grep -E)
+# this code and, in msg or details, these words (a pattern of grep -Ei)
 failed() {
 	((status == 1)) || fail "exit status $status, not 1"
 	jq -se 'length == 1 and (.[0] | (.code | type == "number") and (.msg | type == "string"))' \
 		<<<"$output" >/dev/null || fail "not one error object: $output"
 	[[ ! ${1-} ]] || jq -e --argjson code "$1" '.code == $code' <<<"$output" >/dev/null ||
 		fail "not code $1: $output"
-	[[ ! ${2-} ]] || jq -r '.msg, .details // ""' <<<"$output" | grep -Eq -- "$2" ||
+	[[ ! ${2-} ]] || jq -r '.msg, .details // ""' <<<"$output" | grep -Eiq -- "$2" ||
 		fail "not told: $2"
 }
 
@@ -120,6 +131,47 @@ with() {
 # chained CONF - CONF with the last output as its prevResult
 chained() {
 	jq -c --argjson prev "$output" '.prevResult = $prev' <<<"$1"
+}
+
+# link NS IFNAME FILTER - does a link (as ip -d -j link shows it) satisfy a filter?
+link() {
+	in_ns "$1" ip -d -j link show dev "$2" | jq -e ".[0] | $3" >/dev/null ||
+		fail "$1: $2 does not satisfy $3: $(in_ns "$1" ip -d link show dev "$2")"
+}
+
+# no_link NS IFNAME
+no_link() {
+	! in_ns "$1" ip link show dev "$2" 2>/dev/null || fail "$1 still has $2"
+}
+
+# addresses NS IFNAME - global addresses with prefix length, sorted, on one line
+addresses() {
+	in_ns "$1" ip -j address show dev "$2" |
+		jq -r '[.[].addr_info[]? | select(.scope == "global") | "\(.local)/\(.prefixlen)"] | sort | join(" ")'
+}
+
+# route NS FILTER [ARGUMENT...] - is there a route (of ip -j route show ARGUMENT…)?
+route() {
+	local ns=$1 filter=$2
+
+	shift 2
+	in_ns "$ns" ip -j route show "$@" | jq -e "any(.[]; $filter)" >/dev/null ||
+		fail "$ns has no route with $filter: $(in_ns "$ns" ip route show "$@")"
+}
+
+# is ACTUAL EXPECTED
+is() {
+	[[ $1 == "$2" ]] || fail "expected: $2"$'\n'"but it is: $1"
+}
+
+# contains TEXT WORDS (a pattern of grep -E)
+contains() {
+	grep -Eq -- "$2" <<<"$1" || fail "no $2 in: $1"
+}
+
+# host_end - the name of the host's end of the link, from the last result
+host_end() {
+	result '.interfaces[] | select(.sandbox == null and (.name | startswith("veth"))) | .name' | head -n1
 }
 
 # add TYPE CONF [ID [NETNS [IFNAME]]] - an ADD that must succeed

@@ -85,7 +85,8 @@ sysctl_get() {
 
 # ---- namespaces ------------------------------------------------------------
 
-# new_netns NAME... - containers
+# new_netns NAME... - containers.  Their lo was up once: that gives it 127.0.0.1
+# for ever, whoever brings it up later.
 new_netns() {
 	local name
 
@@ -93,7 +94,9 @@ new_netns() {
 		ip netns add "$name"
 		# shellcheck disable=SC2016 # the inner shell's
 		in_ns "$name" bash -c 'for f in ipv4/ip_forward ipv6/conf/all/forwarding; do
-			[[ ! -e /proc/sys/net/$f ]] || echo 0 >/proc/sys/net/$f; done'
+				[[ ! -e /proc/sys/net/$f ]] || echo 0 >/proc/sys/net/$f
+			done
+			ip link set lo up && ip link set lo down'
 	done
 }
 
@@ -223,4 +226,17 @@ snapshot() {
 		in_ns "$ns" "$RIG_TOOLS/snapshot" "$ns" || echo "$ns: cannot be entered"
 	done
 	"$RIG_TOOLS/snapshot" --files
+}
+
+# ---- what the kernel can ---------------------------------------------------
+
+# has_vlan_filtering - bridges that know VLANs
+has_vlan_filtering() {
+	ip link add probe0 type bridge vlan_filtering 1 2>/dev/null || return 1
+	ip link del probe0
+}
+
+# has_br_netfilter - bridged packets can pass the firewall (a sysctl of each namespace)
+has_br_netfilter() {
+	[[ -e /proc/sys/net/bridge/bridge-nf-call-iptables ]]
 }

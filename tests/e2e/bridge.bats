@@ -1,0 +1,741 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# bridge: every key, on a kernel without bridge VLAN filtering
+load lib
+
+CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isGateway":true,
+	"ipam":{"type":"host-local","subnet":"10.1.0.0/24","routes":[{"dst":"0.0.0.0/0"}]}}'
+DUAL='{"cniVersion":"1.0.0","name":"net6","type":"bridge","bridge":"br6","isDefaultGateway":true,
+	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.6.0.0/24"}],[{"subnet":"fd00:6::/64"}]]}}'
+L2='{"cniVersion":"1.0.0","name":"wire","type":"bridge","bridge":"brl2"}'
+
+# conf FILTER - CONF, changed
+conf() {
+	with "$CONF" "$1"
+}
+
+# ---- the way there and back ------------------------------------------------
+
+@test "bridge: ADD gives link, address, route and gateway" {
+	new_netns c1
+	add bridge "$CONF"
+	has '.interfaces | length == 3'
+	has '.interfaces[0].name == "br1" and (.interfaces[0] | has("sandbox") | not)'
+	has '.interfaces[2].name == "eth0" and .interfaces[2].sandbox == "/run/netns/c1"'
+	has '.ips == [{interface: 2, address: "10.1.0.2/24", gateway: "10.1.0.1"}]'
+	has '.routes == [{dst: "0.0.0.0/0"}]'
+	is "$(addresses c1 eth0)" 10.1.0.2/24
+	is "$(addresses - br1)" 10.1.0.1/24
+	route c1 '.dst == "default" and .gateway == "10.1.0.1" and .dev == "eth0"'
+	is "$(sysctl_get net/ipv4/ip_forward)" 1
+	link - "$(host_end)" '.master == "br1" and (.flags | any(. == "UP"))'
+	link - br1 ".address == \"$(result '.interfaces[0].mac')\""
+	link - "$(host_end)" ".address == \"$(result '.interfaces[1].mac')\""
+	link c1 eth0 ".address == \"$(result '.interfaces[2].mac')\""
+	sees c1 10.1.0.1
+	sees - 10.1.0.2
+}
+
+@test "bridge: ADD, then DEL, leaves the world as it was" {
+	warm_up bridge "$DUAL"
+	new_netns c1
+	remember
+	add bridge "$DUAL"
+	del bridge "$DUAL"
+	assert_same_snapshot
+}
+
+@test "bridge: DEL works twice, without prevResult, without a namespace, with one that is gone" {
+	local conf
+
+	conf=$(with "$DUAL" '.ipMasq = true | .macspoofchk = true')
+	warm_up bridge "$conf"
+	new_netns c1
+	remember
+	add bridge "$conf"
+	del bridge "$(chained "$conf")"
+	assert_same_snapshot
+	del bridge "$conf"
+	assert_same_snapshot
+
+	add bridge "$conf"
+	del bridge "$conf" c1 ''
+	assert_same_snapshot
+
+	add bridge "$conf"
+	del bridge "$conf" c1 /run/netns/never
+	assert_same_snapshot
+
+	del_netns c1
+	remember
+	new_netns c1
+	add bridge "$conf"
+	del_netns c1
+	del bridge "$(chained "$conf")"
+	del bridge "$conf"
+	assert_same_snapshot
+}
+
+@test "bridge: DEL works when the bridge or the ruleset is gone" {
+	new_netns c1
+	add bridge "$(conf '.ipMasq = true | .macspoofchk = true')"
+	ip link del br1
+	nft flush ruleset
+	del bridge "$(conf '.ipMasq = true | .macspoofchk = true')"
+	no_link c1 eth0
+	is "$(find /var/lib/cni/networks/net1 -name '10.*')" ''
+}
+
+@test "bridge: DEL of what never was" {
+	new_netns c1
+	del bridge "$CONF"
+	no_link - br1
+}
+
+@test "bridge: an interface of that name is there already" {
+	new_netns c1
+	in_ns c1 ip link add eth0 type veth peer name other
+	warm_up bridge "$CONF"
+	remember
+	cni ADD bridge "$CONF"
+	failed 101 'eth0'
+	assert_same_snapshot
+}
+
+@test "bridge: a link of the bridge's name is no bridge" {
+	ip link add br1 type veth peer name other
+	new_netns c1
+	remember
+	cni ADD bridge "$CONF"
+	failed '' 'br1.*not a bridge'
+	assert_same_snapshot
+}
+
+@test "bridge: the default name is cni0" {
+	new_netns c1
+	add bridge "$(conf 'del(.bridge)')"
+	has '.interfaces[0].name == "cni0"'
+}
+
+@test "bridge: many at once, from the first on" {
+	local i pids=()
+
+	for i in 1 2 3 4 5 6 7 8; do new_netns "c$i"; done
+	for i in 1 2 3 4 5 6 7 8; do
+		raw ADD bridge "c$i" <<<"$(conf '.ipMasq = true')" >"$BATS_TEST_TMPDIR/$i" &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do wait "$i"; done
+	is "$(cat "$BATS_TEST_TMPDIR"/[1-8] | jq -r '.ips[0].address' | sort -u | wc -l)" 8
+	for i in 1 2 3 4 5 6 7 8; do sees "c$i" 10.1.0.1; done
+}
+
+# ---- gateway and routes ----------------------------------------------------
+
+@test "bridge: without isGateway the bridge has no address, and nothing is forwarded" {
+	new_netns c1
+	add bridge "$(conf '.isGateway = false')"
+	is "$(addresses - br1)" ''
+	is "$(sysctl_get net/ipv4/ip_forward)" 0
+}
+
+@test "bridge: the gateway is the network's first address if the IPAM names none" {
+	new_netns c1
+	mkdir -p /run/.rig/fakes
+	printf '#!/bin/sh\necho "{\\"cniVersion\\":\\"1.0.0\\",\\"ips\\":[{\\"address\\":\\"10.1.0.9/24\\"}]}"\n' >/run/.rig/fakes/spy
+	chmod +x /run/.rig/fakes/spy
+	CNI_PATH=$CPLUG_BIN:/run/.rig/fakes cni ADD bridge "$(conf '.ipam = {type: "spy"}')"
+	ok
+	has '.ips[0].gateway == "10.1.0.1"'
+	is "$(addresses - br1)" 10.1.0.1/24
+}
+
+@test "bridge: isDefaultGateway implies isGateway and a default route of each family" {
+	new_netns c1
+	add bridge "$DUAL"
+	has '[.routes[].dst] | sort == ["0.0.0.0/0", "::/0"]'
+	route c1 '.dst == "default" and .gateway == "10.6.0.1"'
+	route c1 '.dst == "default" and .gateway == "fd00:6::1"' -6 2>/dev/null ||
+		in_ns c1 ip -6 route show default | grep -q 'via fd00:6::1'
+	is "$(addresses - br6)" '10.6.0.1/24 fd00:6::1/64'
+	is "$(sysctl_get net/ipv6/conf/all/forwarding)" 1
+}
+
+@test "bridge: isDefaultGateway beside a default route of the IPAM's is no conflict" {
+	new_netns c1
+	add bridge "$(conf '.isDefaultGateway = true')"
+	is "$(in_ns c1 ip route show default | wc -l)" 1
+	is "$(in_ns c1 ip route show default | grep -c 'via 10.1.0.1')" 1
+	cni CHECK bridge "$(chained "$(conf '.isDefaultGateway = true')")"
+	ok
+}
+
+@test "bridge: several routes, with metric, MTU, MSS, table and scope" {
+	local conf
+
+	conf=$(conf '.cniVersion = "1.1.0" | .ipam.routes = [
+		{dst: "0.0.0.0/0", priority: 100},
+		{dst: "192.0.2.0/24", gw: "10.1.0.254", mtu: 1280, advmss: 1200},
+		{dst: "198.51.100.0/24", table: 100},
+		{dst: "198.51.101.0/24", table: 1000},
+		{dst: "10.9.0.0/16", scope: 253}]')
+	warm_up bridge "$conf"
+	new_netns c1
+	remember
+	add bridge "$conf"
+	has '.routes | length == 5'
+	route c1 '.dst == "default" and .metric == 100'
+	route c1 '.dst == "192.0.2.0/24" and .gateway == "10.1.0.254" and (.metrics[0] | .mtu == 1280 and .advmss == 1200)'
+	route c1 '.dst == "198.51.100.0/24" and .gateway == "10.1.0.1"' table 100
+	route c1 '.dst == "198.51.101.0/24"' table 1000
+	route c1 '.dst == "10.9.0.0/16" and .scope == "link" and (has("gateway") | not)'
+	cni CHECK bridge "$(chained "$conf")"
+	ok
+	del bridge "$conf"
+	assert_same_snapshot
+}
+
+@test "bridge: a route that cannot be is told in the kernel's words, and rolled back" {
+	warm_up bridge "$CONF"
+	new_netns c1
+	remember
+	cni ADD bridge "$(conf '.ipam.routes = [{dst: "192.0.2.0/24", gw: "203.0.113.77"}]')"
+	failed '' '192\.0\.2\.0.*(unreachable|invalid gateway)'
+	assert_same_snapshot
+}
+
+@test "bridge: a /32 with a gateway outside" {
+	local conf answer
+
+	answer='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/32","gateway":"169.254.1.1"}],
+		"routes":[{"dst":"169.254.1.1/32","scope":253},{"dst":"0.0.0.0/0","gw":"169.254.1.1"}]}'
+	mkdir -p /run/.rig/fakes
+	printf '#!/bin/sh\n[ $CNI_COMMAND != ADD ] || echo %q\n' "$(jq -c . <<<"$answer")" >/run/.rig/fakes/spy
+	chmod +x /run/.rig/fakes/spy
+	export CNI_PATH=$CPLUG_BIN:/run/.rig/fakes
+	conf=$(conf '.isGateway = false | .ipam = {type: "spy"} | .cniVersion = "1.1.0"')
+	warm_up bridge "$conf"
+	new_netns c1
+	remember
+	add bridge "$conf"
+	is "$(addresses c1 eth0)" 10.1.0.9/32
+	cni CHECK bridge "$(chained "$conf")"
+	ok
+	del bridge "$conf"
+	assert_same_snapshot
+}
+
+@test "bridge: another address on the bridge is an error; forceAddress replaces it" {
+	ip link add br1 type bridge
+	ip address add 10.99.0.1/24 dev br1
+	new_netns c1
+	remember
+	cni ADD bridge "$CONF"
+	failed '' '10\.99\.0\.1'
+	add bridge "$(conf '.forceAddress = true')"
+	is "$(addresses - br1)" 10.1.0.1/24
+	sees c1 10.1.0.1
+}
+
+@test "bridge: an address that somebody took from the bridge comes back" {
+	new_netns c1 c2
+	add bridge "$CONF"
+	ip address flush dev br1
+	ip link set br1 down
+	add bridge "$CONF" c2
+	is "$(addresses - br1)" 10.1.0.1/24
+	sees c1 10.1.0.1
+	sees c2 10.1.0.1
+}
+
+# ---- L2 --------------------------------------------------------------------
+
+@test "bridge: without ipam it is a wire" {
+	warm_up bridge "$L2"
+	new_netns c1 c2
+	remember
+	add bridge "$L2"
+	has '(has("ips") | not) and (.interfaces | length == 3)'
+	cni CHECK bridge "$(chained "$L2")"
+	ok
+	add bridge "$L2" c2
+	in_ns c1 ip address add 192.168.7.1/24 dev eth0
+	in_ns c2 ip address add 192.168.7.2/24 dev eth0
+	sees c1 192.168.7.2
+	del bridge "$L2"
+	del bridge "$L2" c2
+	assert_same_snapshot
+}
+
+@test "bridge: without ipam and before 0.3.0 there is no result, and nothing stays" {
+	warm_up bridge "$L2"
+	new_netns c1
+	remember
+	cni ADD bridge "$(with "$L2" '.cniVersion = "0.2.0"')"
+	failed
+	assert_same_snapshot
+}
+
+@test "bridge: disableContainerInterface leaves the link down, and allows no ipam" {
+	new_netns c1
+	add bridge "$(with "$L2" '.disableContainerInterface = true')"
+	link c1 eth0 '.flags | any(. == "UP") | not'
+	new_netns c2
+	cni ADD bridge "$(conf '.disableContainerInterface = true')" c2
+	failed 7 'disableContainerInterface|DisableContainerInterface'
+}
+
+# ---- link settings ---------------------------------------------------------
+
+@test "bridge: mtu is a number" {
+	new_netns c1
+	add bridge "$(conf '.mtu = 1400')"
+	link c1 eth0 '.mtu == 1400'
+	link - "$(host_end)" '.mtu == 1400'
+	link - br1 '.mtu == 1400'
+	new_netns c2
+	cni ADD bridge "$(conf '.mtu = 70000')" c2
+	failed 7 mtu
+	cni ADD bridge "$(conf '.mtu = -1')" c2
+	failed 7 mtu
+}
+
+@test "bridge: mtu is that of the default route's link unless told otherwise" {
+	world
+	ip link set uplink mtu 1380
+	new_netns c1 c2 c3
+	add bridge "$CONF"
+	link c1 eth0 '.mtu == 1380'
+	add bridge "$(conf '.mtu = "auto"')" c2
+	link c2 eth0 '.mtu == 1380'
+	add bridge "$(conf '.mtu = 1500')" c3
+	link c3 eth0 '.mtu == 1500'
+}
+
+@test "bridge: a 1.1.0 result tells the MTU" {
+	new_netns c1
+	add bridge "$(conf '.mtu = 1400 | .cniVersion = "1.1.0"')"
+	has '.interfaces[2].mtu == 1400'
+}
+
+@test "bridge: hairpinMode and promiscMode" {
+	new_netns c1 c2
+	add bridge "$(conf '.hairpinMode = true')"
+	link - "$(host_end)" '.linkinfo.info_slave_data.hairpin == true'
+	add bridge "$(conf '.bridge = "br2" | .name = "net2" | .promiscMode = true | .ipam.subnet = "10.2.0.0/24"')" c2
+	link - br2 '.flags | any(. == "PROMISC")'
+	link - "$(host_end)" '.linkinfo.info_slave_data.hairpin == false'
+	new_netns c3
+	cni ADD bridge "$(conf '.hairpinMode = true | .promiscMode = true')" c3
+	failed 7 'hairpin'
+}
+
+@test "bridge: portIsolation keeps containers apart, not from the gateway" {
+	local conf
+
+	conf=$(conf '.portIsolation = true')
+	new_netns c1 c2 c3
+	add bridge "$conf"
+	link - "$(host_end)" '.linkinfo.info_slave_data.isolated == true'
+	add bridge "$conf" c2
+	add bridge "$CONF" c3
+	sees c1 10.1.0.1
+	sees c1 10.1.0.4
+	! in_ns c1 ping -n -q -c 1 -W 1 10.1.0.3
+}
+
+@test "bridge: the MAC address comes from CNI_ARGS, args.cni, runtimeConfig; the last wins" {
+	local conf=$CONF
+
+	new_netns c1 c2 c3
+	CNI_ARGS='IgnoreUnknown=1;MAC=02:AA:00:00:00:01' cni ADD bridge "$conf"
+	ok
+	link c1 eth0 '.address == "02:aa:00:00:00:01"'
+	has '.interfaces[2].mac == "02:aa:00:00:00:01"'
+	conf=$(conf '.args.cni.mac = "02-aa-00-00-00-02"')
+	CNI_ARGS='IgnoreUnknown=1;MAC=02:aa:00:00:00:01' cni ADD bridge "$conf" c2
+	ok
+	link c2 eth0 '.address == "02:aa:00:00:00:02"'
+	conf=$(with "$conf" '.runtimeConfig.mac = "02aa.0000.0003"')
+	CNI_ARGS='IgnoreUnknown=1;MAC=02:aa:00:00:00:01' cni ADD bridge "$conf" c3
+	ok
+	link c3 eth0 '.address == "02:aa:00:00:00:03"'
+}
+
+@test "bridge: MAC in CNI_ARGS needs no IgnoreUnknown" {
+	new_netns c1
+	CNI_ARGS='MAC=02:aa:00:00:00:01' cni ADD bridge "$CONF"
+	ok
+	link c1 eth0 '.address == "02:aa:00:00:00:01"'
+}
+
+@test "bridge: a MAC address that cannot be" {
+	new_netns c1
+	remember
+	for mac in 2:0:0:0:0:3 nonsense 02:00:00:00:00; do
+		cni ADD bridge "$(conf ".runtimeConfig.mac = \"$mac\"")"
+		failed '' "$mac"
+	done
+	warm_up bridge "$CONF"
+	remember
+	cni ADD bridge "$(conf '.runtimeConfig.mac = "01:00:5e:00:00:01"')"
+	failed
+	assert_same_snapshot
+}
+
+@test "bridge: links have addresses of their own, so that udev leaves them alone" {
+	local sys=$BATS_TEST_TMPDIR/sys
+
+	new_netns c1
+	add bridge "$CONF"
+	mkdir "$sys"
+	mount -t sysfs sysfs "$sys"
+	# NET_ADDR_SET of linux/netdevice.h
+	is "$(cat "$sys/class/net/br1/addr_assign_type")" 3
+	is "$(cat "$sys/class/net/$(host_end)/addr_assign_type")" 3
+}
+
+@test "bridge: the host's end has a name that can be computed, and an alias that tells" {
+	local first
+
+	new_netns c1
+	add bridge "$CONF"
+	first=$(host_end)
+	ip -d link show dev "$first" | grep -q 'alias.*net1.*c1'
+	del bridge "$CONF"
+	add bridge "$CONF"
+	is "$(host_end)" "$first"
+}
+
+@test "bridge: hostIfName chooses the host's end's name" {
+	local conf
+
+	conf=$(conf '.hostIfName = "web0"')
+	warm_up bridge "$CONF"
+	new_netns c1
+	remember
+	add bridge "$conf"
+	has '.interfaces[1].name == "web0"'
+	link - web0 '.master == "br1"'
+	new_netns c2
+	cni ADD bridge "$conf" c2
+	failed '' 'web0'
+	del_netns c2
+	del bridge "$conf"
+	assert_same_snapshot
+}
+
+@test "bridge: IPv6 addresses are usable at once; enabledad is heard" {
+	new_netns c1 c2
+	add bridge "$DUAL"
+	in_ns c1 ip -6 -j address show dev eth0 |
+		jq -e '[.[0].addr_info[] | select(.scope == "global")] | length == 1 and (.[0] | has("tentative") | not)'
+	in_ns c1 socat -u /dev/null 'UDP6-SENDTO:[fd00:6::1]:9,bind=[fd00:6::2]'
+	sees c1 fd00:6::1
+	is "$(in_ns c1 cat /proc/sys/net/ipv6/conf/eth0/accept_ra)" 0
+	is "$(in_ns c1 cat /proc/sys/net/ipv6/conf/eth0/accept_dad)" 0
+	is "$(cat "/proc/sys/net/ipv6/conf/$(host_end)/accept_ra")" 0
+	is "$(cat /proc/sys/net/ipv6/conf/br6/accept_ra)" 0
+	add bridge "$(with "$DUAL" '.enabledad = true')" c2
+	is "$(in_ns c2 cat /proc/sys/net/ipv6/conf/eth0/accept_dad)" 1
+	in_ns c2 ip -6 -j address show dev eth0 |
+		jq -e 'any(.[0].addr_info[]; has("tentative")) | not'
+}
+
+@test "bridge: the router's advertisements are not for containers" {
+	new_netns c1
+	add bridge "$DUAL"
+	is "$(in_ns c1 cat /proc/sys/net/ipv6/conf/eth0/accept_ra)" 0
+	is "$(in_ns c1 cat /proc/sys/net/ipv6/conf/eth0/autoconf)" 0
+}
+
+# ---- macspoofchk -----------------------------------------------------------
+
+@test "bridge: macspoofchk stops frames from another MAC address" {
+	local conf
+
+	conf=$(conf '.macspoofchk = true')
+	warm_up bridge "$conf"
+	new_netns c1 c2
+	remember
+	add bridge "$conf"
+	add bridge "$conf" c2
+	sees c1 10.1.0.1
+	sees c1 10.1.0.4
+	in_ns c1 ip link set eth0 address 02:00:00:00:00:99
+	in_ns c1 ip route replace default via 10.1.0.1
+	! in_ns c1 ping -n -q -c 1 -W 1 10.1.0.1
+	sees c2 10.1.0.1
+	del bridge "$conf"
+	del bridge "$conf" c2
+	assert_same_snapshot
+}
+
+@test "bridge: macspoofchk strict also stops another IP address, in ARP too" {
+	local conf
+
+	conf=$(with "$DUAL" '.macspoofchk = "strict"')
+	warm_up bridge "$conf"
+	new_netns c1 c2
+	remember
+	add bridge "$conf"
+	add bridge "$conf" c2
+	sees c1 10.6.0.1
+	sees c1 fd00:6::1
+	sees c2 10.6.0.3
+	in_ns c1 ip address add 10.6.0.77/24 dev eth0
+	in_ns c1 ip address add fd00:6::77/64 dev eth0 nodad
+	! in_ns c1 ping -n -q -c 1 -W 1 -I 10.6.0.77 10.6.0.1
+	! in_ns c1 ping -n -q -c 1 -W 1 -I fd00:6::77 fd00:6::1
+	! in_ns c2 ping -n -q -c 1 -W 1 10.6.0.77
+	sees c1 10.6.0.1
+	del bridge "$conf"
+	del bridge "$conf" c2
+	assert_same_snapshot
+}
+
+@test "bridge: macspoofchk true allows other IP addresses" {
+	new_netns c1
+	add bridge "$(conf '.macspoofchk = true')"
+	in_ns c1 ip address add 10.1.0.77/24 dev eth0
+	in_ns c1 ping -n -q -c 1 -W "$RIG_DEADLINE" -I 10.1.0.77 10.1.0.1
+}
+
+# ---- several networks ------------------------------------------------------
+
+@test "bridge: two networks in one container" {
+	local other
+
+	other=$(conf '.name = "net2" | .bridge = "br2" | .ipMasq = true
+		| .ipam = {type: "host-local", subnet: "10.2.0.0/24"}')
+	warm_up bridge "$CONF"
+	warm_up bridge "$other"
+	new_netns c1
+	remember
+	add bridge "$CONF"
+	remember first
+	add bridge "$other" c1 c1 eth1
+	sees c1 10.1.0.1
+	sees c1 10.2.0.1
+	del bridge "$other" c1 c1 eth1
+	assert_same_snapshot first
+	sees c1 10.1.0.1
+	del bridge "$CONF"
+	assert_same_snapshot
+}
+
+@test "bridge: two interfaces of one container on one network" {
+	local conf
+
+	conf=$(conf '.ipMasq = true | .macspoofchk = true | .ipam.routes = []')
+	warm_up bridge "$conf"
+	new_netns c1
+	remember
+	add bridge "$conf"
+	remember first
+	add bridge "$conf" c1 c1 eth1
+	is "$(addresses c1 eth0)" 10.1.0.3/24
+	is "$(addresses c1 eth1)" 10.1.0.4/24
+	cni CHECK bridge "$(chained "$conf")" c1 c1 eth1
+	ok
+	del bridge "$conf" c1 c1 eth1
+	assert_same_snapshot first
+	sees c1 10.1.0.1
+	del bridge "$conf"
+	assert_same_snapshot
+}
+
+# ---- CHECK -----------------------------------------------------------------
+
+@test "bridge: CHECK is content after ADD, and with what others added" {
+	local conf
+
+	new_netns c1
+	add bridge "$DUAL"
+	conf=$(chained "$DUAL")
+	cni CHECK bridge "$conf"
+	ok
+	is "$output" ''
+	in_ns c1 ip address add 192.0.2.9/24 dev eth0
+	in_ns c1 ip route add 198.51.100.0/24 dev eth0
+	ip address add 10.77.0.1/24 dev br6
+	new_netns c2
+	add bridge "$DUAL" c2
+	cni CHECK bridge "$conf"
+	ok
+}
+
+@test "bridge: CHECK without prevResult is an error" {
+	new_netns c1
+	add bridge "$CONF"
+	cni CHECK bridge "$CONF"
+	failed '' 'prevResult'
+}
+
+@test "bridge: CHECK misses an address" {
+	new_netns c1
+	add bridge "$CONF"
+	in_ns c1 ip address del 10.1.0.2/24 dev eth0
+	cni CHECK bridge "$(chained "$CONF")"
+	failed '' '10\.1\.0\.2'
+}
+
+@test "bridge: CHECK misses a route" {
+	new_netns c1
+	add bridge "$CONF"
+	in_ns c1 ip route del default
+	cni CHECK bridge "$(chained "$CONF")"
+	failed '' '(0\.0\.0\.0/0|default)'
+}
+
+@test "bridge: CHECK misses the link, its bridge, its peer's master" {
+	local conf
+
+	new_netns c1 c2
+	add bridge "$CONF"
+	conf=$(chained "$CONF")
+	ip link set "$(host_end)" nomaster
+	cni CHECK bridge "$conf"
+	failed
+	in_ns c1 ip link del eth0
+	cni CHECK bridge "$conf"
+	failed '' 'eth0'
+	add bridge "$CONF" c2
+	conf=$(chained "$CONF")
+	ip link del br1
+	cni CHECK bridge "$conf" c2
+	failed '' 'br1'
+}
+
+@test "bridge: CHECK notices another MAC address" {
+	new_netns c1
+	add bridge "$CONF"
+	in_ns c1 ip link set eth0 address 02:00:00:00:00:99
+	in_ns c1 ip route replace default via 10.1.0.1
+	cni CHECK bridge "$(chained "$CONF")"
+	failed '' 'eth0'
+}
+
+@test "bridge: CHECK notices what the gateway lost" {
+	new_netns c1
+	add bridge "$CONF"
+	ip address flush dev br1
+	cni CHECK bridge "$(chained "$CONF")"
+	failed '' '10\.1\.0\.1'
+}
+
+@test "bridge: CHECK notices that masquerading and the guard are gone" {
+	local conf
+
+	new_netns c1
+	add bridge "$(conf '.ipMasq = true')"
+	conf=$(chained "$(conf '.ipMasq = true')")
+	cni CHECK bridge "$conf"
+	ok
+	nft flush ruleset
+	cni CHECK bridge "$conf"
+	failed
+	new_netns c2
+	add bridge "$(conf '.macspoofchk = true')" c2
+	conf=$(chained "$(conf '.macspoofchk = true')")
+	cni CHECK bridge "$conf" c2
+	ok
+	nft flush ruleset
+	cni CHECK bridge "$conf" c2
+	failed
+}
+
+@test "bridge: CHECK asks the IPAM" {
+	new_netns c1
+	add bridge "$CONF"
+	rm /var/lib/cni/networks/net1/10.1.0.2
+	cni CHECK bridge "$(chained "$CONF")"
+	failed
+}
+
+# ---- DNS -------------------------------------------------------------------
+
+DNS='.dns = {nameservers: ["10.1.0.1", "fd00::1"], domain: "example.org", search: ["a.org", "b.org"], options: ["ndots:2"]}'
+
+@test "bridge: DNS comes from the configuration, else from the IPAM" {
+	new_netns c1 c2
+	add bridge "$(conf "$DNS")"
+	has '.dns.nameservers == ["10.1.0.1", "fd00::1"] and .dns.domain == "example.org"
+		and .dns.search == ["a.org", "b.org"] and .dns.options == ["ndots:2"]'
+	printf 'nameserver 192.0.2.53\nsearch c.org\n' >/run/.rig/resolv
+	add bridge "$(conf '.ipam.resolvConf = "/run/.rig/resolv"')" c2
+	has '.dns == {nameservers: ["192.0.2.53"], search: ["c.org"]}'
+}
+
+@test "bridge: resolv.conf is written for a namespace that has a name" {
+	warm_up bridge "$CONF"
+	new_netns c1
+	remember
+	add bridge "$(conf "$DNS")"
+	is "$(grep -v '^#' /etc/netns/c1/resolv.conf | sort | xargs)" \
+		'domain example.org nameserver 10.1.0.1 nameserver fd00::1 options ndots:2 search a.org b.org'
+	ip netns exec c1 cat /etc/resolv.conf | grep -q 'nameserver 10.1.0.1'
+	del bridge "$(conf "$DNS")"
+	assert_same_snapshot
+}
+
+@test "bridge: resolv.conf: off, a path, and somebody else's file" {
+	new_netns c1 c2 c3
+	add bridge "$(conf "$DNS | .resolvConf = \"off\"")"
+	[[ ! -e /etc/netns/c1/resolv.conf ]]
+	add bridge "$(conf "$DNS | .resolvConf = \"$BATS_TEST_TMPDIR/resolv.conf\"")" c2
+	grep -q 'nameserver 10.1.0.1' "$BATS_TEST_TMPDIR/resolv.conf"
+	del bridge "$(conf "$DNS | .resolvConf = \"$BATS_TEST_TMPDIR/resolv.conf\"")" c2
+	[[ ! -e $BATS_TEST_TMPDIR/resolv.conf ]]
+	mkdir -p /etc/netns/c3
+	echo 'nameserver 192.0.2.1' >/etc/netns/c3/resolv.conf
+	cni ADD bridge "$(conf "$DNS")" c3
+	is "$(cat /etc/netns/c3/resolv.conf)" 'nameserver 192.0.2.1'
+	cni DEL bridge "$(conf "$DNS")" c3
+	ok
+	is "$(cat /etc/netns/c3/resolv.conf)" 'nameserver 192.0.2.1'
+}
+
+@test "bridge: resolv.conf that somebody edited is not removed" {
+	new_netns c1
+	add bridge "$(conf "$DNS")"
+	echo 'nameserver 192.0.2.1' >/etc/netns/c1/resolv.conf
+	del bridge "$(conf "$DNS")"
+	is "$(cat /etc/netns/c1/resolv.conf)" 'nameserver 192.0.2.1'
+}
+
+# ---- masquerading ----------------------------------------------------------
+
+@test "bridge: ipMasq accepts the backends' names" {
+	local backend
+
+	new_netns c1
+	for backend in nftables iptables; do
+		cni ADD bridge "$(conf ".ipMasq = true | .ipMasqBackend = \"$backend\"")"
+		ok
+		del bridge "$(conf ".ipMasq = true | .ipMasqBackend = \"$backend\"")"
+	done
+	cni ADD bridge "$(conf '.ipMasq = true | .ipMasqBackend = "pf"')"
+	failed 7 'ipMasqBackend'
+}
+
+@test "bridge: the number of rules does not grow with containers" {
+	local rules
+
+	new_netns c1 c2 c3
+	add bridge "$(conf '.ipMasq = true')"
+	rules=$(nft -j list ruleset | jq '[.nftables[] | select(.rule)] | length')
+	add bridge "$(conf '.ipMasq = true')" c2
+	add bridge "$(conf '.ipMasq = true')" c3
+	is "$(nft -j list ruleset | jq '[.nftables[] | select(.rule)] | length')" "$rules"
+	nft list ruleset | grep -q 'comment ".*c2.*"' || fail "the owner is not told"
+}
+
+@test "bridge: the ruleset heals after somebody flushed it" {
+	world
+	new_netns c1 c2
+	add bridge "$(conf '.ipMasq = true')"
+	nft flush ruleset
+	add bridge "$(conf '.ipMasq = true')" c2
+	sees c2 203.0.113.2
+}

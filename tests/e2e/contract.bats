@@ -1,0 +1,383 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The contract between runtime and plugin: environment, streams, errors, versions
+load lib
+
+CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isGateway":true,
+	"ipam":{"type":"host-local","subnet":"10.1.0.0/24"}}'
+
+# A delegate of ours for the "ipam" key: fake NAME SHELL-COMMANDS
+fake() {
+	mkdir -p /run/.rig/fakes
+	printf '#!/bin/bash\n%s\n' "$2" >"/run/.rig/fakes/$1"
+	chmod +x "/run/.rig/fakes/$1"
+	export CNI_PATH=$CPLUG_BIN:/run/.rig/fakes
+}
+
+ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.1"}]}'
+
+# ---- environment -----------------------------------------------------------
+
+@test "contract: without CNI_COMMAND it introduces itself on stderr" {
+	run --separate-stderr env -u CNI_COMMAND "$CPLUG_BIN/bridge" </dev/null
+	is "$status" 0
+	is "$output" ''
+	# shellcheck disable=SC2154 # bats sets it
+	contains "$stderr" '^CNI bridge plugin '
+	contains "$stderr" '^CNI protocol versions supported: 0.1.0, 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0'
+}
+
+@test "contract: all missing variables are told at once, in order" {
+	status=0
+	output=$(env -i CNI_COMMAND=ADD "$CPLUG_BIN/bridge" <<<"$CONF") || status=$?
+	failed 4
+	is "$(result .msg)" 'required env variables [CNI_CONTAINERID,CNI_NETNS,CNI_IFNAME,CNI_PATH] missing'
+}
+
+@test "contract: an empty variable is a missing one" {
+	CNI_PATH='' cni ADD bridge "$CONF" '' '' eth0
+	failed 4
+	is "$error" 'required env variables [CNI_CONTAINERID,CNI_NETNS,CNI_PATH] missing'
+}
+
+@test "contract: DEL needs no namespace, GC and STATUS no attachment at all" {
+	CNI_PATH='' cni DEL bridge "$CONF" '' '' ''
+	failed 4
+	is "$error" 'required env variables [CNI_CONTAINERID,CNI_IFNAME,CNI_PATH] missing'
+	CNI_PATH='' cni GC bridge "$CONF" '' '' ''
+	failed 4
+	is "$error" 'required env variables [CNI_PATH] missing'
+}
+
+@test "contract: an invalid container id is told before what is missing" {
+	CNI_PATH='' cni ADD bridge "$CONF" c/1 '' ''
+	failed 4 'c/1'
+	is "$error" 'invalid characters in containerID'
+}
+
+@test "contract: invalid interface names" {
+	local name
+
+	new_netns c1
+	for name in . .. a/b a:b 'a b' $'a\tb' a-name-too-long-x; do
+		cni ADD bridge "$CONF" c1 c1 "$name"
+		failed 4 'interface name'
+	done
+	contains "$error" 'too long'
+}
+
+@test "contract: an unknown command" {
+	cni FOO bridge "$CONF"
+	failed 4
+	is "$error" 'unknown CNI_COMMAND: FOO'
+	cni add bridge "$CONF"
+	failed 4 'unknown CNI_COMMAND: add'
+}
+
+# ---- standard input --------------------------------------------------------
+
+@test "contract: what is not JSON, has no name, has a bad name" {
+	cni ADD bridge - <<<'{bad'
+	failed 6
+	cni ADD bridge - </dev/null
+	failed 6
+	cni ADD bridge "$(with "$CONF" 'del(.name)')"
+	failed 7 'missing network name'
+	cni ADD bridge "$(with "$CONF" '.name = "-n"')"
+	failed 7 '-n'
+	is "$error" 'invalid characters found in network name'
+}
+
+@test "contract: versions are matched exactly" {
+	local v
+
+	new_netns c1
+	for v in 1.2.0 1.0 0.3 2.0.0; do
+		cni ADD bridge "$(with "$CONF" ".cniVersion = \"$v\"")"
+		failed 1 "config is \"$v\", plugin supports"
+		is "$error" 'incompatible CNI versions'
+	done
+}
+
+@test "contract: CHECK, GC and STATUS need a version that has them" {
+	new_netns c1
+	cni CHECK bridge "$(with "$CONF" '.cniVersion = "0.3.1"')"
+	failed 1
+	is "$error" 'config version does not allow CHECK'
+	for verb in GC STATUS; do
+		cni "$verb" bridge "$CONF" '' '' ''
+		failed 1
+		is "$error" "config version does not allow $verb"
+	done
+}
+
+@test "contract: VERSION reads nothing and needs nothing" {
+	status=0
+	output=$(env -i CNI_COMMAND=VERSION "$CPLUG_BIN/bridge" </dev/zero) || status=$?
+	ok
+	has '.cniVersion == (.supportedVersions | last)'
+	has '.supportedVersions == ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"]'
+}
+
+@test "contract: keys match whatever their case" {
+	new_netns c1
+	add bridge '{"CNIVERSION":"1.0.0","Name":"net1","TYPE":"bridge","BRIDGE":"br1","ISGATEWAY":true,
+		"IPAM":{"Type":"host-local","RANGES":[[{"Subnet":"10.1.0.0/24"}]],"ROUTES":[{"DST":"0.0.0.0/0"}]}}'
+	has '.ips[0] | .address == "10.1.0.2/24" and .gateway == "10.1.0.1"'
+	is "$(addresses - br1)" 10.1.0.1/24
+	route c1 '.dst == "default"'
+}
+
+@test "contract: null is nothing; unknown keys do not matter" {
+	new_netns c1
+	add bridge "$(with "$CONF" '. + {mtu: null, dns: null, args: null, runtimeConfig: null, prevResult: null,
+		hairpinMode: null, vlanTrunk: null, capabilities: {foo: true}, "x-unknown": [1, {"a": null}]}')"
+	has '.ips[0].address == "10.1.0.2/24"'
+}
+
+@test "contract: a wrong type names its path, and every mistake is told" {
+	new_netns c1
+	remember
+	cni ADD bridge "$(with "$CONF" '.mtu = "huge" | .isGateway = 1 | .hairpinMode = "true"')"
+	failed 7 'mtu'
+	failed 7 'isGateway'
+	failed 7 'hairpinMode'
+	cni ADD bridge "$(with "$CONF" '.ipam.ranges = [[{subnet: 5}]]')"
+	failed '' 'ranges\[0\]\[0\]\.subnet'
+	assert_same_snapshot
+}
+
+# ---- where it works --------------------------------------------------------
+
+@test "contract: its own namespace is refused before anything is done" {
+	new_netns c1
+	remember
+	cni ADD bridge "$CONF" c1 /proc/self/ns/net
+	failed 8
+	is "$error" "plugin's netns and netns from CNI_NETNS should not be the same"
+	assert_same_snapshot
+}
+
+@test "contract: CNI_NETNS_OVERRIDE allows the own namespace" {
+	CNI_NETNS_OVERRIDE=1 cni ADD loopback '{"cniVersion":"1.0.0","name":"lo","type":"loopback"}' c1 /proc/self/ns/net
+	ok
+}
+
+@test "contract: no namespace, or none at that path: nothing is done" {
+	remember
+	cni ADD bridge "$CONF" c1 /run/netns/nope
+	failed '' '/run/netns/nope'
+	: >/run/netns/file
+	cni ADD bridge "$CONF" c1 /run/netns/file
+	failed '' '/run/netns/file'
+	rm /run/netns/file
+	assert_same_snapshot
+}
+
+# ---- standard output -------------------------------------------------------
+
+@test "contract: an answer that cannot be written is no success" {
+	warm_up bridge "$CONF"
+	new_netns c1
+	remember
+	status=0
+	raw ADD bridge <<<"$CONF" >/dev/full || status=$?
+	is "$status" 1
+	assert_same_snapshot
+	status=0
+	raw ADD bridge <<<"$CONF" >&- || status=$?
+	is "$status" 1
+	assert_same_snapshot
+	# A reader that has gone.
+	{ sleep 0.3 && raw ADD bridge <<<"$CONF" && : >"$BATS_TEST_TMPDIR/success" || :; } | :
+	[[ ! -e $BATS_TEST_TMPDIR/success ]]
+	assert_same_snapshot
+}
+
+@test "contract: an answer is one document, without a trace around it" {
+	new_netns c1
+	CNI_DEBUG=1 cni ADD bridge "$CONF"
+	ok
+	is "$(jq -s length <<<"$output")" 1
+	[[ $errors ]] || fail "CNI_DEBUG=1 told nothing"
+	del bridge "$CONF"
+}
+
+@test "contract: CNI_LOG also writes to a file" {
+	new_netns c1
+	CNI_DEBUG=1 CNI_LOG=$BATS_TEST_TMPDIR/log cni ADD bridge "$CONF"
+	ok
+	[[ -s $BATS_TEST_TMPDIR/log ]]
+}
+
+@test "contract: CNI_DEBUG=json writes JSON lines" {
+	new_netns c1
+	CNI_DEBUG=json cni ADD bridge "$CONF"
+	ok
+	jq -e . <<<"$errors" >/dev/null
+}
+
+@test "contract: an error has the version of the configuration" {
+	cni ADD bridge "$(with "$CONF" '.cniVersion = "0.4.0"')" c1 /run/netns/nope
+	failed
+	has '.cniVersion == "0.4.0"'
+}
+
+@test "contract: a polite signal is rolled back, and answered" {
+	local pid
+
+	fake slow '[[ $CNI_COMMAND != ADD ]] || { touch /run/.rig/asked; exec sleep 1000; }'
+	warm_up bridge "$CONF"
+	new_netns c1
+	remember
+	raw ADD bridge <<<"$(with "$CONF" '.ipam.type = "slow"')" >"$BATS_TEST_TMPDIR/stdout" &
+	pid=$!
+	wait_for "the delegate" test -e /run/.rig/asked
+	# $pid is our sub-shell; its child is the plugin.
+	kill -TERM "$(xargs <"/proc/$pid/task/$pid/children")"
+	status=0
+	wait "$pid" || status=$?
+	output=$(cat "$BATS_TEST_TMPDIR/stdout")
+	failed 109
+	assert_same_snapshot
+}
+
+@test "contract: no other program is needed" {
+	new_netns c1
+	conf=$(with "$CONF" '.ipMasq = true | .macspoofchk = true | .capabilities.portMappings = true
+		| .runtimeConfig.portMappings = [{hostPort: 80, containerPort: 80, protocol: "tcp"}]')
+	PATH=/nonexistent raw ADD bridge <<<"$conf"
+	PATH=/nonexistent raw DEL bridge <<<"$conf"
+}
+
+# ---- versions --------------------------------------------------------------
+
+@test "contract: the result has the shape of the configuration's version" {
+	local v i=0
+
+	for v in 0.1.0 0.2.0 0.3.0 0.3.1 0.4.0 1.0.0 1.1.0; do
+		i=$((i + 1))
+		new_netns "c$i"
+		add bridge "$(with "$CONF" ".cniVersion = \"$v\" | .ipam.routes = [{dst: \"0.0.0.0/0\"}]")" "c$i"
+		has ".cniVersion == \"$v\""
+		case $v in
+		0.[12].0) has '(.ip4.ip | startswith("10.1.0.")) and .ip4.gateway == "10.1.0.1"
+			and .ip4.routes == [{dst: "0.0.0.0/0"}] and .dns == {} and (has("ips") or has("interfaces") | not)' ;;
+		0.*) has '.ips[0].version == "4" and .ips[0].interface == 2 and .dns == {} and (.interfaces | length == 3)' ;;
+		1.*) has '(.ips[0] | has("version") | not) and .ips[0].interface == 2 and (has("dns") | not)' ;;
+		esac
+		del bridge "$(with "$CONF" ".cniVersion = \"$v\"")" "c$i"
+	done
+}
+
+@test "contract: no version means 0.1.0" {
+	new_netns c1
+	add bridge "$(with "$CONF" 'del(.cniVersion)')"
+	has '.cniVersion == "0.1.0" and .ip4.ip == "10.1.0.2/24"'
+}
+
+@test "contract: a prevResult of another version group is refused" {
+	new_netns c1
+	add bridge "$CONF"
+	cni CHECK bridge "$(with "$CONF" ".prevResult = $output | .prevResult.cniVersion = \"0.4.0\"")"
+	failed '' prevResult
+}
+
+@test "contract: a prevResult without a version has the configuration's" {
+	new_netns c1
+	add bridge "$CONF"
+	cni CHECK bridge "$(with "$CONF" ".prevResult = $output | del(.prevResult.cniVersion)")"
+	ok
+}
+
+# ---- CNI_ARGS --------------------------------------------------------------
+
+@test "contract: CNI_ARGS is strict unless told to ignore what is unknown" {
+	new_netns c1
+	CNI_ARGS='FOO=bar' cni ADD bridge "$CONF"
+	failed '' 'FOO=bar'
+	CNI_ARGS='IgnoreUnknown=1;' cni ADD bridge "$CONF"
+	failed '' 'invalid pair'
+	CNI_ARGS='IgnoreUnknown=1;A=b=c' cni ADD bridge "$CONF"
+	failed '' 'invalid pair'
+	CNI_ARGS='IgnoreUnknown=perhaps' cni ADD bridge "$CONF"
+	failed
+	CNI_ARGS='K8S_POD_NAME=web;IgnoreUnknown=true;K8S_POD_NAMESPACE=default' cni ADD bridge "$CONF"
+	ok
+}
+
+# ---- delegates -------------------------------------------------------------
+
+@test "contract: a delegate gets the request as it came" {
+	fake spy "cat >/run/.rig/seen; env >/run/.rig/env; echo '$ANSWER'"
+	new_netns c1
+	CNI_ARGS='IgnoreUnknown=1;A=b' cni ADD bridge "$(with "$CONF" '.ipam = {type: "spy", extra: [1.5, "ü"]}')"
+	ok
+	has '.ips == [{address: "10.1.0.9/24", gateway: "10.1.0.1", interface: 2}]'
+	is "$(jq -Sc . /run/.rig/seen)" "$(with "$CONF" '.ipam = {type: "spy", extra: [1.5, "ü"]}' | jq -Sc .)"
+	for v in CNI_COMMAND=ADD CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 \
+		"CNI_ARGS=IgnoreUnknown=1;A=b" "CNI_PATH=$CNI_PATH"; do
+		grep -Fxq "$v" /run/.rig/env || fail "the delegate did not get $v"
+	done
+}
+
+@test "contract: a delegate's error is passed on unchanged, and rolled back" {
+	fake busy 'echo "{\"cniVersion\":\"1.0.0\",\"code\":11,\"msg\":\"come back\",\"details\":\"in a minute\"}"; exit 1'
+	warm_up bridge "$CONF"
+	new_netns c1
+	remember
+	cni ADD bridge "$(with "$CONF" '.ipam.type = "busy"')"
+	failed 11
+	has '.msg == "come back" and (.details | startswith("in a minute"))'
+	assert_same_snapshot
+}
+
+@test "contract: a delegate that dies without a word, or with the wrong ones" {
+	fake mute 'echo boom >&2; exit 3'
+	fake babble 'echo this is no JSON; exit 1'
+	fake nonsense 'echo this is no JSON'
+	new_netns c1
+	cni ADD bridge "$(with "$CONF" '.ipam.type = "mute"')"
+	failed '' boom
+	cni ADD bridge "$(with "$CONF" '.ipam.type = "babble"')"
+	failed
+	cni ADD bridge "$(with "$CONF" '.ipam.type = "nonsense"')"
+	failed
+}
+
+@test "contract: a delegate that is not there" {
+	new_netns c1
+	cni ADD bridge "$(with "$CONF" '.ipam.type = "nope"')"
+	failed '' "nope.*$CPLUG_BIN"
+	cni ADD bridge "$(with "$CONF" '.ipam.type = "../nope"')"
+	failed
+}
+
+@test "contract: a delegate may answer in any version" {
+	fake old 'echo "{\"ip4\":{\"ip\":\"10.1.0.7/24\",\"gateway\":\"10.1.0.1\",\"routes\":[{\"dst\":\"0.0.0.0/0\"}]}}"'
+	fake middle 'echo "{\"cniVersion\":\"0.3.1\",\"ips\":[{\"version\":\"4\",\"address\":\"10.1.0.8/24\"}]}"'
+	new_netns c1 c2
+	add bridge "$(with "$CONF" '.ipam.type = "old" | .cniVersion = "0.2.0"')"
+	has '.ip4.ip == "10.1.0.7/24" and (.ip4.routes | length == 1)'
+	add bridge "$(with "$CONF" '.ipam.type = "middle"')" c2
+	has '.ips[0].address == "10.1.0.8/24" and .ips[0].gateway == "10.1.0.1"'
+}
+
+@test "contract: the delegate gets a DEL when ADD fails after its answer" {
+	fake spy "echo \"\$CNI_COMMAND\" >>/run/.rig/verbs; [[ \$CNI_COMMAND != ADD ]] || echo '$ANSWER'"
+	new_netns c1
+	cni ADD bridge "$(with "$CONF" '.ipam.type = "spy" | .bridge = "br1"')"
+	ok
+	: >/run/.rig/verbs
+	# The address cannot be had twice in one container, under another name.
+	cni ADD bridge "$(with "$CONF" '.ipam.type = "spy"')" c1 c1 eth0
+	failed
+	# Nobody is asked for an address when there is no link to put it on.
+	is "$(cat /run/.rig/verbs)" ''
+	fake spy "echo \"\$CNI_COMMAND\" >>/run/.rig/verbs; [[ \$CNI_COMMAND != ADD ]] ||
+		echo '$(with "$ANSWER" '.routes = [{dst: "192.0.2.0/24", gw: "203.0.113.77"}]')'"
+	new_netns c2
+	cni ADD bridge "$(with "$CONF" '.ipam.type = "spy"')" c2
+	failed '' '192.0.2.0'
+	is "$(xargs </run/.rig/verbs)" 'ADD DEL'
+}

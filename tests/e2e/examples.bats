@@ -1,0 +1,155 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Every file of conf-examples, through cnitool: add, check, traffic, del
+load lib
+
+EXAMPLES=$CPLUG_TOP/conf-examples
+
+# tool VERB - cnitool VERB of the example's network for container c1
+tool() {
+	NETCONFPATH=$EXAMPLES CNI_PATH=$CPLUG_BIN CAP_ARGS=$(jq -c '.capArgs // {}' "$file") \
+		"$CPLUG_BIN/cnitool" "$1" "$(jq -r .name "$file")" "/run/netns/${2-c1}"
+}
+
+# example NAME [COMMAND] - up to COMMAND, and back
+example() {
+	file=$EXAMPLES/$1.conflist
+	if jq -e '[.plugins[] | .vlan, .vlanTrunk] | any' "$file" >/dev/null; then
+		has_vlan_filtering || skip "this kernel has no bridge VLAN filtering"
+	fi
+	new_netns warmup c1
+	tool add warmup
+	tool del warmup
+	del_netns warmup
+	remember
+	output=$(tool add)
+	printf '%s\n' "$output"
+	is "$(tool check)" ''
+	while read -r gateway; do sees c1 "$gateway"; done < <(result '.ips[]?.gateway // empty')
+	[[ ! ${2-} ]] || "$2"
+	is "$(tool del)" ''
+	assert_same_snapshot
+	tool del
+}
+
+@test "examples: every file is tried here" {
+	local file name
+
+	for file in "$EXAMPLES"/*.conflist; do
+		name=${file##*/}
+		grep -q "example ${name%.conflist}" "$BATS_TEST_FILENAME" || fail "$name is not tried"
+		jq -e '.about | length > 20' "$file" >/dev/null || fail "$name does not tell what it is about"
+	done
+}
+
+outside() {
+	is "$(addresses c1 eth0)" "$(result '[.ips[].address] | sort | join(" ")')"
+	sees c1 203.0.113.2
+}
+@test "examples: 10-bridge" {
+	world
+	example 10-bridge outside
+}
+
+dual_outside() {
+	outside
+	sees c1 2001:db8:113::2
+}
+@test "examples: 20-dual-stack" {
+	world
+	example 20-dual-stack dual_outside
+}
+
+published() {
+	tcp_answer c1 80 web
+	udp_answer c1 53 names
+	is "$(ask world tcp 203.0.113.1 "$1")" 'web from 203.0.113.2'
+	ask - tcp 127.0.0.1 "$1"
+	ask - udp 127.0.0.1 "$2"
+}
+ports_30() {
+	published 8030 5330
+	is "$(ask world udp 203.0.113.1 5330)" 'names from 203.0.113.2'
+	is "$(ask world tcp 2001:db8:113::1 8030)" 'web from [2001:0db8:0113:0000:0000:0000:0000:0002]'
+}
+@test "examples: 30-ports" {
+	world
+	example 30-ports ports_30
+}
+
+ports_31() {
+	published 8031 5331
+	ask_in_vain world udp 203.0.113.1 5331
+}
+@test "examples: 31-portmap-chain" {
+	world
+	example 31-portmap-chain ports_31
+}
+
+no_address() {
+	link c1 eth0 '.flags | any(. == "UP")'
+	is "$(addresses c1 eth0)" ''
+}
+@test "examples: 40-l2-only" {
+	example 40-l2-only no_address
+}
+
+@test "examples: 50-vlan" {
+	example 50-vlan
+}
+
+@test "examples: 51-vlan-trunk" {
+	example 51-vlan-trunk no_address
+}
+
+spoofs_in_vain() {
+	in_ns c1 ip link set eth0 address 02:00:00:00:00:99
+	! in_ns c1 ping -n -q -c 1 -W 1 "$(result '.ips[0].gateway')"
+}
+@test "examples: 60-macspoofchk" {
+	example 60-macspoofchk spoofs_in_vain
+}
+
+as_asked() {
+	has '.ips[0].address == "10.88.71.77/24" and .ips[0].gateway == "10.88.71.254"'
+	has '.ips[1].address | test("^fd00:88:70::1[0-9a-f]{3}/64$")'
+	link c1 eth0 '.address == "02:00:5e:70:00:77"'
+}
+@test "examples: 70-ip-ranges" {
+	example 70-ip-ranges as_asked
+}
+
+the_one() {
+	is "$(addresses c1 eth0)" 10.88.72.42/24
+}
+@test "examples: 71-runtime-ranges" {
+	example 71-runtime-ranges the_one
+}
+
+is_up() {
+	sees c1 127.0.0.1
+}
+@test "examples: 80-loopback" {
+	example 80-loopback is_up
+}
+
+mtu_and_dns() {
+	link c1 eth0 '.mtu == 1400'
+	has '.dns.search == ["example.org", "example.net"]'
+	ip netns exec c1 grep -q '^nameserver 10.88.90.1' /etc/resolv.conf
+}
+@test "examples: 90-mtu-dns" {
+	example 90-mtu-dns mtu_and_dns
+}
+
+@test "examples: 91-isolated" {
+	example 91-isolated
+}
+
+routes() {
+	route c1 '.dst == "192.0.2.0/24" and .metrics[0].mtu == 1280'
+	route c1 '.dst == "198.51.100.0/24"' table 100
+}
+@test "examples: 92-routes" {
+	example 92-routes routes
+}
