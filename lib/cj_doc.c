@@ -131,13 +131,13 @@ struct quote doc_quote(const json_t *json)
 	if (json_dump_callback(json, quote_some, &q,
 			       JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15)) < 0 &&
 	    !q.cut)
-		q.n = 0;
+		q = (struct quote){ .n = 0 };
 	if (q.cut) { /* not in the middle of a character */
 		while (q.n && ((unsigned char)q.s[q.n - 1] & 0xc0) == 0x80)
 			q.n--;
 		if (q.n && (unsigned char)q.s[q.n - 1] >= 0xc0)
 			q.n--;
+		memcpy(q.s + q.n, "…", sizeof("…"));
 	}
-	strcpy(q.s + q.n, q.cut ? "…" : "");
 	return q;
 }

@@ -136,7 +136,7 @@ static void errors_are_sentences(void **state)
 		char name[NAME_MAX + 1];
 		char *dot;
 
-		strcpy(name, e->d_name);
+		snprintf(name, sizeof(name), "%s", e->d_name);
 		dot = strrchr(name, '.');
 		if (!str_eq(dot, ".json"))
 			continue;
@@ -256,6 +256,7 @@ static void cursors_move(void **state)
 	struct cj list = cj_list(&c, "list"), e[6];
 	struct cj o = cj_obj(&c, "o"), none = cj_obj(&c, "none"), deep = cj_obj(&none, "deeper");
 	char names[16] = "";
+	size_t n = 0;
 
 	(void)state;
 	assert_int_equal(cj_len(&list), 5);
@@ -273,7 +274,7 @@ static void cursors_move(void **state)
 	assert_false(cj_has(&e[2], "k"));
 	assert_string_equal(cj_path(&e[3], "k"), "list[3].k");
 	for (struct cj it = cj_first(&o); it.json; it = cj_next(&it))
-		strcat(names, it.key);
+		n += (size_t)snprintf(names + n, sizeof(names) - n, "%s", it.key);
 	assert_string_equal(names, "bac"); /* in the order of the document */
 	assert_int_equal(cj_len(&o), 3);
 	assert_false(cj_present(&deep));
@@ -400,7 +401,7 @@ static void the_record_of_readers_grows(void **state)
 	assert_true(log_on(LOG_DEBUG));
 	for (int i = 0; i < 2000; i++)
 		n += (size_t)sprintf(text + n, ",\"k%d\":%d", i, i);
-	strcpy(text + n, "}");
+	text[n] = '}';
 	c = parse(text);
 	for (int i = 0; i < 2000; i++) {
 		sprintf(key, "k%d", i);

@@ -62,6 +62,8 @@ static void arrays_grow(void **state)
 
 		a = mem_grow(&m, a, n, sizeof(*a));
 		moved += a != before;
+		if (!a)
+			break; /* said for the analyzer */
 		a[n] = n;
 	}
 	for (unsigned n = 0; n < 10000; n++)
