@@ -23,15 +23,15 @@
 
 int cj_parse(struct tx *tx, const char *text, size_t size, const char *what, struct cj *ret)
 {
-	json_error_t e;
+	json_error_t e = { .line = 0 };
 	json_t *root;
 
 	if (!size)
 		return tx_fail_as(tx, CNI_E_DECODE, -EINVAL, "cannot parse the %s: it is empty",
 				  what);
 	root = json_loadb(text, size, 0, &e);
-	if (!root && json_error_code(&e) == json_error_out_of_memory)
-		doc_no_memory(tx);
+	if (!root && (!e.text[0] || json_error_code(&e) == json_error_out_of_memory))
+		doc_no_memory(tx); /* jansson is mostly speechless then */
 	if (!root)
 		return tx_fail_as(tx, CNI_E_DECODE, -EINVAL,
 				  "cannot parse the %s: line %d, column %d: %s", what, e.line,

@@ -8,6 +8,7 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -432,6 +433,57 @@ static void depth_and_size_do_no_harm(void **state)
 	assert_int_equal(cj_parse(&unit_tx, NULL, 0, "x", &c), -EINVAL);
 }
 
+static jmp_buf way_out;
+static unsigned allocations_left;
+
+static void __attribute__((noreturn)) leave(void *arg)
+{
+	(void)arg;
+	longjmp(way_out, 1);
+}
+
+static void *scarce_malloc(size_t size)
+{
+	return allocations_left && allocations_left-- ? malloc(size) : NULL;
+}
+
+/*
+ * Wherever jansson runs out of memory: never a wrong answer, never a leak.  Some of
+ * it jansson takes for a syntax error, which is a refusal, too.
+ */
+static void out_of_memory_leaves_by_the_door(void **state)
+{
+	static const char text[] = "{\"a\":[1,2.5,\"x\",{\"b\":true}],\"c\":\"d\"}";
+	static volatile unsigned n, left;
+	static struct cj c;
+
+	(void)state;
+	unit_tx.mem.exhausted = leave;
+	for (n = 0; n < 1000; n++) {
+		json_set_alloc_funcs(scarce_malloc, free);
+		allocations_left = n;
+		if (setjmp(way_out) == 0) {
+			if (cj_parse(&unit_tx, text, strlen(text), "x", &c) == 0)
+				break;
+			assert_int_equal(unit_tx.code, CNI_E_DECODE);
+			continue;
+		}
+		left++;
+	}
+	assert_true(n > 10 && n < 1000);
+	assert_true(2 * left > n);
+	for (n = 0; n < 1000; n++) {
+		allocations_left = n;
+		if (setjmp(way_out) == 0) {
+			assert_string_equal(cj_dump(&unit_tx, &c), text);
+			break;
+		}
+	}
+	assert_true(n && n < 1000);
+	json_set_alloc_funcs(malloc, free);
+	cj_free(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -447,6 +499,7 @@ int main(void)
 		WITH_TX(unread_keys_are_reported),
 		WITH_TX(the_record_of_readers_grows),
 		WITH_TX(depth_and_size_do_no_harm),
+		WITH_TX(out_of_memory_leaves_by_the_door),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
