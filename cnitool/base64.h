@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * base64.h - base64 with padding (RFC 4648, section 4)
+ */
+#ifndef CPLUG_CNITOOL_BASE64_H
+#define CPLUG_CNITOOL_BASE64_H
+
+#include "mem.h"
+
+const char *base64_encode(struct mem *m, const char *data, size_t size);
+
+/* NULL if text is not base64; what is returned is NUL-terminated as well. */
+const char *base64_decode(struct mem *m, const char *text, size_t *ret_size);
+
+#endif

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * cache.c - the result cache that all libcni programs share
+ *
+ * A file holds one JSON object of kind "cniCacheV1" (libcni's api.go): the keys in a
+ * fixed order, what is inside them sorted, compact, and '<', '>' and '&' escaped as
+ * Go's encoder does.  The list of plugins is in it as base64.
+ *
+ * A file appears whole or not at all (file_replace()), so a reader needs no lock;
+ * the lock on the directory only keeps gc, which must not see an attachment half
+ * made, apart from the rest.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <time.h>
+
+#include "base64.h"
+#include "cache.h"
+#include "file.h"
+#include "jw.h"
+#include "log.h"
+#include "name.h"
+
+enum { FILE_MAX = 64 << 20, LOCK_TRIES = 6000, LOCK_WAIT_MS = 10 };
+
+static const char default_dir[] = "/var/lib/cni";
+static const char kind[] = "cniCacheV1";
+
+static void json_release(json_t **json)
+{
+	json_decref(*json);
+}
+
+/* ---- the directory ---- */
+
+/* Can we make files there, or make it? */
+static bool is_writable(struct tx *tx, const char *dir)
+{
+	char *s = mem_str(&tx->mem, dir);
+
+	while (access(s, F_OK) < 0 && errno == ENOENT && strrchr(s, '/') > s)
+		*strrchr(s, '/') = '\0';
+	return access(s, W_OK | X_OK) == 0;
+}
+
+/* A directory in a place where others may write must have been ours all along. */
+static int make_own(struct tx *tx, const char *dir)
+{
+	struct stat st;
+
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+		return tx_fail_as(tx, CPLUG_E_FILE, -errno, "create directory %s: %s", dir,
+				  strerror(errno));
+	if (lstat(dir, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid() ||
+	    (st.st_mode & 022))
+		return tx_fail_as(tx, CPLUG_E_FILE, -EPERM,
+				  "%s does not belong to us alone: choose another directory with "
+				  "--cache-dir",
+				  dir);
+	return 0;
+}
+
+int cache_open(struct tx *tx, const char *dir, struct cache *ret)
+{
+	const char *base = secure_getenv("XDG_RUNTIME_DIR");
+
+	*ret = (struct cache){ .dir = dir ? dir : default_dir, .lock = -1 };
+	if (dir || is_writable(tx, default_dir))
+		return 0;
+	if (str_empty(base) || access(base, W_OK | X_OK) < 0) {
+		base = mem_printf(&tx->mem, "/tmp/cplug-%u", geteuid());
+		TRY(make_own(tx, base));
+	}
+	ret->dir = mem_printf(&tx->mem, "%s/cni", base);
+	log_step("%s is not writable, so results are kept in %s", default_dir, ret->dir);
+	return 0;
+}
+
+int cache_lock(struct tx *tx, struct cache *c, bool exclusive)
+{
+	const char *path = mem_printf(&tx->mem, "%s/results", c->dir);
+	auto_(fd_close) int fd = -1;
+
+	TRY(file_mkdirs(tx, path, 0700));
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return tx_fail_as(tx, CPLUG_E_FILE, -errno,
+				  "open %s: %s (choose another directory with --cache-dir)", path,
+				  strerror(errno));
+	for (int i = 0; flock(fd, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) < 0; i++) {
+		TRY(tx_interrupted(tx));
+		if (i == LOCK_TRIES)
+			return tx_fail(tx, -ETIMEDOUT,
+				       "lock %s: another cnitool has been busy for a minute", path);
+		nanosleep(&(struct timespec){ .tv_nsec = LOCK_WAIT_MS * 1000000L }, NULL);
+	}
+	cache_unlock(c);
+	c->lock = fd_steal(&fd);
+	return 0;
+}
+
+void cache_unlock(struct cache *c)
+{
+	fd_close(&c->lock);
+}
+
+int cache_path(struct tx *tx, const struct cache *c, const char *network, const char *id,
+	       const char *ifname, const char **ret)
+{
+	const char *wrong = name_invalid_ifname(ifname);
+
+	if (!name_valid_id(network))
+		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
+				  "invalid characters found in network name: %s", network);
+	if (!name_valid_id(id))
+		return tx_fail_as(tx, CNI_E_ENV, -EINVAL,
+				  "invalid characters in container id: %s (letters, digits, '_', "
+				  "'.' and '-' are allowed)",
+				  id);
+	if (wrong)
+		return tx_fail_as(tx, CNI_E_ENV, -EINVAL, "%s: \"%s\"", wrong, ifname);
+	*ret = mem_printf(&tx->mem, "%s/results/%s-%s-%s", c->dir, network, id, ifname);
+	return 0;
+}
+
+/* ---- writing ---- */
+
+/* Go's encoder escapes these, which stand in strings only. */
+static const char *escaped(struct tx *tx, const char *text)
+{
+	size_t n = strlen(text);
+	char *copy = mem_alloc(&tx->mem, n * 6 + 1);
+	char *out = copy;
+
+	for (size_t i = 0; i < n; i++) {
+		const char *to = text[i] == '<'   ? "\\u003c"
+				 : text[i] == '>' ? "\\u003e"
+				 : text[i] == '&' ? "\\u0026"
+						  : NULL;
+
+		if (to)
+			out = stpcpy(out, to);
+		else
+			*out++ = text[i];
+	}
+	return copy;
+}
+
+/* An object's text with sorted keys; NULL if it is empty or none. */
+static const char *sorted(struct tx *tx, const char *text)
+{
+	auto_(json_release) json_t *json = text ? json_loads(text, 0, NULL) : NULL;
+	char *s, *copy;
+
+	if (!json_object_size(json))
+		return NULL;
+	s = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(15));
+	copy = mem_str(&tx->mem, s);
+	free(s);
+	return copy;
+}
+
+/* "K=V;K2=V2" as [["K","V"],["K2","V2"]] */
+static void put_args(struct tx *tx, struct jw *w, const char *args)
+{
+	char *copy = mem_str(&tx->mem, args), *save;
+
+	jw_open(w, "cniArgs", '[');
+	for (char *s = strtok_r(copy, ";", &save); s; s = strtok_r(NULL, ";", &save)) {
+		char *value = strchr(s, '=');
+
+		if (value)
+			*value++ = '\0';
+		jw_open(w, NULL, '[');
+		jw_str(w, NULL, s);
+		jw_str(w, NULL, value ? value : "");
+		jw_close(w, ']');
+	}
+	jw_close(w, ']');
+}
+
+const char *cache_text(struct tx *tx, const struct cached *a)
+{
+	const char *caps = sorted(tx, a->capability_args), *result = sorted(tx, a->result);
+	struct jw w;
+
+	jw_init(&w, &tx->mem, true);
+	jw_open(&w, NULL, '{');
+	jw_str(&w, "kind", kind);
+	jw_str(&w, "containerId", a->id);
+	jw_str(&w, "config", base64_encode(&tx->mem, a->config ? a->config : "", a->config_size));
+	jw_str(&w, "ifName", a->ifname);
+	jw_str(&w, "networkName", a->network);
+	if (!str_empty(a->netns))
+		jw_str(&w, "netns", a->netns);
+	if (!str_empty(a->args))
+		put_args(tx, &w, a->args);
+	if (caps)
+		jw_raw(&w, "capabilityArgs", caps);
+	if (result)
+		jw_raw(&w, "result", result);
+	jw_close(&w, '}');
+	return escaped(tx, jw_end(&w));
+}
+
+int cache_write(struct tx *tx, const struct cache *c, const struct cached *a)
+{
+	const char *path, *text = cache_text(tx, a);
+
+	TRY(cache_path(tx, c, a->network, a->id, a->ifname, &path));
+	TRY(file_mkdirs(tx, mem_printf(&tx->mem, "%s/results", c->dir), 0700));
+	return file_replace(tx, AT_FDCWD, path, text, strlen(text), 0600, false);
+}
+
+int cache_remove(struct tx *tx, const struct cache *c, const char *network, const char *id,
+		 const char *ifname)
+{
+	const char *path;
+
+	TRY(cache_path(tx, c, network, id, ifname, &path));
+	return file_remove(tx, AT_FDCWD, path);
+}
+
+/* ---- reading ---- */
+
+static const char *get_str(struct tx *tx, json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return str_empty(s) ? NULL : mem_str(&tx->mem, s);
+}
+
+static const char *get_text(struct tx *tx, json_t *o, const char *key)
+{
+	json_t *json = json_object_get(o, key);
+	char *text, *copy;
+
+	if (!json_is_object(json))
+		return NULL;
+	text = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(15));
+	copy = mem_str(&tx->mem, text);
+	free(text);
+	return copy;
+}
+
+static const char *get_args(struct tx *tx, json_t *o)
+{
+	const char *args = NULL;
+	json_t *pair;
+	size_t i;
+
+	json_array_foreach (json_object_get(o, "cniArgs"), i, pair) {
+		const char *key = json_string_value(json_array_get(pair, 0));
+		const char *value = json_string_value(json_array_get(pair, 1));
+
+		if (key && value)
+			args = mem_printf(&tx->mem, "%s%s%s=%s", args ? args : "", args ? ";" : "",
+					  key, value);
+	}
+	return args;
+}
+
+bool cache_parse(struct tx *tx, const char *text, size_t size, struct cached *ret)
+{
+	auto_(json_release) json_t *o = json_loadb(text, size, 0, NULL);
+	const char *config = json_string_value(json_object_get(o, "config"));
+
+	if (!str_eq(json_string_value(json_object_get(o, "kind")), kind))
+		return false;
+	*ret = (struct cached){
+		.network = get_str(tx, o, "networkName"),
+		.id = get_str(tx, o, "containerId"),
+		.ifname = get_str(tx, o, "ifName"),
+		.netns = get_str(tx, o, "netns"),
+		.args = get_args(tx, o),
+		.capability_args = get_text(tx, o, "capabilityArgs"),
+		.result = get_text(tx, o, "result"),
+	};
+	if (config)
+		ret->config = base64_decode(&tx->mem, config, &ret->config_size);
+	return true;
+}
+
+int cache_read(struct tx *tx, const struct cache *c, const char *network, const char *id,
+	       const char *ifname, struct cached *ret)
+{
+	auto_(json_release) json_t *bare = NULL;
+	const char *path;
+	char *text;
+	size_t size;
+	int r;
+
+	TRY(cache_path(tx, c, network, id, ifname, &path));
+	r = file_read(tx, AT_FDCWD, path, FILE_MAX, &text, &size);
+	if (r == -ENOENT || r == -ENOTDIR)
+		return 0;
+	if (r < 0)
+		return tx_fail_as(tx, CPLUG_E_FILE, r, "cannot read %s: %s", path, strerror(-r));
+	if (cache_parse(tx, text, size, ret)) {
+		ret->network = network; /* the name of the file decides */
+		ret->id = id;
+		ret->ifname = ifname;
+		return 1;
+	}
+	bare = json_loadb(text, size, 0, NULL);
+	if (!json_is_object(bare))
+		return tx_fail_as(tx, CPLUG_E_FILE, -EINVAL,
+				  "%s: this is no result of an earlier ADD", path);
+	*ret = (struct cached){ .network = network, .id = id, .ifname = ifname, .result = text };
+	return 1;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int is_visible(const struct dirent *e)
+{
+	return e->d_name[0] != '.';
+}
+
+int cache_all(struct tx *tx, const struct cache *c, const char *network, struct cached **ret,
+	      unsigned *ret_n)
+{
+	const char *dir = mem_printf(&tx->mem, "%s/results", c->dir);
+	struct cached *list = NULL, a;
+	struct dirent **e = NULL;
+	unsigned n = 0;
+	int all = scandir(dir, &e, is_visible, by_name);
+
+	if (all < 0 && errno != ENOENT)
+		return tx_fail_as(tx, CPLUG_E_FILE, -errno, "cannot read directory %s: %s", dir,
+				  strerror(errno));
+	for (int i = 0; i < all; i++) {
+		const char *path = mem_printf(&tx->mem, "%s/%s", dir, e[i]->d_name);
+		char *text;
+		size_t size;
+
+		free(e[i]);
+		if (file_read(tx, AT_FDCWD, path, FILE_MAX, &text, &size) < 0 ||
+		    !cache_parse(tx, text, size, &a) || !a.network || !a.ifname || !a.id ||
+		    (network && !str_eq(network, a.network)))
+			continue;
+		list = mem_grow(&tx->mem, list, n, sizeof(*list));
+		list[n++] = a;
+	}
+	free(e);
+	*ret = list;
+	*ret_n = n;
+	return 0;
+}

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * caps.c - capability arguments: what -p, --ip, --mac and --cap-args ask for
+ *
+ * Each kind of request is a row of a table: the option, the capability it needs,
+ * and the function that puts a value into the network's object.  A range of ports
+ * becomes one mapping for each port, which every implementation understands.
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "caps.h"
+#include "cnitool.h"
+#include "ip.h"
+
+/* ---- values ---- */
+
+/* Takes a number from 1 to 65535 from the front of *s. */
+static bool take_port(const char **s, unsigned *ret)
+{
+	size_t n = strspn(*s, "0123456789");
+	unsigned long v = n && n <= 5 ? strtoul(*s, NULL, 10) : 0;
+
+	*s += n;
+	*ret = (unsigned)v;
+	return v >= 1 && v <= 65535;
+}
+
+/* PORT or FIRST-LAST */
+static bool take_ports(const char **s, unsigned *first, unsigned *last)
+{
+	if (!take_port(s, first))
+		return false;
+	*last = *first;
+	if (**s != '-')
+		return true;
+	++*s;
+	return take_port(s, last) && *last >= *first;
+}
+
+/* HOSTIP: or [HOSTIP]: in front; "" if there is none. */
+static bool take_host_ip(struct mem *m, const char **s, const char **ret)
+{
+	const char *end = **s == '[' ? strstr(*s, "]:") : strchr(*s, ':');
+	struct ip ip;
+
+	*ret = "";
+	if (**s == '[') {
+		if (!end)
+			return false;
+		*ret = mem_printf(m, "%.*s", (int)(end - *s - 1), *s + 1);
+		*s = end + 2;
+	} else if (end && strchr(end + 1, ':')) {
+		*ret = mem_printf(m, "%.*s", (int)(end - *s), *s);
+		*s = end + 1;
+	}
+	return !**ret || ip_parse(*ret, &ip);
+}
+
+static const char *put_ports(struct mem *m, const char *text, json_t *caps)
+{
+	unsigned first, last, inside, inside_last;
+	const char *ip, *proto = "tcp", *s = text;
+	json_t *list = json_object_get(caps, "portMappings");
+
+	if (!take_host_ip(m, &s, &ip) || !take_ports(&s, &first, &last) || *s++ != ':' ||
+	    !take_ports(&s, &inside, &inside_last))
+		return "expected [HOSTIP:]HOST[-END]:CONTAINER[-END][/PROTOCOL], like 8080:80/tcp";
+	if (*s == '/')
+		proto = s + 1;
+	else if (*s)
+		return "expected /tcp, /udp or /sctp after the ports";
+	if (!str_eq(proto, "tcp") && !str_eq(proto, "udp") && !str_eq(proto, "sctp"))
+		return "expected /tcp, /udp or /sctp after the ports";
+	if (last - first != inside_last - inside)
+		return "the two ranges differ in length";
+	if (!json_is_array(list)) {
+		list = json_array();
+		json_object_set_new(caps, "portMappings", list);
+	}
+	for (; first <= last; first++, inside++) {
+		json_t *e = json_pack("{s:i, s:i, s:s}", "hostPort", first, "containerPort", inside,
+				      "protocol", proto);
+
+		if (*ip)
+			json_object_set_new(e, "hostIP", json_string(ip));
+		json_array_append_new(list, e);
+	}
+	return NULL;
+}
+
+static const char *put_ip(struct mem *m UNUSED, const char *text, json_t *caps)
+{
+	json_t *list = json_object_get(caps, "ips");
+	struct cidr cidr;
+	struct ip ip;
+
+	if (!ip_parse(text, &ip) && !cidr_parse(text, &cidr))
+		return "expected an address, like 10.1.0.5 or 10.1.0.5/24";
+	if (!json_is_array(list)) {
+		list = json_array();
+		json_object_set_new(caps, "ips", list);
+	}
+	json_array_append_new(list, json_string(text));
+	return NULL;
+}
+
+static const char *put_mac(struct mem *m UNUSED, const char *text, json_t *caps)
+{
+	struct mac mac;
+
+	if (!mac_parse(text, &mac) || mac.len != 6)
+		return "expected a MAC address, like 02:00:00:00:00:01";
+	json_object_set_new(caps, "mac", json_string(MAC_S(mac)));
+	return NULL;
+}
+
+/* ---- whose they are ---- */
+
+struct request {
+	const char *option, *capability, *where;
+	const char *(*put)(struct mem *m, const char *text, json_t *caps); /* what is wrong */
+};
+
+static const struct request requests[] = {
+	{ "-p", "portMappings", "portmap, or the bridge plugin of cplug", put_ports },
+	{ "--ip", "ips", "the plugin whose IPAM is host-local or static", put_ip },
+	{ "--mac", "mac", "bridge, macvlan or tuning", put_mac },
+};
+
+static int refuse(struct tx *tx, const struct request *q, const char *name,
+		  const struct netconf *nets, unsigned n)
+{
+	const char *text = name ? mem_printf(&tx->mem, "network \"%s\"", name) : NULL;
+
+	if (!n)
+		return tx_fail_as(tx, CNI_E_FIELD, -EINVAL,
+				  "%s cannot be honoured without a network that does it",
+				  q->option);
+	for (unsigned i = 0; i < n && !name; i++)
+		text = mem_printf(&tx->mem, "%s%s\"%s\"",
+				  text    ? text
+				  : n > 1 ? "networks "
+					  : "network ",
+				  text ? ", " : "", nets[i].name);
+	return tx_fail_as(tx, CNI_E_FIELD, -EINVAL,
+			  "%s cannot be honoured: no plugin of %s declares the capability %s; add "
+			  "\"capabilities\": {\"%s\": true} to %s",
+			  q->option, text, q->capability, q->capability, q->where);
+}
+
+/* One value: for which network, and into its object. */
+static int place(struct tx *tx, const struct request *q, const char *text,
+		 const struct netconf *nets, unsigned n, json_t **caps)
+{
+	const char *eq = strchr(text, '=');
+	const char *name = eq ? mem_printf(&tx->mem, "%.*s", (int)(eq - text), text) : NULL;
+	bool named = false;
+
+	for (unsigned i = 0; i < n; i++) {
+		const char *wrong;
+
+		if (name && !str_eq(name, nets[i].name))
+			continue;
+		named = true;
+		if (!netconf_declares(&nets[i], q->capability))
+			continue;
+		wrong = q->put(&tx->mem, eq ? eq + 1 : text, caps[i]);
+		if (wrong)
+			return tx_fail_as(tx, CNI_E_FIELD, -EINVAL, "%s %s: %s", q->option, text,
+					  wrong);
+		return 0;
+	}
+	if (name && !named)
+		return tx_fail_as(tx, CNI_E_FIELD, -EINVAL,
+				  "%s %s: \"%s\" is none of the networks asked for", q->option,
+				  text, name);
+	return refuse(tx, q, name, nets, n);
+}
+
+static int place_all(struct tx *tx, const struct options *opt, const struct netconf *nets,
+		     unsigned n, json_t **caps)
+{
+	const struct words *said[] = { &opt->publish, &opt->ips, &opt->macs };
+
+	for (unsigned k = 0; k < ARRAY_LEN(requests); k++)
+		for (unsigned i = 0; i < said[k]->n; i++)
+			TRY(place(tx, &requests[k], said[k]->v[i], nets, n, caps));
+	return 0;
+}
+
+int caps_build(struct tx *tx, const struct options *opt, const struct netconf *nets, unsigned n,
+	       const char **ret)
+{
+	json_t **caps = mem_alloc(&tx->mem, (n + 1) * sizeof(json_t *));
+	json_t *all = json_loads(str_empty(opt->cap_args) ? "{}" : opt->cap_args, 0, NULL);
+	int r = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		caps[i] = json_deep_copy(all);
+	if (json_is_object(all))
+		r = place_all(tx, opt, nets, n, caps);
+	else
+		r = tx_fail_as(tx, CNI_E_ENV, -EINVAL,
+			       "CAP_ARGS (--cap-args): expected a JSON object, got %s",
+			       opt->cap_args);
+	for (unsigned i = 0; i < n; i++) {
+		char *text = json_dumps(caps[i], JSON_COMPACT | JSON_SORT_KEYS);
+
+		ret[i] = json_object_size(caps[i]) ? mem_str(&tx->mem, text) : NULL;
+		free(text);
+		json_decref(caps[i]);
+	}
+	json_decref(all);
+	return r;
+}
+
+int caps_check_args(struct tx *tx, const char *args)
+{
+	for (const char *s = args; !str_empty(s);) {
+		size_t n = strcspn(s, ";");
+		const char *eq = memchr(s, '=', n);
+
+		if (!eq || eq == s || eq + 1 == s + n ||
+		    memchr(eq + 1, '=', n - (size_t)(eq + 1 - s)))
+			return tx_fail_as(tx, CNI_E_ENV, -EINVAL,
+					  "CNI_ARGS (--args): expected KEY=VALUE;KEY=VALUE, got "
+					  "\"%.*s\"",
+					  (int)n, s);
+		if (s[n] && !s[n + 1])
+			return tx_fail_as(
+				tx, CNI_E_ENV, -EINVAL,
+				"CNI_ARGS (--args): nothing follows the last ';' of \"%s\"", args);
+		s += n + (s[n] == ';');
+	}
+	return 0;
+}

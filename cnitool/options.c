@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * options.c - what the options say
+ *
+ * The options are a table: names, which verbs know them, where the value goes and
+ * how it is shown by --help.  The reader knows nothing of any of them.
+ */
+#include <stdio.h>
+
+#include "cnitool.h"
+
+enum kind { FLAG, TEXT, LIST };
+
+struct option_row {
+	char letter; /* 0 = none */
+	enum kind kind;
+	unsigned verbs;
+	size_t at; /* in struct options */
+	const char *name, *value, *about;
+};
+
+#define AT(member) offsetof(struct options, member)
+
+enum {
+	ONE = V_ADD | V_DEL | V_CHECK | V_ATTACH | V_DETACH, /* of one attachment */
+	MAKES = V_ADD | V_ATTACH | V_RUN,
+	CALLS = ONE | V_GC | V_STATUS | V_RUN, /* plugins */
+};
+
+static const struct option_row rows[] = {
+	{ 'i', TEXT, ONE, AT(ifname), "ifname", "NAME",
+	  "the interface in the container (else $CNI_IFNAME, else eth0; attach: the first "
+	  "free ethN)" },
+	{ 'p', LIST, MAKES, AT(publish), "publish", "[HOSTIP:]HOST[-END]:CONT[-END][/PROTO]",
+	  "publish a port, or a range, of the container on the host; may be repeated" },
+	{ 0, LIST, MAKES, AT(ips), "ip", "ADDRESS", "ask for this address; may be repeated" },
+	{ 0, LIST, MAKES, AT(macs), "mac", "MAC", "ask for this hardware address" },
+	{ 0, TEXT, ONE | V_RUN, AT(cap_args), "cap-args", "JSON",
+	  "arguments of capabilities (else $CAP_ARGS)" },
+	{ 0, TEXT, ONE | V_RUN, AT(args), "args", "K=V[;K=V]",
+	  "arguments of plugins (else $CNI_ARGS)" },
+	{ 0, TEXT, ONE, AT(id), "id", "ID",
+	  "the container's id (else a hash of the namespace's path)" },
+	{ 'n', TEXT, V_RUN, AT(id), "name", "NAME",
+	  "the container's id, and its hostname (else cplug- and 8 random digits)" },
+	{ 0, TEXT, V_RUN, AT(hostname), "hostname", "NAME", "the hostname (else --name)" },
+	{ 0, TEXT, V_RUN, AT(rootfs), "rootfs", "DIR",
+	  "the root directory (else the host's, in a private mount namespace)" },
+	{ 'w', TEXT, V_RUN, AT(workdir), "workdir", "DIR", "the command's working directory" },
+	{ 'e', LIST, V_RUN, AT(env), "env", "NAME[=VALUE]",
+	  "set an environment variable, or unset it; may be repeated" },
+	{ 'u', FLAG, V_RUN, AT(user), "user", NULL, "a user namespace: you are root in it" },
+	{ 0, FLAG, V_GC, AT(all), "all", NULL,
+	  "remove every attachment that is remembered, as the reference does" },
+	{ 0, FLAG, V_GC, AT(dry_run), "dry-run", NULL, "only tell what would be removed" },
+	{ 0, TEXT, V_ALL & ~V_VERSION, AT(conf_dir), "net-conf-path", "DIR",
+	  "where networks are configured (else $NETCONFPATH, else /etc/cni/net.d)" },
+	{ 0, TEXT, CALLS, AT(cni_path), "cni-path", "DIR[:DIR]",
+	  "where plugins are (else $CNI_PATH, else where cnitool is, /opt/cni/bin, "
+	  "/usr/lib/cni)" },
+	{ 0, TEXT, V_ALL & ~V_VERSION, AT(cache_dir), "cache-dir", "DIR",
+	  "where results are remembered (else $CNI_CACHE_DIR, else /var/lib/cni or, where "
+	  "that cannot be written, ${XDG_RUNTIME_DIR:-/tmp/cplug-UID}/cni)" },
+	{ 0, FLAG, V_ALL, AT(json), "json", NULL, "answers and errors as JSON on stdout" },
+	{ 'q', FLAG, V_ALL, AT(quiet), "quiet", NULL, "print no result" },
+	{ 'h', FLAG, V_ALL, AT(help), "help", NULL, "this text" },
+};
+
+static int usage(struct tool *t, const char *what, const char *name, size_t len)
+{
+	return tx_fail_as(t->tx, CNI_E_FIELD, -EINVAL, "%s: %s %.*s: try cnitool %s --help",
+			  t->verb->name, what, (int)len, name, t->verb->name);
+}
+
+static const struct option_row *find(const struct tool *t, const char *name, size_t len)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++)
+		if ((rows[i].verbs & t->verb->bit) && strlen(rows[i].name) == len &&
+		    strncmp(rows[i].name, name, len) == 0)
+			return &rows[i];
+	return NULL;
+}
+
+static const struct option_row *find_letter(const struct tool *t, char letter)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++)
+		if ((rows[i].verbs & t->verb->bit) && rows[i].letter == letter)
+			return &rows[i];
+	return NULL;
+}
+
+static void append(struct tool *t, struct words *list, const char *word)
+{
+	list->v = mem_grow(&t->tx->mem, list->v, list->n, sizeof(*list->v));
+	list->v[list->n++] = word;
+}
+
+static void store(struct tool *t, const struct option_row *o, const char *value)
+{
+	void *at = (char *)&t->opt + o->at;
+
+	if (o->kind == FLAG)
+		*(bool *)at = true;
+	else if (o->kind == TEXT)
+		*(const char **)at = value;
+	else
+		append(t, at, value);
+}
+
+/* argv[*i] is --name, --name=value or --name value. */
+static int read_long(struct tool *t, char **argv, int *i)
+{
+	const char *name = argv[*i] + 2;
+	size_t len = strcspn(name, "=");
+	const char *value = name[len] ? name + len + 1 : NULL;
+	const struct option_row *o = find(t, name, len);
+
+	if (!o)
+		return usage(t, "unknown option", argv[*i], len + 2);
+	if (o->kind == FLAG && value)
+		return usage(t, "no value belongs to", argv[*i], len + 2);
+	if (o->kind != FLAG && !value && !(value = argv[*i + 1]))
+		return usage(t, "a value is missing after", argv[*i], len + 2);
+	*i += o->kind != FLAG && !name[len];
+	store(t, o, value);
+	return 0;
+}
+
+/* argv[*i] is -x, -xvalue, -x value, or several flags. */
+static int read_short(struct tool *t, char **argv, int *i)
+{
+	for (const char *s = argv[*i] + 1; *s; s++) {
+		const struct option_row *o = find_letter(t, *s);
+
+		if (!o)
+			return usage(t, "unknown option", mem_printf(&t->tx->mem, "-%c", *s), 2);
+		if (o->kind == FLAG) {
+			store(t, o, NULL);
+			continue;
+		}
+		if (!s[1] && !argv[*i + 1])
+			return usage(t, "a value is missing after", argv[*i], strlen(argv[*i]));
+		store(t, o, s[1] ? s + 1 : argv[++*i]);
+		return 0;
+	}
+	return 0;
+}
+
+static int check_count(struct tool *t)
+{
+	const struct verb *v = t->verb;
+
+	if (t->opt.help || (t->args.n >= v->least && t->args.n <= v->most))
+		return 0;
+	return tx_fail_as(t->tx, CNI_E_FIELD, -EINVAL, "%s: expected %s%s: try cnitool %s --help",
+			  v->name, *v->operands ? v->operands : "no operands",
+			  t->args.n < v->least ? "" : " and nothing more", v->name);
+}
+
+int options_read(struct tool *t, int argc, char **argv)
+{
+	for (int i = 2; i < argc; i++) {
+		if (str_eq(argv[i], "--")) {
+			for (i++; !t->verb->takes_command && i < argc; i++)
+				append(t, &t->args, argv[i]);
+			t->command = argv + i;
+			break;
+		}
+		if (str_starts(argv[i], "--"))
+			TRY(read_long(t, argv, &i));
+		else if (argv[i][0] == '-' && argv[i][1])
+			TRY(read_short(t, argv, &i));
+		else if (t->verb->takes_command && t->args.n == t->verb->most) {
+			t->command = argv + i;
+			break;
+		} else
+			append(t, &t->args, argv[i]);
+	}
+	return check_count(t);
+}
+
+/* ---- help ---- */
+
+/* Words from text, wrapped to the column, indented from the second line on. */
+static void wrap(const char *text, int column, int indent, int width)
+{
+	for (int at = column; *text;) {
+		int n = (int)strcspn(text, " ");
+
+		if (at + n > width) {
+			printf("\n%*s", indent, "");
+			at = indent;
+		}
+		printf("%.*s", n, text);
+		at += n + 1;
+		text += n;
+		if (*text == ' ' && *++text && at + (int)strcspn(text, " ") <= width)
+			putchar(' ');
+	}
+	putchar('\n');
+}
+
+void options_help(unsigned verb)
+{
+	enum { INDENT = 10, WIDTH = 88 };
+
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct option_row *o = &rows[i];
+
+		if (!(o->verbs & verb))
+			continue;
+		if (o->letter)
+			printf("  -%c, --%s", o->letter, o->name);
+		else
+			printf("  --%s", o->name);
+		printf("%s%s\n%*s", o->value ? " " : "", o->value ? o->value : "", INDENT, "");
+		wrap(o->about, INDENT, INDENT, WIDTH);
+	}
+}

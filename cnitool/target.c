@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * target.c - the namespace that an operand means
+ *
+ * The container id is a hash of the path, so the same words must always lead to
+ * the same path, also after the namespace is gone; and to the path that the
+ * reference makes of it (Go's filepath.Abs) where it takes the same words.
+ */
+#include <linux/magic.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/vfs.h>
+
+#include "fail.h"
+#include "name.h"
+#include "target.h"
+
+enum { MAX_IFS = 1000 };
+
+/* Lexically: no "//", "." and "..".  path is absolute. */
+static const char *clean(struct tx *tx, const char *path)
+{
+	char *out = mem_alloc(&tx->mem, strlen(path) + 2);
+	size_t n = 0;
+
+	while (*path) {
+		size_t len = strcspn(path, "/");
+
+		if (len == 2 && strncmp(path, "..", 2) == 0) {
+			while (n && out[--n] != '/')
+				;
+		} else if (len && !(len == 1 && *path == '.')) {
+			out[n++] = '/';
+			memcpy(out + n, path, len);
+			n += len;
+		}
+		path += len + (path[len] == '/');
+	}
+	out[n] = '\0';
+	return n ? out : "/";
+}
+
+static const char *absolute(struct tx *tx, const char *path)
+{
+	char *here;
+
+	if (*path == '/')
+		return clean(tx, path);
+	here = getcwd(NULL, 0);
+	path = clean(tx, mem_printf(&tx->mem, "%s/%s", here ? here : "", path));
+	free(here);
+	return path;
+}
+
+static bool is_namespace(const char *path)
+{
+	struct statfs fs;
+
+	return statfs(path, &fs) == 0 && fs.f_type == NSFS_MAGIC;
+}
+
+const char *target_path(struct tx *tx, const char *arg)
+{
+	static const char *const dirs[] = { "/run/netns", "/var/run/netns" };
+	bool number = *arg && strspn(arg, "0123456789") == strlen(arg);
+
+	if (strchr(arg, '/') || str_empty(arg))
+		return absolute(tx, arg);
+	for (unsigned i = 0; i < ARRAY_LEN(dirs); i++) {
+		const char *path = mem_printf(&tx->mem, "%s/%s", dirs[i], arg);
+
+		if (access(path, F_OK) == 0)
+			return path;
+	}
+	if (number)
+		return mem_printf(&tx->mem, "/proc/%s/ns/net", arg);
+	if (is_namespace(arg))
+		return absolute(tx, arg);
+	return mem_printf(&tx->mem, "%s/%s", dirs[0], arg);
+}
+
+const char *target_id(struct tx *tx, const char *path)
+{
+	static const char prefix[] = "cnitool-";
+	size_t len = sizeof(prefix) - 1 + 20;
+	char *id = mem_alloc(&tx->mem, len + 1);
+
+	name_hash(id, len, prefix, path);
+	return id;
+}
+
+static bool is_own(struct tx *tx, const struct netns *ns)
+{
+	struct fail_mark m = fail_mark(tx);
+	auto_(netns_close) struct netns self = NETNS_NONE;
+
+	if (netns_open_self(tx, &self) < 0)
+		fail_take(tx, m);
+	return netns_eq(&self, ns);
+}
+
+int target_open(struct tx *tx, const char *path, struct netns *ret)
+{
+	auto_(netns_close) struct netns ns = NETNS_NONE;
+	int r = netns_open(tx, path, &ns);
+
+	if (r == -ENOENT)
+		return tx_fail_as(tx, CNI_E_NETNS, r,
+				  "there is no network namespace at %s: make one, for example with "
+				  "ip netns add NAME",
+				  path);
+	TRY(r);
+	if (is_own(tx, &ns))
+		return tx_fail_as(tx, CNI_E_NETNS, -EINVAL,
+				  "%s is our own network namespace: name the container's", path);
+	*ret = ns;
+	ns.fd = -1;
+	return 0;
+}
+
+bool target_lives(struct tx *tx, const char *path)
+{
+	struct fail_mark m = fail_mark(tx);
+	auto_(netns_close) struct netns ns = NETNS_NONE;
+	int r;
+
+	if (str_empty(path))
+		return true;
+	r = netns_open(tx, path, &ns);
+	if (r == -ENOENT)
+		return false;
+	if (r < 0) {
+		fail_take(tx, m);
+		return true;
+	}
+	return !is_own(tx, &ns);
+}
+
+/* ---- what is in it ---- */
+
+struct search {
+	const char *ifname; /* NULL: the first free one */
+	char free[IFNAMSIZ];
+	bool found;
+};
+
+static int look(struct tx *tx, void *arg)
+{
+	struct search *s = arg;
+
+	if (s->ifname) {
+		s->found = if_nametoindex(s->ifname) != 0;
+		return 0;
+	}
+	for (unsigned i = 0; i < MAX_IFS; i++) {
+		snprintf(s->free, sizeof(s->free), "eth%u", i);
+		if (!if_nametoindex(s->free))
+			return 0;
+	}
+	return tx_fail(tx, -EEXIST, "container: eth0 to %s are all taken", s->free);
+}
+
+int target_has_if(struct tx *tx, const struct netns *ns, const char *ifname)
+{
+	struct search s = { .ifname = ifname };
+
+	TRY(netns_run(tx, ns, look, &s));
+	return s.found;
+}
+
+int target_free_if(struct tx *tx, const struct netns *ns, const char **ret)
+{
+	struct search s = { .ifname = NULL };
+
+	TRY(netns_run(tx, ns, look, &s));
+	*ret = mem_str(&tx->mem, s.free);
+	return 0;
+}
