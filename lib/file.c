@@ -149,11 +149,11 @@ static int temp_open(struct tx *tx, struct place *pl, mode_t mode, bool *ret_nam
 	return fd < 0 ? -errno : fd;
 }
 
-/* Names a complete file: -EEXIST if there is one; needs no /proc where root may do without. */
-static int name_file(int fd, int dirfd, const char *path)
+int file_link(int fd, int dirfd, const char *path)
 {
 	char self[40];
 
+	/* the right to do it without /proc is not everybody's; then it says ENOENT */
 	if (linkat(fd, "", dirfd, path, AT_EMPTY_PATH) == 0)
 		return 0;
 	if (errno != ENOENT && errno != EINVAL && errno != EPERM)
@@ -165,12 +165,12 @@ static int name_file(int fd, int dirfd, const char *path)
 /* -EAGAIN: another writer took our temporary name away. */
 static int put_in_place(const struct place *pl, int fd, bool named)
 {
-	int r = named ? -EEXIST : name_file(fd, pl->dirfd, pl->path);
+	int r = named ? -EEXIST : file_link(fd, pl->dirfd, pl->path);
 
 	if (r != -EEXIST)
 		return r;
 	for (int i = 0; !named && i < TRIES; i++) {
-		r = name_file(fd, pl->dirfd, pl->temp);
+		r = file_link(fd, pl->dirfd, pl->temp);
 		if (r != -EEXIST)
 			break;
 		unlinkat(pl->dirfd, pl->temp, 0);

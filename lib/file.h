@@ -31,6 +31,12 @@ int file_read(struct tx *tx, int dirfd, const char *path, size_t max, char **ret
 int file_replace(struct tx *tx, int dirfd, const char *path, const void *data, size_t size,
 		 mode_t mode, bool sync) CHECKED;
 
+/*
+ * Gives an open file that has no name (O_TMPFILE) this one: 0, -EEXIST if the name is
+ * taken, or -errno, unrecorded.
+ */
+int file_link(int fd, int dirfd, const char *path) CHECKED;
+
 /* mkdir -p; existing directories are fine.  Records failures. */
 int file_mkdirs(struct tx *tx, const char *path, mode_t mode) CHECKED;
 

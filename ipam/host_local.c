@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * host_local.c - host-local: addresses of this host's own pool
+ *
+ * ADD takes one address of every range set, the one asked for if there is one, else the
+ * next free.  Which sets there are is needed only there and where addresses are counted
+ * or compared: DEL and GC go by whom a lease is for, and work whatever has become of the
+ * configuration.
+ */
+#include <sys/stat.h>
+#include <time.h>
+
+#include "../plugins/plugins.h"
+#include "local_conf.h"
+#include "resolv.h"
+#include "store.h"
+
+/* ---- ADD ---- */
+
+/* What will tell whether the container still lives. */
+static struct lease_life life_of(const struct call *c)
+{
+	struct lease_life l = { .boot = index_boot_id(), .time = (uint64_t)time(NULL) };
+	struct stat own, st;
+
+	if (c->cont_ns.fd >= 0) {
+		l.dev = c->cont_ns.dev;
+		l.ino = c->cont_ns.ino;
+	} else if (stat("/proc/self/ns/net", &own) == 0 && stat(c->netns_path, &st) == 0 &&
+		   st.st_dev == own.st_dev) {
+		l.dev = st.st_dev;
+		l.ino = st.st_ino;
+	}
+	return l;
+}
+
+/* Every wish must be of a set of its own; tell before anything is done. */
+static int check_wishes(struct tx *tx, const struct local_conf *cf, struct wish **by_set)
+{
+	const char *left = "";
+
+	for (unsigned s = 0; s < cf->pool.n; s++)
+		for (unsigned i = 0; i < cf->n_wishes && !by_set[s]; i++)
+			if (!cf->wishes[i].granted &&
+			    pool_find(&cf->pool.sets[s], cf->wishes[i].ip)) {
+				cf->wishes[i].granted = true;
+				by_set[s] = &cf->wishes[i];
+			}
+	for (unsigned i = 0; i < cf->n_wishes; i++)
+		if (!cf->wishes[i].granted)
+			left = mem_printf(&tx->mem, "%s%s%s", left, *left ? ", " : "",
+					  IP_S(cf->wishes[i].ip));
+	if (!*left)
+		return 0;
+	for (unsigned s = 0; s < cf->pool.n; s++)
+		tx_detail(tx, "range set %u: %s", s, pool_text(&tx->mem, &cf->pool.sets[s]));
+	return tx_fail_as(tx, CPLUG_E_ADDRESS, -EADDRNOTAVAIL,
+			  "failed to allocate all requested IPs: %s (each must lie in a range set, "
+			  "which gives one address only)",
+			  left);
+}
+
+static int claim_wish(struct tx *tx, struct store *st, const struct pool_set *s, unsigned set,
+		      struct lessee lessee, struct ip ip, const struct lease_life *life)
+{
+	const char *holder = "its file cannot be read";
+	struct lease l;
+	int r;
+
+	if (ip_eq(ip, pool_find(s, ip)->gateway))
+		return tx_fail_as(tx, CPLUG_E_ADDRESS, -EADDRNOTAVAIL,
+				  "failed to allocate for range %u: requested ip %s is subnet's "
+				  "gateway",
+				  set, IP_S(ip));
+	r = store_claim(tx, st, ip, lessee, set, life);
+	if (r != -EEXIST)
+		return r;
+	if (lease_read(tx, st->dir, ip, &l) == 0)
+		holder = mem_printf(&tx->mem, "%s has it", lessee_text(tx, &l.lessee));
+	return tx_fail_as(tx, CPLUG_E_ADDRESS, -EADDRINUSE,
+			  "failed to allocate for range %u: requested IP address %s is not "
+			  "available in range set %s: %s",
+			  set, IP_S(ip), pool_text(&tx->mem, s), holder);
+}
+
+static bool is_of(const struct lease *l, const struct lessee *o)
+{
+	return str_eq(l->lessee.id, o->id) &&
+	       (!l->lessee.ifname || str_eq(l->lessee.ifname, o->ifname));
+}
+
+static int claim_any(struct tx *tx, struct store *st, const struct pool_set *s, unsigned set,
+		     struct lessee lessee, const struct lease_life *life, struct ip *ret)
+{
+	struct lease *leases;
+	unsigned n;
+	int r;
+
+	TRY(store_find(tx, st, lessee.id, &leases, &n));
+	for (unsigned i = 0; i < n; i++)
+		if (is_of(&leases[i], &lessee) && pool_find(s, leases[i].ip))
+			return tx_fail_as(tx, CPLUG_E_ADDRESS, -EEXIST,
+					  "failed to allocate for range %u: %s has been allocated "
+					  "to %s, duplicate allocation is not allowed (DEL frees "
+					  "it)",
+					  set, IP_S(leases[i].ip), lessee.id);
+	r = store_claim_next(tx, st, s, lessee, set, life, ret);
+	if (r != -EADDRNOTAVAIL)
+		return r;
+	tx_detail(tx,
+		  "every address is leased: widen the range, or free the leases of containers "
+		  "that are gone (%s/%s; GC does it)",
+		  st->data_dir, st->network);
+	return tx_fail_as(tx, CPLUG_E_EXHAUSTED, r,
+			  "failed to allocate for range %u: no IP addresses available in range "
+			  "set: %s",
+			  set, pool_text(&tx->mem, s));
+}
+
+/* What the configuration says, and goes into every result. */
+static int add_static(struct tx *tx, const struct call *c, const struct local_conf *cf,
+		      struct result *ret)
+{
+	struct cj ipam = cj_obj(&c->conf, "ipam"), routes = cj_list(&ipam, "routes");
+
+	result_read_routes(ret, &routes);
+	TRY(cj_ok(tx, &c->conf));
+	return *cf->resolv_conf ? resolv_read(tx, cf->resolv_conf, &ret->dns) : 0;
+}
+
+static int add(struct tx *tx, struct call *c, struct result *ret)
+{
+	auto_(store_close) struct store st = STORE_CLOSED;
+	struct lessee lessee = { c->id, c->ifname };
+	struct lease_life life = life_of(c);
+	struct wish **by_set;
+	struct local_conf cf;
+
+	TRY(local_conf_read(tx, c, &cf));
+	TRY(local_conf_read_wishes(tx, c, &cf));
+	TRY(add_static(tx, c, &cf, ret));
+	by_set = mem_alloc(&tx->mem, cf.pool.n * sizeof(struct wish *));
+	TRY(check_wishes(tx, &cf, by_set));
+	TRY(store_open(tx, cf.data_dir, c->network, STORE_CREATE, &st));
+	for (unsigned i = 0; i < cf.pool.n; i++) {
+		const struct pool_set *s = &cf.pool.sets[i];
+		const struct pool_range *r;
+		struct ip ip;
+
+		if (by_set[i]) {
+			ip = by_set[i]->ip;
+			TRY(claim_wish(tx, &st, s, i, lessee, ip, &life));
+		} else {
+			TRY(claim_any(tx, &st, s, i, lessee, &life, &ip));
+		}
+		r = pool_find(s, ip);
+		result_add_ip(ret, (struct result_ip){ .addr = { ip, r->subnet.len },
+						       .gateway = r->gateway,
+						       .iface = -1 });
+	}
+	return 0;
+}
+
+/* ---- DEL and GC ---- */
+
+/* Old leases, which name only the container, count if there are no others. */
+static int release(struct tx *tx, struct store *st, const struct lease *leases, unsigned n,
+		   const struct lessee *o, bool old)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		if (old ? !leases[i].lessee.ifname : str_eq(leases[i].lessee.ifname, o->ifname))
+			r = also(r, store_release(tx, st, &leases[i]));
+	return r;
+}
+
+static int del(struct tx *tx, struct call *c)
+{
+	auto_(store_close) struct store st = STORE_CLOSED;
+	const struct lessee lessee = { c->id, c->ifname };
+	const char *dir = local_conf_data_dir(c);
+	struct lease *leases;
+	bool old = true;
+	unsigned n;
+	int r;
+
+	TRY(cj_ok(tx, &c->conf));
+	r = store_open(tx, dir, c->network, STORE_CHANGE, &st);
+	if (r == -ENOENT)
+		return 0;
+	TRY(r);
+	TRY(store_find(tx, &st, c->id, &leases, &n));
+	for (unsigned i = 0; i < n; i++)
+		old = old && !str_eq(leases[i].lessee.ifname, c->ifname);
+	return release(tx, &st, leases, n, &lessee, old);
+}
+
+static bool is_valid(const struct lessee *o, const void *arg)
+{
+	const struct call *c = arg;
+
+	if (o->ifname)
+		return call_is_valid(c, o->id, o->ifname);
+	for (unsigned i = 0; i < c->n_valid; i++)
+		if (str_eq(c->valid[i].id, o->id))
+			return true;
+	return false;
+}
+
+static int gc(struct tx *tx, struct call *c)
+{
+	auto_(store_close) struct store st = STORE_CLOSED;
+	const char *dir = local_conf_data_dir(c);
+	int r;
+
+	TRY(cj_ok(tx, &c->conf));
+	if (!c->valid_known)
+		return 0; /* nothing is known, so nothing is removed */
+	r = store_open(tx, dir, c->network, STORE_CHANGE, &st);
+	if (r == -ENOENT)
+		return 0;
+	TRY(r);
+	return store_purge(tx, &st, is_valid, c);
+}
+
+/* ---- CHECK ---- */
+
+static int check_address(struct tx *tx, struct store *st, const struct lessee *o, struct ip ip)
+{
+	struct lease l;
+	int r = lease_read(tx, st->dir, ip, &l);
+
+	if (r == 0 && is_of(&l, o))
+		return 0;
+	if (r == 0)
+		return tx_fail_as(tx, CPLUG_E_CHECK, -ESTALE, "%s is leased to %s, not to %s",
+				  IP_S(ip), lessee_text(tx, &l.lessee), lessee_text(tx, o));
+	return tx_fail_as(tx, CPLUG_E_CHECK, -ESTALE, "%s is not leased to %s: %s/%s/%s: %s",
+			  IP_S(ip), lessee_text(tx, o), st->data_dir, st->network, IP_S(ip),
+			  r == -EBADMSG ? "empty or damaged" : strerror(-r));
+}
+
+/* Without a prevResult: any lease will do. */
+static int check_any(struct tx *tx, struct store *st, const struct lessee *o)
+{
+	struct lease *leases;
+	unsigned n;
+
+	TRY(store_find(tx, st, o->id, &leases, &n));
+	for (unsigned i = 0; i < n; i++)
+		if (is_of(&leases[i], o))
+			return 0;
+	return tx_fail_as(tx, CPLUG_E_CHECK, -ESTALE, "%s has no address in %s/%s",
+			  lessee_text(tx, o), st->data_dir, st->network);
+}
+
+static int check(struct tx *tx, struct call *c)
+{
+	auto_(store_close) struct store st = STORE_CLOSED;
+	const struct lessee lessee = { c->id, c->ifname };
+	unsigned ours = 0;
+	struct local_conf cf;
+	int r;
+
+	TRY(local_conf_read(tx, c, &cf));
+	r = store_open(tx, cf.data_dir, c->network, STORE_READ, &st);
+	if (r == -ENOENT)
+		return tx_fail_as(tx, CPLUG_E_CHECK, -ESTALE, "%s has no address: no %s/%s",
+				  lessee_text(tx, &lessee), cf.data_dir, c->network);
+	TRY(r);
+	if (!c->prev)
+		return check_any(tx, &st, &lessee);
+	for (unsigned i = 0; i < c->prev->n_ips; i++)
+		for (unsigned s = 0; s < cf.pool.n; s++) {
+			struct ip ip = c->prev->ips[i].addr.ip;
+
+			if (!pool_find(&cf.pool.sets[s], ip))
+				continue;
+			ours++;
+			r = also(r, check_address(tx, &st, &lessee, ip));
+		}
+	if (!ours)
+		return tx_fail_as(tx, CPLUG_E_CHECK, -ESTALE,
+				  "%s: no address of prevResult lies in a range of this network",
+				  lessee_text(tx, &lessee));
+	return r;
+}
+
+/* ---- STATUS ---- */
+
+static int status(struct tx *tx, struct call *c)
+{
+	auto_(store_close) struct store st = STORE_CLOSED;
+	struct local_conf cf;
+	int r;
+
+	TRY(local_conf_read(tx, c, &cf));
+	TRY(store_writable(tx, cf.data_dir, c->network));
+	r = store_open(tx, cf.data_dir, c->network, STORE_READ, &st);
+	if (r == -ENOENT)
+		return 0;
+	TRY(r);
+	for (unsigned i = 0; i < cf.pool.n; i++)
+		if (!store_has_free(tx, &st, &cf.pool.sets[i], i))
+			r = also(r, tx_fail_as(tx, CNI_E_UNAVAILABLE, -EADDRNOTAVAIL,
+					       "no IP addresses available in range set: %s",
+					       pool_text(&tx->mem, &cf.pool.sets[i])));
+	return r;
+}
+
+const struct plugin host_local_plugin = {
+	.name = "host-local",
+	.flags = CNI_IS_IPAM,
+	.about = "addresses from this host's own pool (IPAM)",
+	.add = add,
+	.del = del,
+	.check = check,
+	.gc = gc,
+	.status = status,
+};
