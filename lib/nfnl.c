@@ -23,20 +23,18 @@
 /* A dump's datagram is at most 32 KiB, if the reader has that much room. */
 enum { READ_SIZE = 32768, READ_TIMEOUT = 10, DUMP_TRIES = 100 };
 
-static int open_here(struct tx *tx, void *arg)
+int nfnl_socket(struct nfnl *nl, int protocol)
 {
 	struct timeval patience = { .tv_sec = READ_TIMEOUT };
-	struct nfnl *nl = arg;
-	int on = 1, fd;
+	int on = 1, fd, err;
 
-	nl->sk = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+	*nl = (struct nfnl){ .sk = mnl_socket_open2(protocol, SOCK_CLOEXEC) };
 	if (!nl->sk)
-		return tx_fail(tx, -errno, "open a netfilter socket: %s", strerror(errno));
+		return -errno;
 	if (mnl_socket_bind(nl->sk, 0, MNL_SOCKET_AUTOPID) < 0) {
-		int err = -errno;
-
+		err = -errno;
 		nfnl_close(nl);
-		return tx_fail(tx, err, "bind a netfilter socket: %s", strerror(-err));
+		return err;
 	}
 	fd = mnl_socket_get_fd(nl->sk);
 	/* Comforts: without them there are fewer words, not less function. */
@@ -44,6 +42,13 @@ static int open_here(struct tx *tx, void *arg)
 	setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	return 0;
+}
+
+static int open_here(struct tx *tx, void *arg)
+{
+	int r = nfnl_socket(arg, NETLINK_NETFILTER);
+
+	return r < 0 ? tx_fail(tx, r, "open a netfilter socket: %s", strerror(-r)) : 0;
 }
 
 int nfnl_open(struct tx *tx, struct nfnl *nl, const struct netns *ns)
@@ -106,28 +111,33 @@ int nfnl_send(struct nfnl *nl, const struct iovec *piece, unsigned n)
 	}
 }
 
-static ssize_t receive(struct nfnl *nl, void *buf, size_t size)
+static ssize_t receive(struct nfnl *nl, void *buf, size_t size, int flags)
 {
 	ssize_t n;
 
 	do
-		n = mnl_socket_recvfrom(nl->sk, buf, size);
+		n = recv(mnl_socket_get_fd(nl->sk), buf, size, flags | MSG_TRUNC);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN ? -ETIMEDOUT : -errno;
-	return n;
+	return (size_t)n > size ? -EMSGSIZE : n;
 }
 
 int nfnl_read(struct nfnl *nl, uint32_t first, uint32_t last, nfnl_each_fn *each, void *arg)
 {
 	_Alignas(struct nlmsghdr) char buf[READ_SIZE];
+	bool lost = false;
 
 	for (;;) {
-		ssize_t n = receive(nl, buf, sizeof(buf));
+		ssize_t n = receive(nl, buf, sizeof(buf), lost ? MSG_DONTWAIT : 0);
 		int left = (int)n;
 
+		if (n == -ENOBUFS && !lost) { /* told before what is there: see that first */
+			lost = true;
+			continue;
+		}
 		if (n < 0)
-			return (int)n;
+			return lost ? -ENOBUFS : (int)n;
 		for (const struct nlmsghdr *h = (void *)buf; mnl_nlmsg_ok(h, left);
 		     h = mnl_nlmsg_next(h, &left)) {
 			int r;
@@ -160,10 +170,11 @@ static const struct nlattr *find(const void *data, size_t size, int type)
 	return NULL;
 }
 
-static const struct nlattr *find_behind(const struct nlmsghdr *h, size_t skip, int type)
+const struct nlattr *nfnl_attr_behind(const struct nlmsghdr *h, size_t skip, uint16_t type)
 {
 	size_t size = mnl_nlmsg_get_payload_len(h);
 
+	skip = nfnl_align(skip);
 	if (size < skip)
 		return NULL;
 	return find(mnl_nlmsg_get_payload_offset(h, skip), size - skip, type);
@@ -171,7 +182,7 @@ static const struct nlattr *find_behind(const struct nlmsghdr *h, size_t skip, i
 
 const struct nlattr *nfnl_attr(const struct nlmsghdr *h, uint16_t type)
 {
-	return find_behind(h, sizeof(struct nfgenmsg), type);
+	return nfnl_attr_behind(h, sizeof(struct nfgenmsg), type);
 }
 
 const struct nlattr *nfnl_attr_in(const struct nlattr *nest, uint16_t type)
@@ -204,7 +215,7 @@ static void keep_words(struct nfnl *nl, const struct nlmsghdr *h)
 		return;
 	if (!(h->nlmsg_flags & NLM_F_CAPPED) && e->msg.nlmsg_len > sizeof(e->msg))
 		skip += nfnl_align(e->msg.nlmsg_len - sizeof(e->msg));
-	a = find_behind(h, skip, NLMSGERR_ATTR_MSG);
+	a = nfnl_attr_behind(h, skip, NLMSGERR_ATTR_MSG);
 	if (a)
 		snprintf(nl->why, sizeof(nl->why), "%.*s", (int)mnl_attr_get_payload_len(a),
 			 mnl_attr_get_str(a));

@@ -30,7 +30,10 @@ struct nfnl {
 int nfnl_open(struct tx *tx, struct nfnl *nl, const struct netns *ns) CHECKED;
 void nfnl_close(struct nfnl *nl);
 
-/* ---- for nft*.c and ct.c ---- */
+/* ---- for nft*.c and ct.c, and diag.c with a socket of its own kind ---- */
+
+/* Opens a socket of another netlink protocol, right here.  Returns 0 or -errno, unrecorded. */
+int nfnl_socket(struct nfnl *nl, int protocol) CHECKED;
 
 /* Reserves n sequence numbers and returns the first. */
 uint32_t nfnl_seq(struct nfnl *nl, unsigned n);
@@ -62,11 +65,12 @@ int nfnl_error(struct nfnl *nl, const struct nlmsghdr *h);
 int nfnl_ask(struct nfnl *nl, struct nlmsghdr *request, nfnl_each_fn *each, void *arg) CHECKED;
 
 /*
- * An attribute of a message (behind its struct nfgenmsg), or of a nest: the first
- * one of a type, and all of a nest in turn (NULL begins).  NULL = there is none; a
- * nest of NULL has none.
+ * An attribute of a message (behind its struct nfgenmsg, or skip bytes), or of a
+ * nest: the first one of a type, and all of a nest in turn (NULL begins).  NULL =
+ * there is none; a nest of NULL has none.
  */
 const struct nlattr *nfnl_attr(const struct nlmsghdr *h, uint16_t type);
+const struct nlattr *nfnl_attr_behind(const struct nlmsghdr *h, size_t skip, uint16_t type);
 const struct nlattr *nfnl_attr_in(const struct nlattr *nest, uint16_t type);
 const struct nlattr *nfnl_attr_next(const struct nlattr *nest, const struct nlattr *a);
 

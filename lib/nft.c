@@ -52,25 +52,26 @@ bool nft_is_empty(const struct nft *n)
 
 /* ---- messages ---- */
 
-void nft_reserve(struct nft *n, size_t size)
-{
-	size_t room = n->room ? n->room : FIRST_ROOM;
-	char *bigger;
-
-	if (n->room - n->used >= size)
-		return;
-	while (room - n->used < size)
-		room *= 2;
-	bigger = mem_alloc(n->mem, room);
-	if (n->used)
-		memcpy(bigger, n->buf, n->used);
-	n->buf = bigger;
-	n->room = room;
-}
-
 struct nlmsghdr *nft_at(const struct nft *n, size_t offset)
 {
 	return (void *)(n->buf + offset);
+}
+
+void nft_reserve(struct nft *n, size_t size)
+{
+	size_t open = n->elems.set ? nft_at(n, n->used)->nlmsg_len : 0;
+	size_t room = n->room ? n->room : FIRST_ROOM;
+	char *bigger;
+
+	if (n->room - n->used >= open + size)
+		return;
+	while (room - n->used < open + size)
+		room *= 2;
+	bigger = mem_alloc(n->mem, room);
+	if (n->used + open)
+		memcpy(bigger, n->buf, n->used + open);
+	n->buf = bigger;
+	n->room = room;
 }
 
 void nft_close_elems(struct nft *n)

@@ -106,10 +106,10 @@ void nft_set(struct nft *n, const char *set, const enum nft_type *key, const enu
 void nft_del_set(struct nft *n, const char *set);
 
 /*
- * excl: fail with -EEXIST if the key is there already (-ENOTEMPTY if a range overlaps
+ * excl: fail with -EEXIST if the key is there already (or a range overlaps
  * another).  Without it, an element that is there with the same data is fine and
- * keeps its comment; with other data it is -EBUSY.  Elements of ranges give both
- * ends.  Deleting what is not there is -ENOENT.
+ * keeps its comment; with other data it is -EEXIST all the same.  Elements of ranges
+ * give both ends.  Deleting what is not there is -ENOENT.
  */
 void nft_add_elem(struct nft *n, const char *set, const struct nft_elem *e, bool excl);
 void nft_del_elem(struct nft *n, const char *set, const struct nft_elem *e);

@@ -286,7 +286,7 @@ static void elem(struct nft *n, int type, int flags, const char *set, const stru
 	struct nlattr *nest;
 
 	open_elems(n, type, flags, set);
-	nft_reserve(n, nft_at(n, n->used)->nlmsg_len + ELEM_ROOM);
+	nft_reserve(n, ELEM_ROOM);
 	h = nft_at(n, n->used);
 	nest = mnl_attr_nest_start(h, NFTA_LIST_ELEM);
 	put_value(h, NFTA_SET_ELEM_KEY, &e->key);

@@ -82,7 +82,7 @@ struct nlmsghdr *nft_named(struct nft *n, int type, int flags, uint16_t table_at
 void nft_put_name(struct nft *n, struct nlmsghdr *h, uint16_t attr, const char *name);
 void nft_msg_end(struct nft *n, const struct nlmsghdr *h);
 
-/* The message at an offset; room for size bytes behind what is used (moves the buffer). */
+/* The message at an offset; room for size bytes behind all (moves the buffer). */
 struct nlmsghdr *nft_at(const struct nft *n, size_t offset);
 void nft_reserve(struct nft *n, size_t size);
 
