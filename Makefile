@@ -23,8 +23,8 @@ endif
 # ---- what there is ---------------------------------------------------------
 # The floors: a file of lib/ includes only headers that stand before its own
 # (make floors).  The order of this list is the architecture.
-LIB := util log mem tx  ip name cj_doc cj  file netns exec  rt sysctl nft ct diag \
-       link addr route port resolv nat  result call cni ipam iface
+LIB := util log mem tx  ip name jw cj result  file netns exec  rt sysctl nfnl nft ct diag \
+       link addr route port resolv gateway owned ports nat spoof  call plugin ipam iface cni
 
 # Every plugin type is a name of the one executable, bin/cplug.
 PLUGINS := bridge loopback portmap host-local

@@ -58,18 +58,49 @@ struct undo_addr {
 	char name[IFNAMSIZ];
 };
 
-static int undo_addr_del(struct tx *tx, void *arg)
+static struct undo_addr undo_of(struct rt *rt, const struct link *l, struct cidr a)
 {
-	struct undo_addr *u = arg;
+	struct undo_addr u = { .rt = rt, .a = a, .index = l->index };
+
+	memcpy(u.name, l->name, sizeof(u.name));
+	return u;
+}
+
+static struct link link_of(const struct undo_addr *u)
+{
 	struct link l = { .index = u->index };
 
 	memcpy(l.name, u->name, sizeof(l.name));
+	return l;
+}
+
+static int undo_del(struct tx *tx, void *arg)
+{
+	struct undo_addr *u = arg;
+	struct link l = link_of(u);
+
 	return addr_ensure(tx, u->rt, &l, u->a);
+}
+
+static int undo_add(struct tx *tx, void *arg)
+{
+	struct undo_addr *u = arg;
+	struct link l = link_of(u);
+
+	return addr_del(tx, u->rt, &l, u->a);
+}
+
+int addr_ensure_undoable(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a)
+{
+	struct undo_addr u = undo_of(rt, l, a);
+
+	TRY(addr_ensure(tx, rt, l, a));
+	return tx_undo(tx, undo_add, "add address", &u);
 }
 
 int addr_del(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a)
 {
-	struct undo_addr u = { .rt = rt, .a = a, .index = l->index };
+	struct undo_addr u = undo_of(rt, l, a);
 	struct rt_msg m;
 	int r;
 
@@ -79,9 +110,8 @@ int addr_del(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a)
 		return 0;
 	if (r < 0)
 		return rt_refused(tx, rt, r, "delete address %s of %s", CIDR_S(a), l->name);
-	memcpy(u.name, l->name, sizeof(u.name));
 	log_step("%s: delete address %s of %s", rt->where, CIDR_S(a), l->name);
-	return tx_undo(tx, undo_addr_del, "delete address", &u);
+	return tx_undo(tx, undo_del, "delete address", &u);
 }
 
 struct collect {

@@ -19,6 +19,9 @@ int addr_add(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a, 
 /* Ensures an address on a shared link: exists already = fine; no undo. */
 int addr_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a) CHECKED;
 
+/* The same, but undone: for an address that takes another's place. */
+int addr_ensure_undoable(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a) CHECKED;
+
 /* Deletes; gone is success.  With undo: puts it back. */
 int addr_del(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a) CHECKED;
 

@@ -11,6 +11,8 @@
 
 #include "cj.h"
 #include "netns.h"
+#include "nft.h"
+#include "owned.h"
 #include "result.h"
 #include "rt.h"
 #include "tx.h"
@@ -42,6 +44,7 @@ struct call {
 	struct netns host_ns, cont_ns;
 	struct rt host; /* rtnetlink here */
 	struct rt cont; /* and in the container; rt_is_open() tells */
+	struct nfnl nf; /* nf_tables here: call_nf() */
 
 	/* GC: cni.dev/valid-attachments */
 	bool valid_known; /* absent and null: nothing is known */
@@ -52,17 +55,37 @@ struct call {
 /* Is (id, ifname) one of the valid attachments?  (GC) */
 bool call_is_valid(const struct call *c, const char *id, const char *ifname);
 
+/* The keys of the valid attachments of this network.  (GC) */
+struct owned_valid call_valid_keys(struct tx *tx, const struct call *c);
+
 /*
- * CNI_ARGS as pairs: "K=V;K2=V2" (the reference's types.LoadArgs).  Every pair has
- * exactly one '='.  known is the NULL-terminated list of keys this plugin reads;
- * others are an error (CNI_E_ENV) unless IgnoreUnknown is 1 or true.  The keys of
- * delegates in the same call count as known (see call_args_known).
- * ret_values[i] is the value of known[i], or NULL.
+ * Reads environment and stdin into *c, in the reference's order, with the spec's
+ * codes; flags are the plugin's CNI_* flags.  The namespaces are not opened yet.
  */
-int call_args(struct tx *tx, const struct call *c, const char *const *known,
-	      const char **ret_values) CHECKED;
+int call_read(struct tx *tx, struct call *c) CHECKED;
+
+/*
+ * Opens what the plugin uses: host and container sockets.  ADD and CHECK need the
+ * container's namespace; other verbs do without if it is gone.  The plugin's own
+ * namespace is refused (CNI_E_NETNS) before anything is done.
+ */
+int call_open(struct tx *tx, struct call *c, bool host, bool cont) CHECKED;
+void call_close(struct call *c);
+
+/* The nf_tables socket, opened when first asked for and kept to the end. */
+int call_nf(struct tx *tx, struct call *c, struct nfnl **ret) CHECKED;
+
+/*
+ * The value of a key in CNI_ARGS ("K=V;K2=V2", each pair with exactly one '='), or
+ * NULL.  The keys are case-sensitive: MAC, IP, GATEWAY; others are an error
+ * (CNI_E_ENV) unless IgnoreUnknown is 1 or true.
+ */
+int call_arg(struct tx *tx, const struct call *c, const char *key, const char **ret) CHECKED;
 
 /* The MAC wanted: CNI_ARGS MAC < args.cni.mac < runtimeConfig.mac; len 0 = none. */
 int call_mac(struct tx *tx, const struct call *c, struct mac *ret) CHECKED;
+
+/* The prevResult, which CHECK and chained ADDs need: fails with CPLUG_E_PREV. */
+int call_need_prev(struct tx *tx, const struct call *c) CHECKED;
 
 #endif

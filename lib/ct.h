@@ -9,7 +9,8 @@
 #ifndef CPLUG_CT_H
 #define CPLUG_CT_H
 
-#include "nft.h"
+#include "ip.h"
+#include "nfnl.h"
 
 /* A flow of original direction: protocol, destination port, destination address. */
 struct ct_filter {
@@ -21,11 +22,17 @@ struct ct_filter {
 
 /*
  * Deletes every tracked flow that matches one of n filters, of the family
- * (AF_INET or AF_INET6).  For ADD: reply_src unset - flows of the port whatever
- * they lead to, except those that already lead to keep (the new owner).  For DEL:
- * reply_src = the container.  One dump, filtered by the kernel where it can; an
- * absent conntrack is success.  Returns 0 or -errno, unrecorded; *ret_deleted
- * counts (may be NULL).
+ * (AF_INET or AF_INET6).  One dump, filtered by the kernel where it can; an absent
+ * conntrack is success.
+ *
+ * For DEL: reply_src = the container; every flow of the port that leads there.
+ *
+ * For ADD: reply_src unset; flows of the port whatever they lead to, except those
+ * that already lead to keep (the new owner), those to other hosts (if dst is unset,
+ * only flows to addresses of this host, as the process sees it, match), and
+ * established TCP and SCTP connections with the host itself.
+ *
+ * Returns 0 or -errno, unrecorded; *ret_deleted counts (may be NULL).
  */
 int ct_flush(struct nfnl *nl, int family, const struct ct_filter *f, unsigned n, struct ip keep,
 	     unsigned *ret_deleted) CHECKED;

@@ -11,7 +11,7 @@
 #define CPLUG_IPAM_H
 
 #include "call.h"
-#include "cni.h"
+#include "plugin.h"
 
 /* Is there an ipam.type? */
 bool ipam_wanted(const struct call *c);

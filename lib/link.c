@@ -265,6 +265,8 @@ int link_veth_add(struct tx *tx, struct rt *host, struct rt *cont, const struct 
 	TRY(tx_interrupted(tx));
 	compose_veth(&m, v);
 	r = rt_try(host, &m);
+	if (r == -EEXIST && v->shared)
+		return 0;
 	if (r == -EEXIST)
 		return who_is_there(tx, host, cont, v);
 	if (r < 0)
@@ -272,7 +274,7 @@ int link_veth_add(struct tx *tx, struct rt *host, struct rt *cont, const struct 
 				  v->cont_name);
 	snprintf(u.name, sizeof(u.name), "%s", v->host_name);
 	log_step("host: add veth pair %s and (container) %s", v->host_name, v->cont_name);
-	return tx_undo(tx, undo_link, "add veth pair", &u);
+	return v->shared ? 0 : tx_undo(tx, undo_link, "add veth pair", &u);
 }
 
 /* ---- changing ----------------------------------------------------------- */

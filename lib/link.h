@@ -52,7 +52,8 @@ struct link_veth {
 	const struct netns *peer_ns;
 	int mtu; /* bytes, 0 = the kernel's default */
 	struct mac host_mac, cont_mac;
-	int master; /* of the host end, 0 = none */
+	int master;  /* of the host end, 0 = none */
+	bool shared; /* ensure it: exists = fine, nothing to undo */
 };
 
 /*

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * cni.c - the dispatcher: the one place where a call begins, answers and ends
+ *
+ * Exactly one JSON document goes to stdout, whatever happens.  The answer is
+ * written before the transaction is committed, so a result that nobody could
+ * receive is a failed ADD and is rolled back.  Three things can happen beside an
+ * ordinary failure: memory runs out (we come back here by longjmp and roll back),
+ * a signal asks us to stop (the next blocking step fails, see tx.c), or we crash
+ * (a handler writes a prepared document; the runtime's DEL does the rest).
+ */
+#include <fcntl.h>
+#include <jansson.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cni.h"
+#include "ipam.h"
+#include "log.h"
+
+static struct tx tx;
+static struct call call;
+static jmp_buf out_of_memory;
+static bool answered;
+
+/* ---- stdout ------------------------------------------------------------- */
+
+static int write_all(const char *text, size_t size)
+{
+	while (size) {
+		ssize_t n = write(STDOUT_FILENO, text, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		text += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+/*
+ * Descriptors 0 to 2 must be something, or a socket of ours takes the place of
+ * stdout and gets the answer.  A missing stdout stays unwritable.
+ */
+static void occupy_stdio(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)!open("/dev/null", fd == 1 ? O_RDONLY : O_RDWR);
+}
+
+/* The error object (CNI spec, section "Error"), in the reference's key order. */
+static void answer_error(const char *version)
+{
+	json_t *o = json_object();
+	char *text;
+
+	json_object_set_new(o, "cniVersion", json_string(version ? version : "1.1.0"));
+	json_object_set_new(o, "code", json_integer(tx.code));
+	json_object_set_new(o, "msg", json_string(tx.msg[0] ? tx.msg : "failed without a reason"));
+	if (tx.details[0])
+		json_object_set_new(o, "details", json_string(tx.details));
+	text = json_dumps(o, JSON_INDENT(4));
+	if (text)
+		(void)write_all(text, strlen(text));
+	else
+		(void)write_all("{\"code\":110,\"msg\":\"out of memory\"}", 35);
+	json_decref(o);
+	free(text);
+	answered = true;
+}
+
+/* Text that came from outside may be cut in the middle of a character. */
+static void make_utf8(char *s)
+{
+	json_t *j;
+
+	while (*s && !(j = json_string(s))) {
+		for (char *p = s; *p; p++)
+			if ((unsigned char)*p >= 0x80)
+				*p = '?';
+	}
+	if (*s)
+		json_decref(j);
+}
+
+/* ---- what can befall us ------------------------------------------------- */
+
+static void on_crash(int sig)
+{
+	static const char document[] =
+		"{\n    \"cniVersion\": \"1.1.0\",\n    \"code\": 111,\n    \"msg\": \"cplug "
+		"crashed; this is a defect, please report it (CNI_DEBUG=1 shows the last "
+		"steps)\"\n}";
+
+	if (!answered)
+		(void)!write(STDOUT_FILENO, document, sizeof(document) - 1);
+	_exit(128 + sig);
+}
+
+static void catch_crashes(void)
+{
+	static char stack[16384];
+	stack_t ss = { .ss_sp = stack, .ss_size = sizeof(stack) };
+	struct sigaction sa = { .sa_handler = on_crash, .sa_flags = SA_ONSTACK | (int)SA_RESETHAND };
+	static const int crashes[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
+
+	sigaltstack(&ss, NULL);
+	for (unsigned i = 0; i < ARRAY_LEN(crashes); i++)
+		sigaction(crashes[i], &sa, NULL);
+}
+
+static void __attribute__((noreturn)) on_exhausted(void *arg UNUSED)
+{
+	longjmp(out_of_memory, 1);
+}
+
+/* ---- versions ----------------------------------------------------------- */
+
+static bool speaks(const struct plugin *p, const char *version)
+{
+	int oldest = p->oldest ? result_version_number(p->oldest) : 0;
+
+	for (unsigned i = 0; result_versions[i]; i++)
+		if (str_eq(result_versions[i], version))
+			return result_version_number(version) >= oldest;
+	return false;
+}
+
+static const char *version_list(const struct plugin *p, const char *separator)
+{
+	const char *list = "";
+
+	for (unsigned i = 0; result_versions[i]; i++)
+		if (speaks(p, result_versions[i]))
+			list = mem_printf(&tx.mem, "%s%s\"%s\"", list, *list ? separator : "",
+					  result_versions[i]);
+	return list;
+}
+
+static int answer_version(const struct plugin *p)
+{
+	const char *text = mem_printf(&tx.mem,
+				      "{\"cniVersion\":\"1.1.0\",\"supportedVersions\":[%s]}\n",
+				      version_list(p, ","));
+
+	return write_all(text, strlen(text)) < 0;
+}
+
+/* No CNI_COMMAND at all: a person asks who we are. */
+static int banner(const struct plugin *p)
+{
+	const char *list = "";
+
+	for (unsigned i = 0; result_versions[i]; i++)
+		if (speaks(p, result_versions[i]))
+			list = mem_printf(&tx.mem, "%s%s%s", list, *list ? ", " : "",
+					  result_versions[i]);
+	fprintf(stderr, "CNI %s plugin %s\nCNI protocol versions supported: %s\n", p->name,
+		"cplug " CPLUG_VERSION, list);
+	return 0;
+}
+
+static int check_version(const struct plugin *p)
+{
+	static const struct {
+		enum cni_command command;
+		const char *since;
+	} younger[] = { { CNI_CHECK, "0.4.0" }, { CNI_GC, "1.1.0" }, { CNI_STATUS, "1.1.0" } };
+	int number = result_version_number(call.version);
+
+	if (number < 0)
+		return tx_fail_as(&tx, CNI_E_DECODE, -EINVAL,
+				  "cniVersion: \"%.50s\" is not a version, like 1.0.0", call.version);
+	for (unsigned i = 0; i < ARRAY_LEN(younger); i++)
+		if (call.command == younger[i].command &&
+		    number < result_version_number(younger[i].since))
+			return tx_fail_as(&tx, CNI_E_VERSION, -EINVAL,
+					  "config version does not allow %s", call.command_name);
+	if (speaks(p, call.version))
+		return 0;
+	tx_fail_as(&tx, CNI_E_VERSION, -EINVAL, "incompatible CNI versions");
+	tx_detail(&tx, "config is \"%.50s\", plugin supports [%s]", call.version,
+		  version_list(p, " "));
+	return -EINVAL;
+}
+
+/* ---- one call ----------------------------------------------------------- */
+
+static int open_log(void)
+{
+	struct cj log = cj_obj(&call.conf, "log");
+	const char *file = cj_str(&log, "file", "");
+	const char *name = cj_str(&log, "level", "info");
+	enum log_level level;
+	int r;
+
+	if (!log_level_parse(name, &level))
+		cj_wrong(&log, "level", "expected error, warn, info or debug, got \"%.50s\"", name);
+	TRY(cj_ok(&tx, &call.conf));
+	r = *file ? log_to(file, level) : 0;
+	if (r < 0)
+		log_warn("log.file: cannot open %s: %s", file, strerror(-r));
+	return 0;
+}
+
+static int run_add(const struct plugin *p)
+{
+	struct result result;
+	char *text;
+
+	result_init(&result, &tx.mem);
+	if (p->flags & CNI_NEEDS_PREV)
+		TRY(call_need_prev(&tx, &call));
+	if ((p->flags & CNI_PASSES_PREV) && call.prev)
+		result = *call.prev;
+	TRY(p->add(&tx, &call, &result));
+	TRY(tx_interrupted(&tx));
+	TRY(result_print(&tx, &result, call.version, false, &text));
+	answered = true;
+	int r = write_all(text, strlen(text));
+
+	if (r < 0)
+		return tx_fail_as(&tx, CNI_E_IO, r, "stdout: write the result: %s", strerror(-r));
+	return 0;
+}
+
+static int run_verb(const struct plugin *p)
+{
+	switch (call.command) {
+	case CNI_ADD:
+		return run_add(p);
+	case CNI_DEL:
+		return p->del ? p->del(&tx, &call) : 0;
+	case CNI_CHECK:
+		if (p->flags & CNI_NEEDS_PREV)
+			TRY(call_need_prev(&tx, &call));
+		return p->check ? p->check(&tx, &call) : 0;
+	case CNI_GC:
+		return p->gc ? p->gc(&tx, &call) : p->flags & CNI_IS_IPAM ? 0 : ipam_gc(&tx, &call);
+	case CNI_STATUS:
+		return p->status ? p->status(&tx, &call)
+				 : p->flags & CNI_IS_IPAM ? 0 : ipam_status(&tx, &call);
+	default:
+		return 0;
+	}
+}
+
+static int run_call(const struct plugin *p)
+{
+	TRY(call_read(&tx, &call));
+	TRY(check_version(p));
+	TRY(open_log());
+	TRY(call_open(&tx, &call, p->flags & CNI_USES_HOST, p->flags & CNI_USES_CONT));
+	TRY(run_verb(p));
+	cj_report_unknown(&call.conf);
+	return 0;
+}
+
+int cni_main(const struct plugin *p)
+{
+	const char *command = getenv("CNI_COMMAND");
+	int r;
+
+	occupy_stdio();
+	catch_crashes();
+	log_start();
+	tx_begin(&tx);
+	tx.mem.exhausted = on_exhausted;
+	if (str_empty(command))
+		return banner(p);
+	if (str_eq(command, "VERSION"))
+		return answer_version(p);
+	log_who(p->name, command);
+	tx_catch_signals();
+	call.command_name = command;
+	call.cont_ns = call.host_ns = NETNS_NONE;
+	if (setjmp(out_of_memory) == 0)
+		r = run_call(p);
+	else
+		r = tx_fail(&tx, -ENOMEM, "out of memory");
+	if (r < 0 || tx.err) {
+		if (setjmp(out_of_memory) == 0)
+			tx_rollback(&tx);
+		make_utf8(tx.msg);
+		make_utf8(tx.details);
+		if (!answered)
+			answer_error(call.version);
+		return 1;
+	}
+	tx_commit(&tx);
+	log_step("done");
+	/* The kernel closes and frees faster than we do. */
+	return 0;
+}

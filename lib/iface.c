@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * iface.c - the container's interface, configured from a result and compared with it
+ *
+ * Everything added here goes away with the link, which registered its own undo;
+ * only the loopback's disable_ipv6, which is not ours, is put back.
+ *
+ * CHECK notes every difference instead of stopping at the first.  Later plugins may
+ * have moved addresses' routes to other tables (sbr, vrf), so only what the result
+ * itself promises is looked for: addresses, and routes where the result says.
+ */
+#include <net/if.h>
+#include <stdio.h>
+
+#include "addr.h"
+#include "iface.h"
+#include "log.h"
+#include "route.h"
+#include "sysctl.h"
+
+static bool belongs(const struct result *r, const struct result_ip *ip, const char *ifname)
+{
+	return ip->iface >= 0 && (unsigned)ip->iface < r->n_ifs &&
+	       str_eq(r->ifs[ip->iface].name, ifname);
+}
+
+static bool has_family(const struct result *r, int family)
+{
+	for (unsigned i = 0; i < r->n_ips; i++)
+		if (r->ips[i].addr.ip.family == family)
+			return true;
+	return false;
+}
+
+struct ip iface_default_gateway(const struct result *r, int family)
+{
+	for (unsigned i = 0; i < r->n_ips; i++)
+		if (r->ips[i].addr.ip.family == family && ip_set(r->ips[i].gateway))
+			return r->ips[i].gateway;
+	return (struct ip){ .family = 0 };
+}
+
+/* Off for lo would make ::1 unreachable, off for the interface refuse the address. */
+static int enable_ipv6(struct tx *tx, struct call *c, const struct link *l)
+{
+	const char *names[] = { "lo", l->name };
+
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
+		struct sysctl s = sysctl_conf(AF_INET6, names[i], "disable_ipv6", "0");
+		int r = sysctl_set(tx, &c->cont_ns, s.name, "0");
+
+		if (r < 0 && r != -ENOENT)
+			return r;
+	}
+	return 0;
+}
+
+/* What has to be said before the link goes up, or it is too late. */
+static int set_sysctls(struct tx *tx, struct call *c, const struct link *l, bool dad, bool ra)
+{
+	struct sysctl list[] = {
+		sysctl_conf(AF_INET6, l->name, "accept_ra", "0"),
+		sysctl_conf(AF_INET6, l->name, "autoconf", "0"),
+		sysctl_conf(AF_INET6, l->name, "accept_dad", dad ? "1" : "0"),
+		sysctl_conf(AF_INET6, l->name, "ndisc_notify", "1"),
+		sysctl_conf(AF_INET6, l->name, "keep_addr_on_down", "1"),
+		sysctl_conf(AF_INET6, l->name, "enhanced_dad", "1"),
+	};
+	unsigned skip = ra ? 2 : 0;
+
+	return sysctl_ensure(tx, &c->cont_ns, list + skip,
+			     (unsigned)ARRAY_LEN(list) - skip - (dad ? 0 : 1), NULL);
+}
+
+static int add_addresses(struct tx *tx, struct call *c, const struct link *l,
+			 const struct result *r, bool dad)
+{
+	for (unsigned i = 0; i < r->n_ips; i++)
+		if (belongs(r, &r->ips[i], l->name))
+			TRY(addr_add(tx, &c->cont, l, r->ips[i].addr, dad));
+	return 0;
+}
+
+static int add_routes(struct tx *tx, struct call *c, const struct link *l, const struct result *r)
+{
+	for (unsigned i = 0; i < r->n_routes; i++) {
+		struct result_route route = r->routes[i];
+
+		if (!route.has_dst)
+			return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
+					  "ipam.routes[%u].dst: missing (give a prefix, like "
+					  "0.0.0.0/0)",
+					  i);
+		if (!ip_set(route.gw))
+			route.gw = iface_default_gateway(r, route.dst.ip.family);
+		/* A link-scoped route has no gateway by its nature. */
+		if (route.scope > 0 && !ip_set(r->routes[i].gw))
+			route.gw = (struct ip){ .family = 0 };
+		TRY(route_add(tx, &c->cont, l, &route));
+	}
+	return 0;
+}
+
+int iface_configure(struct tx *tx, struct call *c, const struct link *l, const struct result *r,
+		    const struct iface_options *o)
+{
+	if (has_family(r, AF_INET6))
+		TRY(enable_ipv6(tx, c, l));
+	TRY(set_sysctls(tx, c, l, o->dad, o->accept_ra));
+	TRY(add_addresses(tx, c, l, r, o->dad));
+	TRY(link_set_up_notify(tx, &c->cont, l));
+	return add_routes(tx, c, l, r);
+}
+
+int iface_up(struct tx *tx, struct call *c, const struct link *l)
+{
+	TRY(set_sysctls(tx, c, l, true, true));
+	return link_set_up_notify(tx, &c->cont, l);
+}
+
+/* ---- CHECK -------------------------------------------------------------- */
+
+/* The differences live in the details as a JSON list until iface_check_done(). */
+void iface_differs(struct tx *tx, const char *object, const char *want, const char *have)
+{
+	size_t n = strlen(tx->details), room = sizeof(tx->details) - n;
+	char *entry;
+
+	if (!n)
+		snprintf(tx->msg, sizeof(tx->msg), "%s: expected %s, found %s", object, want,
+			 str_empty(have) ? "nothing" : have);
+	entry = mem_printf(&tx->mem, "%s{\"object\":\"%s\",\"want\":\"%s\",\"have\":\"%s\"}",
+			   n ? "," : "[", object, want, have ? have : "");
+	if (strlen(entry) + 2 < room)
+		memcpy(tx->details + n, entry, strlen(entry) + 1);
+	log_step("differs: %s: want %s, have %s", object, want, have ? have : "nothing");
+}
+
+int iface_check_done(struct tx *tx)
+{
+	size_t n = strlen(tx->details);
+
+	if (tx->details[0] != '[' || tx->err)
+		return 0;
+	memcpy(tx->details + n, "]", 2);
+	tx->code = CPLUG_E_CHECK;
+	tx->err = -EINVAL;
+	return tx->err;
+}
+
+static int check_addresses(struct tx *tx, struct call *c, const struct link *l)
+{
+	struct addr_list have;
+
+	TRY(addr_list(tx, &c->cont, l, AF_UNSPEC, &have));
+	for (unsigned i = 0; i < c->prev->n_ips; i++) {
+		const struct result_ip *ip = &c->prev->ips[i];
+
+		if (belongs(c->prev, ip, l->name) && !addr_listed(&have, ip->addr))
+			iface_differs(tx, mem_printf(&tx->mem, "address of %s", l->name),
+				      CIDR_S(ip->addr), NULL);
+	}
+	return 0;
+}
+
+static int check_routes(struct tx *tx, struct call *c)
+{
+	for (unsigned i = 0; i < c->prev->n_routes; i++) {
+		const struct result_route *want = &c->prev->routes[i];
+		int there;
+
+		if (!want->has_dst)
+			continue;
+		TRY(there = route_find(tx, &c->cont, NULL, want));
+		if (!there)
+			iface_differs(tx, mem_printf(&tx->mem, "route %s", CIDR_S(want->dst)),
+				      ip_set(want->gw)
+					      ? mem_printf(&tx->mem, "via %s", IP_S(want->gw))
+					      : "present",
+				      NULL);
+	}
+	return 0;
+}
+
+static void check_link(struct tx *tx, const struct result_if *want, const char *kind, bool up,
+		       const struct link *have)
+{
+	const char *what = mem_printf(&tx->mem, "interface %s", have->name);
+	struct mac mac;
+
+	if (!str_eq(have->kind, kind))
+		iface_differs(tx, what, kind, *have->kind ? have->kind : "another kind");
+	if (up && !(have->flags & IFF_UP))
+		iface_differs(tx, what, "up", "down");
+	if (want->mac && mac_parse(want->mac, &mac) && !mac_eq(mac, have->mac))
+		iface_differs(tx, mem_printf(&tx->mem, "MAC of %s", have->name), MAC_S(mac),
+			      MAC_S(have->mac));
+	if (want->mtu && want->mtu != have->mtu)
+		iface_differs(tx, mem_printf(&tx->mem, "MTU of %s", have->name),
+			      mem_printf(&tx->mem, "%lld", (long long)want->mtu),
+			      mem_printf(&tx->mem, "%d", have->mtu));
+}
+
+int iface_check(struct tx *tx, struct call *c, const char *kind, bool up, struct link *ret)
+{
+	int i = result_find_if(c->prev, c->ifname, true), there;
+
+	if (i < 0)
+		return tx_fail_as(tx, CPLUG_E_PREV, -EINVAL,
+				  "prevResult: it lists no interface %s in a sandbox", c->ifname);
+	*ret = (struct link){ .index = 0 };
+	TRY(there = link_find(tx, &c->cont, c->ifname, ret));
+	if (!there) {
+		iface_differs(tx, mem_printf(&tx->mem, "interface %s", c->ifname), "present", NULL);
+		return 0;
+	}
+	check_link(tx, &c->prev->ifs[i], kind, up, ret);
+	TRY(check_addresses(tx, c, ret));
+	return check_routes(tx, c);
+}

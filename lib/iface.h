@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * iface.h - the container's interface, configured from a result and compared with it
+ *
+ * (The reference's ipam.ConfigureIface and ip.ValidateExpected….)
+ */
+#ifndef CPLUG_IFACE_H
+#define CPLUG_IFACE_H
+
+#include "call.h"
+#include "link.h"
+#include "result.h"
+
+struct iface_options {
+	bool dad;	 /* do duplicate address detection for IPv6 */
+	bool accept_ra;	 /* let router advertisements configure the interface */
+};
+
+/*
+ * Gives the link in the container (which is ours, and down) the addresses of the
+ * result that belong to it, sets it up, and adds the result's routes; a route
+ * without gateway goes through the first gateway of its family among the
+ * addresses.  IPv6 is switched on where it is off (undone on failure), router
+ * advertisements off.
+ */
+int iface_configure(struct tx *tx, struct call *c, const struct link *l, const struct result *r,
+		    const struct iface_options *o) CHECKED;
+
+/* Sets it up without addresses, after the same sysctls. */
+int iface_up(struct tx *tx, struct call *c, const struct link *l) CHECKED;
+
+/* The gateway that a route without one goes through; no address = on-link. */
+struct ip iface_default_gateway(const struct result *r, int family);
+
+/* ---- CHECK: differences are collected, and reported together ---- */
+/* Notes a difference: object ("route 0.0.0.0/0 on eth0"), what is wanted, what is there. */
+void iface_differs(struct tx *tx, const char *object, const char *want, const char *have);
+/* Fails with CPLUG_E_CHECK if any difference was noted; the details list them as JSON. */
+int iface_check_done(struct tx *tx) CHECKED;
+
+/*
+ * Compares the container's interface with prevResult: it exists, is of kind, is up
+ * if up, has the MAC and MTU of the result, its addresses and routes.  Extra ones are
+ * fine.  *ret is the link.
+ */
+int iface_check(struct tx *tx, struct call *c, const char *kind, bool up, struct link *ret) CHECKED;
+
+#endif

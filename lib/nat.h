@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * nat.h - masquerade and published ports: the table inet cplug
+ *
+ * docs/nft.md shows the table as an administrator sees it.  What belongs to an
+ * attachment are elements (owned.h); chains are skeleton: constant, or named after
+ * what they do (network, subnet, device), so that their content never changes.
+ */
+#ifndef CPLUG_NAT_H
+#define CPLUG_NAT_H
+
+#include "link.h"
+#include "owned.h"
+#include "ports.h"
+#include "rt.h"
+
+/* One kind for each plugin that has NAT of its own: the index keeps them apart. */
+enum { NAT_OF_BRIDGE = 'b', NAT_OF_PORTMAP = 'p' };
+
+struct nat {
+	const struct owner *owner;
+	char kind;
+	int link; /* ifindex of the attachment's link on the host, 0 = unknown */
+
+	const struct cidr *masq; /* container addresses to masquerade, with prefix */
+	unsigned n_masq;
+	const struct cidr *except; /* destinations not masqueraded beside the own subnet */
+	unsigned n_except;
+
+	const struct ports *ports; /* NULL = none */
+	struct cidr to4, to6;	   /* the container's addresses, with prefix; none = no address */
+	const char *dev;	   /* the link through which the host reaches to4; NULL = look it up */
+};
+
+/* Everything in one transaction, then forgets old flows of the ports. */
+int nat_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n) CHECKED;
+
+/* Takes it away again; nothing there is success. */
+int nat_del(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o,
+	    char kind) CHECKED;
+
+/* Tells every difference: elements, rules of the chains, route_localnet. */
+int nat_check(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n,
+	      void (*differs)(struct tx *tx, const char *what, const char *want,
+			      const char *have)) CHECKED;
+
+/* Takes away what belongs to attachments of the network that are not valid. */
+int nat_gc(struct tx *tx, struct nfnl *nl, struct rt *host, const char *network, char kind,
+	   const struct owned_valid *valid) CHECKED;
+
+/* Deletes the table if nothing is left in it but the skeleton (GC without attachments). */
+int nat_prune(struct tx *tx, struct nfnl *nl) CHECKED;
+
+/* STATUS: CNI_E_UNAVAILABLE if nf_tables cannot be used. */
+int nat_status(struct tx *tx, struct nfnl *nl) CHECKED;
+
+#endif

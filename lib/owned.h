@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * owned.h - nftables elements that belong to an attachment
+ *
+ * Everything an attachment has in nftables is an element of a set or map: so ADD,
+ * DEL and the data path cost the same with one attachment or ten thousand.  The
+ * owner's key and name stand in each element's comment.  Beside them an index, the
+ * set `attachments` of the same table, tells which elements an attachment has: it
+ * is written in the same transaction, so it is never wrong about what we made, and
+ * DEL needs nothing but (network, id, ifname): no prevResult, no runtimeConfig, no
+ * dump.
+ *
+ * An element is deleted only if it still carries our comment, in a transaction that
+ * fails if the ruleset changed since we looked (the generation id): an address or
+ * port that meanwhile went to another container stays with it.
+ */
+#ifndef CPLUG_OWNED_H
+#define CPLUG_OWNED_H
+
+#include "name.h"
+#include "nft.h"
+#include "rt.h"
+#include "tx.h"
+
+struct owner {
+	const char *network, *id, *ifname;
+	struct name_owner key;
+	const char *comment; /* "KEY NETWORK/ID/IFNAME", cut to what an element holds */
+};
+
+struct owner owner_of(struct tx *tx, const char *network, const char *id, const char *ifname);
+
+/* A set or map of a table.  Elements of sets with a group suffix live in "name-GROUP". */
+struct owned_set {
+	const char *name;
+	const enum nft_type *key, *data; /* as for nft_set() */
+	bool interval;
+	bool grouped;
+	unsigned key_len; /* bytes */
+};
+
+/* A table: constant, one per module (nat, spoof guard). */
+struct owned_table {
+	uint8_t family;
+	const char *name;
+	const struct owned_set *sets;
+	unsigned n_sets;
+	/* Says the skeleton: table, chains, rules, without elements; group may be "". */
+	void (*skeleton)(struct nft *n, const char *group, const void *arg);
+};
+
+/* What to do with an element whose key another owner has. */
+enum owned_conflict {
+	OWNED_FAIL,    /* refuse, naming the owner, unless that one is dead */
+	OWNED_REPLACE, /* take it over */
+	OWNED_WARN,    /* leave it, and warn */
+};
+
+struct owned_elem {
+	unsigned set; /* index into the table's sets */
+	struct nft_elem e;
+	enum owned_conflict conflict;
+	const char *what; /* for messages: "host port 8080/tcp" */
+	bool skipped;	  /* result: left to its owner (OWNED_WARN) */
+};
+
+struct owned_change {
+	const struct owned_table *table;
+	const struct owner *owner;
+	char kind;	   /* one letter per module and plugin, part of the index key */
+	const char *group; /* suffix of grouped sets, "" = none; at most 12 characters */
+	int link;	   /* ifindex on the host that lives as long as the attachment, 0 = unknown */
+	struct owned_elem *elems;
+	unsigned n;
+	const void *arg; /* for the skeleton */
+};
+
+/*
+ * Adds the elements and the index in one transaction, building the skeleton only if
+ * the kernel says that something is missing.  A key that is taken is handled as the
+ * element's conflict says; one whose owner's link is gone is taken over.  Undo: deletes
+ * them again and gives back what was taken over.
+ */
+int owned_add(struct tx *tx, struct nfnl *nl, struct rt *host, struct owned_change *c) CHECKED;
+
+/*
+ * Deletes what is still ours; nothing there is success.  each(e, set, arg), if not
+ * NULL, is told every element that was deleted.
+ */
+int owned_del(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const struct owner *o,
+	      char kind, void (*each)(const struct nft_elem *e, unsigned set, void *arg),
+	      void *arg) CHECKED;
+
+/*
+ * For CHECK: tells differs(what, want, have, arg) about every element that is missing or
+ * not ours.
+ */
+int owned_check(struct tx *tx, struct nfnl *nl, const struct owned_change *c,
+		void (*differs)(struct tx *tx, const char *what, const char *want,
+				const char *have)) CHECKED;
+
+/* The owner keys that are still valid, for GC. */
+struct owned_valid {
+	const struct name_owner *keys;
+	unsigned n;
+};
+
+/*
+ * For GC: owned_del() of every attachment of the network in the index that is not
+ * among the valid ones; goes on after failures.
+ */
+int owned_gc(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const char *network,
+	     char kind, const struct owned_valid *valid,
+	     void (*each)(const struct nft_elem *e, unsigned set, void *arg), void *arg) CHECKED;
+
+#endif

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * loopback.c - the container's own lo
+ *
+ * CNI_IFNAME does not matter: it is always lo.  DEL leaves lo up, for the namespace
+ * may have other users; it goes with the namespace.
+ */
+#include "addr.h"
+#include "iface.h"
+#include "plugins.h"
+
+/* What lo has; anything but loopback addresses means that somebody abuses it. */
+static int read_addresses(struct tx *tx, struct call *c, const struct link *lo, struct result *res)
+{
+	bool seen4 = false, seen6 = false;
+	struct addr_list list;
+
+	TRY(addr_list(tx, &c->cont, lo, AF_UNSPEC, &list));
+	for (unsigned i = 0; i < list.n; i++) {
+		bool *seen = list.a[i].ip.family == AF_INET6 ? &seen6 : &seen4;
+
+		if (!ip_is_loopback(list.a[i].ip))
+			return tx_fail_as(tx, CPLUG_E_TAKEN, -EADDRINUSE,
+					  "container: loopback interface found with non-loopback "
+					  "address \"%s\" (remove it from lo)",
+					  CIDR_S(list.a[i]));
+		if (!*seen)
+			result_add_ip(res, (struct result_ip){ .addr = list.a[i], .iface = 0 });
+		*seen = true;
+	}
+	return 0;
+}
+
+static int find_lo(struct tx *tx, struct call *c, struct link *lo)
+{
+	int there;
+
+	TRY(there = link_find(tx, &c->cont, "lo", lo));
+	return there ? 0 : tx_fail(tx, -ENODEV, "container: there is no interface lo");
+}
+
+static int add(struct tx *tx, struct call *c, struct result *res)
+{
+	struct link lo;
+
+	TRY(find_lo(tx, c, &lo));
+	TRY(link_set_up(tx, &c->cont, &lo));
+	if (c->prev)
+		return 0;
+	result_add_if(res, (struct result_if){
+				   .name = "lo",
+				   .mac = "00:00:00:00:00:00",
+				   .sandbox = c->netns_path,
+			   });
+	return read_addresses(tx, c, &lo, res);
+}
+
+static int check(struct tx *tx, struct call *c)
+{
+	struct link lo;
+
+	TRY(find_lo(tx, c, &lo));
+	if (!(lo.flags & IFF_UP))
+		iface_differs(tx, "interface lo", "up", "down");
+	return iface_check_done(tx);
+}
+
+const struct plugin loopback_plugin = {
+	.name = "loopback",
+	.about = "sets the container's lo up",
+	.flags = CNI_USES_CONT | CNI_PASSES_PREV,
+	.add = add,
+	.check = check,
+};

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * portmap.c - publishes a container's ports on the host, behind any main plugin
+ *
+ * The ports come in runtimeConfig.portMappings, the container's addresses from
+ * prevResult.  (bridge can do the same by itself, in one transaction with the rest.)
+ */
+#include "iface.h"
+#include "nat.h"
+#include "plugins.h"
+
+/* First address of each family that is the container's: of CNI_IFNAME, in a sandbox. */
+static void find_addresses(const struct call *c, struct nat *n)
+{
+	const struct result *r = c->prev;
+
+	for (unsigned i = 0; i < r->n_ips; i++) {
+		const struct result_ip *ip = &r->ips[i];
+		bool listed = ip->iface >= 0 && (unsigned)ip->iface < r->n_ifs;
+		struct cidr *to = ip->addr.ip.family == AF_INET6 ? &n->to6 : &n->to4;
+
+		if (listed && (!str_eq(r->ifs[ip->iface].name, c->ifname) ||
+			       str_empty(r->ifs[ip->iface].sandbox)))
+			continue;
+		if (!ip_set(to->ip))
+			*to = ip->addr;
+	}
+}
+
+/* The host end of the attachment, which lives as long as it: the last link on the host. */
+static int find_link(struct tx *tx, struct call *c, struct nat *n)
+{
+	for (unsigned i = 0; i < c->prev->n_ifs; i++) {
+		const struct result_if *f = &c->prev->ifs[i];
+		struct link l;
+		int there;
+
+		if (!str_empty(f->sandbox) || str_empty(f->name))
+			continue;
+		TRY(there = link_find(tx, &c->host, f->name, &l));
+		if (there && str_eq(l.kind, "veth"))
+			n->link = l.index;
+	}
+	return 0;
+}
+
+static int read_nat(struct tx *tx, struct call *c, struct owner *o, struct ports *p, struct nat *n)
+{
+	*p = ports_read(tx, &c->conf);
+	TRY(cj_ok(tx, &c->conf));
+	*o = owner_of(tx, c->network, c->id, c->ifname);
+	*n = (struct nat){ .owner = o, .kind = NAT_OF_PORTMAP, .ports = p };
+	find_addresses(c, n);
+	return find_link(tx, c, n);
+}
+
+static int add(struct tx *tx, struct call *c, struct result *res UNUSED)
+{
+	struct owner *o = mem_alloc(&tx->mem, sizeof(*o));
+	struct ports p;
+	struct nfnl *nl;
+	struct nat n;
+
+	TRY(read_nat(tx, c, o, &p, &n));
+	if (!p.n)
+		return 0;
+	TRY(call_nf(tx, c, &nl));
+	return nat_add(tx, nl, &c->host, &n);
+}
+
+static int check(struct tx *tx, struct call *c)
+{
+	struct owner o;
+	struct ports p;
+	struct nfnl *nl;
+	struct nat n;
+
+	TRY(read_nat(tx, c, &o, &p, &n));
+	if (!p.n)
+		return 0;
+	TRY(call_nf(tx, c, &nl));
+	TRY(nat_check(tx, nl, &c->host, &n, iface_differs));
+	return iface_check_done(tx);
+}
+
+static int del(struct tx *tx, struct call *c)
+{
+	struct owner o = owner_of(tx, c->network, c->id, c->ifname);
+	struct nfnl *nl;
+
+	TRY(call_nf(tx, c, &nl));
+	return nat_del(tx, nl, &c->host, &o, NAT_OF_PORTMAP);
+}
+
+static int gc(struct tx *tx, struct call *c)
+{
+	struct owned_valid valid = call_valid_keys(tx, c);
+	struct nfnl *nl;
+
+	if (!c->valid_known)
+		return 0;
+	TRY(call_nf(tx, c, &nl));
+	return nat_gc(tx, nl, &c->host, c->network, NAT_OF_PORTMAP, &valid);
+}
+
+static int status(struct tx *tx, struct call *c)
+{
+	struct nfnl *nl;
+
+	TRY(call_nf(tx, c, &nl));
+	return nat_status(tx, nl);
+}
+
+const struct plugin portmap_plugin = {
+	.name = "portmap",
+	.about = "publishes ports of a container on the host, behind another plugin",
+	.flags = CNI_USES_HOST | CNI_NEEDS_PREV | CNI_PASSES_PREV,
+	.add = add,
+	.del = del,
+	.check = check,
+	.gc = gc,
+	.status = status,
+};
