@@ -273,6 +273,7 @@ static void say_masq(struct nft *n, const struct skeleton *s, struct cidr subnet
 		if (c.ip.family != subnet.ip.family)
 			continue;
 		nft_rule(n, chain);
+		nft_match_nfproto(n, six ? NFPROTO_IPV6 : NFPROTO_IPV4);
 		nft_match_cidr(n, false, true, c);
 		nft_return(n);
 		nft_rule_end(n, NULL);
@@ -297,13 +298,15 @@ static void say_snat_action(struct nft *n, const struct ports *p)
 static void say_snat(struct nft *n, const struct skeleton *s, struct cidr to)
 {
 	const char *chain = snat_chain(s->tx, s->n, to, s->dev);
+	bool six = to.ip.family == AF_INET6;
 	struct cidr sources[SNAT_RULES];
 
 	sources[0] = cidr_masked(to);
-	cidr_parse(to.ip.family == AF_INET6 ? "::1/128" : "127.0.0.0/8", &sources[1]);
+	cidr_parse(six ? "::1/128" : "127.0.0.0/8", &sources[1]);
 	fresh_chain(n, chain);
 	for (unsigned i = 0; i < SNAT_RULES; i++) {
 		nft_rule(n, chain);
+		nft_match_nfproto(n, six ? NFPROTO_IPV6 : NFPROTO_IPV4);
 		if (!s->n->ports->masq_all || i)
 			nft_match_cidr(n, true, true, sources[i]);
 		say_snat_action(n, s->n->ports);
