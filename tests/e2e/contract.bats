@@ -226,6 +226,7 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 @test "contract: a polite signal is rolled back, and answered" {
 	local pid
 
+	# shellcheck disable=SC2016 # the script's
 	fake slow '[[ $CNI_COMMAND != ADD ]] || { touch /run/.rig/asked; exec sleep 1000; }'
 	warm_up bridge "$CONF"
 	new_netns c1

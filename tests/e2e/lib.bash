@@ -169,6 +169,10 @@ contains() {
 	grep -Eq -- "$2" <<<"$1" || fail "no $2 in: $1"
 }
 
+contains_not() {
+	! grep -Eq -- "$2" <<<"$1" || fail "$2 is in: $1"
+}
+
 # host_end - the name of the host's end of the link, from the last result
 host_end() {
 	result '.interfaces[] | select(.sandbox == null and (.name | startswith("veth"))) | .name' | head -n1

@@ -186,7 +186,7 @@ tcp_answer() {
 }
 
 udp_answer() {
-	serve "$1" udp "$2" "echo \"$3 from \$SOCAT_PEERADDR\""
+	serve "$1" udp "$2" "read -r q; echo \"$3 from \$SOCAT_PEERADDR\""
 }
 
 # http_server NS PORT TEXT
@@ -196,10 +196,13 @@ http_server() {
 
 # ask NS PROTOCOL ADDRESS PORT - prints the one line of the answer; fails if none comes
 ask() {
-	# shellcheck disable=SC2016 # the inner shell's
-	in_ns "$1" timeout "${ASK_DEADLINE:-$RIG_DEADLINE}" bash -c '
-		exec 5<>"/dev/$1/$2/$3" && echo question >&5 && read -r -u 5 line && echo "$line"
-	' ask "$2" "$3" "$4" 2>/dev/null
+	local address=$3 line='' limit=${ASK_DEADLINE:-$RIG_DEADLINE}
+
+	[[ $address != *:* ]] || address="[$address]"
+	# Returns with the first line; socat may linger for more until the limit.
+	read -r line < <(echo question | in_ns "$1" timeout "$limit" \
+		socat -t "$limit" - "${2^^}:$address:$4" 2>/dev/null 3>&- 4>&-)
+	[[ $line ]] && echo "$line"
 }
 
 # ask_in_vain NS PROTOCOL ADDRESS PORT - succeeds if nobody answers (soon)
@@ -210,6 +213,14 @@ ask_in_vain() {
 # sees NS ADDRESS - one ping
 sees() {
 	in_ns "$1" ping -n -q -c 1 -W "$RIG_DEADLINE" "$2" >/dev/null
+}
+
+# sees_not NS ADDRESS [PING-OPTION...] - no answer (soon)
+sees_not() {
+	local ns=$1 address=$2
+
+	shift 2
+	! in_ns "$ns" ping -n -q -c 1 -W 1 "$@" "$address" >/dev/null
 }
 
 # ---- snapshots -------------------------------------------------------------

@@ -1,0 +1,427 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# portmap: every key
+load lib
+
+BRIDGE='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,"hairpinMode":true,
+	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00:1::/64"}]]}}'
+BRIDGE2='{"cniVersion":"1.0.0","name":"net2","type":"bridge","bridge":"br2","isGateway":true,"hairpinMode":true,
+	"ipam":{"type":"host-local","subnet":"10.2.0.0/24"}}'
+PORTMAP='{"cniVersion":"1.0.0","name":"net1","type":"portmap","capabilities":{"portMappings":true}}'
+WEB='[{"hostPort":8080,"containerPort":80,"protocol":"tcp"}]'
+
+prepare() {
+	world
+	new_netns c1 c2
+}
+
+# conf MAPPINGS [FILTER] - portmap's configuration, with the last result as prevResult
+conf() {
+	chained "$(with "$PORTMAP" ".runtimeConfig.portMappings = $1 | ${2-.}")"
+}
+
+# publish MAPPINGS [FILTER [ID]] - bridge, then portmap, which may fail
+publish() {
+	add bridge "$BRIDGE" "${3-c1}"
+	cni ADD portmap "$(conf "$1" "${2-.}")" "${3-c1}"
+}
+
+# unpublish MAPPINGS [FILTER [ID]]
+unpublish() {
+	del portmap "$(with "$PORTMAP" ".runtimeConfig.portMappings = $1 | ${2-.}")" "${3-c1}"
+}
+
+# ---- the contract ----------------------------------------------------------
+
+@test "portmap: it hands the previous result on" {
+	add bridge "$BRIDGE"
+	before=$output
+	cni ADD portmap "$(conf "$WEB")"
+	ok
+	is "$(jq -Sc . <<<"$output")" "$(jq -Sc . <<<"$before")"
+}
+
+@test "portmap: it must follow another plugin" {
+	cni ADD portmap "$(with "$PORTMAP" ".runtimeConfig.portMappings = $WEB")"
+	failed '' 'chained|prevResult'
+}
+
+@test "portmap: without ports there is nothing to do" {
+	add bridge "$BRIDGE"
+	remember
+	cni ADD portmap "$(chained "$PORTMAP")"
+	ok
+	cni ADD portmap "$(conf '[]')"
+	ok
+	cni ADD portmap "$(conf null)"
+	ok
+	assert_same_snapshot
+}
+
+@test "portmap: what containerd sends: capitals, and an empty HostIP" {
+	publish '[{"HostPort":8080,"ContainerPort":80,"Protocol":"tcp","HostIP":""}]'
+	ok
+	tcp_answer c1 80 web
+	ask world tcp 203.0.113.1 8080
+}
+
+@test "portmap: protocols: TCP is the default, case does not matter, others are refused" {
+	publish '[{"hostPort":8080,"containerPort":80},{"hostPort":5353,"containerPort":53,"protocol":"UDP"}]'
+	ok
+	tcp_answer c1 80 web
+	udp_answer c1 53 names
+	ask world tcp 203.0.113.1 8080
+	ask world udp 203.0.113.1 5353
+	cni ADD portmap "$(conf '[{"hostPort":8081,"containerPort":80,"protocol":"icmp"}]')" c1
+	failed 7 'protocol'
+}
+
+@test "portmap: ports are 1 to 65535" {
+	local bad
+
+	add bridge "$BRIDGE"
+	answer=$output
+	for bad in '{"hostPort":0,"containerPort":80}' '{"hostPort":65536,"containerPort":80}' \
+		'{"hostPort":80,"containerPort":0}' '{"hostPort":80,"containerPort":70000}' '{"hostPort":-1,"containerPort":80}' \
+		'{"hostPort":"80","containerPort":80}'; do
+		output=$answer
+		cni ADD portmap "$(conf "[$bad]")"
+		failed 7 'portMappings\[0\]'
+	done
+}
+
+@test "portmap: sctp is published" {
+	publish '[{"hostPort":9999,"containerPort":99,"protocol":"sctp"}]'
+	ok
+	contains "$(nft list ruleset)" 'sctp.*9999|9999.*sctp'
+	unpublish '[{"hostPort":9999,"containerPort":99,"protocol":"sctp"}]'
+	contains_not "$(nft list ruleset)" 9999
+}
+
+@test "portmap: a bad value of any key" {
+	local bad
+
+	add bridge "$BRIDGE"
+	answer=$output
+	for bad in '.markMasqBit = 32' '.markMasqBit = -1' '.snat = "yes"' '.backend = "pf"' \
+		'.markMasqBit = 1 | .externalSetMarkChain = "x"' '.onConflict = "sometimes"'; do
+		output=$answer
+		cni ADD portmap "$(conf "$WEB" "$bad")"
+		failed 7
+	done
+}
+
+@test "portmap: the reference's backends are understood" {
+	for backend in nftables iptables; do
+		publish "$WEB" ".backend = \"$backend\""
+		ok
+		unpublish "$WEB" ".backend = \"$backend\""
+		del bridge "$BRIDGE"
+	done
+}
+
+# ---- host addresses --------------------------------------------------------
+
+@test "portmap: hostIP limits a port to an address" {
+	publish '[{"hostPort":8080,"containerPort":80,"protocol":"tcp","hostIP":"203.0.113.1"},
+		{"hostPort":8081,"containerPort":80,"protocol":"tcp","hostIP":"127.0.0.1"},
+		{"hostPort":8082,"containerPort":80,"protocol":"tcp","hostIP":"0.0.0.0"},
+		{"hostPort":8083,"containerPort":80,"protocol":"tcp","hostIP":"::"},
+		{"hostPort":8084,"containerPort":80,"protocol":"tcp","hostIP":"2001:db8:113::1"}]'
+	ok
+	tcp_answer c1 80 web
+	ask world tcp 203.0.113.1 8080
+	ask_in_vain - tcp 10.1.0.1 8080
+	ask_in_vain world tcp 2001:db8:113::1 8080
+	ask - tcp 127.0.0.1 8081
+	ask_in_vain world tcp 203.0.113.1 8081
+	ask world tcp 203.0.113.1 8082
+	ask_in_vain world tcp 2001:db8:113::1 8082
+	ask world tcp 2001:db8:113::1 8083
+	ask_in_vain world tcp 203.0.113.1 8083
+	ask world tcp 2001:db8:113::1 8084
+	ask_in_vain world tcp 203.0.113.1 8084
+}
+
+@test "portmap: a mapping of one address goes before one of all, whichever came first" {
+	publish "$WEB"
+	ok
+	publish '[{"hostPort":8080,"containerPort":80,"protocol":"tcp","hostIP":"203.0.113.1"}]' . c2
+	ok
+	tcp_answer c1 80 one
+	tcp_answer c2 80 two
+	is "$(ask world tcp 203.0.113.1 8080)" 'two from 203.0.113.2'
+	contains "$(ask - tcp 10.1.0.1 8080)" '^one'
+	unpublish '[]' . c2
+	is "$(ask world tcp 203.0.113.1 8080)" 'one from 203.0.113.2'
+}
+
+# ---- snat ------------------------------------------------------------------
+
+@test "portmap: snat false leaves the source address alone" {
+	publish "$WEB" '.snat = false'
+	ok
+	add bridge "$BRIDGE" c2
+	tcp_answer c1 80 web
+	is "$(ask world tcp 203.0.113.1 8080)" 'web from 203.0.113.2'
+	is "$(ask - tcp 203.0.113.1 8080)" 'web from 203.0.113.1'
+	ask_in_vain - tcp 127.0.0.1 8080
+}
+
+@test "portmap: masqAll masquerades everybody" {
+	publish "$WEB" '.masqAll = true'
+	ok
+	tcp_answer c1 80 web
+	is "$(ask world tcp 203.0.113.1 8080)" 'web from 10.1.0.1'
+	is "$(ask world tcp 2001:db8:113::1 8080)" 'web from [fd00:0001:0000:0000:0000:0000:0000:0001]'
+}
+
+@test "portmap: markMasqBit and externalSetMarkChain" {
+	publish "$WEB" '.markMasqBit = 5'
+	ok
+	tcp_answer c1 80 web
+	ask c1 tcp 203.0.113.1 8080
+	unpublish "$WEB"
+	del bridge "$BRIDGE"
+	nft -f - <<'END'
+table inet site {
+	chain mark-it { meta mark set meta mark | 0x4000; }
+	chain out { type nat hook postrouting priority srcnat; meta mark & 0x4000 == 0x4000 masquerade; }
+}
+END
+	publish "$WEB" '.externalSetMarkChain = "mark-it"' c2
+	ok
+}
+
+@test "portmap: conditions are those of their network only" {
+	local other
+
+	publish "$WEB" '.conditionsV4 = ["ip", "saddr", "!=", "203.0.113.2"]'
+	ok
+	add bridge "$BRIDGE2" c2
+	other=$(with "$PORTMAP" '.name = "net2" | .runtimeConfig.portMappings = [{hostPort: 8081, containerPort: 80, protocol: "tcp"}]')
+	cni ADD portmap "$(chained "$other")" c2
+	ok
+	tcp_answer c1 80 one
+	tcp_answer c2 80 two
+	ask_in_vain world tcp 203.0.113.1 8080
+	is "$(ask world tcp 203.0.113.1 8081)" 'two from 203.0.113.2'
+	in_ns world ip address add 203.0.113.9/24 dev eth0
+	contains "$(ask - tcp 203.0.113.1 8080)" '^one'
+}
+
+@test "portmap: conditions in the style of iptables" {
+	publish "$WEB" '.conditionsV4 = ["!", "-s", "203.0.113.2"]'
+	ok
+	tcp_answer c1 80 one
+	ask_in_vain world tcp 203.0.113.1 8080
+	contains "$(ask - tcp 203.0.113.1 8080)" '^one'
+}
+
+@test "portmap: a condition that nobody understands" {
+	add bridge "$BRIDGE"
+	cni ADD portmap "$(conf "$WEB" '.conditionsV4 = ["phase", "of", "the", "moon"]')"
+	failed 7 'conditionsV4'
+}
+
+# ---- ranges ----------------------------------------------------------------
+
+@test "portmap: a range of ports is one element" {
+	local range='[{"hostPort":10000,"hostPortEnd":10999,"containerPort":20000,"protocol":"tcp"}]'
+
+	publish "$range"
+	ok
+	tcp_answer c1 20000 first
+	tcp_answer c1 20999 last
+	is "$(ask world tcp 203.0.113.1 10000)" 'first from 203.0.113.2'
+	is "$(ask world tcp 203.0.113.1 10999)" 'last from 203.0.113.2'
+	ask_in_vain world tcp 203.0.113.1 11000
+	unpublish "$range"
+	ask_in_vain world tcp 203.0.113.1 10000
+}
+
+@test "portmap: ranges conflict where they overlap" {
+	publish '[{"hostPort":10000,"hostPortEnd":10999,"containerPort":20000,"protocol":"tcp"}]'
+	ok
+	publish '[{"hostPort":10500,"containerPort":80,"protocol":"tcp"}]' . c2
+	failed 105 'c1'
+	cni ADD portmap "$(conf '[{"hostPort":10900,"hostPortEnd":11100,"containerPort":80,"protocol":"tcp"}]')" c2
+	failed
+}
+
+@test "portmap: many ports at once" {
+	local many
+
+	many=$(jq -nc '[range(1; 201) | {hostPort: (8000 + .), containerPort: (2000 + .), protocol: "tcp"}]')
+	publish "$many"
+	ok
+	tcp_answer c1 2001 first
+	tcp_answer c1 2200 last
+	is "$(ask world tcp 203.0.113.1 8001)" 'first from 203.0.113.2'
+	is "$(ask world tcp 203.0.113.1 8200)" 'last from 203.0.113.2'
+	unpublish "$many"
+	ask_in_vain world tcp 203.0.113.1 8200
+}
+
+# ---- conflicts -------------------------------------------------------------
+
+@test "portmap: a port that is taken names its owner, and nothing changes" {
+	publish "$WEB"
+	ok
+	add bridge "$BRIDGE" c2
+	remember
+	cni ADD portmap "$(conf "$WEB")" c2
+	failed 105 'c1'
+	failed 105 '8080'
+	assert_same_snapshot
+	tcp_answer c1 80 one
+	is "$(ask world tcp 203.0.113.1 8080)" 'one from 203.0.113.2'
+}
+
+@test "portmap: onConflict replace: the new one has it, and the old one's DEL leaves it" {
+	publish "$WEB"
+	ok
+	publish "$WEB" '.onConflict = "replace"' c2
+	ok
+	tcp_answer c1 80 one
+	tcp_answer c2 80 two
+	is "$(ask world tcp 203.0.113.1 8080)" 'two from 203.0.113.2'
+	unpublish "$WEB" . c1
+	is "$(ask world tcp 203.0.113.1 8080)" 'two from 203.0.113.2'
+	unpublish "$WEB" . c2
+	ask_in_vain world tcp 203.0.113.1 8080
+}
+
+@test "portmap: onConflict warn: the old one keeps it" {
+	publish "$WEB"
+	ok
+	publish "$WEB" '.onConflict = "warn"' c2
+	ok
+	contains "$errors" 'c1'
+	tcp_answer c1 80 one
+	is "$(ask world tcp 203.0.113.1 8080)" 'one from 203.0.113.2'
+	unpublish "$WEB" . c2
+	is "$(ask world tcp 203.0.113.1 8080)" 'one from 203.0.113.2'
+}
+
+@test "portmap: a port on which the host listens is taken" {
+	tcp_answer - 8080 host
+	publish "$WEB"
+	failed 105 '8080'
+	is "$(ask world tcp 203.0.113.1 8080)" 'host from 203.0.113.2'
+}
+
+@test "portmap: the same ADD again is no conflict with itself" {
+	add bridge "$BRIDGE"
+	answer=$output
+	cni ADD portmap "$(conf "$WEB")"
+	ok
+	output=$answer
+	cni ADD portmap "$(conf "$WEB")"
+	ok
+	tcp_answer c1 80 web
+	ask world tcp 203.0.113.1 8080
+	unpublish "$WEB"
+	ask_in_vain world tcp 203.0.113.1 8080
+}
+
+# ---- DEL -------------------------------------------------------------------
+
+@test "portmap: DEL needs neither ports, nor prevResult, nor a namespace; and comes twice" {
+	local add
+
+	add bridge "$BRIDGE"
+	add=$(conf "$WEB")
+	add portmap "$add"
+	unpublish "$WEB"
+	remember
+	add portmap "$add"
+	del portmap "$PORTMAP"
+	assert_same_snapshot
+	add portmap "$add"
+	del portmap "$PORTMAP" c1 ''
+	assert_same_snapshot
+	del portmap "$PORTMAP" c1 ''
+	assert_same_snapshot
+}
+
+@test "portmap: DEL of one network leaves the other network's ports" {
+	local other
+
+	publish "$WEB"
+	ok
+	add bridge "$BRIDGE2" c1 c1 eth1
+	other=$(with "$PORTMAP" '.name = "net2" | .runtimeConfig.portMappings = [{hostPort: 8081, containerPort: 80, protocol: "tcp"}]')
+	cni ADD portmap "$(chained "$other")" c1 c1 eth1
+	ok
+	tcp_answer c1 80 web
+	ask - tcp 203.0.113.1 8081
+	unpublish "$WEB"
+	ask - tcp 203.0.113.1 8081
+	ask_in_vain - tcp 203.0.113.1 8080
+	del portmap "$other" c1 c1 eth1
+	ask_in_vain - tcp 203.0.113.1 8081
+}
+
+@test "portmap: DEL of one interface leaves the other's of the same network" {
+	publish "$WEB"
+	ok
+	add bridge "$(with "$BRIDGE" '.isDefaultGateway = false')" c1 c1 eth1
+	cni ADD portmap "$(conf '[{"hostPort":8081,"containerPort":81,"protocol":"tcp"}]')" c1 c1 eth1
+	ok
+	tcp_answer c1 80 one
+	tcp_answer c1 81 two
+	ask - tcp 203.0.113.1 8081
+	del portmap "$PORTMAP" c1 c1 eth1
+	ask - tcp 203.0.113.1 8080
+	ask_in_vain - tcp 203.0.113.1 8081
+}
+
+@test "portmap: DEL when somebody flushed the ruleset" {
+	publish "$WEB"
+	ok
+	nft flush ruleset
+	unpublish "$WEB"
+}
+
+# ---- CHECK -----------------------------------------------------------------
+
+@test "portmap: CHECK is content, until a mapping is gone" {
+	local check
+
+	publish "$WEB"
+	ok
+	check=$(conf "$WEB")
+	cni CHECK portmap "$check"
+	ok
+	is "$output" ''
+	unpublish "$WEB"
+	cni CHECK portmap "$check"
+	failed '' '8080'
+}
+
+@test "portmap: CHECK notices a flushed ruleset, and somebody else's mapping" {
+	local check
+
+	publish "$WEB"
+	check=$(conf "$WEB")
+	publish "$WEB" '.onConflict = "replace"' c2
+	cni CHECK portmap "$check"
+	failed '' 'c2'
+	nft flush ruleset
+	cni CHECK portmap "$check"
+	failed
+}
+
+@test "portmap: route_localnet is on only while a port is published" {
+	publish "$WEB"
+	ok
+	unpublish "$WEB"
+	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 0
+	publish "$WEB" . c2
+	ok
+	tcp_answer c2 80 web
+	ask - tcp 127.0.0.1 8080
+	unpublish "$WEB" . c2
+	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 0
+}
