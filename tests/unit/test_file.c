@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test_file.c - read, replace, lock: each test in a directory of its own
+ */
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "file.h"
+#include "resolv.h"
+#include "unit.h"
+
+static char dir[PATH_MAX];
+static int dirfd = -1;
+
+static int begin(void **state)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	snprintf(dir, sizeof(dir), "%s/cplug-file.XXXXXX", tmp ? tmp : "/tmp");
+	if (!mkdtemp(dir))
+		return -1;
+	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return unit_begin(state);
+}
+
+static int end(void **state)
+{
+	char command[PATH_MAX + 16];
+
+	fd_close(&dirfd);
+	snprintf(command, sizeof(command), "rm -rf '%s'", dir);
+	if (system(command) != 0) /* NOLINT(cert-env33-c): a test's own directory */
+		return -1;
+	return unit_end(state);
+}
+
+static const char *in_dir(const char *name)
+{
+	return mem_printf(&unit_tx.mem, "%s/%s", dir, name);
+}
+
+static void expect(const char *name, const char *want)
+{
+	size_t size = 0;
+	char *text = NULL;
+	int r = file_read(&unit_tx, dirfd, name, 1 << 20, &text, &size);
+
+	CHECK(r == 0, "%s: %s", name, strerror(-r));
+	assert_int_equal(size, strlen(want));
+	assert_string_equal(text, want);
+}
+
+static int put(const char *name, const char *text)
+{
+	return file_replace(&unit_tx, dirfd, name, text, strlen(text), 0644, false);
+}
+
+static unsigned entries(void)
+{
+	struct stat st;
+	char *text;
+	int r;
+	unsigned n = 0;
+
+	assert_int_equal(fstat(dirfd, &st), 0);
+	r = system(mem_printf(&unit_tx.mem, "ls -A '%s' | wc -l > '%s.n'", dir, dir));
+	assert_int_equal(r, 0);
+	assert_int_equal(file_read(&unit_tx, AT_FDCWD, mem_printf(&unit_tx.mem, "%s.n", dir), 99,
+				   &text, NULL),
+			 0);
+	n = (unsigned)atoi(text);
+	unlink(mem_printf(&unit_tx.mem, "%s.n", dir));
+	return n;
+}
+
+static void reads_whole_files(void **state)
+{
+	size_t size;
+	char *text;
+
+	(void)state;
+	assert_int_equal(put("a", "hello\n"), 0);
+	expect("a", "hello\n");
+	assert_int_equal(put("empty", ""), 0);
+	expect("empty", "");
+	assert_int_equal(file_read(&unit_tx, dirfd, "a", 6, &text, &size), 0);
+	assert_int_equal(file_read(&unit_tx, dirfd, "a", 5, &text, &size), -EFBIG);
+	assert_int_equal(file_read(&unit_tx, dirfd, "none", 5, &text, &size), -ENOENT);
+	assert_int_equal(file_read(&unit_tx, dirfd, ".", 5, &text, &size), -EISDIR);
+	assert_int_equal(mkfifoat(dirfd, "fifo", 0600), 0);
+	assert_int_equal(file_read(&unit_tx, dirfd, "fifo", 5, &text, &size), -EINVAL);
+	/* a file of /proc says it has size 0 */
+	assert_int_equal(file_read(&unit_tx, AT_FDCWD, "/proc/self/maps", 1 << 20, &text, &size),
+			 0);
+	assert_true(size > 1024 && size == strlen(text));
+	assert_int_equal(file_read(&unit_tx, AT_FDCWD, "/proc/self/maps", 100, &text, &size),
+			 -EFBIG);
+	assert_int_equal(unit_tx.err, 0); /* reading records nothing */
+}
+
+static void replaces(void **state)
+{
+	struct stat st;
+	int old;
+
+	(void)state;
+	umask(077);
+	assert_int_equal(put("a", "one"), 0);
+	umask(022);
+	assert_int_equal(fstatat(dirfd, "a", &st, 0), 0);
+	assert_int_equal(st.st_mode & 07777, 0644);
+	old = openat(dirfd, "a", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(put("a", "another"), 0);
+	assert_int_equal(file_replace(&unit_tx, AT_FDCWD, in_dir("a"), "third", 5, 0600, true), 0);
+	expect("a", "third");
+	assert_int_equal(fstat(old, &st), 0);
+	assert_int_equal(st.st_size, 3); /* who had it open still reads the old one */
+	fd_close(&old);
+	/* a link is replaced, not followed */
+	assert_int_equal(symlinkat("a", dirfd, "link"), 0);
+	assert_int_equal(put("link", "not a"), 0);
+	expect("a", "third");
+	expect("link", "not a");
+	assert_int_equal(entries(), 2);
+}
+
+static void replaces_what_a_killed_one_left(void **state)
+{
+	(void)state;
+	assert_int_equal(put("a", "one"), 0);
+	assert_int_equal(put(".a.cplug-new", "half of tw"), 0);
+	assert_int_equal(put("a", "two"), 0);
+	expect("a", "two");
+	assert_int_equal(entries(), 1);
+	assert_int_equal(put(".a.cplug-new", "half"), 0);
+	assert_int_equal(file_remove(&unit_tx, dirfd, "a"), 0);
+	assert_int_equal(file_remove(&unit_tx, dirfd, "a"), 0);
+	assert_int_equal(entries(), 0);
+}
+
+/* Many writers: what is read is always whole. */
+static void writers_do_not_mix(void **state)
+{
+	enum { WRITERS = 4, ROUNDS = 300, SIZE = 20000 };
+	static char text[SIZE];
+	pid_t pids[WRITERS];
+
+	(void)state;
+	for (int w = 0; w < WRITERS; w++) {
+		pids[w] = fork();
+		if (pids[w] == 0) {
+			memset(text, 'a' + w, sizeof(text));
+			for (int i = 0; i < ROUNDS; i++)
+				if (file_replace(&unit_tx, dirfd, "a", text, sizeof(text), 0600,
+						 false) < 0)
+					_exit(1);
+			_exit(0);
+		}
+	}
+	for (int i = 0; i < ROUNDS; i++) {
+		size_t size;
+		char *got;
+		int r = file_read(&unit_tx, dirfd, "a", 1 << 20, &got, &size);
+
+		if (r == -ENOENT)
+			continue;
+		assert_int_equal(r, 0);
+		assert_int_equal(size, SIZE);
+		assert_int_equal(got[0], got[SIZE - 1]);
+		assert_int_equal(strspn(got, (char[]){ got[0], '\0' }), SIZE);
+		unit_again();
+	}
+	for (int w = 0; w < WRITERS; w++) {
+		int status;
+
+		waitpid(pids[w], &status, 0);
+		assert_int_equal(status, 0);
+	}
+	assert_int_equal(entries(), 1);
+}
+
+static void says_what_it_cannot_write(void **state)
+{
+	(void)state;
+	assert_int_equal(file_replace(&unit_tx, dirfd, "no/a", "", 0, 0600, false), -ENOENT);
+	assert_int_equal(unit_tx.code, CPLUG_E_FILE);
+	assert_string_equal(
+		unit_tx.msg,
+		mem_printf(&unit_tx.mem, "write %s/no/a: No such file or directory", dir));
+	unit_again();
+	assert_int_equal(mkdirat(dirfd, "d", 0700), 0);
+	assert_int_equal(file_replace(&unit_tx, dirfd, "d", "", 0, 0600, false), -EISDIR);
+	unit_again();
+	assert_int_equal(file_remove(&unit_tx, dirfd, "d"), -EISDIR);
+	assert_int_equal(entries(), 1);
+}
+
+static void makes_directories(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(file_mkdirs(&unit_tx, in_dir("a/b//c/"), 0755), 0);
+	assert_int_equal(file_mkdirs(&unit_tx, in_dir("a/b/c"), 0755), 0);
+	assert_int_equal(fstatat(dirfd, "a/b/c", &st, 0), 0);
+	assert_int_equal(symlinkat("a", dirfd, "link"), 0);
+	assert_int_equal(file_mkdirs(&unit_tx, in_dir("link/d"), 0700), 0);
+	assert_int_equal(fstatat(dirfd, "a/d", &st, 0), 0);
+	assert_int_equal(put("file", ""), 0);
+	assert_int_equal(file_mkdirs(&unit_tx, in_dir("file"), 0700), -ENOTDIR);
+	unit_again();
+	assert_int_equal(file_mkdirs(&unit_tx, in_dir("file/x"), 0700), -ENOTDIR);
+	assert_int_equal(unit_tx.code, CPLUG_E_FILE);
+}
+
+/* ---- locks ---- */
+
+/* A child that holds the lock until it is told to let go, or killed. */
+static pid_t holder(int *ret_tell)
+{
+	int pipes[2][2];
+	pid_t pid;
+	char c;
+
+	assert_int_equal(pipe2(pipes[0], O_CLOEXEC), 0);
+	assert_int_equal(pipe2(pipes[1], O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0) {
+		int fd = openat(dirfd, "lock", O_RDONLY | O_CREAT, 0600);
+
+		if (flock(fd, LOCK_EX) < 0 || write(pipes[0][1], "", 1) != 1)
+			_exit(1);
+		close(pipes[1][1]);
+		_exit((int)read(pipes[1][0], &c, 1));
+	}
+	assert_int_equal(read(pipes[0][0], &c, 1), 1);
+	close(pipes[0][0]);
+	close(pipes[0][1]);
+	close(pipes[1][0]);
+	*ret_tell = pipes[1][1];
+	return pid;
+}
+
+static void locks(void **state)
+{
+	auto_(fd_close) int fd = -1;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(file_lock(&unit_tx, dirfd, "lock", 1000, &fd), 0);
+	assert_int_equal(fstatat(dirfd, "lock", &st, 0), 0);
+	assert_int_equal(st.st_mode & 07777, 0750);
+	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	fd_close(&fd);
+	assert_int_equal(file_lock(&unit_tx, dirfd, "lock", 0, &fd), 0);
+}
+
+static void names_the_holder(void **state)
+{
+	auto_(fd_close) int fd = -1;
+	const char *want;
+	pid_t pid;
+	int tell;
+
+	(void)state;
+	pid = holder(&tell);
+	want = mem_printf(&unit_tx.mem,
+			  "lock %s/lock: held by process %d (test_file) for 0.12 seconds", dir,
+			  (int)pid);
+	assert_int_equal(file_lock(&unit_tx, dirfd, "lock", 120, &fd), -ETIMEDOUT);
+	assert_int_equal(unit_tx.code, CNI_E_AGAIN);
+	assert_string_equal(unit_tx.msg, want);
+	unit_again();
+	kill(pid, SIGSTOP);
+	waitpid(pid, NULL, WUNTRACED);
+	assert_int_equal(file_lock(&unit_tx, dirfd, "lock", 10, &fd), -ETIMEDOUT);
+	CHECK(strstr(unit_tx.msg, "(test_file, stopped)"), "%s", unit_tx.msg);
+	unit_again();
+	kill(pid, SIGKILL);
+	assert_int_equal(file_lock(&unit_tx, dirfd, "lock", 5000, &fd), 0);
+	waitpid(pid, NULL, 0);
+	close(tell);
+}
+
+static void waits_for_its_turn(void **state)
+{
+	auto_(fd_close) int fd = -1;
+	pid_t pid, closer;
+	int tell;
+
+	(void)state;
+	pid = holder(&tell);
+	closer = fork();
+	if (closer == 0) {
+		usleep(80000);
+		_exit(0);
+	}
+	close(tell); /* now only the closer has it */
+	assert_int_equal(file_lock(&unit_tx, dirfd, "lock", 10000, &fd), 0);
+	waitpid(pid, NULL, 0);
+	waitpid(closer, NULL, 0);
+}
+
+/* "rm -rf" while we wait: the lock that counts is the new one. */
+static void follows_the_name(void **state)
+{
+	auto_(fd_close) int fd = -1;
+	struct stat mine, named;
+	pid_t pid, remover;
+	int tell;
+
+	(void)state;
+	pid = holder(&tell);
+	remover = fork();
+	if (remover == 0) {
+		usleep(50000);
+		unlinkat(dirfd, "lock", 0);
+		_exit(0);
+	}
+	close(tell);
+	assert_int_equal(file_lock(&unit_tx, dirfd, "lock", 10000, &fd), 0);
+	assert_int_equal(fstat(fd, &mine), 0);
+	assert_int_equal(fstatat(dirfd, "lock", &named, 0), 0);
+	assert_int_equal(mine.st_ino, named.st_ino);
+	waitpid(pid, NULL, 0);
+	waitpid(remover, NULL, 0);
+}
+
+static void a_lock_is_no_trap(void **state)
+{
+	auto_(fd_close) int fd = -1;
+
+	(void)state;
+	assert_int_equal(symlinkat("elsewhere", dirfd, "lock"), 0);
+	assert_int_equal(file_lock(&unit_tx, dirfd, "lock", 100, &fd), -ELOOP);
+	assert_int_equal(unit_tx.code, CPLUG_E_FILE);
+	assert_int_equal(entries(), 1);
+}
+
+/* ---- resolv.conf ---- */
+
+static const char *joined(const char *const *words, unsigned n)
+{
+	const char *s = "";
+
+	for (unsigned i = 0; i < n; i++)
+		s = mem_printf(&unit_tx.mem, "%s%s%s", s, i ? "," : "", words[i]);
+	return s;
+}
+
+static void reads_resolv_conf(void **state)
+{
+	static const struct {
+		const char *text, *nameservers, *domain, *search, *options;
+	} cases[] = {
+		{ "", "", NULL, "", "" },
+		{ "nameserver 10.0.0.1\nnameserver\tfd00::1 more\n", "10.0.0.1,fd00::1", NULL, "",
+		  "" },
+		{ "domain a.example\r\nsearch b c\nsearch d\noptions ndots:2 edns0\n", "",
+		  "a.example", "b,c,d", "ndots:2,edns0" },
+		{ "# nameserver 1\n ; search x\n#\n\nnameserver\nsearch\nsortlist 1\n  nameserver "
+		  "2",
+		  "2", NULL, "", "" },
+		{ "domain a\ndomain b", "", "b", "", "" },
+		{ "nameserver#1\nNAMESERVER 2", "", NULL, "", "" },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		struct result_dns d = { 0 };
+
+		assert_int_equal(put("resolv.conf", cases[i].text), 0);
+		assert_int_equal(resolv_read(&unit_tx, in_dir("resolv.conf"), &d), 0);
+		assert_string_equal(joined(d.nameservers, d.n_nameservers), cases[i].nameservers);
+		assert_string_equal(joined(d.search, d.n_search), cases[i].search);
+		assert_string_equal(joined(d.options, d.n_options), cases[i].options);
+		assert_string_equal(d.domain ? d.domain : "-",
+				    cases[i].domain ? cases[i].domain : "-");
+	}
+	assert_int_equal(resolv_read(&unit_tx, in_dir("none"), &(struct result_dns){ 0 }), -ENOENT);
+	assert_int_equal(unit_tx.code, CPLUG_E_FILE);
+}
+
+#define IN_DIR(test) cmocka_unit_test_setup_teardown(test, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_DIR(reads_whole_files),
+		IN_DIR(replaces),
+		IN_DIR(replaces_what_a_killed_one_left),
+		IN_DIR(writers_do_not_mix),
+		IN_DIR(says_what_it_cannot_write),
+		IN_DIR(makes_directories),
+		IN_DIR(locks),
+		IN_DIR(names_the_holder),
+		IN_DIR(waits_for_its_turn),
+		IN_DIR(follows_the_name),
+		IN_DIR(a_lock_is_no_trap),
+		IN_DIR(reads_resolv_conf),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
