@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * sandbox.c - namespaces with a process in them: the outer side
+ *
+ * One clone() makes all namespaces and init.  A socket pair joins us and init: down
+ * go the texts for /etc, up comes the command's status, and its end tells each
+ * that the other is gone.  If we are killed, init is too (PR_SET_PDEATHSIG),
+ * and with it all processes of its PID namespace.
+ *
+ * We stay in the process group and the session that we were started in, and so
+ * does the command: a terminal works as without us.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "log.h"
+#include "sandbox.h"
+
+struct birth {
+	struct tool *t;
+	const struct sandbox_plan *plan;
+	int control[2];
+	pid_t pid;
+};
+
+static int give_birth(struct tx *tx, void *arg)
+{
+	struct birth *b = arg;
+	unsigned long flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID |
+			      CLONE_NEWCGROUP | (b->plan->new_net ? CLONE_NEWNET : 0UL) |
+			      (b->plan->user ? CLONE_NEWUSER : 0UL);
+
+	b->pid = (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
+	if (b->pid == 0) {
+		fd_close(&b->control[0]);
+		inside_main(b->t, b->plan, b->control[1]);
+	}
+	if (b->pid < 0)
+		return tx_fail(tx, -errno, "cannot make namespaces: %s%s", strerror(errno),
+			       errno == EPERM ? " (be root, or root of a user namespace: "
+						"unshare -Urnm; or try --user)"
+					      : "");
+	return 0;
+}
+
+static int write_proc(struct tx *tx, pid_t pid, const char *name, const char *text)
+{
+	const char *path = mem_printf(&tx->mem, "/proc/%d/%s", pid, name);
+	auto_(fd_close) int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		return tx_fail(tx, -errno, "cannot write %s: %s", path, strerror(errno));
+	return 0;
+}
+
+/* The caller becomes root inside, and nobody else exists there. */
+static int map_ids(struct tx *tx, pid_t pid)
+{
+	TRY(write_proc(tx, pid, "setgroups", "deny"));
+	TRY(write_proc(tx, pid, "uid_map", mem_printf(&tx->mem, "0 %u 1", geteuid())));
+	return write_proc(tx, pid, "gid_map", mem_printf(&tx->mem, "0 %u 1", getegid()));
+}
+
+int sandbox_open(struct tool *t, const struct sandbox_plan *plan, struct sandbox *ret)
+{
+	struct birth b = { .t = t, .plan = plan };
+	int r;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, b.control) < 0)
+		return tx_fail(t->tx, -errno, "socketpair: %s", strerror(errno));
+	r = plan->join_net ? netns_run(t->tx, plan->join_net, give_birth, &b)
+			   : give_birth(t->tx, &b);
+	fd_close(&b.control[1]);
+	if (r < 0) {
+		fd_close(&b.control[0]);
+		return r;
+	}
+	*ret = (struct sandbox){ .init = b.pid, .control = b.control[0] };
+	r = plan->user ? map_ids(t->tx, b.pid) : 0;
+	if (r < 0)
+		sandbox_close(ret);
+	return r;
+}
+
+/* ---- while the command runs ---- */
+
+void sandbox_signals(sigset_t *ret)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 };
+
+	sigemptyset(ret);
+	for (unsigned i = 0; i < ARRAY_LEN(signals); i++)
+		sigaddset(ret, signals[i]);
+}
+
+static uint32_t size_of(const char *s)
+{
+	return s ? (uint32_t)strlen(s) : 0;
+}
+
+static int send_text(int fd, const void *text, size_t size)
+{
+	for (const char *p = text; size;) {
+		ssize_t n = send(fd, p, size, MSG_NOSIGNAL);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		p += n < 0 ? 0 : n;
+		size -= n < 0 ? 0 : (size_t)n;
+	}
+	return 0;
+}
+
+static int send_files(struct tx *tx, int fd, const struct sandbox_files *f)
+{
+	struct sandbox_message m = { size_of(f->hosts), size_of(f->resolv_conf),
+				     size_of(f->hostname) };
+	int r = send_text(fd, &m, sizeof(m));
+
+	r = also(r, send_text(fd, f->hosts, m.hosts));
+	r = also(r, send_text(fd, f->resolv_conf, m.resolv_conf));
+	r = also(r, send_text(fd, f->hostname, m.hostname));
+	return r < 0 ? tx_fail(tx, r, "the container's init is gone: %s", strerror(-r)) : 0;
+}
+
+/* A signal to us is one to the command, but the terminal has told it already. */
+static void pass_on(int signals, pid_t init)
+{
+	struct signalfd_siginfo si;
+
+	if (read(signals, &si, sizeof(si)) == sizeof(si) && si.ssi_code <= 0)
+		kill(init, (int)si.ssi_signo);
+}
+
+/* Until init tells the status, or is gone. */
+static int attend(const struct sandbox *s, int signals)
+{
+	struct pollfd p[2] = { { .fd = s->control, .events = POLLIN },
+			       { .fd = signals, .events = POLLIN } };
+	int32_t status;
+
+	for (;;) {
+		if (poll(p, 2, -1) < 0)
+			continue;
+		if (p[1].revents)
+			pass_on(signals, s->init);
+		if (p[0].revents)
+			return recv(s->control, &status, sizeof(status), MSG_WAITALL) ==
+					       sizeof(status)
+				       ? status
+				       : 128 + SIGKILL;
+	}
+}
+
+/* If the command's shell had taken the terminal over, we take it back. */
+static void take_terminal(pid_t foreground)
+{
+	sigset_t ttou, old;
+
+	if (foreground != getpgrp())
+		return;
+	sigemptyset(&ttou);
+	sigaddset(&ttou, SIGTTOU);
+	sigprocmask(SIG_BLOCK, &ttou, &old);
+	if (tcsetpgrp(STDIN_FILENO, foreground) < 0)
+		log_step("tcsetpgrp: %s", strerror(errno));
+	sigprocmask(SIG_SETMASK, &old, NULL);
+}
+
+int sandbox_run(struct tool *t, struct sandbox *s, const struct sandbox_files *files,
+		int *ret_status)
+{
+	auto_(fd_close) int signals = -1;
+	pid_t foreground = tcgetpgrp(STDIN_FILENO);
+	sigset_t set, old;
+	int r;
+
+	sandbox_signals(&set);
+	sigprocmask(SIG_BLOCK, &set, &old);
+	signals = signalfd(-1, &set, SFD_CLOEXEC);
+	r = tx_interrupted(t->tx); /* what came until now was a flag */
+	if (r == 0)
+		r = send_files(t->tx, s->control, files);
+	if (r == 0) {
+		*ret_status = attend(s, signals);
+		take_terminal(foreground);
+	}
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return r;
+}
+
+void sandbox_close(struct sandbox *s)
+{
+	if (s->init <= 0)
+		return;
+	fd_close(&s->control);
+	kill(s->init, SIGKILL);
+	while (waitpid(s->init, NULL, 0) < 0 && errno == EINTR)
+		;
+	s->init = 0;
+}
