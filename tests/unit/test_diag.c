@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* test_diag.c - who listens, and whom that concerns */
+#include "diag.h"
+#include "private_net.h"
+#include "unit.h"
+
+static const struct ip any;
+
+static int begin(void **state)
+{
+	static int yes;
+
+	*state = private_net() ? &yes : NULL;
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	return 0;
+}
+
+static const struct {
+	int type;
+	const char *bound;
+	bool v6only;
+	const char *asked; /* "" = any address of the family … */
+	int family;        /* … that is this one */
+	int expected;
+} cases[] = {
+	{ SOCK_STREAM, "127.0.0.1", false, "", AF_INET, 1 },
+	{ SOCK_STREAM, "127.0.0.1", false, "127.0.0.1", AF_INET, 1 },
+	{ SOCK_STREAM, "127.0.0.1", false, "127.0.0.2", AF_INET, 0 },
+	{ SOCK_STREAM, "127.0.0.1", false, "", AF_INET6, 0 },
+	{ SOCK_STREAM, "0.0.0.0", false, "127.0.0.2", AF_INET, 1 },
+	{ SOCK_STREAM, "0.0.0.0", false, "::1", AF_INET6, 0 },
+	{ SOCK_STREAM, "::", false, "127.0.0.2", AF_INET, 1 },
+	{ SOCK_STREAM, "::", false, "", AF_INET, 1 },
+	{ SOCK_STREAM, "::", true, "127.0.0.2", AF_INET, 0 },
+	{ SOCK_STREAM, "::", true, "", AF_INET, 0 },
+	{ SOCK_STREAM, "::", true, "::1", AF_INET6, 1 },
+	{ SOCK_STREAM, "::1", false, "", AF_INET6, 1 },
+	{ SOCK_STREAM, "::1", false, "", AF_INET, 0 },
+	{ SOCK_DGRAM, "127.0.0.1", false, "", AF_INET, 1 },
+	{ SOCK_DGRAM, "127.0.0.1", false, "127.0.0.2", AF_INET, 0 },
+	{ SOCK_DGRAM, "::", false, "127.0.0.2", AF_INET, 1 },
+	{ SOCK_DGRAM, "::", true, "127.0.0.2", AF_INET, 0 },
+	{ SOCK_DGRAM, "::1", false, "::1", AF_INET6, 1 },
+};
+
+static void test_listeners(void **state)
+{
+	if (!*state)
+		skip();
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		auto_(fd_close) int fd =
+			serve(cases[i].type, cases[i].bound, 8080, cases[i].v6only);
+		uint8_t proto = cases[i].type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP;
+		uint8_t other = cases[i].type == SOCK_STREAM ? IPPROTO_UDP : IPPROTO_TCP;
+		struct ip asked = *cases[i].asked ? ip_of(cases[i].asked) : any;
+		char text[128] = "";
+		int r;
+
+		if (fd < 0) /* no IPv6 */
+			continue;
+		r = diag_listener(proto, cases[i].family, asked, 8080, text, sizeof(text));
+		CHECK(r == cases[i].expected, "case %u: got %d (%s), expected %d", i, r, text,
+		      cases[i].expected);
+		CHECK(diag_listener(other, cases[i].family, asked, 8080, NULL, 0) == 0,
+		      "case %u: the other protocol", i);
+		CHECK(diag_listener(proto, cases[i].family, asked, 8081, NULL, 0) == 0,
+		      "case %u: the next port", i);
+	}
+}
+
+static void test_mapped(void **state)
+{
+	auto_(fd_close) int fd = -1;
+	union address a = { .v6 = { .sin6_family = AF_INET6, .sin6_port = htons(8080) } };
+
+	if (!*state)
+		skip();
+	fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	inet_pton(AF_INET6, "::ffff:127.0.0.3", &a.v6.sin6_addr);
+	if (fd < 0 || bind(fd, &a.any, sizeof(a.v6)) < 0)
+		skip();
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(diag_listener(IPPROTO_TCP, AF_INET, ip_of("127.0.0.3"), 8080, NULL, 0), 1);
+	assert_int_equal(diag_listener(IPPROTO_TCP, AF_INET, ip_of("127.0.0.1"), 8080, NULL, 0), 0);
+	assert_int_equal(diag_listener(IPPROTO_TCP, AF_INET6, any, 8080, NULL, 0), 0);
+}
+
+/* Who only talks is not in the way. */
+static void test_not_listening(void **state)
+{
+	auto_(fd_close) int server = -1, client = -1, udp = -1;
+	struct sockaddr_in local;
+	socklen_t len = sizeof(local);
+
+	if (!*state)
+		skip();
+	server = serve(SOCK_STREAM, "127.0.0.1", 8080, false);
+	client = reach(SOCK_STREAM, "127.0.0.1", 8080);
+	assert_int_equal(getsockname(client, (struct sockaddr *)&local, &len), 0);
+	assert_int_equal(diag_listener(IPPROTO_TCP, AF_INET, any, ntohs(local.sin_port), NULL, 0),
+			 0);
+	udp = reach(SOCK_DGRAM, "127.0.0.1", 53);
+	len = sizeof(local);
+	assert_int_equal(getsockname(udp, (struct sockaddr *)&local, &len), 0);
+	assert_int_equal(diag_listener(IPPROTO_UDP, AF_INET, any, ntohs(local.sin_port), NULL, 0),
+			 0);
+	assert_int_equal(diag_listener(IPPROTO_SCTP, AF_INET, any, 8080, NULL, 0), 0);
+}
+
+static void test_text(void **state)
+{
+	auto_(fd_close) int fd = -1, six = -1;
+	char text[160], expected[160], tiny[8];
+
+	if (!*state)
+		skip();
+	fd = serve(SOCK_STREAM, "127.0.0.1", 8080, false);
+	assert_int_equal(diag_listener(IPPROTO_TCP, AF_INET, any, 8080, text, sizeof(text)), 1);
+	assert_memory_equal(text, "tcp 127.0.0.1:8080, inode ", 26);
+	snprintf(expected, sizeof(expected), ", uid %u, process %d (test_diag)", 0, (int)getpid());
+	CHECK(strstr(text, expected), "%s", text);
+	assert_int_equal(diag_listener(IPPROTO_TCP, AF_INET, any, 8080, tiny, sizeof(tiny)), 1);
+	assert_string_equal(tiny, "tcp 127");
+	six = serve(SOCK_DGRAM, "::1", 53, false);
+	if (six < 0)
+		return;
+	assert_int_equal(diag_listener(IPPROTO_UDP, AF_INET6, any, 53, text, sizeof(text)), 1);
+	assert_memory_equal(text, "udp [::1]:53, inode ", 20);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+	const struct CMUnitTest tests[] = {
+		TEST(test_listeners),
+		TEST(test_mapped),
+		TEST(test_not_listening),
+		TEST(test_text),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
