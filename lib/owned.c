@@ -2,14 +2,6 @@
 /*
  * owned.c - nftables elements that belong to an attachment
  *
- * The index is a set of elements (KEY . kind and number) whose private bytes hold,
- * packed, which keys of which sets belong to KEY.  One element's private bytes hold
- * a dozen port mappings; more go to elements with higher numbers:
- *
- *	number 0: version, chunks (2), network (6), link (4), group (12), records…
- *	number n: records…
- *	record:   set (| RANGE), key, [end of the range]
- *
  * Adding is optimistic: the elements are added exclusively, and only a refusal makes
  * us look who is there (EEXIST, EBUSY) or build the skeleton (ENOENT: the first
  * container, or somebody flushed the ruleset).  Deleting looks first, and both the
@@ -22,20 +14,12 @@
 
 #include "link.h"
 #include "log.h"
-#include "owned.h"
+#include "owned_index.h"
 
 enum {
 	TRIES = 2000,
-	INDEX_VERSION = 1,
-	HEADER = 25, /* private bytes of chunk 0 before its records */
-	NETWORK_HASH = 6,
-	GROUP_MAX = 12,
-	RANGE = 0x80,
 	KEY_LEN = 15, /* of an owner's key at the start of a comment */
 };
-
-static const char index_set[] = "attachments";
-static const enum nft_type index_key[] = { NFT_T_IFNAME, NFT_T_MARK, NFT_T_END };
 
 struct owner owner_of(struct tx *tx, const char *network, const char *id, const char *ifname)
 {
@@ -50,151 +34,6 @@ struct owner owner_of(struct tx *tx, const char *network, const char *id, const 
 static const char *set_name(struct tx *tx, const struct owned_set *s, const char *group)
 {
 	return s->grouped && *group ? mem_printf(&tx->mem, "%s-%s", s->name, group) : s->name;
-}
-
-static void network_hash(const char *network, uint8_t ret[NETWORK_HASH])
-{
-	uint8_t hash[SHA512_SIZE];
-
-	sha512(network, strlen(network), hash);
-	memcpy(ret, hash, NETWORK_HASH);
-}
-
-/* ---- the index ---------------------------------------------------------- */
-
-struct index {
-	struct nft_elem *chunks;
-	unsigned n;
-	unsigned link;
-	char group[GROUP_MAX + 1];
-	uint8_t network[NETWORK_HASH];
-};
-
-static struct nft_key chunk_key(const char *key, char kind, unsigned number)
-{
-	struct nft_key k = { .len = 0 };
-
-	nft_key_ifname(&k, key);
-	nft_key_u32(&k, (uint32_t)(unsigned char)kind << 24 | number);
-	return k;
-}
-
-static unsigned record_size(const struct owned_elem *e)
-{
-	return 1 + e->e.key.len + e->e.key_end.len;
-}
-
-static unsigned put_record(uint8_t *p, const struct owned_elem *e)
-{
-	*p++ = (uint8_t)(e->set | (e->e.key_end.len ? RANGE : 0));
-	memcpy(p, e->e.key.b, e->e.key.len);
-	memcpy(p + e->e.key.len, e->e.key_end.b, e->e.key_end.len);
-	return record_size(e);
-}
-
-static void put_header(uint8_t *p, const struct owned_change *c, unsigned chunks)
-{
-	uint32_t link = (uint32_t)c->link;
-
-	p[0] = INDEX_VERSION;
-	p[1] = (uint8_t)(chunks >> 8);
-	p[2] = (uint8_t)chunks;
-	network_hash(c->owner->network, p + 3);
-	memcpy(p + 9, &link, sizeof(link));
-	memcpy(p + 13, c->group, strnlen(c->group, HEADER - 13));
-}
-
-/* Composes the index elements of a change. */
-static struct nft_elem *pack(struct tx *tx, const struct owned_change *c, unsigned *ret_n)
-{
-	struct nft_elem *chunks = NULL;
-	unsigned n = 0, at = NFT_PRIVATE_MAX;
-	uint8_t *bytes = NULL, *first = NULL;
-
-	for (unsigned i = 0; i <= c->n; i++) {
-		const struct owned_elem *e = i < c->n ? &c->elems[i] : NULL;
-
-		if (e ? e->skipped : n > 0)
-			continue;
-		if (!e || at + record_size(e) > NFT_PRIVATE_MAX) {
-			chunks = mem_grow(&tx->mem, chunks, n, sizeof(*chunks));
-			bytes = mem_alloc(&tx->mem, NFT_PRIVATE_MAX);
-			first = n ? first : bytes;
-			at = n ? 0 : HEADER;
-			chunks[n] = (struct nft_elem){
-				.key = chunk_key(c->owner->key.s, c->kind, n),
-				.comment = c->owner->comment,
-				.private = bytes,
-			};
-			n++;
-		}
-		if (e)
-			at += put_record(bytes + at, e);
-		chunks[n - 1].private_len = at;
-	}
-	put_header(first, c, n);
-	*ret_n = n;
-	return chunks;
-}
-
-static bool unpack_header(struct index *x)
-{
-	const struct nft_elem *e = &x->chunks[0];
-
-	if (e->private_len < HEADER || e->private[0] != INDEX_VERSION)
-		return false;
-	x->n = (unsigned)e->private[1] << 8 | e->private[2];
-	memcpy(x->network, e->private + 3, NETWORK_HASH);
-	memcpy(&x->link, e->private + 9, sizeof(x->link));
-	memcpy(x->group, e->private + 13, HEADER - 13);
-	return x->n > 0;
-}
-
-/* Reads the index of a key.  1 = there, 0 = not, or -errno unrecorded. */
-static int read_index(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const char *key,
-		      char kind, struct index *x)
-{
-	struct nft_elem first = { .key = chunk_key(key, kind, 0) };
-	bool *found;
-
-	*x = (struct index){ .chunks = &first, .n = 1 };
-	found = mem_alloc(&tx->mem, sizeof(*found));
-	TRY(nft_find_elems(tx, nl, t->family, t->name, index_set, &first, found, 1));
-	if (!*found || !unpack_header(x))
-		return 0;
-	x->chunks = mem_alloc(&tx->mem, x->n * sizeof(*x->chunks));
-	found = mem_alloc(&tx->mem, x->n * sizeof(*found));
-	for (unsigned i = 0; i < x->n; i++)
-		x->chunks[i].key = chunk_key(key, kind, i);
-	TRY(nft_find_elems(tx, nl, t->family, t->name, index_set, x->chunks, found, x->n));
-	return found[0];
-}
-
-/* Appends what the index lists to *elems. */
-static void unpack(struct tx *tx, const struct owned_table *t, const struct index *x,
-		   struct owned_elem **elems, unsigned *n)
-{
-	for (unsigned i = 0; i < x->n; i++) {
-		const uint8_t *p = x->chunks[i].private;
-		unsigned len = x->chunks[i].private_len, at = i ? 0 : HEADER;
-
-		while (p && at < len) {
-			struct owned_elem e = { .set = p[at] & ~(unsigned)RANGE };
-			bool range = p[at++] & RANGE;
-			unsigned key_len = e.set < t->n_sets ? t->sets[e.set].key_len : 0;
-
-			if (!key_len || at + key_len * (range ? 2 : 1) > len)
-				break;
-			memcpy(e.e.key.b, p + at, e.e.key.len = key_len);
-			at += key_len;
-			if (range) {
-				memcpy(e.e.key_end.b, p + at, e.e.key_end.len = key_len);
-				at += key_len;
-			}
-			*elems = mem_grow(&tx->mem, *elems, *n, sizeof(**elems));
-			(*elems)[(*n)++] = e;
-		}
-	}
 }
 
 /* ---- looking ------------------------------------------------------------ */
@@ -248,8 +87,8 @@ static int is_dead(struct tx *tx, struct nfnl *nl, struct rt *host, const struct
 		return 0; /* an administrator's own */
 	memcpy(key, comment, strnlen(comment, KEY_LEN));
 	for (unsigned i = 0; i < ARRAY_LEN(kinds); i++) {
-		struct index x;
-		int r = read_index(tx, nl, t, key, kinds[i], &x);
+		struct owned_index x;
+		int r = owned_read_index(tx, nl, t, key, kinds[i], &x);
 
 		TRY(r);
 		if (!r)
@@ -269,7 +108,7 @@ static int is_dead(struct tx *tx, struct nfnl *nl, struct rt *host, const struct
 struct plan {
 	struct owned_change *c;
 	struct nft_elem *there; /* what stands at each key … */
-	bool *takeover;		/* … and is replaced */
+	bool *takeover;         /* … and is replaced */
 	struct nft_elem *index;
 	unsigned n_index;
 	bool *index_there;
@@ -287,7 +126,7 @@ static void say_sets(struct tx *tx, struct nft *n, const struct owned_table *t, 
 			nft_set(n, s->name, s->key, s->data, s->interval);
 		nft_set(n, set_name(tx, s, group), s->key, s->data, s->interval);
 	}
-	nft_set(n, index_set, index_key, NULL, false);
+	nft_set(n, owned_index_set, owned_index_key, NULL, false);
 }
 
 static struct nft *say(struct tx *tx, const struct plan *p)
@@ -305,13 +144,13 @@ static struct nft *say(struct tx *tx, const struct plan *p)
 				     &p->there[i]);
 	for (unsigned i = 0; i < p->n_index; i++)
 		if (p->index_there[i])
-			nft_del_elem(n, index_set, &p->index[i]);
+			nft_del_elem(n, owned_index_set, &p->index[i]);
 	for (unsigned i = 0; i < c->n; i++)
 		if (!c->elems[i].skipped)
 			nft_add_elem(n, set_name(tx, &c->table->sets[c->elems[i].set], c->group),
 				     &c->elems[i].e, true);
 	for (unsigned i = 0; i < p->n_index; i++)
-		nft_add_elem(n, index_set, &p->index[i], true);
+		nft_add_elem(n, owned_index_set, &p->index[i], true);
 	return n;
 }
 
@@ -363,9 +202,9 @@ static int look_again(struct tx *tx, struct nfnl *nl, struct rt *host, struct pl
 		if (found[i])
 			TRY(resolve(tx, nl, host, p, i));
 	}
-	p->index = pack(tx, c, &p->n_index);
+	p->index = owned_pack(tx, c, &p->n_index);
 	p->index_there = mem_alloc(&tx->mem, p->n_index + 1);
-	r = nft_find_elems(tx, nl, c->table->family, c->table->name, index_set,
+	r = nft_find_elems(tx, nl, c->table->family, c->table->name, owned_index_set,
 			   mem_dup(&tx->mem, p->index, p->n_index * sizeof(*p->index)),
 			   p->index_there, p->n_index);
 	return r < 0 ? tx_fail(tx, r, "host: look up the index of table %s: %s", c->table->name,
@@ -432,7 +271,7 @@ int owned_add(struct tx *tx, struct nfnl *nl, struct rt *host, struct owned_chan
 
 	for (unsigned i = 0; i < c->n; i++)
 		c->elems[i].e.comment = c->owner->comment;
-	p.index = pack(tx, c, &p.n_index);
+	p.index = owned_pack(tx, c, &p.n_index);
 	p.index_there = mem_alloc(&tx->mem, p.n_index + 1);
 	TRY(carry_out(tx, nl, host, &p));
 	log_step("host: %u elements added to nftables table %s%s", c->n, c->table->name,
@@ -456,18 +295,18 @@ struct removal {
 static int remove_once(struct tx *tx, struct nfnl *nl, struct removal *d)
 {
 	struct nft *n = nft_new(tx, d->t->family, d->t->name);
-	struct index x;
+	struct owned_index x;
 	uint32_t genid;
 	int r;
 
 	d->elems = NULL;
 	d->n = 0;
 	TRY(nft_genid(nl, &genid));
-	TRY(r = read_index(tx, nl, d->t, d->key, d->kind, &x));
+	TRY(r = owned_read_index(tx, nl, d->t, d->key, d->kind, &x));
 	if (!r || (d->comment && !is_ours(&x.chunks[0], d->comment)))
 		return 0;
 	d->comment = mem_str(&tx->mem, x.chunks[0].comment);
-	unpack(tx, d->t, &x, &d->elems, &d->n);
+	owned_unpack(tx, d->t, &x, &d->elems, &d->n);
 	d->there = mem_alloc(&tx->mem, (d->n + 1) * sizeof(*d->there));
 	d->found = mem_alloc(&tx->mem, d->n + 1);
 	TRY(look(tx, nl, d->t, x.group, d->elems, d->n, d->there, d->found));
@@ -478,7 +317,7 @@ static int remove_once(struct tx *tx, struct nfnl *nl, struct removal *d)
 				     &d->there[i]);
 	}
 	for (unsigned i = 0; i < x.n; i++)
-		nft_del_elem(n, index_set, &x.chunks[i]);
+		nft_del_elem(n, owned_index_set, &x.chunks[i]);
 	r = nft_try(nl, n, genid);
 	/* Gone meanwhile, or a chunk that never was: look again. */
 	return r == -ENOENT ? -ERESTART : r;
@@ -552,7 +391,7 @@ int owned_check(struct tx *tx, struct nfnl *nl, const struct owned_change *c,
 
 struct stale {
 	struct tx *tx;
-	uint8_t network[NETWORK_HASH];
+	uint8_t network[OWNED_NETWORK_HASH];
 	char kind;
 	const struct owned_valid *valid;
 	char (*keys)[IFNAMSIZ];
@@ -570,7 +409,6 @@ static bool is_valid(const struct owned_valid *v, const char *key)
 static int note_stale(const struct nft_elem *e, void *arg)
 {
 	struct stale *s = arg;
-	struct nft_key first;
 	char key[IFNAMSIZ];
 
 	if (!e) {
@@ -578,11 +416,7 @@ static int note_stale(const struct nft_elem *e, void *arg)
 		s->keys = NULL;
 		return 0;
 	}
-	memcpy(key, e->key.b, sizeof(key));
-	key[IFNAMSIZ - 1] = '\0';
-	first = chunk_key(key, s->kind, 0);
-	if (memcmp(first.b, e->key.b, first.len) != 0 || e->private_len < HEADER ||
-	    memcmp(e->private + 3, s->network, NETWORK_HASH) != 0 || is_valid(s->valid, key))
+	if (!owned_index_names(e, s->kind, s->network, key) || is_valid(s->valid, key))
 		return 0;
 	s->keys = mem_grow(&s->tx->mem, s->keys, s->n, sizeof(*s->keys));
 	memcpy(s->keys[s->n++], key, sizeof(key));
@@ -596,8 +430,8 @@ int owned_gc(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const 
 	struct stale s = { .tx = tx, .kind = kind, .valid = valid };
 	int r;
 
-	network_hash(network, s.network);
-	r = nft_each_elem(nl, t->family, t->name, index_set, note_stale, &s);
+	owned_network_hash(network, s.network);
+	r = nft_each_elem(nl, t->family, t->name, owned_index_set, note_stale, &s);
 	if (r < 0)
 		return tx_fail(tx, r, "host: list the index of table %s: %s", t->name,
 			       strerror(-r));

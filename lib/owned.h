@@ -61,15 +61,15 @@ struct owned_elem {
 	struct nft_elem e;
 	enum owned_conflict conflict;
 	const char *what; /* for messages: "host port 8080/tcp" */
-	bool skipped;	  /* result: left to its owner (OWNED_WARN) */
+	bool skipped;     /* result: left to its owner (OWNED_WARN) */
 };
 
 struct owned_change {
 	const struct owned_table *table;
 	const struct owner *owner;
-	char kind;	   /* one letter per module and plugin, part of the index key */
+	char kind;         /* one letter per module and plugin, part of the index key */
 	const char *group; /* suffix of grouped sets, "" = none; at most 12 characters */
-	int link;	   /* ifindex on the host that lives as long as the attachment, 0 = unknown */
+	int link; /* ifindex on the host that lives as long as the attachment, 0 = unknown */
 	struct owned_elem *elems;
 	unsigned n;
 	const void *arg; /* for the skeleton */

@@ -55,10 +55,12 @@ static void read_backend(const struct cj *c)
 	const char *backend = cj_str(c, "ipMasqBackend", "");
 
 	if (str_eq(backend, "iptables"))
-		log_info("ipMasqBackend \"iptables\": masquerading is done in nftables all the same");
+		log_info("ipMasqBackend \"iptables\": masquerading is done in nftables all the "
+			 "same");
 	else if (*backend && !str_eq(backend, "nftables"))
-		cj_wrong(c, "ipMasqBackend", "unknown ipmasq backend \"%.40s\" (leave it out, or say "
-					     "nftables)",
+		cj_wrong(c, "ipMasqBackend",
+			 "unknown ipmasq backend \"%.40s\" (leave it out, or say "
+			 "nftables)",
 			 backend);
 }
 
@@ -69,8 +71,7 @@ static struct vlan_range read_range(const struct cj *e, bool *ret_any)
 
 	*ret_any = r.first && r.last;
 	if (!r.first != !r.last)
-		cj_wrong(e, r.first ? "maxID" : "minID",
-			 "missing: minID and maxID come together");
+		cj_wrong(e, r.first ? "maxID" : "minID", "missing: minID and maxID come together");
 	else if (r.last < r.first)
 		cj_wrong(e, "maxID", "is less than minID (%u)", r.first);
 	return r;
@@ -153,8 +154,9 @@ static void cross_check(const struct cj *c, struct bridge_conf *cf)
 			 "cannot use IPAM when DisableContainerInterface flag is set");
 	if (!str_eq(cf->resolv_conf, "auto") && !str_eq(cf->resolv_conf, "off") &&
 	    *cf->resolv_conf != '/')
-		cj_wrong(c, "resolvConf", "expected \"auto\", \"off\" or an absolute path, got "
-					  "\"%.100s\"",
+		cj_wrong(c, "resolvConf",
+			 "expected \"auto\", \"off\" or an absolute path, got "
+			 "\"%.100s\"",
 			 cf->resolv_conf);
 	/* With netfilter on bridges a redirected packet leaves where it came in. */
 	cf->hairpin |= cf->ports.n && !cf->promisc;

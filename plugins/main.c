@@ -26,9 +26,8 @@ const struct plugin *plugin_find(const char *name)
 
 static int explain(FILE *to, int status)
 {
-	fprintf(to,
-		"cplug " CPLUG_VERSION ": the CNI plugins of a suite in one program\n\n"
-		"It acts under the name it is called by (install it as hard links):\n");
+	fprintf(to, "cplug " CPLUG_VERSION ": the CNI plugins of a suite in one program\n\n"
+		    "It acts under the name it is called by (install it as hard links):\n");
 	for (unsigned i = 0; plugins[i]; i++)
 		fprintf(to, "  %-12s %s\n", plugins[i]->name, plugins[i]->about);
 	fprintf(to, "  %-12s %s\n", "cnitool",

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * nat_check.c - CHECK: elements, the rules of every chain they need, route_localnet
+ */
+#include <netinet/in.h>
+
+#include <linux/netfilter.h>
+
+#include "nat_impl.h"
+#include "sysctl.h"
+
+typedef void differs_fn(struct tx *tx, const char *what, const char *want, const char *have);
+
+static int check_chain(struct tx *tx, struct nfnl *nl, const char *chain, unsigned want,
+		       differs_fn *differs)
+{
+	unsigned have;
+	int r = nft_count_rules(nl, NFPROTO_INET, nat_table.name, chain, &have);
+
+	if (r < 0)
+		return tx_fail(tx, r, "host: count the rules of chain %s: %s", chain, strerror(-r));
+	if (have < want)
+		differs(tx,
+			mem_printf(&tx->mem, "chain %s of nftables table inet %s", chain,
+				   nat_table.name),
+			mem_printf(&tx->mem, "%u rules", want), mem_printf(&tx->mem, "%u", have));
+	return 0;
+}
+
+static unsigned masq_rules(const struct nat *n, int family)
+{
+	unsigned rules = 3;
+
+	for (unsigned i = 0; i < n->n_except; i++)
+		rules += n->except[i].ip.family == family;
+	return rules;
+}
+
+static int check_chains(struct tx *tx, struct nfnl *nl, const struct nat *n,
+			const struct owned_change *c, differs_fn *differs)
+{
+	const char *dash = *c->group ? "-" : "";
+	const struct {
+		const char *chain;
+		unsigned rules;
+	} fixed[] = {
+		{ "postrouting", POSTROUTING_RULES },
+		{ "guard", GUARD_RULES },
+		{ mem_printf(&tx->mem, "prerouting%s%s", dash, c->group), HOOK_RULES },
+		{ mem_printf(&tx->mem, "output%s%s", dash, c->group), HOOK_RULES },
+		{ mem_printf(&tx->mem, "ports%s%s", dash, c->group), PORTS_RULES },
+	};
+
+	for (unsigned i = 0; i < ARRAY_LEN(fixed); i++)
+		TRY(check_chain(tx, nl, fixed[i].chain, fixed[i].rules, differs));
+	for (unsigned i = 0; i < n->n_masq; i++)
+		TRY(check_chain(tx, nl, nat_masq_chain(tx, n, n->masq[i]),
+				masq_rules(n, n->masq[i].ip.family), differs));
+	for (unsigned i = 0; i < c->n; i++)
+		if (c->elems[i].set == PUBLISHED4 || c->elems[i].set == PUBLISHED6)
+			TRY(check_chain(tx, nl, c->elems[i].e.chain, SNAT_RULES, differs));
+	return 0;
+}
+
+static int check_localnet(struct tx *tx, const char *dev, differs_fn *differs)
+{
+	struct sysctl s = sysctl_conf(AF_INET, dev, "route_localnet", "1");
+	char have[16] = "";
+	int r = sysctl_read(tx, NULL, s.name, have, sizeof(have));
+
+	if (r < 0 || !str_eq(have, "1"))
+		differs(tx, mem_printf(&tx->mem, "sysctl %s", s.name), "1", have);
+	return 0;
+}
+
+int nat_check(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n,
+	      void (*differs)(struct tx *tx, const char *what, const char *want, const char *have))
+{
+	struct nat_skeleton s = { tx, n, NULL };
+	struct owned_change c;
+
+	TRY(nat_reach_dev(tx, host, n, &s.dev));
+	c = nat_compose(tx, n, &s);
+	if (!c.n)
+		return 0;
+	TRY(owned_check(tx, nl, &c, differs));
+	TRY(check_chains(tx, nl, n, &c, differs));
+	return nat_wants_localnet(n, s.dev) ? check_localnet(tx, s.dev, differs) : 0;
+}
