@@ -279,14 +279,18 @@ static void put_ip(struct nlmsghdr *h, struct ip ip, uint16_t v4, uint16_t v6)
 	mnl_attr_nest_end(h, nest);
 }
 
-/* What all filters have in common. */
+/*
+ * What all filters have in common.  Not IPv6 addresses: there the kernel keeps those
+ * that differ and drops those that are equal (ipv6_addr_cmp() taken for a truth value
+ * in ctnetlink_filter_match_tuple(), seen in 6.18).
+ */
 static uint32_t common(const struct flush *c, bool *reply)
 {
 	const struct ct_filter *f = c->f;
 	uint32_t flags = FILTER_PROTO;
 
-	*reply = ip_set(f->reply_src);
-	if (ip_set(f->dst))
+	*reply = f->reply_src.family == AF_INET;
+	if (f->dst.family == AF_INET)
 		flags |= FILTER_IP_DST;
 	if (f->port_first == f->port_last)
 		flags |= FILTER_DPORT;
