@@ -119,7 +119,7 @@ static int convert(struct tx *tx, const struct netconf *n, const char *text, con
 static int take_result(struct tx *tx, const struct netconf *n, const struct exec_answer *a,
 		       const char **ret)
 {
-	const char *sorted, *text = a->out + strspn(a->out, " \t\r\n");
+	const char *sorted = NULL, *text = a->out + strspn(a->out, " \t\r\n");
 	json_t *json, *version;
 
 	if (str_starts(text, "null"))

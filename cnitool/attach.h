@@ -33,13 +33,13 @@ int attach_add(struct tool *t, const struct attachment *a, const char **ret_resu
  * DEL of every plugin, whatever fails; forgotten only if nothing failed.
  * Arguments that are NULL are taken from the cache.
  */
-int attach_del(struct tool *t, const struct attachment *a) CHECKED;
+int attach_del(struct tool *t, const struct attachment *given) CHECKED;
 
 /* The same, after something else went wrong or a signal came: it is not interrupted. */
 int attach_undo(struct tool *t, const struct attachment *a) CHECKED;
 
 /* CHECK; success if the list has it disabled. */
-int attach_check(struct tool *t, const struct attachment *a) CHECKED;
+int attach_check(struct tool *t, const struct attachment *given) CHECKED;
 
 /* Verbs of a whole list: no attachment.  valid as in struct netconf_extra. */
 int attach_list_gc(struct tool *t, const struct netconf *n, const char *valid) CHECKED;

@@ -64,6 +64,18 @@ static int make_own(struct tx *tx, const char *dir)
 	return 0;
 }
 
+/* The user behind the root of a user namespace (user_namespaces(7)). */
+static unsigned outer_uid(struct tx *tx)
+{
+	unsigned uid = geteuid(), inside, outside;
+	char *text;
+
+	if (file_read(tx, AT_FDCWD, "/proc/self/uid_map", 4096, &text, NULL) == 0 &&
+	    sscanf(text, "%u %u", &inside, &outside) == 2 && uid >= inside)
+		return outside + (uid - inside);
+	return uid;
+}
+
 int cache_open(struct tx *tx, const char *dir, struct cache *ret)
 {
 	const char *base = secure_getenv("XDG_RUNTIME_DIR");
@@ -72,7 +84,7 @@ int cache_open(struct tx *tx, const char *dir, struct cache *ret)
 	if (dir || is_writable(tx, default_dir))
 		return 0;
 	if (str_empty(base) || access(base, W_OK | X_OK) < 0) {
-		base = mem_printf(&tx->mem, "/tmp/cplug-%u", geteuid());
+		base = mem_printf(&tx->mem, "/tmp/cplug-%u", outer_uid(tx));
 		TRY(make_own(tx, base));
 	}
 	ret->dir = mem_printf(&tx->mem, "%s/cni", base);
@@ -209,7 +221,7 @@ const char *cache_text(struct tx *tx, const struct cached *a)
 
 int cache_write(struct tx *tx, const struct cache *c, const struct cached *a)
 {
-	const char *path, *text = cache_text(tx, a);
+	const char *path = NULL, *text = cache_text(tx, a);
 
 	TRY(cache_path(tx, c, a->network, a->id, a->ifname, &path));
 	TRY(file_mkdirs(tx, mem_printf(&tx->mem, "%s/results", c->dir), 0700));
@@ -219,7 +231,7 @@ int cache_write(struct tx *tx, const struct cache *c, const struct cached *a)
 int cache_remove(struct tx *tx, const struct cache *c, const char *network, const char *id,
 		 const char *ifname)
 {
-	const char *path;
+	const char *path = NULL;
 
 	TRY(cache_path(tx, c, network, id, ifname, &path));
 	return file_remove(tx, AT_FDCWD, path);
@@ -289,7 +301,7 @@ int cache_read(struct tx *tx, const struct cache *c, const char *network, const 
 	       const char *ifname, struct cached *ret)
 {
 	auto_(json_release) json_t *bare = NULL;
-	const char *path;
+	const char *path = NULL;
 	char *text;
 	size_t size;
 	int r;

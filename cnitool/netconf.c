@@ -269,8 +269,8 @@ struct search {
 static int look_into(struct tx *tx, struct search *s, const char *file, bool single,
 		     struct netconf *ret)
 {
-	char *text;
-	size_t size;
+	char *text = NULL;
+	size_t size = 0;
 
 	TRY(read_text(tx, file, &text, &size));
 	return single ? read_single(tx, file, text, size, ret)
@@ -293,7 +293,7 @@ static int look_through(struct tx *tx, struct search *s, const char *const *suff
 	s->files += f.n;
 	for (unsigned i = 0; i < f.n && !(s->name && s->n); i++) {
 		struct fail_mark m = fail_mark(tx);
-		struct netconf n;
+		struct netconf n = { .name = NULL };
 
 		if (look_into(tx, s, f.v[i], single, &n) < 0) {
 			const char *why = fail_take(tx, m);

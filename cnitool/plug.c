@@ -76,14 +76,14 @@ static int find_or_recall(struct tool *t, const char *id, const char *ifname, st
 			    c.config_size, ret);
 }
 
-static int del(struct tool *t, struct attachment *a)
+static int del(struct tool *t, struct attachment a)
 {
 	struct netconf net;
 
-	TRY(find_or_recall(t, a->id, a->ifname, &net));
-	a->net = &net;
-	TRY(read_wishes(t, a));
-	return attach_del(t, a);
+	TRY(find_or_recall(t, a.id, a.ifname, &net));
+	a.net = &net;
+	TRY(read_wishes(t, &a));
+	return attach_del(t, &a);
 }
 
 int verb_del(struct tool *t)
@@ -92,7 +92,7 @@ int verb_del(struct tool *t)
 
 	name_it(t, NULL, &a);
 	TRY(cache_lock(t->tx, &t->cache, false));
-	return del(t, &a);
+	return del(t, a);
 }
 
 int verb_check(struct tool *t)
@@ -213,5 +213,5 @@ int verb_detach(struct tool *t)
 	if (netns_open(t->tx, a.netns, &ns) < 0)
 		fail_take(t->tx, m);
 	TRY(choose(t, &ns, &a));
-	return del(t, &a);
+	return del(t, a);
 }

@@ -11,6 +11,8 @@
 
 #include "cache.h"
 
+struct tool;
+
 struct runs_claim {
 	const char *id, *path;
 	const char *netns; /* the name we made for the namespace; NULL = none */

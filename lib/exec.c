@@ -7,11 +7,12 @@
  * pidfd tells when it has ended: a grandchild that keeps a pipe open does not
  * hold us up.  All three are awaited in one ppoll().
  *
- * The child is made with vfork(): it shares our memory until it has executed the
- * plugin, which saves copying our page tables and lets it report the errno of
- * execve() in a variable.  Signals stay blocked from before vfork() until the
- * child is gone, except inside ppoll(); so no handler of ours can run in the
- * child, and none can be missed between asking tx_interrupted() and sleeping.
+ * The child shares our memory until it has executed the plugin, while we wait
+ * (CLONE_VFORK): that saves copying our page tables and lets it report the errno of
+ * execve() in a variable.  It has a stack of its own, in the arena.  Signals stay
+ * blocked from before its birth until it is gone, except inside ppoll(); so no
+ * handler of ours can run in it, and none can be missed between asking
+ * tx_interrupted() and sleeping.
  *
  * A child that must go (we were interrupted, it takes too long, it talks too much) gets
  * SIGTERM, so that it can roll back, and SIGKILL some seconds later.
@@ -20,6 +21,7 @@
 #include <jansson.h>
 #include <linux/memfd.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +45,7 @@ enum {
 	BUSY_TRIES = 50, /* ETXTBSY: somebody is still writing the plugin's file */
 	BUSY_WAIT_MS = 20,
 	GRACE_MS = 10000, /* from SIGTERM to SIGKILL */
+	CHILD_STACK = 32 << 10,
 };
 
 struct job {
@@ -198,46 +201,52 @@ static void signals_restore(struct job *j)
 
 /* ---- the child ---- */
 
-/* Runs in the child, on our memory: nothing but system calls. */
-static int become(const struct job *j, pid_t parent, char *const argv[], char *const envp[])
+struct birth {
+	const struct job *job;
+	char *const *argv, *const *envp;
+	pid_t parent;
+	int err; /* why it could not become the plugin */
+};
+
+/* The child, on our memory: nothing but system calls.  Returns only if it failed. */
+static int child(void *arg)
 {
+	struct birth *b = arg;
+	const struct job *j = b->job;
 	struct sigaction dfl = { .sa_handler = SIG_DFL };
 	int in, out, err;
 
 	for (int sig = 1; sig < 32; sig++)
 		sigaction(sig, &dfl, NULL); /* not for SIGKILL and SIGSTOP, of course */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != parent)
-		_exit(127);
+	if (getppid() != b->parent)
+		return 127;
 	/* Ours may be 0, 1 or 2 themselves, if we were started without them. */
 	in = fcntl(j->in, F_DUPFD_CLOEXEC, 3);
 	out = fcntl(j->out[1], F_DUPFD_CLOEXEC, 3);
 	err = fcntl(j->err[1], F_DUPFD_CLOEXEC, 3);
-	if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
-		return errno;
-	syscall(SYS_close_range, 3, ~0U, 0); /* before Linux 5.9: ours are O_CLOEXEC */
-	sigprocmask(SIG_SETMASK, &j->mask, NULL);
-	execve(j->path, argv, envp);
-	return errno;
+	if (dup2(in, 0) >= 0 && dup2(out, 1) >= 0 && dup2(err, 2) >= 0) {
+		syscall(SYS_close_range, 3, ~0U, 0); /* before Linux 5.9: ours are O_CLOEXEC */
+		sigprocmask(SIG_SETMASK, &j->mask, NULL);
+		execve(j->path, b->argv, b->envp);
+	}
+	b->err = errno;
+	return 127;
 }
 
 /* Returns 0 or the -errno of execve(). */
-static int spawn(struct job *j, char *const argv[], char *const envp[])
+static int spawn(struct tx *tx, struct job *j, char *const argv[], char *const envp[])
 {
-	volatile int err = 0;
-	pid_t parent = getpid();
-	pid_t pid = vfork();
+	struct birth b = { .job = j, .argv = argv, .envp = envp, .parent = getpid() };
+	char *stack = mem_alloc(&tx->mem, CHILD_STACK);
+	pid_t pid = clone(child, stack + CHILD_STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, &b);
 
 	if (pid < 0)
 		return -errno;
-	if (pid == 0) {
-		err = become(j, parent, argv, envp);
-		_exit(127);
-	}
-	if (err) {
+	if (b.err) {
 		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 			;
-		return -err;
+		return -b.err;
 	}
 	j->pid = pid;
 	return 0;
@@ -246,12 +255,12 @@ static int spawn(struct job *j, char *const argv[], char *const envp[])
 static int start(struct tx *tx, struct job *j, char **envp)
 {
 	char *argv[] = { mem_str(&tx->mem, j->path), NULL };
-	int r = spawn(j, argv, envp);
+	int r = spawn(tx, j, argv, envp);
 
 	for (int i = 0; r == -ETXTBSY && i < BUSY_TRIES; i++) {
 		TRY(tx_interrupted(tx));
 		ppoll(NULL, 0, &(struct timespec){ .tv_nsec = BUSY_WAIT_MS * 1000000L }, &j->mask);
-		r = spawn(j, argv, envp);
+		r = spawn(tx, j, argv, envp);
 	}
 	if (r < 0)
 		return tx_fail_as(tx, CPLUG_E_DELEGATE, r, "cannot run %s: %s", j->path,
