@@ -440,7 +440,7 @@ conf() {
 	add bridge "$(with "$DUAL" '.enabledad = true')" c2
 	is "$(in_ns c2 cat /proc/sys/net/ipv6/conf/eth0/accept_dad)" 1
 	in_ns c2 ip -6 -j address show dev eth0 |
-		jq -e 'any(.[0].addr_info[]; has("tentative")) | not'
+		jq -e '[.[0].addr_info[] | select(.scope == "global")] | length == 1 and (.[0] | has("tentative") | not)'
 }
 
 @test "bridge: the router's advertisements are not for containers" {

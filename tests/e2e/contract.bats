@@ -136,6 +136,7 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 }
 
 @test "contract: a wrong type names its path, and every mistake is told" {
+	warm_up bridge "$CONF"
 	new_netns c1
 	remember
 	cni ADD bridge "$(with "$CONF" '.mtu = "huge" | .isGateway = 1 | .hairpinMode = "true"')"

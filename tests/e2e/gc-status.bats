@@ -27,7 +27,7 @@ ports() {
 @test "gc: what is not valid goes, what is valid stays" {
 	local i
 
-	warm_up bridge "$CONF"
+	warm_up bridge "$(ports 0)"
 	new_netns keep lost1 lost2
 	add bridge "$(ports 0)" keep
 	remember
@@ -42,15 +42,27 @@ ports() {
 @test "gc: also of containers whose namespace is gone" {
 	local i
 
-	warm_up bridge "$CONF"
+	warm_up bridge "$(ports 0)"
+	new_netns keep
+	add bridge "$CONF" keep
 	remember
 	for i in 1 2 3; do
 		new_netns "lost$i"
 		add bridge "$(ports "$i")" "lost$i"
 		del_netns "lost$i"
 	done
-	gc bridge "$CONF" '[]'
+	gc bridge "$CONF" '[{containerID: "keep", ifname: "eth0"}]'
 	assert_same_snapshot
+}
+
+@test "gc: when nothing is valid, what attachments shared goes, too" {
+	new_netns c1
+	add bridge "$(ports 1)"
+	gc bridge "$CONF" '[]'
+	no_link - br1
+	no_link c1 eth0
+	is "$(nft list ruleset)" ''
+	is "$(find /var/lib/cni/networks/net1 -name '10.*')" ''
 }
 
 @test "gc: without a list, or with null, nothing is known and nothing removed" {

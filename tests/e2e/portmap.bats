@@ -183,14 +183,23 @@ unpublish() {
 	ask c1 tcp 203.0.113.1 8080
 	unpublish "$WEB"
 	del bridge "$BRIDGE"
+	publish "$WEB" '.externalSetMarkChain = "mark-it"' c2
+	failed 7 'mark-it'
+	# A chain of the administrator's, who also masquerades what it marks.
 	nft -f - <<'END'
-table inet site {
+table inet cplug {
 	chain mark-it { meta mark set meta mark | 0x4000; }
-	chain out { type nat hook postrouting priority srcnat; meta mark & 0x4000 == 0x4000 masquerade; }
+}
+table inet site {
+	chain out { type nat hook postrouting priority srcnat + 1; meta mark & 0x4000 == 0x4000 masquerade; }
 }
 END
+	del bridge "$BRIDGE" c2
 	publish "$WEB" '.externalSetMarkChain = "mark-it"' c2
 	ok
+	tcp_answer c2 80 web
+	ask c2 tcp 203.0.113.1 8080
+	contains "$(nft list ruleset)" '(jump|goto) mark-it'
 }
 
 @test "portmap: conditions are those of their network only" {
@@ -243,10 +252,13 @@ END
 @test "portmap: ranges conflict where they overlap" {
 	publish '[{"hostPort":10000,"hostPortEnd":10999,"containerPort":20000,"protocol":"tcp"}]'
 	ok
-	publish '[{"hostPort":10500,"containerPort":80,"protocol":"tcp"}]' . c2
+	add bridge "$BRIDGE" c2
+	answer=$output
+	cni ADD portmap "$(conf '[{"hostPort":10500,"containerPort":80,"protocol":"tcp"}]')" c2
 	failed 105 'c1'
+	output=$answer
 	cni ADD portmap "$(conf '[{"hostPort":10900,"hostPortEnd":11100,"containerPort":80,"protocol":"tcp"}]')" c2
-	failed
+	failed 105 'c1'
 }
 
 @test "portmap: many ports at once" {
@@ -404,6 +416,7 @@ END
 	local check
 
 	publish "$WEB"
+	ok
 	check=$(conf "$WEB")
 	publish "$WEB" '.onConflict = "replace"' c2
 	cni CHECK portmap "$check"

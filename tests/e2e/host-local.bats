@@ -1,0 +1,580 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# host-local: addresses of this host's own pool.  It needs no namespace, so every
+# test has just a folder of its own.
+
+bats_require_minimum_version 1.5.0
+
+# shellcheck disable=SC2154 # stderr is set by run --separate-stderr
+
+setup() {
+	BIN=${CPLUG_BIN:-$BATS_TEST_DIRNAME/../../bin}
+	DATA=$BATS_TEST_TMPDIR/data
+	NET=$DATA/net1
+	INDEX=$DATA/.cplug/net1.index
+	IPAM='{"ranges": [[{"subnet": "10.2.2.0/29"}]]}'
+	MORE='{}'
+	VERSION=1.1.0
+	# any namespace will do, so let it be our own
+	export CNI_NETNS=/proc/self/ns/net CNI_NETNS_OVERRIDE=1 CNI_PATH=$BIN
+	unset CNI_ARGS
+}
+
+conf() {
+	jq -n --arg dir "$DATA" --arg version "$VERSION" --argjson ipam "$IPAM" --argjson more "$MORE" \
+		'{cniVersion: $version, name: "net1", type: "bridge",
+		  ipam: ({type: "host-local", dataDir: $dir} + $ipam)} + $more'
+}
+
+# raw COMMAND [ID [IFNAME]] - the plugin itself
+raw() {
+	CNI_COMMAND=$1 CNI_CONTAINERID=${2-c1} CNI_IFNAME=${3-eth0} "$BIN/host-local"
+}
+
+# cni COMMAND [ID [IFNAME]] - the same, with status, output and stderr
+cni() {
+	local text
+	text=$(conf)
+	run --separate-stderr raw "$@" <<<"$text"
+}
+
+# ok COMMAND … - it succeeds
+ok() {
+	cni "$@"
+	[[ $status == 0 ]] || fail "$* ended with $status: $output"
+}
+
+# failed CODE TEXT - the last one did, and said so
+failed() {
+	[[ $status == 1 ]] || fail "status $status: $output"
+	[[ $(jq -r .code <<<"$output") == "$1" ]] || fail "not code $1: $output"
+	[[ $(jq -r '.msg + "|" + (.details // "")' <<<"$output") == *"$2"* ]] || fail "not \"$2\": $output"
+}
+
+fail() {
+	echo "$*" >&2
+	return 1
+}
+
+ips() {
+	jq -r '[.ips[].address] | join(" ")' <<<"$output"
+}
+
+# gets ID ADDRESSES - ADD gives them
+gets() {
+	ok ADD "$1"
+	[[ $(ips) == "$2" ]] || fail "$1 got $(ips), not $2"
+}
+
+leases() {
+	[[ ! -d $NET ]] || (cd "$NET" && find . -type f ! -name lock ! -name 'last_*' -printf '%f\n' | sort | xargs)
+}
+
+# lease ADDRESS ID [IFNAME] - as the reference writes it
+lease() {
+	mkdir -p "$NET"
+	printf '%s\r\n%s' "$2" "${3-eth0}" >"$NET/$1"
+}
+
+# with_prev ADDRESS… - MORE gets a prevResult with them
+with_prev() {
+	MORE=$(jq -n --arg version "$VERSION" --args \
+		'{prevResult: {cniVersion: $version, ips: [$ARGS.positional[] | {address: .}]}}' "$@")
+}
+
+# with_valid ID/IFNAME… - MORE gets a list of valid attachments
+with_valid() {
+	MORE=$(jq -n --args '{"cni.dev/valid-attachments":
+		[$ARGS.positional[] | split("/") | {containerID: .[0], ifname: .[1]}]}' "$@")
+}
+
+# ---- ADD ----
+
+@test "the first address is the one after the gateway, and the files are the reference's" {
+	gets c1 10.2.2.2/29
+	[[ $(jq -c . <<<"$output") == '{"cniVersion":"1.1.0","ips":[{"address":"10.2.2.2/29","gateway":"10.2.2.1"}]}' ]]
+	cmp "$NET/10.2.2.2" <(printf 'c1\r\neth0')
+	cmp "$NET/last_reserved_ip.0" <(printf 10.2.2.2)
+	[[ $(cd "$NET" && stat -c '%n %a' -- *) == $'10.2.2.2 600\nlast_reserved_ip.0 600\nlock 750' ]]
+	[[ -z $stderr ]]
+}
+
+@test "addresses are given in turn, and a full range says so" {
+	for i in 2 3 4 5 6; do gets "c$i" "10.2.2.$i/29"; done
+	ok DEL c6
+	ok DEL c3
+	gets c7 10.2.2.6/29 # the last one given was .6, which is free again
+	gets c8 10.2.2.3/29
+	cni ADD c9
+	failed 103 'no IP addresses available in range set: 10.2.2.1-10.2.2.6'
+	failed 103 'failed to allocate for range 0'
+	failed 103 "$NET"
+	[[ $(leases) == '10.2.2.2 10.2.2.3 10.2.2.4 10.2.2.5 10.2.2.6' ]]
+}
+
+@test "one address of every set, with routes and DNS" {
+	printf 'nameserver 10.0.0.53\ndomain a.example\nsearch b c\noptions ndots:2\n' >"$BATS_TEST_TMPDIR/resolv.conf"
+	IPAM=$(jq -n --arg file "$BATS_TEST_TMPDIR/resolv.conf" '{resolvConf: $file,
+		ranges: [[{subnet: "10.2.2.0/24", gateway: "10.2.2.254"}], [{subnet: "fd00:5::/64"}]],
+		routes: [{dst: "0.0.0.0/0"}, {dst: "10.9.0.0/16", gw: "10.2.2.9", mtu: 1400}]}')
+	gets c1 '10.2.2.1/24 fd00:5::2/64'
+	[[ $(jq -c '[.ips[].gateway], .routes, .dns' <<<"$output") == '["10.2.2.254","fd00:5::1"]
+[{"dst":"0.0.0.0/0"},{"dst":"10.9.0.0/16","gw":"10.2.2.9","mtu":1400}]
+{"domain":"a.example","nameservers":["10.0.0.53"],"options":["ndots:2"],"search":["b","c"]}' ]]
+	cmp "$NET/last_reserved_ip.1" <(printf fd00:5::2)
+	IPAM=$(jq '.resolvConf = "/none/such"' <<<"$IPAM")
+	cni ADD c2
+	failed 112 '/none/such: No such file or directory'
+	[[ $(leases) == '10.2.2.1 fd00:5::2' ]]
+}
+
+@test "a set of several ranges is one pool" {
+	IPAM='{"ranges": [[{"subnet": "10.1.0.0/30"}, {"subnet": "10.2.0.0/30", "rangeEnd": "10.2.0.3"}]]}'
+	gets c1 10.1.0.2/30
+	gets c2 10.2.0.2/30
+	gets c3 10.2.0.3/30
+	cni ADD c4
+	failed 103 'range set: 10.1.0.1-10.1.0.2,10.2.0.1-10.2.0.3'
+	ok DEL c1
+	gets c4 10.1.0.2/30
+}
+
+@test "sets come from the runtime, the single range and the list, in this order" {
+	IPAM='{"subnet": "10.3.0.0/24", "rangeStart": "10.3.0.9", "ranges": [[{"subnet": "10.4.0.0/24"}]]}'
+	MORE='{"runtimeConfig": {"ipRanges": [[{"subnet": "10.5.0.0/24"}]]}}'
+	gets c1 '10.5.0.2/24 10.3.0.9/24 10.4.0.2/24'
+	[[ $(cat "$NET"/last_reserved_ip.{0,1,2}) == 10.5.0.210.3.0.910.4.0.2 ]]
+}
+
+@test "addresses asked for: CNI_ARGS, args.cni and the runtime, together" {
+	IPAM='{"ranges": [[{"subnet": "10.2.0.0/24"}], [{"subnet": "10.3.0.0/24"}], [{"subnet": "fd00::/64"}]]}'
+	MORE='{"args": {"cni": {"ips": ["10.3.0.7/8", "10.2.0.9"]}}, "runtimeConfig": {"ips": ["fd00::77/128"]}}'
+	export CNI_ARGS='IgnoreUnknown=1;IP=10.2.0.9;K8S_POD_NAME=x'
+	gets c1 '10.2.0.9/24 10.3.0.7/24 fd00::77/64'
+	unset CNI_ARGS
+	MORE='{}'
+	gets c2 '10.2.0.10/24 10.3.0.8/24 fd00::78/64'
+	export CNI_ARGS='FOO=1'
+	cni ADD c3
+	failed 4 'unknown args'
+	export CNI_ARGS='IP=nonsense'
+	cni ADD c3
+	failed 4 'IP=nonsense'
+}
+
+@test "an address asked for that cannot be had: who has it, and why" {
+	gets c1 10.2.2.2/29
+	export CNI_ARGS=IP=10.2.2.2
+	cni ADD c2 net0
+	failed 104 'requested IP address 10.2.2.2 is not available in range set 10.2.2.1-10.2.2.6: container c1 (eth0) has it'
+	export CNI_ARGS=IP=10.2.2.1
+	cni ADD c2
+	failed 104 "requested ip 10.2.2.1 is subnet's gateway"
+	export CNI_ARGS=IP=10.9.9.9
+	cni ADD c2
+	failed 104 'failed to allocate all requested IPs: 10.9.9.9'
+	unset CNI_ARGS
+	MORE='{"runtimeConfig": {"ips": ["10.2.2.3", "10.2.2.4"]}}'
+	cni ADD c2
+	failed 104 'failed to allocate all requested IPs: 10.2.2.4'
+	MORE='{"runtimeConfig": {"ips": ["x", 5]}}'
+	cni ADD c2
+	failed 7 'runtimeConfig.ips[0]: expected an IP address'
+	failed 7 'runtimeConfig.ips[1]: expected a string'
+	[[ $(leases) == 10.2.2.2 ]]
+	[[ $(<"$NET/last_reserved_ip.0") == 10.2.2.2 ]]
+	# as in the reference, asking twice gives two
+	MORE='{"runtimeConfig": {"ips": ["10.2.2.5"]}}'
+	gets c1 10.2.2.5/29
+}
+
+@test "ADD again without DEL is refused" {
+	gets c1 10.2.2.2/29
+	cni ADD c1
+	failed 104 '10.2.2.2 has been allocated to c1, duplicate allocation is not allowed'
+	ok ADD c1 eth1
+	[[ $(leases) == '10.2.2.2 10.2.2.3' ]]
+	printf c7 >"$NET/10.2.2.6" # the old form holds for every interface
+	cni ADD c7
+	failed 104 '10.2.2.6 has been allocated to c7'
+}
+
+@test "a configuration that cannot be is refused, all mistakes at once" {
+	IPAM='{"ranges": [[{"subnet": "10.2.2.5/29"}], [{"subnet": "10.3.0.0/31"}]], "dataDir": "'$DATA'"}'
+	cni ADD
+	failed 7 'ipam.ranges[0][0].subnet: invalid range set 0: Network has host bits set'
+	failed 7 'ipam.ranges[1][0].subnet: invalid range set 1: Network 10.3.0.0/31 too small to allocate from'
+	IPAM='{}'
+	cni ADD
+	failed 7 'no IP ranges specified'
+	MORE='{"ipam": null}'
+	cni ADD
+	failed 7 "IPAM config missing 'ipam' key"
+	VERSION=0.2.0 MORE='{}' IPAM='{"ranges": [[{"subnet": "10.2.2.0/29"}], [{"subnet": "10.3.2.0/29"}]]}'
+	cni ADD
+	failed 7 'CNI version 0.2.0 does not support more than 1 address per family'
+	[[ ! -e $DATA ]]
+}
+
+@test "every protocol version gets its result" {
+	for VERSION in 0.1.0 0.2.0; do
+		ok ADD "c$VERSION"
+		[[ $(jq -r '.ip4.ip' <<<"$output") == 10.2.2.*/29 ]]
+	done
+	for VERSION in 0.3.1 0.4.0 1.0.0; do
+		ok ADD "c$VERSION"
+		[[ $(ips) == 10.2.2.*/29 ]]
+	done
+}
+
+# ---- DEL ----
+
+@test "DEL frees what this interface of this container has, and is content with nothing" {
+	ok DEL c1
+	[[ ! -e $DATA ]] # and makes nothing
+	IPAM='{"ranges": [[{"subnet": "10.2.2.0/29"}], [{"subnet": "fd00:5::/64"}]]}'
+	gets c1 '10.2.2.2/29 fd00:5::2/64'
+	ok ADD c1 eth1
+	gets c2 '10.2.2.4/29 fd00:5::4/64'
+	ok DEL c1
+	[[ -z $output && $(leases) == '10.2.2.3 10.2.2.4 fd00:5::3 fd00:5::4' ]]
+	ok DEL c1
+	ok DEL nobody
+	CNI_NETNS='' ok DEL c2
+	[[ $(leases) == '10.2.2.3 fd00:5::3' ]]
+}
+
+@test "DEL works whatever has become of the ranges" {
+	for broken in '{}' '{"ranges": "x"}' '{"ranges": [[{"subnet": "10.2.2.5/29"}]]}' '{"subnet": 5}'; do
+		IPAM='{"ranges": [[{"subnet": "10.2.2.0/29"}]]}'
+		ok ADD c1
+		# shellcheck disable=SC2034 # conf() reads it
+		IPAM=$broken
+		CNI_ARGS=broken ok DEL c1
+		[[ -z $(leases) ]]
+	done
+}
+
+@test "old leases, of a container and not of an interface, are freed too" {
+	lease 10.2.2.3 c1 eth0
+	lease 10.2.2.4 c2
+	printf c1 >"$NET/10.2.2.5"
+	printf 'c2\n' >"$NET/10.2.2.6"
+	ok DEL c1
+	[[ $(leases) == '10.2.2.4 10.2.2.5 10.2.2.6' ]]
+	ok DEL c1
+	[[ $(leases) == '10.2.2.4 10.2.2.6' ]]
+	ok DEL c2
+	ok DEL c2 eth7
+	[[ -z $(leases) ]]
+}
+
+# ---- CHECK, GC, STATUS ----
+
+@test "CHECK compares with prevResult" {
+	IPAM='{"ranges": [[{"subnet": "10.2.2.0/29"}], [{"subnet": "fd00:5::/64"}]]}'
+	ok ADD c1
+	ok CHECK c1
+	with_prev 10.2.2.2/29 fd00:5::2/64 192.0.2.1/24
+	ok CHECK c1
+	cni CHECK c1 eth1
+	failed 107 '10.2.2.2 is leased to container c1 (eth0), not to container c1 (eth1)'
+	with_prev 10.2.2.3/29 fd00:5::2/64
+	cni CHECK c1
+	failed 107 '10.2.2.3 is not leased to container c1 (eth0)'
+	with_prev 192.0.2.1/24
+	cni CHECK c1
+	failed 107 'no address of prevResult'
+	with_prev 10.2.2.2/29 fd00:5::2/64
+	: >"$NET/10.2.2.2"
+	rm "$NET/fd00:5::2"
+	cni CHECK c1
+	failed 107 'empty or damaged'
+	failed 107 "$NET/fd00:5::2: No such file"
+	MORE='{}'
+	cni CHECK c1
+	failed 107 'container c1 (eth0) has no address'
+	rm -r "$DATA"
+	cni CHECK c1
+	failed 107 'has no address'
+	[[ ! -e $DATA ]]
+}
+
+@test "GC removes what is not valid, and nothing if nothing is known" {
+	for i in 2 3 4; do gets "c$i" "10.2.2.$i/29"; done
+	printf c5 >"$NET/10.2.2.5"
+	: >"$NET/10.2.2.6"
+	all=$(leases)
+	for MORE in '{}' '{"cni.dev/valid-attachments": null}'; do
+		ok GC '' ''
+		[[ $(leases) == "$all" ]]
+	done
+	with_valid c2/eth0 c3/eth1 c5/eth9
+	ok GC '' ''
+	[[ $(leases) == '10.2.2.2 10.2.2.5' ]]
+	[[ -e $NET/last_reserved_ip.0 && -e $NET/lock ]]
+	MORE='{}'
+	gets c6 10.2.2.6/29
+	with_valid
+	ok GC '' ''
+	[[ -z $(leases) ]]
+	rm -r "$DATA"
+	ok GC '' ''
+	[[ ! -e $DATA ]]
+}
+
+@test "STATUS tells an exhausted set and a folder that cannot be written" {
+	ok STATUS '' ''
+	[[ ! -e $DATA ]]
+	for i in 2 3 4 5; do gets "c$i" "10.2.2.$i/29"; done
+	ok STATUS '' ''
+	gets c6 10.2.2.6/29
+	cni STATUS '' ''
+	failed 50 'no IP addresses available in range set: 10.2.2.1-10.2.2.6'
+	: >"$NET/10.2.2.4" # no lease
+	ok STATUS '' ''
+	rm -r "$DATA"
+	unshare -rm true || skip 'no user namespaces'
+	ro() { unshare -rm sh -c 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && "$@"' - "$BATS_TEST_TMPDIR" \
+		env CNI_COMMAND="$1" CNI_CONTAINERID="$2" CNI_IFNAME="$3" "$BIN/host-local"; }
+	run --separate-stderr ro STATUS '' '' <<<"$(conf)"
+	failed 50 "no lease can be written in $BATS_TEST_TMPDIR: Read-only file system"
+	run --separate-stderr ro ADD c1 eth0 <<<"$(conf)"
+	failed 112 'Read-only file system'
+}
+
+# ---- what crashes leave ----
+
+@test "empty and damaged files are no leases" {
+	lease 10.2.2.3 c3
+	: >"$NET/10.2.2.2"
+	head -c 40 /dev/zero >"$NET/10.2.2.4"
+	printf 'c 5\r\neth0' >"$NET/10.2.2.5"
+	lease 10.2.2.6 c6
+	gets c1 10.2.2.2/29
+	[[ $stderr == *"$NET/10.2.2.2 is empty or damaged"* ]]
+	gets c2 10.2.2.4/29
+	export CNI_ARGS=IP=10.2.2.5
+	gets c4 10.2.2.5/29
+	cmp "$NET/10.2.2.5" <(printf 'c4\r\neth0')
+	unset CNI_ARGS
+	cni ADD c5
+	failed 103 'no IP addresses'
+}
+
+@test "a failed ADD leaves everything as it was, last_reserved_ip included" {
+	IPAM='{"ranges": [[{"subnet": "10.2.2.0/29"}], [{"subnet": "fd00:5::/126"}]]}'
+	gets c0 '10.2.2.2/29 fd00:5::2/126'
+	ok DEL c0
+	gets c1 '10.2.2.3/29 fd00:5::3/126'
+	before=$(cd "$NET" && grep -r . | sort)
+	for n in 1 2; do
+		CNI_TEST_FAIL_AT=$n cni ADD c2
+		failed 111 'made to fail'
+		[[ $(cd "$NET" && grep -r . | sort) == "$before" ]]
+	done
+	gets c2 '10.2.2.4/29 fd00:5::2/126'
+	before=$(cd "$NET" && grep -r . | sort)
+	cni ADD c3 # the second set is full
+	failed 103 'failed to allocate for range 1'
+	[[ $(cd "$NET" && grep -r . | sort) == "$before" ]]
+	text=$(conf)
+	! raw ADD c3 <<<"$text" >/dev/full
+	[[ $(cd "$NET" && grep -r . | sort) == "$before" ]]
+}
+
+@test "killed at every system call: DEL frees everything, nothing is given twice" {
+	command -v strace || skip 'no strace'
+	strace -o /dev/null true || skip 'no ptrace'
+	# shellcheck disable=SC2034 # conf() reads it
+	IPAM='{"ranges": [[{"subnet": "10.2.2.0/28"}], [{"subnet": "fd00:5::/64"}]]}'
+	# the sanitizers have system calls of their own, hundreds of them
+	[[ $CPLUG_BIN != */san/* ]] || skip 'too slow'
+	ok ADD keep
+	text=$(conf)
+	killed() { # COMMAND N - killed at the N-th system call, or fails if there are not so many
+		CNI_COMMAND=$1 CNI_CONTAINERID=c1 CNI_IFNAME=eth0 strace -qq -o /dev/null \
+			-e inject=all:signal=KILL:when="$2" "$BIN/host-local" <<<"$text" >/dev/null 2>&1
+		[[ $? == 137 ]]
+	}
+	for command in ADD DEL; do
+		n=1
+		while killed $command $n; do
+			for file in $(leases); do [[ $(wc -c <"$NET/$file") == 1[02] || $(wc -c <"$NET/$file") == 8 ]]; done
+			ok DEL c1
+			ok DEL c1
+			[[ $(leases) == '10.2.2.2 fd00:5::2' ]] || fail "$command killed at $n: $(leases)"
+			[[ $command == ADD ]] || ok ADD c1
+			n=$((n + 1))
+		done
+		((n > 40)) || fail "$command: only $n system calls"
+		ok DEL c1
+		[[ $command == DEL ]] || ok ADD c1
+	done
+	ok DEL c1
+	for i in {3..14}; do ok ADD "x$i"; done
+	[[ $(leases | tr ' ' '\n' | grep -c ^10) == 13 ]]
+}
+
+@test "killed between a change and its record: DEL frees it" {
+	# shellcheck disable=SC2034 # conf() reads it
+	IPAM='{"ranges": [[{"subnet": "10.2.2.0/29"}], [{"subnet": "fd00:5::/64"}]]}'
+	for n in 1 2; do
+		CNI_TEST_CRASH_AT=$n cni ADD c1
+		[[ $status != 0 && $(leases | wc -w) == "$n" ]]
+		ok DEL c1
+		ok DEL c1
+		[[ -z $(leases) ]]
+	done
+}
+
+# ---- the lock ----
+
+@test "a lock that cannot be had names its holder" {
+	gets c1 10.2.2.2/29
+	exec {lock}<"$NET/lock"
+	flock -x "$lock"
+	sleep 100 &
+	holder=$!
+	exec {lock}<&-
+	sleep 0.05
+	for verb in ADD DEL; do
+		CNI_TEST_LOCK_TIMEOUT_MS=60 cni $verb c2
+		failed 11 "lock $NET/lock: held by process"
+	done
+	with_valid
+	CNI_TEST_LOCK_TIMEOUT_MS=60 cni GC '' ''
+	failed 11 'for 0.06 seconds'
+	MORE='{}'
+	ok STATUS '' '' # looks only
+	ok CHECK c1
+	(sleep 0.1; kill $holder) &
+	gets c2 10.2.2.3/29 # waits
+	wait $holder || :
+}
+
+@test "many at a time: every address once" {
+	IPAM='{"ranges": [[{"subnet": "10.2.2.0/26"}]]}'
+	text=$(conf)
+	for i in {1..40}; do
+		raw ADD "c$i" <<<"$text" >"$BATS_TEST_TMPDIR/out.$i" &
+		((i % 3)) || raw DEL "c$i" <<<"$text" &
+	done
+	wait
+	for i in {1..40}; do
+		jq -er '.ips[0].address' "$BATS_TEST_TMPDIR/out.$i" >>"$BATS_TEST_TMPDIR/got"
+		((i % 3)) || ok DEL "c$i"
+	done
+	for i in {1..40}; do
+		((i % 3)) || continue
+		address=$(jq -r '.ips[0].address | split("/")[0]' "$BATS_TEST_TMPDIR/out.$i")
+		cmp "$NET/$address" <(printf 'c%d\r\neth0' "$i")
+	done
+	[[ $(leases | wc -w) == 27 ]]
+}
+
+# ---- the index ----
+
+reads_the_folder() {
+	local text
+	text=$(conf)
+	strace -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=getdents64 true 2>/dev/null || skip 'no strace'
+	CNI_COMMAND=$1 CNI_CONTAINERID=$2 CNI_IFNAME=eth0 strace -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=getdents64 \
+		"$BIN/host-local" <<<"$text" >/dev/null
+	[[ -s $BATS_TEST_TMPDIR/trace ]]
+}
+
+@test "the folder is read only after somebody else changed it" {
+	gets c1 10.2.2.2/29
+	! reads_the_folder ADD c2
+	! reads_the_folder DEL c2
+	! reads_the_folder DEL c2
+	lease 10.2.2.4 foreign
+	reads_the_folder ADD c3
+	! reads_the_folder DEL c3
+	gets c3 10.2.2.5/29
+	! reads_the_folder DEL foreign # known by now
+	rm "$NET/10.2.2.5"
+	reads_the_folder DEL c3
+	[[ $(leases) == 10.2.2.2 ]]
+}
+
+@test "whatever happens to the index, the files count" {
+	gets c1 10.2.2.2/29
+	lease 10.2.2.3 foreign
+	gets c2 10.2.2.4/29 # skips it
+	rm "$INDEX"
+	gets c3 10.2.2.5/29
+	: >"$INDEX"
+	ok DEL c1
+	gets c4 10.2.2.6/29
+	head -c 20000 /dev/urandom >"$INDEX"
+	gets c5 10.2.2.2/29
+	cni ADD c6
+	failed 103 'no IP addresses'
+	rm "$NET/10.2.2.3"
+	gets c6 10.2.2.3/29
+	rm -r "$DATA/.cplug"
+	ok DEL c6
+	[[ ! -e $DATA/.cplug ]] # DEL makes no folders
+	: >"$DATA/.cplug"       # and if there cannot be one …
+	gets c7 10.2.2.3/29
+	cni ADD c8
+	failed 103 'no IP addresses'
+	ok DEL c7
+	[[ $(leases) == '10.2.2.2 10.2.2.4 10.2.2.5 10.2.2.6' ]]
+	rm "$DATA/.cplug"
+	ln -s /nowhere "$DATA/.cplug"
+	gets c7 10.2.2.3/29
+}
+
+@test "ranges may change, and differ from call to call" {
+	gets c1 10.2.2.2/29
+	IPAM='{"ranges": [[{"subnet": "10.2.0.0/16", "rangeStart": "10.2.2.1"}]]}'
+	gets c2 10.2.2.3/16
+	# shellcheck disable=SC2034 # conf() reads it
+	IPAM='{"ranges": [[{"subnet": "10.7.0.0/16"}], [{"subnet": "10.2.2.0/29"}]]}'
+	gets c3 '10.7.0.2/16 10.2.2.4/29'
+	ok DEL c1
+	ok DEL c2
+	ok DEL c3
+	[[ -z $(leases) ]]
+}
+
+@test "another boot: the index is written anew" {
+	unshare -rm true || skip 'no user namespaces'
+	gets c1 10.2.2.2/29
+	uuidgen >"$BATS_TEST_TMPDIR/boot_id" || echo 12345678-1234-1234-1234-123456789012 >"$BATS_TEST_TMPDIR/boot_id"
+	text=$(conf)
+	# a power failure kept the head of the index, and lost a slot
+	dd if=/dev/zero of="$INDEX" bs=4096 seek=1 count=1 conv=notrunc status=none
+	unshare -rm sh -c 'mount --bind "$1" /proc/sys/kernel/random/boot_id && CNI_COMMAND=DEL CNI_CONTAINERID=c1 CNI_IFNAME=eth0 "$2"' \
+		- "$BATS_TEST_TMPDIR/boot_id" "$BIN/host-local" <<<"$text"
+	[[ -z $(leases) ]]
+}
+
+# ---- traps ----
+
+@test "names and links lead nowhere else" {
+	mkdir -p "$DATA" "$BATS_TEST_TMPDIR/elsewhere"
+	ln -s "$BATS_TEST_TMPDIR/elsewhere" "$NET"
+	cni ADD c1
+	failed 112 'net1'
+	[[ -z $(ls -A "$BATS_TEST_TMPDIR/elsewhere") ]]
+	MORE='{"name": "../x"}'
+	cni ADD c1
+	failed 7 'invalid characters found in network name'
+	rm "$NET"
+	MORE='{}'
+	gets c1 10.2.2.2/29
+	ln -s "$BATS_TEST_TMPDIR/target" "$NET/10.2.2.3"
+	gets c2 10.2.2.4/29
+	[[ ! -e $BATS_TEST_TMPDIR/target ]]
+	mkdir "$NET/10.2.2.5"
+	gets c3 10.2.2.6/29
+	mv "$DATA" "$DATA.real"
+	ln -s "$DATA.real" "$DATA" # the administrator's own
+	ok DEL c3
+	[[ $(leases) == '10.2.2.2 10.2.2.4' ]]
+}
