@@ -23,13 +23,13 @@ struct ct_filter {
 /*
  * Deletes every tracked flow that matches one of n filters, of the family
  * (AF_INET or AF_INET6).  One dump, filtered by the kernel where it can; an absent
- * conntrack is success.
+ * conntrack is success.  nl must be of the process's own namespace.
  *
  * For DEL: reply_src = the container; every flow of the port that leads there.
  *
  * For ADD: reply_src unset; flows of the port whatever they lead to, except those
  * that already lead to keep (the new owner), those to other hosts (if dst is unset,
- * only flows to addresses of this host, as the process sees it, match), and
+ * only flows to addresses of this host match), and
  * established TCP and SCTP connections with the host itself.
  *
  * Returns 0 or -errno, unrecorded; *ret_deleted counts (may be NULL).
