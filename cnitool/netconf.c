@@ -6,8 +6,8 @@
  * single plugins, both in the order of their file names; the first of the name
  * wins.  One difference: a broken file does not hide the networks after it.
  *
- * The JSON trees live as long as the program, like the arena that their cursors
- * are in: cnitool reads a handful of files and ends.
+ * The JSON trees of a list that is returned may live as long as the program, like
+ * the arena that their cursors are in: cnitool reads a handful of files and ends.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -137,11 +137,21 @@ static void add_plugin(struct tx *tx, struct netconf *n, const struct cj *conf)
 	n->plugins[n->n_plugins++] = (struct netconf_plugin){ type, *conf };
 }
 
-/* A document whose cursor, unlike one on the stack, stays. */
-static int parse(struct tx *tx, const char *text, size_t size, struct cj **ret)
+/* A document whose cursor, unlike one on the stack, stays as long as the list. */
+static int parse(struct tx *tx, const char *text, size_t size, struct netconf *n, struct cj **ret)
 {
 	*ret = mem_alloc(&tx->mem, sizeof(**ret));
-	return cj_parse(tx, text, size, "network configuration", *ret);
+	TRY(cj_parse(tx, text, size, "network configuration", *ret));
+	n->roots = mem_grow(&tx->mem, n->roots, n->n_roots, sizeof(struct cj *));
+	n->roots[n->n_roots++] = *ret;
+	return 0;
+}
+
+void netconf_free(struct netconf *n)
+{
+	for (unsigned i = 0; i < n->n_roots; i++)
+		cj_free(n->roots[i]);
+	n->n_roots = 0;
 }
 
 /* One plugin from a file of its own. */
@@ -154,7 +164,7 @@ static int read_plugin(struct tx *tx, const char *file, struct netconf *n)
 	int r;
 
 	TRY(read_text(tx, file, &text, &size));
-	r = parse(tx, text, size, &c);
+	r = parse(tx, text, size, n, &c);
 	if (r == 0) {
 		add_plugin(tx, n, c);
 		r = cj_ok(tx, c);
@@ -212,12 +222,14 @@ int netconf_read(struct tx *tx, const char *dir, const char *file, const char *t
 	struct netconf n = { .file = file, .text = text, .size = size };
 	struct fail_mark m = fail_mark(tx);
 	struct cj *c;
-	int r = parse(tx, text, size, &c);
+	int r = parse(tx, text, size, &n, &c);
 
 	if (r == 0)
 		r = read_list(tx, dir, c, &n);
 	if (r == 0)
 		*ret = n;
+	else
+		netconf_free(&n);
 	return fail_prefix(tx, m, r, "%s: ", file);
 }
 
@@ -302,8 +314,10 @@ static int look_through(struct tx *tx, struct search *s, const char *const *suff
 			s->broken = s->broken ? s->broken : why;
 			continue;
 		}
-		if ((s->name && !str_eq(n.name, s->name)) || is_known(s, n.name))
+		if ((s->name && !str_eq(n.name, s->name)) || is_known(s, n.name)) {
+			netconf_free(&n);
 			continue;
+		}
 		s->found = mem_grow(&tx->mem, s->found, s->n, sizeof(*s->found));
 		s->found[s->n++] = n;
 	}

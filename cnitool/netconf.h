@@ -27,6 +27,8 @@ struct netconf {
 	bool disable_check, disable_gc;
 	struct netconf_plugin *plugins;
 	unsigned n_plugins;
+	struct cj **roots; /* the documents it stands in */
+	unsigned n_roots;
 };
 
 /*
@@ -45,6 +47,9 @@ int netconf_all(struct tx *tx, const char *dir, struct netconf **ret, unsigned *
  */
 int netconf_read(struct tx *tx, const char *dir, const char *file, const char *text, size_t size,
 		 struct netconf *ret) CHECKED;
+
+/* Frees the JSON trees; for who reads many lists (a program's end does it as well). */
+void netconf_free(struct netconf *n);
 
 /* Is the list's version at least this one?  ("" is 0.1.0) */
 bool netconf_speaks(const struct netconf *n, const char *version);

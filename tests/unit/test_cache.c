@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test_cache.c - the result cache: libcni's bytes, read and written
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "../../cnitool/base64.h"
+#include "../../cnitool/cache.h"
+#include "../../cnitool/target.h"
+#include "unit.h"
+
+static void base64_goes_both_ways(void **state)
+{
+	static const struct {
+		const char *data, *text;
+	} cases[] = {
+		/* RFC 4648, section 10 */
+		{ "", "" },
+		{ "f", "Zg==" },
+		{ "fo", "Zm8=" },
+		{ "foo", "Zm9v" },
+		{ "foob", "Zm9vYg==" },
+		{ "fooba", "Zm9vYmE=" },
+		{ "foobar", "Zm9vYmFy" },
+		{ "\xff\xfe\xfd", "//79" },
+	};
+	static const char *const bad[] = { "Z", "Zg", "Zg=", "Zg==Zg==", "Z===", "Z*==", "=Zg=" };
+	size_t n;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *back = base64_decode(&unit_tx.mem, cases[i].text, &n);
+
+		assert_string_equal(
+			base64_encode(&unit_tx.mem, cases[i].data, strlen(cases[i].data)),
+			cases[i].text);
+		assert_non_null(back);
+		assert_int_equal(n, strlen(cases[i].data));
+		assert_string_equal(back, cases[i].data);
+	}
+	for (unsigned i = 0; i < ARRAY_LEN(bad); i++)
+		CHECK(!base64_decode(&unit_tx.mem, bad[i], &n), "accepted: %s", bad[i]);
+}
+
+static const struct cached full = {
+	.network = "net1",
+	.id = "cnitool-a145bc1ace582bff43bd",
+	.ifname = "eth0",
+	.netns = "/run/netns/a",
+	.args = "K=V;A=<b>",
+	.capability_args = "{\"mac\":\"02:00\",\"ips\":[\"1\"]}",
+	.result = "{\"ips\":[],\"cniVersion\":\"1.0.0\"}",
+	.config = "{}\n",
+	.config_size = 3,
+};
+
+static const char full_text[] =
+	"{\"kind\":\"cniCacheV1\",\"containerId\":\"cnitool-a145bc1ace582bff43bd\",\"config\":"
+	"\"e30K\",\"ifName\":\"eth0\",\"networkName\":\"net1\",\"netns\":\"/run/netns/a\","
+	"\"cniArgs\":[[\"K\",\"V\"],[\"A\",\"\\u003cb\\u003e\"]],\"capabilityArgs\":{\"ips\":"
+	"[\"1\"],\"mac\":\"02:00\"},\"result\":{\"cniVersion\":\"1.0.0\",\"ips\":[]}}";
+
+static void the_text_is_libcnis(void **state)
+{
+	static const struct cached bare = { .network = "n", .id = "i", .ifname = "e" };
+
+	(void)state;
+	assert_string_equal(cache_text(&unit_tx, &full), full_text);
+	assert_string_equal(cache_text(&unit_tx, &bare),
+			    "{\"kind\":\"cniCacheV1\",\"containerId\":\"i\",\"config\":\"\","
+			    "\"ifName\":\"e\",\"networkName\":\"n\"}");
+}
+
+static void the_text_is_understood(void **state)
+{
+	static const char *const bad[] = { "", "{", "[]", "{}", "{\"kind\":\"cniCacheV2\"}" };
+	struct cached c;
+
+	(void)state;
+	assert_true(cache_parse(&unit_tx, full_text, strlen(full_text), &c));
+	assert_string_equal(c.network, full.network);
+	assert_string_equal(c.id, full.id);
+	assert_string_equal(c.ifname, full.ifname);
+	assert_string_equal(c.netns, full.netns);
+	assert_string_equal(c.args, full.args);
+	assert_string_equal(c.capability_args, "{\"ips\":[\"1\"],\"mac\":\"02:00\"}");
+	assert_string_equal(c.result, "{\"cniVersion\":\"1.0.0\",\"ips\":[]}");
+	assert_int_equal(c.config_size, full.config_size);
+	assert_string_equal(c.config, full.config);
+	for (unsigned i = 0; i < ARRAY_LEN(bad); i++)
+		CHECK(!cache_parse(&unit_tx, bad[i], strlen(bad[i]), &c), "accepted: %s", bad[i]);
+}
+
+/* ---- files ---- */
+
+static char dir[] = "/tmp/test_cache.XXXXXX";
+static struct cache cache;
+
+static int make_dir(void **state)
+{
+	unit_begin(state);
+	return !mkdtemp(dir) || cache_open(&unit_tx, dir, &cache) < 0;
+}
+
+static int remove_dir(void **state)
+{
+	const char *command = mem_printf(&unit_tx.mem, "rm -r %s", dir);
+	int r = system(command); /* NOLINT(bugprone-command-processor,cert-env33-c) */
+
+	memcpy(dir + strlen(dir) - 6, "XXXXXX", 6);
+	return unit_end(state) || r;
+}
+
+static void put(const char *name, const char *text)
+{
+	FILE *f = fopen(mem_printf(&unit_tx.mem, "%s/results/%s", dir, name), "w");
+
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void what_is_written_is_read(void **state)
+{
+	struct stat st;
+	struct cached c;
+
+	(void)state;
+	assert_int_equal(cache_read(&unit_tx, &cache, full.network, full.id, full.ifname, &c), 0);
+	assert_int_equal(cache_write(&unit_tx, &cache, &full), 0);
+	assert_int_equal(cache_read(&unit_tx, &cache, full.network, full.id, full.ifname, &c), 1);
+	assert_string_equal(c.netns, full.netns);
+	assert_int_equal(stat(mem_printf(&unit_tx.mem,
+					 "%s/results/net1-cnitool-a145bc1ace582bff43bd-eth0", dir),
+			      &st),
+			 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(stat(mem_printf(&unit_tx.mem, "%s/results", dir), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0700);
+	assert_int_equal(cache_remove(&unit_tx, &cache, full.network, full.id, full.ifname), 0);
+	assert_int_equal(cache_remove(&unit_tx, &cache, full.network, full.id, full.ifname), 0);
+	assert_int_equal(cache_read(&unit_tx, &cache, full.network, full.id, full.ifname, &c), 0);
+}
+
+static void a_bare_result_is_understood(void **state)
+{
+	struct cached c;
+
+	(void)state;
+	assert_int_equal(cache_lock(&unit_tx, &cache, true), 0);
+	cache_unlock(&cache);
+	put("n-i-eth0", "{\"cniVersion\":\"0.4.0\"}");
+	put("n-i-eth1", "nonsense");
+	assert_int_equal(cache_read(&unit_tx, &cache, "n", "i", "eth0", &c), 1);
+	assert_string_equal(c.result, "{\"cniVersion\":\"0.4.0\"}");
+	assert_true(cache_read(&unit_tx, &cache, "n", "i", "eth1", &c) < 0);
+	assert_non_null(strstr(unit_tx.msg, "n-i-eth1"));
+}
+
+static void all_are_listed_in_order(void **state)
+{
+	struct cached a = full, *all;
+	unsigned n;
+
+	(void)state;
+	assert_int_equal(cache_all(&unit_tx, &cache, NULL, &all, &n), 0);
+	assert_int_equal(n, 0);
+	a.network = "net2";
+	assert_int_equal(cache_write(&unit_tx, &cache, &a), 0);
+	assert_int_equal(cache_write(&unit_tx, &cache, &full), 0);
+	put("junk", "nonsense");
+	put("nameless", "{\"kind\":\"cniCacheV1\",\"containerId\":\"i\"}");
+	assert_int_equal(cache_all(&unit_tx, &cache, NULL, &all, &n), 0);
+	assert_int_equal(n, 2);
+	assert_string_equal(all[0].network, "net1");
+	assert_string_equal(all[1].network, "net2");
+	assert_int_equal(cache_all(&unit_tx, &cache, "net2", &all, &n), 0);
+	assert_int_equal(n, 1);
+}
+
+static void names_lead_nowhere_else(void **state)
+{
+	static const struct {
+		const char *network, *id, *ifname;
+	} cases[] = {
+		{ "../x", "i", "e" }, { "n", "../../i", "e" }, { "n", "i", "../e" },
+		{ "", "i", "e" },     { "n", "", "e" },        { "n", "i", "" },
+		{ "n", "i\n", "e" },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *path;
+
+		CHECK(cache_path(&unit_tx, &cache, cases[i].network, cases[i].id, cases[i].ifname,
+				 &path) < 0,
+		      "case %u", i);
+		unit_again();
+	}
+}
+
+/* ---- targets ---- */
+
+static void targets_are_paths(void **state)
+{
+	static const struct {
+		const char *arg, *path;
+	} cases[] = {
+		{ "/run/netns/a", "/run/netns/a" },
+		{ "/run//netns/./b/../a/", "/run/netns/a" },
+		{ "/../a", "/a" },
+		{ "/", "/" },
+		{ "no-such-namespace", "/run/netns/no-such-namespace" },
+		{ "4194399", "/proc/4194399/ns/net" },
+		{ "/proc/1/ns/net", "/proc/1/ns/net" },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++)
+		assert_string_equal(target_path(&unit_tx, cases[i].arg), cases[i].path);
+	assert_int_equal(chdir("/tmp"), 0);
+	assert_string_equal(target_path(&unit_tx, "./ns"), "/tmp/ns");
+	assert_string_equal(target_path(&unit_tx, "../run/x"), "/run/x");
+}
+
+static void ids_are_the_references(void **state)
+{
+	(void)state;
+	assert_string_equal(target_id(&unit_tx, "/run/netns/a"), "cnitool-a145bc1ace582bff43bd");
+	assert_string_equal(target_id(&unit_tx, "/var/run/netns/testing"),
+			    "cnitool-77383ca0a0715733ca6f");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_TX(base64_goes_both_ways),
+		WITH_TX(the_text_is_libcnis),
+		WITH_TX(the_text_is_understood),
+		cmocka_unit_test_setup_teardown(what_is_written_is_read, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(a_bare_result_is_understood, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(all_are_listed_in_order, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(names_lead_nowhere_else, make_dir, remove_dir),
+		WITH_TX(targets_are_paths),
+		WITH_TX(ids_are_the_references),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
