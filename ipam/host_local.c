@@ -241,6 +241,14 @@ static int check_address(struct tx *tx, struct store *st, const struct lessee *o
 			  r == -EBADMSG ? "empty or damaged" : strerror(-r));
 }
 
+static int no_address(struct tx *tx, const struct lessee *o, const char *data_dir,
+		      const char *network)
+{
+	return tx_fail_as(tx, CPLUG_E_CHECK, -ESTALE,
+			  "Failed to find address added by %s: no lease in %s/%s",
+			  lessee_text(tx, o), data_dir, network);
+}
+
 /* Without a prevResult: any lease will do. */
 static int check_any(struct tx *tx, struct store *st, const struct lessee *o)
 {
@@ -251,8 +259,7 @@ static int check_any(struct tx *tx, struct store *st, const struct lessee *o)
 	for (unsigned i = 0; i < n; i++)
 		if (is_of(&leases[i], o))
 			return 0;
-	return tx_fail_as(tx, CPLUG_E_CHECK, -ESTALE, "%s has no address in %s/%s",
-			  lessee_text(tx, o), st->data_dir, st->network);
+	return no_address(tx, o, st->data_dir, st->network);
 }
 
 static int check(struct tx *tx, struct call *c)
@@ -266,8 +273,7 @@ static int check(struct tx *tx, struct call *c)
 	TRY(local_conf_read(tx, c, &cf));
 	r = store_open(tx, cf.data_dir, c->network, STORE_READ, &st);
 	if (r == -ENOENT)
-		return tx_fail_as(tx, CPLUG_E_CHECK, -ESTALE, "%s has no address: no %s/%s",
-				  lessee_text(tx, &lessee), cf.data_dir, c->network);
+		return no_address(tx, &lessee, cf.data_dir, c->network);
 	TRY(r);
 	if (!c->prev)
 		return check_any(tx, &st, &lessee);

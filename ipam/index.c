@@ -47,12 +47,16 @@ _Static_assert(sizeof(struct head) <= SLOTS_PAGE, "the head fits its page");
 
 uint64_t index_boot_id(void)
 {
-	auto_(fd_close) int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	auto_(fd_close) int fd = -1;
+	static uint64_t known;
 	char text[36];
 
-	if (fd < 0 || read(fd, text, sizeof(text)) != (ssize_t)sizeof(text))
-		return 0;
-	return slots_hash(text, sizeof(text));
+	if (known)
+		return known;
+	fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && read(fd, text, sizeof(text)) == (ssize_t)sizeof(text))
+		known = slots_hash(text, sizeof(text));
+	return known;
 }
 
 static uint64_t owner_key(const char *id)

@@ -138,7 +138,8 @@ static int new_named(int folder, const char *name)
 	return fd >= 0 ? fd : errno == EEXIST ? -EIO : -errno;
 }
 
-int lease_new(struct tx *tx, int dir, int folder, const char *name, struct lessee o)
+int lease_new(struct tx *tx, int dir, int folder, const char *name, struct lessee o,
+	      bool *ret_named)
 {
 	char *text = mem_printf(&tx->mem, "%s\r\n%s", o.id, o.ifname);
 	size_t size = strlen(text);
@@ -147,7 +148,8 @@ int lease_new(struct tx *tx, int dir, int folder, const char *name, struct lesse
 
 	if (fd < 0 && errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)
 		return -errno;
-	if (fd < 0)
+	*ret_named = fd < 0;
+	if (*ret_named)
 		fd = new_named(folder, name);
 	if (fd < 0)
 		return fd;
@@ -155,14 +157,6 @@ int lease_new(struct tx *tx, int dir, int folder, const char *name, struct lesse
 	if (n != (ssize_t)size)
 		return n < 0 ? -errno : -ENOSPC;
 	return fd_steal(&fd);
-}
-
-int lease_link(int fd, int dir, int folder, const char *name, struct ip ip)
-{
-	TRY(file_link(fd, dir, IP_S(ip)));
-	if (folder >= 0)
-		unlinkat(folder, name, 0);
-	return 0;
 }
 
 /* ---- the address given last ---- */

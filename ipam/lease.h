@@ -50,14 +50,12 @@ typedef int lease_each_fn(struct tx *tx, const struct lease *l, int r, void *arg
 int lease_scan(struct tx *tx, int dir, lease_each_fn *each, void *arg) CHECKED;
 
 /*
- * A lease that has its content but no address yet: a descriptor, or -errno.  Where
- * the file system has no O_TMPFILE, it is called name in the directory folder
- * (-1 = there is none), until lease_link().
+ * A lease that has its content but no address yet: a descriptor for file_link(), or
+ * -errno.  Where the file system has no O_TMPFILE (*ret_named), it is called name in
+ * the directory folder (-1 = there is none) until then: to be removed after.
  */
-int lease_new(struct tx *tx, int dir, int folder, const char *name, struct lessee o) CHECKED;
-
-/* Gives it its address: 0, -EEXIST if that is taken, or -errno. */
-int lease_link(int fd, int dir, int folder, const char *name, struct ip ip) CHECKED;
+int lease_new(struct tx *tx, int dir, int folder, const char *name, struct lessee o,
+	      bool *ret_named) CHECKED;
 
 /* The address given last from a range set; no address if not known. */
 struct ip lease_last(int dir, unsigned set);

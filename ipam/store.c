@@ -144,7 +144,6 @@ int store_open(struct tx *tx, const char *data_dir, const char *network, enum st
 void store_close(struct store *st)
 {
 	index_close(&st->index);
-	fd_close(&st->temp);
 	fd_close(&st->folder);
 	fd_close(&st->dir);
 	fd_close(&st->root);
@@ -306,17 +305,13 @@ static int undo_claim(struct tx *tx, void *arg)
 	return r;
 }
 
-/* The name of the next lease where it must have one. */
-static const char *temp_name(struct tx *tx, const struct store *st)
+/* Links a lease to its address: 0, -EEXIST (and the index knows), or -errno. */
+static int link_or_learn(struct tx *tx, struct store *st, int fd, struct ip ip)
 {
-	return mem_printf(&tx->mem, "%s.new", st->network);
-}
+	const struct ip_text name = ip_text(ip);
 
-/* Links the lease at hand to its address: 0, -EEXIST (and the index knows), or -errno. */
-static int link_or_learn(struct tx *tx, struct store *st, struct ip ip)
-{
 	for (;;) {
-		int r = lease_link(st->temp, st->dir, st->folder, temp_name(tx, st), ip);
+		int r = file_link(fd, st->dir, name.s);
 		struct lease l;
 
 		if (r != -EEXIST)
@@ -324,8 +319,8 @@ static int link_or_learn(struct tx *tx, struct store *st, struct ip ip)
 		r = lease_read(tx, st->dir, ip, &l);
 		if (r == -EBADMSG) {
 			log_warn("%s/%s/%s is empty or damaged (a crash left it): taking it over",
-				 st->data_dir, st->network, IP_S(ip));
-			if (unlinkat(st->dir, IP_S(ip), 0) < 0 && errno != ENOENT)
+				 st->data_dir, st->network, name.s);
+			if (unlinkat(st->dir, name.s, 0) < 0 && errno != ENOENT)
 				return -errno;
 		} else if (r == 0) {
 			index_add(&st->index, ip, l.lessee.id, NULL);
@@ -337,32 +332,52 @@ static int link_or_learn(struct tx *tx, struct store *st, struct ip ip)
 	}
 }
 
+/* Makes the file of a lease, and its undo record. */
+static int claim_file(struct tx *tx, struct store *st, const struct claim *c)
+{
+	const char *spare = mem_printf(&tx->mem, "%s.new", st->network);
+	bool named;
+	auto_(fd_close) int fd = lease_new(tx, st->dir, st->folder, spare, c->lessee, &named);
+	int r;
+
+	if (fd < 0)
+		return fail(tx, st, fd, "write a lease in", "");
+	r = link_or_learn(tx, st, fd, c->ip);
+	if (r == 0)
+		r = tx_undo(tx, undo_claim, "lease an address", c);
+	else if (r != -EEXIST)
+		r = fail(tx, st, r, "write", IP_S(c->ip));
+	if (named)
+		unlinkat(st->folder, spare, 0);
+	return r;
+}
+
+static int claim(struct tx *tx, struct store *st, const struct claim *c,
+		 const struct lease_life *life)
+{
+	int r;
+
+	index_begin(&st->index);
+	r = claim_file(tx, st, c);
+	if (r == -EEXIST)
+		index_end(&st->index);
+	TRY(r);
+	index_add(&st->index, c->ip, c->lessee.id, life);
+	r = lease_set_last(st->dir, c->set, c->ip);
+	index_end(&st->index);
+	if (r < 0)
+		log_warn("write %s/%s/last_reserved_ip.%u: %s (the next search starts anew)",
+			 st->data_dir, st->network, c->set, strerror(-r));
+	log_step("leased %s to %s", IP_S(c->ip), lessee_text(tx, &c->lessee));
+	return 0;
+}
+
 int store_claim(struct tx *tx, struct store *st, struct ip ip, struct lessee lessee, unsigned set,
 		const struct lease_life *life)
 {
 	struct claim c = { st->data_dir, st->network, lessee, ip, lease_last(st->dir, set), set };
-	int r;
 
-	if (st->temp < 0)
-		st->temp = lease_new(tx, st->dir, st->folder, temp_name(tx, st), lessee);
-	if (st->temp < 0)
-		return fail(tx, st, st->temp, "write a lease in", "");
-	index_begin(&st->index);
-	r = link_or_learn(tx, st, ip);
-	if (r < 0)
-		index_end(&st->index);
-	if (r < 0)
-		return r == -EEXIST ? r : fail(tx, st, r, "write", IP_S(ip));
-	TRY(tx_undo(tx, undo_claim, "lease an address", &c));
-	fd_close(&st->temp);
-	index_add(&st->index, ip, lessee.id, life);
-	r = lease_set_last(st->dir, set, ip);
-	index_end(&st->index);
-	if (r < 0)
-		log_warn("write %s/%s/last_reserved_ip.%u: %s (the next search starts anew)",
-			 st->data_dir, st->network, set, strerror(-r));
-	log_step("leased %s to %s", IP_S(ip), lessee_text(tx, &lessee));
-	return 0;
+	return claim(tx, st, &c, life);
 }
 
 struct search {
@@ -408,13 +423,16 @@ int store_claim_next(struct tx *tx, struct store *st, const struct pool_set *s,
 		     struct lessee lessee, unsigned set, const struct lease_life *life,
 		     struct ip *ret)
 {
+	struct claim c = { st->data_dir, st->network, lessee, .last = lease_last(st->dir, set),
+			   .set = set };
 	struct search search = { tx, st };
-	struct ip last = lease_last(st->dir, set);
 	int r;
 
 	for (;;) {
-		if (pool_next(s, last, is_free, &search, ret)) {
-			r = store_claim(tx, st, *ret, lessee, set, life);
+		if (pool_next(s, c.last, is_free, &search, &c.ip)) {
+			r = claim(tx, st, &c, life);
+			if (r == 0)
+				*ret = c.ip;
 			if (r != -EEXIST)
 				return r;
 		} else if (st->rescanned || !index_exists(&st->index)) {

@@ -25,14 +25,12 @@ struct store {
 	int root, dir; /* the data directory, and the network's in it */
 	int folder;    /* .cplug; -1 = there is none */
 	int lock;
-	int temp; /* the next lease, complete but for its address */
 	bool rescanned;
 	struct index index;
 };
 
 #define STORE_CLOSED                                                                               \
-	((struct store){                                                                           \
-		.root = -1, .dir = -1, .folder = -1, .lock = -1, .temp = -1, .index.fd = -1 })
+	((struct store){ .root = -1, .dir = -1, .folder = -1, .lock = -1, .index.fd = -1 })
 
 /*
  * Opens a network's leases; auto_(store_close).  Returns 0, or -ENOENT unrecorded if

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test_lease.c - lease files, and the index against the truth
+ *
+ * The store is driven with random claims and releases, of us and of "somebody
+ * else" who only touches files, and compared with a model after each step.
+ */
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "../../ipam/store.h"
+#include "unit.h"
+
+static char dir[PATH_MAX];
+
+static int begin(void **state)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	snprintf(dir, sizeof(dir), "%s/cplug-lease.XXXXXX", tmp ? tmp : "/tmp");
+	return mkdtemp(dir) ? unit_begin(state) : -1;
+}
+
+static int end(void **state)
+{
+	char command[PATH_MAX + 16];
+
+	snprintf(command, sizeof(command), "rm -rf '%s'", dir);
+	if (system(command) != 0) /* NOLINT(cert-env33-c): a test's own directory */
+		return -1;
+	return unit_end(state);
+}
+
+static void what_a_lease_says(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t size; /* 0 = strlen() */
+		const char *id, *ifname;
+	} cases[] = {
+		{ "c1\r\neth0", 0, "c1", "eth0" },
+		{ "c1\r\neth0\n", 0, "c1", "eth0" },
+		{ " c1\r\neth0 \r\n", 0, "c1", "eth0" },
+		{ "c1\neth0", 0, "c1", "eth0" },
+		{ "c1", 0, "c1", NULL },
+		{ "c1\n", 0, "c1", NULL },
+		{ "c1\r\n", 0, "c1", NULL },
+		{ "", 0, NULL, NULL },
+		{ "\r\n", 0, NULL, NULL },
+		{ "\r\neth0\r\n", 0, "eth0", NULL },
+		{ "c1\0\r\neth0", 9, NULL, NULL },
+		{ "\0\0\0\0", 4, NULL, NULL },
+		{ "c 1\r\neth0", 0, NULL, NULL },
+		{ "-c1\r\neth0", 0, NULL, NULL },
+		{ "c1\r\neth0\r\neth1", 0, NULL, NULL },
+		{ "c1\r\ninterface-too-long", 0, NULL, NULL },
+		{ "c1\r\na/b", 0, NULL, NULL },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		size_t size = cases[i].size ? cases[i].size : strlen(cases[i].text);
+		char *copy = mem_dup(&unit_tx.mem, cases[i].text, size + 1);
+		struct lessee l = { NULL, NULL };
+		bool ok = lease_parse(copy, size, &l);
+
+		CHECK(ok == !!cases[i].id, "case %u: %d", i, ok);
+		if (!ok)
+			continue;
+		assert_string_equal(l.id, cases[i].id);
+		assert_string_equal(l.ifname ? l.ifname : "-",
+				    cases[i].ifname ? cases[i].ifname : "-");
+	}
+}
+
+/* ---- the model ---- */
+
+enum { ADDRESSES = 1500, IDS = 40 };
+
+static int model[ADDRESSES]; /* the id that has it, or -1 */
+
+static struct ip address(unsigned n)
+{
+	struct ip ip;
+
+	/* every third one is IPv6, spread over many blocks */
+	if (n % 3 == 0) {
+		ip_parse("fd00:77::", &ip);
+		return ip_add(ip, (int64_t)n * 97);
+	}
+	ip_parse("10.9.0.0", &ip);
+	return ip_add(ip, n);
+}
+
+static const char *id(unsigned n)
+{
+	return mem_printf(&unit_tx.mem, "container-%u", n);
+}
+
+/* Somebody else, without index and tools of ours; the folder may be the same tick old. */
+static void foreign(unsigned n, int who)
+{
+	const char *path = mem_printf(&unit_tx.mem, "%s/net/%s", dir, IP_S(address(n)));
+	auto_(fd_close) int fd = -1;
+
+	unlink(path);
+	model[n] = who;
+	if (who < 0)
+		return;
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_true(dprintf(fd, "%s\r\neth0", id((unsigned)who)) > 0);
+}
+
+static void store_begin(struct store *st)
+{
+	*st = STORE_CLOSED;
+	assert_int_equal(store_open(&unit_tx, dir, "net", STORE_CREATE, st), 0);
+}
+
+static void compare(struct store *st, unsigned who)
+{
+	struct lease *leases;
+	unsigned n, want = 0;
+
+	for (unsigned i = 0; i < ADDRESSES; i++)
+		want += model[i] == (int)who;
+	assert_int_equal(store_find(&unit_tx, st, id(who), &leases, &n), 0);
+	CHECK(n == want, "container %u: %u leases, not %u", who, n, want);
+	for (unsigned i = 0; i < n; i++) {
+		unsigned k = 0;
+
+		while (k < ADDRESSES && !ip_eq(address(k), leases[i].ip))
+			k++;
+		CHECK(k < ADDRESSES && model[k] == (int)who, "%s", IP_S(leases[i].ip));
+	}
+}
+
+static void one_step(struct store *st, unsigned n, unsigned who)
+{
+	static const struct lease_life life = { .boot = 1 };
+	struct lessee l = { id(who), "eth0" };
+	struct lease had;
+	int r;
+
+	if (rand() % 2) {
+		r = store_claim(&unit_tx, st, address(n), l, 0, &life);
+		CHECK(r == (model[n] < 0 ? 0 : -EEXIST), "claim: %d %s", r, unit_tx.msg);
+		if (r == 0)
+			model[n] = (int)who;
+	} else if (lease_read(&unit_tx, st->dir, address(n), &had) == 0) {
+		assert_true(model[n] >= 0);
+		assert_int_equal(store_release(&unit_tx, st, &had), 0);
+		model[n] = -1;
+	} else {
+		assert_int_equal(model[n], -1);
+	}
+}
+
+static void the_index_is_right(void **state)
+{
+	enum { ROUNDS = 250, STEPS = 60 };
+	unsigned good = 0;
+
+	(void)state;
+	srand(42); /* NOLINT(cert-msc51-cpp): the same every time */
+	memset(model, -1, sizeof(model));
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		struct store st;
+
+		store_begin(&st);
+		good += !st.rescanned;
+		for (unsigned i = 0; i < STEPS; i++)
+			one_step(&st, (unsigned)rand() % ADDRESSES, (unsigned)rand() % IDS);
+		for (unsigned who = 0; who < IDS; who += 7)
+			compare(&st, (who + round) % IDS);
+		store_close(&st);
+		if (round % 5 == 4) {
+			foreign((unsigned)rand() % ADDRESSES, -1);
+			foreign((unsigned)rand() % ADDRESSES, rand() % IDS);
+		}
+		unit_again();
+	}
+	/* it was believed whenever nobody else had been there, and only then */
+	assert_int_equal(good, ROUNDS - 1 - (ROUNDS - 1) / 5);
+}
+
+static void what_is_known_of_a_lease_survives_a_rescan(void **state)
+{
+	static const struct lease_life life = { 7, 8, 9, 10 };
+	struct lease_life got = { 0 };
+	struct lessee l = { "c1", "eth0" };
+	struct store st;
+
+	(void)state;
+	memset(model, -1, sizeof(model));
+	store_begin(&st);
+	assert_int_equal(store_claim(&unit_tx, &st, address(1), l, 0, &life), 0);
+	store_close(&st);
+	foreign(2, 3);
+	store_begin(&st);
+	assert_true(st.rescanned);
+	assert_true(index_life(&st.index, address(1), "c1", &got));
+	assert_memory_equal(&got, &life, sizeof(got));
+	assert_true(index_life(&st.index, address(2), id(3), &got));
+	assert_int_equal(got.boot, 0);
+	store_close(&st);
+}
+
+/* Whatever the index says, an address has one lessee, and no loop runs for ever. */
+static void a_lying_index_does_no_harm(void **state)
+{
+	static const struct lease_life life = { 0 };
+	struct pool_range range = { .gateway = { .family = 0 } };
+	struct pool_set set = { &range, 1 };
+
+	(void)state;
+	srand(7); /* NOLINT(cert-msc51-cpp) */
+	range.first = address(1);
+	range.last = ip_add(range.first, 999);
+	for (unsigned i = 0; i < 400; i++) {
+		const char *path = mem_printf(&unit_tx.mem, "%s/.cplug/net.index", dir);
+		struct lessee l = { id(i), "eth0" };
+		auto_(fd_close) int fd = open(path, O_RDWR | O_CLOEXEC);
+		struct lease *leases;
+		struct store st;
+		struct stat s;
+		struct ip ip;
+		unsigned n;
+
+		/* tables, not the head with the stamp: so it is believed */
+		for (int k = 0; fd >= 0 && fstat(fd, &s) == 0 && s.st_size > 4096 && k < 40; k++) {
+			uint8_t noise = (uint8_t)rand();
+			off_t at = 4096 + rand() % (s.st_size - 4096);
+
+			assert_int_equal(pwrite(fd, &noise, 1, at), 1);
+		}
+		store_begin(&st);
+		assert_int_equal(store_claim_next(&unit_tx, &st, &set, l, 0, &life, &ip), 0);
+		assert_int_equal(
+			store_find(&unit_tx, &st, id((unsigned)rand() % (i + 1)), &leases, &n), 0);
+		store_close(&st);
+		unit_again();
+	}
+	{
+		struct store st;
+		unsigned n = 0;
+		struct lease l;
+
+		store_begin(&st);
+		for (unsigned i = 0; i < 1000; i++)
+			n += lease_read(&unit_tx, st.dir, ip_add(range.first, i), &l) == 0;
+		assert_int_equal(n, 400); /* as many as were promised */
+		store_close(&st);
+	}
+}
+
+#define IN_DIR(test) cmocka_unit_test_setup_teardown(test, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_DIR(what_a_lease_says),
+		IN_DIR(the_index_is_right),
+		IN_DIR(what_is_known_of_a_lease_survives_a_rescan),
+		IN_DIR(a_lying_index_does_no_harm),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
