@@ -5,9 +5,8 @@
  * A struct nfnl is a socket that stays in the namespace it was opened in.  nft.h
  * and ct.h speak through it; plugins only open and close it.
  *
- * Closing it may take some milliseconds after something was deleted from
- * nf_tables in that namespace, because the kernel waits there until the memory is
- * free: delete first, do other work, close last.
+ * Close it when done, and do not leave that to the end of the process: see nfnl.c
+ * for what the kernel waits for then, and who else waits meanwhile.
  */
 #ifndef CPLUG_NFNL_H
 #define CPLUG_NFNL_H
@@ -23,7 +22,9 @@ struct nlmsghdr;
 struct nfnl {
 	struct mnl_socket *sk; /* NULL = not open */
 	uint32_t seq;
-	char why[160]; /* the kernel's own words about the last refusal, or "" */
+	bool netfilter; /* not another netlink protocol */
+	bool deleted;   /* something was deleted from nf_tables through it */
+	char why[160];  /* the kernel's own words about the last refusal, or "" */
 };
 
 /* Opens it right here, or in ns if that is not NULL. */

@@ -89,6 +89,9 @@ struct nlmsghdr *nft_msg(struct nft *n, int type, int flags, size_t size)
 {
 	nft_close_elems(n);
 	nft_reserve(n, size);
+	if (type == NFT_MSG_DELTABLE || type == NFT_MSG_DELCHAIN || type == NFT_MSG_DELRULE ||
+	    type == NFT_MSG_DELSET || type == NFT_MSG_DELSETELEM)
+		n->deletes = true;
 	return nftnl_nlmsg_build_hdr(n->buf + n->used, (uint16_t)type, n->family, (uint16_t)flags,
 				     0);
 }
@@ -280,6 +283,7 @@ int nft_try(struct nfnl *nl, struct nft *n, uint32_t genid)
 					{ end, end->nlmsg_len } },
 		      3));
 	r = nfnl_read(nl, c.head, c.last + 1, commit_each, &c);
+	nl->deleted = nl->deleted || (n->deletes && !c.err);
 	/* So many refusals that the socket lost some: the first one is known. */
 	return c.err ? c.err : r;
 }

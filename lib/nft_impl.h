@@ -55,7 +55,8 @@ struct nft {
 	char *buf;
 	size_t used, room;
 	unsigned count; /* of messages */
-	uint32_t sets;  /* the last set's number in the transaction */
+	bool deletes;
+	uint32_t sets; /* the last set's number in the transaction */
 
 	/* The element message that is still open: elements of one kind share one. */
 	struct {

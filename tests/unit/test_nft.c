@@ -886,6 +886,39 @@ static void test_mistakes(void **state)
 	nft_rule_end(n, NULL); /* gives it back */
 }
 
+/* The netfilter sockets in this namespace, without the kernel's own. */
+static unsigned open_sockets(void)
+{
+	FILE *f = fopen("/proc/net/netlink", "re");
+	unsigned n = 0, protocol, port;
+	char line[256];
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		n += sscanf(line, "%*s %u %u", &protocol, &port) == 2 && protocol == 12 && port;
+	fclose(f);
+	return n;
+}
+
+static void test_closed_before_long(void **state)
+{
+	struct nft_elem e = port_elem(IPPROTO_TCP, 8080, "10.1.0.5", 80);
+	unsigned before;
+
+	(void)state;
+	skeleton();
+	before = open_sockets();
+	for (unsigned i = 0; i < 20; i++) {
+		assert_int_equal(try_add("ports4", &e, true), 0);
+		assert_int_equal(try_del("ports4", &e), 0);
+		nfnl_close(&nl);
+		assert_int_equal(nfnl_open(&unit_tx, &nl, NULL), 0);
+	}
+	for (unsigned i = 0; open_sockets() > before && i < 500; i++)
+		usleep(10000);
+	assert_int_equal(open_sockets(), before);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -909,6 +942,7 @@ int main(void)
 		TEST(test_ports_lead_there),
 		TEST(test_bridge_family),
 		TEST(test_mistakes),
+		TEST(test_closed_before_long),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
