@@ -1,0 +1,583 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# cnitool: the reference's verbs, and the manners of a runtime
+load lib
+
+BRIDGE='{"cniVersion":"1.0.0","name":"net1","plugins":[{"type":"bridge","bridge":"br1","isGateway":true,
+	"capabilities":{"ips":true,"mac":true},
+	"ipam":{"type":"host-local","subnet":"10.1.0.0/24","routes":[{"dst":"0.0.0.0/0"}]}}]}'
+
+# Two plugins that write down what they are asked, and do as their config says:
+# "fail": "ADD DEL" (verbs), "result": {…}.  ADD makes the interface if "makes" is set.
+prepare() {
+	export NETCONFPATH=$BATS_TEST_TMPDIR/net.d CNI_PATH=$BATS_TEST_TMPDIR/plugins:$CPLUG_BIN
+	CALLS=$BATS_TEST_TMPDIR/calls
+	mkdir -p "$NETCONFPATH" "$BATS_TEST_TMPDIR/plugins"
+	cat >"$BATS_TEST_TMPDIR/plugins/one" <<-PLUGIN
+		#!/usr/bin/env bash
+		request=\$(cat)
+		jq -nc --argjson request "\$request" '{plugin: "'"\${0##*/}"'", command: env.CNI_COMMAND,
+			id: env.CNI_CONTAINERID, netns: env.CNI_NETNS, ifname: env.CNI_IFNAME,
+			args: env.CNI_ARGS, path: env.CNI_PATH, request: \$request}' >>'$CALLS'
+		ask() { jq -r "\$1" <<<"\$request"; }
+		[[ \$(ask '.makes // empty') && \$CNI_COMMAND == ADD ]] &&
+			nsenter --net="\$CNI_NETNS" ip link add "\$CNI_IFNAME" type veth peer name peer
+		[[ \$(ask '.makes // empty') && \$CNI_COMMAND == DEL && -e \$CNI_NETNS ]] &&
+			nsenter --net="\$CNI_NETNS" ip link del "\$CNI_IFNAME" 2>/dev/null
+		if [[ " \$(ask '.fail // empty') " == *" \$CNI_COMMAND "* ]]; then
+			jq -nc '{cniVersion: "1.0.0", code: 113, msg: "made to fail", details: "as told"}'
+			exit 1
+		fi
+		[[ \$CNI_COMMAND != ADD ]] || sleep "\$(ask '.sleep // 0')"
+		[[ \$CNI_COMMAND != ADD ]] || ask '.result // .prevResult // {cniVersion: .cniVersion}'
+		exit 0
+	PLUGIN
+	chmod +x "$BATS_TEST_TMPDIR/plugins/one"
+	cp "$BATS_TEST_TMPDIR/plugins/one" "$BATS_TEST_TMPDIR/plugins/two"
+}
+
+# net JSON [NAME] - configures a network
+net() {
+	printf '%s' "$1" >"$NETCONFPATH/${2:-10-net}.conflist"
+}
+
+# fakes FILTER - the network "fake" of the two plugins, changed
+fakes() {
+	net "$(jq -c "$1" <<<'{"cniVersion":"1.0.0","name":"fake","plugins":[{"type":"one"},{"type":"two"}]}')"
+}
+
+# tool ARGUMENT... - cnitool; sets status, output, errors
+tool() {
+	status=0
+	"$CPLUG_BIN/cnitool" "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" || status=$?
+	output=$(cat "$BATS_TEST_TMPDIR/out")
+	errors=$(cat "$BATS_TEST_TMPDIR/err")
+	printf 'cnitool %s -> %d\n%s\n%s\n' "$*" "$status" "$output" "$errors"
+	((status != 99)) || fail "a sanitizer spoke"
+}
+
+# refused STATUS WORDS - the last call failed, and said so in one line on stderr
+refused() {
+	is "$status" "$1"
+	contains "$errors" "$2"
+	is "$(wc -l <<<"$errors")" 1
+	is "$output" ''
+}
+
+# calls FILTER - what the plugins were asked so far, as one line of words
+calls() {
+	[[ -e $CALLS ]] || return 0
+	jq -r "$1" "$CALLS" | paste -sd ' '
+}
+
+# sleeps PID - is it asleep in its namespace?
+sleeps() {
+	[[ $(tr '\0' ' ' <"/proc/$1/cmdline") == 'sleep '* ]]
+}
+
+cached() {
+	ls /var/lib/cni/results
+}
+
+# ---- the way there and back ------------------------------------------------
+
+@test "cnitool: add prints the result, check is content, del leaves nothing" {
+	net "$BRIDGE"
+	new_netns warmup c1
+	tool add net1 warmup
+	tool del net1 warmup
+	del_netns warmup
+	remember
+	tool add net1 c1
+	ok
+	has '.ips == [{interface: 2, address: "10.1.0.3/24", gateway: "10.1.0.1"}]'
+	is "$(addresses c1 eth0)" 10.1.0.3/24
+	is "$(head -n 2 <<<"$output" | tail -n 1)" '    "cniVersion": "1.0.0",'
+	is "$(tail -c 1 "$BATS_TEST_TMPDIR/out")" '}'
+	is "$(cached)" "net1-cnitool-$(printf /run/netns/c1 | sha512sum | cut -c1-20)-eth0"
+	tool check net1 c1
+	ok
+	is "$output" ''
+	in_ns c1 ip link del eth0
+	tool check net1 c1
+	refused 1 'plugin type="bridge" name="net1" failed \(check\): '
+	tool del net1 c1
+	ok
+	is "$output" ''
+	assert_same_snapshot
+	tool del net1 c1
+	ok
+}
+
+@test "cnitool: a namespace is a path, a name, or a process" {
+	local pid
+
+	net "$BRIDGE"
+	new_netns c1
+	nsenter --net=/run/netns/c1 sleep 100 3>&- &
+	pid=$!
+	wait_for "the process" sleeps $pid
+	tool add net1 c1
+	ok
+	tool del net1 /run//netns/../netns/c1
+	ok
+	is "$(cached)" ''
+	(cd /run && tool add net1 netns/c1 -i eth1)
+	is "$(addresses c1 eth1)" 10.1.0.3/24
+	tool del net1 c1 -i eth1
+	is "$(cached)" ''
+	tool add net1 $pid
+	ok
+	has '.interfaces[2].sandbox | test("^/proc/[0-9]+/ns/net$")'
+	kill $pid
+	del_netns c1
+	tool del net1 $pid
+	ok
+	is "$(cached)" ''
+}
+
+@test "cnitool: the environment is the reference's, options are ours" {
+	fakes '.plugins[0].capabilities = {a: true, b: false} | .plugins[1].capabilities = {b: true}'
+	new_netns c1
+	CNI_ARGS='K=V;A=B' CAP_ARGS='{"a":1,"b":[2]}' CNI_IFNAME=net7 tool add fake c1
+	ok
+	is "$(calls '.command, .ifname, .args, .netns, .path')" \
+		"ADD net7 K=V;A=B /run/netns/c1 $CNI_PATH ADD net7 K=V;A=B /run/netns/c1 $CNI_PATH"
+	is "$(calls '.request.runtimeConfig | tojson')" '{"a":1} {"b":[2]}'
+	rm "$CALLS"
+	# DEL gets what ADD got, though nobody says it again.
+	tool del fake c1 --ifname=net7
+	ok
+	is "$(calls '.plugin, .command, .args')" 'two DEL K=V;A=B one DEL K=V;A=B'
+	is "$(calls '.request.runtimeConfig | tojson')" '{"b":[2]} {"a":1}'
+	rm "$CALLS"
+	tool add fake c1 --id me -i e0 --args X=Y --cap-args '{"b":3}' --cache-dir "$BATS_TEST_TMPDIR/cache"
+	ok
+	is "$(calls '.id, .ifname, .args')" 'me e0 X=Y me e0 X=Y'
+	is "$(ls "$BATS_TEST_TMPDIR/cache/results")" fake-me-e0
+	mkdir "$BATS_TEST_TMPDIR/other"
+	tool add fake c1 --net-conf-path "$BATS_TEST_TMPDIR/other"
+	refused 1 'no net configurations found in .*/other'
+	tool add fake c1 --cni-path /nowhere
+	refused 1 'plugin type="one" name="fake" failed \(add\): failed to find plugin "one" in path \[/nowhere\]'
+	tool add fake c1 --args K
+	refused 1 'expected KEY=VALUE;KEY=VALUE, got "K"'
+	CAP_ARGS='[]' tool add fake c1
+	refused 1 'expected a JSON object'
+}
+
+@test "cnitool: wishes become capability arguments" {
+	fakes '.plugins[0].capabilities = {portMappings: true} | .plugins[1].capabilities = {ips: true, mac: true}'
+	new_netns c1
+	tool add fake c1 -p 8080:80 -p '[::1]:53-54:5353-5354/udp' --ip 10.0.0.5 --ip fd00::5/64 --mac 02-00-00-00-00-0A
+	ok
+	is "$(calls '.request.runtimeConfig | tojson')" "$(jq -nc '{portMappings: [
+		{containerPort: 80, hostPort: 8080, protocol: "tcp"},
+		{containerPort: 5353, hostIP: "::1", hostPort: 53, protocol: "udp"},
+		{containerPort: 5354, hostIP: "::1", hostPort: 54, protocol: "udp"}]}') $(
+		jq -nc '{ips: ["10.0.0.5", "fd00::5/64"], mac: "02:00:00:00:00:0a"}')"
+}
+
+@test "cnitool: wishes that nobody declares are refused before anything is done" {
+	fakes .
+	new_netns c1
+	tool add fake c1 -p 80:80
+	refused 1 '^cnitool: -p cannot be honoured: no plugin of network "fake" declares the capability portMappings'
+	tool add fake c1 --ip 10.0.0.1
+	refused 1 'declares the capability ips'
+	tool add fake c1 --mac 02:00:00:00:00:01
+	refused 1 'declares the capability mac'
+	fakes '.plugins[0].capabilities = {portMappings: true}'
+	tool add fake c1 -p 80
+	refused 1 'expected \[HOSTIP:\]HOST'
+	is "$(calls .command)" ''
+}
+
+# ---- lists -----------------------------------------------------------------
+
+@test "cnitool: each plugin gets its object, and the result of the one before" {
+	fakes '.plugins[0] += {name: "lost", z: [1], result: {cniVersion: "1.0.0", ips: [{address: "10.0.0.1/8"}]}}'
+	new_netns c1
+	tool add fake c1
+	ok
+	has '.ips[0].address == "10.0.0.1/8"'
+	is "$(calls 'select(.plugin == "one") | .request | tojson')" "$(jq -nc '{cniVersion: "1.0.0", name: "fake",
+		result: {cniVersion: "1.0.0", ips: [{address: "10.0.0.1/8"}]}, type: "one", z: [1]}')"
+	is "$(calls 'select(.plugin == "two") | .request.prevResult | tojson')" \
+		'{"cniVersion":"1.0.0","ips":[{"address":"10.0.0.1/8"}]}'
+	rm "$CALLS"
+	tool check fake c1
+	ok
+	tool del fake c1
+	ok
+	is "$(calls '.plugin, .command, .request.prevResult.ips[0].address')" \
+		'one CHECK 10.0.0.1/8 two CHECK 10.0.0.1/8 two DEL 10.0.0.1/8 one DEL 10.0.0.1/8'
+}
+
+@test "cnitool: a result of another version is converted for the next plugin" {
+	fakes '.plugins[0].result = {cniVersion: "0.4.0", ips: [{version: "4", address: "10.0.0.1/8"}]}'
+	new_netns c1
+	tool add fake c1
+	ok
+	has '.cniVersion == "1.0.0" and (.ips[0] | has("version") | not)'
+	is "$(calls 'select(.plugin == "two") | .request.prevResult.cniVersion')" 1.0.0
+	tool del fake c1
+	fakes '.plugins[1].result = "nonsense"'
+	tool add fake c1
+	refused 1 'plugin type="two" name="fake" failed \(add\): '
+}
+
+@test "cnitool: lists, single plugins, folders; the first of a name wins" {
+	new_netns c1
+	echo '{"cniVersion":"0.4.0","name":"single","type":"one"}' >"$NETCONFPATH/z.conf"
+	echo '{"cniVersion":"0.4.0","name":"json","type":"two"}' >"$NETCONFPATH/a.json"
+	echo '{"cniVersion":"0.4.0","name":"single","type":"two"}' >"$NETCONFPATH/zz.conf"
+	net '{"cniVersions":["0.4.0","1.0.0","1.1.0","1.2.0"],"name":"folder"}' 50
+	mkdir "$NETCONFPATH/folder"
+	echo '{"type":"two"}' >"$NETCONFPATH/folder/20.conf"
+	echo '{"type":"one"}' >"$NETCONFPATH/folder/10.conf"
+	tool add single c1
+	tool add json c1
+	tool add folder c1
+	ok
+	is "$(calls '.plugin, .request.cniVersion')" 'one 0.4.0 two 0.4.0 one 1.1.0 two 1.1.0'
+	is "$(jq -r '.config | @base64d' /var/lib/cni/results/json-*)" \
+		'{"cniVersion":"0.4.0","name":"json","plugins":[{"cniVersion":"0.4.0","name":"json","type":"two"}]}'
+	net '{"cniVersion":"1.0.0","name":"folder","loadOnlyInlinedPlugins":true}' 50
+	tool add folder c1
+	is "$status" 1
+	contains "$errors" 'plugins: missing'
+}
+
+@test "cnitool: a broken file hides no other network, and is told" {
+	fakes .
+	new_netns c1
+	echo '{broken' >"$NETCONFPATH/00.conflist"
+	tool add fake c1
+	ok
+	contains "$errors" '00.conflist.*line 1'
+	tool add other c1
+	is "$status" 1
+	contains "$errors" 'no net configuration with name "other" in .*00.conflist'
+}
+
+@test "cnitool: CHECK and STATUS keep to the versions and switches" {
+	new_netns c1
+	fakes '.cniVersion = "0.3.1"'
+	tool check fake c1
+	refused 1 'configuration version "0.3.1" does not support the CHECK command'
+	fakes '.disableCheck = "TRUE"'
+	tool check fake c1
+	ok
+	tool status fake
+	ok
+	is "$(calls .command)" ''
+	fakes '.cniVersion = "1.1.0" | .plugins[1].fail = "STATUS"'
+	tool status fake
+	refused 1 'made to fail; as told'
+	is "$(calls '.plugin, .command, .id, .netns, .ifname')" 'one STATUS    two STATUS   '
+	tool status fake c1
+	is "$status" 1
+}
+
+# ---- manners ---------------------------------------------------------------
+
+@test "cnitool: a failed add is followed by DEL of the whole list" {
+	fakes '.plugins[1].fail = "ADD"'
+	new_netns c1
+	tool add fake c1
+	refused 1 '^cnitool: plugin type="two" name="fake" failed \(add\): made to fail; as told$'
+	is "$(calls '.plugin, .command')" 'one ADD two ADD two DEL one DEL'
+	is "$(cached)" ''
+}
+
+@test "cnitool: an add that cannot be told did not happen" {
+	fakes .
+	new_netns c1
+	status=0
+	"$CPLUG_BIN/cnitool" add fake c1 >/dev/full || status=$?
+	is "$status" 1
+	is "$(calls '.plugin, .command')" 'one ADD two ADD two DEL one DEL'
+	is "$(cached)" ''
+}
+
+@test "cnitool: an add that is interrupted is undone" {
+	local pid
+
+	fakes '.plugins[1].sleep = 100'
+	new_netns c1
+	"$CPLUG_BIN/cnitool" add fake c1 3>&- &
+	pid=$!
+	wait_for "the second plugin" grep -q '"two"' "$CALLS"
+	kill $pid
+	status=0
+	wait $pid || status=$?
+	is "$status" 1
+	is "$(calls '.plugin, .command')" 'one ADD two ADD two DEL one DEL'
+	is "$(cached)" ''
+}
+
+@test "cnitool: an add that was killed is undone by the next, and by gc" {
+	local pid
+
+	fakes '.plugins[0].makes = true | .plugins[1].sleep = 100'
+	new_netns c1
+	for verb in 'add fake c1' 'gc fake'; do
+		rm -f "$CALLS"
+		"$CPLUG_BIN/cnitool" add fake c1 3>&- &
+		pid=$!
+		wait_for "the second plugin" grep -q '"two"' "$CALLS"
+		kill -9 $pid
+		wait $pid || :
+		tool list fake
+		contains "$output" '\(unfinished\)'
+		in_ns c1 ip link del eth0
+		[[ $verb != gc* ]] || del_netns c1
+		fakes '.plugins[0].makes = true'
+		# shellcheck disable=SC2086 # words
+		tool $verb
+		ok
+		contains "$(calls '.plugin, .command')" 'one ADD two ADD two DEL one DEL'
+		[[ $verb == gc* ]] || tool del fake c1
+		is "$(cached)" ''
+		fakes '.plugins[0].makes = true | .plugins[1].sleep = 100'
+	done
+}
+
+@test "cnitool: what was there before a failed add stays" {
+	net "$BRIDGE"
+	new_netns c1
+	tool add net1 c1
+	ok
+	tool add net1 c1
+	refused 1 'eth0 was there before, so nothing was undone'
+	tool check net1 c1
+	ok
+	is "$(addresses c1 eth0)" 10.1.0.2/24
+}
+
+@test "cnitool: a namespace made anew is plugged in, and the old lease is free" {
+	net "$BRIDGE"
+	for _ in 1 2 3; do
+		new_netns c1
+		tool add net1 c1
+		ok
+		del_netns c1
+		is "$(find /var/lib/cni/networks/net1 -name '10.*' | wc -l)" 1
+	done
+}
+
+@test "cnitool: DEL goes on after a failure, tells all, and remembers" {
+	fakes '.plugins[].fail = "DEL"'
+	new_netns c1
+	tool add fake c1
+	tool del fake c1
+	refused 1 '^cnitool: plugin type="two" name="fake" failed \(delete\): made to fail; as told; plugin type="one" name="fake" failed \(delete\): made to fail; as told$'
+	is "$(cached | wc -l)" 1
+	fakes .
+	tool del fake c1
+	ok
+	is "$(cached)" ''
+}
+
+@test "cnitool: DEL works with a damaged cache, and without the configuration" {
+	fakes .
+	new_netns c1
+	tool add fake c1
+	echo '{"kind":' >"/var/lib/cni/results/$(cached)"
+	tool del fake c1
+	ok
+	is "$(cached)" ''
+	tool add fake c1
+	rm "$NETCONFPATH"/*.conflist
+	rm "$CALLS"
+	tool del fake c1
+	ok
+	contains "$errors" 'its configuration at the time of ADD is used'
+	is "$(calls '.plugin, .command')" 'two DEL one DEL'
+	is "$(cached)" ''
+	tool del fake c1
+	refused 1 'no net configuration'
+}
+
+@test "cnitool: namespaces that are not there, not one, or ours are refused" {
+	fakes .
+	tool add fake nothing
+	refused 1 'there is no network namespace at /run/netns/nothing'
+	touch /run/netns/file
+	tool add fake file
+	refused 1 '/run/netns/file.*not a namespace'
+	tool add fake /proc/self/ns/net
+	refused 1 'our own network namespace'
+	tool add fake /proc/self/ns/mnt
+	refused 1 'not a network namespace'
+	tool add fake $$ -i thisnameistoolong
+	refused 1 'too long'
+	tool add fake $$ --id ../x
+	refused 1 'invalid characters in container id'
+	is "$(calls .command)" ''
+}
+
+# ---- gc, list --------------------------------------------------------------
+
+@test "cnitool: gc removes what is gone, keeps what lives, and tells the plugins" {
+	fakes '.cniVersion = "1.1.0"'
+	new_netns c1 c2
+	tool add fake c1
+	tool add fake c2
+	del_netns c1
+	rm "$CALLS"
+	tool gc fake --dry-run
+	ok
+	is "$output" "would remove eth0 of cnitool-$(printf /run/netns/c1 | sha512sum | cut -c1-20) on network fake"
+	is "$(calls .command)" ''
+	tool gc fake --json
+	ok
+	has '.removed | length == 1 and .[0].netns == "/run/netns/c1"'
+	has '.kept | length == 1 and .[0].netns == "/run/netns/c2"'
+	is "$(calls '.plugin, .command, (.request["cni.dev/valid-attachments"] // [] | length)')" \
+		'two DEL 0 one DEL 0 one GC 1 two GC 1'
+	is "$(calls 'select(.command == "GC") | .request["cni.dev/valid-attachments"] == .request["cni.dev/attachments"]')" \
+		'true true'
+	is "$(cached | wc -l)" 1
+	# As the reference: everything.
+	tool gc fake c2 --all
+	ok
+	is "$(cached)" ''
+}
+
+@test "cnitool: gc honours disableGC, goes on after failures, and needs no name" {
+	fakes .
+	new_netns c1 c2
+	tool add fake c1
+	tool add fake c2
+	del_netns c1 c2
+	fakes '.disableGC = true'
+	tool gc
+	ok
+	is "$(cached | wc -l)" 2
+	fakes '.plugins[0].fail = "DEL"'
+	tool gc
+	is "$status" 1
+	is "$(grep -o 'failed to delete stale attachment' <<<"$errors" | wc -l)" 2
+	fakes .
+	rm "$NETCONFPATH"/*
+	tool gc
+	ok
+	is "$(cached)" ''
+}
+
+@test "cnitool: list tells networks and attachments" {
+	net "$BRIDGE"
+	new_netns c1 c2
+	tool add net1 c1
+	tool add net1 c2
+	del_netns c2
+	tool list
+	ok
+	contains "$output" '^net1 +1.0.0 +bridge '
+	contains "$output" '^  eth0 .* 10.1.0.2/24  /run/netns/c1$'
+	contains "$output" '^  eth0 .* 10.1.0.3/24  /run/netns/c2 \(gone: cnitool gc\)$'
+	tool list net1 --json
+	has '.networks[0] | .name == "net1" and .plugins == ["bridge"]'
+	has '.networks[0].attachments | map([.ifname, .alive, .ips[0]]) | sort == [["eth0", false, "10.1.0.3/24"], ["eth0", true, "10.1.0.2/24"]]'
+	rm "$NETCONFPATH"/*
+	tool list
+	contains "$output" 'not configured any more'
+	contains "$output" '10.1.0.2/24'
+}
+
+@test "cnitool: attach takes the next free name, detach the right interface" {
+	net "$BRIDGE"
+	net "$(sed 's/net1/net2/; s/br1/br2/; s/10\.1\./10.2./' <<<"$BRIDGE")" 20
+	new_netns c1
+	tool add net1 c1 --id me
+	tool attach net2 c1 --ip 10.2.0.77
+	ok
+	has '.interfaces[2].name == "eth1"'
+	is "$(addresses c1 eth1)" 10.2.0.77/24
+	contains "$(cached)" '^net2-me-eth1$'
+	tool attach net2 c1
+	is "$(addresses c1 eth2)" 10.2.0.78/24
+	tool detach net2 c1
+	refused 1 'choose one with -i: eth1, eth2'
+	tool detach net2 c1 -i eth1
+	ok
+	tool detach net2 c1
+	ok
+	tool detach net2 c1
+	refused 1 'c1 has no interface on network "net2"'
+	no_link c1 eth1
+	no_link c1 eth2
+	is "$(addresses c1 eth0)" 10.1.0.2/24
+}
+
+# ---- words -----------------------------------------------------------------
+
+@test "cnitool: answers and failures as JSON" {
+	fakes '.plugins[0].fail = "ADD"'
+	new_netns c1
+	tool add fake c1 --json
+	is "$status" 1
+	has '.code == 113 and .details == "as told" and (.msg | startswith("plugin type="))'
+	is "$errors" ''
+	tool version --json
+	has '.cniVersion == "1.1.0"'
+	fakes .
+	tool add fake c1 -q
+	ok
+	is "$output" ''
+}
+
+@test "cnitool: wrong usage is told, and help given" {
+	local verb
+
+	for verb in add del check status gc attach detach run list version; do
+		tool $verb --help
+		ok
+		contains "$output" "^usage: cnitool $verb "
+		contains "$output" '  -h, --help'
+		tool help $verb
+		ok
+		tool $verb --no-such-option
+		contains "$errors" "$verb: unknown option --no-such-option: try cnitool $verb --help"
+	done
+	tool
+	is "$status" 2
+	contains "$errors" 'usage:'
+	tool bogus
+	is "$status" 2
+	contains "$errors" 'unknown verb bogus'
+	tool add fake
+	refused 2 'add: expected NET NETNS'
+	tool add a b c
+	refused 2 'nothing more'
+	tool add a b -i
+	refused 2 'a value is missing after -i'
+	tool gc --all=1
+	refused 2 'no value belongs to --all'
+}
+
+@test "cnitool: an ordinary user's own namespaces are enough" {
+	((EUID == 0)) || skip "an ordinary user is made of root here"
+	net "$BRIDGE"
+	chmod -R a+rwX "$BATS_TEST_TMPDIR"
+	chmod a+rx "$(dirname "$BATS_TEST_TMPDIR")" "$(dirname "$(dirname "$BATS_TEST_TMPDIR")")"
+	setpriv --reuid 54321 --regid 54321 --clear-groups true || skip "no other users here"
+	sed -i "s|\"subnet\"|\"dataDir\":\"$BATS_TEST_TMPDIR/leases\",\"subnet\"|" "$NETCONFPATH"/*
+	# shellcheck disable=SC2016 # the inner shell's
+	XDG_RUNTIME_DIR='' setpriv --reuid 54321 --regid 54321 --clear-groups unshare -Urnm bash -c '
+		set -e
+		unshare -n sleep 100 3>&- &
+		pid=$!
+		until [[ $(readlink /proc/$pid/ns/net) != "$(readlink /proc/self/ns/net)" ]]; do sleep 0.02; done
+		"$1" add net1 $pid -q
+		"$1" check net1 $pid
+		ls /tmp/cplug-54321/cni/results
+		"$1" del net1 $pid
+		[[ ! $(ls /tmp/cplug-54321/cni/results) ]]
+		[[ $("$1" run net1 --name web cat /etc/hostname) == web ]]
+		kill $pid
+	' user "$CPLUG_BIN/cnitool" || { rm -rf /tmp/cplug-54321 && fail "it was not enough"; }
+	rm -rf /tmp/cplug-54321
+}
