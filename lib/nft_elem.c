@@ -20,11 +20,11 @@
 #include "nft.h"
 
 enum {
-	ELEM_ROOM = 1024,	   /* of one element: keys, data, a chain's name and userdata */
-	ELEMS_MAX = 60000,	   /* of one message: the nest's length has 16 bits */
+	ELEM_ROOM = 1024,  /* of one element: keys, data, a chain's name and userdata */
+	ELEMS_MAX = 60000, /* of one message: the nest's length has 16 bits */
 	SET_ROOM = 2048,
-	PARTS_MAX = 5,		   /* of a concatenation: what 32 bits of type can tell */
-	PART_BITS = 6,		   /* of one part in a concatenation's type (nft's TYPE_BITS) */
+	PARTS_MAX = 5, /* of a concatenation: what 32 bits of type can tell */
+	PART_BITS = 6, /* of one part in a concatenation's type (nft's TYPE_BITS) */
 	VERDICT_TYPE = (int)NFT_DATA_VERDICT,
 };
 
@@ -55,7 +55,7 @@ static uint8_t type_len(enum nft_type t)
 /* What the kernel and nft want to know of a key or data. */
 struct shape {
 	uint32_t type, len, parts;
-	uint32_t order;	   /* nft's: 1 = the host's byte order, 2 = the network's, 0 = mixed */
+	uint32_t order;    /* nft's: 1 = the host's byte order, 2 = the network's, 0 = mixed */
 	uint8_t field[16]; /* the lengths of the parts */
 };
 
