@@ -142,23 +142,23 @@ static void test_elements_read_well(void **state)
 static void test_longest_userdata(void **state)
 {
 	struct nft_elem e = port_elem(IPPROTO_TCP, 8080, "10.1.0.5", 80), q = { .key = e.key };
-	uint8_t private[NFT_PRIVATE_MAX + 1];
+	uint8_t hidden[NFT_PRIVATE_MAX + 1];
 	char comment[200], line[300];
 
 	(void)state;
 	skeleton();
 	memset(comment, 'c', sizeof(comment) - 1);
 	comment[sizeof(comment) - 1] = '\0';
-	for (unsigned i = 0; i < sizeof(private); i++)
+	for (unsigned i = 0; i < sizeof(hidden); i++)
 	private[i] = (uint8_t)i;
 	e.comment = comment;
-	e.private = private;
+	e.private = hidden;
 	e.private_len = NFT_PRIVATE_MAX;
 	assert_int_equal(try_add("ports4", &e, true), 0);
 	assert_true(find("ports4", &q));
 	assert_int_equal(strlen(q.comment), NFT_COMMENT_MAX);
 	assert_int_equal(q.private_len, NFT_PRIVATE_MAX);
-	assert_memory_equal(q.private, private, NFT_PRIVATE_MAX);
+	assert_memory_equal(q.private, hidden, NFT_PRIVATE_MAX);
 	snprintf(line, sizeof(line), "elements = { tcp . 8080 comment \"%.127s\" : 10.1.0.5 . 80 }",
 		 comment);
 	if (have_program("nft"))
