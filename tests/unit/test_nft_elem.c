@@ -150,7 +150,7 @@ static void test_longest_userdata(void **state)
 	memset(comment, 'c', sizeof(comment) - 1);
 	comment[sizeof(comment) - 1] = '\0';
 	for (unsigned i = 0; i < sizeof(hidden); i++)
-	private[i] = (uint8_t)i;
+		hidden[i] = (uint8_t)i;
 	e.comment = comment;
 	e.private = hidden;
 	e.private_len = NFT_PRIVATE_MAX;
