@@ -28,24 +28,24 @@ static const struct {
 	int family;        /* … that is this one */
 	int expected;
 } cases[] = {
-	{ SOCK_STREAM, "127.0.0.1", false, "", AF_INET, 1 },
-	{ SOCK_STREAM, "127.0.0.1", false, "127.0.0.1", AF_INET, 1 },
-	{ SOCK_STREAM, "127.0.0.1", false, "127.0.0.2", AF_INET, 0 },
-	{ SOCK_STREAM, "127.0.0.1", false, "", AF_INET6, 0 },
-	{ SOCK_STREAM, "0.0.0.0", false, "127.0.0.2", AF_INET, 1 },
-	{ SOCK_STREAM, "0.0.0.0", false, "::1", AF_INET6, 0 },
-	{ SOCK_STREAM, "::", false, "127.0.0.2", AF_INET, 1 },
-	{ SOCK_STREAM, "::", false, "", AF_INET, 1 },
-	{ SOCK_STREAM, "::", true, "127.0.0.2", AF_INET, 0 },
-	{ SOCK_STREAM, "::", true, "", AF_INET, 0 },
-	{ SOCK_STREAM, "::", true, "::1", AF_INET6, 1 },
-	{ SOCK_STREAM, "::1", false, "", AF_INET6, 1 },
-	{ SOCK_STREAM, "::1", false, "", AF_INET, 0 },
-	{ SOCK_DGRAM, "127.0.0.1", false, "", AF_INET, 1 },
-	{ SOCK_DGRAM, "127.0.0.1", false, "127.0.0.2", AF_INET, 0 },
-	{ SOCK_DGRAM, "::", false, "127.0.0.2", AF_INET, 1 },
-	{ SOCK_DGRAM, "::", true, "127.0.0.2", AF_INET, 0 },
-	{ SOCK_DGRAM, "::1", false, "::1", AF_INET6, 1 },
+	{ SOCK_STREAM, false, "127.0.0.1", "", AF_INET, 1 },
+	{ SOCK_STREAM, false, "127.0.0.1", "127.0.0.1", AF_INET, 1 },
+	{ SOCK_STREAM, false, "127.0.0.1", "127.0.0.2", AF_INET, 0 },
+	{ SOCK_STREAM, false, "127.0.0.1", "", AF_INET6, 0 },
+	{ SOCK_STREAM, false, "0.0.0.0", "127.0.0.2", AF_INET, 1 },
+	{ SOCK_STREAM, false, "0.0.0.0", "::1", AF_INET6, 0 },
+	{ SOCK_STREAM, false, "::", "127.0.0.2", AF_INET, 1 },
+	{ SOCK_STREAM, false, "::", "", AF_INET, 1 },
+	{ SOCK_STREAM, true, "::", "127.0.0.2", AF_INET, 0 },
+	{ SOCK_STREAM, true, "::", "", AF_INET, 0 },
+	{ SOCK_STREAM, true, "::", "::1", AF_INET6, 1 },
+	{ SOCK_STREAM, false, "::1", "", AF_INET6, 1 },
+	{ SOCK_STREAM, false, "::1", "", AF_INET, 0 },
+	{ SOCK_DGRAM, false, "127.0.0.1", "", AF_INET, 1 },
+	{ SOCK_DGRAM, false, "127.0.0.1", "127.0.0.2", AF_INET, 0 },
+	{ SOCK_DGRAM, false, "::", "127.0.0.2", AF_INET, 1 },
+	{ SOCK_DGRAM, true, "::", "127.0.0.2", AF_INET, 0 },
+	{ SOCK_DGRAM, false, "::1", "::1", AF_INET6, 1 },
 };
 
 static void test_listeners(void **state)
@@ -94,13 +94,14 @@ static void test_mapped(void **state)
 static void test_not_listening(void **state)
 {
 	auto_(fd_close) int server = -1, client = -1, udp = -1;
-	struct sockaddr_in local;
+	struct sockaddr_in local = { 0 };
 	socklen_t len = sizeof(local);
 
 	if (!*state)
 		skip();
 	server = serve(SOCK_STREAM, "127.0.0.1", 8080, false);
 	client = reach(SOCK_STREAM, "127.0.0.1", 8080);
+	assert_true(server >= 0 && client >= 0);
 	assert_int_equal(getsockname(client, (struct sockaddr *)&local, &len), 0);
 	assert_int_equal(diag_listener(IPPROTO_TCP, AF_INET, any, ntohs(local.sin_port), NULL, 0),
 			 0);
@@ -120,6 +121,7 @@ static void test_text(void **state)
 	if (!*state)
 		skip();
 	fd = serve(SOCK_STREAM, "127.0.0.1", 8080, false);
+	assert_true(fd >= 0);
 	assert_int_equal(diag_listener(IPPROTO_TCP, AF_INET, any, 8080, text, sizeof(text)), 1);
 	assert_memory_equal(text, "tcp 127.0.0.1:8080, inode ", 26);
 	snprintf(expected, sizeof(expected), ", uid %u, process %d (test_diag)", 0, (int)getpid());
