@@ -1,0 +1,400 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# cnitool run: a command's whole life, plugged into networks
+# shellcheck disable=SC2016,SC2030,SC2031 # dollars are the inner shell's; a test is a process
+load lib
+
+prepare() {
+	export NETCONFPATH=$BATS_TEST_TMPDIR/net.d CNI_PATH=$CPLUG_BIN
+	mkdir -p "$NETCONFPATH"
+	network net1 br1 10.1.0
+	network net2 br2 10.2.0
+}
+
+# network NAME BRIDGE PREFIX
+network() {
+	jq -n --arg name "$1" --arg bridge "$2" --arg prefix "$3" '{cniVersion: "1.0.0", name: $name,
+		plugins: [{type: "bridge", bridge: $bridge, isGateway: true, ipMasq: true,
+			capabilities: {portMappings: true, ips: true, mac: true},
+			dns: {nameservers: ["\($prefix).1"], search: ["\($name).test"], options: ["ndots:2"]},
+			ipam: {type: "host-local", ranges: [[{subnet: "\($prefix).0/24"}]],
+				routes: [{dst: "0.0.0.0/0"}]}}]}' >"$NETCONFPATH/$1.conflist"
+}
+
+# run_in NET ARGUMENT... - cnitool run; sets status, output, errors
+run_in() {
+	status=0
+	"$CPLUG_BIN/cnitool" run "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" </dev/null || status=$?
+	output=$(cat "$BATS_TEST_TMPDIR/out")
+	errors=$(cat "$BATS_TEST_TMPDIR/err")
+	printf 'cnitool run %s -> %d\n%s\n%s\n' "$*" "$status" "$output" "$errors"
+	((status != 99)) || fail "a sanitizer spoke"
+}
+
+container=
+
+# background NET ARGUMENT... - the same in the background: sets container; waits until it runs
+background() {
+	rm -f "$BATS_TEST_TMPDIR/ready"
+	"$CPLUG_BIN/cnitool" run "${@:1:$#-1}" -- bash -c "touch '$BATS_TEST_TMPDIR/ready'; ${*: -1}" \
+		>"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" </dev/null 3>&- &
+	container=$!
+	wait_for "the container" test -e "$BATS_TEST_TMPDIR/ready"
+}
+
+# ended - waits for the container of background; sets status
+ended() {
+	status=0
+	wait "$container" || status=$?
+	output=$(cat "$BATS_TEST_TMPDIR/out")
+	errors=$(cat "$BATS_TEST_TMPDIR/err")
+	printf -- '-> %d\n%s\n%s\n' "$status" "$output" "$errors"
+}
+
+# baseline [NET] - what stays of networks when a container goes is there
+baseline() {
+	run_in "net1,net2${1+,$1}" true
+	ok
+	remember
+}
+
+nothing_is_left() {
+	is "$(ls /run/netns)" ''
+	is "$(find /var/lib/cni/results /var/lib/cni/runs -type f)" ''
+	assert_same_snapshot
+}
+
+# rootfs - a root directory with nothing but busybox, and hostile links in /etc
+rootfs() {
+	local busybox name
+
+	busybox=$(type -P busybox) || skip "no busybox"
+	! ldd "$busybox" >/dev/null 2>&1 || skip "busybox is not static"
+	mkdir -p "$BATS_TEST_TMPDIR/root/bin" "$BATS_TEST_TMPDIR/root/etc"
+	cp "$busybox" "$BATS_TEST_TMPDIR/root/bin/busybox"
+	for name in sh cat ls ip hostname id mount; do ln -s busybox "$BATS_TEST_TMPDIR/root/bin/$name"; done
+	ln -s /outside "$BATS_TEST_TMPDIR/root/etc/resolv.conf"
+}
+
+# ---- the place -------------------------------------------------------------
+
+@test "run: interfaces, addresses, files, hostname; and nothing is left" {
+	baseline
+	run_in net1,net2 --name web -- bash -c '
+		ip -j address | jq -r ".[] | .ifname, (.addr_info[] | select(.scope == \"global\") | .local)"
+		hostname; cat /etc/hostname /etc/hosts /etc/resolv.conf'
+	ok
+	is "$output" "lo
+eth0
+10.1.0.3
+eth1
+10.2.0.3
+web
+web
+127.0.0.1	localhost
+::1	localhost ip6-localhost ip6-loopback
+10.1.0.3	web
+10.2.0.3	web
+nameserver 10.1.0.1
+nameserver 10.2.0.1
+search net1.test net2.test
+options ndots:2"
+	nothing_is_left
+}
+
+@test "run: namespaces of its own, and its own /proc and /sys" {
+	local kind
+
+	run_in net1 -- bash -c 'echo $$; ls /sys/class/net; readlink /proc/self/ns/{net,mnt,uts,ipc,pid,cgroup}; mount | grep -c /run/netns'
+	is "$(head -n 4 <<<"$output" | paste -sd ' ')" '2 bonding_masters eth0 lo' ||
+		is "$(head -n 3 <<<"$output" | paste -sd ' ')" '2 eth0 lo'
+	is "$(tail -n 1 <<<"$output")" 0
+	for kind in net mnt uts ipc pid cgroup; do
+		contains "$output" "^$kind:"
+		contains_not "$output" "$(readlink /proc/self/ns/$kind)"
+	done
+	# What is mounted inside stays inside.
+	run_in none -- mount -t tmpfs tmpfs /run
+	ok
+	[[ -d /run/netns ]]
+}
+
+@test "run: the network works: gateway, other networks, lo" {
+	world
+	run_in net1 -- bash -c 'ping -n -q -c 1 127.0.0.1 && ping -n -q -c 1 10.1.0.1 && ping -n -q -c 1 203.0.113.2'
+	ok
+}
+
+@test "run: a port is published while the command runs" {
+	world
+	background net1 -p 8080:80 -p 127.0.0.1:8081:80 --ip 10.1.0.77 --mac 02:00:00:00:00:77 \
+		'exec socat TCP4-LISTEN:80,fork,reuseaddr SYSTEM:"read q; echo hello"'
+	wait_for "the server" ask - tcp 10.1.0.77 80
+	is "$(ask world tcp 203.0.113.1 8080)" hello
+	is "$(ask - tcp 127.0.0.1 8081)" hello
+	link /proc/"$(pgrep -f TCP4-LISTEN:80 | head -n 1)"/ns/net eth0 '.address == "02:00:00:00:00:77"'
+	kill "$container"
+	ended
+	is "$status" 143
+	ask_in_vain world tcp 203.0.113.1 8080
+}
+
+@test "run: environment, working directory, input and output are the caller's" {
+	local out
+
+	out=$(cd /tmp && FOO=1 GONE=2 "$CPLUG_BIN/cnitool" run none -e BAR=3 -e GONE -- \
+		bash -c 'echo $FOO $BAR ${GONE-unset} $PWD; cat' <<<input)
+	is "$out" "1 3 unset /tmp
+input"
+	run_in none -w /usr -- pwd
+	is "$output" /usr
+	run_in none -w /nonexistent -- pwd
+	is "$status" 125
+	run_in none hostname
+	contains "$output" '^cplug-[0-9a-f]{8}$'
+	run_in none --hostname other --name me -- hostname
+	is "$output" other
+}
+
+@test "run: without a command it is a shell" {
+	is "$(SHELL=/bin/sh "$CPLUG_BIN/cnitool" run none <<<'echo $0')" /bin/sh
+}
+
+@test "run: a root directory of its own" {
+	rootfs
+	baseline
+	run_in net1 --rootfs "$BATS_TEST_TMPDIR/root" -- sh -c '
+		ls / | grep -v ready; cat /etc/hosts; ls /sys/class/net; ip -o addr show eth0; echo x >/dev/null
+		head -c 1 /dev/zero >/dev/full; ls -d /proc/2 /dev/pts /dev/shm; mount'
+	contains "$output" "$(printf '^bin\ndev\netc\nproc\nsys$')"
+	contains "$output" '^10.1.0.3	cplug-'
+	contains "$output" 'inet 10.1.0.3/24'
+	contains "$output" '^eth0$'
+	contains "$output" '^/proc/2$'
+	contains_not "$output" " on $BATS_TEST_TMPDIR"
+	# The link in its /etc led nowhere outside.
+	[[ ! -e /outside ]]
+	nothing_is_left
+	run_in none --rootfs /nonexistent -- sh
+	is "$status" 125
+	contains "$errors" 'rootfs /nonexistent'
+}
+
+@test "run: a user namespace, with and without a root directory" {
+	rootfs
+	baseline
+	run_in net1 --user -- bash -c 'id -u; cat /proc/self/uid_map; ip -o -4 address show eth0; cat /etc/hostname; ip link add dummy0 type dummy 2>&1 || ip link set eth0 mtu 1400'
+	ok
+	contains "$output" 'inet 10.1.0.3/24'
+	is "$(head -n 1 <<<"$output")" 0
+	run_in net1 --user --rootfs "$BATS_TEST_TMPDIR/root" -- sh -c 'id; ls /sys/class/net; cat /proc/self/setgroups'
+	ok
+	contains "$output" uid=0
+	contains "$output" deny
+	nothing_is_left
+}
+
+# ---- networks --------------------------------------------------------------
+
+@test "run: host, none, and another container's network" {
+	run_in host -- readlink /proc/self/ns/net
+	is "$output" "$(readlink /proc/self/ns/net)"
+	run_in none -- ip -o link
+	is "$(wc -l <<<"$output")" 1
+	contains "$output" 'lo: <LOOPBACK,UP'
+	background net1 --name first 'exec sleep 100'
+	for other in first cplug-first /run/netns/cplug-first "$(pgrep -x sleep)"; do
+		run_in "container:$other" -- ip -o -4 address show eth0
+		contains "$output" 'inet 10.1.0.2/24'
+	done
+	kill "$container"
+	ended
+	run_in container:nothing true
+	is "$status" 125
+	contains "$errors" 'container:nothing: there is no network namespace'
+	run_in host -p 80:80 true
+	is "$status" 125
+	contains "$errors" '-p cannot be honoured'
+}
+
+@test "run: wishes go to the network that is named, or the first that can" {
+	jq '.plugins[0].capabilities = {}' "$NETCONFPATH/net1.conflist" >"$NETCONFPATH/net3.conflist"
+	sed -i 's/net1/net3/; s/br1/br3/; s/10\.1\./10.3./' "$NETCONFPATH/net3.conflist"
+	run_in net3,net1,net2 --ip 10.1.0.50 --ip net2=10.2.0.60 -- bash -c 'ip -o -4 address'
+	ok
+	contains "$output" 'eth1 .* 10.1.0.50/24'
+	contains "$output" 'eth2 .* 10.2.0.60/24'
+	run_in net1 --ip net3=10.3.0.9 true
+	is "$status" 125
+	contains "$errors" '"net3" is none of the networks asked for'
+	run_in net3 --mac 02:00:00:00:00:01 true
+	contains "$errors" 'no plugin of network "net3" declares the capability mac'
+	run_in nothing true
+	contains "$errors" 'no net configuration with name "nothing"'
+	is "$(ls /run/netns)" ''
+}
+
+@test "run: when a network fails, those before it are unplugged" {
+	jq '.name = "bad"' "$NETCONFPATH/net2.conflist" >"$NETCONFPATH/bad.conflist"
+	baseline bad
+	jq '.plugins += [{type: "portmap", snat: "wrong"}] | .name = "bad"' "$NETCONFPATH/net2.conflist" \
+		>"$NETCONFPATH/bad.conflist"
+	run_in net1,bad true
+	is "$status" 125
+	contains "$errors" 'plugin type="portmap" name="bad" failed \(add\): snat'
+	nothing_is_left
+	jq '.plugins += [{type: "missing"}] | .name = "bad"' "$NETCONFPATH/net2.conflist" >"$NETCONFPATH/bad.conflist"
+	run_in net1,bad true
+	is "$status" 125
+	contains "$errors" 'network "bad": failed to find plugin "missing"'
+	nothing_is_left
+}
+
+@test "run: interfaces attached meanwhile are unplugged too" {
+	baseline
+	background net1 --name web 'exec sleep 100'
+	"$CPLUG_BIN/cnitool" attach net2 "$(pgrep -x sleep)" --ip 10.2.0.99 -q
+	"$CPLUG_BIN/cnitool" attach net2 cplug-web -q
+	is "$(addresses cplug-web eth1)" 10.2.0.99/24
+	is "$(find /var/lib/cni/results -name 'net2-web-*' | wc -l)" 2
+	"$CPLUG_BIN/cnitool" detach net2 cplug-web -i eth2
+	no_link cplug-web eth2
+	kill "$container"
+	ended
+	nothing_is_left
+}
+
+# ---- ends ------------------------------------------------------------------
+
+@test "run: the exit status is the command's" {
+	local code
+
+	for code in 0 1 7 255; do
+		run_in none -- bash -c "exit $code"
+		is "$status" $code
+	done
+	run_in none -- bash -c 'kill -9 $$'
+	is "$status" 137
+	run_in none -- bash -c 'kill -TERM $$'
+	is "$status" 143
+	run_in none -- /nonexistent
+	is "$status" 127
+	contains "$errors" 'cannot run /nonexistent: No such file'
+	run_in none -- /etc/passwd
+	is "$status" 126
+	run_in none --bogus
+	is "$status" 125
+}
+
+@test "run: signals reach the command, which may do as it likes" {
+	local sig
+
+	baseline
+	for sig in TERM INT HUP QUIT USR1 USR2; do
+		background net1 "trap 'echo $sig; exit 5' $sig; while :; do sleep 0.05; done"
+		kill -"$sig" "$container"
+		ended
+		is "$output" "$sig"
+		is "$status" 5
+	done
+	nothing_is_left
+}
+
+@test "run: an interrupted start leaves nothing" {
+	jq '.name = "slow"' "$NETCONFPATH/net2.conflist" >"$NETCONFPATH/slow.conflist"
+	baseline slow
+	mkdir "$BATS_TEST_TMPDIR/plugins"
+	printf '#!/bin/sh\n[ $CNI_COMMAND != ADD ] || { touch %s/begun; exec sleep 100; }\n' "$BATS_TEST_TMPDIR" \
+		>"$BATS_TEST_TMPDIR/plugins/slow"
+	chmod +x "$BATS_TEST_TMPDIR/plugins/slow"
+	jq '.plugins += [{type: "slow"}] | .name = "slow"' "$NETCONFPATH/net2.conflist" >"$NETCONFPATH/slow.conflist"
+	CNI_PATH=$CNI_PATH:$BATS_TEST_TMPDIR/plugins "$CPLUG_BIN/cnitool" run net1,slow true \
+		>"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+	container=$!
+	wait_for "the slow plugin" test -e "$BATS_TEST_TMPDIR/begun"
+	kill "$container"
+	ended
+	is "$status" 125
+	contains "$errors" 'interrupted by signal 15'
+	nothing_is_left
+}
+
+@test "run: killed, it takes the command along; gc does the rest" {
+	baseline
+	background net1,net2 --name web 'exec sleep 100'
+	kill -9 "$container"
+	ended
+	wait_for "the command's end" bash -c '! pgrep -x sleep'
+	"$CPLUG_BIN/cnitool" list
+	"$CPLUG_BIN/cnitool" list | grep -c 'web .*gone' | grep -qx 2
+	output=$("$CPLUG_BIN/cnitool" gc)
+	is "$output" "removed eth0 of web on network net1
+removed eth1 of web on network net2"
+	nothing_is_left
+}
+
+@test "run: what a killed one left is no obstacle to the next of that name" {
+	baseline
+	for _ in 1 2; do
+		background net1 --name web 'exec sleep 100'
+		run_in net1 --name web true
+		is "$status" 125
+		contains "$errors" 'a container named web is running'
+		kill -9 "$container"
+		ended
+	done
+	run_in net1 --name web true
+	ok
+	nothing_is_left
+}
+
+@test "run: nothing survives the command; orphans are buried meanwhile" {
+	background net1 "(sleep 0.05 &); sleep 0.3; ps -eo stat= | grep -c Z; (setsid sleep 200 >/dev/null 2>&1 &)"
+	ended
+	is "$status" 0
+	is "$output" 0
+	is "$(pgrep -fx 'sleep 200')" ''
+}
+
+@test "run: many at once" {
+	local i
+
+	baseline
+	for i in {1..8}; do
+		"$CPLUG_BIN/cnitool" run net1,net2 -- bash -c 'ip -o -4 address show eth0 && ping -n -q -c 1 10.1.0.1' \
+			>"$BATS_TEST_TMPDIR/out.$i" 3>&- &
+	done
+	for i in {1..8}; do wait -n; done
+	is "$(grep -ho '10\.1\.0\.[0-9]*/24' "$BATS_TEST_TMPDIR"/out.* | sort -u | wc -l)" 8
+	nothing_is_left
+}
+
+# ---- terminals -------------------------------------------------------------
+
+# typed LINE... - what an interactive shell in a container makes of lines typed
+typed() {
+	local line
+
+	type -P script >/dev/null || skip "no script(1)"
+	{
+		for line; do
+			sleep 0.5
+			# shellcheck disable=SC2059 # the line has escapes
+			printf "$line"
+		done
+		sleep 0.5
+	} | TERM=dumb PS1='' timeout 20 script -qec "$CPLUG_BIN/cnitool run none bash --norc -i" /dev/null \
+		>"$BATS_TEST_TMPDIR/out" || status=$?
+	output=$(tr -d '\r' <"$BATS_TEST_TMPDIR/out")
+	printf '%s\n' "$output"
+}
+
+@test "run: an interactive shell has a terminal and job control" {
+	status=0
+	typed 'echo $((40 + 2))\n' 'sleep 100\n' '\003' 'echo after $?\n' 'sleep 200\n' '\032' 'jobs\n' 'kill %%1\n' 'exit 3\n'
+	is "$status" 3
+	contains "$output" '^42$'
+	contains "$output" 'after 130'
+	contains "$output" 'Stopped +sleep 200'
+	contains_not "$output" 'no job control'
+}
