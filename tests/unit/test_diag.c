@@ -22,8 +22,8 @@ static int end(void **state)
 
 static const struct {
 	int type;
-	const char *bound;
 	bool v6only;
+	const char *bound;
 	const char *asked; /* "" = any address of the family … */
 	int family;        /* … that is this one */
 	int expected;
