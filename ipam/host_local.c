@@ -145,7 +145,7 @@ static int add(struct tx *tx, struct call *c, struct result *ret)
 	for (unsigned i = 0; i < cf.pool.n; i++) {
 		const struct pool_set *s = &cf.pool.sets[i];
 		const struct pool_range *r;
-		struct ip ip;
+		struct ip ip = { .family = 0 };
 
 		if (by_set[i]) {
 			ip = by_set[i]->ip;

@@ -99,14 +99,15 @@ static void dir_close(DIR **d)
 int lease_scan(struct tx *tx, int dir, lease_each_fn *each, void *arg)
 {
 	/* opened anew: a duplicate would share the position */
-	auto_(fd_close) int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	auto_(dir_close) DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
 	int result = 0;
 
-	if (!d)
+	if (!d) {
+		fd_close(&fd);
 		return tx_fail_as(tx, CPLUG_E_FILE, -errno, "read the leases: %s", strerror(errno));
-	fd = -1; /* d's now */
+	}
 	while ((errno = 0, e = readdir(d))) {
 		struct lease l = { .lessee.id = "" };
 		char small[SMALL];

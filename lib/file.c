@@ -266,9 +266,9 @@ static int lock_holder(struct tx *tx, const struct stat *st)
 	unsigned dev_major, dev_minor;
 	unsigned long ino;
 	int pid, found = 0;
-	char *text, *save;
+	char *text = NULL, *save;
 
-	if (file_read(tx, AT_FDCWD, "/proc/locks", 16 << 20, &text, NULL) < 0)
+	if (file_read(tx, AT_FDCWD, "/proc/locks", 16 << 20, &text, NULL) < 0 || !text)
 		return 0;
 	for (char *s = strtok_r(text, "\n", &save); s; s = strtok_r(NULL, "\n", &save)) {
 		/* waiters are marked with an arrow before the kind: "12: -> FLOCK …" */
@@ -287,13 +287,13 @@ static int lock_holder(struct tx *tx, const struct stat *st)
 static const char *holder_text(struct tx *tx, const struct stat *st)
 {
 	int pid = lock_holder(tx, st);
-	char *text, *open, *close;
+	char *text = NULL, *open, *close;
 
 	if (pid <= 0)
 		return "another process";
 	if (file_read(tx, AT_FDCWD, mem_printf(&tx->mem, "/proc/%d/stat", pid), 65536, &text,
 		      NULL) < 0 ||
-	    !(open = strchr(text, '(')) || !(close = strrchr(text, ')')))
+	    !text || !(open = strchr(text, '(')) || !(close = strrchr(text, ')')))
 		return mem_printf(&tx->mem, "process %d", pid);
 	return mem_printf(&tx->mem, "process %d (%.*s%s)", pid, (int)(close - open - 1), open + 1,
 			  close[1] && strchr("Tt", close[2]) ? ", stopped" : "");
