@@ -90,8 +90,12 @@ all: $(BIN)/cplug $(NAMES:%=$(BIN)/%) ## build bin/: cplug and a hard link for e
 $(BIN)/cplug: $(OBJECTS)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.o,$^) $(ALL_LDFLAGS) $(LIBS)
 	$(if $(filter 1,$(STATIC)),$(Q)strip $@)
+
+ifeq ($(STATIC),1)
+$(BIN)/cplug: build/libmnl/libmnl.a
+endif
 
 $(NAMES:%=$(BIN)/%): $(BIN)/cplug
 	$(Q)ln -f $< $@
@@ -106,7 +110,7 @@ $(BUILD)/%.o: %.c Makefile
 static: build/libmnl/libmnl.a ## the release form: one stripped static executable, build/static/bin
 	+$(Q)$(MAKE) --no-print-directory STATIC=1 all
 
-build/libmnl/libmnl.a: tests/tools/libmnl-static
+build/libmnl/libmnl.a: tests/tools/libmnl-static compat/mnl.c
 	$(call say,MAKE,$@)
 	$(Q)$< $(@D)
 

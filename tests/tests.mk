@@ -47,7 +47,7 @@ $(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/%.o $(UNIT_OBJECTS)
 -include $(UNIT_SOURCES:%.c=$(BUILD)/%.d)
 
 ##@ Looking over
-C_SOURCES := $(SOURCES) $(wildcard tests/unit/*.c bench/*.c)
+C_SOURCES := $(SOURCES) $(wildcard compat/*.c tests/unit/*.c bench/*.c)
 C_HEADERS := $(wildcard lib/*.h plugins/*.h ipam/*.h cnitool/*.h tests/unit/*.h)
 SCRIPTS    = $(shell git ls-files -z --cached --others --exclude-standard | \
 	xargs -0 grep -lIE '^\#!.*(bash|bats)|^\# shellcheck shell=bash' 2>/dev/null)

@@ -165,15 +165,15 @@ listens() {
 # The client's address is in $SOCAT_PEERADDR.
 serve() {
 	local ns=$1 protocol=$2 port=$3 command=$4 v
-	local -a address
+	local -a listen
 
 	for v in 4 6; do
 		case $protocol in
-		tcp) address=("TCP$v-LISTEN:$port,fork,reuseaddr") ;;
-		udp) address=("UDP$v-RECVFROM:$port,fork,reuseaddr") ;;
+		tcp) listen=("TCP$v-LISTEN:$port,fork,reuseaddr") ;;
+		udp) listen=("UDP$v-RECVFROM:$port,fork,reuseaddr") ;;
 		esac
-		[[ $v == 4 ]] || address[0]+=,ipv6only=1
-		in_ns "$ns" socat -T "$RIG_DEADLINE" "${address[0]}" "SYSTEM:$command" \
+		[[ $v == 4 ]] || listen[0]+=,ipv6only=1
+		in_ns "$ns" socat -T "$RIG_DEADLINE" "${listen[0]}" "SYSTEM:$command" \
 			</dev/null >/dev/null 2>&1 3>&- 4>&- &
 	done
 	wait_for "a server on $protocol port $port of $ns" listens "$ns" "$protocol" "$port"
@@ -189,9 +189,18 @@ udp_answer() {
 	serve "$1" udp "$2" "read -r q; echo \"$3 from \$SOCAT_PEERADDR\""
 }
 
-# http_server NS PORT TEXT
+# http_server NS PORT TEXT - "TEXT, ADDRESS" as a web page
 http_server() {
-	serve "$1" tcp "$2" "while read -r l && [ \"\${#l}\" -gt 1 ]; do :; done; printf \"HTTP/1.0 200 OK\\r\\n\\r\\n%s\\n\" \"$3\""
+	local page=/run/.rig/page-$2
+
+	# In a file, because socat has its own mind about commas and quotes.
+	cat >"$page" <<-END
+		#!/bin/sh
+		while read -r line && [ "\${#line}" -gt 1 ]; do :; done
+		printf 'HTTP/1.0 200 OK\\r\\n\\r\\n%s, %s\\n' "$3" "\$SOCAT_PEERADDR"
+	END
+	chmod +x "$page"
+	serve "$1" tcp "$2" "$page"
 }
 
 # ask NS PROTOCOL ADDRESS PORT - prints the one line of the answer; fails if none comes
