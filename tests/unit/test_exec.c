@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test_exec.c - other plugins: found, run, and judged
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "exec.h"
+#include "unit.h"
+
+static char dir[] = "/tmp/test_exec.XXXXXX";
+
+static const char *path_of(const char *name)
+{
+	return mem_printf(&unit_tx.mem, "%s/%s", dir, name);
+}
+
+/* A plugin that is a shell script. */
+static void plugin(const char *name, const char *script)
+{
+	FILE *f = fopen(path_of(name), "w");
+
+	assert_non_null(f);
+	assert_true(fprintf(f, "#!/bin/sh\n%s\n", script) > 0);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(chmod(path_of(name), 0755), 0);
+}
+
+static int make_dir(void **state)
+{
+	unit_begin(state);
+	return !mkdtemp(dir);
+}
+
+static int remove_dir(void **state)
+{
+	const char *command = mem_printf(&unit_tx.mem, "rm -r %s", dir);
+	int r = system(command); /* NOLINT(bugprone-command-processor,cert-env33-c) */
+
+	memcpy(dir + strlen(dir) - 6, "XXXXXX", 6);
+	return unit_end(state) || r;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void plugins_are_found(void **state)
+{
+	struct {
+		const char *path, *type, *words; /* NULL: it is found */
+	} cases[] = {
+		{ dir, "there", NULL },
+		{ mem_printf(&unit_tx.mem, "/nowhere::%s", dir), "there", NULL },
+		{ dir, "link", NULL },
+		{ "/nowhere:/proc", "there",
+		  "failed to find plugin \"there\" in path [/nowhere /proc]" },
+		{ dir, "folder", "failed to find plugin \"folder\"" },
+		{ dir, "", "no plugin name provided" },
+		{ dir, "a/b", "invalid plugin name: a/b" },
+		{ dir, "..", "invalid plugin name: .." },
+		{ "", "there", "no paths provided" },
+		{ ":", "there", "failed to find plugin" },
+	};
+	const char *found;
+	bool self;
+
+	(void)state;
+	plugin("there", "");
+	assert_int_equal(symlink("there", path_of("link")), 0);
+	assert_int_equal(mkdir(path_of("folder"), 0755), 0);
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		int r = exec_find(&unit_tx, cases[i].path, cases[i].type, &found, &self);
+
+		CHECK((r == 0) == !cases[i].words, "case %u: %s", i, unit_tx.msg);
+		if (!cases[i].words) {
+			CHECK(!self, "case %u: it is not us", i);
+			continue;
+		}
+		CHECK(unit_tx.code == CPLUG_E_DELEGATE, "case %u: code", i);
+		CHECK(strstr(unit_tx.msg, cases[i].words), "case %u: %s", i, unit_tx.msg);
+		unit_tx.err = 0;
+		unit_tx.details[0] = '\0';
+	}
+	assert_int_equal(symlink("/proc/self/exe", path_of("self")), 0);
+	assert_int_equal(exec_find(&unit_tx, dir, "self", &found, &self), 0);
+	assert_true(self);
+}
+
+static struct exec_answer run(const char *name, const char *in)
+{
+	static const char *const env[] = { "CNI_COMMAND=ADD", "CNI_NETNS=", NULL };
+	struct exec_answer a = { .status = -1 };
+
+	assert_int_equal(exec_run(&unit_tx, path_of(name), env, in, strlen(in), 0, &a), 0);
+	return a;
+}
+
+static void streams_and_environment_are_its_own(void **state)
+{
+	struct exec_answer a;
+	int extra = open("/dev/null", O_RDONLY); /* without O_CLOEXEC */
+
+	(void)state;
+	assert_true(extra >= 0);
+	setenv("CNI_COMMAND", "DEL", 1);
+	setenv("CNI_TEST_EXEC", "kept", 1);
+	plugin("echo", "cat; printf ' %s %s [%s]' $CNI_COMMAND $CNI_TEST_EXEC \"$CNI_NETNS\"; cat");
+	a = run("echo", "{\"a\":1}");
+	assert_int_equal(a.status, 0);
+	assert_string_equal(a.out, "{\"a\":1} ADD kept []");
+	assert_int_equal(a.out_size, strlen(a.out));
+	assert_string_equal(a.err, "");
+	plugin("fds",
+	       "for i in 3 4 5 6 7 8 9; do [ -e /proc/$$/fd/$i ] && readlink /proc/$$/fd/$i; "
+	       "done; exit 0");
+	a = run("fds", "");
+	CHECK(!strstr(a.out, "null") && !strstr(a.out, "pipe"), "inherited: %s", a.out);
+	close(extra);
+	plugin("lines", "echo one >&2; i=0; while [ $i -lt 3000 ]; do echo x; i=$((i + 1)); done; "
+			"echo two >&2; exit 7");
+	a = run("lines", "");
+	assert_int_equal(WEXITSTATUS(a.status), 7);
+	assert_int_equal(a.out_size, 6000);
+	assert_string_equal(a.err, "one\ntwo\n");
+}
+
+static void a_grandchild_does_not_hold_us_up(void **state)
+{
+	int64_t begin = now_ms();
+	struct exec_answer a;
+
+	(void)state;
+	plugin("daemon", "sleep 20 & echo done");
+	a = run("daemon", "");
+	assert_string_equal(a.out, "done\n");
+	assert_true(now_ms() - begin < 10000);
+}
+
+static void what_cannot_be_run_is_told(void **state)
+{
+	struct exec_answer a;
+	FILE *f;
+
+	(void)state;
+	assert_true(exec_run(&unit_tx, path_of("missing"), NULL, "", 0, 0, &a) < 0);
+	assert_non_null(strstr(unit_tx.msg, "cannot run "));
+	assert_int_equal(unit_tx.code, CPLUG_E_DELEGATE);
+	unit_again();
+	f = fopen(path_of("text"), "w");
+	assert_non_null(f);
+	fputs("no program", f);
+	fclose(f);
+	chmod(path_of("text"), 0755);
+	assert_true(exec_run(&unit_tx, path_of("text"), NULL, "", 0, 0, &a) < 0);
+	assert_non_null(strstr(unit_tx.msg, strerror(ENOEXEC)));
+}
+
+static void it_has_its_time(void **state)
+{
+	int64_t begin = now_ms();
+	struct exec_answer a;
+
+	(void)state;
+	plugin("slow", "exec sleep 20");
+	assert_int_equal(exec_run(&unit_tx, path_of("slow"), NULL, "", 0, 50, &a), -ETIMEDOUT);
+	assert_int_equal(unit_tx.code, CNI_E_AGAIN);
+	assert_true(now_ms() - begin < 9000);
+}
+
+static void a_flood_is_stopped(void **state)
+{
+	struct exec_answer a;
+
+	(void)state;
+	plugin("flood", "exec yes");
+	assert_int_equal(exec_run(&unit_tx, path_of("flood"), NULL, "", 0, 0, &a), -EFBIG);
+}
+
+static void failures_are_passed_through(void **state)
+{
+	static const struct {
+		const char *script, *msg, *details;
+		int code;
+	} cases[] = {
+		{ "exit 0", NULL, NULL, 0 },
+		{ "echo '{\"code\":11,\"msg\":\"busy\",\"details\":\"by x\"}'; exit 1", "busy",
+		  "by x", 11 },
+		{ "echo '{\"cniVersion\":\"1.0.0\",\"code\":999,\"msg\":\"m\"}'; exit 1", "m", "",
+		  999 },
+		{ "echo boom >&2; exit 3", "failed with exit status 3 and no error object: boom",
+		  "", CPLUG_E_DELEGATE },
+		{ "echo nonsense; exit 3", "failed with exit status 3 and no readable error object",
+		  "", CPLUG_E_DELEGATE },
+		{ "kill -9 $$", "was killed by signal 9 (Killed) and no error object", "",
+		  CPLUG_E_DELEGATE },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		struct exec_answer a;
+		int r;
+
+		plugin("case", cases[i].script);
+		a = run("case", "{}");
+		r = exec_judge(&unit_tx, "case", &a);
+		CHECK((r == 0) == !cases[i].msg, "case %u: %d", i, r);
+		if (!cases[i].msg)
+			continue;
+		CHECK(strstr(unit_tx.msg, cases[i].msg), "case %u: %s", i, unit_tx.msg);
+		assert_string_equal(unit_tx.details, cases[i].details);
+		assert_int_equal((int)unit_tx.code, cases[i].code);
+		unit_again();
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(plugins_are_found, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(streams_and_environment_are_its_own, make_dir,
+						remove_dir),
+		cmocka_unit_test_setup_teardown(a_grandchild_does_not_hold_us_up, make_dir,
+						remove_dir),
+		cmocka_unit_test_setup_teardown(what_cannot_be_run_is_told, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(it_has_its_time, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(a_flood_is_stopped, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(failures_are_passed_through, make_dir, remove_dir),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
