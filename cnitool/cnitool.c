@@ -7,6 +7,7 @@
  * stderr as one sentence; with --json both are JSON on stdout.  Exit status: 0, 1
  * for a failure, 2 for wrong usage; run has its own.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -209,6 +210,17 @@ static void fill_in(struct tool *t)
 		o->ifname = or_env(o->ifname, "CNI_IFNAME");
 }
 
+/* Whoever started us with nohup(1) means us and the command. */
+static void catch_signals(struct tool *t)
+{
+	struct sigaction hup;
+
+	t->nohup = sigaction(SIGHUP, NULL, &hup) == 0 && hup.sa_handler == SIG_IGN;
+	tx_catch_signals();
+	if (t->nohup)
+		sigaction(SIGHUP, &hup, NULL);
+}
+
 static int act(struct tool *t, int argc, char **argv)
 {
 	int r = options_read(t, argc, argv);
@@ -222,7 +234,7 @@ static int act(struct tool *t, int argc, char **argv)
 		return 0;
 	}
 	fill_in(t);
-	tx_catch_signals();
+	catch_signals(t);
 	r = cache_open(t->tx, t->opt.cache_dir, &t->cache);
 	if (r == 0)
 		r = t->verb->run(t);

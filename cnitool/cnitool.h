@@ -42,6 +42,7 @@ struct tool {
 	struct words args;  /* what stands after the verb and is no option */
 	char **command;     /* NULL-terminated: what is to be run */
 	struct cache cache;
+	bool nohup; /* SIGHUP was ignored when we were started, and is so still */
 	int status; /* run: the command's exit status */
 };
 

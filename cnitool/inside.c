@@ -83,6 +83,8 @@ static void become_command(const struct sandbox_plan *plan, const sigset_t *mask
 		fprintf(stderr, "cnitool: --workdir %s: %s\n", plan->workdir, strerror(errno));
 		_exit(EXIT_OURS);
 	}
+	if (plan->nohup)
+		signal(SIGHUP, SIG_IGN);
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	execvp(command[0], command);
 	fprintf(stderr, "cnitool: cannot run %s: %s\n", command[0], strerror(errno));

@@ -101,6 +101,7 @@ static void read_plan(struct run *u)
 
 	u->id = o->id ? o->id : random_id(u->t->tx);
 	shell[0] = mem_str(&u->t->tx->mem, o->rootfs || str_empty(wanted) ? "/bin/sh" : wanted);
+	u->plan.nohup = u->t->nohup;
 	u->plan.user = o->user;
 	u->plan.rootfs = o->rootfs;
 	u->plan.workdir = o->workdir;
@@ -214,17 +215,11 @@ static int unplug(struct run *u)
 
 static int start(struct run *u)
 {
-	struct tool *t = u->t;
-	int r;
-
-	TRY(sandbox_open(t, &u->plan, &u->box));
+	TRY(sandbox_open(u->t, &u->plan, &u->box));
 	if (!u->plan.new_net)
 		return 0;
-	TRY(runs_name_netns(t->tx, &u->claim, u->box.init, &u->netns));
-	TRY(cache_lock(t->tx, &t->cache, false));
-	r = plug(u);
-	cache_unlock(&t->cache);
-	return r;
+	TRY(runs_name_netns(u->t->tx, &u->claim, u->box.init, &u->netns));
+	return plug(u);
 }
 
 static int live(struct run *u)
@@ -272,9 +267,12 @@ int verb_run(struct tool *t)
 	result_init(&u.all, &t->tx->mem);
 	TRY(read_networks(&u));
 	read_plan(&u);
-	if (u.plan.new_net)
+	if (u.plan.new_net) {
+		TRY(cache_lock(t->tx, &t->cache, false)); /* no gc meanwhile */
 		TRY(runs_claim(t, u.id, &u.claim));
+	}
 	r = start(&u);
+	cache_unlock(&t->cache);
 	if (r == 0)
 		r = live(&u);
 	if (end(&u) < 0 && r == 0 && t->status == 0)

@@ -19,6 +19,7 @@
 struct sandbox_plan {
 	bool new_net;                 /* a network namespace of its own */
 	const struct netns *join_net; /* or that one; NULL: ours */
+	bool nohup;                   /* the command ignores SIGHUP */
 	bool user;                    /* a user namespace: we are its root */
 	const char *hostname;         /* NULL: ours */
 	const char *rootfs;           /* NULL: our own root directory */
