@@ -128,6 +128,14 @@ static int add_static(struct tx *tx, const struct call *c, const struct local_co
 	return *cf->resolv_conf ? resolv_read(tx, cf->resolv_conf, &ret->dns) : 0;
 }
 
+static int validate(struct tx *tx, struct call *c)
+{
+	struct local_conf cf;
+
+	TRY(local_conf_read(tx, c, &cf));
+	return local_conf_read_wishes(tx, c, &cf);
+}
+
 static int add(struct tx *tx, struct call *c, struct result *ret)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
@@ -319,6 +327,7 @@ const struct plugin host_local_plugin = {
 	.name = "host-local",
 	.flags = CNI_IS_IPAM,
 	.about = "addresses from this host's own pool (IPAM)",
+	.validate = validate,
 	.add = add,
 	.del = del,
 	.check = check,

@@ -19,13 +19,18 @@ enum { STDIN_MAX = 64 << 20 };
 
 /* ---- environment -------------------------------------------------------- */
 
-enum { ADD = 1 << CNI_ADD, DEL = 1 << CNI_DEL, CHECK = 1 << CNI_CHECK, GC = 1 << CNI_GC,
-       STATUS = 1 << CNI_STATUS };
+enum {
+	ADD = 1 << CNI_ADD,
+	DEL = 1 << CNI_DEL,
+	CHECK = 1 << CNI_CHECK,
+	GC = 1 << CNI_GC,
+	STATUS = 1 << CNI_STATUS
+};
 
 static const struct variable {
 	const char *name;
 	unsigned needed; /* by which commands */
-	size_t at;	 /* in struct call */
+	size_t at;       /* in struct call */
 } variables[] = {
 	{ "CNI_CONTAINERID", ADD | DEL | CHECK, offsetof(struct call, id) },
 	{ "CNI_NETNS", ADD | CHECK, offsetof(struct call, netns_path) },
@@ -231,10 +236,11 @@ int call_need_prev(struct tx *tx, const struct call *c)
 {
 	if (c->prev)
 		return 0;
-	return tx_fail_as(tx, CPLUG_E_PREV, -EINVAL,
-			  "Required prevResult missing: %s needs the result of the plugins before it%s",
-			  c->command_name,
-			  c->command == CNI_ADD ? " (must be called as chained plugin)" : "");
+	return tx_fail_as(
+		tx, CPLUG_E_PREV, -EINVAL,
+		"Required prevResult missing: %s needs the result of the plugins before it%s",
+		c->command_name,
+		c->command == CNI_ADD ? " (must be called as chained plugin)" : "");
 }
 
 int call_read(struct tx *tx, struct call *c)
@@ -253,19 +259,27 @@ int call_read(struct tx *tx, struct call *c)
 	return c->command == CNI_STATUS ? 0 : read_prev(tx, c);
 }
 
+/* 1, 0, or -1 for what is neither. */
+static int truth(const char *s)
+{
+	if (str_eq(s, "1") || strcasecmp(s, "true") == 0)
+		return 1;
+	return str_eq(s, "0") || strcasecmp(s, "false") == 0 ? 0 : -1;
+}
+
 /* ---- namespaces --------------------------------------------------------- */
 
 static bool override_netns_check(void)
 {
 	const char *s = getenv("CNI_NETNS_OVERRIDE");
 
-	return s && (str_eq(s, "1") || strcasecmp(s, "true") == 0);
+	return s && truth(s) == 1;
 }
 
-/* Opens the container's namespace; for DEL one that is gone, or never was, is none. */
-static int open_cont(struct tx *tx, struct call *c)
+/* Opens the container's namespace; where nobody needs it, one that is gone is none. */
+static int open_cont(struct tx *tx, struct call *c, bool cont)
 {
-	bool needed = c->command == CNI_ADD || c->command == CNI_CHECK;
+	bool needed = cont && (c->command == CNI_ADD || c->command == CNI_CHECK);
 	int r;
 
 	if (!*c->netns_path)
@@ -284,7 +298,7 @@ static int open_cont(struct tx *tx, struct call *c)
 int call_open(struct tx *tx, struct call *c, bool host, bool cont)
 {
 	TRY(netns_open_self(tx, &c->host_ns));
-	TRY(open_cont(tx, c));
+	TRY(open_cont(tx, c, cont));
 	if (netns_eq(&c->host_ns, &c->cont_ns) && !override_netns_check())
 		return tx_fail_as(tx, CNI_E_NETNS, -EINVAL,
 				  "plugin's netns and netns from CNI_NETNS should not be the same");
@@ -305,6 +319,7 @@ int call_nf(struct tx *tx, struct call *c, struct nfnl **ret)
 
 void call_close(struct call *c)
 {
+	nfnl_close(&c->nf);
 	rt_close(&c->host);
 	rt_close(&c->cont);
 	netns_close(&c->host_ns);
@@ -320,16 +335,11 @@ static bool arg_known(const char *key)
 	       str_eq(key, "GATEWAY");
 }
 
-static bool truth(const char *s)
-{
-	return s && (str_eq(s, "1") || strcasecmp(s, "true") == 0);
-}
-
 int call_arg(struct tx *tx, const struct call *c, const char *key, const char **ret)
 {
 	char *rest = mem_str(&tx->mem, c->args), *pair;
 	const char *unknown = NULL, *found = NULL;
-	bool ignore = false;
+	int ignore = 0;
 
 	while (*c->args && (pair = strsep(&rest, ";"))) {
 		char *value = strchr(pair, '=');
@@ -342,9 +352,15 @@ int call_arg(struct tx *tx, const struct call *c, const char *key, const char **
 		*value++ = '\0';
 		if (str_eq(pair, key))
 			found = value;
-		if (str_eq(pair, "IgnoreUnknown"))
+		if (str_eq(pair, "IgnoreUnknown")) {
 			ignore = truth(value);
-		else if (!arg_known(pair))
+			if (ignore < 0)
+				return tx_fail_as(tx, CNI_E_ENV, -EINVAL,
+						  "ARGS: IgnoreUnknown: expected 1, 0, true or "
+						  "false, got \"%.40s\"",
+						  value);
+		}
+		if (!arg_known(pair))
 			unknown = mem_printf(&tx->mem, "%.100s=%.100s", pair, value);
 	}
 	if (unknown && !ignore)

@@ -105,7 +105,8 @@ static void catch_crashes(void)
 {
 	static char stack[16384];
 	stack_t ss = { .ss_sp = stack, .ss_size = sizeof(stack) };
-	struct sigaction sa = { .sa_handler = on_crash, .sa_flags = SA_ONSTACK | (int)SA_RESETHAND };
+	struct sigaction sa = { .sa_handler = on_crash,
+				.sa_flags = SA_ONSTACK | (int)SA_RESETHAND };
 	static const int crashes[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
 
 	sigaltstack(&ss, NULL);
@@ -143,9 +144,9 @@ static const char *version_list(const struct plugin *p, const char *separator)
 
 static int answer_version(const struct plugin *p)
 {
-	const char *text = mem_printf(&tx.mem,
-				      "{\"cniVersion\":\"1.1.0\",\"supportedVersions\":[%s]}\n",
-				      version_list(p, ","));
+	const char *text =
+		mem_printf(&tx.mem, "{\"cniVersion\":\"1.1.0\",\"supportedVersions\":[%s]}\n",
+			   version_list(p, ","));
 
 	return write_all(text, strlen(text)) < 0;
 }
@@ -174,7 +175,8 @@ static int check_version(const struct plugin *p)
 
 	if (number < 0)
 		return tx_fail_as(&tx, CNI_E_DECODE, -EINVAL,
-				  "cniVersion: \"%.50s\" is not a version, like 1.0.0", call.version);
+				  "cniVersion: \"%.50s\" is not a version, like 1.0.0",
+				  call.version);
 	for (unsigned i = 0; i < ARRAY_LEN(younger); i++)
 		if (call.command == younger[i].command &&
 		    number < result_version_number(younger[i].since))
@@ -242,8 +244,9 @@ static int run_verb(const struct plugin *p)
 	case CNI_GC:
 		return p->gc ? p->gc(&tx, &call) : p->flags & CNI_IS_IPAM ? 0 : ipam_gc(&tx, &call);
 	case CNI_STATUS:
-		return p->status ? p->status(&tx, &call)
-				 : p->flags & CNI_IS_IPAM ? 0 : ipam_status(&tx, &call);
+		return p->status                ? p->status(&tx, &call)
+		       : p->flags & CNI_IS_IPAM ? 0
+						: ipam_status(&tx, &call);
 	default:
 		return 0;
 	}
@@ -290,10 +293,11 @@ int cni_main(const struct plugin *p)
 		make_utf8(tx.details);
 		if (!answered)
 			answer_error(call.version);
+		call_close(&call);
 		return 1;
 	}
 	tx_commit(&tx);
 	log_step("done");
-	/* The kernel closes and frees faster than we do. */
+	call_close(&call);
 	return 0;
 }

@@ -30,10 +30,11 @@ int gateway_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct ci
 		if (!conflicts(list.a[i], address))
 			continue;
 		if (!force)
-			return tx_fail_as(tx, CPLUG_E_TAKEN, -EADDRINUSE,
-					  "%s: \"%s\" already has an IP address different from %s: %s "
-					  "(remove it, set forceAddress, or use another bridge)",
-					  rt->where, l->name, CIDR_S(address), CIDR_S(list.a[i]));
+			return tx_fail_as(
+				tx, CPLUG_E_TAKEN, -EADDRINUSE,
+				"%s: \"%s\" already has an IP address different from %s: %s "
+				"(remove it, set forceAddress, or use another bridge)",
+				rt->where, l->name, CIDR_S(address), CIDR_S(list.a[i]));
 		TRY(addr_del(tx, rt, l, list.a[i]));
 		replaced = true;
 	}

@@ -10,10 +10,13 @@
  * itself promises is looked for: addresses, and routes where the result says.
  */
 #include <net/if.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
 #include <stdio.h>
 
 #include "addr.h"
 #include "iface.h"
+#include "jw.h"
 #include "log.h"
 #include "route.h"
 #include "sysctl.h"
@@ -101,6 +104,60 @@ static int add_routes(struct tx *tx, struct call *c, const struct link *l, const
 	return 0;
 }
 
+/* ---- duplicate address detection ---------------------------------------- */
+
+enum { DAD_TIMEOUT_MS = 5000 };
+
+static int any_event(const struct nlmsghdr *h UNUSED, void *arg UNUSED)
+{
+	return 1;
+}
+
+/* 1 = some address is still being tested, 0 = none; a duplicate is a failure. */
+static int tentative(struct tx *tx, struct call *c, const struct link *l)
+{
+	struct addr_list list;
+	int waiting = 0;
+
+	TRY(addr_list(tx, &c->cont, l, AF_INET6, &list));
+	for (unsigned i = 0; i < list.n; i++) {
+		if (list.flags[i] & IFA_F_DADFAILED)
+			return tx_fail_as(tx, CPLUG_E_ADDRESS, -EADDRINUSE,
+					  "container: address %s of %s: another host on the link "
+					  "has it (duplicate address detection)",
+					  CIDR_S(list.a[i]), l->name);
+		waiting |= (list.flags[i] & IFA_F_TENTATIVE) != 0;
+	}
+	return waiting;
+}
+
+static void close_rt(struct rt *rt)
+{
+	rt_close(rt);
+}
+
+/* Addresses are ready to be used when ADD answers: waits for events, does not poll. */
+static int set_up_and_wait(struct tx *tx, struct call *c, const struct link *l)
+{
+	auto_(close_rt) struct rt events = { .sk = NULL };
+	int r;
+
+	TRY(rt_subscribe(tx, &c->cont_ns, RTNLGRP_IPV6_IFADDR, &events));
+	TRY(link_set_up_notify(tx, &c->cont, l));
+	for (;;) {
+		TRY(r = tentative(tx, c, l));
+		if (!r)
+			return 0;
+		r = rt_wait(tx, &events, DAD_TIMEOUT_MS, any_event, NULL);
+		if (r == -ETIMEDOUT)
+			return tx_fail_as(tx, CNI_E_AGAIN, r,
+					  "container: addresses of %s are still tentative after %d "
+					  "ms (duplicate address detection)",
+					  l->name, DAD_TIMEOUT_MS);
+		TRY(r);
+	}
+}
+
 int iface_configure(struct tx *tx, struct call *c, const struct link *l, const struct result *r,
 		    const struct iface_options *o)
 {
@@ -108,7 +165,10 @@ int iface_configure(struct tx *tx, struct call *c, const struct link *l, const s
 		TRY(enable_ipv6(tx, c, l));
 	TRY(set_sysctls(tx, c, l, o->dad, o->accept_ra));
 	TRY(add_addresses(tx, c, l, r, o->dad));
-	TRY(link_set_up_notify(tx, &c->cont, l));
+	if (o->dad && has_family(r, AF_INET6))
+		TRY(set_up_and_wait(tx, c, l));
+	else
+		TRY(link_set_up_notify(tx, &c->cont, l));
 	return add_routes(tx, c, l, r);
 }
 
@@ -124,13 +184,19 @@ int iface_up(struct tx *tx, struct call *c, const struct link *l)
 void iface_differs(struct tx *tx, const char *object, const char *want, const char *have)
 {
 	size_t n = strlen(tx->details), room = sizeof(tx->details) - n;
+	struct jw w;
 	char *entry;
 
 	if (!n)
 		snprintf(tx->msg, sizeof(tx->msg), "%s: expected %s, found %s", object, want,
 			 str_empty(have) ? "nothing" : have);
-	entry = mem_printf(&tx->mem, "%s{\"object\":\"%s\",\"want\":\"%s\",\"have\":\"%s\"}",
-			   n ? "," : "[", object, want, have ? have : "");
+	jw_init(&w, &tx->mem, true);
+	jw_open(&w, NULL, '{');
+	jw_str(&w, "object", object);
+	jw_str(&w, "want", want);
+	jw_str(&w, "have", have ? have : "");
+	jw_close(&w, '}');
+	entry = mem_printf(&tx->mem, "%s%s", n ? "," : "[", jw_end(&w));
 	if (strlen(entry) + 2 < room)
 		memcpy(tx->details + n, entry, strlen(entry) + 1);
 	log_step("differs: %s: want %s, have %s", object, want, have ? have : "nothing");

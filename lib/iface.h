@@ -12,8 +12,8 @@
 #include "result.h"
 
 struct iface_options {
-	bool dad;	 /* do duplicate address detection for IPv6 */
-	bool accept_ra;	 /* let router advertisements configure the interface */
+	bool dad;       /* do duplicate address detection for IPv6 */
+	bool accept_ra; /* let router advertisements configure the interface */
 };
 
 /*

@@ -33,8 +33,8 @@ static int find(struct tx *tx, const struct call *c, const struct plugin **ret_p
 
 	TRY(cj_ok(tx, &c->conf));
 	if (!name_valid_type(type))
-		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL, "ipam.type: invalid plugin name: %.100s",
-				  type);
+		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
+				  "ipam.type: invalid plugin name: %.100s", type);
 	TRY(exec_find(tx, c->path, type, &path, &self));
 	p = self ? plugin_find(type) : NULL;
 	if (p && !(p->flags & CNI_IS_IPAM))
@@ -83,6 +83,17 @@ static int run_add(struct tx *tx, struct call *c, const char *path, struct resul
 	TRY(cj_parse(tx, a.out_size ? a.out : "{}", a.out_size ? a.out_size : 2,
 		     "result of the IPAM plugin", &out));
 	return result_read(tx, &out, c->version, NULL, CPLUG_E_DELEGATE, ret);
+}
+
+int ipam_validate(struct tx *tx, struct call *c)
+{
+	const struct plugin *p;
+	const char *path;
+
+	if (!ipam_wanted(c))
+		return 0;
+	TRY(find(tx, c, &p, &path));
+	return p && p->validate ? p->validate(tx, c) : 0;
 }
 
 int ipam_add(struct tx *tx, struct call *c, struct result *ret)

@@ -22,6 +22,12 @@ bool ipam_wanted(const struct call *c);
  */
 int ipam_add(struct tx *tx, struct call *c, struct result *ret) CHECKED;
 
+/*
+ * What can be said about the delegate before anything is done: it is there, and (in
+ * process) its configuration is right.  Success if there is no ipam.type.
+ */
+int ipam_validate(struct tx *tx, struct call *c) CHECKED;
+
 /* The other verbs; each is success if there is no ipam.type. */
 int ipam_del(struct tx *tx, struct call *c) CHECKED;
 int ipam_check(struct tx *tx, struct call *c) CHECKED;

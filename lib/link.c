@@ -74,8 +74,7 @@ static int read_link(const struct nlmsghdr *h, struct link *l)
 	struct ifinfomsg *i = nlmsg_data(m);
 	struct nlattr *tb[IFLA_MAX + 1];
 
-	if (h->nlmsg_type != RTM_NEWLINK ||
-	    nlmsg_parse(m, sizeof(*i), tb, IFLA_MAX, NULL) < 0)
+	if (h->nlmsg_type != RTM_NEWLINK || nlmsg_parse(m, sizeof(*i), tb, IFLA_MAX, NULL) < 0)
 		return -EBADMSG;
 	*l = (struct link){
 		.index = i->ifi_index,
@@ -244,16 +243,17 @@ static int who_is_there(struct tx *tx, struct rt *host, struct rt *cont, const s
 
 	TRY(there = link_find(tx, cont, v->cont_name, &l));
 	if (there)
-		return tx_fail_as(tx, CPLUG_E_EXISTS, -EEXIST,
-				  "container: add interface %s: it exists already%s%s (DEL it first, "
-				  "or set CNI_IFNAME to another name)",
-				  v->cont_name, *l.kind ? ", kind " : "", l.kind);
+		return tx_fail_as(
+			tx, CPLUG_E_EXISTS, -EEXIST,
+			"container: add interface %s: it exists already%s%s (DEL it first, "
+			"or set CNI_IFNAME to another name)",
+			v->cont_name, *l.kind ? ", kind " : "", l.kind);
 	TRY(there = link_find(tx, host, v->host_name, &l));
-	return tx_fail_as(tx, CPLUG_E_TAKEN, -EEXIST,
-			  "host: add interface %s: the name is in use%s%s (%s)", v->host_name,
-			  there && *l.alias ? " by " : "", there ? l.alias : "",
-			  there && *l.alias ? "DEL that attachment first"
-					    : "remove that interface, or choose another hostIfName");
+	return tx_fail_as(
+		tx, CPLUG_E_TAKEN, -EEXIST, "host: add interface %s: the name is in use%s%s (%s)",
+		v->host_name, there && *l.alias ? " by " : "", there ? l.alias : "",
+		there && *l.alias ? "DEL that attachment first"
+				  : "remove that interface, or choose another hostIfName");
 }
 
 int link_veth_add(struct tx *tx, struct rt *host, struct rt *cont, const struct link_veth *v)
@@ -365,9 +365,8 @@ static int bridge_add(struct tx *tx, struct rt *rt, const struct link_bridge *b)
 		return 0;
 	if (r < 0)
 		return rt_refused(tx, rt, r, "add bridge %s%s", b->name,
-				  r == -EOPNOTSUPP && b->vlan_filtering
-					  ? " with VLAN filtering"
-					  : "");
+				  r == -EOPNOTSUPP && b->vlan_filtering ? " with VLAN filtering"
+									: "");
 	log_step("%s: add bridge %s", rt->where, b->name);
 	return 0;
 }
@@ -396,8 +395,8 @@ static int bridge_converge(struct tx *tx, struct rt *rt, const struct link_bridg
 		rt_nest_end(&m, data);
 		rt_nest_end(&m, info);
 	}
-	return rt_call(tx, rt, &m, "set bridge %s up%s%s", l->name, b->promisc ? ", promiscuous" : "",
-		       filter ? ", with VLAN filtering" : "");
+	return rt_call(tx, rt, &m, "set bridge %s up%s%s", l->name,
+		       b->promisc ? ", promiscuous" : "", filter ? ", with VLAN filtering" : "");
 }
 
 int link_bridge_ensure(struct tx *tx, struct rt *rt, const struct link_bridge *b, struct link *ret)
@@ -415,10 +414,11 @@ int link_bridge_ensure(struct tx *tx, struct rt *rt, const struct link_bridge *b
 		return tx_fail(tx, -ENODEV, "%s: bridge %s vanished while it was set up", rt->where,
 			       b->name);
 	if (!str_eq(ret->kind, "bridge"))
-		return tx_fail_as(tx, CPLUG_E_TAKEN, -EEXIST,
-				  "%s: bridge %s: the name belongs to an interface that is not a "
-				  "bridge%s%s (choose another \"bridge\", or rename that interface)",
-				  rt->where, b->name, *ret->kind ? " but a " : "", ret->kind);
+		return tx_fail_as(
+			tx, CPLUG_E_TAKEN, -EEXIST,
+			"%s: bridge %s: the name belongs to an interface that is not a "
+			"bridge%s%s (choose another \"bridge\", or rename that interface)",
+			rt->where, b->name, *ret->kind ? " but a " : "", ret->kind);
 	TRY(bridge_converge(tx, rt, b, ret, ours));
 	ret->flags |= IFF_UP;
 	return 0;

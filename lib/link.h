@@ -17,18 +17,18 @@
 struct link {
 	int index;
 	char name[IFNAMSIZ];
-	char kind[16];	    /* "veth", "bridge", …; "" if the kernel names none */
-	char alias[256];    /* ifalias; "" if none */
-	unsigned flags;	    /* IFF_* */
+	char kind[16];   /* "veth", "bridge", …; "" if the kernel names none */
+	char alias[256]; /* ifalias; "" if none */
+	unsigned flags;  /* IFF_* */
 	unsigned promiscuity;
-	int mtu;	    /* bytes */
+	int mtu; /* bytes */
 	struct mac mac;
-	int master;	    /* ifindex, 0 = none */
-	int peer;	    /* IFLA_LINK: the peer's or parent's ifindex, 0 = none */
+	int master;         /* ifindex, 0 = none */
+	int peer;           /* IFLA_LINK: the peer's or parent's ifindex, 0 = none */
 	uint8_t operstate;  /* IF_OPER_* */
 	int vlan_filtering; /* of a bridge: 0 or 1, else -1 */
 	int default_pvid;   /* of a bridge */
-	int port_state;	    /* of a bridge port: BR_STATE_*, else -1 */
+	int port_state;     /* of a bridge port: BR_STATE_*, else -1 */
 	int hairpin, isolated;
 };
 
@@ -61,12 +61,13 @@ struct link_veth {
  * the container (cont is asked), CPLUG_E_TAKEN if host_name is in use.  Undo: deletes
  * the pair.
  */
-int link_veth_add(struct tx *tx, struct rt *host, struct rt *cont, const struct link_veth *v) CHECKED;
+int link_veth_add(struct tx *tx, struct rt *host, struct rt *cont,
+		  const struct link_veth *v) CHECKED;
 
 struct link_bridge {
 	const char *name;
 	const char *alias; /* given to a bridge that we make; NULL = none */
-	int mtu;	   /* of a bridge that we make, 0 = the kernel's default */
+	int mtu;           /* of a bridge that we make, 0 = the kernel's default */
 	bool vlan_filtering;
 	bool promisc;
 };

@@ -23,7 +23,7 @@ struct mem_block;
 struct mem {
 	struct mem_block *blocks;
 	/* Called with arg when malloc() fails; must not return. */
-	void (*exhausted)(void *arg) __attribute__((noreturn));
+	__attribute__((noreturn)) void (*exhausted)(void *arg);
 	void *arg;
 };
 

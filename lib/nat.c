@@ -79,7 +79,7 @@ static void add_ports(struct tx *tx, struct owned_change *c, const struct ports 
 	for (unsigned i = 0; ip_set(to) && i < p->n; i++) {
 		const struct port_mapping *m = &p->maps[i];
 
-		if (ip_set(m->host_ip) && m->host_ip.family != to.family)
+		if (!port_mapping_on(m, to.family))
 			continue;
 		if (m->host_end > m->host && m->container == m->host)
 			add_range(tx, c, p, m, to);
@@ -170,12 +170,54 @@ static int probe_listeners(struct tx *tx, const struct nat *n)
 			const struct port_mapping *m = &p->maps[i];
 			int family = f ? AF_INET6 : AF_INET;
 
-			if (!both[f] || (ip_set(m->host_ip) && m->host_ip.family != family))
+			if (!both[f] || !port_mapping_on(m, family))
 				continue;
 			for (unsigned port = m->host; port <= m->host_end; port++)
 				TRY(probe_listener(tx, p, m, port, family));
 		}
 	return 0;
+}
+
+/* ---- single ports against ranges ---------------------------------------- */
+
+enum { FEW_PORTS = 1024 };
+
+/* The keys that would get in the way of a mapping in the other kind of map. */
+static void add_rivals(struct tx *tx, struct owned_change *c, const struct ports *p,
+		       const struct port_mapping *m, struct ip to)
+{
+	bool range = m->host_end > m->host && m->container == m->host;
+	unsigned last = range && m->host_end - m->host >= FEW_PORTS ? m->host + FEW_PORTS - 1u
+								    : m->host_end;
+
+	for (unsigned port = m->host; port <= last; port++) {
+		struct owned_elem *e = append(tx, c);
+
+		e->set = range ? PORTS4 : RANGES4;
+		if (ip_set(m->host_ip))
+			e->set -= PORTS4 - HOSTPORTS4;
+		e->set += to.family == AF_INET6;
+		e->e.key = port_key(m, port);
+		if (!range)
+			e->e.key_end = e->e.key;
+		e->conflict = p->on_conflict;
+		e->what = mem_printf(&tx->mem, "host port %u/%s", port, ports_proto(m->proto));
+	}
+}
+
+static int find_rivals(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n,
+		       const struct owned_change *of)
+{
+	struct owned_change c = *of;
+	const struct cidr to[] = { n->to4, n->to6 };
+
+	c.elems = NULL;
+	c.n = 0;
+	for (unsigned f = 0; n->ports && f < ARRAY_LEN(to); f++)
+		for (unsigned i = 0; ip_set(to[f].ip) && i < n->ports->n; i++)
+			if (port_mapping_on(&n->ports->maps[i], to[f].ip.family))
+				add_rivals(tx, &c, n->ports, &n->ports->maps[i], to[f].ip);
+	return c.n ? owned_clash(tx, nl, host, &c, c.elems, c.n) : 0;
 }
 
 /* ---- verbs -------------------------------------------------------------- */
@@ -212,59 +254,50 @@ int nat_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n
 	*c = nat_compose(tx, n, s);
 	if (!c->n)
 		return 0;
+	TRY(find_rivals(tx, nl, host, n, c));
 	TRY(owned_add(tx, nl, host, c));
-	if (nat_wants_localnet(n, s->dev))
-		TRY(nat_set_localnet(tx, s->dev, "1"));
+	TRY(nat_localnet_add(tx, host, c));
 	return nat_flush_for_add(tx, nl, n);
 }
 
-int nat_del(struct tx *tx, struct nfnl *nl, struct rt *host UNUSED, const struct owner *o,
-	    char kind)
+int nat_del(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o, char kind)
 {
 	struct nat_aftermath a = { .tx = tx };
 	int r = owned_del(tx, nl, &nat_table, o, kind, nat_note, &a);
 
-	return also(r, nat_settle(tx, nl, &a));
+	return also(r, nat_settle(tx, nl, host, &a));
 }
 
-int nat_gc(struct tx *tx, struct nfnl *nl, struct rt *host UNUSED, const char *network, char kind,
+int nat_gc(struct tx *tx, struct nfnl *nl, struct rt *host, const char *network, char kind,
 	   const struct owned_valid *valid)
 {
 	struct nat_aftermath a = { .tx = tx };
 	int r = owned_gc(tx, nl, &nat_table, network, kind, valid, nat_note, &a);
 
-	return also(r, nat_settle(tx, nl, &a));
+	return also(r, nat_settle(tx, nl, host, &a));
 }
 
 /* ---- the table itself --------------------------------------------------- */
 
-static int any_elem(const struct nft_elem *e, void *arg)
+static bool chain_is_ours(const char *chain)
 {
-	bool *any = arg;
+	static const char *const names[] = { "postrouting", "guard", "ports", "prerouting",
+					     "output" };
+	static const char *const prefixes[] = { "ports-", "prerouting-", "output-",
+						"masq-",  "snat4/",      "snat6/" };
 
-	*any = e != NULL;
-	return *any;
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++)
+		if (str_eq(chain, names[i]))
+			return true;
+	for (unsigned i = 0; i < ARRAY_LEN(prefixes); i++)
+		if (str_starts(chain, prefixes[i]))
+			return true;
+	return false;
 }
 
 int nat_prune(struct tx *tx, struct nfnl *nl)
 {
-	struct nft *n = nft_new(tx, NFPROTO_INET, nat_table.name);
-	uint32_t genid = 0;
-	bool any = false;
-	int r;
-
-	if (nft_genid(nl, &genid) < 0)
-		return 0;
-	r = nft_each_elem(nl, NFPROTO_INET, nat_table.name, "attachments", any_elem, &any);
-	if (r < 0 || any)
-		return 0;
-	nft_del_table(n);
-	r = nft_try(nl, n, genid);
-	/* Missing already, or somebody came meanwhile: both are fine. */
-	return r < 0 && r != -ENOENT && r != -ERESTART
-		       ? tx_fail(tx, r, "host: delete nftables table inet %s: %s", nat_table.name,
-				 strerror(-r))
-		       : 0;
+	return owned_prune(tx, nl, &nat_table, chain_is_ours);
 }
 
 int nat_status(struct tx *tx, struct nfnl *nl)

@@ -28,8 +28,8 @@ struct nat {
 	unsigned n_except;
 
 	const struct ports *ports; /* NULL = none */
-	struct cidr to4, to6;	   /* the container's addresses, with prefix; none = no address */
-	const char *dev;	   /* the link through which the host reaches to4; NULL = look it up */
+	struct cidr to4, to6;      /* the container's addresses, with prefix; none = no address */
+	const char *dev; /* the link through which the host reaches to4; NULL = look it up */
 };
 
 /* Everything in one transaction, then forgets old flows of the ports. */

@@ -62,14 +62,20 @@ static int check_chains(struct tx *tx, struct nfnl *nl, const struct nat *n,
 	return 0;
 }
 
-static int check_localnet(struct tx *tx, const char *dev, differs_fn *differs)
+static int check_localnet(struct tx *tx, const struct owned_change *change, differs_fn *differs)
 {
-	struct sysctl s = sysctl_conf(AF_INET, dev, "route_localnet", "1");
-	char have[16] = "";
-	int r = sysctl_read(tx, NULL, s.name, have, sizeof(have));
+	for (unsigned i = 0; i < change->n; i++) {
+		struct nat_localnet l;
+		struct sysctl s;
+		char have[16] = "";
 
-	if (r < 0 || !str_eq(have, "1"))
-		differs(tx, mem_printf(&tx->mem, "sysctl %s", s.name), "1", have);
+		if (!nat_localnet_of(change->elems[i].e.chain, &l) || l.family != AF_INET ||
+		    str_eq(l.dev, "none"))
+			continue;
+		s = sysctl_conf(AF_INET, l.dev, "route_localnet", "1");
+		if (sysctl_read(tx, NULL, s.name, have, sizeof(have)) < 0 || !str_eq(have, "1"))
+			differs(tx, mem_printf(&tx->mem, "sysctl %s", s.name), "1", have);
+	}
 	return 0;
 }
 
@@ -85,5 +91,5 @@ int nat_check(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat 
 		return 0;
 	TRY(owned_check(tx, nl, &c, differs));
 	TRY(check_chains(tx, nl, n, &c, differs));
-	return nat_wants_localnet(n, s.dev) ? check_localnet(tx, s.dev, differs) : 0;
+	return check_localnet(tx, &c, differs);
 }

@@ -2,8 +2,8 @@
 /*
  * nat_impl.h - what the files of the nat module share (nobody else includes this)
  *
- * nat_table.c says the table; nat_flows.c deals with what else has to follow it, old
- * flows and route_localnet; nat_check.c compares; nat.c does the verbs.
+ * nat_table.c says the table; nat_localnet.c opens the way from the host's loopback;
+ * nat_flows.c forgets old flows; nat_check.c compares; nat.c does the verbs.
  */
 #ifndef CPLUG_NAT_IMPL_H
 #define CPLUG_NAT_IMPL_H
@@ -50,9 +50,19 @@ struct owned_change nat_compose(struct tx *tx, const struct nat *n, struct nat_s
 /* The link through which the host reaches the container; "none" if it does not. */
 int nat_reach_dev(struct tx *tx, struct rt *host, const struct nat *n, const char **ret) CHECKED;
 
-/* Must the host's loopback be routed to the container? */
-bool nat_wants_localnet(const struct nat *n, const char *dev);
-int nat_set_localnet(struct tx *tx, const char *dev, const char *value) CHECKED;
+/* A link over which this host's loopback reaches published ports, for one family. */
+struct nat_localnet {
+	int family;
+	char dev[IFNAMSIZ];
+};
+
+/* What the name of an snat chain says; false if it is none. */
+bool nat_localnet_of(const char *chain, struct nat_localnet *ret);
+
+/* Switched on for what a change publishes; switched off if nobody uses it any more. */
+int nat_localnet_add(struct tx *tx, struct rt *host, const struct owned_change *c) CHECKED;
+int nat_localnet_release(struct tx *tx, struct nfnl *nl, struct rt *host,
+			 const struct nat_localnet *l) CHECKED;
 
 /* Forgets the flows that began before the ports were ours. */
 int nat_flush_for_add(struct tx *tx, struct nfnl *nl, const struct nat *n) CHECKED;
@@ -62,10 +72,10 @@ struct nat_aftermath {
 	struct tx *tx;
 	struct ct_filter *flows[2];
 	unsigned n_flows[2];
-	const char **devs;
-	unsigned n_devs;
+	struct nat_localnet *users;
+	unsigned n_users;
 };
 void nat_note(const struct nft_elem *e, unsigned set, void *aftermath);
-int nat_settle(struct tx *tx, struct nfnl *nl, struct nat_aftermath *a) CHECKED;
+int nat_settle(struct tx *tx, struct nfnl *nl, struct rt *host, struct nat_aftermath *a) CHECKED;
 
 #endif

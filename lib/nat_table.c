@@ -14,10 +14,8 @@
  *
  * published4/6 map the address of a container with ports to the chain that masquerades
  * what has been redirected to it and would not find its way back: from its own subnet
- * (itself, neighbours) and from this host's loopback.  For the latter the kernel
- * must route 127/8 out (route_localnet on the bridge), which is switched on with the
- * first such container and off with the last; the chain `guard` drops what comes in for
- * 127/8 from outside.
+ * (itself, neighbours) and from this host's loopback (nat_localnet.c).  The chain `guard`
+ * drops what comes in for 127/8 from outside.
  */
 #include <netinet/in.h>
 
@@ -86,11 +84,12 @@ const char *nat_masq_chain(struct tx *tx, const struct nat *n, struct cidr subne
 	return name;
 }
 
-/* snat-DEV-SUBNET[-…]: DEV first, so that route_localnet's users can be counted. */
+/* snat4/DEV/SUBNET[-…]: DEV, for nat_localnet.c counts the users. */
 const char *nat_snat_chain(struct tx *tx, const struct nat *n, struct cidr subnet, const char *dev)
 {
+	bool six = subnet.ip.family == AF_INET6;
 	const struct ports *p = n->ports;
-	const char *base = mem_printf(&tx->mem, "snat-%s-%s", dev,
+	const char *base = mem_printf(&tx->mem, "snat%d/%s/%s", six ? 6 : 4, dev,
 				      p->masq_all ? "all" : subnet_name(tx, subnet));
 
 	if (p->mark_chain)

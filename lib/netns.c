@@ -59,8 +59,7 @@ int netns_open_self(struct tx *tx, struct netns *ret)
 	int r = netns_open(tx, "/proc/self/ns/net", ret);
 
 	if (r == -ENOENT)
-		return tx_fail(tx, r,
-			       "host: open /proc/self/ns/net: %s (is /proc mounted?)",
+		return tx_fail(tx, r, "host: open /proc/self/ns/net: %s (is /proc mounted?)",
 			       strerror(-r));
 	return r;
 }

@@ -21,6 +21,9 @@ enum {
 	KEY_LEN = 15, /* of an owner's key at the start of a comment */
 };
 
+/* The kinds whose index may tell that an owner is alive. */
+static const char kinds[] = { 'b', 'p' };
+
 struct owner owner_of(struct tx *tx, const char *network, const char *id, const char *ifname)
 {
 	struct owner o = { network, id, ifname, name_owner(network, id, ifname), NULL };
@@ -79,7 +82,6 @@ static bool is_ours(const struct nft_elem *e, const char *comment)
 static int is_dead(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owned_table *t,
 		   const char *comment)
 {
-	static const char kinds[] = { 'b', 'p' };
 	char key[IFNAMSIZ] = "";
 	bool listed = false;
 
@@ -122,7 +124,7 @@ static void say_sets(struct tx *tx, struct nft *n, const struct owned_table *t, 
 	for (unsigned i = 0; i < t->n_sets; i++) {
 		const struct owned_set *s = &t->sets[i];
 
-		if (*group && !s->grouped)
+		if (*group && s->grouped)
 			nft_set(n, s->name, s->key, s->data, s->interval);
 		nft_set(n, set_name(tx, s, group), s->key, s->data, s->interval);
 	}
@@ -159,6 +161,20 @@ static const char *owner_words(const char *comment)
 	return comment && strlen(comment) > KEY_LEN ? comment + KEY_LEN + 1 : "somebody else";
 }
 
+/* Somebody alive has it. */
+static int conflict(struct tx *tx, const struct owned_elem *e, const char *comment)
+{
+	if (e->conflict == OWNED_FAIL)
+		return tx_fail_as(
+			tx, CPLUG_E_PORT, -EADDRINUSE,
+			"host: publish %s: it belongs to %s (network/container/interface) "
+			"already (choose another port, or set onConflict to \"replace\")",
+			e->what, owner_words(comment));
+	if (e->conflict == OWNED_WARN)
+		log_warn("%s: left to %s, which has it already", e->what, owner_words(comment));
+	return 0;
+}
+
 /* A key is taken: ours (a killed ADD), a dead owner's, or a conflict. */
 static int resolve(struct tx *tx, struct nfnl *nl, struct rt *host, struct plan *p, unsigned i)
 {
@@ -175,15 +191,8 @@ static int resolve(struct tx *tx, struct nfnl *nl, struct rt *host, struct plan 
 		return 0;
 	}
 	p->takeover[i] = false;
-	if (e->conflict == OWNED_WARN) {
-		log_warn("%s: left to %s, which has it already", e->what, owner_words(comment));
-		e->skipped = true;
-		return 0;
-	}
-	return tx_fail_as(tx, CPLUG_E_PORT, -EADDRINUSE,
-			  "host: publish %s: it belongs to %s (network/container/interface) "
-			  "already (choose another port, or set onConflict to \"replace\")",
-			  e->what, owner_words(comment));
+	e->skipped = true;
+	return conflict(tx, e, comment);
 }
 
 static int look_again(struct tx *tx, struct nfnl *nl, struct rt *host, struct plan *p)
@@ -291,6 +300,47 @@ struct removal {
 	unsigned n;
 };
 
+/* Collects the elements of one set that carry the comment. */
+struct by_comment {
+	struct tx *tx;
+	struct removal *d;
+	unsigned set, from;
+};
+
+static int note_by_comment(const struct nft_elem *e, void *arg)
+{
+	struct by_comment *b = arg;
+	struct removal *d = b->d;
+
+	if (!e) {
+		d->n = b->from;
+		return 0;
+	}
+	if (!is_ours(e, d->comment))
+		return 0;
+	d->elems = mem_grow(&b->tx->mem, d->elems, d->n, sizeof(*d->elems));
+	d->elems[d->n++] = (struct owned_elem){
+		.set = b->set,
+		.e = { .key = e->key, .key_end = e->key_end },
+	};
+	return 0;
+}
+
+/*
+ * A ruleset that was saved and loaded as text has lost the index's private bytes, but not
+ * the comments: the long way then, through all elements.
+ */
+static int search_by_comment(struct tx *tx, struct nfnl *nl, struct removal *d)
+{
+	for (unsigned s = 0; s < d->t->n_sets; s++) {
+		struct by_comment b = { tx, d, s, d->n };
+
+		TRY(nft_each_elem(nl, d->t->family, d->t->name, d->t->sets[s].name, note_by_comment,
+				  &b));
+	}
+	return 0;
+}
+
 /* One attempt: 0 = done or nothing there, -ERESTART = again, or -errno unrecorded. */
 static int remove_once(struct tx *tx, struct nfnl *nl, struct removal *d)
 {
@@ -306,7 +356,10 @@ static int remove_once(struct tx *tx, struct nfnl *nl, struct removal *d)
 	if (!r || (d->comment && !is_ours(&x.chunks[0], d->comment)))
 		return 0;
 	d->comment = mem_str(&tx->mem, x.chunks[0].comment);
-	owned_unpack(tx, d->t, &x, &d->elems, &d->n);
+	if (x.lost)
+		TRY(search_by_comment(tx, nl, d));
+	else
+		owned_unpack(tx, d->t, &x, &d->elems, &d->n);
 	d->there = mem_alloc(&tx->mem, (d->n + 1) * sizeof(*d->there));
 	d->found = mem_alloc(&tx->mem, d->n + 1);
 	TRY(look(tx, nl, d->t, x.group, d->elems, d->n, d->there, d->found));
@@ -354,6 +407,44 @@ int owned_del(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const
 	return remove_all(tx, nl, &d, each, arg);
 }
 
+/* Everything of a dead owner. */
+static int bury(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const char *comment)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < ARRAY_LEN(kinds); i++) {
+		struct removal d = {
+			.t = t,
+			.key = mem_printf(&tx->mem, "%.*s", KEY_LEN, comment),
+			.comment = comment,
+			.kind = kinds[i],
+		};
+
+		r = also(r, remove_all(tx, nl, &d, NULL, NULL));
+	}
+	return r;
+}
+
+int owned_clash(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owned_change *c,
+		const struct owned_elem *keys, unsigned n)
+{
+	struct nft_elem *there = mem_alloc(&tx->mem, (n + 1) * sizeof(*there));
+	bool *found = mem_alloc(&tx->mem, n + 1);
+	int r = look(tx, nl, c->table, c->group, keys, n, there, found);
+
+	if (r < 0)
+		return tx_fail(tx, r, "host: look up elements of table %s: %s", c->table->name,
+			       strerror(-r));
+	for (unsigned i = 0; i < n; i++) {
+		if (!found[i] || is_ours(&there[i], c->owner->comment))
+			continue;
+		TRY(r = is_dead(tx, nl, host, c->table, there[i].comment));
+		TRY(r ? bury(tx, nl, c->table, there[i].comment)
+		      : conflict(tx, &keys[i], there[i].comment));
+	}
+	return 0;
+}
+
 /* ---- checking and collecting -------------------------------------------- */
 
 static bool same(const struct nft_elem *want, const struct nft_elem *have)
@@ -391,7 +482,7 @@ int owned_check(struct tx *tx, struct nfnl *nl, const struct owned_change *c,
 
 struct stale {
 	struct tx *tx;
-	uint8_t network[OWNED_NETWORK_HASH];
+	const char *network;
 	char kind;
 	const struct owned_valid *valid;
 	char (*keys)[IFNAMSIZ];
@@ -427,10 +518,9 @@ int owned_gc(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const 
 	     char kind, const struct owned_valid *valid,
 	     void (*each)(const struct nft_elem *e, unsigned set, void *arg), void *arg)
 {
-	struct stale s = { .tx = tx, .kind = kind, .valid = valid };
+	struct stale s = { .tx = tx, .network = network, .kind = kind, .valid = valid };
 	int r;
 
-	owned_network_hash(network, s.network);
 	r = nft_each_elem(nl, t->family, t->name, owned_index_set, note_stale, &s);
 	if (r < 0)
 		return tx_fail(tx, r, "host: list the index of table %s: %s", t->name,
@@ -441,4 +531,50 @@ int owned_gc(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const 
 		r = also(r, remove_all(tx, nl, &d, each, arg));
 	}
 	return r;
+}
+
+/* ---- the table itself --------------------------------------------------- */
+
+static int any_elem(const struct nft_elem *e, void *arg)
+{
+	bool *any = arg;
+
+	*any = e != NULL;
+	return *any;
+}
+
+struct strangers {
+	bool (*ours)(const char *chain);
+	bool any;
+};
+
+static int note_stranger(const char *chain, unsigned use UNUSED, void *arg)
+{
+	struct strangers *s = arg;
+
+	s->any = chain && (s->any || !s->ours(chain));
+	return 0;
+}
+
+int owned_prune(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
+		bool (*ours)(const char *chain))
+{
+	struct strangers s = { .ours = ours };
+	struct nft *n = nft_new(tx, t->family, t->name);
+	uint32_t genid = 0;
+	bool any = false;
+	int r;
+
+	if (nft_genid(nl, &genid) < 0)
+		return 0;
+	r = nft_each_elem(nl, t->family, t->name, owned_index_set, any_elem, &any);
+	r = also(r, nft_each_chain(nl, t->family, t->name, note_stranger, &s));
+	if (r < 0 || any || s.any)
+		return 0;
+	nft_del_table(n);
+	r = nft_try(nl, n, genid);
+	/* Missing already, or somebody came meanwhile: both are fine. */
+	return r < 0 && r != -ENOENT && r != -ERESTART
+		       ? tx_fail(tx, r, "host: delete nftables table %s: %s", t->name, strerror(-r))
+		       : 0;
 }

@@ -92,6 +92,21 @@ int owned_del(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const
 	      void *arg) CHECKED;
 
 /*
+ * Other elements that would get in the way of ours although their keys differ (a range that
+ * holds a port): n keys of a set.  As for a conflict in owned_add(), but what is alive
+ * stays, and a dead owner is deleted altogether.
+ */
+int owned_clash(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owned_change *c,
+		const struct owned_elem *keys, unsigned n) CHECKED;
+
+/*
+ * Deletes the table if it holds no attachment and no chain that ours(chain) does not
+ * know: an administrator's stays.
+ */
+int owned_prune(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
+		bool (*ours)(const char *chain)) CHECKED;
+
+/*
  * For CHECK: tells differs(what, want, have, arg) about every element that is missing or
  * not ours.
  */

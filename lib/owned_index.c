@@ -15,12 +15,13 @@ enum {
 	INDEX_VERSION = 1,
 	HEADER = 25, /* private bytes of chunk 0 before its records */
 	RANGE = 0x80,
+	LOST_CHUNKS = 64,
 };
 
 const char owned_index_set[] = "attachments";
 const enum nft_type owned_index_key[] = { NFT_T_IFNAME, NFT_T_MARK, NFT_T_END };
 
-void owned_network_hash(const char *network, uint8_t ret[OWNED_NETWORK_HASH])
+static void network_hash(const char *network, uint8_t ret[OWNED_NETWORK_HASH])
 {
 	uint8_t hash[SHA512_SIZE];
 
@@ -57,7 +58,7 @@ static void put_header(uint8_t *p, const struct owned_change *c, unsigned chunks
 	p[0] = INDEX_VERSION;
 	p[1] = (uint8_t)(chunks >> 8);
 	p[2] = (uint8_t)chunks;
-	owned_network_hash(c->owner->network, p + 3);
+	network_hash(c->owner->network, p + 3);
 	memcpy(p + 9, &link, sizeof(link));
 	memcpy(p + 13, c->group, strnlen(c->group, HEADER - 13));
 }
@@ -108,6 +109,23 @@ static bool unpack_header(struct owned_index *x)
 	return x->n > 0;
 }
 
+/* All chunks; of a lost header's those that are there. */
+static int read_chunks(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const char *key,
+		       char kind, struct owned_index *x)
+{
+	bool *found = mem_alloc(&tx->mem, x->n * sizeof(*found));
+	unsigned n = 0;
+
+	x->chunks = mem_alloc(&tx->mem, x->n * sizeof(*x->chunks));
+	for (unsigned i = 0; i < x->n; i++)
+		x->chunks[i].key = chunk_key(key, kind, i);
+	TRY(nft_find_elems(tx, nl, t->family, t->name, owned_index_set, x->chunks, found, x->n));
+	while (n < x->n && found[n])
+		n++;
+	x->n = n;
+	return n > 0;
+}
+
 /* Reads the index of a key.  1 = there, 0 = not, or -errno unrecorded. */
 int owned_read_index(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const char *key,
 		     char kind, struct owned_index *x)
@@ -118,14 +136,12 @@ int owned_read_index(struct tx *tx, struct nfnl *nl, const struct owned_table *t
 	*x = (struct owned_index){ .chunks = &first, .n = 1 };
 	found = mem_alloc(&tx->mem, sizeof(*found));
 	TRY(nft_find_elems(tx, nl, t->family, t->name, owned_index_set, &first, found, 1));
-	if (!*found || !unpack_header(x))
+	if (!*found)
 		return 0;
-	x->chunks = mem_alloc(&tx->mem, x->n * sizeof(*x->chunks));
-	found = mem_alloc(&tx->mem, x->n * sizeof(*found));
-	for (unsigned i = 0; i < x->n; i++)
-		x->chunks[i].key = chunk_key(key, kind, i);
-	TRY(nft_find_elems(tx, nl, t->family, t->name, owned_index_set, x->chunks, found, x->n));
-	return found[0];
+	x->lost = !unpack_header(x);
+	if (x->lost)
+		x->n = LOST_CHUNKS;
+	return read_chunks(tx, nl, t, key, kind, x);
 }
 
 /* Appends what the index lists to *elems. */
@@ -155,14 +171,22 @@ void owned_unpack(struct tx *tx, const struct owned_table *t, const struct owned
 	}
 }
 
-bool owned_index_names(const struct nft_elem *e, char kind,
-		       const uint8_t network[OWNED_NETWORK_HASH], char ret_key[IFNAMSIZ])
+bool owned_index_names(const struct nft_elem *e, char kind, const char *network,
+		       char ret_key[IFNAMSIZ])
 {
+	uint8_t hash[OWNED_NETWORK_HASH];
+	size_t n = strlen(network);
 	struct nft_key first;
 
 	memcpy(ret_key, e->key.b, IFNAMSIZ);
 	ret_key[IFNAMSIZ - 1] = '\0';
 	first = chunk_key(ret_key, kind, 0);
-	return memcmp(first.b, e->key.b, first.len) == 0 && e->private_len >= HEADER &&
-	       memcmp(e->private + 3, network, OWNED_NETWORK_HASH) == 0;
+	if (memcmp(first.b, e->key.b, first.len) != 0)
+		return false;
+	network_hash(network, hash);
+	if (e->private_len >= HEADER)
+		return memcmp(e->private + 3, hash, OWNED_NETWORK_HASH) == 0;
+	/* Lost: the comment says "KEY NETWORK/…", too. */
+	return e->comment && strlen(e->comment) > IFNAMSIZ &&
+	       strncmp(e->comment + IFNAMSIZ, network, n) == 0 && e->comment[IFNAMSIZ + n] == '/';
 }

@@ -18,12 +18,11 @@ extern const enum nft_type owned_index_key[];
 struct owned_index {
 	struct nft_elem *chunks;
 	unsigned n;
+	bool lost;     /* there, but without its private bytes */
 	unsigned link; /* ifindex, 0 = unknown */
 	char group[OWNED_GROUP_MAX + 1];
 	uint8_t network[OWNED_NETWORK_HASH];
 };
-
-void owned_network_hash(const char *network, uint8_t ret[OWNED_NETWORK_HASH]);
 
 /* Composes the index elements of a change. */
 struct nft_elem *owned_pack(struct tx *tx, const struct owned_change *c, unsigned *ret_n);
@@ -37,7 +36,7 @@ int owned_read_index(struct tx *tx, struct nfnl *nl, const struct owned_table *t
 		     char kind, struct owned_index *x) CHECKED;
 
 /* If e is the first index element of a key of this kind and network: the key, else false. */
-bool owned_index_names(const struct nft_elem *e, char kind,
-		       const uint8_t network[OWNED_NETWORK_HASH], char ret_key[IFNAMSIZ]);
+bool owned_index_names(const struct nft_elem *e, char kind, const char *network,
+		       char ret_key[IFNAMSIZ]);
 
 #endif

@@ -26,6 +26,8 @@ struct plugin {
 	unsigned flags;
 	const char *about;  /* one line for cplug's own help */
 	const char *oldest; /* oldest protocol version spoken; NULL = 0.1.0 */
+	/* Reads the configuration only, and complains (of an IPAM plugin, before its ADD). */
+	int (*validate)(struct tx *tx, struct call *c);
 	int (*add)(struct tx *tx, struct call *c, struct result *ret);
 	int (*del)(struct tx *tx, struct call *c);
 	int (*check)(struct tx *tx, struct call *c);

@@ -112,7 +112,7 @@ static void note_vlans(struct nlattr *spec, struct vlan_table *t)
 	unsigned first = 0;
 	int left;
 
-	nla_for_each_nested(a, spec, left) {
+	nla_for_each_nested (a, spec, left) {
 		struct bridge_vlan_info *v = nla_data(a);
 
 		if (nla_type(a) != IFLA_BRIDGE_VLAN_INFO || nla_len(a) < (int)sizeof(*v) ||

@@ -15,7 +15,8 @@ struct port {
 };
 
 /* Sets the options of a port that is ours, its alias, and up, in one request. */
-int port_configure(struct tx *tx, struct rt *rt, const struct link *l, const struct port *p) CHECKED;
+int port_configure(struct tx *tx, struct rt *rt, const struct link *l,
+		   const struct port *p) CHECKED;
 
 /* VLAN ids as ranges, first <= last, sorted. */
 struct vlan_range {
@@ -38,14 +39,15 @@ int port_set_vlans(struct tx *tx, struct rt *rt, const struct link *l,
  * Compares a port's VLANs with what port_set_vlans() made.  Returns 1 if they are
  * there, 0 if not (with a text), or a recorded failure.
  */
-int port_check_vlans(struct tx *tx, struct rt *rt, const struct link *l,
-		     const struct port_vlans *v, char *text, size_t size) CHECKED;
+int port_check_vlans(struct tx *tx, struct rt *rt, const struct link *l, const struct port_vlans *v,
+		     char *text, size_t size) CHECKED;
 
 /*
  * Waits until the port forwards (by netlink events, no sleep), at most timeout_ms.
  * Fails with CNI_E_AGAIN, naming the state it is in.
  */
-int port_wait_forwarding(struct tx *tx, struct rt *rt, const struct link *l, int timeout_ms) CHECKED;
+int port_wait_forwarding(struct tx *tx, struct rt *rt, const struct link *l,
+			 int timeout_ms) CHECKED;
 
 /* Has the bridge (by ifindex) a port?  1, 0, or a recorded failure. */
 int port_any(struct tx *tx, struct rt *rt, int bridge) CHECKED;

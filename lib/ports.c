@@ -75,6 +75,8 @@ static struct port_mapping read_mapping(const struct cj *e)
 		cj_wrong(e, "hostPortEnd", "is less than hostPort (%d)", (int)host);
 	if (cont + (end - host) > 65535)
 		cj_wrong(e, "containerPort", "the range would end beyond 65535");
+	/* 0.0.0.0 and :: are any address of their family, as for the reference. */
+	m.family = m.host_ip.family;
 	if (ip_is_any(m.host_ip))
 		m.host_ip.family = 0;
 	return m;
@@ -306,7 +308,8 @@ static struct port_conditions read_conditions(struct tx *tx, const struct cj *co
 
 		if (!iptables_word(&w, word, equal) && !nft_word(&w, word))
 			wrong(&w, word,
-			      "cplug does not know this match; it knows -s -d -i -m mark --mark, and "
+			      "cplug does not know this match; it knows -s -d -i -m mark --mark, "
+			      "and "
 			      "ip/ip6 saddr/daddr, iifname, meta mark, tcp/udp/sctp sport");
 	}
 	return to;
@@ -321,8 +324,9 @@ static void read_backend(const struct cj *conf)
 	if (str_eq(backend, "iptables"))
 		log_info("backend \"iptables\": port mappings are done in nftables all the same");
 	else if (*backend && !str_eq(backend, "nftables"))
-		cj_wrong(conf, "backend", "unrecognized backend \"%.40s\" (leave it out, or say "
-					  "nftables)",
+		cj_wrong(conf, "backend",
+			 "unrecognized backend \"%.40s\" (leave it out, or say "
+			 "nftables)",
 			 backend);
 }
 

@@ -13,11 +13,18 @@
 #include "owned.h"
 
 struct port_mapping {
-	uint8_t proto;		       /* IPPROTO_TCP, _UDP, _SCTP */
-	uint16_t host, host_end;       /* host_end = host for a single port */
-	uint16_t container;	       /* of the first one */
-	struct ip host_ip;	       /* no address = any, of either family */
+	uint8_t proto;           /* IPPROTO_TCP, _UDP, _SCTP */
+	uint16_t host, host_end; /* host_end = host for a single port */
+	uint16_t container;      /* of the first one */
+	struct ip host_ip;       /* no address = any */
+	int family; /* of the host addresses it is published on: AF_INET, AF_INET6, 0 = both */
 };
+
+/* Is it published on addresses of this family? */
+static inline bool port_mapping_on(const struct port_mapping *m, int family)
+{
+	return !m->family || m->family == family;
+}
 
 /* One match of conditionsV4 or conditionsV6. */
 struct port_condition {
@@ -26,9 +33,9 @@ struct port_condition {
 	bool source; /* COND_ADDR, COND_PORT */
 	struct cidr addr;
 	char name[16];
-	uint32_t value, mask;	   /* COND_MARK */
-	uint16_t first, last;	   /* COND_PORT */
-	uint8_t proto;		   /* COND_PORT, COND_L4PROTO */
+	uint32_t value, mask; /* COND_MARK */
+	uint16_t first, last; /* COND_PORT */
+	uint8_t proto;        /* COND_PORT, COND_L4PROTO */
 };
 
 struct port_conditions {
@@ -41,8 +48,8 @@ struct ports {
 	struct port_mapping *maps;
 	unsigned n;
 	bool snat, masq_all;
-	int mark_bit;		 /* -1 = none asked for */
-	const char *mark_chain;	 /* externalSetMarkChain; NULL = none */
+	int mark_bit;           /* -1 = none asked for */
+	const char *mark_chain; /* externalSetMarkChain; NULL = none */
 	struct port_conditions v4, v6;
 	enum owned_conflict on_conflict;
 };

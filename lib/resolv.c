@@ -242,8 +242,8 @@ int resolv_gc(struct tx *tx, const char *network, bool (*valid)(const char *owne
 	int r = 0;
 
 	while (d && (e = readdir(d))) {
-		const char *path = mem_printf(&tx->mem, "%s/%s/resolv.conf", netns_folder,
-					      e->d_name);
+		const char *path =
+			mem_printf(&tx->mem, "%s/%s/resolv.conf", netns_folder, e->d_name);
 		const char *owner = *e->d_name == '.' ? NULL : owner_in(tx, path);
 		size_t n = strlen(network);
 

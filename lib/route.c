@@ -60,6 +60,30 @@ int route_add(struct tx *tx, struct rt *rt, const struct link *l, const struct r
 	return rt_call(tx, rt, &m, "add route %s on %s", CIDR_S(route->dst), l->name);
 }
 
+int route_local(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip, bool on)
+{
+	struct rt_msg m;
+	struct rtmsg *h = rt_new(&m, on ? RTM_NEWROUTE : RTM_DELROUTE,
+				 on ? NLM_F_CREATE | NLM_F_APPEND : 0, sizeof(*h));
+	int r;
+
+	h->rtm_family = (uint8_t)ip.family;
+	h->rtm_dst_len = (uint8_t)ip_bits(ip);
+	h->rtm_table = RT_TABLE_LOCAL;
+	h->rtm_protocol = RTPROT_BOOT;
+	h->rtm_scope = RT_SCOPE_HOST;
+	h->rtm_type = RTN_LOCAL;
+	rt_put_ip(&m, RTA_DST, ip);
+	rt_put_u32(&m, RTA_OIF, (uint32_t)l->index);
+	rt_put_u32(&m, RTA_PRIORITY, 1024);
+	r = rt_try(rt, &m);
+	if (r == -EEXIST || (!on && (r == -ESRCH || r == -ENODEV)))
+		return 0;
+	return r < 0 ? rt_refused(tx, rt, r, "%s local route %s on %s", on ? "add" : "delete",
+				  IP_S(ip), l->name)
+		     : 0;
+}
+
 /* ---- reading ------------------------------------------------------------ */
 
 struct seen_route {

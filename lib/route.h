@@ -29,6 +29,12 @@ int route_find(struct tx *tx, struct rt *rt, const struct link *l,
  */
 int route_to(struct tx *tx, struct rt *rt, struct ip ip, int *ret_index) CHECKED;
 
+/*
+ * Ensures, or takes away, a local route to ip through a link, behind the one that lo has
+ * (metric 1024, table local).
+ */
+int route_local(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip, bool on) CHECKED;
+
 /* The least MTU of the links of this namespace's default routes; 0 = there are none. */
 int route_default_mtu(struct tx *tx, struct rt *rt, int *ret_mtu) CHECKED;
 

@@ -168,8 +168,9 @@ static int check_chain(struct tx *tx, struct nfnl *nl, const char *chain, unsign
 	if (r < 0)
 		return tx_fail(tx, r, "host: count the rules of chain %s: %s", chain, strerror(-r));
 	if (have < want)
-		differs(tx, mem_printf(&tx->mem, "chain %s of nftables table bridge %s", chain,
-				       table.name),
+		differs(tx,
+			mem_printf(&tx->mem, "chain %s of nftables table bridge %s", chain,
+				   table.name),
 			mem_printf(&tx->mem, "%u rules", want), mem_printf(&tx->mem, "%u", have));
 	return 0;
 }
@@ -185,8 +186,17 @@ int spoof_check(struct tx *tx, struct nfnl *nl, const struct spoof *s,
 	return check_chain(tx, nl, s->strict ? "strict" : "mac", s->strict ? 9 : 1, differs);
 }
 
-int spoof_gc(struct tx *tx, struct nfnl *nl, const char *network,
-	     const struct owned_valid *valid)
+int spoof_gc(struct tx *tx, struct nfnl *nl, const char *network, const struct owned_valid *valid)
 {
 	return owned_gc(tx, nl, &table, network, KIND, valid, NULL, NULL);
+}
+
+static bool chain_is_ours(const char *chain)
+{
+	return str_eq(chain, "prerouting") || str_eq(chain, "mac") || str_eq(chain, "strict");
+}
+
+int spoof_prune(struct tx *tx, struct nfnl *nl)
+{
+	return owned_prune(tx, nl, &table, chain_is_ours);
 }

@@ -13,7 +13,7 @@
 struct spoof {
 	const struct owner *owner;
 	const struct link *port; /* the host end; its name and index */
-	struct mac mac;		 /* of the container's interface */
+	struct mac mac;          /* of the container's interface */
 	bool strict;
 	const struct cidr *ips; /* of the container, for strict */
 	unsigned n_ips;
@@ -26,5 +26,8 @@ int spoof_check(struct tx *tx, struct nfnl *nl, const struct spoof *s,
 				const char *have)) CHECKED;
 int spoof_gc(struct tx *tx, struct nfnl *nl, const char *network,
 	     const struct owned_valid *valid) CHECKED;
+
+/* Deletes the table if nothing is left in it but the skeleton. */
+int spoof_prune(struct tx *tx, struct nfnl *nl) CHECKED;
 
 #endif

@@ -190,6 +190,7 @@ static int add(struct tx *tx, struct call *c, struct result *res)
 	struct bridge_work *w = mem_alloc(&tx->mem, sizeof(*w));
 
 	TRY(bridge_read_conf(tx, c, &w->cf));
+	TRY(ipam_validate(tx, c));
 	bridge_own(tx, c, w);
 	TRY(bridge_ensure(tx, c, w));
 	TRY(veth_add(tx, c, w));

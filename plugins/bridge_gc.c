@@ -88,7 +88,7 @@ static int gc_shared(struct tx *tx, struct call *c, struct nfnl *nl)
 		if (!used)
 			TRY(link_del(tx, &c->host, br.name));
 	}
-	return nat_prune(tx, nl);
+	return also(spoof_prune(tx, nl), nat_prune(tx, nl));
 }
 
 int bridge_gc(struct tx *tx, struct call *c)

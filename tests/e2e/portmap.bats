@@ -5,7 +5,7 @@ load lib
 
 BRIDGE='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,"hairpinMode":true,
 	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00:1::/64"}]]}}'
-BRIDGE2='{"cniVersion":"1.0.0","name":"net2","type":"bridge","bridge":"br2","isGateway":true,"hairpinMode":true,
+BRIDGE2='{"cniVersion":"1.0.0","name":"net2","type":"bridge","bridge":"br2","isDefaultGateway":true,"hairpinMode":true,
 	"ipam":{"type":"host-local","subnet":"10.2.0.0/24"}}'
 PORTMAP='{"cniVersion":"1.0.0","name":"net1","type":"portmap","capabilities":{"portMappings":true}}'
 WEB='[{"hostPort":8080,"containerPort":80,"protocol":"tcp"}]'

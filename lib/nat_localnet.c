@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * nat_localnet.c - the host's loopback reaches published ports, while there are any
+ *
+ * A connection to 127.0.0.1:8080 is redirected to the container with the source
+ * 127.0.0.1, and masqueraded on its way out.  For IPv4 the kernel routes such packets
+ * only with route_localnet on the bridge.  For IPv6 it routes them out anyway, but takes
+ * the answer, turned back to ::1, only on a link that has a local route to ::1: so the
+ * bridge gets one, behind lo's own.  (Not with bridge-nf-call-ip6tables: there the answer
+ * is turned back before the bridge receives it, and the kernel drops ::1 from a wire.
+ * That is also why this opens nothing to the outside; for IPv4 the chain `guard` sees
+ * to that.)
+ *
+ * Either is on while any container behind the link is published.  The chains
+ * snat4/DEV/… and snat6/DEV/… are the reference count: every published container's map
+ * element refers to one of them.
+ */
+#include <netinet/in.h>
+
+#include <linux/netfilter.h>
+#include <stdio.h>
+
+#include "log.h"
+#include "nat_impl.h"
+#include "route.h"
+#include "sysctl.h"
+
+int nat_reach_dev(struct tx *tx, struct rt *host, const struct nat *n, const char **ret)
+{
+	struct ip to = ip_set(n->to4.ip) ? n->to4.ip : n->to6.ip;
+	struct link l;
+	int index = 0, r;
+
+	*ret = n->dev ? n->dev : "none";
+	if (n->dev || !n->ports || !ip_set(to))
+		return 0;
+	TRY(route_to(tx, host, to, &index));
+	TRY(r = index ? link_find_index(tx, host, index, &l) : 0);
+	if (r && !(l.flags & IFF_LOOPBACK))
+		*ret = mem_str(&tx->mem, l.name);
+	return 0;
+}
+
+bool nat_localnet_of(const char *chain, struct nat_localnet *ret)
+{
+	size_t n;
+
+	if (!chain || (!str_starts(chain, "snat4/") && !str_starts(chain, "snat6/")))
+		return false;
+	n = strcspn(chain + 6, "/");
+	if (!n || n >= sizeof(ret->dev))
+		return false;
+	ret->family = chain[4] == '6' ? AF_INET6 : AF_INET;
+	snprintf(ret->dev, sizeof(ret->dev), "%.*s", (int)n, chain + 6);
+	return true;
+}
+
+static int set_six(struct tx *tx, struct rt *host, const char *dev, bool on)
+{
+	struct ip loopback;
+	struct link l;
+	int there;
+
+	ip_parse("::1", &loopback);
+	TRY(there = link_find(tx, host, dev, &l));
+	return there ? route_local(tx, host, &l, loopback, on) : 0;
+}
+
+static int set(struct tx *tx, struct rt *host, const struct nat_localnet *l, bool on)
+{
+	struct sysctl s = sysctl_conf(AF_INET, l->dev, "route_localnet", on ? "1" : "0");
+
+	return l->family == AF_INET6 ? set_six(tx, host, l->dev, on)
+				     : sysctl_ensure(tx, NULL, &s, 1, NULL);
+}
+
+int nat_localnet_add(struct tx *tx, struct rt *host, const struct owned_change *c)
+{
+	for (unsigned i = 0; i < c->n; i++) {
+		struct nat_localnet l;
+
+		if (nat_localnet_of(c->elems[i].e.chain, &l) && !str_eq(l.dev, "none"))
+			TRY(set(tx, host, &l, true));
+	}
+	return 0;
+}
+
+struct users {
+	const struct nat_localnet *of;
+	bool any;
+};
+
+static int count_users(const char *chain, unsigned use, void *arg)
+{
+	struct users *u = arg;
+	struct nat_localnet l;
+
+	if (!chain)
+		u->any = false;
+	else if (use > SNAT_RULES && nat_localnet_of(chain, &l) && l.family == u->of->family &&
+		 str_eq(l.dev, u->of->dev))
+		u->any = true;
+	return 0;
+}
+
+static int used(struct tx *tx, struct nfnl *nl, const struct nat_localnet *l, bool *ret)
+{
+	struct users u = { .of = l };
+	int r = nft_each_chain(nl, NFPROTO_INET, nat_table.name, count_users, &u);
+
+	*ret = u.any;
+	return r < 0 ? tx_fail(tx, r, "host: list chains of table %s: %s", nat_table.name,
+			       strerror(-r))
+		     : 0;
+}
+
+/*
+ * Off with the last user.  A concurrent ADD commits its element and then switches on;
+ * we switch off and then look again: whoever comes last sees the other.
+ */
+int nat_localnet_release(struct tx *tx, struct nfnl *nl, struct rt *host,
+			 const struct nat_localnet *l)
+{
+	bool any;
+
+	TRY(used(tx, nl, l, &any));
+	if (any)
+		return 0;
+	TRY(set(tx, host, l, false));
+	TRY(used(tx, nl, l, &any));
+	return any ? set(tx, host, l, true) : 0;
+}
