@@ -276,12 +276,12 @@ struct mnl_nlmsg_batch {
 	size_t limit, used;
 };
 
-struct mnl_nlmsg_batch *mnl_nlmsg_batch_start(void *buf, size_t limit)
+struct mnl_nlmsg_batch *mnl_nlmsg_batch_start(void *buf, size_t bufsiz)
 {
 	struct mnl_nlmsg_batch *b = malloc(sizeof(*b));
 
 	if (b)
-		*b = (struct mnl_nlmsg_batch){ .buf = buf, .limit = limit };
+		*b = (struct mnl_nlmsg_batch){ .buf = buf, .limit = bufsiz };
 	return b;
 }
 
@@ -378,18 +378,18 @@ unsigned int mnl_socket_get_portid(const struct mnl_socket *nl)
 	return nl->addr.nl_pid;
 }
 
-ssize_t mnl_socket_sendto(const struct mnl_socket *nl, const void *buf, size_t size)
+ssize_t mnl_socket_sendto(const struct mnl_socket *nl, const void *req, size_t siz)
 {
 	static const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 
-	return sendto(nl->fd, buf, size, 0, (const struct sockaddr *)&kernel, sizeof(kernel));
+	return sendto(nl->fd, req, siz, 0, (const struct sockaddr *)&kernel, sizeof(kernel));
 }
 
 /* A datagram that is cut, or not from netlink, is an error. */
-ssize_t mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf, size_t size)
+ssize_t mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf, size_t siz)
 {
 	struct sockaddr_nl from;
-	struct iovec iov = { .iov_base = buf, .iov_len = size };
+	struct iovec iov = { .iov_base = buf, .iov_len = siz };
 	struct msghdr msg = {
 		.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1
 	};
@@ -434,14 +434,14 @@ static int deliver(const struct nlmsghdr *nlh, unsigned int seq, unsigned int po
 	return nlh->nlmsg_type == NLMSG_DONE ? MNL_CB_STOP : MNL_CB_OK;
 }
 
-int mnl_cb_run(const void *buf, size_t size, unsigned int seq, unsigned int portid, mnl_cb_t cb,
-	       void *data)
+int mnl_cb_run(const void *buf, size_t numbytes, unsigned int seq, unsigned int portid,
+	       mnl_cb_t cb_data, void *data)
 {
 	const struct nlmsghdr *nlh = at(buf, 0);
-	int len = (int)size, r = MNL_CB_OK;
+	int len = (int)numbytes, r = MNL_CB_OK;
 
 	while (r > MNL_CB_STOP && mnl_nlmsg_ok(nlh, len)) {
-		r = deliver(nlh, seq, portid, cb, data);
+		r = deliver(nlh, seq, portid, cb_data, data);
 		nlh = mnl_nlmsg_next(nlh, &len);
 	}
 	return r;

@@ -143,6 +143,18 @@ published_udp() {
 @test "traffic: UDP through a published port, from everywhere (bridge)" { published_udp bridge; }
 @test "traffic: UDP through a published port, from everywhere (portmap)" { published_udp portmap; }
 
+published_to_localhost6() {
+	up "$1" c1
+	tcp_answer c1 80 web
+	udp_answer c1 53 names
+	answers - tcp 8080 ::1
+	answers - udp 5353 ::1
+	down "$1" c1
+	ask_in_vain - tcp ::1 8080
+}
+@test "traffic: a published port at ::1 (bridge)" { published_to_localhost6 bridge; }
+@test "traffic: a published port at ::1 (portmap)" { published_to_localhost6 portmap; }
+
 # With br_netfilter on, a bridged packet passes the firewall, and the way back from
 # a container to itself leads through the port it came from.
 hairpin() {

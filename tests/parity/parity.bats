@@ -35,12 +35,12 @@ normal() {
 
 # What a container and the host's IP stack look like: links, addresses, routes,
 # rules, forwarding.  Not compared: how packets are filtered (nftables here,
-# iptables there), and what we do on top (aliases, no DAD).
+# iptables there), and what we do on top (aliases, no DAD, published ports at ::1).
 effects() {
 	snapshot | grep -E ': (address|route|rule.|neighbour|link) |sysctl net/(ipv4/ip_forward|ipv6/conf/all/forwarding):' |
 		sed -E 's/ nodad true//; s/ protocol (boot|static|kernel)//; s/ ifalias .* kind/ kind/
 			s/veth[0-9a-f]+/VETH/g; s/([0-9a-f]{2}:){5}[0-9a-f]{2}/MAC/g; s/ promiscuity [0-9]+//' |
-		grep -v ' anycast \|local fd00.* dev br' | LC_ALL=C sort -u
+		grep -v ' anycast \|local fd00.* dev br\|local ::1 dev br' | LC_ALL=C sort -u
 }
 
 # The sysctls that the reference switches on in a container.
