@@ -238,7 +238,7 @@ static int undo_link(struct tx *tx, void *arg)
 /* The kernel says EEXIST for either end: find out which. */
 static int who_is_there(struct tx *tx, struct rt *host, struct rt *cont, const struct link_veth *v)
 {
-	struct link l;
+	struct link l = { .index = 0 };
 	int there;
 
 	TRY(there = link_find(tx, cont, v->cont_name, &l));

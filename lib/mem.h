@@ -38,7 +38,8 @@ char *mem_str(struct mem *m, const char *s);
 
 /* A formatted string. */
 char *mem_printf(struct mem *m, const char *fmt, ...) PRINTF(2, 3) __attribute__((returns_nonnull));
-char *mem_vprintf(struct mem *m, const char *fmt, va_list ap) __attribute__((returns_nonnull));
+char *mem_vprintf(struct mem *m, const char *fmt, va_list ap) PRINTF(2, 0)
+	__attribute__((returns_nonnull));
 
 /*
  * Room for one more element of an array of n elements of size bytes each that

@@ -75,7 +75,7 @@ struct nat_aftermath {
 	struct nat_localnet *users;
 	unsigned n_users;
 };
-void nat_note(const struct nft_elem *e, unsigned set, void *aftermath);
+void nat_note(const struct nft_elem *e, unsigned set, void *arg);
 int nat_settle(struct tx *tx, struct nfnl *nl, struct rt *host, struct nat_aftermath *a) CHECKED;
 
 #endif

@@ -180,7 +180,8 @@ static void say_condition(struct nft *n, const struct port_condition *c)
 static void say_hook(struct nft *n, const char *hook, unsigned number, const char *group,
 		     const struct ports *p)
 {
-	const struct port_conditions *both[] = { p ? &p->v4 : NULL, p ? &p->v6 : NULL };
+	static const struct port_conditions none = { .n = 0 };
+	const struct port_conditions *both[] = { p ? &p->v4 : &none, p ? &p->v6 : &none };
 	static const uint8_t families[] = { NFPROTO_IPV4, NFPROTO_IPV6 };
 	char chain[40], target[40];
 

@@ -63,34 +63,41 @@ static void put_header(uint8_t *p, const struct owned_change *c, unsigned chunks
 	memcpy(p + 13, c->group, strnlen(c->group, HEADER - 13));
 }
 
+static uint8_t *new_chunk(struct tx *tx, const struct owned_change *c, struct nft_elem **chunks,
+			  unsigned *n)
+{
+	uint8_t *bytes = mem_alloc(&tx->mem, NFT_PRIVATE_MAX);
+
+	*chunks = mem_grow(&tx->mem, *chunks, *n, sizeof(**chunks));
+	(*chunks)[*n] = (struct nft_elem){
+		.key = chunk_key(c->owner->key.s, c->kind, *n),
+		.comment = c->owner->comment,
+		.private = bytes,
+	};
+	++*n;
+	return bytes;
+}
+
 /* Composes the index elements of a change. */
 struct nft_elem *owned_pack(struct tx *tx, const struct owned_change *c, unsigned *ret_n)
 {
 	struct nft_elem *chunks = NULL;
-	unsigned n = 0, at = NFT_PRIVATE_MAX;
-	uint8_t *bytes = NULL, *first = NULL;
+	unsigned n = 0, at = HEADER;
+	uint8_t *first = new_chunk(tx, c, &chunks, &n), *bytes = first;
 
-	for (unsigned i = 0; i <= c->n; i++) {
-		const struct owned_elem *e = i < c->n ? &c->elems[i] : NULL;
+	for (unsigned i = 0; i < c->n; i++) {
+		const struct owned_elem *e = &c->elems[i];
 
-		if (e ? e->skipped : n > 0)
+		if (e->skipped)
 			continue;
-		if (!e || at + record_size(e) > NFT_PRIVATE_MAX) {
-			chunks = mem_grow(&tx->mem, chunks, n, sizeof(*chunks));
-			bytes = mem_alloc(&tx->mem, NFT_PRIVATE_MAX);
-			first = n ? first : bytes;
-			at = n ? 0 : HEADER;
-			chunks[n] = (struct nft_elem){
-				.key = chunk_key(c->owner->key.s, c->kind, n),
-				.comment = c->owner->comment,
-				.private = bytes,
-			};
-			n++;
+		if (at + record_size(e) > NFT_PRIVATE_MAX) {
+			chunks[n - 1].private_len = at;
+			bytes = new_chunk(tx, c, &chunks, &n);
+			at = 0;
 		}
-		if (e)
-			at += put_record(bytes + at, e);
-		chunks[n - 1].private_len = at;
+		at += put_record(bytes + at, e);
 	}
+	chunks[n - 1].private_len = at;
 	put_header(first, c, n);
 	*ret_n = n;
 	return chunks;

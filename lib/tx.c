@@ -53,7 +53,8 @@ static void detail(struct tx *tx, const char *text)
 	snprintf(tx->details + n, sizeof(tx->details) - n, "%s%s", n ? "; " : "", text);
 }
 
-static int fail(struct tx *tx, enum cni_code code, int err, const char *fmt, va_list ap)
+static PRINTF(4, 0) int fail(struct tx *tx, enum cni_code code, int err, const char *fmt,
+			     va_list ap)
 {
 	char text[sizeof(tx->msg)];
 

@@ -36,6 +36,6 @@ struct bridge_conf {
 };
 
 /* Reads all keys, and fails with all mistakes at once. */
-int bridge_read_conf(struct tx *tx, const struct call *c, struct bridge_conf *ret) CHECKED;
+int bridge_read_conf(struct tx *tx, const struct call *c, struct bridge_conf *cf) CHECKED;
 
 #endif
