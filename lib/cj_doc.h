@@ -36,7 +36,7 @@ bool doc_was_seen(const struct cj_doc *d, const char *key);
 bool doc_listens(struct cj_doc *d);
 
 /* Adds "path: text" unless it has been said. */
-void doc_complain(struct cj_doc *d, const char *path, const char *fmt, va_list ap);
+void doc_complain(struct cj_doc *d, const char *path, const char *fmt, va_list ap) PRINTF(3, 0);
 
 /* Fails with all complaints and forgets them; 0 if there are none. */
 int doc_fail(struct tx *tx, struct cj_doc *d, enum cni_code code) CHECKED;
