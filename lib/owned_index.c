@@ -9,7 +9,7 @@
  *	number n: records…
  *	record:   set (| RANGE), key, [end of the range]
  */
-#include "owned_index.h"
+#include "owned_impl.h"
 
 enum {
 	INDEX_VERSION = 1,

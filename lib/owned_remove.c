@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * owned_remove.c - taking elements away: DEL, GC, a dead owner's, an empty table
+ *
+ * Deleting looks first and is bound to the generation it saw: what has another owner
+ * by now is left alone.
+ */
+#include "log.h"
+#include "owned_impl.h"
+
+/* ---- deleting ----------------------------------------------------------- */
+
+struct removal {
+	const struct owned_table *t;
+	const char *key, *comment;
+	char kind;
+	struct owned_elem *elems;
+	struct nft_elem *there;
+	bool *found;
+	unsigned n;
+};
+
+/* Collects the elements of one set that carry the comment. */
+struct by_comment {
+	struct tx *tx;
+	struct removal *d;
+	unsigned set, from;
+};
+
+static int note_by_comment(const struct nft_elem *e, void *arg)
+{
+	struct by_comment *b = arg;
+	struct removal *d = b->d;
+
+	if (!e) {
+		d->n = b->from;
+		return 0;
+	}
+	if (!owned_is_ours(e, d->comment))
+		return 0;
+	d->elems = mem_grow(&b->tx->mem, d->elems, d->n, sizeof(*d->elems));
+	d->elems[d->n++] = (struct owned_elem){
+		.set = b->set,
+		.e = { .key = e->key, .key_end = e->key_end },
+	};
+	return 0;
+}
+
+/*
+ * A ruleset that was saved and loaded as text has lost the index's private bytes, but not
+ * the comments: the long way then, through all elements.
+ */
+static int search_by_comment(struct tx *tx, struct nfnl *nl, struct removal *d)
+{
+	for (unsigned s = 0; s < d->t->n_sets; s++) {
+		struct by_comment b = { tx, d, s, d->n };
+
+		TRY(nft_each_elem(nl, d->t->family, d->t->name, d->t->sets[s].name, note_by_comment,
+				  &b));
+	}
+	return 0;
+}
+
+/* One attempt: 0 = done or nothing there, -ERESTART = again, or -errno unrecorded. */
+static int remove_once(struct tx *tx, struct nfnl *nl, struct removal *d)
+{
+	struct nft *n = nft_new(tx, d->t->family, d->t->name);
+	struct owned_index x;
+	uint32_t genid;
+	int r;
+
+	d->elems = NULL;
+	d->n = 0;
+	TRY(nft_genid(nl, &genid));
+	TRY(r = owned_read_index(tx, nl, d->t, d->key, d->kind, &x));
+	if (!r || (d->comment && !owned_is_ours(&x.chunks[0], d->comment)))
+		return 0;
+	d->comment = mem_str(&tx->mem, x.chunks[0].comment);
+	if (x.lost)
+		TRY(search_by_comment(tx, nl, d));
+	else
+		owned_unpack(tx, d->t, &x, &d->elems, &d->n);
+	d->there = mem_alloc(&tx->mem, (d->n + 1) * sizeof(*d->there));
+	d->found = mem_alloc(&tx->mem, d->n + 1);
+	TRY(owned_look(tx, nl, d->t, x.group, d->elems, d->n, d->there, d->found));
+	for (unsigned i = 0; i < d->n; i++) {
+		d->found[i] = d->found[i] && owned_is_ours(&d->there[i], d->comment);
+		if (d->found[i])
+			nft_del_elem(n, owned_set_name(tx, &d->t->sets[d->elems[i].set], x.group),
+				     &d->there[i]);
+	}
+	for (unsigned i = 0; i < x.n; i++)
+		nft_del_elem(n, owned_index_set, &x.chunks[i]);
+	r = nft_try(nl, n, genid);
+	/* Gone meanwhile, or a chunk that never was: look again. */
+	return r == -ENOENT ? -ERESTART : r;
+}
+
+static int remove_all(struct tx *tx, struct nfnl *nl, struct removal *d,
+		      void (*each)(const struct nft_elem *e, unsigned set, void *arg), void *arg)
+{
+	int r = -ERESTART;
+
+	for (unsigned tries = 0; r == -ERESTART && tries < OWNED_TRIES; tries++) {
+		TRY(tx_interrupted(tx));
+		r = remove_once(tx, nl, d);
+	}
+	if (r == -EPROTONOSUPPORT || r == -EAFNOSUPPORT || r == -EOPNOTSUPP)
+		return 0; /* no nf_tables, nothing in it */
+	if (r < 0)
+		return tx_fail(tx, r, "host: delete elements of nftables table %s: %s%s%s%s",
+			       d->t->name, strerror(-r), *nl->why ? " (" : "", nl->why,
+			       *nl->why ? ")" : "");
+	for (unsigned i = 0; i < d->n; i++)
+		if (each && d->found[i])
+			each(&d->there[i], d->elems[i].set, arg);
+	if (d->n)
+		log_step("host: %u elements deleted from nftables table %s", d->n, d->t->name);
+	return 0;
+}
+
+int owned_del(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const struct owner *o,
+	      char kind, void (*each)(const struct nft_elem *e, unsigned set, void *arg), void *arg)
+{
+	struct removal d = { .t = t, .key = o->key.s, .comment = o->comment, .kind = kind };
+
+	return remove_all(tx, nl, &d, each, arg);
+}
+
+/* Everything of a dead owner. */
+int owned_bury(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const char *comment)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < strlen(owned_kinds); i++) {
+		struct removal d = {
+			.t = t,
+			.key = mem_printf(&tx->mem, "%.*s", OWNED_KEY_LEN, comment),
+			.comment = comment,
+			.kind = owned_kinds[i],
+		};
+
+		r = also(r, remove_all(tx, nl, &d, NULL, NULL));
+	}
+	return r;
+}
+
+/* ---- collecting ---------------------------------------------------------- */
+
+struct stale {
+	struct tx *tx;
+	const char *network;
+	char kind;
+	const struct owned_valid *valid;
+	char (*keys)[IFNAMSIZ];
+	unsigned n;
+};
+
+static bool is_valid(const struct owned_valid *v, const char *key)
+{
+	for (unsigned i = 0; i < v->n; i++)
+		if (str_eq(v->keys[i].s, key))
+			return true;
+	return false;
+}
+
+static int note_stale(const struct nft_elem *e, void *arg)
+{
+	struct stale *s = arg;
+	char key[IFNAMSIZ];
+
+	if (!e) {
+		s->n = 0;
+		s->keys = NULL;
+		return 0;
+	}
+	if (!owned_index_names(e, s->kind, s->network, key) || is_valid(s->valid, key))
+		return 0;
+	s->keys = mem_grow(&s->tx->mem, s->keys, s->n, sizeof(*s->keys));
+	memcpy(s->keys[s->n++], key, sizeof(key));
+	return 0;
+}
+
+int owned_gc(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const char *network,
+	     char kind, const struct owned_valid *valid,
+	     void (*each)(const struct nft_elem *e, unsigned set, void *arg), void *arg)
+{
+	struct stale s = { .tx = tx, .network = network, .kind = kind, .valid = valid };
+	int r;
+
+	r = nft_each_elem(nl, t->family, t->name, owned_index_set, note_stale, &s);
+	if (r < 0)
+		return tx_fail(tx, r, "host: list the index of table %s: %s", t->name,
+			       strerror(-r));
+	for (unsigned i = 0; i < s.n; i++) {
+		struct removal d = { .t = t, .key = s.keys[i], .kind = kind };
+
+		r = also(r, remove_all(tx, nl, &d, each, arg));
+	}
+	return r;
+}
+
+/* ---- the table itself --------------------------------------------------- */
+
+static int any_elem(const struct nft_elem *e, void *arg)
+{
+	bool *any = arg;
+
+	*any = e != NULL;
+	return *any;
+}
+
+struct strangers {
+	bool (*ours)(const char *chain);
+	bool any;
+};
+
+static int note_stranger(const char *chain, unsigned use UNUSED, void *arg)
+{
+	struct strangers *s = arg;
+
+	s->any = chain && (s->any || !s->ours(chain));
+	return 0;
+}
+
+int owned_prune(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
+		bool (*ours)(const char *chain))
+{
+	struct strangers s = { .ours = ours };
+	struct nft *n = nft_new(tx, t->family, t->name);
+	uint32_t genid = 0;
+	bool any = false;
+	int r;
+
+	if (nft_genid(nl, &genid) < 0)
+		return 0;
+	r = nft_each_elem(nl, t->family, t->name, owned_index_set, any_elem, &any);
+	r = also(r, nft_each_chain(nl, t->family, t->name, note_stranger, &s));
+	if (r < 0 || any || s.any)
+		return 0;
+	nft_del_table(n);
+	r = nft_try(nl, n, genid);
+	/* Missing already, or somebody came meanwhile: both are fine. */
+	return r < 0 && r != -ENOENT && r != -ERESTART
+		       ? tx_fail(tx, r, "host: delete nftables table %s: %s", t->name, strerror(-r))
+		       : 0;
+}
