@@ -205,6 +205,27 @@ static int add(struct tx *tx, struct call *c, struct result *res)
 /* ---- DEL ---------------------------------------------------------------- */
 
 /*
+ * Ours by its alias; or, of an ADD that was killed before it set one, by the derived
+ * name.  A chosen name (hostIfName) may be anybody's.
+ */
+static bool host_end_is_ours(const struct bridge_work *w, const struct link *l, const char *mark)
+{
+	return str_eq(l->alias, mark) || (!*l->alias && !w->cf.host_ifname);
+}
+
+/* Another network's attachment may have the interface's name: our ADD failed for it. */
+static int cont_end_is_foreign(struct tx *tx, struct call *c, const struct link *eth,
+			       const char *mark)
+{
+	struct link l;
+	int there;
+
+	TRY(there = link_find_index(tx, &c->host, eth->peer, &l));
+	return there && l.peer == eth->index && str_starts(l.alias, "cplug ") &&
+	       !str_eq(l.alias, mark);
+}
+
+/*
  * From the host side by the derived name; an attachment that the reference made has a
  * random one, so its end in the container is looked for as well.
  */
@@ -212,15 +233,18 @@ static int link_remove(struct tx *tx, struct call *c, struct bridge_work *w)
 {
 	const char *mark = bridge_alias(tx, c, c->id, c->ifname);
 	struct link l;
-	int there;
+	int r;
 
-	TRY(there = link_find(tx, &c->host, bridge_host_name(w), &l));
-	if (there && (!*l.alias || str_eq(l.alias, mark)))
+	TRY(r = link_find(tx, &c->host, bridge_host_name(w), &l));
+	if (r && host_end_is_ours(w, &l, mark))
 		return link_del(tx, &c->host, l.name);
 	if (!rt_is_open(&c->cont))
 		return 0;
-	TRY(there = link_find(tx, &c->cont, c->ifname, &l));
-	return there && str_eq(l.kind, "veth") ? link_del(tx, &c->cont, c->ifname) : 0;
+	TRY(r = link_find(tx, &c->cont, c->ifname, &l));
+	if (!r || !str_eq(l.kind, "veth"))
+		return 0;
+	TRY(r = cont_end_is_foreign(tx, c, &l, mark));
+	return r ? 0 : link_del(tx, &c->cont, c->ifname);
 }
 
 /* The namespace's path: as given, or as it was at ADD. */

@@ -426,6 +426,23 @@ conf() {
 	assert_same_snapshot
 }
 
+@test "bridge: DEL after a failed ADD leaves what made it fail" {
+	local other
+
+	other=$(conf '.name = "other" | .bridge = "br9" | .ipam.ranges = [[{"subnet": "10.9.0.0/24"}]]')
+	new_netns c1 c2
+	ip link add somebodys type veth peer name peer netns c2
+	add bridge "$CONF"
+	cni ADD bridge "$other"
+	failed 101 'eth0'
+	cni ADD bridge "$(with "$other" '.hostIfName = "somebodys"')" c2
+	failed 102 'somebodys'
+	remember
+	del bridge "$other"
+	del bridge "$(with "$other" '.hostIfName = "somebodys"')" c2
+	assert_same_snapshot
+}
+
 @test "bridge: IPv6 addresses are usable at once; enabledad is heard" {
 	new_netns c1 c2
 	add bridge "$DUAL"
