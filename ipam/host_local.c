@@ -7,7 +7,6 @@
  * or compared: DEL and GC go by whom a lease is for, and work whatever has become of the
  * configuration.
  */
-#include <sys/stat.h>
 #include <time.h>
 
 #include "../plugins/plugins.h"
@@ -18,18 +17,13 @@
 /* ---- ADD ---- */
 
 /* What will tell whether the container still lives. */
-static struct lease_life life_of(const struct call *c)
+static struct lease_life life_of(struct tx *tx, const struct call *c)
 {
 	struct lease_life l = { .boot = index_boot_id(), .time = (uint64_t)time(NULL) };
-	struct stat own, st;
 
 	if (c->cont_ns.fd >= 0) {
-		l.dev = c->cont_ns.dev;
 		l.ino = c->cont_ns.ino;
-	} else if (stat("/proc/self/ns/net", &own) == 0 && stat(c->netns_path, &st) == 0 &&
-		   st.st_dev == own.st_dev) {
-		l.dev = st.st_dev;
-		l.ino = st.st_ino;
+		l.cookie = netns_cookie(tx, &c->cont_ns);
 	}
 	return l;
 }
@@ -97,14 +91,23 @@ static int claim_any(struct tx *tx, struct store *st, const struct pool_set *s, 
 	int r;
 
 	TRY(store_find(tx, st, lessee.id, &leases, &n));
-	for (unsigned i = 0; i < n; i++)
-		if (is_of(&leases[i], &lessee) && pool_find(s, leases[i].ip))
+	for (unsigned i = 0; i < n; i++) {
+		if (!is_of(&leases[i], &lessee) || !pool_find(s, leases[i].ip))
+			continue;
+		/* The same container again, after its namespace, or the machine, died. */
+		if (!store_is_dead(tx, st, &leases[i]))
 			return tx_fail_as(tx, CPLUG_E_ADDRESS, -EEXIST,
 					  "failed to allocate for range %u: %s has been allocated "
 					  "to %s, duplicate allocation is not allowed (DEL frees "
 					  "it)",
 					  set, IP_S(leases[i].ip), lessee.id);
+		TRY(store_release(tx, st, &leases[i]));
+	}
 	r = store_claim_next(tx, st, s, lessee, set, life, ret);
+	if (r == -EADDRNOTAVAIL) {
+		TRY(store_reclaim(tx, st, &n));
+		r = n ? store_claim_next(tx, st, s, lessee, set, life, ret) : r;
+	}
 	if (r != -EADDRNOTAVAIL)
 		return r;
 	tx_detail(tx,
@@ -140,7 +143,7 @@ static int add(struct tx *tx, struct call *c, struct result *ret)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
 	struct lessee lessee = { c->id, c->ifname };
-	struct lease_life life = life_of(c);
+	struct lease_life life = life_of(tx, c);
 	struct wish **by_set;
 	struct local_conf cf;
 

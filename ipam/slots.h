@@ -20,9 +20,9 @@ enum { SLOTS_PER_PAGE = 64, SLOTS_PAGE = 4096, SLOTS_MIN = SLOTS_PER_PAGE, SLOTS
 
 /* What tells later whether the owner of a lease can still be alive; 0 = not known. */
 struct lease_life {
-	uint64_t boot;     /* hash of the boot id */
-	uint64_t dev, ino; /* of the network namespace */
-	uint64_t time;     /* of the lease, seconds since 1970 */
+	uint64_t boot;        /* hash of the boot id */
+	uint64_t cookie, ino; /* of the network namespace */
+	uint64_t time;        /* of the lease, seconds since 1970 */
 };
 
 struct slot {

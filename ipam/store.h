@@ -9,6 +9,7 @@
 #ifndef CPLUG_STORE_H
 #define CPLUG_STORE_H
 
+#include "alive.h"
 #include "index.h"
 #include "lease.h"
 #include "pool.h"
@@ -26,6 +27,7 @@ struct store {
 	int folder;    /* .cplug; -1 = there is none */
 	int lock;
 	bool rescanned;
+	struct alive *alive; /* the namespaces, once somebody asked */
 	struct index index;
 };
 
@@ -69,6 +71,16 @@ bool store_has_free(struct tx *tx, struct store *st, const struct pool_set *s, u
 
 /* Removes a lease that was read; gone is done. */
 int store_release(struct tx *tx, struct store *st, const struct lease *l) CHECKED;
+
+/*
+ * Releases the leases whose container is dead for sure: taken in another boot, or its
+ * network namespace is gone.  What is not known, or cannot be seen, stays.  Says on stderr
+ * what it released; *ret_n counts.
+ */
+int store_reclaim(struct tx *tx, struct store *st, unsigned *ret_n) CHECKED;
+
+/* Is the container of a lease dead for sure? */
+bool store_is_dead(struct tx *tx, struct store *st, const struct lease *l);
 
 /* Removes every lease that keep() does not want, and files that are no lease. */
 typedef bool store_keep_fn(const struct lessee *o, const void *arg);

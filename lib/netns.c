@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -92,4 +93,28 @@ int netns_run(struct tx *tx, const struct netns *ns, int (*fn)(struct tx *tx, vo
 		abort();
 	}
 	return r;
+}
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+static int read_cookie(struct tx *tx UNUSED, void *arg)
+{
+	auto_(fd_close) int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	socklen_t size = sizeof(uint64_t);
+
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, arg, &size) < 0)
+		return -errno;
+	return 0;
+}
+
+uint64_t netns_cookie(struct tx *tx, const struct netns *ns)
+{
+	uint64_t cookie = 0;
+	int r = netns_run(tx, ns, read_cookie, &cookie);
+
+	if (r < 0 && tx->err)
+		tx_excuse(tx, r, "its namespace will not be told from a later one");
+	return r < 0 ? 0 : cookie;
 }

@@ -39,6 +39,12 @@ void netns_close(struct netns *ns);
 bool netns_eq(const struct netns *a, const struct netns *b);
 
 /*
+ * A number that no other namespace of this boot has or will have (SO_NETNS_COOKIE, Linux
+ * 5.14); 0 if the kernel does not tell.  Inode numbers are used again, this is not.
+ */
+uint64_t netns_cookie(struct tx *tx, const struct netns *ns);
+
+/*
  * Runs fn(tx, arg) inside ns and returns its answer.  If coming back should
  * fail, the process ends (nothing may run in the wrong namespace).
  */

@@ -1,0 +1,164 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# reclaim.bats - leases of containers that died without DEL are given back
+#
+# (An exhausted range gives them to the next ADD; what is in doubt stays.)  The plugin
+# looks at every process of the machine, so these tests run outside of a pid namespace.
+# host-local touches no network: a lease needs but the path of a namespace.
+
+bats_require_minimum_version 1.5.0
+
+BIN=${CPLUG_BIN:-$BATS_TEST_DIRNAME/../../bin}
+
+setup() {
+	# Only the machine's first pid and user namespace sees everything.
+	[[ $(readlink /proc/self/ns/pid) == 'pid:[4026531836]' && $EUID == 0 &&
+		$(awk '{ print $3 }' /proc/self/uid_map) == 4294967295 ]] ||
+		skip "needs root of the machine's first namespaces"
+	# A process that even root may not look at could hold any namespace.
+	for pid in /proc/[0-9]*; do
+		[[ ! -d $pid ]] || readlink "$pid/ns/net" >/dev/null || [[ ! -d $pid ]] ||
+			[[ $(awk '{ print $3 }' "$pid/stat") == Z ]] ||
+			skip "needs the right to look at every process"
+	done
+	DATA=$BATS_TEST_TMPDIR/data
+	holders=()
+}
+
+teardown() {
+	local pid
+
+	for pid in "${holders[@]}"; do
+		kill "$pid" 2>/dev/null || :
+	done
+}
+
+# A process in a network namespace of its own: its pid is $holder.
+new_holder() {
+	unshare --net sleep 300 </dev/null >/dev/null 2>&1 3>&- &
+	holder=$!
+	holders+=("$holder")
+	until [[ $(readlink "/proc/$holder/ns/net") != "$(readlink /proc/self/ns/net)" ]]; do
+		:
+	done
+}
+
+end_holder() { # PID
+	kill "$1"
+	wait "$1" 2>/dev/null || :
+}
+
+conf() {
+	printf '{"cniVersion":"1.0.0","name":"net1","type":"bridge","ipam":{"type":"host-local",'
+	printf '"dataDir":"%s","subnet":"10.1.0.0/29"}}' "$DATA"
+}
+
+lease() { # ID PID - ADD for a container
+	run --separate-stderr env CNI_COMMAND=ADD CNI_CONTAINERID="$1" CNI_IFNAME=eth0 \
+		CNI_NETNS="/proc/$2/ns/net" CNI_PATH="$BIN" "$BIN/host-local" <<<"$(conf)"
+}
+
+@test "reclaim: addresses of namespaces that are gone serve the next containers" {
+	for i in 1 2 3 4 5; do
+		new_holder
+		lease "dead$i" "$holder"
+		[ "$status" -eq 0 ]
+		end_holder "$holder"
+	done
+	new_holder
+	for i in 1 2 3 4 5; do
+		lease "new$i" "$holder"
+		[ "$status" -eq 0 ]
+	done
+	[[ $(ls "$DATA/net1") != *dead* ]]
+	lease "new6" "$holder"
+	[ "$status" -eq 1 ]
+	[ "$(jq .code <<<"$output")" -eq 103 ]
+}
+
+@test "reclaim: says whose address it takes, and why" {
+	new_holder
+	for i in 1 2 3 4 5; do
+		lease "dead$i" "$holder"
+		[ "$status" -eq 0 ]
+	done
+	end_holder "$holder"
+	new_holder
+	lease new "$holder"
+	[ "$status" -eq 0 ]
+	[[ $stderr == *"reclaimed 10.1.0.2 of"*dead1*"its network namespace is gone"* ]]
+}
+
+@test "reclaim: a namespace that only a mount, or a descriptor, holds is alive" {
+	local mounted=$BATS_TEST_TMPDIR/netns keeper
+
+	: >"$mounted"
+	new_holder
+	mount --bind "/proc/$holder/ns/net" "$mounted"
+	for i in 1 2 3; do
+		lease "mounted$i" "$holder"
+		[ "$status" -eq 0 ]
+	done
+	end_holder "$holder"
+	new_holder
+	# shellcheck disable=SC2217  # it holds what it does not read
+	sleep 300 <"/proc/$holder/ns/net" >/dev/null 2>&1 3>&- &
+	keeper=$!
+	holders+=("$keeper")
+	for i in 1 2; do
+		lease "open$i" "$holder"
+		[ "$status" -eq 0 ]
+	done
+	end_holder "$holder"
+	new_holder
+	lease new "$holder"
+	umount "$mounted"
+	[ "$status" -eq 1 ]
+	[ "$(jq .code <<<"$output")" -eq 103 ]
+	lease new "$holder"
+	[ "$status" -eq 0 ]
+}
+
+@test "reclaim: leases of another boot" {
+	new_holder
+	for i in 1 2 3 4 5; do
+		lease "old$i" "$holder"
+		[ "$status" -eq 0 ]
+	done
+	lease new "$holder"
+	[ "$status" -eq 1 ]
+	echo 11111111-2222-3333-4444-555555555555 >"$BATS_TEST_TMPDIR/boot_id"
+	# shellcheck disable=SC2016  # the inner shell expands them
+	run --separate-stderr env CNI_COMMAND=ADD CNI_CONTAINERID=new CNI_IFNAME=eth0 \
+		CNI_NETNS="/proc/$holder/ns/net" CNI_PATH="$BIN" \
+		unshare --mount bash -c 'mount --bind "$1" /proc/sys/kernel/random/boot_id && exec "$2"' \
+		- "$BATS_TEST_TMPDIR/boot_id" "$BIN/host-local" <<<"$(conf)"
+	[ "$status" -eq 0 ]
+	[[ $stderr == *"before the machine booted"* ]]
+}
+
+@test "reclaim: leases that the reference made stay, for nothing is known of them" {
+	mkdir -p "$DATA/net1"
+	for i in 2 3 4 5 6; do
+		printf 'theirs%s\r\neth0' "$i" >"$DATA/net1/10.1.0.$i"
+	done
+	new_holder
+	lease new "$holder"
+	[ "$status" -eq 1 ]
+	[ "$(jq .code <<<"$output")" -eq 103 ]
+}
+
+@test "reclaim: the same container may come again after its namespace died" {
+	new_holder
+	lease same "$holder"
+	[ "$status" -eq 0 ]
+	lease same "$holder"
+	[ "$status" -eq 1 ]
+	[[ $output == *"duplicate allocation is not allowed"* ]]
+	end_holder "$holder"
+	new_holder
+	lease same "$holder"
+	[ "$status" -eq 0 ]
+	[ "$(find "$DATA/net1" -name '10.*' | wc -l)" -eq 1 ]
+}
