@@ -91,6 +91,7 @@ struct seen_route {
 	struct ip gw;
 	uint32_t table, oif, mtu, advmss, priority;
 	uint8_t type, flags;
+	const struct nlattr *paths; /* of a multipath route: its ways, which have gw and oif */
 };
 
 static bool get_ip(struct nlattr *a, int family, struct ip *ret)
@@ -128,11 +129,40 @@ static bool read_route(const struct nlmsghdr *h, struct seen_route *s)
 		.oif = tb[RTA_OIF] ? nla_get_u32(tb[RTA_OIF]) : 0,
 		.priority = tb[RTA_PRIORITY] ? nla_get_u32(tb[RTA_PRIORITY]) : 0,
 		.type = r->rtm_type,
+		.paths = tb[RTA_MULTIPATH],
 	};
 	get_ip(tb[RTA_DST], r->rtm_family, &s->dst.ip);
 	get_ip(tb[RTA_GATEWAY], r->rtm_family, &s->gw);
 	read_metrics(tb[RTA_METRICS], s);
 	return true;
+}
+
+/* Calls each(way, arg) for every way that a route message lists; most have one. */
+static void each_way(const struct nlmsghdr *h,
+		     void (*each)(const struct seen_route *way, void *arg), void *arg)
+{
+	struct seen_route s;
+	struct rtnexthop *hop;
+
+	if (!read_route(h, &s))
+		return;
+	if (!s.paths) {
+		each(&s, arg);
+		return;
+	}
+	hop = nla_data(s.paths);
+	for (int left = nla_len(s.paths); RTNH_OK(hop, left);) {
+		int size = NLA_ALIGN((int)hop->rtnh_len);
+		struct nlattr *attrs = (struct nlattr *)(hop + 1);
+
+		s.oif = (uint32_t)hop->rtnh_ifindex;
+		s.gw.family = 0;
+		get_ip(nla_find(attrs, hop->rtnh_len - (int)sizeof(*hop), RTA_GATEWAY),
+		       s.dst.ip.family, &s.gw);
+		each(&s, arg);
+		left -= size;
+		hop = (struct rtnexthop *)((char *)hop + size);
+	}
 }
 
 struct search {
@@ -155,13 +185,17 @@ static bool same_route(const struct search *s, const struct seen_route *have)
 	       (want->priority <= 0 || want->priority == have->priority);
 }
 
-static int match_route(const struct nlmsghdr *h, void *arg)
+static void match_way(const struct seen_route *have, void *arg)
 {
 	struct search *s = arg;
-	struct seen_route have;
 
-	if (h && read_route(h, &have))
-		s->found |= same_route(s, &have);
+	s->found |= same_route(s, have);
+}
+
+static int match_route(const struct nlmsghdr *h, void *arg)
+{
+	if (h)
+		each_way(h, match_way, arg);
 	return 0;
 }
 
@@ -194,7 +228,9 @@ static int keep_route(const struct nlmsghdr *h, void *arg)
 	return 0;
 }
 
-static int lookup(struct tx *tx, struct rt *rt, struct ip ip, int flags, struct seen_route *ret)
+/* Asks which route leads to ip; each(message, arg) is not called if none does. */
+static int lookup(struct tx *tx, struct rt *rt, struct ip ip, int flags,
+		  int (*each)(const struct nlmsghdr *h, void *arg), void *arg)
 {
 	struct rt_msg m;
 	struct rtmsg *h = rt_new(&m, RTM_GETROUTE, 0, sizeof(*h));
@@ -204,21 +240,18 @@ static int lookup(struct tx *tx, struct rt *rt, struct ip ip, int flags, struct 
 	h->rtm_dst_len = (uint8_t)ip_bits(ip);
 	h->rtm_flags = (unsigned)flags;
 	rt_put_ip(&m, RTA_DST, ip);
-	*ret = (struct seen_route){ .oif = 0 };
-	r = rt_ask(rt, &m, keep_route, ret);
+	r = rt_ask(rt, &m, each, arg);
 	if (r == -ENETUNREACH || r == -EHOSTUNREACH || r == -ENOENT || r == -EACCES ||
-	    r == -EINVAL || r == -EAFNOSUPPORT) {
-		ret->oif = 0;
+	    r == -EINVAL || r == -EAFNOSUPPORT)
 		return 0;
-	}
 	return r < 0 ? rt_refused(tx, rt, r, "look up the route to %s", IP_S(ip)) : 0;
 }
 
 int route_to(struct tx *tx, struct rt *rt, struct ip ip, int *ret_index)
 {
-	struct seen_route s;
+	struct seen_route s = { .oif = 0 };
 
-	TRY(lookup(tx, rt, ip, 0, &s));
+	TRY(lookup(tx, rt, ip, 0, keep_route, &s));
 	*ret_index = s.type == RTN_UNICAST ? (int)s.oif : 0;
 	return 0;
 }
@@ -232,27 +265,37 @@ struct uplinks {
 	unsigned n;
 };
 
-static void add_uplink(struct uplinks *u, uint32_t oif)
+static void add_uplink(const struct seen_route *s, void *arg)
 {
+	struct uplinks *u = arg;
+
+	if (s->dst.len || s->type != RTN_UNICAST)
+		return;
 	for (unsigned i = 0; i < u->n; i++)
-		if (u->index[i] == (int)oif)
+		if (u->index[i] == (int)s->oif)
 			return;
-	if (oif && u->n < MAX_UPLINKS)
-		u->index[u->n++] = (int)oif;
+	if (s->oif && u->n < MAX_UPLINKS)
+		u->index[u->n++] = (int)s->oif;
 }
 
 /* The kernel lists the table in order, default routes first. */
 static int note_default(const struct nlmsghdr *h, void *arg)
 {
-	struct uplinks *u = arg;
 	struct seen_route s;
 
 	if (!h || !read_route(h, &s))
 		return 0;
 	if (s.dst.len)
 		return 1;
-	if (s.type == RTN_UNICAST && s.table == RT_TABLE_MAIN)
-		add_uplink(u, s.oif);
+	if (s.table == RT_TABLE_MAIN)
+		each_way(h, add_uplink, arg);
+	return 0;
+}
+
+static int note_way_out(const struct nlmsghdr *h, void *arg)
+{
+	if (h)
+		each_way(h, add_uplink, arg);
 	return 0;
 }
 
@@ -260,7 +303,6 @@ static int default_uplinks(struct tx *tx, struct rt *rt, struct uplinks *u)
 {
 	struct rt_msg m;
 	struct rtmsg *h = rt_new(&m, RTM_GETROUTE, NLM_F_DUMP, sizeof(*h));
-	struct seen_route s;
 	struct ip six;
 	int r;
 
@@ -271,10 +313,7 @@ static int default_uplinks(struct tx *tx, struct rt *rt, struct uplinks *u)
 		return rt_refused(tx, rt, r, "list the default routes");
 	/* IPv6 lists its default routes last, so the one in force is asked for by key. */
 	ip_parse("2000::", &six);
-	TRY(lookup(tx, rt, six, RTM_F_FIB_MATCH, &s));
-	if (s.oif && !s.dst.len && s.type == RTN_UNICAST)
-		add_uplink(u, s.oif);
-	return 0;
+	return lookup(tx, rt, six, RTM_F_FIB_MATCH, note_way_out, u);
 }
 
 int route_default_mtu(struct tx *tx, struct rt *rt, int *ret_mtu)

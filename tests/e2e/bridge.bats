@@ -313,6 +313,26 @@ conf() {
 	link c3 eth0 '.mtu == 1500'
 }
 
+@test "bridge: mtu is the least of all ways of the default routes" {
+	local n
+
+	for n in 1 2; do
+		ip link add "up$n" mtu "14${n}0" type veth peer name "down$n"
+		ip address add "192.0.2.$n/30" dev "up$n"
+		ip address add "2001:db8:$n::1/64" dev "up$n" nodad
+		ip link set "down$n" up
+		ip link set "up$n" up
+	done
+	ip route add default nexthop dev up2 nexthop dev up1
+	new_netns c1 c2
+	add bridge "$CONF"
+	link c1 eth0 '.mtu == 1410'
+	ip route del default
+	ip -6 route add default nexthop via 2001:db8:2::9 dev up2 nexthop via 2001:db8:1::9 dev up1
+	add bridge "$CONF" c2
+	link c2 eth0 '.mtu == 1410'
+}
+
 @test "bridge: a 1.1.0 result tells the MTU" {
 	new_netns c1
 	add bridge "$(conf '.mtu = 1400 | .cniVersion = "1.1.0"')"
@@ -564,6 +584,19 @@ conf() {
 }
 
 # ---- CHECK -----------------------------------------------------------------
+
+@test "bridge: CHECK is content when two interfaces share a default route" {
+	local conf
+
+	new_netns c1
+	add bridge "$DUAL"
+	conf=$(chained "$DUAL")
+	add bridge "$DUAL" c1 c1 eth1
+	cni CHECK bridge "$(chained "$DUAL")" c1 c1 eth1
+	ok
+	cni CHECK bridge "$conf"
+	ok
+}
 
 @test "bridge: CHECK is content after ADD, and with what others added" {
 	local conf
