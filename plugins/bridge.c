@@ -100,11 +100,6 @@ static int vlan_gateway_ensure(struct tx *tx, struct call *c, struct bridge_work
 	struct link l;
 	int there;
 
-	if (strlen(name) >= IFNAMSIZ)
-		return tx_fail_as(tx, CNI_E_CONFIG, -ENAMETOOLONG,
-				  "bridge: the VLAN gateway's name %s is longer than 15 characters "
-				  "(choose a shorter bridge name)",
-				  name);
 	TRY(there = link_find(tx, &c->host, name, &w->vlan_gw));
 	if (there)
 		return 0;
@@ -271,6 +266,7 @@ static int del(struct tx *tx, struct call *c)
 	const char *mode = cj_str(&c->conf, "resolvConf", "auto"), *path;
 	int r;
 
+	TRY(bridge_excuse_options(tx, c));
 	if (w.cf.host_ifname && name_invalid_ifname(w.cf.host_ifname))
 		w.cf.host_ifname = NULL;
 	bridge_own(tx, c, &w);

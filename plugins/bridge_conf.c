@@ -2,6 +2,7 @@
 /*
  * bridge_conf.c - the configuration of the bridge plugin
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "bridge_conf.h"
@@ -158,6 +159,12 @@ static void cross_check(const struct cj *c, struct bridge_conf *cf)
 			 "expected \"auto\", \"off\" or an absolute path, got "
 			 "\"%.100s\"",
 			 cf->resolv_conf);
+	if (cf->vlan && cf->is_gateway &&
+	    snprintf(NULL, 0, "%s.%u", cf->bridge, cf->vlan) >= IFNAMSIZ)
+		cj_wrong(c, "bridge",
+			 "the VLAN gateway's name %s.%u is longer than 15 characters (choose a "
+			 "shorter bridge name)",
+			 cf->bridge, cf->vlan);
 	/* With netfilter on bridges a redirected packet leaves where it came in. */
 	cf->hairpin |= cf->ports.n && !cf->promisc;
 }

@@ -73,9 +73,8 @@ static bool resolv_valid(const char *owner, const void *arg)
 }
 
 /* A bridge of ours that nobody uses any more, and the table when it is empty. */
-static int gc_shared(struct tx *tx, struct call *c, struct nfnl *nl)
+static int gc_shared(struct tx *tx, struct call *c, struct nfnl *nl, const char *name)
 {
-	const char *name = cj_str(&c->conf, "bridge", "cni0");
 	struct link br;
 	int there, used;
 
@@ -94,9 +93,11 @@ static int gc_shared(struct tx *tx, struct call *c, struct nfnl *nl)
 int bridge_gc(struct tx *tx, struct call *c)
 {
 	struct owned_valid valid = call_valid_keys(tx, c);
+	const char *name = cj_str(&c->conf, "bridge", "cni0");
 	struct nfnl *nl;
 	int r;
 
+	TRY(bridge_excuse_options(tx, c));
 	if (!c->valid_known)
 		return ipam_gc(tx, c);
 	TRY(call_nf(tx, c, &nl));
@@ -104,7 +105,7 @@ int bridge_gc(struct tx *tx, struct call *c)
 	r = also(r, spoof_gc(tx, nl, c->network, &valid));
 	r = also(r, gc_links(tx, c));
 	r = also(r, resolv_gc(tx, c->network, resolv_valid, c));
-	r = also(r, gc_shared(tx, c, nl));
+	r = also(r, gc_shared(tx, c, nl, name));
 	return also(r, ipam_gc(tx, c));
 }
 

@@ -39,6 +39,11 @@ void bridge_own(struct tx *tx, const struct call *c, struct bridge_work *w)
 	w->owner = owner_of(tx, c->network, c->id, c->ifname);
 }
 
+int bridge_excuse_options(struct tx *tx, const struct call *c)
+{
+	return tx_excuse(tx, cj_ok(tx, &c->conf), "the default is taken");
+}
+
 /* ---- descriptions -------------------------------------------------------- */
 
 struct port_vlans bridge_vlans(const struct bridge_work *w)

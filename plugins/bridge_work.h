@@ -29,6 +29,9 @@ const char *bridge_alias(struct tx *tx, const struct call *c, const char *id, co
 const char *bridge_host_name(const struct bridge_work *w);
 void bridge_own(struct tx *tx, const struct call *c, struct bridge_work *w);
 
+/* DEL and GC go on with the default of an option that is wrong. */
+int bridge_excuse_options(struct tx *tx, const struct call *c) CHECKED;
+
 struct port_vlans bridge_vlans(const struct bridge_work *w);
 void bridge_note_addresses(struct tx *tx, struct bridge_work *w, const struct result *res);
 

@@ -86,6 +86,24 @@ conf() {
 	is "$(find /var/lib/cni/networks/net1 -name '10.*')" ''
 }
 
+@test "bridge: DEL and GC work whatever has become of the options" {
+	local conf wrong
+
+	conf=$(conf '.cniVersion = "1.1.0"')
+	wrong=$(with "$conf" '.resolvConf = true | .hostIfName = 5 | .bridge = [] | .log = {level: "loud"}')
+	warm_up bridge "$conf"
+	new_netns c1
+	remember
+	add bridge "$conf"
+	del bridge "$wrong"
+	contains "$errors" 'resolvConf: expected a string'
+	assert_same_snapshot
+	add bridge "$conf"
+	cni GC bridge "$(with "$wrong" '."cni.dev/valid-attachments" = [{containerID: "c9", ifname: "eth0"}]')"
+	ok
+	assert_same_snapshot
+}
+
 @test "bridge: DEL of what never was" {
 	new_netns c1
 	del bridge "$CONF"
@@ -115,6 +133,14 @@ conf() {
 	new_netns c1
 	add bridge "$(conf 'del(.bridge)')"
 	has '.interfaces[0].name == "cni0"'
+}
+
+@test "bridge: a name too long for the VLAN gateway is told before anything is done" {
+	new_netns c1
+	remember
+	cni ADD bridge "$(conf '.bridge = "bridge000001" | .vlan = 100')"
+	failed 7 'bridge000001.100 is longer'
+	assert_same_snapshot
 }
 
 @test "bridge: many at once, from the first on" {
