@@ -13,6 +13,7 @@ goals = $(filter $(1),$(MAKECMDGOALS))
 DEPS := $(if $(call goals,check check-%),build test) $(if $(call goals,demo),build demo) \
 	$(if $(call goals,lint lint-%),build lint) $(if $(call goals,deps),build test) \
 	$(if $(call goals,check-runtimes),runtimes) $(if $(call goals,check-vm),vm) \
+	$(if $(call goals,bench bench-%),build bench) \
 	$(if $(filter 1,$(SAN)),san)
 ifneq ($(strip $(DEPS)),)
 ifeq ($(findstring n,$(filter-out --%,$(firstword -$(MAKEFLAGS)))),)
@@ -130,6 +131,7 @@ clean: ## remove what was built
 .PHONY: all static install deps clean
 
 include tests/tests.mk
+include bench/bench.mk
 
 ##@ Help
 help: ## this list

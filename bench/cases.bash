@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# cases.bash - what is measured: a case is one line
+#
+#	measure NAME [-f] [-s] PLUGIN... [-- PLUGIN...]
+#
+# PLUGIN is the JSON of a plugin in a conflist.  Those after "--" are the reference's, if
+# it needs others for the same; -f: the floor is measured, too; -s: slow, fewer rounds.
+# A new plugin joins by its line.
+
+ipam4='"ipam":{"type":"host-local","dataDir":"@DATA@","ranges":[[{"subnet":"10.88.0.0/16"}]]}'
+ipam46='"ipam":{"type":"host-local","dataDir":"@DATA@",
+	"ranges":[[{"subnet":"10.88.0.0/16"}],[{"subnet":"fd00:88::/64"}]]}'
+bridge='"type":"bridge","bridge":"bench0","isDefaultGateway":true'
+masq="$bridge,\"ipMasq\":true"
+
+# published COUNT - the runtime's wish: ports from 8000 on
+published() {
+	local i list=''
+
+	for ((i = 0; i < $1; i++)); do
+		list+=",{\"hostPort\":$((8000 + i)),\"containerPort\":$((80 + i)),\"protocol\":\"tcp\"}"
+	done
+	echo "\"capabilities\":{\"portMappings\":true},\"runtimeConfig\":{\"portMappings\":[${list#,}]}"
+}
+
+all_cases() {
+	local one hundred
+
+	one=$(published 1)
+	hundred=$(published 100)
+	measure loopback '{"type":"loopback"}'
+	measure host-local "{\"type\":\"host-local\",$ipam4}"
+	measure bridge -f "{$bridge,$ipam4}"
+	measure bridge-masq -f "{$masq,$ipam4}"
+	measure bridge-dual-stack "{$masq,$ipam46}"
+	measure chain-1-port -f "{$masq,$ipam4}" "{\"type\":\"portmap\",$one}"
+	measure own-1-port -f "{$masq,$one,$ipam4}" -- "{$masq,$ipam4}" "{\"type\":\"portmap\",$one}"
+	measure chain-100-ports -s "{$masq,$ipam4}" "{\"type\":\"portmap\",$hundred}"
+	measure own-100-ports -s "{$masq,$hundred,$ipam4}" -- \
+		"{$masq,$ipam4}" "{\"type\":\"portmap\",$hundred}"
+}

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# report.awk - what bench/run found, as a page (part=page) or a picture (bars, growth)
+#
+# The words of the lines are told in spawn.c and run.
+
+$1 == "about" { name = $2; $1 = $2 = ""; about[name] = substr($0, 3) }
+$1 == "time" {
+	key = $2 SUBSEP $3 SUBSEP $4
+	p50[key] = $7; p90[key] = $8; p99[key] = $9; least[key] = $10; user[key] = $11
+	sys[key] = $12; rss[key] = $13; failed[key] = $6; samples[key] = $5
+	if (!($2 in seen)) { seen[$2] = 1; cases[++n_cases] = $2 }
+	if (!($2 SUBSEP $3 in seen)) { seen[$2, $3] = 1; lanes[$2] = lanes[$2] " " $3 }
+	if ($3 ~ /^cplug/ && $13 + 0 > most_rss + 0 && $4 == "ADD") most_rss = $13
+}
+$1 == "ratio" { ratio[$2, $3, $4, $5] = $7; q1[$2, $3, $4, $5] = $6; q3[$2, $3, $4, $5] = $8 }
+$1 == "burst" {
+	burst[++n_bursts] = $0
+	rate[$3, $4, $5] = $8
+}
+$1 == "work" { work[++n_work] = $0; programs[$3, $4] = $5 }
+$1 == "path" {
+	if (!($2 in paths)) { paths[$2] = 0; path[++n_paths] = $2 }
+	i = ++paths[$2]
+	for (k = 1; k <= 3; k++) flow[$2, k, i] = $(k + 2)
+}
+$1 == "size" { size[$2] = $3; whole[$2] = $4 }
+
+END {
+	if (part == "page") page()
+	else if (part == "bars") bars()
+	else curves()
+}
+
+# ---- words -------------------------------------------------------------------
+
+function ms(us) { return us == "" ? "" : us < 9950 ? sprintf("%.2f", us / 1000) : sprintf("%.0f", us / 1000) }
+
+function times(x) { return x >= 9.95 ? sprintf("%.0f×", x) : sprintf("%.2f×", x) }
+
+# The ratio of two lanes, with its spread.
+function rel(c, verb, a, b) {
+	if (!((c, verb, a, b) in ratio)) return "-"
+	return times(ratio[c, verb, a, b]) " (" times(q1[c, verb, a, b]) "-" times(q3[c, verb, a, b]) ")"
+}
+
+function median(name, k,    i, j, n, t, v) {
+	n = paths[name]
+	for (i = 1; i <= n; i++) v[i] = flow[name, k, i] + 0
+	for (i = 1; i <= n; i++)
+		for (j = i + 1; j <= n; j++)
+			if (v[j] < v[i]) { t = v[i]; v[i] = v[j]; v[j] = t }
+	return n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2
+}
+
+# The lane of so many others, as part_growth names it.
+function at(kind, n) { return "cplug-" kind "." n }
+
+# ---- the page ------------------------------------------------------------------
+
+function goal(what, wanted, got) { if (got != "" && got != "-") printf "| %s | %s | %s |\n", what, wanted, got }
+
+function goals(    v, worst, worst_verb, k, verbs, n, big, r) {
+	print "## Goals\n\nMedians of the ratios within a round, and their quartiles.\n"
+	print "| what | wanted (aimed at) | found |\n|---|---|---|"
+	goal("chain (bridge, ipMasq, portmap) ADD, faster than the reference", "20× (40×)", rel("chain-1-port", "ADD", "reference", "cplug"))
+	goal("bridge publishing its ports, ADD / floor", "≤ 2.5 (1.5)", rel("own-1-port", "ADD", "cplug", "floor"))
+	goal("bridge + host-local, ADD / floor", "≤ 2.0 (1.3)", rel("bridge", "ADD", "cplug", "floor"))
+	goal("chain DEL / floor DEL", "≤ 1.3 (1.05)", rel("chain-1-port", "DEL", "cplug", "floor"))
+	n = split("ADD CHECK STATUS DEL", verbs, " ")
+	big = (("state", "ADD", at("state", 10000), at("state", 0)) in ratio) ? 10000 : 1000
+	for (k = 1; k <= n; k++) {
+		r = ratio["state", verbs[k], at("state", big), at("state", 0)]
+		if (r > worst + 0) { worst = r; worst_verb = verbs[k] }
+	}
+	if (worst)
+		goal("worst verb with " big " ports, leases, elements / with none", "≤ 1.2 (1.05)", worst_verb " " rel("state", worst_verb, at("state", big), at("state", 0)))
+	goal("host-local ADD with 65,000 leases, faster than the reference", "100× (500×)", rel("leases", "ADD", "reference.65000", "cplug.65000"))
+	if (median("cplug.10000", 1))
+		goal("new connections/s with 10,000 mappings / with 1", "≥ 0.95 (1.0)", sprintf("%.2f", median("cplug.10000", 1) / median("cplug.1", 1)))
+	if (rate["reference", 32, "ADD"])
+		goal("burst of 64, 32 at a time, ADD: containers/s / reference", "15× (30×)", times(rate["cplug", 32, "ADD"] / rate["reference", 32, "ADD"]))
+	goal("chain CHECK, faster than the reference", "10× (30×)", rel("chain-1-port", "CHECK", "reference", "cplug"))
+	goal("suite on disk, static, stripped", "≤ 1.5 MB (0.8 MB)", size["cplug"] ? sprintf("%.2f MB", size["cplug"] / 1e6) : "")
+	goal("peak RSS of an ADD", "≤ 3 MB (1.5 MB)", most_rss ? sprintf("%.2f MB", most_rss / 1024) : "")
+	goal("VERSION / empty static program", "≤ 1.3 (1.1)", rel("version", "VERSION", "cplug", "nothing"))
+	if (("chain", "ADD") in programs)
+		goal("programs executed by an ADD beside the plugins", "0", programs["chain", "ADD"] - 2)
+	print ""
+}
+
+function table_of(c,    l, n, i, v, nv, verbs, k, key) {
+	n = split(lanes[c], l, " ")
+	nv = split("VERSION ADD CHECK STATUS GC DEL", verbs, " ")
+	for (k = 1; k <= nv; k++)
+		for (i = 1; i <= n; i++) {
+			key = c SUBSEP l[i] SUBSEP verbs[k]
+			if (!(key in p50)) continue
+			printf "| %s | %s | %s | %s | %s | %s | %s |", c, verbs[k], l[i],
+				ms(p50[key]), ms(p90[key]), ms(p99[key]), ms(least[key])
+			printf " %s + %s | %.1f | %s |\n", ms(user[key]), ms(sys[key]),
+				rss[key] / 1024, failed[key] ? failed[key] " of " samples[key] : ""
+		}
+}
+
+function page(    i, w, k) {
+	print "# What bench/run found\n"
+	print "Made by `make bench`; see [performance.md](../docs/performance.md).  All competitors"
+	print "took turns in one run, each on a host (network namespace) of its own.  Times are"
+	print "worth little by themselves, least of all on a busy or virtual machine; ratios are.\n"
+	printf "%s; kernel %s; CPUs %s; %s; %s rounds.\n\n", about["date"], about["kernel"], about["cpu"], about["iptables"], about["rounds"]
+	print "*floor* is bench/floor.c, the least kernel work; *reference* is the Go plugins as the"
+	print "distribution has them, with iptables.\n"
+	goals()
+	print "![ADD](add.svg)\n"
+	print "## Every verb\n\nMilliseconds of wall time for the whole chain; user + system and peak memory (MiB)"
+	print "are medians.\n"
+	print "| case | verb | who | p50 | p90 | p99 | least | user + system | MiB | failed |\n|---|---|---|---:|---:|---:|---:|---:|---:|---|"
+	for (i = 1; i <= n_cases; i++)
+		if (cases[i] != "state" && cases[i] != "links" && cases[i] != "foreign") table_of(cases[i])
+	print "\n(Version 1.1.1 of the reference's portmap fails CHECK for containers without IPv6.)\n"
+	print "## Growth\n\nThe number behind the name is how many there are already: *state* - containers with"
+	print "lease, published port and masquerade; *foreign* - somebody else's nat rules; *links* -"
+	print "bridge ports.\n\n![growth](growth.svg)\n"
+	print "| case | verb | who | p50 | p90 | p99 | least | user + system | MiB | failed |\n|---|---|---|---:|---:|---:|---:|---:|---:|---|"
+	table_of("state"); table_of("foreign"); table_of("links")
+	print "\n## Bursts\n\n| who | at a time | verb | containers/s | p50 ms | p99 ms | failed |\n|---|---:|---|---:|---:|---:|---:|"
+	for (i = 1; i <= n_bursts; i++) {
+		split(burst[i], w, " ")
+		printf "| %s | %s | %s | %s | %s | %s | %s of %s |\n", w[3], w[4], w[5], w[8], ms(w[9]), ms(w[10]), w[7], w[6]
+	}
+	print "\n## Data path\n\nThe number behind the name is how many mappings there are.\n"
+	print "| who | published: new connections/s | published: MB/s | masqueraded: new connections/s |\n|---|---:|---:|---:|"
+	for (i = 1; i <= n_paths; i++)
+		printf "| %s | %d | %d | %d |\n", path[i], median(path[i], 1), median(path[i], 2), median(path[i], 3)
+	print "\n## What a call asks of the kernel\n\n(bridge, ipMasq, one port; *chain*: with portmap, *own*: the bridge publishes)\n"
+	print "| who | verb | programs | system calls | requests sent |\n|---|---|---:|---:|---:|"
+	for (i = 1; i <= n_work; i++) {
+		split(work[i], w, " ")
+		printf "| %s | %s | %s | %s | %s |\n", w[3], w[4], w[5], w[6], w[7]
+	}
+	print "\n## Size on disk\n\n| who | bridge, portmap, host-local, loopback | all of it |\n|---|---:|---:|"
+	for (i in size) printf "| %s | %.2f MB | %.2f MB |\n", i, size[i] / 1e6, whole[i] / 1e6
+}
+
+# ---- pictures ------------------------------------------------------------------
+
+function open_svg(w, h, title) {
+	printf "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"12\">\n", w, h, w, h
+	printf "<rect width=\"%d\" height=\"%d\" fill=\"white\"/>\n<text x=\"12\" y=\"22\" font-size=\"15\" font-weight=\"bold\">%s</text>\n", w, h, title
+}
+
+function label(x, y, anchor, s) { printf "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>\n", x, y, anchor, s }
+
+function log10(x) { return log(x) / log(10) }
+
+function colour(lane) { return lane ~ /^floor|^nothing/ ? "#9aa0a6" : lane ~ /^reference/ ? "#d9822b" : "#1f6feb" }
+
+# Bars from 0.3 ms to 3 s, in powers of ten.
+function bars(    i, k, l, n, y, x, key, rows, t) {
+	for (i = 1; i <= n_cases; i++)
+		if (has_bar(cases[i])) rows += split(lanes[cases[i]], l, " ") + 0.6
+	open_svg(760, 70 + rows * 18, "ADD, median, milliseconds (logarithmic)")
+	for (t = 1; t <= 1000; t *= 10) {
+		x = 170 + log10(t / 0.3) * 130
+		printf "<line x1=\"%.1f\" y1=\"34\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"#ddd\"/>\n", x, x, 40 + rows * 18
+		label(x, 56 + rows * 18, "middle", t " ms")
+	}
+	y = 40
+	for (i = 1; i <= n_cases; i++) {
+		if (!has_bar(cases[i])) continue
+		n = split(lanes[cases[i]], l, " ")
+		label(162, y + n * 9 + 4, "end", cases[i])
+		for (k = 1; k <= n; k++) {
+			key = cases[i] SUBSEP l[k] SUBSEP "ADD"
+			x = log10(p50[key] / 300) * 130
+			printf "<rect x=\"170\" y=\"%.1f\" width=\"%.1f\" height=\"15\" fill=\"%s\"/>\n", y, (x > 1 ? x : 1), colour(l[k])
+			label(175 + (x > 1 ? x : 1), y + 12, "start", l[k] " " ms(p50[key]))
+			y += 18
+		}
+		y += 10.8
+	}
+	print "</svg>"
+}
+
+function has_bar(c) { return c != "version" && c != "state" && c != "links" && c != "foreign" && c != "leases" && c != "cnitool" }
+
+# ADD over the number of containers there are already; both axes in powers of ten.
+function curves(    k, n, sizes, i, x, y, who, last, t, key, points) {
+	open_svg(760, 400, "ADD with N containers (lease, port, masquerade) already there")
+	for (t = 1; t <= 1000; t *= 10) {
+		y = 340 - log10(t) * 90
+		printf "<line x1=\"80\" y1=\"%.1f\" x2=\"620\" y2=\"%.1f\" stroke=\"#ddd\"/>\n", y, y
+		label(72, y + 4, "end", t " ms")
+	}
+	n = split("0 100 1000 10000", sizes, " ")
+	for (i = 1; i <= n; i++) label(100 + (i - 1) * 165, 366, "middle", sizes[i])
+	split("cplug-state reference-state", who, " ")
+	for (k = 1; k <= 2; k++) {
+		points = last = ""
+		for (i = 1; i <= n; i++) {
+			key = "state" SUBSEP who[k] "." sizes[i] SUBSEP "ADD"
+			if (!(key in p50)) continue
+			x = 100 + (i - 1) * 165
+			y = 340 - log10(p50[key] / 1000) * 90
+			points = points sprintf("%.1f,%.1f ", x, y)
+			printf "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\" fill=\"%s\"/>\n", x, y, colour(who[k])
+			label(x, y - 8, "middle", ms(p50[key]))
+			last = sprintf("%.1f %.1f", x, y)
+		}
+		if (!last) continue
+		printf "<polyline points=\"%s\" fill=\"none\" stroke=\"%s\" stroke-width=\"2\"/>\n", points, colour(who[k])
+		split(last, points_end, " ")
+		label(points_end[1] + 12, points_end[2] + 4, "start", k == 1 ? "cplug" : "reference")
+	}
+	print "</svg>"
+}
