@@ -70,6 +70,14 @@ bool owned_is_ours(const struct nft_elem *e, const char *comment)
 	return str_eq(e->comment, comment);
 }
 
+/* Did we write this comment?  "veth" and 11 hexadecimal digits, and a name. */
+static bool names_owner(const char *comment)
+{
+	return comment && str_starts(comment, "veth") && strlen(comment) > OWNED_KEY_LEN &&
+	       strspn(comment + 4, "0123456789abcdef") == OWNED_KEY_LEN - 4 &&
+	       comment[OWNED_KEY_LEN] == ' ';
+}
+
 /*
  * Is the owner that a comment names gone?  Its index tells the link it had on the host;
  * an element that no index lists has lost its owner already.
@@ -78,26 +86,24 @@ static int is_dead(struct tx *tx, struct nfnl *nl, struct rt *host, const struct
 		   const char *comment)
 {
 	char key[IFNAMSIZ] = "";
-	bool listed = false;
 
-	if (!comment)
+	if (!names_owner(comment))
 		return 0; /* an administrator's own */
-	memcpy(key, comment, strnlen(comment, OWNED_KEY_LEN));
-	for (unsigned i = 0; i < strlen(owned_kinds); i++) {
+	memcpy(key, comment, OWNED_KEY_LEN);
+	for (const char *kind = owned_kinds; *kind; kind++) {
 		struct owned_index x;
-		int r = owned_read_index(tx, nl, t, key, owned_kinds[i], &x);
+		int r;
 
-		TRY(r);
+		TRY(r = owned_read_index(tx, nl, t, key, *kind, &x));
 		if (!r)
 			continue;
-		listed = true;
 		if (!x.link)
 			return 0;
 		TRY(r = link_find_index(tx, host, (int)x.link, NULL));
 		if (r)
 			return 0;
 	}
-	return listed || strlen(comment) > OWNED_KEY_LEN;
+	return 1;
 }
 
 /* ---- adding ------------------------------------------------------------- */

@@ -132,12 +132,12 @@ int owned_bury(struct tx *tx, struct nfnl *nl, const struct owned_table *t, cons
 {
 	int r = 0;
 
-	for (unsigned i = 0; i < strlen(owned_kinds); i++) {
+	for (const char *kind = owned_kinds; *kind; kind++) {
 		struct removal d = {
 			.t = t,
 			.key = mem_printf(&tx->mem, "%.*s", OWNED_KEY_LEN, comment),
 			.comment = comment,
-			.kind = owned_kinds[i],
+			.kind = *kind,
 		};
 
 		r = also(r, remove_all(tx, nl, &d, NULL, NULL));

@@ -438,3 +438,12 @@ END
 	unpublish "$WEB" . c2
 	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 0
 }
+
+@test "portmap: an administrator's own element is nobody's leftover" {
+	publish "$WEB"
+	ok
+	unpublish "$WEB"
+	nft add element inet cplug ports4 '{ tcp . 8080 comment "kept for the printer server" : 10.1.0.99 . 80 }'
+	publish "$WEB" . c2
+	failed 105 'host port 8080/tcp'
+}
