@@ -255,6 +255,7 @@ int nat_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n
 	if (!c->n)
 		return 0;
 	TRY(find_rivals(tx, nl, host, n, c));
+	TRY(nat_localnet_plan(tx, nl, host, c));
 	TRY(owned_add(tx, nl, host, c));
 	TRY(nat_localnet_add(tx, host, c));
 	return nat_flush_for_add(tx, nl, n);

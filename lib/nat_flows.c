@@ -92,6 +92,7 @@ void nat_note(const struct nft_elem *e, unsigned set, void *arg)
 {
 	struct nat_aftermath *a = arg;
 
+	a->any = true;
 	if (set == PUBLISHED4 || set == PUBLISHED6)
 		note_user(a, e->chain);
 	else if (set >= HOSTPORTS4)
@@ -108,5 +109,6 @@ int nat_settle(struct tx *tx, struct nfnl *nl, struct rt *host, struct nat_after
 					none));
 	for (unsigned i = 0; i < a->n_users; i++)
 		r = also(r, nat_localnet_release(tx, nl, host, &a->users[i]));
-	return r;
+	/* Whoever deleted it did perhaps not come so far. */
+	return a->any ? r : also(r, nat_localnet_sweep(tx, nl, host));
 }

@@ -59,10 +59,17 @@ struct nat_localnet {
 /* What the name of an snat chain says; false if it is none. */
 bool nat_localnet_of(const char *chain, struct nat_localnet *ret);
 
-/* Switched on for what a change publishes; switched off if nobody uses it any more. */
+/*
+ * Switched on for what a change publishes; switched off if nobody uses it any more.  The
+ * plan is the way back, to be recorded before the elements: it is gone after them.
+ */
+int nat_localnet_plan(struct tx *tx, struct nfnl *nl, struct rt *host,
+		      const struct owned_change *c) CHECKED;
 int nat_localnet_add(struct tx *tx, struct rt *host, const struct owned_change *c) CHECKED;
 int nat_localnet_release(struct tx *tx, struct nfnl *nl, struct rt *host,
 			 const struct nat_localnet *l) CHECKED;
+/* Switched off wherever nobody uses it. */
+int nat_localnet_sweep(struct tx *tx, struct nfnl *nl, struct rt *host) CHECKED;
 
 /* Forgets the flows that began before the ports were ours. */
 int nat_flush_for_add(struct tx *tx, struct nfnl *nl, const struct nat *n) CHECKED;
@@ -70,6 +77,7 @@ int nat_flush_for_add(struct tx *tx, struct nfnl *nl, const struct nat *n) CHECK
 /* What a DEL learns from the elements it deletes, and does when they are gone. */
 struct nat_aftermath {
 	struct tx *tx;
+	bool any; /* was there anything? */
 	struct ct_filter *flows[2];
 	unsigned n_flows[2];
 	struct nat_localnet *users;

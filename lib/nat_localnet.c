@@ -14,6 +14,10 @@
  * Either is on while any container behind the link is published.  The chains
  * snat4/DEV/… and snat6/DEV/… are the reference count: every published container's map
  * element refers to one of them.
+ *
+ * So the way must be closed after the elements are gone; and should nobody come to do
+ * it (a DEL that is killed, or fails, in between), the next DEL that finds nothing of
+ * its own closes what nobody uses.
  */
 #include <netinet/in.h>
 
@@ -74,6 +78,41 @@ static int set(struct tx *tx, struct rt *host, const struct nat_localnet *l, boo
 				     : sysctl_ensure(tx, NULL, &s, 1, NULL);
 }
 
+/* The ways that a change opens, each once: there are no more than one for each family. */
+struct ways {
+	struct nfnl *nl;
+	struct rt *host;
+	struct nat_localnet way[2];
+};
+
+static int close_ways(struct tx *tx, void *arg)
+{
+	const struct ways *w = arg;
+	int r = 0;
+
+	for (unsigned i = 0; i < ARRAY_LEN(w->way); i++)
+		if (w->way[i].family)
+			r = also(r, nat_localnet_release(tx, w->nl, w->host, &w->way[i]));
+	return r;
+}
+
+int nat_localnet_plan(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owned_change *c)
+{
+	struct ways w = { .nl = nl, .host = host };
+	bool any = false;
+
+	for (unsigned i = 0; i < c->n; i++) {
+		struct nat_localnet l;
+
+		if (!nat_localnet_of(c->elems[i].e.chain, &l) || str_eq(l.dev, "none"))
+			continue;
+		w.way[l.family == AF_INET6] = l;
+		any = true;
+	}
+	return any ? tx_undo(tx, close_ways, "let the host's loopback reach published ports", &w)
+		   : 0;
+}
+
 int nat_localnet_add(struct tx *tx, struct rt *host, const struct owned_change *c)
 {
 	for (unsigned i = 0; i < c->n; i++) {
@@ -129,4 +168,37 @@ int nat_localnet_release(struct tx *tx, struct nfnl *nl, struct rt *host,
 	TRY(set(tx, host, l, false));
 	TRY(used(tx, nl, l, &any));
 	return any ? set(tx, host, l, true) : 0;
+}
+
+struct idle {
+	struct mem *mem;
+	struct nat_localnet *ways;
+	unsigned n;
+};
+
+static int note_idle(const char *chain, unsigned use, void *arg)
+{
+	struct idle *i = arg;
+	struct nat_localnet l;
+
+	if (!chain)
+		i->n = 0;
+	if (!nat_localnet_of(chain, &l) || use > SNAT_RULES || str_eq(l.dev, "none"))
+		return 0;
+	i->ways = mem_grow(i->mem, i->ways, i->n, sizeof(*i->ways));
+	i->ways[i->n++] = l;
+	return 0;
+}
+
+int nat_localnet_sweep(struct tx *tx, struct nfnl *nl, struct rt *host)
+{
+	struct idle idle = { .mem = &tx->mem };
+	int r = nft_each_chain(nl, NFPROTO_INET, nat_table.name, note_idle, &idle);
+
+	if (r < 0)
+		r = tx_fail(tx, r, "host: list chains of table %s: %s", nat_table.name,
+			    strerror(-r));
+	for (unsigned i = 0; i < idle.n; i++)
+		r = also(r, nat_localnet_release(tx, nl, host, &idle.ways[i]));
+	return r;
 }
