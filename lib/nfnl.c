@@ -38,7 +38,7 @@
 #include "nfnl.h"
 
 /* A dump's datagram is at most 32 KiB, if the reader has that much room. */
-enum { READ_SIZE = 32768, READ_TIMEOUT = 10, DUMP_TRIES = 100 };
+enum { READ_SIZE = 32768, READ_TIMEOUT = 10, DUMP_TRIES = 100, RECEIVE_TRIES = 4 };
 
 int nfnl_socket(struct nfnl *nl, int protocol)
 {
@@ -176,13 +176,19 @@ int nfnl_send(struct nfnl *nl, const struct iovec *piece, unsigned n)
 	}
 }
 
+/*
+ * An answer that cannot be received (no memory for a moment) is still there, and asked for
+ * again: a change-set must not count as refused when it was committed.
+ */
 static ssize_t receive(struct nfnl *nl, void *buf, size_t size, int flags)
 {
 	ssize_t n;
+	int tries = 0;
 
 	do
 		n = recv(mnl_socket_get_fd(nl->sk), buf, size, flags | MSG_TRUNC);
-	while (n < 0 && errno == EINTR);
+	while (n < 0 && (errno == EINTR ||
+			 (errno != EAGAIN && errno != ENOBUFS && ++tries < RECEIVE_TRIES)));
 	if (n < 0)
 		return errno == EAGAIN ? -ETIMEDOUT : -errno;
 	return (size_t)n > size ? -EMSGSIZE : n;

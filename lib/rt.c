@@ -25,6 +25,8 @@
 /* NLA_HDRLEN, without its sign trouble. */
 static const size_t attr_header = sizeof(struct nlattr); /* aligned as it is */
 
+enum { RECEIVE_TRIES = 4 };
+
 /* One answer can be 32 KiB (a dump's block); the kernel cuts none larger. */
 static char answers[32768] __attribute__((aligned(NLMSG_ALIGNTO)));
 
@@ -174,14 +176,28 @@ static int send_request(struct rt *rt, struct rt_msg *m)
 	return n < 0 ? -errno : 0;
 }
 
+/*
+ * An answer that cannot be received (no memory for a moment) is still there, and asked for
+ * again: a request must not count as refused when it was done.
+ */
 static ssize_t receive(struct rt *rt, int flags)
 {
-	ssize_t n;
+	int err = 0;
 
-	do {
-		n = recv(nl_socket_get_fd(rt->sk), answers, sizeof(answers), flags);
-	} while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : n;
+	for (int tries = 0; tries < RECEIVE_TRIES;) {
+		ssize_t n = recv(nl_socket_get_fd(rt->sk), answers, sizeof(answers),
+				 err ? flags | MSG_DONTWAIT : flags);
+
+		if (n >= 0)
+			return n;
+		if (errno == EINTR)
+			continue;
+		if (errno == EAGAIN || errno == EWOULDBLOCK)
+			return err ? err : -EAGAIN;
+		err = err ? err : -errno;
+		tries++;
+	}
+	return err;
 }
 
 /* Keeps the kernel's own words about a refusal. */
