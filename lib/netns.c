@@ -75,6 +75,15 @@ bool netns_eq(const struct netns *a, const struct netns *b)
 	return a->fd >= 0 && b->fd >= 0 && a->dev == b->dev && a->ino == b->ino;
 }
 
+/* Nothing can be done from here, not even undone: so it is tried more than once. */
+static bool go_home(int home)
+{
+	for (int tries = 0; tries < 4; tries++)
+		if (setns(home, CLONE_NEWNET) == 0)
+			return true;
+	return false;
+}
+
 int netns_run(struct tx *tx, const struct netns *ns, int (*fn)(struct tx *tx, void *arg), void *arg)
 {
 	auto_(fd_close) int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
@@ -87,7 +96,7 @@ int netns_run(struct tx *tx, const struct netns *ns, int (*fn)(struct tx *tx, vo
 				  "container: enter the network namespace: %s%s", strerror(errno),
 				  errno == EPERM ? " (CAP_SYS_ADMIN is needed)" : "");
 	r = fn(tx, arg);
-	if (setns(home, CLONE_NEWNET) < 0) {
+	if (!go_home(home)) {
 		log_line(LOG_ERROR, "cannot return from the container's namespace: %s",
 			 strerror(errno));
 		abort();
