@@ -203,6 +203,7 @@ input"
 	is "$(wc -l <<<"$output")" 1
 	contains "$output" 'lo: <LOOPBACK,UP'
 	background net1 --name first 'exec sleep 100'
+	wait_for "sleep" pgrep -x sleep
 	for other in first cplug-first /run/netns/cplug-first "$(pgrep -x sleep)"; do
 		run_in "container:$other" -- ip -o -4 address show eth0
 		contains "$output" 'inet 10.1.0.2/24'
@@ -253,6 +254,7 @@ input"
 @test "run: interfaces attached meanwhile are unplugged too" {
 	baseline
 	background net1 --name web 'exec sleep 100'
+	wait_for "sleep" pgrep -x sleep
 	"$CPLUG_BIN/cnitool" attach net2 "$(pgrep -x sleep)" --ip 10.2.0.99 -q
 	"$CPLUG_BIN/cnitool" attach net2 cplug-web -q
 	is "$(addresses cplug-web eth1)" 10.2.0.99/24
@@ -291,7 +293,10 @@ input"
 
 	baseline
 	for sig in TERM INT HUP QUIT USR1 USR2; do
-		background net1 "trap 'echo $sig; exit 5' $sig; while :; do sleep 0.05; done"
+		rm -f "$BATS_TEST_TMPDIR/set"
+		background net1 "trap 'echo $sig; exit 5' $sig; touch '$BATS_TEST_TMPDIR/set'
+			while :; do sleep 0.05; done"
+		wait_for "the trap" test -e "$BATS_TEST_TMPDIR/set"
 		kill -"$sig" "$container"
 		ended
 		is "$output" "$sig"
