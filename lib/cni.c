@@ -17,6 +17,7 @@
 
 #include "cni.h"
 #include "ipam.h"
+#include "jw.h"
 #include "log.h"
 
 static struct tx tx;
@@ -53,38 +54,35 @@ static void occupy_stdio(void)
 }
 
 /* The error object (CNI spec, section "Error"), in the reference's key order. */
-static void answer_error(const char *version)
+static const char *error_text(const char *version)
 {
-	json_t *o = json_object();
-	char *text;
+	struct jw w;
 
-	json_object_set_new(o, "cniVersion", json_string(version ? version : "1.1.0"));
-	json_object_set_new(o, "code", json_integer(tx.code));
-	json_object_set_new(o, "msg", json_string(tx.msg[0] ? tx.msg : "failed without a reason"));
+	jw_init(&w, &tx.mem, false);
+	jw_open(&w, NULL, '{');
+	jw_str(&w, "cniVersion", version ? version : "1.1.0");
+	jw_int(&w, "code", tx.code);
+	jw_str(&w, "msg", tx.msg[0] ? tx.msg : "failed without a reason");
 	if (tx.details[0])
-		json_object_set_new(o, "details", json_string(tx.details));
-	text = json_dumps(o, JSON_INDENT(4));
-	if (text)
-		(void)write_all(text, strlen(text));
-	else
-		(void)write_all("{\"code\":110,\"msg\":\"out of memory\"}", 35);
-	json_decref(o);
-	free(text);
-	answered = true;
+		jw_str(&w, "details", tx.details);
+	jw_close(&w, '}');
+	return jw_end(&w);
 }
 
-/* Text that came from outside may be cut in the middle of a character. */
-static void make_utf8(char *s)
+/* If there is no memory even for that, this is what is to be told. */
+static void answer_error(const char *version)
 {
-	json_t *j;
+	static const char no_memory[] = "{\n    \"cniVersion\": \"1.1.0\",\n    \"code\": 110,\n"
+					"    \"msg\": \"out of memory\"\n}";
 
-	while (*s && !(j = json_string(s))) {
-		for (char *p = s; *p; p++)
-			if ((unsigned char)*p >= 0x80)
-				*p = '?';
+	answered = true;
+	if (setjmp(out_of_memory) == 0) {
+		const char *text = error_text(version);
+
+		(void)write_all(text, strlen(text));
+	} else {
+		(void)write_all(no_memory, sizeof(no_memory) - 1);
 	}
-	if (*s)
-		json_decref(j);
 }
 
 /* ---- what can befall us ------------------------------------------------- */
@@ -117,6 +115,16 @@ static void catch_crashes(void)
 static void __attribute__((noreturn)) on_exhausted(void *arg UNUSED)
 {
 	longjmp(out_of_memory, 1);
+}
+
+/* What jansson cannot allocate it takes for a mistake in the document: so it never learns. */
+static void *alloc_or_leave(size_t size)
+{
+	void *p = malloc(size);
+
+	if (!p)
+		on_exhausted(NULL);
+	return p;
 }
 
 /* ---- versions ----------------------------------------------------------- */
@@ -267,6 +275,14 @@ static int run_call(const struct plugin *p)
 	return 0;
 }
 
+/* An undo for which there is no memory is given up, but not those that follow. */
+static void roll_back(void)
+{
+	if (setjmp(out_of_memory) != 0)
+		tx_detail(&tx, "out of memory while undoing");
+	tx_rollback(&tx);
+}
+
 int cni_main(const struct plugin *p)
 {
 	const char *command = getenv("CNI_COMMAND");
@@ -277,6 +293,7 @@ int cni_main(const struct plugin *p)
 	log_start();
 	tx_begin(&tx);
 	tx.mem.exhausted = on_exhausted;
+	json_set_alloc_funcs(alloc_or_leave, free);
 	if (str_empty(command))
 		return banner(p);
 	if (str_eq(command, "VERSION"))
@@ -290,10 +307,7 @@ int cni_main(const struct plugin *p)
 	else
 		r = tx_fail(&tx, -ENOMEM, "out of memory");
 	if (r < 0 || tx.err) {
-		if (setjmp(out_of_memory) == 0)
-			tx_rollback(&tx);
-		make_utf8(tx.msg);
-		make_utf8(tx.details);
+		roll_back();
 		if (!answered)
 			answer_error(call.version);
 		call_close(&call);

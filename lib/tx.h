@@ -86,7 +86,8 @@ void tx_begin(struct tx *tx);
  * Records a failure and returns err (a negative errno; 0 is taken for -EIO).
  * The code is derived from err: CNI_E_AGAIN for -EAGAIN and -ETIMEDOUT,
  * CPLUG_E_SIGNAL for -EINTR, CPLUG_E_MEMORY for -ENOMEM and -ENOBUFS, else
- * CPLUG_E_KERNEL; tx_fail_as() names it.  A second failure, or one while
+ * CPLUG_E_KERNEL; tx_fail_as() names it (but -ENOMEM stays CPLUG_E_MEMORY among our
+ * own codes).  A second failure, or one while
  * unwinding, goes to the details.
  */
 int tx_fail(struct tx *tx, int err, const char *fmt, ...) PRINTF(3, 4);
