@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * alloc.c - to be preloaded: the n-th allocation of a program fails
+ *
+ * FAULT_ALLOC_AT=n makes the n-th malloc(), calloc() or realloc() fail; "n+" every later
+ * one, too.  That it came so far is told by a byte on descriptor 198.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { ALLOC_FD = 198 };
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *p, size_t size);
+
+static unsigned long at, count;
+static bool ever;
+
+static void __attribute__((constructor)) start(void)
+{
+	const char *s = getenv("FAULT_ALLOC_AT");
+	char *end = NULL;
+
+	at = s ? strtoul(s, &end, 10) : 0;
+	ever = end && *end == '+';
+	count = 0;
+}
+
+static bool fails(void)
+{
+	if (!at || ++count < at || (count > at && !ever))
+		return false;
+	if (count == at)
+		(void)!write(ALLOC_FD, "!", 1);
+	errno = ENOMEM;
+	return true;
+}
+
+void *malloc(size_t size)
+{
+	return fails() ? NULL : __libc_malloc(size);
+}
+
+void *calloc(size_t n, size_t size)
+{
+	return fails() ? NULL : __libc_calloc(n, size);
+}
+
+void *realloc(void *p, size_t size)
+{
+	return fails() ? NULL : __libc_realloc(p, size);
+}
