@@ -59,7 +59,6 @@ static void add_port(struct tx *tx, struct owned_change *c, const struct ports *
 	e->what = mem_printf(&tx->mem, "host port %s", ports_text(tx, &one));
 }
 
-/* A range that keeps its numbers is one element. */
 static void add_range(struct tx *tx, struct owned_change *c, const struct ports *p,
 		      const struct port_mapping *m, struct ip to)
 {
@@ -81,7 +80,7 @@ static void add_ports(struct tx *tx, struct owned_change *c, const struct ports 
 
 		if (!port_mapping_on(m, to.family))
 			continue;
-		if (m->host_end > m->host && m->container == m->host)
+		if (port_mapping_is_range(m))
 			add_range(tx, c, p, m, to);
 		else
 			for (unsigned k = 0; k <= (unsigned)(m->host_end - m->host); k++)
@@ -186,7 +185,7 @@ enum { FEW_PORTS = 1024 };
 static void add_rivals(struct tx *tx, struct owned_change *c, const struct ports *p,
 		       const struct port_mapping *m, struct ip to)
 {
-	bool range = m->host_end > m->host && m->container == m->host;
+	bool range = port_mapping_is_range(m);
 	unsigned last = range && m->host_end - m->host >= FEW_PORTS ? m->host + FEW_PORTS - 1u
 								    : m->host_end;
 

@@ -7,6 +7,7 @@
  * those programs.  We run no program, so the words that matter are understood here,
  * a table of both spellings; any other is refused by name.
  */
+#include <ctype.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,6 +83,32 @@ static struct port_mapping read_mapping(const struct cj *e)
 	return m;
 }
 
+static bool overlap(const struct port_mapping *a, const struct port_mapping *b)
+{
+	return a->proto == b->proto && a->host <= b->host_end && b->host <= a->host_end &&
+	       ip_eq(a->host_ip, b->host_ip) &&
+	       (!a->family || !b->family || a->family == b->family) &&
+	       port_mapping_is_range(a) == port_mapping_is_range(b);
+}
+
+/* What is said twice counts once; a port that would lead to two places is a mistake. */
+static bool is_repeated(struct tx *tx, const struct cj *e, const struct port_mapping *old,
+			struct port_mapping *m)
+{
+	if (!m->host || !overlap(old, m))
+		return false;
+	if (old->host != m->host || old->host_end != m->host_end ||
+	    old->container != m->container) {
+		cj_wrong(e, "hostPort", "%s is published by another mapping of the list already",
+			 ports_text(tx, m));
+		return true;
+	}
+	if (!old->family || m->family)
+		return true;
+	m->family = old->family == AF_INET ? AF_INET6 : AF_INET;
+	return false;
+}
+
 static void read_mappings(struct tx *tx, const struct cj *conf, struct ports *p)
 {
 	struct cj runtime = cj_obj(conf, "runtimeConfig");
@@ -91,8 +118,13 @@ static void read_mappings(struct tx *tx, const struct cj *conf, struct ports *p)
 	p->maps = mem_alloc(&tx->mem, (n + 1) * sizeof(*p->maps));
 	for (unsigned i = 0; i < n; i++) {
 		struct cj e = cj_at(&list, i);
+		struct port_mapping m = read_mapping(&e);
+		bool repeated = false;
 
-		p->maps[p->n++] = read_mapping(&e);
+		for (unsigned k = 0; k < p->n && !repeated; k++)
+			repeated = is_repeated(tx, &e, &p->maps[k], &m);
+		if (!repeated)
+			p->maps[p->n++] = m;
 	}
 }
 
@@ -182,35 +214,58 @@ static void read_iifname(struct words *w, bool equal)
 	*add(w) = c;
 }
 
-static void read_mark(struct words *w, bool equal)
+/* A number at *at, which moves behind it. */
+static bool take_number(const char **at, int base, unsigned long max, unsigned long *ret)
 {
-	struct port_condition c = { .what = COND_MARK, .mask = UINT32_MAX };
-	const char *text;
 	char *end;
 
+	if (!isdigit((unsigned char)**at))
+		return false;
+	*ret = strtoul(*at, &end, base);
+	*at = end;
+	return *ret <= max;
+}
+
+static void read_mark(struct words *w, bool equal)
+{
+	struct port_condition c = { .what = COND_MARK };
+	const char *text, *at;
+	unsigned long value = 0, mask = UINT32_MAX;
+	bool ok;
+
 	c.equal = equality(w, equal);
-	text = next(w);
-	c.value = (uint32_t)strtoul(text, &end, 0);
-	if (*end == '/')
-		c.mask = (uint32_t)strtoul(end + 1, &end, 0);
-	if (!*text || *end)
+	text = at = next(w);
+	ok = take_number(&at, 0, UINT32_MAX, &value);
+	if (ok && *at == '/') {
+		at++;
+		ok = take_number(&at, 0, UINT32_MAX, &mask);
+	}
+	if (!ok || *at)
 		wrong(w, text, "expected a mark, like 0x10 or 0x10/0xff");
+	c.value = (uint32_t)value;
+	c.mask = (uint32_t)mask;
 	*add(w) = c;
 }
 
 static void read_port(struct words *w, uint8_t proto, bool source, bool equal)
 {
 	struct port_condition c = { .what = COND_PORT, .proto = proto, .source = source };
-	const char *text;
-	char *end;
+	unsigned long first = 0, last;
+	const char *text, *at;
+	bool ok;
 
 	c.equal = equality(w, equal);
-	text = next(w);
-	c.first = c.last = (uint16_t)strtoul(text, &end, 10);
-	if (*end == ':' || *end == '-')
-		c.last = (uint16_t)strtoul(end + 1, &end, 10);
-	if (!*text || *end || c.last < c.first)
+	text = at = next(w);
+	ok = take_number(&at, 10, UINT16_MAX, &first);
+	last = first;
+	if (ok && (*at == ':' || *at == '-')) {
+		at++;
+		ok = take_number(&at, 10, UINT16_MAX, &last);
+	}
+	if (!ok || *at || last < first)
 		wrong(w, text, "expected a port or a range of ports");
+	c.first = (uint16_t)first;
+	c.last = (uint16_t)last;
 	*add(w) = c;
 }
 

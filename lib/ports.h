@@ -26,6 +26,12 @@ static inline bool port_mapping_on(const struct port_mapping *m, int family)
 	return !m->family || m->family == family;
 }
 
+/* A range that keeps its numbers: one element.  Any other is one for each port. */
+static inline bool port_mapping_is_range(const struct port_mapping *m)
+{
+	return m->host_end > m->host && m->container == m->host;
+}
+
 /* One match of conditionsV4 or conditionsV6. */
 struct port_condition {
 	enum { COND_ADDR, COND_IIFNAME, COND_MARK, COND_PORT, COND_L4PROTO } what;

@@ -233,6 +233,23 @@ END
 	failed 7 'conditionsV4'
 }
 
+@test "portmap: ports and marks of conditions are numbers that exist" {
+	local bad
+
+	add bridge "$BRIDGE"
+	before=$output
+	for bad in '"--sport", "70000"' '"--sport", "-1"' '"--sport", "9:8"' '"tcp sport 1-x"' \
+		'"--mark", "0x1ffffffff"' '"--mark", "1/"' '"meta mark -1"' '"--sport"'; do
+		output=$before
+		cni ADD portmap "$(conf "$WEB" ".conditionsV4 = [$bad]")"
+		failed 7 'conditionsV4: .*expected a (port|mark)'
+	done
+	output=$before
+	cni ADD portmap "$(conf "$WEB" '.conditionsV4 = ["--sport", "1:65535", "--mark", "0x0/0xff"]')"
+	ok
+	contains "$(nft list table inet cplug)" 'mark & 0x000000ff == 0x0'
+}
+
 # ---- ranges ----------------------------------------------------------------
 
 @test "portmap: a range of ports is one element" {
@@ -321,6 +338,22 @@ END
 	publish "$WEB"
 	failed 105 '8080'
 	is "$(ask world tcp 203.0.113.1 8080)" 'host from 203.0.113.2'
+}
+
+@test "portmap: a mapping said twice counts once, to two places it is a mistake" {
+	local of8080='"hostPort":8080,"protocol":"tcp"'
+
+	publish "[{$of8080,\"containerPort\":80},{$of8080,\"containerPort\":80,\"hostIP\":\"0.0.0.0\"}]"
+	ok
+	unpublish "$WEB"
+	publish "[{$of8080,\"containerPort\":80,\"hostIP\":\"0.0.0.0\"},{$of8080,\"containerPort\":80}]" . c2
+	ok
+	contains "$(nft list map inet cplug ports4)" '8080 .*: 10\.1'
+	contains "$(nft list map inet cplug ports6)" '8080 .*: fd00'
+	cni ADD portmap "$(conf "[{$of8080,\"containerPort\":80},{$of8080,\"containerPort\":81}]")" c2
+	failed 7 'portMappings\[1\].hostPort: 8080/tcp is published by another mapping'
+	cni ADD portmap "$(conf '[{"hostPort":80,"hostPortEnd":90},{"hostPort":90,"hostPortEnd":95}]')" c2
+	failed 7 'portMappings\[1\].hostPort: 90-95/tcp'
 }
 
 @test "portmap: the same ADD again is no conflict with itself" {
