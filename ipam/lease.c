@@ -127,13 +127,19 @@ int lease_scan(struct tx *tx, int dir, lease_each_fn *each, void *arg)
 
 /* ---- making leases ---- */
 
-/* Outside of the folder: the reference reads every file in there. */
+/*
+ * Where a file with a name waits for its address: outside of the folder if we can, for
+ * the reference reads every file in there (and makes nothing of one like this).
+ */
+int lease_spare_folder(int dir, int folder)
+{
+	return folder < 0 ? dir : folder;
+}
+
 static int new_named(int folder, const char *name)
 {
 	int fd;
 
-	if (folder < 0)
-		return -EOPNOTSUPP;
 	unlinkat(folder, name, 0); /* a killed call's; it may be a lease by now, so not truncated */
 	fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	return fd >= 0 ? fd : errno == EEXIST ? -EIO : -errno;
@@ -151,7 +157,7 @@ int lease_new(struct tx *tx, int dir, int folder, const char *name, struct lesse
 		return -errno;
 	*ret_named = fd < 0;
 	if (*ret_named)
-		fd = new_named(folder, name);
+		fd = new_named(lease_spare_folder(dir, folder), name);
 	if (fd < 0)
 		return fd;
 	n = write(fd, text, size);

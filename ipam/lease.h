@@ -52,8 +52,9 @@ int lease_scan(struct tx *tx, int dir, lease_each_fn *each, void *arg) CHECKED;
 /*
  * A lease that has its content but no address yet: a descriptor for file_link(), or
  * -errno.  Where the file system has no O_TMPFILE (*ret_named), it is called name in
- * the directory folder (-1 = there is none) until then: to be removed after.
+ * lease_spare_folder() until then: to be removed after.
  */
+int lease_spare_folder(int dir, int folder);
 int lease_new(struct tx *tx, int dir, int folder, const char *name, struct lessee o,
 	      bool *ret_named) CHECKED;
 

@@ -403,7 +403,7 @@ static int claim_file(struct tx *tx, struct store *st, const struct claim *c)
 	else if (r != -EEXIST)
 		r = fail(tx, st, r, "write", IP_S(c->ip));
 	if (named)
-		unlinkat(st->folder, spare, 0);
+		unlinkat(lease_spare_folder(st->dir, st->folder), spare, 0);
 	return r;
 }
 

@@ -74,7 +74,7 @@ void rt_close(struct rt *rt)
 static void *take(struct rt_msg *m, size_t size)
 {
 	size_t at = NLMSG_ALIGN(m->h.nlmsg_len);
-	void *p = m->room + at;
+	void *p = (char *)m + at;
 
 	if (m->overflow || at + NLMSG_ALIGN(size) > sizeof(m->room)) {
 		m->overflow = true;
