@@ -2,15 +2,15 @@
 /*
  * mem.c - the call's arena: a list of blocks, bumped through
  *
- * A call needs a few kilobytes, so the first block is small enough to stay in
- * one malloc() bin and later ones double.
+ * The first block is so large that malloc() maps it: its pages are zero already, and
+ * cost nothing until they are touched.  Later ones double.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "mem.h"
 
-enum { FIRST_BLOCK = 8192 };
+enum { FIRST_BLOCK = 256 << 10 };
 
 struct mem_block {
 	struct mem_block *next;
