@@ -71,8 +71,8 @@ static int set_sysctls(struct tx *tx, struct call *c, const struct link *l, bool
 	};
 	unsigned skip = ra ? 2 : 0;
 
-	return sysctl_ensure(tx, &c->cont_ns, list + skip,
-			     (unsigned)ARRAY_LEN(list) - skip - (dad ? 0 : 1), NULL);
+	return sysctl_ensure_new(tx, &c->cont_ns, list + skip,
+				 (unsigned)ARRAY_LEN(list) - skip - (dad ? 0 : 1));
 }
 
 static int add_addresses(struct tx *tx, struct call *c, const struct link *l,

@@ -16,6 +16,7 @@ struct job {
 	const struct netns *ns;
 	const struct sysctl *list;
 	unsigned n, missed;
+	bool unread;
 	char *ret;
 	size_t size;
 };
@@ -73,11 +74,14 @@ static int go(struct tx *tx, struct job *j, int (*fn)(struct tx *tx, void *arg))
 	return j->ns ? netns_run(tx, j->ns, fn, j) : fn(tx, j);
 }
 
-static int ensure_one(const struct sysctl *s)
+static int ensure_one(const struct sysctl *s, bool unread)
 {
 	char now[64];
-	int r = read_here(s->name, now, sizeof(now));
+	int r;
 
+	if (unread && write_here(s->name, s->value) == 0)
+		return 0;
+	r = read_here(s->name, now, sizeof(now));
 	if (r < 0 || str_eq(now, s->value))
 		return r;
 	r = write_here(s->name, s->value);
@@ -92,7 +96,7 @@ static int ensure_all(struct tx *tx UNUSED, void *arg)
 	struct job *j = arg;
 
 	for (unsigned i = 0; i < j->n; i++)
-		j->missed += ensure_one(&j->list[i]) < 0;
+		j->missed += ensure_one(&j->list[i], j->unread) < 0;
 	return 0;
 }
 
@@ -105,6 +109,13 @@ int sysctl_ensure(struct tx *tx, const struct netns *ns, const struct sysctl *li
 	if (ret_missed)
 		*ret_missed = j.missed;
 	return 0;
+}
+
+int sysctl_ensure_new(struct tx *tx, const struct netns *ns, const struct sysctl *list, unsigned n)
+{
+	struct job j = { .ns = ns, .list = list, .n = n, .unread = true };
+
+	return go(tx, &j, ensure_all);
 }
 
 static int read_one(struct tx *tx UNUSED, void *arg)

@@ -31,6 +31,10 @@ struct sysctl sysctl_conf(int family, const char *ifname, const char *key, const
 int sysctl_ensure(struct tx *tx, const struct netns *ns, const struct sysctl *list, unsigned n,
 		  unsigned *ret_missed) CHECKED;
 
+/* The same for a device just made, where everything differs: written without a look. */
+int sysctl_ensure_new(struct tx *tx, const struct netns *ns, const struct sysctl *list,
+		      unsigned n) CHECKED;
+
 /* Sets one value and registers the old one as undo.  Absent: -ENOENT, unrecorded. */
 int sysctl_set(struct tx *tx, const struct netns *ns, const char *name, const char *value) CHECKED;
 
