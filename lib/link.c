@@ -277,6 +277,17 @@ int link_veth_add(struct tx *tx, struct rt *host, struct rt *cont, const struct 
 	return v->shared ? 0 : tx_undo(tx, undo_link, "add veth pair", &u);
 }
 
+bool link_veth_peer(const struct link_veth *v, const struct link *host, struct link *ret)
+{
+	if (!host->peer || !v->cont_mac.len)
+		return false;
+	*ret = (struct link){
+		.index = host->peer, .mtu = host->mtu, .mac = v->cont_mac, .kind = "veth"
+	};
+	snprintf(ret->name, sizeof(ret->name), "%s", v->cont_name);
+	return true;
+}
+
 /* ---- changing ----------------------------------------------------------- */
 
 static struct ifinfomsg *change(struct rt_msg *m, const struct link *l)

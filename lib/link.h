@@ -64,6 +64,12 @@ struct link_veth {
 int link_veth_add(struct tx *tx, struct rt *host, struct rt *cont,
 		  const struct link_veth *v) CHECKED;
 
+/*
+ * The container's end of a pair just added, from the host's end as it was looked up:
+ * what link_find() would tell, without asking.  false: ask.
+ */
+bool link_veth_peer(const struct link_veth *v, const struct link *host, struct link *ret);
+
 struct link_bridge {
 	const char *name;
 	const char *alias; /* given to a bridge that we make; NULL = none */

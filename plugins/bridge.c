@@ -54,7 +54,8 @@ static int veth_add(struct tx *tx, struct call *c, struct bridge_work *w)
 
 	TRY(link_veth_add(tx, &c->host, &c->cont, &v));
 	TRY(there = link_find(tx, &c->host, v.host_name, &w->host));
-	TRY(there = also(there, there ? link_find(tx, &c->cont, c->ifname, &w->eth) : 0));
+	if (there && !link_veth_peer(&v, &w->host, &w->eth))
+		TRY(there = link_find(tx, &c->cont, c->ifname, &w->eth));
 	return there ? 0
 		     : tx_fail(tx, -ENODEV, "host: interface %s vanished while it was set up",
 			       v.host_name);
@@ -75,7 +76,7 @@ static int port_attach(struct tx *tx, struct call *c, struct bridge_work *w)
 	};
 	struct port_vlans vlans = bridge_vlans(w);
 
-	TRY(sysctl_ensure(tx, NULL, quiet, ARRAY_LEN(quiet), NULL));
+	TRY(sysctl_ensure_new(tx, NULL, quiet, ARRAY_LEN(quiet)));
 	TRY(port_set_vlans(tx, &c->host, &w->host, &vlans));
 	return port_configure(tx, &c->host, &w->host, &p);
 }
