@@ -9,7 +9,8 @@
  * writers may share that name, since whatever stands under it is complete; one
  * that finds its link taken away starts again.  What a killed writer left under
  * it is overwritten by the next writer and removed by file_remove().  On file
- * systems without O_TMPFILE the temporary name is unique instead.
+ * systems without O_TMPFILE the content is written under that name, by one writer at a
+ * time.
  *
  * Locking.  A blocking flock() is fair and wakes at once, but knows no time-out;
  * a ticking timer interrupts it, and at each tick we look at the clock and for
@@ -132,20 +133,33 @@ static struct place place(struct tx *tx, int dirfd, const char *path)
 	};
 }
 
-/* Opens a file without a name, or (*ret_named) one with a unique name, pl->temp. */
-static int temp_open(struct tx *tx, struct place *pl, mode_t mode, bool *ret_named)
+/*
+ * The temporary name where there are no nameless files: its lock makes writers take
+ * turns, and who is killed leaves it for the next one.
+ */
+static int named_open(const struct place *pl, mode_t mode)
 {
-	int flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW;
-	int fd = openat(pl->dirfd, pl->dir, flags | O_TMPFILE, mode);
-	struct timespec now;
+	auto_(fd_close) int fd =
+		openat(pl->dirfd, pl->temp, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode);
+	struct stat ours, there;
 
-	*ret_named = false;
-	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
-		return fd < 0 ? -errno : fd;
-	clock_gettime(CLOCK_REALTIME, &now);
-	pl->temp = mem_printf(&tx->mem, "%s-%d-%lx", pl->temp, (int)getpid(), now.tv_nsec);
-	*ret_named = true;
-	fd = openat(pl->dirfd, pl->temp, flags | O_CREAT | O_EXCL, mode);
+	if (fd < 0 || flock(fd, LOCK_EX) < 0 || fstat(fd, &ours) < 0)
+		return -errno;
+	/* the one before us has put it in place */
+	if (fstatat(pl->dirfd, pl->temp, &there, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    there.st_ino != ours.st_ino)
+		return -EAGAIN;
+	return ftruncate(fd, 0) < 0 ? -errno : fd_steal(&fd);
+}
+
+/* Opens a file without a name, or (*ret_named) pl->temp. */
+static int temp_open(const struct place *pl, mode_t mode, bool *ret_named)
+{
+	int fd = openat(pl->dirfd, pl->dir, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_TMPFILE, mode);
+
+	*ret_named = fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL);
+	if (*ret_named)
+		return named_open(pl, mode);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -192,11 +206,10 @@ static int sync_dir(const struct place *pl)
 	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
-static int replace_once(struct tx *tx, struct place pl, const void *data, size_t size, mode_t mode,
-			bool sync)
+static int replace_once(struct place pl, const void *data, size_t size, mode_t mode, bool sync)
 {
 	bool named;
-	auto_(fd_close) int fd = temp_open(tx, &pl, mode, &named);
+	auto_(fd_close) int fd = temp_open(&pl, mode, &named);
 	int r;
 
 	if (fd < 0)
@@ -222,7 +235,7 @@ int file_replace(struct tx *tx, int dirfd, const char *path, const void *data, s
 	int r = -EAGAIN;
 
 	for (int i = 0; r == -EAGAIN && i < TRIES; i++)
-		r = replace_once(tx, pl, data, size, mode, sync);
+		r = replace_once(pl, data, size, mode, sync);
 	return r < 0 ? fail(tx, r, "write", dirfd, path) : 0;
 }
 
