@@ -169,9 +169,13 @@ static int undo_sysctl(struct tx *tx, void *arg)
 int sysctl_set(struct tx *tx, const struct netns *ns, const char *name, const char *value)
 {
 	struct undo_sysctl u = { .ns = ns };
+	int r;
 
 	snprintf(u.name, sizeof(u.name), "%s", name);
-	TRY(sysctl_read(tx, ns, name, u.old, sizeof(u.old)));
+	r = sysctl_read(tx, ns, name, u.old, sizeof(u.old));
+	if (r < 0 && r != -ENOENT && !tx->err) /* the door tells for itself */
+		return tx_fail(tx, r, "read sysctl %s: %s", name, strerror(-r));
+	TRY(r);
 	if (str_eq(u.old, value))
 		return 0;
 	TRY(write_value(tx, ns, name, value));
