@@ -311,7 +311,8 @@ struct ask {
 	struct nfnl *nl;
 	nfnl_each_fn *each;
 	void *arg;
-	int r;            /* what each() said last */
+	int r; /* what each() said last */
+	bool dump;
 	bool interrupted; /* the dump is not of one moment */
 };
 
@@ -320,11 +321,11 @@ static int ask_each(const struct nlmsghdr *h, void *arg)
 	struct ask *a = arg;
 	int r;
 
-	if (h->nlmsg_flags & NLM_F_DUMP_INTR)
+	if (a->dump && h->nlmsg_flags & NLM_F_DUMP_INTR)
 		a->interrupted = true;
 	if (nfnl_is_end(h)) {
 		r = nfnl_error(a->nl, h);
-		if (r != -EINTR)
+		if (r != -EINTR || !a->dump)
 			return r < 0 ? r : 1;
 		a->interrupted = true;
 		return 1;
@@ -343,7 +344,7 @@ int nfnl_ask(struct nfnl *nl, struct nlmsghdr *request, nfnl_each_fn *each, void
 	nl->why[0] = '\0';
 	for (unsigned i = 0; i < DUMP_TRIES; i++) {
 		struct iovec piece = { request, request->nlmsg_len };
-		struct ask a = { .nl = nl, .each = each, .arg = arg };
+		struct ask a = { .nl = nl, .each = each, .arg = arg, .dump = dump };
 
 		if (i)
 			TRY(each(NULL, arg));

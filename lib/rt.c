@@ -205,12 +205,14 @@ static int refusal(struct rt *rt, struct nlmsghdr *h)
 {
 	struct nlmsgerr *e = nlmsg_data(h);
 	struct nlattr *words;
-	int skip = (int)sizeof(*e);
+	size_t size = h->nlmsg_len - NLMSG_HDRLEN, skip = sizeof(*e);
 
+	if (size < skip)
+		return -EBADMSG;
 	if (!(h->nlmsg_flags & NLM_F_CAPPED))
-		skip += (int)(e->msg.nlmsg_len - NLMSG_HDRLEN);
-	if (e->error && (h->nlmsg_flags & NLM_F_ACK_TLVS)) {
-		words = nlmsg_find_attr(h, skip, NLMSGERR_ATTR_MSG);
+		skip += e->msg.nlmsg_len - NLMSG_HDRLEN;
+	if (e->error && (h->nlmsg_flags & NLM_F_ACK_TLVS) && skip <= size) {
+		words = nlmsg_find_attr(h, (int)skip, NLMSGERR_ATTR_MSG);
 		if (words)
 			snprintf(rt->why, sizeof(rt->why), "%.*s", nla_len(words),
 				 (const char *)nla_data(words));
