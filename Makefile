@@ -76,8 +76,7 @@ archives := -Wl,-Bstatic -lnftnl -lnl-3 -ljansson -Wl,-Bdynamic
 LIBS_DYNAMIC := -lnftnl -lnl-3 -ljansson -lmnl
 ifeq ($(STATIC),1)
 ALL_LDFLAGS += -static-pie
-LIBS := -Lbuild/libmnl -Wl,--start-group -lnftnl -ljansson -lmnl -lm -lpthread -Wl,--end-group
-SOURCES += compat/nl.c
+LIBS := -Lbuild/libmnl -Wl,--start-group -lnftnl -lnl-3 -ljansson -lmnl -lm -lpthread -Wl,--end-group
 else
 ALL_LDFLAGS += -pie
 LIBS := $(shell printf 'int main(void){return 0;}' | $(CC) -xc - $(archives) -lmnl -lm -o /dev/null 2>/dev/null \
