@@ -9,11 +9,18 @@ UNIT_SOURCES  := $(wildcard tests/unit/test_*.c)
 UNIT_PROGRAMS := $(UNIT_SOURCES:%.c=$(BUILD)/%)
 UNIT_OBJECTS  := $(filter-out $(BUILD)/plugins/main.o,$(OBJECTS)) $(BUILD)/tests/main.o
 
-run_tests = $(Q)CPLUG_BIN=$(abspath $(BIN)) UNIT_PROGRAMS="$(abspath $(UNIT_PROGRAMS))" tests/run
+run_tests = $(Q)CPLUG_BIN=$(abspath $(BIN)) FAULT_TOOLS=$(abspath $(FAULT)) UNIT_PROGRAMS="$(abspath $(UNIT_PROGRAMS))" tests/run
+
+# Faults: a sanitizer has allocators and ways to die of its own.
+FAULT         := $(BUILD)/tests/fault
+FAULT_SOURCES := $(wildcard tests/fault/*.c)
+ifneq ($(SAN),1)
+FAULT_PROGRAMS := $(FAULT)/fault $(FAULT)/alloc.so
+endif
 
 ##@ Testing
-check: all $(UNIT_PROGRAMS) ## all fast tests (SAN=1: with the sanitizers): unit, end-to-end, sweep, parity
-	$(run_tests) unit e2e sweep parity
+check: all $(UNIT_PROGRAMS) $(FAULT_PROGRAMS) ## all fast tests (SAN=1: with the sanitizers): unit, end-to-end, sweep, fault, parity
+	$(run_tests) unit e2e sweep $(if $(FAULT_PROGRAMS),fault) parity
 
 check-unit: $(UNIT_PROGRAMS) ## the pure modules
 	$(run_tests) unit
@@ -23,6 +30,13 @@ check-e2e: all ## end to end: plugins by hand in namespaces, real traffic
 
 check-sweep: all ## fail and crash at every step of every example: nothing may be left
 	$(run_tests) sweep
+
+check-fault: all $(FAULT_PROGRAMS) ## fail or kill at every few system calls and allocations: nothing may be left
+	$(run_tests) fault
+
+soak: all $(FAULT_PROGRAMS) ## the long form: at every system call with every error, every allocation; and the fuzzers
+	$(Q)CPLUG_BIN=$(abspath $(BIN)) FAULT_TOOLS=$(abspath $(FAULT)) FAULT_STRIDE=1 TEST_LIMIT=1500 tests/run fault
+	$(Q)$(MAKE) --no-print-directory FUZZ_TIME=120 fuzz
 
 check-parity: all ## the same configurations through the reference plugins and ours
 	$(run_tests) parity
@@ -44,15 +58,51 @@ $(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/%.o $(UNIT_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) $(LIBS) -lcmocka
 
+$(FAULT)/fault: $(filter-out $(FAULT)/alloc.o,$(FAULT_SOURCES:%.c=$(BUILD)/%.o))
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) -ljansson -lmnl
+
+$(FAULT)/alloc.so: tests/fault/alloc.c
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 $(WARN) $(CFLAGS) -fPIC -shared -o $@ $<
+
 $(BUILD)/tests/main.o: $(BUILD)/plugins/main.o
 	@mkdir -p $(@D)
 	$(Q)objcopy --redefine-sym main=plugins_main $< $@
 
--include $(UNIT_SOURCES:%.c=$(BUILD)/%.d)
+-include $(UNIT_SOURCES:%.c=$(BUILD)/%.d) $(FAULT_SOURCES:%.c=$(BUILD)/%.d)
+
+# Fuzzers: each tests/fuzz/fuzz_*.c, with clang, its sanitizers, and a false kernel
+# (tests/fuzz/fuzz.c).  What they learn stays in build/fuzz/corpus; the seeds are in
+# tests/fuzz/corpus.
+FUZZ_TIME    ?= 60
+FUZZ         := build/fuzz
+FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZERS      := $(FUZZ_SOURCES:tests/fuzz/%.c=$(FUZZ)/%)
+FUZZ_FLAGS   := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+FUZZ_CFLAGS  = -std=gnu11 $(CPPFLAGS) -U_FORTIFY_SOURCE -O1 -g $(FUZZ_FLAGS)
+FUZZ_OBJECTS := $(SOURCES:%.c=$(FUZZ)/%.o) $(FUZZ)/tests/fuzz/fuzz.o
+
+fuzz: $(FUZZERS) ## every fuzzer for FUZZ_TIME seconds (60); FUZZ_ONLY=name for one
+	$(Q)tests/fuzz/run $(FUZZ) $(FUZZ_TIME) $(or $(FUZZ_ONLY),$(FUZZERS:$(FUZZ)/fuzz_%=%))
+
+$(FUZZERS): $(FUZZ)/%: $(FUZZ)/tests/fuzz/%.o $(FUZZ_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS) \
+		-Wl,--wrap=recv,--wrap=sendto,--wrap=writev
+
+$(FUZZ)/plugins/main.o: FUZZ_CFLAGS += -Dmain=plugins_main
+$(FUZZ)/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CLANG,$<)
+	$(Q)clang $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
+
+-include $(FUZZ_OBJECTS:.o=.d) $(FUZZ_SOURCES:%.c=$(FUZZ)/%.d)
 
 ##@ Looking over
-C_SOURCES := $(SOURCES) $(wildcard compat/*.c tests/unit/*.c bench/*.c)
-C_HEADERS := $(wildcard lib/*.h plugins/*.h ipam/*.h cnitool/*.h tests/unit/*.h)
+C_SOURCES := $(SOURCES) $(wildcard compat/*.c tests/unit/*.c tests/fault/*.c tests/fuzz/*.c bench/*.c)
+C_HEADERS := $(wildcard lib/*.h plugins/*.h ipam/*.h cnitool/*.h tests/unit/*.h tests/fault/*.h tests/fuzz/*.h)
 SCRIPTS    = $(shell git ls-files -z --cached --others --exclude-standard | \
 	xargs -0 grep -lIE '^\#!.*(bash|bats)|^\# shellcheck shell=bash' 2>/dev/null)
 LINT      := build/lint
@@ -119,5 +169,6 @@ $(LINT)/tidy/%.ok: $(LINT)/clang/%.o .clang-tidy
 -include $(C_SOURCES:%.c=$(LINT)/gcc/%.d) $(C_SOURCES:%.c=$(LINT)/clang/%.d)
 
 .PHONY: check check-unit check-e2e check-sweep check-parity check-static check-vm check-runtimes demo
+.PHONY: check-fault soak fuzz
 .PHONY: lint lint-headers lint-floors lint-gcc lint-clang lint-tidy lint-cppcheck lint-scripts \
 	lint-format format

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * fuzz.c - what the fuzzers share
+ *
+ * The false kernel takes the place of recv(), sendto() and writev() (-Wl,--wrap).
+ */
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <linux/netlink.h>
+
+#include "fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+ssize_t __wrap_recv(int fd, void *to, size_t room, int flags);
+ssize_t __wrap_sendto(int fd, const void *data, size_t size, int flags, const struct sockaddr *to,
+		      socklen_t len);
+ssize_t __wrap_writev(int fd, const struct iovec *piece, int n);
+
+static struct tx tx;
+static jmp_buf out_of_memory;
+
+static struct {
+	const char *data;
+	size_t left;
+	uint32_t seq;
+} kernel;
+
+static void __attribute__((noreturn)) on_exhausted(void *arg UNUSED)
+{
+	longjmp(out_of_memory, 1);
+}
+
+void fuzz_expect(const struct tx *t, int r)
+{
+	if (r < 0 && (!t->err || !t->msg[0])) {
+		fprintf(stderr, "failed with %d and no sentence\n", r);
+		abort();
+	}
+	if (r >= 0 && t->err) {
+		fprintf(stderr, "succeeded with a failure: %s\n", t->msg);
+		abort();
+	}
+}
+
+bool fuzz_call(struct tx *t, const char *text, size_t size, struct call *ret)
+{
+	*ret = (struct call){ .command = CNI_ADD,
+			      .command_name = "ADD",
+			      .id = "c1",
+			      .ifname = "eth0",
+			      .netns_path = "",
+			      .args = "",
+			      .path = "/",
+			      .stdin_text = text,
+			      .stdin_size = size };
+	if (cj_parse(t, text, size, "network configuration", &ret->conf) < 0)
+		return false;
+	ret->version = cj_str(&ret->conf, "cniVersion", "0.1.0");
+	ret->network = cj_str(&ret->conf, "name", "");
+	ret->type = cj_str(&ret->conf, "type", "");
+	return cj_ok(t, &ret->conf) == 0;
+}
+
+void fuzz_kernel(const char *data, size_t size)
+{
+	kernel.data = data;
+	kernel.left = size;
+}
+
+/* What is behind the input: the request is done. */
+static ssize_t acknowledge(void *to, size_t room)
+{
+	struct {
+		struct nlmsghdr h;
+		struct nlmsgerr e;
+	} ack = { .h = { .nlmsg_len = sizeof(ack),
+			 .nlmsg_type = NLMSG_ERROR,
+			 .nlmsg_seq = kernel.seq } };
+
+	memcpy(to, &ack, room < sizeof(ack) ? room : sizeof(ack));
+	return (ssize_t)sizeof(ack);
+}
+
+ssize_t __wrap_recv(int fd UNUSED, void *to, size_t room, int flags UNUSED)
+{
+	size_t size, at = 0;
+
+	if (!kernel.left)
+		return acknowledge(to, room);
+	size = 16 * (size_t)(unsigned char)*kernel.data++;
+	kernel.left--;
+	size = size < kernel.left ? size : kernel.left;
+	size = size < room ? size : room;
+	memcpy(to, kernel.data, size);
+	kernel.data += size;
+	kernel.left -= size;
+	while (size - at >= sizeof(struct nlmsghdr)) {
+		struct nlmsghdr *h = (void *)((char *)to + at);
+
+		h->nlmsg_seq = kernel.seq;
+		if (h->nlmsg_len < sizeof(*h) || h->nlmsg_len > size - at)
+			h->nlmsg_len = (uint32_t)(size - at);
+		at += NLMSG_ALIGN(h->nlmsg_len);
+		if (at > size)
+			break;
+	}
+	return (ssize_t)size;
+}
+
+ssize_t __wrap_sendto(int fd UNUSED, const void *data, size_t size, int flags UNUSED,
+		      const struct sockaddr *to UNUSED, socklen_t len UNUSED)
+{
+	kernel.seq = ((const struct nlmsghdr *)data)->nlmsg_seq;
+	return (ssize_t)size;
+}
+
+ssize_t __wrap_writev(int fd UNUSED, const struct iovec *piece, int n)
+{
+	size_t size = 0;
+
+	kernel.seq = ((const struct nlmsghdr *)piece[0].iov_base)->nlmsg_seq;
+	for (int i = 0; i < n; i++)
+		size += piece[i].iov_len;
+	return (ssize_t)size;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *copy = malloc(size + 1);
+
+	if (!copy)
+		return 0;
+	memcpy(copy, data, size);
+	copy[size] = '\0';
+	tx_begin(&tx);
+	tx.mem.exhausted = on_exhausted;
+	if (setjmp(out_of_memory) == 0)
+		fuzz_one(&tx, copy, size);
+	tx_end(&tx);
+	free(copy);
+	return 0;
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * fuzz_config.c - network configurations, as bridge, portmap and host-local read them
+ */
+#include "../../ipam/local_conf.h"
+#include "../../plugins/bridge_conf.h"
+#include "fuzz.h"
+
+static void forget(struct tx *tx)
+{
+	tx->err = 0;
+	tx->msg[0] = '\0';
+	tx->details[0] = '\0';
+}
+
+void fuzz_one(struct tx *tx, char *data, size_t size)
+{
+	struct bridge_conf bridge;
+	struct local_conf local;
+	struct ports ports;
+	struct mac mac;
+	struct call c;
+	int r;
+
+	if (fuzz_call(tx, data, size, &c)) {
+		fuzz_expect(tx, bridge_read_conf(tx, &c, &bridge));
+		forget(tx);
+		r = local_conf_read(tx, &c, &local);
+		fuzz_expect(tx, r);
+		forget(tx);
+		if (r == 0)
+			fuzz_expect(tx, local_conf_read_wishes(tx, &c, &local));
+		forget(tx);
+		ports = ports_read(tx, &c.conf);
+		for (unsigned i = 0; i < ports.n; i++)
+			(void)ports_text(tx, &ports.maps[i]);
+		fuzz_expect(tx, cj_ok(tx, &c.conf));
+		forget(tx);
+		fuzz_expect(tx, call_mac(tx, &c, &mac));
+		cj_dump(tx, &c.conf);
+	} else if (c.conf.doc == NULL) {
+		fuzz_expect(tx, -EINVAL);
+	}
+	if (c.conf.doc)
+		cj_free(&c.conf);
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * fuzz_lease.c - what a lease's file says
+ */
+#include "../../ipam/lease.h"
+#include "fuzz.h"
+
+void fuzz_one(struct tx *tx, char *data, size_t size)
+{
+	struct lessee o = { .id = NULL };
+
+	if (!lease_parse(data, size, &o))
+		return;
+	if (!o.id || !*o.id)
+		__builtin_trap();
+	(void)lessee_text(tx, &o);
+}

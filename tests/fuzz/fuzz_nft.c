@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * fuzz_nft.c - nf_tables' and conntrack's answers
+ */
+#include <netinet/in.h>
+
+#include <libmnl/libmnl.h>
+#include <linux/netfilter.h>
+
+#include "ct.h"
+#include "fuzz.h"
+#include "nft.h"
+
+static int each_elem(const struct nft_elem *e, void *arg)
+{
+	unsigned *n = arg;
+
+	if (!e) {
+		*n = 0;
+		return 0;
+	}
+	for (unsigned i = 0; i < e->key.len + e->data.len; i++)
+		*n += i < e->key.len ? e->key.b[i] : e->data.b[i - e->key.len];
+	for (unsigned i = 0; i < e->private_len; i++)
+		*n += e->private[i];
+	*n += e->comment ? (unsigned)strlen(e->comment) : 0;
+	*n += e->chain ? (unsigned)strlen(e->chain) : 0;
+	return 0;
+}
+
+static int each_chain(const char *chain, unsigned use, void *arg)
+{
+	unsigned *n = arg;
+
+	*n += chain ? use + (unsigned)strlen(chain) : 0;
+	return 0;
+}
+
+void fuzz_one(struct tx *tx, char *data, size_t size)
+{
+	static struct nfnl nl;
+	struct nft_elem e[3] = { 0 };
+	struct ct_filter f = { .proto = IPPROTO_UDP, .port_first = 53, .port_last = 53 };
+	bool found[3];
+	unsigned n = 0, use = 0, deleted;
+	uint32_t genid;
+	struct ip ip, none = { .family = 0 };
+
+	if (!nl.sk)
+		nl = (struct nfnl){ .sk = mnl_socket_open(NETLINK_NETFILTER) };
+	if (!nl.sk || !size)
+		return;
+	ip_parse("10.0.0.1", &ip);
+	for (unsigned i = 0; i < ARRAY_LEN(e); i++)
+		nft_key_ip(&e[i].key, ip_add(ip, i));
+	fuzz_kernel(data + 1, size - 1);
+	switch (data[0] & 7) {
+	case 0:
+		(void)!nft_genid(&nl, &genid);
+		break;
+	case 1:
+		(void)!nft_find_elems(tx, &nl, NFPROTO_INET, "cplug", "set", e, found,
+				      ARRAY_LEN(e));
+		break;
+	case 2:
+		(void)!nft_chain_use(&nl, NFPROTO_INET, "cplug", "chain", &use);
+		break;
+	case 3:
+		(void)!nft_count_rules(&nl, NFPROTO_INET, "cplug", "chain", &use);
+		break;
+	case 4:
+		(void)!nft_each_chain(&nl, NFPROTO_INET, "cplug", each_chain, &n);
+		break;
+	case 5:
+		(void)!ct_flush(&nl, AF_INET, &f, 1, none, &deleted);
+		break;
+	default:
+		(void)!nft_each_elem(&nl, NFPROTO_INET, "cplug", "set", each_elem, &n);
+		break;
+	}
+}

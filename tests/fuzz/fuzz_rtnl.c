@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * fuzz_rtnl.c - rtnetlink's answers: links, addresses, routes, VLANs of ports
+ */
+#include <netlink/socket.h>
+
+#include "addr.h"
+#include "fuzz.h"
+#include "link.h"
+#include "port.h"
+#include "route.h"
+
+static int each_link(const struct link *l, void *arg)
+{
+	unsigned *n = arg;
+
+	*n += (unsigned)l->mtu;
+	return 0;
+}
+
+static void ask(struct tx *tx, struct rt *rt, unsigned what)
+{
+	struct result_route route = { .has_dst = true, .table = -1, .scope = -1 };
+	struct link l = { .index = 1, .name = "eth0" }, found;
+	struct port_vlans vlans = { .pvid = 100 };
+	struct addr_list list;
+	unsigned n = 0;
+	int number;
+
+	cidr_parse("0.0.0.0/0", &route.dst);
+	switch (what % 8) {
+	case 0:
+		fuzz_expect(tx, link_find(tx, rt, "eth0", &found));
+		break;
+	case 1:
+		fuzz_expect(tx, link_each(tx, rt, "veth", each_link, &n));
+		break;
+	case 2:
+		fuzz_expect(tx, addr_list(tx, rt, &l, 0, &list));
+		break;
+	case 3:
+		fuzz_expect(tx, route_find(tx, rt, &l, &route));
+		break;
+	case 4:
+		fuzz_expect(tx, route_to(tx, rt, route.dst.ip, &number));
+		break;
+	case 5:
+		fuzz_expect(tx, route_default_mtu(tx, rt, &number));
+		break;
+	case 6:
+		fuzz_expect(tx, port_any(tx, rt, 1));
+		break;
+	default:
+		fuzz_expect(tx, port_set_vlans(tx, rt, &l, &vlans));
+		break;
+	}
+}
+
+void fuzz_one(struct tx *tx, char *data, size_t size)
+{
+	static struct rt rt;
+
+	if (!rt.sk)
+		rt = (struct rt){ .sk = nl_socket_alloc(), .where = "host" };
+	if (!size)
+		return;
+	fuzz_kernel(data + 1, size - 1);
+	ask(tx, &rt, (unsigned char)data[0]);
+}
