@@ -37,8 +37,8 @@ static int run(struct tool *t, const char *command, const struct netconf *n, uns
 	       struct exec_answer *ret)
 {
 	struct mem *m = &t->tx->mem;
-	const char *request = netconf_request(t->tx, n, i, extra);
-	const char *path;
+	struct netconf_extra e = *extra;
+	const char *request, *path;
 	bool self;
 	const char *const env[] = {
 		mem_printf(m, "CNI_COMMAND=%s", command),
@@ -50,6 +50,10 @@ static int run(struct tool *t, const char *command, const struct netconf *n, uns
 		NULL,
 	};
 
+	/* An ordinary user's leases go where the results go. */
+	if (t->cache.private)
+		e.data_dir = mem_printf(m, "%s/networks", t->cache.dir);
+	request = netconf_request(t->tx, n, i, &e);
 	TRY(exec_find(t->tx, t->opt.cni_path, n->plugins[i].type, &path, &self));
 	log_step("%s %s %s", command, path, request);
 	TRY(exec_run(t->tx, path, env, request, strlen(request), 0, ret));

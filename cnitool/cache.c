@@ -88,6 +88,7 @@ int cache_open(struct tx *tx, const char *dir, struct cache *ret)
 		TRY(make_own(tx, base));
 	}
 	ret->dir = mem_printf(&tx->mem, "%s/cni", base);
+	ret->private = true;
 	log_step("%s is not writable, so results are kept in %s", default_dir, ret->dir);
 	return 0;
 }

@@ -14,6 +14,7 @@
 struct cache {
 	const char *dir; /* /var/lib/cni */
 	int lock;        /* held descriptor, -1 = none */
+	bool private;    /* a place of our own, because /var/lib/cni is not ours to write */
 };
 
 struct cached {

@@ -404,6 +404,20 @@ static void set_runtime_config(json_t *object, const struct netconf_plugin *p, c
 	json_decref(all);
 }
 
+/* What the configuration says about leases counts. */
+static void set_data_dir(json_t *object, const struct netconf_plugin *p, const char *dir)
+{
+	struct cj ipam = cj_any(&p->conf, "ipam");
+	json_t *copy;
+
+	if (!dir || !cj_is_object(&ipam) || cj_has(&ipam, "dataDir") ||
+	    !str_eq(cj_str(&ipam, "type", ""), "host-local"))
+		return;
+	copy = json_copy(ipam.json);
+	json_object_set_new(copy, "dataDir", json_string(dir));
+	json_object_set_new(object, "ipam", copy);
+}
+
 const char *netconf_request(struct tx *tx, const struct netconf *n, unsigned plugin,
 			    const struct netconf_extra *extra)
 {
@@ -414,6 +428,7 @@ const char *netconf_request(struct tx *tx, const struct netconf *n, unsigned plu
 	json_object_set_new(o, "cniVersion", json_string(n->version));
 	set_text(o, "prevResult", extra->prev_result);
 	set_runtime_config(o, p, extra->capability_args);
+	set_data_dir(o, p, extra->data_dir);
 	set_text(o, "cni.dev/valid-attachments", extra->valid);
 	set_text(o, "cni.dev/attachments", extra->valid); /* as older specs spelled it */
 	return dumped(tx, o, JSON_COMPACT | JSON_SORT_KEYS);

@@ -62,6 +62,7 @@ struct netconf_extra {
 	const char *prev_result;
 	const char *capability_args; /* an object: what the plugin declares is picked */
 	const char *valid;           /* GC: the list of valid attachments */
+	const char *data_dir; /* not JSON: where a host-local keeps leases that names no place */
 };
 
 /* A plugin's request: its object with name, cniVersion and the extras, in the arena. */

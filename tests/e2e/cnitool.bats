@@ -564,7 +564,6 @@ cached() {
 	chmod -R a+rwX "$BATS_TEST_TMPDIR"
 	chmod a+rx "$(dirname "$BATS_TEST_TMPDIR")" "$(dirname "$(dirname "$BATS_TEST_TMPDIR")")"
 	setpriv --reuid 54321 --regid 54321 --clear-groups true || skip "no other users here"
-	sed -i "s|\"subnet\"|\"dataDir\":\"$BATS_TEST_TMPDIR/leases\",\"subnet\"|" "$NETCONFPATH"/*
 	# shellcheck disable=SC2016 # the inner shell's
 	XDG_RUNTIME_DIR='' setpriv --reuid 54321 --regid 54321 --clear-groups unshare -Urnm bash -c '
 		set -e
@@ -574,7 +573,9 @@ cached() {
 		"$1" add net1 $pid -q
 		"$1" check net1 $pid
 		ls /tmp/cplug-54321/cni/results
+		ls /tmp/cplug-54321/cni/networks/net1/10.*
 		"$1" del net1 $pid
+		[[ ! $(ls /tmp/cplug-54321/cni/networks/net1 | grep "^10") ]]
 		[[ ! $(ls /tmp/cplug-54321/cni/results) ]]
 		[[ $("$1" run net1 --name web cat /etc/hostname) == web ]]
 		kill $pid
