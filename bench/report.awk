@@ -109,6 +109,7 @@ function page(    i, w, k) {
 	print "took turns in one run, each on a host (network namespace) of its own.  Times are"
 	print "worth little by themselves, least of all on a busy or virtual machine; ratios are.\n"
 	printf "%s; kernel %s; CPUs %s; %s; %s rounds.\n\n", about["date"], about["kernel"], about["cpu"], about["iptables"], about["rounds"]
+	if (about["note"]) print about["note"] "\n"
 	print "*floor* is bench/floor.c, the least kernel work; *reference* is the Go plugins as the"
 	print "distribution has them, with iptables.\n"
 	goals()
