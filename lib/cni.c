@@ -60,7 +60,8 @@ static const char *error_text(const char *version)
 
 	jw_init(&w, &tx.mem, false);
 	jw_open(&w, NULL, '{');
-	jw_str(&w, "cniVersion", version ? version : "1.1.0");
+	/* Not a megabyte of what is no version. */
+	jw_str(&w, "cniVersion", version ? mem_printf(&tx.mem, "%.50s", version) : "1.1.0");
 	jw_int(&w, "code", tx.code);
 	jw_str(&w, "msg", tx.msg[0] ? tx.msg : "failed without a reason");
 	if (tx.details[0])
