@@ -1,0 +1,225 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# hostile.bats - wrong and hostile input: one sentence, nothing changed, no hang
+
+load lib
+
+CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"cni0","isGateway":true,
+	"ipMasq":true,"ipam":{"type":"host-local","subnet":"10.1.0.0/24"}}'
+
+# (The bridge, which is shared and stays, is there.)
+prepare() {
+	warm_up bridge "$CONF"
+	new_netns c1
+	remember
+}
+
+# refused COMMAND TYPE CONF [ID [NETNS [IFNAME]]] - one sentence, soon, and nothing changed
+refused() {
+	local start=$SECONDS
+
+	cni "$@"
+	failed
+	[[ $error ]] || fail "no sentence"
+	((SECONDS - start < RIG_DEADLINE)) || fail "it took $((SECONDS - start)) s"
+	assert_same_snapshot
+}
+
+# huge N - N times "a", for what is too large for an argument
+huge() {
+	head -c "$1" /dev/zero | tr '\0' a
+}
+
+@test "a network's name leads nowhere" {
+	local name
+
+	for name in ../x .. . a/b /etc/x 'a b' $'a\nb' '' -x; do
+		refused ADD bridge "$(jq -c --arg n "$name" '.name = $n' <<<"$CONF")"
+		refused ADD host-local "$(jq -c --arg n "$name" '.name = $n' <<<"$CONF")"
+	done
+	[[ ! -e /var/lib/cni/x ]]
+}
+
+@test "nor does a container's id" {
+	local id
+
+	for id in ../x .. /etc/x 'a b' $'a\nb' -x a/../b; do
+		refused ADD bridge "$CONF" "$id" c1
+		refused DEL bridge "$CONF" "$id" c1
+	done
+}
+
+@test "nor an interface's name" {
+	local name
+
+	for name in ../x .. . a/b a:b 'a b' 0123456789abcdef; do
+		refused ADD bridge "$CONF" c1 c1 "$name"
+	done
+}
+
+@test "nor the type of an IPAM plugin" {
+	local type
+
+	for type in ../bin/x /bin/true .. bridge loopback; do
+		refused ADD bridge "$(jq -c --arg t "$type" '.ipam.type = $t' <<<"$CONF")"
+	done
+}
+
+@test "a link instead of a network's folder of leases is not followed" {
+	mkdir -p /var/lib/cni/networks /var/lib/cni/elsewhere
+	rm -r /var/lib/cni/networks/net1
+	ln -s /var/lib/cni/elsewhere /var/lib/cni/networks/net1
+	remember
+	refused ADD bridge "$CONF"
+	[[ ! $(ls -A /var/lib/cni/elsewhere) ]]
+}
+
+@test "links instead of leases and of the lock are not followed" {
+	mkdir -p /var/lib/cni/networks/net1
+	echo precious >/var/lib/cni/precious
+	ln -sf /var/lib/cni/precious /var/lib/cni/networks/net1/10.1.0.2
+	ln -sf /var/lib/cni/precious /var/lib/cni/networks/net1/last_reserved_ip.0
+	cni ADD bridge "$CONF"
+	is "$(cat /var/lib/cni/precious)" precious
+	rm -f /var/lib/cni/networks/net1/lock
+	ln -s /var/lib/cni/new /var/lib/cni/networks/net1/lock
+	cni ADD bridge "$CONF" c1 c1 eth1
+	failed
+	[[ ! -e /var/lib/cni/new ]]
+}
+
+@test "a FIFO instead of a lock, a lease, an index or a resolv.conf holds nobody up" {
+	rm -r /var/lib/cni/networks
+	mkdir -p /var/lib/cni/networks/net1 /var/lib/cni/networks/.cplug
+	mkfifo /var/lib/cni/networks/net1/lock
+	cni ADD bridge "$CONF"
+	cni DEL bridge "$CONF"
+	rm /var/lib/cni/networks/net1/lock
+	rm -f /var/lib/cni/networks/.cplug/net1.index
+	mkfifo /var/lib/cni/networks/net1/10.1.0.2 /var/lib/cni/networks/.cplug/net1.index
+	cni ADD bridge "$CONF"
+	cni DEL bridge "$CONF"
+	rm -r /var/lib/cni/networks
+	mkfifo /run/fifo
+	remember
+	refused ADD bridge "$(with "$CONF" '.ipam.resolvConf = "/run/fifo"')"
+}
+
+@test "a namespace that is a FIFO, a folder, a file, a device, another namespace" {
+	local path
+
+	mkfifo /run/fifo
+	echo >/run/file
+	remember
+	for path in /run/fifo /run /run/file /dev/null /dev/zero /proc/self/ns/mnt /proc/self/ns/user; do
+		refused ADD bridge "$CONF" c1 "$path"
+		refused CHECK bridge "$CONF" c1 "$path"
+		contains "$error" "$path"
+	done
+}
+
+@test "a namespace that is not there, or is the host's own" {
+	refused ADD bridge "$CONF" c1 /run/netns/none
+	refused ADD bridge "$CONF" c1 /proc/self/ns/net
+	refused DEL bridge "$CONF" c1 /proc/self/ns/net
+}
+
+@test "an id as long as an environment can be" {
+	local id
+
+	id=$(huge 100000)
+	cni ADD bridge "$CONF" "$id" c1
+	((status == 0)) || failed
+	cni DEL bridge "$CONF" "$id" c1
+	no_link c1 eth0
+	[[ ! $(find /var/lib/cni/networks/net1 -name '10.*' 2>/dev/null) ]]
+}
+
+@test "names, types and paths of a MiB" {
+	huge 1048576 >"$BATS_TEST_TMPDIR/long"
+	for key in '.name' '.bridge' '.ipam.type' '.ipam.subnet' '.ipam.dataDir' '.cniVersion'; do
+		jq -c --rawfile s "$BATS_TEST_TMPDIR/long" "$key = \$s" <<<"$CONF" >"$BATS_TEST_TMPDIR/conf"
+		refused ADD bridge "$BATS_TEST_TMPDIR/conf"
+		((${#output} < 10000)) || fail "an answer of ${#output} bytes"
+	done
+}
+
+@test "JSON of depth 100,000" {
+	{
+		printf '{"cniVersion":"1.0.0","name":"n","type":"bridge","x":'
+		huge 100000 | tr a '['
+		huge 100000 | tr a ']'
+		printf '}'
+	} >"$BATS_TEST_TMPDIR/conf"
+	refused ADD bridge "$BATS_TEST_TMPDIR/conf"
+	failed 6
+}
+
+@test "NULs, invalid UTF-8, halves of surrogates, and what is no JSON at all" {
+	local text
+
+	for text in '{"cniVersion":"1.0.0","name":"a\u0000b"}' '{"name":"\xff\xfe"}' '{"name":"\\ud800"}' \
+		'{"na\\u0000me":"x"}' '' ' ' '[]' 'null' '1' '"x"' '{' '{}{}' '{"a":1,}' '\xef\xbb\xbf{}' \
+		'{"name":"x"}\x00'; do
+		printf '%b' "$text" >"$BATS_TEST_TMPDIR/conf"
+		refused ADD bridge "$BATS_TEST_TMPDIR/conf"
+	done
+}
+
+@test "numbers out of range" {
+	local change
+
+	for change in '.mtu = -1' '.mtu = 65536' '.mtu = 1e300' '.mtu = 1.5' '.vlan = 4095' '.vlan = -1' \
+		'.mtu = 18446744073709551616' '.ipam.subnet = "10.1.0.0/33"' '.ipam.subnet = "10.1.0.0/-1"' \
+		'.ipam.subnet = "10.1.0.0/32"' '.ipam.rangeStart = "10.1.1.1"' \
+		'.runtimeConfig.portMappings = [{hostPort: 65536, containerPort: 80}]' \
+		'.runtimeConfig.portMappings = [{hostPort: 80, containerPort: -1}]'; do
+		refused ADD bridge "$(with "$CONF" "$change")"
+	done
+	printf '%s' "${CONF/\"isGateway\"/\"mtu\":99999999999999999999999999,\"isGateway\"}" \
+		>"$BATS_TEST_TMPDIR/conf"
+	refused ADD bridge "$BATS_TEST_TMPDIR/conf"
+}
+
+@test "10,000 addresses wanted, and 10,000 in a prevResult" {
+	jq -c '.runtimeConfig.ips = [range(10000) | "10.9.\(. / 256 | floor).\(. % 256)/16"]' <<<"$CONF" \
+		>"$BATS_TEST_TMPDIR/conf"
+	refused ADD bridge "$BATS_TEST_TMPDIR/conf"
+	jq -c '.type = "portmap" | .runtimeConfig.portMappings = [{hostPort: 80, containerPort: 80}]
+		| .prevResult = {cniVersion: "1.0.0", interfaces: [],
+			ips: [range(10000) | {address: "10.9.\(. / 256 | floor).\(. % 256)/16", interface: 7}]}' \
+		<<<"$CONF" >"$BATS_TEST_TMPDIR/conf"
+	add portmap "$BATS_TEST_TMPDIR/conf"
+	del portmap "$BATS_TEST_TMPDIR/conf"
+}
+
+@test "CNI_ARGS that are nonsense" {
+	local args
+
+	for args in '=' ';' 'IP' 'IP=' 'IP=1;;' 'MAC=zz' 'IP=10.1.0.5=6' 'IP=999.1.1.1' "$(huge 100000)"; do
+		export CNI_ARGS=$args
+		cni ADD bridge "$CONF"
+		if ((status)); then
+			failed
+			((${#output} < 10000))
+			assert_same_snapshot
+		else
+			del bridge "$CONF"
+		fi
+		unset CNI_ARGS
+	done
+}
+
+@test "DEL with every kind of rubbish as prevResult" {
+	local prev
+
+	add bridge "$CONF"
+	for prev in '[]' '"x"' '{"cniVersion":"9.9.9"}' '{"ips":5}' '{"ips":[{"address":"x"}]}' \
+		'{"cniVersion":"1.0.0","interfaces":[{"name":5}],"ips":[{"address":"10.1.0.2/24","interface":99}]}'; do
+		cni DEL bridge "$(jq -c --argjson p "$prev" '.prevResult = $p' <<<"$CONF")"
+		((status == 0)) || failed
+	done
+	no_link c1 eth0
+	[[ ! $(find /var/lib/cni/networks/net1 -name '10.*') ]]
+}
