@@ -340,9 +340,11 @@ int owned_check(struct tx *tx, struct nfnl *nl, const struct owned_change *c,
 
 		if (!found[i])
 			differs(tx, what, "present", NULL);
-		else if (!owned_is_ours(&there[i], c->owner->comment))
-			differs(tx, what, "ours", owner_words(there[i].comment));
-		else if (!same(&c->elems[i].e, &there[i]))
+		else if (!owned_is_ours(&there[i], c->owner->comment)) {
+			/* Left to its owner at ADD, and only warned about. */
+			if (c->elems[i].conflict != OWNED_WARN)
+				differs(tx, what, "ours", owner_words(there[i].comment));
+		} else if (!same(&c->elems[i].e, &there[i]))
 			differs(tx, what, "our target", "another target");
 	}
 	return 0;

@@ -327,6 +327,8 @@ END
 	publish "$WEB" '.onConflict = "warn"' c2
 	ok
 	contains "$errors" 'c1'
+	cni CHECK portmap "$(conf "$WEB" '.onConflict = "warn"')" c2
+	ok
 	tcp_answer c1 80 one
 	is "$(ask world tcp 203.0.113.1 8080)" 'one from 203.0.113.2'
 	unpublish "$WEB" . c2
