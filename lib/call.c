@@ -178,6 +178,9 @@ static void read_attachments(struct tx *tx, struct call *c, const struct cj *lis
 			.id = cj_str(&e, "containerID", ""),
 			.ifname = cj_str(&e, "ifname", ""),
 		};
+		/* What is named by halves would be taken for gone, and removed. */
+		if (!cj_has(&e, "containerID") || !cj_has(&e, "ifname"))
+			cj_wrong(&e, NULL, "expected {\"containerID\": …, \"ifname\": …}");
 	}
 }
 

@@ -73,6 +73,9 @@ ports() {
 	assert_same_snapshot
 	gc bridge "$CONF" null
 	assert_same_snapshot
+	cni GC bridge "$(with "$CONF" '."cni.dev/valid-attachments" = [{containerID: "c1"}]')" '' '' ''
+	failed 7 'valid-attachments.*\[0\]: expected'
+	assert_same_snapshot
 }
 
 @test "gc: another network's attachments are not ours" {
