@@ -46,6 +46,7 @@ void *malloc(size_t size)
 	return fails() ? NULL : __libc_malloc(size);
 }
 
+/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name) */
 void *calloc(size_t n, size_t size)
 {
 	return fails() ? NULL : __libc_calloc(n, size);
@@ -55,3 +56,4 @@ void *realloc(void *p, size_t size)
 {
 	return fails() ? NULL : __libc_realloc(p, size);
 }
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
