@@ -45,7 +45,7 @@ static int give_birth(struct tx *tx, void *arg)
 	if (b->pid < 0)
 		return tx_fail(tx, -errno, "cannot make namespaces: %s%s", strerror(errno),
 			       errno == EPERM ? " (be root, or root of a user namespace: "
-						"unshare -Urnm; or try --user)"
+						"unshare -Urnm)"
 					      : "");
 	return 0;
 }

@@ -3,7 +3,7 @@
  * sandbox.h - namespaces with a process in them
  *
  * sandbox_open() makes the namespaces and an init in them that waits; the caller
- * plugs the network; sandbox_start() tells init to furnish the place and to run
+ * plugs the network; sandbox_run() tells init to furnish the place and to run
  * the command.  When the command ends, init kills what is left, tells the status,
  * and stays - and with it the namespace - until sandbox_close().
  */

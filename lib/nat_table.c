@@ -166,9 +166,6 @@ static void say_condition(struct nft *n, const struct port_condition *c)
 	case COND_MARK:
 		nft_match_mark(n, c->equal, c->value, c->mask);
 		break;
-	case COND_L4PROTO:
-		nft_match_l4proto(n, c->equal, c->proto);
-		break;
 	case COND_PORT:
 		if (c->proto)
 			nft_match_l4proto(n, true, c->proto);

@@ -8,8 +8,8 @@
  * told by nft_commit().  A rule in C reads like the rule in nft:
  *
  *	nft_rule(n, "postrouting");
- *	nft_meta_nfproto(n, NFPROTO_IPV4);
- *	nft_ct_status_dnat(n);
+ *	nft_match_nfproto(n, NFPROTO_IPV4);
+ *	nft_match_ct_dnat(n);
  *	nft_load(n, NFT_IP_DADDR);
  *	nft_vmap(n, "published4");
  *	nft_rule_end(n, NULL);
@@ -103,7 +103,6 @@ void nft_del_table(struct nft *n);
  */
 void nft_set(struct nft *n, const char *set, const enum nft_type *key, const enum nft_type *data,
 	     bool interval);
-void nft_del_set(struct nft *n, const char *set);
 
 /*
  * excl: fail with -EEXIST if the key is there already (or a range overlaps

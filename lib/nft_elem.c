@@ -139,11 +139,6 @@ void nft_set(struct nft *n, const char *set, const enum nft_type *key, const enu
 	nft_msg_end(n, h);
 }
 
-void nft_del_set(struct nft *n, const char *set)
-{
-	nft_msg_end(n, nft_named(n, NFT_MSG_DELSET, 0, NFTA_SET_TABLE, NFTA_SET_NAME, set));
-}
-
 /* ---- keys ---- */
 
 static void key_append(struct nft_key *k, const void *data, size_t size)

@@ -34,14 +34,14 @@ static inline bool port_mapping_is_range(const struct port_mapping *m)
 
 /* One match of conditionsV4 or conditionsV6. */
 struct port_condition {
-	enum { COND_ADDR, COND_IIFNAME, COND_MARK, COND_PORT, COND_L4PROTO } what;
+	enum { COND_ADDR, COND_IIFNAME, COND_MARK, COND_PORT } what;
 	bool equal;
 	bool source; /* COND_ADDR, COND_PORT */
 	struct cidr addr;
 	char name[16];
 	uint32_t value, mask; /* COND_MARK */
 	uint16_t first, last; /* COND_PORT */
-	uint8_t proto;        /* COND_PORT, COND_L4PROTO */
+	uint8_t proto;        /* COND_PORT; 0 = any */
 };
 
 struct port_conditions {
