@@ -131,15 +131,10 @@ static int tentative(struct tx *tx, struct call *c, const struct link *l)
 	return waiting;
 }
 
-static void close_rt(struct rt *rt)
-{
-	rt_close(rt);
-}
-
 /* Addresses are ready to be used when ADD answers: waits for events, does not poll. */
 static int set_up_and_wait(struct tx *tx, struct call *c, const struct link *l)
 {
-	auto_(close_rt) struct rt events = { .sk = NULL };
+	auto_(rt_close) struct rt events = { .sk = NULL };
 	int r;
 
 	TRY(rt_subscribe(tx, &c->cont_ns, RTNLGRP_IPV6_IFADDR, &events));

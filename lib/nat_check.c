@@ -11,22 +11,6 @@
 
 typedef void differs_fn(struct tx *tx, const char *what, const char *want, const char *have);
 
-static int check_chain(struct tx *tx, struct nfnl *nl, const char *chain, unsigned want,
-		       differs_fn *differs)
-{
-	unsigned have;
-	int r = nft_count_rules(nl, NFPROTO_INET, nat_table.name, chain, &have);
-
-	if (r < 0)
-		return tx_fail(tx, r, "host: count the rules of chain %s: %s", chain, strerror(-r));
-	if (have < want)
-		differs(tx,
-			mem_printf(&tx->mem, "chain %s of nftables table inet %s", chain,
-				   nat_table.name),
-			mem_printf(&tx->mem, "%u rules", want), mem_printf(&tx->mem, "%u", have));
-	return 0;
-}
-
 static unsigned masq_rules(const struct nat *n, int family)
 {
 	unsigned rules = 3;
@@ -52,13 +36,14 @@ static int check_chains(struct tx *tx, struct nfnl *nl, const struct nat *n,
 	};
 
 	for (unsigned i = 0; i < ARRAY_LEN(fixed); i++)
-		TRY(check_chain(tx, nl, fixed[i].chain, fixed[i].rules, differs));
+		TRY(owned_check_chain(tx, nl, &nat_table, fixed[i].chain, fixed[i].rules, differs));
 	for (unsigned i = 0; i < n->n_masq; i++)
-		TRY(check_chain(tx, nl, nat_masq_chain(tx, n, n->masq[i]),
-				masq_rules(n, n->masq[i].ip.family), differs));
+		TRY(owned_check_chain(tx, nl, &nat_table, nat_masq_chain(tx, n, n->masq[i]),
+				      masq_rules(n, n->masq[i].ip.family), differs));
 	for (unsigned i = 0; i < c->n; i++)
 		if (c->elems[i].set == PUBLISHED4 || c->elems[i].set == PUBLISHED6)
-			TRY(check_chain(tx, nl, c->elems[i].e.chain, SNAT_RULES, differs));
+			TRY(owned_check_chain(tx, nl, &nat_table, c->elems[i].e.chain, SNAT_RULES,
+					      differs));
 	return 0;
 }
 

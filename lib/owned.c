@@ -16,6 +16,8 @@
 #include "log.h"
 #include "owned_impl.h"
 
+#include <linux/netfilter.h>
+
 /* The owned_kinds whose index may tell that an owner is alive. */
 const char owned_kinds[] = { 'b', 'p', 0 };
 
@@ -347,5 +349,24 @@ int owned_check(struct tx *tx, struct nfnl *nl, const struct owned_change *c,
 		} else if (!same(&c->elems[i].e, &there[i]))
 			differs(tx, what, "our target", "another target");
 	}
+	return 0;
+}
+
+int owned_check_chain(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
+		      const char *chain, unsigned want,
+		      void (*differs)(struct tx *tx, const char *what, const char *want,
+				      const char *have))
+{
+	const char *family = t->family == NFPROTO_BRIDGE ? "bridge" : "inet";
+	unsigned have;
+	int r = nft_count_rules(nl, t->family, t->name, chain, &have);
+
+	if (r < 0)
+		return tx_fail(tx, r, "host: count the rules of chain %s: %s", chain, strerror(-r));
+	if (have < want)
+		differs(tx,
+			mem_printf(&tx->mem, "chain %s of nftables table %s %s", chain, family,
+				   t->name),
+			mem_printf(&tx->mem, "%u rules", want), mem_printf(&tx->mem, "%u", have));
 	return 0;
 }

@@ -222,14 +222,9 @@ static int forwards(struct tx *tx, struct rt *rt, const struct link *l, int *ret
 	return now.port_state == BR_STATE_FORWARDING;
 }
 
-static void close_rt(struct rt *rt)
-{
-	rt_close(rt);
-}
-
 int port_wait_forwarding(struct tx *tx, struct rt *rt, const struct link *l, int timeout_ms)
 {
-	auto_(close_rt) struct rt events = { .sk = NULL };
+	auto_(rt_close) struct rt events = { .sk = NULL };
 	int state = -1, index = l->index, r;
 
 	TRY(r = forwards(tx, rt, l, &state));

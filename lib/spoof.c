@@ -158,23 +158,6 @@ int spoof_del(struct tx *tx, struct nfnl *nl, const struct owner *o)
 	return owned_del(tx, nl, &table, o, KIND, NULL, NULL);
 }
 
-static int check_chain(struct tx *tx, struct nfnl *nl, const char *chain, unsigned want,
-		       void (*differs)(struct tx *tx, const char *what, const char *want,
-				       const char *have))
-{
-	unsigned have;
-	int r = nft_count_rules(nl, NFPROTO_BRIDGE, table.name, chain, &have);
-
-	if (r < 0)
-		return tx_fail(tx, r, "host: count the rules of chain %s: %s", chain, strerror(-r));
-	if (have < want)
-		differs(tx,
-			mem_printf(&tx->mem, "chain %s of nftables table bridge %s", chain,
-				   table.name),
-			mem_printf(&tx->mem, "%u rules", want), mem_printf(&tx->mem, "%u", have));
-	return 0;
-}
-
 int spoof_check(struct tx *tx, struct nfnl *nl, const struct spoof *s,
 		void (*differs)(struct tx *tx, const char *what, const char *want,
 				const char *have))
@@ -182,8 +165,9 @@ int spoof_check(struct tx *tx, struct nfnl *nl, const struct spoof *s,
 	struct owned_change c = compose(tx, s);
 
 	TRY(owned_check(tx, nl, &c, differs));
-	TRY(check_chain(tx, nl, "prerouting", 1, differs));
-	return check_chain(tx, nl, s->strict ? "strict" : "mac", s->strict ? 9 : 1, differs);
+	TRY(owned_check_chain(tx, nl, &table, "prerouting", 1, differs));
+	return owned_check_chain(tx, nl, &table, s->strict ? "strict" : "mac", s->strict ? 9 : 1,
+				 differs);
 }
 
 int spoof_gc(struct tx *tx, struct nfnl *nl, const char *network, const struct owned_valid *valid)
