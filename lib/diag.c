@@ -2,10 +2,12 @@
 /*
  * diag.c - who listens on a port of this host
  *
- * The kernel's socket lists (sock_diag) are asked for one state and one port, so a
- * host of a million connections answers with the few sockets in question.  Which
- * process has such a socket is in no netlink message: it is looked for in /proc,
- * and only when the caller is going to complain, with an end to the effort.
+ * The kernel's socket lists (sock_diag) are asked for one state and the ports in
+ * question, which a little program of the request's selects in the kernel: so a host
+ * of a million connections answers with a few sockets, and a range of 60000 ports is
+ * one question.  Which process has such a socket is in no netlink message: it is
+ * looked for in /proc, only when the caller is going to complain, with an end to the
+ * effort.
  *
  * linux/inet_diag.h, sock_diag(7).
  */
@@ -24,14 +26,6 @@
 #include "nfnl.h"
 
 enum { LINKS_MAX = 50000 }; /* descriptors of other processes to look at: some 100 ms */
-
-struct listener {
-	struct ip wanted; /* the address that a socket in the way would serve */
-	int family;       /* of the address */
-	bool found;
-	struct ip addr;
-	uint32_t uid, inode;
-};
 
 /* IPv4 through an IPv6 socket: as ::ffff:a.b.c.d, or, if it is not v6only, as :: */
 static struct ip address_of(const struct inet_diag_msg *m)
@@ -56,155 +50,196 @@ static bool is_v6only(const struct nlmsghdr *h)
 	return a && mnl_attr_get_u8(a);
 }
 
-static bool serves(const struct listener *l, struct ip addr, bool v6only)
-{
-	bool crosses = addr.family == AF_INET6 && l->family == AF_INET;
-
-	if (addr.family != l->family && !crosses)
-		return false;
-	if (crosses)
-		return ip_is_any(addr) && !v6only;
-	return !ip_set(l->wanted) || ip_is_any(addr) || ip_eq(addr, l->wanted);
-}
+struct find {
+	struct tx *tx;
+	struct diag_listener *l;
+	unsigned n, before; /* before: what the other questions found */
+	uint8_t proto;
+};
 
 static int each(const struct nlmsghdr *h, void *arg)
 {
 	const struct inet_diag_msg *m;
-	struct listener *l = arg;
-	struct ip addr;
+	struct find *f = arg;
 
+	if (!h)
+		f->n = f->before;
 	if (!h || mnl_nlmsg_get_payload_len(h) < sizeof(*m))
 		return 0;
 	m = mnl_nlmsg_get_payload(h);
-	addr = address_of(m);
-	if (!serves(l, addr, is_v6only(h)))
-		return 0;
-	l->found = true;
-	l->addr = addr;
-	l->uid = m->idiag_uid;
-	l->inode = m->idiag_inode;
-	return 1;
+	f->l = mem_grow(&f->tx->mem, f->l, f->n, sizeof(*f->l));
+	f->l[f->n++] = (struct diag_listener){
+		.proto = f->proto,
+		.v6only = is_v6only(h),
+		.addr = address_of(m),
+		.port = ntohs(m->id.idiag_sport),
+		.uid = m->idiag_uid,
+		.inode = m->idiag_inode,
+	};
+	return 0;
 }
 
-/* Sockets of a family on a port that wait for whoever comes. */
-static int ask(struct nfnl *nl, uint8_t proto, int family, uint16_t port, struct listener *l)
+/* The program: go on if the port is at least first, then if it is at most last. */
+static void put_ports(struct nlmsghdr *h, uint16_t first, uint16_t last)
+{
+	enum { OP = sizeof(struct inet_diag_bc_op), TEST = 2 * OP, BEYOND = OP };
+	const struct inet_diag_bc_op program[] = {
+		{ INET_DIAG_BC_S_GE, TEST, 2 * TEST + BEYOND },
+		{ .no = first },
+		{ INET_DIAG_BC_S_LE, TEST, TEST + BEYOND },
+		{ .no = last },
+	};
+
+	mnl_attr_put(h, INET_DIAG_REQ_BYTECODE, sizeof(program), program);
+}
+
+/* Sockets of a family on some ports that wait for whoever comes. */
+static int ask(struct nfnl *nl, int family, uint16_t first, uint16_t last, struct find *f)
 {
 	_Alignas(struct nlmsghdr) char buf[128];
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
 	struct inet_diag_req_v2 *req;
+	int r;
 
 	h->nlmsg_type = SOCK_DIAG_BY_FAMILY;
 	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	req = mnl_nlmsg_put_extra_header(h, sizeof(*req));
 	req->sdiag_family = (uint8_t)family;
-	req->sdiag_protocol = proto;
+	req->sdiag_protocol = f->proto;
 	/* UDP has no state for it: bound and not connected is "closed" */
-	req->idiag_states = proto == IPPROTO_TCP ? 1u << TCP_LISTEN : 1u << TCP_CLOSE;
-	req->id.idiag_sport = htons(port);
-	return nfnl_ask(nl, h, each, l);
+	req->idiag_states = f->proto == IPPROTO_TCP ? 1u << TCP_LISTEN : 1u << TCP_CLOSE;
+	put_ports(h, first, last);
+	f->before = f->n;
+	r = nfnl_ask(nl, h, each, f);
+	/* A kernel without sock_diag, or without one for this protocol or family. */
+	return r == -ENOENT || r == -EINVAL || r == -EOPNOTSUPP || r == -EPROTONOSUPPORT ? 0 : r;
 }
 
-/* ---- the process ---- */
+int diag_find_listeners(struct tx *tx, uint8_t proto, uint16_t first, uint16_t last,
+			struct diag_listener **ret, unsigned *ret_n)
+{
+	struct find f = { .tx = tx, .proto = proto };
+	struct nfnl nl;
+	int r = 0;
 
-/* Does a process have the socket open?  Counts what it looked at. */
-static bool has_socket(int proc, const char *pid, const char *target, unsigned *looked)
+	if (proto == IPPROTO_TCP || proto == IPPROTO_UDP) {
+		r = nfnl_socket(&nl, NETLINK_SOCK_DIAG);
+		r = r < 0 ? r : ask(&nl, AF_INET, first, last, &f);
+		r = r < 0 ? r : ask(&nl, AF_INET6, first, last, &f);
+		nfnl_close(&nl);
+	}
+	if (r < 0 && r != -EPROTONOSUPPORT)
+		return r;
+	*ret = f.l;
+	*ret_n = f.n;
+	return 0;
+}
+
+bool diag_serves(const struct diag_listener *l, int family, struct ip addr)
+{
+	if (l->addr.family == family)
+		return !ip_set(addr) || ip_is_any(l->addr) || ip_eq(l->addr, addr);
+	/* IPv4 through an IPv6 socket. */
+	return family == AF_INET && ip_is_any(l->addr) && !l->v6only;
+}
+
+/* ---- the processes ---- */
+
+static int by_inode(const void *a, const void *b)
+{
+	uint32_t x = (*(const struct diag_listener *const *)a)->inode;
+	uint32_t y = (*(const struct diag_listener *const *)b)->inode;
+
+	return x < y ? -1 : x > y;
+}
+
+struct search {
+	struct diag_listener **l; /* sorted by inode */
+	unsigned n, left, looked;
+	int proc;
+};
+
+/* "PID (NAME)" */
+static void name_process(const struct search *s, const char *pid, struct diag_listener *l)
+{
+	auto_(fd_close) int fd = -1;
+	char path[64], name[24];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%.20s/comm", pid);
+	fd = openat(s->proc, path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? 0 : read(fd, name, sizeof(name) - 1);
+	if (n > 0 && name[n - 1] == '\n')
+		n--;
+	name[n > 0 ? n : 0] = '\0';
+	snprintf(l->process, sizeof(l->process), "%.20s (%s)", pid, name);
+}
+
+/* A descriptor of a process: is it one of the sockets? */
+static void look_at(struct search *s, const char *pid, const char *link)
+{
+	struct diag_listener key = { .inode = 0 }, *wanted = &key, **l;
+
+	if (sscanf(link, "socket:[%u]", &key.inode) != 1)
+		return;
+	l = bsearch(&wanted, s->l, s->n, sizeof(struct diag_listener *), by_inode);
+	if (!l || *(*l)->process)
+		return;
+	name_process(s, pid, *l);
+	s->left--;
+}
+
+static void look_into(struct search *s, const char *pid)
 {
 	char path[64], link[64];
 	struct dirent *d;
 	DIR *dir;
 	int fd;
-	bool found = false;
 
 	snprintf(path, sizeof(path), "%.20s/fd", pid);
-	fd = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = openat(s->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return false;
+		return;
 	dir = fdopendir(fd);
 	if (!dir) {
 		close(fd);
-		return false;
+		return;
 	}
-	while (!found && (d = readdir(dir)) && ++*looked < LINKS_MAX) {
+	while (s->left && (d = readdir(dir)) && ++s->looked < LINKS_MAX) {
 		ssize_t n = readlinkat(dirfd(dir), d->d_name, link, sizeof(link) - 1);
 
-		if (n <= 0)
-			continue;
-		link[n] = '\0';
-		found = str_eq(link, target);
+		link[n > 0 ? n : 0] = '\0';
+		look_at(s, pid, link);
 	}
 	closedir(dir);
-	return found;
 }
 
-static void process_name(int proc, const char *pid, char *name, size_t size)
+void diag_find_processes(struct tx *tx, struct diag_listener *l, unsigned n)
 {
-	auto_(fd_close) int fd = -1;
-	char path[64];
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "%.20s/comm", pid);
-	fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? 0 : read(fd, name, size - 1);
-	if (n > 0 && name[n - 1] == '\n')
-		n--;
-	name[n > 0 ? n : 0] = '\0';
-}
-
-static void add_process(uint32_t inode, char *text, size_t size)
-{
-	char target[32], name[64];
-	size_t used = strlen(text);
+	struct search s = { .l = mem_alloc(&tx->mem, (n + 1) * sizeof(*s.l)) };
 	DIR *proc = opendir("/proc");
-	unsigned looked = 0;
 	struct dirent *d;
 
 	if (!proc)
 		return;
-	snprintf(target, sizeof(target), "socket:[%u]", inode);
-	while (looked < LINKS_MAX && (d = readdir(proc))) {
-		if (*d->d_name < '1' || *d->d_name > '9' ||
-		    !has_socket(dirfd(proc), d->d_name, target, &looked))
-			continue;
-		process_name(dirfd(proc), d->d_name, name, sizeof(name));
-		snprintf(text + used, size - used, ", process %.20s (%s)", d->d_name, name);
-		break;
-	}
+	for (unsigned i = 0; i < n; i++)
+		if (l[i].inode)
+			s.l[s.n++] = &l[i];
+	qsort(s.l, s.n, sizeof(struct diag_listener *), by_inode);
+	s.left = s.n;
+	s.proc = dirfd(proc);
+	while (s.left && s.looked < LINKS_MAX && (d = readdir(proc)))
+		if (*d->d_name >= '1' && *d->d_name <= '9')
+			look_into(&s, d->d_name);
 	closedir(proc);
 }
 
-static void describe(const struct listener *l, uint8_t proto, uint16_t port, char *text,
-		     size_t size)
+const char *diag_str(struct tx *tx, const struct diag_listener *l)
 {
 	bool v6 = l->addr.family == AF_INET6;
 
-	if (!size)
-		return;
-	snprintf(text, size, "%s %s%s%s:%u, inode %u, uid %u", proto == IPPROTO_TCP ? "tcp" : "udp",
-		 v6 ? "[" : "", IP_S(l->addr), v6 ? "]" : "", port, l->inode, l->uid);
-	if (l->inode)
-		add_process(l->inode, text, size);
-}
-
-int diag_listener(uint8_t proto, int family, struct ip addr, uint16_t port, char *text, size_t size)
-{
-	struct listener l = { .wanted = addr, .family = family };
-	struct nfnl nl;
-	int r;
-
-	if (proto != IPPROTO_TCP && proto != IPPROTO_UDP)
-		return 0;
-	r = nfnl_socket(&nl, NETLINK_SOCK_DIAG);
-	if (r == 0)
-		r = ask(&nl, proto, family, port, &l);
-	if (r == 0 && !l.found && family == AF_INET)
-		r = ask(&nl, proto, AF_INET6, port, &l);
-	nfnl_close(&nl);
-	if (l.found) {
-		describe(&l, proto, port, text, size);
-		return 1;
-	}
-	/* A kernel without sock_diag, or without one for this protocol or family. */
-	if (r == -ENOENT || r == -EINVAL || r == -EOPNOTSUPP || r == -EPROTONOSUPPORT)
-		return 0;
-	return r;
+	return mem_printf(&tx->mem, "%s %s%s%s:%u, inode %u, uid %u%s%s",
+			  l->proto == IPPROTO_TCP ? "tcp" : "udp", v6 ? "[" : "", IP_S(l->addr),
+			  v6 ? "]" : "", l->port, l->inode, l->uid, *l->process ? ", process " : "",
+			  l->process);
 }

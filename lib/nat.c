@@ -7,8 +7,6 @@
 #include <linux/netfilter.h>
 
 #include "ct.h"
-#include "diag.h"
-#include "log.h"
 #include "nat_impl.h"
 
 /* ---- the elements ------------------------------------------------------- */
@@ -32,7 +30,7 @@ static void add_verdict(struct tx *tx, struct owned_change *c, enum nat_set four
 	e->what = mem_printf(&tx->mem, "%s of %s", what, IP_S(ip));
 }
 
-static struct nft_key port_key(const struct port_mapping *m, unsigned port)
+struct nft_key nat_port_key(const struct port_mapping *m, unsigned port)
 {
 	struct nft_key k = { .len = 0 };
 
@@ -52,7 +50,7 @@ static void add_port(struct tx *tx, struct owned_change *c, const struct ports *
 	one.host = one.host_end = (uint16_t)(m->host + offset);
 	e->set = ip_set(m->host_ip) ? HOSTPORTS4 : PORTS4;
 	e->set += to.family == AF_INET6;
-	e->e.key = port_key(m, one.host);
+	e->e.key = nat_port_key(m, one.host);
 	nft_key_ip(&e->e.data, to);
 	nft_key_port(&e->e.data, (uint16_t)(m->container + offset));
 	e->conflict = p->on_conflict;
@@ -66,8 +64,8 @@ static void add_range(struct tx *tx, struct owned_change *c, const struct ports 
 
 	e->set = ip_set(m->host_ip) ? HOSTRANGES4 : RANGES4;
 	e->set += to.family == AF_INET6;
-	e->e.key = port_key(m, m->host);
-	e->e.key_end = port_key(m, m->host_end);
+	e->e.key = nat_port_key(m, m->host);
+	e->e.key_end = nat_port_key(m, m->host_end);
 	nft_key_ip(&e->e.data, to);
 	e->conflict = p->on_conflict;
 	e->what = mem_printf(&tx->mem, "host ports %s", ports_text(tx, m));
@@ -126,99 +124,6 @@ struct owned_change nat_compose(struct tx *tx, const struct nat *n, struct nat_s
 	return c;
 }
 
-/* ---- conflicts with the host's own services ----------------------------- */
-
-/* conmon holds podman's published ports; a forwarder of the runtime is no service. */
-static bool is_reserved_for_us(const char *text)
-{
-	static const char *const holders[] = { "(conmon)", "(kubelet)", "(rootlessport)" };
-
-	for (unsigned i = 0; i < ARRAY_LEN(holders); i++)
-		if (strstr(text, holders[i]))
-			return true;
-	return false;
-}
-
-static int probe_listener(struct tx *tx, const struct ports *p, const struct port_mapping *m,
-			  unsigned port, int family)
-{
-	char text[200];
-	int r = diag_listener(m->proto, family, m->host_ip, (uint16_t)port, text, sizeof(text));
-
-	if (r <= 0 || is_reserved_for_us(text) || p->on_conflict == OWNED_REPLACE)
-		return 0;
-	if (p->on_conflict == OWNED_WARN) {
-		log_warn("host port %u/%s: %s will not be reachable from outside any more", port,
-			 ports_proto(m->proto), text);
-		return 0;
-	}
-	return tx_fail_as(
-		tx, CPLUG_E_PORT, -EADDRINUSE,
-		"host: publish host port %u/%s: the host listens there: %s (choose another "
-		"port, or set onConflict to \"replace\")",
-		port, ports_proto(m->proto), text);
-}
-
-static int probe_listeners(struct tx *tx, const struct nat *n)
-{
-	const struct ports *p = n->ports;
-	bool both[] = { ip_set(n->to4.ip), ip_set(n->to6.ip) };
-
-	for (unsigned i = 0; p && i < p->n; i++)
-		for (unsigned f = 0; f < 2; f++) {
-			const struct port_mapping *m = &p->maps[i];
-			int family = f ? AF_INET6 : AF_INET;
-
-			if (!both[f] || !port_mapping_on(m, family))
-				continue;
-			for (unsigned port = m->host; port <= m->host_end; port++)
-				TRY(probe_listener(tx, p, m, port, family));
-		}
-	return 0;
-}
-
-/* ---- single ports against ranges ---------------------------------------- */
-
-enum { FEW_PORTS = 1024 };
-
-/* The keys that would get in the way of a mapping in the other kind of map. */
-static void add_rivals(struct tx *tx, struct owned_change *c, const struct ports *p,
-		       const struct port_mapping *m, struct ip to)
-{
-	bool range = port_mapping_is_range(m);
-	unsigned last = range && m->host_end - m->host >= FEW_PORTS ? m->host + FEW_PORTS - 1u
-								    : m->host_end;
-
-	for (unsigned port = m->host; port <= last; port++) {
-		struct owned_elem *e = append(tx, c);
-
-		e->set = range ? PORTS4 : RANGES4;
-		if (ip_set(m->host_ip))
-			e->set -= PORTS4 - HOSTPORTS4;
-		e->set += to.family == AF_INET6;
-		e->e.key = port_key(m, port);
-		if (!range)
-			e->e.key_end = e->e.key;
-		e->conflict = p->on_conflict;
-		e->what = mem_printf(&tx->mem, "host port %u/%s", port, ports_proto(m->proto));
-	}
-}
-
-static int find_rivals(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n,
-		       const struct owned_change *of)
-{
-	struct owned_change c = *of;
-	const struct cidr to[] = { n->to4, n->to6 };
-
-	c.elems = NULL;
-	c.n = 0;
-	for (unsigned f = 0; n->ports && f < ARRAY_LEN(to); f++)
-		for (unsigned i = 0; ip_set(to[f].ip) && i < n->ports->n; i++)
-			if (port_mapping_on(&n->ports->maps[i], to[f].ip.family))
-				add_rivals(tx, &c, n->ports, &n->ports->maps[i], to[f].ip);
-	return c.n ? owned_clash(tx, nl, host, &c, c.elems, c.n) : 0;
-}
-
 /* ---- verbs -------------------------------------------------------------- */
 
 static int need_mark_chain(struct tx *tx, struct nfnl *nl, const struct nat *n)
@@ -248,12 +153,12 @@ int nat_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n
 
 	*s = (struct nat_skeleton){ tx, n, NULL };
 	TRY(need_mark_chain(tx, nl, n));
-	TRY(probe_listeners(tx, n));
+	TRY(nat_find_listeners(tx, n));
 	TRY(nat_reach_dev(tx, host, n, &s->dev));
 	*c = nat_compose(tx, n, s);
 	if (!c->n)
 		return 0;
-	TRY(find_rivals(tx, nl, host, n, c));
+	TRY(nat_find_rivals(tx, nl, host, n, c));
 	TRY(nat_localnet_plan(tx, nl, host, c));
 	TRY(owned_add(tx, nl, host, c));
 	TRY(nat_localnet_add(tx, host, c));

@@ -3,7 +3,8 @@
  * nat_impl.h - what the files of the nat module share (nobody else includes this)
  *
  * nat_table.c says the table; nat_localnet.c opens the way from the host's loopback;
- * nat_flows.c forgets old flows; nat_check.c compares; nat.c does the verbs.
+ * nat_flows.c forgets old flows; nat_rivals.c looks who has a port already; nat_check.c
+ * compares; nat.c does the verbs.
  */
 #ifndef CPLUG_NAT_IMPL_H
 #define CPLUG_NAT_IMPL_H
@@ -46,6 +47,17 @@ const char *nat_snat_chain(struct tx *tx, const struct nat *n, struct cidr subne
 
 /* All elements of an attachment. */
 struct owned_change nat_compose(struct tx *tx, const struct nat *n, struct nat_skeleton *s);
+
+/* The key of one of a mapping's host ports. */
+struct nft_key nat_port_key(const struct port_mapping *m, unsigned port);
+
+/*
+ * Is a host port of the attachment taken: by a service of the host; by a range that holds
+ * our port, or a port that our range holds?  Handled as onConflict says.
+ */
+int nat_find_listeners(struct tx *tx, const struct nat *n) CHECKED;
+int nat_find_rivals(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n,
+		    const struct owned_change *of) CHECKED;
 
 /* The link through which the host reaches the container; "none" if it does not. */
 int nat_reach_dev(struct tx *tx, struct rt *host, const struct nat *n, const char **ret) CHECKED;

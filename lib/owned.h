@@ -49,6 +49,9 @@ struct owned_table {
 	void (*skeleton)(struct nft *n, const char *group, const void *arg);
 };
 
+/* A set's name, with the group's suffix where it has one. */
+const char *owned_set_name(struct tx *tx, const struct owned_set *s, const char *group);
+
 /* What to do with an element whose key another owner has. */
 enum owned_conflict {
 	OWNED_FAIL,    /* refuse, naming the owner, unless that one is dead */

@@ -21,9 +21,6 @@ enum {
 /* The kinds whose index may tell that an owner is alive; NUL-terminated. */
 extern const char owned_kinds[];
 
-/* A set's name, with the group's suffix where it has one. */
-const char *owned_set_name(struct tx *tx, const struct owned_set *s, const char *group);
-
 /* Looks all elements up, one request for each set: there[i] is what stands at elems[i]. */
 int owned_look(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const char *group,
 	       const struct owned_elem *elems, unsigned n, struct nft_elem *there,

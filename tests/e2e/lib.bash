@@ -90,6 +90,26 @@ cni() {
 	((status != 99)) || fail "a sanitizer spoke"
 }
 
+# sent COMMAND TYPE CONF [ID [NETNS [IFNAME]]] - what a call sends over netlink, a line of
+# strace for each datagram.  The call must succeed.
+sent() {
+	local command=$1 type=$2 conf=$3 trace=$BATS_TEST_TMPDIR/trace
+
+	shift 3
+	# Nobody looks for leaks in a process that is being traced.
+	ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 CNI_COMMAND=$command CNI_CONTAINERID=${1-c1} \
+		CNI_NETNS=/run/netns/${2-${1-c1}} CNI_IFNAME=${3-eth0} CNI_PATH=$CPLUG_BIN \
+		strace -qq -f -v -s 4096 -o "$trace" -e trace=sendto,sendmsg \
+		"$CPLUG_BIN/$type" <<<"$conf" >"$BATS_TEST_TMPDIR/sent.out" ||
+		fail "$command $type: $(cat "$BATS_TEST_TMPDIR/sent.out")"
+	grep 'AF_NETLINK' "$trace" || :
+}
+
+# can_trace - is there an strace that may trace?
+can_trace() {
+	strace -o /dev/null true 2>/dev/null
+}
+
 # fail TEXT - the test has failed
 fail() {
 	printf '%s\n' "$*" >&2

@@ -6,18 +6,31 @@
 
 static const struct ip any;
 
+/* Who is asked for, and found first; its text is written to text, if that is not NULL. */
+static unsigned found(uint8_t proto, int family, struct ip addr, uint16_t first, uint16_t last,
+		      char *text, size_t size)
+{
+	struct diag_listener *l = NULL;
+	unsigned n = 0, k = 0;
+
+	assert_int_equal(diag_find_listeners(&unit_tx, proto, first, last, &l, &n), 0);
+	for (unsigned i = 0; i < n; i++) {
+		assert_int_equal(l[i].proto, proto);
+		assert_true(l[i].port >= first && l[i].port <= last);
+		if (diag_serves(&l[i], family, addr) && k++ == 0 && text) {
+			diag_find_processes(&unit_tx, &l[i], 1);
+			snprintf(text, size, "%s", diag_str(&unit_tx, &l[i]));
+		}
+	}
+	return k;
+}
+
 static int begin(void **state)
 {
 	static int yes;
 
 	*state = private_net() ? &yes : NULL;
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	return 0;
+	return unit_begin(state);
 }
 
 static const struct {
@@ -63,13 +76,18 @@ static void test_listeners(void **state)
 
 		if (fd < 0) /* no IPv6 */
 			continue;
-		r = diag_listener(proto, cases[i].family, asked, 8080, text, sizeof(text));
+		r = (int)found(proto, cases[i].family, asked, 8080, 8080, text, sizeof(text));
 		CHECK(r == cases[i].expected, "case %u: got %d (%s), expected %d", i, r, text,
 		      cases[i].expected);
-		CHECK(diag_listener(other, cases[i].family, asked, 8080, NULL, 0) == 0,
+		CHECK(found(other, cases[i].family, asked, 8080, 8080, NULL, 0) == 0,
 		      "case %u: the other protocol", i);
-		CHECK(diag_listener(proto, cases[i].family, asked, 8081, NULL, 0) == 0,
-		      "case %u: the next port", i);
+		CHECK(found(proto, cases[i].family, asked, 8081, 65535, NULL, 0) == 0,
+		      "case %u: the next ports", i);
+		CHECK(found(proto, cases[i].family, asked, 1, 8079, NULL, 0) == 0,
+		      "case %u: the ports before", i);
+		CHECK(found(proto, cases[i].family, asked, 1, 65535, NULL, 0) ==
+			      (unsigned)cases[i].expected,
+		      "case %u: all ports", i);
 	}
 }
 
@@ -85,9 +103,9 @@ static void test_mapped(void **state)
 	if (fd < 0 || bind(fd, &a.any, sizeof(a.v6)) < 0)
 		skip();
 	assert_int_equal(listen(fd, 1), 0);
-	assert_int_equal(diag_listener(IPPROTO_TCP, AF_INET, ip_of("127.0.0.3"), 8080, NULL, 0), 1);
-	assert_int_equal(diag_listener(IPPROTO_TCP, AF_INET, ip_of("127.0.0.1"), 8080, NULL, 0), 0);
-	assert_int_equal(diag_listener(IPPROTO_TCP, AF_INET6, any, 8080, NULL, 0), 0);
+	assert_int_equal(found(IPPROTO_TCP, AF_INET, ip_of("127.0.0.3"), 8080, 8080, NULL, 0), 1);
+	assert_int_equal(found(IPPROTO_TCP, AF_INET, ip_of("127.0.0.1"), 8080, 8080, NULL, 0), 0);
+	assert_int_equal(found(IPPROTO_TCP, AF_INET6, any, 8080, 8080, NULL, 0), 0);
 }
 
 /* Who only talks is not in the way. */
@@ -103,41 +121,37 @@ static void test_not_listening(void **state)
 	client = reach(SOCK_STREAM, "127.0.0.1", 8080);
 	assert_true(server >= 0 && client >= 0);
 	assert_int_equal(getsockname(client, (struct sockaddr *)&local, &len), 0);
-	assert_int_equal(diag_listener(IPPROTO_TCP, AF_INET, any, ntohs(local.sin_port), NULL, 0),
-			 0);
+	assert_int_equal(found(IPPROTO_TCP, AF_INET, any, 8081, 65535, NULL, 0), 0);
 	udp = reach(SOCK_DGRAM, "127.0.0.1", 53);
 	len = sizeof(local);
 	assert_int_equal(getsockname(udp, (struct sockaddr *)&local, &len), 0);
-	assert_int_equal(diag_listener(IPPROTO_UDP, AF_INET, any, ntohs(local.sin_port), NULL, 0),
-			 0);
-	assert_int_equal(diag_listener(IPPROTO_SCTP, AF_INET, any, 8080, NULL, 0), 0);
+	assert_int_equal(found(IPPROTO_UDP, AF_INET, any, 54, 65535, NULL, 0), 0);
+	assert_int_equal(found(IPPROTO_SCTP, AF_INET, any, 8080, 8080, NULL, 0), 0);
 }
 
 static void test_text(void **state)
 {
 	auto_(fd_close) int fd = -1, six = -1;
-	char text[160], expected[160], tiny[8];
+	char text[160], expected[160];
 
 	if (!*state)
 		skip();
 	fd = serve(SOCK_STREAM, "127.0.0.1", 8080, false);
 	assert_true(fd >= 0);
-	assert_int_equal(diag_listener(IPPROTO_TCP, AF_INET, any, 8080, text, sizeof(text)), 1);
+	assert_int_equal(found(IPPROTO_TCP, AF_INET, any, 8080, 8080, text, sizeof(text)), 1);
 	assert_memory_equal(text, "tcp 127.0.0.1:8080, inode ", 26);
 	snprintf(expected, sizeof(expected), ", uid %u, process %d (test_diag)", 0, (int)getpid());
 	CHECK(strstr(text, expected), "%s", text);
-	assert_int_equal(diag_listener(IPPROTO_TCP, AF_INET, any, 8080, tiny, sizeof(tiny)), 1);
-	assert_string_equal(tiny, "tcp 127");
 	six = serve(SOCK_DGRAM, "::1", 53, false);
 	if (six < 0)
 		return;
-	assert_int_equal(diag_listener(IPPROTO_UDP, AF_INET6, any, 53, text, sizeof(text)), 1);
+	assert_int_equal(found(IPPROTO_UDP, AF_INET6, any, 53, 53, text, sizeof(text)), 1);
 	assert_memory_equal(text, "udp [::1]:53, inode ", 20);
 }
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, unit_end)
 	const struct CMUnitTest tests[] = {
 		TEST(test_listeners),
 		TEST(test_mapped),
