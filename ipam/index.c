@@ -20,8 +20,14 @@
  * and clean after the last, and a killed process's writes stay in the page cache in
  * order.  After a power failure they may not; so the head names the boot it belongs
  * to, and an index of another boot is not good either.
+ *
+ * What cannot be read from the folder again is the life of leases.  So it is written before
+ * the lease is made (index_intend()), and tables that were built in memory replace the file
+ * as a whole, by rename(): whenever a call is killed, the file knows the life of every lease
+ * that is there.  A slot without a lease is forgotten with the next reading of the folder.
  */
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -101,7 +107,7 @@ bool index_exists(const struct index *ix)
 	return ix->fd >= 0 && !ix->owner.broken && !ix->block.broken;
 }
 
-static void write_head(struct index *ix, bool clean, const struct stamp *stamp)
+static bool write_head(const struct index *ix, int fd, bool clean, const struct stamp *stamp)
 {
 	struct head h = {
 		.version = VERSION,
@@ -115,7 +121,12 @@ static void write_head(struct index *ix, bool clean, const struct stamp *stamp)
 	};
 
 	memcpy(h.magic, magic, sizeof(magic));
-	if (!slots_write(ix->fd, &h, sizeof(h), 0))
+	return slots_write(fd, &h, sizeof(h), 0);
+}
+
+static void mark(struct index *ix, bool clean, const struct stamp *stamp)
+{
+	if (!write_head(ix, ix->fd, clean, stamp))
 		ix->owner.broken = true;
 }
 
@@ -123,7 +134,7 @@ static void write_head(struct index *ix, bool clean, const struct stamp *stamp)
 static void unclean(struct index *ix)
 {
 	if (!ix->unsaved && ix->good)
-		write_head(ix, false, NULL);
+		mark(ix, false, NULL);
 	ix->unsaved = true;
 }
 
@@ -194,16 +205,35 @@ void index_end(struct index *ix)
 	ix->behind = false;
 }
 
-/* Writes tables that are in memory. */
-static void save_images(struct index *ix)
+static bool write_images(struct index *ix, int fd)
 {
 	off_t owners = slots_size(&ix->owner), blocks = slots_size(&ix->block);
 
-	write_head(ix, false, NULL);
-	if (!slots_write(ix->fd, ix->owner.image, (size_t)owners, SLOTS_PAGE) ||
-	    !slots_write(ix->fd, ix->block.image, (size_t)blocks, SLOTS_PAGE + owners) ||
-	    ftruncate(ix->fd, SLOTS_PAGE + owners + blocks) < 0)
-		ix->owner.broken = true;
+	return write_head(ix, fd, false, NULL) &&
+	       slots_write(fd, ix->owner.image, (size_t)owners, SLOTS_PAGE) &&
+	       slots_write(fd, ix->block.image, (size_t)blocks, SLOTS_PAGE + owners);
+}
+
+/* Tables that are in memory become the file; if that fails, the old one stays, unclean. */
+static bool save_images(struct index *ix)
+{
+	const char *temp = mem_printf(ix->mem, "%s.new", ix->name);
+	int flags = O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+	auto_(fd_close) int fd = openat(ix->folder, temp, flags, 0600);
+
+	if (fd < 0)
+		return false;
+	if (!write_images(ix, fd) || renameat(ix->folder, temp, ix->folder, ix->name) < 0) {
+		unlinkat(ix->folder, temp, 0);
+		return false;
+	}
+	fd_close(&ix->fd);
+	ix->fd = fd_steal(&fd);
+	slots_in_file(&ix->owner, ix->fd, SLOTS_PAGE, ix->owner.cap, ix->owner.used);
+	slots_in_file(&ix->block, ix->fd, SLOTS_PAGE + slots_size(&ix->owner), ix->block.cap,
+		      ix->block.used);
+	ix->old.cap = 0;
+	return true;
 }
 
 void index_close(struct index *ix)
@@ -211,10 +241,8 @@ void index_close(struct index *ix)
 	struct stamp stamp;
 
 	if (index_exists(ix) && ix->good && ix->unsaved && !ix->behind) {
-		if (ix->owner.image)
-			save_images(ix);
-		if (stamp_set(ix->leases, &stamp))
-			write_head(ix, true, &stamp);
+		if ((!ix->owner.image || save_images(ix)) && stamp_set(ix->leases, &stamp))
+			mark(ix, true, &stamp);
 	}
 	if (ix->fd >= 0 && !index_exists(ix))
 		unlinkat(ix->folder, ix->name, 0);
@@ -317,27 +345,49 @@ void index_block(struct index *ix, struct ip ip)
 
 /* ---- owners: which addresses a container has ---- */
 
+static void owner_put(struct index *ix, const struct slot *s, struct ip ip)
+{
+	uint32_t i;
+
+	unclean(ix);
+	make_room(ix, &ix->owner);
+	if (!slots_find(&ix->owner, s->key, ip, &i))
+		ix->owner.used++;
+	slots_put(&ix->owner, i, s);
+}
+
 void index_add(struct index *ix, struct ip ip, const char *id, const struct lease_life *life)
 {
-	uint64_t key = owner_key(id);
-	struct slot s = slots_new(key, ip);
+	struct slot s = slots_new(owner_key(id), ip);
 	uint32_t i;
 
 	if (!index_exists(ix))
 		return;
-	unclean(ix);
 	if (life)
 		s.life = *life;
-	else if (ix->old.cap && slots_find(&ix->old, key, ip, &i))
+	else if (slots_find(&ix->owner, s.key, ip, &i))
+		s.life = slots_get(&ix->owner, i)->life;
+	else if (ix->old.cap && slots_find(&ix->old, s.key, ip, &i))
 		s.life = slots_get(&ix->old, i)->life;
-	make_room(ix, &ix->owner);
-	if (!slots_find(&ix->owner, key, ip, &i))
-		ix->owner.used++;
-	slots_put(&ix->owner, i, &s);
+	owner_put(ix, &s, ip);
 	block_set(ix, ip, true);
 }
 
-void index_remove(struct index *ix, struct ip ip, const char *id)
+bool index_intend(struct index *ix, struct ip ip, const char *id, const struct lease_life *life)
+{
+	struct slot s = slots_new(owner_key(id), ip);
+	uint32_t i;
+
+	if (!index_exists(ix) || slots_find(&ix->owner, s.key, ip, &i))
+		return false;
+	s.life = *life;
+	owner_put(ix, &s, ip);
+	if (ix->owner.image && ix->block.image)
+		(void)save_images(ix); /* or when it is closed */
+	return true;
+}
+
+void index_forget(struct index *ix, struct ip ip, const char *id)
 {
 	uint32_t i;
 
@@ -346,7 +396,13 @@ void index_remove(struct index *ix, struct ip ip, const char *id)
 	unclean(ix);
 	if (slots_find(&ix->owner, owner_key(id), ip, &i))
 		slots_remove(&ix->owner, i);
-	block_set(ix, ip, false);
+}
+
+void index_remove(struct index *ix, struct ip ip, const char *id)
+{
+	index_forget(ix, ip, id);
+	if (index_exists(ix))
+		block_set(ix, ip, false);
 }
 
 unsigned index_find(struct index *ix, const char *id, struct ip **ret)

@@ -51,7 +51,15 @@ void index_renew(struct index *ix);
 void index_begin(struct index *ix);
 void index_end(struct index *ix);
 
-/* life NULL: as it was known before index_renew(), or unknown. */
+/*
+ * A lease is about to be made: its life goes to the file before, so that it is known even if
+ * we are killed right after.  False if the index has this lease already.  Then
+ * index_add() if the lease was made, else (and if true) index_forget().
+ */
+bool index_intend(struct index *ix, struct ip ip, const char *id, const struct lease_life *life);
+void index_forget(struct index *ix, struct ip ip, const char *id);
+
+/* life NULL: as it was known, also before index_renew(), or unknown. */
 void index_add(struct index *ix, struct ip ip, const char *id, const struct lease_life *life);
 void index_remove(struct index *ix, struct ip ip, const char *id);
 /* An address that cannot be had, though no lease can be read. */

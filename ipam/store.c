@@ -275,61 +275,6 @@ int store_purge(struct tx *tx, struct store *st, store_keep_fn *keep, const void
 	return lease_scan(tx, st->dir, purge_one, &p);
 }
 
-/* ---- reclaiming ---- */
-
-/* Why a lease's container cannot be alive any more; NULL if it may be. */
-static const char *obituary(struct tx *tx, struct store *st, const struct lease *l)
-{
-	uint64_t boot = index_boot_id();
-	struct lease_life life;
-
-	if (!index_life(&st->index, l->ip, l->lessee.id, &life) || !life.boot || !boot)
-		return NULL;
-	if (life.boot != boot)
-		return "it was made before the machine booted";
-	if (!life.ino)
-		return NULL;
-	if (!st->alive) {
-		st->alive = mem_alloc(&tx->mem, sizeof(*st->alive));
-		alive_collect(tx, st->alive);
-	}
-	return alive_is_gone(tx, st->alive, (ino_t)life.ino, life.cookie)
-		       ? "its network namespace is gone"
-		       : NULL;
-}
-
-bool store_is_dead(struct tx *tx, struct store *st, const struct lease *l)
-{
-	return obituary(tx, st, l) != NULL;
-}
-
-struct reclaim {
-	struct store *st;
-	unsigned n;
-};
-
-static int reclaim_one(struct tx *tx, const struct lease *l, int r, void *arg)
-{
-	struct reclaim *c = arg;
-	const char *why = r == 0 ? obituary(tx, c->st, l) : NULL;
-
-	if (!why)
-		return 0;
-	TRY(store_release(tx, c->st, l));
-	log_warn("reclaimed %s of %s: %s", IP_S(l->ip), lessee_text(tx, &l->lessee), why);
-	c->n++;
-	return 0;
-}
-
-int store_reclaim(struct tx *tx, struct store *st, unsigned *ret_n)
-{
-	struct reclaim c = { .st = st };
-	int r = lease_scan(tx, st->dir, reclaim_one, &c);
-
-	*ret_n = c.n;
-	return r;
-}
-
 /* ---- claiming ---- */
 
 struct claim {
@@ -410,12 +355,17 @@ static int claim_file(struct tx *tx, struct store *st, const struct claim *c)
 static int claim(struct tx *tx, struct store *st, const struct claim *c,
 		 const struct lease_life *life)
 {
+	bool intended;
 	int r;
 
 	index_begin(&st->index);
+	intended = index_intend(&st->index, c->ip, c->lessee.id, life);
 	r = claim_file(tx, st, c);
-	if (r == -EEXIST)
+	if (r == -EEXIST) {
+		if (intended)
+			index_forget(&st->index, c->ip, c->lessee.id);
 		index_end(&st->index);
+	}
 	TRY(r);
 	index_add(&st->index, c->ip, c->lessee.id, life);
 	r = lease_set_last(st->dir, c->set, c->ip);

@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * alive.c - which network namespaces of this machine are alive
+ * alive.c - is a network namespace of this machine still alive?
  *
- * The walk through /proc costs milliseconds and is made only when an address pool is
- * exhausted.  A process that ends meanwhile takes nothing away that we should have seen:
- * what it held was seen elsewhere, or is gone.  In doubt a namespace is alive.
+ * Linux 6.18 can be asked: nsfs gives out file handles, made of the namespace's id (for a
+ * network namespace, its cookie), type and inode number (struct nsfs_file_handle of
+ * linux/nsfs.h), and opening one fails with ESTALE if there is no such namespace any more,
+ * whoever would hold it and whatever we may look at.  Whether that is so here is tried with
+ * our own namespace first; any other failure proves nothing.
  *
- * The kernel gives inode numbers of dead namespaces to new ones at once, so where there
- * is one of that number its cookie tells whether it is the same.
+ * Otherwise /proc is read, all of it.  The walk costs milliseconds and is made only when an
+ * address pool is exhausted.  A process that ends meanwhile takes nothing away that we
+ * should have seen: what it held was seen elsewhere, or is gone.  The kernel gives inode
+ * numbers of dead namespaces to new ones at once, so where there is one of that number its
+ * cookie tells whether it is the same.
+ *
+ * In doubt a namespace is alive.
  */
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -24,6 +32,50 @@
 static const ino_t initial_pid_ns = 0xEFFFFFFCu;
 
 enum { MOUNTINFO_MAX = 16 << 20 };
+
+/* ---- asking the kernel --------------------------------------------------- */
+
+/* FD_NSFS_ROOT of linux/fcntl.h, FILEID_NSFS of linux/exportfs.h. */
+enum { NSFS_ROOT = -10003, NSFS_HANDLE = 0xf1 };
+
+/* struct nsfs_file_handle, which most machines' headers do not have yet. */
+struct nsfs_handle {
+	uint64_t id;
+	uint32_t type, ino;
+};
+
+/* 0 = alive, -ESTALE = no such namespace, or another -errno: not known. */
+static int ask(ino_t ino, uint64_t cookie)
+{
+	struct nsfs_handle ns = { .id = cookie, .type = CLONE_NEWNET, .ino = (uint32_t)ino };
+	_Alignas(struct file_handle) char room[sizeof(struct file_handle) + sizeof(ns)];
+	struct file_handle *h = (struct file_handle *)room;
+	auto_(fd_close) int fd = -1;
+
+	h->handle_bytes = sizeof(ns);
+	h->handle_type = NSFS_HANDLE;
+	memcpy(h->f_handle, &ns, sizeof(ns));
+	fd = open_by_handle_at(NSFS_ROOT, h, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : 0;
+}
+
+/* Does asking work here?  Of our own namespace we know that it is alive. */
+static bool can_ask(struct tx *tx)
+{
+	struct netns self = NETNS_NONE;
+	uint64_t cookie;
+	bool works;
+	int r = netns_open_self(tx, &self);
+
+	if (r < 0)
+		return tx_excuse(tx, r, "in doubt namespaces are alive") < 0;
+	cookie = netns_cookie(tx, &self);
+	works = cookie && ask(self.ino, cookie) == 0 && ask(self.ino, UINT64_MAX) == -ESTALE;
+	netns_close(&self);
+	return works;
+}
+
+/* ---- reading /proc ------------------------------------------------------- */
 
 struct search {
 	struct tx *tx;
@@ -144,13 +196,14 @@ static bool sees_all(struct tx *tx)
 	       n == 4294967295ul && geteuid() == 0;
 }
 
-void alive_collect(struct tx *tx, struct alive *ret)
+static void collect(struct tx *tx, struct alive *a)
 {
-	struct search s = { .tx = tx, .a = ret };
+	struct search s = { .tx = tx, .a = a };
 	DIR *d = opendir("/proc");
 	struct dirent *e;
 
-	*ret = (struct alive){ .complete = d && sees_all(tx) };
+	a->collected = true;
+	a->complete = d && sees_all(tx);
 	while (d && (e = readdir(d))) {
 		auto_(fd_close) int proc = -1;
 
@@ -167,7 +220,8 @@ void alive_collect(struct tx *tx, struct alive *ret)
 		closedir(d);
 }
 
-bool alive_is_gone(struct tx *tx, const struct alive *a, ino_t ino, uint64_t cookie)
+/* Is it missing from what /proc shows? */
+static bool is_missing(struct tx *tx, const struct alive *a, ino_t ino, uint64_t cookie)
 {
 	const struct alive_net *n = find(a, ino);
 	struct netns ns = NETNS_NONE;
@@ -184,4 +238,21 @@ bool alive_is_gone(struct tx *tx, const struct alive *a, ino_t ino, uint64_t coo
 	now = ns.ino == ino ? netns_cookie(tx, &ns) : 0;
 	netns_close(&ns);
 	return now && now != cookie;
+}
+
+bool alive_is_gone(struct tx *tx, struct alive *a, ino_t ino, uint64_t cookie)
+{
+	if (!a->tried) {
+		a->tried = true;
+		a->askable = can_ask(tx);
+	}
+	if (a->askable && cookie) {
+		int r = ask(ino, cookie);
+
+		if (r == 0 || r == -ESTALE)
+			return r < 0;
+	}
+	if (!a->collected)
+		collect(tx, a);
+	return is_missing(tx, a, ino, cookie);
 }

@@ -51,6 +51,8 @@ void fuzz_one(struct tx *tx, char *data, size_t size)
 		index_renew(&ix);
 	index_begin(&ix);
 	for (unsigned i = 0; i < 3; i++) {
+		if (index_intend(&ix, ip_add(from, i), "c1", &life) && i == 1)
+			index_forget(&ix, ip_add(from, i), "c1");
 		index_add(&ix, ip_add(from, i), "c1", &life);
 		index_block(&ix, ip_add(to, i));
 	}
