@@ -11,42 +11,6 @@
 
 typedef void differs_fn(struct tx *tx, const char *what, const char *want, const char *have);
 
-static unsigned masq_rules(const struct nat *n, int family)
-{
-	unsigned rules = 3;
-
-	for (unsigned i = 0; i < n->n_except; i++)
-		rules += n->except[i].ip.family == family;
-	return rules;
-}
-
-static int check_chains(struct tx *tx, struct nfnl *nl, const struct nat *n,
-			const struct owned_change *c, differs_fn *differs)
-{
-	const char *dash = *c->group ? "-" : "";
-	const struct {
-		const char *chain;
-		unsigned rules;
-	} fixed[] = {
-		{ "postrouting", POSTROUTING_RULES },
-		{ "guard", GUARD_RULES },
-		{ mem_printf(&tx->mem, "prerouting%s%s", dash, c->group), HOOK_RULES },
-		{ mem_printf(&tx->mem, "output%s%s", dash, c->group), HOOK_RULES },
-		{ mem_printf(&tx->mem, "ports%s%s", dash, c->group), PORTS_RULES },
-	};
-
-	for (unsigned i = 0; i < ARRAY_LEN(fixed); i++)
-		TRY(owned_check_chain(tx, nl, &nat_table, fixed[i].chain, fixed[i].rules, differs));
-	for (unsigned i = 0; i < n->n_masq; i++)
-		TRY(owned_check_chain(tx, nl, &nat_table, nat_masq_chain(tx, n, n->masq[i]),
-				      masq_rules(n, n->masq[i].ip.family), differs));
-	for (unsigned i = 0; i < c->n; i++)
-		if (c->elems[i].set == PUBLISHED4 || c->elems[i].set == PUBLISHED6)
-			TRY(owned_check_chain(tx, nl, &nat_table, c->elems[i].e.chain, SNAT_RULES,
-					      differs));
-	return 0;
-}
-
 static int check_localnet(struct tx *tx, const struct owned_change *change, differs_fn *differs)
 {
 	for (unsigned i = 0; i < change->n; i++) {
@@ -75,6 +39,6 @@ int nat_check(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat 
 	if (!c.n)
 		return 0;
 	TRY(owned_check(tx, nl, &c, differs));
-	TRY(check_chains(tx, nl, n, &c, differs));
+	TRY(owned_check_skeleton(tx, nl, &c, differs));
 	return check_localnet(tx, &c, differs);
 }

@@ -27,7 +27,7 @@ enum nat_set {
 	N_SETS
 };
 
-enum { POSTROUTING_RULES = 4, GUARD_RULES = 1, HOOK_RULES = 1, PORTS_RULES = 8, SNAT_RULES = 2 };
+enum { POSTROUTING_RULES = 4, PORTS_RULES = 8, SNAT_RULES = 2 };
 
 /* What the skeleton of one change needs beside the constant part. */
 struct nat_skeleton {

@@ -223,6 +223,16 @@ int nft_chain_use(struct nfnl *nl, uint8_t family, const char *table, const char
 int nft_count_rules(struct nfnl *nl, uint8_t family, const char *table, const char *chain,
 		    unsigned *ret) CHECKED;
 
+/*
+ * For CHECK: does the kernel have what a change-set says: the table, its chains with their
+ * hooks, its sets with their types, and exactly the rules that are said for those chains?
+ * Elements are not looked at.  Every difference is told, with the object's name and words
+ * for what is wanted and found (NULL: nothing).
+ */
+int nft_compare(struct tx *tx, struct nfnl *nl, struct nft *n,
+		void (*differs)(struct tx *tx, const char *what, const char *want,
+				const char *have)) CHECKED;
+
 /* Every chain of a table by name; each (NULL, 0 before a repetition) as above. */
 int nft_each_chain(struct nfnl *nl, uint8_t family, const char *table,
 		   int (*each)(const char *chain, unsigned use, void *arg), void *arg) CHECKED;

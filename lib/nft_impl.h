@@ -87,6 +87,11 @@ void nft_msg_end(struct nft *n, const struct nlmsghdr *h);
 struct nlmsghdr *nft_at(const struct nft *n, size_t offset);
 void nft_reserve(struct nft *n, size_t size);
 
+/* Are the expressions of two rules (NFTA_RULE_EXPRESSIONS; NULL = none) the same? */
+bool nft_same_rule(const struct nlattr *want, const struct nlattr *have);
+/* What a rule looks up and decides, in a few words. */
+const char *nft_rule_words(struct mem *mem, const struct nlattr *rule);
+
 /* Ends the element message, if one is open. */
 void nft_close_elems(struct nft *n);
 

@@ -121,7 +121,7 @@ struct plan {
 	uint32_t genid;
 };
 
-static void say_sets(struct tx *tx, struct nft *n, const struct owned_table *t, const char *group)
+void owned_say_sets(struct tx *tx, struct nft *n, const struct owned_table *t, const char *group)
 {
 	nft_table(n, NULL);
 	for (unsigned i = 0; i < t->n_sets; i++) {
@@ -140,7 +140,7 @@ static struct nft *say(struct tx *tx, const struct plan *p)
 	struct nft *n = nft_new(tx, c->table->family, c->table->name);
 
 	if (p->skeleton) {
-		say_sets(tx, n, c->table, c->group);
+		owned_say_sets(tx, n, c->table, c->group);
 		c->table->skeleton(n, c->group, c->arg);
 	}
 	for (unsigned i = 0; i < c->n; i++)
@@ -349,24 +349,5 @@ int owned_check(struct tx *tx, struct nfnl *nl, const struct owned_change *c,
 		} else if (!same(&c->elems[i].e, &there[i]))
 			differs(tx, what, "our target", "another target");
 	}
-	return 0;
-}
-
-int owned_check_chain(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
-		      const char *chain, unsigned want,
-		      void (*differs)(struct tx *tx, const char *what, const char *want,
-				      const char *have))
-{
-	const char *family = t->family == NFPROTO_BRIDGE ? "bridge" : "inet";
-	unsigned have;
-	int r = nft_count_rules(nl, t->family, t->name, chain, &have);
-
-	if (r < 0)
-		return tx_fail(tx, r, "host: count the rules of chain %s: %s", chain, strerror(-r));
-	if (have < want)
-		differs(tx,
-			mem_printf(&tx->mem, "chain %s of nftables table %s %s", chain, family,
-				   t->name),
-			mem_printf(&tx->mem, "%u rules", want), mem_printf(&tx->mem, "%u", have));
 	return 0;
 }

@@ -131,10 +131,12 @@ int owned_gc(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const 
 	     char kind, const struct owned_valid *valid,
 	     void (*each)(const struct nft_elem *e, unsigned set, void *arg), void *arg) CHECKED;
 
-/* The same about a chain of the table's skeleton with fewer rules than it was made with. */
-int owned_check_chain(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
-		      const char *chain, unsigned want,
-		      void (*differs)(struct tx *tx, const char *what, const char *want,
-				      const char *have)) CHECKED;
+/*
+ * The same about what the elements live in: the table, its sets and chains, every rule
+ * of the skeleton, and the index of the attachment.
+ */
+int owned_check_skeleton(struct tx *tx, struct nfnl *nl, const struct owned_change *c,
+			 void (*differs)(struct tx *tx, const char *what, const char *want,
+					 const char *have)) CHECKED;
 
 #endif

@@ -2,7 +2,8 @@
 /*
  * owned_impl.h - what the files of the owned module share (nobody else includes this)
  *
- * owned.c adds and compares, owned_remove.c takes away, owned_index.c is the index: the
+ * owned.c adds and compares elements, owned_compare.c compares what they live in,
+ * owned_remove.c takes away, owned_index.c is the index: the
  * set `attachments`: elements (KEY . kind and number) whose private bytes hold,
  * packed, which keys of which sets belong to KEY.
  */
@@ -20,6 +21,9 @@ enum {
 
 /* The kinds whose index may tell that an owner is alive; NUL-terminated. */
 extern const char owned_kinds[];
+
+/* Says the table and its sets. */
+void owned_say_sets(struct tx *tx, struct nft *n, const struct owned_table *t, const char *group);
 
 /* Looks all elements up, one request for each set: there[i] is what stands at elems[i]. */
 int owned_look(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const char *group,

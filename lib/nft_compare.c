@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * nft_compare.c - does the kernel have what a change-set says?
+ *
+ * The messages of a change-set are compared with the kernel's answers about the same
+ * objects: all tables, chains and sets in one datagram, then the rules of each chain
+ * (nft_same.c).  The cost depends on what is said, not on what else there is.
+ */
+#include <arpa/inet.h>
+#include <linux/netfilter.h>
+#include <stdio.h>
+
+#include <libnftnl/common.h>
+
+#include "nft_impl.h"
+#include "nft.h"
+
+enum { ASK_ROOM = 600, ASK_MANY = 64, LOOK_AHEAD = 16 };
+
+typedef void differs_fn(struct tx *tx, const char *what, const char *want, const char *have);
+
+struct object {
+	const struct nlmsghdr *want;
+	char *name, *have; /* have: in words; NULL = missing */
+};
+
+struct compare {
+	struct tx *tx;
+	struct nfnl *nl;
+	struct nft *n;
+	differs_fn *differs;
+	struct object *objects;
+	unsigned n_objects;
+	uint32_t first;
+	unsigned left;
+};
+
+static uint32_t be32(const struct nlattr *a)
+{
+	return a && mnl_attr_get_payload_len(a) >= 4 ? ntohl(mnl_attr_get_u32(a)) : 0;
+}
+
+static const char *text(const struct nlattr *a)
+{
+	unsigned len = a ? mnl_attr_get_payload_len(a) : 0;
+
+	return len && !mnl_attr_get_str(a)[len - 1] ? mnl_attr_get_str(a) : "";
+}
+
+static const char *family_name(uint8_t family)
+{
+	return family == NFPROTO_BRIDGE ? "bridge" : family == NFPROTO_INET ? "inet" : "";
+}
+
+static int kind(const struct nlmsghdr *h)
+{
+	return h->nlmsg_type & 0xff;
+}
+
+/* ---- tables, chains and sets, in words ---- */
+
+static char *table_words(struct mem *mem, const struct nlmsghdr *h)
+{
+	bool dormant = be32(nfnl_attr(h, NFTA_TABLE_FLAGS)) & NFT_TABLE_F_DORMANT;
+
+	return mem_str(mem, dormant ? "dormant" : "active");
+}
+
+static char *chain_words(struct mem *mem, const struct nlmsghdr *h)
+{
+	static const char *const hooks[] = { "prerouting", "input", "forward", "output",
+					     "postrouting" };
+	const struct nlattr *hook = nfnl_attr(h, NFTA_CHAIN_HOOK);
+	const struct nlattr *policy = nfnl_attr(h, NFTA_CHAIN_POLICY);
+	uint32_t number = be32(nfnl_attr_in(hook, NFTA_HOOK_HOOKNUM));
+
+	if (!hook)
+		return mem_str(mem, "a regular chain");
+	return mem_printf(mem, "type %s hook %s priority %d policy %s",
+			  text(nfnl_attr(h, NFTA_CHAIN_TYPE)),
+			  number < ARRAY_LEN(hooks) ? hooks[number] : "?",
+			  (int)be32(nfnl_attr_in(hook, NFTA_HOOK_PRIORITY)),
+			  policy && be32(policy) == NF_DROP ? "drop" : "accept");
+}
+
+static char *set_words(struct mem *mem, const struct nlmsghdr *h)
+{
+	uint32_t flags = be32(nfnl_attr(h, NFTA_SET_FLAGS));
+	uint32_t data = be32(nfnl_attr(h, NFTA_SET_DATA_TYPE));
+	const char *key =
+		mem_printf(mem, "of type 0x%x (%u bytes)%s", be32(nfnl_attr(h, NFTA_SET_KEY_TYPE)),
+			   be32(nfnl_attr(h, NFTA_SET_KEY_LEN)),
+			   flags & NFT_SET_INTERVAL ? ", intervals" : "");
+
+	if (!(flags & NFT_SET_MAP))
+		return mem_printf(mem, "set %s", key);
+	if (data == NFT_DATA_VERDICT)
+		return mem_printf(mem, "map %s to verdicts", key);
+	return mem_printf(mem, "map %s to type 0x%x (%u bytes)", key, data,
+			  be32(nfnl_attr(h, NFTA_SET_DATA_LEN)));
+}
+
+static const struct {
+	uint8_t add, ask;
+	uint16_t name; /* attribute; 0 = the table itself */
+	const char *what;
+	char *(*words)(struct mem *mem, const struct nlmsghdr *h);
+} kinds[] = {
+	{ NFT_MSG_NEWTABLE, NFT_MSG_GETTABLE, 0, "", table_words },
+	{ NFT_MSG_NEWCHAIN, NFT_MSG_GETCHAIN, NFTA_CHAIN_NAME, "chain ", chain_words },
+	{ NFT_MSG_NEWSET, NFT_MSG_GETSET, NFTA_SET_NAME, "set ", set_words },
+};
+
+static int kind_index(const struct nlmsghdr *h)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(kinds); i++)
+		if (kinds[i].add == kind(h))
+			return (int)i;
+	return -1;
+}
+
+static const char *name_of(const struct nlmsghdr *h)
+{
+	int k = kind_index(h);
+
+	return k > 0 ? text(nfnl_attr(h, kinds[k].name)) : "";
+}
+
+/* "chain ports of nftables table inet cplug" */
+static char *object_words(const struct compare *c, const struct nlmsghdr *h)
+{
+	int k = kind_index(h);
+
+	return mem_printf(&c->tx->mem, "%s%s%snftables table %s %s", kinds[k].what, name_of(h),
+			  k ? " of " : "", family_name(c->n->family), c->n->table);
+}
+
+/* The objects that are said, each once. */
+static void list_objects(struct compare *c)
+{
+	const struct nlmsghdr *h;
+
+	for (size_t at = 0; at < c->n->used; at += nfnl_align(h->nlmsg_len)) {
+		bool seen = false;
+
+		h = nft_at(c->n, at);
+		if (kind_index(h) < 0)
+			continue;
+		for (unsigned i = 0; i < c->n_objects && !seen; i++)
+			seen = kind(c->objects[i].want) == kind(h) &&
+			       str_eq(name_of(c->objects[i].want), name_of(h));
+		if (seen)
+			continue;
+		c->objects = mem_grow(&c->tx->mem, c->objects, c->n_objects, sizeof(*c->objects));
+		c->objects[c->n_objects++] =
+			(struct object){ .want = h, .name = object_words(c, h) };
+	}
+}
+
+static int object_each(const struct nlmsghdr *h, void *arg)
+{
+	struct compare *c = arg;
+	struct object *o = &c->objects[h->nlmsg_seq - c->first];
+
+	if (nfnl_is_end(h)) {
+		int r = nfnl_error(c->nl, h);
+
+		if (r < 0 && r != -ENOENT)
+			return r;
+	} else if (kind_index(h) == kind_index(o->want)) {
+		o->have = kinds[kind_index(h)].words(&c->tx->mem, h);
+	}
+	return --c->left == 0;
+}
+
+static size_t ask_object(const struct compare *c, char *buf, const struct object *o, uint32_t seq)
+{
+	int k = kind_index(o->want);
+	struct nlmsghdr *h = nftnl_nlmsg_build_hdr(buf, kinds[k].ask, c->n->family, 0, seq);
+
+	mnl_attr_put_strz(h, 1, c->n->table);
+	if (k)
+		mnl_attr_put_strz(h, kinds[k].name, name_of(o->want));
+	return nfnl_align(h->nlmsg_len);
+}
+
+static int ask_objects(struct compare *c)
+{
+	char *buf = mem_alloc(&c->tx->mem, (size_t)ASK_MANY * ASK_ROOM);
+	struct object *all = c->objects;
+	int r = 0;
+
+	for (unsigned done = 0; done < c->n_objects && r == 0; done += ASK_MANY) {
+		unsigned some = c->n_objects - done < ASK_MANY ? c->n_objects - done : ASK_MANY;
+		size_t used = 0;
+
+		c->objects = all + done;
+		c->left = some;
+		c->first = nfnl_seq(c->nl, some);
+		for (unsigned i = 0; i < some; i++)
+			used += ask_object(c, buf + used, &c->objects[i], c->first + i);
+		r = nfnl_send(c->nl, &(struct iovec){ buf, used }, 1);
+		r = r < 0 ? r : nfnl_read(c->nl, c->first, c->first + some - 1, object_each, c);
+	}
+	c->objects = all;
+	return r;
+}
+
+/* ---- the rules of a chain ---- */
+
+struct rules {
+	struct mem *mem;
+	const char *chain;
+	const struct nlattr **rule;
+	unsigned n;
+};
+
+static void keep_rule(struct rules *s, const struct nlmsghdr *h)
+{
+	const struct nlattr *a = nfnl_attr(h, NFTA_RULE_EXPRESSIONS);
+
+	if (!str_eq(text(nfnl_attr(h, NFTA_RULE_CHAIN)), s->chain))
+		return;
+	s->rule = mem_grow(s->mem, s->rule, s->n, sizeof(*s->rule));
+	s->rule[s->n++] = a ? mem_dup(s->mem, a, a->nla_len) : NULL;
+}
+
+static int rules_each(const struct nlmsghdr *h, void *arg)
+{
+	struct rules *s = arg;
+
+	if (h)
+		keep_rule(s, h);
+	else
+		s->n = 0;
+	return 0;
+}
+
+static int ask_rules(const struct compare *c, struct rules *s)
+{
+	_Alignas(struct nlmsghdr) char buf[ASK_ROOM];
+	struct nlmsghdr *h =
+		nftnl_nlmsg_build_hdr(buf, NFT_MSG_GETRULE, c->n->family, NLM_F_DUMP, 0);
+	int r;
+
+	mnl_attr_put_strz(h, NFTA_RULE_TABLE, c->n->table);
+	mnl_attr_put_strz(h, NFTA_RULE_CHAIN, s->chain);
+	r = nfnl_ask(c->nl, h, rules_each, s);
+	return r == -ENOENT ? 0 : r;
+}
+
+/* Where, from a place on, is a rule like this one?  Its distance, or LOOK_AHEAD. */
+static unsigned distance(const struct nlattr *want, const struct rules *in, unsigned from,
+			 bool have)
+{
+	unsigned i = 0;
+
+	for (; from + i < in->n && i < LOOK_AHEAD; i++)
+		if (have ? nft_same_rule(want, in->rule[from + i])
+			 : nft_same_rule(in->rule[from + i], want))
+			return i;
+	return LOOK_AHEAD;
+}
+
+static void rule_differs(const struct compare *c, const struct object *chain, unsigned number,
+			 const struct nlattr *want, const struct nlattr *have)
+{
+	struct mem *mem = &c->tx->mem;
+	const char *wanted = want ? nft_rule_words(mem, want) : "no such rule";
+	const char *found = have ? nft_rule_words(mem, have) : NULL;
+
+	if (str_eq(wanted, found))
+		found = mem_printf(mem, "%s, with other values", found);
+	c->differs(c->tx, mem_printf(mem, "rule %u of %s", number, chain->name), wanted, found);
+}
+
+/* Walks along both lists; a rule too many, or too few, is not held against the others. */
+static void compare_rules(const struct compare *c, const struct object *chain,
+			  const struct rules *want, const struct rules *have)
+{
+	unsigned w = 0, h = 0;
+
+	while (w < want->n || h < have->n) {
+		unsigned extra = w < want->n ? distance(want->rule[w], have, h, true) : 0;
+		unsigned missing = h < have->n ? distance(have->rule[h], want, w, false) : 0;
+
+		if (w < want->n && h < have->n && extra == 0) {
+			w++, h++;
+		} else if (w == want->n || (h < have->n && extra < LOOK_AHEAD)) {
+			rule_differs(c, chain, h + 1, NULL, have->rule[h]);
+			h++;
+		} else if (h == have->n || missing < LOOK_AHEAD) {
+			rule_differs(c, chain, w + 1, want->rule[w], NULL);
+			w++;
+		} else {
+			rule_differs(c, chain, w + 1, want->rule[w], have->rule[h]);
+			w++, h++;
+		}
+	}
+}
+
+static int compare_chain(const struct compare *c, const struct object *chain)
+{
+	struct rules want = { .mem = &c->tx->mem, .chain = name_of(chain->want) };
+	struct rules have = want;
+	const struct nlmsghdr *h;
+
+	for (size_t at = 0; at < c->n->used; at += nfnl_align(h->nlmsg_len)) {
+		h = nft_at(c->n, at);
+		if (kind(h) == NFT_MSG_NEWRULE)
+			keep_rule(&want, h);
+		/* Said again: it is emptied first. */
+		if (kind(h) == NFT_MSG_DELRULE &&
+		    str_eq(text(nfnl_attr(h, NFTA_RULE_CHAIN)), want.chain))
+			want.n = 0;
+	}
+	TRY(ask_rules(c, &have));
+	compare_rules(c, chain, &want, &have);
+	return 0;
+}
+
+static int compare_all(struct compare *c)
+{
+	TRY(ask_objects(c));
+	for (unsigned i = 0; i < c->n_objects; i++) {
+		const struct object *o = &c->objects[i];
+		const char *want = kinds[kind_index(o->want)].words(&c->tx->mem, o->want);
+
+		if (!str_eq(want, o->have))
+			c->differs(c->tx, o->name, want, o->have);
+		/* Without the table there is nothing, and without a chain no rule in it. */
+		if (!o->have && kind(o->want) == NFT_MSG_NEWTABLE)
+			return 0;
+		if (o->have && kind(o->want) == NFT_MSG_NEWCHAIN)
+			TRY(compare_chain(c, o));
+	}
+	return 0;
+}
+
+int nft_compare(struct tx *tx, struct nfnl *nl, struct nft *n,
+		void (*differs)(struct tx *tx, const char *what, const char *want,
+				const char *have))
+{
+	struct compare c = { .tx = tx, .nl = nl, .n = n, .differs = differs };
+	int r = n->err;
+
+	nft_close_elems(n);
+	list_objects(&c);
+	if (r == 0)
+		r = compare_all(&c);
+	return r < 0 ? tx_fail(tx, r, "host: compare nftables table %s: %s", n->table, strerror(-r))
+		     : 0;
+}
