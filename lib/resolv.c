@@ -255,3 +255,13 @@ int resolv_gc(struct tx *tx, const char *network, bool (*valid)(const char *owne
 		closedir(d);
 	return r;
 }
+
+static bool is_another(const char *owner, const void *arg)
+{
+	return !str_eq(owner, arg);
+}
+
+int resolv_forget(struct tx *tx, const char *network, const char *owner)
+{
+	return resolv_gc(tx, network, is_another, owner);
+}

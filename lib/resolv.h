@@ -49,4 +49,10 @@ int resolv_matches(struct tx *tx, const char *path, const char *owner,
 int resolv_gc(struct tx *tx, const char *network, bool (*valid)(const char *owner, const void *arg),
 	      const void *arg) CHECKED;
 
+/*
+ * For DEL: removes the owner's files below /etc/netns, wherever they are; for when nobody
+ * knows any more which namespace it was.
+ */
+int resolv_forget(struct tx *tx, const char *network, const char *owner) CHECKED;
+
 #endif

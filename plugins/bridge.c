@@ -251,6 +251,16 @@ static const char *sandbox(const struct call *c)
 	return *c->netns_path || i < 0 ? c->netns_path : c->prev->ifs[i].sandbox;
 }
 
+static int resolv_conf_remove(struct tx *tx, struct call *c, const char *mode)
+{
+	const char *owner = bridge_owner_name(tx, c, c->id, c->ifname), *netns = sandbox(c);
+	const char *path = resolv_target(tx, *mode ? mode : "auto", netns);
+
+	if (path)
+		return resolv_remove(tx, path, owner);
+	return str_empty(netns) && !str_eq(mode, "off") ? resolv_forget(tx, c->network, owner) : 0;
+}
+
 static int nft_remove(struct tx *tx, struct call *c, struct bridge_work *w)
 {
 	struct nfnl *nl;
@@ -264,18 +274,16 @@ static int nft_remove(struct tx *tx, struct call *c, struct bridge_work *w)
 static int del(struct tx *tx, struct call *c)
 {
 	struct bridge_work w = { .cf.host_ifname = cj_str(&c->conf, "hostIfName", NULL) };
-	const char *mode = cj_str(&c->conf, "resolvConf", "auto"), *path;
+	const char *mode = cj_str(&c->conf, "resolvConf", "auto");
 	int r;
 
 	TRY(bridge_excuse_options(tx, c));
 	if (w.cf.host_ifname && name_invalid_ifname(w.cf.host_ifname))
 		w.cf.host_ifname = NULL;
 	bridge_own(tx, c, &w);
-	path = resolv_target(tx, *mode ? mode : "auto", sandbox(c));
 	r = nft_remove(tx, c, &w);
 	r = also(r, link_remove(tx, c, &w));
-	if (path)
-		r = also(r, resolv_remove(tx, path, bridge_owner_name(tx, c, c->id, c->ifname)));
+	r = also(r, resolv_conf_remove(tx, c, mode));
 	return also(r, ipam_del(tx, c));
 }
 

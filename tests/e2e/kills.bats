@@ -1,0 +1,149 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# kills: SIGKILL at random instants
+#
+# (tests/fault kills at every system call; here time decides, so that the kernel is in the
+# middle of things, too.)  KILL_ROUNDS says how often: 40, and 500 in make soak.
+load lib
+
+ROUNDS=${KILL_ROUNDS:-40}
+
+# A chain with everything that leaves something on the host.
+BRIDGE='{"cniVersion":"1.1.0","name":"kills","type":"bridge","bridge":"cni0",
+	"isDefaultGateway":true,"ipMasq":true,"macspoofchk":true,"resolvConf":"auto",
+	"ipam":{"type":"host-local","subnet":"10.1.0.0/28"},"dns":{"nameservers":["192.0.2.53"]}}'
+PORTMAP='{"cniVersion":"1.1.0","name":"kills","type":"portmap",
+	"capabilities":{"portMappings":true}}'
+CAPACITY=12 # 14 addresses, one is the bridge's, one is for "keep"
+
+# portmap N PREVRESULT - its configuration, with ports that only the N-th container has
+portmap() {
+	local port=$((8000 + $1))
+
+	printf '%s,"prevResult":%s,"runtimeConfig":{"portMappings":[' "${PORTMAP%\}}" "$2"
+	printf '{"hostPort":%d,"containerPort":80,"protocol":"tcp"},' "$port"
+	printf '{"hostPort":%d,"containerPort":53,"protocol":"udp"}]}}' "$port"
+}
+
+# time_of COMMAND... - how long it takes, in microseconds
+time_of() {
+	local t=${EPOCHREALTIME/./}
+
+	"$@" >/dev/null
+	echo $((${EPOCHREALTIME/./} - t))
+}
+
+# killed VERB TYPE CONF ID - a call that is killed after a random time, or done before
+#
+# Sets output and status; a call may end by itself or be killed, nothing else.
+killed() {
+	local after=$((RANDOM * 32768 + RANDOM))
+
+	after=$((after % (TIME * 5 / 4)))
+	status=0
+	output=$(CNI_COMMAND=$1 CNI_CONTAINERID=$4 CNI_NETNS=/run/netns/$4 CNI_IFNAME=eth0 \
+		CNI_PATH=$CPLUG_BIN timeout -s KILL "$(printf '0.%06d' "$after")" \
+		"$CPLUG_BIN/$2" <<<"$3" 2>>"$BATS_TEST_TMPDIR/stderr") || status=$?
+	((status == 0 || status == 137)) || fail "$*: exit status $status: $output"
+	KILLED=$((KILLED + (status == 137)))
+}
+
+# killed_add ID N - ADD of both plugins; one of them is killed, perhaps
+killed_add() {
+	if ((RANDOM % 2)); then
+		killed ADD bridge "$BRIDGE" "$1"
+		((status == 0)) || return 0
+		((RANDOM % 2)) || return 0
+	else
+		output=$(raw ADD bridge "$1" <<<"$BRIDGE")
+	fi
+	killed ADD portmap "$(portmap "$2" "$output")" "$1"
+}
+
+# forgetful VERB ID - both plugins, with nothing but what must be there
+forgetful() {
+	cni "$1" portmap "$PORTMAP" "$2" ''
+	ok
+	cni "$1" bridge "$BRIDGE" "$2" ''
+	ok
+}
+
+prepare() {
+	world
+	warm_up bridge "$BRIDGE"
+	new_netns timing
+	TIME=$(time_of raw ADD bridge timing <<<"$BRIDGE")
+	add portmap "$(portmap 999 '{"cniVersion":"1.1.0","ips":[{"address":"10.1.0.9/28"}]}')" timing
+	forgetful DEL timing
+	del_netns timing
+	KILLED=0
+	new_netns keep
+	add bridge "$BRIDGE" keep
+	remember
+}
+
+# collect - GC of both plugins: only keep is valid
+collect() {
+	local valid='. + {"cni.dev/valid-attachments": [{"containerID": "keep", "ifname": "eth0"}]}'
+
+	cni GC portmap "$(with "$PORTMAP" "$valid")" '' ''
+	ok
+	cni GC bridge "$(with "$BRIDGE" "$valid")" '' ''
+	ok
+}
+
+# Whose namespace is gone gives its address back: the kernel tells, or /proc does.
+reclaims() {
+	[[ $(printf '6.18\n%s\n' "$(uname -r)" | sort -V | head -n1) == 6.18 ]]
+}
+
+@test "kills: after {ADD, SIGKILL, no DEL} again and again a /28 serves as many as ever" {
+	local i
+
+	for ((i = 0; i < ROUNDS; i++)); do
+		ip netns add "dead$i"
+		killed_add "dead$i" "$i"
+		ip netns del "dead$i"
+		# Where the kernel cannot be asked, GC does what reclaiming would.
+		reclaims || ((i % CAPACITY)) || collect
+	done
+	((KILLED > ROUNDS / 10)) || fail "only $KILLED of $ROUNDS calls were killed"
+	reclaims || collect
+	for ((i = 0; i < CAPACITY; i++)); do
+		new_netns "c$i"
+		add bridge "$BRIDGE" "c$i"
+		add portmap "$(portmap "$i" "$output")" "c$i"
+	done
+	http_server c7 80 seven
+	contains "$(ask world tcp 203.0.113.1 8007)" 200
+	for ((i = 0; i < CAPACITY; i++)); do
+		forgetful DEL "c$i"
+		del_netns "c$i"
+	done
+	collect
+	assert_same_snapshot
+	echo "# kills survived: $KILLED" >&3
+}
+
+@test "kills: DEL cleans up after any killed ADD or DEL, with nothing but the name" {
+	local i id
+
+	for ((i = 0; i < ROUNDS; i++)); do
+		id=c$((i % 3))
+		ip netns add "$id"
+		killed_add "$id" "$i"
+		if ((RANDOM % 2)); then
+			killed DEL portmap "$PORTMAP" "$id"
+			killed DEL bridge "$BRIDGE" "$id"
+		fi
+		((RANDOM % 2)) || ip netns del "$id"
+		forgetful DEL "$id"
+		forgetful DEL "$id"
+		[[ ! -e /run/netns/$id ]] || ip netns del "$id"
+		(((i + 1) % 20)) || assert_same_snapshot
+	done
+	wait_for "the last links" assert_same_snapshot
+	((KILLED > ROUNDS / 10)) || fail "only $KILLED of $ROUNDS calls were killed"
+	echo "# kills survived: $KILLED" >&3
+}
