@@ -166,7 +166,7 @@ static void cross_check(const struct cj *c, struct bridge_conf *cf)
 			 "shorter bridge name)",
 			 cf->bridge, cf->vlan);
 	/* With netfilter on bridges a redirected packet leaves where it came in. */
-	cf->hairpin |= cf->ports.n && !cf->promisc;
+	cf->hairpin |= cf->ports.n > 0;
 }
 
 int bridge_read_conf(struct tx *tx, const struct call *c, struct bridge_conf *cf)

@@ -1,0 +1,119 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Pain 15: a host port that somebody has already
+load ../lib
+
+CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,
+	"capabilities":{"portMappings":true},
+	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00:1::/64"}]]}}'
+OTHER='{"cniVersion":"1.0.0","name":"net2","type":"bridge","bridge":"br2","isDefaultGateway":true,
+	"capabilities":{"portMappings":true},"ipam":{"type":"host-local","subnet":"10.2.0.0/24"}}'
+WEB='{hostPort: 8080, containerPort: 80, protocol: "tcp"}'
+
+prepare() {
+	world
+	new_netns c1 c2
+}
+
+# publishing CONF MAPPING [FILTER]
+publishing() {
+	with "$1" ".runtimeConfig.portMappings = [$2] | ${3-.}"
+}
+
+@test "pain 15: two containers of two networks claim one port: the second is told whose it is" {
+	local second
+
+	add bridge "$(publishing "$CONF" "$WEB")" c1
+	tcp_answer c1 80 one
+	warm_up bridge "$OTHER"
+	second=$(publishing "$OTHER" "$WEB")
+	remember
+	cni ADD bridge "$second" c2
+	failed 105 'host port 8080/tcp: it belongs to net1/c1/eth0 .*(choose another port|onConflict)'
+	assert_same_snapshot
+	is "$(ask world tcp 203.0.113.1 8080)" 'one from 203.0.113.2'
+	# When the owner is gone, it is the other's.
+	del bridge "$(publishing "$CONF" "$WEB")" c1
+	add bridge "$second" c2
+	tcp_answer c2 80 two
+	is "$(ask world tcp 203.0.113.1 8080)" 'two from 203.0.113.2'
+}
+
+@test "pain 15: and what onConflict makes of it" {
+	local warn replace
+
+	add bridge "$(publishing "$CONF" "$WEB")" c1
+	tcp_answer c1 80 one
+	warn=$(publishing "$OTHER" "$WEB" '.onConflict = "warn"')
+	add bridge "$warn" c2
+	tcp_answer c2 80 two
+	contains "$errors" '8080/tcp.*net1/c1/eth0'
+	is "$(ask world tcp 203.0.113.1 8080)" 'one from 203.0.113.2'
+	del bridge "$warn" c2
+	is "$(ask world tcp 203.0.113.1 8080)" 'one from 203.0.113.2'
+	replace=$(publishing "$OTHER" "$WEB" '.onConflict = "replace"')
+	add bridge "$replace" c2
+	is "$(ask world tcp 203.0.113.1 8080)" 'two from 203.0.113.2'
+	# The IPv6 side was not asked for.
+	contains "$(ask world tcp 2001:db8:113::1 8080)" '^one from'
+	del bridge "$(publishing "$CONF" "$WEB")" c1
+	is "$(ask world tcp 203.0.113.1 8080)" 'two from 203.0.113.2'
+}
+
+@test "pain 15: a failed takeover gives the port back" {
+	local at replace
+
+	add bridge "$(publishing "$CONF" "$WEB")" c1
+	tcp_answer c1 80 one
+	replace=$(publishing "$OTHER" "$WEB" '.onConflict = "replace"')
+	for ((at = 1; ; at++)); do
+		CNI_TEST_FAIL_AT=$at cni ADD bridge "$replace" c2
+		((status)) || break
+		failed 111
+		is "$(ask world tcp 203.0.113.1 8080)" 'one from 203.0.113.2'
+	done
+	((at > 3))
+	ask_in_vain world tcp 203.0.113.1 8080
+}
+
+# a_service PROTOCOL - the host's own stays reachable
+a_service() {
+	local web
+
+	web=$(publishing "$CONF" "{hostPort: 2222, containerPort: 22, protocol: \"$1\"}")
+	warm_up bridge "$CONF"
+	"$1_answer" - 2222 daemon
+	remember
+	cni ADD bridge "$web"
+	failed 105 "host port 2222/$1: the host listens there: $1 0\\.0\\.0\\.0:2222, .*process [0-9]+ \\(socat"
+	assert_same_snapshot
+	is "$(ask world "$1" 203.0.113.1 2222)" 'daemon from 203.0.113.2'
+	# On purpose.
+	add bridge "$(with "$web" '.onConflict = "warn"')"
+	contains "$errors" "2222/$1: .*socat.*will not be reachable from outside"
+	del bridge "$web"
+	add bridge "$(with "$web" '.onConflict = "replace"')"
+	"$1_answer" c1 22 inside
+	is "$(ask world "$1" 203.0.113.1 2222)" 'inside from 203.0.113.2'
+	del bridge "$web"
+	is "$(ask world "$1" 203.0.113.1 2222)" 'daemon from 203.0.113.2'
+}
+@test "pain 15: a TCP service of the host is not stolen from" { a_service tcp; }
+@test "pain 15: a UDP service of the host is not stolen from" { a_service udp; }
+
+services() {
+	(($(ss -Hnltu | wc -l) == 3))
+}
+
+@test "pain 15: a service of another address, family or protocol is not in the way" {
+	socat TCP4-LISTEN:8080,bind=203.0.113.1,fork SYSTEM:'echo host' 3>&- 4>&- &
+	socat TCP6-LISTEN:8081,ipv6only=1,fork SYSTEM:'echo host' 3>&- 4>&- &
+	socat UDP4-RECVFROM:8082,fork SYSTEM:'echo host' 3>&- 4>&- &
+	wait_for "the services" services
+	add bridge "$(publishing "$CONF" '{hostPort: 8080, containerPort: 80, hostIP: "127.0.0.1"},
+		{hostPort: 8081, containerPort: 80, hostIP: "0.0.0.0"}, {hostPort: 8082, containerPort: 80}')"
+	cni ADD bridge "$(publishing "$CONF" '{hostPort: 8080, containerPort: 80, hostIP: "203.0.113.1"}')" c2
+	failed 105 'tcp 203\.0\.113\.1:8080'
+	cni ADD bridge "$(publishing "$CONF" '{hostPort: 8081, containerPort: 80, hostIP: "::"}')" c2
+	failed 105 'tcp \[::\]:8081'
+}

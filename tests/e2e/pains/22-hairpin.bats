@@ -1,0 +1,58 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Pain 22: a container reaches itself through its own published port
+load ../lib
+
+# No hairpinMode: nobody should have to know it.
+CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,
+	"capabilities":{"portMappings":true},
+	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00:1::/64"}]]}}'
+PORTS='[{"hostPort":8080,"containerPort":80,"protocol":"tcp"},{"hostPort":5353,"containerPort":53,"protocol":"udp"}]'
+
+prepare() {
+	world
+	new_netns c1 c2
+}
+
+# itself FILTER - through every address of the host, of both families
+itself() {
+	local ip
+
+	add bridge "$(with "$CONF" ".runtimeConfig.portMappings = $PORTS | $1")" c1
+	tcp_answer c1 80 web
+	udp_answer c1 53 names
+	for ip in 203.0.113.1 10.1.0.1 2001:db8:113::1 fd00:1::1; do
+		contains "$(ask c1 tcp "$ip" 8080)" '^web from'
+		contains "$(ask c1 udp "$ip" 5353)" '^names from'
+	done
+	# Neighbours, and the world, as always.
+	add bridge "$CONF" c2
+	contains "$(ask c2 tcp 203.0.113.1 8080)" '^web from'
+	is "$(ask world tcp 203.0.113.1 8080)" 'web from 203.0.113.2'
+	# Its neighbours are not masqueraded when they speak to it directly.
+	is "$(ask c2 tcp 10.1.0.2 80)" 'web from 10.1.0.3'
+}
+
+through_firewall() {
+	has_br_netfilter || skip "this kernel has no br_netfilter"
+	sysctl_set net/bridge/bridge-nf-call-iptables "$1"
+	sysctl_set net/bridge/bridge-nf-call-ip6tables "$1"
+	itself .
+}
+@test "pain 22: a container reaches itself; bridged packets pass the firewall" { through_firewall 1; }
+@test "pain 22: a container reaches itself; bridged packets do not" { through_firewall 0; }
+@test "pain 22: a container reaches itself with promiscMode" { itself '.promiscMode = true'; }
+@test "pain 22: a container reaches itself with hairpinMode" { itself '.hairpinMode = true'; }
+@test "pain 22: a container reaches itself on an isolated port" {
+	# A bridge that passes packets to the firewall sends them on itself, to no isolated port.
+	! has_br_netfilter || sysctl_set net/bridge/bridge-nf-call-iptables 0
+	! has_br_netfilter || sysctl_set net/bridge/bridge-nf-call-ip6tables 0
+	itself '.portIsolation = true'
+}
+
+@test "pain 22: without published ports no frame is turned back" {
+	add bridge "$CONF" c1
+	is "$(bridge -d -j link show dev "$(host_end)" | jq '.[0].hairpin')" false
+	add bridge "$(with "$CONF" ".runtimeConfig.portMappings = $PORTS")" c2
+	is "$(bridge -d -j link show dev "$(host_end)" | jq '.[0].hairpin')" true
+}

@@ -1,0 +1,120 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Pain 26: an MTU larger than the uplink's, and routers that do not tell
+load ../lib
+
+CONF='{"cniVersion":"1.1.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,
+	"capabilities":{"portMappings":true},
+	"runtimeConfig":{"portMappings":[{"hostPort":8080,"containerPort":80,"protocol":"tcp"}]},
+	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00:1::/64"}]]}}'
+SIZE=1048576
+
+# The host's uplink carries 1400 bytes, the wire behind the router 1500; and nobody
+# passes on the news that a packet was too big.
+prepare() {
+	local ns
+
+	world
+	new_netns c1 server
+	ip link set uplink mtu 1400
+	in_ns world ip link set eth0 mtu 1400
+	in_ns world ip link add eth1 type veth peer name eth0 netns server
+	in_ns world ip address add 198.51.100.1/24 dev eth1
+	in_ns world ip address add 2001:db8:51::1/64 dev eth1 nodad
+	in_ns world ip link set eth1 up
+	in_ns server ip address add 198.51.100.2/24 dev eth0
+	in_ns server ip address add 2001:db8:51::2/64 dev eth0 nodad
+	in_ns server ip link set eth0 up
+	in_ns server ip route add default via 198.51.100.1
+	in_ns server ip -6 route add default via 2001:db8:51::1
+	in_ns world bash -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
+	for ns in - world; do
+		in_ns "$ns" nft -f - <<-'END'
+			table inet middlebox {
+				chain in { type filter hook input priority 0; jump no-news; }
+				chain through { type filter hook forward priority 0; jump no-news; }
+				chain out { type filter hook output priority 0; jump no-news; }
+				chain no-news {
+					icmp type destination-unreachable icmp code frag-needed drop
+					icmpv6 type packet-too-big drop
+				}
+			}
+		END
+	done
+	wait_for "the way to the server" ping -c 1 -W 1 198.51.100.2
+	wait_for "the way to the server" ping -c 1 -W 1 2001:db8:51::2
+}
+
+# takes NS PORT - a server that tells how many bytes it was sent
+takes() {
+	serve "$1" tcp "$2" "wc -c"
+}
+
+# gives NS PORT - one that sends SIZE bytes
+gives() {
+	serve "$1" tcp "$2" "head -c $SIZE /dev/zero"
+}
+
+# send NS ADDRESS PORT, receive NS ADDRESS PORT - how many bytes got through
+send() {
+	head -c $SIZE /dev/zero | in_ns "$1" timeout "${LIMIT:-$RIG_DEADLINE}" \
+		socat -t "$RIG_DEADLINE" - "TCP:$2:$3" 3>&- 4>&- || :
+}
+
+receive() {
+	in_ns "$1" timeout "${LIMIT:-$RIG_DEADLINE}" socat -u "TCP:$2:$3" - 3>&- 4>&- | wc -c
+}
+
+@test "pain 26: the MTU is that of the uplink everywhere, and the result tells it" {
+	add bridge "$CONF"
+	has '[.interfaces[].mtu] == [1400, 1400, 1400]'
+	link c1 eth0 '.mtu == 1400'
+	link - br1 '.mtu == 1400'
+	link - "$(host_end)" '.mtu == 1400'
+	cni CHECK bridge "$(chained "$CONF")"
+	ok
+	# IPv6 may have another uplink.
+	ip link add wan6 mtu 1320 type veth peer name eth9 netns world
+	ip link set wan6 up
+	in_ns world ip link set eth9 up
+	ip -6 route replace default via fe80::1 dev wan6
+	new_netns c2
+	add bridge "$(with "$CONF" 'del(.runtimeConfig) | .bridge = "br2" | .name = "net2"
+		| .ipam.ranges = [[{subnet: "10.2.0.0/24"}]]')" c2
+	has '[.interfaces[].mtu] == [1320, 1320, 1320]'
+}
+
+@test "pain 26: a megabyte each way through routers that do not tell" {
+	local to
+
+	add bridge "$CONF"
+	takes server 7001
+	gives server 7002
+	for to in 198.51.100.2 '[2001:db8:51::2]'; do
+		is "$(send c1 "$to" 7001)" $SIZE
+		is "$(receive c1 "$to" 7002)" $SIZE
+	done
+}
+
+@test "pain 26: and through a published port" {
+	local to
+
+	add bridge "$CONF"
+	takes c1 80
+	for to in 203.0.113.1 '[2001:db8:113::1]'; do
+		is "$(send server "$to" 8080)" $SIZE
+	done
+	new_netns c2
+	add bridge "$(with "$CONF" '.runtimeConfig.portMappings[0].hostPort = 8081')" c2
+	gives c2 80
+	for to in 203.0.113.1 '[2001:db8:113::1]'; do
+		is "$(receive server "$to" 8081)" $SIZE
+	done
+}
+
+# That the two above test something.
+@test "pain 26: with an MTU of 1500 nothing gets through" {
+	add bridge "$(with "$CONF" '.mtu = 1500')"
+	takes server 7001
+	is "$(LIMIT=2 send c1 198.51.100.2 7001)" ''
+}
