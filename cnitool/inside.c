@@ -149,7 +149,7 @@ static int32_t run_command(const struct sandbox_plan *plan)
 /* Whoever waits for the end of our output must not wait for us. */
 static void let_go_of_output(void)
 {
-	int null = open("/dev/null", O_RDWR);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	for (int fd = 0; null >= 0 && fd <= 2; fd++)
 		dup2(null, fd);

@@ -150,7 +150,7 @@ static void make_dir(const char *path)
 
 static void make_file(const char *path)
 {
-	auto_(fd_close) int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	auto_(fd_close) int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0644);
 
 	if (fd < 0)
 		log_step("container: create %s: %s", path, strerror(errno));

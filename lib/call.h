@@ -17,6 +17,8 @@
 #include "rt.h"
 #include "tx.h"
 
+struct plugin;
+
 enum cni_command { CNI_ADD, CNI_DEL, CNI_CHECK, CNI_GC, CNI_STATUS, CNI_VERSION };
 
 struct call_attachment {
@@ -40,6 +42,10 @@ struct call {
 	const char *type;
 
 	struct result *prev; /* prevResult; NULL = none */
+
+	/* The IPAM delegate, once it was found (ipam.h): path NULL = not yet */
+	const char *delegate_path;
+	const struct plugin *delegate; /* it is one of ours */
 
 	struct netns host_ns, cont_ns;
 	struct rt host; /* rtnetlink here */

@@ -19,6 +19,7 @@
 #include "ipam.h"
 #include "jw.h"
 #include "log.h"
+#include "priv.h"
 
 static struct tx tx;
 static struct call call;
@@ -269,6 +270,8 @@ static int run_call(const struct plugin *p)
 	TRY(call_read(&tx, &call));
 	TRY(check_version(p));
 	TRY(open_log());
+	if (p->flags & CNI_IS_IPAM || !ipam_is_foreign(&tx, &call))
+		priv_drop();
 	TRY(call_open(&tx, &call, p->flags & CNI_USES_HOST, p->flags & CNI_USES_CONT));
 	TRY(run_verb(p));
 	if (call.command == CNI_ADD) /* the verb that reads every key there is */

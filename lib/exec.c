@@ -86,11 +86,28 @@ static const char *listed(struct tx *tx, const char *cni_path)
 	return s;
 }
 
-int exec_find(struct tx *tx, const char *cni_path, const char *type, const char **ret_path,
-	      bool *ret_self)
+bool exec_look(struct tx *tx, const char *cni_path, const char *type, const char **ret_path,
+	       bool *ret_self)
 {
 	struct stat st;
 
+	for (const char *dir = cni_path; *dir;) {
+		size_t n = strcspn(dir, ":");
+		const char *path = mem_printf(&tx->mem, "%.*s/%s", (int)n, dir, type);
+
+		if (n && stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
+			*ret_path = path;
+			*ret_self = is_self(&st);
+			return true;
+		}
+		dir += n + (dir[n] == ':');
+	}
+	return false;
+}
+
+int exec_find(struct tx *tx, const char *cni_path, const char *type, const char **ret_path,
+	      bool *ret_self)
+{
 	if (str_empty(type))
 		return tx_fail_as(tx, CPLUG_E_DELEGATE, -EINVAL, "no plugin name provided");
 	if (strchr(type, '/') || str_eq(type, ".") || str_eq(type, ".."))
@@ -99,17 +116,8 @@ int exec_find(struct tx *tx, const char *cni_path, const char *type, const char 
 		return tx_fail_as(tx, CPLUG_E_DELEGATE, -ENOENT,
 				  "cannot look for plugin \"%s\": no paths provided, set CNI_PATH",
 				  type);
-	for (const char *dir = cni_path; *dir;) {
-		size_t n = strcspn(dir, ":");
-		const char *path = mem_printf(&tx->mem, "%.*s/%s", (int)n, dir, type);
-
-		if (n && stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
-			*ret_path = path;
-			*ret_self = is_self(&st);
-			return 0;
-		}
-		dir += n + (dir[n] == ':');
-	}
+	if (exec_look(tx, cni_path, type, ret_path, ret_self))
+		return 0;
 	return tx_fail_as(tx, CPLUG_E_DELEGATE, -ENOENT,
 			  "failed to find plugin \"%s\" in path [%s]", type, listed(tx, cni_path));
 }
@@ -460,6 +468,6 @@ int exec_judge(struct tx *tx, const char *path, const struct exec_answer *a)
 	else
 		snprintf(how, sizeof(how), "failed with exit status %d", WEXITSTATUS(a->status));
 	return tx_fail_as(tx, CPLUG_E_DELEGATE, -EREMOTEIO, "%s: %s and %s%s%.*s", path, how,
-			  a->out_size ? "no readable error object" : "no error object",
+			  a->out_size ? "gave no readable error object" : "gave no error object",
 			  n ? ": " : "", (int)n, n ? a->err : "");
 }

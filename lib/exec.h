@@ -9,8 +9,14 @@
 
 /*
  * Searches the directories of a CNI_PATH (colon-separated) for a regular file
- * named type.  *ret_self tells whether it is this very program (same device and
- * inode as /proc/self/exe).  Fails with CPLUG_E_DELEGATE; the message lists the
+ * named type (valid: name_valid_type()).  *ret_self tells whether it is this very
+ * program (same device and inode as /proc/self/exe).  False if there is none.
+ */
+bool exec_look(struct tx *tx, const char *cni_path, const char *type, const char **ret_path,
+	       bool *ret_self);
+
+/*
+ * The same, of any type; fails with CPLUG_E_DELEGATE, and the message lists the
  * directories.
  */
 int exec_find(struct tx *tx, const char *cni_path, const char *type, const char **ret_path,

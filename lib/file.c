@@ -57,7 +57,9 @@ int file_read(struct tx *tx, int dirfd, const char *path, size_t max, char **ret
 	      size_t *ret_size)
 {
 	/* O_NONBLOCK: a FIFO must not make us wait */
-	auto_(fd_close) int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+	auto_(fd_close) int fd =
+		openat(dirfd, path, dirfd == AT_FDCWD ? flags : flags | O_NOFOLLOW);
 	size_t size = 0, room;
 	struct stat st;
 	char *text;
@@ -372,7 +374,7 @@ int file_lock(struct tx *tx, int dirfd, const char *path, int timeout_ms, int *r
 	for (;;) {
 		auto_(fd_close) int fd =
 			openat(dirfd, path,
-			       O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0750);
+			       O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 
 		if (fd < 0 || fstat(fd, &st) < 0)
 			return fail(tx, -errno, "lock", dirfd, path);

@@ -18,7 +18,8 @@
 /*
  * Reads a whole file (at most max bytes, else -EFBIG) into the arena; the text
  * is NUL-terminated.  Returns 0 or -errno, and records nothing: the caller
- * knows whether absence matters.  dirfd may be AT_FDCWD.
+ * knows whether absence matters.  dirfd may be AT_FDCWD; below another the last part of
+ * the path is never a symbolic link (-ELOOP).
  */
 int file_read(struct tx *tx, int dirfd, const char *path, size_t max, char **ret_text,
 	      size_t *ret_size) CHECKED;

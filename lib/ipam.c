@@ -23,25 +23,40 @@ bool ipam_wanted(const struct call *c)
 	return *ipam_type(c) != '\0';
 }
 
-/* Finds the delegate: *ret_plugin if it is one of ours, else *ret_path. */
-static int find(struct tx *tx, const struct call *c, const struct plugin **ret_plugin,
-		const char **ret_path)
+static void keep(struct call *c, const char *type, const char *path, bool self)
+{
+	c->delegate = self ? plugin_find(type) : NULL;
+	c->delegate_path = path;
+}
+
+bool ipam_is_foreign(struct tx *tx, struct call *c)
 {
 	const char *type = ipam_type(c), *path;
-	const struct plugin *p;
+	bool self;
+
+	if (!name_valid_type(type) || !exec_look(tx, c->path, type, &path, &self))
+		return false;
+	keep(c, type, path, self);
+	return !c->delegate;
+}
+
+/* Finds the delegate, unless that is done; and complains. */
+static int find(struct tx *tx, struct call *c)
+{
+	const char *type = ipam_type(c), *path;
 	bool self;
 
 	TRY(cj_ok(tx, &c->conf));
 	if (!name_valid_type(type))
 		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
 				  "ipam.type: invalid plugin name: %.100s", type);
-	TRY(exec_find(tx, c->path, type, &path, &self));
-	p = self ? plugin_find(type) : NULL;
-	if (p && !(p->flags & CNI_IS_IPAM))
+	if (!c->delegate_path) {
+		TRY(exec_find(tx, c->path, type, &path, &self));
+		keep(c, type, path, self);
+	}
+	if (c->delegate && !(c->delegate->flags & CNI_IS_IPAM))
 		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL, "ipam.type: %s is not an IPAM plugin",
 				  type);
-	*ret_plugin = p;
-	*ret_path = path;
 	return 0;
 }
 
@@ -70,6 +85,16 @@ static int undo_delegate(struct tx *tx, void *arg)
 	return run(tx, u->call, u->path, "DEL", &a);
 }
 
+/* No answer at all, or null. */
+static bool says_nothing(const struct exec_answer *a)
+{
+	static const char space[] = " \t\r\n";
+	const char *s = a->out + strspn(a->out, space);
+
+	s += str_starts(s, "null") ? 4 : 0;
+	return !s[strspn(s, space)];
+}
+
 static int run_add(struct tx *tx, struct call *c, const char *path, struct result *ret)
 {
 	struct undo_delegate u = { c, path };
@@ -80,32 +105,26 @@ static int run_add(struct tx *tx, struct call *c, const char *path, struct resul
 	/* Also after a failure: the delegate may have got half way. */
 	r = also(r, tx_undo(tx, undo_delegate, "delegate ADD", &u));
 	TRY(r);
-	TRY(cj_parse(tx, a.out_size ? a.out : "{}", a.out_size ? a.out_size : 2,
-		     "result of the IPAM plugin", &out));
+	TRY(cj_parse(tx, says_nothing(&a) ? "{}" : a.out, says_nothing(&a) ? 2 : a.out_size,
+		     mem_printf(&tx->mem, "answer of the IPAM plugin %s", path), &out));
 	return result_read(tx, &out, c->version, NULL, CPLUG_E_DELEGATE, ret);
 }
 
 int ipam_validate(struct tx *tx, struct call *c)
 {
-	const struct plugin *p;
-	const char *path;
-
 	if (!ipam_wanted(c))
 		return 0;
-	TRY(find(tx, c, &p, &path));
-	return p && p->validate ? p->validate(tx, c) : 0;
+	TRY(find(tx, c));
+	return c->delegate && c->delegate->validate ? c->delegate->validate(tx, c) : 0;
 }
 
 int ipam_add(struct tx *tx, struct call *c, struct result *ret)
 {
-	const struct plugin *p;
-	const char *path;
-
-	TRY(find(tx, c, &p, &path));
-	if (p)
-		TRY(p->add(tx, c, ret));
+	TRY(find(tx, c));
+	if (c->delegate)
+		TRY(c->delegate->add(tx, c, ret));
 	else
-		TRY(run_add(tx, c, path, ret));
+		TRY(run_add(tx, c, c->delegate_path, ret));
 	if (!ret->n_ips)
 		return tx_fail_as(tx, CPLUG_E_DELEGATE, -EINVAL,
 				  "IPAM plugin returned missing IP config (ipam.type %s gave no "
@@ -119,22 +138,32 @@ typedef int verb_fn(struct tx *tx, struct call *c);
 
 static int verb(struct tx *tx, struct call *c, size_t at)
 {
-	const struct plugin *p;
-	const char *path;
 	struct exec_answer a;
 	verb_fn *fn;
 
 	if (!ipam_wanted(c))
 		return 0;
-	TRY(find(tx, c, &p, &path));
-	if (!p)
-		return run(tx, c, path, c->command_name, &a);
-	memcpy(&fn, (const char *)p + at, sizeof(fn));
+	TRY(find(tx, c));
+	if (!c->delegate)
+		return run(tx, c, c->delegate_path, c->command_name, &a);
+	memcpy(&fn, (const char *)c->delegate + at, sizeof(fn));
 	return fn ? fn(tx, c) : 0;
+}
+
+/* What can be no IPAM plugin never gave an address, and a DEL must be able to end. */
+static bool is_impossible(const struct call *c)
+{
+	return !name_valid_type(ipam_type(c)) ||
+	       (c->delegate && !(c->delegate->flags & CNI_IS_IPAM));
 }
 
 int ipam_del(struct tx *tx, struct call *c)
 {
+	if (ipam_wanted(c) && is_impossible(c)) {
+		log_warn("ipam.type: \"%.100s\" is no IPAM plugin, so there is nothing to release",
+			 ipam_type(c));
+		return 0;
+	}
 	return verb(tx, c, offsetof(struct plugin, del));
 }
 

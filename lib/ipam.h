@@ -17,6 +17,12 @@
 bool ipam_wanted(const struct call *c);
 
 /*
+ * Looks for the delegate, without complaint if there is none (the verbs complain), and
+ * tells whether it is a foreign one: a program that will be executed.
+ */
+bool ipam_is_foreign(struct tx *tx, struct call *c);
+
+/*
  * ADD: *ret gets ips, routes and dns.  Undo: the delegate's DEL (in process: the
  * delegate's own undo records).  No address at all is an error.
  */
@@ -28,7 +34,10 @@ int ipam_add(struct tx *tx, struct call *c, struct result *ret) CHECKED;
  */
 int ipam_validate(struct tx *tx, struct call *c) CHECKED;
 
-/* The other verbs; each is success if there is no ipam.type. */
+/*
+ * The other verbs; each is success if there is no ipam.type, and DEL if it can be none: it
+ * will not be better when the runtime tries again.
+ */
 int ipam_del(struct tx *tx, struct call *c) CHECKED;
 int ipam_check(struct tx *tx, struct call *c) CHECKED;
 int ipam_gc(struct tx *tx, struct call *c) CHECKED;

@@ -50,7 +50,9 @@ void log_who(const char *plugin, const char *command)
 
 int log_to(const char *file, enum log_level level)
 {
-	int fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	/* O_NONBLOCK: a FIFO that nobody reads is an error, and a full one loses lines */
+	int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+	int fd = open(file, flags, 0600);
 
 	if (fd < 0)
 		return -errno;

@@ -55,10 +55,9 @@ static uint64_t ror(uint64_t x, int n)
 
 static void sha_block(uint64_t h[8], const uint8_t *p)
 {
-	uint64_t w[80], v[8];
+	uint64_t w[80] = { 0 }, v[8];
 
 	for (int t = 0; t < 16; t++) {
-		w[t] = 0;
 		for (int i = 0; i < 8; i++)
 			w[t] = w[t] << 8 | *p++;
 	}

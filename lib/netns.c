@@ -41,7 +41,7 @@ int netns_open(struct tx *tx, const char *path, struct netns *ret)
 		return -ENOENT;
 	if (look < 0 || fstatfs(look, &fs) < 0 || fstat(look, &seen) < 0)
 		return refuse(tx, path, strerror(errno));
-	if (fs.f_type != NSFS_MAGIC && fs.f_type != PROC_SUPER_MAGIC)
+	if (fs.f_type != NSFS_MAGIC)
 		return refuse(tx, path, "it is not a namespace");
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 || fstat(fd, &opened) < 0)

@@ -65,7 +65,8 @@ static PRINTF(4, 0) int fail(struct tx *tx, enum cni_code code, int err, const c
 	vsnprintf(text, sizeof(text), fmt, ap);
 	log_step("failed: %s", text);
 	if (tx->err || tx->unwinding) {
-		detail(tx, text);
+		if (!str_eq(text, tx->msg)) /* an undo may fail of the same */
+			detail(tx, text);
 		return err;
 	}
 	tx->code = code;

@@ -196,11 +196,11 @@ static void failures_are_passed_through(void **state)
 		  "by x", 11 },
 		{ "echo '{\"cniVersion\":\"1.0.0\",\"code\":999,\"msg\":\"m\"}'; exit 1", "m", "",
 		  999 },
-		{ "echo boom >&2; exit 3", "failed with exit status 3 and no error object: boom",
+		{ "echo boom >&2; exit 3", "failed with exit status 3 and gave no error object: boom",
 		  "", CPLUG_E_DELEGATE },
-		{ "echo nonsense; exit 3", "failed with exit status 3 and no readable error object",
+		{ "echo nonsense; exit 3", "failed with exit status 3 and gave no readable error object",
 		  "", CPLUG_E_DELEGATE },
-		{ "kill -9 $$", "was killed by signal 9 (Killed) and no error object", "",
+		{ "kill -9 $$", "was killed by signal 9 (Killed) and gave no error object", "",
 		  CPLUG_E_DELEGATE },
 	};
 
