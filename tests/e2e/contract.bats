@@ -338,13 +338,21 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 	fake mute 'echo boom >&2; exit 3'
 	fake babble 'echo this is no JSON; exit 1'
 	fake nonsense 'echo this is no JSON'
+	fake nothing 'echo null'
+	fake shot 'kill -9 $$'
 	new_netns c1
 	cni ADD bridge "$(with "$CONF" '.ipam.type = "mute"')"
 	failed '' boom
 	cni ADD bridge "$(with "$CONF" '.ipam.type = "babble"')"
 	failed
 	cni ADD bridge "$(with "$CONF" '.ipam.type = "nonsense"')"
-	failed
+	failed 6 'IPAM plugin /run/.*nonsense'
+	cni ADD bridge "$(with "$CONF" '.ipam.type = "nothing"')"
+	failed 106 'nothing gave no address'
+	# It is told once, though the DEL that undoes it ends the same way.
+	cni ADD bridge "$(with "$CONF" '.ipam.type = "shot"')"
+	failed 106 'was killed by signal 9 .* and gave no error object'
+	has 'has("details") | not'
 }
 
 @test "contract: a delegate that is not there" {

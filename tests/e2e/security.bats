@@ -1,0 +1,362 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# security.bats - privileges, what is executed and trusted, and who reaches what
+# (docs/security.md)
+
+load lib
+# shellcheck source=tests/tools/frame.bash
+source "$RIG_TOOLS/frame.bash"
+
+CONF='{"cniVersion":"1.1.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,
+	"macspoofchk":true,"capabilities":{"portMappings":true},
+	"runtimeConfig":{"portMappings":[{"hostPort":8080,"containerPort":80,"protocol":"tcp"},
+		{"hostPort":8080,"containerPort":80,"protocol":"udp"}]},
+	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00:1::/64"}]]}}'
+PLAIN=$(with "$CONF" 'del(.runtimeConfig)')
+LEASES=/var/lib/cni/networks/net1
+
+# ---- privileges ------------------------------------------------------------
+
+# capabilities FIELD [PID] - of a process, as a number
+capabilities() {
+	echo "$((0x$(sed -n "s/^$1:\t//p" "/proc/${2-self}/status")))"
+}
+
+# What a call keeps (capabilities(7)): DAC_OVERRIDE, DAC_READ_SEARCH, NET_ADMIN,
+# SYS_PTRACE, SYS_ADMIN.
+KEPT=$((1 << 1 | 1 << 2 | 1 << 12 | 1 << 19 | 1 << 21))
+
+@test "security: a call gives back what it does not need" {
+	local pid
+
+	warm_up bridge "$CONF"
+	new_netns c1
+	exec 9<"$LEASES/lock"
+	flock 9
+	printf '%s' "$CONF" >"$BATS_TEST_TMPDIR/conf"
+	CNI_COMMAND=ADD CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN \
+		"$CPLUG_BIN/bridge" <"$BATS_TEST_TMPDIR/conf" >"$BATS_TEST_TMPDIR/out" 9<&- 3>&- 4>&- &
+	pid=$!
+	wait_for "the call to give its privileges back" grep -q '^NoNewPrivs:.1' "/proc/$pid/status"
+	for set in CapEff CapPrm; do
+		is "$(capabilities $set $pid)" $(($(capabilities $set) & KEPT))
+	done
+	is "$(capabilities CapInh $pid)" 0
+	is "$(capabilities CapAmb $pid)" 0
+	exec 9<&-
+	wait "$pid"
+	jq -e .ips "$BATS_TEST_TMPDIR/out"
+}
+
+@test "security: a foreign delegate is executed with everything" {
+	mkdir -p /run/.rig/bin
+	cat >/run/.rig/bin/foreign <<-'END'
+		#!/bin/sh
+		cat /proc/self/status >/run/.rig/status
+		echo '{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.1"}]}'
+	END
+	chmod +x /run/.rig/bin/foreign
+	new_netns c1
+	CNI_PATH=/run/.rig/bin add bridge "$(with "$CONF" '.ipam = {type: "foreign"}')"
+	for set in CapEff CapPrm CapBnd; do
+		is "$(sed -n "s/^$set:\t//p" /run/.rig/status)" "$(sed -n "s/^$set:\t//p" /proc/self/status)"
+	done
+	grep -q '^NoNewPrivs:.0' /run/.rig/status
+}
+
+@test "security: NET_ADMIN and SYS_ADMIN are enough" {
+	local verb conf=$CONF
+
+	type -P setpriv >/dev/null || skip "there is no setpriv"
+	warm_up bridge "$CONF"
+	new_netns c1
+	remember
+	for verb in ADD CHECK DEL; do
+		printf '%s' "$conf" >"$BATS_TEST_TMPDIR/conf"
+		CNI_COMMAND=$verb CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN \
+			setpriv --inh-caps=-all --bounding-set=-all,+net_admin,+sys_admin "$CPLUG_BIN/bridge" \
+			<"$BATS_TEST_TMPDIR/conf" >"$BATS_TEST_TMPDIR/out" || fail "$verb: $(cat "$BATS_TEST_TMPDIR/out")"
+		output=$(cat "$BATS_TEST_TMPDIR/out")
+		[[ $verb != ADD ]] || conf=$(chained "$conf")
+	done
+	assert_same_snapshot
+}
+
+@test "security: without NET_ADMIN or SYS_ADMIN it is told, and nothing is left" {
+	local missing
+
+	type -P setpriv >/dev/null || skip "there is no setpriv"
+	warm_up bridge "$CONF"
+	new_netns c1
+	remember
+	printf '%s' "$CONF" >"$BATS_TEST_TMPDIR/conf"
+	for missing in net_admin sys_admin; do
+		status=0
+		CNI_COMMAND=ADD CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN \
+			setpriv --inh-caps=-all "--bounding-set=-$missing" "$CPLUG_BIN/bridge" \
+			<"$BATS_TEST_TMPDIR/conf" >"$BATS_TEST_TMPDIR/out" || status=$?
+		output=$(cat "$BATS_TEST_TMPDIR/out")
+		failed '' 'not permitted'
+		assert_same_snapshot
+	done
+}
+
+# ---- what is executed, and trusted -----------------------------------------
+
+# executions VERB TYPE - how many programs a call executed, itself included, and children made
+executions() {
+	CNI_COMMAND=$1 CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN strace \
+		-f -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=execve,execveat,fork,vfork,clone,clone3 "$CPLUG_BIN/$2" >"$BATS_TEST_TMPDIR/out" || return
+	grep -Ec 'execve|clone|fork' "$BATS_TEST_TMPDIR/trace"
+}
+
+@test "security: no program is executed, but a foreign delegate" {
+	local verb conf type
+
+	type -P strace >/dev/null || skip "there is no strace"
+	export ASAN_OPTIONS+=:detect_leaks=0 # it traces, too
+	new_netns c1
+	for verb in STATUS ADD CHECK DEL GC VERSION; do
+		for type in loopback bridge portmap; do
+			[[ $type.$verb != loopback.DEL ]] || continue
+			conf=$(with "$CONF" ".type = \"$type\"")
+			[[ $type == bridge ]] || conf=$(with "$conf" 'del(.ipam)')
+			[[ $type != portmap || $verb != ADD ]] || conf=$(chained "$(with "$conf" '.runtimeConfig.portMappings = []')")
+			[[ $verb != CHECK || $type == loopback ]] || conf=$(with "$conf" ".prevResult = $prev")
+			[[ $verb != GC ]] || conf=$(with "$conf" '."cni.dev/valid-attachments" = []')
+			[[ $type.$verb != portmap.CHECK ]] || conf=$(with "$conf" 'del(.runtimeConfig)')
+			is "$verb $type $(executions $verb $type <<<"$conf")" "$verb $type 1"
+			output=$(cat "$BATS_TEST_TMPDIR/out")
+			[[ $type.$verb != bridge.ADD ]] || prev=$output
+		done
+	done
+}
+
+@test "security: neither PATH nor anything else in the environment is listened to" {
+	local name
+
+	mkdir -p /run/.rig/evil
+	for name in nft iptables ip6tables iptables-nft ip modprobe sysctl bridge host-local conntrack ebtables sh; do
+		printf '#!/bin/sh\n: >/run/.rig/was-run\n' >/run/.rig/evil/$name
+		chmod +x /run/.rig/evil/$name
+	done
+	warm_up bridge "$CONF"
+	new_netns c1
+	add bridge "$CONF"
+	snapshot >"$BATS_TEST_TMPDIR/usual"
+	del bridge "$CONF"
+	printf '%s' "$CONF" >"$BATS_TEST_TMPDIR/conf"
+	(
+		cd /run/.rig/evil
+		CNI_COMMAND=ADD CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN \
+			PATH=/run/.rig/evil:. HOME=/run/.rig/evil TMPDIR=/nonexistent XDG_RUNTIME_DIR=/run/.rig/evil \
+			XDG_CONFIG_HOME=. IFS=/ ENV=/run/.rig/evil/sh BASH_ENV=/run/.rig/evil/sh SHELL=./sh LANG=../evil \
+			LC_ALL=xx LOCPATH=. NLSPATH=. POSIXLY_CORRECT=1 NLDBG=0 TZ=:../../evil TERM=$'\e[x' NETCONFPATH=. \
+			CNI_ARGS='' CNI_DEBUG='' CNI_LOG='' "$CPLUG_BIN/bridge" <"$BATS_TEST_TMPDIR/conf" >"$BATS_TEST_TMPDIR/out"
+	)
+	[[ ! -e /run/.rig/was-run ]]
+	[[ -z $(find /run/.rig/evil -newer "$BATS_TEST_TMPDIR/conf") ]]
+	# The same world; only addresses go on in turn, and MAC addresses are random.
+	snapshot >"$BATS_TEST_TMPDIR/evil"
+	diff <(anonymous <"$BATS_TEST_TMPDIR/usual") <(anonymous <"$BATS_TEST_TMPDIR/evil")
+}
+
+# (the second address is the next one)
+anonymous() {
+	sed -E 's/([0-9a-f]{2}:){5}[0-9a-f]{2}/MAC/g; s/\<10\.1\.0\.[34]\>/ADDRESS/g; s/fd00:1::[34]\>/ADDRESS/g'
+}
+
+# ---- files -----------------------------------------------------------------
+
+@test "security: files are root's, whatever the umask" {
+	local file
+
+	new_netns c1
+	umask 0
+	CNI_LOG=/run/.rig/log add bridge "$(with "$CONF" '.dns = {nameservers: ["10.0.0.53"]}')"
+	umask 022
+	for file in "$LEASES"/* /var/lib/cni/networks/.cplug/* /run/.rig/log; do
+		is "$file $(stat -c %a "$file")" "$file 600"
+	done
+	for file in /var/lib/cni/networks "$LEASES" /etc/netns/c1; do
+		is "$file $(stat -c %a "$file")" "$file 755"
+	done
+	is "$(stat -c %a /var/lib/cni/networks/.cplug)" 700
+	is "$(stat -c %a /etc/netns/c1/resolv.conf)" 644
+}
+
+@test "security: a log that is a FIFO or a link holds nobody up, and leads nowhere" {
+	new_netns c1
+	mkfifo /run/.rig/fifo
+	ln -s /run/.rig/target /run/.rig/link
+	for log in /run/.rig/fifo /run/.rig/link; do
+		CNI_LOG=$log add bridge "$CONF"
+		contains "$errors" "CNI_LOG.*$log"
+		del bridge "$CONF"
+		cni ADD bridge "$(with "$CONF" ".log.file = \"$log\"")"
+		ok
+		contains "$errors" "log.file.*$log"
+		del bridge "$CONF"
+	done
+	[[ ! -e /run/.rig/target ]]
+}
+
+# ---- what is told ----------------------------------------------------------
+
+@test "security: an error names whom it is about, and nothing else of another container" {
+	local small everything chained
+
+	new_netns c1 c2 c3
+	small=$(with "$PLAIN" '.name = "small" | .bridge = "br2" | .macspoofchk = false
+		| .ipam.ranges = [[{subnet: "10.2.0.0/30"}]]')
+	# What others must not see.
+	CNI_ARGS='IgnoreUnknown=1;K8S_POD_NAME=secret-pod;K8S_POD_NAMESPACE=secret-space' add bridge \
+		"$(with "$CONF" '.dns = {nameservers: ["10.0.0.99"], domain: "secret.example"}
+			| .args.labels = {key: "secret-label"} | .runtimeConfig.mac = "02:5e:c4:e7:00:01"')"
+	add bridge "$small"' ' c1 c1 eth1
+	everything=''
+	# the port is taken
+	cni ADD bridge "$CONF" c2
+	failed 105 'net1/c1/eth0'
+	everything+=$output$errors
+	# the only address is
+	cni ADD bridge "$small" c2
+	failed 103
+	everything+=$output$errors
+	contains_not "$output$errors" c1
+	# the address asked for is
+	cni ADD bridge "$(with "$PLAIN" '.runtimeConfig.ips = ["10.1.0.2/24"]')" c3
+	failed 104 'container c1 \(eth0\)'
+	everything+=$output$errors
+	# what differs
+	add bridge "$PLAIN" c3
+	chained=$(chained "$PLAIN")
+	in_ns c3 ip address flush dev eth0
+	nft flush ruleset
+	cni CHECK bridge "$chained" c3
+	failed 107
+	everything+=$output$errors
+	contains_not "$output$errors" 'c1'
+	contains_not "$everything" 'secret|02:5e:c4:e7|10\.0\.0\.99'
+}
+
+# ---- the host's loopback (CVE-2020-8558) -----------------------------------
+
+# hears SERVICE TEXT - has the host's service heard it?
+hears() {
+	wait_for "$2 at the $1 service" grep -q "$2" "$BATS_TEST_TMPDIR/$1"
+}
+
+# service NAME SOCAT-ADDRESS - notes the datagrams it gets
+service() {
+	: >"$BATS_TEST_TMPDIR/$1"
+	socat -u "$2" "OPEN:$BATS_TEST_TMPDIR/$1,append" 3>&- 4>&- &
+	wait_for "the $1 service" bash -c "ss -Hnlu 'sport = :7777' | grep -q '${2##*bind=}'"
+}
+
+@test "security: nobody outside reaches the host's 127.0.0.1 and ::1, with forged frames either" {
+	local ns dev from to source n=0
+
+	world
+	new_netns c1 c2
+	service four UDP4-RECV:7777,bind=127.0.0.1
+	service six 'UDP6-RECV:7777,bind=[::1]'
+	add bridge "$(with "$CONF" '.macspoofchk = false')"
+	add bridge "$(with "$PLAIN" '.macspoofchk = false')" c2
+	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 1
+	for ns in c1 c2 world; do
+		dev=eth0
+		from=$(mac_of $ns $dev)
+		to=$([[ $ns == world ]] && mac_of - uplink || mac_of - br1)
+		for source in 127.0.0.1 127.0.0.2 10.1.0.3 10.1.0.77 203.0.113.2 198.51.100.1; do
+			n=$((n + 1))
+			send_frame $ns $dev "$(frame_udp "$from" "$to" $source 127.0.0.1 7777 "intruder$n,")"
+			send_frame $ns $dev "$(frame_udp "$from" ff:ff:ff:ff:ff:ff $source 127.0.0.1 7777 "intruder$n,")"
+		done
+		for source in ::1 fd00:1::3 2001:db8:113::2 2001:db8:99::1; do
+			n=$((n + 1))
+			send_frame $ns $dev "$(frame_udp "$from" "$to" $source ::1 7777 "intruder$n,")"
+		done
+	done
+	# Whoever comes later is heard later.
+	echo host, | socat -u - UDP4:127.0.0.1:7777
+	echo host, | socat -u - 'UDP6:[::1]:7777'
+	hears four host
+	hears six host
+	is "$(cat "$BATS_TEST_TMPDIR"/{four,six} | xargs)" 'host, host,'
+	# The frames are right: without the guard they are heard.
+	nft flush chain inet cplug guard
+	send_frame c2 eth0 "$(frame_udp "$(mac_of c2 eth0)" "$(mac_of - br1)" 10.1.0.3 127.0.0.1 7777 intruder,)"
+	hears four intruder
+}
+
+@test "security: nor the ports that are published on 127.0.0.1 only" {
+	world
+	new_netns c1 c2
+	add bridge "$(with "$CONF" '.runtimeConfig.portMappings = [{hostPort: 7777, containerPort: 80,
+		protocol: "udp", hostIP: "127.0.0.1"}] | .macspoofchk = false')"
+	add bridge "$(with "$PLAIN" '.macspoofchk = false')" c2
+	udp_answer c1 80 web
+	ask - udp 127.0.0.1 7777
+	: >"$BATS_TEST_TMPDIR/seen"
+	in_ns c1 nft 'add table ip t; add chain ip t c { type filter hook input priority 0; }
+		add rule ip t c udp dport 80 counter'
+	send_frame c2 eth0 "$(frame_udp "$(mac_of c2 eth0)" "$(mac_of - br1)" 10.1.0.3 127.0.0.1 7777 intruder)"
+	send_frame world eth0 "$(frame_udp "$(mac_of world eth0)" "$(mac_of - uplink)" 203.0.113.2 127.0.0.1 7777 intruder)"
+	ask_in_vain world udp 203.0.113.1 7777
+	contains "$(in_ns c1 nft list chain ip t c)" 'packets 0 '
+	ask - udp 127.0.0.1 7777
+	contains "$(in_ns c1 nft list chain ip t c)" 'packets [1-9]'
+}
+
+# ---- only what is addressed to the host (CVE-2025-67499) -------------------
+
+@test "security: a published port captures nothing that is for another machine" {
+	local protocol to
+
+	world
+	# Another machine, behind this host.
+	new_netns far c1 c2 c3
+	ip link add far type veth peer name eth0 netns far
+	ip address add 198.51.100.1/24 dev far
+	ip address add 2001:db8:51::1/64 dev far nodad
+	ip link set far up
+	in_ns far ip link set lo up
+	in_ns far ip address add 198.51.100.2/24 dev eth0
+	in_ns far ip address add 2001:db8:51::2/64 dev eth0 nodad
+	in_ns far ip link set eth0 up
+	in_ns far ip route add default via 198.51.100.1
+	in_ns far ip -6 route add default via 2001:db8:51::1
+	in_ns world ip route add 198.51.100.0/24 via 203.0.113.1
+	in_ns world ip -6 route add 2001:db8:51::/64 via 2001:db8:113::1
+	add bridge "$CONF"
+	add bridge "$PLAIN" c2
+	add bridge "$PLAIN" c3
+	for to in 203.0.113.2 2001:db8:113::2; do wait_for "the way to $to" in_ns far ping -c 1 -W 1 $to; done
+	tcp_answer c1 80 captured
+	udp_answer c1 80 captured
+	for ns in world far c3; do
+		tcp_answer $ns 8080 "$ns"
+		udp_answer $ns 8080 "$ns"
+	done
+	for protocol in tcp udp; do
+		contains "$(ask far $protocol 203.0.113.1 8080)" '^captured'
+		# a container, the host, and a neighbour whom the host forwards
+		for to in 203.0.113.2 2001:db8:113::2; do
+			for ns in c2 c1 - far; do contains "$(ask $ns $protocol $to 8080)" '^world'; done
+		done
+		for to in 198.51.100.2 2001:db8:51::2; do
+			for ns in c2 world; do contains "$(ask $ns $protocol $to 8080)" '^far'; done
+		done
+		# another container of the bridge
+		for to in 10.1.0.4 fd00:1::4; do
+			for ns in c2 -; do contains "$(ask $ns $protocol $to 8080)" '^c3'; done
+		done
+	done
+	if has_br_netfilter; then
+		sysctl_set net/bridge/bridge-nf-call-iptables 1
+		sysctl_set net/bridge/bridge-nf-call-ip6tables 1
+		for to in 10.1.0.4 fd00:1::4; do contains "$(ask c2 tcp $to 8080)" '^c3'; done
+	fi
+}

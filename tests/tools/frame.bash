@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# frame.bash - packets that no kernel would send for us
+#
+# Each frame_… prints a whole Ethernet frame as hexadecimal digits; send_frame puts it
+# on a wire (with socat's raw packet socket).  Addresses are written as usual.
+
+hex_mac() {
+	printf '%s' "${1//:/}"
+}
+
+hex_ip4() {
+	local -a byte
+
+	IFS=. read -ra byte <<<"$1"
+	printf '%02x' "${byte[@]}"
+}
+
+hex_ip6() {
+	local left=${1%%::*} right='' group
+	local -a a b
+
+	[[ $1 != *::* ]] || right=${1#*::}
+	IFS=: read -ra a <<<"$left"
+	IFS=: read -ra b <<<"$right"
+	while ((${#a[@]} + ${#b[@]} < 8)); do a+=(0); done
+	for group in "${a[@]}" "${b[@]}"; do printf '%04x' "0x$group"; done
+}
+
+hex_text() {
+	printf '%s' "$1" | od -An -v -tx1 | tr -d ' \n'
+}
+
+# internet_sum HEX - RFC 1071
+internet_sum() {
+	local hex=$1 i sum=0
+
+	((${#hex} % 4 == 0)) || hex+=00
+	for ((i = 0; i < ${#hex}; i += 4)); do sum=$((sum + 0x${hex:i:4})); done
+	while ((sum >> 16)); do sum=$(((sum & 0xffff) + (sum >> 16))); done
+	printf '%04x' $((~sum & 0xffff))
+}
+
+# frame_ip4 SOURCE-MAC TARGET-MAC SOURCE TARGET PROTOCOL HEX
+frame_ip4() {
+	local front back
+
+	front=$(printf '4500%04x0000000040%02x' $((20 + ${#6} / 2)) "$5")
+	back=$(hex_ip4 "$3")$(hex_ip4 "$4")
+	printf '%s%s0800%s%s%s%s' "$(hex_mac "$2")" "$(hex_mac "$1")" \
+		"$front" "$(internet_sum "${front}0000$back")" "$back" "$6"
+}
+
+# frame_ip6 SOURCE-MAC TARGET-MAC SOURCE TARGET PROTOCOL HEX, the checksum still 0 at
+# byte CHECKSUM-AT
+frame_ip6() {
+	local addresses payload=$6 at=$(($7 * 2)) sum
+
+	addresses=$(hex_ip6 "$3")$(hex_ip6 "$4")
+	sum=$(internet_sum "$addresses$(printf '%08x%08x' $((${#payload} / 2)) "$5")$payload")
+	printf '%s%s86dd60000000%04x%02xff%s%s%s%s' "$(hex_mac "$2")" "$(hex_mac "$1")" \
+		$((${#payload} / 2)) "$5" "$addresses" "${payload:0:at}" "$sum" "${payload:at+4}"
+}
+
+# frame_udp SOURCE-MAC TARGET-MAC SOURCE TARGET PORT TEXT
+frame_udp() {
+	local data
+
+	data=$(hex_text "$6")
+	data=$(printf '270f%04x%04x0000%s' "$5" $((8 + ${#data} / 2)) "$data")
+	case $3 in
+	*:*) frame_ip6 "$1" "$2" "$3" "$4" 17 "$data" 6 ;;
+	*) frame_ip4 "$1" "$2" "$3" "$4" 17 "$data" ;;
+	esac
+}
+
+# frame_ra SOURCE-MAC SOURCE PREFIX - a router that advertises itself, and PREFIX::/64
+# for everybody to take an address from (RFC 4861)
+frame_ra() {
+	local data=860000004000070800000000000000000101
+
+	data+=$(hex_mac "$1")030440c00000070800000708$(printf '%08x' 0)$(hex_ip6 "$3")
+	frame_ip6 "$1" 33:33:00:00:00:01 "$2" ff02::1 58 "$data" 2
+}
+
+# send_frame NS DEVICE HEX
+send_frame() {
+	local i bytes=''
+
+	for ((i = 0; i < ${#3}; i += 2)); do bytes+="\\x${3:i:2}"; done
+	printf '%b' "$bytes" | in_ns "$1" socat -u - "INTERFACE:$2"
+}
+
+# mac_of NS DEVICE
+mac_of() {
+	in_ns "$1" ip -j link show dev "$2" | jq -r '.[0].address'
+}
