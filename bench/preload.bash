@@ -11,8 +11,8 @@ preload_state() {
 
 	preload_leases "$lane" "$network" "$n"
 	((n > 0)) || return 0
-	preload_ports "$lane" "$n"
 	preload_masq "$lane" "$network" "$n"
+	preload_ports "$lane" "$n"
 }
 
 # They are real attachments of portmap, so all its elements are there.
@@ -42,14 +42,18 @@ preload_leases() {
 }
 
 preload_masq() {
-	local chain
+	local chain set
 
-	# The network's chain came with its first container.
+	# The network's chain and set came with its first container (and would be taken away
+	# as nobody's with the first port).
 	chain=$(in_ns "host-$1" nft list chains | sed -n 's/.*chain \(masq-[^ ]*\).*/\1/p' | head -n 1)
-	awk -v n="$3" -v chain="$chain" 'BEGIN {
-		for (i = 0; i < n; i++)
-			printf "add element inet cplug masq4 { 10.99.%d.%d comment \"preloaded %d\" : goto %s }\n",
-				int((i + 2) / 256), (i + 2) % 256, i, chain
+	set=$(in_ns "host-$1" nft list sets | sed -n 's/.*set \(masq4-[^ ]*\).*/\1/p' | head -n 1)
+	awk -v n="$3" -v chain="$chain" -v set="$set" 'BEGIN {
+		for (i = 0; i < n; i++) {
+			e = sprintf("10.99.%d.%d comment \"preloaded %d\"", int((i + 2) / 256), (i + 2) % 256, i)
+			printf "add element inet cplug masq4 { %s : goto %s }\n", e, chain
+			printf "add element inet cplug %s { %s }\n", set, e
+		}
 	}' | in_ns "host-$1" nft -f -
 }
 

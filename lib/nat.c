@@ -151,11 +151,12 @@ int nat_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n
 	struct nat_skeleton *s = mem_alloc(&tx->mem, sizeof(*s));
 	struct owned_change *c = mem_alloc(&tx->mem, sizeof(*c));
 
-	*s = (struct nat_skeleton){ tx, n, NULL };
+	*s = (struct nat_skeleton){ .tx = tx, .n = n };
 	TRY(need_mark_chain(tx, nl, n));
 	TRY(nat_find_listeners(tx, n));
 	TRY(nat_reach_dev(tx, host, n, &s->dev));
 	*c = nat_compose(tx, n, s);
+	s->change = c;
 	if (!c->n)
 		return 0;
 	TRY(nat_find_rivals(tx, nl, host, n, c));
@@ -186,10 +187,9 @@ int nat_gc(struct tx *tx, struct nfnl *nl, struct rt *host, const char *network,
 
 static bool chain_is_ours(const char *chain)
 {
-	static const char *const names[] = { "postrouting", "guard", "ports", "prerouting",
-					     "output" };
-	static const char *const prefixes[] = { "ports-", "prerouting-", "output-",
-						"masq-",  "snat4/",      "snat6/" };
+	static const char *const names[] = { "postrouting", "forward",    "guard",
+					     "ports",       "prerouting", "output" };
+	static const char *const prefixes[] = { "ports-", "prerouting-", "output-" };
 
 	for (unsigned i = 0; i < ARRAY_LEN(names); i++)
 		if (str_eq(chain, names[i]))
@@ -197,7 +197,7 @@ static bool chain_is_ours(const char *chain)
 	for (unsigned i = 0; i < ARRAY_LEN(prefixes); i++)
 		if (str_starts(chain, prefixes[i]))
 			return true;
-	return false;
+	return nat_paths_owns(chain);
 }
 
 int nat_prune(struct tx *tx, struct nfnl *nl)

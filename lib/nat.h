@@ -26,6 +26,7 @@ struct nat {
 	unsigned n_masq;
 	const struct cidr *except; /* destinations not masqueraded beside the own subnet */
 	unsigned n_except;
+	bool pass_invalid; /* let out what belongs to no connection, with its own address */
 
 	const struct ports *ports; /* NULL = none */
 	struct cidr to4, to6;      /* the container's addresses, with prefix; none = no address */

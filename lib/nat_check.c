@@ -31,11 +31,12 @@ static int check_localnet(struct tx *tx, const struct owned_change *change, diff
 int nat_check(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n,
 	      void (*differs)(struct tx *tx, const char *what, const char *want, const char *have))
 {
-	struct nat_skeleton s = { tx, n, NULL };
+	struct nat_skeleton s = { .tx = tx, .n = n };
 	struct owned_change c;
 
 	TRY(nat_reach_dev(tx, host, n, &s.dev));
 	c = nat_compose(tx, n, &s);
+	s.change = &c;
 	if (!c.n)
 		return 0;
 	TRY(owned_check(tx, nl, &c, differs));

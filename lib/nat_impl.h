@@ -2,9 +2,10 @@
 /*
  * nat_impl.h - what the files of the nat module share (nobody else includes this)
  *
- * nat_table.c says the table; nat_localnet.c opens the way from the host's loopback;
- * nat_flows.c forgets old flows; nat_rivals.c looks who has a port already; nat_check.c
- * compares; nat.c does the verbs.
+ * nat_table.c says the table; nat_paths.c the part of it that grows with the number of
+ * networks; nat_localnet.c opens the way from the host's loopback; nat_flows.c forgets old
+ * flows; nat_rivals.c looks who has a port already; nat_check.c compares; nat.c does the
+ * verbs.
  */
 #ifndef CPLUG_NAT_IMPL_H
 #define CPLUG_NAT_IMPL_H
@@ -27,14 +28,45 @@ enum nat_set {
 	N_SETS
 };
 
-enum { POSTROUTING_RULES = 4, PORTS_RULES = 8, SNAT_RULES = 2 };
+enum { PORTS_RULES = 8, SNAT_RULES = 3 };
+
+/*
+ * A path: a rule of one of three dispatching chains that leads what a set holds to the
+ * chain of a network or bridge.
+ */
+struct nat_path {
+	const char *from;      /* the dispatching chain */
+	const char *chain;     /* where it leads */
+	const char *set, *why; /* for which addresses, and the set's comment */
+	bool six, there;       /* there: the kernel has such a rule */
+	uint64_t handle;       /* of that */
+};
+
+struct nat_paths {
+	struct nat_path *p;
+	unsigned n;
+};
 
 /* What the skeleton of one change needs beside the constant part. */
 struct nat_skeleton {
 	struct tx *tx;
 	const struct nat *n;
 	const char *dev;
+	const struct owned_change *change;
+	bool surveyed;          /* what follows is known */
+	struct nat_paths paths; /* that it needs */
+	struct nat_paths stale; /* that nobody needs any more */
 };
+
+/* Notes the paths that the change needs, which are there, and which others are stale. */
+int nat_paths_survey(struct tx *tx, struct nfnl *nl, void *arg) CHECKED;
+/* Says the dispatching chains; what is missing in them, and takes away what is stale. */
+void nat_paths_declare(struct nft *n);
+void nat_paths_say(struct nft *n, struct nat_skeleton *s);
+bool nat_paths_owns(const char *chain);
+
+/* The chain that drops what leaves a subnet without a connection to translate. */
+const char *nat_stray_chain(struct tx *tx, const char *masq_chain);
 
 /* "cplug", and its sets. */
 extern const struct owned_table nat_table;

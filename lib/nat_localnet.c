@@ -13,7 +13,7 @@
  *
  * Either is on while any container behind the link is published.  The chains
  * snat4/DEV/… and snat6/DEV/… are the reference count: every published container's map
- * element refers to one of them.
+ * element refers to one of them, beside their own rules and one of the chain `published`.
  *
  * So the way must be closed after the elements are gone; and should nobody come to do
  * it (a DEL that is killed, or fails, in between), the next DEL that finds nothing of
@@ -28,6 +28,9 @@
 #include "nat_impl.h"
 #include "route.h"
 #include "sysctl.h"
+
+/* A chain's count of users without any. */
+enum { NOBODY = SNAT_RULES + 1 };
 
 int nat_reach_dev(struct tx *tx, struct rt *host, const struct nat *n, const char **ret)
 {
@@ -136,7 +139,7 @@ static int count_users(const char *chain, unsigned use, void *arg)
 
 	if (!chain)
 		u->any = false;
-	else if (use > SNAT_RULES && nat_localnet_of(chain, &l) && l.family == u->of->family &&
+	else if (use > NOBODY && nat_localnet_of(chain, &l) && l.family == u->of->family &&
 		 str_eq(l.dev, u->of->dev))
 		u->any = true;
 	return 0;
@@ -183,7 +186,7 @@ static int note_idle(const char *chain, unsigned use, void *arg)
 
 	if (!chain)
 		i->n = 0;
-	if (!nat_localnet_of(chain, &l) || use > SNAT_RULES || str_eq(l.dev, "none"))
+	if (!nat_localnet_of(chain, &l) || use > NOBODY || str_eq(l.dev, "none"))
 		return 0;
 	i->ways = mem_grow(i->mem, i->ways, i->n, sizeof(*i->ways));
 	i->ways[i->n++] = l;

@@ -2,9 +2,10 @@
 /*
  * nat_table.c - what table inet cplug looks like
  *
- * Masquerade: masq4/masq6 map a container's address to the chain of its network and
- * subnet, which lets the subnet, multicast and the exceptions pass and masquerades
- * the rest.
+ * Masquerade: masq4/masq6 name for a container's address the chain of its network and
+ * subnet, which lets the subnet, multicast and the exceptions pass and masquerades the
+ * rest.  Packets that belong to no connection (ct state invalid) are not translated and
+ * would leave with the container's address: a second chain drops them.
  *
  * Published ports: hostports map (address, protocol, port), ports map (protocol, port),
  * portranges the same with ranges; specific before wildcard, single before range.  Only
@@ -12,10 +13,13 @@
  * conditions have a group: hook chains and maps of their own, named after the
  * conditions' hash.
  *
- * published4/6 map the address of a container with ports to the chain that masquerades
+ * published4/6 name for the address of a container with ports the chain that masquerades
  * what has been redirected to it and would not find its way back: from its own subnet
  * (itself, neighbours) and from this host's loopback (nat_localnet.c).  The chain `guard`
  * drops what comes in for 127/8 from outside.
+ *
+ * These four maps are directories with twins (owned.h); nat_paths.c says the rules that
+ * look the twins up.
  */
 #include <netinet/in.h>
 
@@ -32,22 +36,26 @@
 #define PORT_KEY NFT_T_PROTO, NFT_T_SERVICE
 
 static const struct owned_set nat_sets[N_SETS] = {
-	[MASQ4] = { "masq4", TYPES(NFT_T_IPV4), VERDICT, false, false, 4 },
-	[MASQ6] = { "masq6", TYPES(NFT_T_IPV6), VERDICT, false, false, 16 },
-	[PUBLISHED4] = { "published4", TYPES(NFT_T_IPV4), VERDICT, false, false, 4 },
-	[PUBLISHED6] = { "published6", TYPES(NFT_T_IPV6), VERDICT, false, false, 16 },
+	[MASQ4] = { "masq4", TYPES(NFT_T_IPV4), VERDICT, .twins = true, .key_len = 4 },
+	[MASQ6] = { "masq6", TYPES(NFT_T_IPV6), VERDICT, .twins = true, .key_len = 16 },
+	[PUBLISHED4] = { "published4", TYPES(NFT_T_IPV4), VERDICT, .twins = true, .key_len = 4 },
+	[PUBLISHED6] = { "published6", TYPES(NFT_T_IPV6), VERDICT, .twins = true, .key_len = 16 },
 	[HOSTPORTS4] = { "hostports4", TYPES(NFT_T_IPV4, PORT_KEY),
-			 TYPES(NFT_T_IPV4, NFT_T_SERVICE), false, true, 12 },
+			 TYPES(NFT_T_IPV4, NFT_T_SERVICE), .grouped = true, .key_len = 12 },
 	[HOSTPORTS6] = { "hostports6", TYPES(NFT_T_IPV6, PORT_KEY),
-			 TYPES(NFT_T_IPV6, NFT_T_SERVICE), false, true, 24 },
-	[PORTS4] = { "ports4", TYPES(PORT_KEY), TYPES(NFT_T_IPV4, NFT_T_SERVICE), false, true, 8 },
-	[PORTS6] = { "ports6", TYPES(PORT_KEY), TYPES(NFT_T_IPV6, NFT_T_SERVICE), false, true, 8 },
-	[HOSTRANGES4] = { "hostportranges4", TYPES(NFT_T_IPV4, PORT_KEY), TYPES(NFT_T_IPV4), true,
-			  true, 12 },
-	[HOSTRANGES6] = { "hostportranges6", TYPES(NFT_T_IPV6, PORT_KEY), TYPES(NFT_T_IPV6), true,
-			  true, 24 },
-	[RANGES4] = { "portranges4", TYPES(PORT_KEY), TYPES(NFT_T_IPV4), true, true, 8 },
-	[RANGES6] = { "portranges6", TYPES(PORT_KEY), TYPES(NFT_T_IPV6), true, true, 8 },
+			 TYPES(NFT_T_IPV6, NFT_T_SERVICE), .grouped = true, .key_len = 24 },
+	[PORTS4] = { "ports4", TYPES(PORT_KEY), TYPES(NFT_T_IPV4, NFT_T_SERVICE), .grouped = true,
+		     .key_len = 8 },
+	[PORTS6] = { "ports6", TYPES(PORT_KEY), TYPES(NFT_T_IPV6, NFT_T_SERVICE), .grouped = true,
+		     .key_len = 8 },
+	[HOSTRANGES4] = { "hostportranges4", TYPES(NFT_T_IPV4, PORT_KEY), TYPES(NFT_T_IPV4),
+			  .interval = true, .grouped = true, .key_len = 12 },
+	[HOSTRANGES6] = { "hostportranges6", TYPES(NFT_T_IPV6, PORT_KEY), TYPES(NFT_T_IPV6),
+			  .interval = true, .grouped = true, .key_len = 24 },
+	[RANGES4] = { "portranges4", TYPES(PORT_KEY), TYPES(NFT_T_IPV4), .interval = true,
+		      .grouped = true, .key_len = 8 },
+	[RANGES6] = { "portranges6", TYPES(PORT_KEY), TYPES(NFT_T_IPV6), .interval = true,
+		      .grouped = true, .key_len = 8 },
 };
 
 /* ---- names of chains ---------------------------------------------------- */
@@ -63,7 +71,7 @@ static const char *subnet_name(struct tx *tx, struct cidr subnet)
 	return s;
 }
 
-/* masq-NETWORK-SUBNET, with a hash of the exceptions if there are some. */
+/* masq-NETWORK-SUBNET, with a hash of what is special about it. */
 const char *nat_masq_chain(struct tx *tx, const struct nat *n, struct cidr subnet)
 {
 	const char *all = "", *name;
@@ -71,6 +79,8 @@ const char *nat_masq_chain(struct tx *tx, const struct nat *n, struct cidr subne
 
 	for (unsigned i = 0; i < n->n_except; i++)
 		all = mem_printf(&tx->mem, "%s %s", all, CIDR_S(n->except[i]));
+	if (n->pass_invalid)
+		all = mem_printf(&tx->mem, "%s invalid", all);
 	if (*all)
 		name_hash(hash, 8, "", all);
 	name = mem_printf(&tx->mem, "masq-%s-%s%s%s", n->owner->network, subnet_name(tx, subnet),
@@ -115,28 +125,23 @@ static void fresh_base(struct nft *n, const char *chain, const char *type, unsig
 
 static void say_postrouting(struct nft *n)
 {
-	static const struct {
-		uint8_t family;
-		bool dnat;
-		enum nft_field field;
-		enum nat_set set;
-	} rules[POSTROUTING_RULES] = {
-		{ NFPROTO_IPV4, true, NFT_IP_DADDR, PUBLISHED4 },
-		{ NFPROTO_IPV6, true, NFT_IP6_DADDR, PUBLISHED6 },
-		{ NFPROTO_IPV4, false, NFT_IP_SADDR, MASQ4 },
-		{ NFPROTO_IPV6, false, NFT_IP6_SADDR, MASQ6 },
-	};
-
 	fresh_base(n, "postrouting", "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC);
-	for (unsigned i = 0; i < POSTROUTING_RULES; i++) {
-		nft_rule(n, "postrouting");
-		nft_match_nfproto(n, rules[i].family);
-		if (rules[i].dnat)
-			nft_match_ct_dnat(n);
-		nft_load(n, rules[i].field);
-		nft_vmap(n, nat_sets[rules[i].set].name);
-		nft_rule_end(n, NULL);
-	}
+	nft_rule(n, "postrouting");
+	nft_match_ct_dnat(n);
+	nft_jump(n, "published");
+	nft_rule_end(n, NULL);
+	nft_rule(n, "postrouting");
+	nft_jump(n, "masqueraded");
+	nft_rule_end(n, NULL);
+}
+
+static void say_forward(struct nft *n)
+{
+	fresh_base(n, "forward", "filter", NF_INET_FORWARD, NF_IP_PRI_FILTER);
+	nft_rule(n, "forward");
+	nft_match_ct_invalid(n);
+	nft_jump(n, "strays");
+	nft_rule_end(n, NULL);
 }
 
 /* Outsiders must not reach 127/8 through route_localnet (CVE-2020-8558). */
@@ -230,14 +235,14 @@ static void say_ports(struct nft *n, const char *group)
 	}
 }
 
-static void say_masq(struct nft *n, const struct nat_skeleton *s, struct cidr subnet)
+/* What a container says to its subnet and to the exceptions keeps its address. */
+static void say_exceptions(struct nft *n, const char *chain, const struct nat_skeleton *s,
+			   struct cidr subnet)
 {
-	const char *chain = nat_masq_chain(s->tx, s->n, subnet);
 	bool six = subnet.ip.family == AF_INET6;
 	struct cidr multicast;
 
 	cidr_parse(six ? "ff00::/8" : "224.0.0.0/4", &multicast);
-	fresh_chain(n, chain);
 	for (unsigned i = 0; i < s->n->n_except + 2; i++) {
 		struct cidr c = i == 0   ? cidr_masked(subnet)
 				: i == 1 ? multicast
@@ -251,8 +256,24 @@ static void say_masq(struct nft *n, const struct nat_skeleton *s, struct cidr su
 		nft_return(n);
 		nft_rule_end(n, NULL);
 	}
+}
+
+static void say_masq(struct nft *n, const struct nat_skeleton *s, struct cidr subnet)
+{
+	const char *chain = nat_masq_chain(s->tx, s->n, subnet);
+
+	fresh_chain(n, chain);
+	say_exceptions(n, chain, s, subnet);
 	nft_rule(n, chain);
 	nft_masquerade(n);
+	nft_rule_end(n, s->n->owner->network);
+	if (s->n->pass_invalid)
+		return;
+	chain = nat_stray_chain(s->tx, chain);
+	fresh_chain(n, chain);
+	say_exceptions(n, chain, s, subnet);
+	nft_rule(n, chain);
+	nft_drop(n);
 	nft_rule_end(n, s->n->owner->network);
 }
 
@@ -272,12 +293,12 @@ static void say_snat(struct nft *n, const struct nat_skeleton *s, struct cidr to
 {
 	const char *chain = nat_snat_chain(s->tx, s->n, to, s->dev);
 	bool six = to.ip.family == AF_INET6;
-	struct cidr sources[SNAT_RULES];
+	struct cidr sources[SNAT_RULES - 1];
 
 	sources[0] = cidr_masked(to);
 	cidr_parse(six ? "::1/128" : "127.0.0.0/8", &sources[1]);
 	fresh_chain(n, chain);
-	for (unsigned i = 0; i < SNAT_RULES; i++) {
+	for (unsigned i = 0; i < ARRAY_LEN(sources); i++) {
 		nft_rule(n, chain);
 		nft_match_nfproto(n, six ? NFPROTO_IPV6 : NFPROTO_IPV4);
 		if (!s->n->ports->masq_all || i)
@@ -285,13 +306,19 @@ static void say_snat(struct nft *n, const struct nat_skeleton *s, struct cidr to
 		say_snat_action(n, s->n->ports);
 		nft_rule_end(n, NULL);
 	}
+	/* The rest keeps its source, even if that is a container that is masqueraded. */
+	nft_rule(n, chain);
+	nft_accept(n);
+	nft_rule_end(n, NULL);
 }
 
-static void say_skeleton(struct nft *n, const char *group, const void *arg)
+static void say_skeleton(struct nft *n, const char *group, void *arg)
 {
-	const struct nat_skeleton *s = arg;
+	struct nat_skeleton *s = arg;
 
+	nat_paths_declare(n);
 	say_postrouting(n);
+	say_forward(n);
 	say_guard(n);
 	for (unsigned i = 0; i < (*group ? 2 : 1); i++) {
 		const char *g = i ? group : "";
@@ -306,8 +333,9 @@ static void say_skeleton(struct nft *n, const char *group, const void *arg)
 		say_snat(n, s, s->n->to4);
 	if (s->n->ports && s->n->ports->snat && ip_set(s->n->to6.ip))
 		say_snat(n, s, s->n->to6);
+	nat_paths_say(n, s);
 }
 
 const struct owned_table nat_table = {
-	NFPROTO_INET, "cplug", nat_sets, N_SETS, say_skeleton,
+	NFPROTO_INET, "cplug", nat_sets, N_SETS, say_skeleton, nat_paths_survey,
 };

@@ -12,6 +12,7 @@
  * linux/netfilter/nf_tables.h, linux/netfilter/nfnetlink.h.
  */
 #include <arpa/inet.h>
+#include <endian.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/uio.h>
@@ -176,6 +177,20 @@ void nft_del_chain(struct nft *n, const char *chain)
 	nft_msg_end(n, nft_named(n, NFT_MSG_DELCHAIN, 0, NFTA_CHAIN_TABLE, NFTA_CHAIN_NAME, chain));
 }
 
+void nft_del_rule(struct nft *n, const char *chain, uint64_t handle)
+{
+	struct nlmsghdr *h =
+		nft_named(n, NFT_MSG_DELRULE, 0, NFTA_RULE_TABLE, NFTA_RULE_CHAIN, chain);
+
+	mnl_attr_put_u64(h, NFTA_RULE_HANDLE, htobe64(handle));
+	nft_msg_end(n, h);
+}
+
+void nft_del_set(struct nft *n, const char *set)
+{
+	nft_msg_end(n, nft_named(n, NFT_MSG_DELSET, 0, NFTA_SET_TABLE, NFTA_SET_NAME, set));
+}
+
 /* ---- acting ---- */
 
 /* Numbers the messages from seq on; the last one asks to be acknowledged. */
@@ -211,7 +226,7 @@ static void say_what(struct nfnl *nl, const struct nft *n, uint32_t index)
 		{ NFT_MSG_NEWCHAIN, NFTA_CHAIN_NAME, "add chain" },
 		{ NFT_MSG_DELCHAIN, NFTA_CHAIN_NAME, "delete chain" },
 		{ NFT_MSG_NEWRULE, NFTA_RULE_CHAIN, "add rule to chain" },
-		{ NFT_MSG_DELRULE, NFTA_RULE_CHAIN, "flush chain" },
+		{ NFT_MSG_DELRULE, NFTA_RULE_CHAIN, "delete rules of chain" },
 		{ NFT_MSG_NEWSET, NFTA_SET_NAME, "add set" },
 		{ NFT_MSG_DELSET, NFTA_SET_NAME, "delete set" },
 		{ NFT_MSG_NEWSETELEM, NFTA_SET_ELEM_LIST_SET, "add element to" },

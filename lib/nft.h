@@ -94,6 +94,8 @@ void nft_base_chain(struct nft *n, const char *chain, const char *type, uint32_t
 		    int32_t priority);
 void nft_flush_chain(struct nft *n, const char *chain);
 void nft_del_chain(struct nft *n, const char *chain);
+void nft_del_rule(struct nft *n, const char *chain, uint64_t handle);
+void nft_del_set(struct nft *n, const char *set);
 void nft_del_table(struct nft *n);
 
 /*
@@ -103,6 +105,9 @@ void nft_del_table(struct nft *n);
  */
 void nft_set(struct nft *n, const char *set, const enum nft_type *key, const enum nft_type *data,
 	     bool interval);
+/* The same for a set whose name does not say what it is for. */
+void nft_set_commented(struct nft *n, const char *set, const enum nft_type *key,
+		       const enum nft_type *data, bool interval, const char *comment);
 
 /*
  * excl: fail with -EEXIST if the key is there already (or a range overlaps
@@ -154,6 +159,7 @@ void nft_match_ifname(struct nft *n, bool input, bool equal, const char *name); 
 void nft_match_mark(struct nft *n, bool equal, uint32_t value, uint32_t mask);
 void nft_match_port(struct nft *n, bool source, bool equal, uint16_t first, uint16_t last);
 void nft_match_ct_state(struct nft *n, bool equal, uint32_t bits); /* any of the bits (or none) */
+void nft_match_ct_invalid(struct nft *n);                          /* ct state invalid */
 void nft_match_ct_dnat(struct nft *n);                             /* ct status dnat */
 void nft_match_fib_local(struct nft *n);                           /* fib daddr type local */
 
@@ -223,9 +229,20 @@ int nft_chain_use(struct nfnl *nl, uint8_t family, const char *table, const char
 int nft_count_rules(struct nfnl *nl, uint8_t family, const char *table, const char *chain,
 		    unsigned *ret) CHECKED;
 
+/* What a rule of a chain looks up, and where it leads; strings are valid during each() only. */
+struct nft_way {
+	uint64_t handle;
+	const char *set, *chain; /* NULL = none */
+};
+
+/* Gives every rule of a chain to each(w, arg), as nft_each_elem(); a missing chain is empty. */
+int nft_each_rule(struct nfnl *nl, uint8_t family, const char *table, const char *chain,
+		  int (*each)(const struct nft_way *w, void *arg), void *arg) CHECKED;
+
 /*
  * For CHECK: does the kernel have what a change-set says: the table, its chains with their
- * hooks, its sets with their types, and exactly the rules that are said for those chains?
+ * hooks, its sets with their types, and exactly the rules that are said for those chains
+ * (among others, if the chain is not flushed)?
  * Elements are not looked at.  Every difference is told, with the object's name and words
  * for what is wanted and found (NULL: nothing).
  */

@@ -10,6 +10,7 @@
  * linux/netfilter/nf_tables.h.
  */
 #include <arpa/inet.h>
+#include <endian.h>
 #include <stdio.h>
 #include <sys/uio.h>
 
@@ -117,6 +118,11 @@ static void get_userdata(const struct nlattr *a, struct nft_elem *e)
 	}
 }
 
+static const char *verdict_chain(const struct nlattr *data)
+{
+	return get_str(nfnl_attr_in(nfnl_attr_in(data, NFTA_DATA_VERDICT), NFTA_VERDICT_CHAIN));
+}
+
 /* What points somewhere points into the message. */
 static void get_elem(const struct nlattr *nest, struct nft_elem *e)
 {
@@ -126,7 +132,7 @@ static void get_elem(const struct nlattr *nest, struct nft_elem *e)
 	get_key(nfnl_attr_in(nest, NFTA_SET_ELEM_KEY), &e->key);
 	get_key(nfnl_attr_in(nest, NFTA_SET_ELEM_KEY_END), &e->key_end);
 	get_key(data, &e->data);
-	e->chain = get_str(nfnl_attr_in(nfnl_attr_in(data, NFTA_DATA_VERDICT), NFTA_VERDICT_CHAIN));
+	e->chain = verdict_chain(data);
 	get_userdata(nfnl_attr_in(nest, NFTA_SET_ELEM_USERDATA), e);
 }
 
@@ -329,6 +335,49 @@ int nft_count_rules(struct nfnl *nl, uint8_t family, const char *table, const ch
 		TRY(gone_is_empty(nfnl_ask(nl, h, rules_each, &c)));
 	*ret = c.n;
 	return 0;
+}
+
+struct ways {
+	const char *chain;
+	int (*each)(const struct nft_way *w, void *arg);
+	void *arg;
+};
+
+static int ways_each(const struct nlmsghdr *h, void *arg)
+{
+	const struct nlattr *handle, *list, *a = NULL, *data;
+	struct nft_way w = { 0 };
+	struct ways *c = arg;
+
+	if (!h)
+		return c->each(NULL, c->arg);
+	handle = nfnl_attr(h, NFTA_RULE_HANDLE);
+	if (!handle || mnl_attr_get_payload_len(handle) < 8 ||
+	    !str_eq(get_str(nfnl_attr(h, NFTA_RULE_CHAIN)), c->chain))
+		return 0;
+	w.handle = be64toh(mnl_attr_get_u64(handle));
+	list = nfnl_attr(h, NFTA_RULE_EXPRESSIONS);
+	while ((a = nfnl_attr_next(list, a))) {
+		const char *name = get_str(nfnl_attr_in(a, NFTA_EXPR_NAME));
+
+		data = nfnl_attr_in(a, NFTA_EXPR_DATA);
+		if (str_eq(name, "lookup"))
+			w.set = get_str(nfnl_attr_in(data, NFTA_LOOKUP_SET));
+		if (str_eq(name, "immediate"))
+			w.chain = verdict_chain(nfnl_attr_in(data, NFTA_IMMEDIATE_DATA));
+	}
+	return c->each(&w, c->arg);
+}
+
+int nft_each_rule(struct nfnl *nl, uint8_t family, const char *table, const char *chain,
+		  int (*each)(const struct nft_way *w, void *arg), void *arg)
+{
+	_Alignas(struct nlmsghdr) char buf[ASK_ROOM];
+	struct nlmsghdr *h = question_about(buf, NFT_MSG_GETRULE, family, NLM_F_DUMP, table,
+					    NFTA_RULE_CHAIN, chain);
+	struct ways c = { chain, each, arg };
+
+	return h ? gone_is_empty(nfnl_ask(nl, h, ways_each, &c)) : 0;
 }
 
 struct chains {

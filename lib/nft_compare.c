@@ -299,11 +299,26 @@ static void compare_rules(const struct compare *c, const struct object *chain,
 	}
 }
 
+/* Others have rules in that chain, too. */
+static void compare_shared(const struct compare *c, const struct object *chain,
+			   const struct rules *want, const struct rules *have)
+{
+	for (unsigned w = 0; w < want->n; w++) {
+		unsigned h = 0;
+
+		while (h < have->n && !nft_same_rule(want->rule[w], have->rule[h]))
+			h++;
+		if (h == have->n)
+			rule_differs(c, chain, w + 1, want->rule[w], NULL);
+	}
+}
+
 static int compare_chain(const struct compare *c, const struct object *chain)
 {
 	struct rules want = { .mem = &c->tx->mem, .chain = name_of(chain->want) };
 	struct rules have = want;
 	const struct nlmsghdr *h;
+	bool emptied = false;
 
 	for (size_t at = 0; at < c->n->used; at += nfnl_align(h->nlmsg_len)) {
 		h = nft_at(c->n, at);
@@ -311,11 +326,16 @@ static int compare_chain(const struct compare *c, const struct object *chain)
 			keep_rule(&want, h);
 		/* Said again: it is emptied first. */
 		if (kind(h) == NFT_MSG_DELRULE &&
-		    str_eq(text(nfnl_attr(h, NFTA_RULE_CHAIN)), want.chain))
+		    str_eq(text(nfnl_attr(h, NFTA_RULE_CHAIN)), want.chain)) {
 			want.n = 0;
+			emptied = true;
+		}
 	}
 	TRY(ask_rules(c, &have));
-	compare_rules(c, chain, &want, &have);
+	if (emptied)
+		compare_rules(c, chain, &want, &have);
+	else
+		compare_shared(c, chain, &want, &have);
 	return 0;
 }
 

@@ -84,8 +84,10 @@ static struct shape shape_of(struct nft *n, const enum nft_type *t)
 
 /* Notes that nft leaves for itself, so that it prints values the right way round. */
 static void set_notes(struct nft *n, struct nftnl_set *s, const struct shape *key,
-		      const struct shape *data)
+		      const struct shape *data, const char *comment)
 {
+	char cut[NFT_COMMENT_MAX + 1];
+
 	struct nftnl_udata_buf *u = nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN);
 
 	if (!u)
@@ -96,6 +98,10 @@ static void set_notes(struct nft *n, struct nftnl_set *s, const struct shape *ke
 	nftnl_udata_put_u32(u, NFTNL_UDATA_SET_MERGE_ELEMENTS, 0);
 	if (data)
 		nftnl_udata_put_u32(u, NFTNL_UDATA_SET_DATA_INTERVAL, 0);
+	if (comment) {
+		snprintf(cut, sizeof(cut), "%s", comment);
+		nftnl_udata_put_strz(u, NFTNL_UDATA_SET_COMMENT, cut);
+	}
 	if (nftnl_set_set_data(s, NFTNL_SET_USERDATA, nftnl_udata_buf_data(u),
 			       nftnl_udata_buf_len(u)) < 0)
 		nft_wrong(n, -ENOMEM, NULL);
@@ -104,6 +110,12 @@ static void set_notes(struct nft *n, struct nftnl_set *s, const struct shape *ke
 
 void nft_set(struct nft *n, const char *set, const enum nft_type *key, const enum nft_type *data,
 	     bool interval)
+{
+	nft_set_commented(n, set, key, data, interval, NULL);
+}
+
+void nft_set_commented(struct nft *n, const char *set, const enum nft_type *key,
+		       const enum nft_type *data, bool interval, const char *comment)
 {
 	struct shape k = shape_of(n, key), d = { 0 };
 	struct nlmsghdr *h = nft_msg(n, NFT_MSG_NEWSET, NLM_F_CREATE, SET_ROOM);
@@ -133,7 +145,7 @@ void nft_set(struct nft *n, const char *set, const enum nft_type *key, const enu
 			nft_wrong(n, -ENOMEM, NULL);
 	}
 	nftnl_set_set_u32(s, NFTNL_SET_FLAGS, flags);
-	set_notes(n, s, &k, data ? &d : NULL);
+	set_notes(n, s, &k, data ? &d : NULL, comment);
 	nftnl_set_nlmsg_build_payload(h, s);
 	nftnl_set_free(s);
 	nft_msg_end(n, h);

@@ -28,8 +28,9 @@
 enum {
 	WORDS_MAX = 32,
 	REGS_MAX = 16,
-	RULE_ROOM = 16384, /* 32 words, of which some carry a name of 255 bytes */
-	DNAT_BIT = 1 << 5, /* IPS_DST_NAT, linux/netfilter/nf_conntrack_common.h */
+	RULE_ROOM = 16384,    /* 32 words, of which some carry a name of 255 bytes */
+	DNAT_BIT = 1 << 5,    /* IPS_DST_NAT, linux/netfilter/nf_conntrack_common.h */
+	INVALID_BIT = 1 << 0, /* NF_CT_STATE_INVALID_BIT, same file */
 };
 
 void nft_rule(struct nft *n, const char *chain)
@@ -342,6 +343,11 @@ void nft_match_ct_state(struct nft *n, bool equal, uint32_t bits)
 {
 	nft_load(n, NFT_CT_STATE);
 	match_bits(n, equal, bits);
+}
+
+void nft_match_ct_invalid(struct nft *n)
+{
+	nft_match_ct_state(n, true, INVALID_BIT);
 }
 
 void nft_match_ct_dnat(struct nft *n)

@@ -36,6 +36,40 @@ const char *owned_set_name(struct tx *tx, const struct owned_set *s, const char 
 	return s->grouped && *group ? mem_printf(&tx->mem, "%s-%s", s->name, group) : s->name;
 }
 
+const char *owned_twin(struct tx *tx, const struct owned_set *s, const char *chain)
+{
+	char hash[13];
+
+	name_hash(hash, 12, "", chain);
+	return mem_printf(&tx->mem, "%s-%s", s->name, hash);
+}
+
+static bool has_twin(const struct owned_table *t, unsigned set, const struct nft_elem *e)
+{
+	return t->sets[set].twins && e->chain;
+}
+
+/* A twin that is there already is as good as ours: it has the same key. */
+void owned_say_add(struct tx *tx, struct nft *n, const struct owned_table *t, const char *group,
+		   unsigned set, const struct nft_elem *e, bool excl)
+{
+	struct nft_elem twin = { .key = e->key, .comment = e->comment };
+
+	nft_add_elem(n, owned_set_name(tx, &t->sets[set], group), e, excl);
+	if (has_twin(t, set, e))
+		nft_add_elem(n, owned_twin(tx, &t->sets[set], e->chain), &twin, false);
+}
+
+void owned_say_del(struct tx *tx, struct nft *n, const struct owned_table *t, const char *group,
+		   unsigned set, const struct nft_elem *e, bool twin)
+{
+	struct nft_elem other = { .key = e->key };
+
+	nft_del_elem(n, owned_set_name(tx, &t->sets[set], group), e);
+	if (twin && has_twin(t, set, e))
+		nft_del_elem(n, owned_twin(tx, &t->sets[set], e->chain), &other);
+}
+
 /* ---- looking ------------------------------------------------------------ */
 
 /* Looks all elements up, one request for each set: there[i] is what stands at elems[i]. */
@@ -63,6 +97,22 @@ int owned_look(struct tx *tx, struct nfnl *nl, const struct owned_table *t, cons
 			there[which[i]] = some[i];
 			found[which[i]] = got[i];
 		}
+	}
+	return 0;
+}
+
+int owned_look_twins(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
+		     const struct owned_elem *elems, unsigned n, const struct nft_elem *there,
+		     const bool *found, bool *twin)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct nft_elem e = { .key = elems[i].e.key };
+
+		twin[i] = false;
+		if (found[i] && has_twin(t, elems[i].set, &there[i]))
+			TRY(nft_find_elems(tx, nl, t->family, t->name,
+					   owned_twin(tx, &t->sets[elems[i].set], there[i].chain),
+					   &e, &twin[i], 1));
 	}
 	return 0;
 }
@@ -113,6 +163,7 @@ static int is_dead(struct tx *tx, struct nfnl *nl, struct rt *host, const struct
 struct plan {
 	struct owned_change *c;
 	struct nft_elem *there; /* what stands at each key … */
+	bool *twin;             /* … also in the set that rules look up … */
 	bool *takeover;         /* … and is replaced */
 	struct nft_elem *index;
 	unsigned n_index;
@@ -145,17 +196,15 @@ static struct nft *say(struct tx *tx, const struct plan *p)
 	}
 	for (unsigned i = 0; i < c->n; i++)
 		if (p->takeover[i])
-			nft_del_elem(n,
-				     owned_set_name(tx, &c->table->sets[c->elems[i].set], c->group),
-				     &p->there[i]);
+			owned_say_del(tx, n, c->table, c->group, c->elems[i].set, &p->there[i],
+				      p->twin[i]);
 	for (unsigned i = 0; i < p->n_index; i++)
 		if (p->index_there[i])
 			nft_del_elem(n, owned_index_set, &p->index[i]);
 	for (unsigned i = 0; i < c->n; i++)
 		if (!c->elems[i].skipped)
-			nft_add_elem(n,
-				     owned_set_name(tx, &c->table->sets[c->elems[i].set], c->group),
-				     &c->elems[i].e, true);
+			owned_say_add(tx, n, c->table, c->group, c->elems[i].set, &c->elems[i].e,
+				      true);
 	for (unsigned i = 0; i < p->n_index; i++)
 		nft_add_elem(n, owned_index_set, &p->index[i], true);
 	return n;
@@ -208,9 +257,12 @@ static int look_again(struct tx *tx, struct nfnl *nl, struct rt *host, struct pl
 	int r = nft_genid(nl, &p->genid);
 
 	r = r < 0 ? r : owned_look(tx, nl, c->table, c->group, c->elems, c->n, p->there, found);
+	r = r < 0 ? r
+		  : owned_look_twins(tx, nl, c->table, c->elems, c->n, p->there, found, p->twin);
 	if (r < 0)
 		return tx_fail(tx, r, "host: look up elements of table %s: %s", c->table->name,
 			       strerror(-r));
+	p->skeleton = false;
 	for (unsigned i = 0; i < c->n; i++) {
 		p->takeover[i] = false;
 		c->elems[i].skipped = false;
@@ -227,6 +279,18 @@ static int look_again(struct tx *tx, struct nfnl *nl, struct rt *host, struct pl
 		     : 0;
 }
 
+/* Something is missing: the table, or what one more network needs. */
+static int build(struct tx *tx, struct nfnl *nl, struct plan *p)
+{
+	const struct owned_table *t = p->c->table;
+	int r = p->genid || !t->survey ? 0 : nft_genid(nl, &p->genid);
+
+	if (r < 0)
+		return tx_fail(tx, r, "host: read the ruleset's generation: %s", strerror(-r));
+	p->skeleton = true;
+	return t->survey ? t->survey(tx, nl, p->c->arg) : 0;
+}
+
 /* Commits, whatever it takes. */
 static int carry_out(struct tx *tx, struct nfnl *nl, struct rt *host, struct plan *p)
 {
@@ -235,7 +299,7 @@ static int carry_out(struct tx *tx, struct nfnl *nl, struct rt *host, struct pla
 
 		TRY(tx_interrupted(tx));
 		if (r == -ENOENT && !p->skeleton)
-			p->skeleton = true;
+			TRY(build(tx, nl, p));
 		else if (r == -EEXIST || r == -EBUSY || r == -ENOTEMPTY || r == -ERESTART ||
 			 (r == -ENOENT && p->genid))
 			TRY(look_again(tx, nl, host, p));
@@ -268,9 +332,8 @@ static int undo_owned(struct tx *tx, void *arg)
 
 	for (unsigned i = 0; i < c->n; i++)
 		if (u->takeover[i] && !owned_is_ours(&u->there[i], c->owner->comment))
-			nft_add_elem(n,
-				     owned_set_name(tx, &c->table->sets[c->elems[i].set], c->group),
-				     &u->there[i], false);
+			owned_say_add(tx, n, c->table, c->group, c->elems[i].set, &u->there[i],
+				      false);
 	if (nft_is_empty(n))
 		return r;
 	return also(r, nft_commit(tx, u->nl, n, 0, "give back elements"));
@@ -281,6 +344,7 @@ int owned_add(struct tx *tx, struct nfnl *nl, struct rt *host, struct owned_chan
 	struct plan p = {
 		.c = c,
 		.there = mem_alloc(&tx->mem, (c->n + 1) * sizeof(*p.there)),
+		.twin = mem_alloc(&tx->mem, c->n + 1),
 		.takeover = mem_alloc(&tx->mem, c->n + 1),
 	};
 	struct undo_owned u = { nl, mem_dup(&tx->mem, c, sizeof(*c)), p.there, p.takeover };
@@ -330,9 +394,10 @@ int owned_check(struct tx *tx, struct nfnl *nl, const struct owned_change *c,
 				const char *have))
 {
 	struct nft_elem *there = mem_alloc(&tx->mem, (c->n + 1) * sizeof(*there));
-	bool *found = mem_alloc(&tx->mem, c->n + 1);
+	bool *found = mem_alloc(&tx->mem, c->n + 1), *twin = mem_alloc(&tx->mem, c->n + 1);
 	int r = owned_look(tx, nl, c->table, c->group, c->elems, c->n, there, found);
 
+	r = r < 0 ? r : owned_look_twins(tx, nl, c->table, c->elems, c->n, there, found, twin);
 	if (r < 0)
 		return tx_fail(tx, r, "host: look up elements of table %s: %s", c->table->name,
 			       strerror(-r));
@@ -348,6 +413,12 @@ int owned_check(struct tx *tx, struct nfnl *nl, const struct owned_change *c,
 				differs(tx, what, "ours", owner_words(there[i].comment));
 		} else if (!same(&c->elems[i].e, &there[i]))
 			differs(tx, what, "our target", "another target");
+		else if (has_twin(c->table, c->elems[i].set, &there[i]) && !twin[i])
+			differs(tx,
+				mem_printf(&tx->mem, "%s, set %s", what,
+					   owned_twin(tx, &c->table->sets[c->elems[i].set],
+						      there[i].chain)),
+				"present", NULL);
 	}
 	return 0;
 }

@@ -30,12 +30,21 @@ struct owner {
 
 struct owner owner_of(struct tx *tx, const char *network, const char *id, const char *ifname);
 
-/* A set or map of a table.  Elements of sets with a group suffix live in "name-GROUP". */
+/*
+ * A set or map of a table.  Elements of sets with a group suffix live in "name-GROUP".
+ *
+ * A verdict map with twins is not looked up by any rule: whenever somebody adds an element
+ * that leads to a chain, the kernel walks all elements of every verdict map that is
+ * (nft_lookup_validate), so that an ADD would cost more with every container.  It is a
+ * directory, and it makes the kernel count who leads to a chain.  Rules look up its twins:
+ * for every chain one set "name-HASH" of the same keys, which the skeleton declares.
+ */
 struct owned_set {
 	const char *name;
 	const enum nft_type *key, *data; /* as for nft_set() */
 	bool interval;
 	bool grouped;
+	bool twins;
 	unsigned key_len; /* bytes */
 };
 
@@ -46,11 +55,16 @@ struct owned_table {
 	const struct owned_set *sets;
 	unsigned n_sets;
 	/* Says the skeleton: table, chains, rules, without elements; group may be "". */
-	void (*skeleton)(struct nft *n, const char *group, const void *arg);
+	void (*skeleton)(struct nft *n, const char *group, void *arg);
+	/* Called before, to see what is there; NULL = it need not know.  -errno, recorded. */
+	int (*survey)(struct tx *tx, struct nfnl *nl, void *arg);
 };
 
 /* A set's name, with the group's suffix where it has one. */
 const char *owned_set_name(struct tx *tx, const struct owned_set *s, const char *group);
+
+/* The set that a rule looks up for a chain that elements of s lead to. */
+const char *owned_twin(struct tx *tx, const struct owned_set *s, const char *chain);
 
 /* What to do with an element whose key another owner has. */
 enum owned_conflict {
@@ -75,7 +89,7 @@ struct owned_change {
 	int link; /* ifindex on the host that lives as long as the attachment, 0 = unknown */
 	struct owned_elem *elems;
 	unsigned n;
-	const void *arg; /* for the skeleton */
+	void *arg; /* for the skeleton */
 };
 
 /*

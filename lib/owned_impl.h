@@ -30,6 +30,17 @@ int owned_look(struct tx *tx, struct nfnl *nl, const struct owned_table *t, cons
 	       const struct owned_elem *elems, unsigned n, struct nft_elem *there,
 	       bool *found) CHECKED;
 
+/* twin[i]: is the twin of what was found there, too?  -errno is not recorded. */
+int owned_look_twins(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
+		     const struct owned_elem *elems, unsigned n, const struct nft_elem *there,
+		     const bool *found, bool *twin) CHECKED;
+
+/* Adds or deletes an element and its twin. */
+void owned_say_add(struct tx *tx, struct nft *n, const struct owned_table *t, const char *group,
+		   unsigned set, const struct nft_elem *e, bool excl);
+void owned_say_del(struct tx *tx, struct nft *n, const struct owned_table *t, const char *group,
+		   unsigned set, const struct nft_elem *e, bool twin);
+
 bool owned_is_ours(const struct nft_elem *e, const char *comment);
 
 /* Deletes everything of a dead owner. */

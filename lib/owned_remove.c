@@ -16,8 +16,9 @@ struct removal {
 	char kind;
 	struct owned_elem *elems;
 	struct nft_elem *there;
-	bool *found;
+	bool *found, *twin;
 	unsigned n;
+	bool careful; /* look for the twins, too, instead of assuming that they are there */
 };
 
 /* Collects the elements of one set that carry the comment. */
@@ -82,17 +83,21 @@ static int remove_once(struct tx *tx, struct nfnl *nl, struct removal *d)
 		owned_unpack(tx, d->t, &x, &d->elems, &d->n);
 	d->there = mem_alloc(&tx->mem, (d->n + 1) * sizeof(*d->there));
 	d->found = mem_alloc(&tx->mem, d->n + 1);
+	d->twin = mem_alloc(&tx->mem, d->n + 1);
 	TRY(owned_look(tx, nl, d->t, x.group, d->elems, d->n, d->there, d->found));
+	if (d->careful)
+		TRY(owned_look_twins(tx, nl, d->t, d->elems, d->n, d->there, d->found, d->twin));
 	for (unsigned i = 0; i < d->n; i++) {
 		d->found[i] = d->found[i] && owned_is_ours(&d->there[i], d->comment);
 		if (d->found[i])
-			nft_del_elem(n, owned_set_name(tx, &d->t->sets[d->elems[i].set], x.group),
-				     &d->there[i]);
+			owned_say_del(tx, n, d->t, x.group, d->elems[i].set, &d->there[i],
+				      !d->careful || d->twin[i]);
 	}
 	for (unsigned i = 0; i < x.n; i++)
 		nft_del_elem(n, owned_index_set, &x.chunks[i]);
 	r = nft_try(nl, n, genid);
-	/* Gone meanwhile, or a chunk that never was: look again. */
+	/* Gone meanwhile, or a chunk or twin that never was: look again. */
+	d->careful = r == -ENOENT;
 	return r == -ENOENT ? -ERESTART : r;
 }
 

@@ -2,9 +2,9 @@
 /*
  * spoof.c - frames leave a container with its own addresses only: table bridge cplug
  *
- * `guarded` maps a bridge port to the chain that judges its frames: `mac` lets pass
- * what carries the port's MAC; `strict` lets pass what also carries one of its
- * addresses (IPv4, IPv6, ARP), and what a host must be able to say before it has one:
+ * A bridge port in the set `guarded` or `strict` has its frames judged by the chain `mac`
+ * or `strict`: `mac` lets pass what carries the port's MAC; `strict` lets pass what also carries
+ * one of its addresses (IPv4, IPv6, ARP), and what a host must be able to say before it has one:
  * DHCP from 0.0.0.0, and IPv6 from :: and link-local addresses.  A port that is not
  * guarded passes as it is.
  */
@@ -14,17 +14,18 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter_bridge.h>
 
-enum spoof_set { GUARDED, MACS, IPS4, IPS6, N_SETS };
+enum spoof_set { GUARDED, STRICT, MACS, IPS4, IPS6, N_SETS };
 
 enum { PRIORITY = -300, KIND = 's' };
 
 #define TYPES(...) ((const enum nft_type[]){ __VA_ARGS__, NFT_T_END })
 
 static const struct owned_set sets[N_SETS] = {
-	[GUARDED] = { "guarded", TYPES(NFT_T_IFNAME), TYPES(NFT_T_VERDICT), false, false, 16 },
-	[MACS] = { "macs", TYPES(NFT_T_IFNAME, NFT_T_ETHER), NULL, false, false, 24 },
-	[IPS4] = { "ips4", TYPES(NFT_T_IFNAME, NFT_T_IPV4), NULL, false, false, 20 },
-	[IPS6] = { "ips6", TYPES(NFT_T_IFNAME, NFT_T_IPV6), NULL, false, false, 32 },
+	[GUARDED] = { "guarded", TYPES(NFT_T_IFNAME), .key_len = 16 },
+	[STRICT] = { "strict", TYPES(NFT_T_IFNAME), .key_len = 16 },
+	[MACS] = { "macs", TYPES(NFT_T_IFNAME, NFT_T_ETHER), .key_len = 24 },
+	[IPS4] = { "ips4", TYPES(NFT_T_IFNAME, NFT_T_IPV4), .key_len = 20 },
+	[IPS6] = { "ips6", TYPES(NFT_T_IFNAME, NFT_T_IPV6), .key_len = 32 },
 };
 
 static void fresh_chain(struct nft *n, const char *chain)
@@ -98,20 +99,29 @@ static void say_strict(struct nft *n)
 	nft_rule_end(n, NULL);
 }
 
-static void say_skeleton(struct nft *n, const char *group UNUSED, const void *arg UNUSED)
+static void say_dispatch(struct nft *n, enum spoof_set set, const char *chain)
+{
+	nft_rule(n, "prerouting");
+	nft_load(n, NFT_META_IIFNAME);
+	nft_lookup(n, sets[set].name, false);
+	nft_goto(n, chain);
+	nft_rule_end(n, NULL);
+}
+
+static void say_skeleton(struct nft *n, const char *group UNUSED, void *arg UNUSED)
 {
 	fresh_chain(n, "mac");
 	say_mac_rule(n, "mac");
 	say_strict(n);
 	nft_base_chain(n, "prerouting", "filter", NF_BR_PRE_ROUTING, PRIORITY);
 	nft_flush_chain(n, "prerouting");
-	nft_rule(n, "prerouting");
-	nft_load(n, NFT_META_IIFNAME);
-	nft_vmap(n, sets[GUARDED].name);
-	nft_rule_end(n, NULL);
+	say_dispatch(n, GUARDED, "mac");
+	say_dispatch(n, STRICT, "strict");
 }
 
-static const struct owned_table table = { NFPROTO_BRIDGE, "cplug", sets, N_SETS, say_skeleton };
+static const struct owned_table table = {
+	NFPROTO_BRIDGE, "cplug", sets, N_SETS, say_skeleton, NULL,
+};
 
 static struct owned_elem *append(struct tx *tx, struct owned_change *c, enum spoof_set set,
 				 const struct spoof *s)
@@ -136,7 +146,7 @@ static struct owned_change compose(struct tx *tx, const struct spoof *s)
 		.link = s->port->index,
 	};
 
-	append(tx, &c, GUARDED, s)->e.chain = s->strict ? "strict" : "mac";
+	append(tx, &c, s->strict ? STRICT : GUARDED, s);
 	nft_key_mac(&append(tx, &c, MACS, s)->e.key, s->mac);
 	for (unsigned i = 0; s->strict && i < s->n_ips; i++) {
 		bool six = s->ips[i].ip.family == AF_INET6;

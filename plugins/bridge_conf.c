@@ -28,7 +28,7 @@ static int read_mtu(const struct cj *c)
 	return n ? (int)n : MTU_AUTO;
 }
 
-/* "ipMasq": a bool, or {"v4":…, "v6":…, "except":[…]}. */
+/* "ipMasq": a bool, or {"v4":…, "v6":…, "except":[…], "dropInvalid":…}. */
 static void read_masq(struct tx *tx, const struct cj *c, struct bridge_conf *cf)
 {
 	struct cj masq = cj_any(c, "ipMasq"), except;
@@ -40,6 +40,7 @@ static void read_masq(struct tx *tx, const struct cj *c, struct bridge_conf *cf)
 	}
 	cf->masq4 = cj_bool(&masq, "v4", true);
 	cf->masq6 = cj_bool(&masq, "v6", true);
+	cf->masq_pass_invalid = !cj_bool(&masq, "dropInvalid", true);
 	except = cj_list(&masq, "except");
 	list = mem_alloc(&tx->mem, (cj_len(&except) + 1) * sizeof(*list));
 	for (unsigned i = 0; i < cj_len(&except); i++) {

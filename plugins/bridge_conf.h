@@ -16,7 +16,7 @@ enum { MTU_AUTO = -1 };
 struct bridge_conf {
 	const char *bridge;
 	bool is_gateway, default_gateway, force_address;
-	bool masq4, masq6;
+	bool masq4, masq6, masq_pass_invalid;
 	const struct cidr *masq_except;
 	unsigned n_masq_except;
 	int mtu; /* bytes, or MTU_AUTO */

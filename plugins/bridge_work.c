@@ -94,6 +94,7 @@ static struct nat nat_of(struct tx *tx, struct bridge_work *w, const struct resu
 		.masq = masq,
 		.except = w->cf.masq_except,
 		.n_except = w->cf.n_masq_except,
+		.pass_invalid = w->cf.masq_pass_invalid,
 		.ports = w->cf.ports.n ? &w->cf.ports : NULL,
 		.dev = w->vlan_gw.index ? w->vlan_gw.name : w->br.name,
 	};

@@ -1,0 +1,119 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The rules of table inet cplug that grow with the number of networks, not of containers
+load lib
+
+CONF='{"cniVersion":"1.1.0","name":"net1","type":"bridge","bridge":"br1","isGateway":true,"ipMasq":true,
+	"capabilities":{"portMappings":true},
+	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00:1::/64"}]]}}'
+
+# network N - a network of its own, with a port
+network() {
+	with "$CONF" ".name = \"net$1\" | .bridge = \"br$1\" |
+		.ipam.ranges = [[{subnet: \"10.$1.0.0/24\"}], [{subnet: \"fd00:$1::/64\"}]] |
+		.runtimeConfig.portMappings = [{hostPort: (8000 + $1), containerPort: 80, protocol: \"tcp\"}]"
+}
+
+# rules CHAIN - how many it has
+rules() {
+	nft list chain inet cplug "$1" | grep -c goto
+}
+
+@test "paths: one rule for each network, however many containers" {
+	local i
+
+	for i in 1 2 3 4; do
+		new_netns "c$i"
+		add bridge "$CONF" "c$i"
+	done
+	is "$(rules masqueraded)" 2
+	is "$(rules strays)" 2
+	new_netns other
+	add bridge "$(network 2)" other
+	is "$(rules masqueraded)" 4
+	is "$(rules published)" 2
+}
+
+@test "paths: networks that come and go leave none behind" {
+	local i
+
+	new_netns keep
+	add bridge "$(network 1)" keep
+	for i in 2 3 4 5; do
+		new_netns "c$i"
+		add bridge "$(network "$i")" "c$i"
+		del bridge "$(network "$i")" "c$i"
+	done
+	# The last one's stay until somebody has to build again.
+	is "$(rules masqueraded)" 4
+	is "$(rules published)" 4
+	is "$(nft list sets | grep -Ec 'set (masq|published)[46]-')" 8
+	contains "$(nft list table inet cplug)" 'masq-net1-10.1.0.0/24'
+	sees keep 10.1.0.1
+}
+
+@test "paths: two networks with one subnet keep their own exceptions" {
+	local other
+
+	other=$(with "$(network 1)" '.name = "net1b" | .ipMasq = {except: ["192.0.2.0/24"]} |
+		.ipam.ranges = [[{subnet: "10.1.0.0/24", rangeStart: "10.1.0.100"}]] | del(.runtimeConfig)')
+	new_netns c1 c2
+	add bridge "$(network 1)" c1
+	add bridge "$other" c2
+	contains_not "$(nft list chain inet cplug masq-net1-10.1.0.0/24)" 192.0.2
+	contains "$(nft list table inet cplug)" 'daddr 192.0.2.0/24 return'
+	is "$(nft list chain inet cplug masqueraded | grep -c 'ip saddr')" 2
+}
+
+@test "paths: a rule that somebody deleted is told by CHECK, and does not stop DEL" {
+	local handle conf chain
+
+	conf=$(network 1)
+	new_netns c1
+	add bridge "$conf" c1
+	conf=$(chained "$conf")
+	for chain in masqueraded strays published; do
+		handle=$(nft -a list chain inet cplug "$chain" | sed -n 's/.*ip [sd]addr.*# handle //p')
+		nft delete rule inet cplug "$chain" handle "$handle"
+		cni CHECK bridge "$conf" c1
+		failed 107 "chain $chain of nftables table inet cplug"
+	done
+	del bridge "$conf" c1
+	contains_not "$(nft list table inet cplug)" 'comment "veth'
+}
+
+@test "paths: a set that lost an element is told by CHECK, and does not stop DEL" {
+	local conf set
+
+	conf=$(network 1)
+	new_netns c1
+	add bridge "$conf" c1
+	conf=$(chained "$conf")
+	set=$(nft list sets | sed -n 's/.*set \(masq4-[0-9a-f]*\).*/\1/p')
+	nft delete element inet cplug "$set" '{ 10.1.0.2 }'
+	cni CHECK bridge "$conf" c1
+	failed 107 "masquerade of 10.1.0.2 .*set $set"
+	del bridge "$conf" c1
+	contains_not "$(nft list table inet cplug)" 'comment "veth'
+}
+
+@test "paths: a saved ruleset can be loaded, and all of it belongs to its containers still" {
+	local conf saved=$BATS_TEST_TMPDIR/saved
+
+	conf=$(network 1)
+	new_netns c1
+	add bridge "$conf" c1
+	nft list ruleset >"$saved"
+	nft flush ruleset
+	nft -f "$saved"
+	nft list ruleset | diff "$saved" -
+	del bridge "$conf" c1
+	contains_not "$(nft list table inet cplug)" 'comment "veth'
+}
+
+@test "paths: dropInvalid false lets pass what belongs to no connection" {
+	new_netns c1
+	add bridge "$(with "$(network 1)" '.ipMasq = {dropInvalid: false}')" c1
+	is "$(nft list chain inet cplug strays | grep -c goto || :)" 0
+	is "$(rules masqueraded)" 2
+}
