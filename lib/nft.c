@@ -226,7 +226,7 @@ static void say_what(struct nfnl *nl, const struct nft *n, uint32_t index)
 		{ NFT_MSG_NEWCHAIN, NFTA_CHAIN_NAME, "add chain" },
 		{ NFT_MSG_DELCHAIN, NFTA_CHAIN_NAME, "delete chain" },
 		{ NFT_MSG_NEWRULE, NFTA_RULE_CHAIN, "add rule to chain" },
-		{ NFT_MSG_DELRULE, NFTA_RULE_CHAIN, "delete rules of chain" },
+		{ NFT_MSG_DELRULE, NFTA_RULE_CHAIN, "flush chain" },
 		{ NFT_MSG_NEWSET, NFTA_SET_NAME, "add set" },
 		{ NFT_MSG_DELSET, NFTA_SET_NAME, "delete set" },
 		{ NFT_MSG_NEWSETELEM, NFTA_SET_ELEM_LIST_SET, "add element to" },
@@ -235,15 +235,19 @@ static void say_what(struct nfnl *nl, const struct nft *n, uint32_t index)
 	const struct nlmsghdr *h = nft_at(n, 0);
 	char words[sizeof(nl->why)];
 	const struct nlattr *a;
+	const char *what;
 
 	while (index--)
 		h = (const void *)((const char *)h + nfnl_align(h->nlmsg_len));
 	for (unsigned i = 0; i < ARRAY_LEN(known); i++) {
 		if (known[i].type != (h->nlmsg_type & 0xff))
 			continue;
+		what = known[i].what;
+		if (known[i].type == NFT_MSG_DELRULE && nfnl_attr(h, NFTA_RULE_HANDLE))
+			what = "delete rule of chain";
 		a = nfnl_attr(h, known[i].name);
 		memcpy(words, nl->why, sizeof(words));
-		snprintf(nl->why, sizeof(nl->why), "%s %.64s%s%.64s", known[i].what,
+		snprintf(nl->why, sizeof(nl->why), "%s %.64s%s%.64s", what,
 			 a ? mnl_attr_get_str(a) : "", *words ? ": " : "", words);
 		return;
 	}
