@@ -3,7 +3,8 @@
  * resolv.c - resolv.conf files
  *
  * What we write says in its first line for whom, so that only the owner's DEL removes
- * it, and nobody's own file is ever overwritten.
+ * it, and nobody's own file is ever overwritten.  It is not fsync()ed: after a power
+ * failure the file may be empty, or end in its first line.  Such a thing is nobody's.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -134,7 +135,20 @@ static char *compose(struct mem *mem, const char *owner, const struct result_dns
 	return text;
 }
 
-/* The owner that a file's first line names; "" if it is not ours, NULL if there is none. */
+/* Is text the beginning of what we write for owner (NULL: for anybody), and no more? */
+static bool is_torn(const char *text, const char *owner)
+{
+	size_t n = sizeof(mark) - 1;
+
+	if (strchr(text, '\n') || strncmp(text, mark, strnlen(text, n)) != 0)
+		return false;
+	return !owner || strlen(text) <= n || strncmp(text + n, owner, strlen(text + n)) == 0;
+}
+
+/*
+ * The owner that a file's first line names; "" if it is not ours, NULL if there is none, or
+ * what a power failure has left of one.
+ */
 static const char *owner_in(struct tx *tx, const char *path)
 {
 	char *text, *end;
@@ -142,6 +156,8 @@ static const char *owner_in(struct tx *tx, const char *path)
 
 	if (file_read(tx, AT_FDCWD, path, RESOLV_MAX, &text, &size) < 0)
 		return access(path, F_OK) < 0 ? NULL : "";
+	if (is_torn(text, NULL))
+		return NULL;
 	if (!str_starts(text, mark))
 		return "";
 	text += sizeof(mark) - 1;
@@ -149,6 +165,16 @@ static const char *owner_in(struct tx *tx, const char *path)
 	if (end)
 		*end = '\0';
 	return text;
+}
+
+/* An empty file may be anybody's, where it was not we who chose the place. */
+static bool is_torn_file(struct tx *tx, const char *path, const char *owner)
+{
+	char *text;
+
+	if (file_read(tx, AT_FDCWD, path, RESOLV_MAX, &text, NULL) < 0)
+		return false;
+	return is_torn(text, owner) && (*text || str_starts(path, netns_folder));
 }
 
 /* NETWORK/ID/IFNAME: of the same container? */
@@ -208,7 +234,7 @@ int resolv_remove(struct tx *tx, const char *path, const char *owner)
 {
 	char *folder = mem_str(&tx->mem, path), *slash = strrchr(folder, '/');
 
-	if (!str_eq(owner_in(tx, path), owner))
+	if (!str_eq(owner_in(tx, path), owner) && !is_torn_file(tx, path, owner))
 		return 0;
 	TRY(file_remove(tx, AT_FDCWD, path));
 	log_step("host: removed %s", path);
@@ -230,6 +256,8 @@ int resolv_matches(struct tx *tx, const char *path, const char *owner, const str
 		return 0;
 	if (str_eq(text, compose(&tx->mem, owner, dns)))
 		return 1;
+	if (is_torn(text, owner))
+		return 0;
 	/* Not ours, or of another interface: nothing that we promised. */
 	return !str_starts(text, mark) || !str_eq(owner_in(tx, path), owner);
 }
