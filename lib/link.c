@@ -20,6 +20,7 @@
 
 #include "link.h"
 #include "log.h"
+#include "sysctl.h"
 
 static uint32_t get_u32(struct nlattr *const *tb, int attr, uint32_t def)
 {
@@ -410,6 +411,13 @@ static int bridge_converge(struct tx *tx, struct rt *rt, const struct link_bridg
 		       b->promisc ? ", promiscuous" : "", filter ? ", with VLAN filtering" : "");
 }
 
+int link_set_no_dad(struct tx *tx, const struct link *l)
+{
+	struct sysctl s = sysctl_conf(AF_INET6, l->name, "accept_dad", "0");
+
+	return sysctl_ensure_new(tx, NULL, &s, 1);
+}
+
 int link_bridge_ensure(struct tx *tx, struct rt *rt, const struct link_bridge *b, struct link *ret)
 {
 	bool ours = false;
@@ -430,6 +438,8 @@ int link_bridge_ensure(struct tx *tx, struct rt *rt, const struct link_bridge *b
 			"%s: bridge %s: the name belongs to an interface that is not a "
 			"bridge%s%s (choose another \"bridge\", or rename that interface)",
 			rt->where, b->name, *ret->kind ? " but a " : "", ret->kind);
+	if (ours)
+		TRY(link_set_no_dad(tx, ret));
 	TRY(bridge_converge(tx, rt, b, ret, ours));
 	ret->flags |= IFF_UP;
 	return 0;

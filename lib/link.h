@@ -86,6 +86,13 @@ struct link_bridge {
 int link_bridge_ensure(struct tx *tx, struct rt *rt, const struct link_bridge *b,
 		       struct link *ret) CHECKED;
 
+/*
+ * For a link on the host just made, still down: its IPv6 addresses are usable at once.
+ * Before its own link-local address is, a router cannot ask who has an address, so the
+ * first packets from outside would wait for two seconds of duplicate address detection.
+ */
+int link_set_no_dad(struct tx *tx, const struct link *l) CHECKED;
+
 /* Sets up.  No undo: for links that are ours, or meant to be up. */
 int link_set_up(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
 

@@ -112,6 +112,7 @@ static int vlan_gateway_ensure(struct tx *tx, struct call *c, struct bridge_work
 			       name);
 	TRY(port_set_vlans(tx, &c->host, &l, &vlans));
 	TRY(port_configure(tx, &c->host, &l, &p));
+	TRY(link_set_no_dad(tx, &w->vlan_gw));
 	return link_set_up(tx, &c->host, &w->vlan_gw);
 }
 
