@@ -75,7 +75,14 @@ endif
 archives := -Wl,-Bstatic -lnftnl -lnl-3 -ljansson -Wl,-Bdynamic
 LIBS_DYNAMIC := -lnftnl -lnl-3 -ljansson -lmnl
 ifeq ($(STATIC),1)
-ALL_LDFLAGS += -static-pie
+# For size: the stripped executable is for no debugger, and relocations can be packed
+# where the C library unpacks them (tried, since an old one would not even tell).
+relr := -Wl,-z,pack-relative-relocs
+relr_try := static const char *volatile p[] = { "a", "b" }; int main(void) { return p[0][0] != 97; }
+relr := $(shell t=$$(mktemp) && printf '%s' '$(relr_try)' | $(CC) -xc - -fPIE -static-pie $(relr) -o $$t \
+	2>/dev/null && $$t && echo '$(relr)'; rm -f $$t)
+ALL_CFLAGS += -fno-asynchronous-unwind-tables
+ALL_LDFLAGS += -static-pie $(relr)
 LIBS := -Lbuild/libmnl -Wl,--start-group -lnftnl -lnl-3 -ljansson -lmnl -lm -lpthread -Wl,--end-group
 else
 ALL_LDFLAGS += -pie
@@ -94,8 +101,9 @@ $(BIN)/cplug: $(OBJECTS)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.o,$^) $(ALL_LDFLAGS) $(LIBS)
 	$(if $(filter 1,$(STATIC)),$(Q)strip $@)
 
+# What libnl-3 drags in without need (compat/nss.c) is left out.
 ifeq ($(STATIC),1)
-$(BIN)/cplug: build/libmnl/libmnl.a
+$(BIN)/cplug: build/libmnl/libmnl.a $(BUILD)/compat/nss.o
 endif
 
 $(NAMES:%=$(BIN)/%): $(BIN)/cplug
