@@ -254,6 +254,10 @@ int nft_compare(struct tx *tx, struct nfnl *nl, struct nft *n,
 int nft_each_chain(struct nfnl *nl, uint8_t family, const char *table,
 		   int (*each)(const char *chain, unsigned use, void *arg), void *arg) CHECKED;
 
+/* Every set and map of a table by name; each (NULL before a repetition) as above. */
+int nft_each_set(struct nfnl *nl, uint8_t family, const char *table,
+		 int (*each)(const char *set, void *arg), void *arg) CHECKED;
+
 /* Is nf_tables there?  0, or -errno (-EPROTONOSUPPORT: the kernel lacks it). */
 int nft_usable(struct nfnl *nl) CHECKED;
 

@@ -409,3 +409,29 @@ int nft_each_chain(struct nfnl *nl, uint8_t family, const char *table,
 	return gone_is_empty(
 		nfnl_ask(nl, question(buf, NFT_MSG_GETCHAIN, family, NLM_F_DUMP), chains_each, &c));
 }
+
+struct sets {
+	int (*each)(const char *set, void *arg);
+	void *arg;
+};
+
+static int sets_each(const struct nlmsghdr *h, void *arg)
+{
+	const char *name = h ? get_str(nfnl_attr(h, NFTA_SET_NAME)) : NULL;
+	struct sets *c = arg;
+
+	return h && !name ? 0 : c->each(name, c->arg);
+}
+
+int nft_each_set(struct nfnl *nl, uint8_t family, const char *table,
+		 int (*each)(const char *set, void *arg), void *arg)
+{
+	_Alignas(struct nlmsghdr) char buf[ASK_ROOM];
+	struct nlmsghdr *h = question(buf, NFT_MSG_GETSET, family, NLM_F_DUMP);
+	struct sets c = { each, arg };
+
+	if (strlen(table) >= NFT_NAME_MAXLEN)
+		return 0;
+	mnl_attr_put_strz(h, NFTA_SET_TABLE, table);
+	return gone_is_empty(nfnl_ask(nl, h, sets_each, &c));
+}

@@ -47,17 +47,69 @@ static int note_by_comment(const struct nft_elem *e, void *arg)
 	return 0;
 }
 
+static int search_set(struct tx *tx, struct nfnl *nl, struct removal *d, unsigned set,
+		      const char *group)
+{
+	struct by_comment b = { tx, d, set, d->n };
+
+	return nft_each_elem(nl, d->t->family, d->t->name,
+			     owned_set_name(tx, &d->t->sets[set], group), note_by_comment, &b);
+}
+
+/* The groups that sets of the table are named after. */
+struct groups {
+	struct tx *tx;
+	const struct owned_table *t;
+	const char **name;
+	unsigned n;
+};
+
+static void add_group(struct groups *g, const char *name)
+{
+	for (unsigned i = 0; i < g->n; i++)
+		if (str_eq(g->name[i], name))
+			return;
+	g->name = mem_grow(&g->tx->mem, g->name, g->n, sizeof(*g->name));
+	g->name[g->n++] = mem_str(&g->tx->mem, name);
+}
+
+static int note_group(const char *set, void *arg)
+{
+	struct groups *g = arg;
+
+	if (!set)
+		g->n = 0;
+	for (unsigned s = 0; set && s < g->t->n_sets; s++) {
+		const char *base = g->t->sets[s].name;
+		size_t n = strlen(base);
+
+		if (g->t->sets[s].grouped && str_starts(set, base) && set[n] == '-' &&
+		    strlen(set + n + 1) == OWNED_GROUP_MAX)
+			add_group(g, set + n + 1);
+	}
+	return 0;
+}
+
 /*
  * A ruleset that was saved and loaded as text has lost the index's private bytes, but not
- * the comments: the long way then, through all elements.
+ * the comments: the long way then, through all elements.  An attachment has one group.
  */
-static int search_by_comment(struct tx *tx, struct nfnl *nl, struct removal *d)
+static int search_by_comment(struct tx *tx, struct nfnl *nl, struct removal *d,
+			     char ret_group[OWNED_GROUP_MAX + 1])
 {
-	for (unsigned s = 0; s < d->t->n_sets; s++) {
-		struct by_comment b = { tx, d, s, d->n };
+	struct groups g = { .tx = tx, .t = d->t };
 
-		TRY(nft_each_elem(nl, d->t->family, d->t->name, d->t->sets[s].name, note_by_comment,
-				  &b));
+	for (unsigned s = 0; s < d->t->n_sets; s++)
+		TRY(search_set(tx, nl, d, s, ""));
+	TRY(nft_each_set(nl, d->t->family, d->t->name, note_group, &g));
+	for (unsigned i = 0; i < g.n && !*ret_group; i++) {
+		unsigned before = d->n;
+
+		for (unsigned s = 0; s < d->t->n_sets; s++)
+			if (d->t->sets[s].grouped)
+				TRY(search_set(tx, nl, d, s, g.name[i]));
+		if (d->n > before)
+			memcpy(ret_group, g.name[i], OWNED_GROUP_MAX + 1);
 	}
 	return 0;
 }
@@ -78,7 +130,7 @@ static int remove_once(struct tx *tx, struct nfnl *nl, struct removal *d)
 		return 0;
 	d->comment = mem_str(&tx->mem, x.chunks[0].comment);
 	if (x.lost)
-		TRY(search_by_comment(tx, nl, d));
+		TRY(search_by_comment(tx, nl, d, x.group));
 	else
 		owned_unpack(tx, d->t, &x, &d->elems, &d->n);
 	d->there = mem_alloc(&tx->mem, (d->n + 1) * sizeof(*d->there));

@@ -100,15 +100,18 @@ rules() {
 @test "paths: a saved ruleset can be loaded, and all of it belongs to its containers still" {
 	local conf saved=$BATS_TEST_TMPDIR/saved
 
-	conf=$(network 1)
-	new_netns c1
+	conf=$(with "$(network 1)" '.conditionsV4 = ["!", "-s", "192.0.2.0/24"] | .conditionsV6 = ["ip6 saddr != 2001:db8:99::/48"]')
+	new_netns c1 c2
 	add bridge "$conf" c1
+	# Another group, so that there is something to look through.
+	add bridge "$(with "$(network 2)" '.conditionsV4 = ["!", "-s", "192.0.2.1"]')" c2
 	nft list ruleset >"$saved"
 	nft flush ruleset
 	nft -f "$saved"
 	nft list ruleset | diff "$saved" -
 	del bridge "$conf" c1
-	contains_not "$(nft list table inet cplug)" 'comment "veth'
+	contains_not "$(nft list table inet cplug)" 'comment "veth.*/c1/'
+	contains "$(nft list table inet cplug)" 'tcp . 8002 comment "veth.*/c2/'
 }
 
 @test "paths: dropInvalid false lets pass what belongs to no connection" {
