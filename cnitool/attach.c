@@ -39,14 +39,16 @@ static int run(struct tool *t, const char *command, const struct netconf *n, uns
 	struct mem *m = &t->tx->mem;
 	struct netconf_extra e = *extra;
 	const char *request, *path;
-	bool self;
+	bool self, repair = str_eq(command, "REPAIR");
 	const char *const env[] = {
-		mem_printf(m, "CNI_COMMAND=%s", command),
+		mem_printf(m, "CNI_COMMAND=%s", repair ? "CHECK" : command),
 		mem_printf(m, "CNI_CONTAINERID=%s", a ? a->id : ""),
 		mem_printf(m, "CNI_NETNS=%s", a && a->netns ? a->netns : ""),
 		mem_printf(m, "CNI_ARGS=%s", a && a->args ? a->args : ""),
 		mem_printf(m, "CNI_IFNAME=%s", a ? a->ifname : ""),
 		mem_printf(m, "CNI_PATH=%s", t->opt.cni_path),
+		/* A plugin of ours puts right what its CHECK finds; another does not know it. */
+		repair ? "CPLUG_REPAIR=1" : "CPLUG_REPAIR=",
 		NULL,
 	};
 
@@ -145,21 +147,25 @@ static int take_result(struct tx *tx, const struct netconf *n, const struct exec
 
 /*
  * The attachment with what the cache knows, and the prevResult of its DEL or CHECK
- * (NULL if there is none).
+ * (NULL if there is none).  Returns 1 if the cache knows it, 0 if not.
  */
+static int recall_from(struct tool *t, struct attachment *a, const struct cached *c,
+		       const char **ret_prev)
+{
+	a->args = a->args ? a->args : c->args;
+	a->capability_args = a->capability_args ? a->capability_args : c->capability_args;
+	if (c->result && netconf_speaks(a->net, "0.4.0"))
+		TRY(convert(t->tx, a->net, c->result, ret_prev));
+	return 1;
+}
+
 static int recall(struct tool *t, struct attachment *a, const char **ret_prev)
 {
 	struct cached c;
 	int r = cache_read(t->tx, &t->cache, a->net->name, a->id, a->ifname, &c);
 
 	*ret_prev = NULL;
-	if (r <= 0)
-		return r;
-	a->args = a->args ? a->args : c.args;
-	a->capability_args = a->capability_args ? a->capability_args : c.capability_args;
-	if (c.result && netconf_speaks(a->net, "0.4.0"))
-		return convert(t->tx, a->net, c.result, ret_prev);
-	return 0;
+	return r <= 0 ? r : recall_from(t, a, &c, ret_prev);
 }
 
 /* ---- DEL ---- */
@@ -277,22 +283,133 @@ int attach_add(struct tool *t, const struct attachment *a, const char **ret_resu
 
 /* ---- CHECK, GC, STATUS ---- */
 
+/* Without what add remembered there is nothing to compare with. */
+static int need_cached(struct tool *t, const struct attachment *a, bool found, const char *prev)
+{
+	if (found && prev)
+		return 0;
+	return tx_fail_as(t->tx, CNI_E_CONTAINER, -ENOENT,
+			  found ? "%s of %s on network \"%s\": its add never ended: nothing to "
+				  "compare with (del it, then add it again)"
+				: "%s of %s on network \"%s\" was never added: nothing to compare "
+				  "with (see cnitool list; -i names another interface)",
+			  a->ifname, str_empty(a->netns) ? a->id : a->netns, a->net->name);
+}
+
+static int need_version(struct tool *t, const struct netconf *n)
+{
+	if (netconf_speaks(n, "0.4.0"))
+		return 0;
+	return tx_fail_as(t->tx, CNI_E_VERSION, -EPROTONOSUPPORT,
+			  "configuration version \"%s\" does not support the CHECK command",
+			  n->version);
+}
+
 int attach_check(struct tool *t, const struct attachment *given)
 {
 	struct attachment a = *given;
 	struct netconf_extra extra = { .valid = NULL };
+	int found;
 
-	if (!netconf_speaks(a.net, "0.4.0"))
-		return tx_fail_as(t->tx, CNI_E_VERSION, -EPROTONOSUPPORT,
-				  "configuration version \"%s\" does not support the CHECK command",
-				  a.net->version);
+	TRY(need_version(t, a.net));
 	if (a.net->disable_check)
 		return 0;
-	TRY(recall(t, &a, &extra.prev_result));
+	TRY(found = recall(t, &a, &extra.prev_result));
+	TRY(need_cached(t, &a, found, extra.prev_result));
 	extra.capability_args = a.capability_args;
 	for (unsigned i = 0; i < a.net->n_plugins; i++)
 		TRY(run_mute(t, "CHECK", a.net, i, &a, &extra, "check"));
 	return 0;
+}
+
+/* ---- repair ---- */
+
+/* A list of {"object","want","have"} from a plugin. */
+static void note_differences(struct tool *t, const char *type, json_t *list, struct repairs *ret)
+{
+	json_t *e;
+	size_t i;
+
+	json_array_foreach (list, i, e) {
+		const char *object = json_string_value(json_object_get(e, "object"));
+		const char *want = json_string_value(json_object_get(e, "want"));
+		const char *have = json_string_value(json_object_get(e, "have"));
+
+		if (!object)
+			continue;
+		ret->v = mem_grow(&t->tx->mem, ret->v, ret->n, sizeof(*ret->v));
+		ret->v[ret->n++] = (struct repaired){
+			.plugin = type,
+			.object = mem_str(&t->tx->mem, object),
+			.want = mem_str(&t->tx->mem, want ? want : ""),
+			.have = mem_str(&t->tx->mem, have ? have : ""),
+		};
+	}
+}
+
+/*
+ * What a plugin answered: what it repaired; or as the error of a plain CHECK, which is no
+ * failure where nothing was to be done but look.
+ */
+static bool take_differences(struct tool *t, const char *type, const char *text,
+			     struct repairs *ret)
+{
+	json_t *json = json_loads(text, 0, NULL), *list = NULL;
+	const char *details = json_string_value(json_object_get(json, "details"));
+	bool differs = json_integer_value(json_object_get(json, "code")) == CPLUG_E_CHECK;
+
+	if (differs && details)
+		list = json_loads(details, 0, NULL);
+	if (differs && !json_is_array(list)) {
+		json_decref(list);
+		list = json_pack("[{s:O?}]", "object", json_object_get(json, "msg"));
+	}
+	note_differences(t, type, differs ? list : json_object_get(json, "repaired"), ret);
+	json_decref(list);
+	json_decref(json);
+	return differs;
+}
+
+static int repair_one(struct tool *t, const struct attachment *a, unsigned i, bool dry,
+		      const struct netconf_extra *extra, struct repairs *ret)
+{
+	struct fail_mark m = fail_mark(t->tx);
+	struct exec_answer answer = { .out = NULL };
+	int r = run(t, dry ? "CHECK" : "REPAIR", a->net, i, a, extra, &answer);
+
+	if (answer.out && (r == 0 || dry) &&
+	    take_differences(t, a->net->plugins[i].type, answer.out, ret) && dry) {
+		fail_take(t->tx, m);
+		return 0;
+	}
+	return blame(t->tx, m, r, a->net, i, dry ? "check" : "repair");
+}
+
+int attach_repair(struct tool *t, const struct attachment *given, const struct cached *c, bool dry,
+		  struct repairs *ret)
+{
+	struct attachment a = *given;
+	struct netconf_extra extra = { .valid = NULL };
+	const char *path;
+	int found, r = 0;
+
+	TRY(need_version(t, a.net));
+	TRY(found = c ? recall_from(t, &a, c, &extra.prev_result)
+		      : recall(t, &a, &extra.prev_result));
+	TRY(need_cached(t, &a, found, extra.prev_result));
+	extra.capability_args = a.capability_args;
+	for (unsigned i = 0; i < a.net->n_plugins; i++) {
+		struct fail_mark m = fail_mark(t->tx);
+		bool self = false;
+
+		if (exec_find(t->tx, t->opt.cni_path, a.net->plugins[i].type, &path, &self) < 0)
+			fail_take(t->tx, m);
+		if (!self)
+			continue;
+		ret->ours++;
+		r = also(r, repair_one(t, &a, i, dry, &extra, ret));
+	}
+	return r;
 }
 
 int attach_list_gc(struct tool *t, const struct netconf *n, const char *valid)

@@ -41,6 +41,26 @@ int attach_undo(struct tool *t, const struct attachment *a) CHECKED;
 /* CHECK; success if the list has it disabled. */
 int attach_check(struct tool *t, const struct attachment *given) CHECKED;
 
+/* What was put right of an attachment; or, with dry, what differs. */
+struct repaired {
+	const char *plugin; /* its type */
+	const char *object, *want, *have;
+};
+
+struct repairs {
+	struct repaired *v;
+	unsigned n;
+	unsigned ours; /* plugins of the list that can repair: this program's own */
+};
+
+/*
+ * CHECK of every plugin of ours, and (unless dry) what differs is put right; goes on after
+ * failures.  Plugins that are not ours are passed over.  c: what is remembered of it; NULL =
+ * look into the cache.
+ */
+int attach_repair(struct tool *t, const struct attachment *given, const struct cached *c, bool dry,
+		  struct repairs *ret) CHECKED;
+
 /* Verbs of a whole list: no attachment.  valid as in struct netconf_extra. */
 int attach_list_gc(struct tool *t, const struct netconf *n, const char *valid) CHECKED;
 int attach_list_status(struct tool *t, const struct netconf *n) CHECKED;

@@ -80,7 +80,7 @@ int cache_open(struct tx *tx, const char *dir, struct cache *ret)
 {
 	const char *base = secure_getenv("XDG_RUNTIME_DIR");
 
-	*ret = (struct cache){ .dir = dir ? dir : default_dir, .lock = -1 };
+	*ret = (struct cache){ .dir = dir ? dir : default_dir, .lock = -1, .chosen = dir != NULL };
 	if (dir || is_writable(tx, default_dir))
 		return 0;
 	if (str_empty(base) || access(base, W_OK | X_OK) < 0) {
@@ -337,33 +337,98 @@ static int is_visible(const struct dirent *e)
 	return e->d_name[0] != '.';
 }
 
-int cache_all(struct tx *tx, const struct cache *c, const char *network, struct cached **ret,
-	      unsigned *ret_n)
+struct collection {
+	struct cached *list;
+	unsigned n;
+	const char *network; /* NULL: of all */
+	bool warn;
+};
+
+static bool listed(const struct collection *l, const struct cached *a)
 {
-	const char *dir = mem_printf(&tx->mem, "%s/results", c->dir);
-	struct cached *list = NULL, a;
+	for (unsigned i = 0; i < l->n; i++)
+		if (str_eq(l->list[i].network, a->network) && str_eq(l->list[i].id, a->id) &&
+		    str_eq(l->list[i].ifname, a->ifname))
+			return true;
+	return false;
+}
+
+static void collect_file(struct tx *tx, const char *path, struct collection *l)
+{
+	struct cached a;
+	char *text;
+	size_t size;
+	int r = file_read(tx, AT_FDCWD, path, FILE_MAX, &text, &size);
+
+	if (r == -ENOENT)
+		return;
+	if (r < 0 || !cache_parse(tx, text, size, &a) || !a.network || !a.ifname || !a.id) {
+		if (l->warn)
+			log_warn("%s: left out: %s", path,
+				 r < 0   ? strerror(-r)
+				 : !size ? "it is empty (a crash left it)"
+					 : "it is no attachment as libcni remembers them");
+		return;
+	}
+	if ((l->network && !str_eq(l->network, a.network)) || listed(l, &a))
+		return;
+	a.file = path;
+	l->list = mem_grow(&tx->mem, l->list, l->n, sizeof(*l->list));
+	l->list[l->n++] = a;
+}
+
+static int collect(struct tx *tx, const char *dir, struct collection *l)
+{
 	struct dirent **e = NULL;
-	unsigned n = 0;
 	int all = scandir(dir, &e, is_visible, by_name);
 
 	if (all < 0 && errno != ENOENT)
 		return tx_fail_as(tx, CPLUG_E_FILE, -errno, "cannot read directory %s: %s", dir,
 				  strerror(errno));
 	for (int i = 0; i < all; i++) {
-		const char *path = mem_printf(&tx->mem, "%s/%s", dir, e[i]->d_name);
-		char *text;
-		size_t size;
-
+		collect_file(tx, mem_printf(&tx->mem, "%s/%s", dir, e[i]->d_name), l);
 		free(e[i]);
-		if (file_read(tx, AT_FDCWD, path, FILE_MAX, &text, &size) < 0 ||
-		    !cache_parse(tx, text, size, &a) || !a.network || !a.ifname || !a.id ||
-		    (network && !str_eq(network, a.network)))
-			continue;
-		list = mem_grow(&tx->mem, list, n, sizeof(*list));
-		list[n++] = a;
 	}
 	free(e);
-	*ret = list;
-	*ret_n = n;
+	return 0;
+}
+
+int cache_all(struct tx *tx, const struct cache *c, const char *network, struct cached **ret,
+	      unsigned *ret_n)
+{
+	struct collection l = { .network = network };
+
+	TRY(collect(tx, mem_printf(&tx->mem, "%s/results", c->dir), &l));
+	*ret = l.list;
+	*ret_n = l.n;
+	return 0;
+}
+
+static bool same_folder(const char *a, const char *b)
+{
+	struct stat one, two;
+
+	return stat(a, &one) == 0 && stat(b, &two) == 0 && one.st_dev == two.st_dev &&
+	       one.st_ino == two.st_ino;
+}
+
+int cache_everywhere(struct tx *tx, const struct cache *c, const char *network, struct cached **ret,
+		     unsigned *ret_n)
+{
+	const char *const dirs[] = { c->dir, default_dir, "/var/lib/cni/cache",
+				     "/run/containers/cni" };
+	struct collection l = { .network = network, .warn = true };
+
+	for (unsigned i = 0; i < (c->chosen ? 1 : ARRAY_LEN(dirs)); i++) {
+		const char *dir = mem_printf(&tx->mem, "%s/results", dirs[i]);
+		bool seen = false;
+
+		for (unsigned k = 0; k < i; k++)
+			seen |= same_folder(dir, mem_printf(&tx->mem, "%s/results", dirs[k]));
+		if (!seen)
+			TRY(collect(tx, dir, &l));
+	}
+	*ret = l.list;
+	*ret_n = l.n;
 	return 0;
 }

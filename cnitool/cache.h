@@ -15,6 +15,7 @@ struct cache {
 	const char *dir; /* /var/lib/cni */
 	int lock;        /* held descriptor, -1 = none */
 	bool private;    /* a place of our own, because /var/lib/cni is not ours to write */
+	bool chosen;     /* by the user */
 };
 
 struct cached {
@@ -25,6 +26,7 @@ struct cached {
 	const char *result;          /* compact JSON; NULL = none */
 	const char *config;          /* the list's text; NULL = none */
 	size_t config_size;
+	const char *file; /* where it is remembered (cache_all(), cache_everywhere()) */
 };
 
 /*
@@ -63,6 +65,14 @@ int cache_remove(struct tx *tx, const struct cache *c, const char *network, cons
  */
 int cache_all(struct tx *tx, const struct cache *c, const char *network, struct cached **ret,
 	      unsigned *ret_n) CHECKED;
+
+/*
+ * The same of every program's cache on this machine, if the user chose none: ours, those of
+ * containerd, CRI-O and others (/var/lib/cni, /var/lib/cni/cache) and podman's
+ * (/run/containers/cni); each attachment once.  A file that is none is warned about, once.
+ */
+int cache_everywhere(struct tx *tx, const struct cache *c, const char *network, struct cached **ret,
+		     unsigned *ret_n) CHECKED;
 
 /* The text of an attachment's file (in the arena). */
 const char *cache_text(struct tx *tx, const struct cached *a);

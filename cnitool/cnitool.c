@@ -32,7 +32,9 @@ static const struct verb verbs[] = {
 	  "only when none failed.  It may be repeated, and works after the namespace is "
 	  "gone.\n\n" },
 	{ "check", "NET NETNS", "look whether it is still plugged in as it was", V_CHECK, 2, 2,
-	  false, verb_check, "" },
+	  false, verb_check,
+	  "Runs CHECK of the network's plugins.  With --repair, what cplug's plugins find is put\n"
+	  "right without breaking a connection, told, and checked again.\n\n" },
 	{ "status", "NET", "ask whether the network is ready for more", V_STATUS, 1, 2, false,
 	  verb_status, "" },
 	{ "gc", "[NET]", "remove what belongs to containers that are gone", V_GC, 0, 2, false,
@@ -40,6 +42,12 @@ static const struct verb verbs[] = {
 	  "Unplugs every attachment that is remembered but whose namespace no longer exists,\n"
 	  "tells what it removed, and has the plugins of the network remove what belongs to\n"
 	  "none of the attachments that are left.  Without NET: for all networks.\n\n" },
+	{ "restore", "[NET...]", "bring back what the kernel lost", V_RESTORE, 0, 1000, false,
+	  verb_restore,
+	  "Looks at every living attachment that is remembered, by cnitool or by another program\n"
+	  "built on libcni, and puts right what differs: rules, published ports, addresses,\n"
+	  "routes and links that somebody removed (nft flush ruleset, a firewall's restart).\n"
+	  "What is whole is not touched.\n\n" },
 	{ "attach", "NET NETNS", "plug another interface into a running container", V_ATTACH, 2, 2,
 	  false, verb_attach,
 	  "As add, but takes the first free ethN, and gives the interface to the container that\n"

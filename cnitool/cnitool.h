@@ -29,7 +29,7 @@ struct options {
 	struct words publish, ips, macs;
 	const char *hostname, *rootfs, *workdir;
 	struct words env;
-	bool user, all, dry_run;
+	bool user, all, dry_run, repair;
 	bool json, quiet, help;
 };
 
@@ -69,7 +69,8 @@ enum {
 	V_RUN = 128,
 	V_LIST = 256,
 	V_VERSION = 512,
-	V_ALL = 1023,
+	V_RESTORE = 1024,
+	V_ALL = 2047,
 };
 
 /*
@@ -92,6 +93,7 @@ int verb_del(struct tool *t) CHECKED;
 int verb_check(struct tool *t) CHECKED;
 int verb_status(struct tool *t) CHECKED;
 int verb_gc(struct tool *t) CHECKED;
+int verb_restore(struct tool *t) CHECKED;
 int verb_list(struct tool *t) CHECKED;
 int verb_attach(struct tool *t) CHECKED;
 int verb_detach(struct tool *t) CHECKED;

@@ -266,6 +266,18 @@ static int read_single(struct tx *tx, const char *file, const char *text, size_t
 	return r < 0 ? r : netconf_read(tx, NULL, file, text, strlen(text), ret);
 }
 
+int netconf_read_kept(struct tx *tx, const char *dir, const char *text, size_t size,
+		      struct netconf *ret)
+{
+	static const char file[] = "the cached configuration";
+	json_t *json = json_loadb(text, size, 0, NULL);
+	bool single = json_object_get(json, "type") && !json_object_get(json, "plugins");
+
+	json_decref(json);
+	return single ? read_single(tx, file, text, size, ret)
+		      : netconf_read(tx, dir, file, text, size, ret);
+}
+
 /* ---- a directory of lists ---- */
 
 static const char *const list_files[] = { ".conflist", NULL };

@@ -48,6 +48,10 @@ int netconf_all(struct tx *tx, const char *dir, struct netconf **ret, unsigned *
 int netconf_read(struct tx *tx, const char *dir, const char *file, const char *text, size_t size,
 		 struct netconf *ret) CHECKED;
 
+/* The same from what a cache kept, which may be a single plugin's. */
+int netconf_read_kept(struct tx *tx, const char *dir, const char *text, size_t size,
+		      struct netconf *ret) CHECKED;
+
 /* Frees the JSON trees; for who reads many lists (a program's end does it as well). */
 void netconf_free(struct netconf *n);
 

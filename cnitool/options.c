@@ -24,7 +24,7 @@ struct option_row {
 enum {
 	ONE = V_ADD | V_DEL | V_CHECK | V_ATTACH | V_DETACH, /* of one attachment */
 	MAKES = V_ADD | V_ATTACH | V_RUN,
-	CALLS = ONE | V_GC | V_STATUS | V_RUN, /* plugins */
+	CALLS = ONE | V_GC | V_STATUS | V_RUN | V_RESTORE, /* plugins */
 };
 
 static const struct option_row rows[] = {
@@ -52,7 +52,9 @@ static const struct option_row rows[] = {
 	{ 'u', FLAG, V_RUN, AT(user), "user", NULL, "a user namespace: you are root in it" },
 	{ 0, FLAG, V_GC, AT(all), "all", NULL,
 	  "remove every attachment that is remembered, as the reference does" },
-	{ 0, FLAG, V_GC, AT(dry_run), "dry-run", NULL, "only tell what would be removed" },
+	{ 0, FLAG, V_CHECK, AT(repair), "repair", NULL, "put right what differs" },
+	{ 0, FLAG, V_GC | V_RESTORE, AT(dry_run), "dry-run", NULL,
+	  "only tell what would be removed, or restored" },
 	{ 0, TEXT, V_ALL & ~V_VERSION, AT(conf_dir), "net-conf-path", "DIR",
 	  "where networks are configured (else $NETCONFPATH, else /etc/cni/net.d)" },
 	{ 0, TEXT, CALLS, AT(cni_path), "cni-path", "DIR[:DIR]",

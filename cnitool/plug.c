@@ -11,6 +11,7 @@
 #include "cnitool.h"
 #include "fail.h"
 #include "log.h"
+#include "restore.h"
 #include "target.h"
 
 /* The attachment that NET NETNS and the options mean. */
@@ -104,7 +105,7 @@ int verb_check(struct tool *t)
 	name_it(t, &net, &a);
 	TRY(read_wishes(t, &a));
 	TRY(cache_lock(t->tx, &t->cache, false));
-	return attach_check(t, &a);
+	return t->opt.repair ? restore_one(t, &a) : attach_check(t, &a);
 }
 
 int verb_status(struct tool *t)

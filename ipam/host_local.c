@@ -304,6 +304,51 @@ static int check(struct tx *tx, struct call *c)
 	return r;
 }
 
+/*
+ * A lease that was lost is taken again, if nobody else has the address meanwhile.  One that
+ * another namespace had at ADD says that prevResult is another container's story.
+ */
+static int repair_address(struct tx *tx, struct store *st, const struct lessee *o, struct ip ip,
+			  unsigned set, const struct lease_life *life)
+{
+	struct lease_life known;
+	struct lease l;
+	int r = lease_read(tx, st->dir, ip, &l);
+
+	if (r == 0 && is_of(&l, o) && index_life(&st->index, ip, o->id, &known) &&
+	    known.boot == life->boot && known.cookie && life->cookie &&
+	    known.cookie != life->cookie)
+		return tx_fail_as(tx, CPLUG_E_CHECK, -ESTALE,
+				  "%s is leased to %s in another network namespace: this one was "
+				  "made anew (DEL, then ADD)",
+				  IP_S(ip), lessee_text(tx, o));
+	if (r == 0 || (r != -ENOENT && r != -EBADMSG))
+		return check_address(tx, st, o, ip);
+	r = store_claim(tx, st, ip, *o, set, life);
+	return r == -EEXIST ? check_address(tx, st, o, ip) : r;
+}
+
+static int repair(struct tx *tx, struct call *c)
+{
+	auto_(store_close) struct store st = STORE_CLOSED;
+	const struct lessee lessee = { c->id, c->ifname };
+	struct lease_life life = life_of(tx, c);
+	struct local_conf cf;
+
+	TRY(local_conf_read(tx, c, &cf));
+	if (!c->prev)
+		return 0;
+	TRY(store_open(tx, cf.data_dir, c->network, STORE_CREATE, &st));
+	for (unsigned i = 0; i < c->prev->n_ips; i++)
+		for (unsigned s = 0; s < cf.pool.n; s++) {
+			struct ip ip = c->prev->ips[i].addr.ip;
+
+			if (pool_find(&cf.pool.sets[s], ip))
+				TRY(repair_address(tx, &st, &lessee, ip, s, &life));
+		}
+	return 0;
+}
+
 /* ---- STATUS ---- */
 
 static int status(struct tx *tx, struct call *c)
@@ -334,6 +379,7 @@ const struct plugin host_local_plugin = {
 	.add = add,
 	.del = del,
 	.check = check,
+	.repair = repair,
 	.gc = gc,
 	.status = status,
 };

@@ -257,6 +257,7 @@ int call_read(struct tx *tx, struct call *c)
 		return tx_fail_as(tx, CNI_E_ENV, -EINVAL, "unknown CNI_COMMAND: %.100s",
 				  c->command_name);
 	c->command = (enum cni_command)command;
+	c->repair = command == CNI_CHECK && str_eq(secure_getenv("CPLUG_REPAIR"), "1");
 	if (c->command == CNI_GC)
 		return read_valid(tx, c);
 	return c->command == CNI_STATUS ? 0 : read_prev(tx, c);

@@ -19,7 +19,15 @@
 
 struct plugin;
 
-enum cni_command { CNI_ADD, CNI_DEL, CNI_CHECK, CNI_GC, CNI_STATUS, CNI_VERSION };
+enum cni_command {
+	CNI_ADD,
+	CNI_DEL,
+	CNI_CHECK,
+	CNI_GC,
+	CNI_STATUS,
+	CNI_VERSION,
+	CNI_REPAIR, /* nobody asks for it: what a CHECK becomes that is to put things right */
+};
 
 struct call_attachment {
 	const char *id, *ifname;
@@ -33,6 +41,7 @@ struct call {
 	const char *netns_path; /* CNI_NETNS; "" if absent */
 	const char *args;       /* CNI_ARGS; "" if absent */
 	const char *path;       /* CNI_PATH */
+	bool repair;            /* CHECK: put right what differs (CPLUG_REPAIR, cnitool's) */
 
 	const char *stdin_text; /* the request as it came, for delegates */
 	size_t stdin_size;

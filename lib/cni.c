@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #include "cni.h"
+#include "iface.h"
 #include "ipam.h"
 #include "jw.h"
 #include "log.h"
@@ -243,6 +244,47 @@ static int run_add(const struct plugin *p)
 	return 0;
 }
 
+/* {"cniVersion":…,"repaired":[…]}: what cnitool tells its user. */
+static int answer_repair(const char *list)
+{
+	struct jw w;
+	const char *text;
+	int r;
+
+	jw_init(&w, &tx.mem, true);
+	jw_open(&w, NULL, '{');
+	jw_str(&w, "cniVersion", call.version);
+	jw_raw(&w, "repaired", list);
+	jw_close(&w, '}');
+	text = jw_end(&w);
+	answered = true;
+	r = write_all(text, strlen(text));
+	return r < 0 ? tx_fail_as(&tx, CNI_E_IO, r, "stdout: write the answer: %s", strerror(-r))
+		     : 0;
+}
+
+/*
+ * CHECK; and if it is to put things right: what differed is ensured, and CHECK must be
+ * content then.  What is as it should be is not touched.
+ */
+static int run_check(const struct plugin *p)
+{
+	int r = p->check ? p->check(&tx, &call) : 0;
+	const char *list;
+
+	if (r == 0 || !call.repair || !p->repair)
+		return r;
+	list = iface_take_differences(&tx);
+	if (!list)
+		return r;
+	call.command = CNI_REPAIR;
+	TRY(p->repair(&tx, &call));
+	call.command = CNI_CHECK;
+	TRY(p->check(&tx, &call));
+	TRY(tx_interrupted(&tx));
+	return answer_repair(list);
+}
+
 static int run_verb(const struct plugin *p)
 {
 	switch (call.command) {
@@ -253,7 +295,7 @@ static int run_verb(const struct plugin *p)
 	case CNI_CHECK:
 		if (p->flags & CNI_NEEDS_PREV)
 			TRY(call_need_prev(&tx, &call));
-		return p->check ? p->check(&tx, &call) : 0;
+		return run_check(p);
 	case CNI_GC:
 		return p->gc ? p->gc(&tx, &call) : p->flags & CNI_IS_IPAM ? 0 : ipam_gc(&tx, &call);
 	case CNI_STATUS:

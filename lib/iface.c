@@ -84,21 +84,29 @@ static int add_addresses(struct tx *tx, struct call *c, const struct link *l,
 	return 0;
 }
 
+/* The route of a result as it is made: with the gateway that it goes through. */
+static struct result_route route_of(const struct result *r, unsigned i)
+{
+	struct result_route route = r->routes[i];
+
+	if (!ip_set(route.gw))
+		route.gw = iface_default_gateway(r, route.dst.ip.family);
+	/* A link-scoped route has no gateway by its nature. */
+	if (route.scope > 0 && !ip_set(r->routes[i].gw))
+		route.gw = (struct ip){ .family = 0 };
+	return route;
+}
+
 static int add_routes(struct tx *tx, struct call *c, const struct link *l, const struct result *r)
 {
 	for (unsigned i = 0; i < r->n_routes; i++) {
-		struct result_route route = r->routes[i];
+		struct result_route route = route_of(r, i);
 
 		if (!route.has_dst)
 			return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
 					  "ipam.routes[%u].dst: missing (give a prefix, like "
 					  "0.0.0.0/0)",
 					  i);
-		if (!ip_set(route.gw))
-			route.gw = iface_default_gateway(r, route.dst.ip.family);
-		/* A link-scoped route has no gateway by its nature. */
-		if (route.scope > 0 && !ip_set(r->routes[i].gw))
-			route.gw = (struct ip){ .family = 0 };
 		TRY(route_add(tx, &c->cont, l, &route));
 	}
 	return 0;
@@ -173,6 +181,100 @@ int iface_up(struct tx *tx, struct call *c, const struct link *l)
 	return link_set_up_notify(tx, &c->cont, l);
 }
 
+/* ---- putting right ------------------------------------------------------ */
+
+/* What one repair adds to a link that stays if it fails: one record, however much it is. */
+struct additions {
+	struct rt *rt;
+	struct link l;
+	struct cidr *addrs;
+	struct result_route *routes;
+	unsigned n_addrs, n_routes;
+};
+
+static int undo_additions(struct tx *tx, void *arg)
+{
+	struct additions *a = *(struct additions **)arg;
+	int r = 0;
+
+	while (a->n_routes)
+		r = also(r, route_del(tx, a->rt, &a->l, &a->routes[--a->n_routes]));
+	while (a->n_addrs)
+		r = also(r, addr_del(tx, a->rt, &a->l, a->addrs[--a->n_addrs]));
+	return r;
+}
+
+static int ensure_addresses(struct tx *tx, struct call *c, const struct result *r,
+			    struct additions *a)
+{
+	struct addr_list have;
+
+	TRY(addr_list(tx, &c->cont, &a->l, AF_UNSPEC, &have));
+	for (unsigned i = 0; i < r->n_ips; i++) {
+		if (!belongs(r, &r->ips[i], a->l.name) || addr_listed(&have, r->ips[i].addr))
+			continue;
+		TRY(addr_ensure(tx, &c->cont, &a->l, r->ips[i].addr));
+		a->addrs[a->n_addrs++] = r->ips[i].addr;
+	}
+	return 0;
+}
+
+/* Wherever it is: a later plugin may have moved it to another link. */
+static int ensure_routes(struct tx *tx, struct call *c, const struct result *r, struct additions *a)
+{
+	for (unsigned i = 0; i < r->n_routes; i++) {
+		struct result_route route = route_of(r, i);
+		int there;
+
+		if (!route.has_dst)
+			continue;
+		TRY(there = route_find(tx, &c->cont, NULL, &r->routes[i]));
+		if (there)
+			continue;
+		TRY(route_add(tx, &c->cont, &a->l, &route));
+		a->routes[a->n_routes++] = route;
+	}
+	return 0;
+}
+
+static struct link_want wanted(const struct result *r, const char *ifname)
+{
+	struct link_want want = { .up = true };
+	int i = result_find_if(r, ifname, true);
+
+	if (i >= 0 && r->ifs[i].mac)
+		mac_parse(r->ifs[i].mac, &want.mac);
+	if (i >= 0 && r->ifs[i].mtu > 0 && r->ifs[i].mtu <= INT32_MAX)
+		want.mtu = (int)r->ifs[i].mtu;
+	return want;
+}
+
+int iface_ensure(struct tx *tx, struct call *c, struct link *l, const struct result *r,
+		 const struct iface_options *o)
+{
+	struct link_want want = wanted(r, l->name);
+	struct sysctl notify = sysctl_conf(AF_INET, l->name, "arp_notify", "1");
+	struct additions *a = mem_alloc(&tx->mem, sizeof(*a));
+	int got;
+
+	*a = (struct additions){
+		.rt = &c->cont,
+		.l = *l,
+		.addrs = mem_alloc(&tx->mem, (r->n_ips + 1) * sizeof(*a->addrs)),
+		.routes = mem_alloc(&tx->mem, (r->n_routes + 1) * sizeof(*a->routes)),
+	};
+	if (has_family(r, AF_INET6))
+		TRY(enable_ipv6(tx, c, l));
+	TRY(set_sysctls(tx, c, l, o->dad, o->accept_ra));
+	TRY(sysctl_ensure(tx, &c->cont_ns, &notify, 1, NULL));
+	TRY(link_ensure(tx, &c->cont, l, &want));
+	got = ensure_addresses(tx, c, r, a);
+	if (got == 0)
+		got = ensure_routes(tx, c, r, a);
+	/* Also what came before the one that failed. */
+	return also(got, tx_undo(tx, undo_additions, "put addresses and routes right", &a));
+}
+
 /* ---- CHECK -------------------------------------------------------------- */
 
 /* The differences live in the details as a JSON list until iface_check_done(). */
@@ -207,6 +309,35 @@ int iface_check_done(struct tx *tx)
 	tx->code = CPLUG_E_CHECK;
 	tx->err = -EINVAL;
 	return tx->err;
+}
+
+const char *iface_take_differences(struct tx *tx)
+{
+	size_t n = strlen(tx->details);
+	const char *list;
+
+	if (tx->err && tx->code != CPLUG_E_CHECK)
+		return NULL;
+	if (!tx->err && !n)
+		return NULL;
+	if (tx->details[0] == '[') {
+		list = mem_printf(&tx->mem, "%s%s", tx->details,
+				  tx->details[n - 1] == ']' ? "" : "]");
+	} else {
+		struct jw w;
+
+		jw_init(&w, &tx->mem, true);
+		jw_open(&w, NULL, '[');
+		jw_open(&w, NULL, '{');
+		jw_str(&w, "object", tx->msg);
+		jw_close(&w, '}');
+		jw_close(&w, ']');
+		list = jw_end(&w);
+	}
+	tx->err = 0;
+	tx->code = 0;
+	tx->msg[0] = tx->details[0] = '\0';
+	return list;
 }
 
 static int check_addresses(struct tx *tx, struct call *c, const struct link *l)

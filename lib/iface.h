@@ -29,6 +29,14 @@ int iface_configure(struct tx *tx, struct call *c, const struct link *l, const s
 /* Sets it up without addresses, after the same sysctls. */
 int iface_up(struct tx *tx, struct call *c, const struct link *l) CHECKED;
 
+/*
+ * Puts an interface right that is there: sysctls, MAC, MTU, up, addresses and routes that
+ * the result promises and that are missing; nothing else is touched.  Undo: as it was, but
+ * for the sysctls.
+ */
+int iface_ensure(struct tx *tx, struct call *c, struct link *l, const struct result *r,
+		 const struct iface_options *o) CHECKED;
+
 /* The gateway that a route without one goes through; no address = on-link. */
 struct ip iface_default_gateway(const struct result *r, int family);
 
@@ -37,6 +45,11 @@ struct ip iface_default_gateway(const struct result *r, int family);
 void iface_differs(struct tx *tx, const char *object, const char *want, const char *have);
 /* Fails with CPLUG_E_CHECK if any difference was noted; the details list them as JSON. */
 int iface_check_done(struct tx *tx) CHECKED;
+/*
+ * For who puts them right: the differences found so far (or what failed with CPLUG_E_CHECK)
+ * as a JSON list, and forgets them; NULL if there are none, or something else failed.
+ */
+const char *iface_take_differences(struct tx *tx);
 
 /*
  * Compares the container's interface with prevResult: it exists, is of kind, is up

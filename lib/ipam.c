@@ -144,8 +144,10 @@ static int verb(struct tx *tx, struct call *c, size_t at)
 	if (!ipam_wanted(c))
 		return 0;
 	TRY(find(tx, c));
+	/* Another's delegate has been asked for its CHECK already. */
 	if (!c->delegate)
-		return run(tx, c, c->delegate_path, c->command_name, &a);
+		return c->command == CNI_REPAIR ? 0
+						: run(tx, c, c->delegate_path, c->command_name, &a);
 	memcpy(&fn, (const char *)c->delegate + at, sizeof(fn));
 	return fn ? fn(tx, c) : 0;
 }
@@ -170,6 +172,11 @@ int ipam_del(struct tx *tx, struct call *c)
 int ipam_check(struct tx *tx, struct call *c)
 {
 	return verb(tx, c, offsetof(struct plugin, check));
+}
+
+int ipam_repair(struct tx *tx, struct call *c)
+{
+	return verb(tx, c, offsetof(struct plugin, repair));
 }
 
 int ipam_gc(struct tx *tx, struct call *c)

@@ -40,6 +40,7 @@ int ipam_validate(struct tx *tx, struct call *c) CHECKED;
  */
 int ipam_del(struct tx *tx, struct call *c) CHECKED;
 int ipam_check(struct tx *tx, struct call *c) CHECKED;
+int ipam_repair(struct tx *tx, struct call *c) CHECKED; /* in process only */
 int ipam_gc(struct tx *tx, struct call *c) CHECKED;
 int ipam_status(struct tx *tx, struct call *c) CHECKED;
 

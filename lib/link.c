@@ -356,7 +356,7 @@ static int bridge_add(struct tx *tx, struct rt *rt, const struct link_bridge *b)
 {
 	struct rt_msg m;
 	struct nlattr *info, *data;
-	struct mac mac = link_random_mac();
+	struct mac mac = b->mac.len ? b->mac : link_random_mac();
 	int r;
 
 	rt_new(&m, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(struct ifinfomsg));

@@ -74,6 +74,7 @@ struct link_bridge {
 	const char *name;
 	const char *alias; /* given to a bridge that we make; NULL = none */
 	int mtu;           /* of a bridge that we make, 0 = the kernel's default */
+	struct mac mac;    /* likewise, none = a random one */
 	bool vlan_filtering;
 	bool promisc;
 };
@@ -95,6 +96,18 @@ int link_set_no_dad(struct tx *tx, const struct link *l) CHECKED;
 
 /* Sets up.  No undo: for links that are ours, or meant to be up. */
 int link_set_up(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
+
+/* What a link that is there should be; 0, false and a MAC without bytes: no matter. */
+struct link_want {
+	int mtu, master; /* bytes; ifindex */
+	struct mac mac;
+	bool up;
+};
+
+/*
+ * Puts right what differs, in one request, or none; *l follows.  Undo: as it was.
+ */
+int link_ensure(struct tx *tx, struct rt *rt, struct link *l, const struct link_want *w) CHECKED;
 
 /*
  * Up, and the IPv4 device settings that IFLA_AF_SPEC can carry (arp_notify), in one

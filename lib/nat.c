@@ -109,6 +109,7 @@ struct owned_change nat_compose(struct tx *tx, const struct nat *n, struct nat_s
 		.group = group_of(tx, n->ports),
 		.link = n->link,
 		.arg = s,
+		.repair = n->repair,
 	};
 	const struct cidr to[] = { n->to4, n->to6 };
 

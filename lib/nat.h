@@ -31,6 +31,7 @@ struct nat {
 	const struct ports *ports; /* NULL = none */
 	struct cidr to4, to6;      /* the container's addresses, with prefix; none = no address */
 	const char *dev; /* the link through which the host reaches to4; NULL = look it up */
+	bool repair;     /* it was all there once: what is left of it is put in place anew */
 };
 
 /* Everything in one transaction, then forgets old flows of the ports. */

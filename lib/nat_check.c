@@ -7,20 +7,41 @@
 #include <linux/netfilter.h>
 
 #include "nat_impl.h"
+#include "route.h"
 #include "sysctl.h"
 
 typedef void differs_fn(struct tx *tx, const char *what, const char *want, const char *have);
 
-static int check_localnet(struct tx *tx, const struct owned_change *change, differs_fn *differs)
+static int check_localnet6(struct tx *tx, struct rt *host, const char *dev, differs_fn *differs)
+{
+	struct ip loopback;
+	struct link l;
+	int there;
+
+	ip_parse("::1", &loopback);
+	TRY(there = link_find(tx, host, dev, &l));
+	if (!there)
+		return 0;
+	TRY(there = route_local_find(tx, host, &l, loopback));
+	if (!there)
+		differs(tx, mem_printf(&tx->mem, "local route ::1 on %s", dev), "present", NULL);
+	return 0;
+}
+
+static int check_localnet(struct tx *tx, struct rt *host, const struct owned_change *change,
+			  differs_fn *differs)
 {
 	for (unsigned i = 0; i < change->n; i++) {
 		struct nat_localnet l;
 		struct sysctl s;
 		char have[16] = "";
 
-		if (!nat_localnet_of(change->elems[i].e.chain, &l) || l.family != AF_INET ||
-		    str_eq(l.dev, "none"))
+		if (!nat_localnet_of(change->elems[i].e.chain, &l) || str_eq(l.dev, "none"))
 			continue;
+		if (l.family == AF_INET6) {
+			TRY(check_localnet6(tx, host, l.dev, differs));
+			continue;
+		}
 		s = sysctl_conf(AF_INET, l.dev, "route_localnet", "1");
 		if (sysctl_read(tx, NULL, s.name, have, sizeof(have)) < 0 || !str_eq(have, "1"))
 			differs(tx, mem_printf(&tx->mem, "sysctl %s", s.name), "1", have);
@@ -41,5 +62,5 @@ int nat_check(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat 
 		return 0;
 	TRY(owned_check(tx, nl, &c, differs));
 	TRY(owned_check_skeleton(tx, nl, &c, differs));
-	return check_localnet(tx, &c, differs);
+	return check_localnet(tx, host, &c, differs);
 }

@@ -66,7 +66,8 @@ static int judge(struct tx *tx, const struct nat *n, const struct diag_listener 
 {
 	if (is_reserved_for_us(l))
 		return 0;
-	if (n->ports->on_conflict == OWNED_WARN) {
+	/* Whoever came to listen while the rules were gone: the port was ours before. */
+	if (n->ports->on_conflict == OWNED_WARN || n->repair) {
 		log_warn("host port %u/%s: %s will not be reachable from outside any more", l->port,
 			 ports_proto(l->proto), diag_str(tx, l));
 		return 0;

@@ -250,6 +250,18 @@ static int resolve(struct tx *tx, struct nfnl *nl, struct rt *host, struct plan 
 	return conflict(tx, e, comment);
 }
 
+/* Something is missing: the table, or what one more network needs. */
+static int build(struct tx *tx, struct nfnl *nl, struct plan *p)
+{
+	const struct owned_table *t = p->c->table;
+	int r = p->genid || !t->survey ? 0 : nft_genid(nl, &p->genid);
+
+	if (r < 0)
+		return tx_fail(tx, r, "host: read the ruleset's generation: %s", strerror(-r));
+	p->skeleton = true;
+	return t->survey ? t->survey(tx, nl, p->c->arg) : 0;
+}
+
 static int look_again(struct tx *tx, struct nfnl *nl, struct rt *host, struct plan *p)
 {
 	struct owned_change *c = p->c;
@@ -263,6 +275,8 @@ static int look_again(struct tx *tx, struct nfnl *nl, struct rt *host, struct pl
 		return tx_fail(tx, r, "host: look up elements of table %s: %s", c->table->name,
 			       strerror(-r));
 	p->skeleton = false;
+	if (c->repair)
+		TRY(build(tx, nl, p));
 	for (unsigned i = 0; i < c->n; i++) {
 		p->takeover[i] = false;
 		c->elems[i].skipped = false;
@@ -277,18 +291,6 @@ static int look_again(struct tx *tx, struct nfnl *nl, struct rt *host, struct pl
 	return r < 0 ? tx_fail(tx, r, "host: look up the index of table %s: %s", c->table->name,
 			       strerror(-r))
 		     : 0;
-}
-
-/* Something is missing: the table, or what one more network needs. */
-static int build(struct tx *tx, struct nfnl *nl, struct plan *p)
-{
-	const struct owned_table *t = p->c->table;
-	int r = p->genid || !t->survey ? 0 : nft_genid(nl, &p->genid);
-
-	if (r < 0)
-		return tx_fail(tx, r, "host: read the ruleset's generation: %s", strerror(-r));
-	p->skeleton = true;
-	return t->survey ? t->survey(tx, nl, p->c->arg) : 0;
 }
 
 /* Commits, whatever it takes. */
@@ -319,21 +321,25 @@ static int carry_out(struct tx *tx, struct nfnl *nl, struct rt *host, struct pla
 struct undo_owned {
 	struct nfnl *nl;
 	struct owned_change *c;
-	struct nft_elem *there;
-	bool *takeover;
+	struct plan *p;
 };
 
 static int undo_owned(struct tx *tx, void *arg)
 {
 	struct undo_owned *u = arg;
 	struct owned_change *c = u->c;
+	const struct plan *p = u->p;
 	struct nft *n = nft_new(tx, c->table->family, c->table->name);
 	int r = owned_del(tx, u->nl, c->table, c->owner, c->kind, NULL, NULL);
 
 	for (unsigned i = 0; i < c->n; i++)
-		if (u->takeover[i] && !owned_is_ours(&u->there[i], c->owner->comment))
-			owned_say_add(tx, n, c->table, c->group, c->elems[i].set, &u->there[i],
+		if (p->takeover[i] &&
+		    (c->repair || !owned_is_ours(&p->there[i], c->owner->comment)))
+			owned_say_add(tx, n, c->table, c->group, c->elems[i].set, &p->there[i],
 				      false);
+	for (unsigned i = 0; c->repair && i < p->n_index; i++)
+		if (p->index_there[i])
+			nft_add_elem(n, owned_index_set, &p->index[i], false);
 	if (nft_is_empty(n))
 		return r;
 	return also(r, nft_commit(tx, u->nl, n, 0, "give back elements"));
@@ -347,15 +353,18 @@ int owned_add(struct tx *tx, struct nfnl *nl, struct rt *host, struct owned_chan
 		.twin = mem_alloc(&tx->mem, c->n + 1),
 		.takeover = mem_alloc(&tx->mem, c->n + 1),
 	};
-	struct undo_owned u = { nl, mem_dup(&tx->mem, c, sizeof(*c)), p.there, p.takeover };
+	struct undo_owned u = { .nl = nl, .c = mem_dup(&tx->mem, c, sizeof(*c)) };
 
 	for (unsigned i = 0; i < c->n; i++)
 		c->elems[i].e.comment = c->owner->comment;
 	p.index = owned_pack(tx, c, &p.n_index);
 	p.index_there = mem_alloc(&tx->mem, p.n_index + 1);
+	if (c->repair)
+		TRY(look_again(tx, nl, host, &p));
 	TRY(carry_out(tx, nl, host, &p));
 	log_step("host: %u elements added to nftables table %s%s", c->n, c->table->name,
 		 p.skeleton ? ", which was built" : "");
+	u.p = mem_dup(&tx->mem, &p, sizeof(p));
 	return tx_undo(tx, undo_owned, "add nftables elements", &u);
 }
 

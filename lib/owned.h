@@ -89,7 +89,8 @@ struct owned_change {
 	int link; /* ifindex on the host that lives as long as the attachment, 0 = unknown */
 	struct owned_elem *elems;
 	unsigned n;
-	void *arg; /* for the skeleton */
+	void *arg;   /* for the skeleton */
+	bool repair; /* what is ours may be there, or half of it: all in place anew */
 };
 
 /*

@@ -31,6 +31,8 @@ struct plugin {
 	int (*add)(struct tx *tx, struct call *c, struct result *ret);
 	int (*del)(struct tx *tx, struct call *c);
 	int (*check)(struct tx *tx, struct call *c);
+	/* After a CHECK that found differences: ensures what ADD made, breaking nothing. */
+	int (*repair)(struct tx *tx, struct call *c);
 	int (*gc)(struct tx *tx, struct call *c);
 	int (*status)(struct tx *tx, struct call *c);
 };

@@ -40,6 +40,37 @@ int port_configure(struct tx *tx, struct rt *rt, const struct link *l, const str
 	return rt_call(tx, rt, &m, "configure bridge port %s", l->name);
 }
 
+struct undo_port {
+	struct rt *rt;
+	struct link *was;
+};
+
+static int undo_port(struct tx *tx, void *arg)
+{
+	struct undo_port *u = arg;
+	struct port p = {
+		.alias = u->was->alias,
+		.hairpin = u->was->hairpin,
+		.isolated = u->was->isolated,
+	};
+	struct link now;
+	int there;
+
+	TRY(there = link_find_index(tx, u->rt, u->was->index, &now));
+	return there && now.master ? port_configure(tx, u->rt, u->was, &p) : 0;
+}
+
+int port_ensure(struct tx *tx, struct rt *rt, const struct link *l, const struct port *p)
+{
+	struct undo_port u = { rt, mem_dup(&tx->mem, l, sizeof(*l)) };
+
+	if (p->hairpin == l->hairpin && p->isolated == l->isolated &&
+	    (!p->alias || str_eq(p->alias, l->alias)))
+		return 0;
+	TRY(port_configure(tx, rt, l, p));
+	return tx_undo(tx, undo_port, "put a bridge port right", &u);
+}
+
 /* ---- VLANs -------------------------------------------------------------- */
 
 static struct nlattr *vlan_request(struct rt_msg *m, int type, const struct link *l)

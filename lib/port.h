@@ -18,6 +18,12 @@ struct port {
 int port_configure(struct tx *tx, struct rt *rt, const struct link *l,
 		   const struct port *p) CHECKED;
 
+/*
+ * The same for a port that is there: only if alias or options differ.  Undo: as they were.
+ * Up is link_ensure()'s.
+ */
+int port_ensure(struct tx *tx, struct rt *rt, const struct link *l, const struct port *p) CHECKED;
+
 /* VLAN ids as ranges, first <= last, sorted. */
 struct vlan_range {
 	uint16_t first, last;

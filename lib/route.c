@@ -32,10 +32,10 @@ static uint32_t table_of(const struct result_route *route)
 	return route->table > 0 ? (uint32_t)route->table : RT_TABLE_MAIN;
 }
 
-int route_add(struct tx *tx, struct rt *rt, const struct link *l, const struct result_route *route)
+static void compose(struct rt_msg *m, int type, int flags, const struct link *l,
+		    const struct result_route *route)
 {
-	struct rt_msg m;
-	struct rtmsg *h = rt_new(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND, sizeof(*h));
+	struct rtmsg *h = rt_new(m, type, flags, sizeof(*h));
 	uint32_t table = table_of(route);
 
 	h->rtm_family = (uint8_t)route->dst.ip.family;
@@ -45,19 +45,39 @@ int route_add(struct tx *tx, struct rt *rt, const struct link *l, const struct r
 	h->rtm_scope = route->scope >= 0 ? (uint8_t)route->scope : RT_SCOPE_UNIVERSE;
 	h->rtm_type = RTN_UNICAST;
 	if (route->dst.len)
-		rt_put_ip(&m, RTA_DST, cidr_network(route->dst));
+		rt_put_ip(m, RTA_DST, cidr_network(route->dst));
 	if (ip_set(route->gw) && !ip_is_any(route->gw))
-		rt_put_ip(&m, RTA_GATEWAY, route->gw);
-	rt_put_u32(&m, RTA_OIF, (uint32_t)l->index);
+		rt_put_ip(m, RTA_GATEWAY, route->gw);
+	rt_put_u32(m, RTA_OIF, (uint32_t)l->index);
 	if (table >= FIRST_BIG_TABLE)
-		rt_put_u32(&m, RTA_TABLE, table);
+		rt_put_u32(m, RTA_TABLE, table);
 	if (route->priority > 0)
-		rt_put_u32(&m, RTA_PRIORITY, (uint32_t)route->priority);
-	put_metrics(&m, route);
+		rt_put_u32(m, RTA_PRIORITY, (uint32_t)route->priority);
+	put_metrics(m, route);
+}
+
+int route_add(struct tx *tx, struct rt *rt, const struct link *l, const struct result_route *route)
+{
+	struct rt_msg m;
+
+	compose(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND, l, route);
 	if (ip_set(route->gw))
 		return rt_call(tx, rt, &m, "add route %s via %s on %s", CIDR_S(route->dst),
 			       IP_S(route->gw), l->name);
 	return rt_call(tx, rt, &m, "add route %s on %s", CIDR_S(route->dst), l->name);
+}
+
+int route_del(struct tx *tx, struct rt *rt, const struct link *l, const struct result_route *route)
+{
+	struct rt_msg m;
+	int r;
+
+	compose(&m, RTM_DELROUTE, 0, l, route);
+	r = rt_try(rt, &m);
+	if (r == -ESRCH || r == -ENODEV || r == -ENOENT)
+		return 0;
+	return r < 0 ? rt_refused(tx, rt, r, "delete route %s on %s", CIDR_S(route->dst), l->name)
+		     : 0;
 }
 
 int route_local(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip, bool on)
@@ -168,6 +188,7 @@ static void each_way(const struct nlmsghdr *h,
 struct search {
 	const struct result_route *want;
 	int oif;
+	uint8_t type; /* RTN_* */
 	bool found;
 };
 
@@ -175,7 +196,7 @@ static bool same_route(const struct search *s, const struct seen_route *have)
 {
 	const struct result_route *want = s->want;
 
-	if (have->type != RTN_UNICAST || have->table != table_of(want) ||
+	if (have->type != s->type || have->table != table_of(want) ||
 	    !cidr_eq(have->dst, cidr_masked(want->dst)) || (s->oif && (int)have->oif != s->oif))
 		return false;
 	if (ip_set(want->gw) && !ip_is_any(want->gw) && !ip_eq(want->gw, have->gw))
@@ -199,9 +220,9 @@ static int match_route(const struct nlmsghdr *h, void *arg)
 	return 0;
 }
 
-int route_find(struct tx *tx, struct rt *rt, const struct link *l, const struct result_route *route)
+static int search(struct tx *tx, struct rt *rt, struct search *s)
 {
-	struct search s = { .want = route, .oif = l ? l->index : 0 };
+	const struct result_route *route = s->want;
 	uint32_t table = table_of(route);
 	struct rt_msg m;
 	struct rtmsg *h = rt_new(&m, RTM_GETROUTE, NLM_F_DUMP, sizeof(*h));
@@ -211,14 +232,31 @@ int route_find(struct tx *tx, struct rt *rt, const struct link *l, const struct 
 	h->rtm_table = table < FIRST_BIG_TABLE ? (uint8_t)table : RT_TABLE_UNSPEC;
 	if (table >= FIRST_BIG_TABLE)
 		rt_put_u32(&m, RTA_TABLE, table);
-	if (l)
-		rt_put_u32(&m, RTA_OIF, (uint32_t)l->index);
-	r = rt_ask(rt, &m, match_route, &s);
+	if (s->oif)
+		rt_put_u32(&m, RTA_OIF, (uint32_t)s->oif);
+	r = rt_ask(rt, &m, match_route, s);
 	if (r == -ENOENT) /* no such table */
 		return 0;
 	if (r < 0)
 		return rt_refused(tx, rt, r, "list routes");
-	return s.found;
+	return s->found;
+}
+
+int route_find(struct tx *tx, struct rt *rt, const struct link *l, const struct result_route *route)
+{
+	struct search s = { .want = route, .oif = l ? l->index : 0, .type = RTN_UNICAST };
+
+	return search(tx, rt, &s);
+}
+
+int route_local_find(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip)
+{
+	struct result_route route = {
+		.dst = { ip, ip_bits(ip) }, .has_dst = true, .table = RT_TABLE_LOCAL, .scope = -1
+	};
+	struct search s = { .want = &route, .oif = l->index, .type = RTN_LOCAL };
+
+	return search(tx, rt, &s);
 }
 
 static int keep_route(const struct nlmsghdr *h, void *arg)

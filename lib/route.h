@@ -17,6 +17,10 @@
 int route_add(struct tx *tx, struct rt *rt, const struct link *l,
 	      const struct result_route *route) CHECKED;
 
+/* Takes it away again; gone is success. */
+int route_del(struct tx *tx, struct rt *rt, const struct link *l,
+	      const struct result_route *route) CHECKED;
+
 /*
  * Is a route of a result there, on this link or (link NULL) any?  1, 0, or a recorded
  * failure.  A default route without gw is matched by any default route.
@@ -34,6 +38,9 @@ int route_to(struct tx *tx, struct rt *rt, struct ip ip, int *ret_index) CHECKED
  * (metric 1024, table local).
  */
 int route_local(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip, bool on) CHECKED;
+
+/* Is the local route there?  1, 0, or a recorded failure. */
+int route_local_find(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip) CHECKED;
 
 /* The least MTU of the links of this namespace's default routes; 0 = there are none. */
 int route_default_mtu(struct tx *tx, struct rt *rt, int *ret_mtu) CHECKED;

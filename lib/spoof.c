@@ -144,6 +144,7 @@ static struct owned_change compose(struct tx *tx, const struct spoof *s)
 		.kind = KIND,
 		.group = "",
 		.link = s->port->index,
+		.repair = s->repair,
 	};
 
 	append(tx, &c, s->strict ? STRICT : GUARDED, s);

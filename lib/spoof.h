@@ -17,6 +17,7 @@ struct spoof {
 	bool strict;
 	const struct cidr *ips; /* of the container, for strict */
 	unsigned n_ips;
+	bool repair; /* as in struct nat */
 };
 
 int spoof_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct spoof *s) CHECKED;

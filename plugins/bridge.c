@@ -22,11 +22,12 @@ enum { FORWARDING_TIMEOUT_MS = 5000 };
 
 /* ---- links -------------------------------------------------------------- */
 
-static int bridge_ensure(struct tx *tx, struct call *c, struct bridge_work *w)
+int bridge_link_ensure(struct tx *tx, struct call *c, struct bridge_work *w)
 {
 	struct link_bridge b = {
 		.name = w->cf.bridge,
 		.alias = bridge_alias(tx, c, NULL, NULL),
+		.mac = w->br_mac,
 		.vlan_filtering = w->cf.vlan_filtering,
 		.promisc = w->cf.promisc,
 	};
@@ -39,14 +40,14 @@ static int bridge_ensure(struct tx *tx, struct call *c, struct bridge_work *w)
 	return sysctl_ensure(tx, NULL, &quiet, 1, NULL);
 }
 
-static int veth_add(struct tx *tx, struct call *c, struct bridge_work *w)
+int bridge_veth_add(struct tx *tx, struct call *c, struct bridge_work *w)
 {
 	struct link_veth v = {
 		.host_name = bridge_host_name(w),
 		.cont_name = c->ifname,
 		.peer_ns = &c->cont_ns,
 		.mtu = w->cf.mtu,
-		.host_mac = link_random_mac(),
+		.host_mac = w->host_mac.len ? w->host_mac : link_random_mac(),
 		.cont_mac = w->cf.mac.len ? w->cf.mac : link_random_mac(),
 		.master = w->br.index,
 	};
@@ -62,7 +63,7 @@ static int veth_add(struct tx *tx, struct call *c, struct bridge_work *w)
 }
 
 /* Everything the bridge end needs before it comes up, and up. */
-static int port_attach(struct tx *tx, struct call *c, struct bridge_work *w)
+int bridge_port_attach(struct tx *tx, struct call *c, struct bridge_work *w)
 {
 	struct port p = {
 		.alias = bridge_alias(tx, c, c->id, c->ifname),
@@ -82,7 +83,7 @@ static int port_attach(struct tx *tx, struct call *c, struct bridge_work *w)
 }
 
 /* The bridge's own leg in a VLAN, BRIDGE.VLAN, shared by the VLAN's containers. */
-static int vlan_gateway_ensure(struct tx *tx, struct call *c, struct bridge_work *w)
+int bridge_vlan_gateway_ensure(struct tx *tx, struct call *c, struct bridge_work *w)
 {
 	const char *name = mem_printf(&tx->mem, "%s.%u", w->cf.bridge, w->cf.vlan);
 	struct name_owner port = name_owner("", "vlan-gateway", name);
@@ -137,7 +138,7 @@ static void list_interfaces(struct tx *tx, const struct call *c, const struct br
 }
 
 /* The host's side of the subnet: gateway addresses, and forwarding where they route. */
-static int gateways_ensure(struct tx *tx, struct call *c, struct bridge_work *w,
+int bridge_gateways_ensure(struct tx *tx, struct call *c, struct bridge_work *w,
 			   const struct result *res)
 {
 	const struct link *to = w->cf.vlan ? &w->vlan_gw : &w->br;
@@ -164,10 +165,10 @@ static int layer3(struct tx *tx, struct call *c, struct bridge_work *w, struct r
 	if (!result_dns_empty(&w->cf.dns))
 		res->dns = w->cf.dns;
 	if (w->cf.is_gateway && w->cf.vlan)
-		TRY(vlan_gateway_ensure(tx, c, w));
+		TRY(bridge_vlan_gateway_ensure(tx, c, w));
 	list_interfaces(tx, c, w, res);
 	bridge_note_addresses(tx, w, res);
-	TRY(gateways_ensure(tx, c, w, res));
+	TRY(bridge_gateways_ensure(tx, c, w, res));
 	TRY(bridge_spoof_step(tx, c, w));
 	TRY(iface_configure(tx, c, &w->eth, res, &o));
 	TRY(bridge_nat_step(tx, c, w, res));
@@ -189,9 +190,9 @@ static int add(struct tx *tx, struct call *c, struct result *res)
 	TRY(bridge_read_conf(tx, c, &w->cf));
 	TRY(ipam_validate(tx, c));
 	bridge_own(tx, c, w);
-	TRY(bridge_ensure(tx, c, w));
-	TRY(veth_add(tx, c, w));
-	TRY(port_attach(tx, c, w));
+	TRY(bridge_link_ensure(tx, c, w));
+	TRY(bridge_veth_add(tx, c, w));
+	TRY(bridge_port_attach(tx, c, w));
 	TRY(w->cf.l3 ? layer3(tx, c, w, res) : layer2(tx, c, w, res));
 	if (w->cf.no_interface)
 		return 0;
@@ -295,6 +296,7 @@ const struct plugin bridge_plugin = {
 	.add = add,
 	.del = del,
 	.check = bridge_check,
+	.repair = bridge_repair,
 	.gc = bridge_gc,
 	.status = bridge_status,
 };

@@ -64,6 +64,12 @@ void bridge_note_addresses(struct tx *tx, struct bridge_work *w, const struct re
 		w->addrs[w->n_addrs++] = res->ips[i].addr;
 }
 
+/* ADD does it anyway, a repair where the check just made found a difference. */
+static bool is_to_add(struct tx *tx, const struct call *c)
+{
+	return c->command == CNI_ADD || (c->command == CNI_REPAIR && iface_take_differences(tx));
+}
+
 int bridge_spoof_step(struct tx *tx, struct call *c, struct bridge_work *w)
 {
 	struct spoof s = {
@@ -73,14 +79,16 @@ int bridge_spoof_step(struct tx *tx, struct call *c, struct bridge_work *w)
 		.strict = w->cf.spoof == SPOOF_STRICT,
 		.ips = w->addrs,
 		.n_ips = w->n_addrs,
+		.repair = c->command == CNI_REPAIR,
 	};
 	struct nfnl *nl;
 
 	if (w->cf.spoof == SPOOF_OFF)
 		return 0;
 	TRY(call_nf(tx, c, &nl));
-	return c->command == CNI_CHECK ? spoof_check(tx, nl, &s, iface_differs)
-				       : spoof_add(tx, nl, &c->host, &s);
+	if (c->command != CNI_ADD)
+		TRY(spoof_check(tx, nl, &s, iface_differs));
+	return is_to_add(tx, c) ? spoof_add(tx, nl, &c->host, &s) : 0;
 }
 
 /* What the attachment has in table inet cplug. */
@@ -120,9 +128,11 @@ int bridge_nat_step(struct tx *tx, struct call *c, struct bridge_work *w, const 
 	*n = nat_of(tx, w, res);
 	if (!n->n_masq && !n->ports)
 		return 0;
+	n->repair = c->command == CNI_REPAIR;
 	TRY(call_nf(tx, c, &nl));
-	return c->command == CNI_CHECK ? nat_check(tx, nl, &c->host, n, iface_differs)
-				       : nat_add(tx, nl, &c->host, n);
+	if (c->command != CNI_ADD)
+		TRY(nat_check(tx, nl, &c->host, n, iface_differs));
+	return is_to_add(tx, c) ? nat_add(tx, nl, &c->host, n) : 0;
 }
 
 int bridge_resolv_step(struct tx *tx, struct call *c, const struct bridge_work *w,
@@ -133,9 +143,9 @@ int bridge_resolv_step(struct tx *tx, struct call *c, const struct bridge_work *
 
 	if (!path || result_dns_empty(&res->dns))
 		return 0;
-	if (c->command != CNI_CHECK)
-		return resolv_write(tx, path, owner, &res->dns, *w->cf.resolv_conf == '/');
-	if (!resolv_matches(tx, path, owner, &res->dns))
+	if (c->command != CNI_ADD && !resolv_matches(tx, path, owner, &res->dns))
 		iface_differs(tx, path, "the DNS of the result", "another content");
-	return 0;
+	return is_to_add(tx, c)
+		       ? resolv_write(tx, path, owner, &res->dns, *w->cf.resolv_conf == '/')
+		       : 0;
 }

@@ -14,6 +14,7 @@ struct bridge_work {
 	struct bridge_conf cf;
 	struct owner owner;
 	struct link br, host, eth, vlan_gw;
+	struct mac br_mac, host_mac; /* wanted, of what is made anew; none: a random one */
 	struct cidr *addrs;
 	unsigned n_addrs;
 };
@@ -35,7 +36,15 @@ int bridge_excuse_options(struct tx *tx, const struct call *c) CHECKED;
 struct port_vlans bridge_vlans(const struct bridge_work *w);
 void bridge_note_addresses(struct tx *tx, struct bridge_work *w, const struct result *res);
 
-/* Steps that ADD does and CHECK compares, from one description. */
+/* Steps of ADD that a repair takes, too. */
+int bridge_link_ensure(struct tx *tx, struct call *c, struct bridge_work *w) CHECKED;
+int bridge_veth_add(struct tx *tx, struct call *c, struct bridge_work *w) CHECKED;
+int bridge_port_attach(struct tx *tx, struct call *c, struct bridge_work *w) CHECKED;
+int bridge_gateways_ensure(struct tx *tx, struct call *c, struct bridge_work *w,
+			   const struct result *res) CHECKED;
+int bridge_vlan_gateway_ensure(struct tx *tx, struct call *c, struct bridge_work *w) CHECKED;
+
+/* Steps that ADD does, CHECK compares and a repair puts right, from one description. */
 int bridge_spoof_step(struct tx *tx, struct call *c, struct bridge_work *w) CHECKED;
 int bridge_nat_step(struct tx *tx, struct call *c, struct bridge_work *w,
 		    const struct result *res) CHECKED;
@@ -44,6 +53,7 @@ int bridge_resolv_step(struct tx *tx, struct call *c, const struct bridge_work *
 
 /* The verbs that have files of their own. */
 int bridge_check(struct tx *tx, struct call *c) CHECKED;
+int bridge_repair(struct tx *tx, struct call *c) CHECKED;
 int bridge_gc(struct tx *tx, struct call *c) CHECKED;
 int bridge_status(struct tx *tx, struct call *c) CHECKED;
 

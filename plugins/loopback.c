@@ -65,10 +65,20 @@ static int check(struct tx *tx, struct call *c)
 	return iface_check_done(tx);
 }
 
+static int repair(struct tx *tx, struct call *c)
+{
+	struct link_want want = { .up = true };
+	struct link lo;
+
+	TRY(find_lo(tx, c, &lo));
+	return link_ensure(tx, &c->cont, &lo, &want);
+}
+
 const struct plugin loopback_plugin = {
 	.name = "loopback",
 	.about = "sets the container's lo up",
 	.flags = CNI_USES_CONT | CNI_PASSES_PREV,
 	.add = add,
 	.check = check,
+	.repair = repair,
 };

@@ -83,6 +83,19 @@ static int check(struct tx *tx, struct call *c)
 	return iface_check_done(tx);
 }
 
+static int repair(struct tx *tx, struct call *c)
+{
+	struct owner *o = mem_alloc(&tx->mem, sizeof(*o));
+	struct ports p;
+	struct nfnl *nl;
+	struct nat n;
+
+	TRY(read_nat(tx, c, o, &p, &n));
+	n.repair = true;
+	TRY(call_nf(tx, c, &nl));
+	return nat_add(tx, nl, &c->host, &n);
+}
+
 static int del(struct tx *tx, struct call *c)
 {
 	struct owner o = owner_of(tx, c->network, c->id, c->ifname);
@@ -118,6 +131,7 @@ const struct plugin portmap_plugin = {
 	.add = add,
 	.del = del,
 	.check = check,
+	.repair = repair,
 	.gc = gc,
 	.status = status,
 };

@@ -1,0 +1,387 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# cnitool restore, and check --repair: what somebody took away comes back, and nothing else changes
+load lib
+
+# The bridge does everything it can; or the ports are portmap's.
+PLAIN='{"type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,"hairpinMode":true,
+	"macspoofchk":"strict","dns":{"nameservers":["10.1.0.1"]},
+	"capabilities":{"portMappings":true,"ips":true},
+	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00:1::/64"}]],
+		"routes":[{"dst":"198.51.100.0/24","priority":7}]}}'
+ONE='{"cniVersion":"1.1.0","name":"net1","plugins":['$PLAIN']}'
+CHAIN='{"cniVersion":"1.0.0","name":"net1","plugins":[{"type":"loopback"},
+	{"type":"bridge","bridge":"br1","isGateway":true,"ipMasq":true,"hairpinMode":true,
+		"ipam":{"type":"host-local","subnet":"10.1.0.0/24","routes":[{"dst":"0.0.0.0/0"}]}},
+	{"type":"portmap","capabilities":{"portMappings":true}}]}'
+
+prepare() {
+	export NETCONFPATH=$BATS_TEST_TMPDIR/net.d CNI_PATH=$CPLUG_BIN
+	mkdir -p "$NETCONFPATH"
+}
+
+net() {
+	printf '%s' "$1" >"$NETCONFPATH/${2:-10-net}.conflist"
+}
+
+# tool ARGUMENT... - cnitool; sets status, output, errors
+tool() {
+	status=0
+	"$CPLUG_BIN/cnitool" "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" || status=$?
+	output=$(cat "$BATS_TEST_TMPDIR/out")
+	errors=$(cat "$BATS_TEST_TMPDIR/err")
+	printf 'cnitool %s -> %d\n%s\n%s\n' "$*" "$status" "$output" "$errors"
+	((status != 99)) || fail "a sanitizer spoke"
+}
+
+# plug NETNS [OPTION...] - a container of net1
+plug() {
+	new_netns "$1"
+	tool add --quiet net1 "$@"
+	ok
+}
+
+# things - a snapshot without the order of tables, and without the anycast routes that the
+# kernel makes for a router's addresses only if it is one already
+things() {
+	snapshot | grep -v ' route anycast ' | sort
+}
+
+remember() {
+	things >"$BATS_TEST_TMPDIR/before.snapshot"
+}
+
+assert_same_snapshot() {
+	things >"$BATS_TEST_TMPDIR/now.snapshot"
+	diff -U0 "$BATS_TEST_TMPDIR/before.snapshot" "$BATS_TEST_TMPDIR/now.snapshot" ||
+		fail "something is left, or missing"
+}
+
+changed() {
+	things >"$BATS_TEST_TMPDIR/now.snapshot"
+	! cmp -s "$BATS_TEST_TMPDIR/before.snapshot" "$BATS_TEST_TMPDIR/now.snapshot" ||
+		fail "nothing was broken: $1"
+}
+
+# host_veth - the only one
+host_veth() {
+	ip -j link show type veth | jq -r '[.[].ifname | select(startswith("veth"))][0]'
+}
+
+# mends COMMAND... - check notices, check --repair puts it right, and all is as before
+mends() {
+	remember
+	"$@"
+	changed "$*"
+	tool check net1 c1
+	is "$status" 1
+	tool check --repair net1 c1
+	ok
+	contains "$output" '^restored eth0 of .* on network net1: '
+	assert_same_snapshot
+	tool check --repair net1 c1
+	ok
+	is "$output" ''
+}
+
+empty() { # FAMILY SET... - removes all elements
+	local family=$1 set
+
+	shift
+	for set; do
+		nft flush map "$family" cplug "$set" 2>/dev/null || nft flush set "$family" cplug "$set"
+	done
+}
+
+@test "repair: nftables: the ruleset, a table, a chain's rules, a map's elements" {
+	net "$ONE"
+	plug c1 -p 8080:80
+	mends nft flush ruleset
+	mends nft delete table inet cplug
+	mends nft delete table bridge cplug
+	mends nft flush chain inet cplug ports
+	mends nft flush chain inet cplug masq-net1-10.1.0.0/24
+	mends nft flush chain bridge cplug strict
+	mends empty inet masq4
+	mends empty inet "$(nft -j list table inet cplug | jq -r '[.nftables[].set.name | values | select(test("^masq4-"))][0]')"
+	mends empty inet ports6
+	mends empty inet published4
+	mends empty bridge macs
+}
+
+@test "repair: addresses, routes, and the link's own settings, in the container" {
+	net "$ONE"
+	plug c1 -p 8080:80
+	mends in_ns c1 ip address del 10.1.0.2/24 dev eth0
+	mends in_ns c1 ip -6 address del fd00:1::2/64 dev eth0
+	mends in_ns c1 ip route del default
+	mends in_ns c1 ip -6 route del default
+	mends in_ns c1 ip route del 198.51.100.0/24
+	mends in_ns c1 ip link set eth0 mtu 1400
+	mends in_ns c1 ip link set eth0 address 02:00:00:00:00:99
+	mends in_ns c1 ip link set eth0 down
+}
+
+@test "repair: the bridge port, the bridge, its address" {
+	net "$ONE"
+	plug c1 -p 8080:80
+	mends ip link set "$(host_veth)" nomaster
+	mends ip link set "$(host_veth)" down
+	mends ip link set "$(host_veth)" type bridge_slave hairpin off
+	mends ip address del 10.1.0.1/24 dev br1
+	mends ip link set br1 down
+	mends ip link set br1 address 02:00:00:00:00:99
+	mends sysctl_set net/ipv4/conf/br1/route_localnet 0
+}
+
+@test "repair: the lease, resolv.conf" {
+	net "$ONE"
+	plug c1
+	mends rm /var/lib/cni/networks/net1/10.1.0.2
+	mends rm /etc/netns/c1/resolv.conf
+}
+
+@test "repair: the veth pair is made again, with its name and MACs, and answers as before" {
+	net "$ONE"
+	world
+	plug c1 -p 8080:80
+	tcp_answer c1 80 web
+	mends ip link del "$(host_veth)"
+	ask world tcp 203.0.113.1 8080
+	mends ip link del br1
+	ask world tcp 203.0.113.1 8080
+}
+
+@test "repair: a connection that stands is not broken" {
+	net "$ONE"
+	world
+	plug c1 -p 8080:80
+	serve c1 tcp 80 "cat"
+	coproc CLIENT { in_ns world socat - TCP:203.0.113.1:8080 2>/dev/null; }
+	echo one >&"${CLIENT[1]}"
+	read -r -t 10 line <&"${CLIENT[0]}"
+	is "$line" one
+	nft flush ruleset
+	in_ns c1 ip route del default
+	tool check --repair net1 c1
+	ok
+	echo two >&"${CLIENT[1]}"
+	read -r -t 10 line <&"${CLIENT[0]}"
+	is "$line" two
+}
+
+@test "repair: an address that went to somebody else is not taken away" {
+	net "$ONE"
+	plug c1
+	printf 'other\r\neth0' >/var/lib/cni/networks/net1/10.1.0.2
+	in_ns c1 ip address del 10.1.0.2/24 dev eth0
+	remember
+	tool check --repair net1 c1
+	is "$status" 1
+	contains "$errors" '10\.1\.0\.2 is leased to container other'
+	assert_same_snapshot
+}
+
+@test "repair: a failure at any step leaves all as it was before" {
+	local n
+
+	net "$ONE"
+	plug c1 -p 8080:80
+	empty inet ports4 ports6
+	empty bridge guarded macs
+	in_ns c1 ip -6 address del fd00:1::2/64 dev eth0
+	in_ns c1 ip address del 10.1.0.2/24 dev eth0
+	in_ns c1 ip link set eth0 mtu 1400 address 02:00:00:00:00:99
+	ip link set "$(host_veth)" type bridge_slave hairpin off
+	rm /var/lib/cni/networks/net1/10.1.0.2 /etc/netns/c1/resolv.conf
+	remember
+	for ((n = 1; n < 40; n++)); do
+		CNI_TEST_FAIL_AT=$n tool check --repair net1 c1
+		((status)) || break
+		assert_same_snapshot
+	done
+	((n > 7 && n < 40))
+}
+
+@test "restore: fifty published ports answer again after nft flush ruleset, in a chain with portmap" {
+	local i
+
+	net "$CHAIN"
+	world
+	for ((i = 1; i <= 50; i++)); do
+		plug "c$i" -p "$((8000 + i)):80"
+		serve "c$i" tcp 80 "read -r q; echo $i"
+	done
+	remember
+	nft flush ruleset
+	ask_in_vain world tcp 203.0.113.1 8001
+	tool restore --dry-run
+	ok
+	contains "$output" '^would restore eth0 of .* on network net1: '
+	ask_in_vain world tcp 203.0.113.1 8001
+	tool restore
+	ok
+	for ((i = 1; i <= 50; i++)); do
+		is "$(ask world tcp 203.0.113.1 $((8000 + i)))" "$i"
+	done
+	assert_same_snapshot
+	tool restore --json
+	has '.restored == [] and .failed == [] and (.whole | length == 50)'
+	assert_same_snapshot
+}
+
+@test "restore: what is whole is not touched: no change to the ruleset, no netlink event" {
+	local generation
+
+	net "$ONE"
+	plug c1 -p 8080:80
+	generation=$(nft list ruleset | sha512sum)
+	ip monitor link address route >"$BATS_TEST_TMPDIR/events" 2>&1 3>&- &
+	wait_for "ip monitor" test -d "/proc/$!"
+	nft monitor >"$BATS_TEST_TMPDIR/rules" 2>&1 3>&- &
+	tool restore
+	ok
+	is "$output" ''
+	is "$(nft list ruleset | sha512sum)" "$generation"
+	is "$(cat "$BATS_TEST_TMPDIR/events")" ''
+	is "$(cat "$BATS_TEST_TMPDIR/rules")" ''
+}
+
+@test "restore: of the networks that are named; an unknown one is an error" {
+	net "$ONE"
+	plug c1
+	tool restore net2
+	is "$status" 1
+	contains "$errors" 'net2'
+	net "${ONE//net1/net2}" 20-net2
+	nft flush ruleset
+	tool restore net2
+	ok
+	is "$output" ''
+	tool restore net2 net1
+	ok
+	contains "$output" 'net1'
+}
+
+@test "restore: caches of other programs: containerd's place, podman's, without netns, of a single plugin" {
+	net "$ONE"
+	plug c1
+	plug c2
+	mkdir -p /run/containers/cni/results /var/lib/cni/cache/results
+	mv /var/lib/cni/results/net1-*-eth0 "$BATS_TEST_TMPDIR"
+	set -- "$BATS_TEST_TMPDIR"/net1-*-eth0
+	jq -c 'del(.netns)' "$1" >/run/containers/cni/results/one
+	jq -c --arg plugin "$(jq -c '.name = "net1" | .cniVersion = "1.0.0"' <<<"$PLAIN" | base64 -w0)" \
+		'.config = $plugin' "$2" >/var/lib/cni/cache/results/two
+	rm "$NETCONFPATH"/*
+	remember
+	nft flush ruleset
+	tool restore --json
+	has '(.restored | length == 2) and .failed == []'
+	assert_same_snapshot
+}
+
+@test "restore: files that are no cache: one warning each, and on" {
+	net "$ONE"
+	plug c1
+	cd /var/lib/cni/results
+	: >empty
+	head -c 100 net1-*-eth0 >truncated
+	echo '{"cniVersion":"1.0.0","ips":[]}' >foreign
+	head -c 100 /dev/urandom >noise
+	nft flush ruleset
+	tool restore
+	ok
+	contains "$output" net1
+	is "$(grep -c 'left out' <<<"$errors")" 4
+	contains "$errors" 'empty'
+}
+
+@test "restore: containers that are gone, and adds that never ended, are passed over" {
+	net "$ONE"
+	plug c1
+	plug c2
+	plug c3
+	for file in /var/lib/cni/results/*; do
+		[[ $(jq -r .netns "$file") != */c3 ]] || jq -c 'del(.result)' "$file" >"$BATS_TEST_TMPDIR/x"
+		[[ $(jq -r .netns "$file") != */c3 ]] || cp "$BATS_TEST_TMPDIR/x" "$file"
+	done
+	del_netns c2
+	nft flush ruleset
+	tool restore --json
+	has '(.restored | length == 1) and .failed == []'
+}
+
+@test "restore: one that cannot be restored does not stop the others, and is told" {
+	net "$ONE"
+	plug c1
+	plug c2
+	printf 'other\r\neth0' >/var/lib/cni/networks/net1/10.1.0.2
+	nft flush ruleset
+	tool restore
+	is "$status" 1
+	contains "$errors" '1 of 2 attachments could not be restored'
+	contains "$errors" '10\.1\.0\.2 is leased to container other'
+	contains "$output" restored
+	tool restore --json
+	is "$status" 1
+	has '(.failed | length == 1) and (.failed[0].msg | test("leased"))'
+}
+
+@test "restore: a namespace that was made anew under the old name is not plugged" {
+	net "$ONE"
+	plug c1
+	del_netns c1
+	new_netns c1
+	tool restore
+	is "$status" 1
+	contains "$errors" 'another network namespace'
+	no_link c1 eth0
+}
+
+@test "repair: other programs' plugins are asked, and not told to repair" {
+	mkdir "$BATS_TEST_TMPDIR/plugins"
+	cat >"$BATS_TEST_TMPDIR/plugins/other" <<-'PLUGIN'
+		#!/usr/bin/env bash
+		request=$(cat)
+		[[ $CNI_COMMAND != ADD ]] || jq -c .prevResult <<<"$request"
+		[[ $CNI_COMMAND != CHECK || ! -e /run/broken ]] || {
+			echo '{"cniVersion":"1.0.0","code":117,"msg":"other is broken"}'
+			exit 1
+		}
+	PLUGIN
+	chmod +x "$BATS_TEST_TMPDIR/plugins/other"
+	export CNI_PATH=$CPLUG_BIN:$BATS_TEST_TMPDIR/plugins
+	net "$(jq -c '.plugins += [{"type":"other"}]' <<<"$ONE")"
+	plug c1
+	nft flush ruleset
+	touch /run/broken
+	tool check --repair net1 c1
+	is "$status" 1
+	contains "$errors" 'type="other".*other is broken'
+	rm /run/broken
+	tool check net1 c1
+	ok
+}
+
+@test "check: of what was never added: plain words" {
+	net "$ONE"
+	new_netns c1
+	tool check net1 c1
+	is "$status" 1
+	contains "$errors" 'eth0 of /run/netns/c1 on network "net1" was never added'
+	tool check --repair net1 c1
+	is "$status" 1
+	contains "$errors" 'was never added'
+}
+
+@test "a plain CHECK repairs nothing, and says nothing on success" {
+	local conf
+
+	conf=$(jq -c '.plugins[0] + {name, cniVersion}' <<<"$ONE")
+	new_netns c1
+	add bridge "$conf"
+	cni CHECK bridge "$(chained "$conf")"
+	ok
+	is "$output" ''
+}
