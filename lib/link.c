@@ -250,11 +250,16 @@ static int who_is_there(struct tx *tx, struct rt *host, struct rt *cont, const s
 			"or set CNI_IFNAME to another name)",
 			v->cont_name, *l.kind ? ", kind " : "", l.kind);
 	TRY(there = link_find(tx, host, v->host_name, &l));
-	return tx_fail_as(
-		tx, CPLUG_E_TAKEN, -EEXIST, "host: add interface %s: the name is in use%s%s (%s)",
-		v->host_name, there && *l.alias ? " by " : "", there ? l.alias : "",
-		there && *l.alias ? "DEL that attachment first"
-				  : "remove that interface, or choose another hostIfName");
+	if (there && str_starts(l.alias, "cplug "))
+		return tx_fail_as(tx, CPLUG_E_TAKEN, -EEXIST,
+				  "host: add interface %s: the name is in use by %s (DEL that "
+				  "attachment first)",
+				  v->host_name, l.alias);
+	return tx_fail_as(tx, CPLUG_E_TAKEN, -EEXIST,
+			  "host: add interface %s: the name is in use%s%s%s%s (remove that "
+			  "interface, or choose another hostIfName)",
+			  v->host_name, there && *l.kind ? ", kind " : "", there ? l.kind : "",
+			  there && *l.alias ? ", alias " : "", there ? l.alias : "");
 }
 
 int link_veth_add(struct tx *tx, struct rt *host, struct rt *cont, const struct link_veth *v)
@@ -420,6 +425,7 @@ int link_set_no_dad(struct tx *tx, const struct link *l)
 
 int link_bridge_ensure(struct tx *tx, struct rt *rt, const struct link_bridge *b, struct link *ret)
 {
+	struct sysctl deaf = sysctl_conf(AF_INET6, b->name, "accept_ra", "0");
 	bool ours = false;
 	int there;
 
@@ -427,6 +433,7 @@ int link_bridge_ensure(struct tx *tx, struct rt *rt, const struct link_bridge *b
 	if (!there) {
 		ours = true;
 		TRY(bridge_add(tx, rt, b));
+		TRY(sysctl_ensure_new(tx, NULL, &deaf, 1));
 		TRY(there = link_find(tx, rt, b->name, ret));
 	}
 	if (!there)

@@ -81,7 +81,8 @@ struct link_bridge {
 
 /*
  * Ensures a bridge: there, up, with VLAN filtering if wanted, promiscuous if
- * wanted (never switched off: another network may want it).  Fails with
+ * wanted (never switched off: another network may want it).  One that it makes is of this
+ * process's namespace, and does not listen to router advertisements.  Fails with
  * CPLUG_E_TAKEN if the name belongs to something that is not a bridge.
  */
 int link_bridge_ensure(struct tx *tx, struct rt *rt, const struct link_bridge *b,

@@ -31,13 +31,14 @@ int bridge_link_ensure(struct tx *tx, struct call *c, struct bridge_work *w)
 		.vlan_filtering = w->cf.vlan_filtering,
 		.promisc = w->cf.promisc,
 	};
-	struct sysctl quiet = sysctl_conf(AF_INET6, w->cf.bridge, "accept_ra", "0");
+	struct sysctl deaf = sysctl_conf(AF_INET6, w->cf.bridge, "accept_ra", "0");
 
 	if (w->cf.mtu == MTU_AUTO)
 		TRY(route_default_mtu(tx, &c->host, &w->cf.mtu));
 	b.mtu = w->cf.mtu;
 	TRY(link_bridge_ensure(tx, &c->host, &b, &w->br));
-	return sysctl_ensure(tx, NULL, &quiet, 1, NULL);
+	/* By a bridge of the administrator's the host may learn its own routes. */
+	return str_starts(w->br.alias, "cplug ") ? sysctl_ensure(tx, NULL, &deaf, 1, NULL) : 0;
 }
 
 int bridge_veth_add(struct tx *tx, struct call *c, struct bridge_work *w)
@@ -203,12 +204,22 @@ static int add(struct tx *tx, struct call *c, struct result *res)
 /* ---- DEL ---------------------------------------------------------------- */
 
 /*
- * Ours by its alias; or, of an ADD that was killed before it set one, by the derived
- * name.  A chosen name (hostIfName) may be anybody's.
+ * Ours by its alias; or, of an ADD that was killed before it set one, by the derived name:
+ * then its peer, if it can be seen, has the container's interface name.  A chosen name
+ * (hostIfName) may be anybody's.
  */
-static bool host_end_is_ours(const struct bridge_work *w, const struct link *l, const char *mark)
+static int host_end_is_ours(struct tx *tx, struct call *c, const struct bridge_work *w,
+			    const struct link *l, const char *mark)
 {
-	return str_eq(l->alias, mark) || (!*l->alias && !w->cf.host_ifname);
+	struct link peer;
+	int there;
+
+	if (*l->alias || w->cf.host_ifname || !str_eq(l->kind, "veth"))
+		return str_eq(l->alias, mark);
+	if (!rt_is_open(&c->cont))
+		return 1;
+	TRY(there = link_find(tx, &c->cont, c->ifname, &peer));
+	return there && peer.index == l->peer && peer.peer == l->index;
 }
 
 /* Another network's attachment may have the interface's name: our ADD failed for it. */
@@ -234,7 +245,9 @@ static int link_remove(struct tx *tx, struct call *c, struct bridge_work *w)
 	int r;
 
 	TRY(r = link_find(tx, &c->host, bridge_host_name(w), &l));
-	if (r && host_end_is_ours(w, &l, mark))
+	if (r)
+		TRY(r = host_end_is_ours(tx, c, w, &l, mark));
+	if (r)
 		return link_del(tx, &c->host, l.name);
 	if (!rt_is_open(&c->cont))
 		return 0;
