@@ -1,0 +1,84 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Pain 23: published ports at localhost and ::1
+load ../lib
+# shellcheck source=tests/tools/frame.bash
+source "$RIG_TOOLS/frame.bash"
+
+CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,
+	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00:1::/64"}]]}}'
+PORTS='[{"hostPort":8080,"containerPort":80,"protocol":"tcp"},{"hostPort":8080,"containerPort":80,"protocol":"udp"}]'
+HOST6=2001:db8:113::1
+
+# up HOW [MAPPINGS] - c1 publishes
+up() {
+	local ports=".capabilities.portMappings = true | .runtimeConfig.portMappings = ${2-$PORTS}"
+
+	world
+	new_netns c1 c2
+	# The kernel takes an answer for ::1 from no wire, so bridges must not turn it back
+	# before it is received (docs/nft.md).
+	! has_br_netfilter || sysctl_set net/bridge/bridge-nf-call-ip6tables 0
+	case $1 in
+	bridge) add bridge "$(with "$CONF" "$ports")" ;;
+	portmap)
+		add bridge "$CONF"
+		add portmap "$(chained "$(with "$CONF" "{cniVersion, name, type: \"portmap\"} | $ports")")"
+		;;
+	esac
+	tcp_answer c1 80 web
+	udp_answer c1 80 web
+}
+
+five_addresses() {
+	local address protocol
+
+	up "$1"
+	for protocol in tcp udp; do
+		for address in 127.0.0.1 127.0.0.2 203.0.113.1 $HOST6 ::1; do
+			contains "$(ask - "$protocol" "$address" 8080)" '^web from' ||
+				fail "the host gets no answer from $address $protocol"
+		done
+	done
+	# An application that says where it comes from.
+	contains "$(echo q | socat -t 2 - TCP4:127.0.0.1:8080,bind=127.0.0.9)" '^web from 10\.1\.0\.1$'
+}
+@test "pain 23: five addresses of the host answer (bridge)" { five_addresses bridge; }
+@test "pain 23: five addresses of the host answer (portmap)" { five_addresses portmap; }
+
+@test "pain 23: a foreign host does not reach 127/8 or ::1, published or not" {
+	local ns dev to
+
+	up bridge
+	add bridge "$CONF" c2
+	: >"$BATS_TEST_TMPDIR/heard"
+	socat -u UDP4-RECV:7777,bind=127.0.0.1 "OPEN:$BATS_TEST_TMPDIR/heard,append" 3>&- 4>&- &
+	wait_for "the service" bash -c 'ss -Hnlu "sport = :7777" | grep -q .'
+	in_ns c1 nft 'add table inet t; add chain inet t c { type filter hook input priority 0; }
+		add rule inet t c udp sport 9999 counter'
+	for ns in world c2; do
+		to=$([[ $ns == world ]] && mac_of - uplink || mac_of - br1)
+		dev=eth0
+		for port in 7777 8080; do
+			send_frame $ns $dev "$(frame_udp "$(mac_of $ns $dev)" "$to" 203.0.113.2 127.0.0.1 $port stranger)"
+			send_frame $ns $dev "$(frame_udp "$(mac_of $ns $dev)" "$to" 10.1.0.3 127.0.0.2 $port stranger)"
+			send_frame $ns $dev "$(frame_udp "$(mac_of $ns $dev)" "$to" 127.0.0.1 127.0.0.1 $port stranger)"
+			send_frame $ns $dev "$(frame_udp "$(mac_of $ns $dev)" "$to" fd00:1::3 ::1 $port stranger)"
+		done
+	done
+	echo host | socat -u - UDP4:127.0.0.1:7777
+	wait_for "the host's own datagram" grep -q host "$BATS_TEST_TMPDIR/heard"
+	is "$(cat "$BATS_TEST_TMPDIR/heard")" host
+	contains "$(in_ns c1 nft list chain inet t c)" 'packets 0 '
+}
+
+@test "pain 23: a port published at 127.0.0.1 is the host's alone" {
+	up bridge '[{"hostPort":8080,"containerPort":80,"protocol":"tcp","hostIP":"127.0.0.1"},
+		{"hostPort":8081,"containerPort":80,"protocol":"tcp","hostIP":"::1"}]'
+	is "$(ask - tcp 127.0.0.1 8080)" 'web from 10.1.0.1'
+	contains "$(ask - tcp ::1 8081)" '^web from'
+	ask_in_vain - tcp 127.0.0.2 8080
+	ask_in_vain - tcp 203.0.113.1 8080
+	ask_in_vain world tcp 203.0.113.1 8080
+	ask_in_vain world tcp $HOST6 8081
+}

@@ -1,0 +1,182 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Pain 28: router advertisements, SLAAC, disable_ipv6, and hosts without IPv6
+load ../lib
+# shellcheck source=tests/tools/frame.bash
+source "$RIG_TOOLS/frame.bash"
+
+CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,
+	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00:1::/64"}]]}}'
+FOUR=$(with "$CONF" '.ipam.ranges = [[{subnet: "10.1.0.0/24"}]]')
+
+# advertise NS PREFIX - a router that says it is one, now
+advertise() {
+	local mac
+
+	mac=$(mac_of "$1" eth0)
+	send_frame "$1" eth0 "$(frame_ra "$mac" fe80::1:2:3 "$2")"
+}
+
+# knob NS FAMILY/conf/IFNAME/KEY
+knob() {
+	in_ns "$1" cat "/proc/sys/net/$2"
+}
+
+@test "pain 28: a container takes no address and no route from an advertisement, however early" {
+	local sender n
+
+	new_netns rogue c1 c2 c3 c4
+	add bridge "$CONF" rogue
+	# A neighbour that says so all the time.
+	mac=$(mac_of rogue eth0)
+	frame=$(frame_ra "$mac" fe80::1:2:3 2001:db8:bad::)
+	(while :; do send_frame rogue eth0 "$frame"; done) 3>&- 4>&- &
+	sender=$!
+	for n in 1 2 3 4; do add bridge "$CONF" c$n; done
+	advertise rogue 2001:db8:bad::
+	for n in 1 2 3 4; do
+		sees c$n fd00:1::1
+		contains_not "$(in_ns c$n ip -6 address show)$(in_ns c$n ip -6 route show)" 'bad|proto ra|1:2:3'
+		is "$(knob c$n ipv6/conf/eth0/accept_ra)" 0
+		is "$(knob c$n ipv6/conf/eth0/autoconf)" 0
+	done
+	kill $sender
+	# Neither does the host: on the bridge, or on its ends of the links.
+	contains_not "$(ip -6 address show)$(ip -6 route show)" 'bad|proto ra|1:2:3'
+	for dev in $(ip -j link show master br1 | jq -r '.[].ifname'); do
+		is "$dev $(knob - "ipv6/conf/$dev/accept_ra") $(knob - "ipv6/conf/$dev/autoconf")" "$dev 0 0"
+	done
+	is "$(knob - ipv6/conf/br1/accept_ra)" 0
+}
+
+@test "pain 28: both ends are told before they are up" {
+	new_netns c1
+	CNI_DEBUG=1 add bridge "$CONF"
+	# shellcheck disable=SC2016 # awk's
+	awk -v host="$(host_end)" '
+		/sysctl .*conf\/br1\/accept_ra = 0/ { bridge = 1 }
+		/set bridge br1 up/ { if (!bridge) exit 1; up++ }
+		index($0, "conf/" host "/accept_ra = 0") { port = 1 }
+		/configure bridge port/ { if (!port) exit 1; up++ }
+		/sysctl .*conf\/eth0\/accept_ra = 0/ { container = 1 }
+		/container: set eth0 up/ { if (!container) exit 1; up++ }
+		END { exit up != 3 }
+	' <<<"$errors"
+}
+
+@test "pain 28: forwarding leaves the host the route that it learned from its router" {
+	new_netns router c1
+	ip link add uplink type veth peer name eth0 netns router
+	in_ns router ip link set eth0 up
+	sysctl_set net/ipv6/conf/uplink/accept_ra 1
+	sysctl_set net/ipv6/conf/uplink/accept_dad 0
+	ip link set uplink up
+	wait_for "the link" bash -c 'ip -6 address show dev uplink scope link | grep -q "inet6.*scope link *$"'
+	advertise router 2001:db8:1::
+	wait_for "the address of the router's prefix" bash -c 'ip -6 address show dev uplink | grep -q 2001:db8:1:'
+	contains "$(ip -6 route show default)" 'via fe80::1:2:3 dev uplink proto ra'
+	is "$(sysctl_get net/ipv6/conf/all/forwarding)" 0
+	add bridge "$CONF"
+	is "$(sysctl_get net/ipv6/conf/all/forwarding)" 1
+	contains "$(ip -6 route show default)" 'via fe80::1:2:3 dev uplink proto ra'
+	is "$(sysctl_get net/ipv6/conf/uplink/accept_ra)" 2
+	# It goes on listening.
+	advertise router 2001:db8:2::
+	wait_for "the address of another prefix" bash -c 'ip -6 address show dev uplink | grep -q 2001:db8:2:'
+	del bridge "$CONF"
+	contains "$(ip -6 route show default)" 'via fe80::1:2:3 dev uplink proto ra'
+}
+
+@test "pain 28: an uplink that is told not to listen is left alone" {
+	world
+	new_netns c1
+	sysctl_set net/ipv6/conf/uplink/accept_ra 0
+	add bridge "$CONF"
+	is "$(sysctl_get net/ipv6/conf/uplink/accept_ra)" 0
+}
+
+@test "pain 28: so is a bridge of the administrator's, by which the host learns its routes" {
+	new_netns router c1
+	ip link add br1 type bridge
+	ip link add port type veth peer name eth0 netns router
+	ip link set port master br1
+	in_ns router ip link set eth0 up
+	ip link set port up
+	sysctl_set net/ipv6/conf/br1/accept_ra 1
+	sysctl_set net/ipv6/conf/br1/accept_dad 0
+	ip link set br1 up
+	wait_for "the link" bash -c 'ip -6 address show dev br1 scope link | grep -q "inet6.*scope link *$"'
+	advertise router 2001:db8:1::
+	wait_for "the route" bash -c 'ip -6 route show default | grep -q "dev br1 proto ra"'
+	# a wire only
+	add bridge "$(with "$CONF" 'del(.ipam, .isDefaultGateway, .ipMasq)')"
+	is "$(sysctl_get net/ipv6/conf/br1/accept_ra)" 1
+	# and a router
+	add bridge "$CONF" c1 c1 eth1
+	is "$(sysctl_get net/ipv6/conf/br1/accept_ra)" 2
+	contains "$(ip -6 route show default)" 'via fe80::1:2:3 dev br1 proto ra'
+	advertise router 2001:db8:2::
+	wait_for "the address of another prefix" bash -c 'ip -6 address show dev br1 | grep -q 2001:db8:2:'
+}
+
+@test "pain 28: IPv4 works on a host without IPv6" {
+	world
+	new_netns c1
+	in_ns c1 bash -c 'echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6'
+	# As far as files tell (ipv6.disable=1 has none).
+	mount -t tmpfs tmpfs /proc/sys/net/ipv6
+	conf=$(with "$FOUR" '.capabilities.portMappings = true
+		| .runtimeConfig.portMappings = [{hostPort: 8080, containerPort: 80, protocol: "tcp"}]')
+	add bridge "$conf"
+	chained=$(chained "$conf")
+	contains_not "$errors" 'warn:'
+	tcp_answer_4 c1 80 web
+	is "$(ask world tcp 203.0.113.1 8080)" 'web from 203.0.113.2'
+	cni CHECK bridge "$chained"
+	ok
+	del bridge "$FOUR"
+	# Without it, an IPv6 address cannot be had, and that is told.
+	cni ADD bridge "$CONF"
+	((status == 0)) || failed '' 'fd00:1::|ipv6|IPv6'
+}
+
+tcp_answer_4() {
+	in_ns "$1" socat "TCP4-LISTEN:$2,fork,reuseaddr" "SYSTEM:read -r q; echo \"$3 from \$SOCAT_PEERADDR\"" \
+		</dev/null >/dev/null 2>&1 3>&- 4>&- &
+	wait_for "a server" in_ns "$1" bash -c "ss -Hnlt 'sport = :$2' | grep -q ."
+}
+
+@test "pain 28: disable_ipv6 in the container: an IPv6 address of the network is usable all the same" {
+	new_netns c1
+	in_ns c1 bash -c 'echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6; echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
+	in_ns c1 ip link set lo up
+	add bridge "$CONF"
+	sees c1 fd00:1::1
+	sees c1 ::1
+}
+
+@test "pain 28: a read-only /proc/sys is no obstacle where nothing must change" {
+	world
+	new_netns c1
+	sysctl_set net/ipv4/ip_forward 1
+	sysctl_set net/ipv6/conf/all/forwarding 1
+	mount --bind /proc/sys /proc/sys
+	mount -o remount,bind,ro /proc/sys
+	! echo 1 2>/dev/null >/proc/sys/net/ipv4/ip_forward || skip "it is not read-only"
+	add bridge "$CONF"
+	sees c1 203.0.113.2
+	sees c1 2001:db8:113::2
+	cni CHECK bridge "$(chained "$CONF")"
+	ok
+	del bridge "$CONF"
+}
+
+@test "pain 28: a read-only /proc/sys that forbids forwarding is told" {
+	new_netns c1
+	mount --bind /proc/sys /proc/sys
+	mount -o remount,bind,ro /proc/sys
+	cni ADD bridge "$CONF"
+	contains "$errors$output" 'ip_forward.*Read-only file system'
+	cni DEL bridge "$CONF"
+	ok
+}
