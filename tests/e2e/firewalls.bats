@@ -1,0 +1,369 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Other programs' firewalls beside ours: what they do to us, and that we do nothing to them
+# shellcheck disable=SC2030,SC2031,SC2034 # a subshell is meant to be by itself
+load lib
+
+CONF='{"cniVersion":"1.1.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,
+	"capabilities":{"portMappings":true},
+	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00:1::/64"}]]}}'
+HOST4=203.0.113.1 HOST6=2001:db8:113::1
+WORLD4=203.0.113.2 WORLD6=2001:db8:113::2
+
+prepare() {
+	world
+	new_netns c1 c2
+	# The wire has link-local addresses of its own, without which nothing is forwarded.
+	wait_for "the uplink" settled
+}
+
+settled() {
+	[[ ! $(ip -6 address show dev uplink tentative) ]]
+}
+
+# publishing PORT... - the configuration; each PORT goes to 80
+publishing() {
+	jq -c '.runtimeConfig.portMappings = ($ARGS.positional
+		| map({hostPort: tonumber, containerPort: 80, protocol: "tcp"}))' --args "$@" <<<"$CONF"
+}
+
+# neighbour - the configuration of c2, which has the same addresses every time
+neighbour() {
+	with "$CONF" '.args.cni.ips = ["10.1.0.3", "fd00:1::3"]'
+}
+
+# up - two containers, c1 with a published port, and somebody to speak to
+up() {
+	add bridge "$(publishing 8080)" c1
+	add bridge "$(neighbour)" c2
+	tcp_answer c1 80 web
+	tcp_answer c2 7000 neighbour
+	tcp_answer world 7000 outside
+}
+
+# ways - what is tried: NS ADDRESS PORT
+ways() {
+	cat <<-END
+		c1 $WORLD4 7000
+		c1 $WORLD6 7000
+		world $HOST4 8080
+		world $HOST6 8080
+		c2 $HOST4 8080
+		c2 $HOST6 8080
+		c1 $HOST4 8080
+		c1 $HOST6 8080
+		c1 10.1.0.3 7000
+		c1 fd00:1::3 7000
+	END
+}
+
+# all_pass - every way is open, and so is that from the host itself
+all_pass() {
+	local ns ip port
+
+	while read -r ns ip port; do
+		ask "$ns" tcp "$ip" "$port" >/dev/null || fail "$ns gets no answer from $ip port $port"
+	done < <(ways)
+	ask - tcp 127.0.0.1 8080 >/dev/null || fail "no answer on localhost"
+}
+
+# none_passes PATTERN - none of the ways whose line matches is open
+none_passes() {
+	local ns ip port open=$BATS_TEST_TMPDIR/open
+	local -a waiting=()
+
+	: >"$open"
+	while read -r ns ip port; do
+		! ASK_DEADLINE=$([[ ${VMTEST-} ]] && echo 15 || echo 1) ask "$ns" tcp "$ip" "$port" >/dev/null ||
+			echo "$ns gets an answer from $ip port $port" >>"$open" &
+		waiting+=($!)
+	done < <(ways | grep -E "$1")
+	((${#waiting[@]} > 0))
+	wait "${waiting[@]}"
+	[[ ! -s $open ]] || fail "$(cat "$open")"
+}
+
+# foreign - the rulesets of everybody else, without counters
+foreign() {
+	local table family name
+
+	nft -s list tables | grep -v ' cplug$' | while read -r table family name; do
+		nft -s list "$table" "$family" "$name" 2>/dev/null
+	done
+	if [[ ${1-} == legacy ]]; then
+		iptables-legacy-save | grep -v '^#' | sed 's/\[[0-9:]*\]//'
+	fi
+}
+
+needs() {
+	local tool
+
+	for tool; do
+		type -P "$tool" >/dev/null || skip "there is no $tool"
+		case $tool in
+		*-legacy) "$tool" -w -t nat -L >/dev/null 2>&1 || skip "this kernel has no ip_tables" ;;
+		esac
+	done
+}
+
+# ---- who drops what is forwarded -------------------------------------------
+
+@test "firewalls: docker: FORWARD drops, DOCKER-USER lets us pass" {
+	local tool
+
+	needs iptables-nft ip6tables-nft
+	up
+	all_pass
+	for tool in iptables-nft ip6tables-nft; do
+		$tool -P FORWARD DROP
+		$tool -N DOCKER-USER
+		$tool -A DOCKER-USER -j RETURN
+		$tool -A FORWARD -j DOCKER-USER
+	done
+	none_passes '^(c1 .*7000|world)'
+	# As docs/nft.md has it.
+	for tool in iptables-nft ip6tables-nft; do
+		$tool -I DOCKER-USER -i br1 -j ACCEPT
+		$tool -I DOCKER-USER -o br1 -j ACCEPT
+	done
+	all_pass
+}
+
+@test "firewalls: ufw: FORWARD drops, routes let us pass" {
+	local tool chain
+
+	needs iptables-nft ip6tables-nft
+	up
+	# The chains that a packet meets, as ufw 0.36 makes them.
+	for tool in iptables-nft ip6tables-nft; do
+		chain=ufw$([[ $tool != ip6* ]] || echo 6)
+		$tool -P FORWARD DROP
+		$tool -N "$chain-before-forward"
+		$tool -N "$chain-user-forward"
+		$tool -A FORWARD -j "$chain-before-forward"
+		$tool -A "$chain-before-forward" -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+		$tool -A "$chain-before-forward" -j "$chain-user-forward"
+	done
+	none_passes '^(c1 .*7000|world)'
+	# ufw route allow in on br1
+	iptables-nft -A ufw-user-forward -i br1 -j ACCEPT
+	ip6tables-nft -A ufw6-user-forward -i br1 -j ACCEPT
+	ask c1 tcp $WORLD4 7000
+	ask c1 tcp $WORLD6 7000
+	none_passes '^world'
+	# ufw route allow out on br1
+	iptables-nft -A ufw-user-forward -o br1 -j ACCEPT
+	ip6tables-nft -A ufw6-user-forward -o br1 -j ACCEPT
+	all_pass
+}
+
+# zones [ACCEPT] - firewalld's forward chain, made anew as a reload does
+zones() {
+	nft -f - <<-END
+		table inet firewalld
+		delete table inet firewalld
+		table inet firewalld {
+			chain filter_FORWARD {
+				type filter hook forward priority filter + 10; policy accept;
+				ct state { established, related } accept
+				ct status dnat accept
+				iifname "lo" accept
+				ct state invalid drop
+				jump filter_FORWARD_ZONES
+				reject with icmpx admin-prohibited
+			}
+			chain filter_FORWARD_ZONES {
+				${1-}
+			}
+		}
+	END
+}
+
+@test "firewalls: firewalld: ports pass anyway, the rest once the bridge is in a zone" {
+	up
+	zones
+	none_passes '^c1 .*(113::2|113\.2) 7000'
+	ask world tcp $HOST4 8080
+	ask world tcp $HOST6 8080
+	zones 'iifname "br1" accept; oifname "br1" accept;'
+	all_pass
+}
+
+@test "firewalls: a policy of drop, and the three rules of docs/nft.md" {
+	up
+	nft -f - <<-'END'
+		table inet site {
+			chain forward { type filter hook forward priority filter; policy drop; }
+		}
+	END
+	none_passes '^(c1 .*7000|world)'
+	nft -f - <<-'END'
+		table inet site {
+			chain forward {
+				ct state established,related accept
+				ct status dnat accept
+				iifname "br1" accept
+			}
+		}
+	END
+	all_pass
+}
+
+@test "firewalls: one that reloads all the time, and one container after the other" {
+	local n
+
+	up
+	zones 'iifname "br1" accept; oifname "br1" accept;'
+	{ while zones 'iifname "br1" accept; oifname "br1" accept;'; do :; done; } 3>&- 4>&- &
+	new_netns c3
+	for ((n = 0; n < 10; n++)); do
+		add bridge "$(publishing 9000 9001)" c3
+		cni CHECK bridge "$(chained "$(publishing 9000 9001)")" c3
+		ok
+		del bridge "$(publishing 9000 9001)" c3
+	done
+	kill "$!"
+	wait "$!" || :
+	all_pass
+}
+
+# ---- who redirects, too ----------------------------------------------------
+
+@test "firewalls: 10,000 rules of iptables and 10,000 of nft beside ours" {
+	local conf
+
+	needs iptables-nft-restore
+	new_netns far
+	# Redirections to nowhere, of addresses and ports that nobody asks for.
+	awk 'BEGIN {
+		print "*nat\n:PREROUTING ACCEPT\n:SITE - [0:0]\n-A PREROUTING -j SITE"
+		for (i = 0; i < 10000; i++)
+			printf "-A SITE -d 203.0.113.1/32 -p tcp -m tcp --dport %d -j DNAT --to-destination 198.51.100.7:%d\n",
+				20000 + i, 1 + i
+		print "COMMIT"
+	}' | iptables-nft-restore
+	awk 'BEGIN {
+		print "table inet site {\nchain pre { type nat hook prerouting priority dstnat; }\n"
+		print "chain post { type nat hook postrouting priority srcnat; }\n}"
+		for (i = 0; i < 10000; i++)
+			printf "add rule inet site %s meta nfproto ipv4 udp dport %d counter %s\n", \
+				i % 2 ? "pre" : "post", 20000 + i, i % 2 ? "redirect to :9" : "masquerade"
+	}' | nft -f -
+	foreign >"$BATS_TEST_TMPDIR/foreign"
+	(($(wc -l <"$BATS_TEST_TMPDIR/foreign") > 20000))
+	conf=$(publishing 8080)
+	up
+	all_pass
+	cni CHECK bridge "$(chained "$CONF")" c2
+	ok
+	foreign | cmp - "$BATS_TEST_TMPDIR/foreign"
+	del bridge "$conf" c1
+	ask_in_vain world tcp $HOST4 8080
+	cni GC bridge "$(with "$CONF" '."cni.dev/valid-attachments" = []')" '' ''
+	ok
+	cni STATUS bridge "$CONF" '' ''
+	ok
+	foreign | cmp - "$BATS_TEST_TMPDIR/foreign"
+}
+
+# beside TOOL... - redirections made with these, and ours
+beside() {
+	local tool port=9090
+
+	needs "$@"
+	up
+	tcp_answer c2 80 theirs
+	for tool; do
+		"$tool" -w -t nat -A PREROUTING -d $HOST4 -p tcp --dport $port -j DNAT --to-destination 10.1.0.3:80
+		"$tool" -w -t nat -A POSTROUTING -s 198.51.100.0/24 -j MASQUERADE
+		: $((port++))
+	done
+	foreign legacy >"$BATS_TEST_TMPDIR/foreign" 2>/dev/null
+	all_pass
+	for ((port = 9090; port < 9090 + $#; port++)); do
+		is "$(ask world tcp $HOST4 $port)" 'theirs from 203.0.113.2'
+	done
+	is "$(ask world tcp $HOST4 8080)" 'web from 203.0.113.2'
+	del bridge "$(publishing 8080)" c1
+	is "$(ask world tcp $HOST4 9090)" 'theirs from 203.0.113.2'
+	# Everything of theirs is flushed: ours is not.
+	add bridge "$(publishing 8080)" c1
+	foreign legacy 2>/dev/null | cmp - "$BATS_TEST_TMPDIR/foreign"
+	for tool; do
+		"$tool" -w -F
+		"$tool" -w -t nat -F
+		"$tool" -w -t nat -X
+	done
+	all_pass
+}
+@test "firewalls: iptables-nft redirects other ports" { beside iptables-nft; }
+@test "firewalls: iptables-nft and iptables-legacy do" { beside iptables-nft iptables-legacy; }
+
+@test "firewalls: two redirect one port: the chain that was made last decides" {
+	needs iptables-nft
+	up
+	tcp_answer c2 80 theirs
+	iptables-nft -t nat -A PREROUTING -d $HOST4 -p tcp --dport 8080 -j DNAT --to-destination 10.1.0.3:80
+	is "$(ask world tcp $HOST4 8080)" 'theirs from 203.0.113.2'
+	contains "$(ask world tcp $HOST6 8080)" '^web from'
+	# Ours is made again.
+	nft delete table inet cplug
+	del bridge "$(publishing 8080)" c1
+	add bridge "$(publishing 8080)" c1
+	is "$(ask world tcp $HOST4 8080)" 'web from 203.0.113.2'
+}
+
+# reference - the folder of the reference plugins
+reference() {
+	local dir
+
+	for dir in "${REFERENCE_BIN-}" /usr/lib/cni /usr/libexec/cni /opt/cni/bin; do
+		[[ ! -x $dir/portmap || -x $dir/cplug ]] || { echo "$dir" && return; }
+	done
+}
+
+@test "firewalls: a container of the reference plugins beside ours" {
+	local theirs ports dir id
+
+	needs iptables
+	dir=$(reference)
+	[[ $dir ]] || skip "there are no reference plugins"
+	theirs=$(with "$CONF" '.cniVersion = "1.0.0" | .name = "net2" | .bridge = "br2" | .hairpinMode = true
+		| .ipam.ranges = [[{subnet: "10.2.0.0/24"}], [{subnet: "fd00:2::/64"}]]')
+	ports='{"cniVersion":"1.0.0","name":"net2","type":"portmap",
+		"runtimeConfig":{"portMappings":[{"hostPort":9090,"containerPort":80,"protocol":"tcp"}]}}'
+	up
+	new_netns r1
+	(
+		CPLUG_BIN=$dir
+		add bridge "$theirs" r1
+		add portmap "$(chained "$ports")" r1
+		echo "$output" >"$BATS_TEST_TMPDIR/theirs"
+	)
+	tcp_answer r1 80 theirs
+	both() {
+		is "$(ask world tcp $HOST4 9090)" 'theirs from 203.0.113.2'
+		is "$(ask r1 tcp $WORLD4 7000)" 'outside from 203.0.113.1'
+		ask c2 tcp $HOST4 9090
+		ask r1 tcp $HOST4 8080
+		all_pass
+	}
+	both
+	# Ours goes: theirs stays.
+	for id in c1 c2; do del bridge "$(publishing 8080)" $id; done
+	is "$(ask world tcp $HOST4 9090)" 'theirs from 203.0.113.2'
+	is "$(ask r1 tcp $WORLD4 7000)" 'outside from 203.0.113.1'
+	# Ours comes again, and theirs goes.
+	add bridge "$(publishing 8080)" c1
+	add bridge "$(neighbour)" c2
+	both
+	(
+		CPLUG_BIN=$dir
+		output=$(cat "$BATS_TEST_TMPDIR/theirs")
+		ports=$(chained "$ports") theirs=$(chained "$theirs")
+		del portmap "$ports" r1
+		del bridge "$theirs" r1
+	)
+	ask_in_vain world tcp $HOST4 9090
+	all_pass
+}
