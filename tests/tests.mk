@@ -9,7 +9,10 @@ UNIT_SOURCES  := $(wildcard tests/unit/test_*.c)
 UNIT_PROGRAMS := $(UNIT_SOURCES:%.c=$(BUILD)/%)
 UNIT_OBJECTS  := $(filter-out $(BUILD)/plugins/main.o,$(OBJECTS)) $(BUILD)/tests/main.o
 
-run_tests = $(Q)CPLUG_BIN=$(abspath $(BIN)) FAULT_TOOLS=$(abspath $(FAULT)) UNIT_PROGRAMS="$(abspath $(UNIT_PROGRAMS))" tests/run
+run_tests = $(Q)CPLUG_BIN=$(abspath $(BIN)) FAULT_TOOLS=$(abspath $(FAULT)) SOAK_TOOLS=$(abspath $(SOAK)) UNIT_PROGRAMS="$(abspath $(UNIT_PROGRAMS))" tests/run
+
+# What makes tests hard: links that come and go.
+SOAK          := $(BUILD)/tests/soak
 
 # Faults: a sanitizer has allocators and ways to die of its own.
 FAULT         := $(BUILD)/tests/fault
@@ -19,13 +22,13 @@ FAULT_PROGRAMS := $(FAULT)/fault $(FAULT)/alloc.so
 endif
 
 ##@ Testing
-check: all $(UNIT_PROGRAMS) $(FAULT_PROGRAMS) ## all fast tests (SAN=1: with the sanitizers): unit, end-to-end, sweep, fault, parity
+check: all $(UNIT_PROGRAMS) $(FAULT_PROGRAMS) $(SOAK)/churn ## all fast tests (SAN=1: with the sanitizers): unit, end-to-end, sweep, fault, parity
 	$(run_tests) unit e2e sweep $(if $(FAULT_PROGRAMS),fault) parity
 
 check-unit: $(UNIT_PROGRAMS) ## the pure modules
 	$(run_tests) unit
 
-check-e2e: all ## end to end: plugins by hand in namespaces, real traffic
+check-e2e: all $(SOAK)/churn ## end to end: plugins by hand in namespaces, real traffic
 	$(run_tests) e2e
 
 check-sweep: all ## fail and crash at every step of every example: nothing may be left
@@ -34,17 +37,13 @@ check-sweep: all ## fail and crash at every step of every example: nothing may b
 check-fault: all $(FAULT_PROGRAMS) ## fail or kill at every few system calls and allocations: nothing may be left
 	$(run_tests) fault
 
-soak: all $(FAULT_PROGRAMS) ## the long form: at every system call with every error, every allocation; and the fuzzers
-	$(Q)CPLUG_BIN=$(abspath $(BIN)) FAULT_TOOLS=$(abspath $(FAULT)) FAULT_STRIDE=1 TEST_LIMIT=1500 tests/run fault
-	$(Q)$(MAKE) --no-print-directory FUZZ_TIME=120 fuzz
-
 check-parity: all ## the same configurations through the reference plugins and ours
 	$(run_tests) parity
 
 check-static: static ## the static executable in an empty folder
 	$(Q)CPLUG_STATIC=$(abspath build/static/bin) tests/run static
 
-check-vm: all $(UNIT_PROGRAMS) ## everything again on Debian's stock kernel, in a virtual machine
+check-vm: all $(UNIT_PROGRAMS) $(SOAK)/churn ## everything again on Debian's stock kernel, in a virtual machine
 	$(Q)CPLUG_BIN=$(abspath $(BIN)) UNIT_PROGRAMS="$(abspath $(UNIT_PROGRAMS))" \
 		tests/vm/vmtest --timeout 3600 --mem 2048 --modules "br_netfilter" -- tests/run unit e2e parity
 
@@ -67,11 +66,15 @@ $(FAULT)/alloc.so: tests/fault/alloc.c
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 $(WARN) $(CFLAGS) -fPIC -shared -o $@ $<
 
+$(SOAK)/churn: $(BUILD)/tests/soak/churn.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) -lmnl
+
 $(BUILD)/tests/main.o: $(BUILD)/plugins/main.o
 	@mkdir -p $(@D)
 	$(Q)objcopy --redefine-sym main=plugins_main $< $@
 
--include $(UNIT_SOURCES:%.c=$(BUILD)/%.d) $(FAULT_SOURCES:%.c=$(BUILD)/%.d)
+-include $(UNIT_SOURCES:%.c=$(BUILD)/%.d) $(FAULT_SOURCES:%.c=$(BUILD)/%.d) $(BUILD)/tests/soak/churn.d
 
 # Fuzzers: each tests/fuzz/fuzz_*.c, with clang, its sanitizers, and a false kernel
 # (tests/fuzz/fuzz.c).  What they learn stays in build/fuzz/corpus; the seeds are in
@@ -98,10 +101,14 @@ $(FUZZ)/%.o: %.c
 	$(call say,CLANG,$<)
 	$(Q)clang $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
 
+soak: all $(FAULT_PROGRAMS) $(SOAK)/churn $(FUZZERS) ## the long form, half an hour: every fault, hundreds of kills and rounds at once, the fuzzers
+	$(Q)CPLUG_BIN=$(abspath $(BIN)) FAULT_TOOLS=$(abspath $(FAULT)) SOAK_TOOLS=$(abspath $(SOAK)) \
+		tests/soak/run build/soak $(FUZZ) $(FUZZERS:$(FUZZ)/fuzz_%=%)
+
 -include $(FUZZ_OBJECTS:.o=.d) $(FUZZ_SOURCES:%.c=$(FUZZ)/%.d)
 
 ##@ Looking over
-C_SOURCES := $(SOURCES) $(wildcard compat/*.c tests/unit/*.c tests/fault/*.c tests/fuzz/*.c bench/*.c)
+C_SOURCES := $(SOURCES) $(wildcard compat/*.c tests/unit/*.c tests/fault/*.c tests/fuzz/*.c tests/soak/*.c bench/*.c)
 C_HEADERS := $(wildcard lib/*.h plugins/*.h ipam/*.h cnitool/*.h tests/unit/*.h tests/fault/*.h tests/fuzz/*.h)
 SCRIPTS    = $(shell git ls-files -z --cached --others --exclude-standard | \
 	xargs -0 grep -lIE '^\#!.*(bash|bats)|^\# shellcheck shell=bash' 2>/dev/null)

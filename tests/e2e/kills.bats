@@ -51,6 +51,7 @@ killed() {
 
 # killed_add ID N - ADD of both plugins; one of them is killed, perhaps
 killed_add() {
+	ADDS=$((ADDS + 1))
 	if ((RANDOM % 2)); then
 		killed ADD bridge "$BRIDGE" "$1"
 		((status == 0)) || return 0
@@ -77,7 +78,7 @@ prepare() {
 	add portmap "$(portmap 999 '{"cniVersion":"1.1.0","ips":[{"address":"10.1.0.9/28"}]}')" timing
 	forgetful DEL timing
 	del_netns timing
-	KILLED=0
+	KILLED=0 ADDS=0
 	new_netns keep
 	add bridge "$BRIDGE" keep
 	remember
@@ -91,6 +92,11 @@ collect() {
 	ok
 	cni GC bridge "$(with "$BRIDGE" "$valid")" '' ''
 	ok
+}
+
+# tell - what tests/soak/run adds up
+tell() {
+	printf '# %s: %d\n' 'kills survived' "$KILLED" ADDs "$ADDS" >&3
 }
 
 # Whose namespace is gone gives its address back: the kernel tells, or /proc does.
@@ -112,6 +118,7 @@ reclaims() {
 	reclaims || collect
 	for ((i = 0; i < CAPACITY; i++)); do
 		new_netns "c$i"
+		ADDS=$((ADDS + 1))
 		add bridge "$BRIDGE" "c$i"
 		add portmap "$(portmap "$i" "$output")" "c$i"
 	done
@@ -123,7 +130,7 @@ reclaims() {
 	done
 	collect
 	assert_same_snapshot
-	echo "# kills survived: $KILLED" >&3
+	tell
 }
 
 @test "kills: DEL cleans up after any killed ADD or DEL, with nothing but the name" {
@@ -145,5 +152,5 @@ reclaims() {
 	done
 	wait_for "the last links" assert_same_snapshot
 	((KILLED > ROUNDS / 10)) || fail "only $KILLED of $ROUNDS calls were killed"
-	echo "# kills survived: $KILLED" >&3
+	tell
 }

@@ -27,7 +27,7 @@ static const int errors[] = { EIO, ENOMEM, EINTR, ENOSPC, EBUSY };
 static json_t *list;
 static const char *bin;
 static json_t *prev[PLUGINS_MAX + 1]; /* the result that plugin i finds */
-static unsigned tests, failures, told, runs, stride = 1;
+static unsigned tests, failures, told, runs, struck, adds, stride = 1;
 static const char *keeper = "[{\"containerID\":\"c0\",\"ifname\":\"eth0\"}]";
 
 void die(const char *fmt, ...)
@@ -107,6 +107,8 @@ static void go(struct run *r)
 {
 	run_call(r);
 	runs++;
+	struck += r->fault != FAULT_NONE && r->fired;
+	adds += str_eq(r->command, "ADD");
 	free(r->in);
 	r->in = NULL;
 }
@@ -460,6 +462,9 @@ int main(int argc, char **argv)
 				 "%u addresses were free", room);
 		verdict("every address is free again after a fault", "ADD", 0, room);
 	}
-	printf("# %u calls\n1..%u\n", runs, tests);
+	/* tests/soak/run adds these up */
+	printf("# calls: %u\n# %s: %u\n# ADDs: %u\n1..%u\n", runs,
+	       str_eq(argv[1], "kills") ? "kills survived" : "faults injected", struck, adds,
+	       tests);
 	return failures != 0;
 }
