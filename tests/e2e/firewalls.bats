@@ -227,6 +227,68 @@ zones() {
 	all_pass
 }
 
+# ---- who flushes everything ------------------------------------------------
+
+# tool ARGUMENT... - cnitool, which must succeed
+tool() {
+	"$CPLUG_BIN/cnitool" "$@" 2>&1 || fail "cnitool $*"
+}
+
+# What is to be heard on the port of container N.
+port_answers() {
+	is "$(ask world tcp $HOST4 $((8000 + $1)))" "web from $WORLD4"
+	contains "$(ask world tcp $HOST6 $((8000 + $1)))" '^web from \['
+}
+
+@test "firewalls: the ruleset is flushed under 50 published ports, and a firewall loaded instead" {
+	local i ports='' conf
+
+	export NETCONFPATH=$BATS_TEST_TMPDIR/net.d CNI_PATH=$CPLUG_BIN
+	mkdir -p "$NETCONFPATH"
+	conf=$(with "$CONF" 'del(.cniVersion, .name) | .macspoofchk = "strict"')
+	echo '{"cniVersion":"1.1.0","name":"net1","plugins":['"$conf"']}' >"$NETCONFPATH/10-net1.conflist"
+	conf=$(with "$conf" '.bridge = "br2" | .ipam.ranges = [[{subnet: "10.2.0.0/24"}], [{subnet: "fd00:2::/64"}]]')
+	echo '{"cniVersion":"1.1.0","name":"net2","plugins":['"$conf"']}' >"$NETCONFPATH/20-net2.conflist"
+	# Five containers with ten ports each, of both families.
+	for ((i = 0; i < 5; i++)); do
+		((i < 2)) || new_netns "c$((i + 1))"
+		# shellcheck disable=SC2046 # words are wanted
+		tool add --quiet net1 "c$((i + 1))" $(printf -- '-p %d:80 ' $(seq $((8001 + 10 * i)) $((8010 + 10 * i))))
+		tcp_answer "c$((i + 1))" 80 web
+	done
+	new_netns other
+	tcp_answer world 7000 outside
+	# As systemctl restart nftables does it, with a file that begins so.
+	nft -f - <<-'END'
+		flush ruleset
+		table inet site {
+			chain forward {
+				type filter hook forward priority filter; policy drop;
+				ct state established,related accept
+				ct status dnat accept
+				iifname "br*" accept
+			}
+		}
+	END
+	ask_in_vain world tcp $HOST4 8001
+	ask_in_vain c1 tcp $WORLD4 7000
+	# Somebody else's ADD finds everything it needs.
+	tool add --quiet net2 other -p 9000:80
+	tcp_answer other 80 other
+	is "$(ask world tcp $HOST4 9000)" "other from $WORLD4"
+	is "$(ask other tcp $WORLD4 7000)" "outside from $HOST4"
+	# And the others get theirs back.
+	tool restore
+	for i in {1..50}; do port_answers "$i"; done
+	is "$(ask c1 tcp $WORLD4 7000)" "outside from $HOST4"
+	contains "$(ask c1 tcp $HOST4 8001)" '^web from'
+	is "$(ask world tcp $HOST4 9000)" "other from $WORLD4"
+	for i in 1 5; do tool check net1 "c$i"; done
+	tool del net2 other
+	nft delete table inet site
+	for i in 1 25 50; do port_answers "$i"; done
+}
+
 # ---- who redirects, too ----------------------------------------------------
 
 @test "firewalls: 10,000 rules of iptables and 10,000 of nft beside ours" {

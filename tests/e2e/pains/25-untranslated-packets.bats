@@ -5,7 +5,7 @@ load ../lib
 
 CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,
 	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00:1::/64"}]]}}'
-WORLD4=203.0.113.2 WORLD6=[2001:db8:113::2]
+WORLD4=203.0.113.2 WORLD6='[2001:db8:113::2]'
 
 # The world counts what it hears from addresses that it should never hear of, and
 # c1 what it says.
