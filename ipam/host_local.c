@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "../plugins/plugins.h"
+#include "iface.h"
 #include "local_conf.h"
 #include "resolv.h"
 #include "store.h"
@@ -237,27 +238,46 @@ static int gc(struct tx *tx, struct call *c)
 
 /* ---- CHECK ---- */
 
-static int check_address(struct tx *tx, struct store *st, const struct lessee *o, struct ip ip)
+/* What is wrong with a lease, in a sentence; NULL = it is lessee's. */
+static const char *lease_trouble(struct tx *tx, struct store *st, const struct lessee *o,
+				 struct ip ip, const char **ret_have)
 {
+	const char *want = lessee_text(tx, o);
 	struct lease l;
 	int r = lease_read(tx, st->dir, ip, &l);
 
 	if (r == 0 && is_of(&l, o))
-		return 0;
-	if (r == 0)
-		return tx_fail_as(tx, CPLUG_E_CHECK, -ESTALE, "%s is leased to %s, not to %s",
-				  IP_S(ip), lessee_text(tx, &l.lessee), lessee_text(tx, o));
-	return tx_fail_as(tx, CPLUG_E_CHECK, -ESTALE, "%s is not leased to %s: %s/%s/%s: %s",
-			  IP_S(ip), lessee_text(tx, o), st->data_dir, st->network, IP_S(ip),
-			  r == -EBADMSG ? "empty or damaged" : strerror(-r));
+		return NULL;
+	if (r == 0) {
+		*ret_have = lessee_text(tx, &l.lessee);
+		return mem_printf(&tx->mem, "%s is leased to %s, not to %s", IP_S(ip), *ret_have,
+				  want);
+	}
+	*ret_have = mem_printf(&tx->mem, "%s/%s/%s: %s", st->data_dir, st->network, IP_S(ip),
+			       r == -EBADMSG ? "empty or damaged" : strerror(-r));
+	return mem_printf(&tx->mem, "%s is not leased to %s: %s", IP_S(ip), want, *ret_have);
+}
+
+static void check_address(struct tx *tx, struct store *st, const struct lessee *o, struct ip ip)
+{
+	const char *have, *trouble = lease_trouble(tx, st, o, ip, &have);
+
+	if (trouble)
+		iface_differs_as(tx, trouble, mem_printf(&tx->mem, "lease of %s", IP_S(ip)),
+				 lessee_text(tx, o), have);
 }
 
 static int no_address(struct tx *tx, const struct lessee *o, const char *data_dir,
 		      const char *network)
 {
-	return tx_fail_as(tx, CPLUG_E_CHECK, -ESTALE,
-			  "Failed to find address added by %s: no lease in %s/%s",
-			  lessee_text(tx, o), data_dir, network);
+	const char *of = lessee_text(tx, o);
+
+	iface_differs_as(tx,
+			 mem_printf(&tx->mem,
+				    "Failed to find address added by %s: no lease in %s/%s", of,
+				    data_dir, network),
+			 "lease", of, NULL);
+	return 0;
 }
 
 /* Without a prevResult: any lease will do. */
@@ -295,13 +315,16 @@ static int check(struct tx *tx, struct call *c)
 			if (!pool_find(&cf.pool.sets[s], ip))
 				continue;
 			ours++;
-			r = also(r, check_address(tx, &st, &lessee, ip));
+			check_address(tx, &st, &lessee, ip);
 		}
 	if (!ours)
-		return tx_fail_as(tx, CPLUG_E_CHECK, -ESTALE,
-				  "%s: no address of prevResult lies in a range of this network",
-				  lessee_text(tx, &lessee));
-	return r;
+		iface_differs_as(
+			tx,
+			mem_printf(&tx->mem,
+				   "%s: no address of prevResult lies in a range of this network",
+				   lessee_text(tx, &lessee)),
+			"addresses of prevResult", "one in a range of this network", NULL);
+	return 0;
 }
 
 /*
@@ -311,6 +334,7 @@ static int check(struct tx *tx, struct call *c)
 static int repair_address(struct tx *tx, struct store *st, const struct lessee *o, struct ip ip,
 			  unsigned set, const struct lease_life *life)
 {
+	const char *trouble, *have;
 	struct lease_life known;
 	struct lease l;
 	int r = lease_read(tx, st->dir, ip, &l);
@@ -322,10 +346,13 @@ static int repair_address(struct tx *tx, struct store *st, const struct lessee *
 				  "%s is leased to %s in another network namespace: this one was "
 				  "made anew (DEL, then ADD)",
 				  IP_S(ip), lessee_text(tx, o));
-	if (r == 0 || (r != -ENOENT && r != -EBADMSG))
-		return check_address(tx, st, o, ip);
-	r = store_claim(tx, st, ip, *o, set, life);
-	return r == -EEXIST ? check_address(tx, st, o, ip) : r;
+	if (r == -ENOENT || r == -EBADMSG) {
+		r = store_claim(tx, st, ip, *o, set, life);
+		if (r != -EEXIST)
+			return r;
+	}
+	trouble = lease_trouble(tx, st, o, ip, &have);
+	return trouble ? tx_fail_as(tx, CPLUG_E_CHECK, -ESTALE, "%s", trouble) : 0;
 }
 
 static int repair(struct tx *tx, struct call *c)

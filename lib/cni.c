@@ -263,13 +263,21 @@ static int answer_repair(const char *list)
 		     : 0;
 }
 
+/* The plugin notes what differs; what it noted is told here. */
+static int compare(const struct plugin *p)
+{
+	int r = p->check ? p->check(&tx, &call) : 0;
+
+	return also(r, iface_check_done(&tx));
+}
+
 /*
  * CHECK; and if it is to put things right: what differed is ensured, and CHECK must be
  * content then.  What is as it should be is not touched.
  */
 static int run_check(const struct plugin *p)
 {
-	int r = p->check ? p->check(&tx, &call) : 0;
+	int r = compare(p);
 	const char *list;
 
 	if (r == 0 || !call.repair || !p->repair)
@@ -280,7 +288,7 @@ static int run_check(const struct plugin *p)
 	call.command = CNI_REPAIR;
 	TRY(p->repair(&tx, &call));
 	call.command = CNI_CHECK;
-	TRY(p->check(&tx, &call));
+	TRY(compare(p));
 	TRY(tx_interrupted(&tx));
 	return answer_repair(list);
 }

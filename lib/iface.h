@@ -43,7 +43,13 @@ struct ip iface_default_gateway(const struct result *r, int family);
 /* ---- CHECK: differences are collected, and reported together ---- */
 /* Notes a difference: object ("route 0.0.0.0/0 on eth0"), what is wanted, what is there. */
 void iface_differs(struct tx *tx, const char *object, const char *want, const char *have);
-/* Fails with CPLUG_E_CHECK if any difference was noted; the details list them as JSON. */
+/* The same with a sentence of its own, should it be the first one. */
+void iface_differs_as(struct tx *tx, const char *sentence, const char *object, const char *want,
+		      const char *have);
+/*
+ * Fails with CPLUG_E_CHECK if any difference was noted; the details list them as JSON.
+ * The dispatcher calls it, after the plugin's own check.
+ */
 int iface_check_done(struct tx *tx) CHECKED;
 /*
  * For who puts them right: the differences found so far (or what failed with CPLUG_E_CHECK)
@@ -51,11 +57,21 @@ int iface_check_done(struct tx *tx) CHECKED;
  */
 const char *iface_take_differences(struct tx *tx);
 
+struct iface_want {
+	const char *kind;
+	bool up;
+	int mtu; /* bytes, where the result does not tell; 0 = no matter */
+};
+
 /*
  * Compares the container's interface with prevResult: it exists, is of kind, is up
- * if up, has the MAC and MTU of the result, its addresses and routes.  Extra ones are
- * fine.  *ret is the link.
+ * if up, has the MAC and MTU of the result, its addresses and routes, and the sysctls
+ * that ADD set.  Extra ones are fine.  *ret is the link (index 0: there is none).
  */
-int iface_check(struct tx *tx, struct call *c, const char *kind, bool up, struct link *ret) CHECKED;
+int iface_check(struct tx *tx, struct call *c, const struct iface_want *want,
+		struct link *ret) CHECKED;
+/* One by one, for links on the host.  want: 0, NULL = no matter. */
+void iface_check_mtu(struct tx *tx, const struct link *have, int64_t want);
+void iface_check_mac(struct tx *tx, const struct link *have, const char *want);
 
 #endif

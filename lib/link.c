@@ -52,6 +52,9 @@ static void read_port(struct nlattr *data, struct link *l)
 	l->port_state = get_u8(tb, IFLA_BRPORT_STATE, -1);
 	l->hairpin = get_u8(tb, IFLA_BRPORT_MODE, 0);
 	l->isolated = get_u8(tb, IFLA_BRPORT_ISOLATED, 0);
+	l->learning = get_u8(tb, IFLA_BRPORT_LEARNING, 1);
+	l->flood = get_u8(tb, IFLA_BRPORT_UNICAST_FLOOD, 1);
+	l->locked = get_u8(tb, IFLA_BRPORT_LOCKED, 0);
 }
 
 static void read_info(struct nlattr *info, struct link *l)

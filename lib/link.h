@@ -29,7 +29,7 @@ struct link {
 	int vlan_filtering; /* of a bridge: 0 or 1, else -1 */
 	int default_pvid;   /* of a bridge */
 	int port_state;     /* of a bridge port: BR_STATE_*, else -1 */
-	int hairpin, isolated;
+	int hairpin, isolated, learning, flood, locked;
 };
 
 /*

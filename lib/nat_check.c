@@ -12,6 +12,7 @@
 
 typedef void differs_fn(struct tx *tx, const char *what, const char *want, const char *have);
 
+/* IPv6: the second local route to ::1, instead of a sysctl. */
 static int check_localnet6(struct tx *tx, struct rt *host, const char *dev, differs_fn *differs)
 {
 	struct ip loopback;
@@ -34,17 +35,12 @@ static int check_localnet(struct tx *tx, struct rt *host, const struct owned_cha
 	for (unsigned i = 0; i < change->n; i++) {
 		struct nat_localnet l;
 		struct sysctl s;
-		char have[16] = "";
 
 		if (!nat_localnet_of(change->elems[i].e.chain, &l) || str_eq(l.dev, "none"))
 			continue;
-		if (l.family == AF_INET6) {
-			TRY(check_localnet6(tx, host, l.dev, differs));
-			continue;
-		}
 		s = sysctl_conf(AF_INET, l.dev, "route_localnet", "1");
-		if (sysctl_read(tx, NULL, s.name, have, sizeof(have)) < 0 || !str_eq(have, "1"))
-			differs(tx, mem_printf(&tx->mem, "sysctl %s", s.name), "1", have);
+		TRY(l.family == AF_INET6 ? check_localnet6(tx, host, l.dev, differs)
+					 : sysctl_check(tx, NULL, &s, 1, differs));
 	}
 	return 0;
 }
@@ -60,7 +56,7 @@ int nat_check(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat 
 	s.change = &c;
 	if (!c.n)
 		return 0;
-	TRY(owned_check(tx, nl, &c, differs));
 	TRY(owned_check_skeleton(tx, nl, &c, differs));
+	TRY(owned_check(tx, nl, &c, differs));
 	return check_localnet(tx, host, &c, differs);
 }

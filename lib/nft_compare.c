@@ -299,10 +299,13 @@ static void compare_rules(const struct compare *c, const struct object *chain,
 	}
 }
 
-/* Others have rules in that chain, too. */
+/* Others have rules in that chain, too, but of the kind that ours are. */
 static void compare_shared(const struct compare *c, const struct object *chain,
 			   const struct rules *want, const struct rules *have)
 {
+	for (unsigned h = 0; want->n && h < have->n; h++)
+		if (!nft_alike(want->rule[0], have->rule[h]))
+			rule_differs(c, chain, h + 1, NULL, have->rule[h]);
 	for (unsigned w = 0; w < want->n; w++) {
 		unsigned h = 0;
 

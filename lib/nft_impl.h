@@ -89,6 +89,8 @@ void nft_reserve(struct nft *n, size_t size);
 
 /* Are the expressions of two rules (NFTA_RULE_EXPRESSIONS; NULL = none) the same? */
 bool nft_same_rule(const struct nlattr *want, const struct nlattr *have);
+/* Are they of one kind: the same expressions, with the same verdicts, on other values? */
+bool nft_alike(const struct nlattr *a, const struct nlattr *b);
 /* What a rule looks up and decides, in a few words. */
 const char *nft_rule_words(struct mem *mem, const struct nlattr *rule);
 

@@ -217,6 +217,31 @@ bool nft_same_rule(const struct nlattr *want, const struct nlattr *have)
 	return same_run(&w, begin_of(&w, w.n_matches), w.n, &h, begin_of(&h, h.n_matches), h.n);
 }
 
+static uint32_t verdict_code(const struct nlattr *expr)
+{
+	const struct nlattr *data = nfnl_attr_in(expr, NFTA_EXPR_DATA);
+	const struct nlattr *value = nfnl_attr_in(data, NFTA_IMMEDIATE_DATA);
+
+	return be32(nfnl_attr_in(nfnl_attr_in(value, NFTA_DATA_VERDICT), NFTA_VERDICT_CODE));
+}
+
+bool nft_alike(const struct nlattr *a, const struct nlattr *b)
+{
+	struct parts x, y;
+
+	if (!take_apart(a, &x) || !take_apart(b, &y) || x.n != y.n)
+		return false;
+	for (unsigned i = 0; i < x.n; i++) {
+		const char *name = text(nfnl_attr_in(x.expr[i], NFTA_EXPR_NAME));
+
+		if (!str_eq(name, text(nfnl_attr_in(y.expr[i], NFTA_EXPR_NAME))) ||
+		    (str_eq(name, "immediate") &&
+		     verdict_code(x.expr[i]) != verdict_code(y.expr[i])))
+			return false;
+	}
+	return true;
+}
+
 /* ---- rules, in words: what they look up and decide, and what leads there ---- */
 
 static const char *verdict_words(struct mem *mem, const struct nlattr *data)

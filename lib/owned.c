@@ -407,6 +407,11 @@ int owned_check(struct tx *tx, struct nfnl *nl, const struct owned_change *c,
 	int r = owned_look(tx, nl, c->table, c->group, c->elems, c->n, there, found);
 
 	r = r < 0 ? r : owned_look_twins(tx, nl, c->table, c->elems, c->n, there, found, twin);
+	if (r == -EINVAL) { /* a set of another type, which owned_check_skeleton() tells */
+		differs(tx, mem_printf(&tx->mem, "elements of nftables table %s", c->table->name),
+			"present", NULL);
+		return 0;
+	}
 	if (r < 0)
 		return tx_fail(tx, r, "host: look up elements of table %s: %s", c->table->name,
 			       strerror(-r));

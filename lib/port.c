@@ -60,10 +60,38 @@ static int undo_port(struct tx *tx, void *arg)
 	return there && now.master ? port_configure(tx, u->rt, u->was, &p) : 0;
 }
 
+/* What a port just made is like, and what a container needs: it learns, floods, forwards. */
+static int open_port(struct tx *tx, struct rt *rt, const struct link *l)
+{
+	bool stopped = l->port_state == BR_STATE_DISABLED || l->port_state == BR_STATE_BLOCKING;
+	struct nlattr *info, *data;
+	struct ifinfomsg *i;
+	struct rt_msg m;
+
+	if (l->learning && l->flood && !l->locked && !(stopped && (l->flags & IFF_RUNNING)))
+		return 0;
+	i = rt_new(&m, RTM_NEWLINK, 0, sizeof(*i));
+	i->ifi_index = l->index;
+	info = rt_nest(&m, IFLA_LINKINFO);
+	rt_put_str(&m, IFLA_INFO_KIND, "veth");
+	rt_put_str(&m, IFLA_INFO_SLAVE_KIND, "bridge");
+	data = rt_nest(&m, IFLA_INFO_SLAVE_DATA);
+	rt_put_u8(&m, IFLA_BRPORT_LEARNING, 1);
+	rt_put_u8(&m, IFLA_BRPORT_UNICAST_FLOOD, 1);
+	if (l->locked)
+		rt_put_u8(&m, IFLA_BRPORT_LOCKED, 0);
+	if (stopped && (l->flags & IFF_RUNNING))
+		rt_put_u8(&m, IFLA_BRPORT_STATE, BR_STATE_FORWARDING);
+	rt_nest_end(&m, data);
+	rt_nest_end(&m, info);
+	return rt_call(tx, rt, &m, "open bridge port %s", l->name);
+}
+
 int port_ensure(struct tx *tx, struct rt *rt, const struct link *l, const struct port *p)
 {
 	struct undo_port u = { rt, mem_dup(&tx->mem, l, sizeof(*l)) };
 
+	TRY(open_port(tx, rt, l));
 	if (p->hairpin == l->hairpin && p->isolated == l->isolated &&
 	    (!p->alias || str_eq(p->alias, l->alias)))
 		return 0;

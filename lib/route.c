@@ -188,7 +188,8 @@ static void each_way(const struct nlmsghdr *h,
 struct search {
 	const struct result_route *want;
 	int oif;
-	uint8_t type; /* RTN_* */
+	uint8_t type;
+	bool any_table;
 	bool found;
 };
 
@@ -196,7 +197,7 @@ static bool same_route(const struct search *s, const struct seen_route *have)
 {
 	const struct result_route *want = s->want;
 
-	if (have->type != s->type || have->table != table_of(want) ||
+	if (have->type != s->type || (!s->any_table && have->table != table_of(want)) ||
 	    !cidr_eq(have->dst, cidr_masked(want->dst)) || (s->oif && (int)have->oif != s->oif))
 		return false;
 	if (ip_set(want->gw) && !ip_is_any(want->gw) && !ip_eq(want->gw, have->gw))
@@ -223,7 +224,7 @@ static int match_route(const struct nlmsghdr *h, void *arg)
 static int search(struct tx *tx, struct rt *rt, struct search *s)
 {
 	const struct result_route *route = s->want;
-	uint32_t table = table_of(route);
+	uint32_t table = s->any_table ? RT_TABLE_UNSPEC : table_of(route);
 	struct rt_msg m;
 	struct rtmsg *h = rt_new(&m, RTM_GETROUTE, NLM_F_DUMP, sizeof(*h));
 	int r;
@@ -249,13 +250,26 @@ int route_find(struct tx *tx, struct rt *rt, const struct link *l, const struct 
 	return search(tx, rt, &s);
 }
 
+int route_check(struct tx *tx, struct rt *rt, const struct link *l,
+		const struct result_route *route)
+{
+	struct search s = {
+		.want = route,
+		.oif = l ? l->index : 0,
+		.type = RTN_UNICAST,
+		.any_table = route->table <= 0,
+	};
+
+	return search(tx, rt, &s);
+}
+
 int route_local_find(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip)
 {
-	struct result_route route = {
-		.dst = { ip, ip_bits(ip) }, .has_dst = true, .table = RT_TABLE_LOCAL, .scope = -1
-	};
+	struct cidr dst = { ip, ip_bits(ip) };
+	struct result_route route = result_route(dst, (struct ip){ .family = 0 });
 	struct search s = { .want = &route, .oif = l->index, .type = RTN_LOCAL };
 
+	route.table = RT_TABLE_LOCAL;
 	return search(tx, rt, &s);
 }
 

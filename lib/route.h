@@ -29,6 +29,16 @@ int route_find(struct tx *tx, struct rt *rt, const struct link *l,
 	       const struct result_route *route) CHECKED;
 
 /*
+ * For CHECK: the same, but a route that names no table may have gone to another one (sbr,
+ * vrf): it is looked for in all.
+ */
+int route_check(struct tx *tx, struct rt *rt, const struct link *l,
+		const struct result_route *route) CHECKED;
+
+/* Is there a local route to ip through a link (route_local())?  1, 0, or a recorded failure. */
+int route_local_find(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip) CHECKED;
+
+/*
  * Through which link does the kernel route to ip?  *ret_index = 0 if it does not.
  */
 int route_to(struct tx *tx, struct rt *rt, struct ip ip, int *ret_index) CHECKED;

@@ -175,8 +175,8 @@ int spoof_check(struct tx *tx, struct nfnl *nl, const struct spoof *s,
 {
 	struct owned_change c = compose(tx, s);
 
-	TRY(owned_check(tx, nl, &c, differs));
-	return owned_check_skeleton(tx, nl, &c, differs);
+	TRY(owned_check_skeleton(tx, nl, &c, differs));
+	return owned_check(tx, nl, &c, differs);
 }
 
 int spoof_gc(struct tx *tx, struct nfnl *nl, const char *network, const struct owned_valid *valid)

@@ -19,6 +19,7 @@ struct job {
 	bool unread;
 	char *ret;
 	size_t size;
+	void (*differs)(struct tx *tx, const char *what, const char *want, const char *have);
 };
 
 struct sysctl sysctl_conf(int family, const char *ifname, const char *key, const char *value)
@@ -116,6 +117,37 @@ int sysctl_ensure_new(struct tx *tx, const struct netns *ns, const struct sysctl
 	struct job j = { .ns = ns, .list = list, .n = n, .unread = true };
 
 	return go(tx, &j, ensure_all);
+}
+
+static bool read_only(const char *name)
+{
+	auto_(fd_close) int fd = open_knob(name, O_WRONLY);
+
+	return fd == -EROFS || fd == -EACCES;
+}
+
+static int check_all(struct tx *tx, void *arg)
+{
+	struct job *j = arg;
+
+	for (unsigned i = 0; i < j->n; i++) {
+		const struct sysctl *s = &j->list[i];
+		char now[64];
+
+		if (read_here(s->name, now, sizeof(now)) == 0 && !str_eq(now, s->value) &&
+		    !read_only(s->name))
+			j->differs(tx, mem_printf(&tx->mem, "sysctl %s", s->name), s->value, now);
+	}
+	return 0;
+}
+
+int sysctl_check(struct tx *tx, const struct netns *ns, const struct sysctl *list, unsigned n,
+		 void (*differs)(struct tx *tx, const char *what, const char *want,
+				 const char *have))
+{
+	struct job j = { .ns = ns, .list = list, .n = n, .differs = differs };
+
+	return go(tx, &j, check_all);
 }
 
 static int read_one(struct tx *tx UNUSED, void *arg)

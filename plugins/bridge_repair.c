@@ -101,8 +101,13 @@ static int port_put_right(struct tx *tx, struct call *c, struct bridge_work *w)
 	};
 	struct port_vlans vlans = bridge_vlans(w);
 	bool moved = w->host.master != w->br.index;
+	int at = host_end_in(c->prev, w->cf.bridge);
 	char text[80];
 	int right;
+
+	want.mac = w->host_mac;
+	if (at >= 0 && c->prev->ifs[at].mtu > 0 && c->prev->ifs[at].mtu <= UINT16_MAX)
+		want.mtu = (int)c->prev->ifs[at].mtu;
 
 	TRY(link_ensure(tx, &c->host, &w->host, &want));
 	/* As a new port has them. */

@@ -57,12 +57,22 @@ static int add(struct tx *tx, struct call *c, struct result *res)
 
 static int check(struct tx *tx, struct call *c)
 {
+	struct addr_list have;
 	struct link lo;
+	int at;
 
 	TRY(find_lo(tx, c, &lo));
 	if (!(lo.flags & IFF_UP))
 		iface_differs(tx, "interface lo", "up", "down");
-	return iface_check_done(tx);
+	/* In a chain the result is the main plugin's, which does not list lo. */
+	at = c->prev ? result_find_if(c->prev, "lo", true) : -1;
+	if (at < 0)
+		return 0;
+	TRY(addr_list(tx, &c->cont, &lo, AF_UNSPEC, &have));
+	for (unsigned i = 0; i < c->prev->n_ips; i++)
+		if (c->prev->ips[i].iface == at && !addr_listed(&have, c->prev->ips[i].addr))
+			iface_differs(tx, "address of lo", CIDR_S(c->prev->ips[i].addr), NULL);
+	return 0;
 }
 
 static int repair(struct tx *tx, struct call *c)

@@ -79,8 +79,7 @@ static int check(struct tx *tx, struct call *c)
 	if (!p.n)
 		return 0;
 	TRY(call_nf(tx, c, &nl));
-	TRY(nat_check(tx, nl, &c->host, &n, iface_differs));
-	return iface_check_done(tx);
+	return nat_check(tx, nl, &c->host, &n, iface_differs);
 }
 
 static int repair(struct tx *tx, struct call *c)
