@@ -1,0 +1,86 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Pain 7: conntrack remembers where a port led, and goes on leading there
+load ../lib
+
+CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,
+	"ipMasq":true,"capabilities":{"portMappings":true},"ipam":{"type":"host-local","subnet":"10.1.0.0/24"},
+	"runtimeConfig":{"portMappings":[
+		{"hostPort":8080,"containerPort":80,"protocol":"tcp"},
+		{"hostPort":5353,"containerPort":53,"protocol":"udp"}]}}'
+
+prepare() {
+	world
+	new_netns a b
+}
+
+# hear NS - writes what comes to its port 53 into heard.NS
+hear() {
+	in_ns "$1" socat -u UDP4-RECV:53 "OPEN:$BATS_TEST_TMPDIR/heard.$1,creat,append" \
+		</dev/null >/dev/null 2>&1 3>&- 4>&- &
+	wait_for "$1's ears" bash -c "nsenter --net=/run/netns/$1 ss -Hnul 'sport = :53' | grep -q ."
+}
+
+# send_steadily - a datagram every few milliseconds, always from the same port
+send_steadily() {
+	# shellcheck disable=SC2016  # the inner shell's
+	in_ns world bash -c 'while echo datagram && sleep 0.02; do :; done |
+		socat -u - UDP4-SENDTO:203.0.113.1:5353,bind=203.0.113.2:6000' </dev/null >/dev/null 2>&1 3>&- 4>&- &
+}
+
+@test "pain 07: a sender that never pauses is heard by the port's new owner" {
+	add bridge "$CONF" a
+	hear a
+	send_steadily
+	wait_for 'a datagram at a' test -s "$BATS_TEST_TMPDIR/heard.a"
+	del bridge "$CONF" a
+	# What comes meanwhile goes to the host, and conntrack remembers that, too.
+	sleep 0.2
+	add bridge "$CONF" b
+	hear b
+	wait_for 'a datagram at b' test -s "$BATS_TEST_TMPDIR/heard.b"
+}
+
+@test "pain 07: the same when the old owner died without DEL" {
+	local link
+
+	add bridge "$CONF" a
+	link=$(host_end)
+	hear a
+	send_steadily
+	wait_for 'a datagram at a' test -s "$BATS_TEST_TMPDIR/heard.a"
+	ip link del "$link"
+	add bridge "$CONF" b
+	hear b
+	wait_for 'a datagram at b' test -s "$BATS_TEST_TMPDIR/heard.b"
+	del bridge "$CONF" a
+	: >"$BATS_TEST_TMPDIR/heard.b"
+	wait_for 'another one' test -s "$BATS_TEST_TMPDIR/heard.b"
+}
+
+@test "pain 07: a connection that nobody answered yet comes to the new owner" {
+	local client
+
+	add bridge "$CONF" a
+	in_ns a ip link set eth0 down # alive, but deaf
+	echo question | in_ns world socat -t 5 - TCP4:203.0.113.1:8080,bind=203.0.113.2:6001 \
+		>"$BATS_TEST_TMPDIR/answer" 2>/dev/null 3>&- 4>&- &
+	client=$!
+	wait_for 'the flow' bash -c 'conntrack -L -p tcp --orig-port-dst 8080 2>/dev/null | grep -q SYN_SENT'
+	del bridge "$CONF" a
+	add bridge "$CONF" b
+	tcp_answer b 80 b
+	wait "$client"
+	is "$(cat "$BATS_TEST_TMPDIR/answer")" 'b from 203.0.113.2'
+}
+
+@test "pain 07: flows of other ports and other people are left alone" {
+	add bridge "$CONF" a
+	udp_answer - 7777 host
+	is "$(echo q | in_ns world socat -t 5 - UDP4:203.0.113.1:7777,bind=203.0.113.2:6002 | head -n1)" \
+		'host from 203.0.113.2'
+	conntrack -L -p udp --orig-port-dst 7777 2>/dev/null | grep -q 6002
+	del bridge "$CONF" a
+	add bridge "$CONF" b
+	conntrack -L -p udp --orig-port-dst 7777 2>/dev/null | grep -q 6002
+}
