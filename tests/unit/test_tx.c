@@ -88,7 +88,7 @@ static void texts_that_are_too_long_are_cut(void **state)
 	memset(longer, 'x', sizeof(longer) - 1);
 	longer[sizeof(longer) - 1] = '\0';
 	for (int i = 0; i < 10; i++)
-		(void)tx_fail(&unit_tx, -EIO, "%s", longer);
+		(void)tx_fail(&unit_tx, -EIO, "%d %s", i, longer);
 	assert_int_equal(strlen(unit_tx.msg), sizeof(unit_tx.msg) - 1);
 	assert_int_equal(strlen(unit_tx.details), sizeof(unit_tx.details) - 1);
 }
