@@ -29,7 +29,7 @@ static bool is_of_life(const struct store *st, const struct lease *l, const stru
 }
 
 /* Why a lease's container cannot be alive any more; NULL if it may be. */
-static const char *obituary(struct tx *tx, struct store *st, const struct lease *l)
+const char *store_obituary(struct tx *tx, struct store *st, const struct lease *l)
 {
 	uint64_t boot = index_boot_id();
 	struct lease_life life;
@@ -50,7 +50,7 @@ static const char *obituary(struct tx *tx, struct store *st, const struct lease 
 
 bool store_is_dead(struct tx *tx, struct store *st, const struct lease *l)
 {
-	return obituary(tx, st, l) != NULL;
+	return store_obituary(tx, st, l) != NULL;
 }
 
 struct reclaim {
@@ -61,7 +61,7 @@ struct reclaim {
 static int reclaim_one(struct tx *tx, const struct lease *l, int r, void *arg)
 {
 	struct reclaim *c = arg;
-	const char *why = r == 0 ? obituary(tx, c->st, l) : NULL;
+	const char *why = r == 0 ? store_obituary(tx, c->st, l) : NULL;
 
 	if (!why)
 		return 0;

@@ -81,6 +81,8 @@ int store_reclaim(struct tx *tx, struct store *st, unsigned *ret_n) CHECKED;
 
 /* Is the container of a lease dead for sure? */
 bool store_is_dead(struct tx *tx, struct store *st, const struct lease *l);
+/* Why: "its network namespace is gone"; NULL if it may be alive. */
+const char *store_obituary(struct tx *tx, struct store *st, const struct lease *l);
 
 /* Removes every lease that keep() does not want, and files that are no lease. */
 typedef bool store_keep_fn(const struct lessee *o, const void *arg);

@@ -56,4 +56,25 @@ int nat_prune(struct tx *tx, struct nfnl *nl) CHECKED;
 /* STATUS: CNI_E_UNAVAILABLE if nf_tables cannot be used. */
 int nat_status(struct tx *tx, struct nfnl *nl) CHECKED;
 
+/* ---- for who looks over the whole machine ---- */
+
+/* What owners have in the table, and nat_del() of what no index lists (owned.h). */
+int nat_survey(struct tx *tx, struct nfnl *nl, struct owned_seen **ret, unsigned *ret_n) CHECKED;
+int nat_sweep(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owned_seen *s) CHECKED;
+
+/* A way from the host's loopback that is open although nobody behind it is published. */
+struct nat_way {
+	int family;
+	const char *dev;
+};
+
+/*
+ * Those of the links that the table knows, and of bridges that cplug made (ifalias "cplug
+ * NETWORK").
+ */
+int nat_ways_survey(struct tx *tx, struct nfnl *nl, struct rt *host, struct nat_way **ret,
+		    unsigned *ret_n) CHECKED;
+/* Closes it, if still nobody uses it. */
+int nat_way_close(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat_way *w) CHECKED;
+
 #endif

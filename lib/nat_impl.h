@@ -112,6 +112,9 @@ int nat_localnet_plan(struct tx *tx, struct nfnl *nl, struct rt *host,
 int nat_localnet_add(struct tx *tx, struct rt *host, const struct owned_change *c) CHECKED;
 int nat_localnet_release(struct tx *tx, struct nfnl *nl, struct rt *host,
 			 const struct nat_localnet *l) CHECKED;
+/* Does anybody behind the link need it? */
+int nat_localnet_used(struct tx *tx, struct nfnl *nl, const struct nat_localnet *l,
+		      bool *ret) CHECKED;
 /* Switched off wherever nobody uses it. */
 int nat_localnet_sweep(struct tx *tx, struct nfnl *nl, struct rt *host) CHECKED;
 

@@ -145,7 +145,7 @@ static int count_users(const char *chain, unsigned use, void *arg)
 	return 0;
 }
 
-static int used(struct tx *tx, struct nfnl *nl, const struct nat_localnet *l, bool *ret)
+int nat_localnet_used(struct tx *tx, struct nfnl *nl, const struct nat_localnet *l, bool *ret)
 {
 	struct users u = { .of = l };
 	int r = nft_each_chain(nl, NFPROTO_INET, nat_table.name, count_users, &u);
@@ -165,11 +165,11 @@ int nat_localnet_release(struct tx *tx, struct nfnl *nl, struct rt *host,
 {
 	bool any;
 
-	TRY(used(tx, nl, l, &any));
+	TRY(nat_localnet_used(tx, nl, l, &any));
 	if (any)
 		return 0;
 	TRY(set(tx, host, l, false));
-	TRY(used(tx, nl, l, &any));
+	TRY(nat_localnet_used(tx, nl, l, &any));
 	return any ? set(tx, host, l, true) : 0;
 }
 

@@ -122,8 +122,7 @@ bool owned_is_ours(const struct nft_elem *e, const char *comment)
 	return str_eq(e->comment, comment);
 }
 
-/* Did we write this comment?  "veth" and 11 hexadecimal digits, and a name. */
-static bool names_owner(const char *comment)
+bool owned_names_owner(const char *comment)
 {
 	return comment && str_starts(comment, "veth") && strlen(comment) > OWNED_KEY_LEN &&
 	       strspn(comment + 4, "0123456789abcdef") == OWNED_KEY_LEN - 4 &&
@@ -139,7 +138,7 @@ static int is_dead(struct tx *tx, struct nfnl *nl, struct rt *host, const struct
 {
 	char key[IFNAMSIZ] = "";
 
-	if (!names_owner(comment))
+	if (!owned_names_owner(comment))
 		return 0; /* an administrator's own */
 	memcpy(key, comment, OWNED_KEY_LEN);
 	for (const char *kind = owned_kinds; *kind; kind++) {

@@ -154,4 +154,26 @@ int owned_check_skeleton(struct tx *tx, struct nfnl *nl, const struct owned_chan
 			 void (*differs)(struct tx *tx, const char *what, const char *want,
 					 const char *have)) CHECKED;
 
+/* ---- for who looks over the whole machine ---- */
+
+/* What an owner has in a table. */
+struct owned_seen {
+	char key[IFNAMSIZ];
+	char kind;           /* 0: elements that no index lists */
+	const char *comment; /* "KEY NETWORK/ID/IFNAME", perhaps cut */
+	unsigned link;       /* ifindex on the host, 0 = unknown */
+	unsigned n;          /* elements, of those that no index lists */
+};
+
+/* Everybody's, in the arena; a table that is not there is empty. */
+int owned_survey(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
+		 struct owned_seen **ret, unsigned *ret_n) CHECKED;
+
+/*
+ * Deletes what carries the comment and no index lists, wherever it is in the table; nothing,
+ * if there is an index by now.  What an index lists is owned_del()'s.
+ */
+int owned_sweep(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
+		const struct owned_seen *s) CHECKED;
+
 #endif

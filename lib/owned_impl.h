@@ -43,6 +43,9 @@ void owned_say_del(struct tx *tx, struct nft *n, const struct owned_table *t, co
 
 bool owned_is_ours(const struct nft_elem *e, const char *comment);
 
+/* Did we write this comment?  "veth" and 11 hexadecimal digits, and a name. */
+bool owned_names_owner(const char *comment);
+
 /* Deletes everything of a dead owner. */
 int owned_bury(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
 	       const char *comment) CHECKED;
@@ -73,5 +76,8 @@ int owned_read_index(struct tx *tx, struct nfnl *nl, const struct owned_table *t
 /* If e is the first index element of a key of this kind and network: the key, else false. */
 bool owned_index_names(const struct nft_elem *e, char kind, const char *network,
 		       char ret_key[IFNAMSIZ]);
+
+/* Of an element of the index: the owner's key; returns which chunk it is, *ret_kind whose. */
+unsigned owned_chunk_of(const struct nft_elem *e, char ret_key[IFNAMSIZ], char *ret_kind);
 
 #endif

@@ -178,6 +178,17 @@ void owned_unpack(struct tx *tx, const struct owned_table *t, const struct owned
 	}
 }
 
+unsigned owned_chunk_of(const struct nft_elem *e, char ret_key[IFNAMSIZ], char *ret_kind)
+{
+	uint32_t mark = 0;
+
+	memcpy(ret_key, e->key.b, IFNAMSIZ);
+	ret_key[IFNAMSIZ - 1] = '\0';
+	memcpy(&mark, e->key.b + IFNAMSIZ, sizeof(mark));
+	*ret_kind = (char)(mark >> 24);
+	return mark & 0xffffff;
+}
+
 bool owned_index_names(const struct nft_elem *e, char kind, const char *network,
 		       char ret_key[IFNAMSIZ])
 {

@@ -293,3 +293,22 @@ int resolv_forget(struct tx *tx, const char *network, const char *owner)
 {
 	return resolv_gc(tx, network, is_another, owner);
 }
+
+void resolv_each(struct tx *tx,
+		 void (*each)(const char *path, const char *netns, const char *owner, void *arg),
+		 void *arg)
+{
+	DIR *d = opendir(netns_folder);
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		const char *path =
+			mem_printf(&tx->mem, "%s/%s/resolv.conf", netns_folder, e->d_name);
+		const char *owner = *e->d_name == '.' ? NULL : owner_in(tx, path);
+
+		if (!str_empty(owner))
+			each(path, e->d_name, owner, arg);
+	}
+	if (d)
+		closedir(d);
+}

@@ -55,4 +55,12 @@ int resolv_gc(struct tx *tx, const char *network, bool (*valid)(const char *owne
  */
 int resolv_forget(struct tx *tx, const char *network, const char *owner) CHECKED;
 
+/*
+ * Tells each(path, netns, owner, arg) every file of cplug's below /etc/netns; owner is
+ * "NETWORK/ID/IFNAME", netns the name of the namespace that the file is for.
+ */
+void resolv_each(struct tx *tx,
+		 void (*each)(const char *path, const char *netns, const char *owner, void *arg),
+		 void *arg);
+
 #endif

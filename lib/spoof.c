@@ -193,3 +193,13 @@ int spoof_prune(struct tx *tx, struct nfnl *nl)
 {
 	return owned_prune(tx, nl, &table, chain_is_ours);
 }
+
+int spoof_survey(struct tx *tx, struct nfnl *nl, struct owned_seen **ret, unsigned *ret_n)
+{
+	return owned_survey(tx, nl, &table, ret, ret_n);
+}
+
+int spoof_sweep(struct tx *tx, struct nfnl *nl, const struct owned_seen *s)
+{
+	return owned_sweep(tx, nl, &table, s);
+}

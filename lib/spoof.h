@@ -31,4 +31,8 @@ int spoof_gc(struct tx *tx, struct nfnl *nl, const char *network,
 /* Deletes the table if nothing is left in it but the skeleton. */
 int spoof_prune(struct tx *tx, struct nfnl *nl) CHECKED;
 
+/* What owners have in the table, and spoof_del() of what no index lists (owned.h). */
+int spoof_survey(struct tx *tx, struct nfnl *nl, struct owned_seen **ret, unsigned *ret_n) CHECKED;
+int spoof_sweep(struct tx *tx, struct nfnl *nl, const struct owned_seen *s) CHECKED;
+
 #endif

@@ -429,7 +429,7 @@ cached() {
 	rm "$CALLS"
 	tool gc fake --dry-run
 	ok
-	is "$output" "would remove eth0 of cnitool-$(printf /run/netns/c1 | sha512sum | cut -c1-20) on network fake"
+	is "$output" "would remove eth0 of cnitool-$(printf /run/netns/c1 | sha512sum | cut -c1-20) on network fake: its network namespace /run/netns/c1 is gone"
 	is "$(calls .command)" ''
 	tool gc fake --json
 	ok

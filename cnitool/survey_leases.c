@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * survey_leases.c - leases of host-local without a living owner, in whatever folder
+ *
+ * The folders are those of all configurations that are known, current and remembered, and
+ * the default.  A folder is looked at for files that are leases before anything is opened for
+ * writing, and one that nobody ever locked is none of host-local's.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+
+#include "../ipam/store.h"
+#include "fail.h"
+#include "survey.h"
+
+struct leases {
+	struct survey *s;
+	struct store *st;
+	const char *path; /* of the folder */
+};
+
+static int count_lease(struct tx *tx UNUSED, const struct lease *l UNUSED, int r, void *arg)
+{
+	unsigned *n = arg;
+
+	*n += r == 0;
+	return 0;
+}
+
+/* A release is under the lock, and after another look. */
+static int remove_lease(struct survey *s, const struct finding *f)
+{
+	auto_(store_close) struct store st = STORE_CLOSED;
+	const struct lease *was = f->data;
+	struct lease now;
+	int r = store_open(s->t->tx, f->text, f->network, STORE_CHANGE, &st);
+
+	if (r == -ENOENT)
+		return 0;
+	TRY(r);
+	if (lease_read(s->t->tx, st.dir, was->ip, &now) < 0 ||
+	    !str_eq(now.lessee.id, was->lessee.id) ||
+	    (now.lessee.ifname && !str_eq(now.lessee.ifname, was->lessee.ifname)))
+		return 0;
+	return store_release(s->t->tx, &st, &now);
+}
+
+static struct lease *copy_of(struct mem *m, const struct lease *l)
+{
+	struct lease *copy = mem_alloc(m, sizeof(*copy));
+
+	*copy = (struct lease){ l->ip,
+				{ mem_str(m, l->lessee.id),
+				  l->lessee.ifname ? mem_str(m, l->lessee.ifname) : NULL } };
+	return copy;
+}
+
+static int judge_lease(struct tx *tx, const struct lease *l, int r, void *arg)
+{
+	struct leases *x = arg;
+	const char *network = x->st->network;
+	struct survey_verdict v = { .told = true };
+	const char *ifname;
+
+	if (r < 0)
+		return 0; /* damaged: an ADD takes it over, or says so */
+	/* An old lease names no interface: nobody can know it, but it can be dead. */
+	ifname = l->lessee.ifname ? l->lessee.ifname : "";
+	v = survey_judge(x->s, name_owner(network, l->lessee.id, ifname).s, network);
+	if (!v.stays && (!v.why || !*ifname))
+		v.why = store_obituary(tx, x->st, l);
+	if (v.stays || !v.why)
+		return 0;
+	survey_add(x->s, (struct finding){
+				 .kind = "lease",
+				 .object = mem_printf(&tx->mem, "%s in %s", IP_S(l->ip), x->path),
+				 .owner = mem_printf(&tx->mem, "%s/%s%s%s", network, l->lessee.id,
+						     *ifname ? "/" : "", ifname),
+				 .why = v.why,
+				 .told = v.told,
+				 .remove = remove_lease,
+				 .text = x->st->data_dir,
+				 .network = network,
+				 .data = copy_of(&tx->mem, l),
+			 });
+	return 0;
+}
+
+static bool has_leases(struct tx *tx, const char *data_dir, const char *network)
+{
+	auto_(store_close) struct store st = STORE_CLOSED;
+	struct fail_mark m = fail_mark(tx);
+	unsigned n = 0;
+	int r = store_open(tx, data_dir, network, STORE_READ, &st);
+
+	if (r == 0 && faccessat(st.dir, "lock", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		r = lease_scan(tx, st.dir, count_lease, &n);
+	if (r < 0 && r != -ENOENT)
+		fail_take(tx, m);
+	return n > 0;
+}
+
+static int look_at(struct survey *s, const char *data_dir, const char *network)
+{
+	auto_(store_close) struct store st = STORE_CLOSED;
+	struct tx *tx = s->t->tx;
+	struct leases x = { s, &st, mem_printf(&tx->mem, "%s/%s", data_dir, network) };
+	int r;
+
+	if (!has_leases(tx, data_dir, network))
+		return 0;
+	r = store_open(tx, data_dir, network, STORE_CHANGE, &st);
+	if (r == -ENOENT)
+		return 0;
+	TRY(r);
+	return lease_scan(tx, st.dir, judge_lease, &x);
+}
+
+static int look_into(struct survey *s, const char *data_dir)
+{
+	DIR *d = opendir(data_dir);
+	struct dirent *e;
+	int r = 0;
+
+	while (d && (e = readdir(d)))
+		if (name_valid_id(e->d_name) && survey_wants(s, e->d_name))
+			r = also(r, look_at(s, data_dir, mem_str(&s->t->tx->mem, e->d_name)));
+	if (d)
+		closedir(d);
+	return r;
+}
+
+int survey_leases(struct survey *s)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < s->n_data_dirs; i++)
+		r = also(r, look_into(s, s->data_dirs[i]));
+	return r;
+}
+
+/* ---- what leases know ---- */
+
+static bool lives(struct survey *s, struct store *st, const struct lease *l, const char *ifname)
+{
+	struct lease_life life;
+
+	if (!str_eq(l->lessee.ifname, ifname) ||
+	    !index_life(&st->index, l->ip, l->lessee.id, &life) || life.boot != index_boot_id() ||
+	    !life.ino || alive_is_gone(s->t->tx, &s->alive, (ino_t)life.ino, life.cookie))
+		return false;
+	/* Not gone for sure, and seen. */
+	return (s->alive.askable && life.cookie) || s->alive.complete;
+}
+
+bool survey_lease_lives(struct survey *s, const char *network, const char *id, const char *ifname)
+{
+	struct tx *tx = s->t->tx;
+	struct lease *leases;
+	bool any = false;
+	unsigned n;
+
+	for (unsigned i = 0; i < s->n_data_dirs && !any; i++) {
+		auto_(store_close) struct store st = STORE_CLOSED;
+		struct fail_mark m = fail_mark(tx);
+		int r;
+
+		if (!has_leases(tx, s->data_dirs[i], network))
+			continue;
+		r = store_open(tx, s->data_dirs[i], network, STORE_CHANGE, &st);
+		if (r == 0)
+			r = store_find(tx, &st, id, &leases, &n);
+		for (unsigned k = 0; r == 0 && k < n; k++)
+			any |= lives(s, &st, &leases[k], ifname);
+		if (r < 0 && r != -ENOENT)
+			fail_take(tx, m);
+	}
+	return any;
+}
