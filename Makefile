@@ -25,7 +25,7 @@ endif
 # The floors: a file of lib/ includes only headers that stand before its own
 # (make floors).  The order of this list is the architecture.
 LIB := util log mem tx  ip name jw cj result  file netns alive priv exec  rt sysctl nfnl nft ct diag \
-       link addr route port resolv gateway owned ports nat spoof  call plugin ipam iface cni
+       link addr route port resolv gateway owned ports nat spoof forward  call plugin ipam iface cni
 
 # Every plugin type is a name of the one executable, bin/cplug.
 PLUGINS := bridge loopback portmap host-local

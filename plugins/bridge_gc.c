@@ -6,9 +6,11 @@
  * of resolv.conf), so whatever a killed ADD or a DEL that never came left behind is
  * found by it.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "bridge_work.h"
+#include "forward.h"
 #include "ipam.h"
 #include "nat.h"
 #include "resolv.h"
@@ -109,12 +111,70 @@ int bridge_gc(struct tx *tx, struct call *c)
 	return also(r, ipam_gc(tx, c));
 }
 
+/* Which families a network gives addresses of, as far as its configuration tells. */
+static void note_family(const struct cj *v, const char *key, bool *four, bool *six)
+{
+	const char *text = cj_str(v, key, "");
+
+	*six |= strchr(text, ':') != NULL;
+	*four |= strchr(text, '.') != NULL;
+}
+
+static void note_families(const struct cj *sets, bool *four, bool *six)
+{
+	for (unsigned i = 0; i < cj_len(sets); i++) {
+		struct cj set = cj_at(sets, i);
+
+		for (unsigned k = 0; k < cj_len(&set); k++) {
+			struct cj range = cj_at(&set, k);
+
+			note_family(&range, "subnet", four, six);
+		}
+	}
+}
+
+static void families(const struct cj *conf, bool *four, bool *six)
+{
+	struct cj ipam = cj_obj(conf, "ipam"), runtime = cj_obj(conf, "runtimeConfig");
+	struct cj sets = cj_list(&ipam, "ranges"), more = cj_list(&runtime, "ipRanges");
+	struct cj addresses = cj_list(&ipam, "addresses");
+
+	*four = *six = false;
+	note_family(&ipam, "subnet", four, six);
+	note_families(&sets, four, six);
+	note_families(&more, four, six);
+	for (unsigned i = 0; i < cj_len(&addresses); i++) {
+		struct cj a = cj_at(&addresses, i);
+
+		note_family(&a, "address", four, six);
+	}
+	*four |= !*six;
+}
+
+/* Does another's firewall let the bridge pass?  Running containers suffer as well. */
+static int check_forwarding(struct tx *tx, struct call *c, const struct bridge_conf *cf,
+			    struct link *br)
+{
+	bool four, six;
+	const char *who;
+	struct nfnl *nl;
+
+	if (!br->index) /* there will be one */
+		snprintf(br->name, sizeof(br->name), "%s", cf->bridge);
+	families(&c->conf, &four, &six);
+	TRY(call_nf(tx, c, &nl));
+	if (nft_usable(nl) < 0)
+		return 0;
+	TRY(forward_check(tx, nl, br, four && cf->is_gateway, six && cf->is_gateway, &who));
+	return who ? tx_fail_as(tx, CNI_E_DEGRADED, -EACCES, "host: %s", who) : 0;
+}
+
 int bridge_status(struct tx *tx, struct call *c)
 {
 	struct bridge_conf cf;
 	struct nfnl *nl;
-	struct link br;
-	int there;
+	struct link br = { .index = 0 };
+	int there, r;
 
 	TRY(bridge_read_conf(tx, c, &cf));
 	TRY(there = link_find(tx, &c->host, cf.bridge, &br));
@@ -127,5 +187,6 @@ int bridge_status(struct tx *tx, struct call *c)
 		TRY(call_nf(tx, c, &nl));
 		TRY(nat_status(tx, nl));
 	}
-	return ipam_status(tx, c);
+	r = ipam_status(tx, c);
+	return r < 0 ? r : check_forwarding(tx, c, &cf, &br);
 }

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * forward_impl.h - what the files of the forward module share (nobody else includes this)
+ *
+ * forward.c walks through chains, forward_rule.c reads one rule.
+ */
+#ifndef CPLUG_FORWARD_IMPL_H
+#define CPLUG_FORWARD_IMPL_H
+
+#include <arpa/inet.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nf_tables_compat.h>
+#include <linux/netfilter/nfnetlink.h>
+
+#include <libmnl/libmnl.h>
+
+#include "forward.h"
+
+/* A packet that begins a connection, and where it is. */
+struct forward_packet {
+	struct tx *tx;
+	struct nfnl *nl;
+	const struct link *bridge; /* where it came in */
+	uint8_t nfproto; /* NFPROTO_IPV4 or _IPV6; NFPROTO_BRIDGE: a frame between ports */
+	uint8_t family;  /* of the table it is in */
+	const char *table;
+};
+
+enum forward_answer { FORWARD_NO, FORWARD_MAYBE, FORWARD_YES };
+
+/* What a rule does with it, if it matches. */
+struct forward_verdict {
+	enum forward_answer match;
+	int code;          /* NF_DROP, NF_ACCEPT, NFT_JUMP …; NFT_CONTINUE = nothing */
+	const char *chain; /* of NFT_JUMP and NFT_GOTO */
+};
+
+/* Reads the expressions of a rule (NFTA_RULE_EXPRESSIONS).  0 or -errno, unrecorded. */
+int forward_rule(const struct forward_packet *p, const struct nlattr *exprs,
+		 struct forward_verdict *ret) CHECKED;
+
+static inline uint32_t forward_be32(const struct nlattr *a)
+{
+	return a && mnl_attr_get_payload_len(a) >= 4 ? ntohl(mnl_attr_get_u32(a)) : 0;
+}
+
+static inline const char *forward_text(const struct nlattr *a)
+{
+	unsigned len = a ? mnl_attr_get_payload_len(a) : 0;
+
+	return len && !mnl_attr_get_str(a)[len - 1] ? mnl_attr_get_str(a) : "";
+}
+
+/* A question about table and one more name (NULL = none) in buf. */
+struct nlmsghdr *forward_ask(char *buf, int type, uint8_t family, const char *table,
+			     uint16_t name_attr, const char *name);
+
+enum { FORWARD_ASK_ROOM = 768 };
+
+#endif

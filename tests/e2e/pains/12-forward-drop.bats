@@ -1,0 +1,175 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Pain 12: traffic is dropped by somebody else's FORWARD policy, and nobody says who
+#
+# STATUS names table and chain and tells the remedy; with the remedy it is content, and
+# the traffic passes.  Who lets the bridge pass is not accused.
+# shellcheck disable=SC2016 # nft's braces
+load ../lib
+
+CONF='{"cniVersion":"1.1.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,
+	"ipam":{"type":"host-local","subnet":"10.1.0.0/24"}}'
+DUAL=$(jq -c '.ipam = {type: "host-local", ranges: [[{subnet: "10.1.0.0/24"}], [{subnet: "fd01::/64"}]]}' <<<"$CONF")
+
+# says PATTERN [CONF] - STATUS accuses somebody
+says() {
+	cni STATUS bridge "${2-$CONF}" '' '' ''
+	failed 51 "$1"
+}
+
+content() {
+	cni STATUS bridge "${1-$CONF}" '' '' ''
+	ok
+}
+
+# forward [RULE...] - a foreign chain with policy drop, and these rules
+forward() {
+	local rule
+
+	nft flush ruleset
+	nft add table inet fw
+	nft add chain inet fw pass '{ type filter hook forward priority 10; policy drop; }'
+	for rule; do nft add rule inet fw pass "$rule"; done
+}
+
+@test "forward drop: STATUS names it, its remedy helps, and traffic passes" {
+	local remedy
+
+	world
+	new_netns c1
+	add bridge "$CONF"
+	sees c1 203.0.113.2
+	content
+	nft add table inet fw
+	nft add chain inet fw pass '{ type filter hook forward priority 10; policy drop; }'
+	sees_not c1 203.0.113.2
+	says 'bridge br1 is dropped by chain pass of nftables table inet fw, whose policy is drop'
+	remedy=$(sed -n 's/.*(let it pass there: \(.*\))/\1/p' <<<"$error")
+	eval "$remedy"
+	content
+	sees c1 203.0.113.2
+}
+
+@test "forward drop: before the first ADD, too, and cnitool says it" {
+	forward
+	says 'chain pass of nftables table inet fw'
+	mkdir -p /run/net.d
+	jq -c '{cniVersion, name, plugins: [.]}' <<<"$CONF" >/run/net.d/net1.conflist
+	run -1 env CNI_PATH="$CPLUG_BIN" "$CPLUG_BIN/cnitool" status --net-conf-path /run/net.d net1
+	contains "$output" 'chain pass of nftables table inet fw, whose policy is drop'
+}
+
+@test "forward drop: rules that let the bridge pass, or might" {
+	local rule
+
+	for rule in 'iifname "br1" accept' 'accept' 'iifname "br*" accept' 'iifname != "eth9" accept' \
+		'ip saddr 10.1.0.0/16 accept' 'oifname "uplink" accept' 'iifname { "br1", "eth9" } accept' \
+		'ct state { new, established } accept' 'ct state new accept' 'ct state vmap { established : accept, new : accept }' \
+		'meta mark 7 accept' 'meta nfproto ipv4 accept' 'iifname vmap { "br1" : accept, "br9" : drop }' \
+		'meta l4proto { tcp, udp } accept' 'ct state invalid drop; ct state != invalid accept' 'limit rate 10/second accept'; do
+		forward "${rule%%;*}"
+		[[ $rule != *';'* ]] || nft add rule inet fw pass "${rule#*;}"
+		echo "$rule"
+		content
+	done
+}
+
+@test "forward drop: rules that do not" {
+	local rule
+
+	for rule in 'iifname "docker0" accept' 'iifname "br*" iifname "brx*" accept' 'ct state established,related accept' \
+		'ct state { established, related } accept' 'ct state vmap { established : accept, related : accept, invalid : drop }' \
+		'ct status dnat accept' 'meta l4proto icmp accept' 'meta l4proto ipv6-icmp accept' 'iifname "br1" oifname "br1" accept' \
+		'iifname { "eth8", "eth9" } accept' 'iifname vmap { "eth9" : accept }' 'meta nfproto ipv6 accept' \
+		'counter' 'log' 'iifname "br1" drop' 'iifname "br1" reject'; do
+		forward "$rule"
+		echo "$rule"
+		says 'chain pass of nftables table inet fw'
+	done
+}
+
+@test "forward drop: by a rule, whatever the policy; and chains that are jumped to" {
+	nft add table inet fw
+	nft add chain inet fw pass '{ type filter hook forward priority 0; policy accept; }'
+	nft add chain inet fw mine
+	content
+	nft add rule inet fw pass ct state established accept
+	nft add rule inet fw pass jump mine
+	content
+	nft add rule inet fw pass reject with icmpx admin-prohibited
+	says 'chain pass of nftables table inet fw, by one of its rules'
+	nft add rule inet fw mine iifname br1 accept
+	content
+	nft flush chain inet fw mine
+	nft add rule inet fw mine iifname docker0 accept
+	nft add rule inet fw mine return
+	nft add rule inet fw mine accept
+	says 'chain pass of nftables table inet fw'
+	nft flush chain inet fw mine
+	nft add rule inet fw mine iifname eth9 return
+	nft add rule inet fw mine accept
+	content
+	nft flush chain inet fw mine
+	nft add rule inet fw mine meta mark 5 return
+	nft add rule inet fw mine drop
+	nft replace rule inet fw pass handle "$(nft -a list chain inet fw pass | sed -n 's/.*reject.* handle //p')" accept
+	content
+	nft flush chain inet fw mine
+	nft add rule inet fw mine drop
+	says 'by one of its rules'
+	nft add table inet fw '{ flags dormant; }'
+	content
+}
+
+@test "forward drop: families, and frames between ports" {
+	nft add table ip6 fw
+	nft add chain ip6 fw pass '{ type filter hook forward priority 0; policy drop; }'
+	content
+	says 'table ip6 fw' "$DUAL"
+	content "$(with "$DUAL" '.isDefaultGateway = false')"
+	nft flush ruleset
+	nft add table bridge fw
+	nft add chain bridge fw pass '{ type filter hook forward priority 0; policy drop; }'
+	says 'between the ports of bridge br1 is dropped by chain pass of nftables table bridge fw'
+	# A kernel may lack the word.
+	if nft add rule bridge fw pass meta ibrname br1 accept 2>/dev/null; then content; fi
+	nft flush ruleset
+	nft add table ip fw
+	nft add chain ip fw in '{ type filter hook input priority 0; policy drop; }'
+	content
+}
+
+@test "forward drop: iptables-nft, as Docker, ufw and firewalld leave it" {
+	command -v iptables-nft >/dev/null || skip "there is no iptables-nft"
+	iptables-nft -P FORWARD DROP || skip "iptables-nft does not work here"
+	iptables-nft -A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+	iptables-nft -A FORWARD -i docker0 ! -o docker0 -j ACCEPT
+	iptables-nft -A FORWARD -p icmp --icmp-type echo-request -j ACCEPT
+	says 'chain FORWARD of nftables table ip filter, whose policy is drop .*iptables -I FORWARD -i br1 -j ACCEPT'
+	iptables-nft -N DOCKER-USER
+	iptables-nft -A DOCKER-USER -j RETURN
+	iptables-nft -I FORWARD -j DOCKER-USER
+	says 'iptables -I DOCKER-USER -i br1 -j ACCEPT'
+	iptables-nft -I DOCKER-USER -i br1 -j ACCEPT
+	content
+	nft flush ruleset
+	iptables-nft -P FORWARD DROP
+	iptables-nft -N ufw-before-forward
+	iptables-nft -N ufw-reject-forward
+	iptables-nft -A FORWARD -j ufw-before-forward
+	iptables-nft -A FORWARD -j ufw-reject-forward
+	iptables-nft -A ufw-before-forward -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+	iptables-nft -A ufw-before-forward -p icmp --icmp-type 3 -j ACCEPT
+	iptables-nft -A ufw-reject-forward -j REJECT
+	says 'ufw route allow in on br1; ufw route allow out on br1'
+	iptables-nft -I ufw-before-forward -i br1 -j ACCEPT
+	content
+	nft flush ruleset
+	nft add table inet firewalld
+	nft add chain inet firewalld filter_FORWARD '{ type filter hook forward priority 10; policy accept; }'
+	nft add rule inet firewalld filter_FORWARD 'ct state { established, related } accept'
+	nft add rule inet firewalld filter_FORWARD 'ct status dnat accept'
+	nft add rule inet firewalld filter_FORWARD 'iifname "lo" accept'
+	nft add rule inet firewalld filter_FORWARD 'reject with icmpx admin-prohibited'
+	says 'firewall-cmd --permanent --zone=trusted --add-interface=br1'
+}
