@@ -374,7 +374,7 @@ int file_lock(struct tx *tx, int dirfd, const char *path, int timeout_ms, int *r
 	for (;;) {
 		auto_(fd_close) int fd =
 			openat(dirfd, path,
-			       O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+			       O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0750);
 
 		if (fd < 0 || fstat(fd, &st) < 0)
 			return fail(tx, -errno, "lock", dirfd, path);
