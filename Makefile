@@ -52,6 +52,8 @@ BINDIR  ?= /opt/cni/bin
 CONFDIR ?= /etc/cni/net.d
 MANDIR  ?= $(PREFIX)/share/man
 SBINDIR ?= $(PREFIX)/bin
+# Empty: no units.  systemd looks into /usr/lib/systemd/system, for instance.
+SYSTEMDDIR ?=
 DESTDIR ?=
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla -Wundef \
@@ -123,12 +125,16 @@ build/libmnl/libmnl.a: tests/tools/libmnl-static compat/mnl.c
 	$(call say,MAKE,$@)
 	$(Q)$< $(@D)
 
-install: all ## install to DESTDIR: BINDIR=/opt/cni/bin, CONFDIR=/etc/cni/net.d
+install: all ## install to DESTDIR: BINDIR=/opt/cni/bin, CONFDIR=/etc/cni/net.d; units to SYSTEMDDIR
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(CONFDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man8
 	install -m 755 $(BIN)/cplug $(DESTDIR)$(BINDIR)/cplug
 	for n in $(NAMES); do ln -f $(DESTDIR)$(BINDIR)/cplug $(DESTDIR)$(BINDIR)/$$n; done
 	ln -sf $(BINDIR)/cnitool $(DESTDIR)$(SBINDIR)/cnitool
 	install -m 644 docs/man/*.8 $(DESTDIR)$(MANDIR)/man8/
+	$(if $(SYSTEMDDIR),install -d $(DESTDIR)$(SYSTEMDDIR))
+	$(if $(SYSTEMDDIR),for u in contrib/systemd/*; do \
+		sed 's|/opt/cni/bin|$(BINDIR)|' $$u >$(DESTDIR)$(SYSTEMDDIR)/$${u##*/} && \
+		chmod 644 $(DESTDIR)$(SYSTEMDDIR)/$${u##*/} || exit 1; done)
 
 deps: ## install what is missing for building and testing (apt, dnf, apk, pacman)
 	@:

@@ -252,6 +252,15 @@ static int remove_stale(struct tool *t, const struct attachment *a)
 	return attach_del(t, &old);
 }
 
+/* A copy that does not go with its caller. */
+static const struct attachment *lasting(struct tool *t, const struct attachment *a)
+{
+	struct attachment *copy = mem_dup(&t->tx->mem, a, sizeof(*a));
+
+	copy->net = mem_dup(&t->tx->mem, a->net, sizeof(*a->net));
+	return copy;
+}
+
 int attach_add(struct tool *t, const struct attachment *a, const char **ret_result)
 {
 	auto_(netns_close) struct netns ns = NETNS_NONE;
@@ -264,6 +273,7 @@ int attach_add(struct tool *t, const struct attachment *a, const char **ret_resu
 	TRY(was_there);
 	if (!was_there) {
 		TRY(remove_stale(t, a));
+		t->unfinished = lasting(t, a);
 		/* If we are killed, gc finds what is to be undone. */
 		TRY(remember(t, a, NULL));
 	}
@@ -278,6 +288,7 @@ int attach_add(struct tool *t, const struct attachment *a, const char **ret_resu
 		tx_detail(t->tx, "%s was there before, so nothing was undone", a->ifname);
 	else if (attach_undo(t, a) < 0)
 		log_step("undoing the ADD failed as well");
+	t->unfinished = NULL;
 	return r;
 }
 

@@ -13,6 +13,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -24,6 +25,9 @@
 #include "jw.h"
 #include "log.h"
 #include "name.h"
+
+/* A file's new content may need a name of its own: .NAME.cplug-new (file.c). */
+enum { FILE_NAME_MAX = NAME_MAX - 11 };
 
 enum { FILE_MAX = 64 << 20, LOCK_TRIES = 6000, LOCK_WAIT_MS = 10 };
 
@@ -125,6 +129,7 @@ int cache_path(struct tx *tx, const struct cache *c, const char *network, const 
 	       const char *ifname, const char **ret)
 {
 	const char *wrong = name_invalid_ifname(ifname);
+	size_t length;
 
 	if (!name_valid_id(network))
 		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
@@ -136,6 +141,14 @@ int cache_path(struct tx *tx, const struct cache *c, const char *network, const 
 				  id);
 	if (wrong)
 		return tx_fail_as(tx, CNI_E_ENV, -EINVAL, "%s: \"%s\"", wrong, ifname);
+	length = strlen(network) + strlen(id) + strlen(ifname) + 2;
+	if (length > FILE_NAME_MAX)
+		return tx_fail_as(
+			tx, CNI_E_CONFIG, -ENAMETOOLONG,
+			"network name and container id are too long: an attachment is "
+			"remembered in a file named NETWORK-ID-IFNAME, of at most %d bytes, "
+			"not %zu",
+			FILE_NAME_MAX, length);
 	*ret = mem_printf(&tx->mem, "%s/results/%s-%s-%s", c->dir, network, id, ifname);
 	return 0;
 }

@@ -7,10 +7,13 @@
  * stderr as one sentence; with --json both are JSON on stdout.  Exit status: 0, 1
  * for a failure, 2 for wrong usage; run has its own.
  */
+#include <jansson.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "attach.h"
 #include "cni.h"
 #include "cnitool.h"
 #include "jw.h"
@@ -168,15 +171,30 @@ void tool_tell_failure(const struct tool *t)
 
 /* ---- main ---- */
 
+static jmp_buf out_of_memory;
+static bool armed;
+
 static void exhausted(void *arg) __attribute__((noreturn));
 
+/* Back to act(); but a container that runs goes as if we were killed, and gc finds the rest. */
 static void exhausted(void *arg UNUSED)
 {
 	static const char text[] = "cnitool: out of memory\n";
 
-	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
-		_exit(EXIT_FAILURE);
+	if (armed)
+		longjmp(out_of_memory, 1);
+	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
 	_exit(EXIT_FAILURE);
+}
+
+/* What jansson cannot allocate it takes for a mistake in the document: so it never learns. */
+static void *alloc_or_leave(size_t size)
+{
+	void *p = malloc(size);
+
+	if (!p)
+		exhausted(NULL);
+	return p;
 }
 
 static const char *or_env(const char *given, const char *variable)
@@ -229,6 +247,27 @@ static void catch_signals(struct tool *t)
 		sigaction(SIGHUP, &hup, NULL);
 }
 
+/* What was begun is undone; if there is no memory even for that, we say so and end. */
+static int give_up(struct tool *t)
+{
+	const struct attachment *a = t->unfinished;
+	int r = tx_fail(t->tx, -ENOMEM, "out of memory");
+
+	armed = false;
+	if (a && attach_undo(t, a) < 0)
+		log_step("undoing the ADD failed as well");
+	return r;
+}
+
+static int run_verb(struct tool *t)
+{
+	if (setjmp(out_of_memory) != 0)
+		return give_up(t);
+	armed = t->verb->bit != V_RUN;
+	TRY(cache_open(t->tx, t->opt.cache_dir, &t->cache));
+	return t->verb->run(t);
+}
+
 static int act(struct tool *t, int argc, char **argv)
 {
 	int r = options_read(t, argc, argv);
@@ -243,9 +282,8 @@ static int act(struct tool *t, int argc, char **argv)
 	}
 	fill_in(t);
 	catch_signals(t);
-	r = cache_open(t->tx, t->opt.cache_dir, &t->cache);
-	if (r == 0)
-		r = t->verb->run(t);
+	r = run_verb(t);
+	armed = false;
 	cache_unlock(&t->cache);
 	if (r < 0)
 		tool_tell_failure(t);
@@ -266,6 +304,7 @@ int cnitool_main(int argc, char **argv)
 	log_who("cnitool", name);
 	tx_begin(&tx);
 	tx.mem.exhausted = exhausted;
+	json_set_alloc_funcs(alloc_or_leave, free);
 	t = (struct tool){ .tx = &tx, .verb = find_verb(name), .cache = { .lock = -1 } };
 	if (t.verb)
 		return act(&t, argc, argv);

@@ -35,6 +35,8 @@ struct options {
 
 enum { EXIT_USAGE = 2, EXIT_OURS = 125, EXIT_NOT_RUNNABLE = 126, EXIT_NOT_FOUND = 127 };
 
+struct attachment;
+
 struct tool {
 	struct tx *tx;
 	const struct verb *verb;
@@ -44,6 +46,8 @@ struct tool {
 	struct cache cache;
 	bool nohup; /* SIGHUP was ignored when we were started, and is so still */
 	int status; /* run: the command's exit status */
+	/* What an add has begun and nobody was told yet: undone if memory runs out. */
+	const struct attachment *unfinished;
 };
 
 struct verb {

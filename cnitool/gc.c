@@ -154,15 +154,20 @@ static void note_known(struct tool *t, struct gc *g)
 {
 	struct survey *s = &g->survey;
 
-	s->known = mem_alloc(&t->tx->mem, (g->n + g->n_others + 1) * sizeof(*s->known));
 	for (unsigned i = 0; i < g->n + g->n_others; i++) {
 		bool own = i < g->n;
 		const struct cached *c = own ? &g->all[i] : &g->others[i - g->n];
+		struct name_owner key = name_owner(c->network, c->id, c->ifname);
 
-		/* (Ours are among everybody's again, but the first counts.) */
+		/* (Ours are among everybody's again.) */
+		if (survey_knows(s, key.s))
+			continue;
+		s->known = mem_grow(&t->tx->mem, s->known, s->n_known, sizeof(*s->known));
 		s->known[s->n_known++] = (struct survey_known){
-			.key = name_owner(c->network, c->id, c->ifname),
+			.key = key,
 			.network = c->network,
+			.id = c->id,
+			.ifname = c->ifname,
 			.dead = own ? g->stale[i] : obituary(t, s, c),
 			.deleting = own && g->stale[i],
 		};
@@ -187,7 +192,7 @@ static int collect(struct tool *t, struct gc *g)
 						 : obituary(t, &g->survey, &g->all[i]);
 	}
 	note_known(t, g);
-	return survey_look(&g->survey);
+	return 0;
 }
 
 /* ---- removing ---- */
@@ -240,25 +245,6 @@ static int remove_stale(struct tool *t, struct gc *g)
 	return r;
 }
 
-static bool is_own(const struct gc *g, const struct cached *c)
-{
-	for (unsigned i = 0; i < g->n; i++)
-		if (str_eq(g->all[i].network, c->network) && str_eq(g->all[i].id, c->id) &&
-		    str_eq(g->all[i].ifname, c->ifname))
-			return true;
-	return false;
-}
-
-static void put_valid(struct jw *w, const struct netconf *net, const struct cached *c)
-{
-	if (!str_eq(c->network, net->name))
-		return;
-	jw_open(w, NULL, '{');
-	jw_str(w, "containerID", c->id);
-	jw_str(w, "ifname", c->ifname);
-	jw_close(w, '}');
-}
-
 /* [{"containerID":…,"ifname":…}]: what is left of a network. */
 static const char *valid_of(struct tool *t, const struct gc *g, const struct netconf *net)
 {
@@ -266,13 +252,16 @@ static const char *valid_of(struct tool *t, const struct gc *g, const struct net
 
 	jw_init(&w, &t->tx->mem, true);
 	jw_open(&w, NULL, '[');
-	for (unsigned i = 0; i < g->n; i++)
-		if (!g->stale[i])
-			put_valid(&w, net, &g->all[i]);
-	/* Others' caches begin after ours, which they repeat. */
-	for (unsigned i = 0; i < g->n_others; i++)
-		if (!is_own(g, &g->others[i]) && !g->survey.known[g->n + i].dead)
-			put_valid(&w, net, &g->others[i]);
+	for (unsigned i = 0; i < g->survey.n_known; i++) {
+		const struct survey_known *k = &g->survey.known[i];
+
+		if (k->dead || !str_eq(k->network, net->name))
+			continue;
+		jw_open(&w, NULL, '{');
+		jw_str(&w, "containerID", k->id);
+		jw_str(&w, "ifname", k->ifname);
+		jw_close(&w, '}');
+	}
 	jw_close(&w, ']');
 	return jw_end(&w);
 }
@@ -359,8 +348,11 @@ static int collect_networks(struct tool *t, const struct gc *g)
 
 static int carry_out(struct tool *t, struct gc *g)
 {
-	int r = collect(t, g);
+	int r;
 
+	TRY(collect(t, g));
+	r = survey_note_living(&g->survey);
+	r = also(r, survey_look(&g->survey));
 	r = also(r, remove_stale(t, g));
 	if (!t->opt.dry_run) {
 		r = also(r, collect_networks(t, g));

@@ -45,6 +45,7 @@ static int add_and_print(struct tool *t, const struct attachment *a)
 	r = tool_print(t, result);
 	if (r < 0 && attach_undo(t, a) < 0)
 		log_step("undoing the ADD failed as well");
+	t->unfinished = NULL;
 	return r;
 }
 

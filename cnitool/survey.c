@@ -22,6 +22,14 @@ static const struct survey_network *network_of(const struct survey *s, const cha
 	return NULL;
 }
 
+bool survey_knows(const struct survey *s, const char *key)
+{
+	for (unsigned i = 0; i < s->n_known; i++)
+		if (str_eq(s->known[i].key.s, key))
+			return true;
+	return false;
+}
+
 struct survey_verdict survey_judge(const struct survey *s, const char *key, const char *network)
 {
 	const struct survey_network *n = network_of(s, network);

@@ -3,7 +3,8 @@
  * survey.h - everything of ours on this machine that has no living owner
  *
  * First, what is known about who lives: the attachments that any program's cache remembers,
- * with the verdict on their namespaces, and the networks whose plugins get a GC anyway.  Then
+ * with the verdict on their namespaces; those whose leases know that they live; and the
+ * networks whose plugins get a GC anyway.  Then
  * each kind of thing is looked at: leases, nftables elements, links, resolv.conf files, open
  * ways from the host's loopback.  A thing goes
  *
@@ -26,7 +27,7 @@
 
 struct survey_known {
 	struct name_owner key;
-	const char *network;
+	const char *network, *id, *ifname;
 	const char *dead; /* why; NULL = it lives */
 	bool deleting;    /* it gets a DEL, so what it has need not be told one by one */
 };
@@ -35,6 +36,7 @@ struct survey_network {
 	const char *name;
 	bool disabled;   /* disableGC */
 	bool collecting; /* its plugins, which are ours, get a GC */
+	bool unsure;     /* its leases could not be read, so it gets none */
 };
 
 struct finding;
@@ -72,6 +74,13 @@ int survey_look(struct survey *s) CHECKED;
 /* Removes what is still there of it; likewise. */
 int survey_sweep(struct survey *s) CHECKED;
 void survey_close(struct survey *s);
+
+/*
+ * Adds to what is known the attachments that nobody remembers, but whose leases know that
+ * their namespace lives: another program's ADD is perhaps just under way.
+ */
+int survey_note_living(struct survey *s) CHECKED;
+bool survey_knows(const struct survey *s, const char *key);
 
 /* Does a lease know that the attachment's namespace lives, whatever its path says? */
 bool survey_lease_lives(struct survey *s, const char *network, const char *id, const char *ifname);

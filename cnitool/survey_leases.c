@@ -86,45 +86,63 @@ static int judge_lease(struct tx *tx, const struct lease *l, int r, void *arg)
 	return 0;
 }
 
-static bool has_leases(struct tx *tx, const char *data_dir, const char *network)
+/* 1 if there are some, 0 if not, or a recorded failure. */
+static int has_leases(struct tx *tx, const char *data_dir, const char *network)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
-	struct fail_mark m = fail_mark(tx);
 	unsigned n = 0;
 	int r = store_open(tx, data_dir, network, STORE_READ, &st);
 
-	if (r == 0 && faccessat(st.dir, "lock", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		r = lease_scan(tx, st.dir, count_lease, &n);
-	if (r < 0 && r != -ENOENT)
-		fail_take(tx, m);
+	if (r == -ENOENT)
+		return 0;
+	TRY(r);
+	if (faccessat(st.dir, "lock", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		TRY(lease_scan(tx, st.dir, count_lease, &n));
 	return n > 0;
 }
 
-static int look_at(struct survey *s, const char *data_dir, const char *network)
+static int look_at(struct survey *s, const char *data_dir, const char *network, lease_each_fn *each)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
 	struct tx *tx = s->t->tx;
 	struct leases x = { s, &st, mem_printf(&tx->mem, "%s/%s", data_dir, network) };
 	int r;
 
-	if (!has_leases(tx, data_dir, network))
+	TRY(r = has_leases(tx, data_dir, network));
+	if (!r)
 		return 0;
 	r = store_open(tx, data_dir, network, STORE_CHANGE, &st);
 	if (r == -ENOENT)
 		return 0;
 	TRY(r);
-	return lease_scan(tx, st.dir, judge_lease, &x);
+	return lease_scan(tx, st.dir, each, &x);
 }
 
-static int look_into(struct survey *s, const char *data_dir)
+/* Who lives there could not be seen: so nobody is told to remove the others. */
+static void be_unsure(struct survey *s, const char *network)
+{
+	for (unsigned i = 0; i < s->n_nets; i++)
+		if (str_eq(s->nets[i].name, network)) {
+			s->nets[i].unsure = true;
+			s->nets[i].collecting = false;
+		}
+}
+
+static int look_into(struct survey *s, const char *data_dir, lease_each_fn *each)
 {
 	DIR *d = opendir(data_dir);
 	struct dirent *e;
 	int r = 0;
 
 	while (d && (e = readdir(d)))
-		if (name_valid_id(e->d_name) && survey_wants(s, e->d_name))
-			r = also(r, look_at(s, data_dir, mem_str(&s->t->tx->mem, e->d_name)));
+		if (name_valid_id(e->d_name) && survey_wants(s, e->d_name)) {
+			const char *network = mem_str(&s->t->tx->mem, e->d_name);
+			int one = look_at(s, data_dir, network, each);
+
+			if (one < 0)
+				be_unsure(s, network);
+			r = also(r, one);
+		}
 	if (d)
 		closedir(d);
 	return r;
@@ -135,7 +153,7 @@ int survey_leases(struct survey *s)
 	int r = 0;
 
 	for (unsigned i = 0; i < s->n_data_dirs; i++)
-		r = also(r, look_into(s, s->data_dirs[i]));
+		r = also(r, look_into(s, s->data_dirs[i], judge_lease));
 	return r;
 }
 
@@ -163,11 +181,12 @@ bool survey_lease_lives(struct survey *s, const char *network, const char *id, c
 	for (unsigned i = 0; i < s->n_data_dirs && !any; i++) {
 		auto_(store_close) struct store st = STORE_CLOSED;
 		struct fail_mark m = fail_mark(tx);
-		int r;
+		int r = has_leases(tx, s->data_dirs[i], network);
 
-		if (!has_leases(tx, s->data_dirs[i], network))
+		if (r == 0)
 			continue;
-		r = store_open(tx, s->data_dirs[i], network, STORE_CHANGE, &st);
+		if (r > 0)
+			r = store_open(tx, s->data_dirs[i], network, STORE_CHANGE, &st);
 		if (r == 0)
 			r = store_find(tx, &st, id, &leases, &n);
 		for (unsigned k = 0; r == 0 && k < n; k++)
@@ -176,4 +195,35 @@ bool survey_lease_lives(struct survey *s, const char *network, const char *id, c
 			fail_take(tx, m);
 	}
 	return any;
+}
+
+static int note_living(struct tx *tx, const struct lease *l, int r, void *arg)
+{
+	struct leases *x = arg;
+	const char *network = x->st->network, *ifname = l->lessee.ifname;
+	struct survey *s = x->s;
+	struct name_owner key;
+
+	if (r < 0 || !ifname)
+		return 0;
+	key = name_owner(network, l->lessee.id, ifname);
+	if (survey_knows(s, key.s) || !lives(s, x->st, l, ifname))
+		return 0;
+	s->known = mem_grow(&tx->mem, s->known, s->n_known, sizeof(*s->known));
+	s->known[s->n_known++] = (struct survey_known){
+		.key = key,
+		.network = network,
+		.id = mem_str(&tx->mem, l->lessee.id),
+		.ifname = mem_str(&tx->mem, ifname),
+	};
+	return 0;
+}
+
+int survey_note_living(struct survey *s)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < s->n_data_dirs; i++)
+		r = also(r, look_into(s, s->data_dirs[i], note_living));
+	return r;
 }

@@ -107,7 +107,8 @@ static int open_dirs(struct tx *tx, struct store *st, bool create)
 		return tx_fail_as(tx, CPLUG_E_FILE, st->root, "open %s: %s", st->data_dir,
 				  strerror(-st->root));
 	st->dir = open_subdir(st->root, st->network, 0755, create);
-	if (st->dir == -ENOENT && !create)
+	/* A name too long for a folder is the name of none. */
+	if ((st->dir == -ENOENT || st->dir == -ENAMETOOLONG) && !create)
 		return -ENOENT;
 	return st->dir < 0 ? fail(tx, st, st->dir, "open", "") : 0;
 }

@@ -15,7 +15,8 @@
 #include "log.h"
 #include "name.h"
 
-enum { STDIN_MAX = 64 << 20 };
+/* host-local keeps NETWORK.index beside the folder NETWORK; a file's name has 255 bytes. */
+enum { STDIN_MAX = 64 << 20, NETWORK_MAX = 249 };
 
 /* ---- environment -------------------------------------------------------- */
 
@@ -160,6 +161,12 @@ static int read_config(struct tx *tx, struct call *c)
 		tx_detail(tx, "%.200s", c->network);
 		return -EINVAL;
 	}
+	/* What could not be added need not be refused a DEL. */
+	if (str_eq(c->command_name, "ADD") && strlen(c->network) > NETWORK_MAX)
+		return tx_fail_as(tx, CNI_E_CONFIG, -ENAMETOOLONG,
+				  "network name is too long: %zu bytes (at most %d: files and "
+				  "folders are named after it)",
+				  strlen(c->network), NETWORK_MAX);
 	return 0;
 }
 

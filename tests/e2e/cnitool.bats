@@ -582,3 +582,49 @@ cached() {
 	' user "$CPLUG_BIN/cnitool" || { rm -rf /tmp/cplug-54321 && fail "it was not enough"; }
 	rm -rf /tmp/cplug-54321
 }
+
+@test "cnitool: names too long for the files they would be kept in: own words" {
+	local long
+
+	long=$(printf 'n%.0s' {1..230})
+	net "$(jq -c --arg name "$long" '.name = $name' <<<"$BRIDGE")"
+	new_netns c1
+	remember
+	tool add "$long" c1
+	refused 1 'too long.*NETWORK-ID-IFNAME.*244 bytes, not 264'
+	assert_same_snapshot
+	tool add "$long" c1 --id c1
+	ok
+	tool del "$long" c1 --id c1
+	ok
+	# And the plugin's own, which keeps leases.
+	conf=$(jq -c --arg name "$long$long" '.plugins[0] + {cniVersion, name: $name}' <<<"$BRIDGE")
+	cni ADD bridge "$conf"
+	failed 7 'network name is too long: 460 bytes'
+	del bridge "$conf"
+}
+
+# (Of the plugins tests/fault takes care.)
+@test "cnitool: out of memory, at any allocation: the add is undone, and said" {
+	local n=0 step=${FAULT_STRIDE:-13}
+
+	[[ -e ${FAULT_TOOLS-}/alloc.so ]] || skip "needs make check-fault's tools"
+	net "$BRIDGE"
+	warm_up bridge "$(jq -c '.plugins[0] + {name, cniVersion}' <<<"$BRIDGE")"
+	mkdir -p /var/lib/cni/results
+	new_netns c1
+	remember
+	while n=$((n + step)) && ((n < 100000)); do
+		rm -f "$BATS_TEST_TMPDIR/fired"
+		LD_PRELOAD=$FAULT_TOOLS/alloc.so FAULT_ALLOC_IN=cnitool FAULT_ALLOC_AT=$n tool add net1 c1 198>"$BATS_TEST_TMPDIR/fired"
+		[[ -s $BATS_TEST_TMPDIR/fired ]] || break
+		((status == 0)) || contains "$errors" 'cnitool: .*[a-z]'
+		((status == 0)) || assert_same_snapshot
+		tool del net1 c1
+		ok
+		assert_same_snapshot
+		LD_PRELOAD=$FAULT_TOOLS/alloc.so FAULT_ALLOC_IN=cnitool FAULT_ALLOC_AT=$n tool gc --dry-run
+		((status < 2))
+	done
+	((n > step))
+}

@@ -3,7 +3,8 @@
  * alloc.c - to be preloaded: the n-th allocation of a program fails
  *
  * FAULT_ALLOC_AT=n makes the n-th malloc(), calloc() or realloc() fail; "n+" every later
- * one, too.  That it came so far is told by a byte on descriptor 198.
+ * one, too.  That it came so far is told by a byte on descriptor 198.  FAULT_ALLOC_IN=name:
+ * in programs of that name only, not in those that they start.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -23,9 +24,11 @@ static bool ever;
 
 static void __attribute__((constructor)) start(void)
 {
-	const char *s = getenv("FAULT_ALLOC_AT");
+	const char *s = getenv("FAULT_ALLOC_AT"), *in = getenv("FAULT_ALLOC_IN");
 	char *end = NULL;
 
+	if (in && strcmp(in, program_invocation_short_name) != 0)
+		return;
 	at = s ? strtoul(s, &end, 10) : 0;
 	ever = end && *end == '+';
 	count = 0;
