@@ -51,7 +51,9 @@ static void check_options(struct tx *tx, const struct bridge_work *w)
 	const struct link *l = &w->host;
 	bool stopped = l->port_state == BR_STATE_DISABLED || l->port_state == BR_STATE_BLOCKING;
 
-	check_flag(tx, l, "hairpin mode", w->cf.hairpin, l->hairpin);
+	/* On although nobody asked us: a portmap behind us wants it so. */
+	if (w->cf.hairpin)
+		check_flag(tx, l, "hairpin mode", true, l->hairpin);
 	check_flag(tx, l, "isolation", w->cf.isolated, l->isolated);
 	check_flag(tx, l, "learning", true, l->learning);
 	check_flag(tx, l, "flooding", true, l->flood);

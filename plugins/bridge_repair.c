@@ -96,7 +96,7 @@ static int port_put_right(struct tx *tx, struct call *c, struct bridge_work *w)
 	struct link_want want = { .master = w->br.index, .up = true };
 	struct port p = {
 		.alias = bridge_alias(tx, c, c->id, c->ifname),
-		.hairpin = w->cf.hairpin,
+		.hairpin = w->cf.hairpin || w->host.hairpin > 0, /* as a portmap wants it */
 		.isolated = w->cf.isolated,
 	};
 	struct port_vlans vlans = bridge_vlans(w);

@@ -8,6 +8,7 @@
 #include "iface.h"
 #include "nat.h"
 #include "plugins.h"
+#include "port.h"
 
 /* First address of each family that is the container's: of CNI_IFNAME, in a sandbox. */
 static void find_addresses(const struct call *c, struct nat *n)
@@ -27,8 +28,11 @@ static void find_addresses(const struct call *c, struct nat *n)
 	}
 }
 
-/* The host end of the attachment, which lives as long as it: the last link on the host. */
-static int find_link(struct tx *tx, struct call *c, struct nat *n)
+/*
+ * The host end of the attachment, which lives as long as it: a bridge port, or else the
+ * last link on the host.  (The gateway of a VLAN is listed as well, and is neither.)
+ */
+static int find_link(struct tx *tx, struct call *c, struct link *ret)
 {
 	for (unsigned i = 0; i < c->prev->n_ifs; i++) {
 		const struct result_if *f = &c->prev->ifs[i];
@@ -38,20 +42,35 @@ static int find_link(struct tx *tx, struct call *c, struct nat *n)
 		if (!str_empty(f->sandbox) || str_empty(f->name))
 			continue;
 		TRY(there = link_find(tx, &c->host, f->name, &l));
-		if (there && str_eq(l.kind, "veth"))
-			n->link = l.index;
+		if (there && str_eq(l.kind, "veth") && (l.master || !ret->master))
+			*ret = l;
 	}
 	return 0;
 }
 
-static int read_nat(struct tx *tx, struct call *c, struct owner *o, struct ports *p, struct nat *n)
+/*
+ * Where bridged packets pass the firewall, a container's packet to its own published port
+ * leaves by the port it came in by; the bridge could not know that there are any.
+ */
+static int turn_back(struct tx *tx, struct call *c, const struct ports *p, const struct link *l)
+{
+	struct port port = { .hairpin = true, .isolated = l->isolated };
+
+	return p->n && p->snat && l->master ? port_ensure(tx, &c->host, l, &port) : 0;
+}
+
+static int read_nat(struct tx *tx, struct call *c, struct owner *o, struct ports *p, struct nat *n,
+		    struct link *l)
 {
 	*p = ports_read(tx, &c->conf);
 	TRY(cj_ok(tx, &c->conf));
 	*o = owner_of(tx, c->network, c->id, c->ifname);
 	*n = (struct nat){ .owner = o, .kind = NAT_OF_PORTMAP, .ports = p };
 	find_addresses(c, n);
-	return find_link(tx, c, n);
+	*l = (struct link){ .index = 0 };
+	TRY(find_link(tx, c, l));
+	n->link = l->index;
+	return 0;
 }
 
 static int add(struct tx *tx, struct call *c, struct result *res UNUSED)
@@ -59,11 +78,13 @@ static int add(struct tx *tx, struct call *c, struct result *res UNUSED)
 	struct owner *o = mem_alloc(&tx->mem, sizeof(*o));
 	struct ports p;
 	struct nfnl *nl;
+	struct link l;
 	struct nat n;
 
-	TRY(read_nat(tx, c, o, &p, &n));
+	TRY(read_nat(tx, c, o, &p, &n, &l));
 	if (!p.n)
 		return 0;
+	TRY(turn_back(tx, c, &p, &l));
 	TRY(call_nf(tx, c, &nl));
 	return nat_add(tx, nl, &c->host, &n);
 }
@@ -73,11 +94,15 @@ static int check(struct tx *tx, struct call *c)
 	struct owner o;
 	struct ports p;
 	struct nfnl *nl;
+	struct link l;
 	struct nat n;
 
-	TRY(read_nat(tx, c, &o, &p, &n));
+	TRY(read_nat(tx, c, &o, &p, &n, &l));
 	if (!p.n)
 		return 0;
+	if (p.snat && l.master && !l.hairpin)
+		iface_differs(tx, mem_printf(&tx->mem, "hairpin mode of bridge port %s", l.name),
+			      "on", "off");
 	TRY(call_nf(tx, c, &nl));
 	return nat_check(tx, nl, &c->host, &n, iface_differs);
 }
@@ -87,10 +112,12 @@ static int repair(struct tx *tx, struct call *c)
 	struct owner *o = mem_alloc(&tx->mem, sizeof(*o));
 	struct ports p;
 	struct nfnl *nl;
+	struct link l;
 	struct nat n;
 
-	TRY(read_nat(tx, c, o, &p, &n));
+	TRY(read_nat(tx, c, o, &p, &n, &l));
 	n.repair = true;
+	TRY(turn_back(tx, c, &p, &l));
 	TRY(call_nf(tx, c, &nl));
 	return nat_add(tx, nl, &c->host, &n);
 }

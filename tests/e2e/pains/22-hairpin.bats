@@ -41,6 +41,36 @@ through_firewall() {
 }
 @test "pain 22: a container reaches itself; bridged packets pass the firewall" { through_firewall 1; }
 @test "pain 22: a container reaches itself; bridged packets do not" { through_firewall 0; }
+@test "pain 22: a container reaches itself, with a portmap behind the bridge" {
+	local portmap before
+
+	! has_br_netfilter || sysctl_set net/bridge/bridge-nf-call-iptables 1
+	portmap='{"cniVersion":"1.0.0","name":"net1","type":"portmap","runtimeConfig":{"portMappings":'$PORTS'}}'
+	add bridge "$CONF"
+	before=$output end=$(host_end)
+	add portmap "$(chained "$portmap")"
+	tcp_answer c1 80 web
+	contains "$(ask c1 tcp 203.0.113.1 8080)" '^web from'
+	contains "$(ask c1 tcp 2001:db8:113::1 8080)" '^web from'
+	# The bridge takes no offence, and portmap notices if it is gone.
+	output=$before
+	cni CHECK bridge "$(chained "$CONF")"
+	ok
+	ip link set "$end" type bridge_slave hairpin off
+	output=$before
+	cni CHECK portmap "$(chained "$portmap")"
+	failed 107 "hairpin mode of bridge port $end"
+	# An ADD that fails later leaves it as it was.
+	del portmap "$portmap"
+	output=$before
+	CNI_TEST_FAIL_AT=2 cni ADD portmap "$(chained "$portmap")"
+	failed 111
+	is "$(bridge -d -j link show dev "$end" | jq '.[0].hairpin')" false
+	# What is not translated does not come back.
+	output=$before
+	add portmap "$(with "$(chained "$portmap")" '.snat = false')"
+	is "$(bridge -d -j link show dev "$end" | jq '.[0].hairpin')" false
+}
 @test "pain 22: a container reaches itself with promiscMode" { itself '.promiscMode = true'; }
 @test "pain 22: a container reaches itself with hairpinMode" { itself '.hairpinMode = true'; }
 @test "pain 22: a container reaches itself on an isolated port" {
