@@ -396,17 +396,31 @@ static void free_buf(struct flush *c)
 	free(c->buf);
 }
 
+/* As entries(); without conntrack there are none. */
+static int64_t tracked_now(struct nfnl *nl)
+{
+	int64_t n = entries(nl);
+
+	return n == -EINVAL || n == -EOPNOTSUPP ? 0 : n;
+}
+
+bool ct_seen(struct nfnl *nl, int family, const struct ct_filter *f, unsigned n)
+{
+	const struct flush c = { .nl = nl, .family = family, .f = f, .n = n };
+	int64_t tracked = n ? tracked_now(nl) : 0;
+
+	return tracked < 0 || tracked > FEW || (tracked > 0 && any_seen(&c));
+}
+
 int ct_flush(struct nfnl *nl, int family, const struct ct_filter *f, unsigned n, struct ip keep,
 	     unsigned *ret_deleted)
 {
 	auto_(free_buf) struct flush c = {
 		.nl = nl, .family = family, .f = f, .n = n, .keep = keep
 	};
-	int64_t tracked = n ? entries(nl) : 0;
+	int64_t tracked = n ? tracked_now(nl) : 0;
 	int r = 0;
 
-	if (tracked == -EINVAL || tracked == -EOPNOTSUPP) /* no conntrack */
-		tracked = 0;
 	if (tracked < 0)
 		return (int)tracked;
 	if (tracked > FEW || (tracked > 0 && any_seen(&c))) {

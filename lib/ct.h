@@ -37,4 +37,10 @@ struct ct_filter {
 int ct_flush(struct nfnl *nl, int family, const struct ct_filter *f, unsigned n, struct ip keep,
 	     unsigned *ret_deleted) CHECKED;
 
+/*
+ * Could a tracked flow match one of the filters?  A quick look, without a dump: true where
+ * it cannot be told, or would take long.
+ */
+bool ct_seen(struct nfnl *nl, int family, const struct ct_filter *f, unsigned n);
+
 #endif

@@ -169,19 +169,25 @@ int nat_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n
 
 int nat_del(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o, char kind)
 {
-	struct nat_aftermath a = { .tx = tx };
-	int r = owned_del(tx, nl, &nat_table, o, kind, nat_note, &a);
+	struct nat_aftermath a = { .tx = tx, .nl = nl };
+	struct owned_trail trail = { nat_note, nat_flows_seen, &a, false };
+	int r = owned_del(tx, nl, &nat_table, o, kind, &trail);
 
-	return also(r, nat_settle(tx, nl, host, &a));
+	r = also(r, nat_settle(tx, nl, host, &a));
+	return trail.unfinished ? also(r, owned_del(tx, nl, &nat_table, o, kind, NULL)) : r;
 }
 
 int nat_gc(struct tx *tx, struct nfnl *nl, struct rt *host, const char *network, char kind,
 	   const struct owned_valid *valid)
 {
-	struct nat_aftermath a = { .tx = tx };
-	int r = owned_gc(tx, nl, &nat_table, network, kind, valid, nat_note, &a);
+	struct nat_aftermath a = { .tx = tx, .nl = nl };
+	struct owned_trail trail = { nat_note, nat_flows_seen, &a, false };
+	int r = owned_gc(tx, nl, &nat_table, network, kind, valid, &trail);
 
-	return also(r, nat_settle(tx, nl, host, &a));
+	r = also(r, nat_settle(tx, nl, host, &a));
+	if (trail.unfinished)
+		r = also(r, owned_gc(tx, nl, &nat_table, network, kind, valid, NULL));
+	return r;
 }
 
 /* ---- the table itself --------------------------------------------------- */

@@ -68,10 +68,12 @@ static void note_port(struct nat_aftermath *a, const struct nft_elem *e, enum na
 
 	f.port_first = port_at(&e->key, at + 4);
 	f.port_last = e->key_end.len ? port_at(&e->key_end, at + 4) : f.port_first;
-	f.reply_src.family = six ? AF_INET6 : AF_INET;
-	memcpy(f.reply_src.b, e->data.b, ip_len);
+	if (e->data.len) { /* else gone before us: whatever it led to */
+		f.reply_src.family = six ? AF_INET6 : AF_INET;
+		memcpy(f.reply_src.b, e->data.b, ip_len);
+	}
 	if (host) {
-		f.dst.family = f.reply_src.family;
+		f.dst.family = six ? AF_INET6 : AF_INET;
 		memcpy(f.dst.b, e->key.b, ip_len);
 	}
 	a->flows[six] = mem_grow(&a->tx->mem, a->flows[six], a->n_flows[six], sizeof(f));
@@ -92,11 +94,25 @@ void nat_note(const struct nft_elem *e, unsigned set, void *arg)
 {
 	struct nat_aftermath *a = arg;
 
-	a->any = true;
+	a->any = a->any || e->chain || e->data.len;
 	if (set == PUBLISHED4 || set == PUBLISHED6)
 		note_user(a, e->chain);
 	else if (set >= HOSTPORTS4)
 		note_port(a, e, set);
+}
+
+bool nat_flows_seen(const struct owned_elem *elems, unsigned n, void *arg)
+{
+	const struct nat_aftermath *to = arg;
+	struct nat_aftermath a = { .tx = to->tx };
+	bool seen = false;
+
+	for (unsigned i = 0; i < n; i++)
+		if (elems[i].set >= HOSTPORTS4)
+			note_port(&a, &elems[i].e, elems[i].set);
+	for (unsigned f = 0; f < 2 && !seen; f++)
+		seen = ct_seen(to->nl, f ? AF_INET6 : AF_INET, a.flows[f], a.n_flows[f]);
+	return seen;
 }
 
 int nat_settle(struct tx *tx, struct nfnl *nl, struct rt *host, struct nat_aftermath *a)

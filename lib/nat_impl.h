@@ -124,6 +124,7 @@ int nat_flush_for_add(struct tx *tx, struct nfnl *nl, const struct nat *n) CHECK
 /* What a DEL learns from the elements it deletes, and does when they are gone. */
 struct nat_aftermath {
 	struct tx *tx;
+	struct nfnl *nl;
 	bool any; /* was there anything? */
 	struct ct_filter *flows[2];
 	unsigned n_flows[2];
@@ -131,6 +132,8 @@ struct nat_aftermath {
 	unsigned n_users;
 };
 void nat_note(const struct nft_elem *e, unsigned set, void *arg);
+/* Are there flows of these ports, perhaps? */
+bool nat_flows_seen(const struct owned_elem *elems, unsigned n, void *arg);
 int nat_settle(struct tx *tx, struct nfnl *nl, struct rt *host, struct nat_aftermath *a) CHECKED;
 
 #endif

@@ -329,7 +329,7 @@ static int undo_owned(struct tx *tx, void *arg)
 	struct owned_change *c = u->c;
 	const struct plan *p = u->p;
 	struct nft *n = nft_new(tx, c->table->family, c->table->name);
-	int r = owned_del(tx, u->nl, c->table, c->owner, c->kind, NULL, NULL);
+	int r = owned_del(tx, u->nl, c->table, c->owner, c->kind, NULL);
 
 	for (unsigned i = 0; i < c->n; i++)
 		if (p->takeover[i] &&

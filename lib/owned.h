@@ -102,12 +102,25 @@ struct owned_change {
 int owned_add(struct tx *tx, struct nfnl *nl, struct rt *host, struct owned_change *c) CHECKED;
 
 /*
- * Deletes what is still ours; nothing there is success.  each(e, set, arg), if not
- * NULL, is told every element that was deleted.
+ * What hangs on elements and is not in the table: flows, a way through the host.  It is
+ * settled when they are gone, and must be although a call is killed in between: so as long as
+ * any() says that there is something, the index stays, and tells the next call.
  */
+struct owned_trail {
+	/*
+	 * Told every element that was deleted, and every one in the index that was gone
+	 * before (without data).
+	 */
+	void (*each)(const struct nft_elem *e, unsigned set, void *arg);
+	/* Is there something to be settled for these?  Asked before they are deleted. */
+	bool (*any)(const struct owned_elem *elems, unsigned n, void *arg);
+	void *arg;
+	bool unfinished; /* result: when all is settled, call again, without a trail */
+};
+
+/* Deletes what is still ours; nothing there is success.  trail may be NULL. */
 int owned_del(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const struct owner *o,
-	      char kind, void (*each)(const struct nft_elem *e, unsigned set, void *arg),
-	      void *arg) CHECKED;
+	      char kind, struct owned_trail *trail) CHECKED;
 
 /*
  * Other elements that would get in the way of ours although their keys differ (a range that
@@ -143,8 +156,7 @@ struct owned_valid {
  * among the valid ones; goes on after failures.
  */
 int owned_gc(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const char *network,
-	     char kind, const struct owned_valid *valid,
-	     void (*each)(const struct nft_elem *e, unsigned set, void *arg), void *arg) CHECKED;
+	     char kind, const struct owned_valid *valid, struct owned_trail *trail) CHECKED;
 
 /*
  * The same about what the elements live in: the table, its sets and chains, every rule

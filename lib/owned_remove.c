@@ -4,6 +4,10 @@
  *
  * Deleting looks first and is bound to the generation it saw: what has another owner
  * by now is left alone.
+ *
+ * The index is deleted in the same transaction, unless something hangs on the elements
+ * (owned.h, struct owned_trail): then it is deleted after that was settled, by a second one.
+ * (Not always, since each deletion costs a grace period of the kernel.)
  */
 #include "log.h"
 #include "owned_impl.h"
@@ -16,9 +20,11 @@ struct removal {
 	char kind;
 	struct owned_elem *elems;
 	struct nft_elem *there;
-	bool *found, *twin;
+	bool *found, *gone, *twin; /* ours; nobody's; … */
 	unsigned n;
 	bool careful; /* look for the twins, too, instead of assuming that they are there */
+	struct owned_trail *trail;
+	bool keep; /* the index */
 };
 
 /* Collects the elements of one set that carry the comment. */
@@ -114,6 +120,22 @@ static int search_by_comment(struct tx *tx, struct nfnl *nl, struct removal *d,
 	return 0;
 }
 
+/* Is there something that hangs on what is ours, or on what is gone already? */
+static bool leaves_trail(struct tx *tx, const struct removal *d)
+{
+	struct owned_elem *elems;
+	unsigned n = 0;
+
+	if (!d->trail || !d->n)
+		return false;
+	elems = mem_alloc(&tx->mem, d->n * sizeof(*elems));
+	for (unsigned i = 0; i < d->n; i++)
+		if (d->found[i] || d->gone[i])
+			elems[n++] =
+				(struct owned_elem){ .set = d->elems[i].set, .e = d->there[i] };
+	return d->trail->any(elems, n, d->trail->arg);
+}
+
 /* One attempt: 0 = done or nothing there, -ERESTART = again, or -errno unrecorded. */
 static int remove_once(struct tx *tx, struct nfnl *nl, struct removal *d)
 {
@@ -124,6 +146,7 @@ static int remove_once(struct tx *tx, struct nfnl *nl, struct removal *d)
 
 	d->elems = NULL;
 	d->n = 0;
+	d->keep = false;
 	TRY(nft_genid(nl, &genid));
 	TRY(r = owned_read_index(tx, nl, d->t, d->key, d->kind, &x));
 	if (!r || (d->comment && !owned_is_ours(&x.chunks[0], d->comment)))
@@ -135,26 +158,38 @@ static int remove_once(struct tx *tx, struct nfnl *nl, struct removal *d)
 		owned_unpack(tx, d->t, &x, &d->elems, &d->n);
 	d->there = mem_alloc(&tx->mem, (d->n + 1) * sizeof(*d->there));
 	d->found = mem_alloc(&tx->mem, d->n + 1);
+	d->gone = mem_alloc(&tx->mem, d->n + 1);
 	d->twin = mem_alloc(&tx->mem, d->n + 1);
 	TRY(owned_look(tx, nl, d->t, x.group, d->elems, d->n, d->there, d->found));
 	if (d->careful)
 		TRY(owned_look_twins(tx, nl, d->t, d->elems, d->n, d->there, d->found, d->twin));
 	for (unsigned i = 0; i < d->n; i++) {
+		d->gone[i] = !d->found[i];
+		if (d->gone[i])
+			d->there[i] = d->elems[i].e;
 		d->found[i] = d->found[i] && owned_is_ours(&d->there[i], d->comment);
 		if (d->found[i])
 			owned_say_del(tx, n, d->t, x.group, d->elems[i].set, &d->there[i],
 				      !d->careful || d->twin[i]);
 	}
-	for (unsigned i = 0; i < x.n; i++)
+	d->keep = leaves_trail(tx, d);
+	for (unsigned i = 0; i < x.n && !d->keep; i++)
 		nft_del_elem(n, owned_index_set, &x.chunks[i]);
-	r = nft_try(nl, n, genid);
+	r = nft_is_empty(n) ? 0 : nft_try(nl, n, genid);
 	/* Gone meanwhile, or a chunk or twin that never was: look again. */
 	d->careful = r == -ENOENT;
 	return r == -ENOENT ? -ERESTART : r;
 }
 
-static int remove_all(struct tx *tx, struct nfnl *nl, struct removal *d,
-		      void (*each)(const struct nft_elem *e, unsigned set, void *arg), void *arg)
+static void tell(const struct removal *d, struct owned_trail *trail)
+{
+	for (unsigned i = 0; i < d->n; i++)
+		if (d->found[i] || d->gone[i])
+			trail->each(&d->there[i], d->elems[i].set, trail->arg);
+	trail->unfinished = trail->unfinished || d->keep;
+}
+
+static int remove_all(struct tx *tx, struct nfnl *nl, struct removal *d)
 {
 	int r = -ERESTART;
 
@@ -168,20 +203,25 @@ static int remove_all(struct tx *tx, struct nfnl *nl, struct removal *d,
 		return tx_fail(tx, r, "host: delete elements of nftables table %s: %s%s%s%s",
 			       d->t->name, strerror(-r), *nl->why ? " (" : "", nl->why,
 			       *nl->why ? ")" : "");
-	for (unsigned i = 0; i < d->n; i++)
-		if (each && d->found[i])
-			each(&d->there[i], d->elems[i].set, arg);
+	if (d->trail)
+		tell(d, d->trail);
 	if (d->n)
 		log_step("host: %u elements deleted from nftables table %s", d->n, d->t->name);
 	return 0;
 }
 
 int owned_del(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const struct owner *o,
-	      char kind, void (*each)(const struct nft_elem *e, unsigned set, void *arg), void *arg)
+	      char kind, struct owned_trail *trail)
 {
-	struct removal d = { .t = t, .key = o->key.s, .comment = o->comment, .kind = kind };
+	struct removal d = {
+		.t = t,
+		.key = o->key.s,
+		.comment = o->comment,
+		.kind = kind,
+		.trail = trail,
+	};
 
-	return remove_all(tx, nl, &d, each, arg);
+	return remove_all(tx, nl, &d);
 }
 
 /* Everything of a dead owner. */
@@ -197,7 +237,7 @@ int owned_bury(struct tx *tx, struct nfnl *nl, const struct owned_table *t, cons
 			.kind = *kind,
 		};
 
-		r = also(r, remove_all(tx, nl, &d, NULL, NULL));
+		r = also(r, remove_all(tx, nl, &d));
 	}
 	return r;
 }
@@ -239,8 +279,7 @@ static int note_stale(const struct nft_elem *e, void *arg)
 }
 
 int owned_gc(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const char *network,
-	     char kind, const struct owned_valid *valid,
-	     void (*each)(const struct nft_elem *e, unsigned set, void *arg), void *arg)
+	     char kind, const struct owned_valid *valid, struct owned_trail *trail)
 {
 	struct stale s = { .tx = tx, .network = network, .kind = kind, .valid = valid };
 	int r;
@@ -250,9 +289,9 @@ int owned_gc(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const 
 		return tx_fail(tx, r, "host: list the index of table %s: %s", t->name,
 			       strerror(-r));
 	for (unsigned i = 0; i < s.n; i++) {
-		struct removal d = { .t = t, .key = s.keys[i], .kind = kind };
+		struct removal d = { .t = t, .key = s.keys[i], .kind = kind, .trail = trail };
 
-		r = also(r, remove_all(tx, nl, &d, each, arg));
+		r = also(r, remove_all(tx, nl, &d));
 	}
 	return r;
 }

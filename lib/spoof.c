@@ -166,7 +166,7 @@ int spoof_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct spoo
 
 int spoof_del(struct tx *tx, struct nfnl *nl, const struct owner *o)
 {
-	return owned_del(tx, nl, &table, o, KIND, NULL, NULL);
+	return owned_del(tx, nl, &table, o, KIND, NULL);
 }
 
 int spoof_check(struct tx *tx, struct nfnl *nl, const struct spoof *s,
@@ -181,7 +181,7 @@ int spoof_check(struct tx *tx, struct nfnl *nl, const struct spoof *s,
 
 int spoof_gc(struct tx *tx, struct nfnl *nl, const char *network, const struct owned_valid *valid)
 {
-	return owned_gc(tx, nl, &table, network, KIND, valid, NULL, NULL);
+	return owned_gc(tx, nl, &table, network, KIND, valid, NULL);
 }
 
 static bool chain_is_ours(const char *chain)

@@ -84,3 +84,30 @@ send_steadily() {
 	add bridge "$CONF" b
 	conntrack -L -p udp --orig-port-dst 7777 2>/dev/null | grep -q 6002
 }
+
+@test "pain 07: a DEL that is killed when the port is gone and the flows are not: the next one ends them" {
+	local n flows=0
+
+	command -v strace >/dev/null && strace -o /dev/null true || skip 'no strace, or no ptrace'
+	[[ $CPLUG_BIN != */san/* ]] || skip 'too slow'
+	add bridge "$CONF" b
+	udp_answer b 53 b
+	del bridge "$CONF" b
+	for ((n = 1; ; n++)); do
+		add bridge "$CONF" a
+		in_ns a ip link set eth0 down # or the kernel would end the flows itself
+		# (the world's datagram is lost, but tracked)
+		echo q | in_ns world socat -u - UDP4-SENDTO:203.0.113.1:5353,bind=203.0.113.2:6000
+		wait_for 'a flow' bash -c 'conntrack -L -p udp --orig-port-dst 5353 2>/dev/null | grep -q src=10.1.0'
+		status=0
+		CNI_COMMAND=DEL CNI_CONTAINERID=a CNI_NETNS=/run/netns/a CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN \
+			strace -qq -o /dev/null -e "inject=sendto,sendmsg,writev:signal=KILL:when=$n" \
+			"$CPLUG_BIN/bridge" <<<"$CONF" >/dev/null 2>&1 || status=$?
+		((status != 0)) || break
+		! conntrack -L -p udp --orig-port-dst 5353 2>/dev/null | grep -q src=10.1.0 || flows=$((flows + 1))
+		del bridge "$CONF" a ''
+		is "$n: $(conntrack -L -p udp --orig-port-dst 5353 2>/dev/null)" "$n: "
+		contains_not "$(nft list ruleset)" '/a/eth0'
+	done
+	((n > 5 && flows > 3)) || fail "only $n kills, and $flows flows"
+}
