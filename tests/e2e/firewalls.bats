@@ -83,6 +83,17 @@ none_passes() {
 	[[ ! -s $open ]] || fail "$(cat "$open")"
 }
 
+# accused WORDS, nobody_accused - what STATUS says of whoever drops
+accused() {
+	cni STATUS bridge "$CONF" '' ''
+	failed 51 "forwarded traffic of bridge br1 is dropped by chain $1"
+}
+
+nobody_accused() {
+	cni STATUS bridge "$CONF" '' ''
+	ok
+}
+
 # foreign - the rulesets of everybody else, without counters
 foreign() {
 	local table family name
@@ -121,11 +132,13 @@ needs() {
 		$tool -A FORWARD -j DOCKER-USER
 	done
 	none_passes '^(c1 .*7000|world)'
+	accused 'FORWARD of nftables table ip filter, whose policy is drop .*DOCKER-USER -i br1'
 	# As docs/nft.md has it.
 	for tool in iptables-nft ip6tables-nft; do
 		$tool -I DOCKER-USER -i br1 -j ACCEPT
 		$tool -I DOCKER-USER -o br1 -j ACCEPT
 	done
+	nobody_accused
 	all_pass
 }
 
@@ -145,12 +158,14 @@ needs() {
 		$tool -A "$chain-before-forward" -j "$chain-user-forward"
 	done
 	none_passes '^(c1 .*7000|world)'
+	accused 'FORWARD of nftables table ip filter, .*ufw route allow in on br1'
 	# ufw route allow in on br1
 	iptables-nft -A ufw-user-forward -i br1 -j ACCEPT
 	ip6tables-nft -A ufw6-user-forward -i br1 -j ACCEPT
 	ask c1 tcp $WORLD4 7000
 	ask c1 tcp $WORLD6 7000
 	none_passes '^world'
+	nobody_accused
 	# ufw route allow out on br1
 	iptables-nft -A ufw-user-forward -o br1 -j ACCEPT
 	ip6tables-nft -A ufw6-user-forward -o br1 -j ACCEPT
@@ -185,7 +200,9 @@ zones() {
 	none_passes '^c1 .*(113::2|113\.2) 7000'
 	ask world tcp $HOST4 8080
 	ask world tcp $HOST6 8080
+	accused 'filter_FORWARD of nftables table inet firewalld, by one of its rules .*--add-interface=br1'
 	zones 'iifname "br1" accept; oifname "br1" accept;'
+	nobody_accused
 	all_pass
 }
 
@@ -197,6 +214,7 @@ zones() {
 		}
 	END
 	none_passes '^(c1 .*7000|world)'
+	accused 'forward of nftables table inet site'
 	nft -f - <<-'END'
 		table inet site {
 			chain forward {
@@ -206,6 +224,7 @@ zones() {
 			}
 		}
 	END
+	nobody_accused
 	all_pass
 }
 
