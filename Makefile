@@ -103,8 +103,9 @@ $(BIN)/cplug: $(OBJECTS)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.o,$^) $(ALL_LDFLAGS) $(LIBS)
 	$(if $(filter 1,$(STATIC)),$(Q)strip $@)
 
-# What libnl-3 drags in without need (compat/nss.c) is left out.
+# What libnl-3 drags in without need (compat/nss.c) is left out; the client is in no hurry.
 ifeq ($(STATIC),1)
+$(BUILD)/cnitool/%.o: ALL_CFLAGS += -Os
 $(BIN)/cplug: build/libmnl/libmnl.a $(BUILD)/compat/nss.o
 endif
 
