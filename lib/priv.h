@@ -7,7 +7,8 @@
  *	NET_ADMIN		netlink, nf_tables, sysctls of a network namespace
  *	SYS_ADMIN		setns() into the container's
  *	DAC_OVERRIDE		data directories of another owner
- *	DAC_READ_SEARCH		the same; and linkat() of a file without a name
+ *	DAC_READ_SEARCH		the same; linkat() of a file without a name; and
+ *				open_by_handle_at() of a namespace (alive.c)
  *	SYS_PTRACE		/proc/PID of others: who listens on a port, which namespaces live
  *
  * of those it has, and gives the others back for good.  (A plugin that needs more, such

@@ -18,9 +18,9 @@ LEASES=/var/lib/cni/networks/net1
 
 # ---- privileges ------------------------------------------------------------
 
-# capabilities FIELD [PID] - of a process, as a number
+# capabilities FIELD [STATUS] - of a process whose /proc/PID/status this is, as a number
 capabilities() {
-	echo "$((0x$(sed -n "s/^$1:\t//p" "/proc/${2-self}/status")))"
+	echo "$((0x$(sed -n "s/^$1:\t//p" "${2-/proc/self/status}")))"
 }
 
 # What a call keeps (capabilities(7)): DAC_OVERRIDE, DAC_READ_SEARCH, NET_ADMIN,
@@ -28,7 +28,7 @@ capabilities() {
 KEPT=$((1 << 1 | 1 << 2 | 1 << 12 | 1 << 19 | 1 << 21))
 
 @test "security: a call gives back what it does not need" {
-	local pid
+	local pid status=$BATS_TEST_TMPDIR/status
 
 	warm_up bridge "$CONF"
 	new_netns c1
@@ -36,14 +36,16 @@ KEPT=$((1 << 1 | 1 << 2 | 1 << 12 | 1 << 19 | 1 << 21))
 	flock 9
 	printf '%s' "$CONF" >"$BATS_TEST_TMPDIR/conf"
 	CNI_COMMAND=ADD CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN \
+		CNI_TEST_LOCK_TIMEOUT_MS=100000 \
 		"$CPLUG_BIN/bridge" <"$BATS_TEST_TMPDIR/conf" >"$BATS_TEST_TMPDIR/out" 9<&- 3>&- 4>&- &
 	pid=$!
 	wait_for "the call to give its privileges back" grep -q '^NoNewPrivs:.1' "/proc/$pid/status"
+	cat "/proc/$pid/status" >"$status"
 	for set in CapEff CapPrm; do
-		is "$(capabilities $set $pid)" $(($(capabilities $set) & KEPT))
+		is "$(capabilities $set "$status")" $(($(capabilities $set) & KEPT))
 	done
-	is "$(capabilities CapInh $pid)" 0
-	is "$(capabilities CapAmb $pid)" 0
+	is "$(capabilities CapInh "$status")" 0
+	is "$(capabilities CapAmb "$status")" 0
 	exec 9<&-
 	wait "$pid"
 	jq -e .ips "$BATS_TEST_TMPDIR/out"

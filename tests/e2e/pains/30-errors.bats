@@ -79,7 +79,7 @@ waiting() {
 	printf '%s' "$CONF" >"$BATS_TEST_TMPDIR/conf"
 	rm -f "$BATS_TEST_TMPDIR/err"
 	CNI_COMMAND=ADD CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN \
-		CNI_DEBUG=1 "$CPLUG_BIN/bridge" <"$BATS_TEST_TMPDIR/conf" >"$BATS_TEST_TMPDIR/out" \
+		CNI_DEBUG=1 CNI_TEST_LOCK_TIMEOUT_MS=100000 "$CPLUG_BIN/bridge" <"$BATS_TEST_TMPDIR/conf" >"$BATS_TEST_TMPDIR/out" \
 		2>"$BATS_TEST_TMPDIR/err" 9<&- 3>&- 4>&- &
 	pid=$!
 	# The last step before the lock.
