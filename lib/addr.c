@@ -15,6 +15,7 @@ static void compose(struct rt_msg *m, int type, int flags, const struct link *l,
 	h->ifa_family = (uint8_t)a.ip.family;
 	h->ifa_prefixlen = (uint8_t)a.len;
 	h->ifa_index = (unsigned)l->index;
+	h->ifa_scope = ip_is_loopback(a.ip) ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
 	rt_put_ip(m, IFA_LOCAL, a.ip);
 	rt_put_ip(m, IFA_ADDRESS, a.ip);
 }
@@ -22,7 +23,7 @@ static void compose(struct rt_msg *m, int type, int flags, const struct link *l,
 static void compose_new(struct rt_msg *m, const struct link *l, struct cidr a, bool dad)
 {
 	compose(m, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, l, a);
-	if (a.ip.family == AF_INET && a.len < 31)
+	if (a.ip.family == AF_INET && a.len < 31 && !ip_is_loopback(a.ip))
 		rt_put_ip(m, IFA_BROADCAST, cidr_last(a));
 	if (a.ip.family == AF_INET6 && !dad)
 		rt_put_u32(m, IFA_FLAGS, IFA_F_NODAD);

@@ -211,6 +211,32 @@ static int ensure_addresses(struct tx *tx, struct call *c, const struct result *
 	return 0;
 }
 
+/* Those that the kernel made with the addresses, unless a later plugin moved them. */
+static int ensure_connected(struct tx *tx, struct call *c, const struct result *r,
+			    const struct link *l)
+{
+	for (unsigned i = 0; i < r->n_ips; i++) {
+		struct cidr a = r->ips[i].addr;
+		struct result_route want = result_route(cidr_masked(a), (struct ip){ 0 });
+		int there;
+
+		if (!iface_belongs(r, &r->ips[i], l->name) || a.len >= ip_bits(a.ip))
+			continue;
+		TRY(there = iface_has_route(tx, c, l, r, &want));
+		if (!there)
+			TRY(route_add_connected(tx, &c->cont, l, a));
+	}
+	return 0;
+}
+
+static bool is_only(const struct result *r, unsigned i)
+{
+	for (unsigned k = 0; k < r->n_routes; k++)
+		if (k != i && cidr_eq(r->routes[k].dst, r->routes[i].dst))
+			return false;
+	return true;
+}
+
 /* Wherever it is: a later plugin may have moved it to another link. */
 static int ensure_routes(struct tx *tx, struct call *c, const struct result *r, struct additions *a)
 {
@@ -223,7 +249,9 @@ static int ensure_routes(struct tx *tx, struct call *c, const struct result *r, 
 		TRY(there = iface_has_route(tx, c, &a->l, r, &route));
 		if (there)
 			continue;
-		TRY(route_add(tx, &c->cont, &a->l, &route));
+		/* Behind one that leads elsewhere it would be of no use. */
+		TRY(is_only(r, i) ? route_set(tx, &c->cont, &a->l, &route)
+				  : route_add(tx, &c->cont, &a->l, &route));
 		a->routes[a->n_routes++] = route;
 	}
 	return 0;
@@ -245,7 +273,10 @@ int iface_ensure(struct tx *tx, struct call *c, struct link *l, const struct res
 		 const struct iface_options *o)
 {
 	struct link_want want = wanted(r, l->name);
-	struct sysctl notify = sysctl_conf(AF_INET, l->name, "arp_notify", "1");
+	struct sysctl more[] = {
+		sysctl_conf(AF_INET, l->name, "arp_notify", "1"),
+		sysctl_conf(AF_INET6, l->name, "enhanced_dad", "1"),
+	};
 	struct additions *a = mem_alloc(&tx->mem, sizeof(*a));
 	int got;
 
@@ -258,9 +289,11 @@ int iface_ensure(struct tx *tx, struct call *c, struct link *l, const struct res
 	if (iface_has_family(r, AF_INET6))
 		TRY(enable_ipv6(tx, c, l));
 	TRY(set_sysctls(tx, c, l, o->dad, o->accept_ra));
-	TRY(sysctl_ensure(tx, &c->cont_ns, &notify, 1, NULL));
+	TRY(sysctl_ensure(tx, &c->cont_ns, more, ARRAY_LEN(more), NULL));
 	TRY(link_ensure(tx, &c->cont, l, &want));
 	got = ensure_addresses(tx, c, r, a);
+	if (got == 0)
+		got = ensure_connected(tx, c, r, l);
 	if (got == 0)
 		got = ensure_routes(tx, c, r, a);
 	/* Also what came before the one that failed. */

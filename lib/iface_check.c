@@ -113,6 +113,7 @@ const char *iface_take_differences(struct tx *tx)
 	tx->err = 0;
 	tx->code = 0;
 	tx->msg[0] = tx->details[0] = '\0';
+	left_out = 0;
 	return list;
 }
 

@@ -305,9 +305,11 @@ static int carry_out(struct tx *tx, struct nfnl *nl, struct rt *host, struct pla
 			 (r == -ENOENT && p->genid))
 			TRY(look_again(tx, nl, host, p));
 		else if (r < 0)
-			return tx_fail(tx, r, "host: add elements to nftables table %s: %s%s%s%s",
+			return tx_fail(tx, r, "host: add elements to nftables table %s: %s%s%s%s%s",
 				       p->c->table->name, strerror(-r), *nl->why ? " (" : "",
-				       nl->why, *nl->why ? ")" : "");
+				       nl->why, *nl->why ? ")" : "",
+				       p->c->repair ? ": delete the table, then cnitool restore"
+						    : "");
 		else
 			return 0;
 	}

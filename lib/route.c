@@ -56,15 +56,52 @@ static void compose(struct rt_msg *m, int type, int flags, const struct link *l,
 	put_metrics(m, route);
 }
 
-int route_add(struct tx *tx, struct rt *rt, const struct link *l, const struct result_route *route)
+static int put(struct tx *tx, struct rt *rt, const struct link *l, const struct result_route *route,
+	       int flags)
 {
 	struct rt_msg m;
 
-	compose(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND, l, route);
+	compose(&m, RTM_NEWROUTE, NLM_F_CREATE | flags, l, route);
 	if (ip_set(route->gw))
 		return rt_call(tx, rt, &m, "add route %s via %s on %s", CIDR_S(route->dst),
 			       IP_S(route->gw), l->name);
 	return rt_call(tx, rt, &m, "add route %s on %s", CIDR_S(route->dst), l->name);
+}
+
+int route_add(struct tx *tx, struct rt *rt, const struct link *l, const struct result_route *route)
+{
+	return put(tx, rt, l, route, NLM_F_APPEND);
+}
+
+int route_set(struct tx *tx, struct rt *rt, const struct link *l, const struct result_route *route)
+{
+	return put(tx, rt, l, route, NLM_F_REPLACE);
+}
+
+int route_add_connected(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a)
+{
+	enum { ADDRCONF_METRIC = 256 }; /* of the kernel's own for IPv6 */
+	bool six = a.ip.family == AF_INET6;
+	struct rt_msg m;
+	struct rtmsg *h = rt_new(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*h));
+	int r;
+
+	h->rtm_family = (uint8_t)a.ip.family;
+	h->rtm_dst_len = (uint8_t)a.len;
+	h->rtm_table = RT_TABLE_MAIN;
+	h->rtm_protocol = RTPROT_KERNEL;
+	h->rtm_scope = six ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+	h->rtm_type = RTN_UNICAST;
+	rt_put_ip(&m, RTA_DST, cidr_network(a));
+	rt_put_u32(&m, RTA_OIF, (uint32_t)l->index);
+	if (six)
+		rt_put_u32(&m, RTA_PRIORITY, ADDRCONF_METRIC);
+	else
+		rt_put_ip(&m, RTA_PREFSRC, a.ip);
+	r = rt_try(rt, &m);
+	return r < 0 && r != -EEXIST ? rt_refused(tx, rt, r, "add route %s on %s",
+						  CIDR_S(cidr_masked(a)), l->name)
+				     : 0;
 }
 
 int route_del(struct tx *tx, struct rt *rt, const struct link *l, const struct result_route *route)

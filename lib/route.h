@@ -17,6 +17,16 @@
 int route_add(struct tx *tx, struct rt *rt, const struct link *l,
 	      const struct result_route *route) CHECKED;
 
+/* The same in place of whatever route there is to that destination, with that priority. */
+int route_set(struct tx *tx, struct rt *rt, const struct link *l,
+	      const struct result_route *route) CHECKED;
+
+/*
+ * The route to an address's own subnet, as the kernel makes it with the address; for when
+ * somebody deleted it.  There already is fine; it goes with the address.
+ */
+int route_add_connected(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a) CHECKED;
+
 /* Takes it away again; gone is success. */
 int route_del(struct tx *tx, struct rt *rt, const struct link *l,
 	      const struct result_route *route) CHECKED;
@@ -48,9 +58,6 @@ int route_to(struct tx *tx, struct rt *rt, struct ip ip, int *ret_index) CHECKED
  * (metric 1024, table local).
  */
 int route_local(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip, bool on) CHECKED;
-
-/* Is the local route there?  1, 0, or a recorded failure. */
-int route_local_find(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip) CHECKED;
 
 /* The least MTU of the links of this namespace's default routes; 0 = there are none. */
 int route_default_mtu(struct tx *tx, struct rt *rt, int *ret_mtu) CHECKED;

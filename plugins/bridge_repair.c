@@ -11,6 +11,7 @@
 #include "gateway.h"
 #include "iface.h"
 #include "ipam.h"
+#include "route.h"
 #include "sysctl.h"
 
 enum { FORWARDING_TIMEOUT_MS = 5000 };
@@ -99,6 +100,10 @@ static int port_put_right(struct tx *tx, struct call *c, struct bridge_work *w)
 		.hairpin = w->cf.hairpin || w->host.hairpin > 0, /* as a portmap wants it */
 		.isolated = w->cf.isolated,
 	};
+	struct sysctl quiet[] = {
+		sysctl_conf(AF_INET6, w->host.name, "accept_ra", "0"),
+		sysctl_conf(AF_INET6, w->host.name, "autoconf", "0"),
+	};
 	struct port_vlans vlans = bridge_vlans(w);
 	bool moved = w->host.master != w->br.index;
 	int at = host_end_in(c->prev, w->cf.bridge);
@@ -114,6 +119,7 @@ static int port_put_right(struct tx *tx, struct call *c, struct bridge_work *w)
 	if (moved)
 		w->host.hairpin = w->host.isolated = 0;
 	TRY(port_ensure(tx, &c->host, &w->host, &p));
+	TRY(sysctl_ensure(tx, NULL, quiet, ARRAY_LEN(quiet), NULL));
 	TRY(right = port_check_vlans(tx, &c->host, &w->host, &vlans, text, sizeof(text)));
 	return right ? 0 : port_set_vlans(tx, &c->host, &w->host, &vlans);
 }
@@ -129,16 +135,33 @@ static int veth_ensure(struct tx *tx, struct call *c, struct bridge_work *w)
 		TRY(link_ensure(tx, &c->cont, &w->eth, &want));
 		return port_put_right(tx, c, w);
 	}
+	TRY(there = link_find(tx, &c->host, bridge_host_name(w), &w->host));
+	if (there && str_eq(w->host.alias, bridge_alias(tx, c, c->id, c->ifname)))
+		return tx_fail_as(
+			tx, CPLUG_E_EXISTS, -EEXIST,
+			"container: there is no interface %s, but its other end %s is there: "
+			"it was renamed, or moved away (rename it back, or DEL and ADD)",
+			c->ifname, w->host.name);
 	TRY(bridge_veth_add(tx, c, w));
 	return bridge_port_attach(tx, c, w);
 }
 
 static int layer3(struct tx *tx, struct call *c, struct bridge_work *w)
 {
+	const struct link *to = w->cf.vlan ? &w->vlan_gw : &w->br;
+	struct cidr *list;
+	unsigned n;
+
 	if (w->cf.is_gateway && w->cf.vlan)
 		TRY(bridge_vlan_gateway_ensure(tx, c, w));
 	bridge_note_addresses(tx, w, c->prev);
-	return bridge_gateways_ensure(tx, c, w, c->prev);
+	TRY(bridge_gateways_ensure(tx, c, w, c->prev));
+	/* A bridge in a VRF has them elsewhere. */
+	n = w->cf.is_gateway && !w->br.master ? gateway_list(tx, c->prev, &list) : 0;
+	for (unsigned i = 0; i < n; i++)
+		if (list[i].len < ip_bits(list[i].ip))
+			TRY(route_add_connected(tx, &c->host, to, list[i]));
+	return 0;
 }
 
 int bridge_repair(struct tx *tx, struct call *c)

@@ -79,9 +79,15 @@ static int repair(struct tx *tx, struct call *c)
 {
 	struct link_want want = { .up = true };
 	struct link lo;
+	int at;
 
 	TRY(find_lo(tx, c, &lo));
-	return link_ensure(tx, &c->cont, &lo, &want);
+	TRY(link_ensure(tx, &c->cont, &lo, &want));
+	at = c->prev ? result_find_if(c->prev, "lo", true) : -1;
+	for (unsigned i = 0; at >= 0 && i < c->prev->n_ips; i++)
+		if (c->prev->ips[i].iface == at)
+			TRY(addr_ensure(tx, &c->cont, &lo, c->prev->ips[i].addr));
+	return 0;
 }
 
 const struct plugin loopback_plugin = {

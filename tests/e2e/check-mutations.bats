@@ -18,7 +18,7 @@ load check
 		'in_ns c1 ip address flush dev eth0 scope global -6; in_ns c1 ip -4 address flush dev eth0
 		in_ns c1 ip address add 10.1.0.2/24 brd + dev eth0; in_ns c1 ip -6 address replace fd01::2/64 dev eth0 nodad
 		in_ns c1 ip route add default via 10.1.0.1 && in_ns c1 ip route add 198.51.100.0/24 via 10.1.0.9
-		in_ns c1 ip -6 route replace default via fd01::1 && in_ns c1 ip -6 route replace 2001:db8:7::/48 via fd01::1 mtu 1300'
+		in_ns c1 ip -6 route replace default via fd01::1 && in_ns c1 ip -6 route replace 2001:db8:7::/48 via fd01::1 mtu 1300' beside
 	mutate '0\.0\.0\.0/0' 'in_ns c1 ip route del default' 'in_ns c1 ip route add default via 10.1.0.1'
 	mutate '0\.0\.0\.0/0' 'in_ns c1 ip route replace default via 10.1.0.7' 'in_ns c1 ip route replace default via 10.1.0.1'
 	mutate '::/0' 'in_ns c1 ip -6 route del default' 'in_ns c1 ip -6 route add default via fd01::1'
@@ -43,7 +43,7 @@ load check
 		in_ns c1 ip route add 198.51.100.0/24 via 10.1.0.9
 		in_ns c1 ip -6 route replace default via fd01::1; in_ns c1 ip -6 route replace 2001:db8:7::/48 via fd01::1 mtu 1300
 		in_ns c1 bash -c "echo 1 >/proc/sys/net/ipv4/conf/eth0/arp_notify"
-		wait_for "the port" port_forwards'
+		wait_for "the port" port_forwards' theirs
 	knob c1 net/ipv4/conf/eth0/arp_notify 0
 	knob c1 net/ipv6/conf/eth0/ndisc_notify 0
 	knob c1 net/ipv6/conf/eth0/keep_addr_on_down 0
@@ -82,7 +82,7 @@ load check
 		ip -6 route replace local ::1 dev br1 table local metric 1024; wait_for "the port" port_forwards'
 	mutate 'route to 10\.1\.0\.2' 'ip route del 10.1.0.0/24 dev br1' 'ip route add 10.1.0.0/24 dev br1 src 10.1.0.1'
 	mutate 'route to fd01::2' 'ip -6 route del fd01::/64 dev br1' 'ip -6 route add fd01::/64 dev br1'
-	mutate 'through lo|route to 10\.1\.0\.2' 'ip route add 10.1.0.2/32 dev lo' 'ip route del 10.1.0.2/32 dev lo'
+	mutate 'through lo|route to 10\.1\.0\.2' 'ip route add 10.1.0.2/32 dev lo' 'ip route del 10.1.0.2/32 dev lo' theirs
 	mutate 'local route ::1 on br1' 'ip -6 route del local ::1 dev br1 table local' 'ip -6 route add local ::1 dev br1 table local metric 1024'
 	knob - net/ipv4/conf/br1/route_localnet 0
 	knob - net/ipv6/conf/br1/accept_ra 1
@@ -99,10 +99,10 @@ load check
 	full
 	mutate 'lease of 10\.1\.0\.2|10\.1\.0\.2 is not leased' "mv $lease $lease.away" "mv $lease.away $lease"
 	mutate 'lease of fd01::2|fd01::2 is not leased' "mv ${lease%/*}/fd01::2 /run/x" "mv /run/x ${lease%/*}/fd01::2"
-	mutate '10\.1\.0\.2' "cp $lease /run/x; printf 'c9\r\neth0' >$lease" "cp /run/x $lease"
-	mutate '10\.1\.0\.2' "cp $lease /run/x; printf 'c1\r\neth9' >$lease" "cp /run/x $lease"
+	mutate '10\.1\.0\.2' "cp $lease /run/x; printf 'c9\r\neth0' >$lease" "cp /run/x $lease" theirs
+	mutate '10\.1\.0\.2' "cp $lease /run/x; printf 'c1\r\neth9' >$lease" "cp /run/x $lease" theirs
 	mutate '10\.1\.0\.2' "cp $lease /run/x; : >$lease" "cp /run/x $lease"
-	mutate '10\.1\.0\.2' "mv $lease ${lease%.2}.3" "mv ${lease%.2}.3 $lease"
+	mutate '10\.1\.0\.2' "mv $lease ${lease%.2}.3" "mv ${lease%.2}.3 $lease" beside
 	mutate 'resolv.conf' 'mv /etc/netns/c1/resolv.conf /run/x' 'mv /run/x /etc/netns/c1/resolv.conf'
 	mutate 'resolv.conf' 'cp /etc/netns/c1/resolv.conf /run/x; sed -i s/10.1.0.1/10.1.0.99/ /etc/netns/c1/resolv.conf' \
 		'cp /run/x /etc/netns/c1/resolv.conf'

@@ -47,10 +47,38 @@ named() {
 		fail "$1: not named: $output"
 }
 
-# mutate PATTERN CHANGE BACK - two commands for eval
+# things - a snapshot without the order of tables, what the kernel decides about carriers and
+# anycast, and the address given last
+things() {
+	snapshot | grep -Ev ' route anycast |last_reserved_ip|^file /run/(x|other|back) |\.away ' | sort
+}
+
+# repaired WHAT - a CHECK that is to put things right does so, and all is as it was before
+repaired() {
+	CPLUG_REPAIR=1 cni CHECK "$TYPE" "$CHECK"
+	((status == 0)) || fail "$1: not repaired: $output"
+	jq -e '.repaired | length > 0 and all(.[]; .object | length > 0)' <<<"$output" >/dev/null ||
+		fail "$1: what was repaired is not told: $output"
+	silent "after the repair of $1"
+	[[ ! ${2-} ]] || return 0
+	things | diff -U0 "$BATS_TEST_TMPDIR/things" - || fail "$1: something is left, or missing"
+}
+
+# mutate PATTERN CHANGE BACK [theirs|beside] - two commands for eval.  CHECK_REPAIRS=1: CHECK
+# puts it right itself, and all is as before; but what is somebody else's it leaves, and
+# fails, or (beside) lets it stand beside ours.
 mutate() {
+	[[ ! ${CHECK_REPAIRS-} ]] || things >"$BATS_TEST_TMPDIR/things"
 	eval "$2" || fail "cannot $2"
 	named "$2" "$1"
+	if [[ ${CHECK_REPAIRS-} && ${4-} != theirs ]]; then
+		repaired "$2" "${4-}"
+		[[ ! ${4-} ]] || eval "$3" || :
+		return 0
+	elif [[ ${CHECK_REPAIRS-} ]]; then
+		CPLUG_REPAIR=1 cni CHECK "$TYPE" "$CHECK"
+		failed
+	fi
 	eval "$3" || fail "cannot $3"
 	silent "after $3"
 }

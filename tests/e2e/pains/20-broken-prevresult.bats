@@ -1,0 +1,92 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Pain 20: DEL fails, or leaks, when prevResult is missing or damaged
+load ../lib
+
+CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,
+	"macspoofchk":"strict","dns":{"nameservers":["10.1.0.1"]},"capabilities":{"portMappings":true},
+	"runtimeConfig":{"portMappings":[{"hostPort":8080,"containerPort":80,"protocol":"tcp"}]},
+	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00:1::/64"}]]}}'
+PORTMAP='{"cniVersion":"1.0.0","name":"net1","type":"portmap","capabilities":{"portMappings":true},
+	"runtimeConfig":{"portMappings":[{"hostPort":8081,"containerPort":81,"protocol":"tcp"}]}}'
+
+# What is in prevResult's place: as a filter of jq, in which $prev is the right one.
+WAYS=('del(.prevResult)' '.prevResult = null' '.prevResult = {}' '.prevResult = {cniVersion: "1.0.0"}'
+	'.prevResult = $prev | del(.prevResult.ips)' '.prevResult = $prev | del(.prevResult.interfaces)'
+	'.prevResult = ($prev | .cniVersion = "0.2.0")' '.prevResult = ($prev | .cniVersion = "9.9.9")'
+	'.prevResult = {cniVersion: "0.2.0", ip4: {ip: "10.1.0.2/24"}}'
+	'.prevResult = []' '.prevResult = "result"' '.prevResult = 7' '.prevResult = true'
+	'.prevResult = ($prev | .ips = "none")' '.prevResult = ($prev | .ips = [{address: "10.1.0.300/24"}])'
+	'.prevResult = ($prev | .ips[0].interface = 99)' '.prevResult = ($prev | .ips[0].interface = -5)'
+	'.prevResult = ($prev | .interfaces = {})' '.prevResult = ($prev | .interfaces[0].name = 1)'
+	'.prevResult = ($prev | .routes = [{dst: 5}])' '.prevResult = ($prev | .dns = [])'
+	'.prevResult = ($prev | .interfaces[].sandbox = "/nowhere")'
+	'.prevResult = ($prev | .ips[].address = "192.0.2.1/32")'
+	'.prevResult = ($prev | .interfaces[].name = "lo")')
+
+prepare() {
+	warm_up bridge "$CONF"
+	new_netns c1
+	remember
+}
+
+@test "pain 20: DEL of bridge and portmap, whatever is in prevResult's place" {
+	local way prev
+
+	for way in "${WAYS[@]}"; do
+		add bridge "$CONF"
+		prev=$output
+		add portmap "$(chained "$PORTMAP")"
+		for type in portmap bridge; do
+			[[ $type == bridge ]] && conf=$CONF || conf=$PORTMAP
+			del "$type" "$(jq -c --argjson prev "$prev" "$way" <<<"$conf")"
+		done
+		assert_same_snapshot || fail "$way"
+	done
+}
+
+@test "pain 20: and without namespace and runtimeConfig, twice" {
+	local way prev bare
+
+	bare=$(with "$CONF" 'del(.runtimeConfig)')
+	for way in "${WAYS[@]:0:8}"; do
+		add bridge "$CONF"
+		prev=$output
+		del bridge "$(jq -c --argjson prev "$prev" "$way" <<<"$bare")" c1 ''
+		del bridge "$(jq -c --argjson prev "$prev" "$way" <<<"$bare")" c1 ''
+		assert_same_snapshot || fail "$way"
+	done
+}
+
+@test "pain 20: a request that was cut off is no request: an error, and nothing changed" {
+	local text n
+
+	add bridge "$CONF"
+	remember
+	text=$(chained "$CONF")
+	for n in 1 $((${#text} / 3)) $((${#text} - 1)); do
+		printf '%s' "${text:0:n}" >"$BATS_TEST_TMPDIR/cut"
+		cni DEL bridge "$BATS_TEST_TMPDIR/cut"
+		failed 6
+		assert_same_snapshot
+	done
+	del bridge "$CONF"
+}
+
+@test "pain 20: cnitool's DEL with a cache file that is empty, cut off, or nonsense" {
+	local damage file
+
+	export NETCONFPATH=$BATS_TEST_TMPDIR/net.d CNI_PATH=$CPLUG_BIN
+	mkdir -p "$NETCONFPATH" /var/lib/cni/results
+	jq -c '{cniVersion, name, plugins: [.]}' <<<"$CONF" >"$NETCONFPATH/10-net.conflist"
+	remember
+	for damage in ': >"$file"' 'truncate -s 100 "$file"' 'echo "{}" >"$file"' 'echo "[1,2" >"$file"' \
+		'head -c 300 /dev/urandom >"$file"' 'jq -c ".result = 7" "$file" >/run/x; cp /run/x "$file"; rm /run/x' \
+		'jq -c ".result.ips = {}" "$file" >/run/x; cp /run/x "$file"; rm /run/x' 'rm "$file"'; do
+		"$CPLUG_BIN/cnitool" add --quiet net1 c1
+		file=$(echo /var/lib/cni/results/net1-*-eth0)
+		eval "$damage"
+		"$CPLUG_BIN/cnitool" del net1 c1 || fail "$damage"
+		assert_same_snapshot || fail "$damage"
+	done
+}
