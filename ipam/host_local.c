@@ -212,12 +212,7 @@ static bool is_valid(const struct lessee *o, const void *arg)
 {
 	const struct call *c = arg;
 
-	if (o->ifname)
-		return call_is_valid(c, o->id, o->ifname);
-	for (unsigned i = 0; i < c->n_valid; i++)
-		if (str_eq(c->valid[i].id, o->id))
-			return true;
-	return false;
+	return call_is_valid(c, o->id, o->ifname); /* an old lease names no interface */
 }
 
 static int gc(struct tx *tx, struct call *c)

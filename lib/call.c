@@ -172,6 +172,23 @@ static int read_config(struct tx *tx, struct call *c)
 
 /* ---- GC's list ---------------------------------------------------------- */
 
+static int by_attachment(const void *a, const void *b)
+{
+	const struct call_attachment *x = a, *y = b;
+	int r = strcmp(x->id, y->id);
+
+	return r ? r : strcmp(x->ifname, y->ifname);
+}
+
+/* For looking up: an ifname of NULL is equal to all. */
+static int to_attachment(const void *key, const void *elem)
+{
+	const struct call_attachment *x = key, *y = elem;
+	int r = strcmp(x->id, y->id);
+
+	return r || !x->ifname ? r : strcmp(x->ifname, y->ifname);
+}
+
 static void read_attachments(struct tx *tx, struct call *c, const struct cj *list)
 {
 	unsigned n = cj_len(list);
@@ -189,6 +206,7 @@ static void read_attachments(struct tx *tx, struct call *c, const struct cj *lis
 		if (!cj_has(&e, "containerID") || !cj_has(&e, "ifname"))
 			cj_wrong(&e, NULL, "expected {\"containerID\": …, \"ifname\": …}");
 	}
+	qsort(c->valid, c->n_valid, sizeof(*c->valid), by_attachment);
 }
 
 static int read_valid(struct tx *tx, struct call *c)
@@ -206,10 +224,16 @@ static int read_valid(struct tx *tx, struct call *c)
 
 bool call_is_valid(const struct call *c, const char *id, const char *ifname)
 {
-	for (unsigned i = 0; i < c->n_valid; i++)
-		if (str_eq(c->valid[i].id, id) && str_eq(c->valid[i].ifname, ifname))
-			return true;
-	return false;
+	struct call_attachment key = { id, ifname };
+
+	return c->n_valid && bsearch(&key, c->valid, c->n_valid, sizeof(*c->valid), to_attachment);
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct name_owner *x = a, *y = b;
+
+	return strcmp(x->s, y->s);
 }
 
 struct owned_valid call_valid_keys(struct tx *tx, const struct call *c)
@@ -218,6 +242,7 @@ struct owned_valid call_valid_keys(struct tx *tx, const struct call *c)
 
 	for (unsigned i = 0; i < c->n_valid; i++)
 		keys[i] = name_owner(c->network, c->valid[i].id, c->valid[i].ifname);
+	qsort(keys, c->n_valid, sizeof(*keys), by_key);
 	return (struct owned_valid){ keys, c->n_valid };
 }
 

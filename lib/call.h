@@ -62,15 +62,18 @@ struct call {
 	struct nfnl nf; /* nf_tables here: call_nf() */
 
 	/* GC: cni.dev/valid-attachments */
-	bool valid_known; /* absent and null: nothing is known */
-	struct call_attachment *valid;
+	bool valid_known;              /* absent and null: nothing is known */
+	struct call_attachment *valid; /* sorted */
 	unsigned n_valid;
 };
 
-/* Is (id, ifname) one of the valid attachments?  (GC) */
+/*
+ * Is (id, ifname) one of the valid attachments?  ifname NULL: any of that container.
+ * There may be ten thousand, and as many questions: it is looked up.  (GC)
+ */
 bool call_is_valid(const struct call *c, const char *id, const char *ifname);
 
-/* The keys of the valid attachments of this network.  (GC) */
+/* The keys of the valid attachments of this network, sorted.  (GC) */
 struct owned_valid call_valid_keys(struct tx *tx, const struct call *c);
 
 /*

@@ -126,4 +126,11 @@ int link_announce(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
 /* Deletes; a link that is gone is success. */
 int link_del(struct tx *tx, struct rt *rt, const char *name) CHECKED;
 
+/*
+ * Deletes n links as they were looked up, in one request if that can be: they are put into
+ * a device group of their own, which then is deleted, so that the kernel waits for one
+ * grace period instead of n.  Goes on after failures.
+ */
+int link_del_all(struct tx *tx, struct rt *rt, const struct link *links, unsigned n) CHECKED;
+
 #endif

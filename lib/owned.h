@@ -145,7 +145,7 @@ int owned_check(struct tx *tx, struct nfnl *nl, const struct owned_change *c,
 		void (*differs)(struct tx *tx, const char *what, const char *want,
 				const char *have)) CHECKED;
 
-/* The owner keys that are still valid, for GC. */
+/* The owner keys that are still valid, sorted, for GC. */
 struct owned_valid {
 	const struct name_owner *keys;
 	unsigned n;

@@ -9,6 +9,8 @@
  * (owned.h, struct owned_trail): then it is deleted after that was settled, by a second one.
  * (Not always, since each deletion costs a grace period of the kernel.)
  */
+#include <stdlib.h>
+
 #include "log.h"
 #include "owned_impl.h"
 
@@ -253,12 +255,16 @@ struct stale {
 	unsigned n;
 };
 
+static int to_key(const void *key, const void *elem)
+{
+	const struct name_owner *o = elem;
+
+	return strcmp(key, o->s);
+}
+
 static bool is_valid(const struct owned_valid *v, const char *key)
 {
-	for (unsigned i = 0; i < v->n; i++)
-		if (str_eq(v->keys[i].s, key))
-			return true;
-	return false;
+	return v->n && bsearch(key, v->keys, v->n, sizeof(*v->keys), to_key);
 }
 
 static int note_stale(const struct nft_elem *e, void *arg)

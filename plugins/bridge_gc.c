@@ -21,7 +21,7 @@ struct marks {
 	const char **valid; /* sorted aliases */
 	unsigned n;
 	const char *prefix; /* "cplug NETWORK/" */
-	const char **stale;
+	struct link *stale;
 	unsigned n_stale;
 };
 
@@ -39,7 +39,7 @@ static int note_stale(const struct link *l, void *arg)
 	    (m->n && bsearch(&text, m->valid, m->n, sizeof(*m->valid), by_text)))
 		return 0;
 	m->stale = mem_grow(m->mem, m->stale, m->n_stale, sizeof(*m->stale));
-	m->stale[m->n_stale++] = mem_str(m->mem, l->name);
+	m->stale[m->n_stale++] = *l;
 	return 0;
 }
 
@@ -48,30 +48,29 @@ static int gc_links(struct tx *tx, struct call *c)
 	struct marks m = { .mem = &tx->mem,
 			   .valid = mem_alloc(&tx->mem, (c->n_valid + 1) * sizeof(*m.valid)),
 			   .prefix = mem_printf(&tx->mem, "cplug %s/", c->network) };
-	int r = 0;
 
 	for (; m.n < c->n_valid; m.n++)
 		m.valid[m.n] = bridge_alias(tx, c, c->valid[m.n].id, c->valid[m.n].ifname);
 	qsort(m.valid, m.n, sizeof(*m.valid), by_text);
 	TRY(link_each(tx, &c->host, "veth", note_stale, &m));
-	for (unsigned i = 0; i < m.n_stale; i++)
-		r = also(r, link_del(tx, &c->host, m.stale[i]));
-	return r;
+	return link_del_all(tx, &c->host, m.stale, m.n_stale);
 }
 
+struct attachments {
+	struct mem *mem;
+	const struct call *c;
+};
+
+/* owner: NETWORK/ID/IFNAME; neither id nor ifname has a slash in it. */
 static bool resolv_valid(const char *owner, const void *arg)
 {
-	const struct call *c = arg;
-	const char *rest = owner + strlen(c->network) + 1;
+	const struct attachments *a = arg;
+	char *id = mem_str(a->mem, owner + strlen(a->c->network) + 1), *slash = strchr(id, '/');
 
-	for (unsigned i = 0; i < c->n_valid; i++) {
-		size_t n = strlen(c->valid[i].id);
-
-		if (strncmp(rest, c->valid[i].id, n) == 0 && rest[n] == '/' &&
-		    str_eq(rest + n + 1, c->valid[i].ifname))
-			return true;
-	}
-	return false;
+	if (!slash)
+		return false;
+	*slash = '\0';
+	return call_is_valid(a->c, id, slash + 1);
 }
 
 /* A bridge of ours that nobody uses any more, and the table when it is empty. */
@@ -95,6 +94,7 @@ static int gc_shared(struct tx *tx, struct call *c, struct nfnl *nl, const char 
 int bridge_gc(struct tx *tx, struct call *c)
 {
 	struct owned_valid valid = call_valid_keys(tx, c);
+	struct attachments all = { &tx->mem, c };
 	const char *name = cj_str(&c->conf, "bridge", "cni0");
 	struct nfnl *nl;
 	int r;
@@ -106,7 +106,7 @@ int bridge_gc(struct tx *tx, struct call *c)
 	r = nat_gc(tx, nl, &c->host, c->network, NAT_OF_BRIDGE, &valid);
 	r = also(r, spoof_gc(tx, nl, c->network, &valid));
 	r = also(r, gc_links(tx, c));
-	r = also(r, resolv_gc(tx, c->network, resolv_valid, c));
+	r = also(r, resolv_gc(tx, c->network, resolv_valid, &all));
 	r = also(r, gc_shared(tx, c, nl, name));
 	return also(r, ipam_gc(tx, c));
 }
