@@ -76,6 +76,28 @@ int gateway_forward(struct tx *tx, struct rt *rt, int family)
 	return sysctl_ensure(tx, NULL, s, 1, NULL);
 }
 
+int gateway_check_way(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip)
+{
+	static const char hint[] = "choose another subnet, or remove that route";
+	struct route_way w;
+	struct link other;
+	int there;
+
+	TRY(route_way(tx, rt, ip, &w));
+	if (w.index == l->index && !w.rejects)
+		return 0;
+	TRY(there = w.index && !w.rejects ? link_find_index(tx, rt, w.index, &other) : 0);
+	if (there)
+		return tx_fail_as(tx, CPLUG_E_TAKEN, -EADDRINUSE,
+				  "%s: %s is reached through %s, not through %s, by the route %s "
+				  "(%s)",
+				  rt->where, IP_S(ip), other.name, l->name, CIDR_S(w.dst), hint);
+	return tx_fail_as(tx, CPLUG_E_TAKEN, -EHOSTUNREACH,
+			  "%s: %s is not reached through %s: %s%s rejects it (%s)", rt->where,
+			  IP_S(ip), l->name, w.dst.ip.family ? "the route " : "a route or rule",
+			  w.dst.ip.family ? CIDR_S(w.dst) : "", hint);
+}
+
 unsigned gateway_list(struct tx *tx, const struct result *r, struct cidr **ret)
 {
 	struct cidr *list = NULL;

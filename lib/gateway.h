@@ -36,4 +36,10 @@ unsigned gateway_list(struct tx *tx, const struct result *r, struct cidr **ret);
  */
 void gateway_complete(struct result *r, bool default_route);
 
+/*
+ * Fails with CPLUG_E_TAKEN if the host's packets to ip leave by another link than l, or by
+ * none, and names the route that is in front.
+ */
+int gateway_check_way(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip) CHECKED;
+
 #endif

@@ -345,6 +345,22 @@ int route_to(struct tx *tx, struct rt *rt, struct ip ip, int *ret_index)
 	return 0;
 }
 
+int route_way(struct tx *tx, struct rt *rt, struct ip ip, struct route_way *ret)
+{
+	struct seen_route s = { .oif = 0 };
+
+	TRY(lookup(tx, rt, ip, RTM_F_FIB_MATCH, keep_route, &s));
+	if (s.dst.ip.family && !ip_set(s.dst.ip))
+		s.dst.ip.family = ip.family;
+	*ret = (struct route_way){
+		.dst = s.dst,
+		.index = (int)s.oif,
+		.rejects = s.type == RTN_BLACKHOLE || s.type == RTN_UNREACHABLE ||
+			   s.type == RTN_PROHIBIT,
+	};
+	return 0;
+}
+
 /* ---- the default routes' MTU -------------------------------------------- */
 
 enum { MAX_UPLINKS = 8 };

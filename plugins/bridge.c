@@ -7,6 +7,7 @@
  * derive from (network, container id, interface name), so DEL and GC work with or
  * without the namespace, prevResult and runtimeConfig.
  */
+#include "addr.h"
 #include "bridge_work.h"
 #include "gateway.h"
 #include "iface.h"
@@ -153,6 +154,39 @@ int bridge_gateways_ensure(struct tx *tx, struct call *c, struct bridge_work *w,
 		TRY(gateway_ensure(tx, &c->host, to, list[i], w->cf.force_address));
 	for (unsigned i = 0; i < res->n_ips; i++)
 		TRY(gateway_forward(tx, &c->host, res->ips[i].addr.ip.family));
+	/* A bridge in a VRF is reached from there only. */
+	for (unsigned i = 0; i < res->n_ips && !w->br.master; i++)
+		if (ip_set(res->ips[i].gateway))
+			TRY(gateway_check_way(tx, &c->host, to, res->ips[i].addr.ip));
+	return 0;
+}
+
+/*
+ * Below 1280 bytes the kernel takes IPv6 from a link, and the bridge follows its smallest
+ * port.
+ */
+static int check_mtu(struct tx *tx, struct call *c, const struct bridge_work *w,
+		     const struct result *res)
+{
+	struct addr_list have;
+
+	if (w->cf.mtu <= 0 || w->cf.mtu >= 1280)
+		return 0;
+	for (unsigned i = 0; res && i < res->n_ips; i++)
+		if (res->ips[i].addr.ip.family == AF_INET6)
+			return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
+					  "mtu: %d is too small for %s: IPv6 needs at least 1280",
+					  w->cf.mtu, CIDR_S(res->ips[i].addr));
+	if (res)
+		return 0;
+	TRY(addr_list(tx, &c->host, &w->br, AF_INET6, &have));
+	for (unsigned i = 0; i < have.n; i++)
+		if (!ip_is_linklocal(have.a[i].ip))
+			return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
+					  "mtu: %d would take %s from bridge %s, and with it the "
+					  "other containers' gateway: IPv6 needs at least 1280 "
+					  "(choose another bridge)",
+					  w->cf.mtu, CIDR_S(have.a[i]), w->br.name);
 	return 0;
 }
 
@@ -161,6 +195,7 @@ static int layer3(struct tx *tx, struct call *c, struct bridge_work *w, struct r
 	struct iface_options o = { .dad = w->cf.dad };
 
 	TRY(ipam_add(tx, c, res));
+	TRY(check_mtu(tx, c, w, res));
 	if (w->cf.is_gateway)
 		gateway_complete(res, w->cf.default_gateway);
 	if (!result_dns_empty(&w->cf.dns))
@@ -192,6 +227,7 @@ static int add(struct tx *tx, struct call *c, struct result *res)
 	TRY(ipam_validate(tx, c));
 	bridge_own(tx, c, w);
 	TRY(bridge_link_ensure(tx, c, w));
+	TRY(check_mtu(tx, c, w, NULL));
 	TRY(bridge_veth_add(tx, c, w));
 	TRY(bridge_port_attach(tx, c, w));
 	TRY(w->cf.l3 ? layer3(tx, c, w, res) : layer2(tx, c, w, res));
