@@ -7,6 +7,7 @@
 #include <linux/netfilter.h>
 
 #include "ct.h"
+#include "log.h"
 #include "nat_impl.h"
 
 /* ---- the elements ------------------------------------------------------- */
@@ -147,12 +148,33 @@ static int need_mark_chain(struct tx *tx, struct nfnl *nl, const struct nat *n)
 		     : 0;
 }
 
+/* Conditions are of one family: whoever restricts one may think that he restricted both. */
+static void warn_of_other_family(const struct nat *n)
+{
+	const struct ports *p = n->ports;
+	bool open[2] = { false, false };
+
+	if (!p || !p->v4.n == !p->v6.n)
+		return;
+	for (unsigned i = 0; i < p->n; i++) {
+		open[0] |= ip_set(n->to4.ip) && !p->v4.n && port_mapping_on(&p->maps[i], AF_INET);
+		open[1] |= ip_set(n->to6.ip) && !p->v6.n && port_mapping_on(&p->maps[i], AF_INET6);
+	}
+	if (open[0])
+		log_warn("conditionsV6 say nothing of IPv4: there the ports are open to everybody "
+			 "(set conditionsV4, too)");
+	if (open[1])
+		log_warn("conditionsV4 say nothing of IPv6: there the ports are open to everybody "
+			 "(set conditionsV6, too)");
+}
+
 int nat_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n)
 {
 	struct nat_skeleton *s = mem_alloc(&tx->mem, sizeof(*s));
 	struct owned_change *c = mem_alloc(&tx->mem, sizeof(*c));
 
 	*s = (struct nat_skeleton){ .tx = tx, .n = n };
+	warn_of_other_family(n);
 	TRY(need_mark_chain(tx, nl, n));
 	TRY(nat_find_listeners(tx, n));
 	TRY(nat_reach_dev(tx, host, n, &s->dev));

@@ -221,6 +221,7 @@ END
 
 @test "portmap: conditions in the style of iptables" {
 	publish "$WEB" '.conditionsV4 = ["!", "-s", "203.0.113.2"]'
+	contains "$errors" 'conditionsV4 say nothing of IPv6'
 	ok
 	tcp_answer c1 80 one
 	ask_in_vain world tcp 203.0.113.1 8080

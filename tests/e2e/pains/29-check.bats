@@ -1,0 +1,62 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Pain 29: CHECK gives false alarms, or is blind
+#
+# The blind spots of the reference, one after the other.  Every other object is mutated in
+# check-mutations.bats and check-nft.bats, with what must not raise an alarm.
+load ../lib
+
+CONF='{"cniVersion":"1.1.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,
+	"ipam":{"type":"host-local","subnet":"10.1.0.0/24"}}'
+PORTMAP='{"cniVersion":"1.1.0","name":"net1","type":"portmap","capabilities":{"portMappings":true},
+	"runtimeConfig":{"portMappings":[{"hostPort":8080,"containerPort":80}]}}'
+
+@test "check: a flushed hook chain is seen by portmap" {
+	local check
+
+	new_netns c1
+	add bridge "$CONF"
+	add portmap "$(chained "$PORTMAP")"
+	check=$(chained "$PORTMAP")
+	cni CHECK portmap "$check"
+	ok
+	nft flush chain inet cplug prerouting
+	cni CHECK portmap "$check"
+	failed 107 'rule 1 of chain prerouting'
+	is "$(jq -r '.details | fromjson | .[].object' <<<"$output")" \
+		'rule 1 of chain prerouting of nftables table inet cplug'
+}
+
+@test "check: somebody else's lease is seen, also by bridge, and with it what follows" {
+	local check
+
+	new_netns c1
+	add bridge "$CONF"
+	check=$(chained "$CONF")
+	printf 'other\r\neth0' >/var/lib/cni/networks/net1/10.1.0.2
+	cni CHECK host-local "$check"
+	failed 107 '10.1.0.2 is leased to container other \(eth0\), not to container c1 \(eth0\)'
+	ip address flush dev br1
+	cni CHECK bridge "$check"
+	failed 107 '10.1.0.2 is leased to container other'
+	jq -e '.details | fromjson | map(.object) | index("lease of 10.1.0.2") != null and
+		index("gateway address of br1") != null' <<<"$output"
+}
+
+@test "check: no alarm for L2 networks, /32 addresses, routes in other tables, two interfaces" {
+	local conf check
+
+	new_netns c1 c2
+	conf=$(with "$CONF" 'del(.ipam, .isDefaultGateway, .ipMasq)')
+	add bridge "$conf" c1 c1 eth0
+	cni CHECK bridge "$(chained "$conf")"
+	ok
+	conf=$(with "$CONF" '.ipam.routes = [{dst: "192.0.2.0/24", table: 100}, {dst: "198.51.100.0/24", priority: 50}]')
+	add bridge "$conf" c2
+	check=$(chained "$conf")
+	cni CHECK bridge "$check" c2
+	ok
+	in_ns c2 ip route add 203.0.113.0/24 via 10.1.0.1
+	cni CHECK bridge "$check" c2
+	ok
+}
