@@ -4,7 +4,8 @@
  *
  * Every base chain of the forward hook is walked through, with the chains it leads to, and
  * ends in one of three ways: something may accept the packet; all are stopped by a rule; or
- * all fall through to the policy.  iptables-nft is seen as its tables (ip filter).
+ * all fall through to the policy.  iptables-nft is seen as its tables (ip filter);
+ * iptables-legacy is asked by itself.
  */
 #include <stdio.h>
 
@@ -284,5 +285,9 @@ int forward_check(struct tx *tx, struct nfnl *nl, const struct link *bridge, boo
 	*ret = NULL;
 	r = read_chains(nl, &s);
 	r = r < 0 ? r : check_all(&p, &s, wanted, ret);
+	if (r == 0 && four && !*ret)
+		r = forward_legacy(tx, bridge, false, ret);
+	if (r == 0 && six && !*ret)
+		r = forward_legacy(tx, bridge, true, ret);
 	return r < 0 ? tx_fail(tx, r, "host: read the forward chains: %s", strerror(-r)) : 0;
 }

@@ -2,7 +2,8 @@
 /*
  * forward_impl.h - what the files of the forward module share (nobody else includes this)
  *
- * forward.c walks through chains, forward_rule.c reads one rule.
+ * forward.c walks through chains, forward_rule.c reads one rule; forward_legacy.c does both
+ * with the table of iptables-legacy.
  */
 #ifndef CPLUG_FORWARD_IMPL_H
 #define CPLUG_FORWARD_IMPL_H
@@ -39,6 +40,12 @@ struct forward_verdict {
 /* Reads the expressions of a rule (NFTA_RULE_EXPRESSIONS).  0 or -errno, unrecorded. */
 int forward_rule(const struct forward_packet *p, const struct nlattr *exprs,
 		 struct forward_verdict *ret) CHECKED;
+
+/*
+ * The same of iptables-legacy (ip6tables-legacy if six): *ret is set if somebody drops.
+ * 0 or -errno, unrecorded.
+ */
+int forward_legacy(struct tx *tx, const struct link *bridge, bool six, const char **ret) CHECKED;
 
 static inline uint32_t forward_be32(const struct nlattr *a)
 {

@@ -246,6 +246,70 @@ zones() {
 	all_pass
 }
 
+@test "firewalls: iptables-legacy drops: STATUS names it, its remedy helps" {
+	local tool
+
+	needs iptables-legacy ip6tables-legacy
+	up
+	for tool in iptables-legacy ip6tables-legacy; do $tool -P FORWARD DROP; done
+	none_passes '^(c1 .*7000|world)'
+	accused 'FORWARD of iptables-legacy, whose policy is drop .*iptables-legacy -I FORWARD -i br1 -j ACCEPT'
+	eval "$(sed -n 's/.*(let it pass there: \(.*\))/\1/p' <<<"$error")"
+	accused 'FORWARD of ip6tables-legacy, whose policy is drop'
+	eval "$(sed -n 's/.*(let it pass there: \(.*\))/\1/p' <<<"$error")"
+	nobody_accused
+	all_pass
+}
+
+@test "firewalls: iptables-legacy: who lets the bridge pass, or might, is not accused" {
+	local rule tool=iptables-legacy
+
+	needs iptables-legacy
+	# To look makes no table.
+	nobody_accused
+	contains_not "$(cat /proc/net/ip_tables_names)" filter
+	$tool -P FORWARD DROP
+	$tool -N site
+	$tool -N ufw-user-forward
+	for rule in '-i br1 -j ACCEPT' '-i br+ -j ACCEPT' '-j ACCEPT' '! -i eth9 -j ACCEPT' '-s 10.1.0.0/16 -j ACCEPT' \
+		'-o uplink -j ACCEPT' '-m conntrack --ctstate NEW,ESTABLISHED -j ACCEPT' '-m state --state NEW -j ACCEPT' \
+		'-m conntrack ! --ctstate INVALID -j ACCEPT' '-p tcp -j ACCEPT' '-m mark --mark 7 -j ACCEPT' \
+		'-i br1 -m comment --comment ours -j ACCEPT' '-j NFQUEUE'; do
+		# shellcheck disable=SC2086 # words are wanted
+		$tool -A FORWARD $rule
+		echo "$rule"
+		nobody_accused
+		# Through a chain, which another rule may leave before.
+		$tool -F FORWARD
+		# shellcheck disable=SC2086
+		$tool -A site $rule
+		$tool -A FORWARD -m mark --mark 3 -j RETURN
+		$tool -A FORWARD -m comment --comment x
+		$tool -A FORWARD -g site
+		nobody_accused
+		$tool -F FORWARD
+		$tool -F site
+	done
+	for rule in '-i eth9 -j ACCEPT' '-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT' '-p icmp -j ACCEPT' \
+		'-m state --state ESTABLISHED -j ACCEPT' '-i br1 -o br1 -j ACCEPT' '! -i br1 -j ACCEPT' \
+		'-j LOG' '-m conntrack ! --ctstate NEW -j ACCEPT' '-m mark --mark 7 -j DROP' '-j site'; do
+		# shellcheck disable=SC2086
+		$tool -A FORWARD $rule
+		echo "$rule"
+		accused 'FORWARD of iptables-legacy, whose policy is drop .*ufw route allow in on br1'
+		$tool -F FORWARD
+	done
+	$tool -P FORWARD ACCEPT
+	nobody_accused
+	$tool -A FORWARD -m mark --mark 7 -j DROP
+	nobody_accused
+	$tool -A site -i br1 -j REJECT
+	$tool -A FORWARD -j site
+	accused 'FORWARD of iptables-legacy, by one of its rules'
+	$tool -I FORWARD -m mark --mark 7 -j RETURN
+	nobody_accused
+}
+
 # ---- who flushes everything ------------------------------------------------
 
 # tool ARGUMENT... - cnitool, which must succeed
