@@ -92,7 +92,7 @@ static int entries_each(const struct nlmsghdr *h, void *arg)
 /* The number of flows tracked in this namespace, or a negative errno. */
 static int64_t entries(struct nfnl *nl)
 {
-	_Alignas(struct nlmsghdr) char buf[64];
+	_Alignas(struct nlmsghdr) char buf[64] = { 0 };
 	uint32_t n = UINT32_MAX; /* not told: look */
 
 	TRY(nfnl_ask(nl, request(buf, IPCTNL_MSG_CT_GET_STATS, AF_UNSPEC, 0), entries_each, &n));
@@ -378,7 +378,7 @@ static void put_filter(struct nlmsghdr *h, const struct flush *c)
 
 static int collect(struct flush *c)
 {
-	_Alignas(struct nlmsghdr) char buf[512];
+	_Alignas(struct nlmsghdr) char buf[512] = { 0 }; /* padding travels to the kernel, too */
 	struct nlmsghdr *h = request(buf, IPCTNL_MSG_CT_GET, c->family, NLM_F_DUMP);
 	int r;
 

@@ -47,7 +47,8 @@ static struct nlmsghdr *question(char *buf, int type, uint8_t family, int flags)
 static struct nlmsghdr *question_about(char *buf, int type, uint8_t family, int flags,
 				       const char *table, uint16_t name_attr, const char *name)
 {
-	struct nlmsghdr *h = question(buf, type, family, flags);
+	/* Padding travels to the kernel, too, and libmnl before 1.0.5 leaves it as it is. */
+	struct nlmsghdr *h = question(memset(buf, 0, ASK_ROOM), type, family, flags);
 
 	if (strlen(table) >= NFT_NAME_MAXLEN || strlen(name) >= NFT_NAME_MAXLEN)
 		return NULL;

@@ -238,7 +238,7 @@ static int rules_each(const struct nlmsghdr *h, void *arg)
 
 static int ask_rules(const struct compare *c, struct rules *s)
 {
-	_Alignas(struct nlmsghdr) char buf[ASK_ROOM];
+	_Alignas(struct nlmsghdr) char buf[ASK_ROOM] = { 0 };
 	struct nlmsghdr *h =
 		nftnl_nlmsg_build_hdr(buf, NFT_MSG_GETRULE, c->n->family, NLM_F_DUMP, 0);
 	int r;

@@ -21,6 +21,9 @@ ifneq ($(SAN),1)
 FAULT_PROGRAMS := $(FAULT)/fault $(FAULT)/alloc.so
 endif
 
+# Valgrind: wrappers of the plugins.
+VALGRIND := $(BUILD)/valgrind
+
 ##@ Testing
 check: all $(UNIT_PROGRAMS) $(FAULT_PROGRAMS) $(SOAK)/churn ## all fast tests (SAN=1: with the sanitizers): unit, end-to-end, sweep, fault, parity
 	$(run_tests) unit e2e sweep $(if $(FAULT_PROGRAMS),fault) parity
@@ -36,6 +39,10 @@ check-sweep: all ## fail and crash at every step of every example: nothing may b
 
 check-fault: all $(FAULT_PROGRAMS) ## fail or kill at every few system calls and allocations: nothing may be left
 	$(run_tests) fault
+
+check-valgrind: all $(VALGRIND)/self.so ## most of the end-to-end tests with the plugins under valgrind (many minutes)
+	$(Q)tests/valgrind/wrap $(BIN) $(VALGRIND)
+	$(Q)CPLUG_BIN=$(abspath $(VALGRIND)/bin) RIG_DEADLINE=60 TEST_LIMIT=3000 tests/run valgrind
 
 check-parity: all ## the same configurations through the reference plugins and ours
 	$(run_tests) parity
@@ -73,6 +80,11 @@ $(SOAK)/churn: $(BUILD)/tests/soak/churn.o
 $(BUILD)/tests/main.o: $(BUILD)/plugins/main.o
 	@mkdir -p $(@D)
 	$(Q)objcopy --redefine-sym main=plugins_main $< $@
+
+$(VALGRIND)/self.so: tests/valgrind/self.c
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 $(WARN) $(CFLAGS) -fPIC -shared -o $@ $<
 
 -include $(UNIT_SOURCES:%.c=$(BUILD)/%.d) $(FAULT_SOURCES:%.c=$(BUILD)/%.d) $(BUILD)/tests/soak/churn.d
 
@@ -115,11 +127,12 @@ SCRIPTS    = $(shell git ls-files -z --cached --others --exclude-standard | \
 LINT      := build/lint
 LINT_FLAGS = -std=gnu11 $(WARN) -Werror $(HARDEN) -O2 -D_FORTIFY_SOURCE=2 $(CPPFLAGS)
 
-lint: lint-headers lint-floors lint-gcc lint-clang lint-tidy lint-cppcheck lint-scripts lint-format ## all of what follows
+lint: lint-headers lint-floors lint-gcc lint-clang lint-analyzer lint-tidy lint-cppcheck lint-scripts lint-format ## all of what follows
 
 lint-headers: $(C_HEADERS:%=$(LINT)/headers/%.o) ## every header compiles by itself
 lint-gcc: $(C_SOURCES:%.c=$(LINT)/gcc/%.o) ## gcc has nothing to say
 lint-clang: $(C_SOURCES:%.c=$(LINT)/clang/%.o) ## nor clang
+lint-analyzer: $(C_SOURCES:%.c=$(LINT)/analyzer/%.o) ## nor gcc's static analyser (-fanalyzer)
 lint-tidy: $(C_SOURCES:%.c=$(LINT)/tidy/%.ok) ## nor clang-tidy (.clang-tidy)
 
 lint-floors: ## a file includes only what stands below it (LIB in the Makefile)
@@ -159,6 +172,11 @@ $(LINT)/gcc/%.o: %.c
 	$(call say,GCC,$<)
 	$(Q)gcc $(LINT_FLAGS) -MMD -MP -c -o $@ $<
 
+$(LINT)/analyzer/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,ANALYZE,$<)
+	$(Q)gcc $(LINT_FLAGS) -fanalyzer -MMD -MP -c -o $@ $<
+
 $(LINT)/clang/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CLANG,$<)
@@ -173,9 +191,10 @@ $(LINT)/tidy/%.ok: $(LINT)/clang/%.o .clang-tidy
 	@touch $@
 
 -include $(C_HEADERS:%=$(LINT)/headers/%.d)
--include $(C_SOURCES:%.c=$(LINT)/gcc/%.d) $(C_SOURCES:%.c=$(LINT)/clang/%.d)
+-include $(C_SOURCES:%.c=$(LINT)/gcc/%.d) $(C_SOURCES:%.c=$(LINT)/clang/%.d) \
+	$(C_SOURCES:%.c=$(LINT)/analyzer/%.d)
 
 .PHONY: check check-unit check-e2e check-sweep check-parity check-static check-vm check-runtimes demo
-.PHONY: check-fault soak fuzz
-.PHONY: lint lint-headers lint-floors lint-gcc lint-clang lint-tidy lint-cppcheck lint-scripts \
+.PHONY: check-fault check-valgrind soak fuzz
+.PHONY: lint lint-headers lint-floors lint-gcc lint-clang lint-analyzer lint-tidy lint-cppcheck lint-scripts \
 	lint-format format

@@ -245,7 +245,7 @@ teardown() {
 	local log
 
 	for log in "$BATS_TEST_TMPDIR"/sanitizer.*; do
-		[[ -e $log ]] || continue
+		[[ -s $log ]] || continue
 		cat "$log"
 		fail "a sanitizer spoke"
 	done

@@ -28,7 +28,7 @@ capabilities() {
 KEPT=$((1 << 1 | 1 << 2 | 1 << 12 | 1 << 19 | 1 << 21))
 
 @test "security: a call gives back what it does not need" {
-	local pid status=$BATS_TEST_TMPDIR/status
+	local pid seen=$BATS_TEST_TMPDIR/seen
 
 	warm_up bridge "$CONF"
 	new_netns c1
@@ -40,12 +40,12 @@ KEPT=$((1 << 1 | 1 << 2 | 1 << 12 | 1 << 19 | 1 << 21))
 		"$CPLUG_BIN/bridge" <"$BATS_TEST_TMPDIR/conf" >"$BATS_TEST_TMPDIR/out" 9<&- 3>&- 4>&- &
 	pid=$!
 	wait_for "the call to give its privileges back" grep -q '^NoNewPrivs:.1' "/proc/$pid/status"
-	cat "/proc/$pid/status" >"$status"
+	cat "/proc/$pid/status" >"$seen"
 	for set in CapEff CapPrm; do
-		is "$(capabilities $set "$status")" $(($(capabilities $set) & KEPT))
+		is "$(capabilities $set "$seen")" $(($(capabilities $set) & KEPT))
 	done
-	is "$(capabilities CapInh "$status")" 0
-	is "$(capabilities CapAmb "$status")" 0
+	is "$(capabilities CapInh "$seen")" 0
+	is "$(capabilities CapAmb "$seen")" 0
 	exec 9<&-
 	wait "$pid"
 	jq -e .ips "$BATS_TEST_TMPDIR/out"

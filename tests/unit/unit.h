@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -19,8 +20,10 @@
 
 #define CHECK(condition, ...)                                                                      \
 	do {                                                                                       \
-		if (!(condition))                                                                  \
+		if (!(condition)) {                                                                \
 			fail_msg(__VA_ARGS__);                                                     \
+			abort(); /* it does not come back, but analysers do not know */            \
+		}                                                                                  \
 	} while (0)
 
 /* The transaction of the running test; fresh for each with WITH_TX(). */
