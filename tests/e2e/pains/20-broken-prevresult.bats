@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Pain 20: DEL fails, or leaks, when prevResult is missing or damaged
+# shellcheck disable=SC2016,SC2034 # filters of jq, commands for eval
 load ../lib
 
 CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,

@@ -1,0 +1,53 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Pain 40: after a restart of somebody else, what the kernel lost stays lost
+# shellcheck disable=SC2016 # commands for eval
+load ../lib
+
+NET='{"cniVersion":"1.0.0","name":"net1","plugins":[{"type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,
+	"hairpinMode":true,"macspoofchk":"strict","dns":{"nameservers":["10.1.0.1"]},
+	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00:1::/64"}]]}},
+	{"type":"portmap","capabilities":{"portMappings":true}}]}'
+
+things() {
+	snapshot | grep -Ev ' route anycast |last_reserved_ip' | sort
+}
+
+tool() {
+	CNI_PATH=$CPLUG_BIN NETCONFPATH=$BATS_TEST_TMPDIR/net.d "$CPLUG_BIN/cnitool" "$@"
+}
+
+# restores COMMAND - what it takes away comes back; a second restore finds nothing to do
+restores() {
+	eval "$1"
+	! diff -q <(things) "$BATS_TEST_TMPDIR/things" || fail "nothing was lost: $1"
+	tool restore --quiet
+	things | diff -U0 "$BATS_TEST_TMPDIR/things" - || fail "not as before: $1"
+	[[ ! $(tool restore) ]] || fail "not idempotent: $1"
+}
+
+@test "pain 40: rules, routes, addresses, links, the bridge: each, and all at once" {
+	local c
+
+	mkdir "$BATS_TEST_TMPDIR/net.d"
+	printf '%s' "$NET" >"$BATS_TEST_TMPDIR/net.d/10.conflist"
+	world
+	new_netns c1 c2 c3
+	for c in 1 2 3; do
+		tool add --quiet net1 "c$c" -p "$((8080 + c)):80"
+		tcp_answer "c$c" 80 "web$c"
+	done
+	things >"$BATS_TEST_TMPDIR/things"
+	restores 'nft flush ruleset'
+	restores 'for c in c1 c2 c3; do in_ns $c ip route flush dev eth0; in_ns $c ip -6 route flush dev eth0 proto boot; done'
+	restores 'for c in c1 c3; do in_ns $c ip address flush dev eth0 scope global; done'
+	restores 'ip address flush dev br1 scope global'
+	restores 'for c in c1 c2; do in_ns $c ip link del eth0; done'
+	restores 'ip link del br1'
+	restores 'nft flush ruleset; ip link del br1; for c in c1 c2 c3; do in_ns $c ip link del eth0; done
+		rm -r /etc/netns/c1 /var/lib/cni/networks/net1/10.1.0.3'
+	for c in 1 2 3; do
+		contains "$(ask world tcp 203.0.113.1 $((8080 + c)))" "web$c"
+		tool check net1 "c$c"
+	done
+}
