@@ -42,9 +42,11 @@ static const struct verb verbs[] = {
 	  verb_status, "" },
 	{ "gc", "[NET]", "remove what belongs to containers that are gone", V_GC, 0, 2, false,
 	  verb_gc,
-	  "Unplugs every attachment that is remembered but whose namespace no longer exists,\n"
-	  "tells what it removed, and has the plugins of the network remove what belongs to\n"
-	  "none of the attachments that are left.  Without NET: for all networks.\n\n" },
+	  "Unplugs every attachment that is remembered but whose namespace no longer exists, has\n"
+	  "the plugins of the network remove what belongs to none of the attachments that are\n"
+	  "left, and removes everything else of cplug's on this machine that has no living owner:\n"
+	  "leases, nftables elements, links, files.  Tells each, with the reason.  What is in\n"
+	  "doubt stays.  Without NET: for all networks.\n\n" },
 	{ "restore", "[NET...]", "bring back what the kernel lost", V_RESTORE, 0, 1000, false,
 	  verb_restore,
 	  "Looks at every living attachment that is remembered, by cnitool or by another program\n"
