@@ -245,7 +245,8 @@ teardown() {
 	local log
 
 	for log in "$BATS_TEST_TMPDIR"/sanitizer.*; do
-		[[ -s $log ]] || continue
+		# (valgrind has no words for some system calls: "--PID-- WARNING")
+		[[ $log == *.valgrind.* ]] && ! grep -q '^==' "$log" && continue
 		cat "$log"
 		fail "a sanitizer spoke"
 	done

@@ -249,7 +249,7 @@ static void locks(void **state)
 	(void)state;
 	assert_int_equal(file_lock(&unit_tx, at, "lock", 1000, &fd), 0);
 	assert_int_equal(fstatat(at, "lock", &st, 0), 0);
-	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(st.st_mode & 07777, 0750);
 	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
 	fd_close(&fd);
 	assert_int_equal(file_lock(&unit_tx, at, "lock", 0, &fd), 0);
