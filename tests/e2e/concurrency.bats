@@ -7,9 +7,9 @@
 # soak, if they take no longer than CONCURRENCY_LIMIT seconds.
 load lib
 
-ROUNDS=${CONCURRENCY_ROUNDS:-3}
+ROUNDS=${CONCURRENCY_ROUNDS:-$([[ ${VMTEST-} ]] && echo 1 || echo 3)}
 LIMIT=${CONCURRENCY_LIMIT:-300}
-CONTAINERS=64
+CONTAINERS=$([[ ${VMTEST-} ]] && echo 12 || echo 64)
 NETWORKS=4
 CHURN=${SOAK_TOOLS:-$CPLUG_TOP/build/default/tests/soak}/churn
 

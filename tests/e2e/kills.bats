@@ -7,7 +7,7 @@
 # middle of things, too.)  KILL_ROUNDS says how often: 40, and 500 in make soak.
 load lib
 
-ROUNDS=${KILL_ROUNDS:-40}
+ROUNDS=${KILL_ROUNDS:-$([[ ${VMTEST-} ]] && echo 15 || echo 40)}
 
 # A chain with everything that leaves something on the host.
 BRIDGE='{"cniVersion":"1.1.0","name":"kills","type":"bridge","bridge":"cni0",
