@@ -285,7 +285,7 @@ release() {
 
 	new_netns a b
 	add_moving a
-	for ((i = 0; i < 10 * ROUNDS; i++)); do
+	for ((i = 0; i < 10 * ROUNDS && SECONDS < LIMIT / 5; i++)); do
 		release "$old"
 		in_ns "$old" ip address flush dev eth0
 		(
