@@ -173,3 +173,37 @@ forward() {
 	nft add rule inet firewalld filter_FORWARD 'reject with icmpx admin-prohibited'
 	says 'firewall-cmd --permanent --zone=trusted --add-interface=br1'
 }
+
+@test "forward drop: iptables-legacy, which nf_tables does not show" {
+	local tool
+
+	for tool in iptables-legacy ip6tables-legacy; do
+		command -v $tool >/dev/null || skip "there is no $tool"
+		$tool -P FORWARD DROP 2>/dev/null || skip "$tool does not work here"
+		says "chain FORWARD of $tool, .*$tool -I FORWARD -i br1 -j ACCEPT" "$DUAL"
+		$tool -A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+		$tool -A FORWARD -i docker0 -j ACCEPT
+		$tool -N mine
+		$tool -A mine -i eth9 -j ACCEPT
+		$tool -A mine -j RETURN
+		$tool -A mine -j ACCEPT
+		$tool -A FORWARD -j mine
+		says "chain FORWARD of $tool," "$DUAL"
+		$tool -I mine -i br+ -j ACCEPT
+		content "$DUAL"
+		$tool -F mine
+		$tool -A mine -i br1 -o br1 -j ACCEPT
+		says "chain FORWARD of $tool," "$DUAL"
+		$tool -A mine -p tcp --dport 80 -j ACCEPT
+		content "$DUAL"
+		$tool -F mine
+		$tool -A mine -m conntrack --ctstate NEW -j ACCEPT
+		content "$DUAL"
+		$tool -F
+		$tool -P FORWARD ACCEPT
+		content "$DUAL"
+		$tool -A FORWARD -j REJECT
+		says "chain FORWARD of $tool," "$DUAL"
+		$tool -F
+	done
+}
