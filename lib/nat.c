@@ -189,14 +189,33 @@ int nat_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n
 	return nat_flush_for_add(tx, nl, n);
 }
 
-int nat_del(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o, char kind)
+static int del_kinds(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o,
+		     const char *kinds, unsigned n)
 {
 	struct nat_aftermath a = { .tx = tx, .nl = nl };
-	struct owned_trail trail = { nat_note, nat_flows_seen, &a, false };
-	int r = owned_del(tx, nl, &nat_table, o, kind, &trail);
+	struct owned_trail trail[] = { { nat_note, nat_flows_seen, &a, false },
+				       { nat_note, nat_flows_seen, &a, false } };
+	int r = 0;
 
+	for (unsigned i = 0; i < n; i++)
+		r = also(r, owned_del(tx, nl, &nat_table, o, kinds[i], &trail[i]));
 	r = also(r, nat_settle(tx, nl, host, &a));
-	return trail.unfinished ? also(r, owned_del(tx, nl, &nat_table, o, kind, NULL)) : r;
+	for (unsigned i = 0; i < n; i++)
+		if (trail[i].unfinished)
+			r = also(r, owned_del(tx, nl, &nat_table, o, kinds[i], NULL));
+	return r;
+}
+
+int nat_del(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o, char kind)
+{
+	return del_kinds(tx, nl, host, o, &kind, 1);
+}
+
+int nat_del_all(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o)
+{
+	static const char kinds[] = { NAT_OF_BRIDGE, NAT_OF_PORTMAP };
+
+	return del_kinds(tx, nl, host, o, kinds, ARRAY_LEN(kinds));
 }
 
 int nat_gc(struct tx *tx, struct nfnl *nl, struct rt *host, const char *network, char kind,

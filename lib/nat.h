@@ -41,6 +41,9 @@ int nat_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n
 int nat_del(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o,
 	    char kind) CHECKED;
 
+/* The same of every kind, for the plugin that comes last: also what another could not do. */
+int nat_del_all(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o) CHECKED;
+
 /* Tells every difference: elements, rules of the chains, route_localnet. */
 int nat_check(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n,
 	      void (*differs)(struct tx *tx, const char *what, const char *want,

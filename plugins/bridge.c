@@ -318,7 +318,7 @@ static int nft_remove(struct tx *tx, struct call *c, struct bridge_work *w)
 	int r;
 
 	TRY(call_nf(tx, c, &nl));
-	r = nat_del(tx, nl, &c->host, &w->owner, NAT_OF_BRIDGE);
+	r = nat_del_all(tx, nl, &c->host, &w->owner);
 	return also(r, spoof_del(tx, nl, &w->owner));
 }
 

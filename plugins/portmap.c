@@ -122,13 +122,37 @@ static int repair(struct tx *tx, struct call *c)
 	return nat_add(tx, nl, &c->host, &n);
 }
 
-static int del(struct tx *tx, struct call *c)
+/* Is the main plugin our bridge, whose DEL takes away what ours could not? */
+static int has_heir(struct tx *tx, struct call *c, const struct owner *o)
 {
-	struct owner o = owner_of(tx, c->network, c->id, c->ifname);
+	const char *mark = mem_printf(&tx->mem, "cplug %s/%s/%s", o->network, o->id, o->ifname);
+	struct link l;
+	int there;
+
+	TRY(there = link_find(tx, &c->host, o->key.s, &l));
+	return there && strncmp(l.alias, mark, sizeof(l.alias) - 1) == 0;
+}
+
+static int take_away(struct tx *tx, struct call *c, const struct owner *o)
+{
 	struct nfnl *nl;
 
 	TRY(call_nf(tx, c, &nl));
-	return nat_del(tx, nl, &c->host, &o, NAT_OF_PORTMAP);
+	return nat_del(tx, nl, &c->host, o, NAT_OF_PORTMAP);
+}
+
+/*
+ * Runtimes end a DEL at the first plugin that fails, and the main plugin, which has the
+ * address freed, comes after us.
+ */
+static int del(struct tx *tx, struct call *c)
+{
+	struct owner o = owner_of(tx, c->network, c->id, c->ifname);
+	int r = take_away(tx, c, &o);
+
+	if (r < 0 && r != -EINTR && has_heir(tx, c, &o) == 1)
+		return tx_excuse(tx, r, "left to the bridge's DEL");
+	return r;
 }
 
 static int gc(struct tx *tx, struct call *c)
