@@ -178,6 +178,7 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 # ---- standard output -------------------------------------------------------
 
 @test "contract: an answer that cannot be written is no success" {
+	[[ $CPLUG_BIN != */valgrind/* ]] || skip "valgrind's own file would take the place of stdout"
 	warm_up bridge "$CONF"
 	new_netns c1
 	remember
