@@ -77,10 +77,11 @@ void nft_reserve(struct nft *n, size_t size)
 
 void nft_close_elems(struct nft *n)
 {
-	struct nlmsghdr *h = nft_at(n, n->used);
+	struct nlmsghdr *h;
 
 	if (!n->elems.set)
 		return;
+	h = nft_at(n, n->used);
 	mnl_attr_nest_end(h, (void *)(n->buf + n->elems.nest));
 	n->elems.set = NULL;
 	nft_msg_end(n, h);

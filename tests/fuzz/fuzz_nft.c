@@ -8,6 +8,7 @@
 #include <linux/netfilter.h>
 
 #include "ct.h"
+#include "forward.h"
 #include "fuzz.h"
 #include "nft.h"
 
@@ -36,6 +37,30 @@ static int each_chain(const char *chain, unsigned use, void *arg)
 	return 0;
 }
 
+static void differs(struct tx *tx UNUSED, const char *what, const char *want, const char *have)
+{
+	(void)(strlen(what) + strlen(want) + (have ? strlen(have) : 0));
+}
+
+/* What CHECK asks about a chain, a set and a rule. */
+static void compare(struct tx *tx, struct nfnl *nl)
+{
+	static const enum nft_type key[] = { NFT_T_IPV4, NFT_T_END };
+	struct nft *n = nft_new(tx, NFPROTO_INET, "cplug");
+
+	nft_table(n, NULL);
+	nft_set(n, "set", key, NULL, false);
+	nft_base_chain(n, "chain", "filter", 2, 0);
+	nft_flush_chain(n, "chain");
+	nft_rule(n, "chain");
+	nft_match_nfproto(n, NFPROTO_IPV4);
+	nft_load(n, NFT_IP_SADDR);
+	nft_lookup(n, "set", false);
+	nft_drop(n);
+	nft_rule_end(n, NULL);
+	(void)!nft_compare(tx, nl, n, differs);
+}
+
 void fuzz_one(struct tx *tx, char *data, size_t size)
 {
 	static struct nfnl nl;
@@ -43,6 +68,7 @@ void fuzz_one(struct tx *tx, char *data, size_t size)
 	struct ct_filter f = { .proto = IPPROTO_UDP, .port_first = 53, .port_last = 53 };
 	bool found[3];
 	unsigned n = 0, use = 0, deleted;
+	const char *who;
 	uint32_t genid;
 	struct ip ip, none = { .family = 0 };
 
@@ -54,7 +80,7 @@ void fuzz_one(struct tx *tx, char *data, size_t size)
 	for (unsigned i = 0; i < ARRAY_LEN(e); i++)
 		nft_key_ip(&e[i].key, ip_add(ip, i));
 	fuzz_kernel(data + 1, size - 1);
-	switch (data[0] & 7) {
+	switch (data[0] & 15) {
 	case 0:
 		(void)!nft_genid(&nl, &genid);
 		break;
@@ -73,6 +99,13 @@ void fuzz_one(struct tx *tx, char *data, size_t size)
 		break;
 	case 5:
 		(void)!ct_flush(&nl, AF_INET, &f, 1, none, &deleted);
+		break;
+	case 8:
+		compare(tx, &nl);
+		break;
+	case 9:
+		(void)!forward_check(tx, &nl, &(struct link){ .index = 7, .name = "br1" }, true,
+				     true, &who);
 		break;
 	default:
 		(void)!nft_each_elem(&nl, NFPROTO_INET, "cplug", "set", each_elem, &n);
