@@ -65,11 +65,13 @@ struct iface_want {
 
 /*
  * Compares the container's interface with prevResult: it exists, is of kind, is up
- * if up, has the MAC and MTU of the result, its addresses and routes, and the sysctls
- * that ADD set.  Extra ones are fine.  *ret is the link (index 0: there is none).
+ * if up, has the MAC and MTU of the result, its addresses and routes.  Extra ones are
+ * fine.  *ret is the link (index 0: there is none).
  */
 int iface_check(struct tx *tx, struct call *c, const struct iface_want *want,
 		struct link *ret) CHECKED;
+/* The sysctls that our ADD set; the reference sets others. */
+int iface_check_sysctls(struct tx *tx, struct call *c, const struct link *l) CHECKED;
 /* One by one, for links on the host.  want: 0, NULL = no matter. */
 void iface_check_mtu(struct tx *tx, const struct link *have, int64_t want);
 void iface_check_mac(struct tx *tx, const struct link *have, const char *want);

@@ -189,7 +189,7 @@ static int check_routes(struct tx *tx, struct call *c, const struct link *l)
 
 /* ---- the link ----------------------------------------------------------- */
 
-static int check_sysctls(struct tx *tx, struct call *c, const struct link *l)
+int iface_check_sysctls(struct tx *tx, struct call *c, const struct link *l)
 {
 	struct sysctl list[] = {
 		sysctl_conf(AF_INET, l->name, "arp_notify", "1"),
@@ -250,6 +250,5 @@ int iface_check(struct tx *tx, struct call *c, const struct iface_want *want, st
 	if (!was_tuned(tx, c))
 		iface_check_mtu(tx, ret, c->prev->ifs[i].mtu > 0 ? c->prev->ifs[i].mtu : want->mtu);
 	TRY(check_addresses(tx, c, ret));
-	TRY(check_routes(tx, c, ret));
-	return want->up ? check_sysctls(tx, c, ret) : 0;
+	return check_routes(tx, c, ret);
 }

@@ -85,6 +85,8 @@ static int check_host_link(struct tx *tx, struct call *c, const struct bridge_wo
 		return 0;
 	if (!str_eq(l->alias, mark))
 		iface_differs(tx, mem_printf(&tx->mem, "alias of %s", l->name), mark, l->alias);
+	if (!w->cf.no_interface)
+		TRY(iface_check_sysctls(tx, c, &w->eth));
 	return sysctl_check(tx, NULL, quiet, ARRAY_LEN(quiet), iface_differs);
 }
 
