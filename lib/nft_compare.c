@@ -3,8 +3,9 @@
  * nft_compare.c - does the kernel have what a change-set says?
  *
  * The messages of a change-set are compared with the kernel's answers about the same
- * objects: all tables, chains and sets in one datagram, then the rules of each chain
- * (nft_same.c).  The cost depends on what is said, not on what else there is.
+ * objects: all tables, chains and sets in one datagram, then the rules of the table in one
+ * dump (nft_same.c).  The cost depends on what is said and on the number of networks, not
+ * on what elements there are.
  */
 #include <arpa/inet.h>
 #include <linux/netfilter.h>
@@ -19,9 +20,16 @@ enum { ASK_ROOM = 600, ASK_MANY = 64, LOOK_AHEAD = 16 };
 
 typedef void differs_fn(struct tx *tx, const char *what, const char *want, const char *have);
 
+/* Of a chain. */
+struct rules {
+	const struct nlattr **rule;
+	unsigned n;
+};
+
 struct object {
 	const struct nlmsghdr *want;
-	char *name, *have; /* have: in words; NULL = missing */
+	char *name, *have;  /* have: in words; NULL = missing */
+	struct rules rules; /* that the kernel has in this chain */
 };
 
 struct compare {
@@ -208,44 +216,42 @@ static int ask_objects(struct compare *c)
 
 /* ---- the rules of a chain ---- */
 
-struct rules {
-	struct mem *mem;
-	const char *chain;
-	const struct nlattr **rule;
-	unsigned n;
-};
-
-static void keep_rule(struct rules *s, const struct nlmsghdr *h)
+static void keep_rule(struct mem *mem, struct rules *s, const struct nlmsghdr *h)
 {
 	const struct nlattr *a = nfnl_attr(h, NFTA_RULE_EXPRESSIONS);
 
-	if (!str_eq(text(nfnl_attr(h, NFTA_RULE_CHAIN)), s->chain))
-		return;
-	s->rule = mem_grow(s->mem, s->rule, s->n, sizeof(*s->rule));
-	s->rule[s->n++] = a ? mem_dup(s->mem, a, a->nla_len) : NULL;
+	s->rule = mem_grow(mem, s->rule, s->n, sizeof(*s->rule));
+	s->rule[s->n++] = a ? mem_dup(mem, a, a->nla_len) : NULL;
 }
 
 static int rules_each(const struct nlmsghdr *h, void *arg)
 {
-	struct rules *s = arg;
+	const char *chain = h ? text(nfnl_attr(h, NFTA_RULE_CHAIN)) : NULL;
+	struct compare *c = arg;
 
-	if (h)
-		keep_rule(s, h);
-	else
-		s->n = 0;
+	for (unsigned i = 0; i < c->n_objects; i++) {
+		struct object *o = &c->objects[i];
+
+		if (!h)
+			o->rules.n = 0;
+		else if (kind(o->want) == NFT_MSG_NEWCHAIN && str_eq(name_of(o->want), chain)) {
+			keep_rule(&c->tx->mem, &o->rules, h);
+			break;
+		}
+	}
 	return 0;
 }
 
-static int ask_rules(const struct compare *c, struct rules *s)
+/* All of the table in one dump: a dozen rules for each network, and a dump each costs more. */
+static int ask_rules(struct compare *c)
 {
-	_Alignas(struct nlmsghdr) char buf[ASK_ROOM] = { 0 };
+	_Alignas(struct nlmsghdr) char buf[ASK_ROOM];
 	struct nlmsghdr *h =
 		nftnl_nlmsg_build_hdr(buf, NFT_MSG_GETRULE, c->n->family, NLM_F_DUMP, 0);
 	int r;
 
 	mnl_attr_put_strz(h, NFTA_RULE_TABLE, c->n->table);
-	mnl_attr_put_strz(h, NFTA_RULE_CHAIN, s->chain);
-	r = nfnl_ask(c->nl, h, rules_each, s);
+	r = nfnl_ask(c->nl, h, rules_each, c);
 	return r == -ENOENT ? 0 : r;
 }
 
@@ -316,35 +322,36 @@ static void compare_shared(const struct compare *c, const struct object *chain,
 	}
 }
 
-static int compare_chain(const struct compare *c, const struct object *chain)
+static void compare_chain(const struct compare *c, const struct object *chain)
 {
-	struct rules want = { .mem = &c->tx->mem, .chain = name_of(chain->want) };
-	struct rules have = want;
+	const char *name = name_of(chain->want);
+	struct rules want = { .n = 0 };
 	const struct nlmsghdr *h;
 	bool emptied = false;
 
 	for (size_t at = 0; at < c->n->used; at += nfnl_align(h->nlmsg_len)) {
 		h = nft_at(c->n, at);
-		if (kind(h) == NFT_MSG_NEWRULE)
-			keep_rule(&want, h);
-		/* Said again: it is emptied first. */
-		if (kind(h) == NFT_MSG_DELRULE &&
-		    str_eq(text(nfnl_attr(h, NFTA_RULE_CHAIN)), want.chain)) {
-			want.n = 0;
-			emptied = true;
+		if ((kind(h) != NFT_MSG_NEWRULE && kind(h) != NFT_MSG_DELRULE) ||
+		    !str_eq(text(nfnl_attr(h, NFTA_RULE_CHAIN)), name))
+			continue;
+		if (kind(h) == NFT_MSG_NEWRULE) {
+			keep_rule(&c->tx->mem, &want, h);
+			continue;
 		}
+		/* Said again: it is emptied first. */
+		want.n = 0;
+		emptied = true;
 	}
-	TRY(ask_rules(c, &have));
 	if (emptied)
-		compare_rules(c, chain, &want, &have);
+		compare_rules(c, chain, &want, &chain->rules);
 	else
-		compare_shared(c, chain, &want, &have);
-	return 0;
+		compare_shared(c, chain, &want, &chain->rules);
 }
 
 static int compare_all(struct compare *c)
 {
 	TRY(ask_objects(c));
+	TRY(ask_rules(c));
 	for (unsigned i = 0; i < c->n_objects; i++) {
 		const struct object *o = &c->objects[i];
 		const char *want = kinds[kind_index(o->want)].words(&c->tx->mem, o->want);
@@ -355,7 +362,7 @@ static int compare_all(struct compare *c)
 		if (!o->have && kind(o->want) == NFT_MSG_NEWTABLE)
 			return 0;
 		if (o->have && kind(o->want) == NFT_MSG_NEWCHAIN)
-			TRY(compare_chain(c, o));
+			compare_chain(c, o);
 	}
 	return 0;
 }
