@@ -110,6 +110,11 @@ int tx_excuse(struct tx *tx, int r, const char *why)
 {
 	if (r >= 0)
 		return 0;
+	/* It is not the first failure, which stays; this one is among the details. */
+	if (*tx->details && tx->err != r) {
+		log_warn("%s (%s)", strerror(-r), why);
+		return 0;
+	}
 	log_warn("%s (%s)", tx->msg, why);
 	if (!tx->unwinding) {
 		tx->err = 0;

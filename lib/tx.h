@@ -98,8 +98,8 @@ void tx_detail(struct tx *tx, const char *fmt, ...) PRINTF(2, 3);
 
 /*
  * Forgets the recorded failure, because the caller can live with it, and warns
- * with its words.  r is what the failed step returned; returns 0.  Does nothing
- * if r >= 0.
+ * with its words (unless another had been recorded before, which stays).  r is what the failed step
+ * returned; returns 0.  Does nothing if r >= 0.
  */
 int tx_excuse(struct tx *tx, int r, const char *why);
 

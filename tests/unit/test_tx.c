@@ -103,6 +103,9 @@ static void what_one_can_live_with_is_excused(void **state)
 	assert_string_equal(unit_tx.msg, "");
 	(void)tx_fail(&unit_tx, -ENODEV, "the real one");
 	assert_string_equal(unit_tx.msg, "the real one");
+	assert_int_equal(tx_excuse(&unit_tx, tx_fail(&unit_tx, -EIO, "more bad luck"), "test"), 0);
+	assert_string_equal(unit_tx.msg, "the real one");
+	assert_int_equal(unit_tx.err, -ENODEV);
 }
 
 static void rollback_goes_backwards_and_on(void **state)
