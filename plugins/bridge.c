@@ -154,8 +154,16 @@ int bridge_gateways_ensure(struct tx *tx, struct call *c, struct bridge_work *w,
 		TRY(gateway_ensure(tx, &c->host, to, list[i], w->cf.force_address));
 	for (unsigned i = 0; i < res->n_ips; i++)
 		TRY(gateway_forward(tx, &c->host, res->ips[i].addr.ip.family));
-	/* A bridge in a VRF is reached from there only. */
-	for (unsigned i = 0; i < res->n_ips && !w->br.master; i++)
+	return 0;
+}
+
+/* Nobody's route hides the container.  A bridge in a VRF is reached from there only. */
+int bridge_check_way(struct tx *tx, struct call *c, const struct bridge_work *w,
+		     const struct result *res)
+{
+	const struct link *to = w->cf.vlan ? &w->vlan_gw : &w->br;
+
+	for (unsigned i = 0; w->cf.is_gateway && i < res->n_ips && !w->br.master; i++)
 		if (ip_set(res->ips[i].gateway))
 			TRY(gateway_check_way(tx, &c->host, to, res->ips[i].addr.ip));
 	return 0;
@@ -205,6 +213,7 @@ static int layer3(struct tx *tx, struct call *c, struct bridge_work *w, struct r
 	list_interfaces(tx, c, w, res);
 	bridge_note_addresses(tx, w, res);
 	TRY(bridge_gateways_ensure(tx, c, w, res));
+	TRY(bridge_check_way(tx, c, w, res));
 	TRY(bridge_spoof_step(tx, c, w));
 	TRY(iface_configure(tx, c, &w->eth, res, &o));
 	TRY(bridge_nat_step(tx, c, w, res));

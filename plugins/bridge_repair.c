@@ -161,7 +161,7 @@ static int layer3(struct tx *tx, struct call *c, struct bridge_work *w)
 	for (unsigned i = 0; i < n; i++)
 		if (list[i].len < ip_bits(list[i].ip))
 			TRY(route_add_connected(tx, &c->host, to, list[i]));
-	return 0;
+	return bridge_check_way(tx, c, w, c->prev);
 }
 
 int bridge_repair(struct tx *tx, struct call *c)

@@ -42,6 +42,8 @@ int bridge_veth_add(struct tx *tx, struct call *c, struct bridge_work *w) CHECKE
 int bridge_port_attach(struct tx *tx, struct call *c, struct bridge_work *w) CHECKED;
 int bridge_gateways_ensure(struct tx *tx, struct call *c, struct bridge_work *w,
 			   const struct result *res) CHECKED;
+int bridge_check_way(struct tx *tx, struct call *c, const struct bridge_work *w,
+		     const struct result *res) CHECKED;
 int bridge_vlan_gateway_ensure(struct tx *tx, struct call *c, struct bridge_work *w) CHECKED;
 
 /* Steps that ADD does, CHECK compares and a repair puts right, from one description. */

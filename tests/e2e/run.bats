@@ -326,6 +326,9 @@ input"
 
 @test "run: killed, it takes the command along; gc does the rest" {
 	baseline
+	# gc takes the empty table, too.
+	nft delete table inet cplug
+	remember
 	background net1,net2 --name web 'exec sleep 100'
 	kill -9 "$container"
 	ended
@@ -333,8 +336,8 @@ input"
 	"$CPLUG_BIN/cnitool" list
 	"$CPLUG_BIN/cnitool" list | grep -c 'web .*gone' | grep -qx 2
 	output=$("$CPLUG_BIN/cnitool" gc)
-	is "$output" "removed eth0 of web on network net1
-removed eth1 of web on network net2"
+	is "$output" "removed eth0 of web on network net1: the cnitool run of its container was killed
+removed eth1 of web on network net2: the cnitool run of its container was killed"
 	nothing_is_left
 }
 
@@ -396,7 +399,7 @@ typed() {
 
 @test "run: an interactive shell has a terminal and job control" {
 	status=0
-	typed 'echo $((40 + 2))\n' 'sleep 100\n' '\003' 'echo after $?\n' 'sleep 200\n' '\032' 'jobs\n' 'kill %%1\n' 'exit 3\n'
+	typed 'echo $((40 + 2))\n' 'sleep 100\n' '\003' 'echo after $?\n' 'sleep 200\n' '\032' 'jobs\n' 'kill %%1; wait %%1\n' 'exit 3\n'
 	is "$status" 3
 	contains "$output" '^42$'
 	contains "$output" 'after 130'
