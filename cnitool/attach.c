@@ -350,7 +350,7 @@ static void note_differences(struct tool *t, const char *type, json_t *list, str
 			continue;
 		ret->v = mem_grow(&t->tx->mem, ret->v, ret->n, sizeof(*ret->v));
 		ret->v[ret->n++] = (struct repaired){
-			.plugin = type,
+			.plugin = mem_str(&t->tx->mem, type),
 			.object = mem_str(&t->tx->mem, object),
 			.want = mem_str(&t->tx->mem, want ? want : ""),
 			.have = mem_str(&t->tx->mem, have ? have : ""),
