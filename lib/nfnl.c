@@ -297,6 +297,8 @@ int nfnl_error(struct nfnl *nl, const struct nlmsghdr *h)
 	const struct nlmsgerr *e = mnl_nlmsg_get_payload(h);
 	size_t size = mnl_nlmsg_get_payload_len(h);
 
+	if (size >= sizeof(int) && e->error < -ERRNO_MAX)
+		return -EBADMSG;
 	if (h->nlmsg_type == NLMSG_DONE)
 		return size >= sizeof(int) && e->error < 0 ? e->error : 0;
 	if (size < sizeof(*e))

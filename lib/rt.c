@@ -207,7 +207,7 @@ static int refusal(struct rt *rt, struct nlmsghdr *h)
 	struct nlattr *words;
 	size_t size = h->nlmsg_len - NLMSG_HDRLEN, skip = sizeof(*e);
 
-	if (size < skip)
+	if (size < skip || e->error > 0 || e->error < -ERRNO_MAX)
 		return -EBADMSG;
 	if (!(h->nlmsg_flags & NLM_F_CAPPED))
 		skip += e->msg.nlmsg_len - NLMSG_HDRLEN;

@@ -40,6 +40,9 @@ static inline int also(int r, int next)
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
+/* The kernel's errors are no larger (linux/err.h, MAX_ERRNO). */
+enum { ERRNO_MAX = 4095 };
+
 static inline bool str_eq(const char *a, const char *b)
 {
 	return a && b && strcmp(a, b) == 0;
