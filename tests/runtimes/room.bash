@@ -70,9 +70,12 @@ nothing_left() {
 	return 1
 }
 
-# Of /run only what plugins have there; the runtime's own files are its business.
+# Of /run only what plugins have there; the runtime's own files are its business.  Of
+# table inet cplug what belongs to containers: the paths to networks come with the first
+# container of one, and go with that of another (docs/nft.md).
 everything() {
-	snapshot | grep -v '^file /run/'
+	snapshot | grep -Ev '^file /run/|^host: nft'
+	nft list ruleset | awk '/^table / { ours = /^table inet cplug / } !ours || /"veth/'
 	ls /run/netns
 }
 
