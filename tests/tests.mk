@@ -26,7 +26,7 @@ VALGRIND := $(BUILD)/valgrind
 
 ##@ Testing
 check: all $(UNIT_PROGRAMS) $(FAULT_PROGRAMS) $(SOAK)/churn ## all fast tests (SAN=1: with the sanitizers): unit, end-to-end, sweep, fault, parity
-	$(run_tests) unit e2e sweep $(if $(FAULT_PROGRAMS),fault) parity
+	$(run_tests) unit parity e2e sweep $(if $(FAULT_PROGRAMS),fault)
 
 check-unit: $(UNIT_PROGRAMS) ## the pure modules
 	$(run_tests) unit
