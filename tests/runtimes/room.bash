@@ -75,7 +75,7 @@ nothing_left() {
 # container of one, and go with that of another (docs/nft.md).
 everything() {
 	snapshot | grep -Ev '^file /run/|^host: nft'
-	nft list ruleset | awk '/^table / { ours = /^table inet cplug / } !ours || /"veth/'
+	nft -s list ruleset 2>/dev/null | awk '/^table / { ours = /^table inet cplug / } !ours || /"veth/'
 	ls /run/netns
 }
 
