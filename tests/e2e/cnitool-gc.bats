@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # cnitool gc: everything of ours on the machine that has no living owner, and nothing else
 load lib
+load cnitool
 
 NET='{"cniVersion":"1.1.0","name":"net1","plugins":[{"type":"bridge","bridge":"br1","isDefaultGateway":true,
 	"ipMasq":true,"macspoofchk":"strict","dns":{"nameservers":["10.1.0.1"]},
@@ -24,27 +25,6 @@ can_ask() {
 	raw ADD host-local probe2 <<<"$conf" >/dev/null 2>&1 || return 1
 	raw DEL host-local probe2 <<<"$conf"
 	ip netns del probe2
-}
-
-net() {
-	printf '%s' "$1" >"$NETCONFPATH/${2:-10-net}.conflist"
-}
-
-# tool ARGUMENT... - cnitool; sets status, output, errors
-tool() {
-	status=0
-	"$CPLUG_BIN/cnitool" "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" || status=$?
-	output=$(cat "$BATS_TEST_TMPDIR/out")
-	errors=$(cat "$BATS_TEST_TMPDIR/err")
-	printf 'cnitool %s -> %d\n%s\n%s\n' "$*" "$status" "$output" "$errors"
-	((status != 99)) || fail "a sanitizer spoke"
-}
-
-# plug NETNS [OPTION...] - a container of net1
-plug() {
-	new_netns "$1"
-	tool add --quiet net1 "$@"
-	ok
 }
 
 # forget - nobody knows any more what was plugged in, or what the network was

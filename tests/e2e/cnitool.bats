@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # cnitool: the reference's verbs, and the manners of a runtime
 load lib
+load cnitool
 
 BRIDGE='{"cniVersion":"1.0.0","name":"net1","plugins":[{"type":"bridge","bridge":"br1","isGateway":true,
 	"capabilities":{"ips":true,"mac":true},
@@ -36,24 +37,9 @@ prepare() {
 	cp "$BATS_TEST_TMPDIR/plugins/one" "$BATS_TEST_TMPDIR/plugins/two"
 }
 
-# net JSON [NAME] - configures a network
-net() {
-	printf '%s' "$1" >"$NETCONFPATH/${2:-10-net}.conflist"
-}
-
 # fakes FILTER - the network "fake" of the two plugins, changed
 fakes() {
 	net "$(jq -c "$1" <<<'{"cniVersion":"1.0.0","name":"fake","plugins":[{"type":"one"},{"type":"two"}]}')"
-}
-
-# tool ARGUMENT... - cnitool; sets status, output, errors
-tool() {
-	status=0
-	"$CPLUG_BIN/cnitool" "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" || status=$?
-	output=$(cat "$BATS_TEST_TMPDIR/out")
-	errors=$(cat "$BATS_TEST_TMPDIR/err")
-	printf 'cnitool %s -> %d\n%s\n%s\n' "$*" "$status" "$output" "$errors"
-	((status != 99)) || fail "a sanitizer spoke"
 }
 
 # refused STATUS WORDS - the last call failed, and said so in one line on stderr

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # cnitool restore, and check --repair: what somebody took away comes back, and nothing else changes
 load lib
+load cnitool
 
 # The bridge does everything it can; or the ports are portmap's.
 PLAIN='{"type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,"hairpinMode":true,
@@ -18,27 +19,6 @@ CHAIN='{"cniVersion":"1.0.0","name":"net1","plugins":[{"type":"loopback"},
 prepare() {
 	export NETCONFPATH=$BATS_TEST_TMPDIR/net.d CNI_PATH=$CPLUG_BIN
 	mkdir -p "$NETCONFPATH"
-}
-
-net() {
-	printf '%s' "$1" >"$NETCONFPATH/${2:-10-net}.conflist"
-}
-
-# tool ARGUMENT... - cnitool; sets status, output, errors
-tool() {
-	status=0
-	"$CPLUG_BIN/cnitool" "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" || status=$?
-	output=$(cat "$BATS_TEST_TMPDIR/out")
-	errors=$(cat "$BATS_TEST_TMPDIR/err")
-	printf 'cnitool %s -> %d\n%s\n%s\n' "$*" "$status" "$output" "$errors"
-	((status != 99)) || fail "a sanitizer spoke"
-}
-
-# plug NETNS [OPTION...] - a container of net1
-plug() {
-	new_netns "$1"
-	tool add --quiet net1 "$@"
-	ok
 }
 
 # things - a snapshot without the order of tables, and without the anycast routes that the
