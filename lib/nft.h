@@ -8,10 +8,8 @@
  * told by nft_commit().  A rule in C reads like the rule in nft:
  *
  *	nft_rule(n, "postrouting");
- *	nft_match_nfproto(n, NFPROTO_IPV4);
  *	nft_match_ct_dnat(n);
- *	nft_load(n, NFT_IP_DADDR);
- *	nft_vmap(n, "published4");
+ *	nft_jump(n, "published");
  *	nft_rule_end(n, NULL);
  *
  * Words that load put a value into the next free register; words that match or
