@@ -53,6 +53,18 @@ static uint64_t ror(uint64_t x, int n)
 	return x >> n | x << (64 - n);
 }
 
+/* 6.4.2, step 3: what becomes e stands where d was, and a takes the place of h. */
+static inline void sha_round(uint64_t *const r[8], uint64_t kw)
+{
+	uint64_t a = *r[0], b = *r[1], c = *r[2], e = *r[4], f = *r[5], g = *r[6];
+	uint64_t s1 = ror(e, 14) ^ ror(e, 18) ^ ror(e, 41);
+	uint64_t s0 = ror(a, 28) ^ ror(a, 34) ^ ror(a, 39);
+	uint64_t t1 = *r[7] + s1 + ((e & f) ^ (~e & g)) + kw;
+
+	*r[3] += t1;
+	*r[7] = t1 + s0 + ((a & b) ^ (a & c) ^ (b & c));
+}
+
 static void sha_block(uint64_t h[8], const uint8_t *p)
 {
 	uint64_t w[80] = { 0 }, v[8];
@@ -68,16 +80,13 @@ static void sha_block(uint64_t h[8], const uint8_t *p)
 		w[t] = s1 + w[t - 7] + s0 + w[t - 16];
 	}
 	memcpy(v, h, sizeof(v));
-	for (int t = 0; t < 80; t++) {
-		uint64_t s1 = ror(v[4], 14) ^ ror(v[4], 18) ^ ror(v[4], 41);
-		uint64_t s0 = ror(v[0], 28) ^ ror(v[0], 34) ^ ror(v[0], 39);
-		uint64_t ch = (v[4] & v[5]) ^ (~v[4] & v[6]);
-		uint64_t maj = (v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]);
-		uint64_t t1 = v[7] + s1 + ch + sha_k[t] + w[t];
+	for (unsigned t = 0; t < 80; t++) {
+		/* a to h: not the words move on by one in each round, but their names. */
+		uint64_t *r[8];
 
-		memmove(v + 1, v, 7 * sizeof(v[0]));
-		v[4] += t1;
-		v[0] = t1 + s0 + maj;
+		for (unsigned i = 0; i < 8; i++)
+			r[i] = &v[(i - t) % 8];
+		sha_round(r, sha_k[t] + w[t]);
 	}
 	for (int i = 0; i < 8; i++)
 		h[i] += v[i];
