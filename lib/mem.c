@@ -65,17 +65,26 @@ char *mem_str(struct mem *m, const char *s)
 	return s ? mem_dup(m, s, strlen(s) + 1) : NULL;
 }
 
+/* Mostly it fits into what the block has left, and need not be measured first. */
 char *mem_vprintf(struct mem *m, const char *fmt, va_list ap)
 {
+	struct mem_block *b = m->blocks;
+	size_t room = b ? b->size - b->used : 0;
 	va_list again;
+	char *s = b ? (char *)b->data + b->used : NULL;
 	int n;
-	char *s;
 
 	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, fmt, again);
+	n = vsnprintf(s, room, fmt, again);
 	va_end(again);
-	s = mem_alloc(m, (size_t)(n < 0 ? 0 : n) + 1);
-	vsnprintf(s, (size_t)(n < 0 ? 0 : n) + 1, fmt, ap);
+	if (n < 0)
+		return mem_str(m, "");
+	if ((size_t)n < room)
+		return mem_alloc(m, (size_t)n + 1);
+	if (room)
+		memset(s, 0, room);
+	s = mem_alloc(m, (size_t)n + 1);
+	vsnprintf(s, (size_t)n + 1, fmt, ap);
 	return s;
 }
 
