@@ -27,9 +27,8 @@ struct rules {
 };
 
 struct object {
-	const struct nlmsghdr *want;
-	char *name, *have;  /* have: in words; NULL = missing */
-	struct rules rules; /* that the kernel has in this chain */
+	const struct nlmsghdr *want, *have; /* have: NULL = missing */
+	struct rules rules;                 /* that the kernel has in this chain */
 };
 
 struct compare {
@@ -113,10 +112,22 @@ static const struct {
 	uint16_t name; /* attribute; 0 = the table itself */
 	const char *what;
 	char *(*words)(struct mem *mem, const struct nlmsghdr *h);
+	uint16_t told[6]; /* the attributes that the words tell of */
 } kinds[] = {
-	{ NFT_MSG_NEWTABLE, NFT_MSG_GETTABLE, 0, "", table_words },
-	{ NFT_MSG_NEWCHAIN, NFT_MSG_GETCHAIN, NFTA_CHAIN_NAME, "chain ", chain_words },
-	{ NFT_MSG_NEWSET, NFT_MSG_GETSET, NFTA_SET_NAME, "set ", set_words },
+	{ NFT_MSG_NEWTABLE, NFT_MSG_GETTABLE, 0, "", table_words, { NFTA_TABLE_FLAGS } },
+	{ NFT_MSG_NEWCHAIN,
+	  NFT_MSG_GETCHAIN,
+	  NFTA_CHAIN_NAME,
+	  "chain ",
+	  chain_words,
+	  { NFTA_CHAIN_TYPE, NFTA_CHAIN_HOOK, NFTA_CHAIN_POLICY } },
+	{ NFT_MSG_NEWSET,
+	  NFT_MSG_GETSET,
+	  NFTA_SET_NAME,
+	  "set ",
+	  set_words,
+	  { NFTA_SET_FLAGS, NFTA_SET_KEY_TYPE, NFTA_SET_KEY_LEN, NFTA_SET_DATA_TYPE,
+	    NFTA_SET_DATA_LEN } },
 };
 
 static int kind_index(const struct nlmsghdr *h)
@@ -160,8 +171,7 @@ static void list_objects(struct compare *c)
 		if (seen)
 			continue;
 		c->objects = mem_grow(&c->tx->mem, c->objects, c->n_objects, sizeof(*c->objects));
-		c->objects[c->n_objects++] =
-			(struct object){ .want = h, .name = object_words(c, h) };
+		c->objects[c->n_objects++] = (struct object){ .want = h };
 	}
 }
 
@@ -176,7 +186,7 @@ static int object_each(const struct nlmsghdr *h, void *arg)
 		if (r < 0 && r != -ENOENT)
 			return r;
 	} else if (kind_index(h) == kind_index(o->want)) {
-		o->have = kinds[kind_index(h)].words(&c->tx->mem, h);
+		o->have = mem_dup(&c->tx->mem, h, h->nlmsg_len);
 	}
 	return --c->left == 0;
 }
@@ -277,7 +287,8 @@ static void rule_differs(const struct compare *c, const struct object *chain, un
 
 	if (str_eq(wanted, found))
 		found = mem_printf(mem, "%s, with other values", found);
-	c->differs(c->tx, mem_printf(mem, "rule %u of %s", number, chain->name), wanted, found);
+	c->differs(c->tx, mem_printf(mem, "rule %u of %s", number, object_words(c, chain->want)),
+		   wanted, found);
 }
 
 /* Walks along both lists; a rule too many, or too few, is not held against the others. */
@@ -287,12 +298,15 @@ static void compare_rules(const struct compare *c, const struct object *chain,
 	unsigned w = 0, h = 0;
 
 	while (w < want->n || h < have->n) {
-		unsigned extra = w < want->n ? distance(want->rule[w], have, h, true) : 0;
-		unsigned missing = h < have->n ? distance(have->rule[h], want, w, false) : 0;
+		unsigned extra, missing;
 
-		if (w < want->n && h < have->n && extra == 0) {
+		if (w < want->n && h < have->n && nft_same_rule(want->rule[w], have->rule[h])) {
 			w++, h++;
-		} else if (w == want->n || (h < have->n && extra < LOOK_AHEAD)) {
+			continue;
+		}
+		extra = w < want->n ? distance(want->rule[w], have, h, true) : 0;
+		missing = h < have->n ? distance(have->rule[h], want, w, false) : 0;
+		if (w == want->n || (h < have->n && extra < LOOK_AHEAD)) {
 			rule_differs(c, chain, h + 1, NULL, have->rule[h]);
 			h++;
 		} else if (h == have->n || missing < LOOK_AHEAD) {
@@ -348,16 +362,41 @@ static void compare_chain(const struct compare *c, const struct object *chain)
 		compare_shared(c, chain, &want, &chain->rules);
 }
 
+static bool same_bytes(const struct nlattr *a, const struct nlattr *b)
+{
+	if (!a || !b)
+		return a == b;
+	return a->nla_len == b->nla_len && memcmp(mnl_attr_get_payload(a), mnl_attr_get_payload(b),
+						  mnl_attr_get_payload_len(a)) == 0;
+}
+
+/* What differs in bytes may still be the same in words. */
+static void compare_object(const struct compare *c, const struct object *o)
+{
+	const char *want, *have = NULL;
+	int k = kind_index(o->want);
+	bool same = o->have;
+
+	for (unsigned i = 0; same && kinds[k].told[i]; i++)
+		same = same_bytes(nfnl_attr(o->want, kinds[k].told[i]),
+				  nfnl_attr(o->have, kinds[k].told[i]));
+	if (same)
+		return;
+	want = kinds[k].words(&c->tx->mem, o->want);
+	if (o->have)
+		have = kinds[k].words(&c->tx->mem, o->have);
+	if (!str_eq(want, have))
+		c->differs(c->tx, object_words(c, o->want), want, have);
+}
+
 static int compare_all(struct compare *c)
 {
 	TRY(ask_objects(c));
 	TRY(ask_rules(c));
 	for (unsigned i = 0; i < c->n_objects; i++) {
 		const struct object *o = &c->objects[i];
-		const char *want = kinds[kind_index(o->want)].words(&c->tx->mem, o->want);
 
-		if (!str_eq(want, o->have))
-			c->differs(c->tx, o->name, want, o->have);
+		compare_object(c, o);
 		/* Without the table there is nothing, and without a chain no rule in it. */
 		if (!o->have && kind(o->want) == NFT_MSG_NEWTABLE)
 			return 0;

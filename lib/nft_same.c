@@ -41,6 +41,14 @@ static bool all_zero(const struct nlattr *a)
 	return true;
 }
 
+static bool same_bytes(const struct nlattr *a, const struct nlattr *b)
+{
+	unsigned len = mnl_attr_get_payload_len(a);
+
+	return len == mnl_attr_get_payload_len(b) &&
+	       memcmp(mnl_attr_get_payload(a), mnl_attr_get_payload(b), len) == 0;
+}
+
 /* Which attributes of which expressions are registers. */
 static bool is_register(const char *expr, uint16_t attr)
 {
@@ -98,16 +106,13 @@ static bool same_attrs(const char *expr, const struct nlattr *want, const struct
 
 static bool same_attr(const char *expr, const struct nlattr *want, const struct nlattr *have)
 {
-	unsigned len = mnl_attr_get_payload_len(want);
-
 	if (!have)
 		return all_zero(want);
+	if (same_bytes(want, have))
+		return true;
 	if (want->nla_type & NLA_F_NESTED)
 		return same_attrs("", want, have); /* registers are not nested */
-	if (is_register(expr, mnl_attr_get_type(want)))
-		return place(want) == place(have);
-	return len == mnl_attr_get_payload_len(have) &&
-	       memcmp(mnl_attr_get_payload(want), mnl_attr_get_payload(have), len) == 0;
+	return is_register(expr, mnl_attr_get_type(want)) && place(want) == place(have);
 }
 
 static bool same_attrs(const char *expr, const struct nlattr *want, const struct nlattr *have)
@@ -128,8 +133,11 @@ static bool same_attrs(const char *expr, const struct nlattr *want, const struct
 
 static bool same_expr(const struct nlattr *want, const struct nlattr *have)
 {
-	const char *name = text(nfnl_attr_in(want, NFTA_EXPR_NAME));
+	const char *name;
 
+	if (same_bytes(want, have))
+		return true;
+	name = text(nfnl_attr_in(want, NFTA_EXPR_NAME));
 	return str_eq(name, text(nfnl_attr_in(have, NFTA_EXPR_NAME))) &&
 	       (str_eq(name, "counter") || /* it counts */
 		same_attrs(name, nfnl_attr_in(want, NFTA_EXPR_DATA),
