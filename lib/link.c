@@ -10,15 +10,18 @@
  * A veth pair is asked for with one queue at each end: more cost kernel memory
  * and time for every processor of the machine, and shapers give them up anyway.
  */
+#include "link.h"
+
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/ip.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
+#include <netlink/socket.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
 
-#include "link.h"
 #include "log.h"
 #include "sysctl.h"
 
@@ -107,6 +110,15 @@ static int read_link(const struct nlmsghdr *h, struct link *l)
 
 /* ---- asking ------------------------------------------------------------- */
 
+/* A question for links; without counters, which the kernel sums up over all processors. */
+static struct ifinfomsg *ask_new(struct rt_msg *m, int flags)
+{
+	struct ifinfomsg *i = rt_new(m, RTM_GETLINK, flags, sizeof(*i));
+
+	rt_put_u32(m, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	return i;
+}
+
 static int keep_link(const struct nlmsghdr *h, void *arg)
 {
 	return h ? read_link(h, arg) : 0;
@@ -132,7 +144,7 @@ int link_find(struct tx *tx, struct rt *rt, const char *name, struct link *ret)
 
 	if (strlen(name) >= IFNAMSIZ)
 		return 0;
-	rt_new(&m, RTM_GETLINK, 0, sizeof(struct ifinfomsg));
+	ask_new(&m, 0);
 	rt_put_str(&m, IFLA_IFNAME, name);
 	return find(tx, rt, &m, name, ret);
 }
@@ -140,12 +152,22 @@ int link_find(struct tx *tx, struct rt *rt, const char *name, struct link *ret)
 int link_find_index(struct tx *tx, struct rt *rt, int index, struct link *ret)
 {
 	struct rt_msg m;
-	struct ifinfomsg *i = rt_new(&m, RTM_GETLINK, 0, sizeof(*i));
+	struct ifinfomsg *i = ask_new(&m, 0);
 	char what[16];
 
 	i->ifi_index = index;
 	snprintf(what, sizeof(what), "#%d", index);
 	return find(tx, rt, &m, what, ret);
+}
+
+int link_name(struct rt *rt, int index, char name[IFNAMSIZ])
+{
+	struct ifreq q = { .ifr_ifindex = index };
+
+	if (ioctl(nl_socket_get_fd(rt->sk), SIOCGIFNAME, &q) < 0)
+		return errno == ENODEV ? 0 : -errno;
+	snprintf(name, IFNAMSIZ, "%s", q.ifr_name);
+	return 1;
 }
 
 struct walk {
@@ -173,7 +195,7 @@ int link_each(struct tx *tx, struct rt *rt, const char *kind,
 	struct rt_msg m;
 	int r;
 
-	rt_new(&m, RTM_GETLINK, NLM_F_DUMP, sizeof(struct ifinfomsg));
+	ask_new(&m, NLM_F_DUMP);
 	if (*kind) {
 		struct nlattr *info = rt_nest(&m, IFLA_LINKINFO);
 

@@ -39,6 +39,13 @@ struct link {
 int link_find(struct tx *tx, struct rt *rt, const char *name, struct link *ret) CHECKED;
 int link_find_index(struct tx *tx, struct rt *rt, int index, struct link *ret) CHECKED;
 
+/*
+ * The name alone, of a link of the process's own namespace, without the RTNL lock that the
+ * others wait for (SIOCGIFNAME, netdevice(7)).  Returns 1, 0 if there is none, or -errno,
+ * unrecorded.
+ */
+int link_name(struct rt *rt, int index, char name[IFNAMSIZ]) CHECKED;
+
 /* Calls each(link, arg) for every link of a kind ("" = all); each returns 1 to stop. */
 int link_each(struct tx *tx, struct rt *rt, const char *kind,
 	      int (*each)(const struct link *l, void *arg), void *arg) CHECKED;

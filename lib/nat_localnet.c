@@ -34,17 +34,21 @@ enum { NOBODY = SNAT_RULES + 1 };
 
 int nat_reach_dev(struct tx *tx, struct rt *host, const struct nat *n, const char **ret)
 {
+	enum { LO = 1 }; /* everywhere (LOOPBACK_IFINDEX of the kernel's net/flow.h) */
 	struct ip to = ip_set(n->to4.ip) ? n->to4.ip : n->to6.ip;
-	struct link l;
+	char name[IFNAMSIZ];
 	int index = 0, r;
 
 	*ret = n->dev ? n->dev : "none";
 	if (n->dev || !n->ports || !ip_set(to))
 		return 0;
 	TRY(route_to(tx, host, to, &index));
-	TRY(r = index ? link_find_index(tx, host, index, &l) : 0);
-	if (r && !(l.flags & IFF_LOOPBACK))
-		*ret = mem_str(&tx->mem, l.name);
+	r = index && index != LO ? link_name(host, index, name) : 0;
+	if (r < 0)
+		return tx_fail(tx, r, "host: look up the name of interface #%d: %s", index,
+			       strerror(-r));
+	if (r)
+		*ret = mem_str(&tx->mem, name);
 	return 0;
 }
 

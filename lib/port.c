@@ -10,13 +10,14 @@
  * of the veth pair are up.  What is sent before is lost, so the announcement of an
  * address has to wait for it (pains.md 8).
  */
+#include "port.h"
+
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 
 #include "log.h"
-#include "port.h"
 
 int port_configure(struct tx *tx, struct rt *rt, const struct link *l, const struct port *p)
 {
@@ -329,8 +330,9 @@ int port_any(struct tx *tx, struct rt *rt, int bridge)
 	int r;
 
 	rt_new(&m, RTM_GETLINK, NLM_F_DUMP, sizeof(struct ifinfomsg));
+	rt_put_u32(&m, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 	rt_put_u32(&m, IFLA_MASTER, (uint32_t)bridge);
-	r = rt_peek(tx, NULL, rt->where, &m, is_port, &a);
+	r = rt_peek(tx, rt, &m, is_port, &a);
 	if (r < 0)
 		return rt_refused(tx, rt, r, "list the ports of bridge #%d", bridge);
 	return a.found;

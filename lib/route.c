@@ -413,7 +413,7 @@ static int default_uplinks(struct tx *tx, struct rt *rt, struct uplinks *u)
 
 	h->rtm_family = AF_INET;
 	h->rtm_table = RT_TABLE_MAIN;
-	r = rt_peek(tx, NULL, rt->where, &m, note_default, u);
+	r = rt_peek(tx, rt, &m, note_default, u);
 	if (r < 0 && r != -ENOENT)
 		return rt_refused(tx, rt, r, "list the default routes");
 	/* IPv6 lists its default routes last, so the one in force is asked for by key. */

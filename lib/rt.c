@@ -8,6 +8,7 @@
  * (NETLINK_GET_STRICT_CHK, 4.20) and repeated when something changed meanwhile
  * (NLM_F_DUMP_INTR).
  */
+#include <limits.h>
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
 #include <poll.h>
@@ -26,6 +27,9 @@
 static const size_t attr_header = sizeof(struct nlattr); /* aligned as it is */
 
 enum { RECEIVE_TRIES = 4 };
+
+/* What is still read of a dump whose end is not wanted: it may be the next datagram. */
+enum { A_LITTLE = 1, ALL_OF_IT = INT_MAX };
 
 /* One answer can be 32 KiB (a dump's block); the kernel cuts none larger. */
 static char answers[32768] __attribute__((aligned(NLMSG_ALIGNTO)));
@@ -221,15 +225,17 @@ static int refusal(struct rt *rt, struct nlmsghdr *h)
 }
 
 /*
- * Reads until the request's acknowledgement (acked) or the end of its answer.
+ * Reads until the request's acknowledgement (acked) or the end of its answer; when each()
+ * has seen enough, at most some datagrams more: rt->unread tells whether there are others.
  * Returns 1 if a dump was interrupted and has to be repeated.
  */
-static int collect(struct rt *rt, bool dump, bool peek, rt_each_fn *each, void *arg)
+static int collect(struct rt *rt, bool dump, unsigned more, rt_each_fn *each, void *arg)
 {
 	bool interrupted = false;
 	int answer = 0;
 
-	for (;;) {
+	rt->unread = true;
+	while (!answer || more--) {
 		ssize_t n = receive(rt, 0);
 		struct nlmsghdr *h = (struct nlmsghdr *)answers;
 		int left = (int)n;
@@ -244,25 +250,27 @@ static int collect(struct rt *rt, bool dump, bool peek, rt_each_fn *each, void *
 			if (h->nlmsg_type == NLMSG_ERROR) {
 				int err = refusal(rt, h);
 
+				rt->unread = false;
 				return err < 0 ? err : answer < 0 ? answer : 0;
 			}
-			if (h->nlmsg_type == NLMSG_DONE)
+			if (h->nlmsg_type == NLMSG_DONE) {
+				rt->unread = false;
 				return interrupted ? 1 : answer < 0 ? answer : 0;
+			}
 			if (each && answer == 0)
 				answer = each(h, arg);
-			if (peek && answer)
-				return answer < 0 ? answer : 0;
 			if (!dump && !(h->nlmsg_flags & NLM_F_MULTI))
 				return answer < 0 ? answer : 0;
 		}
 	}
+	return answer < 0 ? answer : 0;
 }
 
 int rt_try(struct rt *rt, struct rt_msg *m)
 {
 	m->h.nlmsg_flags |= NLM_F_ACK;
 	TRY(send_request(rt, m));
-	return collect(rt, true, false, NULL, NULL);
+	return collect(rt, true, ALL_OF_IT, NULL, NULL);
 }
 
 static int refused(struct tx *tx, struct rt *rt, int err, const char *fmt, va_list ap)
@@ -319,24 +327,22 @@ int rt_ask(struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg)
 		TRY(send_request(rt, m));
 		if (dump)
 			TRY(each(NULL, arg));
-		r = collect(rt, dump, false, each, arg);
+		r = collect(rt, dump, ALL_OF_IT, each, arg);
 	} while (r == 1);
 	return r;
 }
 
-int rt_peek(struct tx *tx, const struct netns *ns, const char *where, struct rt_msg *m,
-	    rt_each_fn *each, void *arg)
+int rt_peek(struct tx *tx, struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg)
 {
-	struct rt rt;
 	int r;
 
-	TRY(rt_open(tx, &rt, where, ns));
-	r = send_request(&rt, m);
-	if (r == 0)
-		r = each(NULL, arg);
-	if (r == 0)
-		r = collect(&rt, true, true, each, arg);
-	rt_close(&rt);
+	TRY(send_request(rt, m));
+	TRY(each(NULL, arg));
+	r = collect(rt, true, A_LITTLE, each, arg);
+	if (rt->unread) {
+		rt_close(rt);
+		TRY(open_here(tx, rt));
+	}
 	return r == 1 ? 0 : r;
 }
 

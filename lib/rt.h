@@ -36,6 +36,7 @@ struct rt {
 	const char *where;
 	unsigned seq;
 	char why[160]; /* the kernel's own words about the last refusal, or "" */
+	bool unread;   /* the last dump's end was not read */
 };
 
 enum { RT_MSG_MAX = 4096 };
@@ -92,11 +93,11 @@ typedef int rt_each_fn(const struct nlmsghdr *h, void *arg);
 int rt_ask(struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg) CHECKED;
 
 /*
- * A dump of which only the beginning matters: on a socket of its own, closed as
- * soon as each() returns 1, so the length of the table does not count.
+ * A dump of which only the beginning matters: once each() returned 1 no more is read.  If
+ * there is more, rt gets another socket, so the length of the table does not count.
+ * rt must be of the process's own namespace.
  */
-int rt_peek(struct tx *tx, const struct netns *ns, const char *where, struct rt_msg *m,
-	    rt_each_fn *each, void *arg) CHECKED;
+int rt_peek(struct tx *tx, struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg) CHECKED;
 
 /* Records a refusal as rt_call() would: for callers of rt_try() and rt_ask(). */
 int rt_refused(struct tx *tx, struct rt *rt, int err, const char *fmt, ...) PRINTF(4, 5);

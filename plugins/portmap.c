@@ -34,7 +34,7 @@ static void find_addresses(const struct call *c, struct nat *n)
  */
 static int find_link(struct tx *tx, struct call *c, struct link *ret)
 {
-	for (unsigned i = 0; i < c->prev->n_ifs; i++) {
+	for (unsigned i = c->prev->n_ifs; i-- && !ret->master;) {
 		const struct result_if *f = &c->prev->ifs[i];
 		struct link l;
 		int there;
@@ -42,7 +42,7 @@ static int find_link(struct tx *tx, struct call *c, struct link *ret)
 		if (!str_empty(f->sandbox) || str_empty(f->name))
 			continue;
 		TRY(there = link_find(tx, &c->host, f->name, &l));
-		if (there && str_eq(l.kind, "veth") && (l.master || !ret->master))
+		if (there && str_eq(l.kind, "veth") && (l.master || !ret->index))
 			*ret = l;
 	}
 	return 0;
