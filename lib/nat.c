@@ -186,7 +186,7 @@ int nat_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n
 	TRY(nat_localnet_plan(tx, nl, host, c));
 	TRY(owned_add(tx, nl, host, c));
 	TRY(nat_localnet_add(tx, host, c));
-	return nat_flush_for_add(tx, nl, n);
+	return nat_flush_for_add(tx, nl, n, c->inherits);
 }
 
 static int del_kinds(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o,

@@ -13,7 +13,7 @@
 #include "log.h"
 #include "nat_impl.h"
 
-/* ---- old flows ---------------------------------------------------------- */
+/* ---- before an ADD ------------------------------------------------------ */
 
 static int flush_flows(struct tx *tx, struct nfnl *nl, int family, const struct ct_filter *f,
 		       unsigned n, struct ip keep)
@@ -28,7 +28,18 @@ static int flush_flows(struct tx *tx, struct nfnl *nl, int family, const struct 
 	return tx_interrupted(tx);
 }
 
-int nat_flush_for_add(struct tx *tx, struct nfnl *nl, const struct nat *n)
+/*
+ * Datagrams to a port that nobody has yet make a flow that leads to the host, and lasts
+ * as long as they come.  TCP's do not: what the host's firewall drops is not recorded, and
+ * what the host refused begins anew with the next SYN.  So a connection can only stand
+ * in the way if the port was published before, and there was no DEL to end it.
+ */
+static bool may_have_flows(const struct port_mapping *m, bool inherits)
+{
+	return inherits || m->proto != IPPROTO_TCP;
+}
+
+int nat_flush_for_add(struct tx *tx, struct nfnl *nl, const struct nat *n, bool inherits)
 {
 	struct ip to[] = { n->to4.ip, n->to6.ip };
 
@@ -39,7 +50,7 @@ int nat_flush_for_add(struct tx *tx, struct nfnl *nl, const struct nat *n)
 		for (unsigned i = 0; ip_set(to[f]) && i < n->ports->n; i++) {
 			const struct port_mapping *m = &n->ports->maps[i];
 
-			if (!port_mapping_on(m, to[f].family))
+			if (!port_mapping_on(m, to[f].family) || !may_have_flows(m, inherits))
 				continue;
 			filters[k++] = (struct ct_filter){
 				.proto = m->proto,

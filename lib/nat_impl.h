@@ -89,7 +89,7 @@ struct nft_key nat_port_key(const struct port_mapping *m, unsigned port);
  */
 int nat_find_listeners(struct tx *tx, const struct nat *n) CHECKED;
 int nat_find_rivals(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n,
-		    const struct owned_change *of) CHECKED;
+		    struct owned_change *of) CHECKED;
 
 /* The link through which the host reaches the container; "none" if it does not. */
 int nat_reach_dev(struct tx *tx, struct rt *host, const struct nat *n, const char **ret) CHECKED;
@@ -118,8 +118,11 @@ int nat_localnet_used(struct tx *tx, struct nfnl *nl, const struct nat_localnet 
 /* Switched off wherever nobody uses it. */
 int nat_localnet_sweep(struct tx *tx, struct nfnl *nl, struct rt *host) CHECKED;
 
-/* Forgets the flows that began before the ports were ours. */
-int nat_flush_for_add(struct tx *tx, struct nfnl *nl, const struct nat *n) CHECKED;
+/*
+ * Forgets the flows that began before the ports were ours.  Of TCP they are looked for only
+ * if somebody had the ports, or perhaps had (inherits).
+ */
+int nat_flush_for_add(struct tx *tx, struct nfnl *nl, const struct nat *n, bool inherits) CHECKED;
 
 /* What a DEL learns from the elements it deletes, and does when they are gone. */
 struct nat_aftermath {

@@ -194,7 +194,7 @@ static int add_rivals(struct rivals *rv, struct nfnl *nl, int family)
 }
 
 int nat_find_rivals(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n,
-		    const struct owned_change *of)
+		    struct owned_change *of)
 {
 	struct rivals rv = { .tx = tx, .c = *of, .p = n->ports };
 	const struct cidr to[] = { n->to4, n->to6 };
@@ -207,5 +207,8 @@ int nat_find_rivals(struct tx *tx, struct nfnl *nl, struct rt *host, const struc
 			if (port_mapping_on(rv.m, to[f].ip.family))
 				TRY(add_rivals(&rv, nl, to[f].ip.family));
 		}
-	return rv.c.n ? owned_clash(tx, nl, host, &rv.c, rv.c.elems, rv.c.n) : 0;
+	if (rv.c.n)
+		TRY(owned_clash(tx, nl, host, &rv.c, rv.c.elems, rv.c.n));
+	of->inherits = rv.c.inherits;
+	return 0;
 }

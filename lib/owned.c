@@ -363,13 +363,16 @@ int owned_add(struct tx *tx, struct nfnl *nl, struct rt *host, struct owned_chan
 	if (c->repair)
 		TRY(look_again(tx, nl, host, &p));
 	TRY(carry_out(tx, nl, host, &p));
+	c->inherits |= p.skeleton;
+	for (unsigned i = 0; i < c->n; i++)
+		c->inherits |= p.takeover[i];
 	log_step("host: %u elements added to nftables table %s%s", c->n, c->table->name,
 		 p.skeleton ? ", which was built" : "");
 	u.p = mem_dup(&tx->mem, &p, sizeof(p));
 	return tx_undo(tx, undo_owned, "add nftables elements", &u);
 }
 
-int owned_clash(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owned_change *c,
+int owned_clash(struct tx *tx, struct nfnl *nl, struct rt *host, struct owned_change *c,
 		const struct owned_elem *keys, unsigned n)
 {
 	struct nft_elem *there = mem_alloc(&tx->mem, (n + 1) * sizeof(*there));
@@ -383,6 +386,7 @@ int owned_clash(struct tx *tx, struct nfnl *nl, struct rt *host, const struct ow
 		if (!found[i] || owned_is_ours(&there[i], c->owner->comment))
 			continue;
 		TRY(r = is_dead(tx, nl, host, c->table, there[i].comment));
+		c->inherits |= r;
 		TRY(r ? owned_bury(tx, nl, c->table, there[i].comment)
 		      : conflict(tx, &keys[i], there[i].comment));
 	}

@@ -91,6 +91,8 @@ struct owned_change {
 	unsigned n;
 	void *arg;   /* for the skeleton */
 	bool repair; /* what is ours may be there, or half of it: all in place anew */
+	/* Result: there was an owner before, or perhaps was: a key taken over, a table built. */
+	bool inherits;
 };
 
 /*
@@ -127,7 +129,7 @@ int owned_del(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const
  * holds a port): n keys of a set.  As for a conflict in owned_add(), but what is alive
  * stays, and a dead owner is deleted altogether.
  */
-int owned_clash(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owned_change *c,
+int owned_clash(struct tx *tx, struct nfnl *nl, struct rt *host, struct owned_change *c,
 		const struct owned_elem *keys, unsigned n) CHECKED;
 
 /*
