@@ -52,20 +52,24 @@ static int enable_ipv6(struct tx *tx, struct call *c, const struct link *l)
 }
 
 /* What has to be said before the link goes up, or it is too late. */
-static int set_sysctls(struct tx *tx, struct call *c, const struct link *l, bool dad, bool ra)
+static int set_sysctls(struct tx *tx, struct call *c, const struct link *l,
+		       const struct iface_options *o, bool six)
 {
-	struct sysctl list[] = {
-		sysctl_conf(AF_INET6, l->name, "accept_ra", "0"),
-		sysctl_conf(AF_INET6, l->name, "autoconf", "0"),
-		sysctl_conf(AF_INET6, l->name, "accept_dad", dad ? "1" : "0"),
-		sysctl_conf(AF_INET6, l->name, "ndisc_notify", "1"),
-		sysctl_conf(AF_INET6, l->name, "keep_addr_on_down", "1"),
-		sysctl_conf(AF_INET6, l->name, "enhanced_dad", "1"),
-	};
-	unsigned skip = ra ? 2 : 0;
+	struct sysctl list[6];
+	unsigned n = 0;
 
-	return sysctl_ensure_new(tx, &c->cont_ns, list + skip,
-				 (unsigned)ARRAY_LEN(list) - skip - (dad ? 0 : 1));
+	if (!o->accept_ra) {
+		list[n++] = sysctl_conf(AF_INET6, l->name, "accept_ra", "0");
+		list[n++] = sysctl_conf(AF_INET6, l->name, "autoconf", "0");
+	}
+	list[n++] = sysctl_conf(AF_INET6, l->name, "accept_dad", o->dad ? "1" : "0");
+	if (o->dad)
+		list[n++] = sysctl_conf(AF_INET6, l->name, "enhanced_dad", "1");
+	if (six) {
+		list[n++] = sysctl_conf(AF_INET6, l->name, "ndisc_notify", "1");
+		list[n++] = sysctl_conf(AF_INET6, l->name, "keep_addr_on_down", "1");
+	}
+	return sysctl_ensure_new(tx, &c->cont_ns, list, n);
 }
 
 static int add_addresses(struct tx *tx, struct call *c, const struct link *l,
@@ -156,11 +160,13 @@ static int set_up_and_wait(struct tx *tx, struct call *c, const struct link *l)
 int iface_configure(struct tx *tx, struct call *c, const struct link *l, const struct result *r,
 		    const struct iface_options *o)
 {
-	if (iface_has_family(r, AF_INET6))
+	bool six = iface_has_family(r, AF_INET6);
+
+	if (six)
 		TRY(enable_ipv6(tx, c, l));
-	TRY(set_sysctls(tx, c, l, o->dad, o->accept_ra));
+	TRY(set_sysctls(tx, c, l, o, six));
 	TRY(add_addresses(tx, c, l, r, o->dad));
-	if (o->dad && iface_has_family(r, AF_INET6))
+	if (o->dad && six)
 		TRY(set_up_and_wait(tx, c, l));
 	else
 		TRY(link_set_up_notify(tx, &c->cont, l));
@@ -169,7 +175,10 @@ int iface_configure(struct tx *tx, struct call *c, const struct link *l, const s
 
 int iface_up(struct tx *tx, struct call *c, const struct link *l)
 {
-	TRY(set_sysctls(tx, c, l, true, true));
+	/* Addresses may come from somebody else. */
+	const struct iface_options as_it_is = { .dad = true, .accept_ra = true };
+
+	TRY(set_sysctls(tx, c, l, &as_it_is, true));
 	return link_set_up_notify(tx, &c->cont, l);
 }
 
@@ -278,6 +287,7 @@ int iface_ensure(struct tx *tx, struct call *c, struct link *l, const struct res
 		sysctl_conf(AF_INET6, l->name, "enhanced_dad", "1"),
 	};
 	struct additions *a = mem_alloc(&tx->mem, sizeof(*a));
+	bool six = iface_has_family(r, AF_INET6);
 	int got;
 
 	*a = (struct additions){
@@ -286,9 +296,9 @@ int iface_ensure(struct tx *tx, struct call *c, struct link *l, const struct res
 		.addrs = mem_alloc(&tx->mem, (r->n_ips + 1) * sizeof(*a->addrs)),
 		.routes = mem_alloc(&tx->mem, (r->n_routes + 1) * sizeof(*a->routes)),
 	};
-	if (iface_has_family(r, AF_INET6))
+	if (six)
 		TRY(enable_ipv6(tx, c, l));
-	TRY(set_sysctls(tx, c, l, o->dad, o->accept_ra));
+	TRY(set_sysctls(tx, c, l, o, six));
 	TRY(sysctl_ensure(tx, &c->cont_ns, more, ARRAY_LEN(more), NULL));
 	TRY(link_ensure(tx, &c->cont, l, &want));
 	got = ensure_addresses(tx, c, r, a);

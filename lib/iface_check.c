@@ -199,7 +199,7 @@ int iface_check_sysctls(struct tx *tx, struct call *c, const struct link *l)
 		sysctl_conf(AF_INET6, l->name, "disable_ipv6", "0"),
 		sysctl_conf(AF_INET6, "lo", "disable_ipv6", "0"),
 	};
-	unsigned n = ARRAY_LEN(list) - (iface_has_family(c->prev, AF_INET6) ? 0 : 2);
+	unsigned n = iface_has_family(c->prev, AF_INET6) ? ARRAY_LEN(list) : 1;
 
 	return sysctl_check(tx, &c->cont_ns, list, n, iface_differs);
 }
