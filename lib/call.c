@@ -360,7 +360,6 @@ void call_close(struct call *c)
 	rt_close(&c->cont);
 	netns_close(&c->host_ns);
 	netns_close(&c->cont_ns);
-	cj_free(&c->conf);
 }
 
 /* ---- arguments ---------------------------------------------------------- */
