@@ -10,7 +10,8 @@
  */
 #include "spoof.h"
 
-#include <linux/if_ether.h>
+#include <netinet/if_ether.h>
+
 #include <linux/netfilter.h>
 #include <linux/netfilter_bridge.h>
 

@@ -9,7 +9,11 @@ UNIT_SOURCES  := $(wildcard tests/unit/test_*.c)
 UNIT_PROGRAMS := $(UNIT_SOURCES:%.c=$(BUILD)/%)
 UNIT_OBJECTS  := $(filter-out $(BUILD)/plugins/main.o,$(OBJECTS)) $(BUILD)/tests/main.o
 
-run_tests = $(Q)CPLUG_BIN=$(abspath $(BIN)) FAULT_TOOLS=$(abspath $(FAULT)) SOAK_TOOLS=$(abspath $(SOAK)) UNIT_PROGRAMS="$(abspath $(UNIT_PROGRAMS))" tests/run
+# The release form is what is tested; the other where something is loaded into it.
+TESTED := $(if $(filter 1,$(SAN)),$(BIN),$(RELEASE))
+tested: all $(if $(filter 1,$(SAN)),,release)
+
+run_tests = $(Q)CPLUG_BIN=$(abspath $(TESTED)) CPLUG_DYNAMIC=$(abspath $(BIN)) FAULT_TOOLS=$(abspath $(FAULT)) SOAK_TOOLS=$(abspath $(SOAK)) UNIT_PROGRAMS="$(abspath $(UNIT_PROGRAMS))" tests/run
 
 # What makes tests hard: links that come and go.
 SOAK          := $(BUILD)/tests/soak
@@ -25,40 +29,37 @@ endif
 VALGRIND := $(BUILD)/valgrind
 
 ##@ Testing
-check: all $(UNIT_PROGRAMS) $(FAULT_PROGRAMS) $(SOAK)/churn ## all fast tests (SAN=1: with the sanitizers): unit, end-to-end, sweep, fault, parity
+check: tested $(UNIT_PROGRAMS) $(FAULT_PROGRAMS) $(SOAK)/churn ## all fast tests (SAN=1: with the sanitizers): unit, end-to-end, sweep, fault, parity
 	$(run_tests) unit parity e2e sweep $(if $(FAULT_PROGRAMS),fault)
 
 check-unit: $(UNIT_PROGRAMS) ## the pure modules
 	$(run_tests) unit
 
-check-e2e: all $(SOAK)/churn ## end to end: plugins by hand in namespaces, real traffic
+check-e2e: tested $(SOAK)/churn ## end to end: plugins by hand in namespaces, real traffic
 	$(run_tests) e2e
 
-check-sweep: all ## fail and crash at every step of every example: nothing may be left
+check-sweep: tested ## fail and crash at every step of every example: nothing may be left
 	$(run_tests) sweep
 
-check-fault: all $(FAULT_PROGRAMS) ## fail or kill at every few system calls and allocations: nothing may be left
+check-fault: tested $(FAULT_PROGRAMS) ## fail or kill at every few system calls and allocations: nothing may be left
 	$(run_tests) fault
 
 check-valgrind: all $(VALGRIND)/self.so ## most of the end-to-end tests with the plugins under valgrind (many minutes)
 	$(Q)tests/valgrind/wrap $(BIN) $(VALGRIND)
 	$(Q)CPLUG_BIN=$(abspath $(VALGRIND)/bin) RIG_DEADLINE=60 TEST_LIMIT=3000 tests/run valgrind
 
-check-parity: all ## the same configurations through the reference plugins and ours
+check-parity: tested ## the same configurations through the reference plugins and ours
 	$(run_tests) parity
 
-check-static: static ## the static executable in an empty folder
-	$(Q)CPLUG_STATIC=$(abspath build/static/bin) tests/run static
-
-check-vm: all $(UNIT_PROGRAMS) $(SOAK)/churn ## everything again on Debian's stock kernel, in a virtual machine
-	$(Q)CPLUG_BIN=$(abspath $(BIN)) UNIT_PROGRAMS="$(abspath $(UNIT_PROGRAMS))" \
+check-vm: tested $(UNIT_PROGRAMS) $(SOAK)/churn ## everything again on Debian's stock kernel, in a virtual machine
+	$(Q)CPLUG_BIN=$(abspath $(TESTED)) CPLUG_DYNAMIC=$(abspath $(BIN)) UNIT_PROGRAMS="$(abspath $(UNIT_PROGRAMS))" \
 		tests/vm/vmtest --timeout 3600 --mem 2048 --modules "br_netfilter" -- tests/run unit e2e parity
 
-check-runtimes: all ## podman and containerd from the distribution, with our plugins
-	$(Q)tests/runtimes/run $(abspath $(BIN))
+check-runtimes: tested ## podman and containerd from the distribution, with our plugins
+	$(Q)tests/runtimes/run $(abspath $(TESTED))
 
-demo: all ## a container's whole life, in private namespaces
-	$(Q)tests/demo $(abspath $(BIN))
+demo: tested ## a container's whole life, in private namespaces
+	$(Q)tests/demo $(abspath $(TESTED))
 
 $(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/%.o $(UNIT_OBJECTS)
 	$(call say,LINK,$@)
@@ -113,8 +114,8 @@ $(FUZZ)/%.o: %.c
 	$(call say,CLANG,$<)
 	$(Q)clang $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
 
-soak: all $(FAULT_PROGRAMS) $(SOAK)/churn $(FUZZERS) ## the long form, half an hour: every fault, hundreds of kills and rounds at once, the fuzzers
-	$(Q)CPLUG_BIN=$(abspath $(BIN)) FAULT_TOOLS=$(abspath $(FAULT)) SOAK_TOOLS=$(abspath $(SOAK)) \
+soak: tested $(FAULT_PROGRAMS) $(SOAK)/churn $(FUZZERS) ## the long form, half an hour: every fault, hundreds of kills and rounds at once, the fuzzers
+	$(Q)CPLUG_BIN=$(abspath $(TESTED)) CPLUG_DYNAMIC=$(abspath $(BIN)) FAULT_TOOLS=$(abspath $(FAULT)) SOAK_TOOLS=$(abspath $(SOAK)) \
 		tests/soak/run build/soak $(FUZZ) $(FUZZERS:$(FUZZ)/fuzz_%=%)
 
 -include $(FUZZ_OBJECTS:.o=.d) $(FUZZ_SOURCES:%.c=$(FUZZ)/%.d)
@@ -194,7 +195,7 @@ $(LINT)/tidy/%.ok: $(LINT)/clang/%.o .clang-tidy
 -include $(C_SOURCES:%.c=$(LINT)/gcc/%.d) $(C_SOURCES:%.c=$(LINT)/clang/%.d) \
 	$(C_SOURCES:%.c=$(LINT)/analyzer/%.d)
 
-.PHONY: check check-unit check-e2e check-sweep check-parity check-static check-vm check-runtimes demo
+.PHONY: tested check check-unit check-e2e check-sweep check-parity check-vm check-runtimes demo
 .PHONY: check-fault check-valgrind soak fuzz
 .PHONY: lint lint-headers lint-floors lint-gcc lint-clang lint-analyzer lint-tidy lint-cppcheck lint-scripts \
 	lint-format format

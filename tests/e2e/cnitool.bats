@@ -592,7 +592,7 @@ cached() {
 
 # (Of the plugins tests/fault takes care.)
 @test "cnitool: out of memory, at any allocation: the add is undone, and said" {
-	local n=0 step=${FAULT_STRIDE:-13}
+	local n=0 step=${FAULT_STRIDE:-13} CPLUG_BIN=${CPLUG_DYNAMIC:-$CPLUG_BIN}
 
 	[[ -e ${FAULT_TOOLS-}/alloc.so ]] || skip "needs make check-fault's tools"
 	net "$BRIDGE"

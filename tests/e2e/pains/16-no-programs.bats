@@ -13,12 +13,12 @@ PORTMAP='{"cniVersion":"1.0.0","name":"net1","type":"portmap","capabilities":{"p
 # bare_root - /run/.rig/bare: a root directory with nothing in it but the plugins, the
 # libraries they load, namespaces, and a place for leases; all read-only but the last
 bare_root() {
-	local bare=/run/.rig/bare bin=${CPLUG_STATIC:-$CPLUG_BIN} file
+	local bare=/run/.rig/bare file
 
 	mkdir -p $bare/{bin,proc,run/netns,var/lib/cni}
-	for file in bridge portmap loopback; do cp "$bin/$file" $bare/bin/; done
+	for file in bridge portmap loopback; do cp "$CPLUG_BIN/$file" $bare/bin/; done
 	ln $bare/bin/bridge $bare/bin/host-local
-	for file in $(ldd "$bin/bridge" | grep -o '/[^ ]*'); do
+	for file in $(ldd "$CPLUG_BIN/bridge" 2>/dev/null | grep -o '/[^ ]*'); do
 		mkdir -p "$bare${file%/*}"
 		cp "$file" "$bare$file"
 	done

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * chk.c - what archives made for glibc want of it, in an executable with musl
+ *
+ * Debian compiles libnl-3, libnftnl and jansson with _FORTIFY_SOURCE, which turns snprintf()
+ * and its like into calls that also say how much room there is; and with a glibc of 2.38 or
+ * later, strtol() and its like into those of C23.  These stand in their places, and
+ * keep the promise: what would write past the room ends the process.
+ * Linux Standard Base 4.1, "Interfaces for libc" (__snprintf_chk and so on).
+ */
+/* These are what it would lead to.  NOLINTBEGIN(readability-redundant-declaration) */
+#undef _FORTIFY_SOURCE
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* No header of musl has these. */
+#define FORMAT(kind, at, first) __attribute__((__format__(kind, at, first)))
+int __fprintf_chk(FILE *f, int flag, const char *format, ...) FORMAT(__printf__, 3, 4);
+int __vfprintf_chk(FILE *f, int flag, const char *format, va_list args) FORMAT(__printf__, 3, 0);
+int __snprintf_chk(char *s, size_t n, int flag, size_t slen, const char *format, ...)
+	FORMAT(__printf__, 5, 6);
+int __vsnprintf_chk(char *s, size_t n, int flag, size_t slen, const char *format, va_list args)
+	FORMAT(__printf__, 5, 0);
+int __vasprintf_chk(char **s, int flag, const char *format, va_list args) FORMAT(__printf__, 3, 0);
+char *__strncpy_chk(char *to, const char *from, size_t n, size_t slen);
+long __isoc23_strtol(const char *s, char **end, int base);
+unsigned long __isoc23_strtoul(const char *s, char **end, int base);
+long long __isoc23_strtoll(const char *s, char **end, int base);
+unsigned long long __isoc23_strtoull(const char *s, char **end, int base);
+int __isoc23_sscanf(const char *s, const char *format, ...) FORMAT(__scanf__, 2, 3);
+
+/* The number of bytes @n must fit into @slen. */
+static void must_fit(size_t n, size_t slen)
+{
+	if (n > slen)
+		abort();
+}
+
+int __vfprintf_chk(FILE *f, int flag, const char *format, va_list args)
+{
+	(void)flag;
+	return vfprintf(f, format, args);
+}
+
+int __fprintf_chk(FILE *f, int flag, const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	(void)flag;
+	va_start(args, format);
+	n = vfprintf(f, format, args);
+	va_end(args);
+	return n;
+}
+
+int __vsnprintf_chk(char *s, size_t n, int flag, size_t slen, const char *format, va_list args)
+{
+	(void)flag;
+	must_fit(n, slen);
+	return vsnprintf(s, n, format, args);
+}
+
+int __snprintf_chk(char *s, size_t n, int flag, size_t slen, const char *format, ...)
+{
+	va_list args;
+	int length;
+
+	(void)flag;
+	must_fit(n, slen);
+	va_start(args, format);
+	length = vsnprintf(s, n, format, args);
+	va_end(args);
+	return length;
+}
+
+int __vasprintf_chk(char **s, int flag, const char *format, va_list args)
+{
+	(void)flag;
+	return vasprintf(s, format, args);
+}
+
+char *__strncpy_chk(char *to, const char *from, size_t n, size_t slen)
+{
+	must_fit(n, slen);
+	return strncpy(to, from, n);
+}
+
+long __isoc23_strtol(const char *s, char **end, int base)
+{
+	return strtol(s, end, base);
+}
+
+unsigned long __isoc23_strtoul(const char *s, char **end, int base)
+{
+	return strtoul(s, end, base);
+}
+
+long long __isoc23_strtoll(const char *s, char **end, int base)
+{
+	return strtoll(s, end, base);
+}
+
+unsigned long long __isoc23_strtoull(const char *s, char **end, int base)
+{
+	return strtoull(s, end, base);
+}
+
+int __isoc23_sscanf(const char *s, const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsscanf(s, format, args);
+	va_end(args);
+	return n;
+}
+/* NOLINTEND(readability-redundant-declaration) */

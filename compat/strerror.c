@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * strerror.c - the usual words for errors, in an executable with musl
+ *
+ * The C libraries agree on most of them.  For the others musl has words of its own, which
+ * nobody would find who looks for those of every other program (and of docs/errors.md).
+ * The linker sends strerror() here (-Wl,--wrap=strerror).
+ */
+#include <errno.h>
+#include <string.h>
+
+char *__wrap_strerror(int err);
+char *__real_strerror(int err);
+
+/* (Without pointers: they would have to be relocated at every start.) */
+static const struct {
+	int err;
+	char words[40];
+} usual[] = {
+	{ EIO, "Input/output error" },
+	{ ENOMEM, "Cannot allocate memory" },
+	{ EBUSY, "Device or resource busy" },
+	{ EXDEV, "Invalid cross-device link" },
+	{ EMFILE, "Too many open files" },
+	{ ENOTTY, "Inappropriate ioctl for device" },
+	{ ERANGE, "Numerical result out of range" },
+	{ EDEADLK, "Resource deadlock avoided" },
+	{ ENAMETOOLONG, "File name too long" },
+	{ ELOOP, "Too many levels of symbolic links" },
+	{ ETIME, "Timer expired" },
+	{ EOVERFLOW, "Value too large for defined data type" },
+	{ EUSERS, "Too many users" },
+	{ ENOTSOCK, "Socket operation on non-socket" },
+	{ EMSGSIZE, "Message too long" },
+	{ EOPNOTSUPP, "Operation not supported" },
+	{ EADDRINUSE, "Address already in use" },
+	{ EADDRNOTAVAIL, "Cannot assign requested address" },
+	{ ENETUNREACH, "Network is unreachable" },
+	{ ENETRESET, "Network dropped connection on reset" },
+	{ ECONNABORTED, "Software caused connection abort" },
+	{ EISCONN, "Transport endpoint is already connected" },
+	{ ENOTCONN, "Transport endpoint is not connected" },
+	{ ETIMEDOUT, "Connection timed out" },
+	{ EHOSTUNREACH, "No route to host" },
+	{ EINPROGRESS, "Operation now in progress" },
+	{ EUCLEAN, "Structure needs cleaning" },
+	{ EDQUOT, "Disk quota exceeded" },
+};
+
+char *__wrap_strerror(int err)
+{
+	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+		if (usual[i].err == err)
+			return (char *)(unsigned long)usual[i].words;
+	return __real_strerror(err);
+}
