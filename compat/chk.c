@@ -8,7 +8,7 @@
  * keep the promise: what would write past the room ends the process.
  * Linux Standard Base 4.1, "Interfaces for libc" (__snprintf_chk and so on).
  */
-/* These are what it would lead to.  NOLINTBEGIN(readability-redundant-declaration) */
+/* These are what it would lead to.  NOLINTBEGIN(readability-*) */
 #undef _FORTIFY_SOURCE
 
 #include <stdarg.h>
@@ -119,4 +119,4 @@ int __isoc23_sscanf(const char *s, const char *format, ...)
 	va_end(args);
 	return n;
 }
-/* NOLINTEND(readability-redundant-declaration) */
+/* NOLINTEND(readability-*) */
