@@ -31,8 +31,8 @@ static int flush_flows(struct tx *tx, struct nfnl *nl, int family, const struct 
 /*
  * Datagrams to a port that nobody has yet make a flow that leads to the host, and lasts
  * as long as they come.  TCP's do not: what the host's firewall drops is not recorded, and
- * what the host refused begins anew with the next SYN.  So a connection can only stand
- * in the way if the port was published before, and there was no DEL to end it.
+ * what the host refuses is forgotten at once.  So a connection can only stand in the way
+ * if the port was published before, and there was no DEL to end it.
  */
 static bool may_have_flows(const struct port_mapping *m, bool inherits)
 {

@@ -58,20 +58,63 @@ send_steadily() {
 	wait_for 'another one' test -s "$BATS_TEST_TMPDIR/heard.b"
 }
 
+# ask_the_deaf PORT - a client there asks a, which does not hear it; the process is $client
+ask_the_deaf() {
+	in_ns a ip link set eth0 down
+	echo question | in_ns world socat -t 5 - "TCP4:203.0.113.1:8080,bind=203.0.113.2:$1" \
+		>"$BATS_TEST_TMPDIR/answer" 2>/dev/null 3>&- 4>&- &
+	client=$!
+	wait_for 'the flow' bash -c 'conntrack -L -p tcp --orig-port-dst 8080 2>/dev/null | grep -q SYN_SENT'
+}
+
 @test "pain 07: a connection that nobody answered yet comes to the new owner" {
 	local client
 
 	add bridge "$CONF" a
-	in_ns a ip link set eth0 down # alive, but deaf
-	echo question | in_ns world socat -t 5 - TCP4:203.0.113.1:8080,bind=203.0.113.2:6001 \
-		>"$BATS_TEST_TMPDIR/answer" 2>/dev/null 3>&- 4>&- &
-	client=$!
-	wait_for 'the flow' bash -c 'conntrack -L -p tcp --orig-port-dst 8080 2>/dev/null | grep -q SYN_SENT'
+	ask_the_deaf 6001
 	del bridge "$CONF" a
 	add bridge "$CONF" b
 	tcp_answer b 80 b
 	wait "$client"
 	is "$(cat "$BATS_TEST_TMPDIR/answer")" 'b from 203.0.113.2'
+}
+
+@test "pain 07: also if the old owner died without DEL, or the ruleset was flushed meanwhile" {
+	local client link
+
+	add bridge "$CONF" a
+	link=$(host_end)
+	ask_the_deaf 6001
+	ip link del "$link"
+	add bridge "$CONF" b
+	tcp_answer b 80 b
+	wait "$client"
+	is "$(cat "$BATS_TEST_TMPDIR/answer")" 'b from 203.0.113.2'
+	del bridge "$CONF" b
+	del bridge "$CONF" a
+
+	add bridge "$CONF" a
+	ask_the_deaf 6002
+	nft flush ruleset
+	add bridge "$CONF" b
+	wait "$client"
+	is "$(cat "$BATS_TEST_TMPDIR/answer")" 'b from 203.0.113.2'
+}
+
+@test "pain 07: a connection that was refused is no obstacle" {
+	local client
+
+	warm_up bridge "$CONF"
+	# Nobody has the port: the host refuses, and the client tries again from the same port.
+	echo question | in_ns world socat -t 5 - \
+		TCP4:203.0.113.1:8080,bind=203.0.113.2:6001,reuseaddr,retry=50,interval=0.1 \
+		>"$BATS_TEST_TMPDIR/answer" 2>/dev/null 3>&- 4>&- &
+	client=$!
+	sleep 0.3
+	add bridge "$CONF" a
+	tcp_answer a 80 a
+	wait "$client"
+	is "$(cat "$BATS_TEST_TMPDIR/answer")" 'a from 203.0.113.2'
 }
 
 @test "pain 07: flows of other ports and other people are left alone" {
