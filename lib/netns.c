@@ -55,14 +55,41 @@ int netns_open(struct tx *tx, const char *path, struct netns *ret)
 	return 0;
 }
 
+/*
+ * Where this process is when it is in no other: opened once, for the door is passed often.
+ * A child may have been born somewhere else.
+ */
+static struct {
+	int fd;
+	pid_t owner;
+} home = { .fd = -1 };
+
+static int find_home(struct tx *tx)
+{
+	if (home.fd >= 0 && home.owner == getpid())
+		return 0;
+	fd_close(&home.fd);
+	home.fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	home.owner = getpid();
+	if (home.fd >= 0)
+		return 0;
+	return tx_fail(tx, -errno, "host: open /proc/self/ns/net: %s%s", strerror(errno),
+		       errno == ENOENT ? " (is /proc mounted?)" : "");
+}
+
 int netns_open_self(struct tx *tx, struct netns *ret)
 {
-	int r = netns_open(tx, "/proc/self/ns/net", ret);
+	struct stat st;
+	int fd;
 
-	if (r == -ENOENT)
-		return tx_fail(tx, r, "host: open /proc/self/ns/net: %s (is /proc mounted?)",
-			       strerror(-r));
-	return r;
+	TRY(find_home(tx));
+	fd = fcntl(home.fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0 || fstat(home.fd, &st) < 0) {
+		fd_close(&fd);
+		return tx_fail(tx, -errno, "host: look at /proc/self/ns/net: %s", strerror(errno));
+	}
+	*ret = (struct netns){ .fd = fd, .dev = st.st_dev, .ino = st.st_ino };
+	return 0;
 }
 
 void netns_close(struct netns *ns)
@@ -76,27 +103,25 @@ bool netns_eq(const struct netns *a, const struct netns *b)
 }
 
 /* Nothing can be done from here, not even undone: so it is tried more than once. */
-static bool go_home(int home)
+static bool go_home(void)
 {
 	for (int tries = 0; tries < 4; tries++)
-		if (setns(home, CLONE_NEWNET) == 0)
+		if (setns(home.fd, CLONE_NEWNET) == 0)
 			return true;
 	return false;
 }
 
 int netns_run(struct tx *tx, const struct netns *ns, int (*fn)(struct tx *tx, void *arg), void *arg)
 {
-	auto_(fd_close) int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	int r;
 
-	if (home < 0)
-		return tx_fail(tx, -errno, "host: open /proc/self/ns/net: %s", strerror(errno));
+	TRY(find_home(tx));
 	if (setns(ns->fd, CLONE_NEWNET) < 0)
 		return tx_fail_as(tx, CNI_E_NETNS, -errno,
 				  "container: enter the network namespace: %s%s", strerror(errno),
 				  errno == EPERM ? " (CAP_SYS_ADMIN is needed)" : "");
 	r = fn(tx, arg);
-	if (!go_home(home)) {
+	if (!go_home()) {
 		log_line(LOG_ERROR, "cannot return from the container's namespace: %s",
 			 strerror(errno));
 		abort();
