@@ -28,6 +28,11 @@ static const size_t attr_header = sizeof(struct nlattr); /* aligned as it is */
 
 enum { RECEIVE_TRIES = 4 };
 
+/* The longest request, a new pair, takes half a millisecond, unless it has to wait. */
+enum { LONG_MS = 3 };
+
+static bool waited;
+
 /* What is still read of a dump whose end is not wanted: it may be the next datagram. */
 enum { A_LITTLE = 1, ALL_OF_IT = INT_MAX };
 
@@ -164,9 +169,23 @@ void rt_nest_end(struct rt_msg *m, struct nlattr *nest)
 
 /* ---- calling ------------------------------------------------------------ */
 
+static int64_t now_ms(void)
+{
+	struct timespec t = { .tv_sec = 0 };
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+bool rt_waited(void)
+{
+	return waited;
+}
+
 static int send_request(struct rt *rt, struct rt_msg *m)
 {
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	int64_t begun = now_ms();
 	ssize_t n;
 
 	rt->why[0] = '\0';
@@ -177,6 +196,7 @@ static int send_request(struct rt *rt, struct rt_msg *m)
 		n = sendto(nl_socket_get_fd(rt->sk), m, m->h.nlmsg_len, 0,
 			   (struct sockaddr *)&kernel, sizeof(kernel));
 	} while (n < 0 && errno == EINTR);
+	waited = waited || now_ms() - begun > LONG_MS;
 	return n < 0 ? -errno : 0;
 }
 
@@ -374,14 +394,6 @@ int rt_subscribe(struct tx *tx, const struct netns *ns, unsigned group, struct r
 	if (ns)
 		return netns_run(tx, ns, subscribe_here, &s);
 	return subscribe_here(tx, &s);
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
 }
 
 static int give_events(ssize_t n, rt_each_fn *each, void *arg)

@@ -99,6 +99,9 @@ int rt_ask(struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg) CHECKED
  */
 int rt_peek(struct tx *tx, struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg) CHECKED;
 
+/* Did a request of this process wait for somebody else's change, some milliseconds long? */
+bool rt_waited(void);
+
 /* Records a refusal as rt_call() would: for callers of rt_try() and rt_ask(). */
 int rt_refused(struct tx *tx, struct rt *rt, int err, const char *fmt, ...) PRINTF(4, 5);
 
