@@ -71,14 +71,14 @@ static int note_chain(const struct nlmsghdr *h, void *arg)
 		return 0;
 	}
 	family = family_of(h);
-	table = forward_text(nfnl_attr(h, NFTA_CHAIN_TABLE));
-	name = forward_text(nfnl_attr(h, NFTA_CHAIN_NAME));
+	table = nfnl_text(nfnl_attr(h, NFTA_CHAIN_TABLE));
+	name = nfnl_text(nfnl_attr(h, NFTA_CHAIN_NAME));
 	hook = nfnl_attr(h, NFTA_CHAIN_HOOK);
 	policy = nfnl_attr(h, NFTA_CHAIN_POLICY);
 	s->docker |= str_eq(name, "DOCKER-USER");
 	s->ufw |= str_starts(name, "ufw");
 	if (!hook || str_eq(table, "cplug") ||
-	    forward_be32(nfnl_attr_in(hook, NFTA_HOOK_HOOKNUM)) != NF_INET_FORWARD ||
+	    nfnl_be32(nfnl_attr_in(hook, NFTA_HOOK_HOOKNUM)) != NF_INET_FORWARD ||
 	    (family != NFPROTO_INET && family != NFPROTO_IPV4 && family != NFPROTO_IPV6 &&
 	     family != NFPROTO_BRIDGE))
 		return 0;
@@ -87,7 +87,7 @@ static int note_chain(const struct nlmsghdr *h, void *arg)
 		.family = family,
 		.table = mem_str(s->mem, table),
 		.name = mem_str(s->mem, name),
-		.drops = policy && forward_be32(policy) == NF_DROP,
+		.drops = policy && nfnl_be32(policy) == NF_DROP,
 	};
 	return 0;
 }
@@ -98,9 +98,9 @@ static int forget_dormant(const struct nlmsghdr *h, void *arg)
 	struct ruleset *s = arg;
 	const char *table;
 
-	if (!h || !(forward_be32(nfnl_attr(h, NFTA_TABLE_FLAGS)) & NFT_TABLE_F_DORMANT))
+	if (!h || !(nfnl_be32(nfnl_attr(h, NFTA_TABLE_FLAGS)) & NFT_TABLE_F_DORMANT))
 		return 0;
-	table = forward_text(nfnl_attr(h, NFTA_TABLE_NAME));
+	table = nfnl_text(nfnl_attr(h, NFTA_TABLE_NAME));
 	for (unsigned i = 0; i < s->n; i++)
 		while (i < s->n && s->chains[i].family == family_of(h) &&
 		       str_eq(s->chains[i].table, table))
@@ -125,7 +125,7 @@ static int keep_rule(const struct nlmsghdr *h, void *arg)
 		return 0;
 	}
 	a = nfnl_attr(h, NFTA_RULE_EXPRESSIONS);
-	if (!a || !str_eq(forward_text(nfnl_attr(h, NFTA_RULE_CHAIN)), r->chain))
+	if (!a || !str_eq(nfnl_text(nfnl_attr(h, NFTA_RULE_CHAIN)), r->chain))
 		return 0;
 	r->rule = mem_grow(r->mem, r->rule, r->n, sizeof(*r->rule));
 	r->rule[r->n++] = mem_dup(r->mem, a, a->nla_len);

@@ -8,7 +8,8 @@
 #ifndef CPLUG_FORWARD_IMPL_H
 #define CPLUG_FORWARD_IMPL_H
 
-#include <arpa/inet.h>
+#include <netinet/in.h> /* before the kernel's own */
+
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nf_tables_compat.h>
@@ -46,18 +47,6 @@ int forward_rule(const struct forward_packet *p, const struct nlattr *exprs,
  * 0 or -errno, unrecorded.
  */
 int forward_legacy(struct tx *tx, const struct link *bridge, bool six, const char **ret) CHECKED;
-
-static inline uint32_t forward_be32(const struct nlattr *a)
-{
-	return a && mnl_attr_get_payload_len(a) >= 4 ? ntohl(mnl_attr_get_u32(a)) : 0;
-}
-
-static inline const char *forward_text(const struct nlattr *a)
-{
-	unsigned len = a ? mnl_attr_get_payload_len(a) : 0;
-
-	return len && !mnl_attr_get_str(a)[len - 1] ? mnl_attr_get_str(a) : "";
-}
 
 /* A question about table and one more name (NULL = none) in buf. */
 struct nlmsghdr *forward_ask(char *buf, int type, uint8_t family, const char *table,

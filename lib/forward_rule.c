@@ -35,7 +35,7 @@ static const uint32_t new_state = NF_CT_STATE_BIT(IP_CT_NEW);
 
 static struct loaded *reg(struct reading *r, const struct nlattr *a)
 {
-	uint32_t n = forward_be32(a);
+	uint32_t n = nfnl_be32(a);
 
 	n = n >= NFT_REG32_00 ? n - NFT_REG32_00 + 4 : n * 4;
 	return &r->reg[n < ARRAY_LEN(r->reg) ? n : 0];
@@ -148,7 +148,7 @@ static void compare(struct reading *r, const struct nlattr *data)
 	const struct nlattr *value =
 		nfnl_attr_in(nfnl_attr_in(data, NFTA_CMP_DATA), NFTA_DATA_VALUE);
 	const struct loaded *l = reg(r, nfnl_attr_in(data, NFTA_CMP_SREG));
-	uint32_t op = forward_be32(nfnl_attr_in(data, NFTA_CMP_OP));
+	uint32_t op = nfnl_be32(nfnl_attr_in(data, NFTA_CMP_OP));
 
 	if (!value || (op != NFT_CMP_EQ && op != NFT_CMP_NEQ))
 		restrict_to(r, FORWARD_MAYBE);
@@ -184,9 +184,9 @@ static void look_at(struct search *s, const struct nlattr *elem)
 	if (a <= s->answer)
 		return;
 	s->answer = a;
-	s->v.code = (int)forward_be32(nfnl_attr_in(verdict, NFTA_VERDICT_CODE));
+	s->v.code = (int)nfnl_be32(nfnl_attr_in(verdict, NFTA_VERDICT_CODE));
 	s->v.chain =
-		mem_str(&s->r->p->tx->mem, forward_text(nfnl_attr_in(verdict, NFTA_VERDICT_CHAIN)));
+		mem_str(&s->r->p->tx->mem, nfnl_text(nfnl_attr_in(verdict, NFTA_VERDICT_CHAIN)));
 }
 
 static int elems_each(const struct nlmsghdr *h, void *arg)
@@ -207,13 +207,13 @@ static int elems_each(const struct nlmsghdr *h, void *arg)
 static int look_up(struct reading *r, const struct nlattr *data)
 {
 	_Alignas(struct nlmsghdr) char buf[FORWARD_ASK_ROOM];
-	const char *set = forward_text(nfnl_attr_in(data, NFTA_LOOKUP_SET));
+	const char *set = nfnl_text(nfnl_attr_in(data, NFTA_LOOKUP_SET));
 	const struct nlattr *dreg = nfnl_attr_in(data, NFTA_LOOKUP_DREG);
-	bool inverted = forward_be32(nfnl_attr_in(data, NFTA_LOOKUP_FLAGS)) & NFT_LOOKUP_F_INV;
+	bool inverted = nfnl_be32(nfnl_attr_in(data, NFTA_LOOKUP_FLAGS)) & NFT_LOOKUP_F_INV;
 	struct search s = { .r = r, .l = *reg(r, nfnl_attr_in(data, NFTA_LOOKUP_SREG)) };
 	struct nlmsghdr *h;
 
-	if (dreg && forward_be32(dreg) != NFT_REG_VERDICT) {
+	if (dreg && nfnl_be32(dreg) != NFT_REG_VERDICT) {
 		reg(r, dreg)->what = UNKNOWN;
 		restrict_to(r, FORWARD_MAYBE);
 		return 0;
@@ -270,7 +270,7 @@ static enum forward_answer match_state(const char *name, uint32_t revision, cons
 
 static enum forward_answer match_xt(const struct nlattr *data)
 {
-	const char *name = forward_text(nfnl_attr_in(data, NFTA_MATCH_NAME));
+	const char *name = nfnl_text(nfnl_attr_in(data, NFTA_MATCH_NAME));
 	const struct nlattr *info = nfnl_attr_in(data, NFTA_MATCH_INFO);
 
 	if (str_eq(name, "comment"))
@@ -278,7 +278,7 @@ static enum forward_answer match_xt(const struct nlattr *data)
 	if (str_eq(name, "icmp") || str_eq(name, "icmp6"))
 		return FORWARD_NO;
 	if (info && (str_eq(name, "conntrack") || str_eq(name, "state")))
-		return match_state(name, forward_be32(nfnl_attr_in(data, NFTA_MATCH_REV)),
+		return match_state(name, nfnl_be32(nfnl_attr_in(data, NFTA_MATCH_REV)),
 				   mnl_attr_get_payload(info), mnl_attr_get_payload_len(info));
 	return FORWARD_MAYBE;
 }
@@ -294,8 +294,8 @@ static void decide(struct reading *r, const struct nlattr *data)
 		reg(r, nfnl_attr_in(data, NFTA_IMMEDIATE_DREG))->what = UNKNOWN;
 		return;
 	}
-	r->v->code = (int)forward_be32(nfnl_attr_in(verdict, NFTA_VERDICT_CODE));
-	r->v->chain = forward_text(nfnl_attr_in(verdict, NFTA_VERDICT_CHAIN));
+	r->v->code = (int)nfnl_be32(nfnl_attr_in(verdict, NFTA_VERDICT_CODE));
+	r->v->chain = nfnl_text(nfnl_attr_in(verdict, NFTA_VERDICT_CHAIN));
 }
 
 /* What neither compares nor decides. */
@@ -320,10 +320,10 @@ static int read_expr(struct reading *r, const char *name, const struct nlattr *d
 		return 0;
 	if (str_eq(name, "meta"))
 		*reg(r, nfnl_attr_in(data, NFTA_META_DREG)) =
-			load_meta(r->p, forward_be32(nfnl_attr_in(data, NFTA_META_KEY)));
+			load_meta(r->p, nfnl_be32(nfnl_attr_in(data, NFTA_META_KEY)));
 	else if (str_eq(name, "ct"))
 		*reg(r, nfnl_attr_in(data, NFTA_CT_DREG)) =
-			load_ct(forward_be32(nfnl_attr_in(data, NFTA_CT_KEY)));
+			load_ct(nfnl_be32(nfnl_attr_in(data, NFTA_CT_KEY)));
 	else if (str_eq(name, "payload"))
 		reg(r, nfnl_attr_in(data, NFTA_PAYLOAD_DREG))->what = UNKNOWN;
 	else if (str_eq(name, "bitwise"))
@@ -338,7 +338,7 @@ static int read_expr(struct reading *r, const char *name, const struct nlattr *d
 		restrict_to(r, match_xt(data));
 	else if (str_eq(name, "reject") ||
 		 (str_eq(name, "target") &&
-		  str_eq(forward_text(nfnl_attr_in(data, NFTA_TARGET_NAME)), "REJECT")))
+		  str_eq(nfnl_text(nfnl_attr_in(data, NFTA_TARGET_NAME)), "REJECT")))
 		r->v->code = NF_DROP;
 	else if (str_eq(name, "queue"))
 		r->v->code = NF_ACCEPT;
@@ -355,7 +355,7 @@ int forward_rule(const struct forward_packet *p, const struct nlattr *exprs,
 	*ret = (struct forward_verdict){ .match = FORWARD_YES, .code = NFT_CONTINUE };
 	for (const struct nlattr *e = nfnl_attr_next(exprs, NULL); e && ret->match != FORWARD_NO;
 	     e = nfnl_attr_next(exprs, e))
-		TRY(read_expr(&r, forward_text(nfnl_attr_in(e, NFTA_EXPR_NAME)),
+		TRY(read_expr(&r, nfnl_text(nfnl_attr_in(e, NFTA_EXPR_NAME)),
 			      nfnl_attr_in(e, NFTA_EXPR_DATA)));
 	return 0;
 }

@@ -128,13 +128,22 @@ static bool is_needed(const struct nat_skeleton *s, const char *set)
 	return false;
 }
 
+static int count(const struct nft_way *w, void *arg)
+{
+	unsigned *n = arg;
+
+	*n = w ? *n + 1 : 0;
+	return 0;
+}
+
 /* Does nothing lead to the chain but one rule of a dispatching chain? */
 static int is_stale(struct tx *tx, struct nfnl *nl, const struct nat_path *p)
 {
 	unsigned use = 0, rules = 0;
 	int r = nft_chain_use(nl, nat_table.family, nat_table.name, p->chain, &use);
 
-	r = r < 0 ? r : nft_count_rules(nl, nat_table.family, nat_table.name, p->chain, &rules);
+	r = r < 0 ? r
+		  : nft_each_rule(nl, nat_table.family, nat_table.name, p->chain, count, &rules);
 	if (r < 0 && r != -ENOENT)
 		return tx_fail(tx, r, "host: look at chain %s: %s", p->chain, strerror(-r));
 	return r == 0 && use == rules + 1;

@@ -111,12 +111,6 @@ const char *nat_snat_chain(struct tx *tx, const struct nat *n, struct cidr subne
 
 /* ---- the skeleton ------------------------------------------------------- */
 
-static void fresh_chain(struct nft *n, const char *chain)
-{
-	nft_chain(n, chain);
-	nft_flush_chain(n, chain);
-}
-
 static void fresh_base(struct nft *n, const char *chain, const char *type, unsigned hook, int prio)
 {
 	nft_base_chain(n, chain, type, hook, prio);
@@ -217,7 +211,7 @@ static void say_ports(struct nft *n, const char *group)
 	char chain[40], map[48];
 
 	snprintf(chain, sizeof(chain), "ports%s%s", *group ? "-" : "", group);
-	fresh_chain(n, chain);
+	nft_fresh_chain(n, chain);
 	for (unsigned i = 0; i < PORTS_RULES; i++) {
 		uint8_t family = rules[i].six ? NFPROTO_IPV6 : NFPROTO_IPV4;
 
@@ -262,7 +256,7 @@ static void say_masq(struct nft *n, const struct nat_skeleton *s, struct cidr su
 {
 	const char *chain = nat_masq_chain(s->tx, s->n, subnet);
 
-	fresh_chain(n, chain);
+	nft_fresh_chain(n, chain);
 	say_exceptions(n, chain, s, subnet);
 	nft_rule(n, chain);
 	nft_masquerade(n);
@@ -270,7 +264,7 @@ static void say_masq(struct nft *n, const struct nat_skeleton *s, struct cidr su
 	if (s->n->pass_invalid)
 		return;
 	chain = nat_stray_chain(s->tx, chain);
-	fresh_chain(n, chain);
+	nft_fresh_chain(n, chain);
 	say_exceptions(n, chain, s, subnet);
 	nft_rule(n, chain);
 	nft_drop(n);
@@ -297,7 +291,7 @@ static void say_snat(struct nft *n, const struct nat_skeleton *s, struct cidr to
 
 	sources[0] = cidr_masked(to);
 	cidr_parse(six ? "::1/128" : "127.0.0.0/8", &sources[1]);
-	fresh_chain(n, chain);
+	nft_fresh_chain(n, chain);
 	for (unsigned i = 0; i < ARRAY_LEN(sources); i++) {
 		nft_rule(n, chain);
 		nft_match_nfproto(n, six ? NFPROTO_IPV6 : NFPROTO_IPV4);

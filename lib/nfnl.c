@@ -27,6 +27,7 @@
  *
  * linux/netlink.h, linux/netfilter/nfnetlink.h.
  */
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -278,6 +279,26 @@ const struct nlattr *nfnl_attr_next(const struct nlattr *nest, const struct nlat
 	if (a)
 		begin = (const char *)mnl_attr_next(a);
 	return begin < end ? find(begin, (size_t)(end - begin), -1) : NULL;
+}
+
+uint32_t nfnl_be32(const struct nlattr *a)
+{
+	return a && mnl_attr_get_payload_len(a) >= 4 ? ntohl(mnl_attr_get_u32(a)) : 0;
+}
+
+const char *nfnl_text(const struct nlattr *a)
+{
+	unsigned len = a ? mnl_attr_get_payload_len(a) : 0;
+
+	return len && !mnl_attr_get_str(a)[len - 1] ? mnl_attr_get_str(a) : "";
+}
+
+bool nfnl_same(const struct nlattr *a, const struct nlattr *b)
+{
+	if (!a || !b)
+		return a == b;
+	return a->nla_len == b->nla_len && memcmp(mnl_attr_get_payload(a), mnl_attr_get_payload(b),
+						  mnl_attr_get_payload_len(a)) == 0;
 }
 
 static void keep_words(struct nfnl *nl, const struct nlmsghdr *h)

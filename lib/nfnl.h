@@ -75,6 +75,13 @@ const struct nlattr *nfnl_attr_behind(const struct nlmsghdr *h, size_t skip, uin
 const struct nlattr *nfnl_attr_in(const struct nlattr *nest, uint16_t type);
 const struct nlattr *nfnl_attr_next(const struct nlattr *nest, const struct nlattr *a);
 
+/* What an attribute says (NULL: nothing): a number in network order, 0 if there is none … */
+uint32_t nfnl_be32(const struct nlattr *a);
+/* … a string with its NUL, "" if there is none … */
+const char *nfnl_text(const struct nlattr *a);
+/* … and whether two of them say the same, byte for byte. */
+bool nfnl_same(const struct nlattr *a, const struct nlattr *b);
+
 /* n rounded up to the 4 bytes of netlink's grid. */
 static inline size_t nfnl_align(size_t n)
 {

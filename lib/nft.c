@@ -173,6 +173,12 @@ void nft_flush_chain(struct nft *n, const char *chain)
 	nft_msg_end(n, nft_named(n, NFT_MSG_DELRULE, 0, NFTA_RULE_TABLE, NFTA_RULE_CHAIN, chain));
 }
 
+void nft_fresh_chain(struct nft *n, const char *chain)
+{
+	nft_chain(n, chain);
+	nft_flush_chain(n, chain);
+}
+
 void nft_del_chain(struct nft *n, const char *chain)
 {
 	nft_msg_end(n, nft_named(n, NFT_MSG_DELCHAIN, 0, NFTA_CHAIN_TABLE, NFTA_CHAIN_NAME, chain));

@@ -91,6 +91,7 @@ void nft_chain(struct nft *n, const char *chain);   /* "add chain": a regular on
 void nft_base_chain(struct nft *n, const char *chain, const char *type, uint32_t hook,
 		    int32_t priority);
 void nft_flush_chain(struct nft *n, const char *chain);
+void nft_fresh_chain(struct nft *n, const char *chain); /* a regular one, and empty */
 void nft_del_chain(struct nft *n, const char *chain);
 void nft_del_rule(struct nft *n, const char *chain, uint64_t handle);
 void nft_del_set(struct nft *n, const char *set);
@@ -164,7 +165,6 @@ void nft_match_fib_local(struct nft *n);                           /* fib daddr 
 /* Looks up what was loaded.  Set: match (or not).  Map: data into the registers. */
 void nft_lookup(struct nft *n, const char *set, bool inverted);
 void nft_lookup_map(struct nft *n, const char *map);
-void nft_vmap(struct nft *n, const char *map);
 
 /* Statements. */
 void nft_accept(struct nft *n);
@@ -222,10 +222,6 @@ int nft_each_elem(struct nfnl *nl, uint8_t family, const char *table, const char
  */
 int nft_chain_use(struct nfnl *nl, uint8_t family, const char *table, const char *chain,
 		  unsigned *ret_use) CHECKED;
-
-/* How many rules a chain has (0 if it is missing): for CHECK. */
-int nft_count_rules(struct nfnl *nl, uint8_t family, const char *table, const char *chain,
-		    unsigned *ret) CHECKED;
 
 /* What a rule of a chain looks up, and where it leads; strings are valid during each() only. */
 struct nft_way {

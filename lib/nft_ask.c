@@ -9,7 +9,6 @@
  *
  * linux/netfilter/nf_tables.h.
  */
-#include <arpa/inet.h>
 #include <endian.h>
 #include <stdio.h>
 #include <sys/uio.h>
@@ -25,17 +24,12 @@ enum {
 	ASK_MANY = 64,  /* answers at a time: the socket's buffer must hold them all */
 };
 
-static uint32_t get_be32(const struct nlattr *a)
-{
-	return a && mnl_attr_get_payload_len(a) >= 4 ? ntohl(mnl_attr_get_u32(a)) : 0;
-}
-
-/* A string as the kernel sends it: with its NUL. */
+/* A name; NULL if there is none. */
 static const char *get_str(const struct nlattr *a)
 {
-	unsigned len = a ? mnl_attr_get_payload_len(a) : 0;
+	const char *s = nfnl_text(a);
 
-	return len && !mnl_attr_get_str(a)[len - 1] ? mnl_attr_get_str(a) : NULL;
+	return *s ? s : NULL;
 }
 
 static struct nlmsghdr *question(char *buf, int type, uint8_t family, int flags)
@@ -66,7 +60,7 @@ static int genid_each(const struct nlmsghdr *h, void *arg)
 {
 	uint32_t *ret = arg;
 
-	*ret = get_be32(nfnl_attr(h, NFTA_GEN_ID));
+	*ret = nfnl_be32(nfnl_attr(h, NFTA_GEN_ID));
 	return 0;
 }
 
@@ -257,7 +251,7 @@ static int elems_each(const struct nlmsghdr *h, void *arg)
 	list = nfnl_attr(h, NFTA_SET_ELEM_LIST_ELEMENTS);
 	while (r == 0 && (a = nfnl_attr_next(list, a))) {
 		/* The second half of a range over single values is no element of its own. */
-		if (get_be32(nfnl_attr_in(a, NFTA_SET_ELEM_FLAGS)) & NFT_SET_ELEM_INTERVAL_END)
+		if (nfnl_be32(nfnl_attr_in(a, NFTA_SET_ELEM_FLAGS)) & NFT_SET_ELEM_INTERVAL_END)
 			continue;
 		get_elem(a, &e);
 		r = c->each(&e, c->arg);
@@ -289,7 +283,7 @@ static int use_each(const struct nlmsghdr *h, void *arg)
 {
 	unsigned *use = arg;
 
-	*use = get_be32(nfnl_attr(h, NFTA_CHAIN_USE));
+	*use = nfnl_be32(nfnl_attr(h, NFTA_CHAIN_USE));
 	return 0;
 }
 
@@ -305,36 +299,6 @@ int nft_chain_use(struct nfnl *nl, uint8_t family, const char *table, const char
 		return -ENOENT;
 	TRY(nfnl_ask(nl, h, use_each, &use));
 	*ret_use = use;
-	return 0;
-}
-
-struct rules {
-	const char *chain;
-	unsigned n;
-};
-
-static int rules_each(const struct nlmsghdr *h, void *arg)
-{
-	struct rules *c = arg;
-
-	if (!h)
-		c->n = 0;
-	else if (str_eq(get_str(nfnl_attr(h, NFTA_RULE_CHAIN)), c->chain))
-		c->n++;
-	return 0;
-}
-
-int nft_count_rules(struct nfnl *nl, uint8_t family, const char *table, const char *chain,
-		    unsigned *ret)
-{
-	_Alignas(struct nlmsghdr) char buf[ASK_ROOM];
-	struct nlmsghdr *h = question_about(buf, NFT_MSG_GETRULE, family, NLM_F_DUMP, table,
-					    NFTA_RULE_CHAIN, chain);
-	struct rules c = { .chain = chain };
-
-	if (h)
-		TRY(gone_is_empty(nfnl_ask(nl, h, rules_each, &c)));
-	*ret = c.n;
 	return 0;
 }
 
@@ -397,7 +361,7 @@ static int chains_each(const struct nlmsghdr *h, void *arg)
 	name = get_str(nfnl_attr(h, NFTA_CHAIN_NAME));
 	if (!name || !str_eq(get_str(nfnl_attr(h, NFTA_CHAIN_TABLE)), c->table))
 		return 0;
-	return c->each(name, get_be32(nfnl_attr(h, NFTA_CHAIN_USE)), c->arg);
+	return c->each(name, nfnl_be32(nfnl_attr(h, NFTA_CHAIN_USE)), c->arg);
 }
 
 int nft_each_chain(struct nfnl *nl, uint8_t family, const char *table,

@@ -7,7 +7,8 @@
  * dump (nft_same.c).  The cost depends on what is said and on the number of networks, not
  * on what elements there are.
  */
-#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <linux/netfilter.h>
 #include <stdio.h>
 
@@ -42,18 +43,6 @@ struct compare {
 	unsigned left;
 };
 
-static uint32_t be32(const struct nlattr *a)
-{
-	return a && mnl_attr_get_payload_len(a) >= 4 ? ntohl(mnl_attr_get_u32(a)) : 0;
-}
-
-static const char *text(const struct nlattr *a)
-{
-	unsigned len = a ? mnl_attr_get_payload_len(a) : 0;
-
-	return len && !mnl_attr_get_str(a)[len - 1] ? mnl_attr_get_str(a) : "";
-}
-
 static const char *family_name(uint8_t family)
 {
 	return family == NFPROTO_BRIDGE ? "bridge" : family == NFPROTO_INET ? "inet" : "";
@@ -68,7 +57,7 @@ static int kind(const struct nlmsghdr *h)
 
 static char *table_words(struct mem *mem, const struct nlmsghdr *h)
 {
-	bool dormant = be32(nfnl_attr(h, NFTA_TABLE_FLAGS)) & NFT_TABLE_F_DORMANT;
+	bool dormant = nfnl_be32(nfnl_attr(h, NFTA_TABLE_FLAGS)) & NFT_TABLE_F_DORMANT;
 
 	return mem_str(mem, dormant ? "dormant" : "active");
 }
@@ -79,32 +68,32 @@ static char *chain_words(struct mem *mem, const struct nlmsghdr *h)
 					     "postrouting" };
 	const struct nlattr *hook = nfnl_attr(h, NFTA_CHAIN_HOOK);
 	const struct nlattr *policy = nfnl_attr(h, NFTA_CHAIN_POLICY);
-	uint32_t number = be32(nfnl_attr_in(hook, NFTA_HOOK_HOOKNUM));
+	uint32_t number = nfnl_be32(nfnl_attr_in(hook, NFTA_HOOK_HOOKNUM));
 
 	if (!hook)
 		return mem_str(mem, "a regular chain");
 	return mem_printf(mem, "type %s hook %s priority %d policy %s",
-			  text(nfnl_attr(h, NFTA_CHAIN_TYPE)),
+			  nfnl_text(nfnl_attr(h, NFTA_CHAIN_TYPE)),
 			  number < ARRAY_LEN(hooks) ? hooks[number] : "?",
-			  (int)be32(nfnl_attr_in(hook, NFTA_HOOK_PRIORITY)),
-			  policy && be32(policy) == NF_DROP ? "drop" : "accept");
+			  (int)nfnl_be32(nfnl_attr_in(hook, NFTA_HOOK_PRIORITY)),
+			  policy && nfnl_be32(policy) == NF_DROP ? "drop" : "accept");
 }
 
 static char *set_words(struct mem *mem, const struct nlmsghdr *h)
 {
-	uint32_t flags = be32(nfnl_attr(h, NFTA_SET_FLAGS));
-	uint32_t data = be32(nfnl_attr(h, NFTA_SET_DATA_TYPE));
-	const char *key =
-		mem_printf(mem, "of type 0x%x (%u bytes)%s", be32(nfnl_attr(h, NFTA_SET_KEY_TYPE)),
-			   be32(nfnl_attr(h, NFTA_SET_KEY_LEN)),
-			   flags & NFT_SET_INTERVAL ? ", intervals" : "");
+	uint32_t flags = nfnl_be32(nfnl_attr(h, NFTA_SET_FLAGS));
+	uint32_t data = nfnl_be32(nfnl_attr(h, NFTA_SET_DATA_TYPE));
+	const char *key = mem_printf(mem, "of type 0x%x (%u bytes)%s",
+				     nfnl_be32(nfnl_attr(h, NFTA_SET_KEY_TYPE)),
+				     nfnl_be32(nfnl_attr(h, NFTA_SET_KEY_LEN)),
+				     flags & NFT_SET_INTERVAL ? ", intervals" : "");
 
 	if (!(flags & NFT_SET_MAP))
 		return mem_printf(mem, "set %s", key);
 	if (data == NFT_DATA_VERDICT)
 		return mem_printf(mem, "map %s to verdicts", key);
 	return mem_printf(mem, "map %s to type 0x%x (%u bytes)", key, data,
-			  be32(nfnl_attr(h, NFTA_SET_DATA_LEN)));
+			  nfnl_be32(nfnl_attr(h, NFTA_SET_DATA_LEN)));
 }
 
 static const struct {
@@ -142,7 +131,7 @@ static const char *name_of(const struct nlmsghdr *h)
 {
 	int k = kind_index(h);
 
-	return k > 0 ? text(nfnl_attr(h, kinds[k].name)) : "";
+	return k > 0 ? nfnl_text(nfnl_attr(h, kinds[k].name)) : "";
 }
 
 /* "chain ports of nftables table inet cplug" */
@@ -236,7 +225,7 @@ static void keep_rule(struct mem *mem, struct rules *s, const struct nlmsghdr *h
 
 static int rules_each(const struct nlmsghdr *h, void *arg)
 {
-	const char *chain = h ? text(nfnl_attr(h, NFTA_RULE_CHAIN)) : NULL;
+	const char *chain = h ? nfnl_text(nfnl_attr(h, NFTA_RULE_CHAIN)) : NULL;
 	struct compare *c = arg;
 
 	for (unsigned i = 0; i < c->n_objects; i++) {
@@ -346,7 +335,7 @@ static void compare_chain(const struct compare *c, const struct object *chain)
 	for (size_t at = 0; at < c->n->used; at += nfnl_align(h->nlmsg_len)) {
 		h = nft_at(c->n, at);
 		if ((kind(h) != NFT_MSG_NEWRULE && kind(h) != NFT_MSG_DELRULE) ||
-		    !str_eq(text(nfnl_attr(h, NFTA_RULE_CHAIN)), name))
+		    !str_eq(nfnl_text(nfnl_attr(h, NFTA_RULE_CHAIN)), name))
 			continue;
 		if (kind(h) == NFT_MSG_NEWRULE) {
 			keep_rule(&c->tx->mem, &want, h);
@@ -362,14 +351,6 @@ static void compare_chain(const struct compare *c, const struct object *chain)
 		compare_shared(c, chain, &want, &chain->rules);
 }
 
-static bool same_bytes(const struct nlattr *a, const struct nlattr *b)
-{
-	if (!a || !b)
-		return a == b;
-	return a->nla_len == b->nla_len && memcmp(mnl_attr_get_payload(a), mnl_attr_get_payload(b),
-						  mnl_attr_get_payload_len(a)) == 0;
-}
-
 /* What differs in bytes may still be the same in words. */
 static void compare_object(const struct compare *c, const struct object *o)
 {
@@ -378,8 +359,8 @@ static void compare_object(const struct compare *c, const struct object *o)
 	bool same = o->have;
 
 	for (unsigned i = 0; same && kinds[k].told[i]; i++)
-		same = same_bytes(nfnl_attr(o->want, kinds[k].told[i]),
-				  nfnl_attr(o->have, kinds[k].told[i]));
+		same = nfnl_same(nfnl_attr(o->want, kinds[k].told[i]),
+				 nfnl_attr(o->have, kinds[k].told[i]));
 	if (same)
 		return;
 	want = kinds[k].words(&c->tx->mem, o->want);

@@ -399,14 +399,6 @@ void nft_lookup_map(struct nft *n, const char *map)
 		nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_DREG, NFT_REG32_00);
 }
 
-void nft_vmap(struct nft *n, const char *map)
-{
-	struct nftnl_expr *e = lookup(n, map);
-
-	if (e)
-		nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT);
-}
-
 /* ---- statements ---- */
 
 static void verdict(struct nft *n, int code, const char *chain)

@@ -8,7 +8,8 @@
  * that nft printed and loaded again has the matches of a rule in another order, which
  * is no difference.
  */
-#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_nat.h>
 
@@ -16,18 +17,6 @@
 #include "nft.h"
 
 enum { EXPRS_MAX = 64 };
-
-static uint32_t be32(const struct nlattr *a)
-{
-	return a && mnl_attr_get_payload_len(a) >= 4 ? ntohl(mnl_attr_get_u32(a)) : 0;
-}
-
-static const char *text(const struct nlattr *a)
-{
-	unsigned len = a ? mnl_attr_get_payload_len(a) : 0;
-
-	return len && !mnl_attr_get_str(a)[len - 1] ? mnl_attr_get_str(a) : "";
-}
 
 /* ---- expressions ---- */
 
@@ -39,14 +28,6 @@ static bool all_zero(const struct nlattr *a)
 		if (p[i])
 			return false;
 	return true;
-}
-
-static bool same_bytes(const struct nlattr *a, const struct nlattr *b)
-{
-	unsigned len = mnl_attr_get_payload_len(a);
-
-	return len == mnl_attr_get_payload_len(b) &&
-	       memcmp(mnl_attr_get_payload(a), mnl_attr_get_payload(b), len) == 0;
 }
 
 /* Which attributes of which expressions are registers. */
@@ -82,7 +63,7 @@ static bool is_register(const char *expr, uint16_t attr)
 /* A register's place, in units of 4 bytes: it has a number as one of 16 bytes, too. */
 static uint32_t place(const struct nlattr *a)
 {
-	uint32_t reg = be32(a);
+	uint32_t reg = nfnl_be32(a);
 
 	return reg >= NFT_REG32_00 ? reg - NFT_REG32_00 + 4 : reg * 4;
 }
@@ -95,7 +76,7 @@ static bool is_added(const char *expr, const struct nlattr *have, const struct n
 	if (!str_eq(expr, "nat"))
 		return false;
 	if (type == NFTA_NAT_FLAGS)
-		return !(be32(have) &
+		return !(nfnl_be32(have) &
 			 ~(uint32_t)(NF_NAT_RANGE_MAP_IPS | NF_NAT_RANGE_PROTO_SPECIFIED));
 	if (type == NFTA_NAT_REG_ADDR_MAX || type == NFTA_NAT_REG_PROTO_MAX)
 		return place(have) == place(nfnl_attr_in(all, (uint16_t)(type - 1)));
@@ -108,7 +89,7 @@ static bool same_attr(const char *expr, const struct nlattr *want, const struct 
 {
 	if (!have)
 		return all_zero(want);
-	if (same_bytes(want, have))
+	if (nfnl_same(want, have))
 		return true;
 	if (want->nla_type & NLA_F_NESTED)
 		return same_attrs("", want, have); /* registers are not nested */
@@ -135,10 +116,10 @@ static bool same_expr(const struct nlattr *want, const struct nlattr *have)
 {
 	const char *name;
 
-	if (same_bytes(want, have))
+	if (nfnl_same(want, have))
 		return true;
-	name = text(nfnl_attr_in(want, NFTA_EXPR_NAME));
-	return str_eq(name, text(nfnl_attr_in(have, NFTA_EXPR_NAME))) &&
+	name = nfnl_text(nfnl_attr_in(want, NFTA_EXPR_NAME));
+	return str_eq(name, nfnl_text(nfnl_attr_in(have, NFTA_EXPR_NAME))) &&
 	       (str_eq(name, "counter") || /* it counts */
 		same_attrs(name, nfnl_attr_in(want, NFTA_EXPR_DATA),
 			   nfnl_attr_in(have, NFTA_EXPR_DATA)));
@@ -149,15 +130,15 @@ static bool is_idle(const struct nlattr *expr)
 {
 	const struct nlattr *data = nfnl_attr_in(expr, NFTA_EXPR_DATA);
 
-	return str_eq(text(nfnl_attr_in(expr, NFTA_EXPR_NAME)), "byteorder") &&
-	       be32(nfnl_attr_in(data, NFTA_BYTEORDER_LEN)) <
-		       be32(nfnl_attr_in(data, NFTA_BYTEORDER_SIZE));
+	return str_eq(nfnl_text(nfnl_attr_in(expr, NFTA_EXPR_NAME)), "byteorder") &&
+	       nfnl_be32(nfnl_attr_in(data, NFTA_BYTEORDER_LEN)) <
+		       nfnl_be32(nfnl_attr_in(data, NFTA_BYTEORDER_SIZE));
 }
 
 /* Does it end a match: what was loaded is compared, and nothing kept? */
 static bool ends_match(const struct nlattr *expr)
 {
-	const char *name = text(nfnl_attr_in(expr, NFTA_EXPR_NAME));
+	const char *name = nfnl_text(nfnl_attr_in(expr, NFTA_EXPR_NAME));
 	const struct nlattr *data = nfnl_attr_in(expr, NFTA_EXPR_DATA);
 
 	return str_eq(name, "cmp") || str_eq(name, "range") ||
@@ -230,7 +211,7 @@ static uint32_t verdict_code(const struct nlattr *expr)
 	const struct nlattr *data = nfnl_attr_in(expr, NFTA_EXPR_DATA);
 	const struct nlattr *value = nfnl_attr_in(data, NFTA_IMMEDIATE_DATA);
 
-	return be32(nfnl_attr_in(nfnl_attr_in(value, NFTA_DATA_VERDICT), NFTA_VERDICT_CODE));
+	return nfnl_be32(nfnl_attr_in(nfnl_attr_in(value, NFTA_DATA_VERDICT), NFTA_VERDICT_CODE));
 }
 
 bool nft_alike(const struct nlattr *a, const struct nlattr *b)
@@ -240,9 +221,9 @@ bool nft_alike(const struct nlattr *a, const struct nlattr *b)
 	if (!take_apart(a, &x) || !take_apart(b, &y) || x.n != y.n)
 		return false;
 	for (unsigned i = 0; i < x.n; i++) {
-		const char *name = text(nfnl_attr_in(x.expr[i], NFTA_EXPR_NAME));
+		const char *name = nfnl_text(nfnl_attr_in(x.expr[i], NFTA_EXPR_NAME));
 
-		if (!str_eq(name, text(nfnl_attr_in(y.expr[i], NFTA_EXPR_NAME))) ||
+		if (!str_eq(name, nfnl_text(nfnl_attr_in(y.expr[i], NFTA_EXPR_NAME))) ||
 		    (str_eq(name, "immediate") &&
 		     verdict_code(x.expr[i]) != verdict_code(y.expr[i])))
 			return false;
@@ -256,11 +237,11 @@ static const char *verdict_words(struct mem *mem, const struct nlattr *data)
 {
 	const struct nlattr *verdict =
 		nfnl_attr_in(nfnl_attr_in(data, NFTA_IMMEDIATE_DATA), NFTA_DATA_VERDICT);
-	const char *chain = text(nfnl_attr_in(verdict, NFTA_VERDICT_CHAIN));
+	const char *chain = nfnl_text(nfnl_attr_in(verdict, NFTA_VERDICT_CHAIN));
 
 	if (!verdict)
 		return "immediate";
-	switch ((int)be32(nfnl_attr_in(verdict, NFTA_VERDICT_CODE))) {
+	switch ((int)nfnl_be32(nfnl_attr_in(verdict, NFTA_VERDICT_CODE))) {
 	case NF_DROP:
 		return "drop";
 	case NF_ACCEPT:
@@ -282,12 +263,13 @@ const char *nft_rule_words(struct mem *mem, const struct nlattr *rule)
 
 	for (const struct nlattr *e = nfnl_attr_next(rule, NULL); e; e = nfnl_attr_next(rule, e)) {
 		const struct nlattr *data = nfnl_attr_in(e, NFTA_EXPR_DATA);
-		const char *name = text(nfnl_attr_in(e, NFTA_EXPR_NAME));
+		const char *name = nfnl_text(nfnl_attr_in(e, NFTA_EXPR_NAME));
 
 		if (str_eq(name, "immediate"))
 			name = verdict_words(mem, data);
 		else if (str_eq(name, "lookup"))
-			name = mem_printf(mem, "@%s", text(nfnl_attr_in(data, NFTA_LOOKUP_SET)));
+			name = mem_printf(mem, "@%s",
+					  nfnl_text(nfnl_attr_in(data, NFTA_LOOKUP_SET)));
 		words = mem_printf(mem, "%s%s%s", words, *words ? " " : "", name);
 	}
 	return *words ? words : "empty";

@@ -29,12 +29,6 @@ static const struct owned_set sets[N_SETS] = {
 	[IPS6] = { "ips6", TYPES(NFT_T_IFNAME, NFT_T_IPV6), .key_len = 32 },
 };
 
-static void fresh_chain(struct nft *n, const char *chain)
-{
-	nft_chain(n, chain);
-	nft_flush_chain(n, chain);
-}
-
 static void match_ethertype(struct nft *n, uint16_t type)
 {
 	uint16_t wire = htons(type);
@@ -80,7 +74,7 @@ static void say_prefix(struct nft *n, uint16_t ethertype, const char *prefix, co
 
 static void say_strict(struct nft *n)
 {
-	fresh_chain(n, "strict");
+	nft_fresh_chain(n, "strict");
 	say_mac_rule(n, "strict");
 	nft_rule(n, "strict");
 	match_ethertype(n, ETH_P_ARP);
@@ -111,7 +105,7 @@ static void say_dispatch(struct nft *n, enum spoof_set set, const char *chain)
 
 static void say_skeleton(struct nft *n, const char *group UNUSED, void *arg UNUSED)
 {
-	fresh_chain(n, "mac");
+	nft_fresh_chain(n, "mac");
 	say_mac_rule(n, "mac");
 	say_strict(n);
 	nft_base_chain(n, "prerouting", "filter", NF_BR_PRE_ROUTING, PRIORITY);

@@ -37,6 +37,14 @@ static int each_chain(const char *chain, unsigned use, void *arg)
 	return 0;
 }
 
+static int each_rule(const struct nft_way *w, void *arg)
+{
+	unsigned *n = arg;
+
+	*n += w ? (unsigned)((w->set ? strlen(w->set) : 0) + (w->chain ? strlen(w->chain) : 0)) : 1;
+	return 0;
+}
+
 static void differs(struct tx *tx UNUSED, const char *what, const char *want, const char *have)
 {
 	(void)(strlen(what) + strlen(want) + (have ? strlen(have) : 0));
@@ -92,7 +100,7 @@ void fuzz_one(struct tx *tx, char *data, size_t size)
 		(void)!nft_chain_use(&nl, NFPROTO_INET, "cplug", "chain", &use);
 		break;
 	case 3:
-		(void)!nft_count_rules(&nl, NFPROTO_INET, "cplug", "chain", &use);
+		(void)!nft_each_rule(&nl, NFPROTO_INET, "cplug", "chain", each_rule, &n);
 		break;
 	case 4:
 		(void)!nft_each_chain(&nl, NFPROTO_INET, "cplug", each_chain, &n);

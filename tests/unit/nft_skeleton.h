@@ -110,13 +110,15 @@ static inline void say_nat_rules(struct nft *n)
 	nft_match_nfproto(n, NFPROTO_IPV4);
 	nft_match_ct_dnat(n);
 	nft_load(n, NFT_IP_DADDR);
-	nft_vmap(n, "published4");
+	nft_lookup(n, "nets", false);
+	nft_return(n);
 	nft_rule_end(n, NULL);
 
 	nft_rule(n, "postrouting");
 	nft_match_nfproto(n, NFPROTO_IPV4);
 	nft_load(n, NFT_IP_SADDR);
-	nft_vmap(n, "masq4");
+	nft_lookup(n, "nets", true);
+	nft_return(n);
 	nft_rule_end(n, "one rule for all");
 
 	nft_rule(n, "prerouting");
