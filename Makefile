@@ -45,8 +45,13 @@ Q          := $(if $(filter 0,$(V)),@)
 comma      := ,
 say         = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' $(1) $(2))
 
-BUILD := build/$(if $(filter 1,$(SAN)),san,$(if $(filter 1,$(STATIC)),static,default))
-BIN   := $(if $(filter 1,$(SAN)),build/san/bin,$(if $(filter 1,$(STATIC)),build/static/bin,bin))
+# The C library of the release form: musl where it is to be had beside the system's, or
+# glibc, or whatever the system has.
+LIBC       ?= musl
+STATIC_DIR := build/static$(addprefix -,$(filter-out musl,$(LIBC)))
+
+BUILD := $(if $(filter 1,$(SAN)),build/san,$(if $(filter 1,$(STATIC)),$(STATIC_DIR),build/default))
+BIN   := $(if $(filter 1,$(SAN)),build/san/bin,$(if $(filter 1,$(STATIC)),$(STATIC_DIR)/bin,bin))
 
 PREFIX  ?= /usr/local
 BINDIR  ?= /opt/cni/bin
@@ -78,9 +83,7 @@ endif
 archives := -Wl,-Bstatic -lnftnl -lnl-3 -ljansson -Wl,-Bdynamic
 LIBS_DYNAMIC := -lnftnl -lnl-3 -ljansson -lmnl
 ifeq ($(STATIC),1)
-# The release form, with musl where that is to be had beside the system's C library (LIBC=
-# for the latter all the same): its programs start in a third of the time and are half as big.
-LIBC ?= musl
+# The release form.  Programs made with musl start in a third of the time, and are half as big.
 MUSL := $(if $(filter musl,$(LIBC)),$(shell CC='$(CC)' compat/musl build/musl))
 # What stands in for parts of libraries: libnl-3 wants names of hosts, libmnl may have no archive.
 mnl := $(filter /%,$(shell $(CC) -print-file-name=libmnl.a))
@@ -111,7 +114,7 @@ endif
 
 # What is installed, tested and measured: the release form, where it can be made (RELEASE=bin
 # for the other all the same).
-RELEASE ?= $(if $(findstring -Bstatic,$(LIBS)),build/static/bin,bin)
+RELEASE ?= $(if $(findstring -Bstatic,$(LIBS)),$(STATIC_DIR)/bin,bin)
 
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(COMPAT:%=$(BUILD)/compat/%.o)
 
@@ -137,7 +140,7 @@ $(BUILD)/%.o: %.c Makefile
 static: ## the release form: one stripped static executable, build/static/bin
 	+$(Q)$(MAKE) --no-print-directory STATIC=1 all
 
-release: $(if $(filter build/static/bin,$(RELEASE)),static,all)
+release: $(if $(filter $(STATIC_DIR)/bin,$(RELEASE)),static,all)
 
 install: release ## install to DESTDIR: BINDIR=/opt/cni/bin, CONFDIR=/etc/cni/net.d; units to SYSTEMDDIR
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(CONFDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man8

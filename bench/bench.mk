@@ -7,7 +7,7 @@
 
 BENCH       := build/bench
 BENCH_TOOLS := $(patsubst bench/%.c,$(BENCH)/%,$(wildcard bench/*.c)) $(BENCH)/nothing-system
-BENCH_CNI    = $(abspath build/static/bin)
+BENCH_CNI    = $(abspath $(STATIC_DIR)/bin)
 
 ##@ Measuring
 bench: bench-tools ## measure everything, under 15 minutes; writes bench/RESULTS.md
