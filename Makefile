@@ -114,7 +114,10 @@ endif
 
 # What is installed, tested and measured: the release form, where it can be made (RELEASE=bin
 # for the other all the same).
-RELEASE ?= $(if $(findstring -Bstatic,$(LIBS)),$(STATIC_DIR)/bin,bin)
+ifndef RELEASE
+RELEASE := $(shell printf 'int main(void){return 0;}' | $(CC) -xc - -static-pie -l:libnftnl.a -l:libnl-3.a \
+	-l:libjansson.a -o /dev/null 2>/dev/null && echo $(STATIC_DIR)/)bin
+endif
 
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(COMPAT:%=$(BUILD)/compat/%.o)
 
