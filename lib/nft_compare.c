@@ -244,7 +244,7 @@ static int rules_each(const struct nlmsghdr *h, void *arg)
 /* All of the table in one dump: a dozen rules for each network, and a dump each costs more. */
 static int ask_rules(struct compare *c)
 {
-	_Alignas(struct nlmsghdr) char buf[ASK_ROOM];
+	_Alignas(struct nlmsghdr) char buf[ASK_ROOM] = { 0 }; /* padding travels, too */
 	struct nlmsghdr *h =
 		nftnl_nlmsg_build_hdr(buf, NFT_MSG_GETRULE, c->n->family, NLM_F_DUMP, 0);
 	int r;
