@@ -354,14 +354,16 @@ int rt_ask(struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg)
 
 int rt_peek(struct tx *tx, struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg)
 {
+	struct rt another = { .where = rt->where };
 	int r;
 
 	TRY(send_request(rt, m));
 	TRY(each(NULL, arg));
 	r = collect(rt, true, A_LITTLE, each, arg);
 	if (rt->unread) {
+		TRY(open_here(tx, &another));
 		rt_close(rt);
-		TRY(open_here(tx, rt));
+		*rt = another;
 	}
 	return r == 1 ? 0 : r;
 }
