@@ -34,7 +34,7 @@ count() {
 
 	! nm "$CPLUG_BIN/bridge" 2>/dev/null | grep -q ' main$' || from=(--toggle-collect=main)
 	printf '%s' "$CONF" | CNI_COMMAND=$1 CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 \
-		CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN valgrind --quiet --tool=callgrind \
+		CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN valgrind --quiet --vgdb=no --tool=callgrind \
 		"${from[@]}" --callgrind-out-file="$out" "$CPLUG_BIN/bridge" >/dev/null
 	sed -n 's/^\(summary\|totals\): //p' "$out" | head -n 1
 }
