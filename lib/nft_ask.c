@@ -32,17 +32,18 @@ static const char *get_str(const struct nlattr *a)
 	return *s ? s : NULL;
 }
 
-static struct nlmsghdr *question(char *buf, int type, uint8_t family, int flags)
+/* Padding travels to the kernel, too, and libmnl before 1.0.5 leaves it as it is. */
+static struct nlmsghdr *question(char buf[ASK_ROOM], int type, uint8_t family, int flags)
 {
-	return nftnl_nlmsg_build_hdr(buf, (uint16_t)type, family, (uint16_t)flags, 0);
+	return nftnl_nlmsg_build_hdr(memset(buf, 0, ASK_ROOM), (uint16_t)type, family,
+				     (uint16_t)flags, 0);
 }
 
 /* A question about something in a table.  NULL if the kernel could not know such a name. */
 static struct nlmsghdr *question_about(char *buf, int type, uint8_t family, int flags,
 				       const char *table, uint16_t name_attr, const char *name)
 {
-	/* Padding travels to the kernel, too, and libmnl before 1.0.5 leaves it as it is. */
-	struct nlmsghdr *h = question(memset(buf, 0, ASK_ROOM), type, family, flags);
+	struct nlmsghdr *h = question(buf, type, family, flags);
 
 	if (strlen(table) >= NFT_NAME_MAXLEN || strlen(name) >= NFT_NAME_MAXLEN)
 		return NULL;
@@ -66,7 +67,7 @@ static int genid_each(const struct nlmsghdr *h, void *arg)
 
 int nft_genid(struct nfnl *nl, uint32_t *ret)
 {
-	_Alignas(struct nlmsghdr) char buf[64];
+	_Alignas(struct nlmsghdr) char buf[ASK_ROOM];
 	uint32_t genid = 0;
 
 	TRY(nfnl_ask(nl, question(buf, NFT_MSG_GETGEN, AF_UNSPEC, 0), genid_each, &genid));
