@@ -287,17 +287,15 @@ static int who_is_there(struct tx *tx, struct rt *host, struct rt *cont, const s
 			  there && *l.alias ? ", alias " : "", there ? l.alias : "");
 }
 
-int link_veth_add(struct tx *tx, struct rt *host, struct rt *cont, const struct link_veth *v,
-		  struct link *ret)
+int link_veth_add(struct tx *tx, struct rt *host, struct rt *cont, const struct link_veth *v)
 {
 	struct undo_link u = { .rt = host };
 	struct rt_msg m;
 	int r;
 
-	*ret = (struct link){ .index = 0 };
 	TRY(tx_interrupted(tx));
 	compose_veth(&m, v);
-	r = rt_try_echo(host, &m, keep_link, ret);
+	r = rt_try(host, &m);
 	if (r == -EEXIST && v->shared)
 		return 0;
 	if (r == -EEXIST)

@@ -66,11 +66,10 @@ struct link_veth {
 /*
  * Adds a veth pair, both ends down.  Fails with CPLUG_E_EXISTS if cont_name exists in
  * the container (cont is asked), CPLUG_E_TAKEN if host_name is in use.  Undo: deletes
- * the pair.  *ret is the host end, not yet in its bridge; index 0 if the kernel does not
- * tell (before 6.2), or somebody else made it (shared).
+ * the pair.
  */
-int link_veth_add(struct tx *tx, struct rt *host, struct rt *cont, const struct link_veth *v,
-		  struct link *ret) CHECKED;
+int link_veth_add(struct tx *tx, struct rt *host, struct rt *cont,
+		  const struct link_veth *v) CHECKED;
 
 /*
  * The container's end of a pair just added, from the host's end as it was looked up:

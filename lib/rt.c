@@ -293,13 +293,6 @@ int rt_try(struct rt *rt, struct rt_msg *m)
 	return collect(rt, true, ALL_OF_IT, NULL, NULL);
 }
 
-int rt_try_echo(struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg)
-{
-	m->h.nlmsg_flags |= NLM_F_ACK | NLM_F_ECHO;
-	TRY(send_request(rt, m));
-	return collect(rt, true, ALL_OF_IT, each, arg);
-}
-
 static int refused(struct tx *tx, struct rt *rt, int err, const char *fmt, va_list ap)
 	__attribute__((__format__(__printf__, 4, 0)));
 

@@ -93,12 +93,6 @@ typedef int rt_each_fn(const struct nlmsghdr *h, void *arg);
 int rt_ask(struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg) CHECKED;
 
 /*
- * As rt_try(), and each() gets what the kernel made, as it tells everybody who listens.  A
- * kernel may say nothing (of new links before 6.2): then each() is not called.
- */
-int rt_try_echo(struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg) CHECKED;
-
-/*
  * A dump of which only the beginning matters: once each() returned 1 no more is read.  If
  * there is more, rt gets another socket, so the length of the table does not count.
  * rt must be of the process's own namespace.

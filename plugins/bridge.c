@@ -53,12 +53,10 @@ int bridge_veth_add(struct tx *tx, struct call *c, struct bridge_work *w)
 		.cont_mac = w->cf.mac.len ? w->cf.mac : link_random_mac(),
 		.master = w->br.index,
 	};
-	int there = 1;
+	int there;
 
-	TRY(link_veth_add(tx, &c->host, &c->cont, &v, &w->host));
-	if (!w->host.index)
-		TRY(there = link_find(tx, &c->host, v.host_name, &w->host));
-	w->host.master = w->br.index;
+	TRY(link_veth_add(tx, &c->host, &c->cont, &v));
+	TRY(there = link_find(tx, &c->host, v.host_name, &w->host));
 	if (there && !link_veth_peer(&v, &w->host, &w->eth))
 		TRY(there = link_find(tx, &c->cont, c->ifname, &w->eth));
 	return there ? 0
@@ -109,8 +107,8 @@ int bridge_vlan_gateway_ensure(struct tx *tx, struct call *c, struct bridge_work
 	TRY(there = link_find(tx, &c->host, name, &w->vlan_gw));
 	if (there)
 		return 0;
-	TRY(link_veth_add(tx, &c->host, &c->host, &v, &l));
-	TRY(there = l.index ? 1 : link_find(tx, &c->host, port.s, &l));
+	TRY(link_veth_add(tx, &c->host, &c->host, &v));
+	TRY(there = link_find(tx, &c->host, port.s, &l));
 	TRY(there = there ? link_find(tx, &c->host, name, &w->vlan_gw) : 0);
 	if (!there)
 		return tx_fail(tx, -ENODEV, "host: VLAN gateway %s vanished while it was set up",
