@@ -15,14 +15,19 @@ prepare() {
 	can_ask || skip "this kernel cannot be asked whether a namespace lives (Linux 6.18 can)"
 }
 
-# can_ask - does the kernel tell whether a namespace lives?  Then an address is reclaimed.
+# can_ask - does the kernel tell whether a namespace lives?  Then an address is reclaimed, as
+# soon as the kernel has removed the namespace that is gone.
 can_ask() {
-	local conf='{"cniVersion":"1.0.0","name":"probe","ipam":{"type":"host-local","dataDir":"/run/.rig/probe","subnet":"10.9.0.0/30"}}'
+	local tries conf='{"cniVersion":"1.0.0","name":"probe","ipam":{"type":"host-local","dataDir":"/run/.rig/probe","subnet":"10.9.0.0/30"}}'
 
 	new_netns probe probe2
 	raw ADD host-local probe <<<"$conf" >/dev/null
 	ip netns del probe
-	raw ADD host-local probe2 <<<"$conf" >/dev/null 2>&1 || return 1
+	for tries in {1..15}; do
+		raw ADD host-local probe2 <<<"$conf" >/dev/null 2>&1 && break
+		((tries < 15)) || return 1
+		sleep 0.02
+	done
 	raw DEL host-local probe2 <<<"$conf"
 	ip netns del probe2
 }
