@@ -94,7 +94,7 @@ ifneq ($(MUSL),)
 CPPFLAGS += -nostdinc -isystem $(subst /lib/,/include/,$(MUSL)) -isystem $(shell $(CC) -print-file-name=include) \
 	-idirafter build/musl/include
 crt = $(foreach f,$(1),$(shell $(CC) -print-file-name=$(f)))
-ALL_LDFLAGS += -static-pie -nostdlib -Wl,--wrap=strerror $(MUSL)/rcrt1.o $(MUSL)/crti.o $(call crt,crtbeginS.o)
+ALL_LDFLAGS += -static-pie -nostdlib $(MUSL)/rcrt1.o $(MUSL)/crti.o $(call crt,crtbeginS.o)
 LIBS := $(libs) $(MUSL)/libc.a -lgcc -Wl,--end-group $(call crt,crtendS.o) $(MUSL)/crtn.o
 else
 # Relocations can be packed where the C library unpacks them (tried, since an old one
@@ -127,7 +127,7 @@ all: $(BIN)/cplug $(NAMES:%=$(BIN)/%) ## build bin/: cplug and a hard link for e
 $(BIN)/cplug: $(OBJECTS)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.o,$^) $(ALL_LDFLAGS) $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.o,$^) $(ALL_LDFLAGS) $(if $(MUSL),-Wl$(comma)--wrap=strerror) $(LIBS)
 	$(if $(filter 1,$(STATIC)),$(Q)strip $@)
 
 $(NAMES:%=$(BIN)/%): $(BIN)/cplug

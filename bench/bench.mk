@@ -30,7 +30,7 @@ endif
 $(BENCH)/%: $(BUILD)/bench/%.o
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(filter-out -Wl$(comma)--wrap=%,$(ALL_LDFLAGS)) $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(ALL_LDFLAGS) $(LIBS)
 
 # As the system's compiler makes it, with the system's C library.
 $(BENCH)/nothing-system: bench/nothing.c

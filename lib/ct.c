@@ -161,14 +161,13 @@ static struct flow get_flow(const struct nlmsghdr *h)
 	const struct nlattr *proto = nfnl_attr_in(orig, CTA_TUPLE_PROTO);
 	const struct nlattr *num = nfnl_attr_in(proto, CTA_PROTO_NUM);
 	const struct nlattr *port = nfnl_attr_in(proto, CTA_PROTO_DST_PORT);
-	const struct nlattr *status = nfnl_attr(h, CTA_STATUS);
 
 	return (struct flow){
 		.proto = num ? mnl_attr_get_u8(num) : 0,
 		.dport = port ? ntohs(mnl_attr_get_u16(port)) : 0,
 		.dst = get_ip(orig, CTA_IP_V4_DST, CTA_IP_V6_DST),
 		.reply_src = get_ip(nfnl_attr(h, CTA_TUPLE_REPLY), CTA_IP_V4_SRC, CTA_IP_V6_SRC),
-		.status = status ? ntohl(mnl_attr_get_u32(status)) : 0,
+		.status = nfnl_be32(nfnl_attr(h, CTA_STATUS)),
 	};
 }
 

@@ -110,8 +110,7 @@ static int read_link(const struct nlmsghdr *h, struct link *l)
 
 /* ---- asking ------------------------------------------------------------- */
 
-/* A question for links; without counters, which the kernel sums up over all processors. */
-static struct ifinfomsg *ask_new(struct rt_msg *m, int flags)
+struct ifinfomsg *link_question(struct rt_msg *m, int flags)
 {
 	struct ifinfomsg *i = rt_new(m, RTM_GETLINK, flags, sizeof(*i));
 
@@ -144,7 +143,7 @@ int link_find(struct tx *tx, struct rt *rt, const char *name, struct link *ret)
 
 	if (strlen(name) >= IFNAMSIZ)
 		return 0;
-	ask_new(&m, 0);
+	link_question(&m, 0);
 	rt_put_str(&m, IFLA_IFNAME, name);
 	return find(tx, rt, &m, name, ret);
 }
@@ -152,7 +151,7 @@ int link_find(struct tx *tx, struct rt *rt, const char *name, struct link *ret)
 int link_find_index(struct tx *tx, struct rt *rt, int index, struct link *ret)
 {
 	struct rt_msg m;
-	struct ifinfomsg *i = ask_new(&m, 0);
+	struct ifinfomsg *i = link_question(&m, 0);
 	char what[16];
 
 	i->ifi_index = index;
@@ -195,7 +194,7 @@ int link_each(struct tx *tx, struct rt *rt, const char *kind,
 	struct rt_msg m;
 	int r;
 
-	ask_new(&m, NLM_F_DUMP);
+	link_question(&m, NLM_F_DUMP);
 	if (*kind) {
 		struct nlattr *info = rt_nest(&m, IFLA_LINKINFO);
 

@@ -33,6 +33,12 @@ struct link {
 };
 
 /*
+ * Starts a question for links (RTM_GETLINK; flags: NLM_F_DUMP, or 0), without their counters,
+ * which the kernel would sum up over all processors.  Returns its header.
+ */
+struct ifinfomsg *link_question(struct rt_msg *m, int flags);
+
+/*
  * Looks a link up.  Returns 1 and fills *ret (may be NULL), 0 if there is none, or
  * a recorded failure.
  */

@@ -43,7 +43,7 @@ static uint32_t free_group(struct rt *rt)
 	if (getrandom(&g.number, sizeof(g.number), 0) != sizeof(g.number))
 		return 0;
 	g.number = (g.number & (GROUP_BIT - 1)) | GROUP_BIT;
-	rt_new(&m, RTM_GETLINK, NLM_F_DUMP, sizeof(struct ifinfomsg));
+	link_question(&m, NLM_F_DUMP);
 	return rt_ask(rt, &m, note_group, &g) < 0 || g.taken ? 0 : g.number;
 }
 

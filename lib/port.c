@@ -329,8 +329,7 @@ int port_any(struct tx *tx, struct rt *rt, int bridge)
 	struct rt_msg m;
 	int r;
 
-	rt_new(&m, RTM_GETLINK, NLM_F_DUMP, sizeof(struct ifinfomsg));
-	rt_put_u32(&m, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	link_question(&m, NLM_F_DUMP);
 	rt_put_u32(&m, IFLA_MASTER, (uint32_t)bridge);
 	r = rt_peek(tx, rt, &m, is_port, &a);
 	if (r < 0)
