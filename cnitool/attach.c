@@ -11,14 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "attach.h"
-#include "cnitool.h"
-#include "exec.h"
-#include "fail.h"
-#include "log.h"
-#include "name.h"
-#include "result.h"
-#include "target.h"
+#include "cnitool/attach.h"
+#include "cnitool/cnitool.h"
+#include "sys/exec.h"
+#include "cnitool/errctx.h"
+#include "base/log.h"
+#include "value/name.h"
+#include "value/result.h"
+#include "cnitool/target.h"
 
 /* ---- running a plugin ---- */
 

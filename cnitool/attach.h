@@ -8,8 +8,8 @@
 #ifndef CPLUG_CNITOOL_ATTACH_H
 #define CPLUG_CNITOOL_ATTACH_H
 
-#include "cache.h"
-#include "netconf.h"
+#include "cnitool/cache.h"
+#include "cnitool/netconf.h"
 
 struct tool;
 

@@ -2,7 +2,7 @@
 /*
  * base64.c - base64 with padding: three bytes are four letters
  */
-#include "base64.h"
+#include "cnitool/base64.h"
 
 static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 

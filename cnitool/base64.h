@@ -5,7 +5,7 @@
 #ifndef CPLUG_CNITOOL_BASE64_H
 #define CPLUG_CNITOOL_BASE64_H
 
-#include "mem.h"
+#include "base/mem.h"
 
 const char *base64_encode(struct mem *m, const char *data, size_t size);
 

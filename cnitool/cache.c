@@ -19,12 +19,12 @@
 #include <sys/file.h>
 #include <time.h>
 
-#include "base64.h"
-#include "cache.h"
-#include "file.h"
-#include "jw.h"
-#include "log.h"
-#include "name.h"
+#include "cnitool/base64.h"
+#include "cnitool/cache.h"
+#include "sys/file.h"
+#include "value/jw.h"
+#include "base/log.h"
+#include "value/name.h"
 
 /* A file's new content may need a name of its own: .NAME.cplug-new (file.c). */
 enum { FILE_NAME_MAX = NAME_MAX - 11 };

@@ -9,7 +9,7 @@
 #ifndef CPLUG_CNITOOL_CACHE_H
 #define CPLUG_CNITOOL_CACHE_H
 
-#include "tx.h"
+#include "base/tx.h"
 
 struct cache {
 	const char *dir; /* /var/lib/cni */

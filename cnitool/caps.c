@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "caps.h"
-#include "cnitool.h"
-#include "ip.h"
+#include "cnitool/caps.h"
+#include "cnitool/cnitool.h"
+#include "value/ip.h"
 
 /* ---- values ---- */
 

@@ -7,7 +7,7 @@
 #ifndef CPLUG_CNITOOL_CAPS_H
 #define CPLUG_CNITOOL_CAPS_H
 
-#include "netconf.h"
+#include "cnitool/netconf.h"
 
 struct options;
 

@@ -4,14 +4,14 @@
  *
  * cnitool is a runtime in small: it finds a network's configuration (netconf.h),
  * runs its plugins for an attachment (attach.h), and remembers the result where
- * every libcni program does (cache.h).  cnitool.c holds the table of verbs; what
- * the verbs do stands in verbs.c, gc.c, list.c, plug.c and run.c.
+ * every libcni program does (cache.h).  main.c holds the table of verbs; each
+ * verb is in a cmd_*.c.
  */
 #ifndef CPLUG_CNITOOL_H
 #define CPLUG_CNITOOL_H
 
-#include "cache.h"
-#include "tx.h"
+#include "cnitool/cache.h"
+#include "base/tx.h"
 
 /* Runs the client; returns its exit status. */
 int cnitool_main(int argc, char **argv);

@@ -14,12 +14,12 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-#include "fail.h"
-#include "file.h"
-#include "log.h"
-#include "name.h"
-#include "netconf.h"
-#include "result.h"
+#include "cnitool/errctx.h"
+#include "sys/file.h"
+#include "base/log.h"
+#include "value/name.h"
+#include "cnitool/netconf.h"
+#include "value/result.h"
 
 enum { FILE_MAX = 16 << 20, NEWEST = 1001000 /* the protocol we speak: 1.1.0 */ };
 

@@ -10,8 +10,8 @@
 #ifndef CPLUG_CNITOOL_NETCONF_H
 #define CPLUG_CNITOOL_NETCONF_H
 
-#include "cj.h"
-#include "tx.h"
+#include "value/cj.h"
+#include "base/tx.h"
 
 struct netconf_plugin {
 	const char *type;

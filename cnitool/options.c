@@ -7,7 +7,7 @@
  */
 #include <stdio.h>
 
-#include "cnitool.h"
+#include "cnitool/cnitool.h"
 
 enum kind { FLAG, TEXT, LIST };
 

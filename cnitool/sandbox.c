@@ -20,8 +20,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "log.h"
-#include "sandbox.h"
+#include "base/log.h"
+#include "cnitool/sandbox.h"
 
 struct birth {
 	struct tool *t;

@@ -13,8 +13,8 @@
 #include <signal.h>
 #include <sys/types.h>
 
-#include "cnitool.h"
-#include "netns.h"
+#include "cnitool/cnitool.h"
+#include "sys/netns.h"
 
 struct sandbox_plan {
 	bool new_net;                 /* a network namespace of its own */
@@ -53,7 +53,7 @@ int sandbox_run(struct tool *t, struct sandbox *s, const struct sandbox_files *f
 /* Ends whatever is left in it. */
 void sandbox_close(struct sandbox *s);
 
-/* ---- the other side (inside.c) ---- */
+/* ---- the other side (init.c) ---- */
 
 /* What init is told, before the texts. */
 struct sandbox_message {
@@ -64,7 +64,7 @@ struct sandbox_message {
 void inside_main(struct tool *t, const struct sandbox_plan *plan, int control)
 	__attribute__((noreturn));
 
-/* Makes the place: mounts, files, hostname (rooms.c). */
+/* Makes the place: mounts, files, hostname (mounts.c). */
 int rooms_furnish(struct tx *tx, const struct sandbox_plan *plan,
 		  const struct sandbox_files *files) CHECKED;
 

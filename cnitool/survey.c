@@ -4,13 +4,13 @@
  */
 #include <stdio.h>
 
-#include "fail.h"
-#include "link.h"
-#include "nat.h"
-#include "port.h"
-#include "resolv.h"
-#include "spoof.h"
-#include "survey.h"
+#include "cnitool/errctx.h"
+#include "netlink/link.h"
+#include "firewall/nat.h"
+#include "netlink/bridge_port.h"
+#include "cni/resolv.h"
+#include "firewall/spoof.h"
+#include "cnitool/survey.h"
 
 /* ---- who lives ---- */
 

@@ -18,12 +18,12 @@
 #ifndef CPLUG_CNITOOL_SURVEY_H
 #define CPLUG_CNITOOL_SURVEY_H
 
-#include "alive.h"
-#include "cnitool.h"
-#include "name.h"
-#include "netconf.h"
-#include "nfnl.h"
-#include "rt.h"
+#include "sys/alive.h"
+#include "cnitool/cnitool.h"
+#include "value/name.h"
+#include "cnitool/netconf.h"
+#include "nft/nfnl.h"
+#include "netlink/rt.h"
 
 struct survey_known {
 	struct name_owner key;

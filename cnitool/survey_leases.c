@@ -9,9 +9,9 @@
 #include <dirent.h>
 #include <fcntl.h>
 
-#include "../ipam/store.h"
-#include "fail.h"
-#include "survey.h"
+#include "ipam/host-local/store.h"
+#include "cnitool/errctx.h"
+#include "cnitool/survey.h"
 
 struct leases {
 	struct survey *s;

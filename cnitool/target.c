@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <sys/vfs.h>
 
-#include "fail.h"
-#include "name.h"
-#include "target.h"
+#include "cnitool/errctx.h"
+#include "value/name.h"
+#include "cnitool/target.h"
 
 enum { MAX_IFS = 1000 };
 

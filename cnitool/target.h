@@ -7,8 +7,8 @@
 #ifndef CPLUG_CNITOOL_TARGET_H
 #define CPLUG_CNITOOL_TARGET_H
 
-#include "netns.h"
-#include "tx.h"
+#include "sys/netns.h"
+#include "base/tx.h"
 
 /*
  * The absolute path that arg means.  It need not exist: what was added must be

@@ -6,7 +6,7 @@
  * objects of one rule after the other, so that a CHECK spent a third of its time on mapping
  * and unmapping the same page.  Here nothing is given back but what is large: there is a list
  * of free blocks for each power of two, and new ones are cut from memory that the program
- * has anyway.  (What a call composes and parses is in its arena, lib/mem.c; this is for the
+ * has anyway.  (What a call composes and parses is in its arena, lib/base/mem.c; this is for the
  * libraries.)
  *
  * There are no threads.  A block that is freed twice, or was never allocated, ends the process.

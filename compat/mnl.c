@@ -5,7 +5,7 @@
  * libnftnl composes its messages with libmnl, which most distributions have only as
  * a shared library.  It is a thin layer over two structures, struct nlmsghdr and
  * struct nlattr (linux/netlink.h, RFC 3549), so the functions that libnftnl and
- * lib/nfnl.c call are written here afresh, to the declarations of libmnl's own
+ * lib/nft/nfnl.c call are written here afresh, to the declarations of libmnl's own
  * header.  `make static` links this file when the compiler finds no libmnl.a
  * (tests/tools/libmnl-static); nothing else does.
  *

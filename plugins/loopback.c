@@ -5,9 +5,9 @@
  * CNI_IFNAME does not matter: it is always lo.  DEL leaves lo up, for the namespace
  * may have other users; it goes with the namespace.
  */
-#include "addr.h"
-#include "iface.h"
-#include "plugins.h"
+#include "netlink/addr.h"
+#include "cni/iface.h"
+#include "plugins/list.h"
 
 /* What lo has; anything but loopback addresses means that somebody abuses it. */
 static int read_addresses(struct tx *tx, struct call *c, const struct link *lo, struct result *res)

@@ -5,10 +5,10 @@
  * The ports come in runtimeConfig.portMappings, the container's addresses from
  * prevResult.  (bridge can do the same by itself, in one transaction with the rest.)
  */
-#include "iface.h"
-#include "nat.h"
-#include "plugins.h"
-#include "port.h"
+#include "cni/iface.h"
+#include "firewall/nat.h"
+#include "plugins/list.h"
+#include "netlink/bridge_port.h"
 
 /* First address of each family that is the container's: of CNI_IFNAME, in a sandbox. */
 static void find_addresses(const struct call *c, struct nat *n)

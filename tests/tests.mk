@@ -4,10 +4,10 @@
 # tests/tools/deps before anything is built (see DEPS_OF in the Makefile).
 
 # Unit tests: each tests/unit/test_*.c is a program, linked with everything; the main()
-# of plugins/main.c steps aside.
+# of main.c steps aside.
 UNIT_SOURCES  := $(wildcard tests/unit/test_*.c)
 UNIT_PROGRAMS := $(UNIT_SOURCES:%.c=$(BUILD)/%)
-UNIT_OBJECTS  := $(filter-out $(BUILD)/plugins/main.o,$(OBJECTS)) $(BUILD)/tests/main.o
+UNIT_OBJECTS  := $(filter-out $(BUILD)/main.o,$(OBJECTS)) $(BUILD)/tests/main.o
 
 # The release form is what is tested; the other where something is loaded into it.
 TESTED := $(if $(filter 1,$(SAN)),$(BIN),$(RELEASE))
@@ -78,7 +78,7 @@ $(SOAK)/churn: $(BUILD)/tests/soak/churn.o
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) -lmnl
 
-$(BUILD)/tests/main.o: $(BUILD)/plugins/main.o
+$(BUILD)/tests/main.o: $(BUILD)/main.o
 	@mkdir -p $(@D)
 	$(Q)objcopy --redefine-sym main=plugins_main $< $@
 
@@ -108,7 +108,7 @@ $(FUZZERS): $(FUZZ)/%: $(FUZZ)/tests/fuzz/%.o $(FUZZ_OBJECTS)
 	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS) \
 		-Wl,--wrap=recv,--wrap=sendto,--wrap=writev
 
-$(FUZZ)/plugins/main.o: FUZZ_CFLAGS += -Dmain=plugins_main
+$(FUZZ)/main.o: FUZZ_CFLAGS += -Dmain=plugins_main
 $(FUZZ)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CLANG,$<)
@@ -122,7 +122,7 @@ soak: tested $(FAULT_PROGRAMS) $(SOAK)/churn $(FUZZERS) ## the long form, half a
 
 ##@ Looking over
 C_SOURCES := $(SOURCES) $(wildcard compat/*.c tests/unit/*.c tests/fault/*.c tests/fuzz/*.c tests/soak/*.c bench/*.c)
-C_HEADERS := $(wildcard lib/*.h plugins/*.h ipam/*.h cnitool/*.h tests/unit/*.h tests/fault/*.h tests/fuzz/*.h)
+C_HEADERS := $(wildcard lib/*/*.h plugins/*.h plugins/*/*.h ipam/*/*.h cnitool/*.h tests/unit/*.h tests/fault/*.h tests/fuzz/*.h)
 SCRIPTS    = $(shell git ls-files -z --cached --others --exclude-standard | \
 	xargs -0 grep -lIE '^\#!.*(bash|bats)|^\# shellcheck shell=bash' 2>/dev/null)
 LINT      := build/lint
@@ -136,9 +136,9 @@ lint-clang: $(C_SOURCES:%.c=$(LINT)/clang/%.o) ## nor clang
 lint-analyzer: $(C_SOURCES:%.c=$(LINT)/analyzer/%.o) ## nor gcc's static analyser (-fanalyzer)
 lint-tidy: $(C_SOURCES:%.c=$(LINT)/tidy/%.ok) ## nor clang-tidy (.clang-tidy)
 
-lint-floors: ## a file includes only what stands below it (LIB in the Makefile)
+lint-floors: ## a file includes only what stands below it (FLOORS in the Makefile), and nothing in a circle
 	$(call say,CHECK,floors)
-	$(Q)tests/tools/floors $(LIB)
+	$(Q)tests/tools/floors $(FLOORS)
 
 # cppcheck does not see what the cleanup attribute releases, nor that a function
 # called with an address filled it in; it dislikes readdir(), which is safe in glibc
@@ -150,8 +150,8 @@ lint-cppcheck: ## nor cppcheck
 	$(call say,CHECK,cppcheck)
 	$(Q)mkdir -p $(LINT)/cppcheck
 	$(Q)cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
-		$(CPPCHECK_QUIRKS) --cppcheck-build-dir=$(LINT)/cppcheck -D_GNU_SOURCE -Ilib \
-		$(wildcard lib plugins ipam cnitool compat)
+		$(CPPCHECK_QUIRKS) --cppcheck-build-dir=$(LINT)/cppcheck -D_GNU_SOURCE -Ilib -I. \
+		main.c lib plugins ipam cnitool compat
 
 lint-scripts: ## nor shellcheck
 	$(call say,CHECK,shellcheck)
@@ -188,7 +188,7 @@ $(LINT)/tidy/%.ok: $(LINT)/clang/%.o .clang-tidy
 	@mkdir -p $(@D)
 	$(call say,TIDY,$*.c)
 	$(Q)$(CLANG_TIDY) --quiet $*.c -- $(LINT_FLAGS) -w \
-		$(if $(filter lib/tx,$*),,-include tests/tools/analyzer.h) 2>/dev/null
+		$(if $(filter lib/base/tx,$*),,-include tests/tools/analyzer.h) 2>/dev/null
 	@touch $@
 
 -include $(C_HEADERS:%=$(LINT)/headers/%.d)

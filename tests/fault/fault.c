@@ -268,7 +268,7 @@ static bool try(const char *command, unsigned i, enum fault fault, unsigned n, i
 	}
 	/*
 	 * What failed has changed nothing, what succeeded has done it; or it said who will: a
-	 * portmap that cannot does not stop the chain (pains/03 is about that).
+	 * portmap that cannot does not stop the chain (tests/e2e/issues/failing-chain.bats).
 	 */
 	if (fault != FAULT_KILL && (add ? r.status == 1 : r.status == 0) &&
 	    !strstr(r.errors, "(left to the bridge's DEL)"))

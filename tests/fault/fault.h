@@ -11,7 +11,7 @@
 
 #include <stddef.h>
 
-#include "util.h"
+#include "base/util.h"
 
 enum fault {
 	FAULT_NONE,

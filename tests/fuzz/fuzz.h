@@ -8,8 +8,8 @@
 #ifndef CPLUG_FUZZ_H
 #define CPLUG_FUZZ_H
 
-#include "call.h"
-#include "tx.h"
+#include "cni/call.h"
+#include "base/tx.h"
 
 /* One input, NUL-terminated behind size bytes, and free to be changed. */
 void fuzz_one(struct tx *tx, char *data, size_t size);

@@ -3,7 +3,7 @@
  * fuzz_args.c - CNI_ARGS, and the small texts: addresses, prefixes, MACs, names
  */
 #include "fuzz.h"
-#include "name.h"
+#include "value/name.h"
 
 static void same(bool good)
 {

@@ -2,8 +2,8 @@
 /*
  * fuzz_cnitool.c - cnitool's cache files and network configuration lists
  */
-#include "../../cnitool/cache.h"
-#include "../../cnitool/netconf.h"
+#include "cnitool/cache.h"
+#include "cnitool/netconf.h"
 #include "fuzz.h"
 
 static void cached(struct tx *tx, const char *data, size_t size)

@@ -2,8 +2,8 @@
 /*
  * fuzz_config.c - network configurations, as bridge, portmap and host-local read them
  */
-#include "../../ipam/local_conf.h"
-#include "../../plugins/bridge_conf.h"
+#include "ipam/host-local/conf.h"
+#include "plugins/bridge/conf.h"
 #include "fuzz.h"
 
 static void forget(struct tx *tx)

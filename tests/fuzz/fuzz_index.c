@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "../../ipam/index.h"
+#include "ipam/host-local/index.h"
 #include "fuzz.h"
 
 static int folder = -1, leases = -1;

@@ -2,7 +2,7 @@
 /*
  * fuzz_lease.c - what a lease's file says
  */
-#include "../../ipam/lease.h"
+#include "ipam/host-local/lease.h"
 #include "fuzz.h"
 
 void fuzz_one(struct tx *tx, char *data, size_t size)

@@ -7,10 +7,10 @@
 #include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
 
-#include "ct.h"
-#include "forward.h"
+#include "nft/ct.h"
+#include "firewall/foreign_fw.h"
 #include "fuzz.h"
-#include "nft.h"
+#include "nft/nft.h"
 
 static int each_elem(const struct nft_elem *e, void *arg)
 {

@@ -3,7 +3,7 @@
  * fuzz_resolv.c - resolv.conf files
  */
 #include "fuzz.h"
-#include "resolv.h"
+#include "cni/resolv.h"
 
 void fuzz_one(struct tx *tx, char *data, size_t size)
 {

@@ -4,11 +4,11 @@
  */
 #include <netlink/socket.h>
 
-#include "addr.h"
+#include "netlink/addr.h"
 #include "fuzz.h"
-#include "link.h"
-#include "port.h"
-#include "route.h"
+#include "netlink/link.h"
+#include "netlink/bridge_port.h"
+#include "netlink/route.h"
 
 static int each_link(const struct link *l, void *arg)
 {

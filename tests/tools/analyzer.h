@@ -9,7 +9,7 @@
 #ifndef CPLUG_ANALYZER_H
 #define CPLUG_ANALYZER_H
 
-#include "tx.h"
+#include "base/tx.h"
 
 #define negative(expr)                                                                             \
 	({                                                                                         \

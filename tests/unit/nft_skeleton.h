@@ -6,7 +6,7 @@
 #ifndef CPLUG_TEST_NFT_SKELETON_H
 #define CPLUG_TEST_NFT_SKELETON_H
 
-#include "nft.h"
+#include "nft/nft.h"
 #include "private_net.h"
 #include "unit.h"
 

@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 
-#include "ip.h"
+#include "value/ip.h"
 
 static inline bool write_file(const char *path, const char *text)
 {

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "../../cnitool/base64.h"
-#include "../../cnitool/cache.h"
-#include "../../cnitool/target.h"
+#include "cnitool/base64.h"
+#include "cnitool/cache.h"
+#include "cnitool/target.h"
 #include "unit.h"
 
 static void base64_goes_both_ways(void **state)

@@ -13,8 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cj.h"
-#include "log.h"
+#include "value/cj.h"
+#include "base/log.h"
 #include "unit.h"
 
 #define FOLDER "tests/unit/config-errors"

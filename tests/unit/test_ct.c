@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* test_ct.c - which flows are forgotten, and which live on */
-#include "ct.h"
-#include "nft.h"
+#include "nft/ct.h"
+#include "nft/nft.h"
 #include "private_net.h"
 #include "unit.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* test_diag.c - who listens, and whom that concerns */
-#include "diag.h"
+#include "nft/diag.h"
 #include "private_net.h"
 #include "unit.h"
 

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "exec.h"
+#include "sys/exec.h"
 #include "unit.h"
 
 static char dir[] = "/tmp/test_exec.XXXXXX";

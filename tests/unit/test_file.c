@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "file.h"
-#include "resolv.h"
+#include "sys/file.h"
+#include "cni/resolv.h"
 #include "unit.h"
 
 static char dir[PATH_MAX];

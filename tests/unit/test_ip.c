@@ -3,7 +3,7 @@
  * test_ip.c - addresses, prefixes, MACs.  The lexical cases are measured: they are
  * what the reference accepts, rejects and prints.
  */
-#include "ip.h"
+#include "value/ip.h"
 #include "unit.h"
 
 static struct ip ip(const char *s)

@@ -2,7 +2,7 @@
 /*
  * test_jw.c - the JSON writer: layout, escapes, bytes that are no text
  */
-#include "jw.h"
+#include "value/jw.h"
 #include "unit.h"
 
 static const char *document(bool compact)

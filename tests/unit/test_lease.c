@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "../../ipam/store.h"
+#include "ipam/host-local/store.h"
 #include "unit.h"
 
 static char dir[PATH_MAX];

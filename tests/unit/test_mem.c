@@ -2,7 +2,7 @@
 /*
  * test_mem.c - the arena: zeroed, aligned, and what happens when it is full
  */
-#include "mem.h"
+#include "base/mem.h"
 #include "unit.h"
 
 /* The sanitizer must let malloc() fail here, as it does in production. */

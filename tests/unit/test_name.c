@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "name.h"
+#include "value/name.h"
 #include "unit.h"
 
 static const char *hex(const uint8_t hash[SHA512_SIZE])

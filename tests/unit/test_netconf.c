@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "../../cnitool/caps.h"
-#include "../../cnitool/cnitool.h"
-#include "../../cnitool/netconf.h"
+#include "cnitool/caps.h"
+#include "cnitool/cnitool.h"
+#include "cnitool/netconf.h"
 #include "unit.h"
 
 #define PLUGIN "{\"type\":\"p\"}"

@@ -2,7 +2,7 @@
 /*
  * test_pool.c - range sets: what is accepted, what is said, and who is next
  */
-#include "../../ipam/pool.h"
+#include "ipam/host-local/pool.h"
 #include "unit.h"
 
 #define IPAM(fields) "{\"ipam\": {" fields "}}"

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "result.h"
+#include "value/result.h"
 #include "unit.h"
 
 #define FOLDER "tests/unit/results"

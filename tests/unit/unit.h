@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "tx.h"
+#include "base/tx.h"
 
 #define CHECK(condition, ...)                                                                      \
 	do {                                                                                       \

@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * cmd_gc.c - the verb gc: remove what belongs to containers that are gone
+ *
+ * An attachment is stale if its namespace is gone, or if the cnitool that ran its
+ * container was killed (run_registry.h); in doubt it stays.  Stale ones get a DEL of the
+ * whole list, as the reference does with every attachment.  Then each plugin gets a
+ * GC with the list of those that are left, whoever's cache they are in.  What is left
+ * after that, of whatever network, is found by a survey (survey.h), which is made before
+ * anything is removed: so --dry-run tells the same.
+ */
+#include "cnitool/attach.h"
+#include "cnitool/cnitool.h"
+#include "sys/exec.h"
+#include "cnitool/errctx.h"
+#include "value/jw.h"
+#include "base/log.h"
+#include "cnitool/run_registry.h"
+#include "cnitool/survey.h"
+#include "cnitool/target.h"
+
+struct gc {
+	struct netconf *nets;
+	unsigned n_nets;
+	struct cached *all; /* in our own cache */
+	const char **stale; /* why; NULL = it stays */
+	unsigned n;
+	struct cached *others; /* in everybody's */
+	unsigned n_others;
+	struct survey survey;
+};
+
+/* ---- what is known ---- */
+
+/* Why an attachment is stale; NULL if it lives, or may. */
+static const char *obituary(struct tool *t, struct survey *s, const struct cached *c)
+{
+	if (runs_is_dead(t, c->id))
+		return "the cnitool run of its container was killed";
+	/* The path may be gone, or be another container's, and the namespace live on. */
+	if (target_lives(t->tx, c->netns) || survey_lease_lives(s, c->network, c->id, c->ifname))
+		return NULL;
+	return mem_printf(&t->tx->mem, "its network namespace %s is gone", c->netns);
+}
+
+static int find_networks(struct tool *t, struct gc *g)
+{
+	struct fail_mark m = fail_mark(t->tx);
+	int r;
+
+	if (!t->args.n)
+		return netconf_all(t->tx, t->opt.conf_dir, &g->nets, &g->n_nets);
+	g->nets = mem_alloc(&t->tx->mem, sizeof(*g->nets));
+	r = netconf_find(t->tx, t->opt.conf_dir, t->args.v[0], g->nets);
+	g->n_nets = r == 0;
+	if (r == -ENOENT && name_valid_id(t->args.v[0])) {
+		log_warn("%s (what is left of it is looked for)", fail_take(t->tx, m));
+		return 0;
+	}
+	return r;
+}
+
+/* Is one of its plugins ours, so that it gets, and heeds, a GC? */
+static bool is_collected(struct tool *t, const struct netconf *n)
+{
+	const char *path;
+	bool self, any = false;
+
+	for (unsigned i = 0; i < n->n_plugins; i++) {
+		struct fail_mark m = fail_mark(t->tx);
+
+		self = false;
+		if (exec_find(t->tx, t->opt.cni_path, n->plugins[i].type, &path, &self) < 0)
+			fail_take(t->tx, m);
+		any |= self;
+	}
+	return any && netconf_speaks(n, "1.1.0") && !n->disable_gc;
+}
+
+static void note_data_dir(struct survey *s, const char *dir)
+{
+	if (str_empty(dir))
+		return;
+	for (unsigned i = 0; i < s->n_data_dirs; i++)
+		if (str_eq(s->data_dirs[i], dir))
+			return;
+	s->data_dirs =
+		mem_grow(&s->t->tx->mem, s->data_dirs, s->n_data_dirs, sizeof(*s->data_dirs));
+	s->data_dirs[s->n_data_dirs++] = mem_str(&s->t->tx->mem, dir);
+}
+
+/* Where a configuration says that leases are. */
+static void note_data_dirs(struct survey *s, const struct netconf *n)
+{
+	for (unsigned i = 0; i < n->n_plugins; i++) {
+		struct cj ipam = cj_any(&n->plugins[i].conf, "ipam");
+
+		if (cj_is_object(&ipam))
+			note_data_dir(s, cj_str(&ipam, "dataDir", ""));
+	}
+}
+
+/* The configuration that a cache kept; false if it is none. */
+static bool kept_conf(struct tool *t, const struct cached *c, struct netconf *ret)
+{
+	struct fail_mark m = fail_mark(t->tx);
+
+	if (!c->config)
+		return false;
+	if (netconf_read_kept(t->tx, t->opt.conf_dir, c->config, c->config_size, ret) == 0)
+		return true;
+	fail_take(t->tx, m);
+	return false;
+}
+
+static void note_places(struct tool *t, struct gc *g)
+{
+	struct survey *s = &g->survey;
+
+	note_data_dir(s, "/var/lib/cni/networks");
+	if (t->cache.private)
+		note_data_dir(s, mem_printf(&t->tx->mem, "%s/networks", t->cache.dir));
+	s->nets = mem_alloc(&t->tx->mem, (g->n_nets + 1) * sizeof(*s->nets));
+	for (unsigned i = 0; i < g->n_nets; i++) {
+		const struct netconf *n = &g->nets[i];
+
+		note_data_dirs(s, n);
+		s->nets[s->n_nets++] = (struct survey_network){
+			.name = n->name,
+			.disabled = n->disable_gc,
+			/* Without a list of who is left a GC removes nothing. */
+			.collecting = is_collected(t, n) && !t->opt.all,
+		};
+	}
+	for (unsigned i = 0; i < g->n_others; i++) {
+		struct netconf kept;
+
+		if (!kept_conf(t, &g->others[i], &kept))
+			continue;
+		note_data_dirs(s, &kept);
+		netconf_free(&kept);
+	}
+}
+
+static const struct netconf *network_of(const struct gc *g, const char *name)
+{
+	for (unsigned i = 0; i < g->n_nets; i++)
+		if (str_eq(g->nets[i].name, name))
+			return &g->nets[i];
+	return NULL;
+}
+
+static void note_known(struct tool *t, struct gc *g)
+{
+	struct survey *s = &g->survey;
+
+	for (unsigned i = 0; i < g->n + g->n_others; i++) {
+		bool own = i < g->n;
+		const struct cached *c = own ? &g->all[i] : &g->others[i - g->n];
+		struct name_owner key = name_owner(c->network, c->id, c->ifname);
+
+		/* (Ours are among everybody's again.) */
+		if (survey_knows(s, key.s))
+			continue;
+		s->known = mem_grow(&t->tx->mem, s->known, s->n_known, sizeof(*s->known));
+		s->known[s->n_known++] = (struct survey_known){
+			.key = key,
+			.network = c->network,
+			.id = c->id,
+			.ifname = c->ifname,
+			.dead = own ? g->stale[i] : obituary(t, s, c),
+			.deleting = own && g->stale[i],
+		};
+	}
+}
+
+static int collect(struct tool *t, struct gc *g)
+{
+	const char *name = t->args.n ? t->args.v[0] : NULL;
+
+	g->survey = (struct survey){ .t = t, .only = name };
+	TRY(cache_all(t->tx, &t->cache, name, &g->all, &g->n));
+	TRY(cache_everywhere(t->tx, &t->cache, name, &g->others, &g->n_others));
+	TRY(find_networks(t, g));
+	note_places(t, g);
+	g->stale = mem_alloc(&t->tx->mem, (g->n + 1) * sizeof(*g->stale));
+	for (unsigned i = 0; i < g->n; i++) {
+		const struct netconf *n = network_of(g, g->all[i].network);
+
+		g->stale[i] = n && n->disable_gc ? NULL
+			      : t->opt.all       ? "--all"
+						 : obituary(t, &g->survey, &g->all[i]);
+	}
+	note_known(t, g);
+	return 0;
+}
+
+/* ---- removing ---- */
+
+/* The configuration of an attachment: the network's, or what the cache kept of it. */
+static const struct netconf *conf_of(struct tool *t, const struct gc *g, const struct cached *c)
+{
+	const struct netconf *n = network_of(g, c->network);
+	struct netconf *kept;
+
+	if (n)
+		return n;
+	kept = mem_alloc(&t->tx->mem, sizeof(*kept));
+	if (kept_conf(t, c, kept))
+		return kept;
+	log_warn("%s %s: network \"%s\" is not configured any more", c->id, c->ifname, c->network);
+	return NULL;
+}
+
+static int remove_one(struct tool *t, const struct netconf *net, const struct cached *c)
+{
+	struct attachment a = { net, c->id, c->ifname, c->netns, c->args, c->capability_args };
+	struct fail_mark m = fail_mark(t->tx);
+
+	return fail_prefix(t->tx, m, attach_del(t, &a),
+			   "failed to delete stale attachment %s %s: ", c->id, c->ifname);
+}
+
+static int remove_stale(struct tool *t, struct gc *g)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < g->n; i++) {
+		const struct cached *c = &g->all[i];
+		const struct netconf *net = g->stale[i] ? conf_of(t, g, c) : NULL;
+		int one = 0;
+
+		if (!net || net->disable_gc) {
+			g->stale[i] = NULL;
+			continue;
+		}
+		if (!t->opt.dry_run)
+			one = remove_one(t, net, c);
+		if (one == 0)
+			tool_say(t, "%s %s of %s on network %s: %s\n",
+				 t->opt.dry_run ? "would remove" : "removed", c->ifname, c->id,
+				 c->network, g->stale[i]);
+		r = also(r, one);
+	}
+	return r;
+}
+
+/* [{"containerID":…,"ifname":…}]: what is left of a network. */
+static const char *valid_of(struct tool *t, const struct gc *g, const struct netconf *net)
+{
+	struct jw w;
+
+	jw_init(&w, &t->tx->mem, true);
+	jw_open(&w, NULL, '[');
+	for (unsigned i = 0; i < g->survey.n_known; i++) {
+		const struct survey_known *k = &g->survey.known[i];
+
+		if (k->dead || !str_eq(k->network, net->name))
+			continue;
+		jw_open(&w, NULL, '{');
+		jw_str(&w, "containerID", k->id);
+		jw_str(&w, "ifname", k->ifname);
+		jw_close(&w, '}');
+	}
+	jw_close(&w, ']');
+	return jw_end(&w);
+}
+
+static void tell_leftovers(struct tool *t, const struct survey *s)
+{
+	for (unsigned i = 0; i < s->n; i++) {
+		const struct finding *f = &s->v[i];
+
+		if (f->told && (f->removed || t->opt.dry_run))
+			tool_say(t, "%s %s%s%s: %s\n", t->opt.dry_run ? "would remove" : "removed",
+				 f->object, f->owner ? " of " : "", f->owner ? f->owner : "",
+				 f->why);
+	}
+}
+
+static void put_list(struct jw *w, const char *key, const struct gc *g, bool stale)
+{
+	jw_open(w, key, '[');
+	for (unsigned i = 0; i < g->n; i++) {
+		if ((g->stale[i] != NULL) != stale)
+			continue;
+		jw_open(w, NULL, '{');
+		jw_str(w, "network", g->all[i].network);
+		jw_str(w, "containerID", g->all[i].id);
+		jw_str(w, "ifname", g->all[i].ifname);
+		if (g->all[i].netns)
+			jw_str(w, "netns", g->all[i].netns);
+		if (stale)
+			jw_str(w, "reason", g->stale[i]);
+		jw_close(w, '}');
+	}
+	jw_close(w, ']');
+}
+
+static void put_leftovers(struct jw *w, const struct survey *s, bool dry)
+{
+	jw_open(w, "leftovers", '[');
+	for (unsigned i = 0; i < s->n; i++) {
+		const struct finding *f = &s->v[i];
+
+		if (!f->told)
+			continue;
+		jw_open(w, NULL, '{');
+		jw_str(w, "kind", f->kind);
+		jw_str(w, "object", f->object);
+		if (f->owner)
+			jw_str(w, "owner", f->owner);
+		jw_str(w, "reason", f->why);
+		jw_bool(w, "removed", !dry && f->removed);
+		jw_close(w, '}');
+	}
+	jw_close(w, ']');
+}
+
+static int answer(struct tool *t, const struct gc *g)
+{
+	struct jw w;
+
+	if (!t->opt.json)
+		return 0;
+	jw_init(&w, &t->tx->mem, true);
+	jw_open(&w, NULL, '{');
+	jw_bool(&w, "dryRun", t->opt.dry_run);
+	put_list(&w, "removed", g, true);
+	put_list(&w, "kept", g, false);
+	put_leftovers(&w, &g->survey, t->opt.dry_run);
+	jw_close(&w, '}');
+	return tool_print(t, jw_end(&w));
+}
+
+/* The plugins' own GC, with the list of who is left. */
+static int collect_networks(struct tool *t, const struct gc *g)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < g->n_nets; i++)
+		if (!g->nets[i].disable_gc)
+			r = also(r,
+				 attach_list_gc(t, &g->nets[i],
+						t->opt.all ? NULL : valid_of(t, g, &g->nets[i])));
+	return r;
+}
+
+static int carry_out(struct tool *t, struct gc *g)
+{
+	int r;
+
+	TRY(collect(t, g));
+	r = survey_note_living(&g->survey);
+	r = also(r, survey_look(&g->survey));
+	r = also(r, remove_stale(t, g));
+	if (!t->opt.dry_run) {
+		r = also(r, collect_networks(t, g));
+		r = also(r, survey_sweep(&g->survey));
+		r = also(r, runs_sweep(t));
+	}
+	tell_leftovers(t, &g->survey);
+	return r < 0 ? r : answer(t, g);
+}
+
+int verb_gc(struct tool *t)
+{
+	struct gc g = { .n = 0 };
+	int r;
+
+	TRY(cache_lock(t->tx, &t->cache, true));
+	r = carry_out(t, &g);
+	survey_close(&g.survey);
+	return r;
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * cmd_list.c - the verb list: what networks there are, and what is plugged in
+ *
+ * An attachment without a configured network, and one whose namespace is gone, are
+ * told as such: they are gc's.
+ */
+#include <stdio.h>
+
+#include "cnitool/cnitool.h"
+#include "cnitool/errctx.h"
+#include "value/jw.h"
+#include "cnitool/netconf.h"
+#include "value/result.h"
+#include "cnitool/run_registry.h"
+#include "cnitool/target.h"
+
+struct seen {
+	struct netconf *nets;
+	unsigned n_nets;
+	struct cached *all;
+	unsigned n;
+};
+
+static int look(struct tool *t, struct seen *s)
+{
+	const char *name = t->args.n ? t->args.v[0] : NULL;
+
+	TRY(cache_all(t->tx, &t->cache, name, &s->all, &s->n));
+	if (!name)
+		return netconf_all(t->tx, t->opt.conf_dir, &s->nets, &s->n_nets);
+	s->nets = mem_alloc(&t->tx->mem, sizeof(*s->nets));
+	s->n_nets = 1;
+	return netconf_find(t->tx, t->opt.conf_dir, name, s->nets);
+}
+
+static bool is_alive(struct tool *t, const struct cached *c)
+{
+	return target_lives(t->tx, c->netns) && !runs_is_dead(t, c->id);
+}
+
+static const struct netconf *conf_of(const struct seen *s, const struct cached *c)
+{
+	for (unsigned i = 0; i < s->n_nets; i++)
+		if (str_eq(s->nets[i].name, c->network))
+			return &s->nets[i];
+	return NULL;
+}
+
+/* The addresses of a result; it may be of any version, or nonsense (then: none). */
+static struct result addresses(struct tool *t, const struct cached *c)
+{
+	struct fail_mark m = fail_mark(t->tx);
+	struct result res;
+	struct cj root = { .json = NULL };
+
+	result_init(&res, &t->tx->mem);
+	if (!c->result)
+		return res;
+	if (cj_parse(t->tx, c->result, strlen(c->result), "result", &root) < 0 ||
+	    result_read(t->tx, &root, "1.0.0", NULL, CNI_E_DECODE, &res) < 0) {
+		fail_take(t->tx, m);
+		result_init(&res, &t->tx->mem);
+	}
+	cj_free(&root);
+	return res;
+}
+
+/* ---- as JSON ---- */
+
+static void put_attachment(struct tool *t, struct jw *w, const struct cached *c)
+{
+	struct result res = addresses(t, c);
+
+	jw_open(w, NULL, '{');
+	jw_str(w, "containerID", c->id);
+	jw_str(w, "ifname", c->ifname);
+	if (c->netns)
+		jw_str(w, "netns", c->netns);
+	jw_bool(w, "alive", is_alive(t, c));
+	jw_open(w, "ips", '[');
+	for (unsigned i = 0; i < res.n_ips; i++)
+		jw_str(w, NULL, CIDR_S(res.ips[i].addr));
+	jw_close(w, ']');
+	jw_close(w, '}');
+}
+
+static void put_attachments(struct tool *t, struct jw *w, const struct seen *s,
+			    const struct netconf *net)
+{
+	jw_open(w, "attachments", '[');
+	for (unsigned i = 0; i < s->n; i++)
+		if (conf_of(s, &s->all[i]) == net)
+			put_attachment(t, w, &s->all[i]);
+	jw_close(w, ']');
+}
+
+static int as_json(struct tool *t, const struct seen *s)
+{
+	struct jw w;
+
+	jw_init(&w, &t->tx->mem, true);
+	jw_open(&w, NULL, '{');
+	jw_open(&w, "networks", '[');
+	for (unsigned i = 0; i < s->n_nets; i++) {
+		jw_open(&w, NULL, '{');
+		jw_str(&w, "name", s->nets[i].name);
+		jw_str(&w, "cniVersion", s->nets[i].version);
+		jw_str(&w, "file", s->nets[i].file);
+		jw_open(&w, "plugins", '[');
+		for (unsigned k = 0; k < s->nets[i].n_plugins; k++)
+			jw_str(&w, NULL, s->nets[i].plugins[k].type);
+		jw_close(&w, ']');
+		put_attachments(t, &w, s, &s->nets[i]);
+		jw_close(&w, '}');
+	}
+	jw_close(&w, ']');
+	put_attachments(t, &w, s, NULL); /* of networks that are not configured */
+	jw_close(&w, '}');
+	return tool_print(t, jw_end(&w));
+}
+
+/* ---- as a table ---- */
+
+static void print_network(const struct netconf *n)
+{
+	printf("%-16s %-8s ", n->name, *n->version ? n->version : "-");
+	for (unsigned i = 0; i < n->n_plugins; i++)
+		printf("%s%s", i ? "," : "", n->plugins[i].type);
+	printf("  %s\n", n->file);
+}
+
+static void print_attachment(struct tool *t, const struct cached *c)
+{
+	struct result res = addresses(t, c);
+
+	printf("  %-8s %-30s ", c->ifname, c->id);
+	for (unsigned i = 0; i < res.n_ips; i++)
+		printf("%s%s", i ? "," : "", CIDR_S(res.ips[i].addr));
+	printf("%s%s%s\n", res.n_ips ? "  " : "", c->netns ? c->netns : "",
+	       !is_alive(t, c) ? " (gone: cnitool gc)"
+	       : c->result     ? ""
+			       : " (unfinished)");
+}
+
+static void print_attachments(struct tool *t, const struct seen *s, const struct netconf *net)
+{
+	for (unsigned i = 0; i < s->n; i++)
+		if (conf_of(s, &s->all[i]) == net)
+			print_attachment(t, &s->all[i]);
+}
+
+int verb_list(struct tool *t)
+{
+	struct seen s = { .n = 0 };
+	bool lost = false;
+
+	TRY(look(t, &s));
+	if (t->opt.json)
+		return as_json(t, &s);
+	if (!s.n_nets && !t->opt.quiet)
+		fprintf(stderr, "cnitool: no networks are configured in %s\n", t->opt.conf_dir);
+	for (unsigned i = 0; i < s.n_nets; i++) {
+		print_network(&s.nets[i]);
+		print_attachments(t, &s, &s.nets[i]);
+	}
+	for (unsigned i = 0; i < s.n; i++)
+		lost |= !conf_of(&s, &s.all[i]);
+	if (lost)
+		printf("(networks that are not configured any more)\n");
+	print_attachments(t, &s, NULL);
+	return 0;
+}

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * cmd_run.c - the verb run: a command in new namespaces, plugged into networks
+ *
+ * Nothing is made before everything asked for was found possible.  Then, in this
+ * order: the id is claimed, init is born in its namespaces, the namespace gets a
+ * name, each network is added, the command is started.  Whatever happens next, the
+ * way back is the same: every attachment of this id is deleted (also those that
+ * `cnitool attach` made meanwhile), the name is removed, init is ended.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "cnitool/attach.h"
+#include "cnitool/caps.h"
+#include "cnitool/cnitool.h"
+#include "cnitool/etc_files.h"
+#include "cnitool/errctx.h"
+#include "netlink/link.h"
+#include "base/log.h"
+#include "value/name.h"
+#include "cnitool/run_registry.h"
+#include "cnitool/sandbox.h"
+#include "cnitool/target.h"
+
+struct run {
+	struct tool *t;
+	struct netconf *nets;
+	const char **caps;
+	unsigned n;
+	struct netns join; /* container:… */
+	struct sandbox_plan plan;
+	const char *id;
+	struct runs_claim claim;
+	struct sandbox box;
+	const char *netns; /* its path */
+	struct result all; /* addresses and DNS of all networks */
+};
+
+/* ---- what is asked for ---- */
+
+/* A path, a name, a process; or the name of a container that runs. */
+static int open_other(struct tool *t, const char *arg, struct netns *ret)
+{
+	const char *path = target_path(t->tx, arg);
+	const char *ours = mem_printf(&t->tx->mem, "/run/netns/cplug-%s", arg);
+	int r = netns_open(t->tx, access(path, F_OK) < 0 ? ours : path, ret);
+
+	if (r == -ENOENT)
+		return tx_fail_as(t->tx, CNI_E_NETNS, r,
+				  "container:%s: there is no network namespace at %s", arg, path);
+	return r;
+}
+
+static int find_networks(struct run *u, const char *names)
+{
+	struct mem *m = &u->t->tx->mem;
+	char *copy = mem_str(m, names), *save;
+
+	for (char *s = strtok_r(copy, ",", &save); s; s = strtok_r(NULL, ",", &save)) {
+		u->nets = mem_grow(m, u->nets, u->n, sizeof(*u->nets));
+		TRY(netconf_find(u->t->tx, u->t->opt.conf_dir, s, &u->nets[u->n]));
+		TRY(attach_plugins_exist(u->t, &u->nets[u->n]));
+		u->n++;
+	}
+	return 0;
+}
+
+static int read_networks(struct run *u)
+{
+	const char *arg = u->t->args.v[0];
+
+	if (str_starts(arg, "container:")) {
+		TRY(open_other(u->t, arg + strlen("container:"), &u->join));
+		u->plan.join_net = &u->join;
+	} else if (!str_eq(arg, "host")) {
+		u->plan.new_net = true;
+		if (!str_eq(arg, "none"))
+			TRY(find_networks(u, arg));
+	}
+	u->caps = mem_alloc(&u->t->tx->mem, (u->n + 1) * sizeof(*u->caps));
+	TRY(caps_check_args(u->t->tx, u->t->opt.args));
+	return caps_build(u->t->tx, &u->t->opt, u->nets, u->n, u->caps);
+}
+
+static const char *random_id(struct tx *tx)
+{
+	uint32_t v = 0;
+
+	if (getrandom(&v, sizeof(v), 0) < 0)
+		v = (uint32_t)getpid();
+	return mem_printf(&tx->mem, "cplug-%08x", v);
+}
+
+static void read_plan(struct run *u)
+{
+	const struct options *o = &u->t->opt;
+	static char *shell[2];
+	const char *wanted = secure_getenv("SHELL");
+
+	u->id = o->id ? o->id : random_id(u->t->tx);
+	shell[0] = mem_str(&u->t->tx->mem, o->rootfs || str_empty(wanted) ? "/bin/sh" : wanted);
+	u->plan.nohup = u->t->nohup;
+	u->plan.user = o->user;
+	u->plan.rootfs = o->rootfs;
+	u->plan.workdir = o->workdir;
+	u->plan.env = &o->env;
+	u->plan.command = u->t->command && u->t->command[0] ? u->t->command : shell;
+	u->plan.hostname = o->hostname ? o->hostname : u->plan.new_net || o->id ? u->id : NULL;
+}
+
+/* ---- plugging ---- */
+
+static int set_lo_up(struct tx *tx, const char *path)
+{
+	auto_(netns_close) struct netns ns = NETNS_NONE;
+	auto_(rt_close) struct rt rt = { .sk = NULL };
+	struct link lo;
+	int r;
+
+	TRY(target_open(tx, path, &ns));
+	TRY(rt_open(tx, &rt, "container", &ns));
+	r = link_find(tx, &rt, "lo", &lo);
+	return r > 0 ? link_set_up(tx, &rt, &lo) : r;
+}
+
+static void merge_result(struct run *u, const char *text)
+{
+	struct tx *tx = u->t->tx;
+	struct fail_mark m = fail_mark(tx);
+	struct cj c = { .json = NULL };
+	struct result res;
+
+	result_init(&res, &tx->mem);
+	if (cj_parse(tx, text, strlen(text), "result", &c) < 0 ||
+	    result_read(tx, &c, "1.0.0", NULL, CNI_E_DECODE, &res) < 0) {
+		log_warn("%s", fail_take(tx, m));
+		return;
+	}
+	for (unsigned i = 0; i < res.n_ips; i++)
+		if (!ip_is_loopback(res.ips[i].addr.ip))
+			result_add_ip(&u->all, res.ips[i]);
+	etc_merge_dns(&tx->mem, &u->all.dns, &res.dns);
+	cj_free(&c);
+}
+
+static struct attachment attachment(const struct run *u, unsigned i)
+{
+	return (struct attachment){
+		.net = &u->nets[i],
+		.id = u->id,
+		.ifname = mem_printf(&u->t->tx->mem, "eth%u", i),
+		.netns = u->netns,
+		.args = u->t->opt.args,
+		.capability_args = u->caps[i],
+	};
+}
+
+static int plug(struct run *u)
+{
+	const char *result;
+
+	TRY(set_lo_up(u->t->tx, u->netns));
+	for (unsigned i = 0; i < u->n; i++) {
+		struct attachment a = attachment(u, i);
+
+		TRY(attach_add(u->t, &a, &result));
+		merge_result(u, result);
+	}
+	return 0;
+}
+
+/* The attachments made by others for this container: newest interface first. */
+static int unplug_rest(struct run *u)
+{
+	struct cached *all;
+	unsigned n;
+	int r = 0;
+
+	TRY(cache_all(u->t->tx, &u->t->cache, NULL, &all, &n));
+	while (n-- > 0) {
+		struct attachment a = { .id = u->id, .ifname = all[n].ifname, .netns = u->netns };
+		struct netconf net;
+		int one;
+
+		if (!str_eq(all[n].id, u->id) || !all[n].config)
+			continue;
+		a.net = &net;
+		one = netconf_read(u->t->tx, u->t->opt.conf_dir, all[n].network, all[n].config,
+				   all[n].config_size, &net);
+		r = also(r, one < 0 ? one : attach_undo(u->t, &a));
+	}
+	return r;
+}
+
+static int unplug(struct run *u)
+{
+	const char *path;
+	struct cached c;
+	int r = 0;
+
+	for (unsigned i = u->n; i-- > 0;) {
+		struct attachment a = attachment(u, i);
+
+		/* What is not remembered was undone, or never begun. */
+		if (cache_path(u->t->tx, &u->t->cache, a.net->name, a.id, a.ifname, &path) == 0 &&
+		    cache_read(u->t->tx, &u->t->cache, a.net->name, a.id, a.ifname, &c) == 1)
+			r = also(r, attach_undo(u->t, &a));
+	}
+	return also(r, unplug_rest(u));
+}
+
+/* ---- a container's life ---- */
+
+static int start(struct run *u)
+{
+	TRY(sandbox_open(u->t, &u->plan, &u->box));
+	if (!u->plan.new_net)
+		return 0;
+	TRY(runs_name_netns(u->t->tx, &u->claim, u->box.init, &u->netns));
+	return plug(u);
+}
+
+static int live(struct run *u)
+{
+	struct mem *m = &u->t->tx->mem;
+	struct sandbox_files f = { .hosts = NULL };
+
+	if (u->plan.hostname)
+		f.hostname = mem_printf(m, "%s\n", u->plan.hostname);
+	if (u->plan.new_net) {
+		f.hosts = etc_hosts(m, u->plan.hostname, u->all.ips, u->all.n_ips);
+		f.resolv_conf = etc_resolv_conf(m, &u->all.dns);
+	}
+	return sandbox_run(u->t, &u->box, &f, &u->t->status);
+}
+
+/* From here on nobody interrupts. */
+static int end(struct run *u)
+{
+	struct tx *tx = u->t->tx;
+	struct fail_mark m = fail_mark(tx);
+	bool first = m.first;
+	int r = 0;
+
+	tx->unwinding = true;
+	m = fail_mark(tx);
+	if (u->netns) {
+		r = cache_lock(tx, &u->t->cache, false);
+		r = also(r, unplug(u));
+	}
+	cache_unlock(&u->t->cache);
+	sandbox_close(&u->box);
+	runs_release(tx, &u->claim);
+	tx->unwinding = false;
+	if (r < 0 && first)
+		fprintf(stderr, "cnitool: %s (cnitool gc will try again)\n", fail_take(tx, m));
+	return r;
+}
+
+int verb_run(struct tool *t)
+{
+	struct run u = { .t = t, .join = NETNS_NONE, .claim = { .fd = -1 }, .box = SANDBOX_NONE };
+	int r;
+
+	result_init(&u.all, &t->tx->mem);
+	TRY(read_networks(&u));
+	read_plan(&u);
+	if (u.plan.new_net) {
+		TRY(cache_lock(t->tx, &t->cache, false)); /* no gc meanwhile */
+		TRY(runs_claim(t, u.id, &u.claim));
+	}
+	r = start(&u);
+	cache_unlock(&t->cache);
+	if (r == 0)
+		r = live(&u);
+	if (end(&u) < 0 && r == 0 && t->status == 0)
+		t->status = EXIT_OURS;
+	netns_close(&u.join);
+	return r;
+}

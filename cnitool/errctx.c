@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * errctx.c - whose failure was it?
+ *
+ * struct tx keeps the first failure in msg and everything after it in details, as
+ * one text.  A mark is the length of that text, so what came later is its tail.
+ */
+#include <stdio.h>
+
+#include "cnitool/errctx.h"
+
+struct fail_mark fail_mark(const struct tx *tx)
+{
+	return (struct fail_mark){
+		.first = !tx->err && !tx->unwinding,
+		.details = strlen(tx->details),
+	};
+}
+
+static const char *tail(const struct tx *tx, struct fail_mark m)
+{
+	const char *s = tx->details + m.details;
+
+	return m.details && str_starts(s, "; ") ? s + 2 : s;
+}
+
+int fail_prefix(struct tx *tx, struct fail_mark m, int r, const char *fmt, ...)
+{
+	const char *words, *text;
+	va_list ap;
+
+	if (r >= 0)
+		return r;
+	va_start(ap, fmt);
+	words = mem_vprintf(&tx->mem, fmt, ap);
+	va_end(ap);
+	if (m.first) {
+		text = mem_str(&tx->mem, tx->msg);
+		snprintf(tx->msg, sizeof(tx->msg), "%s%s", words, text);
+	} else {
+		text = mem_str(&tx->mem, tail(tx, m));
+		tx->details[m.details] = '\0';
+		tx_detail(tx, "%s%s", words, text);
+	}
+	return r;
+}
+
+const char *fail_take(struct tx *tx, struct fail_mark m)
+{
+	const char *later = mem_str(&tx->mem, tail(tx, m));
+	const char *text = later;
+
+	tx->details[m.details] = '\0';
+	if (m.first) {
+		text = mem_printf(&tx->mem, "%s%s%s", tx->msg, *later ? "; " : "", later);
+		tx->err = 0;
+		tx->code = 0;
+		tx->msg[0] = '\0';
+	}
+	return text;
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * etc_files.c - what a container's /etc says of its network
+ *
+ * hosts(5), resolv.conf(5).
+ */
+#include "cnitool/etc_files.h"
+
+const char *etc_hosts(struct mem *m, const char *hostname, const struct result_ip *ips, unsigned n)
+{
+	const char *text = "127.0.0.1\tlocalhost\n"
+			   "::1\tlocalhost ip6-localhost ip6-loopback\n";
+
+	for (unsigned i = 0; i < n; i++)
+		text = mem_printf(m, "%s%s\t%s\n", text, IP_S(ips[i].addr.ip), hostname);
+	return n ? text : mem_printf(m, "%s127.0.1.1\t%s\n", text, hostname);
+}
+
+static const char *line(struct mem *m, const char *text, const char *key, const char **words,
+			unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		text = mem_printf(m, "%s%s %s", text, i ? "" : key, words[i]);
+	return n ? mem_printf(m, "%s\n", text) : text;
+}
+
+const char *etc_resolv_conf(struct mem *m, const struct result_dns *dns)
+{
+	const char *text = "";
+
+	if (result_dns_empty(dns))
+		return NULL;
+	for (unsigned i = 0; i < dns->n_nameservers; i++)
+		text = mem_printf(m, "%snameserver %s\n", text, dns->nameservers[i]);
+	if (!str_empty(dns->domain) && !dns->n_search)
+		text = mem_printf(m, "%sdomain %s\n", text, dns->domain);
+	text = line(m, text, "search", dns->search, dns->n_search);
+	return line(m, text, "options", dns->options, dns->n_options);
+}
+
+static void merge(struct mem *m, const char ***words, unsigned *n, const char **more,
+		  unsigned n_more)
+{
+	for (unsigned i = 0; i < n_more; i++) {
+		bool known = false;
+
+		for (unsigned k = 0; k < *n; k++)
+			known |= str_eq((*words)[k], more[i]);
+		if (known)
+			continue;
+		*words = mem_grow(m, *words, *n, sizeof(**words));
+		(*words)[(*n)++] = more[i];
+	}
+}
+
+void etc_merge_dns(struct mem *m, struct result_dns *a, const struct result_dns *b)
+{
+	merge(m, &a->nameservers, &a->n_nameservers, b->nameservers, b->n_nameservers);
+	merge(m, &a->search, &a->n_search, b->search, b->n_search);
+	merge(m, &a->options, &a->n_options, b->options, b->n_options);
+	if (str_empty(a->domain))
+		a->domain = b->domain;
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * init.c - the container's init
+ *
+ * The first process of the PID namespace.  It waits until the network is plugged,
+ * furnishes the place, starts the command, passes signals on to it, and buries what
+ * loses its parent.  When the command ends it kills all the others, tells the
+ * status, and waits for the end of the control socket: as long as it lives, the
+ * network namespace has a path.
+ */
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "cnitool/sandbox.h"
+
+static bool receive(int fd, void *at, size_t size)
+{
+	for (char *p = at; size;) {
+		ssize_t n = recv(fd, p, size, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		p += n;
+		size -= (size_t)n;
+	}
+	return true;
+}
+
+static bool receive_text(struct tx *tx, int fd, uint32_t size, const char **ret)
+{
+	char *text = size ? mem_alloc(&tx->mem, (size_t)size + 1) : NULL;
+
+	*ret = text;
+	return receive(fd, text, size);
+}
+
+/* Sleeps until we are told to start; false if the parent is gone. */
+static bool wait_for_start(struct tx *tx, int control, struct sandbox_files *f)
+{
+	struct sandbox_message m;
+
+	return receive(control, &m, sizeof(m)) && receive_text(tx, control, m.hosts, &f->hosts) &&
+	       receive_text(tx, control, m.resolv_conf, &f->resolv_conf) &&
+	       receive_text(tx, control, m.hostname, &f->hostname);
+}
+
+/* ---- the command ---- */
+
+static void default_signals(void)
+{
+	struct sigaction dfl = { .sa_handler = SIG_DFL };
+
+	for (int sig = 1; sig < 32; sig++)
+		sigaction(sig, &dfl, NULL);
+}
+
+static void set_environment(const struct words *env)
+{
+	for (unsigned i = 0; i < env->n; i++)
+		if (strchr(env->v[i], '='))
+			putenv(strdup(env->v[i]));
+		else
+			unsetenv(env->v[i]);
+}
+
+static void become_command(const struct sandbox_plan *plan, const sigset_t *mask)
+{
+	char *const *command = plan->command;
+
+	set_environment(plan->env);
+	if (plan->workdir && chdir(plan->workdir) < 0) {
+		fprintf(stderr, "cnitool: --workdir %s: %s\n", plan->workdir, strerror(errno));
+		_exit(EXIT_OURS);
+	}
+	if (plan->nohup)
+		signal(SIGHUP, SIG_IGN);
+	sigprocmask(SIG_SETMASK, mask, NULL);
+	execvp(command[0], command);
+	fprintf(stderr, "cnitool: cannot run %s: %s\n", command[0], strerror(errno));
+	_exit(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_RUNNABLE);
+}
+
+/* Waits for the command, and meanwhile buries whoever dies. */
+static int32_t supervise(pid_t command, const sigset_t *set)
+{
+	int status;
+
+	for (;;) {
+		siginfo_t si;
+		pid_t pid;
+
+		if (sigwaitinfo(set, &si) < 0)
+			continue;
+		if (si.si_signo != SIGCHLD) {
+			if (si.si_code <= 0) /* not from the terminal */
+				kill(command, si.si_signo);
+			continue;
+		}
+		while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+			if (pid == command)
+				return WIFSIGNALED(status) ? 128 + WTERMSIG(status)
+							   : WEXITSTATUS(status);
+	}
+}
+
+/* Nobody but us is left. */
+static void kill_all(void)
+{
+	kill(-1, SIGKILL);
+	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+		;
+}
+
+static int32_t run_command(const struct sandbox_plan *plan)
+{
+	sigset_t set, old;
+	int32_t status;
+	pid_t pid;
+
+	sandbox_signals(&set);
+	sigaddset(&set, SIGCHLD);
+	default_signals();
+	sigprocmask(SIG_BLOCK, &set, &old);
+	pid = fork();
+	if (pid == 0)
+		become_command(plan, &old);
+	if (pid < 0) {
+		fprintf(stderr, "cnitool: fork: %s\n", strerror(errno));
+		return EXIT_OURS;
+	}
+	status = supervise(pid, &set);
+	kill_all();
+	return status;
+}
+
+/* ---- init ---- */
+
+/* Whoever waits for the end of our output must not wait for us. */
+static void let_go_of_output(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = 0; null >= 0 && fd <= 2; fd++)
+		dup2(null, fd);
+}
+
+/* Root inside, whoever we were outside; the maps are written by now. */
+static int become_root(struct tx *tx)
+{
+	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return tx_fail(tx, -errno, "cannot become root of the user namespace: %s",
+			       strerror(errno));
+	return 0;
+}
+
+static int32_t live(struct tool *t, const struct sandbox_plan *plan, int control)
+{
+	struct sandbox_files files = { .hosts = NULL };
+	int r;
+
+	if (!wait_for_start(t->tx, control, &files))
+		_exit(EXIT_OURS);
+	r = plan->user ? become_root(t->tx) : 0;
+	/* A change of credentials forgets it, so it is said again. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (r == 0)
+		r = rooms_furnish(t->tx, plan, &files);
+	if (r < 0) {
+		tool_tell_failure(t);
+		return EXIT_OURS;
+	}
+	return run_command(plan);
+}
+
+void inside_main(struct tool *t, const struct sandbox_plan *plan, int control)
+{
+	int32_t status;
+	char end;
+
+	/* If the parent is dead already, the control socket tells. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	default_signals();
+	/* What is named or mounted from now on is not for us. */
+	mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+	if (dup2(control, 3) < 0)
+		_exit(EXIT_OURS);
+	control = 3;
+	fcntl(control, F_SETFD, FD_CLOEXEC);
+	syscall(SYS_close_range, 4, ~0U, 0);
+	status = live(t, plan, control);
+	let_go_of_output();
+	send(control, &status, sizeof(status), MSG_NOSIGNAL);
+	while (recv(control, &end, 1, 0) < 0 && errno == EINTR)
+		;
+	_exit(0);
+}

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * main.c - the client's main: the table of verbs, help, and where answers go
+ *
+ * A verb reads its options by table (options.c), then runs with a transaction like
+ * a plugin's: what fails first is the answer.  Answers go to stdout, failures to
+ * stderr as one sentence; with --json both are JSON on stdout.  Exit status: 0, 1
+ * for a failure, 2 for wrong usage; run has its own.
+ */
+#include <jansson.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cnitool/attach.h"
+#include "cni/cni.h"
+#include "cnitool/cnitool.h"
+#include "value/jw.h"
+#include "base/log.h"
+#include "cnitool/netconf.h"
+
+/* ---- the verbs ---- */
+
+static const char text_netns[] =
+	"NETNS is a path, a name of `ip netns`, or the number of a process.";
+
+static const struct verb verbs[] = {
+	{ "add", "NET NETNS", "plug a network namespace into a network", V_ADD, 2, 2, false,
+	  verb_add,
+	  "Runs the plugins of the network for the namespace and prints the result.  If one\n"
+	  "fails, what the others did is undone.\n\n" },
+	{ "del", "NET NETNS", "unplug it", V_DEL, 2, 2, false, verb_del,
+	  "Undoes add.  Every plugin is run even if one fails; the attachment is forgotten\n"
+	  "only when none failed.  It may be repeated, and works after the namespace is "
+	  "gone.\n\n" },
+	{ "check", "NET NETNS", "look whether it is still plugged in as it was", V_CHECK, 2, 2,
+	  false, verb_check,
+	  "Runs CHECK of the network's plugins.  With --repair, what cplug's plugins find is put\n"
+	  "right without breaking a connection, told, and checked again.\n\n" },
+	{ "status", "NET", "ask whether the network is ready for more", V_STATUS, 1, 2, false,
+	  verb_status, "" },
+	{ "gc", "[NET]", "remove what belongs to containers that are gone", V_GC, 0, 2, false,
+	  verb_gc,
+	  "Unplugs every attachment that is remembered but whose namespace no longer exists, has\n"
+	  "the plugins of the network remove what belongs to none of the attachments that are\n"
+	  "left, and removes everything else of cplug's on this machine that has no living owner:\n"
+	  "leases, nftables elements, links, files.  Tells each, with the reason.  What is in\n"
+	  "doubt stays.  Without NET: for all networks.\n\n" },
+	{ "restore", "[NET...]", "bring back what the kernel lost", V_RESTORE, 0, 1000, false,
+	  verb_restore,
+	  "Looks at every living attachment that is remembered, by cnitool or by another program\n"
+	  "built on libcni, and puts right what differs: rules, published ports, addresses,\n"
+	  "routes and links that somebody removed (nft flush ruleset, a firewall's restart).\n"
+	  "What is whole is not touched.\n\n" },
+	{ "attach", "NET NETNS", "plug another interface into a running container", V_ATTACH, 2, 2,
+	  false, verb_attach,
+	  "As add, but takes the first free ethN, and gives the interface to the container that\n"
+	  "has the namespace, so that it goes when the container goes.\n\n" },
+	{ "detach", "NET NETNS", "unplug an interface of a running container", V_DETACH, 2, 2,
+	  false, verb_detach, "As del, for whatever container has the namespace.\n\n" },
+	{ "run", "NET[,NET...] [--] [COMMAND...]", "run a command, plugged into networks", V_RUN, 1,
+	  1, true, verb_run,
+	  "Each NET becomes an interface: eth0, eth1, ...  Instead of networks, NET may be\n"
+	  "  host               the host's network\n"
+	  "  none               a network with nothing but lo\n"
+	  "  container:NETNS    the network of another container\n"
+	  "COMMAND (else your shell) gets new net, mount, UTS, IPC, PID and cgroup namespaces,\n"
+	  "its own /proc and /sys, hostname, /etc/hosts and /etc/resolv.conf.  It is unplugged\n"
+	  "when it ends.  The exit status is the command's; 128+N if signal N killed it; 125 if\n"
+	  "cnitool failed; 126 if the command cannot be run; 127 if it is not found.\n\n" },
+	{ "list", "[NET]", "tell what networks there are and what is plugged in", V_LIST, 0, 1,
+	  false, verb_list, "" },
+	{ "version", "", "tell the version", V_VERSION, 0, 0, false, verb_version, "" },
+};
+
+static const struct verb *find_verb(const char *name)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(verbs); i++)
+		if (str_eq(verbs[i].name, name))
+			return &verbs[i];
+	return NULL;
+}
+
+/* ---- help ---- */
+
+static int help(FILE *to, int status)
+{
+	fprintf(to, "cnitool plugs network namespaces into CNI networks.\n\nusage:\n");
+	for (unsigned i = 0; i < ARRAY_LEN(verbs); i++) {
+		const struct verb *v = &verbs[i];
+		int n = fprintf(to, "  cnitool %s%s%s", v->name, *v->operands ? " " : "",
+				v->operands);
+
+		fprintf(to, "%*s%s\n", n < 46 ? 46 - n : 2, "", v->about);
+	}
+	fprintf(to, "\n%s\nMore: cnitool VERB --help, man cnitool\n", text_netns);
+	return status;
+}
+
+static void help_verb(const struct verb *v)
+{
+	printf("usage: cnitool %s [OPTIONS]%s%s\n\n%c%s.\n\n%s", v->name, *v->operands ? " " : "",
+	       v->operands, v->about[0] - 'a' + 'A', v->about + 1, v->text);
+	if (strstr(v->operands, "NETNS"))
+		printf("%s\n\n", text_netns);
+	printf("options:\n");
+	options_help(v->bit);
+}
+
+int verb_version(struct tool *t)
+{
+	struct jw w;
+
+	if (!t->opt.json) {
+		printf("cnitool of cplug %s, CNI 1.1.0\n", CPLUG_VERSION);
+		return 0;
+	}
+	jw_init(&w, &t->tx->mem, true);
+	jw_open(&w, NULL, '{');
+	jw_str(&w, "version", CPLUG_VERSION);
+	jw_str(&w, "cniVersion", "1.1.0");
+	jw_close(&w, '}');
+	return tool_print(t, jw_end(&w));
+}
+
+/* ---- answers ---- */
+
+int tool_print(struct tool *t, const char *json_text)
+{
+	const char *text = netconf_pretty(t->tx, json_text);
+
+	if (t->opt.quiet)
+		return 0;
+	if (printf("%s%s", text, isatty(STDOUT_FILENO) ? "\n" : "") < 0 || fflush(stdout) != 0)
+		return tx_fail_as(t->tx, CNI_E_IO, -errno, "cannot write the result: %s",
+				  strerror(errno));
+	return 0;
+}
+
+void tool_say(const struct tool *t, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (t->opt.quiet || t->opt.json)
+		return;
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+}
+
+void tool_tell_failure(const struct tool *t)
+{
+	const struct tx *tx = t->tx;
+	struct jw w;
+
+	if (!t->opt.json) {
+		fprintf(stderr, "cnitool: %s%s%s\n", tx->msg, *tx->details ? "; " : "",
+			tx->details);
+		return;
+	}
+	jw_init(&w, &t->tx->mem, false);
+	jw_open(&w, NULL, '{');
+	jw_str(&w, "cniVersion", "1.1.0");
+	jw_int(&w, "code", tx->code);
+	jw_str(&w, "msg", tx->msg);
+	if (*tx->details)
+		jw_str(&w, "details", tx->details);
+	jw_close(&w, '}');
+	/* The command's output is its own. */
+	fprintf(t->verb && t->verb->bit == V_RUN ? stderr : stdout, "%s\n", jw_end(&w));
+}
+
+/* ---- main ---- */
+
+static jmp_buf out_of_memory;
+static bool armed;
+
+static void exhausted(void *arg) __attribute__((noreturn));
+
+/* Back to act(); but a container that runs goes as if we were killed, and gc finds the rest. */
+static void exhausted(void *arg UNUSED)
+{
+	static const char text[] = "cnitool: out of memory\n";
+
+	if (armed)
+		longjmp(out_of_memory, 1);
+	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+	_exit(EXIT_FAILURE);
+}
+
+/* What jansson cannot allocate it takes for a mistake in the document: so it never learns. */
+static void *alloc_or_leave(size_t size)
+{
+	void *p = malloc(size);
+
+	if (!p)
+		exhausted(NULL);
+	return p;
+}
+
+static const char *or_env(const char *given, const char *variable)
+{
+	const char *s = given ? given : secure_getenv(variable);
+
+	return str_empty(s) ? NULL : s;
+}
+
+/* Where we are ourselves: the plugins are hard links beside us. */
+static const char *default_cni_path(struct tx *tx)
+{
+	char self[4096];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	self[n > 0 ? n : 0] = '\0';
+	if (n > 0 && strrchr(self, '/') && !strchr(self, ':'))
+		*strrchr(self, '/') = '\0';
+	else
+		self[0] = '\0';
+	return mem_printf(&tx->mem, "%s%s/opt/cni/bin:/usr/lib/cni", self, *self ? ":" : "");
+}
+
+static void fill_in(struct tool *t)
+{
+	struct options *o = &t->opt;
+
+	o->conf_dir = or_env(o->conf_dir, "NETCONFPATH");
+	o->cni_path = or_env(o->cni_path, "CNI_PATH");
+	o->cache_dir = or_env(o->cache_dir, "CNI_CACHE_DIR");
+	o->args = or_env(o->args, "CNI_ARGS");
+	o->cap_args = or_env(o->cap_args, "CAP_ARGS");
+	if (!o->conf_dir)
+		o->conf_dir = "/etc/cni/net.d";
+	if (!o->cni_path)
+		o->cni_path = default_cni_path(t->tx);
+	/* Tools that run in a container see the interface's name there; run's are its own. */
+	if (t->verb->bit & (V_ADD | V_DEL | V_CHECK | V_ATTACH | V_DETACH))
+		o->ifname = or_env(o->ifname, "CNI_IFNAME");
+}
+
+/* Whoever started us with nohup(1) means us and the command. */
+static void catch_signals(struct tool *t)
+{
+	struct sigaction hup;
+
+	t->nohup = sigaction(SIGHUP, NULL, &hup) == 0 && hup.sa_handler == SIG_IGN;
+	tx_catch_signals();
+	if (t->nohup)
+		sigaction(SIGHUP, &hup, NULL);
+}
+
+/* What was begun is undone; if there is no memory even for that, we say so and end. */
+static int give_up(struct tool *t)
+{
+	const struct attachment *a = t->unfinished;
+	int r = tx_fail(t->tx, -ENOMEM, "out of memory");
+
+	armed = false;
+	if (a && attach_undo(t, a) < 0)
+		log_step("undoing the ADD failed as well");
+	return r;
+}
+
+static int run_verb(struct tool *t)
+{
+	if (setjmp(out_of_memory) != 0)
+		return give_up(t);
+	armed = t->verb->bit != V_RUN;
+	TRY(cache_open(t->tx, t->opt.cache_dir, &t->cache));
+	return t->verb->run(t);
+}
+
+static int act(struct tool *t, int argc, char **argv)
+{
+	int r = options_read(t, argc, argv);
+
+	if (r < 0) {
+		tool_tell_failure(t);
+		return t->verb->bit == V_RUN ? EXIT_OURS : EXIT_USAGE;
+	}
+	if (t->opt.help) {
+		help_verb(t->verb);
+		return 0;
+	}
+	fill_in(t);
+	catch_signals(t);
+	r = run_verb(t);
+	armed = false;
+	cache_unlock(&t->cache);
+	if (r < 0)
+		tool_tell_failure(t);
+	if (r == 0 && (fflush(stdout) != 0 || ferror(stdout))) {
+		fprintf(stderr, "cnitool: cannot write the answer: %s\n", strerror(errno));
+		r = -EIO;
+	}
+	return r < 0 ? (t->verb->bit == V_RUN ? EXIT_OURS : EXIT_FAILURE) : t->status;
+}
+
+int cnitool_main(int argc, char **argv)
+{
+	static struct tx tx;
+	static struct tool t;
+	const char *name = argc > 1 ? argv[1] : "";
+
+	log_start();
+	log_who("cnitool", name);
+	tx_begin(&tx);
+	tx.mem.exhausted = exhausted;
+	json_set_alloc_funcs(alloc_or_leave, free);
+	t = (struct tool){ .tx = &tx, .verb = find_verb(name), .cache = { .lock = -1 } };
+	if (t.verb)
+		return act(&t, argc, argv);
+	if (str_eq(name, "--version"))
+		return printf("cnitool of cplug %s, CNI 1.1.0\n", CPLUG_VERSION) < 0;
+	if (str_eq(name, "-h") || str_eq(name, "--help") || str_eq(name, "help")) {
+		t.verb = find_verb(argc > 2 ? argv[2] : "");
+		if (!t.verb)
+			return help(stdout, 0);
+		help_verb(t.verb);
+		return 0;
+	}
+	if (*name)
+		fprintf(stderr, "cnitool: unknown verb %s\n\n", name);
+	return help(stderr, EXIT_USAGE);
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * mounts.c - what a container sees: mounts, files in /etc, hostname
+ *
+ * Everything is mounted in a private mount namespace, so nothing is to be cleaned up.
+ * Things that come from the outside (generated files, device nodes, the cgroup tree)
+ * are taken in hand first, as detached copies of mounts (open_tree(2)), and put in
+ * place when the root directory is the container's: so symbolic links in it lead
+ * nowhere else.
+ *
+ * The generated files are in a tmpfs that is mounted on /proc for a moment: the one
+ * directory that is there for sure and gets another mount anyway.
+ */
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "base/log.h"
+#include "cnitool/sandbox.h"
+
+#ifndef AT_RECURSIVE
+#define AT_RECURSIVE 0x8000
+#endif
+#ifndef OPEN_TREE_CLONE
+#define OPEN_TREE_CLONE 1U
+#define OPEN_TREE_CLOEXEC ((unsigned)O_CLOEXEC)
+#endif
+#ifndef MOVE_MOUNT_F_EMPTY_PATH
+#define MOVE_MOUNT_F_EMPTY_PATH 0x00000004U
+#endif
+
+static const char *const devices[] = { "null", "zero", "full", "random", "urandom", "tty" };
+
+enum { FILE_HOSTS, FILE_RESOLV, FILE_HOSTNAME, N_FILES };
+static const char *const etc_names[N_FILES] = { "hosts", "resolv.conf", "hostname" };
+
+/* What was taken in hand; -1 = it is not there. */
+struct hand {
+	int files[N_FILES];
+	int devices[ARRAY_LEN(devices)];
+	int cgroup;
+};
+
+/* ---- pieces of mounts ---- */
+
+static int take(const char *path, bool with_what_is_below)
+{
+	return (int)syscall(SYS_open_tree, AT_FDCWD, path,
+			    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+				    (with_what_is_below ? (unsigned)AT_RECURSIVE : 0U));
+}
+
+/* Puts a piece on path; closes it. */
+static int put(int *piece, const char *path)
+{
+	long r = syscall(SYS_move_mount, *piece, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH);
+	int err = -errno;
+
+	fd_close(piece);
+	return r < 0 ? err : 0;
+}
+
+static int make_mount(struct tx *tx, const char *type, const char *path, unsigned long flags,
+		      const char *options)
+{
+	if (mount(type, path, type, flags, options) < 0)
+		return tx_fail(tx, -errno, "container: mount %s on %s: %s", type, path,
+			       strerror(errno));
+	return 0;
+}
+
+/* A mount the container can do without. */
+static bool try_mount(const char *type, const char *path, unsigned long flags, const char *options)
+{
+	if (mount(type, path, type, flags, options) == 0)
+		return true;
+	log_step("container: mount %s on %s: %s", type, path, strerror(errno));
+	return false;
+}
+
+/* ---- taking in hand ---- */
+
+static int write_file(struct tx *tx, const char *path, const char *text)
+{
+	auto_(fd_close) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) ||
+	    fchmod(fd, 0644) < 0)
+		return tx_fail(tx, -errno, "container: write %s: %s", path, strerror(errno));
+	return 0;
+}
+
+static int take_files(struct tx *tx, const struct sandbox_files *f, struct hand *h)
+{
+	const char *const texts[N_FILES] = { f->hosts, f->resolv_conf, f->hostname };
+
+	TRY(make_mount(tx, "tmpfs", "/proc", MS_NOSUID | MS_NODEV, "mode=0755"));
+	for (unsigned i = 0; i < N_FILES; i++) {
+		const char *path = mem_printf(&tx->mem, "/proc/%s", etc_names[i]);
+
+		if (!texts[i])
+			continue;
+		TRY(write_file(tx, path, texts[i]));
+		h->files[i] = take(path, false);
+		if (h->files[i] < 0)
+			return tx_fail(tx, -errno, "container: open_tree %s: %s", path,
+				       strerror(errno));
+	}
+	if (umount2("/proc", MNT_DETACH) < 0)
+		return tx_fail(tx, -errno, "container: umount /proc: %s", strerror(errno));
+	return 0;
+}
+
+static void take_devices(struct tx *tx, struct hand *h)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(devices); i++)
+		h->devices[i] = take(mem_printf(&tx->mem, "/dev/%s", devices[i]), false);
+}
+
+/* ---- the root directory ---- */
+
+/* DIR becomes the root; *ret_old keeps the old one, for proc and sysfs to be allowed. */
+static int change_root(struct tx *tx, const char *dir, int *ret_old)
+{
+	*ret_old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (mount(dir, dir, NULL, MS_BIND | MS_REC, NULL) < 0 || chdir(dir) < 0 ||
+	    syscall(SYS_pivot_root, ".", ".") < 0)
+		return tx_fail(tx, -errno, "--rootfs %s: %s", dir, strerror(errno));
+	if (chdir("/") < 0)
+		return tx_fail(tx, -errno, "--rootfs %s: chdir: %s", dir, strerror(errno));
+	return 0;
+}
+
+static int leave_old_root(struct tx *tx, int old)
+{
+	if (fchdir(old) < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return tx_fail(tx, -errno, "container: leave the old root: %s", strerror(errno));
+	return 0;
+}
+
+/* A place to mount on, in a rootfs that lacks it. */
+static void make_dir(const char *path)
+{
+	if (mkdir(path, 0755) < 0 && errno != EEXIST)
+		log_step("container: mkdir %s: %s", path, strerror(errno));
+}
+
+static void make_file(const char *path)
+{
+	auto_(fd_close) int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0644);
+
+	if (fd < 0)
+		log_step("container: create %s: %s", path, strerror(errno));
+}
+
+/* A /dev of its own: what every program expects, and terminals. */
+static int furnish_dev(struct tx *tx, struct hand *h)
+{
+	static const char *const links[][2] = {
+		{ "/proc/self/fd", "/dev/fd" },       { "/proc/self/fd/0", "/dev/stdin" },
+		{ "/proc/self/fd/1", "/dev/stdout" }, { "/proc/self/fd/2", "/dev/stderr" },
+		{ "pts/ptmx", "/dev/ptmx" },
+	};
+
+	make_dir("/dev");
+	TRY(make_mount(tx, "tmpfs", "/dev", MS_NOSUID, "mode=0755,size=64k"));
+	for (unsigned i = 0; i < ARRAY_LEN(devices); i++) {
+		const char *path = mem_printf(&tx->mem, "/dev/%s", devices[i]);
+		int r;
+
+		if (h->devices[i] < 0)
+			continue;
+		make_file(path);
+		r = put(&h->devices[i], path);
+		if (r < 0)
+			return tx_fail(tx, r, "container: mount %s: %s", path, strerror(-r));
+	}
+	for (unsigned i = 0; i < ARRAY_LEN(links); i++)
+		if (symlink(links[i][0], links[i][1]) < 0)
+			log_step("container: symlink %s: %s", links[i][1], strerror(errno));
+	make_dir("/dev/pts");
+	make_dir("/dev/shm");
+	try_mount("devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC,
+		  "newinstance,ptmxmode=0666,mode=0620");
+	try_mount("tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777");
+	return 0;
+}
+
+/* ---- /proc, /sys, /etc ---- */
+
+static int furnish_proc(struct tx *tx, bool rootfs)
+{
+	if (rootfs)
+		make_dir("/proc");
+	return make_mount(tx, "proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+}
+
+/* sysfs shows the network namespace it was mounted in. */
+static void furnish_sys(const struct sandbox_plan *plan, struct hand *h)
+{
+	if (plan->rootfs)
+		make_dir("/sys");
+	if (!plan->rootfs && !plan->new_net && !plan->join_net)
+		return;
+	if (!try_mount("sysfs", "/sys", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL))
+		return;
+	if (h->cgroup >= 0 && put(&h->cgroup, "/sys/fs/cgroup") < 0)
+		log_step("container: /sys/fs/cgroup: %s", strerror(errno));
+}
+
+static void furnish_etc(struct tx *tx, const struct sandbox_plan *plan, struct hand *h)
+{
+	if (plan->rootfs)
+		make_dir("/etc");
+	for (unsigned i = 0; i < N_FILES; i++) {
+		const char *path = mem_printf(&tx->mem, "/etc/%s", etc_names[i]);
+		int r;
+
+		if (h->files[i] < 0)
+			continue;
+		/* The host's own files are never made, only covered. */
+		if (plan->rootfs)
+			make_file(path);
+		r = put(&h->files[i], path);
+		if (r < 0 && i != FILE_HOSTNAME)
+			log_warn("%s stays as it is: %s", path, strerror(-r));
+	}
+}
+
+int rooms_furnish(struct tx *tx, const struct sandbox_plan *plan, const struct sandbox_files *files)
+{
+	auto_(fd_close) int old = -1;
+	struct hand h = { .files = { -1, -1, -1 }, .cgroup = -1 };
+
+	TRY(take_files(tx, files, &h));
+	if (plan->rootfs) {
+		take_devices(tx, &h);
+		TRY(change_root(tx, plan->rootfs, &old));
+	} else {
+		h.cgroup = take("/sys/fs/cgroup", true);
+	}
+	TRY(furnish_proc(tx, plan->rootfs));
+	furnish_sys(plan, &h);
+	if (plan->rootfs) {
+		TRY(furnish_dev(tx, &h));
+		TRY(leave_old_root(tx, old));
+	}
+	furnish_etc(tx, plan, &h);
+	fd_close(&h.cgroup);
+	if (plan->hostname && sethostname(plan->hostname, strlen(plan->hostname)) < 0)
+		return tx_fail(tx, -errno, "container: set the hostname to %s: %s", plan->hostname,
+			       strerror(errno));
+	return 0;
+}

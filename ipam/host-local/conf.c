@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * conf.c - the configuration of host-local
+ */
+#include "ipam/host-local/conf.h"
+
+const char *local_conf_data_dir(const struct call *c)
+{
+	struct cj ipam = cj_obj(&c->conf, "ipam");
+	const char *dir = cj_str(&ipam, "dataDir", "");
+
+	return *dir ? dir : "/var/lib/cni/networks";
+}
+
+/* ---- addresses asked for ---- */
+
+static void add_wish(struct mem *mem, struct local_conf *cf, struct ip ip)
+{
+	for (unsigned i = 0; i < cf->n_wishes; i++)
+		if (ip_eq(cf->wishes[i].ip, ip))
+			return;
+	cf->wishes = mem_grow(mem, cf->wishes, cf->n_wishes, sizeof(*cf->wishes));
+	cf->wishes[cf->n_wishes++] = (struct wish){ .ip = ip };
+}
+
+/* "10.1.0.9" or "10.1.0.9/24"; the prefix does not count. */
+static bool parse_wish(const char *s, struct ip *ret)
+{
+	struct cidr c;
+
+	if (ip_parse(s, ret))
+		return true;
+	if (!cidr_parse(s, &c))
+		return false;
+	*ret = c.ip;
+	return true;
+}
+
+static void read_wishes(struct mem *mem, const struct cj *c, struct local_conf *cf)
+{
+	struct cj list = cj_list(c, "ips");
+	struct ip ip;
+
+	for (unsigned i = 0; i < cj_len(&list); i++) {
+		struct cj e = cj_at(&list, i);
+		const char *s = cj_as_str(&e);
+
+		if (s && parse_wish(s, &ip))
+			add_wish(mem, cf, ip);
+		else if (s)
+			cj_wrong(&e, NULL, "expected an IP address, like 10.1.0.9, got \"%.60s\"",
+				 s);
+	}
+}
+
+int local_conf_read_wishes(struct tx *tx, const struct call *c, struct local_conf *cf)
+{
+	struct cj args = cj_obj(&c->conf, "args"), cni = cj_obj(&args, "cni");
+	struct cj runtime = cj_obj(&c->conf, "runtimeConfig");
+	const char *arg;
+	struct ip ip;
+
+	TRY(call_arg(tx, c, "IP", &arg));
+	if (!str_empty(arg)) {
+		if (!parse_wish(arg, &ip))
+			return tx_fail_as(tx, CNI_E_ENV, -EINVAL,
+					  "CNI_ARGS: IP=%.60s is not an IP address, like 10.1.0.9",
+					  arg);
+		add_wish(&tx->mem, cf, ip);
+	}
+	read_wishes(&tx->mem, &cni, cf);
+	read_wishes(&tx->mem, &runtime, cf);
+	return cj_ok(tx, &c->conf);
+}
+
+int local_conf_read(struct tx *tx, const struct call *c, struct local_conf *ret)
+{
+	struct cj ipam = cj_obj(&c->conf, "ipam");
+
+	*ret = (struct local_conf){
+		.data_dir = local_conf_data_dir(c),
+		.resolv_conf = cj_str(&ipam, "resolvConf", ""),
+	};
+	cj_any(&ipam, "type"); /* it is known, to whoever called us */
+	pool_read(&tx->mem, &c->conf, c->version, &ret->pool);
+	return cj_ok(tx, &c->conf);
+}

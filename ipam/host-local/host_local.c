@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * host_local.c - host-local: addresses of this host's own pool
+ *
+ * ADD takes one address of every range set, the one asked for if there is one, else the
+ * next free.  Which sets there are is needed only there and where addresses are counted
+ * or compared: DEL and GC go by whom a lease is for, and work whatever has become of the
+ * configuration.
+ */
+#include <time.h>
+
+#include "plugins/list.h"
+#include "cni/iface.h"
+#include "ipam/host-local/conf.h"
+#include "cni/resolv.h"
+#include "ipam/host-local/store.h"
+
+/* ---- ADD ---- */
+
+/* What will tell whether the container still lives. */
+static struct lease_life life_of(struct tx *tx, const struct call *c)
+{
+	struct lease_life l = { .boot = index_boot_id(), .time = (uint64_t)time(NULL) };
+
+	if (c->cont_ns.fd >= 0) {
+		l.ino = c->cont_ns.ino;
+		l.cookie = netns_cookie(tx, &c->cont_ns);
+	}
+	return l;
+}
+
+/* Every wish must be of a set of its own; tell before anything is done. */
+static int check_wishes(struct tx *tx, const struct local_conf *cf, struct wish **by_set)
+{
+	const char *left = "";
+
+	for (unsigned s = 0; s < cf->pool.n; s++)
+		for (unsigned i = 0; i < cf->n_wishes && !by_set[s]; i++)
+			if (!cf->wishes[i].granted &&
+			    pool_find(&cf->pool.sets[s], cf->wishes[i].ip)) {
+				cf->wishes[i].granted = true;
+				by_set[s] = &cf->wishes[i];
+			}
+	for (unsigned i = 0; i < cf->n_wishes; i++)
+		if (!cf->wishes[i].granted)
+			left = mem_printf(&tx->mem, "%s%s%s", left, *left ? ", " : "",
+					  IP_S(cf->wishes[i].ip));
+	if (!*left)
+		return 0;
+	for (unsigned s = 0; s < cf->pool.n; s++)
+		tx_detail(tx, "range set %u: %s", s, pool_text(&tx->mem, &cf->pool.sets[s]));
+	return tx_fail_as(tx, CPLUG_E_ADDRESS, -EADDRNOTAVAIL,
+			  "failed to allocate all requested IPs: %s (each must lie in a range set, "
+			  "which gives one address only)",
+			  left);
+}
+
+static int claim_wish(struct tx *tx, struct store *st, const struct pool_set *s, unsigned set,
+		      struct lessee lessee, struct ip ip, const struct lease_life *life)
+{
+	const char *holder = "its file cannot be read";
+	struct lease l;
+	int r;
+
+	if (ip_eq(ip, pool_find(s, ip)->gateway))
+		return tx_fail_as(tx, CPLUG_E_ADDRESS, -EADDRNOTAVAIL,
+				  "failed to allocate for range %u: requested ip %s is subnet's "
+				  "gateway",
+				  set, IP_S(ip));
+	r = store_claim(tx, st, ip, lessee, set, life);
+	if (r != -EEXIST)
+		return r;
+	if (lease_read(tx, st->dir, ip, &l) == 0)
+		holder = mem_printf(&tx->mem, "%s has it", lessee_text(tx, &l.lessee));
+	return tx_fail_as(tx, CPLUG_E_ADDRESS, -EADDRINUSE,
+			  "failed to allocate for range %u: requested IP address %s is not "
+			  "available in range set %s: %s",
+			  set, IP_S(ip), pool_text(&tx->mem, s), holder);
+}
+
+static bool is_of(const struct lease *l, const struct lessee *o)
+{
+	return str_eq(l->lessee.id, o->id) &&
+	       (!l->lessee.ifname || str_eq(l->lessee.ifname, o->ifname));
+}
+
+static int claim_any(struct tx *tx, struct store *st, const struct pool_set *s, unsigned set,
+		     struct lessee lessee, const struct lease_life *life, struct ip *ret)
+{
+	struct lease *leases;
+	unsigned n;
+	int r;
+
+	TRY(store_find(tx, st, lessee.id, &leases, &n));
+	for (unsigned i = 0; i < n; i++) {
+		if (!is_of(&leases[i], &lessee) || !pool_find(s, leases[i].ip))
+			continue;
+		/* The same container again, after its namespace, or the machine, died. */
+		if (!store_is_dead(tx, st, &leases[i]))
+			return tx_fail_as(tx, CPLUG_E_ADDRESS, -EEXIST,
+					  "failed to allocate for range %u: %s has been allocated "
+					  "to %s, duplicate allocation is not allowed (DEL frees "
+					  "it)",
+					  set, IP_S(leases[i].ip), lessee.id);
+		TRY(store_release(tx, st, &leases[i]));
+	}
+	r = store_claim_next(tx, st, s, lessee, set, life, ret);
+	if (r == -EADDRNOTAVAIL) {
+		TRY(store_reclaim(tx, st, &n));
+		r = n ? store_claim_next(tx, st, s, lessee, set, life, ret) : r;
+	}
+	if (r != -EADDRNOTAVAIL)
+		return r;
+	tx_detail(tx,
+		  "every address is leased: widen the range, or free the leases of containers "
+		  "that are gone (%s/%s; GC does it)",
+		  st->data_dir, st->network);
+	return tx_fail_as(tx, CPLUG_E_EXHAUSTED, r,
+			  "failed to allocate for range %u: no IP addresses available in range "
+			  "set: %s",
+			  set, pool_text(&tx->mem, s));
+}
+
+/* What the configuration says, and goes into every result. */
+static int add_static(struct tx *tx, const struct call *c, const struct local_conf *cf,
+		      struct result *ret)
+{
+	struct cj ipam = cj_obj(&c->conf, "ipam"), routes = cj_list(&ipam, "routes");
+
+	result_read_routes(ret, &routes);
+	TRY(cj_ok(tx, &c->conf));
+	return *cf->resolv_conf ? resolv_read(tx, cf->resolv_conf, &ret->dns) : 0;
+}
+
+static int validate(struct tx *tx, struct call *c)
+{
+	struct local_conf cf;
+
+	TRY(local_conf_read(tx, c, &cf));
+	return local_conf_read_wishes(tx, c, &cf);
+}
+
+static int add(struct tx *tx, struct call *c, struct result *ret)
+{
+	auto_(store_close) struct store st = STORE_CLOSED;
+	struct lessee lessee = { c->id, c->ifname };
+	struct lease_life life = life_of(tx, c);
+	struct wish **by_set;
+	struct local_conf cf;
+
+	TRY(local_conf_read(tx, c, &cf));
+	TRY(local_conf_read_wishes(tx, c, &cf));
+	TRY(add_static(tx, c, &cf, ret));
+	by_set = mem_alloc(&tx->mem, cf.pool.n * sizeof(struct wish *));
+	TRY(check_wishes(tx, &cf, by_set));
+	TRY(store_open(tx, cf.data_dir, c->network, STORE_CREATE, &st));
+	for (unsigned i = 0; i < cf.pool.n; i++) {
+		const struct pool_set *s = &cf.pool.sets[i];
+		const struct pool_range *r;
+		struct ip ip = { .family = 0 };
+
+		if (by_set[i]) {
+			ip = by_set[i]->ip;
+			TRY(claim_wish(tx, &st, s, i, lessee, ip, &life));
+		} else {
+			TRY(claim_any(tx, &st, s, i, lessee, &life, &ip));
+		}
+		r = pool_find(s, ip);
+		result_add_ip(ret, (struct result_ip){ .addr = { ip, r->subnet.len },
+						       .gateway = r->gateway,
+						       .iface = -1 });
+	}
+	return 0;
+}
+
+/* ---- DEL and GC ---- */
+
+/* Old leases, which name only the container, count if there are no others. */
+static int release(struct tx *tx, struct store *st, const struct lease *leases, unsigned n,
+		   const struct lessee *o, bool old)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		if (old ? !leases[i].lessee.ifname : str_eq(leases[i].lessee.ifname, o->ifname))
+			r = also(r, store_release(tx, st, &leases[i]));
+	return r;
+}
+
+static int del(struct tx *tx, struct call *c)
+{
+	auto_(store_close) struct store st = STORE_CLOSED;
+	const struct lessee lessee = { c->id, c->ifname };
+	const char *dir = local_conf_data_dir(c);
+	struct lease *leases;
+	bool old = true;
+	unsigned n;
+	int r;
+
+	TRY(cj_ok(tx, &c->conf));
+	r = store_open(tx, dir, c->network, STORE_CHANGE, &st);
+	if (r == -ENOENT)
+		return 0;
+	TRY(r);
+	TRY(store_find(tx, &st, c->id, &leases, &n));
+	for (unsigned i = 0; i < n; i++)
+		old = old && !str_eq(leases[i].lessee.ifname, c->ifname);
+	return release(tx, &st, leases, n, &lessee, old);
+}
+
+static bool is_valid(const struct lessee *o, const void *arg)
+{
+	const struct call *c = arg;
+
+	return call_is_valid(c, o->id, o->ifname); /* an old lease names no interface */
+}
+
+static int gc(struct tx *tx, struct call *c)
+{
+	auto_(store_close) struct store st = STORE_CLOSED;
+	const char *dir = local_conf_data_dir(c);
+	int r;
+
+	TRY(cj_ok(tx, &c->conf));
+	if (!c->valid_known)
+		return 0; /* nothing is known, so nothing is removed */
+	r = store_open(tx, dir, c->network, STORE_CHANGE, &st);
+	if (r == -ENOENT)
+		return 0;
+	TRY(r);
+	return store_purge(tx, &st, is_valid, c);
+}
+
+/* ---- CHECK ---- */
+
+/* What is wrong with a lease, in a sentence; NULL = it is lessee's. */
+static const char *lease_trouble(struct tx *tx, struct store *st, const struct lessee *o,
+				 struct ip ip, const char **ret_have)
+{
+	const char *want = lessee_text(tx, o);
+	struct lease l;
+	int r = lease_read(tx, st->dir, ip, &l);
+
+	if (r == 0 && is_of(&l, o))
+		return NULL;
+	if (r == 0) {
+		*ret_have = lessee_text(tx, &l.lessee);
+		return mem_printf(&tx->mem, "%s is leased to %s, not to %s", IP_S(ip), *ret_have,
+				  want);
+	}
+	*ret_have = mem_printf(&tx->mem, "%s/%s/%s: %s", st->data_dir, st->network, IP_S(ip),
+			       r == -EBADMSG ? "empty or damaged" : strerror(-r));
+	return mem_printf(&tx->mem, "%s is not leased to %s: %s", IP_S(ip), want, *ret_have);
+}
+
+static void check_address(struct tx *tx, struct store *st, const struct lessee *o, struct ip ip)
+{
+	const char *have, *trouble = lease_trouble(tx, st, o, ip, &have);
+
+	if (trouble)
+		iface_differs_as(tx, trouble, mem_printf(&tx->mem, "lease of %s", IP_S(ip)),
+				 lessee_text(tx, o), have);
+}
+
+static int no_address(struct tx *tx, const struct lessee *o, const char *data_dir,
+		      const char *network)
+{
+	const char *of = lessee_text(tx, o);
+
+	iface_differs_as(tx,
+			 mem_printf(&tx->mem,
+				    "Failed to find address added by %s: no lease in %s/%s", of,
+				    data_dir, network),
+			 "lease", of, NULL);
+	return 0;
+}
+
+/* Without a prevResult: any lease will do. */
+static int check_any(struct tx *tx, struct store *st, const struct lessee *o)
+{
+	struct lease *leases;
+	unsigned n;
+
+	TRY(store_find(tx, st, o->id, &leases, &n));
+	for (unsigned i = 0; i < n; i++)
+		if (is_of(&leases[i], o))
+			return 0;
+	return no_address(tx, o, st->data_dir, st->network);
+}
+
+static int check(struct tx *tx, struct call *c)
+{
+	auto_(store_close) struct store st = STORE_CLOSED;
+	const struct lessee lessee = { c->id, c->ifname };
+	unsigned ours = 0;
+	struct local_conf cf;
+	int r;
+
+	TRY(local_conf_read(tx, c, &cf));
+	r = store_open(tx, cf.data_dir, c->network, STORE_READ, &st);
+	if (r == -ENOENT)
+		return no_address(tx, &lessee, cf.data_dir, c->network);
+	TRY(r);
+	if (!c->prev)
+		return check_any(tx, &st, &lessee);
+	for (unsigned i = 0; i < c->prev->n_ips; i++)
+		for (unsigned s = 0; s < cf.pool.n; s++) {
+			struct ip ip = c->prev->ips[i].addr.ip;
+
+			if (!pool_find(&cf.pool.sets[s], ip))
+				continue;
+			ours++;
+			check_address(tx, &st, &lessee, ip);
+		}
+	if (!ours)
+		iface_differs_as(
+			tx,
+			mem_printf(&tx->mem,
+				   "%s: no address of prevResult lies in a range of this network",
+				   lessee_text(tx, &lessee)),
+			"addresses of prevResult", "one in a range of this network", NULL);
+	return 0;
+}
+
+/*
+ * A lease that was lost is taken again, if nobody else has the address meanwhile.  One that
+ * another namespace had at ADD says that prevResult is another container's story.
+ */
+static int repair_address(struct tx *tx, struct store *st, const struct lessee *o, struct ip ip,
+			  unsigned set, const struct lease_life *life)
+{
+	const char *trouble, *have;
+	struct lease_life known;
+	struct lease l;
+	int r = lease_read(tx, st->dir, ip, &l);
+
+	if (r == 0 && is_of(&l, o) && index_life(&st->index, ip, o->id, &known) &&
+	    known.boot == life->boot && known.cookie && life->cookie &&
+	    known.cookie != life->cookie)
+		return tx_fail_as(tx, CPLUG_E_CHECK, -ESTALE,
+				  "%s is leased to %s in another network namespace: this one was "
+				  "made anew (DEL, then ADD)",
+				  IP_S(ip), lessee_text(tx, o));
+	if (r == -ENOENT || r == -EBADMSG) {
+		r = store_claim(tx, st, ip, *o, set, life);
+		if (r != -EEXIST)
+			return r;
+	}
+	trouble = lease_trouble(tx, st, o, ip, &have);
+	return trouble ? tx_fail_as(tx, CPLUG_E_CHECK, -ESTALE, "%s", trouble) : 0;
+}
+
+static int repair(struct tx *tx, struct call *c)
+{
+	auto_(store_close) struct store st = STORE_CLOSED;
+	const struct lessee lessee = { c->id, c->ifname };
+	struct lease_life life = life_of(tx, c);
+	struct local_conf cf;
+
+	TRY(local_conf_read(tx, c, &cf));
+	if (!c->prev)
+		return 0;
+	TRY(store_open(tx, cf.data_dir, c->network, STORE_CREATE, &st));
+	for (unsigned i = 0; i < c->prev->n_ips; i++)
+		for (unsigned s = 0; s < cf.pool.n; s++) {
+			struct ip ip = c->prev->ips[i].addr.ip;
+
+			if (pool_find(&cf.pool.sets[s], ip))
+				TRY(repair_address(tx, &st, &lessee, ip, s, &life));
+		}
+	return 0;
+}
+
+/* ---- STATUS ---- */
+
+static int status(struct tx *tx, struct call *c)
+{
+	auto_(store_close) struct store st = STORE_CLOSED;
+	struct local_conf cf;
+	int r;
+
+	TRY(local_conf_read(tx, c, &cf));
+	TRY(store_writable(tx, cf.data_dir, c->network));
+	r = store_open(tx, cf.data_dir, c->network, STORE_READ, &st);
+	if (r == -ENOENT)
+		return 0;
+	TRY(r);
+	for (unsigned i = 0; i < cf.pool.n; i++)
+		if (!store_has_free(tx, &st, &cf.pool.sets[i], i))
+			r = also(r, tx_fail_as(tx, CNI_E_UNAVAILABLE, -EADDRNOTAVAIL,
+					       "no IP addresses available in range set: %s",
+					       pool_text(&tx->mem, &cf.pool.sets[i])));
+	return r;
+}
+
+const struct plugin host_local_plugin = {
+	.name = "host-local",
+	.flags = CNI_IS_IPAM,
+	.about = "addresses from this host's own pool (IPAM)",
+	.validate = validate,
+	.add = add,
+	.del = del,
+	.check = check,
+	.repair = repair,
+	.gc = gc,
+	.status = status,
+};

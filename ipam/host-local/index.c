@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * index.c - what a folder of leases contains, without reading the folder
+ *
+ * The file: a head of one page, then two tables (slots.h).  The owner table leads from
+ * the hash of a container id to an address (an id has as many slots as leases); the
+ * block table from an aligned block of 256 addresses to one bit for each.  Neither
+ * knows anything of range sets, so a configuration may change, or differ from call to
+ * call, without any effect here.  An index of 65,000 leases takes 8 MiB, of which a call
+ * reads and writes a few pages.
+ *
+ * In step or not?  When it is closed, the index sets the folder's modification time to the
+ * nanosecond of that moment and keeps it in its head with the inode and change time.  The
+ * kernel stamps changes with the coarse clock of its tick, so whatever anybody changes
+ * in the folder later, even in the same tick, leaves another time than ours there, and
+ * the index is not good any more.  Where time-stamps are too coarse for that, or not ours
+ * to set, it is never good, and every call reads the folder.
+ *
+ * Killed in the middle?  The head is marked unclean before the first slot is written
+ * and clean after the last, and a killed process's writes stay in the page cache in
+ * order.  After a power failure they may not; so the head names the boot it belongs
+ * to, and an index of another boot is not good either.
+ *
+ * What cannot be read from the folder again is the life of leases.  So it is written before
+ * the lease is made (index_intend()), and tables that were built in memory replace the file
+ * as a whole, by rename(): whenever a call is killed, the file knows the life of every lease
+ * that is there.  A slot without a lease is forgotten with the next reading of the folder.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "ipam/host-local/index.h"
+
+enum { VERSION = 1 };
+
+struct stamp {
+	uint64_t dev, ino;
+	int64_t mtime, mtime_ns, ctime, ctime_ns;
+};
+
+struct head {
+	char magic[8];
+	uint32_t version, clean;
+	uint64_t boot;
+	struct stamp stamp;
+	uint32_t owner_cap, owner_used, block_cap, block_used;
+};
+
+static const char magic[8] = { 'c', 'p', 'l', 'u', 'g', 'i', 'd', 'x' };
+_Static_assert(sizeof(struct head) <= SLOTS_PAGE, "the head fits its page");
+
+uint64_t index_boot_id(void)
+{
+	auto_(fd_close) int fd = -1;
+	static uint64_t known;
+	char text[36];
+
+	if (known)
+		return known;
+	fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && read(fd, text, sizeof(text)) == (ssize_t)sizeof(text))
+		known = slots_hash(text, sizeof(text));
+	return known;
+}
+
+static uint64_t owner_key(const char *id)
+{
+	return slots_hash(id, strlen(id));
+}
+
+/* ---- the stamp ---- */
+
+static bool stamp_of(int dirfd, struct stamp *ret)
+{
+	struct stat st;
+
+	if (fstat(dirfd, &st) < 0)
+		return false;
+	*ret = (struct stamp){
+		.dev = st.st_dev,
+		.ino = st.st_ino,
+		.mtime = st.st_mtim.tv_sec,
+		.mtime_ns = st.st_mtim.tv_nsec,
+		.ctime = st.st_ctim.tv_sec,
+		.ctime_ns = st.st_ctim.tv_nsec,
+	};
+	return true;
+}
+
+/* Gives the folder a time of its own; false if it did not keep it. */
+static bool stamp_set(int dirfd, struct stamp *ret)
+{
+	struct timespec t[2] = { { .tv_nsec = UTIME_OMIT } };
+
+	clock_gettime(CLOCK_REALTIME, &t[1]);
+	t[1].tv_nsec |= 1; /* never a multiple of a coarser clock's unit */
+	return futimens(dirfd, t) == 0 && stamp_of(dirfd, ret) && ret->mtime == t[1].tv_sec &&
+	       ret->mtime_ns == t[1].tv_nsec;
+}
+
+/* ---- the file ---- */
+
+bool index_exists(const struct index *ix)
+{
+	return ix->fd >= 0 && !ix->owner.broken && !ix->block.broken;
+}
+
+static bool write_head(const struct index *ix, int fd, bool clean, const struct stamp *stamp)
+{
+	struct head h = {
+		.version = VERSION,
+		.clean = clean,
+		.boot = ix->boot,
+		.stamp = stamp ? *stamp : (struct stamp){ 0 },
+		.owner_cap = ix->owner.cap,
+		.owner_used = ix->owner.used,
+		.block_cap = ix->block.cap,
+		.block_used = ix->block.used,
+	};
+
+	memcpy(h.magic, magic, sizeof(magic));
+	return slots_write(fd, &h, sizeof(h), 0);
+}
+
+static void mark(struct index *ix, bool clean, const struct stamp *stamp)
+{
+	if (!write_head(ix, ix->fd, clean, stamp))
+		ix->owner.broken = true;
+}
+
+/* The file will be changed: until index_close() it is worth nothing. */
+static void unclean(struct index *ix)
+{
+	if (!ix->unsaved && ix->good)
+		mark(ix, false, NULL);
+	ix->unsaved = true;
+}
+
+/* Reads the head; the tables can be read afterwards if it returns true. */
+static bool read_head(struct index *ix, struct head *h)
+{
+	struct stat st;
+
+	return pread(ix->fd, h, sizeof(*h), 0) == (ssize_t)sizeof(*h) &&
+	       memcmp(h->magic, magic, sizeof(magic)) == 0 && h->version == VERSION &&
+	       slots_in_file(&ix->owner, ix->fd, SLOTS_PAGE, h->owner_cap, h->owner_used) &&
+	       slots_in_file(&ix->block, ix->fd, SLOTS_PAGE + slots_size(&ix->owner), h->block_cap,
+			     h->block_used) &&
+	       fstat(ix->fd, &st) == 0 && st.st_size >= ix->block.at + slots_size(&ix->block);
+}
+
+void index_open(struct index *ix, struct mem *mem, int folder, const char *name, int leases)
+{
+	int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+	struct stamp now;
+	struct stat st;
+	struct head h;
+
+	ix->mem = mem;
+	ix->folder = folder;
+	ix->name = name;
+	ix->leases = leases;
+	ix->good = ix->behind = ix->unsaved = ix->readable = false;
+	ix->owner.broken = ix->block.broken = false;
+	ix->old.cap = 0;
+	ix->fd = openat(folder, name, flags, 0600);
+	if (ix->fd < 0)
+		return;
+	if (fstat(ix->fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		fd_close(&ix->fd);
+		return;
+	}
+	ix->boot = index_boot_id();
+	ix->readable = read_head(ix, &h);
+	ix->good = ix->readable && h.clean == 1 && ix->boot && h.boot == ix->boot &&
+		   stamp_of(leases, &now) && memcmp(&now, &h.stamp, sizeof(now)) == 0;
+}
+
+void index_renew(struct index *ix)
+{
+	if (!index_exists(ix))
+		return;
+	unclean(ix);
+	/* the life of leases cannot be read from their files: keep what we knew */
+	if (ix->readable)
+		ix->old = ix->owner;
+	slots_in_memory(&ix->owner, ix->mem);
+	slots_in_memory(&ix->block, ix->mem);
+	ix->good = true;
+	ix->behind = false;
+}
+
+void index_begin(struct index *ix)
+{
+	if (!index_exists(ix))
+		return;
+	unclean(ix);
+	ix->behind = true;
+}
+
+void index_end(struct index *ix)
+{
+	ix->behind = false;
+}
+
+static bool write_images(struct index *ix, int fd)
+{
+	off_t owners = slots_size(&ix->owner), blocks = slots_size(&ix->block);
+
+	return write_head(ix, fd, false, NULL) &&
+	       slots_write(fd, ix->owner.image, (size_t)owners, SLOTS_PAGE) &&
+	       slots_write(fd, ix->block.image, (size_t)blocks, SLOTS_PAGE + owners);
+}
+
+/* Tables that are in memory become the file; if that fails, the old one stays, unclean. */
+static bool save_images(struct index *ix)
+{
+	const char *temp = mem_printf(ix->mem, "%s.new", ix->name);
+	int flags = O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+	auto_(fd_close) int fd = openat(ix->folder, temp, flags, 0600);
+
+	if (fd < 0)
+		return false;
+	if (!write_images(ix, fd) || renameat(ix->folder, temp, ix->folder, ix->name) < 0) {
+		unlinkat(ix->folder, temp, 0);
+		return false;
+	}
+	fd_close(&ix->fd);
+	ix->fd = fd_steal(&fd);
+	slots_in_file(&ix->owner, ix->fd, SLOTS_PAGE, ix->owner.cap, ix->owner.used);
+	slots_in_file(&ix->block, ix->fd, SLOTS_PAGE + slots_size(&ix->owner), ix->block.cap,
+		      ix->block.used);
+	ix->old.cap = 0;
+	return true;
+}
+
+void index_close(struct index *ix)
+{
+	struct stamp stamp;
+
+	if (index_exists(ix) && ix->good && ix->unsaved && !ix->behind) {
+		if ((!ix->owner.image || save_images(ix)) && stamp_set(ix->leases, &stamp))
+			mark(ix, true, &stamp);
+	}
+	if (ix->fd >= 0 && !index_exists(ix))
+		unlinkat(ix->folder, ix->name, 0);
+	fd_close(&ix->fd);
+}
+
+/* ---- blocks: which addresses are taken ---- */
+
+static bool block_in_use(const struct slot *s)
+{
+	return s->taken[0] | s->taken[1] | s->taken[2] | s->taken[3];
+}
+
+/* Room for one more slot in t; both tables are in memory then, or none. */
+static void make_room(struct index *ix, struct slots *t)
+{
+	if (!slots_full(t))
+		return;
+	if (t == &ix->owner || !ix->owner.image)
+		slots_rehash(&ix->owner, ix->mem, NULL);
+	if (t == &ix->block || !ix->block.image)
+		slots_rehash(&ix->block, ix->mem, block_in_use);
+}
+
+static unsigned last_byte(struct ip ip)
+{
+	return ip.b[ip_bytes(ip) - 1];
+}
+
+static struct ip block_of(struct ip ip)
+{
+	ip.b[ip_bytes(ip) - 1] = 0;
+	return ip;
+}
+
+static uint64_t block_key(struct ip block)
+{
+	return slots_hash(block.b, ip_bytes(block));
+}
+
+static void block_set(struct index *ix, struct ip ip, bool taken)
+{
+	uint64_t bit = (uint64_t)1 << (last_byte(ip) % 64);
+	struct ip block = block_of(ip);
+	uint64_t key = block_key(block);
+	struct slot s;
+	uint32_t i;
+
+	if (taken)
+		make_room(ix, &ix->block);
+	if (slots_find(&ix->block, key, block, &i)) {
+		s = *slots_get(&ix->block, i);
+	} else if (taken) {
+		s = slots_new(key, block);
+		ix->block.used++;
+	} else {
+		return;
+	}
+	if (taken)
+		s.taken[last_byte(ip) / 64] |= bit;
+	else
+		s.taken[last_byte(ip) / 64] &= ~bit;
+	slots_put(&ix->block, i, &s);
+}
+
+bool index_free(struct index *ix, struct ip from, struct ip to, struct ip *ret)
+{
+	for (;;) {
+		struct ip block = block_of(from);
+		bool last = ip_eq(block, block_of(to));
+		unsigned n = last_byte(from), end = last ? last_byte(to) : 255;
+		const struct slot *s;
+		uint32_t i;
+
+		if (!slots_find(&ix->block, block_key(block), block, &i)) {
+			*ret = from;
+			return true;
+		}
+		s = slots_get(&ix->block, i);
+		while (n <= end && (s->taken[n / 64] >> (n % 64) & 1))
+			n++;
+		if (n <= end) {
+			*ret = block;
+			ret->b[ip_bytes(block) - 1] = (uint8_t)n;
+			return true;
+		}
+		if (last)
+			return false;
+		from = ip_add(block, 256);
+	}
+}
+
+void index_block(struct index *ix, struct ip ip)
+{
+	if (!index_exists(ix))
+		return;
+	unclean(ix);
+	block_set(ix, ip, true);
+}
+
+/* ---- owners: which addresses a container has ---- */
+
+static void owner_put(struct index *ix, const struct slot *s, struct ip ip)
+{
+	uint32_t i;
+
+	unclean(ix);
+	make_room(ix, &ix->owner);
+	if (!slots_find(&ix->owner, s->key, ip, &i))
+		ix->owner.used++;
+	slots_put(&ix->owner, i, s);
+}
+
+void index_add(struct index *ix, struct ip ip, const char *id, const struct lease_life *life)
+{
+	struct slot s = slots_new(owner_key(id), ip);
+	uint32_t i;
+
+	if (!index_exists(ix))
+		return;
+	if (life)
+		s.life = *life;
+	else if (slots_find(&ix->owner, s.key, ip, &i))
+		s.life = slots_get(&ix->owner, i)->life;
+	else if (ix->old.cap && slots_find(&ix->old, s.key, ip, &i))
+		s.life = slots_get(&ix->old, i)->life;
+	owner_put(ix, &s, ip);
+	block_set(ix, ip, true);
+}
+
+bool index_intend(struct index *ix, struct ip ip, const char *id, const struct lease_life *life)
+{
+	struct slot s = slots_new(owner_key(id), ip);
+	uint32_t i;
+
+	if (!index_exists(ix) || slots_find(&ix->owner, s.key, ip, &i))
+		return false;
+	s.life = *life;
+	owner_put(ix, &s, ip);
+	if (ix->owner.image && ix->block.image)
+		(void)save_images(ix); /* or when it is closed */
+	return true;
+}
+
+void index_forget(struct index *ix, struct ip ip, const char *id)
+{
+	uint32_t i;
+
+	if (!index_exists(ix))
+		return;
+	unclean(ix);
+	if (slots_find(&ix->owner, owner_key(id), ip, &i))
+		slots_remove(&ix->owner, i);
+}
+
+void index_remove(struct index *ix, struct ip ip, const char *id)
+{
+	index_forget(ix, ip, id);
+	if (index_exists(ix))
+		block_set(ix, ip, false);
+}
+
+unsigned index_find(struct index *ix, const char *id, struct ip **ret)
+{
+	uint32_t mask = ix->owner.cap - 1, n = 0;
+	uint64_t key = owner_key(id);
+
+	*ret = NULL;
+	for (uint32_t i = 0; i <= mask; i++) {
+		const struct slot *s = slots_get(&ix->owner, ((uint32_t)key + i) & mask);
+		struct ip ip = { .family = (int)s->family };
+
+		if (!s->key)
+			break;
+		if (s->key != key || !ip_bytes(ip))
+			continue;
+		memcpy(ip.b, s->addr, ip_bytes(ip));
+		*ret = mem_grow(ix->mem, *ret, n, sizeof(**ret));
+		(*ret)[n++] = ip;
+	}
+	return n;
+}
+
+bool index_life(struct index *ix, struct ip ip, const char *id, struct lease_life *ret)
+{
+	uint32_t i;
+
+	if (!index_exists(ix) || !ix->good || !slots_find(&ix->owner, owner_key(id), ip, &i))
+		return false;
+	*ret = slots_get(&ix->owner, i)->life;
+	return true;
+}

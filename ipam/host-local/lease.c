@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * lease.c - the files of a network's folder, as the reference host-local has them
+ *
+ * A lease appears whole or not at all: its content is written to an inode without a
+ * name (O_TMPFILE), and link() gives it the address as its name.  link() succeeds for one
+ * and fails with EEXIST for everybody else, lock or no lock.  Nothing is fsync()ed:
+ * docs/leases.md tells why that is right.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "sys/file.h"
+#include "ipam/host-local/lease.h"
+#include "value/name.h"
+
+/* A container id is part of the environment, where a string has 128 KiB at most. */
+enum { SMALL = 512, LEASE_MAX = 256 * 1024 };
+
+const char *lessee_text(struct tx *tx, const struct lessee *o)
+{
+	if (!o->ifname)
+		return mem_printf(&tx->mem, "container %s", o->id);
+	return mem_printf(&tx->mem, "container %s (%s)", o->id, o->ifname);
+}
+
+/* Takes the white space at both ends away. */
+static char *trim(char *s)
+{
+	static const char space[] = " \t\r\n\v\f";
+	size_t n;
+
+	s += strspn(s, space);
+	for (n = strlen(s); n && strchr(space, s[n - 1]); n--)
+		s[n - 1] = '\0';
+	return s;
+}
+
+bool lease_parse(char *text, size_t size, struct lessee *ret)
+{
+	char *end;
+
+	if (strlen(text) != size)
+		return false;
+	text = trim(text);
+	end = text + strcspn(text, "\r\n");
+	*ret = (struct lessee){ .id = text };
+	if (*end) {
+		ret->ifname = end + strspn(end, "\r\n");
+		*end = '\0';
+	}
+	return name_valid_id(ret->id) && !(ret->ifname && name_invalid_ifname(ret->ifname));
+}
+
+/* Reads into small, to which *ret points then, or into the arena. */
+static int read_name(struct tx *tx, int dir, const char *name, char small[SMALL],
+		     struct lessee *ret)
+{
+	auto_(fd_close) int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	char *text = small;
+	size_t size;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, small, SMALL - 1);
+	if (n < 0)
+		return -errno;
+	size = (size_t)n;
+	small[size] = '\0';
+	if (size == SMALL - 1) {
+		int r = file_read(tx, dir, name, LEASE_MAX, &text, &size);
+
+		if (r < 0)
+			return r == -EFBIG ? -EBADMSG : r;
+	}
+	return lease_parse(text, size, ret) ? 0 : -EBADMSG;
+}
+
+int lease_read(struct tx *tx, int dir, struct ip ip, struct lease *ret)
+{
+	char small[SMALL];
+	struct lessee o;
+
+	TRY(read_name(tx, dir, IP_S(ip), small, &o));
+	ret->ip = ip;
+	ret->lessee.id = mem_str(&tx->mem, o.id);
+	ret->lessee.ifname = mem_str(&tx->mem, o.ifname);
+	return 0;
+}
+
+static void dir_close(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+}
+
+int lease_scan(struct tx *tx, int dir, lease_each_fn *each, void *arg)
+{
+	/* opened anew: a duplicate would share the position */
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_(dir_close) DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+	int result = 0;
+
+	if (!d) {
+		fd_close(&fd);
+		return tx_fail_as(tx, CPLUG_E_FILE, -errno, "read the leases: %s", strerror(errno));
+	}
+	while ((errno = 0, e = readdir(d))) {
+		struct lease l = { .lessee.id = "" };
+		char small[SMALL];
+		int r;
+
+		if (!ip_parse(e->d_name, &l.ip) || !str_eq(IP_S(l.ip), e->d_name))
+			continue;
+		r = read_name(tx, dir, e->d_name, small, &l.lessee);
+		if (r != -ENOENT)
+			result = also(result, each(tx, &l, r, arg));
+	}
+	if (errno)
+		result = also(result, tx_fail_as(tx, CPLUG_E_FILE, -errno, "read the leases: %s",
+						 strerror(errno)));
+	return result;
+}
+
+/* ---- making leases ---- */
+
+/*
+ * Where a file with a name waits for its address: outside of the folder if we can, for
+ * the reference reads every file in there (and makes nothing of one like this).
+ */
+int lease_spare_folder(int dir, int folder)
+{
+	return folder < 0 ? dir : folder;
+}
+
+static int new_named(int folder, const char *name)
+{
+	int fd;
+
+	unlinkat(folder, name, 0); /* a killed call's; it may be a lease by now, so not truncated */
+	fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	return fd >= 0 ? fd : errno == EEXIST ? -EIO : -errno;
+}
+
+int lease_new(struct tx *tx, int dir, int folder, const char *name, struct lessee o,
+	      bool *ret_named)
+{
+	char *text = mem_printf(&tx->mem, "%s\r\n%s", o.id, o.ifname);
+	size_t size = strlen(text);
+	auto_(fd_close) int fd = openat(dir, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+	ssize_t n;
+
+	if (fd < 0 && errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)
+		return -errno;
+	*ret_named = fd < 0;
+	if (*ret_named)
+		fd = new_named(lease_spare_folder(dir, folder), name);
+	if (fd < 0)
+		return fd;
+	n = write(fd, text, size);
+	if (n != (ssize_t)size)
+		return n < 0 ? -errno : -ENOSPC;
+	return fd_steal(&fd);
+}
+
+/* ---- the address given last ---- */
+
+struct last_name {
+	char s[40];
+};
+
+static struct last_name last_name(unsigned set)
+{
+	struct last_name n;
+
+	snprintf(n.s, sizeof(n.s), "last_reserved_ip.%u", set);
+	return n;
+}
+
+struct ip lease_last(int dir, unsigned set)
+{
+	auto_(fd_close) int fd =
+		openat(dir, last_name(set).s, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct ip ip = { .family = 0 };
+	char text[64];
+	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+
+	if (n > 0) {
+		text[n] = '\0';
+		if (!ip_parse(trim(text), &ip))
+			ip.family = 0;
+	}
+	return ip;
+}
+
+/*
+ * Overwritten in place, as the reference does: it only tells where to go on searching,
+ * so a torn one does no harm, and a rename would cost more than a lease.
+ */
+int lease_set_last(int dir, unsigned set, struct ip ip)
+{
+	int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+	auto_(fd_close) int fd = -1;
+	struct ip_text t = ip_text(ip);
+	ssize_t n = (ssize_t)strlen(t.s);
+
+	if (!ip_set(ip))
+		return unlinkat(dir, last_name(set).s, 0) < 0 && errno != ENOENT ? -errno : 0;
+	fd = openat(dir, last_name(set).s, flags, 0600);
+	if (fd < 0 || pwrite(fd, t.s, (size_t)n, 0) != n || ftruncate(fd, n) < 0)
+		return errno ? -errno : -EIO;
+	return 0;
+}

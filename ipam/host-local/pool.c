@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * pool.c - range sets
+ *
+ * Reading goes on after a mistake, so that all are told at once; a range with
+ * one is left out of the comparisons that follow.
+ */
+#include <stdio.h>
+
+#include "ipam/host-local/pool.h"
+#include "value/result.h"
+
+const struct pool_range *pool_find(const struct pool_set *s, struct ip ip)
+{
+	for (unsigned i = 0; i < s->n; i++) {
+		const struct pool_range *r = &s->ranges[i];
+
+		if (ip.family == r->first.family && ip_cmp(ip, r->first) >= 0 &&
+		    ip_cmp(ip, r->last) <= 0)
+			return r;
+	}
+	return NULL;
+}
+
+const char *pool_text(struct mem *mem, const struct pool_set *s)
+{
+	const char *text = "";
+
+	for (unsigned i = 0; i < s->n; i++)
+		text = mem_printf(mem, "%s%s%s-%s", text, i ? "," : "", IP_S(s->ranges[i].first),
+				  IP_S(s->ranges[i].last));
+	return text;
+}
+
+/* ---- reading ---- */
+
+/* IPv4: the one before the broadcast address; IPv6 has none. */
+static struct ip last_usable(struct cidr subnet)
+{
+	struct ip last = cidr_last(subnet);
+
+	return last.family == AF_INET ? ip_add(last, -1) : last;
+}
+
+/* Is there a value, be it a wrong one?  "" is none. */
+static bool is_given(const struct cj *c, const char *key)
+{
+	struct cj k = cj_any(c, key);
+
+	return cj_present(&k) && !(cj_is_str(&k) && str_empty(cj_as_str(&k)));
+}
+
+static bool read_subnet(const struct cj *c, unsigned set, struct cidr *ret)
+{
+	struct cidr s = cj_cidr(c, "subnet");
+
+	if (!ip_set(s.ip)) {
+		if (!is_given(c, "subnet")) /* a wrong one was complained about already */
+			cj_wrong(c, "subnet",
+				 "invalid range set %u: a subnet is needed, like 10.1.0.0/24", set);
+		return false;
+	}
+	if (s.len > ip_bits(s.ip) - 2) {
+		cj_wrong(c, "subnet",
+			 "invalid range set %u: Network %s too small to allocate from; it can be "
+			 "a /%u at the least",
+			 set, CIDR_S(s), ip_bits(s.ip) - 2);
+		return false;
+	}
+	if (!cidr_eq(s, cidr_masked(s))) {
+		cj_wrong(c, "subnet",
+			 "invalid range set %u: Network has host bits set. For a subnet mask of "
+			 "length %u the network address is %s",
+			 set, s.len, IP_S(cidr_network(s)));
+		return false;
+	}
+	*ret = s;
+	return true;
+}
+
+static bool read_range(const struct cj *c, unsigned set, struct pool_range *ret)
+{
+	struct pool_range r = {
+		.first = cj_ip(c, "rangeStart"),
+		.last = cj_ip(c, "rangeEnd"),
+		.gateway = cj_ip(c, "gateway"),
+	};
+	bool good = true;
+
+	if (!read_subnet(c, set, &r.subnet))
+		return false;
+	if (!ip_set(r.gateway))
+		r.gateway = ip_add(r.subnet.ip, 1);
+	if (!ip_set(r.first))
+		r.first = ip_add(r.subnet.ip, 1);
+	if (!ip_set(r.last))
+		r.last = last_usable(r.subnet);
+	if (!cidr_contains(r.subnet, r.first)) {
+		cj_wrong(c, "rangeStart", "invalid range set %u: RangeStart %s not in network %s",
+			 set, IP_S(r.first), CIDR_S(r.subnet));
+		good = false;
+	}
+	if (!cidr_contains(r.subnet, r.last)) {
+		cj_wrong(c, "rangeEnd", "invalid range set %u: RangeEnd %s not in network %s", set,
+			 IP_S(r.last), CIDR_S(r.subnet));
+		good = false;
+	}
+	if (good && ip_cmp(r.first, r.last) > 0) {
+		cj_wrong(c, "rangeStart",
+			 "invalid range set %u: RangeStart %s not in network %s: it is after "
+			 "RangeEnd %s",
+			 set, IP_S(r.first), CIDR_S(r.subnet), IP_S(r.last));
+		good = false;
+	}
+	*ret = r;
+	return good;
+}
+
+static bool ranges_overlap(const struct pool_range *a, const struct pool_range *b)
+{
+	return a->first.family == b->first.family && ip_cmp(a->first, b->last) <= 0 &&
+	       ip_cmp(b->first, a->last) <= 0;
+}
+
+/* Adds a range to a set, if it fits in. */
+static void add_range(struct mem *mem, struct pool_set *s, const struct pool_range *r,
+		      const struct cj *c, unsigned set)
+{
+	for (unsigned i = 0; i < s->n; i++) {
+		const struct pool_range *other = &s->ranges[i];
+
+		if (other->first.family != r->first.family) {
+			cj_wrong(c, NULL, "invalid range set %u: mixed address families", set);
+			return;
+		}
+		if (ranges_overlap(other, r)) {
+			cj_wrong(c, NULL, "invalid range set %u: subnets %s-%s and %s-%s overlap",
+				 set, IP_S(other->first), IP_S(other->last), IP_S(r->first),
+				 IP_S(r->last));
+			return;
+		}
+	}
+	s->ranges = mem_grow(mem, s->ranges, s->n, sizeof(*s->ranges));
+	s->ranges[s->n++] = *r;
+}
+
+static void add_set(struct mem *mem, struct pool *p, struct pool_set s)
+{
+	p->sets = mem_grow(mem, p->sets, p->n, sizeof(*p->sets));
+	p->sets[p->n++] = s;
+}
+
+static struct pool_set read_set(struct mem *mem, const struct cj *list, unsigned set)
+{
+	struct pool_set s = { 0 };
+	struct pool_range r;
+
+	if (cj_present(list) && !cj_is_array(list))
+		cj_wrong(list, NULL, "expected a list of ranges, like [{\"subnet\": \"…\"}]");
+	else if (!cj_len(list))
+		cj_wrong(list, NULL, "invalid range set %u: empty range set", set);
+	else
+		for (unsigned i = 0; i < cj_len(list); i++) {
+			struct cj c = cj_at(list, i);
+
+			if (!cj_is_object(&c))
+				cj_wrong(&c, NULL,
+					 "expected a range, like {\"subnet\": \"10.1.0.0/24\"}");
+			else if (read_range(&c, set, &r))
+				add_range(mem, &s, &r, &c, set);
+		}
+	return s;
+}
+
+static void read_sets(struct mem *mem, const struct cj *c, const char *key, struct pool *p)
+{
+	struct cj list = cj_list(c, key);
+
+	for (unsigned i = 0; i < cj_len(&list); i++) {
+		struct cj set = cj_at(&list, i);
+
+		add_set(mem, p, read_set(mem, &set, p->n));
+	}
+}
+
+/* The range written directly into ipam, there if it has a subnet. */
+static void read_legacy(struct mem *mem, const struct cj *ipam, struct pool *p)
+{
+	struct pool_set s = { 0 };
+	struct pool_range r;
+
+	if (!is_given(ipam, "subnet"))
+		return;
+	if (read_range(ipam, p->n, &r))
+		add_range(mem, &s, &r, ipam, p->n);
+	add_set(mem, p, s);
+}
+
+static bool sets_overlap(const struct pool_set *a, const struct pool_set *b)
+{
+	for (unsigned i = 0; i < a->n; i++)
+		for (unsigned j = 0; j < b->n; j++)
+			if (ranges_overlap(&a->ranges[i], &b->ranges[j]))
+				return true;
+	return false;
+}
+
+static void check_sets(const struct cj *ipam, const char *version, const struct pool *p)
+{
+	unsigned v4 = 0, v6 = 0;
+
+	for (unsigned i = 0; i < p->n; i++) {
+		if (p->sets[i].n && p->sets[i].ranges[0].first.family == AF_INET)
+			v4++;
+		else if (p->sets[i].n)
+			v6++;
+		for (unsigned j = i + 1; j < p->n; j++)
+			if (sets_overlap(&p->sets[i], &p->sets[j]))
+				cj_wrong(ipam, "ranges", "range set %u overlaps with %u", i, j);
+	}
+	if ((v4 > 1 || v6 > 1) && result_version_number(version) < 3000)
+		cj_wrong(ipam, "ranges",
+			 "CNI version %s does not support more than 1 address per family", version);
+}
+
+void pool_read(struct mem *mem, const struct cj *conf, const char *version, struct pool *ret)
+{
+	struct cj runtime = cj_obj(conf, "runtimeConfig");
+	struct cj ipam = cj_obj(conf, "ipam");
+	struct cj ranges = cj_any(&ipam, "ranges");
+
+	*ret = (struct pool){ 0 };
+	read_sets(mem, &runtime, "ipRanges", ret);
+	read_legacy(mem, &ipam, ret);
+	read_sets(mem, &ipam, "ranges", ret);
+	if (!cj_has(conf, "ipam"))
+		cj_wrong(conf, "ipam", "IPAM config missing 'ipam' key");
+	else if (!ret->n && (!cj_present(&ranges) || cj_is_array(&ranges)))
+		cj_wrong(&ipam, "ranges",
+			 "no IP ranges specified; write [[{\"subnet\": \"10.1.0.0/24\"}]]");
+	check_sets(&ipam, version, ret);
+}
+
+/* ---- searching ---- */
+
+static bool next_within(const struct pool_range *r, struct ip from, struct ip to,
+			pool_free_fn *is_free, void *arg, struct ip *ret)
+{
+	struct ip ip;
+
+	while (ip_cmp(from, to) <= 0 && is_free(arg, from, to, &ip)) {
+		if (!ip_eq(ip, r->gateway)) {
+			*ret = ip;
+			return true;
+		}
+		if (ip_eq(ip, to))
+			break; /* the next one may wrap around */
+		from = ip_add(ip, 1);
+	}
+	return false;
+}
+
+bool pool_next(const struct pool_set *s, struct ip last, pool_free_fn *is_free, void *arg,
+	       struct ip *ret)
+{
+	const struct pool_range *r = pool_find(s, last);
+	unsigned k = r ? (unsigned)(r - s->ranges) : 0;
+
+	if (r && !ip_eq(last, r->last) &&
+	    next_within(r, ip_add(last, 1), r->last, is_free, arg, ret))
+		return true;
+	for (unsigned i = r ? 1 : 0; i < s->n; i++) {
+		const struct pool_range *o = &s->ranges[(k + i) % s->n];
+
+		if (next_within(o, o->first, o->last, is_free, arg, ret))
+			return true;
+	}
+	return r && next_within(r, r->first, last, is_free, arg, ret);
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * reclaim.c - leases of containers that died without DEL
+ *
+ * What is known about the life of a lease stands in the index, and was written when our
+ * ADD made the lease.  Somebody else may have made the lease anew since, for the same
+ * container: then the file is younger than what we know, and nothing is known.  Never is a
+ * lease in doubt given away.
+ */
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "ipam/host-local/store.h"
+
+/* Between asking for the time and making the file, a call may wait for the lock. */
+enum { MADE_WITHIN_S = 15 };
+
+/* Was this file made by the call that wrote down this life? */
+static bool is_of_life(const struct store *st, const struct lease *l, const struct lease_life *life)
+{
+	struct stat file;
+	int64_t age;
+
+	if (fstatat(st->dir, IP_S(l->ip), &file, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	age = file.st_mtim.tv_sec - (int64_t)life->time;
+	return age >= -1 && age <= MADE_WITHIN_S;
+}
+
+/* Why a lease's container cannot be alive any more; NULL if it may be. */
+const char *store_obituary(struct tx *tx, struct store *st, const struct lease *l)
+{
+	uint64_t boot = index_boot_id();
+	struct lease_life life;
+
+	if (!index_life(&st->index, l->ip, l->lessee.id, &life) || !life.boot || !boot ||
+	    !is_of_life(st, l, &life))
+		return NULL;
+	if (life.boot != boot)
+		return "it was made before the machine booted";
+	if (!life.ino)
+		return NULL;
+	if (!st->alive)
+		st->alive = mem_alloc(&tx->mem, sizeof(*st->alive));
+	return alive_is_gone(tx, st->alive, (ino_t)life.ino, life.cookie)
+		       ? "its network namespace is gone"
+		       : NULL;
+}
+
+bool store_is_dead(struct tx *tx, struct store *st, const struct lease *l)
+{
+	return store_obituary(tx, st, l) != NULL;
+}
+
+struct reclaim {
+	struct store *st;
+	unsigned n;
+};
+
+static int reclaim_one(struct tx *tx, const struct lease *l, int r, void *arg)
+{
+	struct reclaim *c = arg;
+	const char *why = r == 0 ? store_obituary(tx, c->st, l) : NULL;
+
+	if (!why)
+		return 0;
+	TRY(store_release(tx, c->st, l));
+	log_warn("reclaimed %s of %s: %s", IP_S(l->ip), lessee_text(tx, &l->lessee), why);
+	c->n++;
+	return 0;
+}
+
+int store_reclaim(struct tx *tx, struct store *st, unsigned *ret_n)
+{
+	struct reclaim c = { .st = st };
+	int r = lease_scan(tx, st->dir, reclaim_one, &c);
+
+	*ret_n = c.n;
+	return r;
+}

@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * store.c - the leases of one network: find, claim, release
+ *
+ * The files are the truth, and three rules keep it, at whatever instruction we are killed:
+ *
+ *  - A lease is made by link(), whole or not at all, for one and no other (lease.c).  So
+ *    no address is ever given twice, whatever the lock and the index are worth.
+ *  - A lease is removed only under the lock, after its content was read and is the lessee's.
+ *  - An empty or unreadable file is no lease.  The reference creates the file and then
+ *    writes it, so a crash (or a power failure, before the data reached the disk) leaves such
+ *    a thing.  We hold the lock that the reference holds between the two, so nobody is
+ *    about to fill it: it is removed when its address is claimed.
+ *
+ * The index says where to look, never what is true.  A free address it names is claimed by
+ * link(): if that fails, the index learns and we go on.  A lease it names is read: if
+ * it is not there, the folder is read as a whole, once, and the question asked again.  So
+ * it is if the index knows of no free address, before anybody is told so.  What an index in
+ * step with the folder (index.c) does not know of does not exist.  Without an index
+ * (not creatable, or only reading) addresses are probed one by one, and lessees are found by
+ * reading the folder, as the reference does.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+
+#include "sys/file.h"
+#include "base/log.h"
+#include "ipam/host-local/store.h"
+
+enum { LOCK_TIMEOUT_MS = 10000 };
+
+static int fail(struct tx *tx, const struct store *st, int err, const char *verb, const char *name)
+{
+	return tx_fail_as(tx, CPLUG_E_FILE, err, "%s %s/%s%s%s: %s", verb, st->data_dir,
+			  st->network, *name ? "/" : "", name, strerror(-err));
+}
+
+/* ---- the index ---- */
+
+static int learn(struct tx *tx UNUSED, const struct lease *l, int r, void *arg)
+{
+	struct store *st = arg;
+
+	if (r == 0)
+		index_add(&st->index, l->ip, l->lessee.id, NULL);
+	else if (r != -EBADMSG)
+		index_block(&st->index, l->ip);
+	return 0;
+}
+
+/* Fills the index from the folder. */
+static int rescan(struct tx *tx, struct store *st)
+{
+	st->rescanned = true;
+	if (!index_exists(&st->index))
+		return 0;
+	log_step("reading all leases of %s/%s", st->data_dir, st->network);
+	index_renew(&st->index);
+	return lease_scan(tx, st->dir, learn, st);
+}
+
+/* ---- opening ---- */
+
+/*
+ * The lock we hold.  A call that runs out of memory leaves without closing anything
+ * (mem.h), and its rollback must not wait for itself.
+ */
+static int lock_held = -1;
+
+static int lock_timeout(void)
+{
+	const char *s = secure_getenv("CNI_TEST_LOCK_TIMEOUT_MS");
+
+	return s ? atoi(s) : LOCK_TIMEOUT_MS;
+}
+
+static int open_dir(int at, const char *name, int flags)
+{
+	int fd = openat(at, name, O_DIRECTORY | O_CLOEXEC | flags);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* A directory in another: made if need be, never a symbolic link. */
+static int open_subdir(int at, const char *name, mode_t mode, bool create)
+{
+	int fd = open_dir(at, name, O_RDONLY | O_NOFOLLOW);
+
+	if (fd != -ENOENT || !create)
+		return fd;
+	if (mkdirat(at, name, mode) < 0 && errno != EEXIST)
+		return -errno;
+	return open_dir(at, name, O_RDONLY | O_NOFOLLOW);
+}
+
+static int open_dirs(struct tx *tx, struct store *st, bool create)
+{
+	st->root = open_dir(AT_FDCWD, st->data_dir, O_PATH);
+	if (st->root == -ENOENT && create) {
+		TRY(file_mkdirs(tx, st->data_dir, 0755));
+		st->root = open_dir(AT_FDCWD, st->data_dir, O_PATH);
+	}
+	if (st->root == -ENOENT && !create)
+		return -ENOENT;
+	if (st->root < 0)
+		return tx_fail_as(tx, CPLUG_E_FILE, st->root, "open %s: %s", st->data_dir,
+				  strerror(-st->root));
+	st->dir = open_subdir(st->root, st->network, 0755, create);
+	/* A name too long for a folder is the name of none. */
+	if ((st->dir == -ENOENT || st->dir == -ENAMETOOLONG) && !create)
+		return -ENOENT;
+	return st->dir < 0 ? fail(tx, st, st->dir, "open", "") : 0;
+}
+
+static int open_index(struct tx *tx, struct store *st, bool create)
+{
+	const char *name = mem_printf(&tx->mem, "%s.index", st->network);
+
+	st->folder = open_subdir(st->root, ".cplug", 0700, create);
+	if (st->folder < 0) {
+		if (st->folder != -ENOENT)
+			log_warn("open %s/.cplug: %s (going without an index)", st->data_dir,
+				 strerror(-st->folder));
+		return 0;
+	}
+	index_open(&st->index, &tx->mem, st->folder, name, st->dir);
+	return index_exists(&st->index) && !st->index.good ? rescan(tx, st) : 0;
+}
+
+int store_open(struct tx *tx, const char *data_dir, const char *network, enum store_mode mode,
+	       struct store *ret)
+{
+	ret->data_dir = data_dir;
+	ret->network = network;
+	TRY(open_dirs(tx, ret, mode == STORE_CREATE));
+	if (mode == STORE_READ)
+		return 0;
+	fd_close(&lock_held);
+	TRY(file_lock(tx, ret->dir, "lock", lock_timeout(), &ret->lock));
+	lock_held = ret->lock;
+	return open_index(tx, ret, mode == STORE_CREATE);
+}
+
+void store_close(struct store *st)
+{
+	index_close(&st->index);
+	fd_close(&st->folder);
+	fd_close(&st->dir);
+	fd_close(&st->root);
+	if (st->lock >= 0)
+		lock_held = -1;
+	fd_close(&st->lock);
+}
+
+/* The nearest directory that exists tells. */
+int store_writable(struct tx *tx, const char *data_dir, const char *network)
+{
+	char *path = mem_printf(&tx->mem, "%s/%s", data_dir, network), *slash;
+	struct statvfs fs;
+	int r;
+
+	for (;;) {
+		r = faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) < 0 ? -errno : 0;
+		slash = strrchr(path, '/');
+		if (r != -ENOENT || !slash || slash == path)
+			break;
+		*slash = '\0';
+	}
+	if (r == 0 && statvfs(path, &fs) == 0 &&
+	    ((fs.f_blocks && !fs.f_bfree) || (fs.f_files && !fs.f_ffree)))
+		r = -ENOSPC;
+	return r < 0 ? tx_fail_as(tx, CNI_E_UNAVAILABLE, r, "no lease can be written in %s: %s",
+				  path, strerror(-r))
+		     : 0;
+}
+
+/* ---- finding ---- */
+
+struct found {
+	int dir;
+	const char *id;
+	struct lease *leases;
+	unsigned n;
+};
+
+static int collect(struct tx *tx, const struct lease *l, int r, void *arg)
+{
+	struct found *f = arg;
+
+	if (r < 0 || !str_eq(l->lessee.id, f->id))
+		return 0;
+	f->leases = mem_grow(&tx->mem, f->leases, f->n, sizeof(*f->leases));
+	f->leases[f->n++] = (struct lease){ l->ip, { f->id, mem_str(&tx->mem, l->lessee.ifname) } };
+	return 0;
+}
+
+/* What the index says, looked up; false if it was wrong, or there is none. */
+static bool find_by_index(struct tx *tx, struct store *st, struct found *f)
+{
+	struct ip *ips;
+	unsigned n;
+
+	if (!index_exists(&st->index))
+		return false;
+	f->n = 0;
+	f->leases = NULL;
+	n = index_find(&st->index, f->id, &ips);
+	for (unsigned i = 0; i < n; i++) {
+		struct lease l;
+
+		if (lease_read(tx, st->dir, ips[i], &l) < 0 || !str_eq(l.lessee.id, f->id))
+			return false;
+		collect(tx, &l, 0, f);
+	}
+	return index_exists(&st->index);
+}
+
+int store_find(struct tx *tx, struct store *st, const char *id, struct lease **ret, unsigned *ret_n)
+{
+	struct found f = { .id = id };
+	bool done = find_by_index(tx, st, &f);
+
+	if (!done && index_exists(&st->index) && !st->rescanned) {
+		TRY(rescan(tx, st));
+		done = find_by_index(tx, st, &f);
+	}
+	if (!done) {
+		f = (struct found){ .id = id };
+		TRY(lease_scan(tx, st->dir, collect, &f));
+	}
+	*ret = f.leases;
+	*ret_n = f.n;
+	return 0;
+}
+
+/* ---- releasing ---- */
+
+int store_release(struct tx *tx, struct store *st, const struct lease *l)
+{
+	int r = 0;
+
+	index_begin(&st->index);
+	if (unlinkat(st->dir, IP_S(l->ip), 0) < 0 && errno != ENOENT)
+		r = fail(tx, st, -errno, "remove", IP_S(l->ip));
+	else
+		index_remove(&st->index, l->ip, l->lessee.id);
+	index_end(&st->index);
+	if (r < 0)
+		return r;
+	log_step("released %s of %s", IP_S(l->ip), lessee_text(tx, &l->lessee));
+	return 0;
+}
+
+struct purge {
+	struct store *st;
+	store_keep_fn *keep;
+	const void *arg;
+};
+
+static int purge_one(struct tx *tx, const struct lease *l, int r, void *arg)
+{
+	const struct purge *p = arg;
+
+	if (r == 0 && p->keep(&l->lessee, p->arg))
+		return 0;
+	if (r < 0 && r != -EBADMSG)
+		return fail(tx, p->st, r, "read", IP_S(l->ip));
+	return store_release(tx, p->st, l);
+}
+
+int store_purge(struct tx *tx, struct store *st, store_keep_fn *keep, const void *arg)
+{
+	struct purge p = { st, keep, arg };
+
+	return lease_scan(tx, st->dir, purge_one, &p);
+}
+
+/* ---- claiming ---- */
+
+struct claim {
+	const char *data_dir, *network;
+	struct lessee lessee;
+	struct ip ip, last; /* last: what last_reserved_ip was before */
+	unsigned set;
+};
+
+/* Releases a claim if it still is ours, and puts last_reserved_ip back. */
+static int undo_claim(struct tx *tx, void *arg)
+{
+	auto_(store_close) struct store st = STORE_CLOSED;
+	const struct claim *c = arg;
+	struct lease l;
+	int r = store_open(tx, c->data_dir, c->network, STORE_CHANGE, &st);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (lease_read(tx, st.dir, c->ip, &l) == 0 && str_eq(l.lessee.id, c->lessee.id) &&
+	    str_eq(l.lessee.ifname, c->lessee.ifname))
+		r = store_release(tx, &st, &l);
+	if (ip_eq(lease_last(st.dir, c->set), c->ip)) {
+		index_begin(&st.index);
+		r = also(r, lease_set_last(st.dir, c->set, c->last));
+		index_end(&st.index);
+	}
+	return r;
+}
+
+/* Links a lease to its address: 0, -EEXIST (and the index knows), or -errno. */
+static int link_or_learn(struct tx *tx, struct store *st, int fd, struct ip ip)
+{
+	const struct ip_text name = ip_text(ip);
+
+	for (;;) {
+		int r = file_link(fd, st->dir, name.s);
+		struct lease l;
+
+		if (r != -EEXIST)
+			return r;
+		r = lease_read(tx, st->dir, ip, &l);
+		if (r == -EBADMSG) {
+			log_warn("%s/%s/%s is empty or damaged (a crash left it): taking it over",
+				 st->data_dir, st->network, name.s);
+			if (unlinkat(st->dir, name.s, 0) < 0 && errno != ENOENT)
+				return -errno;
+		} else if (r == 0) {
+			index_add(&st->index, ip, l.lessee.id, NULL);
+			return -EEXIST;
+		} else if (r != -ENOENT) {
+			index_block(&st->index, ip);
+			return -EEXIST;
+		}
+	}
+}
+
+/* Makes the file of a lease, and its undo record. */
+static int claim_file(struct tx *tx, struct store *st, const struct claim *c)
+{
+	const char *spare = mem_printf(&tx->mem, "%s.new", st->network);
+	bool named;
+	auto_(fd_close) int fd = lease_new(tx, st->dir, st->folder, spare, c->lessee, &named);
+	int r;
+
+	if (fd < 0)
+		return fail(tx, st, fd, "write a lease in", "");
+	r = link_or_learn(tx, st, fd, c->ip);
+	if (r == 0)
+		r = tx_undo(tx, undo_claim, "lease an address", c);
+	else if (r != -EEXIST)
+		r = fail(tx, st, r, "write", IP_S(c->ip));
+	if (named)
+		unlinkat(lease_spare_folder(st->dir, st->folder), spare, 0);
+	return r;
+}
+
+static int claim(struct tx *tx, struct store *st, const struct claim *c,
+		 const struct lease_life *life)
+{
+	bool intended;
+	int r;
+
+	index_begin(&st->index);
+	intended = index_intend(&st->index, c->ip, c->lessee.id, life);
+	r = claim_file(tx, st, c);
+	if (r == -EEXIST) {
+		if (intended)
+			index_forget(&st->index, c->ip, c->lessee.id);
+		index_end(&st->index);
+	}
+	TRY(r);
+	index_add(&st->index, c->ip, c->lessee.id, life);
+	r = lease_set_last(st->dir, c->set, c->ip);
+	index_end(&st->index);
+	if (r < 0)
+		log_warn("write %s/%s/last_reserved_ip.%u: %s (the next search starts anew)",
+			 st->data_dir, st->network, c->set, strerror(-r));
+	log_step("leased %s to %s", IP_S(c->ip), lessee_text(tx, &c->lessee));
+	return 0;
+}
+
+int store_claim(struct tx *tx, struct store *st, struct ip ip, struct lessee lessee, unsigned set,
+		const struct lease_life *life)
+{
+	struct claim c = { st->data_dir, st->network, lessee, ip, lease_last(st->dir, set), set };
+
+	return claim(tx, st, &c, life);
+}
+
+struct search {
+	struct tx *tx;
+	struct store *st;
+};
+
+/* Probing, without an index. */
+static bool probe_free(struct tx *tx, struct store *st, struct ip from, struct ip to,
+		       struct ip *ret)
+{
+	for (;; from = ip_add(from, 1)) {
+		struct lease l;
+		int r = lease_read(tx, st->dir, from, &l);
+
+		if (r == -ENOENT || r == -EBADMSG) {
+			*ret = from;
+			return true;
+		}
+		if (ip_eq(from, to))
+			return false;
+	}
+}
+
+static bool is_free(void *arg, struct ip from, struct ip to, struct ip *ret)
+{
+	struct search *s = arg;
+
+	if (index_exists(&s->st->index))
+		return index_free(&s->st->index, from, to, ret);
+	return probe_free(s->tx, s->st, from, to, ret);
+}
+
+bool store_has_free(struct tx *tx, struct store *st, const struct pool_set *s, unsigned set)
+{
+	struct search search = { tx, st };
+	struct ip ip;
+
+	return pool_next(s, lease_last(st->dir, set), is_free, &search, &ip);
+}
+
+int store_claim_next(struct tx *tx, struct store *st, const struct pool_set *s,
+		     struct lessee lessee, unsigned set, const struct lease_life *life,
+		     struct ip *ret)
+{
+	struct claim c = { st->data_dir, st->network, lessee, .last = lease_last(st->dir, set),
+			   .set = set };
+	struct search search = { tx, st };
+	int r;
+
+	for (;;) {
+		if (pool_next(s, c.last, is_free, &search, &c.ip)) {
+			r = claim(tx, st, &c, life);
+			if (r == 0)
+				*ret = c.ip;
+			if (r != -EEXIST)
+				return r;
+		} else if (st->rescanned || !index_exists(&st->index)) {
+			return -EADDRNOTAVAIL;
+		} else {
+			TRY(rescan(tx, st));
+		}
+	}
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * log.c - traces and warnings
+ *
+ * A line is composed in one buffer and written with one write(), so lines of
+ * concurrent plugins do not mix.  Warnings always reach stderr; steps only
+ * under CNI_DEBUG.
+ */
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/log.h"
+
+static struct {
+	struct timespec start;
+	const char *plugin, *command;
+	enum log_level stderr_level, file_level;
+	bool json;
+	int fd;
+} log_state = { .stderr_level = LOG_WARN, .fd = -1 };
+
+static const char *const level_names[] = { "error", "warn", "info", "debug" };
+
+void log_start(void)
+{
+	const char *debug = secure_getenv("CNI_DEBUG");
+	const char *file = secure_getenv("CNI_LOG");
+
+	clock_gettime(CLOCK_MONOTONIC, &log_state.start);
+	if (!str_empty(debug) && !str_eq(debug, "0")) {
+		log_state.stderr_level = LOG_DEBUG;
+		log_state.json = str_eq(debug, "json");
+	}
+	if (!str_empty(file)) {
+		int r = log_to(file, LOG_DEBUG);
+
+		if (r < 0)
+			log_warn("CNI_LOG: cannot open %s: %s", file, strerror(-r));
+	}
+}
+
+void log_who(const char *plugin, const char *command)
+{
+	log_state.plugin = plugin;
+	log_state.command = command;
+}
+
+int log_to(const char *file, enum log_level level)
+{
+	/* O_NONBLOCK: a FIFO that nobody reads is an error, and a full one loses lines */
+	int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+	int fd = open(file, flags, 0600);
+
+	if (fd < 0)
+		return -errno;
+	fd_close(&log_state.fd);
+	log_state.fd = fd;
+	log_state.file_level = level;
+	return 0;
+}
+
+bool log_level_parse(const char *name, enum log_level *ret)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(level_names); i++)
+		if (str_eq(name, level_names[i])) {
+			*ret = (enum log_level)i;
+			return true;
+		}
+	return false;
+}
+
+bool log_on(enum log_level level)
+{
+	return level <= log_state.stderr_level ||
+	       (log_state.fd >= 0 && level <= log_state.file_level);
+}
+
+/* Appends s as the inside of a JSON string. */
+static void json_escape(char *out, size_t size, const char *s)
+{
+	size_t n = strlen(out);
+
+	for (; *s && n + 7 < size; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (c == '"' || c == '\\')
+			n += (size_t)snprintf(out + n, size - n, "\\%c", c);
+		else if (c < 0x20 || c == 0x7f)
+			n += (size_t)snprintf(out + n, size - n, "\\u%04x", c);
+		else
+			out[n++] = (char)c;
+	}
+	out[n] = '\0';
+}
+
+static size_t compose(char *out, size_t size, bool json, enum log_level level, const char *text)
+{
+	const char *plugin = log_state.plugin ? log_state.plugin : "cplug";
+	const char *command = log_state.command ? log_state.command : "-";
+	struct timespec now;
+	long us;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	us = (now.tv_sec - log_state.start.tv_sec) * 1000000L +
+	     (now.tv_nsec - log_state.start.tv_nsec) / 1000;
+	if (json) {
+		snprintf(out, size,
+			 "{\"us\":%ld,\"pid\":%d,\"level\":\"%s\",\"plugin\":\"%s\","
+			 "\"command\":\"%s\",\"msg\":\"",
+			 us, (int)getpid(), level_names[level], plugin, command);
+		json_escape(out, size - 4, text);
+		strcat(out, "\"}\n");
+	} else if (level == LOG_DEBUG) {
+		snprintf(out, size, "%8ld us %s %s: %s\n", us, plugin, command, text);
+	} else {
+		snprintf(out, size, "%s: %s: %s\n", plugin, level_names[level], text);
+	}
+	return strlen(out);
+}
+
+void log_line(enum log_level level, const char *fmt, ...)
+{
+	char text[1024], line[1400];
+	int saved = errno;
+	va_list ap;
+	size_t n;
+
+	if (!log_on(level))
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (level <= log_state.stderr_level) {
+		n = compose(line, sizeof(line), log_state.json, level, text);
+		if (write(STDERR_FILENO, line, n) < 0)
+			errno = 0; /* nobody to tell */
+	}
+	if (log_state.fd >= 0 && level <= log_state.file_level) {
+		n = compose(line, sizeof(line), log_state.json, level, text);
+		if (write(log_state.fd, line, n) < 0)
+			errno = 0;
+	}
+	errno = saved;
+}

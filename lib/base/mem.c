@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * mem.c - the call's arena: a list of blocks, bumped through
+ *
+ * The first block is so large that malloc() maps it: its pages are zero already, and
+ * cost nothing until they are touched.  Later ones double.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+enum { FIRST_BLOCK = 256 << 10 };
+
+struct mem_block {
+	struct mem_block *next;
+	size_t size, used;
+	max_align_t data[];
+};
+
+static size_t align_up(size_t n)
+{
+	size_t a = _Alignof(max_align_t);
+
+	return (n + a - 1) & ~(a - 1);
+}
+
+void *mem_alloc(struct mem *m, size_t size)
+{
+	struct mem_block *b = m->blocks;
+	void *p;
+
+	size = align_up(size ? size : 1);
+	if (!b || b->size - b->used < size) {
+		size_t room = b ? b->size * 2 : FIRST_BLOCK;
+
+		if (room < size)
+			room = size;
+		b = calloc(1, sizeof(*b) + room);
+		if (!b) {
+			if (m->exhausted)
+				m->exhausted(m->arg);
+			abort();
+		}
+		b->size = room;
+		b->next = m->blocks;
+		m->blocks = b;
+	}
+	p = (char *)b->data + b->used;
+	b->used += size;
+	return p;
+}
+
+void *mem_dup(struct mem *m, const void *data, size_t size)
+{
+	void *p = mem_alloc(m, size);
+
+	if (size)
+		memcpy(p, data, size);
+	return p;
+}
+
+char *mem_str(struct mem *m, const char *s)
+{
+	return s ? mem_dup(m, s, strlen(s) + 1) : NULL;
+}
+
+/* Mostly it fits into what the block has left, and need not be measured first. */
+char *mem_vprintf(struct mem *m, const char *fmt, va_list ap)
+{
+	struct mem_block *b = m->blocks;
+	size_t room = b ? b->size - b->used : 0;
+	va_list again;
+	char *s = b ? (char *)b->data + b->used : NULL;
+	int n;
+
+	va_copy(again, ap);
+	n = vsnprintf(s, room, fmt, again);
+	va_end(again);
+	if (n < 0)
+		return mem_str(m, "");
+	if ((size_t)n < room)
+		return mem_alloc(m, (size_t)n + 1);
+	if (room)
+		memset(s, 0, room);
+	s = mem_alloc(m, (size_t)n + 1);
+	vsnprintf(s, (size_t)n + 1, fmt, ap);
+	return s;
+}
+
+char *mem_printf(struct mem *m, const char *fmt, ...)
+{
+	va_list ap;
+	char *s;
+
+	va_start(ap, fmt);
+	s = mem_vprintf(m, fmt, ap);
+	va_end(ap);
+	return s;
+}
+
+void *mem_grow(struct mem *m, void *array, size_t n, size_t size)
+{
+	void *bigger;
+
+	if (n ? n < 4 || (n & (n - 1)) : array != NULL)
+		return array;
+	bigger = mem_alloc(m, (n ? n * 2 : 4) * size);
+	if (n)
+		memcpy(bigger, array, n * size);
+	return bigger;
+}
+
+void mem_free(struct mem *m)
+{
+	while (m->blocks) {
+		struct mem_block *b = m->blocks;
+
+		m->blocks = b->next;
+		free(b);
+	}
+}

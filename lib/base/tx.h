@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tx.h - the transaction: what went wrong, and how do we go back
+ *
+ * struct tx is the first argument of everything that acts.  A step that fails
+ * says so in the same statement that returns:
+ *
+ *	return tx_fail(tx, -ENODEV, "%s: no interface named %s", where, name);
+ *
+ * A step that changed the world registers the way back as its last act:
+ *
+ *	return tx_undo(tx, undo_link, "add link", &key);
+ *
+ * The undo gets a copy of *arg, so nothing it needs can go out of scope, and
+ * registering cannot fail for memory after the change was made.  Only the
+ * dispatcher (cni.c, and cnitool's main) begins, commits and rolls back.
+ *
+ * The first failure is the answer; later ones, and failed undos, are collected
+ * in the details.  Codes: CNI spec, section "Error", and docs/errors.md.
+ *
+ * CNI_TEST_FAIL_AT=n makes the n-th registration of a run fail after its change
+ * was made and recorded; CNI_TEST_CRASH_AT=n kills the process there.
+ */
+#ifndef CPLUG_TX_H
+#define CPLUG_TX_H
+
+#include <signal.h>
+#include <stdarg.h>
+
+#include "base/mem.h"
+#include "base/util.h"
+
+/* Error codes of the CNI specification (1-99) and our own (100 and up). */
+enum cni_code {
+	CNI_E_VERSION = 1,       /* incompatible CNI version */
+	CNI_E_FIELD = 2,         /* unsupported field in the configuration */
+	CNI_E_CONTAINER = 3,     /* container unknown */
+	CNI_E_ENV = 4,           /* invalid environment variable */
+	CNI_E_IO = 5,            /* I/O failure */
+	CNI_E_DECODE = 6,        /* cannot decode the input */
+	CNI_E_CONFIG = 7,        /* invalid network configuration */
+	CNI_E_NETNS = 8,         /* CNI_NETNS is not usable (libcni's constant) */
+	CNI_E_AGAIN = 11,        /* try again later */
+	CNI_E_UNAVAILABLE = 50,  /* STATUS: not available */
+	CNI_E_DEGRADED = 51,     /* STATUS: and existing containers may suffer */
+	CPLUG_E_KERNEL = 100,    /* the kernel refused a request */
+	CPLUG_E_EXISTS = 101,    /* the interface exists already in the container */
+	CPLUG_E_TAKEN = 102,     /* a name is in use by something else */
+	CPLUG_E_EXHAUSTED = 103, /* no free address */
+	CPLUG_E_ADDRESS = 104,   /* the requested address cannot be had */
+	CPLUG_E_PORT = 105,      /* a host port is taken */
+	CPLUG_E_DELEGATE = 106,  /* a delegated plugin cannot be found or run */
+	CPLUG_E_CHECK = 107,     /* CHECK: the world differs from the result */
+	CPLUG_E_PREV = 108,      /* prevResult is missing or does not fit */
+	CPLUG_E_SIGNAL = 109,    /* interrupted, and rolled back */
+	CPLUG_E_MEMORY = 110,    /* out of memory */
+	CPLUG_E_CRASH = 111,     /* a defect in cplug */
+	CPLUG_E_FILE = 112,      /* a file or directory cannot be read or written */
+};
+
+enum { TX_UNDO_MAX = 64, TX_UNDO_ARG = 160 };
+
+struct tx;
+typedef int undo_fn(struct tx *tx, void *arg);
+
+struct tx {
+	enum cni_code code; /* of the first failure */
+	int err;            /* its -errno; 0 = nothing failed */
+	char msg[1024];
+	char details[4096];
+	bool unwinding;
+	unsigned depth, count; /* undo records held; registered in all */
+	unsigned fail_at, crash_at;
+	struct mem mem;
+	struct undo {
+		undo_fn *fn;
+		const char *what;
+		_Alignas(max_align_t) char arg[TX_UNDO_ARG];
+	} undo[TX_UNDO_MAX];
+};
+
+/* Starts afresh; reads the fault injection variables. */
+void tx_begin(struct tx *tx);
+
+/*
+ * Records a failure and returns err (a negative errno; 0 is taken for -EIO).
+ * The code is derived from err: CNI_E_AGAIN for -EAGAIN and -ETIMEDOUT,
+ * CPLUG_E_SIGNAL for -EINTR, CPLUG_E_MEMORY for -ENOMEM and -ENOBUFS, else
+ * CPLUG_E_KERNEL; tx_fail_as() names it (but -ENOMEM stays CPLUG_E_MEMORY among our
+ * own codes).  A second failure, or one while
+ * unwinding, goes to the details.
+ */
+int tx_fail(struct tx *tx, int err, const char *fmt, ...) PRINTF(3, 4);
+int tx_fail_as(struct tx *tx, enum cni_code code, int err, const char *fmt, ...) PRINTF(4, 5);
+
+/* Adds a sentence to the details (separated by "; "). */
+void tx_detail(struct tx *tx, const char *fmt, ...) PRINTF(2, 3);
+
+/*
+ * Forgets the recorded failure, because the caller can live with it, and warns
+ * with its words (unless another had been recorded before, which stays).  r is what the failed step
+ * returned; returns 0.  Does nothing if r >= 0.
+ */
+int tx_excuse(struct tx *tx, int r, const char *why);
+
+/*
+ * Records that something was changed: fn(tx, copy of *arg) undoes it.  Returns 0,
+ * or the injected failure.  The record stands in both cases.
+ */
+#define tx_undo(tx, fn, what, arg)                                                                 \
+	({                                                                                         \
+		_Static_assert(sizeof(*(arg)) <= TX_UNDO_ARG, "undo argument too large");          \
+		tx_undo_record(tx, fn, what, arg, sizeof(*(arg)));                                 \
+	})
+int tx_undo_record(struct tx *tx, undo_fn *fn, const char *what, const void *arg,
+		   size_t size) CHECKED;
+
+/* Undoes everything, newest first; failures go to the details. */
+void tx_rollback(struct tx *tx);
+
+/* Keeps everything: forgets the undo stack. */
+void tx_commit(struct tx *tx);
+
+/* Gives the arena back. */
+void tx_end(struct tx *tx);
+
+/*
+ * SIGTERM, SIGINT and SIGHUP set a flag (tx_catch_signals()); a call that blocks
+ * asks tx_interrupted() before and after it sleeps, and fails with -EINTR, so
+ * that a polite kill is rolled back.  While unwinding nobody is interrupted.
+ */
+void tx_catch_signals(void);
+int tx_interrupted(struct tx *tx) CHECKED;
+
+#endif

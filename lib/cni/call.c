@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * call.c - one request: environment and stdin, read, checked and opened
+ *
+ * The order of the checks is the reference's (libcni's skel): missing variables
+ * together, invalid ones at once, then the configuration, then its version.
+ * Unlike the reference, everything that can be refused is refused before
+ * anything is done: the plugin's own namespace given as the container's, too.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cni/call.h"
+#include "base/log.h"
+#include "value/name.h"
+
+/* host-local keeps NETWORK.index beside the folder NETWORK; a file's name has 255 bytes. */
+enum { STDIN_MAX = 64 << 20, NETWORK_MAX = 249 };
+
+/* ---- environment -------------------------------------------------------- */
+
+enum {
+	ADD = 1 << CNI_ADD,
+	DEL = 1 << CNI_DEL,
+	CHECK = 1 << CNI_CHECK,
+	GC = 1 << CNI_GC,
+	STATUS = 1 << CNI_STATUS
+};
+
+static const struct variable {
+	const char *name;
+	unsigned needed; /* by which commands */
+	size_t at;       /* in struct call */
+} variables[] = {
+	{ "CNI_CONTAINERID", ADD | DEL | CHECK, offsetof(struct call, id) },
+	{ "CNI_NETNS", ADD | CHECK, offsetof(struct call, netns_path) },
+	{ "CNI_IFNAME", ADD | DEL | CHECK, offsetof(struct call, ifname) },
+	{ "CNI_ARGS", 0, offsetof(struct call, args) },
+	{ "CNI_PATH", ADD | DEL | CHECK | GC | STATUS, offsetof(struct call, path) },
+};
+
+static const char *const command_names[] = { "ADD", "DEL", "CHECK", "GC", "STATUS", "VERSION" };
+
+static int command_of(const char *name)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(command_names); i++)
+		if (str_eq(name, command_names[i]))
+			return (int)i;
+	return -1;
+}
+
+/* In error messages a value is cut: an id may be a megabyte. */
+static int bad_id(struct tx *tx, const char *id)
+{
+	tx_fail_as(tx, CNI_E_ENV, -EINVAL, "invalid characters in containerID");
+	tx_detail(tx, "%.200s", id);
+	return -EINVAL;
+}
+
+static int bad_ifname(struct tx *tx, const char *ifname, const char *reason)
+{
+	tx_fail_as(tx, CNI_E_ENV, -EINVAL, "%s", reason);
+	if (strstr(reason, "too long"))
+		tx_detail(tx, "interface name should be less than 16 characters");
+	else
+		tx_detail(tx, "CNI_IFNAME is %.200s", ifname);
+	return -EINVAL;
+}
+
+static int check_value(struct tx *tx, const struct call *c, const struct variable *v)
+{
+	const char *reason;
+
+	if (v->at == offsetof(struct call, id) && !name_valid_id(c->id))
+		return bad_id(tx, c->id);
+	if (v->at == offsetof(struct call, ifname)) {
+		reason = name_invalid_ifname(c->ifname);
+		if (reason)
+			return bad_ifname(tx, c->ifname, reason);
+	}
+	return 0;
+}
+
+static int read_environment(struct tx *tx, struct call *c)
+{
+	char missing[128] = "";
+	int command = command_of(c->command_name);
+
+	for (unsigned i = 0; i < ARRAY_LEN(variables); i++) {
+		const struct variable *v = &variables[i];
+		const char *value = getenv(v->name);
+		bool needed = command < 0 || (v->needed & (1u << command));
+
+		*(const char **)((char *)c + v->at) = value ? value : "";
+		if (command >= 0 && (1u << command) & (GC | STATUS) && !v->needed)
+			continue;
+		if (!str_empty(value) && v->needed && needed) {
+			TRY(check_value(tx, c, v));
+		} else if (str_empty(value) && needed && v->needed && command >= 0) {
+			strcat(missing, *missing ? "," : "");
+			strcat(missing, v->name);
+		}
+	}
+	if (*missing)
+		return tx_fail_as(tx, CNI_E_ENV, -EINVAL, "required env variables [%s] missing",
+				  missing);
+	return 0;
+}
+
+/* ---- stdin -------------------------------------------------------------- */
+
+static int read_stdin(struct tx *tx, struct call *c)
+{
+	size_t size = 0, room = 16384;
+	char *text = mem_alloc(&tx->mem, room);
+
+	for (;;) {
+		ssize_t n = read(STDIN_FILENO, text + size, room - size - 1);
+
+		if (n < 0 && errno == EINTR) {
+			TRY(tx_interrupted(tx));
+			continue;
+		}
+		if (n < 0)
+			return tx_fail_as(tx, CNI_E_IO, -errno, "error reading from stdin: %s",
+					  strerror(errno));
+		if (n == 0)
+			break;
+		size += (size_t)n;
+		if (size > STDIN_MAX)
+			return tx_fail_as(tx, CNI_E_IO, -EFBIG,
+					  "error reading from stdin: more than %d MiB",
+					  STDIN_MAX >> 20);
+		if (size + 1 >= room) {
+			char *more = mem_alloc(&tx->mem, room * 2);
+
+			memcpy(more, text, size);
+			text = more;
+			room *= 2;
+		}
+	}
+	c->stdin_text = text;
+	c->stdin_size = size;
+	return 0;
+}
+
+static int read_config(struct tx *tx, struct call *c)
+{
+	TRY(cj_parse(tx, c->stdin_text, c->stdin_size, "network configuration", &c->conf));
+	c->version = cj_str(&c->conf, "cniVersion", "");
+	if (!*c->version)
+		c->version = "0.1.0";
+	c->network = cj_str(&c->conf, "name", "");
+	c->type = cj_str(&c->conf, "type", "");
+	TRY(cj_ok(tx, &c->conf));
+	if (!*c->network)
+		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL, "missing network name");
+	if (!name_valid_id(c->network)) {
+		tx_fail_as(tx, CNI_E_CONFIG, -EINVAL, "invalid characters found in network name");
+		tx_detail(tx, "%.200s", c->network);
+		return -EINVAL;
+	}
+	/* What could not be added need not be refused a DEL. */
+	if (str_eq(c->command_name, "ADD") && strlen(c->network) > NETWORK_MAX)
+		return tx_fail_as(tx, CNI_E_CONFIG, -ENAMETOOLONG,
+				  "network name is too long: %zu bytes (at most %d: files and "
+				  "folders are named after it)",
+				  strlen(c->network), NETWORK_MAX);
+	return 0;
+}
+
+/* ---- GC's list ---------------------------------------------------------- */
+
+static int by_attachment(const void *a, const void *b)
+{
+	const struct call_attachment *x = a, *y = b;
+	int r = strcmp(x->id, y->id);
+
+	return r ? r : strcmp(x->ifname, y->ifname);
+}
+
+/* For looking up: an ifname of NULL is equal to all. */
+static int to_attachment(const void *key, const void *elem)
+{
+	const struct call_attachment *x = key, *y = elem;
+	int r = strcmp(x->id, y->id);
+
+	return r || !x->ifname ? r : strcmp(x->ifname, y->ifname);
+}
+
+static void read_attachments(struct tx *tx, struct call *c, const struct cj *list)
+{
+	unsigned n = cj_len(list);
+
+	c->valid_known = true;
+	c->valid = mem_alloc(&tx->mem, (n + 1) * sizeof(*c->valid));
+	for (unsigned i = 0; i < n; i++) {
+		struct cj e = cj_at(list, i);
+
+		c->valid[c->n_valid++] = (struct call_attachment){
+			.id = cj_str(&e, "containerID", ""),
+			.ifname = cj_str(&e, "ifname", ""),
+		};
+		/* What is named by halves would be taken for gone, and removed. */
+		if (!cj_has(&e, "containerID") || !cj_has(&e, "ifname"))
+			cj_wrong(&e, NULL, "expected {\"containerID\": …, \"ifname\": …}");
+	}
+	qsort(c->valid, c->n_valid, sizeof(*c->valid), by_attachment);
+}
+
+static int read_valid(struct tx *tx, struct call *c)
+{
+	static const char *const keys[] = { "cni.dev/valid-attachments", "cni.dev/attachments" };
+
+	for (unsigned i = 0; i < ARRAY_LEN(keys) && !c->valid_known; i++)
+		if (cj_has(&c->conf, keys[i])) {
+			struct cj list = cj_list(&c->conf, keys[i]);
+
+			read_attachments(tx, c, &list);
+		}
+	return cj_ok(tx, &c->conf);
+}
+
+bool call_is_valid(const struct call *c, const char *id, const char *ifname)
+{
+	struct call_attachment key = { id, ifname };
+
+	return c->n_valid && bsearch(&key, c->valid, c->n_valid, sizeof(*c->valid), to_attachment);
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct name_owner *x = a, *y = b;
+
+	return strcmp(x->s, y->s);
+}
+
+struct owned_valid call_valid_keys(struct tx *tx, const struct call *c)
+{
+	struct name_owner *keys = mem_alloc(&tx->mem, (c->n_valid + 1) * sizeof(*keys));
+
+	for (unsigned i = 0; i < c->n_valid; i++)
+		keys[i] = name_owner(c->network, c->valid[i].id, c->valid[i].ifname);
+	qsort(keys, c->n_valid, sizeof(*keys), by_key);
+	return (struct owned_valid){ keys, c->n_valid };
+}
+
+/* ---- prevResult --------------------------------------------------------- */
+
+static int read_prev(struct tx *tx, struct call *c)
+{
+	struct cj prev = cj_any(&c->conf, "prevResult");
+	struct result *r;
+	int err;
+
+	if (!cj_present(&prev))
+		return 0;
+	r = mem_alloc(&tx->mem, sizeof(*r));
+	result_init(r, &tx->mem);
+	err = result_read(tx, &prev, c->version, c->version, CPLUG_E_PREV, r);
+	/* A broken prevResult must not keep a DEL from cleaning up. */
+	if (err < 0 && c->command == CNI_DEL)
+		return tx_excuse(tx, err, "DEL goes on without prevResult");
+	if (err == 0)
+		c->prev = r;
+	return err;
+}
+
+int call_need_prev(struct tx *tx, const struct call *c)
+{
+	if (c->prev)
+		return 0;
+	return tx_fail_as(
+		tx, CPLUG_E_PREV, -EINVAL,
+		"Required prevResult missing: %s needs the result of the plugins before it%s",
+		c->command_name,
+		c->command == CNI_ADD ? " (must be called as chained plugin)" : "");
+}
+
+int call_read(struct tx *tx, struct call *c)
+{
+	int command = command_of(c->command_name);
+
+	TRY(read_environment(tx, c));
+	TRY(read_stdin(tx, c));
+	TRY(read_config(tx, c));
+	if (command < 0)
+		return tx_fail_as(tx, CNI_E_ENV, -EINVAL, "unknown CNI_COMMAND: %.100s",
+				  c->command_name);
+	c->command = (enum cni_command)command;
+	c->repair = command == CNI_CHECK && str_eq(secure_getenv("CPLUG_REPAIR"), "1");
+	if (c->command == CNI_GC)
+		return read_valid(tx, c);
+	return c->command == CNI_STATUS ? 0 : read_prev(tx, c);
+}
+
+/* 1, 0, or -1 for what is neither. */
+static int truth(const char *s)
+{
+	if (str_eq(s, "1") || strcasecmp(s, "true") == 0)
+		return 1;
+	return str_eq(s, "0") || strcasecmp(s, "false") == 0 ? 0 : -1;
+}
+
+/* ---- namespaces --------------------------------------------------------- */
+
+static bool override_netns_check(void)
+{
+	const char *s = getenv("CNI_NETNS_OVERRIDE");
+
+	return s && truth(s) == 1;
+}
+
+/* Opens the container's namespace; where nobody needs it, one that is gone is none. */
+static int open_cont(struct tx *tx, struct call *c, bool cont)
+{
+	bool needed = cont && (c->command == CNI_ADD || c->command == CNI_CHECK);
+	int r;
+
+	if (!*c->netns_path)
+		return 0;
+	r = netns_open(tx, c->netns_path, &c->cont_ns);
+	if (r == -ENOENT && needed)
+		return tx_fail_as(tx, CNI_E_NETNS, r,
+				  "failed to open netns \"%s\": %s (create the network namespace "
+				  "before ADD)",
+				  c->netns_path, strerror(-r));
+	if (r < 0 && r != -ENOENT && !needed)
+		return tx_excuse(tx, r, "taken for gone");
+	return r == -ENOENT ? 0 : r;
+}
+
+int call_open(struct tx *tx, struct call *c, bool host, bool cont)
+{
+	TRY(netns_open_self(tx, &c->host_ns));
+	TRY(open_cont(tx, c, cont));
+	if (netns_eq(&c->host_ns, &c->cont_ns) && !override_netns_check())
+		return tx_fail_as(tx, CNI_E_NETNS, -EINVAL,
+				  "plugin's netns and netns from CNI_NETNS should not be the same");
+	if (host)
+		TRY(rt_open(tx, &c->host, "host", NULL));
+	if (cont && c->cont_ns.fd >= 0)
+		TRY(rt_open(tx, &c->cont, "container", &c->cont_ns));
+	return 0;
+}
+
+int call_nf(struct tx *tx, struct call *c, struct nfnl **ret)
+{
+	if (!c->nf.sk)
+		TRY(nfnl_open(tx, &c->nf, NULL));
+	*ret = &c->nf;
+	return 0;
+}
+
+void call_close(struct call *c)
+{
+	nfnl_close(&c->nf);
+	rt_close(&c->host);
+	rt_close(&c->cont);
+	netns_close(&c->host_ns);
+	netns_close(&c->cont_ns);
+}
+
+/* ---- arguments ---------------------------------------------------------- */
+
+static bool arg_known(const char *key)
+{
+	return str_eq(key, "IgnoreUnknown") || str_eq(key, "MAC") || str_eq(key, "IP") ||
+	       str_eq(key, "GATEWAY");
+}
+
+int call_arg(struct tx *tx, const struct call *c, const char *key, const char **ret)
+{
+	char *rest = mem_str(&tx->mem, c->args), *pair;
+	const char *unknown = NULL, *found = NULL;
+	int ignore = 0;
+
+	while (*c->args && (pair = strsep(&rest, ";"))) {
+		char *value = strchr(pair, '=');
+
+		if (!value || strchr(value + 1, '='))
+			return tx_fail_as(tx, CNI_E_ENV, -EINVAL,
+					  "ARGS: invalid pair \"%.100s\" (CNI_ARGS is KEY=VALUE;…, "
+					  "without a final semicolon)",
+					  pair);
+		*value++ = '\0';
+		if (str_eq(pair, key))
+			found = value;
+		if (str_eq(pair, "IgnoreUnknown")) {
+			ignore = truth(value);
+			if (ignore < 0)
+				return tx_fail_as(tx, CNI_E_ENV, -EINVAL,
+						  "ARGS: IgnoreUnknown: expected 1, 0, true or "
+						  "false, got \"%.40s\"",
+						  value);
+		}
+		if (!arg_known(pair))
+			unknown = mem_printf(&tx->mem, "%.100s=%.100s", pair, value);
+	}
+	if (unknown && !ignore)
+		return tx_fail_as(tx, CNI_E_ENV, -EINVAL,
+				  "ARGS: unknown args [\"%s\"] (add IgnoreUnknown=1 to CNI_ARGS)",
+				  unknown);
+	*ret = found;
+	return 0;
+}
+
+int call_mac(struct tx *tx, const struct call *c, struct mac *ret)
+{
+	struct cj args = cj_obj(&c->conf, "args"), cni = cj_obj(&args, "cni");
+	struct cj runtime = cj_obj(&c->conf, "runtimeConfig");
+	struct mac mac = { .len = 0 }, m;
+	const char *text;
+
+	TRY(call_arg(tx, c, "MAC", &text));
+	if (!str_empty(text) && !mac_parse(text, &mac))
+		return tx_fail_as(tx, CNI_E_ENV, -EINVAL,
+				  "CNI_ARGS: MAC: expected a MAC address, like 02:00:00:00:00:01, "
+				  "got \"%.100s\"",
+				  text);
+	m = cj_mac(&cni, "mac");
+	mac = m.len ? m : mac;
+	m = cj_mac(&runtime, "mac");
+	*ret = m.len ? m : mac;
+	return cj_ok(tx, &c->conf);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * call.h - one request: environment and stdin, read, checked and opened
+ *
+ * (CNI spec, sections 2 "Execution Protocol" and 1 "Network configuration
+ * format".)  A struct call is what a plugin gets beside the transaction; nothing
+ * in it changes while the plugin runs.
+ */
+#ifndef CPLUG_CALL_H
+#define CPLUG_CALL_H
+
+#include "value/cj.h"
+#include "sys/netns.h"
+#include "nft/nft.h"
+#include "firewall/owned.h"
+#include "value/result.h"
+#include "netlink/rt.h"
+#include "base/tx.h"
+
+struct plugin;
+
+enum cni_command {
+	CNI_ADD,
+	CNI_DEL,
+	CNI_CHECK,
+	CNI_GC,
+	CNI_STATUS,
+	CNI_VERSION,
+	CNI_REPAIR, /* nobody asks for it: what a CHECK becomes that is to put things right */
+};
+
+struct call_attachment {
+	const char *id, *ifname;
+};
+
+struct call {
+	enum cni_command command;
+	const char *command_name;
+	const char *id;         /* CNI_CONTAINERID; "" for GC and STATUS */
+	const char *ifname;     /* CNI_IFNAME; likewise */
+	const char *netns_path; /* CNI_NETNS; "" if absent */
+	const char *args;       /* CNI_ARGS; "" if absent */
+	const char *path;       /* CNI_PATH */
+	bool repair;            /* CHECK: put right what differs (CPLUG_REPAIR, cnitool's) */
+
+	const char *stdin_text; /* the request as it came, for delegates */
+	size_t stdin_size;
+	struct cj conf;      /* its root */
+	const char *version; /* cniVersion, "0.1.0" if absent */
+	const char *network; /* name */
+	const char *type;
+
+	struct result *prev; /* prevResult; NULL = none */
+
+	const struct plugin *const *plugins; /* the suite's, NULL-terminated: possible delegates */
+
+	/* The IPAM delegate, once it was found (ipam.h): path NULL = not yet */
+	const char *delegate_path;
+	const struct plugin *delegate; /* it is one of ours */
+
+	struct netns host_ns, cont_ns;
+	struct rt host; /* rtnetlink here */
+	struct rt cont; /* and in the container; rt_is_open() tells */
+	struct nfnl nf; /* nf_tables here: call_nf() */
+
+	/* GC: cni.dev/valid-attachments */
+	bool valid_known;              /* absent and null: nothing is known */
+	struct call_attachment *valid; /* sorted */
+	unsigned n_valid;
+};
+
+/*
+ * Is (id, ifname) one of the valid attachments?  ifname NULL: any of that container.
+ * There may be ten thousand, and as many questions: it is looked up.  (GC)
+ */
+bool call_is_valid(const struct call *c, const char *id, const char *ifname);
+
+/* The keys of the valid attachments of this network, sorted.  (GC) */
+struct owned_valid call_valid_keys(struct tx *tx, const struct call *c);
+
+/*
+ * Reads environment and stdin into *c, in the reference's order, with the spec's
+ * codes; flags are the plugin's CNI_* flags.  The namespaces are not opened yet.
+ */
+int call_read(struct tx *tx, struct call *c) CHECKED;
+
+/*
+ * Opens what the plugin uses: host and container sockets.  ADD and CHECK need the
+ * container's namespace; other verbs do without if it is gone.  The plugin's own
+ * namespace is refused (CNI_E_NETNS) before anything is done.
+ */
+int call_open(struct tx *tx, struct call *c, bool host, bool cont) CHECKED;
+void call_close(struct call *c);
+
+/* The nf_tables socket, opened when first asked for and kept to the end. */
+int call_nf(struct tx *tx, struct call *c, struct nfnl **ret) CHECKED;
+
+/*
+ * The value of a key in CNI_ARGS ("K=V;K2=V2", each pair with exactly one '='), or
+ * NULL.  The keys are case-sensitive: MAC, IP, GATEWAY; others are an error
+ * (CNI_E_ENV) unless IgnoreUnknown is 1 or true.
+ */
+int call_arg(struct tx *tx, const struct call *c, const char *key, const char **ret) CHECKED;
+
+/* The MAC wanted: CNI_ARGS MAC < args.cni.mac < runtimeConfig.mac; len 0 = none. */
+int call_mac(struct tx *tx, const struct call *c, struct mac *ret) CHECKED;
+
+/* The prevResult, which CHECK and chained ADDs need: fails with CPLUG_E_PREV. */
+int call_need_prev(struct tx *tx, const struct call *c) CHECKED;
+
+#endif

@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * cni.c - the dispatcher: the one place where a call begins, answers and ends
+ *
+ * Exactly one JSON document goes to stdout, whatever happens.  The answer is
+ * written before the transaction is committed, so a result that nobody could
+ * receive is a failed ADD and is rolled back.  Three things can happen beside an
+ * ordinary failure: memory runs out (we come back here by longjmp and roll back),
+ * a signal asks us to stop (the next blocking step fails, see tx.c), or we crash
+ * (a handler writes a prepared document; the runtime's DEL does the rest).
+ */
+#include <fcntl.h>
+#include <jansson.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cni/cni.h"
+#include "cni/iface.h"
+#include "cni/ipam.h"
+#include "value/jw.h"
+#include "base/log.h"
+#include "sys/priv.h"
+
+static struct tx tx;
+static struct call call;
+static jmp_buf out_of_memory;
+static bool answered;
+
+/* ---- stdout ------------------------------------------------------------- */
+
+static int write_all(const char *text, size_t size)
+{
+	while (size) {
+		ssize_t n = write(STDOUT_FILENO, text, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		text += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+/*
+ * Descriptors 0 to 2 must be something, or a socket of ours takes the place of
+ * stdout and gets the answer.  A missing stdout stays unwritable.
+ */
+static void occupy_stdio(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)!open("/dev/null", fd == 1 ? O_RDONLY : O_RDWR);
+}
+
+/* The error object (CNI spec, section "Error"), in the reference's key order. */
+static const char *error_text(const char *version)
+{
+	struct jw w;
+
+	jw_init(&w, &tx.mem, false);
+	jw_open(&w, NULL, '{');
+	/* Not a megabyte of what is no version. */
+	jw_str(&w, "cniVersion", version ? mem_printf(&tx.mem, "%.50s", version) : "1.1.0");
+	jw_int(&w, "code", tx.code);
+	jw_str(&w, "msg", tx.msg[0] ? tx.msg : "failed without a reason");
+	if (tx.details[0])
+		jw_str(&w, "details", tx.details);
+	jw_close(&w, '}');
+	return jw_end(&w);
+}
+
+/* If there is no memory even for that, this is what is to be told. */
+static void answer_error(const char *version)
+{
+	static const char no_memory[] = "{\n    \"cniVersion\": \"1.1.0\",\n    \"code\": 110,\n"
+					"    \"msg\": \"out of memory\"\n}";
+
+	answered = true;
+	if (setjmp(out_of_memory) == 0) {
+		const char *text = error_text(version);
+
+		(void)write_all(text, strlen(text));
+	} else {
+		(void)write_all(no_memory, sizeof(no_memory) - 1);
+	}
+}
+
+/* ---- what can befall us ------------------------------------------------- */
+
+static void on_crash(int sig)
+{
+	static const char document[] =
+		"{\n    \"cniVersion\": \"1.1.0\",\n    \"code\": 111,\n    \"msg\": \"cplug "
+		"crashed; this is a defect, please report it (CNI_DEBUG=1 shows the last "
+		"steps)\"\n}";
+
+	if (!answered)
+		(void)!write(STDOUT_FILENO, document, sizeof(document) - 1);
+	_exit(128 + sig);
+}
+
+static void catch_crashes(void)
+{
+	static char stack[16384];
+	stack_t ss = { .ss_sp = stack, .ss_size = sizeof(stack) };
+	struct sigaction sa = { .sa_handler = on_crash,
+				.sa_flags = SA_ONSTACK | (int)SA_RESETHAND };
+	static const int crashes[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
+
+	sigaltstack(&ss, NULL);
+	for (unsigned i = 0; i < ARRAY_LEN(crashes); i++)
+		sigaction(crashes[i], &sa, NULL);
+}
+
+static void __attribute__((noreturn)) on_exhausted(void *arg UNUSED)
+{
+	longjmp(out_of_memory, 1);
+}
+
+/*
+ * A document lives as long as the call, and so does what jansson allocates: the arena, whose
+ * pages are there already, is ten times as fast as malloc() and free().  It also never
+ * refuses, for jansson would take that for a mistake in the document.
+ */
+static void *alloc_json(size_t size)
+{
+	return mem_alloc(&tx.mem, size);
+}
+
+static void keep_json(void *p UNUSED)
+{
+}
+
+/* ---- versions ----------------------------------------------------------- */
+
+static bool speaks(const struct plugin *p, const char *version)
+{
+	int oldest = p->oldest ? result_version_number(p->oldest) : 0;
+
+	for (unsigned i = 0; result_versions[i]; i++)
+		if (str_eq(result_versions[i], version))
+			return result_version_number(version) >= oldest;
+	return false;
+}
+
+static const char *version_list(const struct plugin *p, const char *separator)
+{
+	const char *list = "";
+
+	for (unsigned i = 0; result_versions[i]; i++)
+		if (speaks(p, result_versions[i]))
+			list = mem_printf(&tx.mem, "%s%s\"%s\"", list, *list ? separator : "",
+					  result_versions[i]);
+	return list;
+}
+
+static int answer_version(const struct plugin *p)
+{
+	const char *text =
+		mem_printf(&tx.mem, "{\"cniVersion\":\"1.1.0\",\"supportedVersions\":[%s]}\n",
+			   version_list(p, ","));
+
+	return write_all(text, strlen(text)) < 0;
+}
+
+/* No CNI_COMMAND at all: a person asks who we are. */
+static int banner(const struct plugin *p)
+{
+	const char *list = "";
+
+	for (unsigned i = 0; result_versions[i]; i++)
+		if (speaks(p, result_versions[i]))
+			list = mem_printf(&tx.mem, "%s%s%s", list, *list ? ", " : "",
+					  result_versions[i]);
+	fprintf(stderr, "CNI %s plugin %s\nCNI protocol versions supported: %s\n", p->name,
+		"cplug " CPLUG_VERSION, list);
+	return 0;
+}
+
+static int check_version(const struct plugin *p)
+{
+	static const struct {
+		enum cni_command command;
+		const char *since;
+	} younger[] = { { CNI_CHECK, "0.4.0" }, { CNI_GC, "1.1.0" }, { CNI_STATUS, "1.1.0" } };
+	int number = result_version_number(call.version);
+
+	if (number < 0)
+		return tx_fail_as(&tx, CNI_E_DECODE, -EINVAL,
+				  "cniVersion: \"%.50s\" is not a version, like 1.0.0",
+				  call.version);
+	for (unsigned i = 0; i < ARRAY_LEN(younger); i++)
+		if (call.command == younger[i].command &&
+		    number < result_version_number(younger[i].since))
+			return tx_fail_as(&tx, CNI_E_VERSION, -EINVAL,
+					  "config version does not allow %s", call.command_name);
+	if (speaks(p, call.version))
+		return 0;
+	tx_fail_as(&tx, CNI_E_VERSION, -EINVAL, "incompatible CNI versions");
+	tx_detail(&tx, "config is \"%.50s\", plugin supports [%s]", call.version,
+		  version_list(p, " "));
+	return -EINVAL;
+}
+
+/* ---- one call ----------------------------------------------------------- */
+
+static int open_log(void)
+{
+	struct cj log = cj_obj(&call.conf, "log");
+	const char *file = cj_str(&log, "file", "");
+	const char *name = cj_str(&log, "level", "info");
+	enum log_level level;
+	int r;
+
+	if (!log_level_parse(name, &level))
+		cj_wrong(&log, "level", "expected error, warn, info or debug, got \"%.50s\"", name);
+	r = cj_ok(&tx, &call.conf);
+	if (call.command == CNI_DEL || call.command == CNI_GC)
+		r = tx_excuse(&tx, r, "cleaning up goes on without the log");
+	TRY(r);
+	r = *file ? log_to(file, level) : 0;
+	if (r < 0)
+		log_warn("log.file: cannot open %s: %s", file, strerror(-r));
+	return 0;
+}
+
+static int run_add(const struct plugin *p)
+{
+	struct result result;
+	char *text;
+
+	result_init(&result, &tx.mem);
+	if (p->flags & CNI_NEEDS_PREV)
+		TRY(call_need_prev(&tx, &call));
+	if ((p->flags & CNI_PASSES_PREV) && call.prev)
+		result = *call.prev;
+	TRY(p->add(&tx, &call, &result));
+	TRY(tx_interrupted(&tx));
+	TRY(result_print(&tx, &result, call.version, false, &text));
+	answered = true;
+	int r = write_all(text, strlen(text));
+
+	if (r < 0)
+		return tx_fail_as(&tx, CNI_E_IO, r, "stdout: write the result: %s", strerror(-r));
+	return 0;
+}
+
+/* {"cniVersion":…,"repaired":[…]}: what cnitool tells its user. */
+static int answer_repair(const char *list)
+{
+	struct jw w;
+	const char *text;
+	int r;
+
+	jw_init(&w, &tx.mem, true);
+	jw_open(&w, NULL, '{');
+	jw_str(&w, "cniVersion", call.version);
+	jw_raw(&w, "repaired", list);
+	jw_close(&w, '}');
+	text = jw_end(&w);
+	answered = true;
+	r = write_all(text, strlen(text));
+	return r < 0 ? tx_fail_as(&tx, CNI_E_IO, r, "stdout: write the answer: %s", strerror(-r))
+		     : 0;
+}
+
+/* The plugin notes what differs; what it noted is told here. */
+static int compare(const struct plugin *p)
+{
+	int r = p->check ? p->check(&tx, &call) : 0;
+
+	return also(r, iface_check_done(&tx));
+}
+
+/*
+ * CHECK; and if it is to put things right: what differed is ensured, and CHECK must be
+ * content then.  What is as it should be is not touched.
+ */
+static int run_check(const struct plugin *p)
+{
+	int r = compare(p);
+	const char *list;
+
+	if (r == 0 || !call.repair || !p->repair)
+		return r;
+	list = iface_take_differences(&tx);
+	if (!list)
+		return r;
+	call.command = CNI_REPAIR;
+	TRY(p->repair(&tx, &call));
+	call.command = CNI_CHECK;
+	TRY(compare(p));
+	TRY(tx_interrupted(&tx));
+	return answer_repair(list);
+}
+
+static int run_verb(const struct plugin *p)
+{
+	switch (call.command) {
+	case CNI_ADD:
+		return run_add(p);
+	case CNI_DEL:
+		return p->del ? p->del(&tx, &call) : 0;
+	case CNI_CHECK:
+		if (p->flags & CNI_NEEDS_PREV)
+			TRY(call_need_prev(&tx, &call));
+		return run_check(p);
+	case CNI_GC:
+		return p->gc ? p->gc(&tx, &call) : p->flags & CNI_IS_IPAM ? 0 : ipam_gc(&tx, &call);
+	case CNI_STATUS:
+		return p->status                ? p->status(&tx, &call)
+		       : p->flags & CNI_IS_IPAM ? 0
+						: ipam_status(&tx, &call);
+	default:
+		return 0;
+	}
+}
+
+static int run_call(const struct plugin *p)
+{
+	TRY(call_read(&tx, &call));
+	TRY(check_version(p));
+	TRY(open_log());
+	if (p->flags & CNI_IS_IPAM || !ipam_is_foreign(&tx, &call))
+		priv_drop();
+	TRY(call_open(&tx, &call, p->flags & CNI_USES_HOST, p->flags & CNI_USES_CONT));
+	TRY(run_verb(p));
+	if (call.command == CNI_ADD) /* the verb that reads every key there is */
+		cj_report_unknown(&call.conf);
+	return 0;
+}
+
+/* An undo for which there is no memory is given up, but not those that follow. */
+static void roll_back(void)
+{
+	if (setjmp(out_of_memory) != 0)
+		tx_detail(&tx, "out of memory while undoing");
+	tx_rollback(&tx);
+}
+
+int cni_main(const struct plugin *const *all, const struct plugin *p)
+{
+	const char *command = getenv("CNI_COMMAND");
+	int r;
+
+	occupy_stdio();
+	catch_crashes();
+	log_start();
+	tx_begin(&tx);
+	tx.mem.exhausted = on_exhausted;
+	json_set_alloc_funcs(alloc_json, keep_json);
+	if (str_empty(command))
+		return banner(p);
+	if (str_eq(command, "VERSION"))
+		return answer_version(p);
+	log_who(p->name, command);
+	tx_catch_signals();
+	call.command_name = command;
+	call.plugins = all;
+	call.cont_ns = call.host_ns = NETNS_NONE;
+	if (setjmp(out_of_memory) == 0)
+		r = run_call(p);
+	else
+		r = tx_fail(&tx, -ENOMEM, "out of memory");
+	if (r < 0 || tx.err) {
+		roll_back();
+		if (!answered)
+			answer_error(call.version);
+		call_close(&call);
+		return 1;
+	}
+	tx_commit(&tx);
+	log_step("done");
+	call_close(&call);
+	return 0;
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * gateway.c - the host as a network's router: its address there, and forwarding
+ */
+#include <linux/if_addr.h>
+
+#include "netlink/addr.h"
+#include "cni/gateway.h"
+#include "base/log.h"
+#include "netlink/route.h"
+#include "sys/sysctl.h"
+
+static bool conflicts(struct cidr have, struct cidr want)
+{
+	if (have.ip.family == AF_INET)
+		return true;
+	return cidr_overlaps(have, want) && !ip_is_linklocal(have.ip);
+}
+
+int gateway_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct cidr address,
+		   bool force)
+{
+	struct addr_list list;
+	bool replaced = false;
+
+	TRY(addr_list(tx, rt, l, address.ip.family, &list));
+	if (addr_listed(&list, address))
+		return 0;
+	for (unsigned i = 0; i < list.n; i++) {
+		if (!conflicts(list.a[i], address))
+			continue;
+		if (!force)
+			return tx_fail_as(
+				tx, CPLUG_E_TAKEN, -EADDRINUSE,
+				"%s: \"%s\" already has an IP address different from %s: %s "
+				"(remove it, set forceAddress, or use another bridge)",
+				rt->where, l->name, CIDR_S(address), CIDR_S(list.a[i]));
+		TRY(addr_del(tx, rt, l, list.a[i]));
+		replaced = true;
+	}
+	return replaced ? addr_ensure_undoable(tx, rt, l, address)
+			: addr_ensure(tx, rt, l, address);
+}
+
+/* A router does not listen to routers, unless told to (accept_ra = 2). */
+static int keep_listening(struct tx *tx, struct rt *rt)
+{
+	struct sysctl s;
+	struct link l;
+	struct ip outside;
+	char now[8];
+	int index, there;
+
+	ip_parse("2000::", &outside);
+	TRY(route_to(tx, rt, outside, &index));
+	TRY(there = index ? link_find_index(tx, rt, index, &l) : 0);
+	if (!there)
+		return 0;
+	s = sysctl_conf(AF_INET6, l.name, "accept_ra", "2");
+	if (sysctl_read(tx, NULL, s.name, now, sizeof(now)) < 0 || !str_eq(now, "1"))
+		return 0;
+	return sysctl_ensure(tx, NULL, &s, 1, NULL);
+}
+
+int gateway_forward(struct tx *tx, struct rt *rt, int family)
+{
+	static const struct sysctl four = { "net/ipv4/ip_forward", "1" };
+	static const struct sysctl six = { "net/ipv6/conf/all/forwarding", "1" };
+	const struct sysctl *s = family == AF_INET6 ? &six : &four;
+	char now[8];
+
+	if (sysctl_read(tx, NULL, s->name, now, sizeof(now)) == 0 && str_eq(now, "1"))
+		return 0;
+	if (family == AF_INET6)
+		TRY(keep_listening(tx, rt));
+	return sysctl_ensure(tx, NULL, s, 1, NULL);
+}
+
+int gateway_check_way(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip)
+{
+	static const char hint[] = "choose another subnet, or remove that route";
+	struct route_way w;
+	struct link other;
+	int there;
+
+	TRY(route_way(tx, rt, ip, &w));
+	if (w.index == l->index && !w.rejects)
+		return 0;
+	TRY(there = w.index && !w.rejects ? link_find_index(tx, rt, w.index, &other) : 0);
+	if (there)
+		return tx_fail_as(tx, CPLUG_E_TAKEN, -EADDRINUSE,
+				  "%s: %s is reached through %s, not through %s, by the route %s "
+				  "(%s)",
+				  rt->where, IP_S(ip), other.name, l->name, CIDR_S(w.dst), hint);
+	return tx_fail_as(tx, CPLUG_E_TAKEN, -EHOSTUNREACH,
+			  "%s: %s is not reached through %s: %s%s rejects it (%s)", rt->where,
+			  IP_S(ip), l->name, w.dst.ip.family ? "the route " : "a route or rule",
+			  w.dst.ip.family ? CIDR_S(w.dst) : "", hint);
+}
+
+unsigned gateway_list(struct tx *tx, const struct result *r, struct cidr **ret)
+{
+	struct cidr *list = NULL;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < r->n_ips; i++) {
+		struct cidr gw = { r->ips[i].gateway, r->ips[i].addr.len };
+		bool seen = !ip_set(gw.ip);
+
+		for (unsigned k = 0; k < n; k++)
+			seen |= cidr_eq(list[k], gw);
+		if (seen)
+			continue;
+		list = mem_grow(&tx->mem, list, n, sizeof(*list));
+		list[n++] = gw;
+	}
+	*ret = list;
+	return n;
+}
+
+static bool has_default(const struct result *r, int family)
+{
+	for (unsigned i = 0; i < r->n_routes; i++)
+		if (r->routes[i].has_dst && r->routes[i].dst.ip.family == family &&
+		    cidr_is_default(r->routes[i].dst) && r->routes[i].table < 0)
+			return true;
+	return false;
+}
+
+void gateway_complete(struct result *r, bool default_route)
+{
+	for (unsigned i = 0; i < r->n_ips; i++) {
+		struct result_ip *ip = &r->ips[i];
+		struct cidr any = { .ip.family = ip->addr.ip.family };
+
+		/* A single-address prefix has no other host in it. */
+		if (!ip_set(ip->gateway) && ip->addr.len < ip_bits(ip->addr.ip))
+			ip->gateway = ip_add(cidr_network(ip->addr), 1);
+		if (default_route && ip_set(ip->gateway) && !has_default(r, any.ip.family))
+			result_add_route(r, result_route(any, ip->gateway));
+	}
+}

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * iface.c - the container's interface, configured from a result
+ *
+ * Everything added here goes away with the link, which registered its own undo;
+ * only the loopback's disable_ipv6, which is not ours, is put back.
+ */
+#include <net/if.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+
+#include "netlink/addr.h"
+#include "cni/iface_impl.h"
+#include "netlink/route.h"
+#include "sys/sysctl.h"
+
+bool iface_belongs(const struct result *r, const struct result_ip *ip, const char *ifname)
+{
+	return ip->iface >= 0 && (unsigned)ip->iface < r->n_ifs &&
+	       str_eq(r->ifs[ip->iface].name, ifname);
+}
+
+bool iface_has_family(const struct result *r, int family)
+{
+	for (unsigned i = 0; i < r->n_ips; i++)
+		if (r->ips[i].addr.ip.family == family)
+			return true;
+	return false;
+}
+
+struct ip iface_default_gateway(const struct result *r, int family)
+{
+	for (unsigned i = 0; i < r->n_ips; i++)
+		if (r->ips[i].addr.ip.family == family && ip_set(r->ips[i].gateway))
+			return r->ips[i].gateway;
+	return (struct ip){ .family = 0 };
+}
+
+/* Off for lo would make ::1 unreachable, off for the interface refuse the address. */
+static int enable_ipv6(struct tx *tx, struct call *c, const struct link *l)
+{
+	const char *names[] = { "lo", l->name };
+
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
+		struct sysctl s = sysctl_conf(AF_INET6, names[i], "disable_ipv6", "0");
+		int r = sysctl_set(tx, &c->cont_ns, s.name, "0");
+
+		if (r < 0 && r != -ENOENT)
+			return r;
+	}
+	return 0;
+}
+
+/* What has to be said before the link goes up, or it is too late. */
+static int set_sysctls(struct tx *tx, struct call *c, const struct link *l,
+		       const struct iface_options *o, bool six)
+{
+	struct sysctl list[6];
+	unsigned n = 0;
+
+	if (!o->accept_ra) {
+		list[n++] = sysctl_conf(AF_INET6, l->name, "accept_ra", "0");
+		list[n++] = sysctl_conf(AF_INET6, l->name, "autoconf", "0");
+	}
+	list[n++] = sysctl_conf(AF_INET6, l->name, "accept_dad", o->dad ? "1" : "0");
+	if (o->dad)
+		list[n++] = sysctl_conf(AF_INET6, l->name, "enhanced_dad", "1");
+	if (six) {
+		list[n++] = sysctl_conf(AF_INET6, l->name, "ndisc_notify", "1");
+		list[n++] = sysctl_conf(AF_INET6, l->name, "keep_addr_on_down", "1");
+	}
+	return sysctl_ensure_new(tx, &c->cont_ns, list, n);
+}
+
+static int add_addresses(struct tx *tx, struct call *c, const struct link *l,
+			 const struct result *r, bool dad)
+{
+	for (unsigned i = 0; i < r->n_ips; i++)
+		if (iface_belongs(r, &r->ips[i], l->name))
+			TRY(addr_add(tx, &c->cont, l, r->ips[i].addr, dad));
+	return 0;
+}
+
+struct result_route iface_route(const struct result *r, unsigned i)
+{
+	struct result_route route = r->routes[i];
+
+	if (!ip_set(route.gw))
+		route.gw = iface_default_gateway(r, route.dst.ip.family);
+	/* A link-scoped route has no gateway by its nature. */
+	if (route.scope > 0 && !ip_set(r->routes[i].gw))
+		route.gw = (struct ip){ .family = 0 };
+	return route;
+}
+
+static int add_routes(struct tx *tx, struct call *c, const struct link *l, const struct result *r)
+{
+	for (unsigned i = 0; i < r->n_routes; i++) {
+		struct result_route route = iface_route(r, i);
+
+		if (!route.has_dst)
+			return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
+					  "ipam.routes[%u].dst: missing (give a prefix, like "
+					  "0.0.0.0/0)",
+					  i);
+		TRY(route_add(tx, &c->cont, l, &route));
+	}
+	return 0;
+}
+
+/* ---- duplicate address detection ---------------------------------------- */
+
+enum { DAD_TIMEOUT_MS = 5000 };
+
+static int any_event(const struct nlmsghdr *h UNUSED, void *arg UNUSED)
+{
+	return 1;
+}
+
+/* 1 = some address is still being tested, 0 = none; a duplicate is a failure. */
+static int tentative(struct tx *tx, struct call *c, const struct link *l)
+{
+	struct addr_list list;
+	int waiting = 0;
+
+	TRY(addr_list(tx, &c->cont, l, AF_INET6, &list));
+	for (unsigned i = 0; i < list.n; i++) {
+		if (list.flags[i] & IFA_F_DADFAILED)
+			return tx_fail_as(tx, CPLUG_E_ADDRESS, -EADDRINUSE,
+					  "container: address %s of %s: another host on the link "
+					  "has it (duplicate address detection)",
+					  CIDR_S(list.a[i]), l->name);
+		waiting |= (list.flags[i] & IFA_F_TENTATIVE) != 0;
+	}
+	return waiting;
+}
+
+/* Addresses are ready to be used when ADD answers: waits for events, does not poll. */
+static int set_up_and_wait(struct tx *tx, struct call *c, const struct link *l)
+{
+	auto_(rt_close) struct rt events = { .sk = NULL };
+	int r;
+
+	TRY(rt_subscribe(tx, &c->cont_ns, RTNLGRP_IPV6_IFADDR, &events));
+	TRY(link_set_up_notify(tx, &c->cont, l));
+	for (;;) {
+		TRY(r = tentative(tx, c, l));
+		if (!r)
+			return 0;
+		r = rt_wait(tx, &events, DAD_TIMEOUT_MS, any_event, NULL);
+		if (r == -ETIMEDOUT)
+			return tx_fail_as(tx, CNI_E_AGAIN, r,
+					  "container: addresses of %s are still tentative after %d "
+					  "ms (duplicate address detection)",
+					  l->name, DAD_TIMEOUT_MS);
+		TRY(r);
+	}
+}
+
+int iface_configure(struct tx *tx, struct call *c, const struct link *l, const struct result *r,
+		    const struct iface_options *o)
+{
+	bool six = iface_has_family(r, AF_INET6);
+
+	if (six)
+		TRY(enable_ipv6(tx, c, l));
+	TRY(set_sysctls(tx, c, l, o, six));
+	TRY(add_addresses(tx, c, l, r, o->dad));
+	if (o->dad && six)
+		TRY(set_up_and_wait(tx, c, l));
+	else
+		TRY(link_set_up_notify(tx, &c->cont, l));
+	return add_routes(tx, c, l, r);
+}
+
+int iface_up(struct tx *tx, struct call *c, const struct link *l)
+{
+	/* Addresses may come from somebody else. */
+	const struct iface_options as_it_is = { .dad = true, .accept_ra = true };
+
+	TRY(set_sysctls(tx, c, l, &as_it_is, true));
+	return link_set_up_notify(tx, &c->cont, l);
+}
+
+/* ---- putting right ------------------------------------------------------ */
+
+/* What one repair adds to a link that stays if it fails: one record, however much it is. */
+struct additions {
+	struct rt *rt;
+	struct link l;
+	struct cidr *addrs;
+	struct result_route *routes;
+	unsigned n_addrs, n_routes;
+};
+
+static int undo_additions(struct tx *tx, void *arg)
+{
+	struct additions *a = *(struct additions **)arg;
+	int r = 0;
+
+	while (a->n_routes)
+		r = also(r, route_del(tx, a->rt, &a->l, &a->routes[--a->n_routes]));
+	while (a->n_addrs)
+		r = also(r, addr_del(tx, a->rt, &a->l, a->addrs[--a->n_addrs]));
+	return r;
+}
+
+static int ensure_addresses(struct tx *tx, struct call *c, const struct result *r,
+			    struct additions *a)
+{
+	struct addr_list have;
+
+	TRY(addr_list(tx, &c->cont, &a->l, AF_UNSPEC, &have));
+	for (unsigned i = 0; i < r->n_ips; i++) {
+		if (!iface_belongs(r, &r->ips[i], a->l.name) || addr_listed(&have, r->ips[i].addr))
+			continue;
+		TRY(addr_ensure(tx, &c->cont, &a->l, r->ips[i].addr));
+		a->addrs[a->n_addrs++] = r->ips[i].addr;
+	}
+	return 0;
+}
+
+/* Those that the kernel made with the addresses, unless a later plugin moved them. */
+static int ensure_connected(struct tx *tx, struct call *c, const struct result *r,
+			    const struct link *l)
+{
+	for (unsigned i = 0; i < r->n_ips; i++) {
+		struct cidr a = r->ips[i].addr;
+		struct result_route want = result_route(cidr_masked(a), (struct ip){ 0 });
+		int there;
+
+		if (!iface_belongs(r, &r->ips[i], l->name) || a.len >= ip_bits(a.ip))
+			continue;
+		TRY(there = iface_has_route(tx, c, l, r, &want));
+		if (!there)
+			TRY(route_add_connected(tx, &c->cont, l, a));
+	}
+	return 0;
+}
+
+static bool is_only(const struct result *r, unsigned i)
+{
+	for (unsigned k = 0; k < r->n_routes; k++)
+		if (k != i && cidr_eq(r->routes[k].dst, r->routes[i].dst))
+			return false;
+	return true;
+}
+
+/* Wherever it is: a later plugin may have moved it to another link. */
+static int ensure_routes(struct tx *tx, struct call *c, const struct result *r, struct additions *a)
+{
+	for (unsigned i = 0; i < r->n_routes; i++) {
+		struct result_route route = iface_route(r, i);
+		int there;
+
+		if (!route.has_dst)
+			continue;
+		TRY(there = iface_has_route(tx, c, &a->l, r, &route));
+		if (there)
+			continue;
+		/* Behind one that leads elsewhere it would be of no use. */
+		TRY(is_only(r, i) ? route_set(tx, &c->cont, &a->l, &route)
+				  : route_add(tx, &c->cont, &a->l, &route));
+		a->routes[a->n_routes++] = route;
+	}
+	return 0;
+}
+
+static struct link_want wanted(const struct result *r, const char *ifname)
+{
+	struct link_want want = { .up = true };
+	int i = result_find_if(r, ifname, true);
+
+	if (i >= 0 && r->ifs[i].mac)
+		mac_parse(r->ifs[i].mac, &want.mac);
+	if (i >= 0 && r->ifs[i].mtu > 0 && r->ifs[i].mtu <= INT32_MAX)
+		want.mtu = (int)r->ifs[i].mtu;
+	return want;
+}
+
+int iface_ensure(struct tx *tx, struct call *c, struct link *l, const struct result *r,
+		 const struct iface_options *o)
+{
+	struct link_want want = wanted(r, l->name);
+	struct sysctl more[] = {
+		sysctl_conf(AF_INET, l->name, "arp_notify", "1"),
+		sysctl_conf(AF_INET6, l->name, "enhanced_dad", "1"),
+	};
+	struct additions *a = mem_alloc(&tx->mem, sizeof(*a));
+	bool six = iface_has_family(r, AF_INET6);
+	int got;
+
+	*a = (struct additions){
+		.rt = &c->cont,
+		.l = *l,
+		.addrs = mem_alloc(&tx->mem, (r->n_ips + 1) * sizeof(*a->addrs)),
+		.routes = mem_alloc(&tx->mem, (r->n_routes + 1) * sizeof(*a->routes)),
+	};
+	if (six)
+		TRY(enable_ipv6(tx, c, l));
+	TRY(set_sysctls(tx, c, l, o, six));
+	TRY(sysctl_ensure(tx, &c->cont_ns, more, ARRAY_LEN(more), NULL));
+	TRY(link_ensure(tx, &c->cont, l, &want));
+	got = ensure_addresses(tx, c, r, a);
+	if (got == 0)
+		got = ensure_connected(tx, c, r, l);
+	if (got == 0)
+		got = ensure_routes(tx, c, r, a);
+	/* Also what came before the one that failed. */
+	return also(got, tx_undo(tx, undo_additions, "put addresses and routes right", &a));
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * iface.h - the container's interface, configured from a result and compared with it
+ *
+ * (The reference's ipam.ConfigureIface and ip.ValidateExpected….)
+ */
+#ifndef CPLUG_IFACE_H
+#define CPLUG_IFACE_H
+
+#include "cni/call.h"
+#include "netlink/link.h"
+#include "value/result.h"
+
+struct iface_options {
+	bool dad;       /* do duplicate address detection for IPv6 */
+	bool accept_ra; /* let router advertisements configure the interface */
+};
+
+/*
+ * Gives the link in the container (which is ours, and down) the addresses of the
+ * result that belong to it, sets it up, and adds the result's routes; a route
+ * without gateway goes through the first gateway of its family among the
+ * addresses.  IPv6 is switched on where it is off (undone on failure), router
+ * advertisements off.
+ */
+int iface_configure(struct tx *tx, struct call *c, const struct link *l, const struct result *r,
+		    const struct iface_options *o) CHECKED;
+
+/* Sets it up without addresses, after the same sysctls. */
+int iface_up(struct tx *tx, struct call *c, const struct link *l) CHECKED;
+
+/*
+ * Puts an interface right that is there: sysctls, MAC, MTU, up, addresses and routes that
+ * the result promises and that are missing; nothing else is touched.  Undo: as it was, but
+ * for the sysctls.
+ */
+int iface_ensure(struct tx *tx, struct call *c, struct link *l, const struct result *r,
+		 const struct iface_options *o) CHECKED;
+
+/* The gateway that a route without one goes through; no address = on-link. */
+struct ip iface_default_gateway(const struct result *r, int family);
+
+/* ---- CHECK: differences are collected, and reported together ---- */
+/* Notes a difference: object ("route 0.0.0.0/0 on eth0"), what is wanted, what is there. */
+void iface_differs(struct tx *tx, const char *object, const char *want, const char *have);
+/* The same with a sentence of its own, should it be the first one. */
+void iface_differs_as(struct tx *tx, const char *sentence, const char *object, const char *want,
+		      const char *have);
+/*
+ * Fails with CPLUG_E_CHECK if any difference was noted; the details list them as JSON.
+ * The dispatcher calls it, after the plugin's own check.
+ */
+int iface_check_done(struct tx *tx) CHECKED;
+/*
+ * For who puts them right: the differences found so far (or what failed with CPLUG_E_CHECK)
+ * as a JSON list, and forgets them; NULL if there are none, or something else failed.
+ */
+const char *iface_take_differences(struct tx *tx);
+
+struct iface_want {
+	const char *kind;
+	bool up;
+	int mtu; /* bytes, where the result does not tell; 0 = no matter */
+};
+
+/*
+ * Compares the container's interface with prevResult: it exists, is of kind, is up
+ * if up, has the MAC and MTU of the result, its addresses and routes.  Extra ones are
+ * fine.  *ret is the link (index 0: there is none).
+ */
+int iface_check(struct tx *tx, struct call *c, const struct iface_want *want,
+		struct link *ret) CHECKED;
+/* The sysctls that our ADD set; the reference sets others. */
+int iface_check_sysctls(struct tx *tx, struct call *c, const struct link *l) CHECKED;
+/* One by one, for links on the host.  want: 0, NULL = no matter. */
+void iface_check_mtu(struct tx *tx, const struct link *have, int64_t want);
+void iface_check_mac(struct tx *tx, const struct link *have, const char *want);
+
+#endif

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * ipam.c - the IPAM delegate
+ *
+ * A delegate that CNI_PATH resolves to this very file is a function call away; any
+ * other is executed.  What it allocated is undone by its own undo records in the
+ * first case, by its DEL in the second.
+ */
+#include "cni/ipam.h"
+#include "sys/exec.h"
+#include "base/log.h"
+#include "value/name.h"
+
+static const char *ipam_type(const struct call *c)
+{
+	struct cj ipam = cj_obj(&c->conf, "ipam");
+
+	return cj_str(&ipam, "type", "");
+}
+
+bool ipam_wanted(const struct call *c)
+{
+	return *ipam_type(c) != '\0';
+}
+
+static void keep(struct call *c, const char *type, const char *path, bool self)
+{
+	c->delegate = self ? plugin_find(c->plugins, type) : NULL;
+	c->delegate_path = path;
+}
+
+bool ipam_is_foreign(struct tx *tx, struct call *c)
+{
+	const char *type = ipam_type(c), *path;
+	bool self;
+
+	if (!name_valid_type(type) || !exec_look(tx, c->path, type, &path, &self))
+		return false;
+	keep(c, type, path, self);
+	return !c->delegate;
+}
+
+/* Finds the delegate, unless that is done; and complains. */
+static int find(struct tx *tx, struct call *c)
+{
+	const char *type = ipam_type(c), *path;
+	bool self;
+
+	TRY(cj_ok(tx, &c->conf));
+	if (!name_valid_type(type))
+		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
+				  "ipam.type: invalid plugin name: %.100s", type);
+	if (!c->delegate_path) {
+		TRY(exec_find(tx, c->path, type, &path, &self));
+		keep(c, type, path, self);
+	}
+	if (c->delegate && !(c->delegate->flags & CNI_IS_IPAM))
+		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL, "ipam.type: %s is not an IPAM plugin",
+				  type);
+	return 0;
+}
+
+/* Executes a delegate that is not ours. */
+static int run(struct tx *tx, const struct call *c, const char *path, const char *command,
+	       struct exec_answer *a)
+{
+	const char *env[] = { mem_printf(&tx->mem, "CNI_COMMAND=%s", command), NULL };
+
+	TRY(exec_run(tx, path, env, c->stdin_text, c->stdin_size, 0, a));
+	TRY(exec_judge(tx, path, a));
+	log_step("delegated %s to %s", command, path);
+	return 0;
+}
+
+struct undo_delegate {
+	const struct call *call;
+	const char *path;
+};
+
+static int undo_delegate(struct tx *tx, void *arg)
+{
+	struct undo_delegate *u = arg;
+	struct exec_answer a;
+
+	return run(tx, u->call, u->path, "DEL", &a);
+}
+
+/* No answer at all, or null. */
+static bool says_nothing(const struct exec_answer *a)
+{
+	static const char space[] = " \t\r\n";
+	const char *s = a->out + strspn(a->out, space);
+
+	s += str_starts(s, "null") ? 4 : 0;
+	return !s[strspn(s, space)];
+}
+
+static int run_add(struct tx *tx, struct call *c, const char *path, struct result *ret)
+{
+	struct undo_delegate u = { c, path };
+	struct exec_answer a;
+	struct cj out;
+	int r = run(tx, c, path, "ADD", &a);
+
+	/* Also after a failure: the delegate may have got half way. */
+	r = also(r, tx_undo(tx, undo_delegate, "delegate ADD", &u));
+	TRY(r);
+	TRY(cj_parse(tx, says_nothing(&a) ? "{}" : a.out, says_nothing(&a) ? 2 : a.out_size,
+		     mem_printf(&tx->mem, "answer of the IPAM plugin %s", path), &out));
+	return result_read(tx, &out, c->version, NULL, CPLUG_E_DELEGATE, ret);
+}
+
+int ipam_validate(struct tx *tx, struct call *c)
+{
+	if (!ipam_wanted(c))
+		return 0;
+	TRY(find(tx, c));
+	return c->delegate && c->delegate->validate ? c->delegate->validate(tx, c) : 0;
+}
+
+int ipam_add(struct tx *tx, struct call *c, struct result *ret)
+{
+	TRY(find(tx, c));
+	if (c->delegate)
+		TRY(c->delegate->add(tx, c, ret));
+	else
+		TRY(run_add(tx, c, c->delegate_path, ret));
+	if (!ret->n_ips)
+		return tx_fail_as(tx, CPLUG_E_DELEGATE, -EINVAL,
+				  "IPAM plugin returned missing IP config (ipam.type %s gave no "
+				  "address)",
+				  ipam_type(c));
+	return 0;
+}
+
+/* The verbs that only answer yes or no; at: which member of struct plugin. */
+typedef int verb_fn(struct tx *tx, struct call *c);
+
+static int verb(struct tx *tx, struct call *c, size_t at)
+{
+	struct exec_answer a;
+	verb_fn *fn;
+
+	if (!ipam_wanted(c))
+		return 0;
+	TRY(find(tx, c));
+	/* Another's delegate has been asked for its CHECK already. */
+	if (!c->delegate)
+		return c->command == CNI_REPAIR ? 0
+						: run(tx, c, c->delegate_path, c->command_name, &a);
+	memcpy(&fn, (const char *)c->delegate + at, sizeof(fn));
+	return fn ? fn(tx, c) : 0;
+}
+
+/* What can be no IPAM plugin never gave an address, and a DEL must be able to end. */
+static bool is_impossible(const struct call *c)
+{
+	return !name_valid_type(ipam_type(c)) ||
+	       (c->delegate && !(c->delegate->flags & CNI_IS_IPAM));
+}
+
+int ipam_del(struct tx *tx, struct call *c)
+{
+	if (ipam_wanted(c) && is_impossible(c)) {
+		log_warn("ipam.type: \"%.100s\" is no IPAM plugin, so there is nothing to release",
+			 ipam_type(c));
+		return 0;
+	}
+	return verb(tx, c, offsetof(struct plugin, del));
+}
+
+int ipam_check(struct tx *tx, struct call *c)
+{
+	return verb(tx, c, offsetof(struct plugin, check));
+}
+
+int ipam_repair(struct tx *tx, struct call *c)
+{
+	return verb(tx, c, offsetof(struct plugin, repair));
+}
+
+int ipam_gc(struct tx *tx, struct call *c)
+{
+	return verb(tx, c, offsetof(struct plugin, gc));
+}
+
+int ipam_status(struct tx *tx, struct call *c)
+{
+	return verb(tx, c, offsetof(struct plugin, status));
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ipam.h - the IPAM delegate's verbs (CNI spec, section 4 "Plugin Delegation")
+ *
+ * The delegate is named by ipam.type and found on CNI_PATH.  If that is this very
+ * program, it is called in process, in the same transaction; any other file is
+ * executed with the complete, unchanged configuration, its stderr passed on and
+ * its error object passed through.
+ */
+#ifndef CPLUG_IPAM_H
+#define CPLUG_IPAM_H
+
+#include "cni/call.h"
+#include "cni/plugin.h"
+
+/* Is there an ipam.type? */
+bool ipam_wanted(const struct call *c);
+
+/*
+ * Looks for the delegate, without complaint if there is none (the verbs complain), and
+ * tells whether it is a foreign one: a program that will be executed.
+ */
+bool ipam_is_foreign(struct tx *tx, struct call *c);
+
+/*
+ * ADD: *ret gets ips, routes and dns.  Undo: the delegate's DEL (in process: the
+ * delegate's own undo records).  No address at all is an error.
+ */
+int ipam_add(struct tx *tx, struct call *c, struct result *ret) CHECKED;
+
+/*
+ * What can be said about the delegate before anything is done: it is there, and (in
+ * process) its configuration is right.  Success if there is no ipam.type.
+ */
+int ipam_validate(struct tx *tx, struct call *c) CHECKED;
+
+/*
+ * The other verbs; each is success if there is no ipam.type, and DEL if it can be none: it
+ * will not be better when the runtime tries again.
+ */
+int ipam_del(struct tx *tx, struct call *c) CHECKED;
+int ipam_check(struct tx *tx, struct call *c) CHECKED;
+int ipam_repair(struct tx *tx, struct call *c) CHECKED; /* in process only */
+int ipam_gc(struct tx *tx, struct call *c) CHECKED;
+int ipam_status(struct tx *tx, struct call *c) CHECKED;
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * plugin.h - what a plugin is
+ *
+ * A plugin is one struct plugin in one table (main.c makes it of plugins/list.h).  Verbs return 0
+ * or a failure recorded in tx.  An empty verb is success; an empty gc or status is forwarded to the
+ * IPAM delegate.
+ */
+#ifndef CPLUG_PLUGIN_H
+#define CPLUG_PLUGIN_H
+
+#include "cni/call.h"
+#include "value/result.h"
+#include "base/tx.h"
+
+enum {
+	CNI_USES_HOST = 1,    /* c->host is opened */
+	CNI_USES_CONT = 2,    /* c->cont and c->cont_ns are opened; ADD and CHECK need them */
+	CNI_IS_IPAM = 4,      /* an IPAM plugin: reads "ipam", called as a delegate */
+	CNI_NEEDS_PREV = 8,   /* chained: ADD and CHECK need prevResult */
+	CNI_PASSES_PREV = 16, /* ADD starts with ret = prevResult */
+};
+
+struct plugin {
+	const char *name;
+	unsigned flags;
+	const char *about;  /* one line for cplug's own help */
+	const char *oldest; /* oldest protocol version spoken; NULL = 0.1.0 */
+	/* Reads the configuration only, and complains (of an IPAM plugin, before its ADD). */
+	int (*validate)(struct tx *tx, struct call *c);
+	int (*add)(struct tx *tx, struct call *c, struct result *ret);
+	int (*del)(struct tx *tx, struct call *c);
+	int (*check)(struct tx *tx, struct call *c);
+	/* After a CHECK that found differences: ensures what ADD made, breaking nothing. */
+	int (*repair)(struct tx *tx, struct call *c);
+	int (*gc)(struct tx *tx, struct call *c);
+	int (*status)(struct tx *tx, struct call *c);
+};
+
+/* Looks a plugin up in a NULL-terminated table; NULL if it has none of that name. */
+static inline const struct plugin *plugin_find(const struct plugin *const *table, const char *name)
+{
+	for (; *table; table++)
+		if (str_eq((*table)->name, name))
+			return *table;
+	return NULL;
+}
+
+#endif

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * resolv.c - resolv.conf files
+ *
+ * What we write says in its first line for whom, so that only the owner's DEL removes
+ * it, and nobody's own file is ever overwritten.  It is not fsync()ed: after a power
+ * failure the file may be empty, or end in its first line.  Such a thing is nobody's.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+
+#include "sys/file.h"
+#include "base/log.h"
+#include "cni/resolv.h"
+
+enum { RESOLV_MAX = 1 << 20 };
+
+/* ---- reading ---- */
+
+static void add(struct mem *mem, const char ***list, unsigned *n, const char *word)
+{
+	*list = mem_grow(mem, *list, *n, sizeof(**list));
+	(*list)[(*n)++] = word;
+}
+
+static char *next_word(char **rest)
+{
+	return strtok_r(NULL, " \t\r\v\f", rest);
+}
+
+static void parse_line(struct mem *mem, char *line, struct result_dns *d)
+{
+	char *rest, *keyword = strtok_r(line, " \t\r\v\f", &rest), *word;
+
+	if (!keyword || *keyword == '#' || *keyword == ';' || !(word = next_word(&rest)))
+		return;
+	if (str_eq(keyword, "nameserver"))
+		add(mem, &d->nameservers, &d->n_nameservers, word);
+	else if (str_eq(keyword, "domain"))
+		d->domain = word;
+	for (; word && str_eq(keyword, "search"); word = next_word(&rest))
+		add(mem, &d->search, &d->n_search, word);
+	for (; word && str_eq(keyword, "options"); word = next_word(&rest))
+		add(mem, &d->options, &d->n_options, word);
+}
+
+struct result_dns resolv_parse(struct mem *mem, char *text)
+{
+	struct result_dns d = { 0 };
+
+	for (char *line = text, *next; line; line = next) {
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		parse_line(mem, line, &d);
+	}
+	return d;
+}
+
+int resolv_read(struct tx *tx, const char *path, struct result_dns *ret)
+{
+	char *text;
+	int r = file_read(tx, AT_FDCWD, path, RESOLV_MAX, &text, NULL);
+
+	if (r < 0)
+		return tx_fail_as(tx, CPLUG_E_FILE, r, "read %s: %s", path, strerror(-r));
+	*ret = resolv_parse(&tx->mem, text);
+	return 0;
+}
+
+/* ---- writing ---- */
+
+static const char netns_folder[] = "/etc/netns";
+static const char mark[] = "# Written by cplug for ";
+
+/* NAME of /run/netns/NAME or /var/run/netns/NAME, else NULL. */
+static const char *netns_name(const char *path)
+{
+	static const char *const roots[] = { "/run/netns/", "/var/run/netns/" };
+
+	for (unsigned i = 0; i < ARRAY_LEN(roots); i++) {
+		const char *name = path + strlen(roots[i]);
+
+		if (str_starts(path, roots[i]) && *name && !strchr(name, '/') &&
+		    !str_eq(name, ".") && !str_eq(name, ".."))
+			return name;
+	}
+	return NULL;
+}
+
+const char *resolv_target(struct tx *tx, const char *mode, const char *netns_path)
+{
+	const char *name;
+
+	if (str_eq(mode, "off"))
+		return NULL;
+	if (!str_eq(mode, "auto"))
+		return mode;
+	name = netns_name(netns_path);
+	return name ? mem_printf(&tx->mem, "%s/%s/resolv.conf", netns_folder, name) : NULL;
+}
+
+/* A line break inside a value would be a line of its own. */
+static char *line(struct mem *mem, char *text, const char *keyword, const char *value)
+{
+	char *all = mem_printf(mem, "%s%s %s\n", text, keyword, value);
+
+	for (char *p = all + strlen(text); p[1]; p++)
+		if (*p == '\n' || *p == '\r')
+			*p = ' ';
+	return all;
+}
+
+static const char *joined(struct mem *mem, const char *const *words, unsigned n)
+{
+	const char *all = "";
+
+	for (unsigned i = 0; i < n; i++)
+		all = mem_printf(mem, "%s%s%s", all, *all ? " " : "", words[i]);
+	return all;
+}
+
+static char *compose(struct mem *mem, const char *owner, const struct result_dns *d)
+{
+	char *text = mem_printf(mem, "%s%s\n", mark, owner);
+
+	if (!str_empty(d->domain))
+		text = line(mem, text, "domain", d->domain);
+	if (d->n_search)
+		text = line(mem, text, "search", joined(mem, d->search, d->n_search));
+	for (unsigned i = 0; i < d->n_nameservers; i++)
+		text = line(mem, text, "nameserver", d->nameservers[i]);
+	if (d->n_options)
+		text = line(mem, text, "options", joined(mem, d->options, d->n_options));
+	return text;
+}
+
+/* Is text the beginning of what we write for owner (NULL: for anybody), and no more? */
+static bool is_torn(const char *text, const char *owner)
+{
+	size_t n = sizeof(mark) - 1;
+
+	if (strchr(text, '\n') || strncmp(text, mark, strnlen(text, n)) != 0)
+		return false;
+	return !owner || strlen(text) <= n || strncmp(text + n, owner, strlen(text + n)) == 0;
+}
+
+/*
+ * The owner that a file's first line names; "" if it is not ours, NULL if there is none, or
+ * what a power failure has left of one.
+ */
+static const char *owner_in(struct tx *tx, const char *path)
+{
+	char *text, *end;
+	size_t size;
+
+	if (file_read(tx, AT_FDCWD, path, RESOLV_MAX, &text, &size) < 0)
+		return access(path, F_OK) < 0 ? NULL : "";
+	if (is_torn(text, NULL))
+		return NULL;
+	if (!str_starts(text, mark))
+		return "";
+	text += sizeof(mark) - 1;
+	end = strchr(text, '\n');
+	if (end)
+		*end = '\0';
+	return text;
+}
+
+/* An empty file may be anybody's, where it was not we who chose the place. */
+static bool is_torn_file(struct tx *tx, const char *path, const char *owner)
+{
+	char *text;
+
+	if (file_read(tx, AT_FDCWD, path, RESOLV_MAX, &text, NULL) < 0)
+		return false;
+	return is_torn(text, owner) && (*text || str_starts(path, netns_folder));
+}
+
+/* NETWORK/ID/IFNAME: of the same container? */
+static bool same_container(const char *a, const char *b)
+{
+	const char *id_a = strchr(a, '/'), *id_b = strchr(b, '/');
+	size_t n = id_a ? strcspn(id_a + 1, "/") : 0;
+
+	return id_a && id_b && n == strcspn(id_b + 1, "/") && strncmp(id_a, id_b, n + 1) == 0;
+}
+
+struct undo_resolv {
+	const char *path, *owner;
+};
+
+static int undo_resolv(struct tx *tx, void *arg)
+{
+	struct undo_resolv *u = arg;
+
+	return resolv_remove(tx, u->path, u->owner);
+}
+
+static int write_file(struct tx *tx, const char *path, const char *text)
+{
+	char *folder = mem_str(&tx->mem, path), *slash = strrchr(folder, '/');
+
+	if (slash && slash > folder) {
+		*slash = '\0';
+		TRY(file_mkdirs(tx, folder, 0755));
+	}
+	return file_replace(tx, AT_FDCWD, path, text, strlen(text), 0644, false);
+}
+
+int resolv_write(struct tx *tx, const char *path, const char *owner, const struct result_dns *dns,
+		 bool must)
+{
+	struct undo_resolv u = { path, owner };
+	const char *other = owner_in(tx, path);
+	int r;
+
+	if (other && !*other) {
+		log_warn("%s: left alone, it is not cplug's (remove it, or set resolvConf to "
+			 "\"off\")",
+			 path);
+		return 0;
+	}
+	if (other && !str_eq(other, owner) && same_container(other, owner))
+		return 0;
+	r = write_file(tx, path, compose(&tx->mem, owner, dns));
+	if (r < 0)
+		return must ? r : tx_excuse(tx, r, "the container goes without resolv.conf");
+	log_step("host: wrote %s", path);
+	return tx_undo(tx, undo_resolv, "write resolv.conf", &u);
+}
+
+int resolv_remove(struct tx *tx, const char *path, const char *owner)
+{
+	char *folder = mem_str(&tx->mem, path), *slash = strrchr(folder, '/');
+
+	if (!str_eq(owner_in(tx, path), owner) && !is_torn_file(tx, path, owner))
+		return 0;
+	TRY(file_remove(tx, AT_FDCWD, path));
+	log_step("host: removed %s", path);
+	/* A folder with anything else in it stays: rmdir() sees to that. */
+	if (slash && str_starts(folder, netns_folder)) {
+		*slash = '\0';
+		if (rmdir(folder) == 0)
+			rmdir(netns_folder);
+	}
+	return 0;
+}
+
+int resolv_matches(struct tx *tx, const char *path, const char *owner, const struct result_dns *dns)
+{
+	char *text;
+	size_t size;
+
+	if (file_read(tx, AT_FDCWD, path, RESOLV_MAX, &text, &size) < 0)
+		return 0;
+	if (str_eq(text, compose(&tx->mem, owner, dns)))
+		return 1;
+	if (is_torn(text, owner))
+		return 0;
+	/* Not ours, or of another interface: nothing that we promised. */
+	return !str_starts(text, mark) || !str_eq(owner_in(tx, path), owner);
+}
+
+int resolv_gc(struct tx *tx, const char *network, bool (*valid)(const char *owner, const void *arg),
+	      const void *arg)
+{
+	DIR *d = opendir(netns_folder);
+	struct dirent *e;
+	int r = 0;
+
+	while (d && (e = readdir(d))) {
+		const char *path =
+			mem_printf(&tx->mem, "%s/%s/resolv.conf", netns_folder, e->d_name);
+		const char *owner = *e->d_name == '.' ? NULL : owner_in(tx, path);
+		size_t n = strlen(network);
+
+		if (owner && strncmp(owner, network, n) == 0 && owner[n] == '/' &&
+		    !valid(owner, arg))
+			r = also(r, resolv_remove(tx, path, owner));
+	}
+	if (d)
+		closedir(d);
+	return r;
+}
+
+static bool is_another(const char *owner, const void *arg)
+{
+	return !str_eq(owner, arg);
+}
+
+int resolv_forget(struct tx *tx, const char *network, const char *owner)
+{
+	return resolv_gc(tx, network, is_another, owner);
+}
+
+void resolv_each(struct tx *tx,
+		 void (*each)(const char *path, const char *netns, const char *owner, void *arg),
+		 void *arg)
+{
+	DIR *d = opendir(netns_folder);
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		const char *path =
+			mem_printf(&tx->mem, "%s/%s/resolv.conf", netns_folder, e->d_name);
+		const char *owner = *e->d_name == '.' ? NULL : owner_in(tx, path);
+
+		if (!str_empty(owner))
+			each(path, e->d_name, owner, arg);
+	}
+	if (d)
+		closedir(d);
+}

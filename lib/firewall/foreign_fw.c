@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * foreign_fw.c - does somebody else's firewall drop what containers say to the world?
+ *
+ * Every base chain of the forward hook is walked through, with the chains it leads to, and
+ * ends in one of three ways: something may accept the packet; all are stopped by a rule; or
+ * all fall through to the policy.  iptables-nft is seen as its tables (ip filter);
+ * iptables-legacy is asked by itself.
+ */
+#include <stdio.h>
+
+#include <libnftnl/common.h>
+
+#include "firewall/foreign_fw_impl.h"
+
+enum { DEPTH_MAX = 16, RULES_MAX = 100000 };
+
+enum end { PASSES, STOPS, FALLS };
+
+struct chain {
+	uint8_t family;
+	const char *table, *name;
+	bool drops; /* its policy */
+};
+
+/* What is on the forward hook, and who made it. */
+struct ruleset {
+	struct mem *mem;
+	struct chain *chains;
+	unsigned n;
+	bool docker, ufw;
+	unsigned read; /* rules */
+};
+
+struct nlmsghdr *forward_ask(char *buf, int type, uint8_t family, const char *table,
+			     uint16_t name_attr, const char *name)
+{
+	struct nlmsghdr *h = nftnl_nlmsg_build_hdr(buf, (uint16_t)type, family, NLM_F_DUMP, 0);
+
+	if (table)
+		mnl_attr_put_strz(h, 1, table);
+	if (name)
+		mnl_attr_put_strz(h, name_attr, name);
+	return h;
+}
+
+/* ---- reading chains ---- */
+
+static uint8_t family_of(const struct nlmsghdr *h)
+{
+	return ((const struct nfgenmsg *)mnl_nlmsg_get_payload(h))->nfgen_family;
+}
+
+static const char *family_name(uint8_t family)
+{
+	return family == NFPROTO_IPV4     ? "ip"
+	       : family == NFPROTO_IPV6   ? "ip6"
+	       : family == NFPROTO_BRIDGE ? "bridge"
+					  : "inet";
+}
+
+static int note_chain(const struct nlmsghdr *h, void *arg)
+{
+	struct ruleset *s = arg;
+	const struct nlattr *hook, *policy;
+	const char *table, *name;
+	uint8_t family;
+
+	if (!h) {
+		s->n = 0;
+		return 0;
+	}
+	family = family_of(h);
+	table = nfnl_text(nfnl_attr(h, NFTA_CHAIN_TABLE));
+	name = nfnl_text(nfnl_attr(h, NFTA_CHAIN_NAME));
+	hook = nfnl_attr(h, NFTA_CHAIN_HOOK);
+	policy = nfnl_attr(h, NFTA_CHAIN_POLICY);
+	s->docker |= str_eq(name, "DOCKER-USER");
+	s->ufw |= str_starts(name, "ufw");
+	if (!hook || str_eq(table, "cplug") ||
+	    nfnl_be32(nfnl_attr_in(hook, NFTA_HOOK_HOOKNUM)) != NF_INET_FORWARD ||
+	    (family != NFPROTO_INET && family != NFPROTO_IPV4 && family != NFPROTO_IPV6 &&
+	     family != NFPROTO_BRIDGE))
+		return 0;
+	s->chains = mem_grow(s->mem, s->chains, s->n, sizeof(*s->chains));
+	s->chains[s->n++] = (struct chain){
+		.family = family,
+		.table = mem_str(s->mem, table),
+		.name = mem_str(s->mem, name),
+		.drops = policy && nfnl_be32(policy) == NF_DROP,
+	};
+	return 0;
+}
+
+/* Nothing passes the chains of a dormant table. */
+static int forget_dormant(const struct nlmsghdr *h, void *arg)
+{
+	struct ruleset *s = arg;
+	const char *table;
+
+	if (!h || !(nfnl_be32(nfnl_attr(h, NFTA_TABLE_FLAGS)) & NFT_TABLE_F_DORMANT))
+		return 0;
+	table = nfnl_text(nfnl_attr(h, NFTA_TABLE_NAME));
+	for (unsigned i = 0; i < s->n; i++)
+		while (i < s->n && s->chains[i].family == family_of(h) &&
+		       str_eq(s->chains[i].table, table))
+			s->chains[i] = s->chains[--s->n];
+	return 0;
+}
+
+struct rules {
+	struct mem *mem;
+	const char *chain;
+	const struct nlattr **rule;
+	unsigned n;
+};
+
+static int keep_rule(const struct nlmsghdr *h, void *arg)
+{
+	struct rules *r = arg;
+	const struct nlattr *a;
+
+	if (!h) {
+		r->n = 0;
+		return 0;
+	}
+	a = nfnl_attr(h, NFTA_RULE_EXPRESSIONS);
+	if (!a || !str_eq(nfnl_text(nfnl_attr(h, NFTA_RULE_CHAIN)), r->chain))
+		return 0;
+	r->rule = mem_grow(r->mem, r->rule, r->n, sizeof(*r->rule));
+	r->rule[r->n++] = mem_dup(r->mem, a, a->nla_len);
+	return 0;
+}
+
+/* ---- walking ---- */
+
+static int walk(const struct forward_packet *p, struct ruleset *s, const char *chain,
+		unsigned depth, enum end *ret);
+
+/* One rule: returns 1 if the chain ends with it, as *ret says. */
+static int step(const struct forward_packet *p, struct ruleset *s, const struct nlattr *rule,
+		unsigned depth, bool *escaped, enum end *ret)
+{
+	struct forward_verdict v;
+	bool sure;
+
+	TRY(forward_rule(p, rule, &v));
+	if (v.match == FORWARD_NO || v.code == NFT_CONTINUE)
+		return 0;
+	sure = v.match == FORWARD_YES && !*escaped;
+	if (v.code == NFT_RETURN) {
+		*ret = FALLS;
+		*escaped = true;
+		return v.match == FORWARD_YES;
+	}
+	if (v.code == NFT_JUMP || v.code == NFT_GOTO)
+		TRY(walk(p, s, v.chain, depth + 1, ret));
+	else
+		*ret = v.code == NF_DROP ? STOPS : PASSES;
+	if (*ret == PASSES)
+		return 1;
+	if (v.code == NFT_GOTO && v.match == FORWARD_YES) {
+		*ret = sure ? *ret : FALLS;
+		return 1;
+	}
+	return sure && *ret == STOPS;
+}
+
+static int walk(const struct forward_packet *p, struct ruleset *s, const char *chain,
+		unsigned depth, enum end *ret)
+{
+	_Alignas(struct nlmsghdr) char buf[FORWARD_ASK_ROOM];
+	struct rules rules = { .mem = s->mem, .chain = chain };
+	bool escaped = false;
+	int r;
+
+	*ret = PASSES;
+	if (depth > DEPTH_MAX || s->read > RULES_MAX)
+		return 0; /* whoever made this: in doubt it lets pass */
+	r = nfnl_ask(p->nl,
+		     forward_ask(buf, NFT_MSG_GETRULE, p->family, p->table, NFTA_RULE_CHAIN, chain),
+		     keep_rule, &rules);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	s->read += rules.n;
+	for (unsigned i = 0; i < rules.n; i++) {
+		TRY(r = step(p, s, rules.rule[i], depth, &escaped, ret));
+		if (r)
+			return 0;
+	}
+	*ret = FALLS;
+	return 0;
+}
+
+/* ---- telling ---- */
+
+static const char *remedy(struct mem *mem, const struct ruleset *s, const struct chain *c,
+			  const char *bridge)
+{
+	const char *tool = c->family == NFPROTO_IPV6 ? "ip6tables" : "iptables";
+	bool xt = str_eq(c->table, "filter") && str_eq(c->name, "FORWARD");
+
+	if (str_eq(c->table, "firewalld"))
+		return mem_printf(mem,
+				  "firewall-cmd --permanent --zone=trusted --add-interface=%s; "
+				  "firewall-cmd --reload",
+				  bridge);
+	if (xt && s->ufw)
+		return mem_printf(mem, "ufw route allow in on %s; ufw route allow out on %s",
+				  bridge, bridge);
+	if (xt)
+		return mem_printf(mem, "%s -I %s -i %s -j ACCEPT; %s -I %s -o %s -j ACCEPT", tool,
+				  s->docker ? "DOCKER-USER" : "FORWARD", bridge, tool,
+				  s->docker ? "DOCKER-USER" : "FORWARD", bridge);
+	if (c->family == NFPROTO_BRIDGE)
+		return mem_printf(mem, "nft insert rule bridge %s %s meta ibrname %s accept",
+				  c->table, c->name, bridge);
+	return mem_printf(mem,
+			  "nft insert rule %s %s %s iifname %s accept; nft insert rule %s %s %s "
+			  "oifname %s accept",
+			  family_name(c->family), c->table, c->name, bridge, family_name(c->family),
+			  c->table, c->name, bridge);
+}
+
+static const char *sentence(struct mem *mem, const struct ruleset *s, const struct chain *c,
+			    const char *bridge, bool by_policy)
+{
+	return mem_printf(mem,
+			  "%s of bridge %s is dropped by chain %s of nftables table %s %s, %s (let "
+			  "it pass there: %s)",
+			  c->family == NFPROTO_BRIDGE ? "traffic between the ports"
+						      : "forwarded traffic",
+			  bridge, c->name, family_name(c->family), c->table,
+			  by_policy ? "whose policy is drop" : "by one of its rules",
+			  remedy(mem, s, c, bridge));
+}
+
+static bool applies(const struct chain *c, uint8_t nfproto)
+{
+	return c->family == nfproto || (c->family == NFPROTO_INET && nfproto != NFPROTO_BRIDGE);
+}
+
+static int read_chains(struct nfnl *nl, struct ruleset *s)
+{
+	_Alignas(struct nlmsghdr) char buf[FORWARD_ASK_ROOM];
+
+	TRY(nfnl_ask(nl, forward_ask(buf, NFT_MSG_GETCHAIN, NFPROTO_UNSPEC, NULL, 0, NULL),
+		     note_chain, s));
+	return nfnl_ask(nl, forward_ask(buf, NFT_MSG_GETTABLE, NFPROTO_UNSPEC, NULL, 0, NULL),
+			forget_dormant, s);
+}
+
+static int check_all(struct forward_packet *p, struct ruleset *s, const bool wanted[3],
+		     const char **ret)
+{
+	static const uint8_t protos[] = { NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_BRIDGE };
+
+	for (unsigned i = 0; i < s->n; i++)
+		for (unsigned f = 0; f < ARRAY_LEN(protos); f++) {
+			const struct chain *c = &s->chains[i];
+			enum end end;
+
+			if (!wanted[f] || !applies(c, protos[f]))
+				continue;
+			p->nfproto = protos[f];
+			p->family = c->family;
+			p->table = c->table;
+			TRY(walk(p, s, c->name, 0, &end));
+			if (end == STOPS || (end == FALLS && c->drops)) {
+				*ret = sentence(s->mem, s, c, p->bridge->name, end == FALLS);
+				return 0;
+			}
+		}
+	return 0;
+}
+
+int forward_check(struct tx *tx, struct nfnl *nl, const struct link *bridge, bool four, bool six,
+		  const char **ret)
+{
+	struct forward_packet p = { .tx = tx, .nl = nl, .bridge = bridge };
+	struct ruleset s = { .mem = &tx->mem };
+	const bool wanted[] = { four, six, true };
+	int r;
+
+	*ret = NULL;
+	r = read_chains(nl, &s);
+	r = r < 0 ? r : check_all(&p, &s, wanted, ret);
+	if (r == 0 && four && !*ret)
+		r = forward_legacy(tx, bridge, false, ret);
+	if (r == 0 && six && !*ret)
+		r = forward_legacy(tx, bridge, true, ret);
+	return r < 0 ? tx_fail(tx, r, "host: read the forward chains: %s", strerror(-r)) : 0;
+}

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * foreign_fw_rule.c - would this rule match a new connection from the bridge?
+ *
+ * A rule is a row of expressions: some load a value into registers, some compare.  For
+ * each register we remember what was loaded, as far as we know its value in our packet,
+ * and answer each comparison with no, yes or maybe.  iptables-nft keeps matches of its own
+ * (xtables): of those, connection states, comments and ICMP are understood.
+ */
+#include <netinet/in.h>
+
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/xt_conntrack.h>
+#include <linux/netfilter/xt_state.h>
+
+#include "firewall/foreign_fw_impl.h"
+
+enum what { UNKNOWN, IN_NAME, IN_INDEX, OUT_NAME, NAME_OF_PORT, L4PROTO, NUMBER };
+
+/* What is in a register; of a number: its value. */
+struct loaded {
+	enum what what;
+	uint8_t value[4];
+};
+
+struct reading {
+	const struct forward_packet *p;
+	struct loaded reg[20];
+	struct forward_verdict *v;
+};
+
+static const struct loaded unknown = { .what = UNKNOWN };
+
+static const uint32_t new_state = NF_CT_STATE_BIT(IP_CT_NEW);
+
+static struct loaded *reg(struct reading *r, const struct nlattr *a)
+{
+	uint32_t n = nfnl_be32(a);
+
+	n = n >= NFT_REG32_00 ? n - NFT_REG32_00 + 4 : n * 4;
+	return &r->reg[n < ARRAY_LEN(r->reg) ? n : 0];
+}
+
+static struct loaded number(const void *value, size_t size)
+{
+	struct loaded l = { .what = NUMBER };
+
+	memcpy(l.value, value, size);
+	return l;
+}
+
+static void restrict_to(struct reading *r, enum forward_answer a)
+{
+	if (a < r->v->match)
+		r->v->match = a;
+}
+
+static enum forward_answer invert(enum forward_answer a, bool really)
+{
+	return !really ? a : a == FORWARD_YES ? FORWARD_NO : a == FORWARD_NO ? FORWARD_YES : a;
+}
+
+/* ---- loading ---- */
+
+static struct loaded load_meta(const struct forward_packet *p, uint32_t key)
+{
+	bool frame = p->nfproto == NFPROTO_BRIDGE;
+	uint32_t index = (uint32_t)p->bridge->index;
+
+	switch (key) {
+	case NFT_META_IIFNAME:
+		return (struct loaded){ .what = frame ? NAME_OF_PORT : IN_NAME };
+	case NFT_META_OIFNAME:
+		return (struct loaded){ .what = frame ? NAME_OF_PORT : OUT_NAME };
+	case NFT_META_BRI_IIFNAME:
+	case NFT_META_BRI_OIFNAME:
+		return (struct loaded){ .what = frame ? IN_NAME : UNKNOWN };
+	case NFT_META_IIF:
+		return frame ? unknown : number(&index, sizeof(index));
+	case NFT_META_NFPROTO:
+		return frame ? unknown : number(&p->nfproto, 1);
+	case NFT_META_L4PROTO:
+		return (struct loaded){ .what = L4PROTO };
+	default:
+		return unknown;
+	}
+}
+
+static struct loaded load_ct(uint32_t key)
+{
+	static const uint32_t none;
+
+	if (key == NFT_CT_STATE)
+		return number(&new_state, sizeof(new_state));
+	if (key == NFT_CT_STATUS)
+		return number(&none, sizeof(none));
+	return unknown;
+}
+
+static void mask(struct reading *r, const struct nlattr *data)
+{
+	const struct nlattr *m =
+		nfnl_attr_in(nfnl_attr_in(data, NFTA_BITWISE_MASK), NFTA_DATA_VALUE);
+	const struct nlattr *x =
+		nfnl_attr_in(nfnl_attr_in(data, NFTA_BITWISE_XOR), NFTA_DATA_VALUE);
+	struct loaded l = *reg(r, nfnl_attr_in(data, NFTA_BITWISE_SREG));
+
+	if (l.what == NUMBER && m && x && mnl_attr_get_payload_len(m) <= sizeof(l.value) &&
+	    mnl_attr_get_payload_len(m) == mnl_attr_get_payload_len(x))
+		for (unsigned i = 0; i < mnl_attr_get_payload_len(m); i++)
+			l.value[i] = (uint8_t)((l.value[i] &
+						((const uint8_t *)mnl_attr_get_payload(m))[i]) ^
+					       ((const uint8_t *)mnl_attr_get_payload(x))[i]);
+	else
+		l.what = UNKNOWN;
+	*reg(r, nfnl_attr_in(data, NFTA_BITWISE_DREG)) = l;
+}
+
+/* ---- comparing ---- */
+
+/* Is what was loaded equal to size bytes?  (Of a name, a beginning will do: "eth*".) */
+static enum forward_answer equals(const struct reading *r, const struct loaded *l,
+				  const uint8_t *bytes, size_t size)
+{
+	char name[IFNAMSIZ] = "";
+	bool ours;
+
+	memcpy(name, r->p->bridge->name, strnlen(r->p->bridge->name, IFNAMSIZ - 1));
+	ours = size <= sizeof(name) && memcmp(name, bytes, size) == 0;
+	switch (l->what) {
+	case IN_NAME:
+		return ours ? FORWARD_YES : FORWARD_NO;
+	case OUT_NAME: /* it leaves by any other */
+		return ours && size == sizeof(name) ? FORWARD_NO : FORWARD_MAYBE;
+	case L4PROTO:
+		return size && (*bytes == IPPROTO_ICMP || *bytes == IPPROTO_ICMPV6) ? FORWARD_NO
+										    : FORWARD_MAYBE;
+	case NUMBER:
+		return size <= sizeof(l->value) && memcmp(l->value, bytes, size) == 0 ? FORWARD_YES
+										      : FORWARD_NO;
+	default:
+		return FORWARD_MAYBE;
+	}
+}
+
+static void compare(struct reading *r, const struct nlattr *data)
+{
+	const struct nlattr *value =
+		nfnl_attr_in(nfnl_attr_in(data, NFTA_CMP_DATA), NFTA_DATA_VALUE);
+	const struct loaded *l = reg(r, nfnl_attr_in(data, NFTA_CMP_SREG));
+	uint32_t op = nfnl_be32(nfnl_attr_in(data, NFTA_CMP_OP));
+
+	if (!value || (op != NFT_CMP_EQ && op != NFT_CMP_NEQ))
+		restrict_to(r, FORWARD_MAYBE);
+	else
+		restrict_to(r, invert(equals(r, l, mnl_attr_get_payload(value),
+					     mnl_attr_get_payload_len(value)),
+				      op == NFT_CMP_NEQ));
+}
+
+/* ---- sets and verdict maps ---- */
+
+struct search {
+	const struct reading *r;
+	struct loaded l;
+	enum forward_answer answer;
+	struct forward_verdict v; /* of a verdict map */
+};
+
+static void look_at(struct search *s, const struct nlattr *elem)
+{
+	const struct nlattr *key =
+		nfnl_attr_in(nfnl_attr_in(elem, NFTA_SET_ELEM_KEY), NFTA_DATA_VALUE);
+	const struct nlattr *verdict =
+		nfnl_attr_in(nfnl_attr_in(elem, NFTA_SET_ELEM_DATA), NFTA_DATA_VERDICT);
+	bool range = nfnl_attr_in(elem, NFTA_SET_ELEM_FLAGS) ||
+		     nfnl_attr_in(elem, NFTA_SET_ELEM_KEY_END);
+	enum forward_answer a;
+
+	if (!key)
+		return;
+	a = range ? FORWARD_MAYBE
+		  : equals(s->r, &s->l, mnl_attr_get_payload(key), mnl_attr_get_payload_len(key));
+	if (a <= s->answer)
+		return;
+	s->answer = a;
+	s->v.code = (int)nfnl_be32(nfnl_attr_in(verdict, NFTA_VERDICT_CODE));
+	s->v.chain =
+		mem_str(&s->r->p->tx->mem, nfnl_text(nfnl_attr_in(verdict, NFTA_VERDICT_CHAIN)));
+}
+
+static int elems_each(const struct nlmsghdr *h, void *arg)
+{
+	const struct nlattr *list, *a = NULL;
+	struct search *s = arg;
+
+	if (!h) {
+		s->answer = FORWARD_NO;
+		return 0;
+	}
+	list = nfnl_attr(h, NFTA_SET_ELEM_LIST_ELEMENTS);
+	while ((a = nfnl_attr_next(list, a)))
+		look_at(s, a);
+	return 0;
+}
+
+static int look_up(struct reading *r, const struct nlattr *data)
+{
+	_Alignas(struct nlmsghdr) char buf[FORWARD_ASK_ROOM];
+	const char *set = nfnl_text(nfnl_attr_in(data, NFTA_LOOKUP_SET));
+	const struct nlattr *dreg = nfnl_attr_in(data, NFTA_LOOKUP_DREG);
+	bool inverted = nfnl_be32(nfnl_attr_in(data, NFTA_LOOKUP_FLAGS)) & NFT_LOOKUP_F_INV;
+	struct search s = { .r = r, .l = *reg(r, nfnl_attr_in(data, NFTA_LOOKUP_SREG)) };
+	struct nlmsghdr *h;
+
+	if (dreg && nfnl_be32(dreg) != NFT_REG_VERDICT) {
+		reg(r, dreg)->what = UNKNOWN;
+		restrict_to(r, FORWARD_MAYBE);
+		return 0;
+	}
+	h = forward_ask(buf, NFT_MSG_GETSETELEM, r->p->family, r->p->table, NFTA_SET_ELEM_LIST_SET,
+			set);
+	TRY(nfnl_ask(r->p->nl, h, elems_each, &s));
+	restrict_to(r, invert(s.answer, inverted));
+	if (!dreg)
+		return 0;
+	/* Which of several it is cannot be known: in doubt it lets pass. */
+	r->v->code = s.answer == FORWARD_YES ? s.v.code : NF_ACCEPT;
+	r->v->chain = s.v.chain;
+	return 0;
+}
+
+/* ---- xtables, inside of iptables-nft ---- */
+
+/* "conntrack" in three revisions, of which the states only; "state". */
+static enum forward_answer match_state(const char *name, uint32_t revision, const uint8_t *info,
+				       size_t size)
+{
+	struct xt_conntrack_mtinfo3 three;
+	struct xt_conntrack_mtinfo1 one;
+	struct xt_state_info state;
+	bool asks, inverted;
+	unsigned states;
+
+	if (str_eq(name, "state")) {
+		if (size < sizeof(state))
+			return FORWARD_MAYBE;
+		memcpy(&state, info, sizeof(state));
+		return state.statemask & XT_STATE_BIT(IP_CT_NEW) ? FORWARD_YES : FORWARD_NO;
+	}
+	if (revision >= 2 && size >= sizeof(three)) {
+		memcpy(&three, info, sizeof(three));
+		asks = three.match_flags & XT_CONNTRACK_STATE;
+		inverted = three.invert_flags & XT_CONNTRACK_STATE;
+		states = three.state_mask;
+	} else if (revision == 1 && size >= sizeof(one)) {
+		memcpy(&one, info, sizeof(one));
+		asks = one.match_flags & XT_CONNTRACK_STATE;
+		inverted = one.invert_flags & XT_CONNTRACK_STATE;
+		states = one.state_mask;
+	} else {
+		return FORWARD_MAYBE;
+	}
+	/* Of other questions (--ctorigdst …) we do not know, but a wrong state is no. */
+	if (!asks)
+		return FORWARD_MAYBE;
+	return !(states & XT_CONNTRACK_STATE_BIT(IP_CT_NEW)) != inverted ? FORWARD_NO
+									 : FORWARD_MAYBE;
+}
+
+static enum forward_answer match_xt(const struct nlattr *data)
+{
+	const char *name = nfnl_text(nfnl_attr_in(data, NFTA_MATCH_NAME));
+	const struct nlattr *info = nfnl_attr_in(data, NFTA_MATCH_INFO);
+
+	if (str_eq(name, "comment"))
+		return FORWARD_YES;
+	if (str_eq(name, "icmp") || str_eq(name, "icmp6"))
+		return FORWARD_NO;
+	if (info && (str_eq(name, "conntrack") || str_eq(name, "state")))
+		return match_state(name, nfnl_be32(nfnl_attr_in(data, NFTA_MATCH_REV)),
+				   mnl_attr_get_payload(info), mnl_attr_get_payload_len(info));
+	return FORWARD_MAYBE;
+}
+
+/* ---- the rule ---- */
+
+static void decide(struct reading *r, const struct nlattr *data)
+{
+	const struct nlattr *verdict =
+		nfnl_attr_in(nfnl_attr_in(data, NFTA_IMMEDIATE_DATA), NFTA_DATA_VERDICT);
+
+	if (!verdict) {
+		reg(r, nfnl_attr_in(data, NFTA_IMMEDIATE_DREG))->what = UNKNOWN;
+		return;
+	}
+	r->v->code = (int)nfnl_be32(nfnl_attr_in(verdict, NFTA_VERDICT_CODE));
+	r->v->chain = nfnl_text(nfnl_attr_in(verdict, NFTA_VERDICT_CHAIN));
+}
+
+/* What neither compares nor decides. */
+static bool is_idle(const char *name, const struct nlattr *data)
+{
+	static const char *const idle[] = { "counter", "log",    "notrack", "flow_offload",
+					    "dup",     "objref", "last" };
+
+	if (str_eq(name, "meta") && nfnl_attr_in(data, NFTA_META_SREG))
+		return true;
+	if (str_eq(name, "ct") && nfnl_attr_in(data, NFTA_CT_SREG))
+		return true;
+	for (unsigned i = 0; i < ARRAY_LEN(idle); i++)
+		if (str_eq(name, idle[i]))
+			return true;
+	return false;
+}
+
+static int read_expr(struct reading *r, const char *name, const struct nlattr *data)
+{
+	if (is_idle(name, data))
+		return 0;
+	if (str_eq(name, "meta"))
+		*reg(r, nfnl_attr_in(data, NFTA_META_DREG)) =
+			load_meta(r->p, nfnl_be32(nfnl_attr_in(data, NFTA_META_KEY)));
+	else if (str_eq(name, "ct"))
+		*reg(r, nfnl_attr_in(data, NFTA_CT_DREG)) =
+			load_ct(nfnl_be32(nfnl_attr_in(data, NFTA_CT_KEY)));
+	else if (str_eq(name, "payload"))
+		reg(r, nfnl_attr_in(data, NFTA_PAYLOAD_DREG))->what = UNKNOWN;
+	else if (str_eq(name, "bitwise"))
+		mask(r, data);
+	else if (str_eq(name, "cmp"))
+		compare(r, data);
+	else if (str_eq(name, "lookup"))
+		return look_up(r, data);
+	else if (str_eq(name, "immediate"))
+		decide(r, data);
+	else if (str_eq(name, "match"))
+		restrict_to(r, match_xt(data));
+	else if (str_eq(name, "reject") ||
+		 (str_eq(name, "target") &&
+		  str_eq(nfnl_text(nfnl_attr_in(data, NFTA_TARGET_NAME)), "REJECT")))
+		r->v->code = NF_DROP;
+	else if (str_eq(name, "queue"))
+		r->v->code = NF_ACCEPT;
+	else if (!str_eq(name, "target")) /* LOG, MARK …: they go on */
+		restrict_to(r, FORWARD_MAYBE);
+	return 0;
+}
+
+int forward_rule(const struct forward_packet *p, const struct nlattr *exprs,
+		 struct forward_verdict *ret)
+{
+	struct reading r = { .p = p, .v = ret };
+
+	*ret = (struct forward_verdict){ .match = FORWARD_YES, .code = NFT_CONTINUE };
+	for (const struct nlattr *e = nfnl_attr_next(exprs, NULL); e && ret->match != FORWARD_NO;
+	     e = nfnl_attr_next(exprs, e))
+		TRY(read_expr(&r, nfnl_text(nfnl_attr_in(e, NFTA_EXPR_NAME)),
+			      nfnl_attr_in(e, NFTA_EXPR_DATA)));
+	return 0;
+}

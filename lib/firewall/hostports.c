@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * hostports.c - port mappings as the configuration gives them
+ *
+ * conditionsV4 and conditionsV6 are words of iptables (-d 192.0.2.0/24, ! -i eth1) or
+ * of nft (ip daddr != 192.0.2.0/24, iifname "eth1"), which the reference hands to
+ * those programs.  We run no program, so the words that matter are understood here,
+ * a table of both spellings; any other is refused by name.
+ */
+#include <ctype.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "firewall/hostports.h"
+
+static const struct {
+	const char *name;
+	uint8_t proto;
+} protocols[] = { { "tcp", IPPROTO_TCP }, { "udp", IPPROTO_UDP }, { "sctp", IPPROTO_SCTP } };
+
+const char *ports_proto(uint8_t proto)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(protocols); i++)
+		if (protocols[i].proto == proto)
+			return protocols[i].name;
+	return "?";
+}
+
+const char *ports_text(struct tx *tx, const struct port_mapping *m)
+{
+	bool six = m->host_ip.family == AF_INET6;
+	const char *ip = ip_set(m->host_ip) ? mem_printf(&tx->mem, "%s%s%s:", six ? "[" : "",
+							 IP_S(m->host_ip), six ? "]" : "")
+					    : "";
+
+	if (m->host_end != m->host)
+		return mem_printf(&tx->mem, "%s%u-%u/%s", ip, m->host, m->host_end,
+				  ports_proto(m->proto));
+	return mem_printf(&tx->mem, "%s%u/%s", ip, m->host, ports_proto(m->proto));
+}
+
+/* ---- mappings ----------------------------------------------------------- */
+
+static uint8_t read_proto(const struct cj *e)
+{
+	const char *name = cj_str(e, "protocol", "");
+
+	for (unsigned i = 0; i < ARRAY_LEN(protocols); i++)
+		if (strcasecmp(name, protocols[i].name) == 0)
+			return protocols[i].proto;
+	if (*name)
+		cj_wrong(e, "protocol", "expected tcp, udp or sctp, got \"%.40s\"", name);
+	return IPPROTO_TCP;
+}
+
+static struct port_mapping read_mapping(const struct cj *e)
+{
+	int64_t host = cj_int(e, "hostPort", 0, 1, 65535);
+	int64_t end = cj_int(e, "hostPortEnd", host, 1, 65535);
+	int64_t cont = cj_int(e, "containerPort", end != host ? host : 0, 1, 65535);
+	struct port_mapping m = {
+		.proto = read_proto(e),
+		.host = (uint16_t)host,
+		.host_end = (uint16_t)end,
+		.container = (uint16_t)cont,
+		.host_ip = cj_ip(e, "hostIP"),
+	};
+
+	if (!cj_has(e, "hostPort"))
+		cj_wrong(e, "hostPort", "missing (a number from 1 to 65535)");
+	if (!cont && !cj_has(e, "containerPort"))
+		cj_wrong(e, "containerPort", "missing (a number from 1 to 65535)");
+	if (end < host)
+		cj_wrong(e, "hostPortEnd", "is less than hostPort (%d)", (int)host);
+	if (cont + (end - host) > 65535)
+		cj_wrong(e, "containerPort", "the range would end beyond 65535");
+	/* 0.0.0.0 and :: are any address of their family, as for the reference. */
+	m.family = m.host_ip.family;
+	if (ip_is_any(m.host_ip))
+		m.host_ip.family = 0;
+	return m;
+}
+
+static bool overlap(const struct port_mapping *a, const struct port_mapping *b)
+{
+	return a->proto == b->proto && a->host <= b->host_end && b->host <= a->host_end &&
+	       ip_eq(a->host_ip, b->host_ip) &&
+	       (!a->family || !b->family || a->family == b->family) &&
+	       port_mapping_is_range(a) == port_mapping_is_range(b);
+}
+
+/* What is said twice counts once; a port that would lead to two places is a mistake. */
+static bool is_repeated(struct tx *tx, const struct cj *e, const struct port_mapping *old,
+			struct port_mapping *m)
+{
+	if (!m->host || !overlap(old, m))
+		return false;
+	if (old->host != m->host || old->host_end != m->host_end ||
+	    old->container != m->container) {
+		cj_wrong(e, "hostPort", "%s is published by another mapping of the list already",
+			 ports_text(tx, m));
+		return true;
+	}
+	if (!old->family || m->family)
+		return true;
+	m->family = old->family == AF_INET ? AF_INET6 : AF_INET;
+	return false;
+}
+
+static void read_mappings(struct tx *tx, const struct cj *conf, struct ports *p)
+{
+	struct cj runtime = cj_obj(conf, "runtimeConfig");
+	struct cj list = cj_list(&runtime, "portMappings");
+	unsigned n = cj_len(&list);
+
+	p->maps = mem_alloc(&tx->mem, (n + 1) * sizeof(*p->maps));
+	for (unsigned i = 0; i < n; i++) {
+		struct cj e = cj_at(&list, i);
+		struct port_mapping m = read_mapping(&e);
+		bool repeated = false;
+
+		for (unsigned k = 0; k < p->n && !repeated; k++)
+			repeated = is_repeated(tx, &e, &p->maps[k], &m);
+		if (!repeated)
+			p->maps[p->n++] = m;
+	}
+}
+
+/* ---- conditions --------------------------------------------------------- */
+
+/* A cursor over words. */
+struct words {
+	const struct cj *conf;
+	const char *key;
+	char **w;
+	unsigned n, at;
+	int family;
+	struct port_conditions *to;
+	struct tx *tx;
+};
+
+static const char *next(struct words *w)
+{
+	return w->at < w->n ? w->w[w->at++] : "";
+}
+
+static bool take(struct words *w, const char *word)
+{
+	if (w->at < w->n && str_eq(w->w[w->at], word)) {
+		w->at++;
+		return true;
+	}
+	return false;
+}
+
+static struct port_condition *add(struct words *w)
+{
+	struct port_conditions *t = w->to;
+
+	t->c = mem_grow(&w->tx->mem, t->c, t->n, sizeof(*t->c));
+	return &t->c[t->n++];
+}
+
+static void wrong(const struct words *w, const char *word, const char *why)
+{
+	cj_wrong(w->conf, w->key, "\"%.60s\": %s", word, why);
+}
+
+/* nft: == or != ; iptables: ! before or after the option. */
+static bool equality(struct words *w, bool equal)
+{
+	if (take(w, "!=") || take(w, "!"))
+		return !equal;
+	take(w, "==");
+	return equal;
+}
+
+static void read_addr(struct words *w, bool source, bool equal)
+{
+	const char *text;
+	struct port_condition c = { .what = COND_ADDR, .source = source };
+	struct ip ip;
+
+	c.equal = equality(w, equal);
+	text = next(w);
+	if (ip_parse(text, &ip))
+		c.addr = cidr_host(ip);
+	else if (!cidr_parse(text, &c.addr))
+		wrong(w, text, "expected an address or a prefix, like 192.0.2.0/24");
+	if (ip_set(c.addr.ip) && c.addr.ip.family != w->family)
+		wrong(w, text, "this is an address of the other family");
+	c.addr = cidr_masked(c.addr);
+	*add(w) = c;
+}
+
+static void read_iifname(struct words *w, bool equal)
+{
+	struct port_condition c = { .what = COND_IIFNAME };
+	const char *text;
+	size_t n;
+
+	c.equal = equality(w, equal);
+	text = next(w);
+	text += *text == '"';
+	n = strcspn(text, "\"");
+	if (!n || n >= sizeof(c.name))
+		wrong(w, text, "expected an interface name of 1 to 15 characters");
+	snprintf(c.name, sizeof(c.name), "%.*s", (int)n, text);
+	/* iptables writes a prefix as eth+, nft as eth*. */
+	if (n && n < sizeof(c.name) && c.name[n - 1] == '+')
+		c.name[n - 1] = '*';
+	*add(w) = c;
+}
+
+/* A number at *at, which moves behind it. */
+static bool take_number(const char **at, int base, unsigned long max, unsigned long *ret)
+{
+	char *end;
+
+	if (!isdigit((unsigned char)**at))
+		return false;
+	*ret = strtoul(*at, &end, base);
+	*at = end;
+	return *ret <= max;
+}
+
+static void read_mark(struct words *w, bool equal)
+{
+	struct port_condition c = { .what = COND_MARK };
+	const char *text, *at;
+	unsigned long value = 0, mask = UINT32_MAX;
+	bool ok;
+
+	c.equal = equality(w, equal);
+	text = at = next(w);
+	ok = take_number(&at, 0, UINT32_MAX, &value);
+	if (ok && *at == '/') {
+		at++;
+		ok = take_number(&at, 0, UINT32_MAX, &mask);
+	}
+	if (!ok || *at)
+		wrong(w, text, "expected a mark, like 0x10 or 0x10/0xff");
+	c.value = (uint32_t)value;
+	c.mask = (uint32_t)mask;
+	*add(w) = c;
+}
+
+static void read_port(struct words *w, uint8_t proto, bool source, bool equal)
+{
+	struct port_condition c = { .what = COND_PORT, .proto = proto, .source = source };
+	unsigned long first = 0, last;
+	const char *text, *at;
+	bool ok;
+
+	c.equal = equality(w, equal);
+	text = at = next(w);
+	ok = take_number(&at, 10, UINT16_MAX, &first);
+	last = first;
+	if (ok && (*at == ':' || *at == '-')) {
+		at++;
+		ok = take_number(&at, 10, UINT16_MAX, &last);
+	}
+	if (!ok || *at || last < first)
+		wrong(w, text, "expected a port or a range of ports");
+	c.first = (uint16_t)first;
+	c.last = (uint16_t)last;
+	*add(w) = c;
+}
+
+/* iptables' words.  Returns false if the word is none of them. */
+static bool iptables_word(struct words *w, const char *word, bool equal)
+{
+	if (str_eq(word, "-s") || str_eq(word, "--source") || str_eq(word, "--src"))
+		read_addr(w, true, equal);
+	else if (str_eq(word, "-d") || str_eq(word, "--destination") || str_eq(word, "--dst"))
+		read_addr(w, false, equal);
+	else if (str_eq(word, "-i") || str_eq(word, "--in-interface"))
+		read_iifname(w, equal);
+	else if (str_eq(word, "--mark"))
+		read_mark(w, equal);
+	else if (str_eq(word, "--sport") || str_eq(word, "--source-port"))
+		read_port(w, 0, true, equal);
+	else if (str_eq(word, "-m") || str_eq(word, "--comment"))
+		(void)next(w); /* the module's name; the comment's text */
+	else
+		return false;
+	return true;
+}
+
+static bool nft_addr(struct words *w, const char *word)
+{
+	bool four = str_eq(word, "ip"), six = str_eq(word, "ip6");
+
+	if (!four && !six)
+		return false;
+	if (take(w, "saddr"))
+		read_addr(w, true, true);
+	else if (take(w, "daddr"))
+		read_addr(w, false, true);
+	else
+		wrong(w, word, "expected saddr or daddr after it");
+	return true;
+}
+
+static bool nft_word(struct words *w, const char *word)
+{
+	uint8_t proto = 0;
+
+	if (nft_addr(w, word))
+		return true;
+	if (str_eq(word, "meta"))
+		word = next(w);
+	if (str_eq(word, "iifname") || str_eq(word, "iif")) {
+		read_iifname(w, true);
+		return true;
+	}
+	if (str_eq(word, "mark")) {
+		read_mark(w, true);
+		return true;
+	}
+	for (unsigned i = 0; i < ARRAY_LEN(protocols); i++)
+		if (str_eq(word, protocols[i].name))
+			proto = protocols[i].proto;
+	if (!proto && !str_eq(word, "th"))
+		return false;
+	if (take(w, "sport"))
+		read_port(w, proto, true, true);
+	else
+		wrong(w, word, "expected sport after it");
+	return true;
+}
+
+/* Strings of the list may hold several words. */
+static void split(struct words *w, const struct cj *list)
+{
+	for (unsigned i = 0; i < cj_len(list); i++) {
+		struct cj e = cj_at(list, i);
+		char *rest = mem_str(&w->tx->mem, cj_as_str(&e)), *word;
+
+		while (rest && (word = strsep(&rest, " \t\n")))
+			if (*word) {
+				w->w = mem_grow(&w->tx->mem, w->w, w->n, sizeof(*w->w));
+				w->w[w->n++] = word;
+			}
+	}
+}
+
+static struct port_conditions read_conditions(struct tx *tx, const struct cj *conf, const char *key,
+					      int family)
+{
+	struct port_conditions to = { .n = 0 };
+	struct words w = { .conf = conf, .key = key, .family = family, .to = &to, .tx = tx };
+	struct cj list = cj_list(conf, key);
+
+	split(&w, &list);
+	for (unsigned i = 0; i < w.n; i++)
+		to.text = to.text ? mem_printf(&tx->mem, "%s %s", to.text, w.w[i]) : w.w[i];
+	while (w.at < w.n) {
+		bool equal = !take(&w, "!");
+		const char *word = next(&w);
+
+		if (!iptables_word(&w, word, equal) && !nft_word(&w, word))
+			wrong(&w, word,
+			      "cplug does not know this match; it knows -s -d -i -m mark --mark, "
+			      "and "
+			      "ip/ip6 saddr/daddr, iifname, meta mark, tcp/udp/sctp sport");
+	}
+	return to;
+}
+
+/* ---- options ------------------------------------------------------------ */
+
+static void read_backend(const struct cj *conf)
+{
+	const char *backend = cj_str(conf, "backend", "");
+
+	if (str_eq(backend, "iptables"))
+		log_info("backend \"iptables\": port mappings are done in nftables all the same");
+	else if (*backend && !str_eq(backend, "nftables"))
+		cj_wrong(conf, "backend",
+			 "unrecognized backend \"%.40s\" (leave it out, or say "
+			 "nftables)",
+			 backend);
+}
+
+struct ports ports_read(struct tx *tx, const struct cj *conf)
+{
+	static const char *const policies[] = { "fail", "replace", "warn" };
+	struct ports p = {
+		.snat = cj_bool(conf, "snat", true),
+		.masq_all = cj_bool(conf, "masqAll", false),
+		.mark_bit = (int)cj_int(conf, "markMasqBit", -1, 0, 31),
+		.mark_chain = cj_str(conf, "externalSetMarkChain", NULL),
+		.v4 = read_conditions(tx, conf, "conditionsV4", AF_INET),
+		.v6 = read_conditions(tx, conf, "conditionsV6", AF_INET6),
+		.on_conflict = (enum owned_conflict)cj_enum(conf, "onConflict", OWNED_FAIL,
+							    policies, ARRAY_LEN(policies)),
+	};
+
+	if (str_empty(p.mark_chain))
+		p.mark_chain = NULL;
+	if (p.mark_chain && p.mark_bit >= 0)
+		cj_wrong(conf, "externalSetMarkChain",
+			 "Cannot specify externalSetMarkChain and markMasqBit");
+	read_backend(conf);
+	read_mappings(tx, conf, &p);
+	return p;
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * nat.c - masquerade and published ports: the verbs
+ */
+#include <netinet/in.h>
+
+#include <linux/netfilter.h>
+
+#include "nft/ct.h"
+#include "base/log.h"
+#include "firewall/nat_impl.h"
+
+/* ---- the elements ------------------------------------------------------- */
+
+static struct owned_elem *append(struct tx *tx, struct owned_change *c)
+{
+	c->elems = mem_grow(&tx->mem, c->elems, c->n, sizeof(*c->elems));
+	c->elems[c->n] = (struct owned_elem){ .conflict = OWNED_REPLACE };
+	return &c->elems[c->n++];
+}
+
+/* An address was leased to us, so whoever else has it in a map is a leftover. */
+static void add_verdict(struct tx *tx, struct owned_change *c, enum nat_set four, struct ip ip,
+			const char *chain, const char *what)
+{
+	struct owned_elem *e = append(tx, c);
+
+	e->set = ip.family == AF_INET6 ? four + 1 : four;
+	nft_key_ip(&e->e.key, ip);
+	e->e.chain = chain;
+	e->what = mem_printf(&tx->mem, "%s of %s", what, IP_S(ip));
+}
+
+struct nft_key nat_port_key(const struct port_mapping *m, unsigned port)
+{
+	struct nft_key k = { .len = 0 };
+
+	if (ip_set(m->host_ip))
+		nft_key_ip(&k, m->host_ip);
+	nft_key_u8(&k, m->proto);
+	nft_key_port(&k, (uint16_t)port);
+	return k;
+}
+
+static void add_port(struct tx *tx, struct owned_change *c, const struct ports *p,
+		     const struct port_mapping *m, unsigned offset, struct ip to)
+{
+	struct owned_elem *e = append(tx, c);
+	struct port_mapping one = *m;
+
+	one.host = one.host_end = (uint16_t)(m->host + offset);
+	e->set = ip_set(m->host_ip) ? HOSTPORTS4 : PORTS4;
+	e->set += to.family == AF_INET6;
+	e->e.key = nat_port_key(m, one.host);
+	nft_key_ip(&e->e.data, to);
+	nft_key_port(&e->e.data, (uint16_t)(m->container + offset));
+	e->conflict = p->on_conflict;
+	e->what = mem_printf(&tx->mem, "host port %s", ports_text(tx, &one));
+}
+
+static void add_range(struct tx *tx, struct owned_change *c, const struct ports *p,
+		      const struct port_mapping *m, struct ip to)
+{
+	struct owned_elem *e = append(tx, c);
+
+	e->set = ip_set(m->host_ip) ? HOSTRANGES4 : RANGES4;
+	e->set += to.family == AF_INET6;
+	e->e.key = nat_port_key(m, m->host);
+	e->e.key_end = nat_port_key(m, m->host_end);
+	nft_key_ip(&e->e.data, to);
+	e->conflict = p->on_conflict;
+	e->what = mem_printf(&tx->mem, "host ports %s", ports_text(tx, m));
+}
+
+static void add_ports(struct tx *tx, struct owned_change *c, const struct ports *p, struct ip to)
+{
+	for (unsigned i = 0; ip_set(to) && i < p->n; i++) {
+		const struct port_mapping *m = &p->maps[i];
+
+		if (!port_mapping_on(m, to.family))
+			continue;
+		if (port_mapping_is_range(m))
+			add_range(tx, c, p, m, to);
+		else
+			for (unsigned k = 0; k <= (unsigned)(m->host_end - m->host); k++)
+				add_port(tx, c, p, m, k, to);
+	}
+}
+
+/* Networks with equal conditions share a group. */
+static const char *group_of(struct tx *tx, const struct ports *p)
+{
+	char *hash;
+
+	if (!p || (!p->v4.n && !p->v6.n))
+		return "";
+	hash = mem_alloc(&tx->mem, 13);
+	name_hash(hash, 12, "",
+		  mem_printf(&tx->mem, "%s|%s", p->v4.text ? p->v4.text : "",
+			     p->v6.text ? p->v6.text : ""));
+	return hash;
+}
+
+struct owned_change nat_compose(struct tx *tx, const struct nat *n, struct nat_skeleton *s)
+{
+	struct owned_change c = {
+		.table = &nat_table,
+		.owner = n->owner,
+		.kind = n->kind,
+		.group = group_of(tx, n->ports),
+		.link = n->link,
+		.arg = s,
+		.repair = n->repair,
+	};
+	const struct cidr to[] = { n->to4, n->to6 };
+
+	for (unsigned i = 0; i < n->n_masq; i++)
+		add_verdict(tx, &c, MASQ4, n->masq[i].ip, nat_masq_chain(tx, n, n->masq[i]),
+			    "masquerade");
+	for (unsigned i = 0; n->ports && i < ARRAY_LEN(to); i++) {
+		if (n->ports->snat && ip_set(to[i].ip))
+			add_verdict(tx, &c, PUBLISHED4, to[i].ip,
+				    nat_snat_chain(tx, n, to[i], s->dev), "return path");
+		add_ports(tx, &c, n->ports, to[i].ip);
+	}
+	return c;
+}
+
+/* ---- verbs -------------------------------------------------------------- */
+
+static int need_mark_chain(struct tx *tx, struct nfnl *nl, const struct nat *n)
+{
+	unsigned use;
+	int r;
+
+	if (!n->ports || !n->ports->mark_chain)
+		return 0;
+	r = nft_chain_use(nl, NFPROTO_INET, nat_table.name, n->ports->mark_chain, &use);
+	if (r == -ENOENT)
+		return tx_fail_as(
+			tx, CNI_E_CONFIG, r,
+			"externalSetMarkChain: there is no chain %s in nftables table inet "
+			"%s (make it: nft add table inet %s; nft add chain inet %s %s)",
+			n->ports->mark_chain, nat_table.name, nat_table.name, nat_table.name,
+			n->ports->mark_chain);
+	return r < 0 ? tx_fail(tx, r, "host: look up chain %s: %s", n->ports->mark_chain,
+			       strerror(-r))
+		     : 0;
+}
+
+/* Conditions are of one family: whoever restricts one may think that he restricted both. */
+static void warn_of_other_family(const struct nat *n)
+{
+	const struct ports *p = n->ports;
+	bool open[2] = { false, false };
+
+	if (!p || !p->v4.n == !p->v6.n)
+		return;
+	for (unsigned i = 0; i < p->n; i++) {
+		open[0] |= ip_set(n->to4.ip) && !p->v4.n && port_mapping_on(&p->maps[i], AF_INET);
+		open[1] |= ip_set(n->to6.ip) && !p->v6.n && port_mapping_on(&p->maps[i], AF_INET6);
+	}
+	if (open[0])
+		log_warn("conditionsV6 say nothing of IPv4: there the ports are open to everybody "
+			 "(set conditionsV4, too)");
+	if (open[1])
+		log_warn("conditionsV4 say nothing of IPv6: there the ports are open to everybody "
+			 "(set conditionsV6, too)");
+}
+
+int nat_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n)
+{
+	struct nat_skeleton *s = mem_alloc(&tx->mem, sizeof(*s));
+	struct owned_change *c = mem_alloc(&tx->mem, sizeof(*c));
+
+	*s = (struct nat_skeleton){ .tx = tx, .n = n };
+	warn_of_other_family(n);
+	TRY(need_mark_chain(tx, nl, n));
+	TRY(nat_find_listeners(tx, n));
+	TRY(nat_reach_dev(tx, host, n, &s->dev));
+	*c = nat_compose(tx, n, s);
+	s->change = c;
+	if (!c->n)
+		return 0;
+	TRY(nat_find_rivals(tx, nl, host, n, c));
+	TRY(nat_localnet_plan(tx, nl, host, c));
+	TRY(owned_add(tx, nl, host, c));
+	TRY(nat_localnet_add(tx, host, c));
+	return nat_flush_for_add(tx, nl, n, c->inherits);
+}
+
+static int del_kinds(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o,
+		     const char *kinds, unsigned n)
+{
+	struct nat_aftermath a = { .tx = tx, .nl = nl };
+	struct owned_trail trail[] = { { nat_note, nat_flows_seen, &a, false },
+				       { nat_note, nat_flows_seen, &a, false } };
+	int r = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		r = also(r, owned_del(tx, nl, &nat_table, o, kinds[i], &trail[i]));
+	r = also(r, nat_settle(tx, nl, host, &a));
+	for (unsigned i = 0; i < n; i++)
+		if (trail[i].unfinished)
+			r = also(r, owned_del(tx, nl, &nat_table, o, kinds[i], NULL));
+	return r;
+}
+
+int nat_del(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o, char kind)
+{
+	return del_kinds(tx, nl, host, o, &kind, 1);
+}
+
+int nat_del_all(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o)
+{
+	static const char kinds[] = { NAT_OF_BRIDGE, NAT_OF_PORTMAP };
+
+	return del_kinds(tx, nl, host, o, kinds, ARRAY_LEN(kinds));
+}
+
+int nat_gc(struct tx *tx, struct nfnl *nl, struct rt *host, const char *network, char kind,
+	   const struct owned_valid *valid)
+{
+	struct nat_aftermath a = { .tx = tx, .nl = nl };
+	struct owned_trail trail = { nat_note, nat_flows_seen, &a, false };
+	int r = owned_gc(tx, nl, &nat_table, network, kind, valid, &trail);
+
+	r = also(r, nat_settle(tx, nl, host, &a));
+	if (trail.unfinished)
+		r = also(r, owned_gc(tx, nl, &nat_table, network, kind, valid, NULL));
+	return r;
+}
+
+/* ---- the table itself --------------------------------------------------- */
+
+static bool chain_is_ours(const char *chain)
+{
+	static const char *const names[] = { "postrouting", "forward",    "guard",
+					     "ports",       "prerouting", "output" };
+	static const char *const prefixes[] = { "ports-", "prerouting-", "output-" };
+
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++)
+		if (str_eq(chain, names[i]))
+			return true;
+	for (unsigned i = 0; i < ARRAY_LEN(prefixes); i++)
+		if (str_starts(chain, prefixes[i]))
+			return true;
+	return nat_paths_owns(chain);
+}
+
+int nat_prune(struct tx *tx, struct nfnl *nl)
+{
+	return owned_prune(tx, nl, &nat_table, chain_is_ours);
+}
+
+int nat_status(struct tx *tx, struct nfnl *nl)
+{
+	int r = nft_usable(nl);
+
+	if (r == 0)
+		return 0;
+	return tx_fail_as(tx, CNI_E_UNAVAILABLE, r,
+			  "nftables cannot be used: %s%s (load the kernel module nf_tables; "
+			  "CAP_NET_ADMIN is needed)",
+			  strerror(-r), r == -EPROTONOSUPPORT ? ", the kernel lacks it" : "");
+}

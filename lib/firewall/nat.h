@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * nat.h - masquerade and published ports: the table inet cplug
+ *
+ * docs/nft.md shows the table as an administrator sees it.  What belongs to an
+ * attachment are elements (owned.h); chains are skeleton: constant, or named after
+ * what they do (network, subnet, device), so that their content never changes.
+ */
+#ifndef CPLUG_NAT_H
+#define CPLUG_NAT_H
+
+#include "netlink/link.h"
+#include "firewall/owned.h"
+#include "firewall/hostports.h"
+#include "netlink/rt.h"
+
+/* One kind for each plugin that has NAT of its own: the index keeps them apart. */
+enum { NAT_OF_BRIDGE = 'b', NAT_OF_PORTMAP = 'p' };
+
+struct nat {
+	const struct owner *owner;
+	char kind;
+	int link; /* ifindex of the attachment's link on the host, 0 = unknown */
+
+	const struct cidr *masq; /* container addresses to masquerade, with prefix */
+	unsigned n_masq;
+	const struct cidr *except; /* destinations not masqueraded beside the own subnet */
+	unsigned n_except;
+	bool pass_invalid; /* let out what belongs to no connection, with its own address */
+
+	const struct ports *ports; /* NULL = none */
+	struct cidr to4, to6;      /* the container's addresses, with prefix; none = no address */
+	const char *dev; /* the link through which the host reaches to4; NULL = look it up */
+	bool repair;     /* it was all there once: what is left of it is put in place anew */
+};
+
+/* Everything in one transaction, then forgets old flows of the ports. */
+int nat_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n) CHECKED;
+
+/* Takes it away again; nothing there is success. */
+int nat_del(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o,
+	    char kind) CHECKED;
+
+/* The same of every kind, for the plugin that comes last: also what another could not do. */
+int nat_del_all(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o) CHECKED;
+
+/* Tells every difference: elements, rules of the chains, route_localnet. */
+int nat_check(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n,
+	      void (*differs)(struct tx *tx, const char *what, const char *want,
+			      const char *have)) CHECKED;
+
+/* Takes away what belongs to attachments of the network that are not valid. */
+int nat_gc(struct tx *tx, struct nfnl *nl, struct rt *host, const char *network, char kind,
+	   const struct owned_valid *valid) CHECKED;
+
+/* Deletes the table if nothing is left in it but the skeleton (GC without attachments). */
+int nat_prune(struct tx *tx, struct nfnl *nl) CHECKED;
+
+/* STATUS: CNI_E_UNAVAILABLE if nf_tables cannot be used. */
+int nat_status(struct tx *tx, struct nfnl *nl) CHECKED;
+
+/* ---- for who looks over the whole machine ---- */
+
+/* What owners have in the table, and nat_del() of what no index lists (owned.h). */
+int nat_survey(struct tx *tx, struct nfnl *nl, struct owned_seen **ret, unsigned *ret_n) CHECKED;
+int nat_sweep(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owned_seen *s) CHECKED;
+
+/* A way from the host's loopback that is open although nobody behind it is published. */
+struct nat_way {
+	int family;
+	const char *dev;
+};
+
+/*
+ * Those of the links that the table knows, and of bridges that cplug made (ifalias "cplug
+ * NETWORK").
+ */
+int nat_ways_survey(struct tx *tx, struct nfnl *nl, struct rt *host, struct nat_way **ret,
+		    unsigned *ret_n) CHECKED;
+/* Closes it, if still nobody uses it. */
+int nat_way_close(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat_way *w) CHECKED;
+
+#endif

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * nat_conflicts.c - who has a host port already, beside elements with the very same key?
+ *
+ * Those the kernel itself refuses (owned.c).  There are two other kinds: services of the
+ * host that listen on a port, and elements of the other kind of map: a range that holds
+ * our single port, a single port that lies in our range.  Both are found with a few
+ * questions, whatever the number of ports: a range of 60000 is one question.
+ */
+#include <netinet/in.h>
+#include <stdlib.h>
+
+#include "nft/diag.h"
+#include "base/log.h"
+#include "firewall/nat_impl.h"
+
+/* ---- the host's own services -------------------------------------------- */
+
+/* conmon holds podman's published ports; a forwarder of the runtime is no service. */
+static bool is_reserved_for_us(const struct diag_listener *l)
+{
+	static const char *const holders[] = { "(conmon)", "(kubelet)", "(rootlessport)" };
+
+	for (unsigned i = 0; i < ARRAY_LEN(holders); i++)
+		if (strstr(l->process, holders[i]))
+			return true;
+	return false;
+}
+
+static bool wants(const struct nat *n, const struct port_mapping *m, const struct diag_listener *l)
+{
+	const struct cidr to[] = { n->to4, n->to6 };
+
+	if (m->proto != l->proto || l->port < m->host || l->port > m->host_end)
+		return false;
+	for (unsigned f = 0; f < ARRAY_LEN(to); f++)
+		if (ip_set(to[f].ip) && port_mapping_on(m, to[f].ip.family) &&
+		    diag_serves(l, to[f].ip.family, m->host_ip))
+			return true;
+	return false;
+}
+
+static int by_port(const void *a, const void *b)
+{
+	return ((const struct diag_listener *)a)->port - ((const struct diag_listener *)b)->port;
+}
+
+/* Keeps those in the way of a mapping, one for each port, in the order of the ports. */
+static unsigned choose(const struct nat *n, struct diag_listener *l, unsigned n_listeners)
+{
+	unsigned kept = 0;
+
+	if (n_listeners)
+		qsort(l, n_listeners, sizeof(*l), by_port);
+	for (unsigned i = 0; i < n_listeners; i++)
+		for (unsigned k = 0; k < n->ports->n; k++)
+			if (wants(n, &n->ports->maps[k], &l[i]) &&
+			    (!kept || l[kept - 1].port != l[i].port)) {
+				l[kept++] = l[i];
+				break;
+			}
+	return kept;
+}
+
+static int judge(struct tx *tx, const struct nat *n, const struct diag_listener *l)
+{
+	if (is_reserved_for_us(l))
+		return 0;
+	/* Whoever came to listen while the rules were gone: the port was ours before. */
+	if (n->ports->on_conflict == OWNED_WARN || n->repair) {
+		log_warn("host port %u/%s: %s will not be reachable from outside any more", l->port,
+			 ports_proto(l->proto), diag_str(tx, l));
+		return 0;
+	}
+	return tx_fail_as(
+		tx, CPLUG_E_PORT, -EADDRINUSE,
+		"host: publish host port %u/%s: the host listens there: %s (choose another "
+		"port, or set onConflict to \"replace\")",
+		l->port, ports_proto(l->proto), diag_str(tx, l));
+}
+
+static int find_of(struct tx *tx, const struct nat *n, uint8_t proto)
+{
+	uint16_t first = UINT16_MAX, last = 0;
+	struct diag_listener *l = NULL;
+	unsigned n_listeners = 0;
+	int r;
+
+	for (unsigned i = 0; i < n->ports->n; i++) {
+		const struct port_mapping *m = &n->ports->maps[i];
+
+		if (m->proto != proto)
+			continue;
+		first = m->host < first ? m->host : first;
+		last = m->host_end > last ? m->host_end : last;
+	}
+	if (first > last)
+		return 0;
+	r = diag_find_listeners(tx, proto, first, last, &l, &n_listeners);
+	if (r < 0)
+		return tx_fail(tx, r, "host: look for services on host ports: %s", strerror(-r));
+	n_listeners = choose(n, l, n_listeners);
+	diag_find_processes(tx, l, n_listeners);
+	for (unsigned i = 0; i < n_listeners; i++)
+		TRY(judge(tx, n, &l[i]));
+	return 0;
+}
+
+int nat_find_listeners(struct tx *tx, const struct nat *n)
+{
+	if (!n->ports || n->ports->on_conflict == OWNED_REPLACE)
+		return 0;
+	TRY(find_of(tx, n, IPPROTO_TCP));
+	return find_of(tx, n, IPPROTO_UDP);
+}
+
+/* ---- single ports against ranges ---------------------------------------- */
+
+enum { FEW_PORTS = 1024 }; /* up to here each is asked for; beyond, all there are are read */
+
+struct rivals {
+	struct tx *tx;
+	struct owned_change c; /* the keys that would get in the way */
+	unsigned before;       /* keys of the mappings before this one */
+	const struct ports *p;
+	const struct port_mapping *m;
+	enum nat_set set; /* the other kind of map */
+};
+
+static void add_key(struct rivals *rv, const struct nft_key *key, unsigned port)
+{
+	const struct port_mapping *m = rv->m;
+	struct owned_elem *e;
+
+	rv->c.elems = mem_grow(&rv->tx->mem, rv->c.elems, rv->c.n, sizeof(*e));
+	e = &rv->c.elems[rv->c.n++];
+	*e = (struct owned_elem){
+		.set = rv->set,
+		.e.key = *key,
+		.conflict = rv->p->on_conflict,
+		.what = mem_printf(&rv->tx->mem, "host port %u/%s", port, ports_proto(m->proto)),
+	};
+	/* A range is asked for by a port in it. */
+	if (!port_mapping_is_range(m))
+		e->e.key_end = *key;
+}
+
+/* A single port that somebody published: is it one of the range?  Its key ends with the port. */
+static int each_port(const struct nft_elem *e, void *arg)
+{
+	struct rivals *rv = arg;
+	const struct nft_key *k = e ? &e->key : NULL;
+	struct nft_key ours;
+	unsigned port;
+
+	if (!e) {
+		rv->c.n = rv->before;
+		return 0;
+	}
+	if (k->len < 4)
+		return 0;
+	port = (unsigned)k->b[k->len - 4] << 8 | k->b[k->len - 3];
+	ours = nat_port_key(rv->m, port);
+	if (port >= rv->m->host && port <= rv->m->host_end && nft_key_eq(k, &ours))
+		add_key(rv, &ours, port);
+	return 0;
+}
+
+static int add_rivals(struct rivals *rv, struct nfnl *nl, int family)
+{
+	const struct port_mapping *m = rv->m;
+	bool range = port_mapping_is_range(m);
+	int r;
+
+	rv->set = range ? PORTS4 : RANGES4;
+	if (ip_set(m->host_ip))
+		rv->set -= PORTS4 - HOSTPORTS4;
+	rv->set += family == AF_INET6;
+	rv->before = rv->c.n;
+	if (range && m->host_end - m->host >= FEW_PORTS) {
+		r = nft_each_elem(nl, nat_table.family, nat_table.name,
+				  owned_set_name(rv->tx, &nat_table.sets[rv->set], rv->c.group),
+				  each_port, rv);
+		return r < 0 ? tx_fail(rv->tx, r, "host: look for published ports: %s",
+				       strerror(-r))
+			     : 0;
+	}
+	for (unsigned port = m->host; port <= m->host_end; port++) {
+		struct nft_key key = nat_port_key(m, port);
+
+		add_key(rv, &key, port);
+	}
+	return 0;
+}
+
+int nat_find_rivals(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n,
+		    struct owned_change *of)
+{
+	struct rivals rv = { .tx = tx, .c = *of, .p = n->ports };
+	const struct cidr to[] = { n->to4, n->to6 };
+
+	rv.c.elems = NULL;
+	rv.c.n = 0;
+	for (unsigned f = 0; n->ports && f < ARRAY_LEN(to); f++)
+		for (unsigned i = 0; ip_set(to[f].ip) && i < n->ports->n; i++) {
+			rv.m = &n->ports->maps[i];
+			if (port_mapping_on(rv.m, to[f].ip.family))
+				TRY(add_rivals(&rv, nl, to[f].ip.family));
+		}
+	if (rv.c.n)
+		TRY(owned_clash(tx, nl, host, &rv.c, rv.c.elems, rv.c.n));
+	of->inherits = rv.c.inherits;
+	return 0;
+}

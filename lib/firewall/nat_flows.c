@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * nat_flows.c - old flows of published ports
+ *
+ * A flow's DNAT verdict is cached, so flows from before an ADD and after a DEL are
+ * forgotten; only those of the mapping.
+ */
+#include <netinet/in.h>
+
+#include <linux/netfilter.h>
+
+#include "nft/ct.h"
+#include "base/log.h"
+#include "firewall/nat_impl.h"
+
+/* ---- before an ADD ------------------------------------------------------ */
+
+static int flush_flows(struct tx *tx, struct nfnl *nl, int family, const struct ct_filter *f,
+		       unsigned n, struct ip keep)
+{
+	unsigned gone = 0;
+	int r = n ? ct_flush(nl, family, f, n, keep, &gone) : 0;
+
+	if (r < 0)
+		log_warn("conntrack: cannot forget old flows: %s", strerror(-r));
+	else if (gone)
+		log_step("conntrack: %u old flows forgotten", gone);
+	return tx_interrupted(tx);
+}
+
+/*
+ * Datagrams to a port that nobody has yet make a flow that leads to the host, and lasts
+ * as long as they come.  TCP's do not: what the host's firewall drops is not recorded, and
+ * what the host refuses is forgotten at once.  So a connection can only stand in the way
+ * if the port was published before, and there was no DEL to end it.
+ */
+static bool may_have_flows(const struct port_mapping *m, bool inherits)
+{
+	return inherits || m->proto != IPPROTO_TCP;
+}
+
+int nat_flush_for_add(struct tx *tx, struct nfnl *nl, const struct nat *n, bool inherits)
+{
+	struct ip to[] = { n->to4.ip, n->to6.ip };
+
+	for (unsigned f = 0; n->ports && n->ports->n && f < ARRAY_LEN(to); f++) {
+		struct ct_filter *filters = mem_alloc(&tx->mem, n->ports->n * sizeof(*filters));
+		unsigned k = 0;
+
+		for (unsigned i = 0; ip_set(to[f]) && i < n->ports->n; i++) {
+			const struct port_mapping *m = &n->ports->maps[i];
+
+			if (!port_mapping_on(m, to[f].family) || !may_have_flows(m, inherits))
+				continue;
+			filters[k++] = (struct ct_filter){
+				.proto = m->proto,
+				.port_first = m->host,
+				.port_last = m->host_end,
+				.dst = m->host_ip,
+			};
+		}
+		TRY(flush_flows(tx, nl, to[f].family, filters, k, to[f]));
+	}
+	return 0;
+}
+
+/* ---- after a DEL -------------------------------------------------------- */
+
+static uint16_t port_at(const struct nft_key *k, unsigned at)
+{
+	return (uint16_t)(k->b[at] << 8 | k->b[at + 1]);
+}
+
+static void note_port(struct nat_aftermath *a, const struct nft_elem *e, enum nat_set set)
+{
+	bool six = (set - HOSTPORTS4) % 2, host = nat_table.sets[set].key_len > 8;
+	unsigned ip_len = six ? 16 : 4, at = host ? ip_len : 0;
+	struct ct_filter f = { .proto = e->key.b[at] };
+
+	f.port_first = port_at(&e->key, at + 4);
+	f.port_last = e->key_end.len ? port_at(&e->key_end, at + 4) : f.port_first;
+	if (e->data.len) { /* else gone before us: whatever it led to */
+		f.reply_src.family = six ? AF_INET6 : AF_INET;
+		memcpy(f.reply_src.b, e->data.b, ip_len);
+	}
+	if (host) {
+		f.dst.family = six ? AF_INET6 : AF_INET;
+		memcpy(f.dst.b, e->key.b, ip_len);
+	}
+	a->flows[six] = mem_grow(&a->tx->mem, a->flows[six], a->n_flows[six], sizeof(f));
+	a->flows[six][a->n_flows[six]++] = f;
+}
+
+static void note_user(struct nat_aftermath *a, const char *chain)
+{
+	struct nat_localnet l;
+
+	if (!nat_localnet_of(chain, &l))
+		return;
+	a->users = mem_grow(&a->tx->mem, a->users, a->n_users, sizeof(*a->users));
+	a->users[a->n_users++] = l;
+}
+
+void nat_note(const struct nft_elem *e, unsigned set, void *arg)
+{
+	struct nat_aftermath *a = arg;
+
+	a->any = a->any || e->chain || e->data.len;
+	if (set == PUBLISHED4 || set == PUBLISHED6)
+		note_user(a, e->chain);
+	else if (set >= HOSTPORTS4)
+		note_port(a, e, set);
+}
+
+bool nat_flows_seen(const struct owned_elem *elems, unsigned n, void *arg)
+{
+	const struct nat_aftermath *to = arg;
+	struct nat_aftermath a = { .tx = to->tx };
+	bool seen = false;
+
+	for (unsigned i = 0; i < n; i++)
+		if (elems[i].set >= HOSTPORTS4)
+			note_port(&a, &elems[i].e, elems[i].set);
+	for (unsigned f = 0; f < 2 && !seen; f++)
+		seen = ct_seen(to->nl, f ? AF_INET6 : AF_INET, a.flows[f], a.n_flows[f]);
+	return seen;
+}
+
+int nat_settle(struct tx *tx, struct nfnl *nl, struct rt *host, struct nat_aftermath *a)
+{
+	struct ip none = { .family = 0 };
+	int r = 0;
+
+	for (unsigned f = 0; f < 2; f++)
+		r = also(r, flush_flows(tx, nl, f ? AF_INET6 : AF_INET, a->flows[f], a->n_flows[f],
+					none));
+	for (unsigned i = 0; i < a->n_users; i++)
+		r = also(r, nat_localnet_release(tx, nl, host, &a->users[i]));
+	/* Whoever deleted it did perhaps not come so far. */
+	return a->any ? r : also(r, nat_localnet_sweep(tx, nl, host));
+}

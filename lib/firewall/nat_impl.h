@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * nat_impl.h - what the files of the nat module share (nobody else includes this)
+ *
+ * nat_table.c says the table; nat_dispatch.c the part of it that grows with the number of
+ * networks; nat_localnet.c opens the way from the host's loopback; nat_flows.c forgets old
+ * flows; nat_conflicts.c looks who has a port already; nat_check.c compares; nat.c does the
+ * verbs.
+ */
+#ifndef CPLUG_NAT_IMPL_H
+#define CPLUG_NAT_IMPL_H
+
+#include "firewall/nat.h"
+
+enum nat_set {
+	MASQ4,
+	MASQ6,
+	PUBLISHED4,
+	PUBLISHED6,
+	HOSTPORTS4,
+	HOSTPORTS6,
+	PORTS4,
+	PORTS6,
+	HOSTRANGES4,
+	HOSTRANGES6,
+	RANGES4,
+	RANGES6,
+	N_SETS
+};
+
+enum { PORTS_RULES = 8, SNAT_RULES = 3 };
+
+/*
+ * A path: a rule of one of three dispatching chains that leads what a set holds to the
+ * chain of a network or bridge.
+ */
+struct nat_path {
+	const char *from;      /* the dispatching chain */
+	const char *chain;     /* where it leads */
+	const char *set, *why; /* for which addresses, and the set's comment */
+	bool six, there;       /* there: the kernel has such a rule */
+	uint64_t handle;       /* of that */
+};
+
+struct nat_paths {
+	struct nat_path *p;
+	unsigned n;
+};
+
+/* What the skeleton of one change needs beside the constant part. */
+struct nat_skeleton {
+	struct tx *tx;
+	const struct nat *n;
+	const char *dev;
+	const struct owned_change *change;
+	bool surveyed;          /* what follows is known */
+	struct nat_paths paths; /* that it needs */
+	struct nat_paths stale; /* that nobody needs any more */
+};
+
+/* Notes the paths that the change needs, which are there, and which others are stale. */
+int nat_paths_survey(struct tx *tx, struct nfnl *nl, void *arg) CHECKED;
+/* Says the dispatching chains; what is missing in them, and takes away what is stale. */
+void nat_paths_declare(struct nft *n);
+void nat_paths_say(struct nft *n, struct nat_skeleton *s);
+bool nat_paths_owns(const char *chain);
+
+/* The chain that drops what leaves a subnet without a connection to translate. */
+const char *nat_stray_chain(struct tx *tx, const char *masq_chain);
+
+/* "cplug", and its sets. */
+extern const struct owned_table nat_table;
+
+/* The chain that masquerades what leaves a subnet of the network. */
+const char *nat_masq_chain(struct tx *tx, const struct nat *n, struct cidr subnet);
+
+/* The chain that masquerades what was redirected to a container, reached through dev. */
+const char *nat_snat_chain(struct tx *tx, const struct nat *n, struct cidr subnet, const char *dev);
+
+/* All elements of an attachment. */
+struct owned_change nat_compose(struct tx *tx, const struct nat *n, struct nat_skeleton *s);
+
+/* The key of one of a mapping's host ports. */
+struct nft_key nat_port_key(const struct port_mapping *m, unsigned port);
+
+/*
+ * Is a host port of the attachment taken: by a service of the host; by a range that holds
+ * our port, or a port that our range holds?  Handled as onConflict says.
+ */
+int nat_find_listeners(struct tx *tx, const struct nat *n) CHECKED;
+int nat_find_rivals(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n,
+		    struct owned_change *of) CHECKED;
+
+/* The link through which the host reaches the container; "none" if it does not. */
+int nat_reach_dev(struct tx *tx, struct rt *host, const struct nat *n, const char **ret) CHECKED;
+
+/* A link over which this host's loopback reaches published ports, for one family. */
+struct nat_localnet {
+	int family;
+	char dev[IFNAMSIZ];
+};
+
+/* What the name of an snat chain says; false if it is none. */
+bool nat_localnet_of(const char *chain, struct nat_localnet *ret);
+
+/*
+ * Switched on for what a change publishes; switched off if nobody uses it any more.  The
+ * plan is the way back, to be recorded before the elements: it is gone after them.
+ */
+int nat_localnet_plan(struct tx *tx, struct nfnl *nl, struct rt *host,
+		      const struct owned_change *c) CHECKED;
+int nat_localnet_add(struct tx *tx, struct rt *host, const struct owned_change *c) CHECKED;
+int nat_localnet_release(struct tx *tx, struct nfnl *nl, struct rt *host,
+			 const struct nat_localnet *l) CHECKED;
+/* Does anybody behind the link need it? */
+int nat_localnet_used(struct tx *tx, struct nfnl *nl, const struct nat_localnet *l,
+		      bool *ret) CHECKED;
+/* Switched off wherever nobody uses it. */
+int nat_localnet_sweep(struct tx *tx, struct nfnl *nl, struct rt *host) CHECKED;
+
+/*
+ * Forgets the flows that began before the ports were ours.  Of TCP they are looked for only
+ * if somebody had the ports, or perhaps had (inherits).
+ */
+int nat_flush_for_add(struct tx *tx, struct nfnl *nl, const struct nat *n, bool inherits) CHECKED;
+
+/* What a DEL learns from the elements it deletes, and does when they are gone. */
+struct nat_aftermath {
+	struct tx *tx;
+	struct nfnl *nl;
+	bool any; /* was there anything? */
+	struct ct_filter *flows[2];
+	unsigned n_flows[2];
+	struct nat_localnet *users;
+	unsigned n_users;
+};
+void nat_note(const struct nft_elem *e, unsigned set, void *arg);
+/* Are there flows of these ports, perhaps? */
+bool nat_flows_seen(const struct owned_elem *elems, unsigned n, void *arg);
+int nat_settle(struct tx *tx, struct nfnl *nl, struct rt *host, struct nat_aftermath *a) CHECKED;
+
+#endif

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * nat_table.c - what table inet cplug looks like
+ *
+ * Masquerade: masq4/masq6 name for a container's address the chain of its network and
+ * subnet, which lets the subnet, multicast and the exceptions pass and masquerades the
+ * rest.  Packets that belong to no connection (ct state invalid) are not translated and
+ * would leave with the container's address: a second chain drops them.
+ *
+ * Published ports: hostports map (address, protocol, port), ports map (protocol, port),
+ * portranges the same with ranges; specific before wildcard, single before range.  Only
+ * what is addressed to this host is looked at (fib daddr type local).  Networks with
+ * conditions have a group: hook chains and maps of their own, named after the
+ * conditions' hash.
+ *
+ * published4/6 name for the address of a container with ports the chain that masquerades
+ * what has been redirected to it and would not find its way back: from its own subnet
+ * (itself, neighbours) and from this host's loopback (nat_localnet.c).  The chain `guard`
+ * drops what comes in for 127/8 from outside.
+ *
+ * These four maps are directories with twins (owned.h); nat_dispatch.c says the rules that
+ * look the twins up.
+ */
+#include <netinet/in.h>
+
+#include <linux/netfilter.h>
+#include <linux/netfilter_ipv4.h>
+#include <stdio.h>
+
+#include "firewall/nat_impl.h"
+
+/* ---- the sets ----------------------------------------------------------- */
+
+#define TYPES(...) ((const enum nft_type[]){ __VA_ARGS__, NFT_T_END })
+#define VERDICT TYPES(NFT_T_VERDICT)
+#define PORT_KEY NFT_T_PROTO, NFT_T_SERVICE
+
+static const struct owned_set nat_sets[N_SETS] = {
+	[MASQ4] = { "masq4", TYPES(NFT_T_IPV4), VERDICT, .twins = true, .key_len = 4 },
+	[MASQ6] = { "masq6", TYPES(NFT_T_IPV6), VERDICT, .twins = true, .key_len = 16 },
+	[PUBLISHED4] = { "published4", TYPES(NFT_T_IPV4), VERDICT, .twins = true, .key_len = 4 },
+	[PUBLISHED6] = { "published6", TYPES(NFT_T_IPV6), VERDICT, .twins = true, .key_len = 16 },
+	[HOSTPORTS4] = { "hostports4", TYPES(NFT_T_IPV4, PORT_KEY),
+			 TYPES(NFT_T_IPV4, NFT_T_SERVICE), .grouped = true, .key_len = 12 },
+	[HOSTPORTS6] = { "hostports6", TYPES(NFT_T_IPV6, PORT_KEY),
+			 TYPES(NFT_T_IPV6, NFT_T_SERVICE), .grouped = true, .key_len = 24 },
+	[PORTS4] = { "ports4", TYPES(PORT_KEY), TYPES(NFT_T_IPV4, NFT_T_SERVICE), .grouped = true,
+		     .key_len = 8 },
+	[PORTS6] = { "ports6", TYPES(PORT_KEY), TYPES(NFT_T_IPV6, NFT_T_SERVICE), .grouped = true,
+		     .key_len = 8 },
+	[HOSTRANGES4] = { "hostportranges4", TYPES(NFT_T_IPV4, PORT_KEY), TYPES(NFT_T_IPV4),
+			  .interval = true, .grouped = true, .key_len = 12 },
+	[HOSTRANGES6] = { "hostportranges6", TYPES(NFT_T_IPV6, PORT_KEY), TYPES(NFT_T_IPV6),
+			  .interval = true, .grouped = true, .key_len = 24 },
+	[RANGES4] = { "portranges4", TYPES(PORT_KEY), TYPES(NFT_T_IPV4), .interval = true,
+		      .grouped = true, .key_len = 8 },
+	[RANGES6] = { "portranges6", TYPES(PORT_KEY), TYPES(NFT_T_IPV6), .interval = true,
+		      .grouped = true, .key_len = 8 },
+};
+
+/* ---- names of chains ---------------------------------------------------- */
+
+/* nft's identifiers have no colon. */
+static const char *subnet_name(struct tx *tx, struct cidr subnet)
+{
+	char *s = mem_str(&tx->mem, CIDR_S(cidr_masked(subnet)));
+
+	for (char *p = s; *p; p++)
+		if (*p == ':')
+			*p = '_';
+	return s;
+}
+
+/* masq-NETWORK-SUBNET, with a hash of what is special about it. */
+const char *nat_masq_chain(struct tx *tx, const struct nat *n, struct cidr subnet)
+{
+	const char *all = "", *name;
+	char hash[9] = "";
+
+	for (unsigned i = 0; i < n->n_except; i++)
+		all = mem_printf(&tx->mem, "%s %s", all, CIDR_S(n->except[i]));
+	if (n->pass_invalid)
+		all = mem_printf(&tx->mem, "%s invalid", all);
+	if (*all)
+		name_hash(hash, 8, "", all);
+	name = mem_printf(&tx->mem, "masq-%s-%s%s%s", n->owner->network, subnet_name(tx, subnet),
+			  *hash ? "-" : "", hash);
+	if (strlen(name) > 120) {
+		char *cut = mem_alloc(&tx->mem, 64);
+
+		name_hash(cut, 40, "masq-", name);
+		return cut;
+	}
+	return name;
+}
+
+/* snat4/DEV/SUBNET[-…]: DEV, for nat_localnet.c counts the users. */
+const char *nat_snat_chain(struct tx *tx, const struct nat *n, struct cidr subnet, const char *dev)
+{
+	bool six = subnet.ip.family == AF_INET6;
+	const struct ports *p = n->ports;
+	const char *base = mem_printf(&tx->mem, "snat%d/%s/%s", six ? 6 : 4, dev,
+				      p->masq_all ? "all" : subnet_name(tx, subnet));
+
+	if (p->mark_chain)
+		return mem_printf(&tx->mem, "%s-to-%.60s", base, p->mark_chain);
+	if (p->mark_bit >= 0)
+		return mem_printf(&tx->mem, "%s-mark%d", base, p->mark_bit);
+	return base;
+}
+
+/* ---- the skeleton ------------------------------------------------------- */
+
+static void fresh_base(struct nft *n, const char *chain, const char *type, unsigned hook, int prio)
+{
+	nft_base_chain(n, chain, type, hook, prio);
+	nft_flush_chain(n, chain);
+}
+
+static void say_postrouting(struct nft *n)
+{
+	fresh_base(n, "postrouting", "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC);
+	nft_rule(n, "postrouting");
+	nft_match_ct_dnat(n);
+	nft_jump(n, "published");
+	nft_rule_end(n, NULL);
+	nft_rule(n, "postrouting");
+	nft_jump(n, "masqueraded");
+	nft_rule_end(n, NULL);
+}
+
+static void say_forward(struct nft *n)
+{
+	fresh_base(n, "forward", "filter", NF_INET_FORWARD, NF_IP_PRI_FILTER);
+	nft_rule(n, "forward");
+	nft_match_ct_invalid(n);
+	nft_jump(n, "strays");
+	nft_rule_end(n, NULL);
+}
+
+/* Outsiders must not reach 127/8 through route_localnet (CVE-2020-8558). */
+static void say_guard(struct nft *n)
+{
+	struct cidr loopback;
+
+	cidr_parse("127.0.0.0/8", &loopback);
+	fresh_base(n, "guard", "filter", NF_INET_PRE_ROUTING, NF_IP_PRI_RAW);
+	nft_rule(n, "guard");
+	nft_match_ifname(n, true, false, "lo");
+	nft_match_nfproto(n, NFPROTO_IPV4);
+	nft_match_cidr(n, false, true, loopback);
+	nft_drop(n);
+	nft_rule_end(n, "nobody outside reaches the host's loopback");
+}
+
+static void say_condition(struct nft *n, const struct port_condition *c)
+{
+	switch (c->what) {
+	case COND_ADDR:
+		nft_match_cidr(n, c->source, c->equal, c->addr);
+		break;
+	case COND_IIFNAME:
+		nft_match_ifname(n, true, c->equal, c->name);
+		break;
+	case COND_MARK:
+		nft_match_mark(n, c->equal, c->value, c->mask);
+		break;
+	case COND_PORT:
+		if (c->proto)
+			nft_match_l4proto(n, true, c->proto);
+		nft_match_port(n, c->source, c->equal, c->first, c->last);
+		break;
+	}
+}
+
+static void say_hook(struct nft *n, const char *hook, unsigned number, const char *group,
+		     const struct ports *p)
+{
+	static const struct port_conditions none = { .n = 0 };
+	const struct port_conditions *both[] = { p ? &p->v4 : &none, p ? &p->v6 : &none };
+	static const uint8_t families[] = { NFPROTO_IPV4, NFPROTO_IPV6 };
+	char chain[40], target[40];
+
+	snprintf(chain, sizeof(chain), "%s%s%s", hook, *group ? "-" : "", group);
+	snprintf(target, sizeof(target), "ports%s%s", *group ? "-" : "", group);
+	fresh_base(n, chain, "nat", number, NF_IP_PRI_NAT_DST);
+	for (unsigned f = 0; f < (*group ? 2 : 1); f++) {
+		nft_rule(n, chain);
+		nft_match_fib_local(n);
+		if (*group) {
+			nft_match_nfproto(n, families[f]);
+			for (unsigned i = 0; i < both[f]->n; i++)
+				say_condition(n, &both[f]->c[i]);
+		}
+		nft_jump(n, target);
+		nft_rule_end(n, NULL);
+	}
+}
+
+static void say_ports(struct nft *n, const char *group)
+{
+	static const struct {
+		enum nat_set set;
+		bool six, host, range;
+	} rules[PORTS_RULES] = {
+		{ HOSTPORTS4, false, true, false }, { HOSTPORTS6, true, true, false },
+		{ HOSTRANGES4, false, true, true }, { HOSTRANGES6, true, true, true },
+		{ PORTS4, false, false, false },    { PORTS6, true, false, false },
+		{ RANGES4, false, false, true },    { RANGES6, true, false, true },
+	};
+	char chain[40], map[48];
+
+	snprintf(chain, sizeof(chain), "ports%s%s", *group ? "-" : "", group);
+	nft_fresh_chain(n, chain);
+	for (unsigned i = 0; i < PORTS_RULES; i++) {
+		uint8_t family = rules[i].six ? NFPROTO_IPV6 : NFPROTO_IPV4;
+
+		snprintf(map, sizeof(map), "%s%s%s", nat_sets[rules[i].set].name, *group ? "-" : "",
+			 group);
+		nft_rule(n, chain);
+		nft_match_nfproto(n, family);
+		if (rules[i].host)
+			nft_load(n, rules[i].six ? NFT_IP6_DADDR : NFT_IP_DADDR);
+		nft_load(n, NFT_META_L4PROTO);
+		nft_load(n, NFT_TH_DPORT);
+		nft_lookup_map(n, map);
+		nft_dnat(n, family, !rules[i].range);
+		nft_rule_end(n, NULL);
+	}
+}
+
+/* What a container says to its subnet and to the exceptions keeps its address. */
+static void say_exceptions(struct nft *n, const char *chain, const struct nat_skeleton *s,
+			   struct cidr subnet)
+{
+	bool six = subnet.ip.family == AF_INET6;
+	struct cidr multicast;
+
+	cidr_parse(six ? "ff00::/8" : "224.0.0.0/4", &multicast);
+	for (unsigned i = 0; i < s->n->n_except + 2; i++) {
+		struct cidr c = i == 0   ? cidr_masked(subnet)
+				: i == 1 ? multicast
+					 : cidr_masked(s->n->except[i - 2]);
+
+		if (c.ip.family != subnet.ip.family)
+			continue;
+		nft_rule(n, chain);
+		nft_match_nfproto(n, six ? NFPROTO_IPV6 : NFPROTO_IPV4);
+		nft_match_cidr(n, false, true, c);
+		nft_return(n);
+		nft_rule_end(n, NULL);
+	}
+}
+
+static void say_masq(struct nft *n, const struct nat_skeleton *s, struct cidr subnet)
+{
+	const char *chain = nat_masq_chain(s->tx, s->n, subnet);
+
+	nft_fresh_chain(n, chain);
+	say_exceptions(n, chain, s, subnet);
+	nft_rule(n, chain);
+	nft_masquerade(n);
+	nft_rule_end(n, s->n->owner->network);
+	if (s->n->pass_invalid)
+		return;
+	chain = nat_stray_chain(s->tx, chain);
+	nft_fresh_chain(n, chain);
+	say_exceptions(n, chain, s, subnet);
+	nft_rule(n, chain);
+	nft_drop(n);
+	nft_rule_end(n, s->n->owner->network);
+}
+
+/* What is done to a flow that was redirected and must come back through us. */
+static void say_snat_action(struct nft *n, const struct ports *p)
+{
+	if (p->mark_chain) {
+		nft_jump(n, p->mark_chain);
+		return;
+	}
+	if (p->mark_bit >= 0)
+		nft_mark_or(n, 1u << p->mark_bit);
+	nft_masquerade(n);
+}
+
+static void say_snat(struct nft *n, const struct nat_skeleton *s, struct cidr to)
+{
+	const char *chain = nat_snat_chain(s->tx, s->n, to, s->dev);
+	bool six = to.ip.family == AF_INET6;
+	struct cidr sources[SNAT_RULES - 1];
+
+	sources[0] = cidr_masked(to);
+	cidr_parse(six ? "::1/128" : "127.0.0.0/8", &sources[1]);
+	nft_fresh_chain(n, chain);
+	for (unsigned i = 0; i < ARRAY_LEN(sources); i++) {
+		nft_rule(n, chain);
+		nft_match_nfproto(n, six ? NFPROTO_IPV6 : NFPROTO_IPV4);
+		if (!s->n->ports->masq_all || i)
+			nft_match_cidr(n, true, true, sources[i]);
+		say_snat_action(n, s->n->ports);
+		nft_rule_end(n, NULL);
+	}
+	/* The rest keeps its source, even if that is a container that is masqueraded. */
+	nft_rule(n, chain);
+	nft_accept(n);
+	nft_rule_end(n, NULL);
+}
+
+static void say_skeleton(struct nft *n, const char *group, void *arg)
+{
+	struct nat_skeleton *s = arg;
+
+	nat_paths_declare(n);
+	say_postrouting(n);
+	say_forward(n);
+	say_guard(n);
+	for (unsigned i = 0; i < (*group ? 2 : 1); i++) {
+		const char *g = i ? group : "";
+
+		say_ports(n, g);
+		say_hook(n, "prerouting", NF_INET_PRE_ROUTING, g, s->n->ports);
+		say_hook(n, "output", NF_INET_LOCAL_OUT, g, s->n->ports);
+	}
+	for (unsigned i = 0; i < s->n->n_masq; i++)
+		say_masq(n, s, s->n->masq[i]);
+	if (s->n->ports && s->n->ports->snat && ip_set(s->n->to4.ip))
+		say_snat(n, s, s->n->to4);
+	if (s->n->ports && s->n->ports->snat && ip_set(s->n->to6.ip))
+		say_snat(n, s, s->n->to6);
+	nat_paths_say(n, s);
+}
+
+const struct owned_table nat_table = {
+	NFPROTO_INET, "cplug", nat_sets, N_SETS, say_skeleton, nat_paths_survey,
+};

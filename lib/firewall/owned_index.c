@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * owned_index.c - the index of owned elements
+ *
+ * One element's private bytes hold a dozen port mappings; more go to elements with
+ * higher numbers:
+ *
+ *	number 0: version, chunks (2), network (6), link (4), group (12), records…
+ *	number n: records…
+ *	record:   set (| RANGE), key, [end of the range]
+ */
+#include "firewall/owned_impl.h"
+
+enum {
+	INDEX_VERSION = 1,
+	HEADER = 25, /* private bytes of chunk 0 before its records */
+	RANGE = 0x80,
+	LOST_CHUNKS = 64,
+};
+
+const char owned_index_set[] = "attachments";
+const enum nft_type owned_index_key[] = { NFT_T_IFNAME, NFT_T_MARK, NFT_T_END };
+
+static void network_hash(const char *network, uint8_t ret[OWNED_NETWORK_HASH])
+{
+	uint8_t hash[SHA512_SIZE];
+
+	sha512(network, strlen(network), hash);
+	memcpy(ret, hash, OWNED_NETWORK_HASH);
+}
+
+static struct nft_key chunk_key(const char *key, char kind, unsigned number)
+{
+	struct nft_key k = { .len = 0 };
+
+	nft_key_ifname(&k, key);
+	nft_key_u32(&k, (uint32_t)(unsigned char)kind << 24 | number);
+	return k;
+}
+
+static unsigned record_size(const struct owned_elem *e)
+{
+	return 1 + e->e.key.len + e->e.key_end.len;
+}
+
+static unsigned put_record(uint8_t *p, const struct owned_elem *e)
+{
+	*p++ = (uint8_t)(e->set | (e->e.key_end.len ? RANGE : 0));
+	memcpy(p, e->e.key.b, e->e.key.len);
+	memcpy(p + e->e.key.len, e->e.key_end.b, e->e.key_end.len);
+	return record_size(e);
+}
+
+static void put_header(uint8_t *p, const struct owned_change *c, unsigned chunks)
+{
+	uint32_t link = (uint32_t)c->link;
+
+	p[0] = INDEX_VERSION;
+	p[1] = (uint8_t)(chunks >> 8);
+	p[2] = (uint8_t)chunks;
+	network_hash(c->owner->network, p + 3);
+	memcpy(p + 9, &link, sizeof(link));
+	memcpy(p + 13, c->group, strnlen(c->group, HEADER - 13));
+}
+
+static uint8_t *new_chunk(struct tx *tx, const struct owned_change *c, struct nft_elem **chunks,
+			  unsigned *n)
+{
+	uint8_t *bytes = mem_alloc(&tx->mem, NFT_PRIVATE_MAX);
+
+	*chunks = mem_grow(&tx->mem, *chunks, *n, sizeof(**chunks));
+	(*chunks)[*n] = (struct nft_elem){
+		.key = chunk_key(c->owner->key.s, c->kind, *n),
+		.comment = c->owner->comment,
+		.private = bytes,
+	};
+	++*n;
+	return bytes;
+}
+
+/* Composes the index elements of a change. */
+struct nft_elem *owned_pack(struct tx *tx, const struct owned_change *c, unsigned *ret_n)
+{
+	struct nft_elem *chunks = NULL;
+	unsigned n = 0, at = HEADER;
+	uint8_t *first = new_chunk(tx, c, &chunks, &n), *bytes = first;
+
+	for (unsigned i = 0; i < c->n; i++) {
+		const struct owned_elem *e = &c->elems[i];
+
+		if (e->skipped)
+			continue;
+		if (at + record_size(e) > NFT_PRIVATE_MAX) {
+			chunks[n - 1].private_len = at;
+			bytes = new_chunk(tx, c, &chunks, &n);
+			at = 0;
+		}
+		at += put_record(bytes + at, e);
+	}
+	chunks[n - 1].private_len = at;
+	put_header(first, c, n);
+	*ret_n = n;
+	return chunks;
+}
+
+static bool unpack_header(struct owned_index *x)
+{
+	const struct nft_elem *e = &x->chunks[0];
+
+	if (e->private_len < HEADER || e->private[0] != INDEX_VERSION)
+		return false;
+	x->n = (unsigned)e->private[1] << 8 | e->private[2];
+	memcpy(x->network, e->private + 3, OWNED_NETWORK_HASH);
+	memcpy(&x->link, e->private + 9, sizeof(x->link));
+	memcpy(x->group, e->private + 13, HEADER - 13);
+	return x->n > 0;
+}
+
+/* All chunks; of a lost header's those that are there. */
+static int read_chunks(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const char *key,
+		       char kind, struct owned_index *x)
+{
+	bool *found = mem_alloc(&tx->mem, x->n * sizeof(*found));
+	unsigned n = 0;
+
+	x->chunks = mem_alloc(&tx->mem, x->n * sizeof(*x->chunks));
+	for (unsigned i = 0; i < x->n; i++)
+		x->chunks[i].key = chunk_key(key, kind, i);
+	TRY(nft_find_elems(tx, nl, t->family, t->name, owned_index_set, x->chunks, found, x->n));
+	while (n < x->n && found[n])
+		n++;
+	x->n = n;
+	return n > 0;
+}
+
+/* Reads the index of a key.  1 = there, 0 = not, or -errno unrecorded. */
+int owned_read_index(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const char *key,
+		     char kind, struct owned_index *x)
+{
+	struct nft_elem first = { .key = chunk_key(key, kind, 0) };
+	bool *found;
+
+	*x = (struct owned_index){ .chunks = &first, .n = 1 };
+	found = mem_alloc(&tx->mem, sizeof(*found));
+	TRY(nft_find_elems(tx, nl, t->family, t->name, owned_index_set, &first, found, 1));
+	if (!*found)
+		return 0;
+	x->lost = !unpack_header(x);
+	if (x->lost)
+		x->n = LOST_CHUNKS;
+	return read_chunks(tx, nl, t, key, kind, x);
+}
+
+/* Appends what the index lists to *elems. */
+void owned_unpack(struct tx *tx, const struct owned_table *t, const struct owned_index *x,
+		  struct owned_elem **elems, unsigned *n)
+{
+	for (unsigned i = 0; i < x->n; i++) {
+		const uint8_t *p = x->chunks[i].private;
+		unsigned len = x->chunks[i].private_len, at = i ? 0 : HEADER;
+
+		while (p && at < len) {
+			struct owned_elem e = { .set = p[at] & ~(unsigned)RANGE };
+			bool range = p[at++] & RANGE;
+			unsigned key_len = e.set < t->n_sets ? t->sets[e.set].key_len : 0;
+
+			if (!key_len || at + key_len * (range ? 2 : 1) > len)
+				break;
+			memcpy(e.e.key.b, p + at, e.e.key.len = key_len);
+			at += key_len;
+			if (range) {
+				memcpy(e.e.key_end.b, p + at, e.e.key_end.len = key_len);
+				at += key_len;
+			}
+			*elems = mem_grow(&tx->mem, *elems, *n, sizeof(**elems));
+			(*elems)[(*n)++] = e;
+		}
+	}
+}
+
+unsigned owned_chunk_of(const struct nft_elem *e, char ret_key[IFNAMSIZ], char *ret_kind)
+{
+	uint32_t mark = 0;
+
+	memcpy(ret_key, e->key.b, IFNAMSIZ);
+	ret_key[IFNAMSIZ - 1] = '\0';
+	memcpy(&mark, e->key.b + IFNAMSIZ, sizeof(mark));
+	*ret_kind = (char)(mark >> 24);
+	return mark & 0xffffff;
+}
+
+bool owned_index_names(const struct nft_elem *e, char kind, const char *network,
+		       char ret_key[IFNAMSIZ])
+{
+	uint8_t hash[OWNED_NETWORK_HASH];
+	size_t n = strlen(network);
+	struct nft_key first;
+
+	memcpy(ret_key, e->key.b, IFNAMSIZ);
+	ret_key[IFNAMSIZ - 1] = '\0';
+	first = chunk_key(ret_key, kind, 0);
+	if (memcmp(first.b, e->key.b, first.len) != 0)
+		return false;
+	network_hash(network, hash);
+	if (e->private_len >= HEADER)
+		return memcmp(e->private + 3, hash, OWNED_NETWORK_HASH) == 0;
+	/* Lost: the comment says "KEY NETWORK/…", too. */
+	return e->comment && strlen(e->comment) > IFNAMSIZ &&
+	       strncmp(e->comment + IFNAMSIZ, network, n) == 0 && e->comment[IFNAMSIZ + n] == '/';
+}

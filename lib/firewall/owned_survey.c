@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * owned_survey.c - who has elements in a table, for who looks over the whole machine
+ *
+ * Everything is listed: the index, and then every set of the table, for elements that carry
+ * an owner's comment but whose owner no index knows.  (A table half restored from a text, or
+ * an index that somebody deleted from.)  It costs as much as there is, and nobody who is in a
+ * hurry asks for it.
+ */
+#include "base/log.h"
+#include "firewall/owned_impl.h"
+
+struct survey {
+	struct tx *tx;
+	struct owned_seen *v;
+	unsigned n, from; /* from: where this listing began, in case it is repeated */
+};
+
+static void add(struct survey *s, const char *key, char kind, const char *comment)
+{
+	s->v = mem_grow(&s->tx->mem, s->v, s->n, sizeof(*s->v));
+	s->v[s->n] = (struct owned_seen){
+		.kind = kind,
+		.comment = mem_str(&s->tx->mem, comment),
+	};
+	memcpy(s->v[s->n++].key, key, IFNAMSIZ);
+}
+
+static int note_index(const struct nft_elem *e, void *arg)
+{
+	struct survey *s = arg;
+	char key[IFNAMSIZ], kind;
+
+	if (!e)
+		s->n = 0;
+	else if (e->comment && owned_chunk_of(e, key, &kind) == 0 && kind)
+		add(s, key, kind, e->comment);
+	return 0;
+}
+
+/* The element's owner is known, or is one of those that no index knows: counted. */
+static bool counted(struct survey *s, const char *comment)
+{
+	for (unsigned i = 0; i < s->n; i++) {
+		struct owned_seen *o = &s->v[i];
+
+		if (strncmp(o->key, comment, OWNED_KEY_LEN) != 0)
+			continue;
+		if (o->kind)
+			return true;
+		if (!str_eq(o->comment, comment))
+			continue;
+		o->n++;
+		return true;
+	}
+	return false;
+}
+
+static int note_stray(const struct nft_elem *e, void *arg)
+{
+	struct survey *s = arg;
+	char key[IFNAMSIZ] = "";
+
+	if (!e) {
+		s->n = s->from;
+		return 0;
+	}
+	if (!owned_names_owner(e->comment) || counted(s, e->comment))
+		return 0;
+	memcpy(key, e->comment, OWNED_KEY_LEN);
+	add(s, key, 0, e->comment);
+	s->v[s->n - 1].n = 1;
+	return 0;
+}
+
+struct set_names {
+	struct mem *mem;
+	const char **v;
+	unsigned n;
+};
+
+static int note_set(const char *set, void *arg)
+{
+	struct set_names *s = arg;
+
+	if (!set) {
+		s->n = 0;
+		return 0;
+	}
+	s->v = mem_grow(s->mem, s->v, s->n, sizeof(*s->v));
+	s->v[s->n++] = mem_str(s->mem, set);
+	return 0;
+}
+
+static bool is_absent(int r)
+{
+	return r == -EPROTONOSUPPORT || r == -EAFNOSUPPORT || r == -EOPNOTSUPP || r == -ENOENT;
+}
+
+static int list(struct tx *tx, struct nfnl *nl, const struct owned_table *t, struct survey *s)
+{
+	struct set_names sets = { .mem = &tx->mem };
+
+	TRY(nft_each_elem(nl, t->family, t->name, owned_index_set, note_index, s));
+	for (unsigned i = 0; i < s->n; i++) {
+		struct owned_index x;
+
+		if (owned_read_index(tx, nl, t, s->v[i].key, s->v[i].kind, &x) == 1 && !x.lost)
+			s->v[i].link = x.link;
+	}
+	TRY(nft_each_set(nl, t->family, t->name, note_set, &sets));
+	for (unsigned i = 0; i < sets.n; i++) {
+		s->from = s->n;
+		TRY(nft_each_elem(nl, t->family, t->name, sets.v[i], note_stray, s));
+	}
+	return 0;
+}
+
+int owned_survey(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
+		 struct owned_seen **ret, unsigned *ret_n)
+{
+	struct survey s = { .tx = tx };
+	int r = list(tx, nl, t, &s);
+
+	if (r < 0 && !is_absent(r))
+		return tx_fail(tx, r, "host: list the elements of nftables table %s: %s", t->name,
+			       strerror(-r));
+	*ret = s.v;
+	*ret_n = r < 0 ? 0 : s.n;
+	return 0;
+}
+
+/* ---- taking away ---- */
+
+/* Of every module. */
+static const char all_kinds[] = "bps";
+
+struct strays {
+	struct tx *tx;
+	struct nft *n;
+	const char *set, *comment;
+};
+
+static int delete_stray(const struct nft_elem *e, void *arg)
+{
+	struct strays *s = arg;
+
+	/* A listing that is repeated says things twice: the kernel refuses, and we look again. */
+	if (e && owned_is_ours(e, s->comment))
+		nft_del_elem(s->n, s->set, e);
+	return 0;
+}
+
+static int sweep_once(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
+		      const struct owned_seen *seen)
+{
+	struct set_names sets = { .mem = &tx->mem };
+	struct strays s = { tx, nft_new(tx, t->family, t->name), NULL, seen->comment };
+	struct owned_index x;
+	uint32_t genid;
+	int r;
+
+	TRY(nft_genid(nl, &genid));
+	for (const char *kind = all_kinds; *kind; kind++) {
+		TRY(r = owned_read_index(tx, nl, t, seen->key, *kind, &x));
+		if (r)
+			return 0;
+	}
+	TRY(nft_each_set(nl, t->family, t->name, note_set, &sets));
+	for (unsigned i = 0; i < sets.n; i++) {
+		s.set = sets.v[i];
+		TRY(nft_each_elem(nl, t->family, t->name, sets.v[i], delete_stray, &s));
+	}
+	if (nft_is_empty(s.n))
+		return 0;
+	r = nft_try(nl, s.n, genid);
+	return r == -ENOENT ? -ERESTART : r;
+}
+
+int owned_sweep(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
+		const struct owned_seen *s)
+{
+	int r = -ERESTART;
+
+	for (unsigned tries = 0; r == -ERESTART && tries < OWNED_TRIES; tries++) {
+		TRY(tx_interrupted(tx));
+		r = sweep_once(tx, nl, t, s);
+	}
+	if (r < 0 && !is_absent(r))
+		return tx_fail(tx, r, "host: delete elements of nftables table %s: %s", t->name,
+			       strerror(-r));
+	log_step("host: swept what %s had in nftables table %s", s->comment, t->name);
+	return 0;
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * spoof.c - frames leave a container with its own addresses only: table bridge cplug
+ *
+ * A bridge port in the set `guarded` or `strict` has its frames judged by the chain `mac`
+ * or `strict`: `mac` lets pass what carries the port's MAC; `strict` lets pass what also carries
+ * one of its addresses (IPv4, IPv6, ARP), and what a host must be able to say before it has one:
+ * DHCP from 0.0.0.0, and IPv6 from :: and link-local addresses.  A port that is not
+ * guarded passes as it is.
+ */
+#include "firewall/spoof.h"
+
+#include <netinet/if_ether.h>
+
+#include <linux/netfilter.h>
+#include <linux/netfilter_bridge.h>
+
+enum spoof_set { GUARDED, STRICT, MACS, IPS4, IPS6, N_SETS };
+
+enum { PRIORITY = -300, KIND = 's' };
+
+#define TYPES(...) ((const enum nft_type[]){ __VA_ARGS__, NFT_T_END })
+
+static const struct owned_set sets[N_SETS] = {
+	[GUARDED] = { "guarded", TYPES(NFT_T_IFNAME), .key_len = 16 },
+	[STRICT] = { "strict", TYPES(NFT_T_IFNAME), .key_len = 16 },
+	[MACS] = { "macs", TYPES(NFT_T_IFNAME, NFT_T_ETHER), .key_len = 24 },
+	[IPS4] = { "ips4", TYPES(NFT_T_IFNAME, NFT_T_IPV4), .key_len = 20 },
+	[IPS6] = { "ips6", TYPES(NFT_T_IFNAME, NFT_T_IPV6), .key_len = 32 },
+};
+
+static void match_ethertype(struct nft *n, uint16_t type)
+{
+	uint16_t wire = htons(type);
+
+	nft_load(n, NFT_ETHER_TYPE);
+	nft_match(n, true, &wire, sizeof(wire));
+}
+
+/* Drops what does not carry the port's own MAC. */
+static void say_mac_rule(struct nft *n, const char *chain)
+{
+	nft_rule(n, chain);
+	nft_load(n, NFT_META_IIFNAME);
+	nft_load(n, NFT_ETHER_SADDR);
+	nft_lookup(n, sets[MACS].name, true);
+	nft_drop(n);
+	nft_rule_end(n, NULL);
+}
+
+/* Accepts frames of an ethertype whose field, with the port, is in a set. */
+static void say_own(struct nft *n, uint16_t ethertype, enum nft_field field, enum spoof_set set)
+{
+	nft_rule(n, "strict");
+	match_ethertype(n, ethertype);
+	nft_load(n, NFT_META_IIFNAME);
+	nft_load(n, field);
+	nft_lookup(n, sets[set].name, false);
+	nft_accept(n);
+	nft_rule_end(n, NULL);
+}
+
+static void say_prefix(struct nft *n, uint16_t ethertype, const char *prefix, const char *why)
+{
+	struct cidr c;
+
+	cidr_parse(prefix, &c);
+	nft_rule(n, "strict");
+	match_ethertype(n, ethertype);
+	nft_match_cidr(n, true, true, c);
+	nft_accept(n);
+	nft_rule_end(n, why);
+}
+
+static void say_strict(struct nft *n)
+{
+	nft_fresh_chain(n, "strict");
+	say_mac_rule(n, "strict");
+	nft_rule(n, "strict");
+	match_ethertype(n, ETH_P_ARP);
+	nft_load(n, NFT_META_IIFNAME);
+	nft_load(n, NFT_ARP_SADDR_ETHER);
+	nft_lookup(n, sets[MACS].name, true);
+	nft_drop(n);
+	nft_rule_end(n, NULL);
+	say_own(n, ETH_P_ARP, NFT_ARP_SADDR_IP, IPS4);
+	say_own(n, ETH_P_IP, NFT_IP_SADDR, IPS4);
+	say_own(n, ETH_P_IPV6, NFT_IP6_SADDR, IPS6);
+	say_prefix(n, ETH_P_IP, "0.0.0.0/32", "DHCP");
+	say_prefix(n, ETH_P_IPV6, "::/128", "duplicate address detection");
+	say_prefix(n, ETH_P_IPV6, "fe80::/10", "link-local");
+	nft_rule(n, "strict");
+	nft_drop(n);
+	nft_rule_end(n, NULL);
+}
+
+static void say_dispatch(struct nft *n, enum spoof_set set, const char *chain)
+{
+	nft_rule(n, "prerouting");
+	nft_load(n, NFT_META_IIFNAME);
+	nft_lookup(n, sets[set].name, false);
+	nft_goto(n, chain);
+	nft_rule_end(n, NULL);
+}
+
+static void say_skeleton(struct nft *n, const char *group UNUSED, void *arg UNUSED)
+{
+	nft_fresh_chain(n, "mac");
+	say_mac_rule(n, "mac");
+	say_strict(n);
+	nft_base_chain(n, "prerouting", "filter", NF_BR_PRE_ROUTING, PRIORITY);
+	nft_flush_chain(n, "prerouting");
+	say_dispatch(n, GUARDED, "mac");
+	say_dispatch(n, STRICT, "strict");
+}
+
+static const struct owned_table table = {
+	NFPROTO_BRIDGE, "cplug", sets, N_SETS, say_skeleton, NULL,
+};
+
+static struct owned_elem *append(struct tx *tx, struct owned_change *c, enum spoof_set set,
+				 const struct spoof *s)
+{
+	struct owned_elem *e;
+
+	c->elems = mem_grow(&tx->mem, c->elems, c->n, sizeof(*c->elems));
+	e = &c->elems[c->n++];
+	*e = (struct owned_elem){ .set = set, .conflict = OWNED_REPLACE };
+	e->what = mem_printf(&tx->mem, "spoof guard of %s (%s)", s->port->name, sets[set].name);
+	nft_key_ifname(&e->e.key, s->port->name);
+	return e;
+}
+
+static struct owned_change compose(struct tx *tx, const struct spoof *s)
+{
+	struct owned_change c = {
+		.table = &table,
+		.owner = s->owner,
+		.kind = KIND,
+		.group = "",
+		.link = s->port->index,
+		.repair = s->repair,
+	};
+
+	append(tx, &c, s->strict ? STRICT : GUARDED, s);
+	nft_key_mac(&append(tx, &c, MACS, s)->e.key, s->mac);
+	for (unsigned i = 0; s->strict && i < s->n_ips; i++) {
+		bool six = s->ips[i].ip.family == AF_INET6;
+
+		nft_key_ip(&append(tx, &c, six ? IPS6 : IPS4, s)->e.key, s->ips[i].ip);
+	}
+	return c;
+}
+
+int spoof_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct spoof *s)
+{
+	struct owned_change c = compose(tx, s);
+
+	return owned_add(tx, nl, host, mem_dup(&tx->mem, &c, sizeof(c)));
+}
+
+int spoof_del(struct tx *tx, struct nfnl *nl, const struct owner *o)
+{
+	return owned_del(tx, nl, &table, o, KIND, NULL);
+}
+
+int spoof_check(struct tx *tx, struct nfnl *nl, const struct spoof *s,
+		void (*differs)(struct tx *tx, const char *what, const char *want,
+				const char *have))
+{
+	struct owned_change c = compose(tx, s);
+
+	TRY(owned_check_skeleton(tx, nl, &c, differs));
+	return owned_check(tx, nl, &c, differs);
+}
+
+int spoof_gc(struct tx *tx, struct nfnl *nl, const char *network, const struct owned_valid *valid)
+{
+	return owned_gc(tx, nl, &table, network, KIND, valid, NULL);
+}
+
+static bool chain_is_ours(const char *chain)
+{
+	return str_eq(chain, "prerouting") || str_eq(chain, "mac") || str_eq(chain, "strict");
+}
+
+int spoof_prune(struct tx *tx, struct nfnl *nl)
+{
+	return owned_prune(tx, nl, &table, chain_is_ours);
+}
+
+int spoof_survey(struct tx *tx, struct nfnl *nl, struct owned_seen **ret, unsigned *ret_n)
+{
+	return owned_survey(tx, nl, &table, ret, ret_n);
+}
+
+int spoof_sweep(struct tx *tx, struct nfnl *nl, const struct owned_seen *s)
+{
+	return owned_sweep(tx, nl, &table, s);
+}

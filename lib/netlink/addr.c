@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * addr.c - addresses of links
+ */
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+
+#include "netlink/addr.h"
+#include "base/log.h"
+
+static void compose(struct rt_msg *m, int type, int flags, const struct link *l, struct cidr a)
+{
+	struct ifaddrmsg *h = rt_new(m, type, flags, sizeof(*h));
+
+	h->ifa_family = (uint8_t)a.ip.family;
+	h->ifa_prefixlen = (uint8_t)a.len;
+	h->ifa_index = (unsigned)l->index;
+	h->ifa_scope = ip_is_loopback(a.ip) ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
+	rt_put_ip(m, IFA_LOCAL, a.ip);
+	rt_put_ip(m, IFA_ADDRESS, a.ip);
+}
+
+static void compose_new(struct rt_msg *m, const struct link *l, struct cidr a, bool dad)
+{
+	compose(m, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, l, a);
+	if (a.ip.family == AF_INET && a.len < 31 && !ip_is_loopback(a.ip))
+		rt_put_ip(m, IFA_BROADCAST, cidr_last(a));
+	if (a.ip.family == AF_INET6 && !dad)
+		rt_put_u32(m, IFA_FLAGS, IFA_F_NODAD);
+}
+
+int addr_add(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a, bool dad)
+{
+	struct rt_msg m;
+
+	compose_new(&m, l, a, dad);
+	return rt_call(tx, rt, &m, "add address %s to %s", CIDR_S(a), l->name);
+}
+
+int addr_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a)
+{
+	struct rt_msg m;
+	int r;
+
+	compose_new(&m, l, a, false);
+	r = rt_try(rt, &m);
+	if (r == -EEXIST)
+		return 0;
+	if (r < 0)
+		return rt_refused(tx, rt, r, "add address %s to %s", CIDR_S(a), l->name);
+	log_step("%s: add address %s to %s", rt->where, CIDR_S(a), l->name);
+	return 0;
+}
+
+struct undo_addr {
+	struct rt *rt;
+	struct cidr a;
+	int index;
+	char name[IFNAMSIZ];
+};
+
+static struct undo_addr undo_of(struct rt *rt, const struct link *l, struct cidr a)
+{
+	struct undo_addr u = { .rt = rt, .a = a, .index = l->index };
+
+	memcpy(u.name, l->name, sizeof(u.name));
+	return u;
+}
+
+static struct link link_of(const struct undo_addr *u)
+{
+	struct link l = { .index = u->index };
+
+	memcpy(l.name, u->name, sizeof(l.name));
+	return l;
+}
+
+static int undo_del(struct tx *tx, void *arg)
+{
+	struct undo_addr *u = arg;
+	struct link l = link_of(u);
+
+	return addr_ensure(tx, u->rt, &l, u->a);
+}
+
+static int undo_add(struct tx *tx, void *arg)
+{
+	struct undo_addr *u = arg;
+	struct link l = link_of(u);
+
+	return addr_del(tx, u->rt, &l, u->a);
+}
+
+int addr_ensure_undoable(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a)
+{
+	struct undo_addr u = undo_of(rt, l, a);
+
+	TRY(addr_ensure(tx, rt, l, a));
+	return tx_undo(tx, undo_add, "add address", &u);
+}
+
+int addr_del(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a)
+{
+	struct undo_addr u = undo_of(rt, l, a);
+	struct rt_msg m;
+	int r;
+
+	compose(&m, RTM_DELADDR, 0, l, a);
+	r = rt_try(rt, &m);
+	if (r == -EADDRNOTAVAIL || r == -ENODEV)
+		return 0;
+	if (r < 0)
+		return rt_refused(tx, rt, r, "delete address %s of %s", CIDR_S(a), l->name);
+	log_step("%s: delete address %s of %s", rt->where, CIDR_S(a), l->name);
+	return tx_undo(tx, undo_del, "delete address", &u);
+}
+
+struct collect {
+	struct mem *mem;
+	struct addr_list *list;
+	int index;
+};
+
+static int keep_addr(const struct nlmsghdr *h, void *arg)
+{
+	struct nlmsghdr *m = (struct nlmsghdr *)(uintptr_t)h;
+	struct collect *c = arg;
+	struct nlattr *tb[IFA_MAX + 1], *ip;
+	struct ifaddrmsg *a;
+	struct cidr found;
+
+	if (!h) {
+		*c->list = (struct addr_list){ .n = 0 };
+		return 0;
+	}
+	a = nlmsg_data(m);
+	if (h->nlmsg_type != RTM_NEWADDR || (int)a->ifa_index != c->index ||
+	    nlmsg_parse(m, sizeof(*a), tb, IFA_MAX, NULL) < 0)
+		return 0;
+	ip = tb[IFA_LOCAL] ? tb[IFA_LOCAL] : tb[IFA_ADDRESS];
+	found = (struct cidr){ .ip.family = a->ifa_family, .len = a->ifa_prefixlen };
+	if (!ip || (unsigned)nla_len(ip) != ip_bytes(found.ip))
+		return 0;
+	memcpy(found.ip.b, nla_data(ip), ip_bytes(found.ip));
+	c->list->a = mem_grow(c->mem, c->list->a, c->list->n, sizeof(*c->list->a));
+	c->list->flags = mem_grow(c->mem, c->list->flags, c->list->n, sizeof(*c->list->flags));
+	c->list->a[c->list->n] = found;
+	c->list->flags[c->list->n++] = tb[IFA_FLAGS] ? nla_get_u32(tb[IFA_FLAGS]) : a->ifa_flags;
+	return 0;
+}
+
+int addr_list(struct tx *tx, struct rt *rt, const struct link *l, int family, struct addr_list *ret)
+{
+	struct collect c = { .mem = &tx->mem, .list = ret, .index = l->index };
+	struct rt_msg m;
+	struct ifaddrmsg *h = rt_new(&m, RTM_GETADDR, NLM_F_DUMP, sizeof(*h));
+	int r;
+
+	h->ifa_family = (uint8_t)family;
+	h->ifa_index = (unsigned)l->index;
+	r = rt_ask(rt, &m, keep_addr, &c);
+	return r < 0 ? rt_refused(tx, rt, r, "list addresses of %s", l->name) : 0;
+}
+
+bool addr_listed(const struct addr_list *list, struct cidr a)
+{
+	for (unsigned i = 0; i < list->n; i++)
+		if (cidr_eq(list->a[i], a))
+			return true;
+	return false;
+}

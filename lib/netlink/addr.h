@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * addr.h - addresses of links  (linux/if_addr.h)
+ */
+#ifndef CPLUG_ADDR_H
+#define CPLUG_ADDR_H
+
+#include "value/ip.h"
+#include "netlink/link.h"
+#include "netlink/rt.h"
+
+/*
+ * Adds an address to a link that is ours (it goes with the link: no undo).  IPv4
+ * prefixes shorter than /31 get a broadcast address.  IPv6 skips duplicate address
+ * detection unless dad: uniqueness is IPAM's business.
+ */
+int addr_add(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a, bool dad) CHECKED;
+
+/* Ensures an address on a shared link: exists already = fine; no undo. */
+int addr_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a) CHECKED;
+
+/* The same, but undone: for an address that takes another's place. */
+int addr_ensure_undoable(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a) CHECKED;
+
+/* Deletes; gone is success.  With undo: puts it back. */
+int addr_del(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a) CHECKED;
+
+struct addr_list {
+	struct cidr *a;
+	uint32_t *flags; /* IFA_F_* */
+	unsigned n;
+};
+
+/* The addresses of a link, of family (AF_UNSPEC: both), in the arena. */
+int addr_list(struct tx *tx, struct rt *rt, const struct link *l, int family,
+	      struct addr_list *ret) CHECKED;
+
+bool addr_listed(const struct addr_list *list, struct cidr a);
+
+#endif

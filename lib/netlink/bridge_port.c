@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * bridge_port.c - a link as port of a bridge
+ *
+ * Options of a port travel in IFLA_LINKINFO (IFLA_INFO_SLAVE_DATA) of an ordinary
+ * link request, so alias, options and up are one request.  VLANs need the bridge's
+ * own form (AF_BRIDGE); ranges keep a trunk of 4,094 ids a single request.
+ *
+ * A port forwards when the bridge has seen its carrier, some time after both ends
+ * of the veth pair are up.  What is sent before is lost, so the announcement of an
+ * address has to wait for it.
+ */
+#include "netlink/bridge_port.h"
+
+#include <linux/if_bridge.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+
+#include "base/log.h"
+
+int port_configure(struct tx *tx, struct rt *rt, const struct link *l, const struct port *p)
+{
+	struct rt_msg m;
+	struct ifinfomsg *i = rt_new(&m, RTM_NEWLINK, 0, sizeof(*i));
+	struct nlattr *info, *data;
+
+	i->ifi_index = l->index;
+	if (p->up)
+		i->ifi_flags = i->ifi_change = IFF_UP;
+	if (p->alias)
+		rt_put_str(&m, IFLA_IFALIAS, p->alias);
+	info = rt_nest(&m, IFLA_LINKINFO);
+	rt_put_str(&m, IFLA_INFO_KIND, "veth");
+	rt_put_str(&m, IFLA_INFO_SLAVE_KIND, "bridge");
+	data = rt_nest(&m, IFLA_INFO_SLAVE_DATA);
+	rt_put_u8(&m, IFLA_BRPORT_MODE, p->hairpin);
+	rt_put_u8(&m, IFLA_BRPORT_ISOLATED, p->isolated);
+	rt_nest_end(&m, data);
+	rt_nest_end(&m, info);
+	return rt_call(tx, rt, &m, "configure bridge port %s", l->name);
+}
+
+struct undo_port {
+	struct rt *rt;
+	struct link *was;
+};
+
+static int undo_port(struct tx *tx, void *arg)
+{
+	struct undo_port *u = arg;
+	struct port p = {
+		.alias = u->was->alias,
+		.hairpin = u->was->hairpin,
+		.isolated = u->was->isolated,
+	};
+	struct link now;
+	int there;
+
+	TRY(there = link_find_index(tx, u->rt, u->was->index, &now));
+	return there && now.master ? port_configure(tx, u->rt, u->was, &p) : 0;
+}
+
+/* What a port just made is like, and what a container needs: it learns, floods, forwards. */
+static int open_port(struct tx *tx, struct rt *rt, const struct link *l)
+{
+	bool stopped = l->port_state == BR_STATE_DISABLED || l->port_state == BR_STATE_BLOCKING;
+	struct nlattr *info, *data;
+	struct ifinfomsg *i;
+	struct rt_msg m;
+
+	if (l->learning && l->flood && !l->locked && !(stopped && (l->flags & IFF_RUNNING)))
+		return 0;
+	i = rt_new(&m, RTM_NEWLINK, 0, sizeof(*i));
+	i->ifi_index = l->index;
+	info = rt_nest(&m, IFLA_LINKINFO);
+	rt_put_str(&m, IFLA_INFO_KIND, "veth");
+	rt_put_str(&m, IFLA_INFO_SLAVE_KIND, "bridge");
+	data = rt_nest(&m, IFLA_INFO_SLAVE_DATA);
+	rt_put_u8(&m, IFLA_BRPORT_LEARNING, 1);
+	rt_put_u8(&m, IFLA_BRPORT_UNICAST_FLOOD, 1);
+	if (l->locked)
+		rt_put_u8(&m, IFLA_BRPORT_LOCKED, 0);
+	if (stopped && (l->flags & IFF_RUNNING))
+		rt_put_u8(&m, IFLA_BRPORT_STATE, BR_STATE_FORWARDING);
+	rt_nest_end(&m, data);
+	rt_nest_end(&m, info);
+	return rt_call(tx, rt, &m, "open bridge port %s", l->name);
+}
+
+int port_ensure(struct tx *tx, struct rt *rt, const struct link *l, const struct port *p)
+{
+	struct undo_port u = { rt, mem_dup(&tx->mem, l, sizeof(*l)) };
+
+	TRY(open_port(tx, rt, l));
+	if (p->hairpin == l->hairpin && p->isolated == l->isolated &&
+	    (!p->alias || str_eq(p->alias, l->alias)))
+		return 0;
+	TRY(port_configure(tx, rt, l, p));
+	return tx_undo(tx, undo_port, "put a bridge port right", &u);
+}
+
+/* ---- VLANs -------------------------------------------------------------- */
+
+static struct nlattr *vlan_request(struct rt_msg *m, int type, const struct link *l)
+{
+	struct ifinfomsg *i = rt_new(m, type, 0, sizeof(*i));
+	struct nlattr *spec;
+
+	i->ifi_family = AF_BRIDGE;
+	i->ifi_index = l->index;
+	spec = rt_nest(m, IFLA_AF_SPEC);
+	rt_put_u16(m, IFLA_BRIDGE_FLAGS, BRIDGE_FLAGS_MASTER);
+	return spec;
+}
+
+static void put_vlan(struct rt_msg *m, unsigned first, unsigned last, unsigned flags)
+{
+	struct bridge_vlan_info v = { .vid = (uint16_t)first, .flags = (uint16_t)flags };
+
+	if (first < last) {
+		v.flags |= BRIDGE_VLAN_INFO_RANGE_BEGIN;
+		rt_put(m, IFLA_BRIDGE_VLAN_INFO, &v, sizeof(v));
+		v.vid = (uint16_t)last;
+		v.flags = (uint16_t)(flags | BRIDGE_VLAN_INFO_RANGE_END);
+	}
+	rt_put(m, IFLA_BRIDGE_VLAN_INFO, &v, sizeof(v));
+}
+
+/* The untagged VLAN that a port is meant to have. */
+static unsigned native_vlan(const struct port_vlans *v)
+{
+	return v->pvid ? v->pvid : v->n_trunk ? 1 : 0;
+}
+
+int port_set_vlans(struct tx *tx, struct rt *rt, const struct link *l, const struct port_vlans *v)
+{
+	unsigned native = native_vlan(v);
+	struct nlattr *spec;
+	struct rt_msg m;
+
+	if (!native)
+		return 0;
+	if (!v->keep_default && v->default_pvid && v->default_pvid != native) {
+		spec = vlan_request(&m, RTM_DELLINK, l);
+		put_vlan(&m, v->default_pvid, v->default_pvid, 0);
+		rt_nest_end(&m, spec);
+		TRY(rt_call(tx, rt, &m, "remove VLAN %u from bridge port %s", v->default_pvid,
+			    l->name));
+	}
+	spec = vlan_request(&m, RTM_SETLINK, l);
+	for (unsigned i = 0; i < v->n_trunk; i++)
+		put_vlan(&m, v->trunk[i].first, v->trunk[i].last, 0);
+	put_vlan(&m, native, native, BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED);
+	rt_nest_end(&m, spec);
+	return rt_call(tx, rt, &m, "set VLANs of bridge port %s (untagged %u, %u tagged ranges)",
+		       l->name, native, v->n_trunk);
+}
+
+/* What a port has: a flags byte for each id. */
+struct vlan_table {
+	int index;
+	bool seen;
+	uint8_t flags[4096];
+};
+
+enum { VLAN_THERE = 0x80 };
+
+static void note_vlans(struct nlattr *spec, struct vlan_table *t)
+{
+	struct nlattr *a;
+	unsigned first = 0;
+	int left;
+
+	nla_for_each_nested (a, spec, left) {
+		struct bridge_vlan_info *v = nla_data(a);
+
+		if (nla_type(a) != IFLA_BRIDGE_VLAN_INFO || nla_len(a) < (int)sizeof(*v) ||
+		    v->vid >= 4096)
+			continue;
+		if (v->flags & BRIDGE_VLAN_INFO_RANGE_BEGIN) {
+			first = v->vid;
+			continue;
+		}
+		if (!(v->flags & BRIDGE_VLAN_INFO_RANGE_END))
+			first = v->vid;
+		for (unsigned id = first; id <= v->vid; id++)
+			t->flags[id] = (uint8_t)(VLAN_THERE | (v->flags & 0x7));
+	}
+}
+
+static int keep_vlans(const struct nlmsghdr *h, void *arg)
+{
+	struct nlmsghdr *m = (struct nlmsghdr *)(uintptr_t)h;
+	struct vlan_table *t = arg;
+	struct nlattr *tb[IFLA_MAX + 1];
+	struct ifinfomsg *i;
+
+	if (!h) {
+		memset(t->flags, 0, sizeof(t->flags));
+		return 0;
+	}
+	i = nlmsg_data(m);
+	if (h->nlmsg_type != RTM_NEWLINK || i->ifi_index != t->index ||
+	    nlmsg_parse(m, sizeof(*i), tb, IFLA_MAX, NULL) < 0)
+		return 0;
+	t->seen = true;
+	if (tb[IFLA_AF_SPEC])
+		note_vlans(tb[IFLA_AF_SPEC], t);
+	return 0;
+}
+
+static int read_vlans(struct tx *tx, struct rt *rt, const struct link *l, struct vlan_table *t)
+{
+	struct rt_msg m;
+	struct ifinfomsg *i = rt_new(&m, RTM_GETLINK, NLM_F_DUMP, sizeof(*i));
+	int r;
+
+	*t = (struct vlan_table){ .index = l->index };
+	i->ifi_family = AF_BRIDGE;
+	rt_put_u32(&m, IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN_COMPRESSED);
+	r = rt_ask(rt, &m, keep_vlans, t);
+	return r < 0 ? rt_refused(tx, rt, r, "list VLANs of bridge port %s", l->name) : 0;
+}
+
+int port_check_vlans(struct tx *tx, struct rt *rt, const struct link *l, const struct port_vlans *v,
+		     char *text, size_t size)
+{
+	unsigned native = native_vlan(v), need = BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED;
+	struct vlan_table t;
+
+	if (!native)
+		return 1;
+	TRY(read_vlans(tx, rt, l, &t));
+	if ((t.flags[native] & need) != need) {
+		snprintf(text, size, "VLAN %u is not the untagged VLAN", native);
+		return 0;
+	}
+	for (unsigned i = 0; i < v->n_trunk; i++)
+		for (unsigned id = v->trunk[i].first; id <= v->trunk[i].last; id++)
+			if (!t.flags[id]) {
+				snprintf(text, size, "VLAN %u is missing", id);
+				return 0;
+			}
+	return 1;
+}
+
+/* ---- forwarding --------------------------------------------------------- */
+
+static const char *state_name(int state)
+{
+	static const char *const names[] = { "disabled", "listening", "learning", "forwarding",
+					     "blocking" };
+
+	return state >= 0 && (size_t)state < ARRAY_LEN(names) ? names[state] : "unknown";
+}
+
+/* An event says that something changed with our port, or that events were lost. */
+static int about_port(const struct nlmsghdr *h, void *arg)
+{
+	struct nlmsghdr *m = (struct nlmsghdr *)(uintptr_t)h;
+	const int *index = arg;
+
+	if (!h)
+		return 1;
+	if (h->nlmsg_type != RTM_NEWLINK && h->nlmsg_type != RTM_DELLINK)
+		return 0;
+	return ((struct ifinfomsg *)nlmsg_data(m))->ifi_index == *index;
+}
+
+/* 1 = forwards, 0 = not yet. */
+static int forwards(struct tx *tx, struct rt *rt, const struct link *l, int *ret_state)
+{
+	struct link now;
+	int there;
+
+	TRY(there = link_find_index(tx, rt, l->index, &now));
+	if (!there)
+		return tx_fail(tx, -ENODEV, "%s: bridge port %s vanished while it was set up",
+			       rt->where, l->name);
+	*ret_state = now.port_state;
+	return now.port_state == BR_STATE_FORWARDING;
+}
+
+int port_wait_forwarding(struct tx *tx, struct rt *rt, const struct link *l, int timeout_ms)
+{
+	auto_(rt_close) struct rt events = { .sk = NULL };
+	int state = -1, index = l->index, r;
+
+	TRY(r = forwards(tx, rt, l, &state));
+	if (r)
+		return 0;
+	TRY(rt_subscribe(tx, NULL, RTNLGRP_LINK, &events));
+	for (;;) {
+		TRY(r = forwards(tx, rt, l, &state));
+		if (r)
+			return 0;
+		r = rt_wait(tx, &events, timeout_ms, about_port, &index);
+		if (r == -ETIMEDOUT)
+			return tx_fail_as(tx, CNI_E_AGAIN, r,
+					  "%s: bridge port %s does not forward after %d ms: its "
+					  "state is %s (spanning tree on the bridge delays ports)",
+					  rt->where, l->name, timeout_ms, state_name(state));
+		TRY(r);
+	}
+}
+
+struct any {
+	int bridge;
+	bool found;
+};
+
+static int is_port(const struct nlmsghdr *h, void *arg)
+{
+	struct nlmsghdr *m = (struct nlmsghdr *)(uintptr_t)h;
+	struct any *a = arg;
+	struct nlattr *master;
+
+	if (!h || h->nlmsg_type != RTM_NEWLINK)
+		return 0;
+	master = nlmsg_find_attr(m, sizeof(struct ifinfomsg), IFLA_MASTER);
+	a->found |= master && (int)nla_get_u32(master) == a->bridge;
+	return a->found;
+}
+
+int port_any(struct tx *tx, struct rt *rt, int bridge)
+{
+	struct any a = { .bridge = bridge };
+	struct rt_msg m;
+	int r;
+
+	link_question(&m, NLM_F_DUMP);
+	rt_put_u32(&m, IFLA_MASTER, (uint32_t)bridge);
+	r = rt_peek(tx, rt, &m, is_port, &a);
+	if (r < 0)
+		return rt_refused(tx, rt, r, "list the ports of bridge #%d", bridge);
+	return a.found;
+}

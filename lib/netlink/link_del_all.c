@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * link_del_all.c - deleting many links at once
+ *
+ * The kernel waits for a grace period whenever it deletes a link, unless they are deleted
+ * together; and together are those of a device group (IFLA_GROUP).  So the links are put
+ * into a group that nobody has, and the group is deleted.  Groups are the
+ * administrator's (ip link set … group …), hence the number is drawn by lot, and looked for
+ * before.
+ */
+#include <linux/rtnetlink.h>
+#include <sys/random.h>
+
+#include "netlink/link.h"
+#include "base/log.h"
+
+enum { GROUP_BIT = 1 << 30, FEW = 2 };
+
+struct group {
+	uint32_t number;
+	bool taken;
+};
+
+static int note_group(const struct nlmsghdr *h, void *arg)
+{
+	struct nlmsghdr *m = (struct nlmsghdr *)(uintptr_t)h;
+	struct group *g = arg;
+	struct nlattr *a;
+
+	if (!h || h->nlmsg_type != RTM_NEWLINK)
+		return 0;
+	a = nlmsg_find_attr(m, sizeof(struct ifinfomsg), IFLA_GROUP);
+	g->taken |= a && nla_get_u32(a) == g->number;
+	return 0;
+}
+
+/* A number that no link has for its group; 0 = none could be found. */
+static uint32_t free_group(struct rt *rt)
+{
+	struct group g = { .taken = false };
+	struct rt_msg m;
+
+	if (getrandom(&g.number, sizeof(g.number), 0) != sizeof(g.number))
+		return 0;
+	g.number = (g.number & (GROUP_BIT - 1)) | GROUP_BIT;
+	link_question(&m, NLM_F_DUMP);
+	return rt_ask(rt, &m, note_group, &g) < 0 || g.taken ? 0 : g.number;
+}
+
+/* By index: it is not given to another soon. */
+static int put_into(struct rt *rt, const struct link *l, uint32_t group)
+{
+	struct rt_msg m;
+	struct ifinfomsg *i = rt_new(&m, RTM_SETLINK, 0, sizeof(*i));
+	int r;
+
+	i->ifi_index = l->index;
+	rt_put_u32(&m, IFLA_GROUP, group);
+	r = rt_try(rt, &m);
+	return r == -ENODEV || r == -ENXIO ? 0 : r;
+}
+
+static int del_group(struct rt *rt, uint32_t group)
+{
+	struct rt_msg m;
+
+	rt_new(&m, RTM_DELLINK, 0, sizeof(struct ifinfomsg));
+	rt_put_u32(&m, IFLA_GROUP, group);
+	return rt_try(rt, &m);
+}
+
+/* What is gone has no place in the group, so an empty one is no failure. */
+static bool del_together(struct rt *rt, const struct link *links, unsigned n)
+{
+	uint32_t group = n > FEW ? free_group(rt) : 0;
+	int r = group ? 0 : -ENOENT;
+
+	for (unsigned i = 0; i < n && r == 0; i++)
+		r = put_into(rt, &links[i], group);
+	r = r < 0 ? r : del_group(rt, group);
+	if (r == 0)
+		log_step("%s: delete %u interfaces, as group %u", rt->where, n, group);
+	return r == 0;
+}
+
+int link_del_all(struct tx *tx, struct rt *rt, const struct link *links, unsigned n)
+{
+	int r = 0;
+
+	if (del_together(rt, links, n))
+		return 0;
+	for (unsigned i = 0; i < n; i++)
+		r = also(r, link_del(tx, rt, links[i].name));
+	return r;
+}

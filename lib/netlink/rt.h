@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * rt.h - rtnetlink: one socket per namespace, one builder, one way to call
+ *
+ * A struct rt is a socket that stays in the namespace it was opened in; which
+ * one is passed decides where something happens (house rule R8).  where is its
+ * name in messages: "host" or "container".
+ *
+ * A request is composed in a struct rt_msg on the stack.  Composing is silent:
+ * what does not fit is remembered and told by the call.  (We compose with
+ * libnl-3's message and attribute functions, not with libnl-route's objects: see
+ * docs/design.md.)
+ *
+ *	struct rt_msg m;
+ *	struct ifaddrmsg *h = rt_new(&m, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof(*h));
+ *	h->ifa_index = link;
+ *	rt_put_ip(&m, IFA_LOCAL, a.ip);
+ *	return rt_call(tx, rt, &m, "add address %s", CIDR_S(a));
+ *
+ * Kernel ABI: linux/rtnetlink.h, rtnetlink(7).
+ */
+#ifndef CPLUG_RT_H
+#define CPLUG_RT_H
+
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+
+#include "value/ip.h"
+#include "sys/netns.h"
+#include "base/tx.h"
+
+struct nl_sock;
+
+struct rt {
+	struct nl_sock *sk; /* NULL = not open */
+	const char *where;
+	unsigned seq;
+	char why[160]; /* the kernel's own words about the last refusal, or "" */
+	bool unread;   /* the last dump's end was not read */
+};
+
+enum { RT_MSG_MAX = 4096 };
+
+struct rt_msg {
+	union {
+		struct nlmsghdr h;
+		char room[RT_MSG_MAX];
+	};
+	bool overflow;
+};
+
+/* Opens a socket in ns (NULL: right here). */
+int rt_open(struct tx *tx, struct rt *rt, const char *where, const struct netns *ns) CHECKED;
+void rt_close(struct rt *rt);
+static inline bool rt_is_open(const struct rt *rt)
+{
+	return rt->sk != NULL;
+}
+
+/* ---- composing ---- */
+/* Starts a request; returns its zeroed fixed header of that size. */
+void *rt_new(struct rt_msg *m, int type, int flags, size_t header);
+void rt_put(struct rt_msg *m, int attr, const void *data, size_t size);
+void rt_put_u8(struct rt_msg *m, int attr, uint8_t v);
+void rt_put_u16(struct rt_msg *m, int attr, uint16_t v);
+void rt_put_u32(struct rt_msg *m, int attr, uint32_t v);
+void rt_put_str(struct rt_msg *m, int attr, const char *s);
+void rt_put_ip(struct rt_msg *m, int attr, struct ip ip);
+void rt_put_mac(struct rt_msg *m, int attr, struct mac mac);
+/* A nest; end it with what begin returned.  size: a raw header inside, zeroed. */
+struct nlattr *rt_nest(struct rt_msg *m, int attr);
+void *rt_put_header(struct rt_msg *m, size_t size);
+void rt_nest_end(struct rt_msg *m, struct nlattr *nest);
+
+/* ---- calling ---- */
+/*
+ * Sends and waits for the acknowledgement.  rt_try() returns 0 or -errno and
+ * records nothing (the kernel's words are in rt->why); rt_call() records
+ * "<where>: <what>: <reason> (<why>)".
+ */
+int rt_try(struct rt *rt, struct rt_msg *m) CHECKED;
+int rt_call(struct tx *tx, struct rt *rt, struct rt_msg *m, const char *fmt, ...)
+	PRINTF(4, 5) CHECKED;
+
+/*
+ * Asks for objects: each answer is given to each(h, arg) as it is (no copy).
+ * each returns 0 to go on, 1 when it has seen enough, or -errno.  A dump
+ * (NLM_F_DUMP in the request) that was interrupted by a change is repeated from
+ * the start, so each must be able to start over: it is called with h == NULL
+ * before every pass.  Returns 0 or -errno, unrecorded.
+ */
+typedef int rt_each_fn(const struct nlmsghdr *h, void *arg);
+int rt_ask(struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg) CHECKED;
+
+/*
+ * A dump of which only the beginning matters: once each() returned 1 no more is read.  If
+ * there is more, rt gets another socket, so the length of the table does not count.
+ * rt must be of the process's own namespace.
+ */
+int rt_peek(struct tx *tx, struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg) CHECKED;
+
+/* Did a request of this process wait for somebody else's change, some milliseconds long? */
+bool rt_waited(void);
+
+/* Records a refusal as rt_call() would: for callers of rt_try() and rt_ask(). */
+int rt_refused(struct tx *tx, struct rt *rt, int err, const char *fmt, ...) PRINTF(4, 5);
+
+/*
+ * Events: a socket of its own, in rt's namespace, subscribed to a group
+ * (RTNLGRP_*) from now on.  rt_wait() gives each event to each() until it returns
+ * 1 (then 0 is returned) or timeout_ms is over (-ETIMEDOUT, unrecorded).  Events
+ * lost to an overflow are told by a call with h == NULL.
+ */
+int rt_subscribe(struct tx *tx, const struct netns *ns, unsigned group, struct rt *ret) CHECKED;
+int rt_wait(struct tx *tx, struct rt *events, int timeout_ms, rt_each_fn *each, void *arg) CHECKED;
+
+#endif

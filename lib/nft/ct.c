@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * ct.c - forget flows that lead where a mapping no longer does
+ *
+ * First the kernel is asked how many flows it tracks here: none, on a fresh host,
+ * and then nothing else costs anything.  A dump takes and gives back a lock for each
+ * of the table's 65536 to 262144 buckets: 3 to 10 ms, though there be three flows.
+ * Reading /proc/net/nf_conntrack passes over empty buckets in 0.3 ms, and costs some
+ * 3 us for a flow.  So of a few flows it tells (where there is such a file) whether
+ * any is of a port in question; mostly none is, and that was all.
+ *
+ * Otherwise the table is dumped once, and the kernel is told what all filters have in
+ * common (CTA_FILTER, since 5.8; older kernels overlook it), so that of a million
+ * flows it hands out those of the port.
+ * Each is compared again here, and deleted by its original tuple and its id, so
+ * that a flow that began anew in between is left alone.
+ *
+ * "Whatever it leads to" needs care: a wildcard mapping is about addresses of this
+ * host.  Flows through this host to the same port of somebody else's must live, and
+ * so must connections to a service that another program maps.
+ *
+ * linux/netfilter/nfnetlink_conntrack.h; the bits of CTA_FILTER_ORIG_FLAGS are those
+ * of libnetfilter_conntrack (the kernel's net/netfilter/nf_internals.h).
+ */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+
+#include <libmnl/libmnl.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+
+#include "nft/ct.h"
+
+enum {
+	FILTER_IP_SRC = 1 << 0,
+	FILTER_IP_DST = 1 << 1,
+	FILTER_PROTO = 1 << 3,
+	FILTER_DPORT = 1 << 5,
+	DELETE_ROOM = 512, /* of one request */
+	FEW = 2000,        /* flows that are faster to read as text */
+	DELETE_MANY = 64,  /* answers at a time: the socket's buffer must hold them all */
+};
+
+struct flow {
+	uint8_t proto;
+	uint16_t dport;
+	struct ip dst, reply_src;
+	uint32_t status;
+};
+
+struct flush {
+	struct nfnl *nl;
+	int family;
+	const struct ct_filter *f;
+	unsigned n;
+	struct ip keep;
+
+	char *buf; /* the requests to delete */
+	size_t used, room;
+	unsigned count, gone;
+
+	struct ip local; /* the address asked about last, and whether it is ours */
+	bool is_local;
+};
+
+static struct nlmsghdr *request(void *buf, int type, int family, int flags)
+{
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct nfgenmsg *g;
+
+	h->nlmsg_type = (uint16_t)(NFNL_SUBSYS_CTNETLINK << 8 | type);
+	h->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
+	g = mnl_nlmsg_put_extra_header(h, sizeof(*g));
+	g->nfgen_family = (uint8_t)family;
+	g->version = NFNETLINK_V0;
+	return h;
+}
+
+/* ---- how many are there ---- */
+
+static int entries_each(const struct nlmsghdr *h, void *arg)
+{
+	const struct nlattr *a = nfnl_attr(h, CTA_STATS_GLOBAL_ENTRIES);
+
+	if (a && mnl_attr_get_payload_len(a) >= 4)
+		*(uint32_t *)arg = ntohl(mnl_attr_get_u32(a));
+	return 0;
+}
+
+/* The number of flows tracked in this namespace, or a negative errno. */
+static int64_t entries(struct nfnl *nl)
+{
+	_Alignas(struct nlmsghdr) char buf[64] = { 0 };
+	uint32_t n = UINT32_MAX; /* not told: look */
+
+	TRY(nfnl_ask(nl, request(buf, IPCTNL_MSG_CT_GET_STATS, AF_UNSPEC, 0), entries_each, &n));
+	return n;
+}
+
+/* ---- is there any ---- */
+
+/* "ipv4     2 udp      17 29 src=127.0.0.1 dst=127.0.0.1 sport=48445 dport=53 …" */
+static bool line_matches(const struct flush *c, const char *line)
+{
+	const char *at = strstr(line, " dport=");
+	unsigned family, proto, port;
+
+	if (!at || sscanf(line, "%*s %u %*s %u", &family, &proto) != 2 ||
+	    sscanf(at, " dport=%u", &port) != 1 || family != (unsigned)c->family)
+		return false;
+	for (unsigned i = 0; i < c->n; i++)
+		if (proto == c->f[i].proto && port >= c->f[i].port_first &&
+		    port <= c->f[i].port_last)
+			return true;
+	return false;
+}
+
+/* Could a tracked flow match?  True, too, if it cannot be told. */
+static bool any_seen(const struct flush *c)
+{
+	FILE *f = fopen("/proc/net/nf_conntrack", "re");
+	bool seen = false;
+	char *line = NULL;
+	size_t size = 0;
+
+	if (!f)
+		return true;
+	while (!seen && getline(&line, &size, f) > 0)
+		seen = line_matches(c, line);
+	seen = seen || ferror(f);
+	free(line);
+	fclose(f);
+	return seen;
+}
+
+/* ---- which ---- */
+
+static struct ip get_ip(const struct nlattr *tuple, uint16_t v4, uint16_t v6)
+{
+	const struct nlattr *nest = nfnl_attr_in(tuple, CTA_TUPLE_IP);
+	const struct nlattr *a = nfnl_attr_in(nest, v4);
+	struct ip ip = { .family = AF_INET };
+	size_t len = 4;
+
+	if (!a) {
+		a = nfnl_attr_in(nest, v6);
+		ip.family = AF_INET6;
+		len = 16;
+	}
+	if (!a || mnl_attr_get_payload_len(a) != len)
+		return (struct ip){ 0 };
+	memcpy(ip.b, mnl_attr_get_payload(a), len);
+	return ip;
+}
+
+static struct flow get_flow(const struct nlmsghdr *h)
+{
+	const struct nlattr *orig = nfnl_attr(h, CTA_TUPLE_ORIG);
+	const struct nlattr *proto = nfnl_attr_in(orig, CTA_TUPLE_PROTO);
+	const struct nlattr *num = nfnl_attr_in(proto, CTA_PROTO_NUM);
+	const struct nlattr *port = nfnl_attr_in(proto, CTA_PROTO_DST_PORT);
+
+	return (struct flow){
+		.proto = num ? mnl_attr_get_u8(num) : 0,
+		.dport = port ? ntohs(mnl_attr_get_u16(port)) : 0,
+		.dst = get_ip(orig, CTA_IP_V4_DST, CTA_IP_V6_DST),
+		.reply_src = get_ip(nfnl_attr(h, CTA_TUPLE_REPLY), CTA_IP_V4_SRC, CTA_IP_V6_SRC),
+		.status = nfnl_be32(nfnl_attr(h, CTA_STATUS)),
+	};
+}
+
+/* Whom would the kernel send as, to there?  To an address of its own, as that one. */
+static bool ask_local(struct ip ip)
+{
+	auto_(fd_close) int fd = socket(ip.family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(9), .sin_addr = ip.v4 };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6,
+				   .sin6_port = htons(9),
+				   .sin6_addr = ip.v6 };
+	socklen_t len = ip.family == AF_INET ? sizeof(v4) : sizeof(v6);
+	void *sa = ip.family == AF_INET ? (void *)&v4 : (void *)&v6;
+	struct ip own = ip;
+
+	if (ip_is_loopback(ip))
+		return true;
+	if (fd < 0 || connect(fd, sa, len) < 0 || getsockname(fd, sa, &len) < 0)
+		return false;
+	if (ip.family == AF_INET)
+		own.v4 = v4.sin_addr;
+	else
+		own.v6 = v6.sin6_addr;
+	return ip_eq(own, ip);
+}
+
+static bool is_local(struct flush *c, struct ip ip)
+{
+	if (!ip_eq(c->local, ip)) {
+		c->local = ip;
+		c->is_local = ask_local(ip);
+	}
+	return c->is_local;
+}
+
+static bool matches(struct flush *c, const struct ct_filter *f, const struct flow *w)
+{
+	if (w->proto != f->proto || w->dport < f->port_first || w->dport > f->port_last)
+		return false;
+	if (ip_set(f->dst) && !ip_eq(f->dst, w->dst))
+		return false;
+	if (ip_set(f->reply_src))
+		return ip_eq(f->reply_src, w->reply_src);
+	if (ip_set(c->keep) && ip_eq(c->keep, w->reply_src))
+		return false;
+	/* A connection with the host itself that is well under way stays what it is. */
+	if (ip_eq(w->dst, w->reply_src) && w->proto != IPPROTO_UDP && w->status & IPS_ASSURED)
+		return false;
+	return ip_set(f->dst) || is_local(c, w->dst);
+}
+
+/* ---- deleting ---- */
+
+static void copy_attr(struct nlmsghdr *h, const struct nlattr *a)
+{
+	if (a)
+		mnl_attr_put(h, a->nla_type, mnl_attr_get_payload_len(a), mnl_attr_get_payload(a));
+}
+
+static int delete_later(struct flush *c, const struct nlmsghdr *flow)
+{
+	const struct nlattr *tuple = nfnl_attr(flow, CTA_TUPLE_ORIG);
+	struct nlmsghdr *h;
+
+	if (!tuple || mnl_attr_get_payload_len(tuple) > DELETE_ROOM / 2)
+		return 0;
+	if (c->room - c->used < DELETE_ROOM) {
+		size_t room = c->room ? c->room * 2 : (size_t)DELETE_ROOM * 8;
+		char *bigger = realloc(c->buf, room);
+
+		if (!bigger)
+			return -ENOMEM;
+		c->buf = bigger;
+		c->room = room;
+	}
+	h = request(c->buf + c->used, IPCTNL_MSG_CT_DELETE, c->family, NLM_F_ACK);
+	copy_attr(h, tuple);
+	copy_attr(h, nfnl_attr(flow, CTA_ZONE));
+	copy_attr(h, nfnl_attr(flow, CTA_ID));
+	c->used += nfnl_align(h->nlmsg_len);
+	c->count++;
+	return 0;
+}
+
+static int flow_each(const struct nlmsghdr *h, void *arg)
+{
+	struct flush *c = arg;
+	struct flow w;
+
+	if (!h) { /* from the start */
+		c->used = c->count = 0;
+		return 0;
+	}
+	w = get_flow(h);
+	for (unsigned i = 0; i < c->n; i++)
+		if (matches(c, &c->f[i], &w))
+			return delete_later(c, h);
+	return 0;
+}
+
+struct acks {
+	struct flush *c;
+	uint32_t last;
+	int err;
+};
+
+static int ack_each(const struct nlmsghdr *h, void *arg)
+{
+	struct acks *a = arg;
+	int r = nfnl_error(a->c->nl, h);
+
+	if (r == 0)
+		a->c->gone++;
+	else if (r != -ENOENT) /* ended by itself */
+		a->err = also(a->err, r);
+	return h->nlmsg_seq == a->last;
+}
+
+/* Sends what is to be deleted, some at a time. */
+static int delete_all(struct flush *c)
+{
+	size_t o = 0;
+	int r = 0;
+
+	while (c->count) {
+		unsigned some = c->count < DELETE_MANY ? c->count : DELETE_MANY;
+		uint32_t seq = nfnl_seq(c->nl, some);
+		struct acks a = { .c = c, .last = seq + some - 1 };
+		size_t from = o;
+
+		for (unsigned i = 0; i < some; i++) {
+			struct nlmsghdr *h = (void *)(c->buf + o);
+
+			h->nlmsg_seq = seq + i;
+			o += nfnl_align(h->nlmsg_len);
+		}
+		TRY(nfnl_send(c->nl, &(struct iovec){ c->buf + from, o - from }, 1));
+		TRY(nfnl_read(c->nl, seq, a.last, ack_each, &a));
+		r = also(r, a.err);
+		c->count -= some;
+	}
+	return r;
+}
+
+/* ---- the kernel's own filter ---- */
+
+static void put_ip(struct nlmsghdr *h, struct ip ip, uint16_t v4, uint16_t v6)
+{
+	struct nlattr *nest = mnl_attr_nest_start(h, CTA_TUPLE_IP);
+
+	mnl_attr_put(h, ip.family == AF_INET ? v4 : v6, ip_bytes(ip), ip.b);
+	mnl_attr_nest_end(h, nest);
+}
+
+/*
+ * What all filters have in common.  Not IPv6 addresses: there the kernel keeps those
+ * that differ and drops those that are equal (ipv6_addr_cmp() taken for a truth value
+ * in ctnetlink_filter_match_tuple(), seen in 6.18).
+ */
+static uint32_t common(const struct flush *c, bool *reply)
+{
+	const struct ct_filter *f = c->f;
+	uint32_t flags = FILTER_PROTO;
+
+	*reply = f->reply_src.family == AF_INET;
+	if (f->dst.family == AF_INET)
+		flags |= FILTER_IP_DST;
+	if (f->port_first == f->port_last)
+		flags |= FILTER_DPORT;
+	for (unsigned i = 1; i < c->n; i++) {
+		if (f[i].proto != f->proto)
+			flags &= ~(uint32_t)(FILTER_PROTO | FILTER_DPORT);
+		if (f[i].port_first != f->port_first || f[i].port_last != f->port_first)
+			flags &= ~(uint32_t)FILTER_DPORT;
+		if (!ip_eq(f[i].dst, f->dst))
+			flags &= ~(uint32_t)FILTER_IP_DST;
+		if (!ip_eq(f[i].reply_src, f->reply_src))
+			*reply = false;
+	}
+	return flags;
+}
+
+static void put_filter(struct nlmsghdr *h, const struct flush *c)
+{
+	struct nlattr *tuple, *nest;
+	bool reply;
+	uint32_t flags = common(c, &reply);
+
+	tuple = mnl_attr_nest_start(h, CTA_TUPLE_ORIG);
+	if (flags & FILTER_IP_DST)
+		put_ip(h, c->f->dst, CTA_IP_V4_DST, CTA_IP_V6_DST);
+	nest = mnl_attr_nest_start(h, CTA_TUPLE_PROTO);
+	mnl_attr_put_u8(h, CTA_PROTO_NUM, c->f->proto);
+	mnl_attr_put_u16(h, CTA_PROTO_DST_PORT, htons(c->f->port_first));
+	mnl_attr_nest_end(h, nest);
+	mnl_attr_nest_end(h, tuple);
+	if (reply) {
+		tuple = mnl_attr_nest_start(h, CTA_TUPLE_REPLY);
+		put_ip(h, c->f->reply_src, CTA_IP_V4_SRC, CTA_IP_V6_SRC);
+		mnl_attr_nest_end(h, tuple);
+	}
+	nest = mnl_attr_nest_start(h, CTA_FILTER);
+	mnl_attr_put_u32(h, CTA_FILTER_ORIG_FLAGS, flags);
+	mnl_attr_put_u32(h, CTA_FILTER_REPLY_FLAGS, reply ? FILTER_IP_SRC : 0);
+	mnl_attr_nest_end(h, nest);
+}
+
+static int collect(struct flush *c)
+{
+	_Alignas(struct nlmsghdr) char buf[512] = { 0 }; /* padding travels to the kernel, too */
+	struct nlmsghdr *h = request(buf, IPCTNL_MSG_CT_GET, c->family, NLM_F_DUMP);
+	int r;
+
+	put_filter(h, c);
+	r = nfnl_ask(c->nl, h, flow_each, c);
+	if (r != -EINVAL && r != -EOPNOTSUPP)
+		return r;
+	c->used = c->count = 0; /* a kernel that does not like the filter */
+	return nfnl_ask(c->nl, request(buf, IPCTNL_MSG_CT_GET, c->family, NLM_F_DUMP), flow_each,
+			c);
+}
+
+static void free_buf(struct flush *c)
+{
+	free(c->buf);
+}
+
+/* As entries(); without conntrack there are none. */
+static int64_t tracked_now(struct nfnl *nl)
+{
+	int64_t n = entries(nl);
+
+	return n == -EINVAL || n == -EOPNOTSUPP ? 0 : n;
+}
+
+bool ct_seen(struct nfnl *nl, int family, const struct ct_filter *f, unsigned n)
+{
+	const struct flush c = { .nl = nl, .family = family, .f = f, .n = n };
+	int64_t tracked = n ? tracked_now(nl) : 0;
+
+	return tracked < 0 || tracked > FEW || (tracked > 0 && any_seen(&c));
+}
+
+int ct_flush(struct nfnl *nl, int family, const struct ct_filter *f, unsigned n, struct ip keep,
+	     unsigned *ret_deleted)
+{
+	auto_(free_buf) struct flush c = {
+		.nl = nl, .family = family, .f = f, .n = n, .keep = keep
+	};
+	int64_t tracked = n ? tracked_now(nl) : 0;
+	int r = 0;
+
+	if (tracked < 0)
+		return (int)tracked;
+	if (tracked > FEW || (tracked > 0 && any_seen(&c))) {
+		r = collect(&c);
+		if (r == 0)
+			r = delete_all(&c);
+	}
+	if (ret_deleted)
+		*ret_deleted = c.gone;
+	return r;
+}

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * diag.c - who listens on a port of this host
+ *
+ * The kernel's socket lists (sock_diag) are asked for one state and the ports in
+ * question, which a little program of the request's selects in the kernel: so a host
+ * of a million connections answers with a few sockets, and a range of 60000 ports is
+ * one question.  Which process has such a socket is in no netlink message: it is
+ * looked for in /proc, only when the caller is going to complain, with an end to the
+ * effort.
+ *
+ * linux/inet_diag.h, sock_diag(7).
+ */
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <libmnl/libmnl.h>
+#include <linux/inet_diag.h>
+#include <linux/sock_diag.h>
+#include <netinet/tcp.h>
+
+#include "nft/diag.h"
+#include "nft/nfnl.h"
+
+enum { LINKS_MAX = 50000 }; /* descriptors of other processes to look at: some 100 ms */
+
+/* IPv4 through an IPv6 socket: as ::ffff:a.b.c.d, or, if it is not v6only, as :: */
+static struct ip address_of(const struct inet_diag_msg *m)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	struct ip ip = { .family = m->idiag_family };
+
+	memcpy(ip.b, m->id.idiag_src, ip_bytes(ip));
+	if (ip.family == AF_INET6 && memcmp(ip.b, mapped, sizeof(mapped)) == 0) {
+		ip.family = AF_INET;
+		memmove(ip.b, ip.b + sizeof(mapped), 4);
+		memset(ip.b + 4, 0, sizeof(ip.b) - 4);
+	}
+	return ip;
+}
+
+static bool is_v6only(const struct nlmsghdr *h)
+{
+	const struct nlattr *a =
+		nfnl_attr_behind(h, sizeof(struct inet_diag_msg), INET_DIAG_SKV6ONLY);
+
+	return a && mnl_attr_get_u8(a);
+}
+
+struct find {
+	struct tx *tx;
+	struct diag_listener *l;
+	unsigned n, before; /* before: what the other questions found */
+	uint8_t proto;
+};
+
+static int each(const struct nlmsghdr *h, void *arg)
+{
+	const struct inet_diag_msg *m;
+	struct find *f = arg;
+
+	if (!h)
+		f->n = f->before;
+	if (!h || mnl_nlmsg_get_payload_len(h) < sizeof(*m))
+		return 0;
+	m = mnl_nlmsg_get_payload(h);
+	f->l = mem_grow(&f->tx->mem, f->l, f->n, sizeof(*f->l));
+	f->l[f->n++] = (struct diag_listener){
+		.proto = f->proto,
+		.v6only = is_v6only(h),
+		.addr = address_of(m),
+		.port = ntohs(m->id.idiag_sport),
+		.uid = m->idiag_uid,
+		.inode = m->idiag_inode,
+	};
+	return 0;
+}
+
+/* The program: go on if the port is at least first, then if it is at most last. */
+static void put_ports(struct nlmsghdr *h, uint16_t first, uint16_t last)
+{
+	enum { OP = sizeof(struct inet_diag_bc_op), TEST = 2 * OP, BEYOND = OP };
+	const struct inet_diag_bc_op program[] = {
+		{ INET_DIAG_BC_S_GE, TEST, 2 * TEST + BEYOND },
+		{ .no = first },
+		{ INET_DIAG_BC_S_LE, TEST, TEST + BEYOND },
+		{ .no = last },
+	};
+
+	mnl_attr_put(h, INET_DIAG_REQ_BYTECODE, sizeof(program), program);
+}
+
+/* Sockets of a family on some ports that wait for whoever comes. */
+static int ask(struct nfnl *nl, int family, uint16_t first, uint16_t last, struct find *f)
+{
+	_Alignas(struct nlmsghdr) char buf[128];
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct inet_diag_req_v2 *req;
+	int r;
+
+	h->nlmsg_type = SOCK_DIAG_BY_FAMILY;
+	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	req = mnl_nlmsg_put_extra_header(h, sizeof(*req));
+	req->sdiag_family = (uint8_t)family;
+	req->sdiag_protocol = f->proto;
+	/* UDP has no state for it: bound and not connected is "closed" */
+	req->idiag_states = f->proto == IPPROTO_TCP ? 1u << TCP_LISTEN : 1u << TCP_CLOSE;
+	put_ports(h, first, last);
+	f->before = f->n;
+	r = nfnl_ask(nl, h, each, f);
+	/* A kernel without sock_diag, or without one for this protocol or family. */
+	return r == -ENOENT || r == -EINVAL || r == -EOPNOTSUPP || r == -EPROTONOSUPPORT ? 0 : r;
+}
+
+int diag_find_listeners(struct tx *tx, uint8_t proto, uint16_t first, uint16_t last,
+			struct diag_listener **ret, unsigned *ret_n)
+{
+	struct find f = { .tx = tx, .proto = proto };
+	struct nfnl nl;
+	int r = 0;
+
+	if (proto == IPPROTO_TCP || proto == IPPROTO_UDP) {
+		r = nfnl_socket(&nl, NETLINK_SOCK_DIAG);
+		r = r < 0 ? r : ask(&nl, AF_INET, first, last, &f);
+		r = r < 0 ? r : ask(&nl, AF_INET6, first, last, &f);
+		nfnl_close(&nl);
+	}
+	if (r < 0 && r != -EPROTONOSUPPORT)
+		return r;
+	*ret = f.l;
+	*ret_n = f.n;
+	return 0;
+}
+
+bool diag_serves(const struct diag_listener *l, int family, struct ip addr)
+{
+	if (l->addr.family == family)
+		return !ip_set(addr) || ip_is_any(l->addr) || ip_eq(l->addr, addr);
+	/* IPv4 through an IPv6 socket. */
+	return family == AF_INET && ip_is_any(l->addr) && !l->v6only;
+}
+
+/* ---- the processes ---- */
+
+static int by_inode(const void *a, const void *b)
+{
+	uint32_t x = (*(const struct diag_listener *const *)a)->inode;
+	uint32_t y = (*(const struct diag_listener *const *)b)->inode;
+
+	return x < y ? -1 : x > y;
+}
+
+struct search {
+	struct diag_listener **l; /* sorted by inode */
+	unsigned n, left, looked;
+	int proc;
+};
+
+/* "PID (NAME)" */
+static void name_process(const struct search *s, const char *pid, struct diag_listener *l)
+{
+	auto_(fd_close) int fd = -1;
+	char path[64], name[24];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%.20s/comm", pid);
+	fd = openat(s->proc, path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? 0 : read(fd, name, sizeof(name) - 1);
+	if (n > 0 && name[n - 1] == '\n')
+		n--;
+	name[n > 0 ? n : 0] = '\0';
+	snprintf(l->process, sizeof(l->process), "%.20s (%s)", pid, name);
+}
+
+/* A descriptor of a process: is it one of the sockets? */
+static void look_at(struct search *s, const char *pid, const char *link)
+{
+	struct diag_listener key = { .inode = 0 }, *wanted = &key, **l;
+
+	if (sscanf(link, "socket:[%u]", &key.inode) != 1)
+		return;
+	l = bsearch(&wanted, s->l, s->n, sizeof(struct diag_listener *), by_inode);
+	if (!l || *(*l)->process)
+		return;
+	name_process(s, pid, *l);
+	s->left--;
+}
+
+static void look_into(struct search *s, const char *pid)
+{
+	char path[64], link[64];
+	struct dirent *d;
+	DIR *dir;
+	int fd;
+
+	snprintf(path, sizeof(path), "%.20s/fd", pid);
+	fd = openat(s->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return;
+	}
+	while (s->left && (d = readdir(dir)) && ++s->looked < LINKS_MAX) {
+		ssize_t n = readlinkat(dirfd(dir), d->d_name, link, sizeof(link) - 1);
+
+		link[n > 0 ? n : 0] = '\0';
+		look_at(s, pid, link);
+	}
+	closedir(dir);
+}
+
+void diag_find_processes(struct tx *tx, struct diag_listener *l, unsigned n)
+{
+	struct search s = { .l = mem_alloc(&tx->mem, (n + 1) * sizeof(*s.l)) };
+	DIR *proc = n ? opendir("/proc") : NULL;
+	struct dirent *d;
+
+	if (!proc)
+		return;
+	for (unsigned i = 0; i < n; i++)
+		if (l[i].inode)
+			s.l[s.n++] = &l[i];
+	qsort(s.l, s.n, sizeof(struct diag_listener *), by_inode);
+	s.left = s.n;
+	s.proc = dirfd(proc);
+	while (s.left && s.looked < LINKS_MAX && (d = readdir(proc)))
+		if (*d->d_name >= '1' && *d->d_name <= '9')
+			look_into(&s, d->d_name);
+	closedir(proc);
+}
+
+const char *diag_str(struct tx *tx, const struct diag_listener *l)
+{
+	bool v6 = l->addr.family == AF_INET6;
+
+	return mem_printf(&tx->mem, "%s %s%s%s:%u, inode %u, uid %u%s%s",
+			  l->proto == IPPROTO_TCP ? "tcp" : "udp", v6 ? "[" : "", IP_S(l->addr),
+			  v6 ? "]" : "", l->port, l->inode, l->uid, *l->process ? ", process " : "",
+			  l->process);
+}

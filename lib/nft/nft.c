@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * nft.c - the change-set: what is said becomes messages, and one commit
+ *
+ * A change-set is a row of netlink messages in one buffer.  The commit puts a
+ * batch's head and foot around it and sends it with one sendmsg(); the kernel
+ * works through all of it and does everything or nothing.  Only the last message
+ * asks to be acknowledged.  Refused messages are answered in any case and before
+ * it, so reading until that acknowledgement sees every refusal.  An answer to the
+ * head is about the whole batch, and then nothing else is said.
+ *
+ * linux/netfilter/nf_tables.h, linux/netfilter/nfnetlink.h.
+ */
+#include <arpa/inet.h>
+#include <endian.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/uio.h>
+
+#include <libnftnl/common.h>
+#include <libnftnl/udata.h>
+
+#include "nft/nft_impl.h"
+#include "nft/nft.h"
+
+enum {
+	FIRST_ROOM = 4096,
+	NAME_ROOM = 1024, /* table and chain or set, 255 bytes each, and small things */
+};
+
+void nft_wrong(struct nft *n, int err, const char *why)
+{
+	if (n->err)
+		return;
+	n->err = err;
+	n->why = why;
+}
+
+struct nft *nft_new(struct tx *tx, uint8_t family, const char *table)
+{
+	struct nft *n = mem_alloc(&tx->mem, sizeof(*n));
+
+	n->mem = &tx->mem;
+	n->family = family;
+	n->table = mem_str(n->mem, table);
+	return n;
+}
+
+bool nft_is_empty(const struct nft *n)
+{
+	return n->count == 0 && !n->elems.set;
+}
+
+/* ---- messages ---- */
+
+struct nlmsghdr *nft_at(const struct nft *n, size_t offset)
+{
+	return (void *)(n->buf + offset);
+}
+
+void nft_reserve(struct nft *n, size_t size)
+{
+	size_t open = n->elems.set ? nft_at(n, n->used)->nlmsg_len : 0;
+	size_t room = n->room ? n->room : FIRST_ROOM;
+	char *bigger;
+
+	if (n->room - n->used >= open + size)
+		return;
+	while (room - n->used < open + size)
+		room *= 2;
+	bigger = mem_alloc(n->mem, room);
+	if (n->used + open)
+		memcpy(bigger, n->buf, n->used + open);
+	n->buf = bigger;
+	n->room = room;
+}
+
+void nft_close_elems(struct nft *n)
+{
+	struct nlmsghdr *h;
+
+	if (!n->elems.set)
+		return;
+	h = nft_at(n, n->used);
+	mnl_attr_nest_end(h, (void *)(n->buf + n->elems.nest));
+	n->elems.set = NULL;
+	nft_msg_end(n, h);
+}
+
+struct nlmsghdr *nft_msg(struct nft *n, int type, int flags, size_t size)
+{
+	nft_close_elems(n);
+	nft_reserve(n, size);
+	if (type == NFT_MSG_DELTABLE || type == NFT_MSG_DELCHAIN || type == NFT_MSG_DELRULE ||
+	    type == NFT_MSG_DELSET || type == NFT_MSG_DELSETELEM)
+		n->deletes = true;
+	return nftnl_nlmsg_build_hdr(n->buf + n->used, (uint16_t)type, n->family, (uint16_t)flags,
+				     0);
+}
+
+void nft_msg_end(struct nft *n, const struct nlmsghdr *h)
+{
+	n->used += nfnl_align(h->nlmsg_len);
+	n->count++;
+}
+
+/* Names come from configuration and hashes: the kernel's limit is told, not cut. */
+void nft_put_name(struct nft *n, struct nlmsghdr *h, uint16_t attr, const char *name)
+{
+	if (strlen(name) >= NFT_NAME_MAXLEN) {
+		nft_wrong(n, -ENAMETOOLONG, "a name of more than 255 bytes");
+		name = "";
+	}
+	mnl_attr_put_strz(h, attr, name);
+}
+
+/* A message that names an object of the table. */
+struct nlmsghdr *nft_named(struct nft *n, int type, int flags, uint16_t table_attr,
+			   uint16_t name_attr, const char *name)
+{
+	struct nlmsghdr *h = nft_msg(n, type, flags, NAME_ROOM);
+
+	nft_put_name(n, h, table_attr, n->table);
+	if (name)
+		nft_put_name(n, h, name_attr, name);
+	return h;
+}
+
+/* ---- tables and chains ---- */
+
+void nft_table(struct nft *n, const char *comment)
+{
+	struct nlmsghdr *h = nft_named(n, NFT_MSG_NEWTABLE, NLM_F_CREATE, NFTA_TABLE_NAME, 0, NULL);
+	uint8_t u[2 + NFT_COMMENT_MAX + 1] = { NFTNL_UDATA_TABLE_COMMENT };
+
+	if (comment) {
+		size_t len = strnlen(comment, NFT_COMMENT_MAX);
+
+		u[1] = (uint8_t)(len + 1);
+		memcpy(u + 2, comment, len);
+		mnl_attr_put(h, NFTA_TABLE_USERDATA, 2 + len + 1, u);
+	}
+	nft_msg_end(n, h);
+}
+
+void nft_del_table(struct nft *n)
+{
+	nft_msg_end(n, nft_named(n, NFT_MSG_DELTABLE, 0, NFTA_TABLE_NAME, 0, NULL));
+}
+
+void nft_chain(struct nft *n, const char *chain)
+{
+	nft_msg_end(n, nft_named(n, NFT_MSG_NEWCHAIN, NLM_F_CREATE, NFTA_CHAIN_TABLE,
+				 NFTA_CHAIN_NAME, chain));
+}
+
+void nft_base_chain(struct nft *n, const char *chain, const char *type, uint32_t hook,
+		    int32_t priority)
+{
+	struct nlmsghdr *h = nft_named(n, NFT_MSG_NEWCHAIN, NLM_F_CREATE, NFTA_CHAIN_TABLE,
+				       NFTA_CHAIN_NAME, chain);
+	struct nlattr *nest = mnl_attr_nest_start(h, NFTA_CHAIN_HOOK);
+
+	mnl_attr_put_u32(h, NFTA_HOOK_HOOKNUM, htonl(hook));
+	mnl_attr_put_u32(h, NFTA_HOOK_PRIORITY, htonl((uint32_t)priority));
+	mnl_attr_nest_end(h, nest);
+	mnl_attr_put_strz(h, NFTA_CHAIN_TYPE, type);
+	nft_msg_end(n, h);
+}
+
+void nft_flush_chain(struct nft *n, const char *chain)
+{
+	nft_msg_end(n, nft_named(n, NFT_MSG_DELRULE, 0, NFTA_RULE_TABLE, NFTA_RULE_CHAIN, chain));
+}
+
+void nft_fresh_chain(struct nft *n, const char *chain)
+{
+	nft_chain(n, chain);
+	nft_flush_chain(n, chain);
+}
+
+void nft_del_chain(struct nft *n, const char *chain)
+{
+	nft_msg_end(n, nft_named(n, NFT_MSG_DELCHAIN, 0, NFTA_CHAIN_TABLE, NFTA_CHAIN_NAME, chain));
+}
+
+void nft_del_rule(struct nft *n, const char *chain, uint64_t handle)
+{
+	struct nlmsghdr *h =
+		nft_named(n, NFT_MSG_DELRULE, 0, NFTA_RULE_TABLE, NFTA_RULE_CHAIN, chain);
+
+	mnl_attr_put_u64(h, NFTA_RULE_HANDLE, htobe64(handle));
+	nft_msg_end(n, h);
+}
+
+void nft_del_set(struct nft *n, const char *set)
+{
+	nft_msg_end(n, nft_named(n, NFT_MSG_DELSET, 0, NFTA_SET_TABLE, NFTA_SET_NAME, set));
+}
+
+/* ---- acting ---- */
+
+/* Numbers the messages from seq on; the last one asks to be acknowledged. */
+static void number(struct nft *n, uint32_t seq)
+{
+	struct nlmsghdr *h = NULL;
+
+	for (size_t o = 0; o < n->used; o += nfnl_align(h->nlmsg_len)) {
+		h = nft_at(n, o);
+		h->nlmsg_seq = seq++;
+		h->nlmsg_flags &= (uint16_t)~NLM_F_ACK;
+	}
+	if (h)
+		h->nlmsg_flags |= NLM_F_ACK;
+}
+
+struct commit {
+	struct nfnl *nl;
+	const struct nft *n;
+	uint32_t head, last; /* numbers of the batch's head and the last message */
+	int err;             /* the first refusal */
+};
+
+/* Puts what was refused before the kernel's words, which are often missing. */
+static void say_what(struct nfnl *nl, const struct nft *n, uint32_t index)
+{
+	static const struct {
+		uint8_t type, name;
+		const char *what;
+	} known[] = {
+		{ NFT_MSG_NEWTABLE, NFTA_TABLE_NAME, "add table" },
+		{ NFT_MSG_DELTABLE, NFTA_TABLE_NAME, "delete table" },
+		{ NFT_MSG_NEWCHAIN, NFTA_CHAIN_NAME, "add chain" },
+		{ NFT_MSG_DELCHAIN, NFTA_CHAIN_NAME, "delete chain" },
+		{ NFT_MSG_NEWRULE, NFTA_RULE_CHAIN, "add rule to chain" },
+		{ NFT_MSG_DELRULE, NFTA_RULE_CHAIN, "flush chain" },
+		{ NFT_MSG_NEWSET, NFTA_SET_NAME, "add set" },
+		{ NFT_MSG_DELSET, NFTA_SET_NAME, "delete set" },
+		{ NFT_MSG_NEWSETELEM, NFTA_SET_ELEM_LIST_SET, "add element to" },
+		{ NFT_MSG_DELSETELEM, NFTA_SET_ELEM_LIST_SET, "delete element of" },
+	};
+	const struct nlmsghdr *h = nft_at(n, 0);
+	char words[sizeof(nl->why)];
+	const struct nlattr *a;
+	const char *what;
+
+	while (index--)
+		h = (const void *)((const char *)h + nfnl_align(h->nlmsg_len));
+	for (unsigned i = 0; i < ARRAY_LEN(known); i++) {
+		if (known[i].type != (h->nlmsg_type & 0xff))
+			continue;
+		what = known[i].what;
+		if (known[i].type == NFT_MSG_DELRULE && nfnl_attr(h, NFTA_RULE_HANDLE))
+			what = "delete rule of chain";
+		a = nfnl_attr(h, known[i].name);
+		memcpy(words, nl->why, sizeof(words));
+		snprintf(nl->why, sizeof(nl->why), "%s %.64s%s%.64s", what,
+			 a ? mnl_attr_get_str(a) : "", *words ? ": " : "", words);
+		return;
+	}
+}
+
+static int commit_each(const struct nlmsghdr *h, void *arg)
+{
+	struct commit *c = arg;
+
+	if (!nfnl_is_end(h))
+		return 0;
+	if (!c->err) {
+		c->err = nfnl_error(c->nl, h);
+		if (c->err && h->nlmsg_seq != c->head)
+			say_what(c->nl, c->n, h->nlmsg_seq - c->head - 1);
+	}
+	return h->nlmsg_seq == c->head || h->nlmsg_seq == c->last;
+}
+
+/* Is the change-set whole and right? */
+static int ready(struct nfnl *nl, struct nft *n)
+{
+	nl->why[0] = '\0';
+	nft_close_elems(n);
+	if (n->rule)
+		nft_wrong(n, -EINVAL, "a rule without an end");
+	if (n->err && n->why)
+		snprintf(nl->why, sizeof(nl->why), "%s", n->why);
+	return n->err;
+}
+
+int nft_try(struct nfnl *nl, struct nft *n, uint32_t genid)
+{
+	_Alignas(struct nlmsghdr) char head[64], foot[64];
+	struct nlmsghdr *begin, *end;
+	struct commit c = { .nl = nl, .n = n };
+	int r;
+
+	TRY(ready(nl, n));
+	if (n->count == 0)
+		return 0;
+	c.head = nfnl_seq(nl, n->count + 2);
+	c.last = c.head + n->count;
+	number(n, c.head + 1);
+	begin = nftnl_batch_begin(head, c.head);
+	if (genid)
+		mnl_attr_put_u32(begin, NFNL_BATCH_GENID, htonl(genid));
+	end = nftnl_batch_end(foot, c.last + 1);
+	TRY(nfnl_send(nl,
+		      (struct iovec[]){ { begin, begin->nlmsg_len },
+					{ n->buf, n->used },
+					{ end, end->nlmsg_len } },
+		      3));
+	r = nfnl_read(nl, c.head, c.last + 1, commit_each, &c);
+	nl->deleted = nl->deleted || (n->deletes && !c.err);
+	/* So many refusals that the socket lost some: the first one is known. */
+	return c.err ? c.err : r;
+}
+
+int nft_commit(struct tx *tx, struct nfnl *nl, struct nft *n, uint32_t genid, const char *fmt, ...)
+{
+	int r = nft_try(nl, n, genid);
+	char what[256];
+	va_list ap;
+
+	if (r == 0)
+		return 0;
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	if (!*nl->why)
+		return tx_fail(tx, r, "host: %s: %s", what, strerror(-r));
+	return tx_fail(tx, r, "host: %s: %s (%s)", what, strerror(-r), nl->why);
+}

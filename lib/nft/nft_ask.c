@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * nft_ask.c - questions to nf_tables
+ *
+ * Nothing here needs to read a whole ruleset: elements are asked for by their
+ * keys, many questions in one datagram, and each answer is recognised by its
+ * number.  Sets and the rules of one chain are dumped only where a list is wanted
+ * (GC, CHECK).
+ *
+ * linux/netfilter/nf_tables.h.
+ */
+#include <endian.h>
+#include <stdio.h>
+#include <sys/uio.h>
+
+#include <libnftnl/common.h>
+#include <libnftnl/udata.h>
+
+#include "nft/nft_impl.h"
+#include "nft/nft.h"
+
+enum {
+	ASK_ROOM = 768, /* of a question: two names of 255 bytes, a key */
+	ASK_MANY = 64,  /* answers at a time: the socket's buffer must hold them all */
+};
+
+/* A name; NULL if there is none. */
+static const char *get_str(const struct nlattr *a)
+{
+	const char *s = nfnl_text(a);
+
+	return *s ? s : NULL;
+}
+
+/* Padding travels to the kernel, too, and libmnl before 1.0.5 leaves it as it is. */
+static struct nlmsghdr *question(char buf[ASK_ROOM], int type, uint8_t family, int flags)
+{
+	return nftnl_nlmsg_build_hdr(memset(buf, 0, ASK_ROOM), (uint16_t)type, family,
+				     (uint16_t)flags, 0);
+}
+
+/* A question about something in a table.  NULL if the kernel could not know such a name. */
+static struct nlmsghdr *question_about(char *buf, int type, uint8_t family, int flags,
+				       const char *table, uint16_t name_attr, const char *name)
+{
+	struct nlmsghdr *h = question(buf, type, family, flags);
+
+	if (strlen(table) >= NFT_NAME_MAXLEN || strlen(name) >= NFT_NAME_MAXLEN)
+		return NULL;
+	_Static_assert(NFTA_SET_ELEM_LIST_TABLE == 1 && NFTA_CHAIN_TABLE == 1 &&
+			       NFTA_RULE_TABLE == 1,
+		       "the table's name is the first attribute everywhere");
+	mnl_attr_put_strz(h, 1, table);
+	mnl_attr_put_strz(h, name_attr, name);
+	return h;
+}
+
+/* ---- generation ---- */
+
+static int genid_each(const struct nlmsghdr *h, void *arg)
+{
+	uint32_t *ret = arg;
+
+	*ret = nfnl_be32(nfnl_attr(h, NFTA_GEN_ID));
+	return 0;
+}
+
+int nft_genid(struct nfnl *nl, uint32_t *ret)
+{
+	_Alignas(struct nlmsghdr) char buf[ASK_ROOM];
+	uint32_t genid = 0;
+
+	TRY(nfnl_ask(nl, question(buf, NFT_MSG_GETGEN, AF_UNSPEC, 0), genid_each, &genid));
+	*ret = genid;
+	return 0;
+}
+
+int nft_usable(struct nfnl *nl)
+{
+	uint32_t genid;
+	int r = nft_genid(nl, &genid);
+
+	/* netfilter's word for a part of it that is not there */
+	return r == -EINVAL || r == -EOPNOTSUPP ? -EPROTONOSUPPORT : r;
+}
+
+/* ---- elements ---- */
+
+static void get_key(const struct nlattr *nest, struct nft_key *k)
+{
+	const struct nlattr *a = nfnl_attr_in(nest, NFTA_DATA_VALUE);
+	unsigned len = a ? mnl_attr_get_payload_len(a) : 0;
+
+	if (!len || len > NFT_KEY_MAX)
+		return;
+	memcpy(k->b, mnl_attr_get_payload(a), len);
+	k->len = len;
+}
+
+static void get_userdata(const struct nlattr *a, struct nft_elem *e)
+{
+	const uint8_t *u = a ? mnl_attr_get_payload(a) : NULL;
+	unsigned left = a ? mnl_attr_get_payload_len(a) : 0;
+
+	while (left >= 2 && left >= 2u + u[1]) {
+		if (u[0] == NFTNL_UDATA_SET_ELEM_COMMENT && u[1] && !u[1 + u[1]])
+			e->comment = (const char *)u + 2;
+		if (u[0] == NFT_UDATA_PRIVATE) {
+			e->private = u + 2;
+			e->private_len = u[1];
+		}
+		left -= 2u + u[1];
+		u += 2 + u[1];
+	}
+}
+
+static const char *verdict_chain(const struct nlattr *data)
+{
+	return get_str(nfnl_attr_in(nfnl_attr_in(data, NFTA_DATA_VERDICT), NFTA_VERDICT_CHAIN));
+}
+
+/* What points somewhere points into the message. */
+static void get_elem(const struct nlattr *nest, struct nft_elem *e)
+{
+	const struct nlattr *data = nfnl_attr_in(nest, NFTA_SET_ELEM_DATA);
+
+	*e = (struct nft_elem){ 0 };
+	get_key(nfnl_attr_in(nest, NFTA_SET_ELEM_KEY), &e->key);
+	get_key(nfnl_attr_in(nest, NFTA_SET_ELEM_KEY_END), &e->key_end);
+	get_key(data, &e->data);
+	e->chain = verdict_chain(data);
+	get_userdata(nfnl_attr_in(nest, NFTA_SET_ELEM_USERDATA), e);
+}
+
+struct find {
+	struct mem *mem;
+	struct nfnl *nl;
+	struct nft_elem *e;
+	bool *found;
+	uint32_t first;
+	unsigned left;
+};
+
+static void keep(struct mem *mem, const struct nft_elem *answer, struct nft_elem *e)
+{
+	if (answer->key_end.len) { /* the range that holds the key */
+		unsigned parts = e->key.parts;
+
+		e->key = answer->key;
+		e->key_end = answer->key_end;
+		e->key.parts = e->key_end.parts = parts;
+	}
+	e->data = answer->data;
+	e->chain = mem_str(mem, answer->chain);
+	e->comment = mem_str(mem, answer->comment);
+	e->private = answer->private ? mem_dup(mem, answer->private, answer->private_len) : NULL;
+	e->private_len = answer->private_len;
+}
+
+static int find_each(const struct nlmsghdr *h, void *arg)
+{
+	struct find *f = arg;
+	uint32_t i = h->nlmsg_seq - f->first;
+	const struct nlattr *nest;
+	struct nft_elem answer;
+
+	if (nfnl_is_end(h)) {
+		int r = nfnl_error(f->nl, h);
+
+		if (r < 0 && r != -ENOENT)
+			return r;
+		return --f->left == 0;
+	}
+	nest = nfnl_attr_in(nfnl_attr(h, NFTA_SET_ELEM_LIST_ELEMENTS), NFTA_LIST_ELEM);
+	if (nest) {
+		get_elem(nest, &answer);
+		keep(f->mem, &answer, &f->e[i]);
+		f->found[i] = true;
+	}
+	return --f->left == 0;
+}
+
+/* One question more at buf; returns its size, or 0. */
+static size_t ask_elem(char *buf, uint8_t family, const char *table, const char *set,
+		       const struct nft_key *k, uint32_t seq)
+{
+	struct nlmsghdr *h = question_about(buf, NFT_MSG_GETSETELEM, family, 0, table,
+					    NFTA_SET_ELEM_LIST_SET, set);
+	struct nlattr *list, *elem, *key;
+
+	if (!h)
+		return 0;
+	h->nlmsg_seq = seq;
+	list = mnl_attr_nest_start(h, NFTA_SET_ELEM_LIST_ELEMENTS);
+	elem = mnl_attr_nest_start(h, NFTA_LIST_ELEM);
+	key = mnl_attr_nest_start(h, NFTA_SET_ELEM_KEY);
+	mnl_attr_put(h, NFTA_DATA_VALUE, k->len, k->b);
+	mnl_attr_nest_end(h, key);
+	mnl_attr_nest_end(h, elem);
+	mnl_attr_nest_end(h, list);
+	return nfnl_align(h->nlmsg_len);
+}
+
+static int find_some(struct find *f, char *buf, uint8_t family, const char *table, const char *set,
+		     unsigned n)
+{
+	size_t used = 0;
+
+	f->left = n;
+	f->first = nfnl_seq(f->nl, n);
+	for (unsigned i = 0; i < n; i++)
+		used += ask_elem(buf + used, family, table, set, &f->e[i].key, f->first + i);
+	if (!used)
+		return 0;
+	TRY(nfnl_send(f->nl, &(struct iovec){ buf, used }, 1));
+	return nfnl_read(f->nl, f->first, f->first + n - 1, find_each, f);
+}
+
+int nft_find_elems(struct tx *tx, struct nfnl *nl, uint8_t family, const char *table,
+		   const char *set, struct nft_elem *e, bool *found, unsigned n)
+{
+	struct find f = { .mem = &tx->mem, .nl = nl, .e = e, .found = found };
+	char *buf = mem_alloc(&tx->mem, (size_t)(n < ASK_MANY ? n : ASK_MANY) * ASK_ROOM);
+
+	nl->why[0] = '\0';
+	memset(found, 0, n * sizeof(*found));
+	while (n) {
+		unsigned some = n < ASK_MANY ? n : ASK_MANY;
+
+		TRY(find_some(&f, buf, family, table, set, some));
+		f.e += some;
+		f.found += some;
+		n -= some;
+	}
+	return 0;
+}
+
+struct elems {
+	int (*each)(const struct nft_elem *e, void *arg);
+	void *arg;
+};
+
+static int elems_each(const struct nlmsghdr *h, void *arg)
+{
+	const struct nlattr *list, *a = NULL;
+	struct elems *c = arg;
+	struct nft_elem e;
+	int r = 0;
+
+	if (!h)
+		return c->each(NULL, c->arg);
+	list = nfnl_attr(h, NFTA_SET_ELEM_LIST_ELEMENTS);
+	while (r == 0 && (a = nfnl_attr_next(list, a))) {
+		/* The second half of a range over single values is no element of its own. */
+		if (nfnl_be32(nfnl_attr_in(a, NFTA_SET_ELEM_FLAGS)) & NFT_SET_ELEM_INTERVAL_END)
+			continue;
+		get_elem(a, &e);
+		r = c->each(&e, c->arg);
+	}
+	return r;
+}
+
+static int gone_is_empty(int r)
+{
+	return r == -ENOENT ? 0 : r;
+}
+
+int nft_each_elem(struct nfnl *nl, uint8_t family, const char *table, const char *set,
+		  int (*each)(const struct nft_elem *e, void *arg), void *arg)
+{
+	struct elems c = { each, arg };
+	_Alignas(struct nlmsghdr) char buf[ASK_ROOM];
+	struct nlmsghdr *h = question_about(buf, NFT_MSG_GETSETELEM, family, NLM_F_DUMP, table,
+					    NFTA_SET_ELEM_LIST_SET, set);
+
+	if (!h)
+		return 0;
+	return gone_is_empty(nfnl_ask(nl, h, elems_each, &c));
+}
+
+/* ---- chains and rules ---- */
+
+static int use_each(const struct nlmsghdr *h, void *arg)
+{
+	unsigned *use = arg;
+
+	*use = nfnl_be32(nfnl_attr(h, NFTA_CHAIN_USE));
+	return 0;
+}
+
+int nft_chain_use(struct nfnl *nl, uint8_t family, const char *table, const char *chain,
+		  unsigned *ret_use)
+{
+	_Alignas(struct nlmsghdr) char buf[ASK_ROOM];
+	struct nlmsghdr *h =
+		question_about(buf, NFT_MSG_GETCHAIN, family, 0, table, NFTA_CHAIN_NAME, chain);
+	unsigned use = 0;
+
+	if (!h)
+		return -ENOENT;
+	TRY(nfnl_ask(nl, h, use_each, &use));
+	*ret_use = use;
+	return 0;
+}
+
+struct ways {
+	const char *chain;
+	int (*each)(const struct nft_way *w, void *arg);
+	void *arg;
+};
+
+static int ways_each(const struct nlmsghdr *h, void *arg)
+{
+	const struct nlattr *handle, *list, *a = NULL, *data;
+	struct nft_way w = { 0 };
+	struct ways *c = arg;
+
+	if (!h)
+		return c->each(NULL, c->arg);
+	handle = nfnl_attr(h, NFTA_RULE_HANDLE);
+	if (!handle || mnl_attr_get_payload_len(handle) < 8 ||
+	    !str_eq(get_str(nfnl_attr(h, NFTA_RULE_CHAIN)), c->chain))
+		return 0;
+	w.handle = be64toh(mnl_attr_get_u64(handle));
+	list = nfnl_attr(h, NFTA_RULE_EXPRESSIONS);
+	while ((a = nfnl_attr_next(list, a))) {
+		const char *name = get_str(nfnl_attr_in(a, NFTA_EXPR_NAME));
+
+		data = nfnl_attr_in(a, NFTA_EXPR_DATA);
+		if (str_eq(name, "lookup"))
+			w.set = get_str(nfnl_attr_in(data, NFTA_LOOKUP_SET));
+		if (str_eq(name, "immediate"))
+			w.chain = verdict_chain(nfnl_attr_in(data, NFTA_IMMEDIATE_DATA));
+	}
+	return c->each(&w, c->arg);
+}
+
+int nft_each_rule(struct nfnl *nl, uint8_t family, const char *table, const char *chain,
+		  int (*each)(const struct nft_way *w, void *arg), void *arg)
+{
+	_Alignas(struct nlmsghdr) char buf[ASK_ROOM];
+	struct nlmsghdr *h = question_about(buf, NFT_MSG_GETRULE, family, NLM_F_DUMP, table,
+					    NFTA_RULE_CHAIN, chain);
+	struct ways c = { chain, each, arg };
+
+	return h ? gone_is_empty(nfnl_ask(nl, h, ways_each, &c)) : 0;
+}
+
+struct chains {
+	const char *table;
+	int (*each)(const char *chain, unsigned use, void *arg);
+	void *arg;
+};
+
+static int chains_each(const struct nlmsghdr *h, void *arg)
+{
+	struct chains *c = arg;
+	const char *name;
+
+	if (!h)
+		return c->each(NULL, 0, c->arg);
+	name = get_str(nfnl_attr(h, NFTA_CHAIN_NAME));
+	if (!name || !str_eq(get_str(nfnl_attr(h, NFTA_CHAIN_TABLE)), c->table))
+		return 0;
+	return c->each(name, nfnl_be32(nfnl_attr(h, NFTA_CHAIN_USE)), c->arg);
+}
+
+int nft_each_chain(struct nfnl *nl, uint8_t family, const char *table,
+		   int (*each)(const char *chain, unsigned use, void *arg), void *arg)
+{
+	struct chains c = { table, each, arg };
+	_Alignas(struct nlmsghdr) char buf[ASK_ROOM];
+
+	/* The kernel does not choose by table, but by family. */
+	return gone_is_empty(
+		nfnl_ask(nl, question(buf, NFT_MSG_GETCHAIN, family, NLM_F_DUMP), chains_each, &c));
+}
+
+struct sets {
+	int (*each)(const char *set, void *arg);
+	void *arg;
+};
+
+static int sets_each(const struct nlmsghdr *h, void *arg)
+{
+	const char *name = h ? get_str(nfnl_attr(h, NFTA_SET_NAME)) : NULL;
+	struct sets *c = arg;
+
+	return h && !name ? 0 : c->each(name, c->arg);
+}
+
+int nft_each_set(struct nfnl *nl, uint8_t family, const char *table,
+		 int (*each)(const char *set, void *arg), void *arg)
+{
+	_Alignas(struct nlmsghdr) char buf[ASK_ROOM];
+	struct nlmsghdr *h = question(buf, NFT_MSG_GETSET, family, NLM_F_DUMP);
+	struct sets c = { each, arg };
+
+	if (strlen(table) >= NFT_NAME_MAXLEN)
+		return 0;
+	mnl_attr_put_strz(h, NFTA_SET_TABLE, table);
+	return gone_is_empty(nfnl_ask(nl, h, sets_each, &c));
+}

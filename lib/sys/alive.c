@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * alive.c - is a network namespace of this machine still alive?
+ *
+ * Linux 6.18 can be asked: nsfs gives out file handles, made of the namespace's id (for a
+ * network namespace, its cookie), type and inode number (struct nsfs_file_handle of
+ * linux/nsfs.h), and opening one fails with ESTALE if there is no such namespace any more,
+ * whoever would hold it and whatever we may look at.  Whether that is so here is tried with
+ * our own namespace first; any other failure proves nothing.
+ *
+ * Otherwise /proc is read, all of it.  The walk costs milliseconds and is made only when an
+ * address pool is exhausted.  A process that ends meanwhile takes nothing away that we
+ * should have seen: what it held was seen elsewhere, or is gone.  The kernel gives inode
+ * numbers of dead namespaces to new ones at once, so where there is one of that number its
+ * cookie tells whether it is the same.
+ *
+ * In doubt a namespace is alive.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "sys/alive.h"
+#include "sys/file.h"
+#include "sys/netns.h"
+
+/* Inode of the first pid namespace (linux/proc_ns.h, PROC_PID_INIT_INO). */
+static const ino_t initial_pid_ns = 0xEFFFFFFCu;
+
+enum { MOUNTINFO_MAX = 16 << 20 };
+
+/* ---- asking the kernel --------------------------------------------------- */
+
+/* FD_NSFS_ROOT of linux/fcntl.h, FILEID_NSFS of linux/exportfs.h. */
+enum { NSFS_ROOT = -10003, NSFS_HANDLE = 0xf1 };
+
+/* struct nsfs_file_handle, which most machines' headers do not have yet. */
+struct nsfs_handle {
+	uint64_t id;
+	uint32_t type, ino;
+};
+
+/* 0 = alive, -ESTALE = no such namespace, or another -errno: not known. */
+static int ask(ino_t ino, uint64_t cookie)
+{
+	struct nsfs_handle ns = { .id = cookie, .type = CLONE_NEWNET, .ino = (uint32_t)ino };
+	_Alignas(struct file_handle) char room[sizeof(struct file_handle) + sizeof(ns)];
+	struct file_handle *h = (struct file_handle *)room;
+	auto_(fd_close) int fd = -1;
+
+	h->handle_bytes = sizeof(ns);
+	h->handle_type = NSFS_HANDLE;
+	memcpy(h->f_handle, &ns, sizeof(ns));
+	fd = open_by_handle_at(NSFS_ROOT, h, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : 0;
+}
+
+/* Does asking work here?  Of our own namespace we know that it is alive. */
+static bool can_ask(struct tx *tx)
+{
+	struct netns self = NETNS_NONE;
+	uint64_t cookie;
+	bool works;
+	int r = netns_open_self(tx, &self);
+
+	if (r < 0)
+		return tx_excuse(tx, r, "in doubt namespaces are alive") < 0;
+	cookie = netns_cookie(tx, &self);
+	works = cookie && ask(self.ino, cookie) == 0 && ask(self.ino, UINT64_MAX) == -ESTALE;
+	netns_close(&self);
+	return works;
+}
+
+/* ---- reading /proc ------------------------------------------------------- */
+
+struct search {
+	struct tx *tx;
+	struct alive *a;
+	ino_t *mnt; /* mount namespaces read already */
+	unsigned n_mnt;
+};
+
+static bool listed(const ino_t *list, unsigned n, ino_t ino)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (list[i] == ino)
+			return true;
+	return false;
+}
+
+static const struct alive_net *find(const struct alive *a, ino_t ino)
+{
+	for (unsigned i = 0; i < a->n; i++)
+		if (a->net[i].ino == ino)
+			return &a->net[i];
+	return NULL;
+}
+
+static void add(struct search *s, ino_t ino, const char *path)
+{
+	struct alive *a = s->a;
+
+	if (find(a, ino))
+		return;
+	a->net = mem_grow(&s->tx->mem, a->net, a->n, sizeof(*a->net));
+	a->net[a->n++] = (struct alive_net){ ino, path };
+}
+
+/* Ended meanwhile is fine; hidden is not. */
+static void missed(struct search *s)
+{
+	if (errno != ENOENT && errno != ESRCH)
+		s->a->complete = false;
+}
+
+static void read_own(struct search *s, int proc, const char *pid)
+{
+	struct stat st;
+
+	if (fstatat(proc, "ns/net", &st, 0) == 0)
+		add(s, st.st_ino, mem_printf(&s->tx->mem, "/proc/%s/ns/net", pid));
+	else
+		missed(s);
+}
+
+/* Descriptors read as "net:[4026532281]". */
+static void read_descriptors(struct search *s, int proc, const char *pid)
+{
+	int fd = openat(proc, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	if (!d) {
+		missed(s);
+		fd_close(&fd);
+		return;
+	}
+	while ((e = readdir(d))) {
+		char text[32];
+		ssize_t n = readlinkat(dirfd(d), e->d_name, text, sizeof(text) - 1);
+
+		text[n > 0 ? n : 0] = '\0';
+		if (str_starts(text, "net:["))
+			add(s, (ino_t)strtoull(text + 5, NULL, 10),
+			    mem_printf(&s->tx->mem, "/proc/%s/fd/%s", pid, e->d_name));
+	}
+	closedir(d);
+}
+
+/* Mounts of nsfs have "net:[4026532281]" for their root (proc(5), mountinfo). */
+static void read_mounts(struct search *s, int proc, const char *pid)
+{
+	struct stat st;
+	char *text, *at;
+	size_t size;
+
+	if (fstatat(proc, "ns/mnt", &st, 0) < 0) {
+		missed(s);
+		return;
+	}
+	if (listed(s->mnt, s->n_mnt, st.st_ino))
+		return;
+	if (file_read(s->tx, proc, "mountinfo", MOUNTINFO_MAX, &text, &size) < 0) {
+		s->a->complete = false;
+		return;
+	}
+	for (at = text; (at = strstr(at, " net:[")); at += 6) {
+		const char *point = strchr(at + 1, ' ');
+
+		if (point)
+			add(s, (ino_t)strtoull(at + 6, NULL, 10),
+			    mem_printf(&s->tx->mem, "/proc/%s/root%.*s", pid,
+				       (int)strcspn(point + 1, " \n"), point + 1));
+	}
+	s->mnt = mem_grow(&s->tx->mem, s->mnt, s->n_mnt, sizeof(*s->mnt));
+	s->mnt[s->n_mnt++] = st.st_ino;
+}
+
+/* Do we see every process of the machine, with the right to look at it? */
+static bool sees_all(struct tx *tx)
+{
+	struct stat st;
+	char *map;
+	size_t size;
+	unsigned long from = 1, to = 1, n = 0;
+
+	if (stat("/proc/self/ns/pid", &st) < 0 || st.st_ino != initial_pid_ns)
+		return false;
+	if (file_read(tx, AT_FDCWD, "/proc/self/uid_map", 4096, &map, &size) < 0)
+		return false;
+	return sscanf(map, "%lu %lu %lu", &from, &to, &n) == 3 && !from && !to &&
+	       n == 4294967295ul && geteuid() == 0;
+}
+
+static void collect(struct tx *tx, struct alive *a)
+{
+	struct search s = { .tx = tx, .a = a };
+	DIR *d = opendir("/proc");
+	struct dirent *e;
+
+	a->collected = true;
+	a->complete = d && sees_all(tx);
+	while (d && (e = readdir(d))) {
+		auto_(fd_close) int proc = -1;
+
+		if (!isdigit((unsigned char)*e->d_name))
+			continue;
+		proc = openat(dirfd(d), e->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (proc < 0)
+			continue;
+		read_own(&s, proc, e->d_name);
+		read_descriptors(&s, proc, e->d_name);
+		read_mounts(&s, proc, e->d_name);
+	}
+	if (d)
+		closedir(d);
+}
+
+/* Is it missing from what /proc shows? */
+static bool is_missing(struct tx *tx, const struct alive *a, ino_t ino, uint64_t cookie)
+{
+	const struct alive_net *n = find(a, ino);
+	struct netns ns = NETNS_NONE;
+	uint64_t now;
+	int r;
+
+	if (!a->complete || !n)
+		return a->complete;
+	if (!cookie)
+		return false;
+	r = netns_open(tx, n->path, &ns);
+	if (r < 0)
+		return r != -ENOENT && tx_excuse(tx, r, "in doubt it is alive") < 0;
+	now = ns.ino == ino ? netns_cookie(tx, &ns) : 0;
+	netns_close(&ns);
+	return now && now != cookie;
+}
+
+bool alive_is_gone(struct tx *tx, struct alive *a, ino_t ino, uint64_t cookie)
+{
+	if (!a->tried) {
+		a->tried = true;
+		a->askable = can_ask(tx);
+	}
+	if (a->askable && cookie) {
+		int r = ask(ino, cookie);
+
+		if (r == 0 || r == -ESTALE)
+			return r < 0;
+	}
+	if (!a->collected)
+		collect(tx, a);
+	return is_missing(tx, a, ino, cookie);
+}

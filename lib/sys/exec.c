@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * exec.c - find and run another plugin
+ *
+ * The child reads its request from a sealed file in memory, so there is nothing
+ * to feed it and no broken pipe to mind.  Its stdout and stderr are pipes, and a
+ * pidfd tells when it has ended: a grandchild that keeps a pipe open does not
+ * hold us up.  All three are awaited in one ppoll().
+ *
+ * The child shares our memory until it has executed the plugin, while we wait
+ * (CLONE_VFORK): that saves copying our page tables and lets it report the errno of
+ * execve() in a variable.  It has a stack of its own, in the arena.  Signals stay
+ * blocked from before its birth until it is gone, except inside ppoll(); so no
+ * handler of ours can run in it, and none can be missed between asking
+ * tx_interrupted() and sleeping.
+ *
+ * A child that must go (we were interrupted, it takes too long, it talks too much) gets
+ * SIGTERM, so that it can roll back, and SIGKILL some seconds later.
+ */
+#include <fcntl.h>
+#include <jansson.h>
+#include <linux/memfd.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "sys/exec.h"
+#include "base/log.h"
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8U
+#endif
+
+enum {
+	OUT_MAX = 16 << 20,
+	ERR_KEPT = 4096,
+	BUSY_TRIES = 50, /* ETXTBSY: somebody is still writing the plugin's file */
+	BUSY_WAIT_MS = 20,
+	GRACE_MS = 10000, /* from SIGTERM to SIGKILL */
+	CHILD_STACK = 32 << 10,
+};
+
+struct job {
+	const char *path;
+	int in;             /* the request */
+	int out[2], err[2]; /* pipes */
+	int pidfd;
+	pid_t pid;
+	int64_t deadline; /* in milliseconds of the monotonic clock; 0 = none */
+	bool stopping;    /* SIGTERM was sent */
+	int failed;       /* why it was stopped */
+	sigset_t mask;    /* ours, to be restored */
+	struct sigaction chld;
+	char *text; /* its stdout so far */
+	size_t size, room;
+	char tail[ERR_KEPT + 1]; /* the last of its stderr */
+	size_t tail_size;
+};
+
+/* ---- finding ---- */
+
+static bool is_self(const struct stat *st)
+{
+	struct stat self;
+
+	return stat("/proc/self/exe", &self) == 0 && self.st_dev == st->st_dev &&
+	       self.st_ino == st->st_ino;
+}
+
+/* The directories as "a b", for the message. */
+static const char *listed(struct tx *tx, const char *cni_path)
+{
+	char *s = mem_str(&tx->mem, cni_path);
+
+	for (char *p = s; *p; p++)
+		if (*p == ':')
+			*p = ' ';
+	return s;
+}
+
+bool exec_look(struct tx *tx, const char *cni_path, const char *type, const char **ret_path,
+	       bool *ret_self)
+{
+	struct stat st;
+
+	for (const char *dir = cni_path; *dir;) {
+		size_t n = strcspn(dir, ":");
+		const char *path = mem_printf(&tx->mem, "%.*s/%s", (int)n, dir, type);
+
+		if (n && stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
+			*ret_path = path;
+			*ret_self = is_self(&st);
+			return true;
+		}
+		dir += n + (dir[n] == ':');
+	}
+	return false;
+}
+
+int exec_find(struct tx *tx, const char *cni_path, const char *type, const char **ret_path,
+	      bool *ret_self)
+{
+	if (str_empty(type))
+		return tx_fail_as(tx, CPLUG_E_DELEGATE, -EINVAL, "no plugin name provided");
+	if (strchr(type, '/') || str_eq(type, ".") || str_eq(type, ".."))
+		return tx_fail_as(tx, CPLUG_E_DELEGATE, -EINVAL, "invalid plugin name: %s", type);
+	if (str_empty(cni_path))
+		return tx_fail_as(tx, CPLUG_E_DELEGATE, -ENOENT,
+				  "cannot look for plugin \"%s\": no paths provided, set CNI_PATH",
+				  type);
+	if (exec_look(tx, cni_path, type, ret_path, ret_self))
+		return 0;
+	return tx_fail_as(tx, CPLUG_E_DELEGATE, -ENOENT,
+			  "failed to find plugin \"%s\" in path [%s]", type, listed(tx, cni_path));
+}
+
+/* ---- before the start ---- */
+
+static void job_close(struct job *j)
+{
+	fd_close(&j->in);
+	fd_close(&j->out[0]);
+	fd_close(&j->out[1]);
+	fd_close(&j->err[0]);
+	fd_close(&j->err[1]);
+	fd_close(&j->pidfd);
+}
+
+static bool env_named(const char *const *env, const char *entry)
+{
+	size_t n = strcspn(entry, "=") + 1;
+
+	for (; env && *env; env++)
+		if (strncmp(*env, entry, n) == 0)
+			return true;
+	return false;
+}
+
+/* Our environment with the changes. */
+static char **env_build(struct tx *tx, const char *const *env)
+{
+	char **list = NULL;
+	size_t n = 0;
+
+	for (char **e = environ; e && *e; e++)
+		if (!env_named(env, *e)) {
+			list = mem_grow(&tx->mem, list, n, sizeof(*list));
+			list[n++] = *e;
+		}
+	for (; env && *env; env++) {
+		list = mem_grow(&tx->mem, list, n, sizeof(*list));
+		list[n++] = mem_str(&tx->mem, *env);
+	}
+	list = mem_grow(&tx->mem, list, n, sizeof(*list));
+	list[n] = NULL;
+	return list;
+}
+
+/* The request as a file that nobody can change. */
+static int input_open(struct tx *tx, struct job *j, const char *in, size_t size)
+{
+	j->in = (int)syscall(SYS_memfd_create, "cni-request",
+			     MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+	if (j->in < 0 && errno == EINVAL) /* before Linux 6.3 */
+		j->in = (int)syscall(SYS_memfd_create, "cni-request",
+				     MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (j->in < 0)
+		return tx_fail_as(tx, CPLUG_E_DELEGATE, -errno, "cannot run %s: memfd_create: %s",
+				  j->path, strerror(errno));
+	while (size) {
+		ssize_t n = write(j->in, in, size);
+
+		if (n < 0 && errno != EINTR)
+			return tx_fail_as(tx, CPLUG_E_DELEGATE, -errno,
+					  "cannot run %s: write its request: %s", j->path,
+					  strerror(errno));
+		in += n < 0 ? 0 : n;
+		size -= n < 0 ? 0 : (size_t)n;
+	}
+	lseek(j->in, 0, SEEK_SET);
+	fcntl(j->in, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL);
+	return 0;
+}
+
+/* Blocks what must not reach the child, and makes sure it can be waited for. */
+static void signals_hold(struct job *j)
+{
+	struct sigaction chld = { .sa_handler = SIG_DFL };
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &j->mask);
+	sigaction(SIGCHLD, &chld, &j->chld);
+}
+
+static void signals_restore(struct job *j)
+{
+	sigaction(SIGCHLD, &j->chld, NULL);
+	sigprocmask(SIG_SETMASK, &j->mask, NULL);
+}
+
+/* ---- the child ---- */
+
+struct birth {
+	const struct job *job;
+	char *const *argv, *const *envp;
+	pid_t parent;
+	int err; /* why it could not become the plugin */
+};
+
+/* The child, on our memory: nothing but system calls.  Returns only if it failed. */
+static int child(void *arg)
+{
+	struct birth *b = arg;
+	const struct job *j = b->job;
+	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	int in, out, err;
+
+	for (int sig = 1; sig < 32; sig++)
+		sigaction(sig, &dfl, NULL); /* not for SIGKILL and SIGSTOP, of course */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != b->parent)
+		return 127;
+	/* Ours may be 0, 1 or 2 themselves, if we were started without them. */
+	in = fcntl(j->in, F_DUPFD_CLOEXEC, 3);
+	out = fcntl(j->out[1], F_DUPFD_CLOEXEC, 3);
+	err = fcntl(j->err[1], F_DUPFD_CLOEXEC, 3);
+	if (dup2(in, 0) >= 0 && dup2(out, 1) >= 0 && dup2(err, 2) >= 0) {
+		syscall(SYS_close_range, 3, ~0U, 0); /* before Linux 5.9: ours are O_CLOEXEC */
+		sigprocmask(SIG_SETMASK, &j->mask, NULL);
+		execve(j->path, b->argv, b->envp);
+	}
+	b->err = errno;
+	return 127;
+}
+
+/* Returns 0 or the -errno of execve(). */
+static int spawn(struct tx *tx, struct job *j, char *const argv[], char *const envp[])
+{
+	struct birth b = { .job = j, .argv = argv, .envp = envp, .parent = getpid() };
+	char *stack = mem_alloc(&tx->mem, CHILD_STACK);
+	pid_t pid = clone(child, stack + CHILD_STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, &b);
+
+	if (pid < 0)
+		return -errno;
+	if (b.err) {
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		return -b.err;
+	}
+	j->pid = pid;
+	return 0;
+}
+
+static int start(struct tx *tx, struct job *j, char **envp)
+{
+	char *argv[] = { mem_str(&tx->mem, j->path), NULL };
+	int r = spawn(tx, j, argv, envp);
+
+	for (int i = 0; r == -ETXTBSY && i < BUSY_TRIES; i++) {
+		TRY(tx_interrupted(tx));
+		ppoll(NULL, 0, &(struct timespec){ .tv_nsec = BUSY_WAIT_MS * 1000000L }, &j->mask);
+		r = spawn(tx, j, argv, envp);
+	}
+	if (r < 0)
+		return tx_fail_as(tx, CPLUG_E_DELEGATE, r, "cannot run %s: %s", j->path,
+				  strerror(-r));
+	j->pidfd = (int)syscall(SYS_pidfd_open, j->pid, 0); /* without one: the pipes' ends tell */
+	fd_close(&j->out[1]);
+	fd_close(&j->err[1]);
+	return 0;
+}
+
+/* ---- while it runs ---- */
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Asks it to go, politely the first time. */
+static void stop(struct job *j)
+{
+	kill(j->pid, j->stopping ? SIGKILL : SIGTERM);
+	j->deadline = j->stopping ? 0 : now_ms() + GRACE_MS;
+	j->stopping = true;
+}
+
+static void keep_out(struct tx *tx, struct job *j, const char *data, size_t size)
+{
+	if (j->size + size > OUT_MAX) {
+		if (!j->failed)
+			j->failed =
+				tx_fail_as(tx, CPLUG_E_DELEGATE, -EFBIG,
+					   "%s: wrote more than %d MiB", j->path, OUT_MAX >> 20);
+		if (!j->stopping)
+			stop(j);
+		return;
+	}
+	if (j->size + size >= j->room) {
+		size_t room = j->room * 2 + size + 4096;
+		char *bigger = mem_alloc(&tx->mem, room);
+
+		if (j->size)
+			memcpy(bigger, j->text, j->size);
+		j->text = bigger;
+		j->room = room;
+	}
+	memcpy(j->text + j->size, data, size);
+	j->size += size;
+	j->text[j->size] = '\0';
+}
+
+/* Passes it on, and keeps the end of it; size <= ERR_KEPT. */
+static void keep_err(struct job *j, const char *data, size_t size)
+{
+	size_t over = j->tail_size + size > ERR_KEPT ? j->tail_size + size - ERR_KEPT : 0;
+
+	if (write(STDERR_FILENO, data, size) < 0)
+		errno = 0; /* nobody to tell */
+	memmove(j->tail, j->tail + over, j->tail_size - over);
+	memcpy(j->tail + j->tail_size - over, data, size);
+	j->tail_size += size - over;
+	j->tail[j->tail_size] = '\0';
+}
+
+/* Reads once what is there; closes at the end.  Returns whether there was something. */
+static bool drain(struct tx *tx, struct job *j, int *fd)
+{
+	char chunk[ERR_KEPT];
+	ssize_t n;
+
+	if (*fd < 0)
+		return false;
+	n = read(*fd, chunk, sizeof(chunk));
+	if (n > 0 && fd == &j->out[0])
+		keep_out(tx, j, chunk, (size_t)n);
+	else if (n > 0)
+		keep_err(j, chunk, (size_t)n);
+	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+		fd_close(fd);
+	return n > 0;
+}
+
+/* Sleeps until something happened to it, or to us. */
+static void nap(struct tx *tx, struct job *j, struct pollfd p[3])
+{
+	int64_t left = j->deadline ? j->deadline - now_ms() : 0;
+	struct timespec t = { .tv_sec = left / 1000, .tv_nsec = (left % 1000) * 1000000 };
+
+	if (j->deadline && left <= 0) {
+		if (!j->stopping)
+			j->failed = tx_fail(tx, -ETIMEDOUT, "%s: no answer in time", j->path);
+		stop(j);
+		return;
+	}
+	if (!j->failed && (j->failed = tx_interrupted(tx)) < 0)
+		stop(j);
+	if (ppoll(p, 3, j->deadline ? &t : NULL, &j->mask) < 0)
+		p[0].revents = p[1].revents = p[2].revents = 0;
+}
+
+static int attend(struct tx *tx, struct job *j)
+{
+	int status = 0;
+
+	while (j->out[0] >= 0 || j->err[0] >= 0 || j->pidfd >= 0) {
+		struct pollfd p[3] = { { .fd = j->out[0], .events = POLLIN },
+				       { .fd = j->err[0], .events = POLLIN },
+				       { .fd = j->pidfd, .events = POLLIN } };
+
+		nap(tx, j, p);
+		if (p[0].revents)
+			drain(tx, j, &j->out[0]);
+		if (p[1].revents)
+			drain(tx, j, &j->err[0]);
+		if (p[2].revents) { /* it has ended: what is in the pipes is all there is */
+			while (drain(tx, j, &j->out[0]) || drain(tx, j, &j->err[0]))
+				;
+			break;
+		}
+	}
+	while (waitpid(j->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status;
+}
+
+int exec_run(struct tx *tx, const char *path, const char *const *env, const void *in, size_t size,
+	     int timeout_ms, struct exec_answer *ret)
+{
+	auto_(job_close) struct job j = {
+		.path = path, .in = -1, .out = { -1, -1 }, .err = { -1, -1 }, .pidfd = -1
+	};
+	char **envp = env_build(tx, env);
+	int r;
+
+	TRY(tx_interrupted(tx));
+	TRY(input_open(tx, &j, in, size));
+	if (pipe2(j.out, O_CLOEXEC | O_NONBLOCK) < 0 || pipe2(j.err, O_CLOEXEC | O_NONBLOCK) < 0)
+		return tx_fail_as(tx, CPLUG_E_DELEGATE, -errno, "cannot run %s: pipe: %s", path,
+				  strerror(errno));
+	/* O_NONBLOCK is ours alone: the child's ends are other open files. */
+	fcntl(j.out[1], F_SETFL, 0);
+	fcntl(j.err[1], F_SETFL, 0);
+	keep_out(tx, &j, "", 0);
+	j.deadline = timeout_ms > 0 ? now_ms() + timeout_ms : 0;
+	signals_hold(&j);
+	r = start(tx, &j, envp);
+	if (r == 0)
+		ret->status = attend(tx, &j);
+	signals_restore(&j);
+	TRY(r);
+	log_step("ran %s: status %d, %zu bytes", path, ret->status, j.size);
+	ret->out = j.text;
+	ret->out_size = j.size;
+	ret->err = mem_str(&tx->mem, j.tail);
+	return j.failed ? j.failed : tx_interrupted(tx);
+}
+
+/* ---- afterwards ---- */
+
+static void json_release(json_t **json)
+{
+	json_decref(*json);
+}
+
+/* Its error object; false if there is none. */
+static bool pass_error(struct tx *tx, const struct exec_answer *a)
+{
+	auto_(json_release) json_t *e = json_loadb(a->out, a->out_size, 0, NULL);
+	json_t *code = json_object_get(e, "code");
+	const char *msg = json_string_value(json_object_get(e, "msg"));
+	const char *details = json_string_value(json_object_get(e, "details"));
+
+	if (!json_is_integer(code) && !msg)
+		return false;
+	tx_fail_as(tx, (enum cni_code)json_integer_value(code), -EREMOTEIO, "%s", msg ? msg : "");
+	if (!str_empty(details))
+		tx_detail(tx, "%s", details);
+	return true;
+}
+
+int exec_judge(struct tx *tx, const char *path, const struct exec_answer *a)
+{
+	size_t n = a->err ? strlen(a->err) : 0;
+	char how[64];
+
+	if (WIFEXITED(a->status) && WEXITSTATUS(a->status) == 0)
+		return 0;
+	if (pass_error(tx, a))
+		return -EREMOTEIO;
+	while (n && strchr(" \t\r\n", a->err[n - 1]))
+		n--;
+	if (WIFSIGNALED(a->status))
+		snprintf(how, sizeof(how), "was killed by signal %d (%s)", WTERMSIG(a->status),
+			 strsignal(WTERMSIG(a->status)));
+	else
+		snprintf(how, sizeof(how), "failed with exit status %d", WEXITSTATUS(a->status));
+	return tx_fail_as(tx, CPLUG_E_DELEGATE, -EREMOTEIO, "%s: %s and %s%s%.*s", path, how,
+			  a->out_size ? "gave no readable error object" : "gave no error object",
+			  n ? ": " : "", (int)n, n ? a->err : "");
+}

@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * file.c - read, replace atomically, lock
+ *
+ * Replacing.  The content is written to an inode without a name (O_TMPFILE) and
+ * gets its name when it is complete: by link() if the target does not exist, so
+ * that a process killed at any instruction leaves nothing at all; otherwise by
+ * link() to one fixed temporary name and rename() over the target.  Several
+ * writers may share that name, since whatever stands under it is complete; one
+ * that finds its link taken away starts again.  What a killed writer left under
+ * it is overwritten by the next writer and removed by file_remove().  On file
+ * systems without O_TMPFILE the content is written under that name, by one writer at a
+ * time.
+ *
+ * Locking.  A blocking flock() is fair and wakes at once, but knows no time-out;
+ * a ticking timer interrupts it, and at each tick we look at the clock and for
+ * SIGTERM.  (One shot would be lost if it fired just before flock() slept.)
+ * The lock is on an inode: if the name was removed meanwhile ("rm -rf
+ * /var/lib/cni"), the others lock a new one, so we look again and start over.
+ */
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/sysmacros.h>
+#include <sys/time.h>
+#include <time.h>
+
+#include "sys/file.h"
+#include "base/log.h"
+
+enum { TICK_MS = 50, TRIES = 100 };
+
+/* The full path, for messages. */
+static const char *path_text(struct tx *tx, int dirfd, const char *path)
+{
+	char link[40], dir[PATH_MAX];
+	ssize_t n;
+
+	if (dirfd == AT_FDCWD || *path == '/')
+		return path;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", dirfd);
+	n = readlink(link, dir, sizeof(dir) - 1);
+	if (n <= 0)
+		return path;
+	return mem_printf(&tx->mem, "%.*s/%s", (int)n, dir, path);
+}
+
+static int fail(struct tx *tx, int err, const char *verb, int dirfd, const char *path)
+{
+	return tx_fail_as(tx, CPLUG_E_FILE, err, "%s %s: %s", verb, path_text(tx, dirfd, path),
+			  strerror(-err));
+}
+
+int file_read(struct tx *tx, int dirfd, const char *path, size_t max, char **ret_text,
+	      size_t *ret_size)
+{
+	/* O_NONBLOCK: a FIFO must not make us wait */
+	int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+	auto_(fd_close) int fd =
+		openat(dirfd, path, dirfd == AT_FDCWD ? flags : flags | O_NOFOLLOW);
+	size_t size = 0, room;
+	struct stat st;
+	char *text;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+	if (st.st_size > 0 && (size_t)st.st_size > max)
+		return -EFBIG;
+	room = st.st_size > 0 ? (size_t)st.st_size : 1024; /* files of /proc have size 0 */
+	text = mem_alloc(&tx->mem, room + 2);
+	for (;;) {
+		ssize_t n = read(fd, text + size, room + 1 - size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		size += (size_t)n;
+		if (size > max)
+			return -EFBIG;
+		if (n == 0)
+			break;
+		if (size == room + 1) {
+			char *bigger = mem_alloc(&tx->mem, room * 2 + 2);
+
+			memcpy(bigger, text, size);
+			text = bigger;
+			room *= 2;
+		}
+	}
+	text[size] = '\0';
+	*ret_text = text;
+	if (ret_size)
+		*ret_size = size;
+	return 0;
+}
+
+static int write_all(int fd, const char *data, size_t size)
+{
+	while (size) {
+		ssize_t n = write(fd, data, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		data += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+struct place {
+	int dirfd;        /* as given */
+	const char *path; /* the target */
+	const char *dir;  /* its directory */
+	const char *temp; /* beside it */
+};
+
+static struct place place(struct tx *tx, int dirfd, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const char *base = slash ? slash + 1 : path;
+	int dir = (int)(base - path);
+
+	return (struct place){
+		.dirfd = dirfd,
+		.path = path,
+		.dir = dir ? mem_printf(&tx->mem, "%.*s", dir, path) : ".",
+		.temp = mem_printf(&tx->mem, "%.*s.%s.cplug-new", dir, path, base),
+	};
+}
+
+/*
+ * The temporary name where there are no nameless files: its lock makes writers take
+ * turns, and who is killed leaves it for the next one.
+ */
+static int named_open(const struct place *pl, mode_t mode)
+{
+	auto_(fd_close) int fd =
+		openat(pl->dirfd, pl->temp, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode);
+	struct stat ours, there;
+
+	if (fd < 0 || flock(fd, LOCK_EX) < 0 || fstat(fd, &ours) < 0)
+		return -errno;
+	/* the one before us has put it in place */
+	if (fstatat(pl->dirfd, pl->temp, &there, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    there.st_ino != ours.st_ino)
+		return -EAGAIN;
+	return ftruncate(fd, 0) < 0 ? -errno : fd_steal(&fd);
+}
+
+/* Opens a file without a name, or (*ret_named) pl->temp. */
+static int temp_open(const struct place *pl, mode_t mode, bool *ret_named)
+{
+	int fd = openat(pl->dirfd, pl->dir, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_TMPFILE, mode);
+
+	*ret_named = fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL);
+	if (*ret_named)
+		return named_open(pl, mode);
+	return fd < 0 ? -errno : fd;
+}
+
+int file_link(int fd, int dirfd, const char *path)
+{
+	char self[40];
+
+	/* the right to do it without /proc is not everybody's; then it says ENOENT */
+	if (linkat(fd, "", dirfd, path, AT_EMPTY_PATH) == 0)
+		return 0;
+	if (errno != ENOENT && errno != EINVAL && errno != EPERM)
+		return -errno;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, self, dirfd, path, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+}
+
+/* -EAGAIN: another writer took our temporary name away. */
+static int put_in_place(const struct place *pl, int fd, bool named)
+{
+	int r = named ? -EEXIST : file_link(fd, pl->dirfd, pl->path);
+
+	if (r != -EEXIST)
+		return r;
+	for (int i = 0; !named && i < TRIES; i++) {
+		r = file_link(fd, pl->dirfd, pl->temp);
+		if (r != -EEXIST)
+			break;
+		unlinkat(pl->dirfd, pl->temp, 0);
+	}
+	if (!named && r < 0)
+		return r;
+	if (renameat(pl->dirfd, pl->temp, pl->dirfd, pl->path) == 0)
+		return 0;
+	r = errno == ENOENT && !named ? -EAGAIN : -errno;
+	unlinkat(pl->dirfd, pl->temp, 0);
+	return r;
+}
+
+static int sync_dir(const struct place *pl)
+{
+	auto_(fd_close) int fd =
+		openat(pl->dirfd, pl->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
+
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+static int replace_once(struct place pl, const void *data, size_t size, mode_t mode, bool sync)
+{
+	bool named;
+	auto_(fd_close) int fd = temp_open(&pl, mode, &named);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = write_all(fd, data, size);
+	if (r == 0 && fchmod(fd, mode) < 0) /* whatever the umask */
+		r = -errno;
+	if (r == 0 && sync && fsync(fd) < 0)
+		r = -errno;
+	if (r < 0) {
+		if (named)
+			unlinkat(pl.dirfd, pl.temp, 0);
+		return r;
+	}
+	TRY(put_in_place(&pl, fd, named));
+	return sync ? sync_dir(&pl) : 0;
+}
+
+int file_replace(struct tx *tx, int dirfd, const char *path, const void *data, size_t size,
+		 mode_t mode, bool sync)
+{
+	struct place pl = place(tx, dirfd, path);
+	int r = -EAGAIN;
+
+	for (int i = 0; r == -EAGAIN && i < TRIES; i++)
+		r = replace_once(pl, data, size, mode, sync);
+	return r < 0 ? fail(tx, r, "write", dirfd, path) : 0;
+}
+
+int file_mkdirs(struct tx *tx, const char *path, mode_t mode)
+{
+	char *copy = mem_str(&tx->mem, path);
+	struct stat st;
+	int r;
+
+	if (stat(path, &st) == 0)
+		return S_ISDIR(st.st_mode) ? 0
+					   : fail(tx, -ENOTDIR, "create directory", AT_FDCWD, path);
+	for (char *p = copy; *p; p++) {
+		if (*p != '/' || p == copy)
+			continue;
+		*p = '\0';
+		if (mkdir(copy, mode) < 0 && errno != EEXIST)
+			log_step("mkdir %s: %s", copy, strerror(errno)); /* the last one decides */
+		*p = '/';
+	}
+	r = mkdir(path, mode) < 0 ? -errno : 0;
+	/* "a/b/" and "a/." exist by now */
+	if (r == -EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		r = 0;
+	return r < 0 ? fail(tx, r, "create directory", AT_FDCWD, path) : 0;
+}
+
+int file_remove(struct tx *tx, int dirfd, const char *path)
+{
+	struct place pl = place(tx, dirfd, path);
+
+	unlinkat(dirfd, pl.temp, 0);
+	if (unlinkat(dirfd, path, 0) < 0 && errno != ENOENT && errno != ENOTDIR)
+		return fail(tx, -errno, "remove", dirfd, path);
+	return 0;
+}
+
+/* Who has a flock on this inode?  0 = cannot be known (another pid namespace).  proc(5) */
+static int lock_holder(struct tx *tx, const struct stat *st)
+{
+	unsigned dev_major, dev_minor;
+	unsigned long ino;
+	int pid, found = 0;
+	char *text = NULL, *save;
+
+	if (file_read(tx, AT_FDCWD, "/proc/locks", 16 << 20, &text, NULL) < 0 || !text)
+		return 0;
+	for (char *s = strtok_r(text, "\n", &save); s; s = strtok_r(NULL, "\n", &save)) {
+		/* waiters are marked with an arrow before the kind: "12: -> FLOCK …" */
+		if (sscanf(s, "%*u: FLOCK %*s %*s %d %x:%x:%lu", &pid, &dev_major, &dev_minor,
+			   &ino) != 4 ||
+		    ino != st->st_ino || pid <= 0)
+			continue;
+		found = pid;
+		if (makedev(dev_major, dev_minor) == st->st_dev)
+			break; /* else: btrfs and overlays report another device here */
+	}
+	return found;
+}
+
+/* "process 77 (host-local, stopped)", or "another process". */
+static const char *holder_text(struct tx *tx, const struct stat *st)
+{
+	int pid = lock_holder(tx, st);
+	char *text = NULL, *open, *close;
+
+	if (pid <= 0)
+		return "another process";
+	if (file_read(tx, AT_FDCWD, mem_printf(&tx->mem, "/proc/%d/stat", pid), 65536, &text,
+		      NULL) < 0 ||
+	    !text || !(open = strchr(text, '(')) || !(close = strrchr(text, ')')))
+		return mem_printf(&tx->mem, "process %d", pid);
+	return mem_printf(&tx->mem, "process %d (%.*s%s)", pid, (int)(close - open - 1), open + 1,
+			  close[1] && strchr("Tt", close[2]) ? ", stopped" : "");
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void on_tick(int sig UNUSED)
+{
+}
+
+/* flock() until the deadline: 0, -ETIMEDOUT, or -errno; a recorded -EINTR. */
+static int flock_until(struct tx *tx, int fd, int64_t deadline)
+{
+	struct sigaction tick = { .sa_handler = on_tick }, old_action; /* no SA_RESTART */
+	struct itimerval ticking = { { 0, TICK_MS * 1000 }, { 0, TICK_MS * 1000 } }, old_timer;
+	sigset_t alarm, old_mask;
+	int r;
+
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	sigaction(SIGALRM, &tick, &old_action);
+	sigprocmask(SIG_UNBLOCK, &alarm, &old_mask);
+	setitimer(ITIMER_REAL, &ticking, &old_timer);
+	for (;;) {
+		r = flock(fd, LOCK_EX) < 0 ? -errno : 0;
+		if (r != -EINTR)
+			break;
+		r = tx_interrupted(tx);
+		if (r < 0)
+			break;
+		r = -ETIMEDOUT;
+		if (now_ms() >= deadline)
+			break;
+	}
+	setitimer(ITIMER_REAL, &old_timer, NULL);
+	sigprocmask(SIG_SETMASK, &old_mask, NULL);
+	sigaction(SIGALRM, &old_action, NULL);
+	return r;
+}
+
+/* Does the name still lead to the file we locked? */
+static bool still_named(int dirfd, const char *path, const struct stat *locked)
+{
+	struct stat st;
+
+	return fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_dev == locked->st_dev &&
+	       st.st_ino == locked->st_ino;
+}
+
+int file_lock(struct tx *tx, int dirfd, const char *path, int timeout_ms, int *ret_fd)
+{
+	int64_t deadline = now_ms() + timeout_ms;
+	struct stat st;
+	int r;
+
+	for (;;) {
+		auto_(fd_close) int fd =
+			openat(dirfd, path,
+			       O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0750);
+
+		if (fd < 0 || fstat(fd, &st) < 0)
+			return fail(tx, -errno, "lock", dirfd, path);
+		r = flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+		if (r == -EWOULDBLOCK || r == -EINTR)
+			r = flock_until(tx, fd, deadline);
+		if (r == -ETIMEDOUT)
+			return tx_fail_as(tx, CNI_E_AGAIN, r, "lock %s: held by %s for %g seconds",
+					  path_text(tx, dirfd, path), holder_text(tx, &st),
+					  timeout_ms / 1000.0);
+		if (r == -EINTR)
+			return r;
+		if (r < 0)
+			return fail(tx, r, "lock", dirfd, path);
+		if (still_named(dirfd, path, &st)) {
+			*ret_fd = fd_steal(&fd);
+			return 0;
+		}
+	}
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * priv.c - giving away what a call does not need
+ *
+ * capset() is called without libcap, which would cost a shared library for two system
+ * calls.  In a user namespace the sets are those of that namespace, and the same is true.
+ */
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "base/log.h"
+#include "sys/priv.h"
+
+enum { WORDS = _LINUX_CAPABILITY_U32S_3 };
+
+/* All of them are in the first word. */
+static const __u32 needed = 1u << CAP_NET_ADMIN | 1u << CAP_SYS_ADMIN | 1u << CAP_DAC_OVERRIDE |
+			    1u << CAP_DAC_READ_SEARCH | 1u << CAP_SYS_PTRACE;
+
+void priv_drop(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct has[WORDS], keeps[WORDS] = { { 0 } };
+
+	if (syscall(SYS_capget, &head, has) == 0) {
+		keeps[0].effective = has[0].effective & needed;
+		keeps[0].permitted = has[0].permitted & needed;
+		if (syscall(SYS_capset, &head, keeps) < 0)
+			log_step("capabilities stay: %s", strerror(errno));
+	}
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		log_step("no_new_privs: %s", strerror(errno));
+}

@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * cj.c - the config cursor, over jansson
+ *
+ * A cursor is a value: the JSON it stands on, and the way back to its parent.
+ * The path is walked only when there is something to complain about, so reading
+ * costs one hash look-up per key, and a scan of the object's members when the
+ * key is spelled in another case or absent.
+ *
+ * What all cursors of a document share (its complaints, and which members were
+ * asked for) is cj_doc.c's.
+ */
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "value/cj.h"
+#include "value/cj_doc.h"
+#include "base/log.h"
+
+/* ---- the document ---- */
+
+int cj_parse(struct tx *tx, const char *text, size_t size, const char *what, struct cj *ret)
+{
+	json_error_t e = { .line = 0 };
+	json_t *root;
+
+	if (!size)
+		return tx_fail_as(tx, CNI_E_DECODE, -EINVAL, "cannot parse the %s: it is empty",
+				  what);
+	root = json_loadb(text, size, 0, &e);
+	if (!root && (!e.text[0] || json_error_code(&e) == json_error_out_of_memory))
+		doc_no_memory(tx); /* jansson is mostly speechless then */
+	if (!root)
+		return tx_fail_as(tx, CNI_E_DECODE, -EINVAL,
+				  "cannot parse the %s: line %d, column %d: %s", what, e.line,
+				  e.column, e.text);
+	if (!json_is_object(root)) {
+		json_decref(root);
+		return tx_fail_as(tx, CNI_E_DECODE, -EINVAL,
+				  "cannot parse the %s: expected an object, got a list", what);
+	}
+	*ret = (struct cj){ .doc = doc_new(tx, root, what), .json = root };
+	return 0;
+}
+
+void cj_empty(struct tx *tx, struct cj *ret)
+{
+	*ret = (struct cj){ .doc = doc_new(tx, NULL, "empty document") };
+}
+
+void cj_free(struct cj *root)
+{
+	if (root->doc) {
+		json_decref(root->doc->root);
+		root->doc->root = NULL;
+	}
+	root->json = NULL;
+}
+
+/* ---- complaining ---- */
+
+enum { KEY_MAX = 64 };
+
+/* Can the key stand in a path as it is? */
+static bool is_plain(const char *key)
+{
+	size_t n = strlen(key);
+
+	for (const char *p = key; *p; p++)
+		if ((unsigned char)*p <= ' ' || *p == 0x7f || strchr("\"[]\\", *p))
+			return false;
+	return n && n <= KEY_MAX;
+}
+
+static const char *path_key(struct mem *m, const char *path, const char *key)
+{
+	json_t *name;
+	char *s;
+
+	if (is_plain(key))
+		return mem_printf(m, "%s%s%s", path, *path ? "." : "", key);
+	name = json_string(key);
+	s = mem_printf(m, "%s[%s]", path, name ? doc_quote(name).s : "?");
+	json_decref(name);
+	return s;
+}
+
+const char *cj_path(const struct cj *c, const char *key)
+{
+	struct mem *m = &c->doc->tx->mem;
+	const char *path = "";
+
+	if (c->parent) {
+		path = cj_path(c->parent, NULL);
+		path = c->key ? path_key(m, path, c->key) : mem_printf(m, "%s[%u]", path, c->index);
+	}
+	return key ? path_key(m, path, key) : path;
+}
+
+void cj_wrong(const struct cj *c, const char *key, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!doc_listens(c->doc))
+		return;
+	va_start(ap, fmt);
+	doc_complain(c->doc, cj_path(c, key), fmt, ap);
+	va_end(ap);
+}
+
+static void expected(const struct cj *c, const char *what)
+{
+	cj_wrong(c, NULL, "expected %s, got %s", what, doc_quote(c->json).s);
+}
+
+int cj_ok_as(struct tx *tx, const struct cj *c, enum cni_code code)
+{
+	return doc_fail(tx, c->doc, code);
+}
+
+int cj_ok(struct tx *tx, const struct cj *c)
+{
+	return cj_ok_as(tx, c, CNI_E_CONFIG);
+}
+
+/* ---- moving ---- */
+
+bool cj_present(const struct cj *c)
+{
+	return c->json && !json_is_null(c->json);
+}
+
+/* The cursor of a member, given jansson's iterator. */
+static struct cj member(const struct cj *c, void *it)
+{
+	struct cj m = { .doc = c->doc, .parent = c };
+
+	if (it) {
+		m.json = json_object_iter_value(it);
+		m.key = json_object_iter_key(it);
+	}
+	return m;
+}
+
+/* The member of that key: absent, or not null. */
+static struct cj find(const struct cj *c, const char *key)
+{
+	struct cj found = { .doc = c->doc, .parent = c, .key = key };
+
+	if (!cj_present(c))
+		return found;
+	if (!json_is_object(c->json)) {
+		expected(c, "an object");
+		return found;
+	}
+	for (void *it = json_object_iter_at(c->json, key); it; it = NULL) {
+		struct cj m = member(c, it);
+
+		doc_see(c->doc, m.key);
+		if (cj_present(&m))
+			return m;
+	}
+	for (void *it = json_object_iter(c->json); it; it = json_object_iter_next(c->json, it)) {
+		struct cj m = member(c, it);
+
+		if (strcasecmp(m.key, key) != 0)
+			continue;
+		doc_see(c->doc, m.key);
+		if (cj_present(&m))
+			found = m;
+	}
+	return found;
+}
+
+struct cj cj_any(const struct cj *c, const char *key)
+{
+	return find(c, key);
+}
+
+struct cj cj_obj(const struct cj *c, const char *key)
+{
+	struct cj k = find(c, key);
+
+	if (k.json && !json_is_object(k.json)) {
+		expected(&k, "an object");
+		k.json = NULL;
+	}
+	return k;
+}
+
+struct cj cj_list(const struct cj *c, const char *key)
+{
+	struct cj k = find(c, key);
+
+	if (k.json && !json_is_array(k.json)) {
+		expected(&k, "a list");
+		k.json = NULL;
+	}
+	return k;
+}
+
+bool cj_has(const struct cj *c, const char *key)
+{
+	struct cj k = find(c, key);
+
+	return cj_present(&k);
+}
+
+unsigned cj_len(const struct cj *list)
+{
+	if (!cj_present(list))
+		return 0;
+	if (json_is_object(list->json))
+		return (unsigned)json_object_size(list->json);
+	if (json_is_array(list->json))
+		return (unsigned)json_array_size(list->json);
+	expected(list, "a list");
+	return 0;
+}
+
+struct cj cj_at(const struct cj *list, unsigned index)
+{
+	return (struct cj){ .doc = list->doc,
+			    .json = json_array_get(list->json, index),
+			    .parent = list,
+			    .index = index };
+}
+
+struct cj cj_first(const struct cj *object)
+{
+	struct cj m = member(object, json_object_iter(object->json));
+
+	if (m.key)
+		doc_see(m.doc, m.key);
+	return m;
+}
+
+struct cj cj_next(const struct cj *m)
+{
+	void *it = json_object_key_to_iter(m->key);
+	struct cj next = member(m->parent, json_object_iter_next(m->parent->json, it));
+
+	if (next.key)
+		doc_see(next.doc, next.key);
+	return next;
+}
+
+/* ---- reading ---- */
+
+bool cj_is_object(const struct cj *c)
+{
+	return json_is_object(c->json);
+}
+
+bool cj_is_array(const struct cj *c)
+{
+	return json_is_array(c->json);
+}
+
+bool cj_is_str(const struct cj *c)
+{
+	return json_is_string(c->json);
+}
+
+bool cj_is_bool(const struct cj *c)
+{
+	return json_is_boolean(c->json);
+}
+
+bool cj_is_int(const struct cj *c)
+{
+	return json_is_integer(c->json);
+}
+
+/* A string that must be what is expected; NULL if absent or complained about. */
+static const char *string(const struct cj *c, const char *what)
+{
+	if (cj_present(c) && !json_is_string(c->json))
+		expected(c, what);
+	return json_string_value(c->json);
+}
+
+const char *cj_as_str(const struct cj *c)
+{
+	return string(c, "a string");
+}
+
+bool cj_as_bool(const struct cj *c, bool def)
+{
+	if (json_is_boolean(c->json))
+		return json_is_true(c->json);
+	if (cj_present(c))
+		expected(c, "true or false");
+	return def;
+}
+
+int64_t cj_as_int(const struct cj *c, int64_t def, int64_t min, int64_t max)
+{
+	char what[96] = "a whole number";
+	size_t n = strlen(what);
+
+	if (!cj_present(c))
+		return def;
+	if (json_is_integer(c->json) && json_integer_value(c->json) >= min &&
+	    json_integer_value(c->json) <= max)
+		return json_integer_value(c->json);
+	if (min > INT64_MIN && max < INT64_MAX)
+		snprintf(what + n, sizeof(what) - n, " from %" PRId64 " to %" PRId64, min, max);
+	else if (min > INT64_MIN)
+		snprintf(what + n, sizeof(what) - n, " of %" PRId64 " or more", min);
+	else if (max < INT64_MAX)
+		snprintf(what + n, sizeof(what) - n, " of %" PRId64 " or less", max);
+	expected(c, what);
+	return def;
+}
+
+struct ip cj_as_ip(const struct cj *c)
+{
+	static const char what[] = "an IP address, like 10.1.0.1";
+	const char *s = string(c, what);
+	struct ip ip = { .family = 0 };
+
+	if (!str_empty(s) && !ip_parse(s, &ip))
+		expected(c, what);
+	return ip;
+}
+
+struct cidr cj_as_cidr(const struct cj *c)
+{
+	static const char what[] = "an address with prefix length, like 10.1.0.0/24";
+	const char *s = string(c, what);
+	struct cidr cidr = { .len = 0 };
+
+	if (!str_empty(s) && !cidr_parse(s, &cidr))
+		expected(c, what);
+	return cidr;
+}
+
+struct mac cj_mac(const struct cj *c, const char *key)
+{
+	static const char what[] = "a MAC address, like 02:00:00:00:00:01";
+	struct cj k = find(c, key);
+	const char *s = string(&k, what);
+	struct mac mac = { .len = 0 };
+
+	if (!str_empty(s) && !mac_parse(s, &mac))
+		expected(&k, what);
+	return mac;
+}
+
+const char *cj_str(const struct cj *c, const char *key, const char *def)
+{
+	struct cj k = find(c, key);
+	const char *s = cj_as_str(&k);
+
+	return s ? s : def;
+}
+
+bool cj_bool(const struct cj *c, const char *key, bool def)
+{
+	struct cj k = find(c, key);
+
+	return cj_as_bool(&k, def);
+}
+
+int64_t cj_int(const struct cj *c, const char *key, int64_t def, int64_t min, int64_t max)
+{
+	struct cj k = find(c, key);
+
+	return cj_as_int(&k, def, min, max);
+}
+
+struct ip cj_ip(const struct cj *c, const char *key)
+{
+	struct cj k = find(c, key);
+
+	return cj_as_ip(&k);
+}
+
+struct cidr cj_cidr(const struct cj *c, const char *key)
+{
+	struct cj k = find(c, key);
+
+	return cj_as_cidr(&k);
+}
+
+int cj_enum(const struct cj *c, const char *key, int def, const char *const *names, unsigned n)
+{
+	struct cj k = find(c, key);
+	const char *what = n > 1 ? "one of " : "";
+
+	if (!cj_present(&k) || str_eq(json_string_value(k.json), ""))
+		return def;
+	for (unsigned i = 0; i < n; i++)
+		if (str_eq(json_string_value(k.json), names[i]))
+			return (int)i;
+	for (unsigned i = 0; i < n; i++)
+		what = mem_printf(&c->doc->tx->mem, "%s%s\"%s\"", what,
+				  !i          ? ""
+				  : i < n - 1 ? ", "
+					      : " or ",
+				  names[i]);
+	expected(&k, what);
+	return def;
+}
+
+char *cj_dump(struct tx *tx, const struct cj *c)
+{
+	char *text, *copy;
+
+	if (!cj_present(c))
+		return NULL;
+	text = json_dumps(c->json, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+	if (!text)
+		doc_no_memory(tx);
+	copy = mem_str(&tx->mem, text);
+	free(text);
+	return copy;
+}
+
+/* ---- what nobody read ---- */
+
+/* Keys of the root that belong to the runtime, or to other plugins. */
+static bool is_of_others(const char *key)
+{
+	static const char *const known[] = { "runtimeConfig", "args", "capabilities",
+					     "prevResult" };
+
+	for (unsigned i = 0; i < ARRAY_LEN(known); i++)
+		if (strcasecmp(key, known[i]) == 0)
+			return true;
+	return str_starts(key, "cni.dev/");
+}
+
+/* Does the delegate, another program, read this "ipam"?  We only saw its type. */
+static bool is_of_delegate(const struct cj *ipam)
+{
+	if (strcasecmp(ipam->key, "ipam") != 0 || !json_is_object(ipam->json))
+		return false;
+	for (void *it = json_object_iter(ipam->json); it;
+	     it = json_object_iter_next(ipam->json, it))
+		if (doc_was_seen(ipam->doc, json_object_iter_key(it)) &&
+		    strcasecmp(json_object_iter_key(it), "type") != 0)
+			return false;
+	return true;
+}
+
+static void report(const struct cj *c)
+{
+	bool top = !c->parent;
+
+	for (unsigned i = 0; i < json_array_size(c->json); i++) {
+		struct cj element = cj_at(c, i);
+
+		report(&element);
+	}
+	for (void *it = json_object_iter(c->json); it; it = json_object_iter_next(c->json, it)) {
+		struct cj m = member(c, it);
+
+		if (top && (is_of_others(m.key) || is_of_delegate(&m)))
+			continue;
+		if (doc_was_seen(c->doc, m.key))
+			report(&m);
+		else
+			log_step("%s: unknown key, ignored", cj_path(&m, NULL));
+	}
+}
+
+void cj_report_unknown(const struct cj *root)
+{
+	if (root->doc->watched)
+		report(root);
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * cj_doc.c - what the cursors of one document share
+ *
+ * Complaints are sentences in the arena, in the order of reading, each once;
+ * the document keeps the first few dozens and counts the rest.
+ *
+ * To report keys that nobody reads, the document remembers which members were
+ * asked for, by the address of their key: unlike the values (jansson has one
+ * true and one null) it belongs to one member only.  This is kept only while
+ * somebody listens.
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "value/cj_doc.h"
+#include "base/log.h"
+
+enum { COMPLAINTS_MAX = 64 };
+
+void doc_no_memory(struct tx *tx)
+{
+	if (tx->mem.exhausted)
+		tx->mem.exhausted(tx->mem.arg);
+	abort();
+}
+
+struct cj_doc *doc_new(struct tx *tx, json_t *root, const char *what)
+{
+	struct cj_doc *d = mem_alloc(&tx->mem, sizeof(*d));
+
+	d->tx = tx;
+	d->root = root;
+	d->what = mem_str(&tx->mem, what);
+	d->watched = log_on(LOG_DEBUG);
+	return d;
+}
+
+/* Where key is, or belongs, in a set of n slots (a power of two, never full). */
+static size_t slot_of(const char **slots, size_t n, const char *key)
+{
+	size_t i = (size_t)((uint64_t)(uintptr_t)key * 0x9e3779b97f4a7c15u >> 32);
+
+	for (i &= n - 1; slots[i] && slots[i] != key; i = (i + 1) & (n - 1))
+		;
+	return i;
+}
+
+bool doc_was_seen(const struct cj_doc *d, const char *key)
+{
+	return d->n_slots && d->seen[slot_of(d->seen, d->n_slots, key)];
+}
+
+void doc_see(struct cj_doc *d, const char *key)
+{
+	if (!d->watched || doc_was_seen(d, key))
+		return;
+	if (2 * d->n_seen >= d->n_slots) {
+		size_t n = d->n_slots ? d->n_slots * 2 : 64;
+		const char **bigger = mem_alloc(&d->tx->mem, n * sizeof(*bigger));
+
+		for (size_t i = 0; i < d->n_slots; i++)
+			if (d->seen[i])
+				bigger[slot_of(bigger, n, d->seen[i])] = d->seen[i];
+		d->seen = bigger;
+		d->n_slots = n;
+	}
+	d->seen[slot_of(d->seen, d->n_slots, key)] = key;
+	d->n_seen++;
+}
+
+bool doc_listens(struct cj_doc *d)
+{
+	if (d->n_complaints < COMPLAINTS_MAX)
+		return true;
+	d->n_unsaid++;
+	return false;
+}
+
+void doc_complain(struct cj_doc *d, const char *path, const char *fmt, va_list ap)
+{
+	struct mem *m = &d->tx->mem;
+	const char *text = mem_vprintf(m, fmt, ap);
+
+	text = mem_printf(m, "%s: %s", *path ? path : d->what, text);
+	for (unsigned i = 0; i < d->n_complaints; i++)
+		if (str_eq(d->complaints[i], text))
+			return;
+	d->complaints = mem_grow(m, d->complaints, d->n_complaints, sizeof(*d->complaints));
+	d->complaints[d->n_complaints++] = text;
+}
+
+int doc_fail(struct tx *tx, struct cj_doc *d, enum cni_code code)
+{
+	char text[sizeof(tx->msg) - 32]; /* room for "and more" */
+	unsigned said = 0, all = d->n_complaints + d->n_unsaid;
+	size_t n = 0;
+
+	if (!all)
+		return 0;
+	for (; said < d->n_complaints; said++) {
+		const char *s = d->complaints[said];
+
+		if (said && n + strlen(s) + 3 > sizeof(text))
+			break;
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", said ? "; " : "", s);
+	}
+	d->complaints = NULL;
+	d->n_complaints = d->n_unsaid = 0;
+	if (said < all)
+		return tx_fail_as(tx, code, -EINVAL, "%s; and %u more", text, all - said);
+	return tx_fail_as(tx, code, -EINVAL, "%s", text);
+}
+
+static int quote_some(const char *text, size_t size, void *arg)
+{
+	struct quote *q = arg;
+	size_t n = size < QUOTE_MAX - q->n ? size : QUOTE_MAX - q->n;
+
+	memcpy(q->s + q->n, text, n);
+	q->n += n;
+	q->cut = n < size;
+	return q->cut ? -1 : 0; /* no need to hear the rest */
+}
+
+struct quote doc_quote(const json_t *json)
+{
+	struct quote q = { .n = 0 };
+
+	if (json_dump_callback(json, quote_some, &q,
+			       JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15)) < 0 &&
+	    !q.cut)
+		q = (struct quote){ .n = 0 };
+	if (q.cut) { /* not in the middle of a character */
+		while (q.n && ((unsigned char)q.s[q.n - 1] & 0xc0) == 0x80)
+			q.n--;
+		if (q.n && (unsigned char)q.s[q.n - 1] >= 0xc0)
+			q.n--;
+		memcpy(q.s + q.n, "…", sizeof("…"));
+	}
+	return q;
+}

@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * ip.c - addresses, prefixes and MACs as values
+ *
+ * An address is a family and up to 16 bytes in network order.  Arithmetic and
+ * masks work on the bytes, so both families share every line, and no byte order
+ * is ever converted.  Bytes beyond the family's length are always zero.
+ *
+ * Text goes in through inet_pton(), which is as strict as we want it, and comes
+ * out through our own printer: the C libraries disagree with each other (and
+ * with Go) about addresses like ::1.2.3.4.
+ */
+#include <arpa/inet.h>
+#include <stdio.h>
+
+#include "value/ip.h"
+
+static const uint8_t mapped_prefix[12] = { [10] = 0xff, [11] = 0xff };
+
+unsigned ip_bytes(struct ip ip)
+{
+	return ip.family == AF_INET ? 4 : ip.family == AF_INET6 ? 16 : 0;
+}
+
+unsigned ip_bits(struct ip ip)
+{
+	return ip_bytes(ip) * 8;
+}
+
+bool ip_set(struct ip ip)
+{
+	return ip_bytes(ip) != 0;
+}
+
+/* Parses; *ret_mapped tells whether IPv4 was spelled as IPv6. */
+static bool parse(const char *s, struct ip *ret, bool *ret_mapped)
+{
+	struct ip ip = { .family = AF_INET };
+
+	*ret_mapped = false;
+	if (!s)
+		return false;
+	if (inet_pton(AF_INET, s, ip.b) == 1) {
+		*ret = ip;
+		return true;
+	}
+	ip = (struct ip){ .family = AF_INET6 };
+	if (inet_pton(AF_INET6, s, ip.b) != 1)
+		return false;
+	if (memcmp(ip.b, mapped_prefix, sizeof(mapped_prefix)) == 0) {
+		struct ip v4 = { .family = AF_INET };
+
+		memcpy(v4.b, ip.b + 12, 4);
+		ip = v4;
+		*ret_mapped = true;
+	}
+	*ret = ip;
+	return true;
+}
+
+bool ip_parse(const char *s, struct ip *ret)
+{
+	bool mapped;
+
+	return parse(s, ret, &mapped);
+}
+
+/* The longest run of zero words, the first if there are several (RFC 5952, 4.2). */
+static int longest_zeros(const unsigned *word, int *ret_len)
+{
+	int best = -1;
+
+	*ret_len = 1; /* one zero word alone is spelled out */
+	for (int i = 0; i < 8; i++) {
+		int n = 0;
+
+		while (i + n < 8 && !word[i + n])
+			n++;
+		if (n > *ret_len) {
+			best = i;
+			*ret_len = n;
+		}
+		i += n;
+	}
+	return best;
+}
+
+static void print_v6(struct ip_text *t, const uint8_t *b)
+{
+	unsigned word[8];
+	int gap, len;
+	char *p = t->s;
+
+	for (int i = 0; i < 8; i++)
+		word[i] = (unsigned)b[2 * i] << 8 | b[2 * i + 1];
+	gap = longest_zeros(word, &len);
+	for (int i = 0; i < 8; i++) {
+		if (i == gap) {
+			p = stpcpy(p, "::");
+			i += len - 1;
+			continue;
+		}
+		if (i && (gap < 0 || i != gap + len))
+			*p++ = ':';
+		p += snprintf(p, 5, "%x", word[i]);
+	}
+}
+
+struct ip_text ip_text(struct ip ip)
+{
+	struct ip_text t = { "" };
+	const uint8_t *b = ip.b;
+
+	if (ip.family == AF_INET)
+		snprintf(t.s, sizeof(t.s), "%u.%u.%u.%u", b[0], b[1], b[2], b[3]);
+	else if (ip.family == AF_INET6 && memcmp(b, mapped_prefix, sizeof(mapped_prefix)) == 0)
+		snprintf(t.s, sizeof(t.s), "::ffff:%u.%u.%u.%u", b[12], b[13], b[14], b[15]);
+	else if (ip.family == AF_INET6)
+		print_v6(&t, b);
+	return t;
+}
+
+bool cidr_parse(const char *s, struct cidr *ret)
+{
+	const char *slash = s ? strchr(s, '/') : NULL;
+	char text[INET6_ADDRSTRLEN];
+	unsigned len = 0;
+	struct cidr c;
+	bool mapped;
+
+	if (!slash || !slash[1] || (size_t)(slash - s) >= sizeof(text))
+		return false;
+	memcpy(text, s, (size_t)(slash - s));
+	text[slash - s] = '\0';
+	if (!parse(text, &c.ip, &mapped))
+		return false;
+	for (const char *p = slash + 1; *p; p++) {
+		if (*p < '0' || *p > '9' || len > 128)
+			return false;
+		len = len * 10 + (unsigned)(*p - '0');
+	}
+	if (mapped && len < 96)
+		return false; /* a prefix that is only partly IPv4 */
+	c.len = mapped ? len - 96 : len;
+	if (c.len > ip_bits(c.ip))
+		return false;
+	*ret = c;
+	return true;
+}
+
+struct ip_text cidr_text(struct cidr c)
+{
+	struct ip_text t = ip_text(c.ip);
+	size_t n = strlen(t.s);
+
+	if (n)
+		snprintf(t.s + n, sizeof(t.s) - n, "/%u", c.len > 128 ? 128 : c.len);
+	return t;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
+		return (c | 0x20) - 'a' + 10;
+	return -1;
+}
+
+bool mac_parse(const char *s, struct mac *ret)
+{
+	struct mac m = { .len = 0 };
+	size_t length = s ? strlen(s) : 0;
+	unsigned group; /* bytes between separators */
+	char sep;
+
+	if (length < 14)
+		return false;
+	group = s[4] == '.' ? 2 : 1;
+	sep = s[2 * group];
+	if (group == 1 && sep != ':' && sep != '-')
+		return false;
+	for (;;) {
+		int high = hex_digit(s[0]), low = high < 0 ? -1 : hex_digit(s[1]);
+
+		if (low < 0 || m.len == sizeof(m.b))
+			return false;
+		m.b[m.len++] = (uint8_t)(high << 4 | low);
+		s += 2;
+		if (m.len % group)
+			continue;
+		if (!*s)
+			break;
+		if (*s++ != sep)
+			return false;
+	}
+	if (m.len != 6 && m.len != 8 && m.len != 20)
+		return false;
+	*ret = m;
+	return true;
+}
+
+struct mac_text mac_text(struct mac m)
+{
+	static const char digits[] = "0123456789abcdef";
+	struct mac_text t = { "" };
+	char *p = t.s;
+
+	for (unsigned i = 0; i < m.len && i < sizeof(m.b); i++) {
+		if (i)
+			*p++ = ':';
+		*p++ = digits[m.b[i] >> 4];
+		*p++ = digits[m.b[i] & 15];
+	}
+	*p = '\0';
+	return t;
+}
+
+bool mac_eq(struct mac a, struct mac b)
+{
+	return a.len == b.len && a.len <= sizeof(a.b) && memcmp(a.b, b.b, a.len) == 0;
+}
+
+bool ip_eq(struct ip a, struct ip b)
+{
+	return ip_cmp(a, b) == 0;
+}
+
+int ip_cmp(struct ip a, struct ip b)
+{
+	if (ip_bytes(a) != ip_bytes(b))
+		return ip_bytes(a) < ip_bytes(b) ? -1 : 1;
+	return memcmp(a.b, b.b, ip_bytes(a));
+}
+
+struct ip ip_add(struct ip ip, int64_t n)
+{
+	uint64_t low = (uint64_t)n;
+	unsigned sign = n < 0 ? 0xff : 0; /* the upper bytes of n in two's complement */
+	unsigned carry = 0;
+
+	for (unsigned i = ip_bytes(ip), k = 0; i--; k++) {
+		unsigned sum = ip.b[i] + carry + (k < 8 ? (unsigned)(low >> 8 * k & 0xff) : sign);
+
+		ip.b[i] = (uint8_t)sum;
+		carry = sum >> 8;
+	}
+	return ip;
+}
+
+bool ip_is_any(struct ip ip)
+{
+	static const uint8_t zero[16];
+
+	return ip_set(ip) && memcmp(ip.b, zero, ip_bytes(ip)) == 0;
+}
+
+bool ip_is_loopback(struct ip ip)
+{
+	if (ip.family == AF_INET)
+		return ip.b[0] == 127;
+	return ip.family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&ip.v6);
+}
+
+bool ip_is_multicast(struct ip ip)
+{
+	if (ip.family == AF_INET)
+		return (ip.b[0] & 0xf0) == 0xe0;
+	return ip.family == AF_INET6 && ip.b[0] == 0xff;
+}
+
+bool ip_is_linklocal(struct ip ip)
+{
+	if (ip.family == AF_INET)
+		return ip.b[0] == 169 && ip.b[1] == 254;
+	return ip.family == AF_INET6 && ip.b[0] == 0xfe && (ip.b[1] & 0xc0) == 0x80;
+}
+
+struct cidr cidr_host(struct ip ip)
+{
+	return (struct cidr){ .ip = ip, .len = ip_bits(ip) };
+}
+
+/* Byte i of the netmask. */
+static uint8_t mask_byte(unsigned len, unsigned i)
+{
+	if (len >= 8 * (i + 1))
+		return 0xff;
+	if (len <= 8 * i)
+		return 0;
+	return (uint8_t)(0xff00u >> (len - 8 * i));
+}
+
+struct ip cidr_network(struct cidr c)
+{
+	for (unsigned i = 0; i < ip_bytes(c.ip); i++)
+		c.ip.b[i] &= mask_byte(c.len, i);
+	return c.ip;
+}
+
+struct cidr cidr_masked(struct cidr c)
+{
+	c.ip = cidr_network(c);
+	return c;
+}
+
+struct ip cidr_last(struct cidr c)
+{
+	for (unsigned i = 0; i < ip_bytes(c.ip); i++)
+		c.ip.b[i] |= (uint8_t)~mask_byte(c.len, i);
+	return c.ip;
+}
+
+bool cidr_contains(struct cidr c, struct ip ip)
+{
+	struct cidr other = { .ip = ip, .len = c.len };
+
+	if (!ip_set(c.ip) || c.ip.family != ip.family)
+		return false;
+	return ip_eq(cidr_network(c), cidr_network(other));
+}
+
+bool cidr_overlaps(struct cidr a, struct cidr b)
+{
+	return a.len <= b.len ? cidr_contains(a, b.ip) : cidr_contains(b, a.ip);
+}
+
+bool cidr_eq(struct cidr a, struct cidr b)
+{
+	return a.len == b.len && ip_eq(a.ip, b.ip);
+}
+
+bool cidr_is_default(struct cidr c)
+{
+	return ip_is_any(c.ip) && c.len == 0;
+}

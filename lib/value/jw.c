@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * jw.c - the JSON writer
+ *
+ * The text grows in the arena by doubling.  No stack of states is needed: what
+ * must stand before the next value (a comma, or nothing) is told by the last
+ * character written, since no value ends in an opening bracket.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "value/jw.h"
+
+void jw_init(struct jw *w, struct mem *mem, bool compact)
+{
+	*w = (struct jw){ .mem = mem, .compact = compact };
+}
+
+static void put(struct jw *w, const char *s, size_t n)
+{
+	if (w->size - w->len < n + 1) {
+		char *bigger;
+
+		while (w->size - w->len < n + 1)
+			w->size = w->size ? w->size * 2 : 1024;
+		bigger = mem_alloc(w->mem, w->size);
+		if (w->len)
+			memcpy(bigger, w->s, w->len);
+		w->s = bigger;
+	}
+	memcpy(w->s + w->len, s, n);
+	w->len += n;
+	w->s[w->len] = '\0';
+}
+
+static void put_str(struct jw *w, const char *s)
+{
+	put(w, s, strlen(s));
+}
+
+static bool at_start(const struct jw *w)
+{
+	return !w->len || w->s[w->len - 1] == '{' || w->s[w->len - 1] == '[';
+}
+
+static void new_line(struct jw *w)
+{
+	if (w->compact)
+		return;
+	put(w, "\n", 1);
+	for (unsigned i = 0; i < w->depth; i++)
+		put(w, "    ", 4);
+}
+
+/* The bytes of the character at s if it is proper UTF-8 (RFC 3629), else 0. */
+static unsigned utf8_len(const char *s)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	unsigned n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+
+	if (p[0] > 0xf4)
+		return 0;
+	for (unsigned i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+static void put_quoted(struct jw *w, const char *s)
+{
+	static const char special[] = "\"\\\n\r\t", letter[] = "\"\\nrt";
+
+	put(w, "\"", 1);
+	while (*s) {
+		const char *found = strchr(special, *s);
+		unsigned n = utf8_len(s);
+		char escape[8];
+
+		if (found) {
+			snprintf(escape, sizeof(escape), "\\%c", letter[found - special]);
+			put_str(w, escape);
+		} else if ((unsigned char)*s < ' ') {
+			snprintf(escape, sizeof(escape), "\\u%04x", (unsigned char)*s);
+			put_str(w, escape);
+		} else if (n) {
+			put(w, s, n);
+		} else {
+			put_str(w, "\xef\xbf\xbd");
+		}
+		s += n ? n : 1;
+	}
+	put(w, "\"", 1);
+}
+
+/* What stands before a value. */
+static void begin(struct jw *w, const char *key)
+{
+	if (!at_start(w))
+		put(w, ",", 1);
+	if (w->depth)
+		new_line(w);
+	if (key) {
+		put_quoted(w, key);
+		put_str(w, w->compact ? ":" : ": ");
+	}
+}
+
+void jw_open(struct jw *w, const char *key, char bracket)
+{
+	begin(w, key);
+	put(w, &bracket, 1);
+	w->depth++;
+}
+
+void jw_close(struct jw *w, char bracket)
+{
+	w->depth--;
+	if (!at_start(w))
+		new_line(w);
+	put(w, &bracket, 1);
+}
+
+void jw_str(struct jw *w, const char *key, const char *s)
+{
+	begin(w, key);
+	put_quoted(w, s ? s : "");
+}
+
+void jw_raw(struct jw *w, const char *key, const char *json)
+{
+	begin(w, key);
+	put_str(w, json);
+}
+
+void jw_int(struct jw *w, const char *key, int64_t n)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRId64, n);
+	jw_raw(w, key, text);
+}
+
+void jw_bool(struct jw *w, const char *key, bool b)
+{
+	jw_raw(w, key, b ? "true" : "false");
+}
+
+char *jw_end(struct jw *w)
+{
+	if (!w->len)
+		put(w, "", 0);
+	return w->s;
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * conf.c - the configuration of the bridge plugin
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "plugins/bridge/conf.h"
+#include "cni/ipam.h"
+#include "base/log.h"
+#include "value/name.h"
+
+/* "mtu": a number, or "auto", which is also what no mtu, and 0, mean. */
+static int read_mtu(const struct cj *c)
+{
+	struct cj mtu = cj_any(c, "mtu");
+	int64_t n;
+
+	if (cj_is_str(&mtu)) {
+		if (!str_eq(cj_as_str(&mtu), "auto"))
+			cj_wrong(c, "mtu", "expected a number, or \"auto\", got \"%.40s\"",
+				 cj_as_str(&mtu));
+		return MTU_AUTO;
+	}
+	n = cj_int(c, "mtu", 0, 0, 65535);
+	if (n && n < 68)
+		cj_wrong(c, "mtu", "must be at least 68 (1280 for IPv6), or \"auto\"");
+	return n ? (int)n : MTU_AUTO;
+}
+
+/* "ipMasq": a bool, or {"v4":…, "v6":…, "except":[…], "dropInvalid":…}. */
+static void read_masq(struct tx *tx, const struct cj *c, struct bridge_conf *cf)
+{
+	struct cj masq = cj_any(c, "ipMasq"), except;
+	struct cidr *list;
+
+	if (!cj_is_object(&masq)) {
+		cf->masq4 = cf->masq6 = cj_bool(c, "ipMasq", false);
+		return;
+	}
+	cf->masq4 = cj_bool(&masq, "v4", true);
+	cf->masq6 = cj_bool(&masq, "v6", true);
+	cf->masq_pass_invalid = !cj_bool(&masq, "dropInvalid", true);
+	except = cj_list(&masq, "except");
+	list = mem_alloc(&tx->mem, (cj_len(&except) + 1) * sizeof(*list));
+	for (unsigned i = 0; i < cj_len(&except); i++) {
+		struct cj e = cj_at(&except, i);
+
+		list[i] = cidr_masked(cj_as_cidr(&e));
+	}
+	cf->masq_except = list;
+	cf->n_masq_except = cj_len(&except);
+}
+
+static void read_backend(const struct cj *c)
+{
+	const char *backend = cj_str(c, "ipMasqBackend", "");
+
+	if (str_eq(backend, "iptables"))
+		log_info("ipMasqBackend \"iptables\": masquerading is done in nftables all the "
+			 "same");
+	else if (*backend && !str_eq(backend, "nftables"))
+		cj_wrong(c, "ipMasqBackend",
+			 "unknown ipmasq backend \"%.40s\" (leave it out, or say "
+			 "nftables)",
+			 backend);
+}
+
+static struct vlan_range read_range(const struct cj *e, bool *ret_any)
+{
+	struct vlan_range r = { .first = (uint16_t)cj_int(e, "minID", 0, 1, 4094),
+				.last = (uint16_t)cj_int(e, "maxID", 0, 1, 4094) };
+
+	*ret_any = r.first && r.last;
+	if (!r.first != !r.last)
+		cj_wrong(e, r.first ? "maxID" : "minID", "missing: minID and maxID come together");
+	else if (r.last < r.first)
+		cj_wrong(e, "maxID", "is less than minID (%u)", r.first);
+	return r;
+}
+
+static int by_first(const void *a, const void *b)
+{
+	return ((const struct vlan_range *)a)->first - ((const struct vlan_range *)b)->first;
+}
+
+/* Sorts and joins: the kernel wants ranges that do not overlap. */
+static void merge(struct bridge_conf *cf)
+{
+	unsigned n = 0;
+
+	if (!cf->n_trunk)
+		return;
+	qsort(cf->trunk, cf->n_trunk, sizeof(*cf->trunk), by_first);
+	for (unsigned i = 1; i < cf->n_trunk; i++) {
+		struct vlan_range *last = &cf->trunk[n], *r = &cf->trunk[i];
+
+		if (r->first <= last->last + 1)
+			last->last = r->last > last->last ? r->last : last->last;
+		else
+			cf->trunk[++n] = *r;
+	}
+	cf->n_trunk = n + 1;
+}
+
+static void read_vlans(struct tx *tx, const struct cj *c, struct bridge_conf *cf)
+{
+	struct cj trunk = cj_list(c, "vlanTrunk");
+	unsigned n = cj_len(&trunk);
+
+	cf->vlan = (unsigned)cj_int(c, "vlan", 0, 0, 4094);
+	cf->vlan_filtering = cf->vlan || cj_has(c, "vlanTrunk");
+	cf->keep_default_vlan = cj_bool(c, "preserveDefaultVlan", false);
+	cf->trunk = mem_alloc(&tx->mem, (2 * n + 1) * sizeof(*cf->trunk));
+	for (unsigned i = 0; i < n; i++) {
+		struct cj e = cj_at(&trunk, i);
+		uint16_t id = (uint16_t)cj_int(&e, "id", 0, 1, 4094);
+		bool any;
+		struct vlan_range r = read_range(&e, &any);
+
+		if (any)
+			cf->trunk[cf->n_trunk++] = r;
+		if (id)
+			cf->trunk[cf->n_trunk++] = (struct vlan_range){ id, id };
+	}
+	merge(cf);
+}
+
+static enum spoof_mode read_spoof(const struct cj *c)
+{
+	struct cj v = cj_any(c, "macspoofchk");
+
+	if (!cj_is_str(&v))
+		return cj_bool(c, "macspoofchk", false) ? SPOOF_MAC : SPOOF_OFF;
+	if (!str_eq(cj_as_str(&v), "strict"))
+		cj_wrong(c, "macspoofchk", "expected true, false or \"strict\", got \"%.40s\"",
+			 cj_as_str(&v));
+	return SPOOF_STRICT;
+}
+
+static void check_name(const struct cj *c, const char *key, const char *name)
+{
+	const char *reason = name ? name_invalid_ifname(name) : NULL;
+
+	if (reason)
+		cj_wrong(c, key, "\"%.40s\": %s", name, reason);
+}
+
+static void cross_check(const struct cj *c, struct bridge_conf *cf)
+{
+	if (cf->hairpin && cf->promisc)
+		cj_wrong(c, "promiscMode",
+			 "cannot set hairpin mode and promiscuous mode at the same time");
+	if (cf->no_interface && cf->l3)
+		cj_wrong(c, "disableContainerInterface",
+			 "cannot use IPAM when DisableContainerInterface flag is set");
+	if (!str_eq(cf->resolv_conf, "auto") && !str_eq(cf->resolv_conf, "off") &&
+	    *cf->resolv_conf != '/')
+		cj_wrong(c, "resolvConf",
+			 "expected \"auto\", \"off\" or an absolute path, got "
+			 "\"%.100s\"",
+			 cf->resolv_conf);
+	if (cf->vlan && cf->is_gateway &&
+	    snprintf(NULL, 0, "%s.%u", cf->bridge, cf->vlan) >= IFNAMSIZ)
+		cj_wrong(c, "bridge",
+			 "the VLAN gateway's name %s.%u is longer than 15 characters (choose a "
+			 "shorter bridge name)",
+			 cf->bridge, cf->vlan);
+	/* With netfilter on bridges a redirected packet leaves where it came in. */
+	cf->hairpin |= cf->ports.n > 0;
+}
+
+int bridge_read_conf(struct tx *tx, const struct call *c, struct bridge_conf *cf)
+{
+	const struct cj *j = &c->conf;
+	struct cj dns = cj_obj(j, "dns");
+
+	*cf = (struct bridge_conf){
+		.bridge = cj_str(j, "bridge", "cni0"),
+		.is_gateway = cj_bool(j, "isGateway", false),
+		.default_gateway = cj_bool(j, "isDefaultGateway", false),
+		.force_address = cj_bool(j, "forceAddress", false),
+		.mtu = read_mtu(j),
+		.hairpin = cj_bool(j, "hairpinMode", false),
+		.promisc = cj_bool(j, "promiscMode", false),
+		.isolated = cj_bool(j, "portIsolation", false),
+		.spoof = read_spoof(j),
+		.dad = cj_bool(j, "enabledad", false),
+		.no_interface = cj_bool(j, "disableContainerInterface", false),
+		.host_ifname = cj_str(j, "hostIfName", NULL),
+		.resolv_conf = cj_str(j, "resolvConf", "auto"),
+		.l3 = ipam_wanted(c),
+		.dns = result_read_dns(&tx->mem, &dns),
+		.ports = ports_read(tx, j),
+	};
+	if (!*cf->bridge)
+		cf->bridge = "cni0";
+	if (str_empty(cf->host_ifname))
+		cf->host_ifname = NULL;
+	if (!*cf->resolv_conf)
+		cf->resolv_conf = "auto";
+	cf->is_gateway |= cf->default_gateway;
+	check_name(j, "bridge", cf->bridge);
+	check_name(j, "hostIfName", cf->host_ifname);
+	read_masq(tx, j, cf);
+	read_backend(j);
+	read_vlans(tx, j, cf);
+	cross_check(j, cf);
+	return call_mac(tx, c, &cf->mac);
+}

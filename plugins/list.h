@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * list.h - the plugins of the suite: one line each
+ *
+ * main.c makes its table of this list, the Makefile the names that it installs.  An
+ * underscore stands for a hyphen in the name: host_local is "host-local".
+ */
+#ifndef CPLUG_PLUGINS_LIST_H
+#define CPLUG_PLUGINS_LIST_H
+
+#include "cni/plugin.h"
+
+/* clang-format off */
+#define PLUGIN_LIST(X) \
+	X(bridge)      \
+	X(loopback)    \
+	X(portmap)     \
+	X(host_local)
+/* clang-format on */
+
+#define PLUGIN_DECLARE(name) extern const struct plugin name##_plugin;
+PLUGIN_LIST(PLUGIN_DECLARE)
+
+#endif
