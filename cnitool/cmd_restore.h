@@ -2,8 +2,8 @@
 /*
  * cmd_restore.h - attachments put right
  */
-#ifndef CPLUG_CNITOOL_RESTORE_H
-#define CPLUG_CNITOOL_RESTORE_H
+#ifndef CPLUG_CNITOOL_CMD_RESTORE_H
+#define CPLUG_CNITOOL_CMD_RESTORE_H
 
 #include "cnitool/attach.h"
 

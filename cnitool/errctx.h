@@ -6,8 +6,8 @@
  * concerns: remember where the record of failures stands, do the work, and if it
  * failed, put words before what it added, or take it back.
  */
-#ifndef CPLUG_CNITOOL_FAIL_H
-#define CPLUG_CNITOOL_FAIL_H
+#ifndef CPLUG_CNITOOL_ERRCTX_H
+#define CPLUG_CNITOOL_ERRCTX_H
 
 #include "base/tx.h"
 

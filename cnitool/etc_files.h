@@ -2,8 +2,8 @@
 /*
  * etc_files.h - what a container's /etc says of its network
  */
-#ifndef CPLUG_CNITOOL_ETC_H
-#define CPLUG_CNITOOL_ETC_H
+#ifndef CPLUG_CNITOOL_ETC_FILES_H
+#define CPLUG_CNITOOL_ETC_FILES_H
 
 #include "value/result.h"
 

@@ -6,8 +6,8 @@
  * namespace, locked by the cnitool that runs it.  A file without a lock is what is
  * left of one that was killed: gc removes it, with its namespace.
  */
-#ifndef CPLUG_CNITOOL_RUNS_H
-#define CPLUG_CNITOOL_RUNS_H
+#ifndef CPLUG_CNITOOL_RUN_REGISTRY_H
+#define CPLUG_CNITOOL_RUN_REGISTRY_H
 
 #include "cnitool/cache.h"
 

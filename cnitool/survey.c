@@ -237,7 +237,7 @@ static int remove_bridge(struct survey *s, const struct finding *f)
 	int there, used;
 
 	TRY(there = link_find(s->t->tx, &s->host, f->text, &l));
-	TRY(used = there ? port_any(s->t->tx, &s->host, l.index) : 0);
+	TRY(used = there ? bridge_port_any(s->t->tx, &s->host, l.index) : 0);
 	return used ? 0 : remove_link(s, f);
 }
 
@@ -250,7 +250,7 @@ int survey_links(struct survey *s)
 	TRY(link_each(tx, &s->host, "veth", note_veth, s));
 	TRY(link_each(tx, &s->host, "bridge", note_bridge, &b));
 	for (unsigned i = 0; i < b.n; i++) {
-		TRY(used = port_any(tx, &s->host, b.v[i].index));
+		TRY(used = bridge_port_any(tx, &s->host, b.v[i].index));
 		if (used)
 			continue;
 		add_link(s, &b.v[i], "bridge", "its network is not configured, and it has no ports",
@@ -306,21 +306,21 @@ int survey_files(struct survey *s)
 
 /* ---- ways from the host's loopback ---- */
 
-static int remove_way(struct survey *s, const struct finding *f)
+static int remove_loopback_route(struct survey *s, const struct finding *f)
 {
-	return nat_way_close(s->t->tx, &s->nf, &s->host, f->data);
+	return nat_loopback_close(s->t->tx, &s->nf, &s->host, f->data);
 }
 
-int survey_ways(struct survey *s)
+int survey_loopback_routes(struct survey *s)
 {
 	struct mem *m = &s->t->tx->mem;
-	struct nat_way *ways;
+	struct nat_loopback_route *ways;
 	unsigned n;
 
 	/* They belong to a device, not to a network. */
 	if (s->only)
 		return 0;
-	TRY(nat_ways_survey(s->t->tx, &s->nf, &s->host, &ways, &n));
+	TRY(nat_loopback_survey(s->t->tx, &s->nf, &s->host, &ways, &n));
 	for (unsigned i = 0; i < n; i++)
 		survey_add(s, (struct finding){
 				      .kind = "sysctl",
@@ -331,7 +331,7 @@ int survey_ways(struct survey *s)
 							   ways[i].dev),
 				      .why = "nobody behind it has published ports",
 				      .told = true,
-				      .remove = remove_way,
+				      .remove = remove_loopback_route,
 				      .data = &ways[i],
 			      });
 	return 0;
@@ -351,7 +351,7 @@ int survey_look(struct survey *s)
 	if (!s->host.sk || !s->nf.sk)
 		return r;
 	r = also(r, survey_elements(s));
-	return also(r, survey_ways(s));
+	return also(r, survey_loopback_routes(s));
 }
 
 int survey_sweep(struct survey *s)

@@ -103,6 +103,6 @@ int survey_leases(struct survey *s) CHECKED;
 int survey_elements(struct survey *s) CHECKED;
 int survey_links(struct survey *s) CHECKED;
 int survey_files(struct survey *s) CHECKED;
-int survey_ways(struct survey *s) CHECKED;
+int survey_loopback_routes(struct survey *s) CHECKED;
 
 #endif

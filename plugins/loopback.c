@@ -5,6 +5,7 @@
  * CNI_IFNAME does not matter: it is always lo.  DEL leaves lo up, for the namespace
  * may have other users; it goes with the namespace.
  */
+#include "base/differ.h"
 #include "netlink/addr.h"
 #include "cni/iface.h"
 #include "plugins/list.h"
@@ -63,7 +64,7 @@ static int check(struct tx *tx, struct call *c)
 
 	TRY(find_lo(tx, c, &lo));
 	if (!(lo.flags & IFF_UP))
-		iface_differs(tx, "interface lo", "up", "down");
+		differ(tx, "interface lo", "up", "down");
 	/* In a chain the result is the main plugin's, which does not list lo. */
 	at = c->prev ? result_find_if(c->prev, "lo", true) : -1;
 	if (at < 0)
@@ -71,7 +72,7 @@ static int check(struct tx *tx, struct call *c)
 	TRY(addr_list(tx, &c->cont, &lo, AF_UNSPEC, &have));
 	for (unsigned i = 0; i < c->prev->n_ips; i++)
 		if (c->prev->ips[i].iface == at && !addr_listed(&have, c->prev->ips[i].addr))
-			iface_differs(tx, "address of lo", CIDR_S(c->prev->ips[i].addr), NULL);
+			differ(tx, "address of lo", CIDR_S(c->prev->ips[i].addr), NULL);
 	return 0;
 }
 

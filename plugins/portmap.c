@@ -5,6 +5,7 @@
  * The ports come in runtimeConfig.portMappings, the container's addresses from
  * prevResult.  (bridge can do the same by itself, in one transaction with the rest.)
  */
+#include "base/differ.h"
 #include "cni/iface.h"
 #include "firewall/nat.h"
 #include "plugins/list.h"
@@ -52,17 +53,17 @@ static int find_link(struct tx *tx, struct call *c, struct link *ret)
  * Where bridged packets pass the firewall, a container's packet to its own published port
  * leaves by the port it came in by; the bridge could not know that there are any.
  */
-static int turn_back(struct tx *tx, struct call *c, const struct ports *p, const struct link *l)
+static int turn_back(struct tx *tx, struct call *c, const struct hostports *p, const struct link *l)
 {
-	struct port port = { .hairpin = true, .isolated = l->isolated };
+	struct bridge_port port = { .hairpin = true, .isolated = l->isolated };
 
-	return p->n && p->snat && l->master ? port_ensure(tx, &c->host, l, &port) : 0;
+	return p->n && p->snat && l->master ? bridge_port_ensure(tx, &c->host, l, &port) : 0;
 }
 
-static int read_nat(struct tx *tx, struct call *c, struct owner *o, struct ports *p, struct nat *n,
-		    struct link *l)
+static int read_nat(struct tx *tx, struct call *c, struct owner *o, struct hostports *p,
+		    struct nat *n, struct link *l)
 {
-	*p = ports_read(tx, &c->conf);
+	*p = hostports_read(tx, &c->conf);
 	TRY(cj_ok(tx, &c->conf));
 	*o = owner_of(tx, c->network, c->id, c->ifname);
 	*n = (struct nat){ .owner = o, .kind = NAT_OF_PORTMAP, .ports = p };
@@ -76,7 +77,7 @@ static int read_nat(struct tx *tx, struct call *c, struct owner *o, struct ports
 static int add(struct tx *tx, struct call *c, struct result *res UNUSED)
 {
 	struct owner *o = mem_alloc(&tx->mem, sizeof(*o));
-	struct ports p;
+	struct hostports p;
 	struct nfnl *nl;
 	struct link l;
 	struct nat n;
@@ -92,7 +93,7 @@ static int add(struct tx *tx, struct call *c, struct result *res UNUSED)
 static int check(struct tx *tx, struct call *c)
 {
 	struct owner o;
-	struct ports p;
+	struct hostports p;
 	struct nfnl *nl;
 	struct link l;
 	struct nat n;
@@ -101,16 +102,16 @@ static int check(struct tx *tx, struct call *c)
 	if (!p.n)
 		return 0;
 	if (p.snat && l.master && !l.hairpin)
-		iface_differs(tx, mem_printf(&tx->mem, "hairpin mode of bridge port %s", l.name),
-			      "on", "off");
+		differ(tx, mem_printf(&tx->mem, "hairpin mode of bridge port %s", l.name), "on",
+		       "off");
 	TRY(call_nf(tx, c, &nl));
-	return nat_check(tx, nl, &c->host, &n, iface_differs);
+	return nat_check(tx, nl, &c->host, &n);
 }
 
 static int repair(struct tx *tx, struct call *c)
 {
 	struct owner *o = mem_alloc(&tx->mem, sizeof(*o));
-	struct ports p;
+	struct hostports p;
 	struct nfnl *nl;
 	struct link l;
 	struct nat n;

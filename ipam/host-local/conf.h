@@ -2,8 +2,8 @@
 /*
  * conf.h - the configuration of host-local
  */
-#ifndef CPLUG_LOCAL_CONF_H
-#define CPLUG_LOCAL_CONF_H
+#ifndef CPLUG_HOST_LOCAL_CONF_H
+#define CPLUG_HOST_LOCAL_CONF_H
 
 #include "cni/call.h"
 #include "ipam/host-local/pool.h"

@@ -9,6 +9,7 @@
  */
 #include <time.h>
 
+#include "base/differ.h"
 #include "plugins/list.h"
 #include "cni/iface.h"
 #include "ipam/host-local/conf.h"
@@ -258,8 +259,8 @@ static void check_address(struct tx *tx, struct store *st, const struct lessee *
 	const char *have, *trouble = lease_trouble(tx, st, o, ip, &have);
 
 	if (trouble)
-		iface_differs_as(tx, trouble, mem_printf(&tx->mem, "lease of %s", IP_S(ip)),
-				 lessee_text(tx, o), have);
+		differ_as(tx, trouble, mem_printf(&tx->mem, "lease of %s", IP_S(ip)),
+			  lessee_text(tx, o), have);
 }
 
 static int no_address(struct tx *tx, const struct lessee *o, const char *data_dir,
@@ -267,11 +268,10 @@ static int no_address(struct tx *tx, const struct lessee *o, const char *data_di
 {
 	const char *of = lessee_text(tx, o);
 
-	iface_differs_as(tx,
-			 mem_printf(&tx->mem,
-				    "Failed to find address added by %s: no lease in %s/%s", of,
-				    data_dir, network),
-			 "lease", of, NULL);
+	differ_as(tx,
+		  mem_printf(&tx->mem, "Failed to find address added by %s: no lease in %s/%s", of,
+			     data_dir, network),
+		  "lease", of, NULL);
 	return 0;
 }
 
@@ -313,12 +313,11 @@ static int check(struct tx *tx, struct call *c)
 			check_address(tx, &st, &lessee, ip);
 		}
 	if (!ours)
-		iface_differs_as(
-			tx,
-			mem_printf(&tx->mem,
-				   "%s: no address of prevResult lies in a range of this network",
-				   lessee_text(tx, &lessee)),
-			"addresses of prevResult", "one in a range of this network", NULL);
+		differ_as(tx,
+			  mem_printf(&tx->mem,
+				     "%s: no address of prevResult lies in a range of this network",
+				     lessee_text(tx, &lessee)),
+			  "addresses of prevResult", "one in a range of this network", NULL);
 	return 0;
 }
 

@@ -13,8 +13,8 @@
  *
  * The format is native, private, and may change: docs/leases.md.
  */
-#ifndef CPLUG_INDEX_H
-#define CPLUG_INDEX_H
+#ifndef CPLUG_HOST_LOCAL_INDEX_H
+#define CPLUG_HOST_LOCAL_INDEX_H
 
 #include "ipam/host-local/slots.h"
 

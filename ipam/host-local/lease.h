@@ -9,8 +9,8 @@
  * A file under the name of an address is the lease, and nothing else is.  dir is a
  * descriptor of the folder throughout; symbolic links are not followed.
  */
-#ifndef CPLUG_LEASE_H
-#define CPLUG_LEASE_H
+#ifndef CPLUG_HOST_LOCAL_LEASE_H
+#define CPLUG_HOST_LOCAL_LEASE_H
 
 #include "value/ip.h"
 #include "base/tx.h"

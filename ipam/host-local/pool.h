@@ -11,8 +11,8 @@
  *
  * (The reference's host-local, whose rules and words are kept.)
  */
-#ifndef CPLUG_POOL_H
-#define CPLUG_POOL_H
+#ifndef CPLUG_HOST_LOCAL_POOL_H
+#define CPLUG_HOST_LOCAL_POOL_H
 
 #include "value/cj.h"
 #include "value/ip.h"

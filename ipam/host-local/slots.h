@@ -8,8 +8,8 @@
  * used, so a full disk or an I/O error is an answer and not a SIGBUS: the table
  * is broken then, finds nothing, and says so when asked.
  */
-#ifndef CPLUG_SLOTS_H
-#define CPLUG_SLOTS_H
+#ifndef CPLUG_HOST_LOCAL_SLOTS_H
+#define CPLUG_HOST_LOCAL_SLOTS_H
 
 #include <sys/types.h>
 

@@ -6,8 +6,8 @@
  * <dataDir>/.cplug/<network>.index (index.h), a hint that saves reading the folder.
  * docs/leases.md tells more.
  */
-#ifndef CPLUG_STORE_H
-#define CPLUG_STORE_H
+#ifndef CPLUG_HOST_LOCAL_STORE_H
+#define CPLUG_HOST_LOCAL_STORE_H
 
 #include "sys/alive.h"
 #include "ipam/host-local/index.h"

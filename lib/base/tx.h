@@ -61,6 +61,7 @@ enum cni_code {
 enum { TX_UNDO_MAX = 64, TX_UNDO_ARG = 160 };
 
 struct tx;
+struct difference;
 typedef int undo_fn(struct tx *tx, void *arg);
 
 struct tx {
@@ -68,6 +69,8 @@ struct tx {
 	int err;            /* its -errno; 0 = nothing failed */
 	char msg[1024];
 	char details[4096];
+	struct difference *differences; /* what a CHECK has found (differ.h) */
+	unsigned n_differences;
 	bool unwinding;
 	unsigned depth, count; /* undo records held; registered in all */
 	unsigned fail_at, crash_at;

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 
 #include "cni/cni.h"
-#include "cni/iface.h"
+#include "base/differ.h"
 #include "cni/ipam.h"
 #include "value/jw.h"
 #include "base/log.h"
@@ -267,12 +267,98 @@ static int answer_repair(const char *list)
 		     : 0;
 }
 
-/* The plugin notes what differs; what it noted is told here. */
+/* ---- CHECK -------------------------------------------------------------- */
+
+enum { ROOM_FOR_REST = 80 };
+
+static const char *difference_json(const char *object, const char *want, const char *have)
+{
+	struct jw w;
+
+	jw_init(&w, &tx.mem, true);
+	jw_open(&w, NULL, '{');
+	jw_str(&w, "object", object);
+	jw_str(&w, "want", want);
+	jw_str(&w, "have", have);
+	jw_close(&w, '}');
+	return jw_end(&w);
+}
+
+/* A JSON list of the differences that fit into room bytes; the last entry counts the rest. */
+static const char *differences_json(size_t room)
+{
+	const struct difference *d = tx.differences;
+	struct jw w;
+	unsigned i;
+
+	jw_init(&w, &tx.mem, true);
+	jw_open(&w, NULL, '[');
+	room -= 2;
+	for (i = 0; i < tx.n_differences; i++) {
+		const char *entry = difference_json(d[i].object, d[i].want, d[i].have);
+
+		if (strlen(entry) + 1 + ROOM_FOR_REST > room)
+			break;
+		room -= strlen(entry) + 1;
+		jw_raw(&w, NULL, entry);
+	}
+	if (i < tx.n_differences)
+		jw_raw(&w, NULL,
+		       difference_json("more differences", "0",
+				       mem_printf(&tx.mem, "%u", tx.n_differences - i)));
+	jw_close(&w, ']');
+	return jw_end(&w);
+}
+
+/* Makes one failure of the differences that a check noted; a failure of its own comes first. */
+static int fail_if_different(void)
+{
+	if (!tx.n_differences || tx.err)
+		return 0;
+	snprintf(tx.details, sizeof(tx.details), "%s", differences_json(sizeof(tx.details)));
+	snprintf(tx.msg, sizeof(tx.msg), "%s", tx.differences->sentence);
+	tx.code = CPLUG_E_CHECK;
+	tx.err = -EINVAL;
+	return tx.err;
+}
+
+/* A delegate that was executed may have failed its CHECK with one sentence. */
+static const char *message_json(void)
+{
+	struct jw w;
+
+	jw_init(&w, &tx.mem, true);
+	jw_open(&w, NULL, '[');
+	jw_open(&w, NULL, '{');
+	jw_str(&w, "object", tx.msg);
+	jw_close(&w, '}');
+	jw_close(&w, ']');
+	return jw_end(&w);
+}
+
+/*
+ * For a repair: the differences as a JSON list, and forgets them; NULL if the check failed for
+ * another reason.
+ */
+static const char *take_differences(void)
+{
+	const char *list;
+
+	if (tx.code != CPLUG_E_CHECK)
+		return NULL;
+	list = tx.details[0] == '[' ? mem_str(&tx.mem, tx.details) : message_json();
+	tx.err = 0;
+	tx.code = 0;
+	tx.msg[0] = tx.details[0] = '\0';
+	differ_forget(&tx);
+	return list;
+}
+
 static int compare(const struct plugin *p)
 {
 	int r = p->check ? p->check(&tx, &call) : 0;
 
-	return also(r, iface_check_done(&tx));
+	return also(r, fail_if_different());
 }
 
 /*
@@ -286,12 +372,13 @@ static int run_check(const struct plugin *p)
 
 	if (r == 0 || !call.repair || !p->repair)
 		return r;
-	list = iface_take_differences(&tx);
+	list = take_differences();
 	if (!list)
 		return r;
 	call.command = CNI_REPAIR;
 	TRY(p->repair(&tx, &call));
 	call.command = CNI_CHECK;
+	differ_forget(&tx);
 	TRY(compare(p));
 	TRY(tx_interrupted(&tx));
 	return answer_repair(list);

@@ -76,14 +76,14 @@ int gateway_forward(struct tx *tx, struct rt *rt, int family)
 	return sysctl_ensure(tx, NULL, s, 1, NULL);
 }
 
-int gateway_check_way(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip)
+int gateway_check_route(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip)
 {
 	static const char hint[] = "choose another subnet, or remove that route";
-	struct route_way w;
+	struct route_lookup w;
 	struct link other;
 	int there;
 
-	TRY(route_way(tx, rt, ip, &w));
+	TRY(route_lookup(tx, rt, ip, &w));
 	if (w.index == l->index && !w.rejects)
 		return 0;
 	TRY(there = w.index && !w.rejects ? link_find_index(tx, rt, w.index, &other) : 0);

@@ -40,6 +40,6 @@ void gateway_complete(struct result *r, bool default_route);
  * Fails with CPLUG_E_TAKEN if the host's packets to ip leave by another link than l, or by
  * none, and names the route that is in front.
  */
-int gateway_check_way(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip) CHECKED;
+int gateway_check_route(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip) CHECKED;
 
 #endif

@@ -40,23 +40,7 @@ int iface_ensure(struct tx *tx, struct call *c, struct link *l, const struct res
 /* The gateway that a route without one goes through; no address = on-link. */
 struct ip iface_default_gateway(const struct result *r, int family);
 
-/* ---- CHECK: differences are collected, and reported together ---- */
-/* Notes a difference: object ("route 0.0.0.0/0 on eth0"), what is wanted, what is there. */
-void iface_differs(struct tx *tx, const char *object, const char *want, const char *have);
-/* The same with a sentence of its own, should it be the first one. */
-void iface_differs_as(struct tx *tx, const char *sentence, const char *object, const char *want,
-		      const char *have);
-/*
- * Fails with CPLUG_E_CHECK if any difference was noted; the details list them as JSON.
- * The dispatcher calls it, after the plugin's own check.
- */
-int iface_check_done(struct tx *tx) CHECKED;
-/*
- * For who puts them right: the differences found so far (or what failed with CPLUG_E_CHECK)
- * as a JSON list, and forgets them; NULL if there are none, or something else failed.
- */
-const char *iface_take_differences(struct tx *tx);
-
+/* ---- CHECK ---- */
 struct iface_want {
 	const char *kind;
 	bool up;

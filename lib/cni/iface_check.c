@@ -11,111 +11,13 @@
  *    file that tuning keeps for its DEL tells that it was here;
  *  - tuning may let router advertisements in again (accept_ra, autoconf, accept_dad).
  */
-#include <stdio.h>
 #include <unistd.h>
 
+#include "base/differ.h"
 #include "netlink/addr.h"
 #include "cni/iface_impl.h"
-#include "value/jw.h"
-#include "base/log.h"
 #include "netlink/route.h"
 #include "sys/sysctl.h"
-
-/* ---- the list ----------------------------------------------------------- */
-
-enum { ROOM_FOR_REST = 80 };
-
-/* How many differences there was no room for. */
-static unsigned left_out;
-
-static const char *entry(struct tx *tx, const char *object, const char *want, const char *have)
-{
-	struct jw w;
-
-	jw_init(&w, &tx->mem, true);
-	jw_open(&w, NULL, '{');
-	jw_str(&w, "object", object);
-	jw_str(&w, "want", want);
-	jw_str(&w, "have", have ? have : "");
-	jw_close(&w, '}');
-	return jw_end(&w);
-}
-
-/* The differences live in the details as a JSON list until iface_check_done(). */
-static void append(struct tx *tx, const char *text, size_t keep)
-{
-	size_t n = strlen(tx->details), room = sizeof(tx->details) - n;
-
-	if (strlen(text) + keep + 3 > room)
-		left_out++;
-	else
-		snprintf(tx->details + n, room, "%s%s", n ? "," : "[", text);
-}
-
-void iface_differs_as(struct tx *tx, const char *sentence, const char *object, const char *want,
-		      const char *have)
-{
-	if (!*tx->details) {
-		left_out = 0;
-		snprintf(tx->msg, sizeof(tx->msg), "%s", sentence);
-	}
-	append(tx, entry(tx, object, want, have), ROOM_FOR_REST);
-	log_step("differs: %s: want %s, have %s", object, want, have ? have : "nothing");
-}
-
-void iface_differs(struct tx *tx, const char *object, const char *want, const char *have)
-{
-	iface_differs_as(tx,
-			 mem_printf(&tx->mem, "%s: expected %s, found %s", object, want,
-				    str_empty(have) ? "nothing" : have),
-			 object, want, have);
-}
-
-int iface_check_done(struct tx *tx)
-{
-	size_t n;
-
-	if (tx->details[0] != '[' || tx->err)
-		return 0;
-	if (left_out)
-		append(tx, entry(tx, "more differences", "0", mem_printf(&tx->mem, "%u", left_out)),
-		       0);
-	n = strlen(tx->details);
-	memcpy(tx->details + n, "]", 2);
-	tx->code = CPLUG_E_CHECK;
-	tx->err = -EINVAL;
-	return tx->err;
-}
-
-const char *iface_take_differences(struct tx *tx)
-{
-	size_t n = strlen(tx->details);
-	const char *list;
-
-	if (tx->err && tx->code != CPLUG_E_CHECK)
-		return NULL;
-	if (!tx->err && !n)
-		return NULL;
-	if (tx->details[0] == '[') {
-		list = mem_printf(&tx->mem, "%s%s", tx->details,
-				  tx->details[n - 1] == ']' ? "" : "]");
-	} else {
-		struct jw w;
-
-		jw_init(&w, &tx->mem, true);
-		jw_open(&w, NULL, '[');
-		jw_open(&w, NULL, '{');
-		jw_str(&w, "object", tx->msg);
-		jw_close(&w, '}');
-		jw_close(&w, ']');
-		list = jw_end(&w);
-	}
-	tx->err = 0;
-	tx->code = 0;
-	tx->msg[0] = tx->details[0] = '\0';
-	left_out = 0;
-	return list;
-}
 
 /* ---- addresses and routes ----------------------------------------------- */
 
@@ -128,8 +30,8 @@ static int check_addresses(struct tx *tx, struct call *c, const struct link *l)
 		const struct result_ip *ip = &c->prev->ips[i];
 
 		if (iface_belongs(c->prev, ip, l->name) && !addr_listed(&have, ip->addr))
-			iface_differs(tx, mem_printf(&tx->mem, "address of %s", l->name),
-				      CIDR_S(ip->addr), NULL);
+			differ(tx, mem_printf(&tx->mem, "address of %s", l->name), CIDR_S(ip->addr),
+			       NULL);
 	}
 	return 0;
 }
@@ -160,11 +62,10 @@ static int check_route(struct tx *tx, struct call *c, const struct link *l,
 
 	TRY(there = iface_has_route(tx, c, l, c->prev, want));
 	if (!there)
-		iface_differs(tx,
-			      mem_printf(&tx->mem, "route %s on %s", CIDR_S(want->dst), l->name),
-			      ip_set(want->gw) ? mem_printf(&tx->mem, "via %s", IP_S(want->gw))
-					       : "present",
-			      NULL);
+		differ(tx, mem_printf(&tx->mem, "route %s on %s", CIDR_S(want->dst), l->name),
+		       ip_set(want->gw) ? mem_printf(&tx->mem, "via %s", IP_S(want->gw))
+					: "present",
+		       NULL);
 	return 0;
 }
 
@@ -201,7 +102,7 @@ int iface_check_sysctls(struct tx *tx, struct call *c, const struct link *l)
 	};
 	unsigned n = iface_has_family(c->prev, AF_INET6) ? ARRAY_LEN(list) : 1;
 
-	return sysctl_check(tx, &c->cont_ns, list, n, iface_differs);
+	return sysctl_check(tx, &c->cont_ns, list, n);
 }
 
 /* The reference's tuning plugin notes what it is about to change. */
@@ -214,9 +115,9 @@ static bool was_tuned(struct tx *tx, const struct call *c)
 void iface_check_mtu(struct tx *tx, const struct link *have, int64_t want)
 {
 	if (want > 0 && want != have->mtu)
-		iface_differs(tx, mem_printf(&tx->mem, "MTU of %s", have->name),
-			      mem_printf(&tx->mem, "%lld", (long long)want),
-			      mem_printf(&tx->mem, "%d", have->mtu));
+		differ(tx, mem_printf(&tx->mem, "MTU of %s", have->name),
+		       mem_printf(&tx->mem, "%lld", (long long)want),
+		       mem_printf(&tx->mem, "%d", have->mtu));
 }
 
 void iface_check_mac(struct tx *tx, const struct link *have, const char *want)
@@ -224,8 +125,8 @@ void iface_check_mac(struct tx *tx, const struct link *have, const char *want)
 	struct mac mac;
 
 	if (want && mac_parse(want, &mac) && !mac_eq(mac, have->mac))
-		iface_differs(tx, mem_printf(&tx->mem, "MAC of %s", have->name), MAC_S(mac),
-			      MAC_S(have->mac));
+		differ(tx, mem_printf(&tx->mem, "MAC of %s", have->name), MAC_S(mac),
+		       MAC_S(have->mac));
 }
 
 int iface_check(struct tx *tx, struct call *c, const struct iface_want *want, struct link *ret)
@@ -239,13 +140,13 @@ int iface_check(struct tx *tx, struct call *c, const struct iface_want *want, st
 	*ret = (struct link){ .index = 0 };
 	TRY(there = link_find(tx, &c->cont, c->ifname, ret));
 	if (!there) {
-		iface_differs(tx, what, "present", NULL);
+		differ(tx, what, "present", NULL);
 		return 0;
 	}
 	if (!str_eq(ret->kind, want->kind))
-		iface_differs(tx, what, want->kind, *ret->kind ? ret->kind : "another kind");
+		differ(tx, what, want->kind, *ret->kind ? ret->kind : "another kind");
 	if (want->up && !(ret->flags & IFF_UP))
-		iface_differs(tx, what, "up", "down");
+		differ(tx, what, "up", "down");
 	iface_check_mac(tx, ret, c->prev->ifs[i].mac);
 	if (!was_tuned(tx, c))
 		iface_check_mtu(tx, ret, c->prev->ifs[i].mtu > 0 ? c->prev->ifs[i].mtu : want->mtu);

@@ -32,8 +32,8 @@ struct ruleset {
 	unsigned read; /* rules */
 };
 
-struct nlmsghdr *forward_ask(char *buf, int type, uint8_t family, const char *table,
-			     uint16_t name_attr, const char *name)
+struct nlmsghdr *foreign_fw_ask(char *buf, int type, uint8_t family, const char *table,
+				uint16_t name_attr, const char *name)
 {
 	struct nlmsghdr *h = nftnl_nlmsg_build_hdr(buf, (uint16_t)type, family, NLM_F_DUMP, 0);
 
@@ -134,17 +134,17 @@ static int keep_rule(const struct nlmsghdr *h, void *arg)
 
 /* ---- walking ---- */
 
-static int walk(const struct forward_packet *p, struct ruleset *s, const char *chain,
+static int walk(const struct foreign_fw_packet *p, struct ruleset *s, const char *chain,
 		unsigned depth, enum end *ret);
 
 /* One rule: returns 1 if the chain ends with it, as *ret says. */
-static int step(const struct forward_packet *p, struct ruleset *s, const struct nlattr *rule,
+static int step(const struct foreign_fw_packet *p, struct ruleset *s, const struct nlattr *rule,
 		unsigned depth, bool *escaped, enum end *ret)
 {
-	struct forward_verdict v;
+	struct foreign_fw_verdict v;
 	bool sure;
 
-	TRY(forward_rule(p, rule, &v));
+	TRY(foreign_fw_rule(p, rule, &v));
 	if (v.match == FORWARD_NO || v.code == NFT_CONTINUE)
 		return 0;
 	sure = v.match == FORWARD_YES && !*escaped;
@@ -166,7 +166,7 @@ static int step(const struct forward_packet *p, struct ruleset *s, const struct 
 	return sure && *ret == STOPS;
 }
 
-static int walk(const struct forward_packet *p, struct ruleset *s, const char *chain,
+static int walk(const struct foreign_fw_packet *p, struct ruleset *s, const char *chain,
 		unsigned depth, enum end *ret)
 {
 	_Alignas(struct nlmsghdr) char buf[FORWARD_ASK_ROOM];
@@ -177,9 +177,10 @@ static int walk(const struct forward_packet *p, struct ruleset *s, const char *c
 	*ret = PASSES;
 	if (depth > DEPTH_MAX || s->read > RULES_MAX)
 		return 0; /* whoever made this: in doubt it lets pass */
-	r = nfnl_ask(p->nl,
-		     forward_ask(buf, NFT_MSG_GETRULE, p->family, p->table, NFTA_RULE_CHAIN, chain),
-		     keep_rule, &rules);
+	r = nfnl_ask(
+		p->nl,
+		foreign_fw_ask(buf, NFT_MSG_GETRULE, p->family, p->table, NFTA_RULE_CHAIN, chain),
+		keep_rule, &rules);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	s->read += rules.n;
@@ -244,13 +245,13 @@ static int read_chains(struct nfnl *nl, struct ruleset *s)
 {
 	_Alignas(struct nlmsghdr) char buf[FORWARD_ASK_ROOM];
 
-	TRY(nfnl_ask(nl, forward_ask(buf, NFT_MSG_GETCHAIN, NFPROTO_UNSPEC, NULL, 0, NULL),
+	TRY(nfnl_ask(nl, foreign_fw_ask(buf, NFT_MSG_GETCHAIN, NFPROTO_UNSPEC, NULL, 0, NULL),
 		     note_chain, s));
-	return nfnl_ask(nl, forward_ask(buf, NFT_MSG_GETTABLE, NFPROTO_UNSPEC, NULL, 0, NULL),
+	return nfnl_ask(nl, foreign_fw_ask(buf, NFT_MSG_GETTABLE, NFPROTO_UNSPEC, NULL, 0, NULL),
 			forget_dormant, s);
 }
 
-static int check_all(struct forward_packet *p, struct ruleset *s, const bool wanted[3],
+static int check_all(struct foreign_fw_packet *p, struct ruleset *s, const bool wanted[3],
 		     const char **ret)
 {
 	static const uint8_t protos[] = { NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_BRIDGE };
@@ -274,10 +275,10 @@ static int check_all(struct forward_packet *p, struct ruleset *s, const bool wan
 	return 0;
 }
 
-int forward_check(struct tx *tx, struct nfnl *nl, const struct link *bridge, bool four, bool six,
-		  const char **ret)
+int foreign_fw_check(struct tx *tx, struct nfnl *nl, const struct link *bridge, bool four, bool six,
+		     const char **ret)
 {
-	struct forward_packet p = { .tx = tx, .nl = nl, .bridge = bridge };
+	struct foreign_fw_packet p = { .tx = tx, .nl = nl, .bridge = bridge };
 	struct ruleset s = { .mem = &tx->mem };
 	const bool wanted[] = { four, six, true };
 	int r;
@@ -286,8 +287,8 @@ int forward_check(struct tx *tx, struct nfnl *nl, const struct link *bridge, boo
 	r = read_chains(nl, &s);
 	r = r < 0 ? r : check_all(&p, &s, wanted, ret);
 	if (r == 0 && four && !*ret)
-		r = forward_legacy(tx, bridge, false, ret);
+		r = foreign_fw_legacy(tx, bridge, false, ret);
 	if (r == 0 && six && !*ret)
-		r = forward_legacy(tx, bridge, true, ret);
+		r = foreign_fw_legacy(tx, bridge, true, ret);
 	return r < 0 ? tx_fail(tx, r, "host: read the forward chains: %s", strerror(-r)) : 0;
 }

@@ -9,8 +9,8 @@
  * be true if it accepts, and false if it drops.  So nobody is accused who lets some of it
  * pass.
  */
-#ifndef CPLUG_FORWARD_H
-#define CPLUG_FORWARD_H
+#ifndef CPLUG_FOREIGN_FW_H
+#define CPLUG_FOREIGN_FW_H
 
 #include "netlink/link.h"
 #include "nft/nfnl.h"
@@ -20,7 +20,7 @@
  * frames between its ports?  *ret is a sentence with table, chain and remedy; NULL =
  * nobody.
  */
-int forward_check(struct tx *tx, struct nfnl *nl, const struct link *bridge, bool four, bool six,
-		  const char **ret) CHECKED;
+int foreign_fw_check(struct tx *tx, struct nfnl *nl, const struct link *bridge, bool four, bool six,
+		     const char **ret) CHECKED;
 
 #endif

@@ -5,8 +5,8 @@
  * foreign_fw.c walks through chains, foreign_fw_rule.c reads one rule; foreign_fw_legacy.c does
  * both with the table of iptables-legacy.
  */
-#ifndef CPLUG_FORWARD_IMPL_H
-#define CPLUG_FORWARD_IMPL_H
+#ifndef CPLUG_FOREIGN_FW_IMPL_H
+#define CPLUG_FOREIGN_FW_IMPL_H
 
 #include <netinet/in.h> /* before the kernel's own */
 
@@ -20,7 +20,7 @@
 #include "firewall/foreign_fw.h"
 
 /* A packet that begins a connection, and where it is. */
-struct forward_packet {
+struct foreign_fw_packet {
 	struct tx *tx;
 	struct nfnl *nl;
 	const struct link *bridge; /* where it came in */
@@ -29,28 +29,28 @@ struct forward_packet {
 	const char *table;
 };
 
-enum forward_answer { FORWARD_NO, FORWARD_MAYBE, FORWARD_YES };
+enum foreign_fw_answer { FORWARD_NO, FORWARD_MAYBE, FORWARD_YES };
 
 /* What a rule does with it, if it matches. */
-struct forward_verdict {
-	enum forward_answer match;
+struct foreign_fw_verdict {
+	enum foreign_fw_answer match;
 	int code;          /* NF_DROP, NF_ACCEPT, NFT_JUMP …; NFT_CONTINUE = nothing */
 	const char *chain; /* of NFT_JUMP and NFT_GOTO */
 };
 
 /* Reads the expressions of a rule (NFTA_RULE_EXPRESSIONS).  0 or -errno, unrecorded. */
-int forward_rule(const struct forward_packet *p, const struct nlattr *exprs,
-		 struct forward_verdict *ret) CHECKED;
+int foreign_fw_rule(const struct foreign_fw_packet *p, const struct nlattr *exprs,
+		    struct foreign_fw_verdict *ret) CHECKED;
 
 /*
  * The same of iptables-legacy (ip6tables-legacy if six): *ret is set if somebody drops.
  * 0 or -errno, unrecorded.
  */
-int forward_legacy(struct tx *tx, const struct link *bridge, bool six, const char **ret) CHECKED;
+int foreign_fw_legacy(struct tx *tx, const struct link *bridge, bool six, const char **ret) CHECKED;
 
 /* A question about table and one more name (NULL = none) in buf. */
-struct nlmsghdr *forward_ask(char *buf, int type, uint8_t family, const char *table,
-			     uint16_t name_attr, const char *name);
+struct nlmsghdr *foreign_fw_ask(char *buf, int type, uint8_t family, const char *table,
+				uint16_t name_attr, const char *name);
 
 enum { FORWARD_ASK_ROOM = 768 };
 

@@ -127,14 +127,14 @@ static bool is_named(const char *wanted, const char *mask, const char *name)
 }
 
 /* A connection state that a new one has; status and the rest may be. */
-static enum forward_answer state_of(unsigned mask, bool inverted, bool alone)
+static enum foreign_fw_answer state_of(unsigned mask, bool inverted, bool alone)
 {
 	if (!(mask & XT_CONNTRACK_STATE_BIT(IP_CT_NEW)) != inverted)
 		return FORWARD_NO;
 	return alone ? FORWARD_YES : FORWARD_MAYBE;
 }
 
-static enum forward_answer match_of(const struct xt_entry_match *m, unsigned size)
+static enum foreign_fw_answer match_of(const struct xt_entry_match *m, unsigned size)
 {
 	unsigned room = size - (unsigned)sizeof(*m);
 	const void *data = m->data;
@@ -155,12 +155,12 @@ static enum forward_answer match_of(const struct xt_entry_match *m, unsigned siz
 	return FORWARD_MAYBE;
 }
 
-static enum forward_answer matches(const struct legacy *l, const struct entry *e)
+static enum foreign_fw_answer matches(const struct legacy *l, const struct entry *e)
 {
-	enum forward_answer answer = e->narrow ? FORWARD_MAYBE : FORWARD_YES;
+	enum foreign_fw_answer answer = e->narrow ? FORWARD_MAYBE : FORWARD_YES;
 	bool any_out = is_zero(e->out_mask, IFNAMSIZ);
 
-	/* As forward_rule.c: whoever lets only ping pass drops the rest. */
+	/* As foreign_fw_rule.c: whoever lets only ping pass drops the rest. */
 	if (e->icmp || is_named(e->in, e->in_mask, l->bridge->name) == e->in_not)
 		return FORWARD_NO;
 	if (!any_out && !e->out_not && e->out_mask[strlen(l->bridge->name)] &&
@@ -171,7 +171,7 @@ static enum forward_answer matches(const struct legacy *l, const struct entry *e
 	for (unsigned at = e->matches; at + sizeof(struct xt_entry_match) <= e->target;) {
 		const struct xt_entry_match *m = (const void *)(l->entries + at);
 		unsigned size = m->u.user.match_size;
-		enum forward_answer one;
+		enum foreign_fw_answer one;
 
 		if (size < sizeof(*m) || size > e->target - at)
 			return FORWARD_MAYBE;
@@ -232,7 +232,7 @@ static enum end walk(struct legacy *l, unsigned at, unsigned depth)
 	if (depth > DEPTH_MAX)
 		return PASSES;
 	for (; entry_at(l, at, &e) && l->steps++ < STEPS_MAX; at = e.next) {
-		enum forward_answer match = matches(l, &e);
+		enum foreign_fw_answer match = matches(l, &e);
 		unsigned stopped = l->stopped;
 		bool returns = false;
 		enum end end;
@@ -331,7 +331,7 @@ static const char *sentence(struct mem *mem, const struct legacy *l)
 			  remedy);
 }
 
-int forward_legacy(struct tx *tx, const struct link *bridge, bool six, const char **ret)
+int foreign_fw_legacy(struct tx *tx, const struct link *bridge, bool six, const char **ret)
 {
 	struct legacy l = { .bridge = bridge, .six = six };
 	auto_(fd_close) int fd = -1;

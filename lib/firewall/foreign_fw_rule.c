@@ -24,9 +24,9 @@ struct loaded {
 };
 
 struct reading {
-	const struct forward_packet *p;
+	const struct foreign_fw_packet *p;
 	struct loaded reg[20];
-	struct forward_verdict *v;
+	struct foreign_fw_verdict *v;
 };
 
 static const struct loaded unknown = { .what = UNKNOWN };
@@ -49,20 +49,20 @@ static struct loaded number(const void *value, size_t size)
 	return l;
 }
 
-static void restrict_to(struct reading *r, enum forward_answer a)
+static void restrict_to(struct reading *r, enum foreign_fw_answer a)
 {
 	if (a < r->v->match)
 		r->v->match = a;
 }
 
-static enum forward_answer invert(enum forward_answer a, bool really)
+static enum foreign_fw_answer invert(enum foreign_fw_answer a, bool really)
 {
 	return !really ? a : a == FORWARD_YES ? FORWARD_NO : a == FORWARD_NO ? FORWARD_YES : a;
 }
 
 /* ---- loading ---- */
 
-static struct loaded load_meta(const struct forward_packet *p, uint32_t key)
+static struct loaded load_meta(const struct foreign_fw_packet *p, uint32_t key)
 {
 	bool frame = p->nfproto == NFPROTO_BRIDGE;
 	uint32_t index = (uint32_t)p->bridge->index;
@@ -119,8 +119,8 @@ static void mask(struct reading *r, const struct nlattr *data)
 /* ---- comparing ---- */
 
 /* Is what was loaded equal to size bytes?  (Of a name, a beginning will do: "eth*".) */
-static enum forward_answer equals(const struct reading *r, const struct loaded *l,
-				  const uint8_t *bytes, size_t size)
+static enum foreign_fw_answer equals(const struct reading *r, const struct loaded *l,
+				     const uint8_t *bytes, size_t size)
 {
 	char name[IFNAMSIZ] = "";
 	bool ours;
@@ -163,8 +163,8 @@ static void compare(struct reading *r, const struct nlattr *data)
 struct search {
 	const struct reading *r;
 	struct loaded l;
-	enum forward_answer answer;
-	struct forward_verdict v; /* of a verdict map */
+	enum foreign_fw_answer answer;
+	struct foreign_fw_verdict v; /* of a verdict map */
 };
 
 static void look_at(struct search *s, const struct nlattr *elem)
@@ -175,7 +175,7 @@ static void look_at(struct search *s, const struct nlattr *elem)
 		nfnl_attr_in(nfnl_attr_in(elem, NFTA_SET_ELEM_DATA), NFTA_DATA_VERDICT);
 	bool range = nfnl_attr_in(elem, NFTA_SET_ELEM_FLAGS) ||
 		     nfnl_attr_in(elem, NFTA_SET_ELEM_KEY_END);
-	enum forward_answer a;
+	enum foreign_fw_answer a;
 
 	if (!key)
 		return;
@@ -218,8 +218,8 @@ static int look_up(struct reading *r, const struct nlattr *data)
 		restrict_to(r, FORWARD_MAYBE);
 		return 0;
 	}
-	h = forward_ask(buf, NFT_MSG_GETSETELEM, r->p->family, r->p->table, NFTA_SET_ELEM_LIST_SET,
-			set);
+	h = foreign_fw_ask(buf, NFT_MSG_GETSETELEM, r->p->family, r->p->table,
+			   NFTA_SET_ELEM_LIST_SET, set);
 	TRY(nfnl_ask(r->p->nl, h, elems_each, &s));
 	restrict_to(r, invert(s.answer, inverted));
 	if (!dreg)
@@ -233,8 +233,8 @@ static int look_up(struct reading *r, const struct nlattr *data)
 /* ---- xtables, inside of iptables-nft ---- */
 
 /* "conntrack" in three revisions, of which the states only; "state". */
-static enum forward_answer match_state(const char *name, uint32_t revision, const uint8_t *info,
-				       size_t size)
+static enum foreign_fw_answer match_state(const char *name, uint32_t revision, const uint8_t *info,
+					  size_t size)
 {
 	struct xt_conntrack_mtinfo3 three;
 	struct xt_conntrack_mtinfo1 one;
@@ -268,7 +268,7 @@ static enum forward_answer match_state(const char *name, uint32_t revision, cons
 									 : FORWARD_MAYBE;
 }
 
-static enum forward_answer match_xt(const struct nlattr *data)
+static enum foreign_fw_answer match_xt(const struct nlattr *data)
 {
 	const char *name = nfnl_text(nfnl_attr_in(data, NFTA_MATCH_NAME));
 	const struct nlattr *info = nfnl_attr_in(data, NFTA_MATCH_INFO);
@@ -347,12 +347,12 @@ static int read_expr(struct reading *r, const char *name, const struct nlattr *d
 	return 0;
 }
 
-int forward_rule(const struct forward_packet *p, const struct nlattr *exprs,
-		 struct forward_verdict *ret)
+int foreign_fw_rule(const struct foreign_fw_packet *p, const struct nlattr *exprs,
+		    struct foreign_fw_verdict *ret)
 {
 	struct reading r = { .p = p, .v = ret };
 
-	*ret = (struct forward_verdict){ .match = FORWARD_YES, .code = NFT_CONTINUE };
+	*ret = (struct foreign_fw_verdict){ .match = FORWARD_YES, .code = NFT_CONTINUE };
 	for (const struct nlattr *e = nfnl_attr_next(exprs, NULL); e && ret->match != FORWARD_NO;
 	     e = nfnl_attr_next(exprs, e))
 		TRY(read_expr(&r, nfnl_text(nfnl_attr_in(e, NFTA_EXPR_NAME)),

@@ -20,7 +20,7 @@ static const struct {
 	uint8_t proto;
 } protocols[] = { { "tcp", IPPROTO_TCP }, { "udp", IPPROTO_UDP }, { "sctp", IPPROTO_SCTP } };
 
-const char *ports_proto(uint8_t proto)
+const char *hostports_proto(uint8_t proto)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(protocols); i++)
 		if (protocols[i].proto == proto)
@@ -28,7 +28,7 @@ const char *ports_proto(uint8_t proto)
 	return "?";
 }
 
-const char *ports_text(struct tx *tx, const struct port_mapping *m)
+const char *hostports_text(struct tx *tx, const struct port_mapping *m)
 {
 	bool six = m->host_ip.family == AF_INET6;
 	const char *ip = ip_set(m->host_ip) ? mem_printf(&tx->mem, "%s%s%s:", six ? "[" : "",
@@ -37,8 +37,8 @@ const char *ports_text(struct tx *tx, const struct port_mapping *m)
 
 	if (m->host_end != m->host)
 		return mem_printf(&tx->mem, "%s%u-%u/%s", ip, m->host, m->host_end,
-				  ports_proto(m->proto));
-	return mem_printf(&tx->mem, "%s%u/%s", ip, m->host, ports_proto(m->proto));
+				  hostports_proto(m->proto));
+	return mem_printf(&tx->mem, "%s%u/%s", ip, m->host, hostports_proto(m->proto));
 }
 
 /* ---- mappings ----------------------------------------------------------- */
@@ -100,7 +100,7 @@ static bool is_repeated(struct tx *tx, const struct cj *e, const struct port_map
 	if (old->host != m->host || old->host_end != m->host_end ||
 	    old->container != m->container) {
 		cj_wrong(e, "hostPort", "%s is published by another mapping of the list already",
-			 ports_text(tx, m));
+			 hostports_text(tx, m));
 		return true;
 	}
 	if (!old->family || m->family)
@@ -109,7 +109,7 @@ static bool is_repeated(struct tx *tx, const struct cj *e, const struct port_map
 	return false;
 }
 
-static void read_mappings(struct tx *tx, const struct cj *conf, struct ports *p)
+static void read_mappings(struct tx *tx, const struct cj *conf, struct hostports *p)
 {
 	struct cj runtime = cj_obj(conf, "runtimeConfig");
 	struct cj list = cj_list(&runtime, "portMappings");
@@ -385,10 +385,10 @@ static void read_backend(const struct cj *conf)
 			 backend);
 }
 
-struct ports ports_read(struct tx *tx, const struct cj *conf)
+struct hostports hostports_read(struct tx *tx, const struct cj *conf)
 {
 	static const char *const policies[] = { "fail", "replace", "warn" };
-	struct ports p = {
+	struct hostports p = {
 		.snat = cj_bool(conf, "snat", true),
 		.masq_all = cj_bool(conf, "masqAll", false),
 		.mark_bit = (int)cj_int(conf, "markMasqBit", -1, 0, 31),

@@ -5,8 +5,8 @@
  * portmap and bridge read the same keys with the same words (reference portmap;
  * docs/config.md).
  */
-#ifndef CPLUG_PORTS_H
-#define CPLUG_PORTS_H
+#ifndef CPLUG_HOSTPORTS_H
+#define CPLUG_HOSTPORTS_H
 
 #include "value/cj.h"
 #include "value/ip.h"
@@ -50,7 +50,7 @@ struct port_conditions {
 	const char *text; /* the words, for names and comments; NULL = none */
 };
 
-struct ports {
+struct hostports {
 	struct port_mapping *maps;
 	unsigned n;
 	bool snat, masq_all;
@@ -65,12 +65,12 @@ struct ports {
  * markMasqBit, externalSetMarkChain, conditionsV4, conditionsV6, onConflict, backend).
  * Complaints go to the document.
  */
-struct ports ports_read(struct tx *tx, const struct cj *conf);
+struct hostports hostports_read(struct tx *tx, const struct cj *conf);
 
 /* "tcp", "udp", "sctp". */
-const char *ports_proto(uint8_t proto);
+const char *hostports_proto(uint8_t proto);
 
 /* "8080/tcp", "127.0.0.1:8080/tcp", "10000-10999/udp"; in the arena. */
-const char *ports_text(struct tx *tx, const struct port_mapping *m);
+const char *hostports_text(struct tx *tx, const struct port_mapping *m);
 
 #endif

@@ -42,7 +42,7 @@ struct nft_key nat_port_key(const struct port_mapping *m, unsigned port)
 	return k;
 }
 
-static void add_port(struct tx *tx, struct owned_change *c, const struct ports *p,
+static void add_port(struct tx *tx, struct owned_change *c, const struct hostports *p,
 		     const struct port_mapping *m, unsigned offset, struct ip to)
 {
 	struct owned_elem *e = append(tx, c);
@@ -55,10 +55,10 @@ static void add_port(struct tx *tx, struct owned_change *c, const struct ports *
 	nft_key_ip(&e->e.data, to);
 	nft_key_port(&e->e.data, (uint16_t)(m->container + offset));
 	e->conflict = p->on_conflict;
-	e->what = mem_printf(&tx->mem, "host port %s", ports_text(tx, &one));
+	e->what = mem_printf(&tx->mem, "host port %s", hostports_text(tx, &one));
 }
 
-static void add_range(struct tx *tx, struct owned_change *c, const struct ports *p,
+static void add_range(struct tx *tx, struct owned_change *c, const struct hostports *p,
 		      const struct port_mapping *m, struct ip to)
 {
 	struct owned_elem *e = append(tx, c);
@@ -69,10 +69,11 @@ static void add_range(struct tx *tx, struct owned_change *c, const struct ports 
 	e->e.key_end = nat_port_key(m, m->host_end);
 	nft_key_ip(&e->e.data, to);
 	e->conflict = p->on_conflict;
-	e->what = mem_printf(&tx->mem, "host ports %s", ports_text(tx, m));
+	e->what = mem_printf(&tx->mem, "host ports %s", hostports_text(tx, m));
 }
 
-static void add_ports(struct tx *tx, struct owned_change *c, const struct ports *p, struct ip to)
+static void add_ports(struct tx *tx, struct owned_change *c, const struct hostports *p,
+		      struct ip to)
 {
 	for (unsigned i = 0; ip_set(to) && i < p->n; i++) {
 		const struct port_mapping *m = &p->maps[i];
@@ -88,7 +89,7 @@ static void add_ports(struct tx *tx, struct owned_change *c, const struct ports 
 }
 
 /* Networks with equal conditions share a group. */
-static const char *group_of(struct tx *tx, const struct ports *p)
+static const char *group_of(struct tx *tx, const struct hostports *p)
 {
 	char *hash;
 
@@ -151,7 +152,7 @@ static int need_mark_chain(struct tx *tx, struct nfnl *nl, const struct nat *n)
 /* Conditions are of one family: whoever restricts one may think that he restricted both. */
 static void warn_of_other_family(const struct nat *n)
 {
-	const struct ports *p = n->ports;
+	const struct hostports *p = n->ports;
 	bool open[2] = { false, false };
 
 	if (!p || !p->v4.n == !p->v6.n)

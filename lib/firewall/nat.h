@@ -28,10 +28,10 @@ struct nat {
 	unsigned n_except;
 	bool pass_invalid; /* let out what belongs to no connection, with its own address */
 
-	const struct ports *ports; /* NULL = none */
-	struct cidr to4, to6;      /* the container's addresses, with prefix; none = no address */
-	const char *dev; /* the link through which the host reaches to4; NULL = look it up */
-	bool repair;     /* it was all there once: what is left of it is put in place anew */
+	const struct hostports *ports; /* NULL = none */
+	struct cidr to4, to6; /* the container's addresses, with prefix; none = no address */
+	const char *dev;      /* the link through which the host reaches to4; NULL = look it up */
+	bool repair;          /* it was all there once: what is left of it is put in place anew */
 };
 
 /* Everything in one transaction, then forgets old flows of the ports. */
@@ -45,9 +45,7 @@ int nat_del(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner 
 int nat_del_all(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o) CHECKED;
 
 /* Tells every difference: elements, rules of the chains, route_localnet. */
-int nat_check(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n,
-	      void (*differs)(struct tx *tx, const char *what, const char *want,
-			      const char *have)) CHECKED;
+int nat_check(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n) CHECKED;
 
 /* Takes away what belongs to attachments of the network that are not valid. */
 int nat_gc(struct tx *tx, struct nfnl *nl, struct rt *host, const char *network, char kind,
@@ -66,7 +64,7 @@ int nat_survey(struct tx *tx, struct nfnl *nl, struct owned_seen **ret, unsigned
 int nat_sweep(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owned_seen *s) CHECKED;
 
 /* A way from the host's loopback that is open although nobody behind it is published. */
-struct nat_way {
+struct nat_loopback_route {
 	int family;
 	const char *dev;
 };
@@ -75,9 +73,10 @@ struct nat_way {
  * Those of the links that the table knows, and of bridges that cplug made (ifalias "cplug
  * NETWORK").
  */
-int nat_ways_survey(struct tx *tx, struct nfnl *nl, struct rt *host, struct nat_way **ret,
-		    unsigned *ret_n) CHECKED;
+int nat_loopback_survey(struct tx *tx, struct nfnl *nl, struct rt *host,
+			struct nat_loopback_route **ret, unsigned *ret_n) CHECKED;
 /* Closes it, if still nobody uses it. */
-int nat_way_close(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat_way *w) CHECKED;
+int nat_loopback_close(struct tx *tx, struct nfnl *nl, struct rt *host,
+		       const struct nat_loopback_route *w) CHECKED;
 
 #endif

@@ -69,14 +69,14 @@ static int judge(struct tx *tx, const struct nat *n, const struct diag_listener 
 	/* Whoever came to listen while the rules were gone: the port was ours before. */
 	if (n->ports->on_conflict == OWNED_WARN || n->repair) {
 		log_warn("host port %u/%s: %s will not be reachable from outside any more", l->port,
-			 ports_proto(l->proto), diag_str(tx, l));
+			 hostports_proto(l->proto), diag_str(tx, l));
 		return 0;
 	}
 	return tx_fail_as(
 		tx, CPLUG_E_PORT, -EADDRINUSE,
 		"host: publish host port %u/%s: the host listens there: %s (choose another "
 		"port, or set onConflict to \"replace\")",
-		l->port, ports_proto(l->proto), diag_str(tx, l));
+		l->port, hostports_proto(l->proto), diag_str(tx, l));
 }
 
 static int find_of(struct tx *tx, const struct nat *n, uint8_t proto)
@@ -122,7 +122,7 @@ struct rivals {
 	struct tx *tx;
 	struct owned_change c; /* the keys that would get in the way */
 	unsigned before;       /* keys of the mappings before this one */
-	const struct ports *p;
+	const struct hostports *p;
 	const struct port_mapping *m;
 	enum nat_set set; /* the other kind of map */
 };
@@ -138,7 +138,8 @@ static void add_key(struct rivals *rv, const struct nft_key *key, unsigned port)
 		.set = rv->set,
 		.e.key = *key,
 		.conflict = rv->p->on_conflict,
-		.what = mem_printf(&rv->tx->mem, "host port %u/%s", port, ports_proto(m->proto)),
+		.what = mem_printf(&rv->tx->mem, "host port %u/%s", port,
+				   hostports_proto(m->proto)),
 	};
 	/* A range is asked for by a port in it. */
 	if (!port_mapping_is_range(m))

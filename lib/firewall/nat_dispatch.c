@@ -82,7 +82,7 @@ struct survey {
 	unsigned begun; /* so many of `there` were in the chains before */
 };
 
-static int note_there(const struct nft_way *w, void *arg)
+static int note_there(const struct nft_rule_info *w, void *arg)
 {
 	struct survey *v = arg;
 
@@ -128,7 +128,7 @@ static bool is_needed(const struct nat_skeleton *s, const char *set)
 	return false;
 }
 
-static int count(const struct nft_way *w, void *arg)
+static int count(const struct nft_rule_info *w, void *arg)
 {
 	unsigned *n = arg;
 

@@ -92,7 +92,7 @@ struct ways {
 	struct nat_localnet way[2];
 };
 
-static int close_ways(struct tx *tx, void *arg)
+static int close_loopback_routes(struct tx *tx, void *arg)
 {
 	const struct ways *w = arg;
 	int r = 0;
@@ -116,7 +116,8 @@ int nat_localnet_plan(struct tx *tx, struct nfnl *nl, struct rt *host, const str
 		w.way[l.family == AF_INET6] = l;
 		any = true;
 	}
-	return any ? tx_undo(tx, close_ways, "let the host's loopback reach published ports", &w)
+	return any ? tx_undo(tx, close_loopback_routes,
+			     "let the host's loopback reach published ports", &w)
 		   : 0;
 }
 

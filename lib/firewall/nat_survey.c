@@ -75,8 +75,8 @@ static int is_open(struct tx *tx, struct rt *host, int family, const char *dev)
 	return there ? route_local_find(tx, host, &l, loopback) : 0;
 }
 
-int nat_ways_survey(struct tx *tx, struct nfnl *nl, struct rt *host, struct nat_way **ret,
-		    unsigned *ret_n)
+int nat_loopback_survey(struct tx *tx, struct nfnl *nl, struct rt *host,
+			struct nat_loopback_route **ret, unsigned *ret_n)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
 	struct devices d = { .mem = &tx->mem };
@@ -90,8 +90,8 @@ int nat_ways_survey(struct tx *tx, struct nfnl *nl, struct rt *host, struct nat_
 			       strerror(-r));
 	TRY(link_each(tx, host, "bridge", note_bridge, &d));
 	for (unsigned i = 0; i < d.n * ARRAY_LEN(families); i++) {
-		struct nat_way w = { families[i % ARRAY_LEN(families)],
-				     d.v[i / ARRAY_LEN(families)] };
+		struct nat_loopback_route w = { families[i % ARRAY_LEN(families)],
+						d.v[i / ARRAY_LEN(families)] };
 		struct nat_localnet l = { .family = w.family };
 		bool used;
 
@@ -107,7 +107,8 @@ int nat_ways_survey(struct tx *tx, struct nfnl *nl, struct rt *host, struct nat_
 	return 0;
 }
 
-int nat_way_close(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat_way *w)
+int nat_loopback_close(struct tx *tx, struct nfnl *nl, struct rt *host,
+		       const struct nat_loopback_route *w)
 {
 	struct nat_localnet l = { .family = w->family };
 

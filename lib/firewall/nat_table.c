@@ -98,7 +98,7 @@ const char *nat_masq_chain(struct tx *tx, const struct nat *n, struct cidr subne
 const char *nat_snat_chain(struct tx *tx, const struct nat *n, struct cidr subnet, const char *dev)
 {
 	bool six = subnet.ip.family == AF_INET6;
-	const struct ports *p = n->ports;
+	const struct hostports *p = n->ports;
 	const char *base = mem_printf(&tx->mem, "snat%d/%s/%s", six ? 6 : 4, dev,
 				      p->masq_all ? "all" : subnet_name(tx, subnet));
 
@@ -174,7 +174,7 @@ static void say_condition(struct nft *n, const struct port_condition *c)
 }
 
 static void say_hook(struct nft *n, const char *hook, unsigned number, const char *group,
-		     const struct ports *p)
+		     const struct hostports *p)
 {
 	static const struct port_conditions none = { .n = 0 };
 	const struct port_conditions *both[] = { p ? &p->v4 : &none, p ? &p->v6 : &none };
@@ -272,7 +272,7 @@ static void say_masq(struct nft *n, const struct nat_skeleton *s, struct cidr su
 }
 
 /* What is done to a flow that was redirected and must come back through us. */
-static void say_snat_action(struct nft *n, const struct ports *p)
+static void say_snat_action(struct nft *n, const struct hostports *p)
 {
 	if (p->mark_chain) {
 		nft_jump(n, p->mark_chain);

@@ -12,6 +12,7 @@
  */
 #include <stdio.h>
 
+#include "base/differ.h"
 #include "netlink/link.h"
 #include "base/log.h"
 #include "firewall/owned_impl.h"
@@ -403,9 +404,7 @@ static bool same(const struct nft_elem *want, const struct nft_elem *have)
 	       memcmp(want->data.b, have->data.b, want->data.len) == 0;
 }
 
-int owned_check(struct tx *tx, struct nfnl *nl, const struct owned_change *c,
-		void (*differs)(struct tx *tx, const char *what, const char *want,
-				const char *have))
+int owned_check(struct tx *tx, struct nfnl *nl, const struct owned_change *c)
 {
 	struct nft_elem *there = mem_alloc(&tx->mem, (c->n + 1) * sizeof(*there));
 	bool *found = mem_alloc(&tx->mem, c->n + 1), *twin = mem_alloc(&tx->mem, c->n + 1);
@@ -413,8 +412,8 @@ int owned_check(struct tx *tx, struct nfnl *nl, const struct owned_change *c,
 
 	r = r < 0 ? r : owned_look_twins(tx, nl, c->table, c->elems, c->n, there, found, twin);
 	if (r == -EINVAL) { /* a set of another type, which owned_check_skeleton() tells */
-		differs(tx, mem_printf(&tx->mem, "elements of nftables table %s", c->table->name),
-			"present", NULL);
+		differ(tx, mem_printf(&tx->mem, "elements of nftables table %s", c->table->name),
+		       "present", NULL);
 		return 0;
 	}
 	if (r < 0)
@@ -425,19 +424,19 @@ int owned_check(struct tx *tx, struct nfnl *nl, const struct owned_change *c,
 					      c->table->name);
 
 		if (!found[i])
-			differs(tx, what, "present", NULL);
+			differ(tx, what, "present", NULL);
 		else if (!owned_is_ours(&there[i], c->owner->comment)) {
 			/* Left to its owner at ADD, and only warned about. */
 			if (c->elems[i].conflict != OWNED_WARN)
-				differs(tx, what, "ours", owner_words(there[i].comment));
+				differ(tx, what, "ours", owner_words(there[i].comment));
 		} else if (!same(&c->elems[i].e, &there[i]))
-			differs(tx, what, "our target", "another target");
+			differ(tx, what, "our target", "another target");
 		else if (has_twin(c->table, c->elems[i].set, &there[i]) && !twin[i])
-			differs(tx,
-				mem_printf(&tx->mem, "%s, set %s", what,
-					   owned_twin(tx, &c->table->sets[c->elems[i].set],
-						      there[i].chain)),
-				"present", NULL);
+			differ(tx,
+			       mem_printf(&tx->mem, "%s, set %s", what,
+					  owned_twin(tx, &c->table->sets[c->elems[i].set],
+						     there[i].chain)),
+			       "present", NULL);
 	}
 	return 0;
 }

@@ -140,12 +140,9 @@ int owned_prune(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
 		bool (*ours)(const char *chain)) CHECKED;
 
 /*
- * For CHECK: tells differs(what, want, have, arg) about every element that is missing or
- * not ours.
+ * For CHECK: notes every element that is missing or not ours (differ.h).
  */
-int owned_check(struct tx *tx, struct nfnl *nl, const struct owned_change *c,
-		void (*differs)(struct tx *tx, const char *what, const char *want,
-				const char *have)) CHECKED;
+int owned_check(struct tx *tx, struct nfnl *nl, const struct owned_change *c) CHECKED;
 
 /* The owner keys that are still valid, sorted, for GC. */
 struct owned_valid {
@@ -164,9 +161,7 @@ int owned_gc(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const 
  * The same about what the elements live in: the table, its sets and chains, every rule
  * of the skeleton, and the index of the attachment.
  */
-int owned_check_skeleton(struct tx *tx, struct nfnl *nl, const struct owned_change *c,
-			 void (*differs)(struct tx *tx, const char *what, const char *want,
-					 const char *have)) CHECKED;
+int owned_check_skeleton(struct tx *tx, struct nfnl *nl, const struct owned_change *c) CHECKED;
 
 /* ---- for who looks over the whole machine ---- */
 

@@ -5,6 +5,7 @@
  * What ADD would build is said into a change-set, which is then compared instead of
  * committed: so CHECK cannot know less than ADD.
  */
+#include "base/differ.h"
 #include "firewall/owned_impl.h"
 
 /* What owned_check() left to its owner, ADD had left out, too. */
@@ -32,9 +33,7 @@ static const char *index_state(const struct nft_elem *want, const struct nft_ele
 	return NULL;
 }
 
-static int check_index(struct tx *tx, struct nfnl *nl, const struct owned_change *of,
-		       void (*differs)(struct tx *tx, const char *what, const char *want,
-				       const char *have))
+static int check_index(struct tx *tx, struct nfnl *nl, const struct owned_change *of)
 {
 	const struct owned_table *t = of->table;
 	struct nft_elem *there = mem_alloc(&tx->mem, (of->n + 1) * sizeof(*there)), *want, *have;
@@ -53,25 +52,23 @@ static int check_index(struct tx *tx, struct nfnl *nl, const struct owned_change
 			found[i] ? index_state(&want[i], &have[i], c.owner->comment) : NULL;
 
 		if (!found[i] || state)
-			differs(tx,
-				mem_printf(&tx->mem, "index of %s in nftables table %s",
-					   c.owner->key.s, t->name),
-				"what ADD made", state);
+			differ(tx,
+			       mem_printf(&tx->mem, "index of %s in nftables table %s",
+					  c.owner->key.s, t->name),
+			       "what ADD made", state);
 	}
 	return 0;
 }
 
-int owned_check_skeleton(struct tx *tx, struct nfnl *nl, const struct owned_change *c,
-			 void (*differs)(struct tx *tx, const char *what, const char *want,
-					 const char *have))
+int owned_check_skeleton(struct tx *tx, struct nfnl *nl, const struct owned_change *c)
 {
 	struct nft *n = nft_new(tx, c->table->family, c->table->name);
 	int r;
 
 	owned_say_sets(tx, n, c->table, c->group);
 	c->table->skeleton(n, c->group, c->arg);
-	TRY(nft_compare(tx, nl, n, differs));
-	r = check_index(tx, nl, c, differs);
+	TRY(nft_compare(tx, nl, n));
+	r = check_index(tx, nl, c);
 	if (r < 0 && r != -EINVAL) /* a set of another type, which was told */
 		return tx_fail(tx, r, "host: look up the index of table %s: %s", c->table->name,
 			       strerror(-r));

@@ -164,14 +164,12 @@ int spoof_del(struct tx *tx, struct nfnl *nl, const struct owner *o)
 	return owned_del(tx, nl, &table, o, KIND, NULL);
 }
 
-int spoof_check(struct tx *tx, struct nfnl *nl, const struct spoof *s,
-		void (*differs)(struct tx *tx, const char *what, const char *want,
-				const char *have))
+int spoof_check(struct tx *tx, struct nfnl *nl, const struct spoof *s)
 {
 	struct owned_change c = compose(tx, s);
 
-	TRY(owned_check_skeleton(tx, nl, &c, differs));
-	return owned_check(tx, nl, &c, differs);
+	TRY(owned_check_skeleton(tx, nl, &c));
+	return owned_check(tx, nl, &c);
 }
 
 int spoof_gc(struct tx *tx, struct nfnl *nl, const char *network, const struct owned_valid *valid)

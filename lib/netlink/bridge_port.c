@@ -19,7 +19,8 @@
 
 #include "base/log.h"
 
-int port_configure(struct tx *tx, struct rt *rt, const struct link *l, const struct port *p)
+int bridge_port_configure(struct tx *tx, struct rt *rt, const struct link *l,
+			  const struct bridge_port *p)
 {
 	struct rt_msg m;
 	struct ifinfomsg *i = rt_new(&m, RTM_NEWLINK, 0, sizeof(*i));
@@ -41,15 +42,15 @@ int port_configure(struct tx *tx, struct rt *rt, const struct link *l, const str
 	return rt_call(tx, rt, &m, "configure bridge port %s", l->name);
 }
 
-struct undo_port {
+struct undo_bridge_port {
 	struct rt *rt;
 	struct link *was;
 };
 
 static int undo_port(struct tx *tx, void *arg)
 {
-	struct undo_port *u = arg;
-	struct port p = {
+	struct undo_bridge_port *u = arg;
+	struct bridge_port p = {
 		.alias = u->was->alias,
 		.hairpin = u->was->hairpin,
 		.isolated = u->was->isolated,
@@ -58,7 +59,7 @@ static int undo_port(struct tx *tx, void *arg)
 	int there;
 
 	TRY(there = link_find_index(tx, u->rt, u->was->index, &now));
-	return there && now.master ? port_configure(tx, u->rt, u->was, &p) : 0;
+	return there && now.master ? bridge_port_configure(tx, u->rt, u->was, &p) : 0;
 }
 
 /* What a port just made is like, and what a container needs: it learns, floods, forwards. */
@@ -88,15 +89,16 @@ static int open_port(struct tx *tx, struct rt *rt, const struct link *l)
 	return rt_call(tx, rt, &m, "open bridge port %s", l->name);
 }
 
-int port_ensure(struct tx *tx, struct rt *rt, const struct link *l, const struct port *p)
+int bridge_port_ensure(struct tx *tx, struct rt *rt, const struct link *l,
+		       const struct bridge_port *p)
 {
-	struct undo_port u = { rt, mem_dup(&tx->mem, l, sizeof(*l)) };
+	struct undo_bridge_port u = { rt, mem_dup(&tx->mem, l, sizeof(*l)) };
 
 	TRY(open_port(tx, rt, l));
 	if (p->hairpin == l->hairpin && p->isolated == l->isolated &&
 	    (!p->alias || str_eq(p->alias, l->alias)))
 		return 0;
-	TRY(port_configure(tx, rt, l, p));
+	TRY(bridge_port_configure(tx, rt, l, p));
 	return tx_undo(tx, undo_port, "put a bridge port right", &u);
 }
 
@@ -128,12 +130,13 @@ static void put_vlan(struct rt_msg *m, unsigned first, unsigned last, unsigned f
 }
 
 /* The untagged VLAN that a port is meant to have. */
-static unsigned native_vlan(const struct port_vlans *v)
+static unsigned native_vlan(const struct bridge_port_vlans *v)
 {
 	return v->pvid ? v->pvid : v->n_trunk ? 1 : 0;
 }
 
-int port_set_vlans(struct tx *tx, struct rt *rt, const struct link *l, const struct port_vlans *v)
+int bridge_port_set_vlans(struct tx *tx, struct rt *rt, const struct link *l,
+			  const struct bridge_port_vlans *v)
 {
 	unsigned native = native_vlan(v);
 	struct nlattr *spec;
@@ -223,8 +226,8 @@ static int read_vlans(struct tx *tx, struct rt *rt, const struct link *l, struct
 	return r < 0 ? rt_refused(tx, rt, r, "list VLANs of bridge port %s", l->name) : 0;
 }
 
-int port_check_vlans(struct tx *tx, struct rt *rt, const struct link *l, const struct port_vlans *v,
-		     char *text, size_t size)
+int bridge_port_check_vlans(struct tx *tx, struct rt *rt, const struct link *l,
+			    const struct bridge_port_vlans *v, char *text, size_t size)
 {
 	unsigned native = native_vlan(v), need = BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED;
 	struct vlan_table t;
@@ -282,7 +285,7 @@ static int forwards(struct tx *tx, struct rt *rt, const struct link *l, int *ret
 	return now.port_state == BR_STATE_FORWARDING;
 }
 
-int port_wait_forwarding(struct tx *tx, struct rt *rt, const struct link *l, int timeout_ms)
+int bridge_port_wait_forwarding(struct tx *tx, struct rt *rt, const struct link *l, int timeout_ms)
 {
 	auto_(rt_close) struct rt events = { .sk = NULL };
 	int state = -1, index = l->index, r;
@@ -323,7 +326,7 @@ static int is_port(const struct nlmsghdr *h, void *arg)
 	return a->found;
 }
 
-int port_any(struct tx *tx, struct rt *rt, int bridge)
+int bridge_port_any(struct tx *tx, struct rt *rt, int bridge)
 {
 	struct any a = { .bridge = bridge };
 	struct rt_msg m;

@@ -2,12 +2,12 @@
 /*
  * bridge_port.h - a link as port of a bridge  (linux/if_bridge.h)
  */
-#ifndef CPLUG_PORT_H
-#define CPLUG_PORT_H
+#ifndef CPLUG_BRIDGE_PORT_H
+#define CPLUG_BRIDGE_PORT_H
 
 #include "netlink/link.h"
 
-struct port {
+struct bridge_port {
 	const char *alias; /* ifalias for the link, NULL = leave */
 	bool hairpin;
 	bool isolated;
@@ -15,21 +15,22 @@ struct port {
 };
 
 /* Sets the options of a port that is ours, its alias, and up, in one request. */
-int port_configure(struct tx *tx, struct rt *rt, const struct link *l,
-		   const struct port *p) CHECKED;
+int bridge_port_configure(struct tx *tx, struct rt *rt, const struct link *l,
+			  const struct bridge_port *p) CHECKED;
 
 /*
  * The same for a port that is there: only if alias or options differ.  Undo: as they were.
  * Up is link_ensure()'s.
  */
-int port_ensure(struct tx *tx, struct rt *rt, const struct link *l, const struct port *p) CHECKED;
+int bridge_port_ensure(struct tx *tx, struct rt *rt, const struct link *l,
+		       const struct bridge_port *p) CHECKED;
 
 /* VLAN ids as ranges, first <= last, sorted. */
 struct vlan_range {
 	uint16_t first, last;
 };
 
-struct port_vlans {
+struct bridge_port_vlans {
 	unsigned pvid; /* untagged VLAN of the port; 0 = none of ours */
 	const struct vlan_range *trunk;
 	unsigned n_trunk;
@@ -38,24 +39,24 @@ struct port_vlans {
 };
 
 /* Gives a port that is ours its VLANs: at most two requests, however many ids. */
-int port_set_vlans(struct tx *tx, struct rt *rt, const struct link *l,
-		   const struct port_vlans *v) CHECKED;
+int bridge_port_set_vlans(struct tx *tx, struct rt *rt, const struct link *l,
+			  const struct bridge_port_vlans *v) CHECKED;
 
 /*
- * Compares a port's VLANs with what port_set_vlans() made.  Returns 1 if they are
+ * Compares a port's VLANs with what bridge_port_set_vlans() made.  Returns 1 if they are
  * there, 0 if not (with a text), or a recorded failure.
  */
-int port_check_vlans(struct tx *tx, struct rt *rt, const struct link *l, const struct port_vlans *v,
-		     char *text, size_t size) CHECKED;
+int bridge_port_check_vlans(struct tx *tx, struct rt *rt, const struct link *l,
+			    const struct bridge_port_vlans *v, char *text, size_t size) CHECKED;
 
 /*
  * Waits until the port forwards (by netlink events, no sleep), at most timeout_ms.
  * Fails with CNI_E_AGAIN, naming the state it is in.
  */
-int port_wait_forwarding(struct tx *tx, struct rt *rt, const struct link *l,
-			 int timeout_ms) CHECKED;
+int bridge_port_wait_forwarding(struct tx *tx, struct rt *rt, const struct link *l,
+				int timeout_ms) CHECKED;
 
 /* Has the bridge (by ifindex) a port?  1, 0, or a recorded failure. */
-int port_any(struct tx *tx, struct rt *rt, int bridge) CHECKED;
+int bridge_port_any(struct tx *tx, struct rt *rt, int bridge) CHECKED;
 
 #endif

@@ -195,8 +195,8 @@ static bool read_route(const struct nlmsghdr *h, struct seen_route *s)
 }
 
 /* Calls each(way, arg) for every way that a route message lists; most have one. */
-static void each_way(const struct nlmsghdr *h,
-		     void (*each)(const struct seen_route *way, void *arg), void *arg)
+static void each_nexthop(const struct nlmsghdr *h,
+			 void (*each)(const struct seen_route *way, void *arg), void *arg)
 {
 	struct seen_route s;
 	struct rtnexthop *hop;
@@ -244,7 +244,7 @@ static bool same_route(const struct search *s, const struct seen_route *have)
 	       (want->priority <= 0 || want->priority == have->priority);
 }
 
-static void match_way(const struct seen_route *have, void *arg)
+static void match_nexthop(const struct seen_route *have, void *arg)
 {
 	struct search *s = arg;
 
@@ -254,7 +254,7 @@ static void match_way(const struct seen_route *have, void *arg)
 static int match_route(const struct nlmsghdr *h, void *arg)
 {
 	if (h)
-		each_way(h, match_way, arg);
+		each_nexthop(h, match_nexthop, arg);
 	return 0;
 }
 
@@ -345,14 +345,14 @@ int route_to(struct tx *tx, struct rt *rt, struct ip ip, int *ret_index)
 	return 0;
 }
 
-int route_way(struct tx *tx, struct rt *rt, struct ip ip, struct route_way *ret)
+int route_lookup(struct tx *tx, struct rt *rt, struct ip ip, struct route_lookup *ret)
 {
 	struct seen_route s = { .oif = 0 };
 
 	TRY(lookup(tx, rt, ip, RTM_F_FIB_MATCH, keep_route, &s));
 	if (s.dst.ip.family && !ip_set(s.dst.ip))
 		s.dst.ip.family = ip.family;
-	*ret = (struct route_way){
+	*ret = (struct route_lookup){
 		.dst = s.dst,
 		.index = (int)s.oif,
 		.rejects = s.type == RTN_BLACKHOLE || s.type == RTN_UNREACHABLE ||
@@ -393,14 +393,14 @@ static int note_default(const struct nlmsghdr *h, void *arg)
 	if (s.dst.len)
 		return 1;
 	if (s.table == RT_TABLE_MAIN)
-		each_way(h, add_uplink, arg);
+		each_nexthop(h, add_uplink, arg);
 	return 0;
 }
 
-static int note_way_out(const struct nlmsghdr *h, void *arg)
+static int note_uplink(const struct nlmsghdr *h, void *arg)
 {
 	if (h)
-		each_way(h, add_uplink, arg);
+		each_nexthop(h, add_uplink, arg);
 	return 0;
 }
 
@@ -418,7 +418,7 @@ static int default_uplinks(struct tx *tx, struct rt *rt, struct uplinks *u)
 		return rt_refused(tx, rt, r, "list the default routes");
 	/* IPv6 lists its default routes last, so the one in force is asked for by key. */
 	ip_parse("2000::", &six);
-	return lookup(tx, rt, six, RTM_F_FIB_MATCH, note_way_out, u);
+	return lookup(tx, rt, six, RTM_F_FIB_MATCH, note_uplink, u);
 }
 
 int route_default_mtu(struct tx *tx, struct rt *rt, int *ret_mtu)

@@ -54,12 +54,12 @@ int route_local_find(struct tx *tx, struct rt *rt, const struct link *l, struct 
 int route_to(struct tx *tx, struct rt *rt, struct ip ip, int *ret_index) CHECKED;
 
 /* The route itself, as it stands in the table.  dst.ip.family 0: nothing leads there. */
-struct route_way {
+struct route_lookup {
 	struct cidr dst;
 	int index;    /* of the link; 0 = none */
 	bool rejects; /* blackhole, unreachable, prohibit */
 };
-int route_way(struct tx *tx, struct rt *rt, struct ip ip, struct route_way *ret) CHECKED;
+int route_lookup(struct tx *tx, struct rt *rt, struct ip ip, struct route_lookup *ret) CHECKED;
 
 /*
  * Ensures, or takes away, a local route to ip through a link, behind the one that lo has

@@ -224,25 +224,22 @@ int nft_chain_use(struct nfnl *nl, uint8_t family, const char *table, const char
 		  unsigned *ret_use) CHECKED;
 
 /* What a rule of a chain looks up, and where it leads; strings are valid during each() only. */
-struct nft_way {
+struct nft_rule_info {
 	uint64_t handle;
 	const char *set, *chain; /* NULL = none */
 };
 
 /* Gives every rule of a chain to each(w, arg), as nft_each_elem(); a missing chain is empty. */
 int nft_each_rule(struct nfnl *nl, uint8_t family, const char *table, const char *chain,
-		  int (*each)(const struct nft_way *w, void *arg), void *arg) CHECKED;
+		  int (*each)(const struct nft_rule_info *w, void *arg), void *arg) CHECKED;
 
 /*
  * For CHECK: does the kernel have what a change-set says: the table, its chains with their
  * hooks, its sets with their types, and exactly the rules that are said for those chains
  * (among others, if the chain is not flushed)?
- * Elements are not looked at.  Every difference is told, with the object's name and words
- * for what is wanted and found (NULL: nothing).
+ * Elements are not looked at.  Every difference is noted (differ.h).
  */
-int nft_compare(struct tx *tx, struct nfnl *nl, struct nft *n,
-		void (*differs)(struct tx *tx, const char *what, const char *want,
-				const char *have)) CHECKED;
+int nft_compare(struct tx *tx, struct nfnl *nl, struct nft *n) CHECKED;
 
 /* Every chain of a table by name; each (NULL, 0 before a repetition) as above. */
 int nft_each_chain(struct nfnl *nl, uint8_t family, const char *table,

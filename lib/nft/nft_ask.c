@@ -305,14 +305,14 @@ int nft_chain_use(struct nfnl *nl, uint8_t family, const char *table, const char
 
 struct ways {
 	const char *chain;
-	int (*each)(const struct nft_way *w, void *arg);
+	int (*each)(const struct nft_rule_info *w, void *arg);
 	void *arg;
 };
 
 static int ways_each(const struct nlmsghdr *h, void *arg)
 {
 	const struct nlattr *handle, *list, *a = NULL, *data;
-	struct nft_way w = { 0 };
+	struct nft_rule_info w = { 0 };
 	struct ways *c = arg;
 
 	if (!h)
@@ -336,7 +336,7 @@ static int ways_each(const struct nlmsghdr *h, void *arg)
 }
 
 int nft_each_rule(struct nfnl *nl, uint8_t family, const char *table, const char *chain,
-		  int (*each)(const struct nft_way *w, void *arg), void *arg)
+		  int (*each)(const struct nft_rule_info *w, void *arg), void *arg)
 {
 	_Alignas(struct nlmsghdr) char buf[ASK_ROOM];
 	struct nlmsghdr *h = question_about(buf, NFT_MSG_GETRULE, family, NLM_F_DUMP, table,

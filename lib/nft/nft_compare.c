@@ -14,12 +14,11 @@
 
 #include <libnftnl/common.h>
 
+#include "base/differ.h"
 #include "nft/nft_impl.h"
 #include "nft/nft.h"
 
 enum { ASK_ROOM = 600, ASK_MANY = 64, LOOK_AHEAD = 16 };
-
-typedef void differs_fn(struct tx *tx, const char *what, const char *want, const char *have);
 
 /* Of a chain. */
 struct rules {
@@ -36,7 +35,6 @@ struct compare {
 	struct tx *tx;
 	struct nfnl *nl;
 	struct nft *n;
-	differs_fn *differs;
 	struct object *objects;
 	unsigned n_objects;
 	uint32_t first;
@@ -276,8 +274,8 @@ static void rule_differs(const struct compare *c, const struct object *chain, un
 
 	if (str_eq(wanted, found))
 		found = mem_printf(mem, "%s, with other values", found);
-	c->differs(c->tx, mem_printf(mem, "rule %u of %s", number, object_words(c, chain->want)),
-		   wanted, found);
+	differ(c->tx, mem_printf(mem, "rule %u of %s", number, object_words(c, chain->want)),
+	       wanted, found);
 }
 
 /* Walks along both lists; a rule too many, or too few, is not held against the others. */
@@ -367,7 +365,7 @@ static void compare_object(const struct compare *c, const struct object *o)
 	if (o->have)
 		have = kinds[k].words(&c->tx->mem, o->have);
 	if (!str_eq(want, have))
-		c->differs(c->tx, object_words(c, o->want), want, have);
+		differ(c->tx, object_words(c, o->want), want, have);
 }
 
 static int compare_all(struct compare *c)
@@ -387,11 +385,9 @@ static int compare_all(struct compare *c)
 	return 0;
 }
 
-int nft_compare(struct tx *tx, struct nfnl *nl, struct nft *n,
-		void (*differs)(struct tx *tx, const char *what, const char *want,
-				const char *have))
+int nft_compare(struct tx *tx, struct nfnl *nl, struct nft *n)
 {
-	struct compare c = { .tx = tx, .nl = nl, .n = n, .differs = differs };
+	struct compare c = { .tx = tx, .nl = nl, .n = n };
 	int r = n->err;
 
 	nft_close_elems(n);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "base/differ.h"
 #include "base/log.h"
 #include "sys/sysctl.h"
 
@@ -19,7 +20,6 @@ struct job {
 	bool unread;
 	char *ret;
 	size_t size;
-	void (*differs)(struct tx *tx, const char *what, const char *want, const char *have);
 };
 
 struct sysctl sysctl_conf(int family, const char *ifname, const char *key, const char *value)
@@ -136,16 +136,14 @@ static int check_all(struct tx *tx, void *arg)
 
 		if (read_here(s->name, now, sizeof(now)) == 0 && !str_eq(now, s->value) &&
 		    !read_only(s->name))
-			j->differs(tx, mem_printf(&tx->mem, "sysctl %s", s->name), s->value, now);
+			differ(tx, mem_printf(&tx->mem, "sysctl %s", s->name), s->value, now);
 	}
 	return 0;
 }
 
-int sysctl_check(struct tx *tx, const struct netns *ns, const struct sysctl *list, unsigned n,
-		 void (*differs)(struct tx *tx, const char *what, const char *want,
-				 const char *have))
+int sysctl_check(struct tx *tx, const struct netns *ns, const struct sysctl *list, unsigned n)
 {
-	struct job j = { .ns = ns, .list = list, .n = n, .differs = differs };
+	struct job j = { .ns = ns, .list = list, .n = n };
 
 	return go(tx, &j, check_all);
 }

@@ -39,12 +39,11 @@ int sysctl_ensure_new(struct tx *tx, const struct netns *ns, const struct sysctl
 int sysctl_set(struct tx *tx, const struct netns *ns, const char *name, const char *value) CHECKED;
 
 /*
- * Tells differs() about every value that is another, as an object "sysctl NAME".  What the
- * kernel does not have, or nobody may set (read-only /proc/sys), is no difference.
+ * For CHECK: notes every value that differs (differ.h), as object "sysctl NAME".  A value that
+ * the kernel does not have, or that is read-only, is no difference.
  */
-int sysctl_check(struct tx *tx, const struct netns *ns, const struct sysctl *list, unsigned n,
-		 void (*differs)(struct tx *tx, const char *what, const char *want,
-				 const char *have)) CHECKED;
+int sysctl_check(struct tx *tx, const struct netns *ns, const struct sysctl *list,
+		 unsigned n) CHECKED;
 
 /* Reads one, without the final newline.  0 or -errno, unrecorded. */
 int sysctl_read(struct tx *tx, const struct netns *ns, const char *name, char *ret,

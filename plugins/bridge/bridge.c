@@ -67,7 +67,7 @@ int bridge_veth_add(struct tx *tx, struct call *c, struct bridge_work *w)
 /* Everything the bridge end needs before it comes up, and up. */
 int bridge_port_attach(struct tx *tx, struct call *c, struct bridge_work *w)
 {
-	struct port p = {
+	struct bridge_port p = {
 		.alias = bridge_alias(tx, c, c->id, c->ifname),
 		.hairpin = w->cf.hairpin,
 		.isolated = w->cf.isolated,
@@ -77,11 +77,11 @@ int bridge_port_attach(struct tx *tx, struct call *c, struct bridge_work *w)
 		sysctl_conf(AF_INET6, w->host.name, "accept_ra", "0"),
 		sysctl_conf(AF_INET6, w->host.name, "autoconf", "0"),
 	};
-	struct port_vlans vlans = bridge_vlans(w);
+	struct bridge_port_vlans vlans = bridge_vlans(w);
 
 	TRY(sysctl_ensure_new(tx, NULL, quiet, ARRAY_LEN(quiet)));
-	TRY(port_set_vlans(tx, &c->host, &w->host, &vlans));
-	return port_configure(tx, &c->host, &w->host, &p);
+	TRY(bridge_port_set_vlans(tx, &c->host, &w->host, &vlans));
+	return bridge_port_configure(tx, &c->host, &w->host, &p);
 }
 
 /* The bridge's own leg in a VLAN, BRIDGE.VLAN, shared by the VLAN's containers. */
@@ -89,9 +89,9 @@ int bridge_vlan_gateway_ensure(struct tx *tx, struct call *c, struct bridge_work
 {
 	const char *name = mem_printf(&tx->mem, "%s.%u", w->cf.bridge, w->cf.vlan);
 	struct name_owner port = name_owner("", "vlan-gateway", name);
-	struct port_vlans vlans = { .pvid = w->cf.vlan,
-				    .default_pvid = (unsigned)w->br.default_pvid,
-				    .keep_default = w->cf.keep_default_vlan };
+	struct bridge_port_vlans vlans = { .pvid = w->cf.vlan,
+					   .default_pvid = (unsigned)w->br.default_pvid,
+					   .keep_default = w->cf.keep_default_vlan };
 	struct link_veth v = { .host_name = port.s,
 			       .cont_name = name,
 			       .peer_ns = &c->host_ns,
@@ -100,7 +100,7 @@ int bridge_vlan_gateway_ensure(struct tx *tx, struct call *c, struct bridge_work
 			       .cont_mac = link_random_mac(),
 			       .master = w->br.index,
 			       .shared = true };
-	struct port p = { .alias = mem_printf(&tx->mem, "cplug %s", name), .up = true };
+	struct bridge_port p = { .alias = mem_printf(&tx->mem, "cplug %s", name), .up = true };
 	struct link l;
 	int there;
 
@@ -113,8 +113,8 @@ int bridge_vlan_gateway_ensure(struct tx *tx, struct call *c, struct bridge_work
 	if (!there)
 		return tx_fail(tx, -ENODEV, "host: VLAN gateway %s vanished while it was set up",
 			       name);
-	TRY(port_set_vlans(tx, &c->host, &l, &vlans));
-	TRY(port_configure(tx, &c->host, &l, &p));
+	TRY(bridge_port_set_vlans(tx, &c->host, &l, &vlans));
+	TRY(bridge_port_configure(tx, &c->host, &l, &p));
 	TRY(link_set_no_dad(tx, &w->vlan_gw));
 	return link_set_up(tx, &c->host, &w->vlan_gw);
 }
@@ -158,14 +158,14 @@ int bridge_gateways_ensure(struct tx *tx, struct call *c, struct bridge_work *w,
 }
 
 /* Nobody's route hides the container.  A bridge in a VRF is reached from there only. */
-int bridge_check_way(struct tx *tx, struct call *c, const struct bridge_work *w,
-		     const struct result *res)
+int bridge_check_route(struct tx *tx, struct call *c, const struct bridge_work *w,
+		       const struct result *res)
 {
 	const struct link *to = w->cf.vlan ? &w->vlan_gw : &w->br;
 
 	for (unsigned i = 0; w->cf.is_gateway && i < res->n_ips && !w->br.master; i++)
 		if (ip_set(res->ips[i].gateway))
-			TRY(gateway_check_way(tx, &c->host, to, res->ips[i].addr.ip));
+			TRY(gateway_check_route(tx, &c->host, to, res->ips[i].addr.ip));
 	return 0;
 }
 
@@ -213,7 +213,7 @@ static int layer3(struct tx *tx, struct call *c, struct bridge_work *w, struct r
 	list_interfaces(tx, c, w, res);
 	bridge_note_addresses(tx, w, res);
 	TRY(bridge_gateways_ensure(tx, c, w, res));
-	TRY(bridge_check_way(tx, c, w, res));
+	TRY(bridge_check_route(tx, c, w, res));
 	TRY(bridge_spoof_step(tx, c, w));
 	TRY(iface_configure(tx, c, &w->eth, res, &o));
 	TRY(bridge_nat_step(tx, c, w, res));
@@ -242,7 +242,7 @@ static int add(struct tx *tx, struct call *c, struct result *res)
 	TRY(w->cf.l3 ? layer3(tx, c, w, res) : layer2(tx, c, w, res));
 	if (w->cf.no_interface)
 		return 0;
-	TRY(port_wait_forwarding(tx, &c->host, &w->host, FORWARDING_TIMEOUT_MS));
+	TRY(bridge_port_wait_forwarding(tx, &c->host, &w->host, FORWARDING_TIMEOUT_MS));
 	return link_announce(tx, &c->cont, &w->eth);
 }
 

@@ -2,6 +2,7 @@
 /*
  * check.c - CHECK of the bridge plugin: object by object, every difference told
  */
+#include "base/differ.h"
 #include "netlink/addr.h"
 #include "plugins/bridge/work.h"
 #include "cni/gateway.h"
@@ -20,29 +21,28 @@ static int check_bridge(struct tx *tx, struct call *c, struct bridge_work *w)
 
 	TRY(there = link_find(tx, &c->host, w->cf.bridge, &w->br));
 	if (!there) {
-		iface_differs(tx, what, "present", NULL);
+		differ(tx, what, "present", NULL);
 		return 0;
 	}
 	if (!str_eq(w->br.kind, "bridge"))
-		iface_differs(tx, what, "a bridge", w->br.kind);
+		differ(tx, what, "a bridge", w->br.kind);
 	if (!(w->br.flags & IFF_UP))
-		iface_differs(tx, what, "up", "down");
+		differ(tx, what, "up", "down");
 	if (w->cf.promisc && !(w->br.flags & IFF_PROMISC))
-		iface_differs(tx, what, "promiscuous", "not promiscuous");
+		differ(tx, what, "promiscuous", "not promiscuous");
 	if (w->cf.vlan_filtering && w->br.vlan_filtering != 1)
-		iface_differs(tx, what, "VLAN filtering on", "off");
+		differ(tx, what, "VLAN filtering on", "off");
 	if (i >= 0)
 		iface_check_mac(tx, &w->br, c->prev->ifs[i].mac);
 	/* By a bridge of the administrator's the host may learn its own routes. */
-	return str_starts(w->br.alias, "cplug ") ? sysctl_check(tx, NULL, &quiet, 1, iface_differs)
-						 : 0;
+	return str_starts(w->br.alias, "cplug ") ? sysctl_check(tx, NULL, &quiet, 1) : 0;
 }
 
 static void check_flag(struct tx *tx, const struct link *l, const char *what, bool want, bool have)
 {
 	if (want != have)
-		iface_differs(tx, mem_printf(&tx->mem, "%s of bridge port %s", what, l->name),
-			      want ? "on" : "off", have ? "on" : "off");
+		differ(tx, mem_printf(&tx->mem, "%s of bridge port %s", what, l->name),
+		       want ? "on" : "off", have ? "on" : "off");
 }
 
 /* What ADD said, and what it took for granted of a port just made. */
@@ -60,9 +60,8 @@ static void check_options(struct tx *tx, const struct bridge_work *w)
 	check_flag(tx, l, "locking", false, l->locked);
 	/* Without carrier it cannot forward, and that is told of the link. */
 	if (stopped && (l->flags & w->eth.flags & w->br.flags & IFF_UP))
-		iface_differs(tx, mem_printf(&tx->mem, "state of bridge port %s", l->name),
-			      "forwarding",
-			      l->port_state == BR_STATE_DISABLED ? "disabled" : "blocking");
+		differ(tx, mem_printf(&tx->mem, "state of bridge port %s", l->name), "forwarding",
+		       l->port_state == BR_STATE_DISABLED ? "disabled" : "blocking");
 }
 
 /* An attachment that the reference made has another name, and no alias. */
@@ -78,22 +77,22 @@ static int check_host_link(struct tx *tx, struct call *c, const struct bridge_wo
 	};
 
 	if (!(l->flags & IFF_UP))
-		iface_differs(tx, mem_printf(&tx->mem, "interface %s", l->name), "up", "down");
+		differ(tx, mem_printf(&tx->mem, "interface %s", l->name), "up", "down");
 	iface_check_mac(tx, l, i >= 0 ? c->prev->ifs[i].mac : NULL);
 	iface_check_mtu(tx, l, i >= 0 && c->prev->ifs[i].mtu > 0 ? c->prev->ifs[i].mtu : w->cf.mtu);
 	if (!ours)
 		return 0;
 	if (!str_eq(l->alias, mark))
-		iface_differs(tx, mem_printf(&tx->mem, "alias of %s", l->name), mark, l->alias);
+		differ(tx, mem_printf(&tx->mem, "alias of %s", l->name), mark, l->alias);
 	if (!w->cf.no_interface)
 		TRY(iface_check_sysctls(tx, c, &w->eth));
-	return sysctl_check(tx, NULL, quiet, ARRAY_LEN(quiet), iface_differs);
+	return sysctl_check(tx, NULL, quiet, ARRAY_LEN(quiet));
 }
 
 /* The host end, which is the container end's peer, whoever named it. */
 static int check_port(struct tx *tx, struct call *c, struct bridge_work *w)
 {
-	struct port_vlans vlans = bridge_vlans(w);
+	struct bridge_port_vlans vlans = bridge_vlans(w);
 	const char *what;
 	char text[80];
 	int there;
@@ -103,20 +102,20 @@ static int check_port(struct tx *tx, struct call *c, struct bridge_work *w)
 	TRY(there = link_find_index(tx, &c->host, w->eth.peer, &w->host));
 	what = mem_printf(&tx->mem, "host end of %s", c->ifname);
 	if (!there || !str_eq(w->host.kind, "veth") || w->host.peer != w->eth.index) {
-		iface_differs(tx, what, "present", NULL);
+		differ(tx, what, "present", NULL);
 		w->host.index = 0;
 		return 0;
 	}
 	if (w->host.master != w->br.index)
-		iface_differs(tx, mem_printf(&tx->mem, "master of %s", w->host.name), w->cf.bridge,
-			      w->host.master ? "another" : NULL);
+		differ(tx, mem_printf(&tx->mem, "master of %s", w->host.name), w->cf.bridge,
+		       w->host.master ? "another" : NULL);
 	else
 		check_options(tx, w);
 	TRY(check_host_link(tx, c, w));
-	TRY(there = port_check_vlans(tx, &c->host, &w->host, &vlans, text, sizeof(text)));
+	TRY(there = bridge_port_check_vlans(tx, &c->host, &w->host, &vlans, text, sizeof(text)));
 	if (!there)
-		iface_differs(tx, mem_printf(&tx->mem, "VLANs of bridge port %s", w->host.name),
-			      "as configured", text);
+		differ(tx, mem_printf(&tx->mem, "VLANs of bridge port %s", w->host.name),
+		       "as configured", text);
 	return 0;
 }
 
@@ -130,9 +129,9 @@ static int check_way(struct tx *tx, struct call *c, const struct link *to, struc
 	if (index == to->index)
 		return 0;
 	TRY(there = index ? link_find_index(tx, &c->host, index, &l) : 0);
-	iface_differs(tx, mem_printf(&tx->mem, "the host's route to %s", IP_S(ip)),
-		      mem_printf(&tx->mem, "through %s", to->name),
-		      there ? mem_printf(&tx->mem, "through %s", l.name) : NULL);
+	differ(tx, mem_printf(&tx->mem, "the host's route to %s", IP_S(ip)),
+	       mem_printf(&tx->mem, "through %s", to->name),
+	       there ? mem_printf(&tx->mem, "through %s", l.name) : NULL);
 	return 0;
 }
 
@@ -151,7 +150,7 @@ static int check_host_routes(struct tx *tx, struct call *c, const struct bridge_
 		if (c->prev->ips[i].iface < 0 || !ip_set(c->prev->ips[i].gateway))
 			continue;
 		if (!seen[is6])
-			TRY(sysctl_check(tx, NULL, is6 ? &six : &four, 1, iface_differs));
+			TRY(sysctl_check(tx, NULL, is6 ? &six : &four, 1));
 		seen[is6] = true;
 		if ((w->br.flags & IFF_UP) && !w->br.master)
 			TRY(check_way(tx, c, to, ip));
@@ -180,8 +179,8 @@ static int check_gateways(struct tx *tx, struct call *c, struct bridge_work *w)
 	n = gateway_list(tx, c->prev, &list);
 	for (unsigned i = 0; i < n; i++)
 		if (!addr_listed(&have, list[i]))
-			iface_differs(tx, mem_printf(&tx->mem, "gateway address of %s", name),
-				      CIDR_S(list[i]), NULL);
+			differ(tx, mem_printf(&tx->mem, "gateway address of %s", name),
+			       CIDR_S(list[i]), NULL);
 	return check_host_routes(tx, c, w, &l);
 }
 

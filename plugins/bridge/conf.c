@@ -191,7 +191,7 @@ int bridge_read_conf(struct tx *tx, const struct call *c, struct bridge_conf *cf
 		.resolv_conf = cj_str(j, "resolvConf", "auto"),
 		.l3 = ipam_wanted(c),
 		.dns = result_read_dns(&tx->mem, &dns),
-		.ports = ports_read(tx, j),
+		.ports = hostports_read(tx, j),
 	};
 	if (!*cf->bridge)
 		cf->bridge = "cni0";

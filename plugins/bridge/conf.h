@@ -31,7 +31,7 @@ struct bridge_conf {
 	const char *resolv_conf;
 	bool l3; /* there is an IPAM plugin */
 	struct result_dns dns;
-	struct ports ports;
+	struct hostports ports;
 	struct mac mac;
 };
 

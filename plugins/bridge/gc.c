@@ -84,7 +84,7 @@ static int gc_shared(struct tx *tx, struct call *c, struct nfnl *nl, const char 
 	TRY(there = link_find(tx, &c->host, *name ? name : "cni0", &br));
 	if (there && str_eq(br.kind, "bridge") &&
 	    str_eq(br.alias, bridge_alias(tx, c, NULL, NULL))) {
-		TRY(used = port_any(tx, &c->host, br.index));
+		TRY(used = bridge_port_any(tx, &c->host, br.index));
 		if (!used)
 			TRY(link_del(tx, &c->host, br.name));
 	}
@@ -165,7 +165,7 @@ static int check_forwarding(struct tx *tx, struct call *c, const struct bridge_c
 	TRY(call_nf(tx, c, &nl));
 	if (nft_usable(nl) < 0)
 		return 0;
-	TRY(forward_check(tx, nl, br, four && cf->is_gateway, six && cf->is_gateway, &who));
+	TRY(foreign_fw_check(tx, nl, br, four && cf->is_gateway, six && cf->is_gateway, &who));
 	return who ? tx_fail_as(tx, CNI_E_DEGRADED, -EACCES, "host: %s", who) : 0;
 }
 

@@ -95,7 +95,7 @@ static int veth_find(struct tx *tx, struct call *c, struct bridge_work *w)
 static int port_put_right(struct tx *tx, struct call *c, struct bridge_work *w)
 {
 	struct link_want want = { .master = w->br.index, .up = true };
-	struct port p = {
+	struct bridge_port p = {
 		.alias = bridge_alias(tx, c, c->id, c->ifname),
 		.hairpin = w->cf.hairpin || w->host.hairpin > 0, /* as a portmap wants it */
 		.isolated = w->cf.isolated,
@@ -104,7 +104,7 @@ static int port_put_right(struct tx *tx, struct call *c, struct bridge_work *w)
 		sysctl_conf(AF_INET6, w->host.name, "accept_ra", "0"),
 		sysctl_conf(AF_INET6, w->host.name, "autoconf", "0"),
 	};
-	struct port_vlans vlans = bridge_vlans(w);
+	struct bridge_port_vlans vlans = bridge_vlans(w);
 	bool moved = w->host.master != w->br.index;
 	int at = host_end_in(c->prev, w->cf.bridge);
 	char text[80];
@@ -118,10 +118,10 @@ static int port_put_right(struct tx *tx, struct call *c, struct bridge_work *w)
 	/* As a new port has them. */
 	if (moved)
 		w->host.hairpin = w->host.isolated = 0;
-	TRY(port_ensure(tx, &c->host, &w->host, &p));
+	TRY(bridge_port_ensure(tx, &c->host, &w->host, &p));
 	TRY(sysctl_ensure(tx, NULL, quiet, ARRAY_LEN(quiet), NULL));
-	TRY(right = port_check_vlans(tx, &c->host, &w->host, &vlans, text, sizeof(text)));
-	return right ? 0 : port_set_vlans(tx, &c->host, &w->host, &vlans);
+	TRY(right = bridge_port_check_vlans(tx, &c->host, &w->host, &vlans, text, sizeof(text)));
+	return right ? 0 : bridge_port_set_vlans(tx, &c->host, &w->host, &vlans);
 }
 
 static int veth_ensure(struct tx *tx, struct call *c, struct bridge_work *w)
@@ -161,7 +161,7 @@ static int layer3(struct tx *tx, struct call *c, struct bridge_work *w)
 	for (unsigned i = 0; i < n; i++)
 		if (list[i].len < ip_bits(list[i].ip))
 			TRY(route_add_connected(tx, &c->host, to, list[i]));
-	return bridge_check_way(tx, c, w, c->prev);
+	return bridge_check_route(tx, c, w, c->prev);
 }
 
 int bridge_repair(struct tx *tx, struct call *c)
@@ -184,6 +184,6 @@ int bridge_repair(struct tx *tx, struct call *c)
 	TRY(bridge_resolv_step(tx, c, w, c->prev));
 	if (w->cf.no_interface)
 		return 0;
-	TRY(port_wait_forwarding(tx, &c->host, &w->host, FORWARDING_TIMEOUT_MS));
+	TRY(bridge_port_wait_forwarding(tx, &c->host, &w->host, FORWARDING_TIMEOUT_MS));
 	return link_announce(tx, &c->cont, &w->eth);
 }

@@ -5,6 +5,7 @@
  * What ADD makes and CHECK compares comes from one description of it, so that the two
  * cannot drift apart.
  */
+#include "base/differ.h"
 #include "plugins/bridge/work.h"
 #include "cni/iface.h"
 #include "firewall/nat.h"
@@ -46,9 +47,9 @@ int bridge_excuse_options(struct tx *tx, const struct call *c)
 
 /* ---- descriptions -------------------------------------------------------- */
 
-struct port_vlans bridge_vlans(const struct bridge_work *w)
+struct bridge_port_vlans bridge_vlans(const struct bridge_work *w)
 {
-	return (struct port_vlans){
+	return (struct bridge_port_vlans){
 		.pvid = w->cf.vlan,
 		.trunk = w->cf.trunk,
 		.n_trunk = w->cf.n_trunk,
@@ -67,7 +68,11 @@ void bridge_note_addresses(struct tx *tx, struct bridge_work *w, const struct re
 /* ADD does it anyway, a repair where the check just made found a difference. */
 static bool is_to_add(struct tx *tx, const struct call *c)
 {
-	return c->command == CNI_ADD || (c->command == CNI_REPAIR && iface_take_differences(tx));
+	bool repair = c->command == CNI_REPAIR && tx->n_differences;
+
+	if (c->command == CNI_REPAIR)
+		differ_forget(tx);
+	return c->command == CNI_ADD || repair;
 }
 
 int bridge_spoof_step(struct tx *tx, struct call *c, struct bridge_work *w)
@@ -87,7 +92,7 @@ int bridge_spoof_step(struct tx *tx, struct call *c, struct bridge_work *w)
 		return 0;
 	TRY(call_nf(tx, c, &nl));
 	if (c->command != CNI_ADD)
-		TRY(spoof_check(tx, nl, &s, iface_differs));
+		TRY(spoof_check(tx, nl, &s));
 	return is_to_add(tx, c) ? spoof_add(tx, nl, &c->host, &s) : 0;
 }
 
@@ -131,7 +136,7 @@ int bridge_nat_step(struct tx *tx, struct call *c, struct bridge_work *w, const 
 	n->repair = c->command == CNI_REPAIR;
 	TRY(call_nf(tx, c, &nl));
 	if (c->command != CNI_ADD)
-		TRY(nat_check(tx, nl, &c->host, n, iface_differs));
+		TRY(nat_check(tx, nl, &c->host, n));
 	return is_to_add(tx, c) ? nat_add(tx, nl, &c->host, n) : 0;
 }
 
@@ -144,7 +149,7 @@ int bridge_resolv_step(struct tx *tx, struct call *c, const struct bridge_work *
 	if (!path || result_dns_empty(&res->dns))
 		return 0;
 	if (c->command != CNI_ADD && !resolv_matches(tx, path, owner, &res->dns))
-		iface_differs(tx, path, "the DNS of the result", "another content");
+		differ(tx, path, "the DNS of the result", "another content");
 	return is_to_add(tx, c)
 		       ? resolv_write(tx, path, owner, &res->dns, *w->cf.resolv_conf == '/')
 		       : 0;

@@ -33,7 +33,7 @@ void bridge_own(struct tx *tx, const struct call *c, struct bridge_work *w);
 /* DEL and GC go on with the default of an option that is wrong. */
 int bridge_excuse_options(struct tx *tx, const struct call *c) CHECKED;
 
-struct port_vlans bridge_vlans(const struct bridge_work *w);
+struct bridge_port_vlans bridge_vlans(const struct bridge_work *w);
 void bridge_note_addresses(struct tx *tx, struct bridge_work *w, const struct result *res);
 
 /* Steps of ADD that a repair takes, too. */
@@ -42,8 +42,8 @@ int bridge_veth_add(struct tx *tx, struct call *c, struct bridge_work *w) CHECKE
 int bridge_port_attach(struct tx *tx, struct call *c, struct bridge_work *w) CHECKED;
 int bridge_gateways_ensure(struct tx *tx, struct call *c, struct bridge_work *w,
 			   const struct result *res) CHECKED;
-int bridge_check_way(struct tx *tx, struct call *c, const struct bridge_work *w,
-		     const struct result *res) CHECKED;
+int bridge_check_route(struct tx *tx, struct call *c, const struct bridge_work *w,
+		       const struct result *res) CHECKED;
 int bridge_vlan_gateway_ensure(struct tx *tx, struct call *c, struct bridge_work *w) CHECKED;
 
 /* Steps that ADD does, CHECK compares and a repair puts right, from one description. */

@@ -17,7 +17,7 @@ void fuzz_one(struct tx *tx, char *data, size_t size)
 {
 	struct bridge_conf bridge;
 	struct local_conf local;
-	struct ports ports;
+	struct hostports ports;
 	struct mac mac;
 	struct call c;
 	int r;
@@ -31,9 +31,9 @@ void fuzz_one(struct tx *tx, char *data, size_t size)
 		if (r == 0)
 			fuzz_expect(tx, local_conf_read_wishes(tx, &c, &local));
 		forget(tx);
-		ports = ports_read(tx, &c.conf);
+		ports = hostports_read(tx, &c.conf);
 		for (unsigned i = 0; i < ports.n; i++)
-			(void)ports_text(tx, &ports.maps[i]);
+			(void)hostports_text(tx, &ports.maps[i]);
 		fuzz_expect(tx, cj_ok(tx, &c.conf));
 		forget(tx);
 		fuzz_expect(tx, call_mac(tx, &c, &mac));

@@ -22,7 +22,7 @@ static void ask(struct tx *tx, struct rt *rt, unsigned what)
 {
 	struct result_route route = { .has_dst = true, .table = -1, .scope = -1 };
 	struct link l = { .index = 1, .name = "eth0" }, found;
-	struct port_vlans vlans = { .pvid = 100 };
+	struct bridge_port_vlans vlans = { .pvid = 100 };
 	struct addr_list list;
 	unsigned n = 0;
 	int number;
@@ -48,10 +48,10 @@ static void ask(struct tx *tx, struct rt *rt, unsigned what)
 		fuzz_expect(tx, route_default_mtu(tx, rt, &number));
 		break;
 	case 6:
-		fuzz_expect(tx, port_any(tx, rt, 1));
+		fuzz_expect(tx, bridge_port_any(tx, rt, 1));
 		break;
 	default:
-		fuzz_expect(tx, port_set_vlans(tx, rt, &l, &vlans));
+		fuzz_expect(tx, bridge_port_set_vlans(tx, rt, &l, &vlans));
 		break;
 	}
 }

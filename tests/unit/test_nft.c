@@ -2,7 +2,7 @@
 /* test_nft.c - tables, chains and rules against the kernel, in network namespaces of our own */
 #include "nft_skeleton.h"
 
-static int count(const struct nft_way *w, void *arg)
+static int count(const struct nft_rule_info *w, void *arg)
 {
 	unsigned *n = arg;
 

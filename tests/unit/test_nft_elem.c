@@ -299,7 +299,7 @@ static void test_dump_while_changing(void **state)
 
 /* ---- chains ---- */
 
-static int no_rule(const struct nft_way *w, void *arg UNUSED)
+static int no_rule(const struct nft_rule_info *w, void *arg UNUSED)
 {
 	assert_null(w);
 	return 0;

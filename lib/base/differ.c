@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * differ.c - CHECK: the differences between what should be and what there is
+ */
+#include "base/differ.h"
+#include "base/log.h"
+
+void differ_as(struct tx *tx, const char *sentence, const char *object, const char *want,
+	       const char *have)
+{
+	struct difference *d;
+
+	tx->differences = mem_grow(&tx->mem, tx->differences, tx->n_differences, sizeof(*d));
+	d = &tx->differences[tx->n_differences++];
+	*d = (struct difference){
+		.object = mem_str(&tx->mem, object),
+		.want = mem_str(&tx->mem, want),
+		.have = mem_str(&tx->mem, have ? have : ""),
+		.sentence = mem_str(&tx->mem, sentence),
+	};
+	log_step("differs: %s: want %s, have %s", object, want, *d->have ? d->have : "nothing");
+}
+
+void differ(struct tx *tx, const char *object, const char *want, const char *have)
+{
+	const char *found = str_empty(have) ? "nothing" : have;
+
+	differ_as(tx, mem_printf(&tx->mem, "%s: expected %s, found %s", object, want, found),
+		  object, want, have);
+}
+
+void differ_forget(struct tx *tx)
+{
+	tx->differences = NULL;
+	tx->n_differences = 0;
+}
