@@ -3,7 +3,7 @@
  * hostports.h - port mappings as the configuration gives them
  *
  * portmap and bridge read the same keys with the same words (reference portmap;
- * docs/config.md).
+ * docs/config/portmap.md).
  */
 #ifndef CPLUG_HOSTPORTS_H
 #define CPLUG_HOSTPORTS_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * conf.h - the configuration of the bridge plugin (docs/config.md)
+ * conf.h - the configuration of the bridge plugin (docs/config/bridge.md)
  */
 #ifndef CPLUG_BRIDGE_CONF_H
 #define CPLUG_BRIDGE_CONF_H
