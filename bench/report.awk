@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# report.awk - what bench/run found, as a page (part=page) or a picture (bars, growth)
+# report.awk - the results of bench/run as a page (part=page) or a chart (bars, growth)
 #
-# The words of the lines are told in spawn.c and run.
+# spawn.c and run describe the fields of the input lines.
 
 $1 == "about" { name = $2; $1 = $2 = ""; about[name] = substr($0, 3) }
 $1 == "time" {
@@ -53,7 +53,7 @@ function median(name, k,    i, j, n, t, v) {
 	return n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2
 }
 
-# The lane of so many others, as part_growth names it.
+# The lane with n existing objects, as part_growth names it.
 function at(kind, n) { return "cplug-" kind "." n }
 
 # ---- the page ------------------------------------------------------------------
@@ -61,12 +61,12 @@ function at(kind, n) { return "cplug-" kind "." n }
 function goal(what, wanted, got) { if (got != "" && got != "-") printf "| %s | %s | %s |\n", what, wanted, got }
 
 function goals(    v, worst, worst_verb, k, verbs, n, big, r) {
-	print "## Goals\n\nMedians of the ratios within a round, and their quartiles.\n"
-	print "| what | wanted (aimed at) | found |\n|---|---|---|"
-	goal("chain (bridge, ipMasq, portmap) ADD, faster than the reference", "20× (40×)", rel("chain-1-port", "ADD", "reference", "cplug"))
-	goal("bridge publishing its ports, ADD / floor", "≤ 2.5 (1.5)", rel("own-1-port", "ADD", "cplug", "floor"))
-	goal("bridge + host-local, ADD / floor", "≤ 2.0 (1.3)", rel("bridge", "ADD", "cplug", "floor"))
-	goal("chain DEL / floor DEL", "≤ 1.3 (1.05)", rel("chain-1-port", "DEL", "cplug", "floor"))
+	print "## Goals\n\nMedians and quartiles of the ratios within a round.\n"
+	print "| what | goal (target) | result |\n|---|---|---|"
+	goal("chain (bridge, ipMasq, portmap): ADD, faster than the reference", "20× (40×)", rel("chain-1-port", "ADD", "reference", "cplug"))
+	goal("bridge with ipMasq and one port: ADD / floor", "≤ 2.5 (1.5)", rel("own-1-port", "ADD", "cplug", "floor"))
+	goal("bridge and host-local: ADD / floor", "≤ 2.0 (1.3)", rel("bridge", "ADD", "cplug", "floor"))
+	goal("chain: DEL / floor", "≤ 1.3 (1.05)", rel("chain-1-port", "DEL", "cplug", "floor"))
 	n = split("ADD CHECK STATUS DEL", verbs, " ")
 	big = (("state", "ADD", at("state", 10000), at("state", 0)) in ratio) ? 10000 : 1000
 	for (k = 1; k <= n; k++) {
@@ -74,19 +74,19 @@ function goals(    v, worst, worst_verb, k, verbs, n, big, r) {
 		if (r > worst + 0) { worst = r; worst_verb = verbs[k] }
 	}
 	if (worst)
-		goal("worst verb with " big " ports, leases, elements / with none", "≤ 1.2 (1.05)", worst_verb " " rel("state", worst_verb, at("state", big), at("state", 0)))
-	goal("host-local ADD with 65,000 leases, faster than the reference", "100× (500×)", rel("leases", "ADD", "reference.65000", "cplug.65000"))
+		goal("slowest verb with " big " containers / with none", "≤ 1.2 (1.05)", worst_verb " " rel("state", worst_verb, at("state", big), at("state", 0)))
+	goal("host-local with 65,000 leases: ADD, faster than the reference", "100× (500×)", rel("leases", "ADD", "reference.65000", "cplug.65000"))
 	if (median("cplug.10000", 1))
-		goal("new connections/s with 10,000 mappings / with 1", "≥ 0.95 (1.0)", sprintf("%.2f", median("cplug.10000", 1) / median("cplug.1", 1)))
+		goal("new connections/s with 10,000 port mappings / with 1", "≥ 0.95 (1.0)", sprintf("%.2f", median("cplug.10000", 1) / median("cplug.1", 1)))
 	if (rate["reference", 32, "ADD"])
-		goal("burst of 64, 32 at a time, ADD: containers/s / reference", "15× (30×)", times(rate["cplug", 32, "ADD"] / rate["reference", 32, "ADD"]))
-	goal("chain CHECK, faster than the reference", "10× (30×)", rel("chain-1-port", "CHECK", "reference", "cplug"))
-	goal("suite on disk, static, stripped", "≤ 1.5 MB (0.8 MB)", size["cplug"] ? sprintf("%.2f MB", size["cplug"] / 1e6) : "")
+		goal("64 containers, 32 in parallel: ADDs/s / reference", "15× (30×)", times(rate["cplug", 32, "ADD"] / rate["reference", 32, "ADD"]))
+	goal("chain: CHECK, faster than the reference", "10× (30×)", rel("chain-1-port", "CHECK", "reference", "cplug"))
+	goal("size on disk, static and stripped", "≤ 1.5 MB (0.8 MB)", size["cplug"] ? sprintf("%.2f MB", size["cplug"] / 1e6) : "")
 	goal("peak RSS of an ADD", "≤ 3 MB (1.5 MB)", most_rss ? sprintf("%.2f MB", most_rss / 1024) : "")
-	goal("VERSION / empty static program, as the system's compiler makes one", "≤ 1.3 (1.1)", rel("version", "VERSION", "cplug", "nothing-system"))
-	goal("the same, made with the C library that cplug is made with", "", rel("version", "VERSION", "cplug", "nothing"))
+	goal("VERSION / empty static program, system's C library", "≤ 1.3 (1.1)", rel("version", "VERSION", "cplug", "nothing-system"))
+	goal("VERSION / empty static program, C library of cplug", "", rel("version", "VERSION", "cplug", "nothing"))
 	if (("chain", "ADD") in programs)
-		goal("programs executed by an ADD beside the plugins", "0", programs["chain", "ADD"] - 2)
+		goal("programs executed by an ADD besides the plugins", "0", programs["chain", "ADD"] - 2)
 	print ""
 }
 
@@ -105,47 +105,46 @@ function table_of(c,    l, n, i, v, nv, verbs, k, key) {
 }
 
 function page(    i, w, k) {
-	print "# What bench/run found\n"
-	print "Made by `make bench`; see [performance.md](../docs/performance.md).  All competitors"
-	print "took turns in one run, each on a host (network namespace) of its own.  Times are"
-	print "worth little by themselves, least of all on a busy or virtual machine; ratios are.\n"
-	printf "%s; kernel %s; CPUs %s; %s; %s rounds.\n\n", about["date"], about["kernel"], about["cpu"], about["iptables"], about["rounds"]
+	print "# Benchmark results\n"
+	print "Generated by `make bench`.  Method: [performance.md](../docs/performance.md).  The"
+	print "competitors took turns in one run, each on a host (network namespace) of its own.  Compare"
+	print "ratios: absolute times depend on the load of the machine.\n"
+	printf "%s; kernel %s; CPUs %s; %s; %s.\n\n", about["date"], about["kernel"], about["cpu"], about["iptables"], about["rounds"]
 	if (about["note"]) print about["note"] "\n"
-	print "*floor* is bench/floor.c, the least kernel work; *reference* is the Go plugins as the"
-	print "distribution has them, with iptables.\n"
+	print "*floor* is `bench/floor.c`, the minimum kernel work; *reference* is the Go plugins as"
+	print "packaged by the distribution, with iptables.\n"
 	goals()
 	print "![ADD](add.svg)\n"
-	print "## Every verb\n\nMilliseconds of wall time for the whole chain; user + system and peak memory (MiB)"
-	print "are medians.\n"
-	print "| case | verb | who | p50 | p90 | p99 | least | user + system | MiB | failed |\n|---|---|---|---:|---:|---:|---:|---:|---:|---|"
+	print "## Every verb\n\nWall time of the whole chain in milliseconds; medians of user + system time (ms) and of peak"
+	print "memory (MiB).\n"
+	print "| case | verb | competitor | p50 | p90 | p99 | min | user + system | MiB | failed |\n|---|---|---|---:|---:|---:|---:|---:|---:|---|"
 	for (i = 1; i <= n_cases; i++)
 		if (cases[i] != "state" && cases[i] != "links" && cases[i] != "foreign") table_of(cases[i])
-	print "\n(Version 1.1.1 of the reference's portmap fails CHECK for containers without IPv6.)\n"
-	print "## Growth\n\nThe number behind the name is how many there are already: *state* - containers with"
-	print "lease, published port and masquerade; *foreign* - somebody else's nat rules; *links* -"
-	print "bridge ports.\n\n![growth](growth.svg)\n"
-	print "| case | verb | who | p50 | p90 | p99 | least | user + system | MiB | failed |\n|---|---|---|---:|---:|---:|---:|---:|---:|---|"
+	print "\n(CHECK of the reference's portmap 1.1.1 fails for containers without IPv6.)\n"
+	print "## Growth\n\nThe number after the name counts the existing objects: *state*: containers with lease,"
+	print "port mapping and masquerade; *foreign*: NAT rules of other programs; *links*: bridge ports.\n\n![growth](growth.svg)\n"
+	print "| case | verb | competitor | p50 | p90 | p99 | min | user + system | MiB | failed |\n|---|---|---|---:|---:|---:|---:|---:|---:|---|"
 	table_of("state"); table_of("foreign"); table_of("links")
-	print "\n## Bursts\n\n| who | at a time | verb | containers/s | p50 ms | p99 ms | failed |\n|---|---:|---|---:|---:|---:|---:|"
+	print "\n## Bursts\n\n| competitor | parallel | verb | containers/s | p50 ms | p99 ms | failed |\n|---|---:|---|---:|---:|---:|---:|"
 	for (i = 1; i <= n_bursts; i++) {
 		split(burst[i], w, " ")
 		printf "| %s | %s | %s | %s | %s | %s | %s of %s |\n", w[3], w[4], w[5], w[8], ms(w[9]), ms(w[10]), w[7], w[6]
 	}
-	print "\n## Data path\n\nThe number behind the name is how many mappings there are.\n"
-	print "| who | published: new connections/s | published: MB/s | masqueraded: new connections/s |\n|---|---:|---:|---:|"
+	print "\n## Data path\n\nThe number after the name counts the port mappings.\n"
+	print "| competitor | published: new connections/s | published: MB/s | masqueraded: new connections/s |\n|---|---:|---:|---:|"
 	for (i = 1; i <= n_paths; i++)
 		printf "| %s | %d | %d | %d |\n", path[i], median(path[i], 1), median(path[i], 2), median(path[i], 3)
-	print "\n## What a call asks of the kernel\n\n(bridge, ipMasq, one port; *chain*: with portmap, *own*: the bridge publishes)\n"
-	print "| who | verb | programs | system calls | requests sent |\n|---|---|---:|---:|---:|"
+	print "\n## Kernel requests of a call\n\n(bridge, ipMasq, one port; *chain*: with portmap; *own*: bridge alone)\n"
+	print "| competitor | verb | programs | system calls | netlink requests |\n|---|---|---:|---:|---:|"
 	for (i = 1; i <= n_work; i++) {
 		split(work[i], w, " ")
 		printf "| %s | %s | %s | %s | %s |\n", w[3], w[4], w[5], w[6], w[7]
 	}
-	print "\n## Size on disk\n\n| who | bridge, portmap, host-local, loopback | all of it |\n|---|---:|---:|"
+	print "\n## Size on disk\n\n| competitor | bridge, portmap, host-local, loopback | whole suite |\n|---|---:|---:|"
 	for (i in size) printf "| %s | %.2f MB | %.2f MB |\n", i, size[i] / 1e6, whole[i] / 1e6
 }
 
-# ---- pictures ------------------------------------------------------------------
+# ---- charts --------------------------------------------------------------------
 
 function open_svg(w, h, title) {
 	printf "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"12\">\n", w, h, w, h
@@ -187,9 +186,9 @@ function bars(    i, k, l, n, y, x, key, rows, t) {
 
 function has_bar(c) { return c != "version" && c != "state" && c != "links" && c != "foreign" && c != "leases" && c != "cnitool" }
 
-# ADD over the number of containers there are already; both axes in powers of ten.
+# ADD over the number of existing containers; both axes in powers of ten.
 function curves(    k, n, sizes, i, x, y, who, last, t, key, points) {
-	open_svg(760, 400, "ADD with N containers (lease, port, masquerade) already there")
+	open_svg(760, 400, "ADD with N existing containers (lease, port, masquerade)")
 	for (t = 1; t <= 1000; t *= 10) {
 		y = 340 - log10(t) * 90
 		printf "<line x1=\"80\" y1=\"%.1f\" x2=\"620\" y2=\"%.1f\" stroke=\"#ddd\"/>\n", y, y
