@@ -112,7 +112,7 @@ static int convert(struct tx *tx, const struct netconf *n, const char *text, con
 	result_init(&res, &tx->mem);
 	r = result_read(tx, &c, version, NULL, CNI_E_DECODE, &res);
 	if (r == 0 && str_eq(version, version_of(n)))
-		converted = cj_dump(tx, &c);
+		converted = cj_dump(&tx->mem, &c);
 	else if (r == 0)
 		r = result_print(tx, &res, version_of(n), true, &converted);
 	cj_free(&c);

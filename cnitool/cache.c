@@ -74,7 +74,7 @@ static unsigned outer_uid(struct tx *tx)
 	unsigned uid = geteuid(), inside, outside;
 	char *text;
 
-	if (file_read(tx, AT_FDCWD, "/proc/self/uid_map", 4096, &text, NULL) == 0 &&
+	if (file_read(&tx->mem, AT_FDCWD, "/proc/self/uid_map", 4096, &text, NULL) == 0 &&
 	    sscanf(text, "%u %u", &inside, &outside) == 2 && uid >= inside)
 		return outside + (uid - inside);
 	return uid;
@@ -321,7 +321,7 @@ int cache_read(struct tx *tx, const struct cache *c, const char *network, const 
 	int r;
 
 	TRY(cache_path(tx, c, network, id, ifname, &path));
-	r = file_read(tx, AT_FDCWD, path, FILE_MAX, &text, &size);
+	r = file_read(&tx->mem, AT_FDCWD, path, FILE_MAX, &text, &size);
 	if (r == -ENOENT || r == -ENOTDIR)
 		return 0;
 	if (r < 0)
@@ -371,7 +371,7 @@ static void collect_file(struct tx *tx, const char *path, struct collection *l)
 	struct cached a;
 	char *text;
 	size_t size;
-	int r = file_read(tx, AT_FDCWD, path, FILE_MAX, &text, &size);
+	int r = file_read(&tx->mem, AT_FDCWD, path, FILE_MAX, &text, &size);
 
 	if (r == -ENOENT)
 		return;

@@ -76,7 +76,7 @@ static int files_of(struct tx *tx, const char *dir, const char *const *suffixes,
 
 static int read_text(struct tx *tx, const char *file, char **ret, size_t *ret_size)
 {
-	int r = file_read(tx, AT_FDCWD, file, FILE_MAX, ret, ret_size);
+	int r = file_read(&tx->mem, AT_FDCWD, file, FILE_MAX, ret, ret_size);
 
 	return r < 0 ? tx_fail_as(tx, CPLUG_E_FILE, r, "cannot read %s: %s", file, strerror(-r))
 		     : 0;

@@ -58,7 +58,7 @@ static void clean_up(struct tx *tx, const char *path, bool forget)
 {
 	char *netns;
 
-	if (file_read(tx, AT_FDCWD, path, 4096, &netns, NULL) == 0 &&
+	if (file_read(&tx->mem, AT_FDCWD, path, 4096, &netns, NULL) == 0 &&
 	    str_starts(netns, mem_printf(&tx->mem, "%s/", netns_dir)) && !strstr(netns, ".."))
 		remove_name(tx, netns);
 	if (forget && unlink(path) < 0)

@@ -38,7 +38,7 @@ static int remove_lease(struct survey *s, const struct finding *f)
 	if (r == -ENOENT)
 		return 0;
 	TRY(r);
-	if (lease_read(s->t->tx, st.dir, was->ip, &now) < 0 ||
+	if (lease_read(&s->t->tx->mem, st.dir, was->ip, &now) < 0 ||
 	    !str_eq(now.lessee.id, was->lessee.id) ||
 	    (now.lessee.ifname && !str_eq(now.lessee.ifname, was->lessee.ifname)))
 		return 0;

@@ -71,8 +71,8 @@ static int claim_wish(struct tx *tx, struct store *st, const struct pool_set *s,
 	r = store_claim(tx, st, ip, lessee, set, life);
 	if (r != -EEXIST)
 		return r;
-	if (lease_read(tx, st->dir, ip, &l) == 0)
-		holder = mem_printf(&tx->mem, "%s has it", lessee_text(tx, &l.lessee));
+	if (lease_read(&tx->mem, st->dir, ip, &l) == 0)
+		holder = mem_printf(&tx->mem, "%s has it", lessee_text(&tx->mem, &l.lessee));
 	return tx_fail_as(tx, CPLUG_E_ADDRESS, -EADDRINUSE,
 			  "failed to allocate for range %u: requested IP address %s is not "
 			  "available in range set %s: %s",
@@ -235,44 +235,42 @@ static int gc(struct tx *tx, struct call *c)
 /* ---- CHECK ---- */
 
 /* What is wrong with a lease, in a sentence; NULL = it is lessee's. */
-static const char *lease_trouble(struct tx *tx, struct store *st, const struct lessee *o,
+static const char *lease_trouble(struct mem *mem, struct store *st, const struct lessee *o,
 				 struct ip ip, const char **ret_have)
 {
-	const char *want = lessee_text(tx, o);
+	const char *want = lessee_text(mem, o);
 	struct lease l;
-	int r = lease_read(tx, st->dir, ip, &l);
+	int r = lease_read(mem, st->dir, ip, &l);
 
 	if (r == 0 && is_of(&l, o))
 		return NULL;
 	if (r == 0) {
-		*ret_have = lessee_text(tx, &l.lessee);
-		return mem_printf(&tx->mem, "%s is leased to %s, not to %s", IP_S(ip), *ret_have,
-				  want);
+		*ret_have = lessee_text(mem, &l.lessee);
+		return mem_printf(mem, "%s is leased to %s, not to %s", IP_S(ip), *ret_have, want);
 	}
-	*ret_have = mem_printf(&tx->mem, "%s/%s/%s: %s", st->data_dir, st->network, IP_S(ip),
+	*ret_have = mem_printf(mem, "%s/%s/%s: %s", st->data_dir, st->network, IP_S(ip),
 			       r == -EBADMSG ? "empty or damaged" : strerror(-r));
-	return mem_printf(&tx->mem, "%s is not leased to %s: %s", IP_S(ip), want, *ret_have);
+	return mem_printf(mem, "%s is not leased to %s: %s", IP_S(ip), want, *ret_have);
 }
 
 static void check_address(struct tx *tx, struct store *st, const struct lessee *o, struct ip ip)
 {
-	const char *have, *trouble = lease_trouble(tx, st, o, ip, &have);
+	const char *have, *trouble = lease_trouble(&tx->mem, st, o, ip, &have);
 
 	if (trouble)
 		differ_as(tx, trouble, mem_printf(&tx->mem, "lease of %s", IP_S(ip)),
-			  lessee_text(tx, o), have);
+			  lessee_text(&tx->mem, o), have);
 }
 
-static int no_address(struct tx *tx, const struct lessee *o, const char *data_dir,
-		      const char *network)
+static void differ_no_lease(struct tx *tx, const struct lessee *o, const char *data_dir,
+			    const char *network)
 {
-	const char *of = lessee_text(tx, o);
+	const char *of = lessee_text(&tx->mem, o);
 
 	differ_as(tx,
 		  mem_printf(&tx->mem, "Failed to find address added by %s: no lease in %s/%s", of,
 			     data_dir, network),
 		  "lease", of, NULL);
-	return 0;
 }
 
 /* Without a prevResult: any lease will do. */
@@ -285,7 +283,8 @@ static int check_any(struct tx *tx, struct store *st, const struct lessee *o)
 	for (unsigned i = 0; i < n; i++)
 		if (is_of(&leases[i], o))
 			return 0;
-	return no_address(tx, o, st->data_dir, st->network);
+	differ_no_lease(tx, o, st->data_dir, st->network);
+	return 0;
 }
 
 static int check(struct tx *tx, struct call *c)
@@ -298,8 +297,10 @@ static int check(struct tx *tx, struct call *c)
 
 	TRY(local_conf_read(tx, c, &cf));
 	r = store_open(tx, cf.data_dir, c->network, STORE_READ, &st);
-	if (r == -ENOENT)
-		return no_address(tx, &lessee, cf.data_dir, c->network);
+	if (r == -ENOENT) {
+		differ_no_lease(tx, &lessee, cf.data_dir, c->network);
+		return 0;
+	}
 	TRY(r);
 	if (!c->prev)
 		return check_any(tx, &st, &lessee);
@@ -316,7 +317,7 @@ static int check(struct tx *tx, struct call *c)
 		differ_as(tx,
 			  mem_printf(&tx->mem,
 				     "%s: no address of prevResult lies in a range of this network",
-				     lessee_text(tx, &lessee)),
+				     lessee_text(&tx->mem, &lessee)),
 			  "addresses of prevResult", "one in a range of this network", NULL);
 	return 0;
 }
@@ -331,7 +332,7 @@ static int repair_address(struct tx *tx, struct store *st, const struct lessee *
 	const char *trouble, *have;
 	struct lease_life known;
 	struct lease l;
-	int r = lease_read(tx, st->dir, ip, &l);
+	int r = lease_read(&tx->mem, st->dir, ip, &l);
 
 	if (r == 0 && is_of(&l, o) && index_life(&st->index, ip, o->id, &known) &&
 	    known.boot == life->boot && known.cookie && life->cookie &&
@@ -339,13 +340,13 @@ static int repair_address(struct tx *tx, struct store *st, const struct lessee *
 		return tx_fail_as(tx, CPLUG_E_CHECK, -ESTALE,
 				  "%s is leased to %s in another network namespace: this one was "
 				  "made anew (DEL, then ADD)",
-				  IP_S(ip), lessee_text(tx, o));
+				  IP_S(ip), lessee_text(&tx->mem, o));
 	if (r == -ENOENT || r == -EBADMSG) {
 		r = store_claim(tx, st, ip, *o, set, life);
 		if (r != -EEXIST)
 			return r;
 	}
-	trouble = lease_trouble(tx, st, o, ip, &have);
+	trouble = lease_trouble(&tx->mem, st, o, ip, &have);
 	return trouble ? tx_fail_as(tx, CPLUG_E_CHECK, -ESTALE, "%s", trouble) : 0;
 }
 
@@ -385,7 +386,7 @@ static int status(struct tx *tx, struct call *c)
 		return 0;
 	TRY(r);
 	for (unsigned i = 0; i < cf.pool.n; i++)
-		if (!store_has_free(tx, &st, &cf.pool.sets[i], i))
+		if (!store_has_free(&tx->mem, &st, &cf.pool.sets[i], i))
 			r = also(r, tx_fail_as(tx, CNI_E_UNAVAILABLE, -EADDRNOTAVAIL,
 					       "no IP addresses available in range set: %s",
 					       pool_text(&tx->mem, &cf.pool.sets[i])));

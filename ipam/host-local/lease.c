@@ -18,11 +18,11 @@
 /* A container id is part of the environment, where a string has 128 KiB at most. */
 enum { SMALL = 512, LEASE_MAX = 256 * 1024 };
 
-const char *lessee_text(struct tx *tx, const struct lessee *o)
+const char *lessee_text(struct mem *mem, const struct lessee *o)
 {
 	if (!o->ifname)
-		return mem_printf(&tx->mem, "container %s", o->id);
-	return mem_printf(&tx->mem, "container %s (%s)", o->id, o->ifname);
+		return mem_printf(mem, "container %s", o->id);
+	return mem_printf(mem, "container %s (%s)", o->id, o->ifname);
 }
 
 /* Takes the white space at both ends away. */
@@ -54,7 +54,7 @@ bool lease_parse(char *text, size_t size, struct lessee *ret)
 }
 
 /* Reads into small, to which *ret points then, or into the arena. */
-static int read_name(struct tx *tx, int dir, const char *name, char small[SMALL],
+static int read_name(struct mem *mem, int dir, const char *name, char small[SMALL],
 		     struct lessee *ret)
 {
 	auto_(fd_close) int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -70,7 +70,7 @@ static int read_name(struct tx *tx, int dir, const char *name, char small[SMALL]
 	size = (size_t)n;
 	small[size] = '\0';
 	if (size == SMALL - 1) {
-		int r = file_read(tx, dir, name, LEASE_MAX, &text, &size);
+		int r = file_read(mem, dir, name, LEASE_MAX, &text, &size);
 
 		if (r < 0)
 			return r == -EFBIG ? -EBADMSG : r;
@@ -78,15 +78,15 @@ static int read_name(struct tx *tx, int dir, const char *name, char small[SMALL]
 	return lease_parse(text, size, ret) ? 0 : -EBADMSG;
 }
 
-int lease_read(struct tx *tx, int dir, struct ip ip, struct lease *ret)
+int lease_read(struct mem *mem, int dir, struct ip ip, struct lease *ret)
 {
 	char small[SMALL];
 	struct lessee o;
 
-	TRY(read_name(tx, dir, IP_S(ip), small, &o));
+	TRY(read_name(mem, dir, IP_S(ip), small, &o));
 	ret->ip = ip;
-	ret->lessee.id = mem_str(&tx->mem, o.id);
-	ret->lessee.ifname = mem_str(&tx->mem, o.ifname);
+	ret->lessee.id = mem_str(mem, o.id);
+	ret->lessee.ifname = mem_str(mem, o.ifname);
 	return 0;
 }
 
@@ -115,7 +115,7 @@ int lease_scan(struct tx *tx, int dir, lease_each_fn *each, void *arg)
 
 		if (!ip_parse(e->d_name, &l.ip) || !str_eq(IP_S(l.ip), e->d_name))
 			continue;
-		r = read_name(tx, dir, e->d_name, small, &l.lessee);
+		r = read_name(&tx->mem, dir, e->d_name, small, &l.lessee);
 		if (r != -ENOENT)
 			result = also(result, each(tx, &l, r, arg));
 	}
@@ -145,10 +145,10 @@ static int new_named(int folder, const char *name)
 	return fd >= 0 ? fd : errno == EEXIST ? -EIO : -errno;
 }
 
-int lease_new(struct tx *tx, int dir, int folder, const char *name, struct lessee o,
+int lease_new(struct mem *mem, int dir, int folder, const char *name, struct lessee o,
 	      bool *ret_named)
 {
-	char *text = mem_printf(&tx->mem, "%s\r\n%s", o.id, o.ifname);
+	char *text = mem_printf(mem, "%s\r\n%s", o.id, o.ifname);
 	size_t size = strlen(text);
 	auto_(fd_close) int fd = openat(dir, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
 	ssize_t n;

@@ -27,7 +27,7 @@ struct lease {
 };
 
 /* "container c1 (eth0)", in the arena. */
-const char *lessee_text(struct tx *tx, const struct lessee *o);
+const char *lessee_text(struct mem *mem, const struct lessee *o);
 
 /*
  * What a lease file of size bytes says; text is NUL-terminated, changed, and borrowed.
@@ -39,7 +39,7 @@ bool lease_parse(char *text, size_t size, struct lessee *ret);
  * The lease of an address, in the arena: 0, -ENOENT if there is none, -EBADMSG if the file
  * is no lease (empty, or garbage), or another -errno.  Unrecorded.
  */
-int lease_read(struct tx *tx, int dir, struct ip ip, struct lease *ret) CHECKED;
+int lease_read(struct mem *mem, int dir, struct ip ip, struct lease *ret) CHECKED;
 
 /*
  * Calls each() for every file whose name is an address, with the outcome of reading it
@@ -55,7 +55,7 @@ int lease_scan(struct tx *tx, int dir, lease_each_fn *each, void *arg) CHECKED;
  * lease_spare_folder() until then: to be removed after.
  */
 int lease_spare_folder(int dir, int folder);
-int lease_new(struct tx *tx, int dir, int folder, const char *name, struct lessee o,
+int lease_new(struct mem *mem, int dir, int folder, const char *name, struct lessee o,
 	      bool *ret_named) CHECKED;
 
 /* The address given last from a range set; no address if not known. */

@@ -66,7 +66,7 @@ static int reclaim_one(struct tx *tx, const struct lease *l, int r, void *arg)
 	if (!why)
 		return 0;
 	TRY(store_release(tx, c->st, l));
-	log_warn("reclaimed %s of %s: %s", IP_S(l->ip), lessee_text(tx, &l->lessee), why);
+	log_warn("reclaimed %s of %s: %s", IP_S(l->ip), lessee_text(&tx->mem, &l->lessee), why);
 	c->n++;
 	return 0;
 }

@@ -184,19 +184,23 @@ struct found {
 	unsigned n;
 };
 
-static int collect(struct tx *tx, const struct lease *l, int r, void *arg)
+static void keep_lease(struct mem *mem, struct found *f, const struct lease *l)
+{
+	f->leases = mem_grow(mem, f->leases, f->n, sizeof(*f->leases));
+	f->leases[f->n++] = (struct lease){ l->ip, { f->id, mem_str(mem, l->lessee.ifname) } };
+}
+
+static int keep_lease_of_id(struct tx *tx, const struct lease *l, int r, void *arg)
 {
 	struct found *f = arg;
 
-	if (r < 0 || !str_eq(l->lessee.id, f->id))
-		return 0;
-	f->leases = mem_grow(&tx->mem, f->leases, f->n, sizeof(*f->leases));
-	f->leases[f->n++] = (struct lease){ l->ip, { f->id, mem_str(&tx->mem, l->lessee.ifname) } };
+	if (r == 0 && str_eq(l->lessee.id, f->id))
+		keep_lease(&tx->mem, f, l);
 	return 0;
 }
 
 /* What the index says, looked up; false if it was wrong, or there is none. */
-static bool find_by_index(struct tx *tx, struct store *st, struct found *f)
+static bool find_by_index(struct mem *mem, struct store *st, struct found *f)
 {
 	struct ip *ips;
 	unsigned n;
@@ -209,9 +213,9 @@ static bool find_by_index(struct tx *tx, struct store *st, struct found *f)
 	for (unsigned i = 0; i < n; i++) {
 		struct lease l;
 
-		if (lease_read(tx, st->dir, ips[i], &l) < 0 || !str_eq(l.lessee.id, f->id))
+		if (lease_read(mem, st->dir, ips[i], &l) < 0 || !str_eq(l.lessee.id, f->id))
 			return false;
-		collect(tx, &l, 0, f);
+		keep_lease(mem, f, &l);
 	}
 	return index_exists(&st->index);
 }
@@ -219,15 +223,15 @@ static bool find_by_index(struct tx *tx, struct store *st, struct found *f)
 int store_find(struct tx *tx, struct store *st, const char *id, struct lease **ret, unsigned *ret_n)
 {
 	struct found f = { .id = id };
-	bool done = find_by_index(tx, st, &f);
+	bool done = find_by_index(&tx->mem, st, &f);
 
 	if (!done && index_exists(&st->index) && !st->rescanned) {
 		TRY(rescan(tx, st));
-		done = find_by_index(tx, st, &f);
+		done = find_by_index(&tx->mem, st, &f);
 	}
 	if (!done) {
 		f = (struct found){ .id = id };
-		TRY(lease_scan(tx, st->dir, collect, &f));
+		TRY(lease_scan(tx, st->dir, keep_lease_of_id, &f));
 	}
 	*ret = f.leases;
 	*ret_n = f.n;
@@ -248,7 +252,7 @@ int store_release(struct tx *tx, struct store *st, const struct lease *l)
 	index_end(&st->index);
 	if (r < 0)
 		return r;
-	log_step("released %s of %s", IP_S(l->ip), lessee_text(tx, &l->lessee));
+	log_step("released %s of %s", IP_S(l->ip), lessee_text(&tx->mem, &l->lessee));
 	return 0;
 }
 
@@ -295,7 +299,7 @@ static int undo_claim(struct tx *tx, void *arg)
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	if (lease_read(tx, st.dir, c->ip, &l) == 0 && str_eq(l.lessee.id, c->lessee.id) &&
+	if (lease_read(&tx->mem, st.dir, c->ip, &l) == 0 && str_eq(l.lessee.id, c->lessee.id) &&
 	    str_eq(l.lessee.ifname, c->lessee.ifname))
 		r = store_release(tx, &st, &l);
 	if (ip_eq(lease_last(st.dir, c->set), c->ip)) {
@@ -307,7 +311,7 @@ static int undo_claim(struct tx *tx, void *arg)
 }
 
 /* Links a lease to its address: 0, -EEXIST (and the index knows), or -errno. */
-static int link_or_learn(struct tx *tx, struct store *st, int fd, struct ip ip)
+static int link_or_learn(struct mem *mem, struct store *st, int fd, struct ip ip)
 {
 	const struct ip_text name = ip_text(ip);
 
@@ -317,7 +321,7 @@ static int link_or_learn(struct tx *tx, struct store *st, int fd, struct ip ip)
 
 		if (r != -EEXIST)
 			return r;
-		r = lease_read(tx, st->dir, ip, &l);
+		r = lease_read(mem, st->dir, ip, &l);
 		if (r == -EBADMSG) {
 			log_warn("%s/%s/%s is empty or damaged (a crash left it): taking it over",
 				 st->data_dir, st->network, name.s);
@@ -338,12 +342,12 @@ static int claim_file(struct tx *tx, struct store *st, const struct claim *c)
 {
 	const char *spare = mem_printf(&tx->mem, "%s.new", st->network);
 	bool named;
-	auto_(fd_close) int fd = lease_new(tx, st->dir, st->folder, spare, c->lessee, &named);
+	auto_(fd_close) int fd = lease_new(&tx->mem, st->dir, st->folder, spare, c->lessee, &named);
 	int r;
 
 	if (fd < 0)
 		return fail(tx, st, fd, "write a lease in", "");
-	r = link_or_learn(tx, st, fd, c->ip);
+	r = link_or_learn(&tx->mem, st, fd, c->ip);
 	if (r == 0)
 		r = tx_undo(tx, undo_claim, "lease an address", c);
 	else if (r != -EEXIST)
@@ -374,7 +378,7 @@ static int claim(struct tx *tx, struct store *st, const struct claim *c,
 	if (r < 0)
 		log_warn("write %s/%s/last_reserved_ip.%u: %s (the next search starts anew)",
 			 st->data_dir, st->network, c->set, strerror(-r));
-	log_step("leased %s to %s", IP_S(c->ip), lessee_text(tx, &c->lessee));
+	log_step("leased %s to %s", IP_S(c->ip), lessee_text(&tx->mem, &c->lessee));
 	return 0;
 }
 
@@ -387,17 +391,17 @@ int store_claim(struct tx *tx, struct store *st, struct ip ip, struct lessee les
 }
 
 struct search {
-	struct tx *tx;
+	struct mem *mem;
 	struct store *st;
 };
 
 /* Probing, without an index. */
-static bool probe_free(struct tx *tx, struct store *st, struct ip from, struct ip to,
+static bool probe_free(struct mem *mem, struct store *st, struct ip from, struct ip to,
 		       struct ip *ret)
 {
 	for (;; from = ip_add(from, 1)) {
 		struct lease l;
-		int r = lease_read(tx, st->dir, from, &l);
+		int r = lease_read(mem, st->dir, from, &l);
 
 		if (r == -ENOENT || r == -EBADMSG) {
 			*ret = from;
@@ -414,12 +418,12 @@ static bool is_free(void *arg, struct ip from, struct ip to, struct ip *ret)
 
 	if (index_exists(&s->st->index))
 		return index_free(&s->st->index, from, to, ret);
-	return probe_free(s->tx, s->st, from, to, ret);
+	return probe_free(s->mem, s->st, from, to, ret);
 }
 
-bool store_has_free(struct tx *tx, struct store *st, const struct pool_set *s, unsigned set)
+bool store_has_free(struct mem *mem, struct store *st, const struct pool_set *s, unsigned set)
 {
-	struct search search = { tx, st };
+	struct search search = { mem, st };
 	struct ip ip;
 
 	return pool_next(s, lease_last(st->dir, set), is_free, &search, &ip);
@@ -431,7 +435,7 @@ int store_claim_next(struct tx *tx, struct store *st, const struct pool_set *s,
 {
 	struct claim c = { st->data_dir, st->network, lessee, .last = lease_last(st->dir, set),
 			   .set = set };
-	struct search search = { tx, st };
+	struct search search = { &tx->mem, st };
 	int r;
 
 	for (;;) {

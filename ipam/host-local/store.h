@@ -67,7 +67,7 @@ int store_claim_next(struct tx *tx, struct store *st, const struct pool_set *s,
 		     struct ip *ret) CHECKED;
 
 /* Has the set a free address?  (In any mode.) */
-bool store_has_free(struct tx *tx, struct store *st, const struct pool_set *s, unsigned set);
+bool store_has_free(struct mem *mem, struct store *st, const struct pool_set *s, unsigned set);
 
 /* Removes a lease that was read; gone is done. */
 int store_release(struct tx *tx, struct store *st, const struct lease *l) CHECKED;

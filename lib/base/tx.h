@@ -15,6 +15,12 @@
  * registering cannot fail for memory after the change was made.  Only the
  * dispatcher (cni.c, and cnitool's main) begins, commits and rolls back.
  *
+ * Who records: a function that takes struct tx records every failure that it returns, so no
+ * caller has to ask whether that was done.  The exceptions are an errno that its header names
+ * as an answer (-ENOENT from netns_open()), a name that ends in _try (records nothing), and a
+ * return type that cannot fail (void, bool, a value).  A function that needs only the arena
+ * takes struct mem.
+ *
  * The first failure is the answer; later ones, and failed undos, are collected
  * in the details.  Codes: CNI spec, section "Error", and docs/errors.md.
  *

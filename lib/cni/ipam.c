@@ -34,7 +34,7 @@ bool ipam_is_foreign(struct tx *tx, struct call *c)
 	const char *type = ipam_type(c), *path;
 	bool self;
 
-	if (!name_valid_type(type) || !exec_look(tx, c->path, type, &path, &self))
+	if (!name_valid_type(type) || !exec_look(&tx->mem, c->path, type, &path, &self))
 		return false;
 	keep(c, type, path, self);
 	return !c->delegate;

@@ -60,7 +60,7 @@ struct result_dns resolv_parse(struct mem *mem, char *text)
 int resolv_read(struct tx *tx, const char *path, struct result_dns *ret)
 {
 	char *text;
-	int r = file_read(tx, AT_FDCWD, path, RESOLV_MAX, &text, NULL);
+	int r = file_read(&tx->mem, AT_FDCWD, path, RESOLV_MAX, &text, NULL);
 
 	if (r < 0)
 		return tx_fail_as(tx, CPLUG_E_FILE, r, "read %s: %s", path, strerror(-r));
@@ -154,7 +154,7 @@ static const char *owner_in(struct tx *tx, const char *path)
 	char *text, *end;
 	size_t size;
 
-	if (file_read(tx, AT_FDCWD, path, RESOLV_MAX, &text, &size) < 0)
+	if (file_read(&tx->mem, AT_FDCWD, path, RESOLV_MAX, &text, &size) < 0)
 		return access(path, F_OK) < 0 ? NULL : "";
 	if (is_torn(text, NULL))
 		return NULL;
@@ -172,7 +172,7 @@ static bool is_torn_file(struct tx *tx, const char *path, const char *owner)
 {
 	char *text;
 
-	if (file_read(tx, AT_FDCWD, path, RESOLV_MAX, &text, NULL) < 0)
+	if (file_read(&tx->mem, AT_FDCWD, path, RESOLV_MAX, &text, NULL) < 0)
 		return false;
 	return is_torn(text, owner) && (*text || str_starts(path, netns_folder));
 }
@@ -252,7 +252,7 @@ int resolv_matches(struct tx *tx, const char *path, const char *owner, const str
 	char *text;
 	size_t size;
 
-	if (file_read(tx, AT_FDCWD, path, RESOLV_MAX, &text, &size) < 0)
+	if (file_read(&tx->mem, AT_FDCWD, path, RESOLV_MAX, &text, &size) < 0)
 		return 0;
 	if (str_eq(text, compose(&tx->mem, owner, dns)))
 		return 1;

@@ -258,7 +258,7 @@ static bool in_use(struct tx *tx, bool six)
 	char *names;
 	size_t size;
 
-	return file_read(tx, AT_FDCWD,
+	return file_read(&tx->mem, AT_FDCWD,
 			 six ? "/proc/net/ip6_tables_names" : "/proc/net/ip_tables_names", 4096,
 			 &names, &size) == 0 &&
 	       strstr(names, "filter\n");

@@ -78,7 +78,7 @@ static bool can_ask(struct tx *tx)
 /* ---- reading /proc ------------------------------------------------------- */
 
 struct search {
-	struct tx *tx;
+	struct mem *mem;
 	struct alive *a;
 	ino_t *mnt; /* mount namespaces read already */
 	unsigned n_mnt;
@@ -106,7 +106,7 @@ static void add(struct search *s, ino_t ino, const char *path)
 
 	if (find(a, ino))
 		return;
-	a->net = mem_grow(&s->tx->mem, a->net, a->n, sizeof(*a->net));
+	a->net = mem_grow(s->mem, a->net, a->n, sizeof(*a->net));
 	a->net[a->n++] = (struct alive_net){ ino, path };
 }
 
@@ -122,7 +122,7 @@ static void read_own(struct search *s, int proc, const char *pid)
 	struct stat st;
 
 	if (fstatat(proc, "ns/net", &st, 0) == 0)
-		add(s, st.st_ino, mem_printf(&s->tx->mem, "/proc/%s/ns/net", pid));
+		add(s, st.st_ino, mem_printf(s->mem, "/proc/%s/ns/net", pid));
 	else
 		missed(s);
 }
@@ -146,7 +146,7 @@ static void read_descriptors(struct search *s, int proc, const char *pid)
 		text[n > 0 ? n : 0] = '\0';
 		if (str_starts(text, "net:["))
 			add(s, (ino_t)strtoull(text + 5, NULL, 10),
-			    mem_printf(&s->tx->mem, "/proc/%s/fd/%s", pid, e->d_name));
+			    mem_printf(s->mem, "/proc/%s/fd/%s", pid, e->d_name));
 	}
 	closedir(d);
 }
@@ -164,7 +164,7 @@ static void read_mounts(struct search *s, int proc, const char *pid)
 	}
 	if (listed(s->mnt, s->n_mnt, st.st_ino))
 		return;
-	if (file_read(s->tx, proc, "mountinfo", MOUNTINFO_MAX, &text, &size) < 0) {
+	if (file_read(s->mem, proc, "mountinfo", MOUNTINFO_MAX, &text, &size) < 0) {
 		s->a->complete = false;
 		return;
 	}
@@ -173,15 +173,15 @@ static void read_mounts(struct search *s, int proc, const char *pid)
 
 		if (point)
 			add(s, (ino_t)strtoull(at + 6, NULL, 10),
-			    mem_printf(&s->tx->mem, "/proc/%s/root%.*s", pid,
+			    mem_printf(s->mem, "/proc/%s/root%.*s", pid,
 				       (int)strcspn(point + 1, " \n"), point + 1));
 	}
-	s->mnt = mem_grow(&s->tx->mem, s->mnt, s->n_mnt, sizeof(*s->mnt));
+	s->mnt = mem_grow(s->mem, s->mnt, s->n_mnt, sizeof(*s->mnt));
 	s->mnt[s->n_mnt++] = st.st_ino;
 }
 
 /* Do we see every process of the machine, with the right to look at it? */
-static bool sees_all(struct tx *tx)
+static bool sees_all(struct mem *mem)
 {
 	struct stat st;
 	char *map;
@@ -190,20 +190,20 @@ static bool sees_all(struct tx *tx)
 
 	if (stat("/proc/self/ns/pid", &st) < 0 || st.st_ino != initial_pid_ns)
 		return false;
-	if (file_read(tx, AT_FDCWD, "/proc/self/uid_map", 4096, &map, &size) < 0)
+	if (file_read(mem, AT_FDCWD, "/proc/self/uid_map", 4096, &map, &size) < 0)
 		return false;
 	return sscanf(map, "%lu %lu %lu", &from, &to, &n) == 3 && !from && !to &&
 	       n == 4294967295ul && geteuid() == 0;
 }
 
-static void collect(struct tx *tx, struct alive *a)
+static void collect(struct mem *mem, struct alive *a)
 {
-	struct search s = { .tx = tx, .a = a };
+	struct search s = { .mem = mem, .a = a };
 	DIR *d = opendir("/proc");
 	struct dirent *e;
 
 	a->collected = true;
-	a->complete = d && sees_all(tx);
+	a->complete = d && sees_all(mem);
 	while (d && (e = readdir(d))) {
 		auto_(fd_close) int proc = -1;
 
@@ -253,6 +253,6 @@ bool alive_is_gone(struct tx *tx, struct alive *a, ino_t ino, uint64_t cookie)
 			return r < 0;
 	}
 	if (!a->collected)
-		collect(tx, a);
+		collect(&tx->mem, a);
 	return is_missing(tx, a, ino, cookie);
 }

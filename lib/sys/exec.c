@@ -76,9 +76,9 @@ static bool is_self(const struct stat *st)
 }
 
 /* The directories as "a b", for the message. */
-static const char *listed(struct tx *tx, const char *cni_path)
+static const char *listed(struct mem *mem, const char *cni_path)
 {
-	char *s = mem_str(&tx->mem, cni_path);
+	char *s = mem_str(mem, cni_path);
 
 	for (char *p = s; *p; p++)
 		if (*p == ':')
@@ -86,14 +86,14 @@ static const char *listed(struct tx *tx, const char *cni_path)
 	return s;
 }
 
-bool exec_look(struct tx *tx, const char *cni_path, const char *type, const char **ret_path,
+bool exec_look(struct mem *mem, const char *cni_path, const char *type, const char **ret_path,
 	       bool *ret_self)
 {
 	struct stat st;
 
 	for (const char *dir = cni_path; *dir;) {
 		size_t n = strcspn(dir, ":");
-		const char *path = mem_printf(&tx->mem, "%.*s/%s", (int)n, dir, type);
+		const char *path = mem_printf(mem, "%.*s/%s", (int)n, dir, type);
 
 		if (n && stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
 			*ret_path = path;
@@ -116,10 +116,11 @@ int exec_find(struct tx *tx, const char *cni_path, const char *type, const char 
 		return tx_fail_as(tx, CPLUG_E_DELEGATE, -ENOENT,
 				  "cannot look for plugin \"%s\": no paths provided, set CNI_PATH",
 				  type);
-	if (exec_look(tx, cni_path, type, ret_path, ret_self))
+	if (exec_look(&tx->mem, cni_path, type, ret_path, ret_self))
 		return 0;
 	return tx_fail_as(tx, CPLUG_E_DELEGATE, -ENOENT,
-			  "failed to find plugin \"%s\" in path [%s]", type, listed(tx, cni_path));
+			  "failed to find plugin \"%s\" in path [%s]", type,
+			  listed(&tx->mem, cni_path));
 }
 
 /* ---- before the start ---- */
@@ -145,21 +146,21 @@ static bool env_named(const char *const *env, const char *entry)
 }
 
 /* Our environment with the changes. */
-static char **env_build(struct tx *tx, const char *const *env)
+static char **env_build(struct mem *mem, const char *const *env)
 {
 	char **list = NULL;
 	size_t n = 0;
 
 	for (char **e = environ; e && *e; e++)
 		if (!env_named(env, *e)) {
-			list = mem_grow(&tx->mem, list, n, sizeof(*list));
+			list = mem_grow(mem, list, n, sizeof(*list));
 			list[n++] = *e;
 		}
 	for (; env && *env; env++) {
-		list = mem_grow(&tx->mem, list, n, sizeof(*list));
-		list[n++] = mem_str(&tx->mem, *env);
+		list = mem_grow(mem, list, n, sizeof(*list));
+		list[n++] = mem_str(mem, *env);
 	}
-	list = mem_grow(&tx->mem, list, n, sizeof(*list));
+	list = mem_grow(mem, list, n, sizeof(*list));
 	list[n] = NULL;
 	return list;
 }
@@ -402,7 +403,7 @@ int exec_run(struct tx *tx, const char *path, const char *const *env, const void
 	auto_(job_close) struct job j = {
 		.path = path, .in = -1, .out = { -1, -1 }, .err = { -1, -1 }, .pidfd = -1
 	};
-	char **envp = env_build(tx, env);
+	char **envp = env_build(&tx->mem, env);
 	int r;
 
 	TRY(tx_interrupted(tx));

@@ -12,7 +12,7 @@
  * named type (valid: name_valid_type()).  *ret_self tells whether it is this very
  * program (same device and inode as /proc/self/exe).  False if there is none.
  */
-bool exec_look(struct tx *tx, const char *cni_path, const char *type, const char **ret_path,
+bool exec_look(struct mem *mem, const char *cni_path, const char *type, const char **ret_path,
 	       bool *ret_self);
 
 /*

@@ -33,7 +33,7 @@
 enum { TICK_MS = 50, TRIES = 100 };
 
 /* The full path, for messages. */
-static const char *path_text(struct tx *tx, int dirfd, const char *path)
+static const char *path_text(struct mem *mem, int dirfd, const char *path)
 {
 	char link[40], dir[PATH_MAX];
 	ssize_t n;
@@ -44,16 +44,16 @@ static const char *path_text(struct tx *tx, int dirfd, const char *path)
 	n = readlink(link, dir, sizeof(dir) - 1);
 	if (n <= 0)
 		return path;
-	return mem_printf(&tx->mem, "%.*s/%s", (int)n, dir, path);
+	return mem_printf(mem, "%.*s/%s", (int)n, dir, path);
 }
 
 static int fail(struct tx *tx, int err, const char *verb, int dirfd, const char *path)
 {
-	return tx_fail_as(tx, CPLUG_E_FILE, err, "%s %s: %s", verb, path_text(tx, dirfd, path),
-			  strerror(-err));
+	return tx_fail_as(tx, CPLUG_E_FILE, err, "%s %s: %s", verb,
+			  path_text(&tx->mem, dirfd, path), strerror(-err));
 }
 
-int file_read(struct tx *tx, int dirfd, const char *path, size_t max, char **ret_text,
+int file_read(struct mem *mem, int dirfd, const char *path, size_t max, char **ret_text,
 	      size_t *ret_size)
 {
 	/* O_NONBLOCK: a FIFO must not make us wait */
@@ -71,7 +71,7 @@ int file_read(struct tx *tx, int dirfd, const char *path, size_t max, char **ret
 	if (st.st_size > 0 && (size_t)st.st_size > max)
 		return -EFBIG;
 	room = st.st_size > 0 ? (size_t)st.st_size : 1024; /* files of /proc have size 0 */
-	text = mem_alloc(&tx->mem, room + 2);
+	text = mem_alloc(mem, room + 2);
 	for (;;) {
 		ssize_t n = read(fd, text + size, room + 1 - size);
 
@@ -85,7 +85,7 @@ int file_read(struct tx *tx, int dirfd, const char *path, size_t max, char **ret
 		if (n == 0)
 			break;
 		if (size == room + 1) {
-			char *bigger = mem_alloc(&tx->mem, room * 2 + 2);
+			char *bigger = mem_alloc(mem, room * 2 + 2);
 
 			memcpy(bigger, text, size);
 			text = bigger;
@@ -121,7 +121,7 @@ struct place {
 	const char *temp; /* beside it */
 };
 
-static struct place place(struct tx *tx, int dirfd, const char *path)
+static struct place place(struct mem *mem, int dirfd, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	const char *base = slash ? slash + 1 : path;
@@ -130,8 +130,8 @@ static struct place place(struct tx *tx, int dirfd, const char *path)
 	return (struct place){
 		.dirfd = dirfd,
 		.path = path,
-		.dir = dir ? mem_printf(&tx->mem, "%.*s", dir, path) : ".",
-		.temp = mem_printf(&tx->mem, "%.*s.%s.cplug-new", dir, path, base),
+		.dir = dir ? mem_printf(mem, "%.*s", dir, path) : ".",
+		.temp = mem_printf(mem, "%.*s.%s.cplug-new", dir, path, base),
 	};
 }
 
@@ -233,7 +233,7 @@ static int replace_once(struct place pl, const void *data, size_t size, mode_t m
 int file_replace(struct tx *tx, int dirfd, const char *path, const void *data, size_t size,
 		 mode_t mode, bool sync)
 {
-	struct place pl = place(tx, dirfd, path);
+	struct place pl = place(&tx->mem, dirfd, path);
 	int r = -EAGAIN;
 
 	for (int i = 0; r == -EAGAIN && i < TRIES; i++)
@@ -267,7 +267,7 @@ int file_mkdirs(struct tx *tx, const char *path, mode_t mode)
 
 int file_remove(struct tx *tx, int dirfd, const char *path)
 {
-	struct place pl = place(tx, dirfd, path);
+	struct place pl = place(&tx->mem, dirfd, path);
 
 	unlinkat(dirfd, pl.temp, 0);
 	if (unlinkat(dirfd, path, 0) < 0 && errno != ENOENT && errno != ENOTDIR)
@@ -276,14 +276,14 @@ int file_remove(struct tx *tx, int dirfd, const char *path)
 }
 
 /* Who has a flock on this inode?  0 = cannot be known (another pid namespace).  proc(5) */
-static int lock_holder(struct tx *tx, const struct stat *st)
+static int lock_holder(struct mem *mem, const struct stat *st)
 {
 	unsigned dev_major, dev_minor;
 	unsigned long ino;
 	int pid, found = 0;
 	char *text = NULL, *save;
 
-	if (file_read(tx, AT_FDCWD, "/proc/locks", 16 << 20, &text, NULL) < 0 || !text)
+	if (file_read(mem, AT_FDCWD, "/proc/locks", 16 << 20, &text, NULL) < 0 || !text)
 		return 0;
 	for (char *s = strtok_r(text, "\n", &save); s; s = strtok_r(NULL, "\n", &save)) {
 		/* waiters are marked with an arrow before the kind: "12: -> FLOCK …" */
@@ -299,18 +299,18 @@ static int lock_holder(struct tx *tx, const struct stat *st)
 }
 
 /* "process 77 (host-local, stopped)", or "another process". */
-static const char *holder_text(struct tx *tx, const struct stat *st)
+static const char *holder_text(struct mem *mem, const struct stat *st)
 {
-	int pid = lock_holder(tx, st);
+	int pid = lock_holder(mem, st);
 	char *text = NULL, *open, *close;
 
 	if (pid <= 0)
 		return "another process";
-	if (file_read(tx, AT_FDCWD, mem_printf(&tx->mem, "/proc/%d/stat", pid), 65536, &text,
-		      NULL) < 0 ||
+	if (file_read(mem, AT_FDCWD, mem_printf(mem, "/proc/%d/stat", pid), 65536, &text, NULL) <
+		    0 ||
 	    !text || !(open = strchr(text, '(')) || !(close = strrchr(text, ')')))
-		return mem_printf(&tx->mem, "process %d", pid);
-	return mem_printf(&tx->mem, "process %d (%.*s%s)", pid, (int)(close - open - 1), open + 1,
+		return mem_printf(mem, "process %d", pid);
+	return mem_printf(mem, "process %d (%.*s%s)", pid, (int)(close - open - 1), open + 1,
 			  close[1] && strchr("Tt", close[2]) ? ", stopped" : "");
 }
 
@@ -383,8 +383,8 @@ int file_lock(struct tx *tx, int dirfd, const char *path, int timeout_ms, int *r
 			r = flock_until(tx, fd, deadline);
 		if (r == -ETIMEDOUT)
 			return tx_fail_as(tx, CNI_E_AGAIN, r, "lock %s: held by %s for %g seconds",
-					  path_text(tx, dirfd, path), holder_text(tx, &st),
-					  timeout_ms / 1000.0);
+					  path_text(&tx->mem, dirfd, path),
+					  holder_text(&tx->mem, &st), timeout_ms / 1000.0);
 		if (r == -EINTR)
 			return r;
 		if (r < 0)

@@ -21,7 +21,7 @@
  * knows whether absence matters.  dirfd may be AT_FDCWD; below another the last part of
  * the path is never a symbolic link (-ELOOP).
  */
-int file_read(struct tx *tx, int dirfd, const char *path, size_t max, char **ret_text,
+int file_read(struct mem *mem, int dirfd, const char *path, size_t max, char **ret_text,
 	      size_t *ret_size) CHECKED;
 
 /*

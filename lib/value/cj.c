@@ -31,7 +31,7 @@ int cj_parse(struct tx *tx, const char *text, size_t size, const char *what, str
 				  what);
 	root = json_loadb(text, size, 0, &e);
 	if (!root && (!e.text[0] || json_error_code(&e) == json_error_out_of_memory))
-		doc_no_memory(tx); /* jansson is mostly speechless then */
+		doc_no_memory(&tx->mem); /* jansson is mostly speechless then */
 	if (!root)
 		return tx_fail_as(tx, CNI_E_DECODE, -EINVAL,
 				  "cannot parse the %s: line %d, column %d: %s", what, e.line,
@@ -41,13 +41,13 @@ int cj_parse(struct tx *tx, const char *text, size_t size, const char *what, str
 		return tx_fail_as(tx, CNI_E_DECODE, -EINVAL,
 				  "cannot parse the %s: expected an object, got a list", what);
 	}
-	*ret = (struct cj){ .doc = doc_new(tx, root, what), .json = root };
+	*ret = (struct cj){ .doc = doc_new(&tx->mem, root, what), .json = root };
 	return 0;
 }
 
-void cj_empty(struct tx *tx, struct cj *ret)
+void cj_empty(struct mem *mem, struct cj *ret)
 {
-	*ret = (struct cj){ .doc = doc_new(tx, NULL, "empty document") };
+	*ret = (struct cj){ .doc = doc_new(mem, NULL, "empty document") };
 }
 
 void cj_free(struct cj *root)
@@ -89,7 +89,7 @@ static const char *path_key(struct mem *m, const char *path, const char *key)
 
 const char *cj_path(const struct cj *c, const char *key)
 {
-	struct mem *m = &c->doc->tx->mem;
+	struct mem *m = c->doc->mem;
 	const char *path = "";
 
 	if (c->parent) {
@@ -397,7 +397,7 @@ int cj_enum(const struct cj *c, const char *key, int def, const char *const *nam
 		if (str_eq(json_string_value(k.json), names[i]))
 			return (int)i;
 	for (unsigned i = 0; i < n; i++)
-		what = mem_printf(&c->doc->tx->mem, "%s%s\"%s\"", what,
+		what = mem_printf(c->doc->mem, "%s%s\"%s\"", what,
 				  !i          ? ""
 				  : i < n - 1 ? ", "
 					      : " or ",
@@ -406,7 +406,7 @@ int cj_enum(const struct cj *c, const char *key, int def, const char *const *nam
 	return def;
 }
 
-char *cj_dump(struct tx *tx, const struct cj *c)
+char *cj_dump(struct mem *mem, const struct cj *c)
 {
 	char *text, *copy;
 
@@ -414,8 +414,8 @@ char *cj_dump(struct tx *tx, const struct cj *c)
 		return NULL;
 	text = json_dumps(c->json, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
 	if (!text)
-		doc_no_memory(tx);
-	copy = mem_str(&tx->mem, text);
+		doc_no_memory(mem);
+	copy = mem_str(mem, text);
 	free(text);
 	return copy;
 }

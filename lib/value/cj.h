@@ -48,7 +48,7 @@ int cj_parse(struct tx *tx, const char *text, size_t size, const char *what,
 	     struct cj *ret) CHECKED;
 
 /* An empty object, absent everywhere. */
-void cj_empty(struct tx *tx, struct cj *ret);
+void cj_empty(struct mem *mem, struct cj *ret);
 
 /* Frees the JSON tree under the root (the complaints live in the arena). */
 void cj_free(struct cj *root);
@@ -107,6 +107,6 @@ int cj_ok_as(struct tx *tx, const struct cj *c, enum cni_code code) CHECKED;
 void cj_report_unknown(const struct cj *root);
 
 /* The value as compact JSON with sorted keys, in the arena; NULL if absent. */
-char *cj_dump(struct tx *tx, const struct cj *c);
+char *cj_dump(struct mem *mem, const struct cj *c);
 
 #endif

@@ -19,20 +19,20 @@
 
 enum { COMPLAINTS_MAX = 64 };
 
-void doc_no_memory(struct tx *tx)
+void doc_no_memory(struct mem *mem)
 {
-	if (tx->mem.exhausted)
-		tx->mem.exhausted(tx->mem.arg);
+	if (mem->exhausted)
+		mem->exhausted(mem->arg);
 	abort();
 }
 
-struct cj_doc *doc_new(struct tx *tx, json_t *root, const char *what)
+struct cj_doc *doc_new(struct mem *mem, json_t *root, const char *what)
 {
-	struct cj_doc *d = mem_alloc(&tx->mem, sizeof(*d));
+	struct cj_doc *d = mem_alloc(mem, sizeof(*d));
 
-	d->tx = tx;
+	d->mem = mem;
 	d->root = root;
-	d->what = mem_str(&tx->mem, what);
+	d->what = mem_str(mem, what);
 	d->watched = log_on(LOG_DEBUG);
 	return d;
 }
@@ -58,7 +58,7 @@ void doc_see(struct cj_doc *d, const char *key)
 		return;
 	if (2 * d->n_seen >= d->n_slots) {
 		size_t n = d->n_slots ? d->n_slots * 2 : 64;
-		const char **bigger = mem_alloc(&d->tx->mem, n * sizeof(*bigger));
+		const char **bigger = mem_alloc(d->mem, n * sizeof(*bigger));
 
 		for (size_t i = 0; i < d->n_slots; i++)
 			if (d->seen[i])
@@ -80,7 +80,7 @@ bool doc_listens(struct cj_doc *d)
 
 void doc_complain(struct cj_doc *d, const char *path, const char *fmt, va_list ap)
 {
-	struct mem *m = &d->tx->mem;
+	struct mem *m = d->mem;
 	const char *text = mem_vprintf(m, fmt, ap);
 
 	text = mem_printf(m, "%s: %s", *path ? path : d->what, text);

@@ -13,7 +13,7 @@
 struct json_t;
 
 struct cj_doc {
-	struct tx *tx;
+	struct mem *mem;
 	struct json_t *root; /* owned */
 	const char *what;    /* its name in messages */
 	const char **complaints;
@@ -23,10 +23,10 @@ struct cj_doc {
 	size_t n_seen, n_slots;
 };
 
-struct cj_doc *doc_new(struct tx *tx, struct json_t *root, const char *what);
+struct cj_doc *doc_new(struct mem *mem, struct json_t *root, const char *what);
 
 /* Leaves as mem.c does when jansson could not allocate. */
-void doc_no_memory(struct tx *tx) __attribute__((noreturn));
+void doc_no_memory(struct mem *mem) __attribute__((noreturn));
 
 /* key is jansson's own copy: its address names the member. */
 void doc_see(struct cj_doc *d, const char *key);

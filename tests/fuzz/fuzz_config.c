@@ -37,7 +37,7 @@ void fuzz_one(struct tx *tx, char *data, size_t size)
 		fuzz_expect(tx, cj_ok(tx, &c.conf));
 		forget(tx);
 		fuzz_expect(tx, call_mac(tx, &c, &mac));
-		cj_dump(tx, &c.conf);
+		cj_dump(&tx->mem, &c.conf);
 	} else if (c.conf.doc == NULL) {
 		fuzz_expect(tx, -EINVAL);
 	}

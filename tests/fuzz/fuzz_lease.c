@@ -13,5 +13,5 @@ void fuzz_one(struct tx *tx, char *data, size_t size)
 		return;
 	if (!o.id || !*o.id)
 		__builtin_trap();
-	(void)lessee_text(tx, &o);
+	(void)lessee_text(&tx->mem, &o);
 }

@@ -307,11 +307,11 @@ static void the_empty_document_has_nothing(void **state)
 	struct cj c;
 
 	(void)state;
-	cj_empty(&unit_tx, &c);
+	cj_empty(&unit_tx.mem, &c);
 	assert_false(cj_present(&c));
 	assert_false(cj_has(&c, "a"));
 	assert_string_equal(cj_str(&c, "a", "def"), "def");
-	assert_null(cj_dump(&unit_tx, &c));
+	assert_null(cj_dump(&unit_tx.mem, &c));
 	cj_wrong(&c, "ipam.type", "is missing");
 	expect(&c, "ipam.type: is missing");
 	cj_report_unknown(&c);
@@ -344,9 +344,9 @@ static void values_are_dumped(void **state)
 	struct cj null = cj_at(&b, 1);
 
 	(void)state;
-	assert_string_equal(cj_dump(&unit_tx, &c), "{\"a\":\"\u00e9/\",\"b\":[1,null]}");
-	assert_string_equal(cj_dump(&unit_tx, &b), "[1,null]");
-	assert_null(cj_dump(&unit_tx, &null));
+	assert_string_equal(cj_dump(&unit_tx.mem, &c), "{\"a\":\"\u00e9/\",\"b\":[1,null]}");
+	assert_string_equal(cj_dump(&unit_tx.mem, &b), "[1,null]");
+	assert_null(cj_dump(&unit_tx.mem, &null));
 	cj_free(&c);
 }
 
@@ -475,7 +475,7 @@ static void out_of_memory_leaves_by_the_door(void **state)
 	for (n = 0; n < 1000; n++) {
 		allocations_left = n;
 		if (setjmp(way_out) == 0) {
-			assert_string_equal(cj_dump(&unit_tx, &c), text);
+			assert_string_equal(cj_dump(&unit_tx.mem, &c), text);
 			break;
 		}
 	}

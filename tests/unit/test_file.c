@@ -49,7 +49,7 @@ static void expect(const char *name, const char *want)
 {
 	size_t size = 0;
 	char *text = NULL;
-	int r = file_read(&unit_tx, at, name, 1 << 20, &text, &size);
+	int r = file_read(&unit_tx.mem, at, name, 1 << 20, &text, &size);
 
 	CHECK(r == 0, "%s: %s", name, strerror(-r));
 	assert_int_equal(size, strlen(want));
@@ -83,17 +83,17 @@ static void reads_whole_files(void **state)
 	expect("a", "hello\n");
 	assert_int_equal(put("empty", ""), 0);
 	expect("empty", "");
-	assert_int_equal(file_read(&unit_tx, at, "a", 6, &text, &size), 0);
-	assert_int_equal(file_read(&unit_tx, at, "a", 5, &text, &size), -EFBIG);
-	assert_int_equal(file_read(&unit_tx, at, "none", 5, &text, &size), -ENOENT);
-	assert_int_equal(file_read(&unit_tx, at, ".", 5, &text, &size), -EISDIR);
+	assert_int_equal(file_read(&unit_tx.mem, at, "a", 6, &text, &size), 0);
+	assert_int_equal(file_read(&unit_tx.mem, at, "a", 5, &text, &size), -EFBIG);
+	assert_int_equal(file_read(&unit_tx.mem, at, "none", 5, &text, &size), -ENOENT);
+	assert_int_equal(file_read(&unit_tx.mem, at, ".", 5, &text, &size), -EISDIR);
 	assert_int_equal(mkfifoat(at, "fifo", 0600), 0);
-	assert_int_equal(file_read(&unit_tx, at, "fifo", 5, &text, &size), -EINVAL);
+	assert_int_equal(file_read(&unit_tx.mem, at, "fifo", 5, &text, &size), -EINVAL);
 	/* a file of /proc says it has size 0 */
-	assert_int_equal(file_read(&unit_tx, AT_FDCWD, "/proc/self/maps", 1 << 20, &text, &size),
-			 0);
+	assert_int_equal(
+		file_read(&unit_tx.mem, AT_FDCWD, "/proc/self/maps", 1 << 20, &text, &size), 0);
 	assert_true(size > 1024 && size == strlen(text));
-	assert_int_equal(file_read(&unit_tx, AT_FDCWD, "/proc/self/maps", 100, &text, &size),
+	assert_int_equal(file_read(&unit_tx.mem, AT_FDCWD, "/proc/self/maps", 100, &text, &size),
 			 -EFBIG);
 	assert_int_equal(unit_tx.err, 0); /* reading records nothing */
 }
@@ -160,7 +160,7 @@ static void writers_do_not_mix(void **state)
 	for (int i = 0; i < ROUNDS; i++) {
 		size_t size;
 		char *got;
-		int r = file_read(&unit_tx, at, "a", 1 << 20, &got, &size);
+		int r = file_read(&unit_tx.mem, at, "a", 1 << 20, &got, &size);
 
 		if (r == -ENOENT)
 			continue;

@@ -151,7 +151,7 @@ static void one_step(struct store *st, unsigned n, unsigned who)
 		CHECK(r == (model[n] < 0 ? 0 : -EEXIST), "claim: %d %s", r, unit_tx.msg);
 		if (r == 0)
 			model[n] = (int)who;
-	} else if (lease_read(&unit_tx, st->dir, address(n), &had) == 0) {
+	} else if (lease_read(&unit_tx.mem, st->dir, address(n), &had) == 0) {
 		assert_true(model[n] >= 0);
 		assert_int_equal(store_release(&unit_tx, st, &had), 0);
 		model[n] = -1;
@@ -252,7 +252,7 @@ static void a_lying_index_does_no_harm(void **state)
 
 		store_begin(&st);
 		for (unsigned i = 0; i < 1000; i++)
-			n += lease_read(&unit_tx, st.dir, ip_add(range.first, i), &l) == 0;
+			n += lease_read(&unit_tx.mem, st.dir, ip_add(range.first, i), &l) == 0;
 		assert_int_equal(n, LIES); /* as many as were promised */
 		store_close(&st);
 	}
