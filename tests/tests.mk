@@ -140,6 +140,10 @@ lint-floors: ## a file includes only what stands below it (FLOORS in the Makefil
 	$(call say,CHECK,floors)
 	$(Q)tests/tools/floors $(FLOORS)
 
+lint-docs: ## documents agree with the tree: links, paths, make targets, error codes, plugins
+	$(call say,CHECK,docs)
+	$(Q)tests/tools/docs
+
 # cppcheck does not see what the cleanup attribute releases, nor that a function
 # called with an address filled it in; it dislikes readdir(), which is safe in glibc
 # and musl; and it chokes on __attribute__((noreturn)).
@@ -198,4 +202,4 @@ $(LINT)/tidy/%.ok: $(LINT)/clang/%.o .clang-tidy
 .PHONY: tested check check-unit check-e2e check-sweep check-parity check-vm check-runtimes demo
 .PHONY: check-fault check-valgrind soak fuzz
 .PHONY: lint lint-headers lint-floors lint-gcc lint-clang lint-analyzer lint-tidy lint-cppcheck lint-scripts \
-	lint-format format
+	lint-docs lint-format format
