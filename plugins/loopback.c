@@ -87,7 +87,7 @@ static int repair(struct tx *tx, struct call *c)
 	at = c->prev ? result_find_if(c->prev, "lo", true) : -1;
 	for (unsigned i = 0; at >= 0 && i < c->prev->n_ips; i++)
 		if (c->prev->ips[i].iface == at)
-			TRY(addr_ensure(tx, &c->cont, &lo, c->prev->ips[i].addr));
+			TRY(addr_ensure(tx, &c->cont, &lo, c->prev->ips[i].addr, 0));
 	return 0;
 }
 

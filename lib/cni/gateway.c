@@ -39,7 +39,7 @@ int gateway_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct ci
 		replaced = true;
 	}
 	return replaced ? addr_ensure_undoable(tx, rt, l, address)
-			: addr_ensure(tx, rt, l, address);
+			: addr_ensure(tx, rt, l, address, 0);
 }
 
 /* A router does not listen to routers, unless told to (accept_ra = 2). */

@@ -75,9 +75,11 @@ static int set_sysctls(struct tx *tx, struct call *c, const struct link *l,
 static int add_addresses(struct tx *tx, struct call *c, const struct link *l,
 			 const struct result *r, bool dad)
 {
+	unsigned flags = dad ? ADDR_DAD : 0;
+
 	for (unsigned i = 0; i < r->n_ips; i++)
 		if (iface_belongs(r, &r->ips[i], l->name))
-			TRY(addr_add(tx, &c->cont, l, r->ips[i].addr, dad));
+			TRY(addr_add(tx, &c->cont, l, r->ips[i].addr, flags));
 	return 0;
 }
 
@@ -214,7 +216,7 @@ static int ensure_addresses(struct tx *tx, struct call *c, const struct result *
 	for (unsigned i = 0; i < r->n_ips; i++) {
 		if (!iface_belongs(r, &r->ips[i], a->l.name) || addr_listed(&have, r->ips[i].addr))
 			continue;
-		TRY(addr_ensure(tx, &c->cont, &a->l, r->ips[i].addr));
+		TRY(addr_ensure(tx, &c->cont, &a->l, r->ips[i].addr, 0));
 		a->addrs[a->n_addrs++] = r->ips[i].addr;
 	}
 	return 0;

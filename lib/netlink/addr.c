@@ -20,29 +20,35 @@ static void compose(struct rt_msg *m, int type, int flags, const struct link *l,
 	rt_put_ip(m, IFA_ADDRESS, a.ip);
 }
 
-static void compose_new(struct rt_msg *m, const struct link *l, struct cidr a, bool dad)
+static void compose_new(struct rt_msg *m, const struct link *l, struct cidr a, unsigned flags)
 {
+	uint32_t ifa_flags = 0;
+
 	compose(m, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, l, a);
 	if (a.ip.family == AF_INET && a.len < 31 && !ip_is_loopback(a.ip))
 		rt_put_ip(m, IFA_BROADCAST, cidr_last(a));
-	if (a.ip.family == AF_INET6 && !dad)
-		rt_put_u32(m, IFA_FLAGS, IFA_F_NODAD);
+	if (a.ip.family == AF_INET6 && !(flags & ADDR_DAD))
+		ifa_flags |= IFA_F_NODAD;
+	if (flags & ADDR_NO_PREFIX_ROUTE)
+		ifa_flags |= IFA_F_NOPREFIXROUTE;
+	if (ifa_flags)
+		rt_put_u32(m, IFA_FLAGS, ifa_flags);
 }
 
-int addr_add(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a, bool dad)
+int addr_add(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a, unsigned flags)
 {
 	struct rt_msg m;
 
-	compose_new(&m, l, a, dad);
+	compose_new(&m, l, a, flags);
 	return rt_call(tx, rt, &m, "add address %s to %s", CIDR_S(a), l->name);
 }
 
-int addr_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a)
+int addr_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a, unsigned flags)
 {
 	struct rt_msg m;
 	int r;
 
-	compose_new(&m, l, a, false);
+	compose_new(&m, l, a, flags);
 	r = rt_try(rt, &m);
 	if (r == -EEXIST)
 		return 0;
@@ -80,7 +86,7 @@ static int undo_del(struct tx *tx, void *arg)
 	struct undo_addr *u = arg;
 	struct link l = link_of(u);
 
-	return addr_ensure(tx, u->rt, &l, u->a);
+	return addr_ensure(tx, u->rt, &l, u->a, 0);
 }
 
 static int undo_add(struct tx *tx, void *arg)
@@ -95,7 +101,7 @@ int addr_ensure_undoable(struct tx *tx, struct rt *rt, const struct link *l, str
 {
 	struct undo_addr u = undo_of(rt, l, a);
 
-	TRY(addr_ensure(tx, rt, l, a));
+	TRY(addr_ensure(tx, rt, l, a, 0));
 	return tx_undo(tx, undo_add, "add address", &u);
 }
 

@@ -9,20 +9,29 @@
 #include "netlink/link.h"
 #include "netlink/rt.h"
 
+enum addr_flags {
+	ADDR_DAD = 1 << 0,             /* IPv6: duplicate address detection */
+	ADDR_NO_PREFIX_ROUTE = 1 << 1, /* the kernel adds no route to the address's subnet */
+};
+
 /*
  * Adds an address to a link that is ours (it goes with the link: no undo).  IPv4
  * prefixes shorter than /31 get a broadcast address.  IPv6 skips duplicate address
- * detection unless dad: uniqueness is IPAM's business.
+ * detection without ADDR_DAD: uniqueness is IPAM's business.
  */
-int addr_add(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a, bool dad) CHECKED;
+int addr_add(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a,
+	     unsigned flags) CHECKED;
 
-/* Ensures an address on a shared link: exists already = fine; no undo. */
-int addr_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a) CHECKED;
+/*
+ * Ensures an address on a shared link: exists already = fine, whatever its flags; no undo.
+ */
+int addr_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a,
+		unsigned flags) CHECKED;
 
 /* The same, but undone: for an address that takes another's place. */
 int addr_ensure_undoable(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a) CHECKED;
 
-/* Deletes; gone is success.  With undo: puts it back. */
+/* Deletes; gone is success.  Undo: puts it back, with the route to its subnet. */
 int addr_del(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a) CHECKED;
 
 struct addr_list {
