@@ -1,67 +1,126 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * route.c - routes
- *
- * What can be asked by key is asked by key; the table is dumped only to find a
- * route of one link (filtered by the kernel), and to see the default routes, which
- * stand at its very beginning: a host may have a million others.
+ * route.c - adding and deleting routes
  */
 #include <linux/rtnetlink.h>
+#include <stdio.h>
 
 #include "base/log.h"
-#include "netlink/route.h"
+#include "netlink/route_impl.h"
 
-enum { FIRST_BIG_TABLE = 256 };
+/* A result says 0 for unset. */
+static uint32_t number(int64_t n)
+{
+	return n > 0 ? (uint32_t)n : 0;
+}
 
-static void put_metrics(struct rt_msg *m, const struct result_route *route)
+struct route route_of(const struct link *l, const struct result_route *route)
+{
+	struct route r = {
+		.dst = route->dst,
+		.table = route_table_of(route),
+		.priority = number(route->priority),
+		.mtu = number(route->mtu),
+		.advmss = number(route->advmss),
+		.type = RTN_UNICAST,
+		.scope = RT_SCOPE_UNIVERSE,
+		.protocol = RTPROT_BOOT,
+	};
+
+	if (l)
+		r.link = l->index;
+	if (ip_set(route->gw) && !ip_is_any(route->gw))
+		r.gw = route->gw;
+	if (route->scope >= 0)
+		r.scope = (uint8_t)route->scope;
+	return r;
+}
+
+struct route_text route_text(const struct route *r)
+{
+	struct route_text t;
+	char table[32] = "";
+
+	if (r->table && r->table != RT_TABLE_MAIN)
+		snprintf(table, sizeof(table), " in table %u", r->table);
+	snprintf(t.s, sizeof(t.s), "%s%s%s%s", CIDR_S(r->dst), ip_set(r->gw) ? " via " : "",
+		 IP_S(r->gw), table);
+	return t;
+}
+
+/* ---- composing ---------------------------------------------------------- */
+
+static void put_metrics(struct rt_msg *m, const struct route *r)
 {
 	struct nlattr *nest;
 
-	if (route->mtu <= 0 && route->advmss <= 0)
+	if (!r->mtu && !r->advmss)
 		return;
 	nest = rt_nest(m, RTA_METRICS);
-	if (route->mtu > 0)
-		rt_put_u32(m, RTAX_MTU, (uint32_t)route->mtu);
-	if (route->advmss > 0)
-		rt_put_u32(m, RTAX_ADVMSS, (uint32_t)route->advmss);
+	if (r->mtu)
+		rt_put_u32(m, RTAX_MTU, r->mtu);
+	if (r->advmss)
+		rt_put_u32(m, RTAX_ADVMSS, r->advmss);
 	rt_nest_end(m, nest);
 }
 
-static uint32_t table_of(const struct result_route *route)
+/* Metrics are in rest if there are others than mtu and advmss. */
+static bool rest_has(const struct route *r, int attr)
 {
-	return route->table > 0 ? (uint32_t)route->table : RT_TABLE_MAIN;
+	return nla_find((struct nlattr *)(uintptr_t)r->rest, (int)r->rest_size, attr) != NULL;
 }
 
-static void compose(struct rt_msg *m, int type, int flags, const struct link *l,
-		    const struct result_route *route)
+static void put_rest(struct rt_msg *m, const struct route *r)
+{
+	void *room = r->rest_size ? rt_put_header(m, r->rest_size) : NULL;
+
+	if (room)
+		memcpy(room, r->rest, r->rest_size);
+}
+
+static void compose(struct rt_msg *m, int type, int flags, const struct route *r)
 {
 	struct rtmsg *h = rt_new(m, type, flags, sizeof(*h));
-	uint32_t table = table_of(route);
 
-	h->rtm_family = (uint8_t)route->dst.ip.family;
-	h->rtm_dst_len = (uint8_t)route->dst.len;
-	h->rtm_table = table < FIRST_BIG_TABLE ? (uint8_t)table : RT_TABLE_UNSPEC;
-	h->rtm_protocol = RTPROT_BOOT;
-	h->rtm_scope = route->scope >= 0 ? (uint8_t)route->scope : RT_SCOPE_UNIVERSE;
-	h->rtm_type = RTN_UNICAST;
-	if (route->dst.len)
-		rt_put_ip(m, RTA_DST, cidr_network(route->dst));
-	if (ip_set(route->gw) && !ip_is_any(route->gw))
-		rt_put_ip(m, RTA_GATEWAY, route->gw);
-	rt_put_u32(m, RTA_OIF, (uint32_t)l->index);
-	if (table >= FIRST_BIG_TABLE)
-		rt_put_u32(m, RTA_TABLE, table);
-	if (route->priority > 0)
-		rt_put_u32(m, RTA_PRIORITY, (uint32_t)route->priority);
-	put_metrics(m, route);
+	h->rtm_family = (uint8_t)r->dst.ip.family;
+	h->rtm_dst_len = (uint8_t)r->dst.len;
+	h->rtm_table = r->table < FIRST_BIG_TABLE ? (uint8_t)r->table : RT_TABLE_UNSPEC;
+	h->rtm_protocol = r->protocol;
+	h->rtm_scope = r->scope;
+	h->rtm_type = r->type;
+	h->rtm_tos = r->tos;
+	h->rtm_flags = r->onlink ? RTNH_F_ONLINK : 0;
+	if (r->dst.len)
+		rt_put_ip(m, RTA_DST, cidr_network(r->dst));
+	if (ip_set(r->gw) && !r->multipath)
+		rt_put_ip(m, RTA_GATEWAY, r->gw);
+	if (ip_set(r->src))
+		rt_put_ip(m, RTA_PREFSRC, r->src);
+	if (r->link && !r->multipath)
+		rt_put_u32(m, RTA_OIF, (uint32_t)r->link);
+	if (r->table >= FIRST_BIG_TABLE)
+		rt_put_u32(m, RTA_TABLE, r->table);
+	if (r->priority)
+		rt_put_u32(m, RTA_PRIORITY, r->priority);
+	if (!r->rest_size || !rest_has(r, RTA_METRICS))
+		put_metrics(m, r);
+	put_rest(m, r);
 }
+
+static bool is_gone(int err)
+{
+	return err == -ESRCH || err == -ENODEV || err == -ENOENT;
+}
+
+/* ---- routes of a result ------------------------------------------------- */
 
 static int put(struct tx *tx, struct rt *rt, const struct link *l, const struct result_route *route,
 	       int flags)
 {
+	struct route r = route_of(l, route);
 	struct rt_msg m;
 
-	compose(&m, RTM_NEWROUTE, NLM_F_CREATE | flags, l, route);
+	compose(&m, RTM_NEWROUTE, NLM_F_CREATE | flags, &r);
 	if (ip_set(route->gw))
 		return rt_call(tx, rt, &m, "add route %s via %s on %s", CIDR_S(route->dst),
 			       IP_S(route->gw), l->name);
@@ -80,361 +139,196 @@ int route_set(struct tx *tx, struct rt *rt, const struct link *l, const struct r
 
 int route_add_connected(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a)
 {
-	enum { ADDRCONF_METRIC = 256 }; /* of the kernel's own for IPv6 */
-	bool six = a.ip.family == AF_INET6;
+	enum { ADDRCONF_METRIC = 256 }; /* the kernel's metric for IPv6 prefixes */
+	struct route r = {
+		.dst = cidr_masked(a),
+		.link = l->index,
+		.table = RT_TABLE_MAIN,
+		.type = RTN_UNICAST,
+		.protocol = RTPROT_KERNEL,
+	};
 	struct rt_msg m;
-	struct rtmsg *h = rt_new(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*h));
-	int r;
+	int err;
 
-	h->rtm_family = (uint8_t)a.ip.family;
-	h->rtm_dst_len = (uint8_t)a.len;
-	h->rtm_table = RT_TABLE_MAIN;
-	h->rtm_protocol = RTPROT_KERNEL;
-	h->rtm_scope = six ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
-	h->rtm_type = RTN_UNICAST;
-	rt_put_ip(&m, RTA_DST, cidr_network(a));
-	rt_put_u32(&m, RTA_OIF, (uint32_t)l->index);
-	if (six)
-		rt_put_u32(&m, RTA_PRIORITY, ADDRCONF_METRIC);
-	else
-		rt_put_ip(&m, RTA_PREFSRC, a.ip);
-	r = rt_try(rt, &m);
-	return r < 0 && r != -EEXIST ? rt_refused(tx, rt, r, "add route %s on %s",
-						  CIDR_S(cidr_masked(a)), l->name)
-				     : 0;
+	if (a.ip.family == AF_INET6) {
+		r.priority = ADDRCONF_METRIC;
+	} else {
+		r.scope = RT_SCOPE_LINK;
+		r.src = a.ip;
+	}
+	compose(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &r);
+	err = rt_try(rt, &m);
+	if (err < 0 && err != -EEXIST)
+		return rt_refused(tx, rt, err, "add route %s on %s", CIDR_S(r.dst), l->name);
+	return 0;
 }
 
 int route_del(struct tx *tx, struct rt *rt, const struct link *l, const struct result_route *route)
 {
+	struct route r = route_of(l, route);
 	struct rt_msg m;
-	int r;
+	int err;
 
-	compose(&m, RTM_DELROUTE, 0, l, route);
-	r = rt_try(rt, &m);
-	if (r == -ESRCH || r == -ENODEV || r == -ENOENT)
-		return 0;
-	return r < 0 ? rt_refused(tx, rt, r, "delete route %s on %s", CIDR_S(route->dst), l->name)
-		     : 0;
+	compose(&m, RTM_DELROUTE, 0, &r);
+	err = rt_try(rt, &m);
+	if (err < 0 && !is_gone(err))
+		return rt_refused(tx, rt, err, "delete route %s on %s", CIDR_S(route->dst),
+				  l->name);
+	return 0;
 }
 
 int route_local(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip, bool on)
 {
+	struct route r = {
+		.dst = cidr_host(ip),
+		.link = l->index,
+		.table = RT_TABLE_LOCAL,
+		.priority = 1024,
+		.type = RTN_LOCAL,
+		.scope = RT_SCOPE_HOST,
+		.protocol = RTPROT_BOOT,
+	};
 	struct rt_msg m;
-	struct rtmsg *h = rt_new(&m, on ? RTM_NEWROUTE : RTM_DELROUTE,
-				 on ? NLM_F_CREATE | NLM_F_APPEND : 0, sizeof(*h));
-	int r;
+	int err;
 
-	h->rtm_family = (uint8_t)ip.family;
-	h->rtm_dst_len = (uint8_t)ip_bits(ip);
-	h->rtm_table = RT_TABLE_LOCAL;
-	h->rtm_protocol = RTPROT_BOOT;
-	h->rtm_scope = RT_SCOPE_HOST;
-	h->rtm_type = RTN_LOCAL;
-	rt_put_ip(&m, RTA_DST, ip);
-	rt_put_u32(&m, RTA_OIF, (uint32_t)l->index);
-	rt_put_u32(&m, RTA_PRIORITY, 1024);
-	r = rt_try(rt, &m);
-	if (r == -EEXIST || (!on && (r == -ESRCH || r == -ENODEV)))
+	if (on)
+		compose(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND, &r);
+	else
+		compose(&m, RTM_DELROUTE, 0, &r);
+	err = rt_try(rt, &m);
+	if (err == -EEXIST || (!on && (err == -ESRCH || err == -ENODEV)))
 		return 0;
-	return r < 0 ? rt_refused(tx, rt, r, "%s local route %s on %s", on ? "add" : "delete",
-				  IP_S(ip), l->name)
-		     : 0;
+	if (err < 0)
+		return rt_refused(tx, rt, err, "%s local route %s on %s", on ? "add" : "delete",
+				  IP_S(ip), l->name);
+	return 0;
 }
 
-/* ---- reading ------------------------------------------------------------ */
+/* ---- routes as the kernel stores them ----------------------------------- */
 
-struct seen_route {
-	struct cidr dst;
-	struct ip gw;
-	uint32_t table, oif, mtu, advmss, priority;
-	uint8_t type, flags;
-	const struct nlattr *paths; /* of a multipath route: its ways, which have gw and oif */
+int route_put(struct tx *tx, struct rt *rt, const struct route *r)
+{
+	struct rt_msg m;
+
+	compose(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND, r);
+	return rt_call(tx, rt, &m, "add route %s", ROUTE_S(r));
+}
+
+/* Adds one: 1, 0 if it exists already, or a recorded failure. */
+static int add_one(struct tx *tx, struct rt *rt, const struct route *r)
+{
+	struct rt_msg m;
+	int err;
+
+	compose(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND, r);
+	err = rt_try(rt, &m);
+	if (err == -EEXIST)
+		return 0;
+	if (err < 0)
+		return rt_refused(tx, rt, err, "add route %s", ROUTE_S(r));
+	log_step("%s: add route %s", rt->where, ROUTE_S(r));
+	return 1;
+}
+
+/* Deletes one: 1, 0 if it is gone already, or a recorded failure. */
+static int del_one(struct tx *tx, struct rt *rt, const struct route *r)
+{
+	struct rt_msg m;
+	int err;
+
+	compose(&m, RTM_DELROUTE, 0, r);
+	err = rt_try(rt, &m);
+	if (is_gone(err))
+		return 0;
+	if (err < 0)
+		return rt_refused(tx, rt, err, "delete route %s", ROUTE_S(r));
+	log_step("%s: delete route %s", rt->where, ROUTE_S(r));
+	return 1;
+}
+
+typedef int change_fn(struct tx *tx, struct rt *rt, const struct route *r);
+
+/*
+ * Many changes are one record on the undo stack, which is short.  The record points to this:
+ * the routes that were changed so far, in that order.
+ */
+struct batch {
+	struct rt *rt;
+	const char *what;
+	change_fn *change, *change_back;
+	struct route *done;
+	unsigned n_done;
 };
 
-static bool get_ip(struct nlattr *a, int family, struct ip *ret)
+static int undo_batch(struct tx *tx, void *arg)
 {
-	struct ip ip = { .family = family };
+	struct batch *b = *(struct batch **)arg;
+	int r = 0;
 
-	if (!a || (unsigned)nla_len(a) != ip_bytes(ip))
-		return false;
-	memcpy(ip.b, nla_data(a), ip_bytes(ip));
-	*ret = ip;
-	return true;
+	while (b->n_done)
+		r = also(r, b->change_back(tx, b->rt, &b->done[--b->n_done]));
+	return r;
 }
 
-static void read_metrics(struct nlattr *a, struct seen_route *s)
+static struct batch *batch_of(struct tx *tx, struct batch b, const struct route_list *list)
 {
-	struct nlattr *tb[RTAX_MAX + 1];
-
-	if (!a || nla_parse_nested(tb, RTAX_MAX, a, NULL) < 0)
-		return;
-	s->mtu = tb[RTAX_MTU] ? nla_get_u32(tb[RTAX_MTU]) : 0;
-	s->advmss = tb[RTAX_ADVMSS] ? nla_get_u32(tb[RTAX_ADVMSS]) : 0;
+	b.done = mem_alloc(&tx->mem, (list->n + 1) * sizeof(*b.done));
+	return mem_dup(&tx->mem, &b, sizeof(b));
 }
 
-static bool read_route(const struct nlmsghdr *h, struct seen_route *s)
+/* Changes the routes of a list that have a gateway, or those that have none. */
+static int change_some(struct tx *tx, struct batch *b, const struct route_list *list, bool via)
 {
-	struct nlmsghdr *m = (struct nlmsghdr *)(uintptr_t)h;
-	struct rtmsg *r = nlmsg_data(m);
-	struct nlattr *tb[RTA_MAX + 1];
+	for (unsigned i = 0; i < list->n; i++) {
+		int changed;
 
-	if (h->nlmsg_type != RTM_NEWROUTE || nlmsg_parse(m, sizeof(*r), tb, RTA_MAX, NULL) < 0)
-		return false;
-	*s = (struct seen_route){
-		.dst = { .ip.family = r->rtm_family, .len = r->rtm_dst_len },
-		.table = tb[RTA_TABLE] ? nla_get_u32(tb[RTA_TABLE]) : r->rtm_table,
-		.oif = tb[RTA_OIF] ? nla_get_u32(tb[RTA_OIF]) : 0,
-		.priority = tb[RTA_PRIORITY] ? nla_get_u32(tb[RTA_PRIORITY]) : 0,
-		.type = r->rtm_type,
-		.paths = tb[RTA_MULTIPATH],
-	};
-	get_ip(tb[RTA_DST], r->rtm_family, &s->dst.ip);
-	get_ip(tb[RTA_GATEWAY], r->rtm_family, &s->gw);
-	read_metrics(tb[RTA_METRICS], s);
-	return true;
-}
-
-/* Calls each(way, arg) for every way that a route message lists; most have one. */
-static void each_nexthop(const struct nlmsghdr *h,
-			 void (*each)(const struct seen_route *way, void *arg), void *arg)
-{
-	struct seen_route s;
-	struct rtnexthop *hop;
-
-	if (!read_route(h, &s))
-		return;
-	if (!s.paths) {
-		each(&s, arg);
-		return;
+		if (ip_set(list->r[i].gw) != via)
+			continue;
+		TRY(changed = b->change(tx, b->rt, &list->r[i]));
+		if (!changed)
+			continue;
+		b->done[b->n_done++] = list->r[i];
+		if (b->n_done == 1)
+			TRY(tx_undo(tx, undo_batch, b->what, &b));
 	}
-	hop = nla_data(s.paths);
-	for (int left = nla_len(s.paths); RTNH_OK(hop, left);) {
-		int size = NLA_ALIGN((int)hop->rtnh_len);
-		struct nlattr *attrs = (struct nlattr *)(hop + 1);
-
-		s.oif = (uint32_t)hop->rtnh_ifindex;
-		s.gw.family = 0;
-		get_ip(nla_find(attrs, hop->rtnh_len - (int)sizeof(*hop), RTA_GATEWAY),
-		       s.dst.ip.family, &s.gw);
-		each(&s, arg);
-		left -= size;
-		hop = (struct rtnexthop *)((char *)hop + size);
-	}
-}
-
-struct search {
-	const struct result_route *want;
-	int oif;
-	uint8_t type;
-	bool any_table;
-	bool found;
-};
-
-static bool same_route(const struct search *s, const struct seen_route *have)
-{
-	const struct result_route *want = s->want;
-
-	if (have->type != s->type || (!s->any_table && have->table != table_of(want)) ||
-	    !cidr_eq(have->dst, cidr_masked(want->dst)) || (s->oif && (int)have->oif != s->oif))
-		return false;
-	if (ip_set(want->gw) && !ip_is_any(want->gw) && !ip_eq(want->gw, have->gw))
-		return false;
-	return (want->mtu <= 0 || want->mtu == have->mtu) &&
-	       (want->advmss <= 0 || want->advmss == have->advmss) &&
-	       (want->priority <= 0 || want->priority == have->priority);
-}
-
-static void match_nexthop(const struct seen_route *have, void *arg)
-{
-	struct search *s = arg;
-
-	s->found |= same_route(s, have);
-}
-
-static int match_route(const struct nlmsghdr *h, void *arg)
-{
-	if (h)
-		each_nexthop(h, match_nexthop, arg);
 	return 0;
 }
 
-static int search(struct tx *tx, struct rt *rt, struct search *s)
+int route_add_all(struct tx *tx, struct rt *rt, const struct route_list *list)
 {
-	const struct result_route *route = s->want;
-	uint32_t table = s->any_table ? RT_TABLE_UNSPEC : table_of(route);
-	struct rt_msg m;
-	struct rtmsg *h = rt_new(&m, RTM_GETROUTE, NLM_F_DUMP, sizeof(*h));
-	int r;
-
-	h->rtm_family = (uint8_t)route->dst.ip.family;
-	h->rtm_table = table < FIRST_BIG_TABLE ? (uint8_t)table : RT_TABLE_UNSPEC;
-	if (table >= FIRST_BIG_TABLE)
-		rt_put_u32(&m, RTA_TABLE, table);
-	if (s->oif)
-		rt_put_u32(&m, RTA_OIF, (uint32_t)s->oif);
-	r = rt_ask(rt, &m, match_route, s);
-	if (r == -ENOENT) /* no such table */
-		return 0;
-	if (r < 0)
-		return rt_refused(tx, rt, r, "list routes");
-	return s->found;
-}
-
-int route_find(struct tx *tx, struct rt *rt, const struct link *l, const struct result_route *route)
-{
-	struct search s = { .want = route, .oif = l ? l->index : 0, .type = RTN_UNICAST };
-
-	return search(tx, rt, &s);
-}
-
-int route_check(struct tx *tx, struct rt *rt, const struct link *l,
-		const struct result_route *route)
-{
-	struct search s = {
-		.want = route,
-		.oif = l ? l->index : 0,
-		.type = RTN_UNICAST,
-		.any_table = route->table <= 0,
+	struct batch new = {
+		.rt = rt, .what = "add routes", .change = add_one, .change_back = del_one
 	};
+	struct batch *b = batch_of(tx, new, list);
 
-	return search(tx, rt, &s);
+	TRY(change_some(tx, b, list, false));
+	return change_some(tx, b, list, true);
 }
 
-int route_local_find(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip)
+int route_del_all(struct tx *tx, struct rt *rt, const struct route_list *list)
 {
-	struct cidr dst = { ip, ip_bits(ip) };
-	struct result_route route = result_route(dst, (struct ip){ .family = 0 });
-	struct search s = { .want = &route, .oif = l->index, .type = RTN_LOCAL };
-
-	route.table = RT_TABLE_LOCAL;
-	return search(tx, rt, &s);
-}
-
-static int keep_route(const struct nlmsghdr *h, void *arg)
-{
-	if (h && !read_route(h, arg))
-		return -EBADMSG;
-	return 0;
-}
-
-/* Asks which route leads to ip; each(message, arg) is not called if none does. */
-static int lookup(struct tx *tx, struct rt *rt, struct ip ip, int flags,
-		  int (*each)(const struct nlmsghdr *h, void *arg), void *arg)
-{
-	struct rt_msg m;
-	struct rtmsg *h = rt_new(&m, RTM_GETROUTE, 0, sizeof(*h));
-	int r;
-
-	h->rtm_family = (uint8_t)ip.family;
-	h->rtm_dst_len = (uint8_t)ip_bits(ip);
-	h->rtm_flags = (unsigned)flags;
-	rt_put_ip(&m, RTA_DST, ip);
-	r = rt_ask(rt, &m, each, arg);
-	if (r == -ENETUNREACH || r == -EHOSTUNREACH || r == -ENOENT || r == -EACCES ||
-	    r == -EINVAL || r == -EAFNOSUPPORT)
-		return 0;
-	return r < 0 ? rt_refused(tx, rt, r, "look up the route to %s", IP_S(ip)) : 0;
-}
-
-int route_to(struct tx *tx, struct rt *rt, struct ip ip, int *ret_index)
-{
-	struct seen_route s = { .oif = 0 };
-
-	TRY(lookup(tx, rt, ip, 0, keep_route, &s));
-	*ret_index = s.type == RTN_UNICAST ? (int)s.oif : 0;
-	return 0;
-}
-
-int route_lookup(struct tx *tx, struct rt *rt, struct ip ip, struct route_lookup *ret)
-{
-	struct seen_route s = { .oif = 0 };
-
-	TRY(lookup(tx, rt, ip, RTM_F_FIB_MATCH, keep_route, &s));
-	if (s.dst.ip.family && !ip_set(s.dst.ip))
-		s.dst.ip.family = ip.family;
-	*ret = (struct route_lookup){
-		.dst = s.dst,
-		.index = (int)s.oif,
-		.rejects = s.type == RTN_BLACKHOLE || s.type == RTN_UNREACHABLE ||
-			   s.type == RTN_PROHIBIT,
+	struct batch new = {
+		.rt = rt, .what = "delete routes", .change = del_one, .change_back = add_one
 	};
-	return 0;
+	struct batch *b = batch_of(tx, new, list);
+
+	TRY(change_some(tx, b, list, true));
+	return change_some(tx, b, list, false);
 }
 
-/* ---- the default routes' MTU -------------------------------------------- */
-
-enum { MAX_UPLINKS = 8 };
-
-struct uplinks {
-	int index[MAX_UPLINKS];
-	unsigned n;
-};
-
-static void add_uplink(const struct seen_route *s, void *arg)
+/* For undo only: the routes count as deleted. */
+static int pretend(struct tx *tx UNUSED, struct rt *rt UNUSED, const struct route *r UNUSED)
 {
-	struct uplinks *u = arg;
-
-	if (s->dst.len || s->type != RTN_UNICAST)
-		return;
-	for (unsigned i = 0; i < u->n; i++)
-		if (u->index[i] == (int)s->oif)
-			return;
-	if (s->oif && u->n < MAX_UPLINKS)
-		u->index[u->n++] = (int)s->oif;
+	return 1;
 }
 
-/* The kernel lists the table in order, default routes first. */
-static int note_default(const struct nlmsghdr *h, void *arg)
+int route_keep_all(struct tx *tx, struct rt *rt, const struct route_list *list)
 {
-	struct seen_route s;
+	struct batch new = {
+		.rt = rt, .what = "keep routes", .change = pretend, .change_back = add_one
+	};
+	struct batch *b = batch_of(tx, new, list);
 
-	if (!h || !read_route(h, &s))
-		return 0;
-	if (s.dst.len)
-		return 1;
-	if (s.table == RT_TABLE_MAIN)
-		each_nexthop(h, add_uplink, arg);
-	return 0;
-}
-
-static int note_uplink(const struct nlmsghdr *h, void *arg)
-{
-	if (h)
-		each_nexthop(h, add_uplink, arg);
-	return 0;
-}
-
-static int default_uplinks(struct tx *tx, struct rt *rt, struct uplinks *u)
-{
-	struct rt_msg m;
-	struct rtmsg *h = rt_new(&m, RTM_GETROUTE, NLM_F_DUMP, sizeof(*h));
-	struct ip six;
-	int r;
-
-	h->rtm_family = AF_INET;
-	h->rtm_table = RT_TABLE_MAIN;
-	r = rt_peek(tx, rt, &m, note_default, u);
-	if (r < 0 && r != -ENOENT)
-		return rt_refused(tx, rt, r, "list the default routes");
-	/* IPv6 lists its default routes last, so the one in force is asked for by key. */
-	ip_parse("2000::", &six);
-	return lookup(tx, rt, six, RTM_F_FIB_MATCH, note_uplink, u);
-}
-
-int route_default_mtu(struct tx *tx, struct rt *rt, int *ret_mtu)
-{
-	struct uplinks u = { .n = 0 };
-	int least = 0;
-
-	TRY(default_uplinks(tx, rt, &u));
-	for (unsigned i = 0; i < u.n; i++) {
-		struct link l;
-		int there;
-
-		TRY(there = link_find_index(tx, rt, u.index[i], &l));
-		if (there && l.mtu > 0 && (!least || l.mtu < least))
-			least = l.mtu;
-	}
-	*ret_mtu = least;
-	return 0;
+	TRY(change_some(tx, b, list, true));
+	return change_some(tx, b, list, false);
 }

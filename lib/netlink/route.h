@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * route.h - routes  (linux/rtnetlink.h)
+ * route.h - routes  (linux/rtnetlink.h, rtnetlink(7))
+ *
+ * struct result_route is a route as CNI describes it; struct route is a route as the kernel
+ * stores it.  Writing is in route.c, reading in route_read.c and route_default.c.
  */
 #ifndef CPLUG_ROUTE_H
 #define CPLUG_ROUTE_H
@@ -8,6 +11,8 @@
 #include "netlink/link.h"
 #include "value/result.h"
 #include "netlink/rt.h"
+
+/* ---- routes of a result ------------------------------------------------- */
 
 /*
  * Adds a route of a result through a link that is ours (it goes with the link: no
@@ -45,6 +50,75 @@ int route_find(struct tx *tx, struct rt *rt, const struct link *l,
 int route_check(struct tx *tx, struct rt *rt, const struct link *l,
 		const struct result_route *route) CHECKED;
 
+/* ---- routes as the kernel stores them ----------------------------------- */
+
+/* RT_TABLE_*, RTN_*, RT_SCOPE_*, RTPROT_* are in linux/rtnetlink.h.  0 = unset. */
+struct route {
+	struct cidr dst;
+	struct ip gw, src;                     /* src: the preferred source address */
+	int link;                              /* ifindex */
+	uint32_t table, priority, mtu, advmss; /* mtu and advmss in bytes */
+	uint8_t type, scope, protocol, tos;
+	bool onlink; /* gw is on the link although no route says so (RTNH_F_ONLINK) */
+	/*
+	 * The attributes that the fields above do not describe, as the kernel sent them: other
+	 * metrics, encapsulation, and (multipath) the nexthops, of which gw and link are the
+	 * first.  A copy of a route keeps them.  An expiry is not kept.
+	 */
+	bool multipath;
+	unsigned rest_size;
+	const void *rest; /* in the arena */
+};
+
+struct route_list {
+	struct route *r;
+	unsigned n;
+};
+
+/* The unicast route through a link (NULL: none) that route_add() makes of a result's. */
+struct route route_of(const struct link *l, const struct result_route *route);
+
+/* Text for messages: "10.0.0.0/8 via 10.1.1.1", and " in table 100" unless it is main. */
+struct route_text {
+	char s[128];
+};
+struct route_text route_text(const struct route *r);
+#define ROUTE_S(r) (route_text(r).s)
+
+/* Which routes: 0 = any. */
+struct route_filter {
+	int family; /* AF_INET, AF_INET6 */
+	uint32_t table;
+	int link; /* ifindex; a multipath route matches if one of its nexthops does */
+};
+
+/* The routes that match, in the kernel's order, in the arena.  No such table: none. */
+int route_list(struct tx *tx, struct rt *rt, const struct route_filter *filter,
+	       struct route_list *ret) CHECKED;
+
+/* Adds one through a link that is ours (no undo), after those to the same destination. */
+int route_put(struct tx *tx, struct rt *rt, const struct route *r) CHECKED;
+
+/*
+ * Adds all routes of a list, those without gw first, because a gateway has to be reachable.
+ * A route that exists already stays.  Undo: deletes those that were added.
+ */
+int route_add_all(struct tx *tx, struct rt *rt, const struct route_list *list) CHECKED;
+
+/*
+ * Deletes all routes of a list, as route_list() has read them; gone is success.  Undo: puts
+ * back those that were deleted, each after others to the same destination.
+ */
+int route_del_all(struct tx *tx, struct rt *rt, const struct route_list *list) CHECKED;
+
+/*
+ * Registers as undo that the routes of a list are there again: for a caller whose next step
+ * makes the kernel drop them (setting a link down, or its master to a VRF).
+ */
+int route_keep_all(struct tx *tx, struct rt *rt, const struct route_list *list) CHECKED;
+
+/* ---- local routes, lookups, the default routes -------------------------- */
+
 /* Is there a local route to ip through a link (route_local())?  1, 0, or a recorded failure. */
 int route_local_find(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip) CHECKED;
 
@@ -66,6 +140,12 @@ int route_lookup(struct tx *tx, struct rt *rt, struct ip ip, struct route_lookup
  * (metric 1024, table local).
  */
 int route_local(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip, bool on) CHECKED;
+
+/*
+ * The link of the first default route, IPv4 before IPv6, in table main.  Returns 1 and fills
+ * *ret, 0 if there is none, or a recorded failure.
+ */
+int route_default_link(struct tx *tx, struct rt *rt, struct link *ret) CHECKED;
 
 /* The least MTU of the links of this namespace's default routes; 0 = there are none. */
 int route_default_mtu(struct tx *tx, struct rt *rt, int *ret_mtu) CHECKED;

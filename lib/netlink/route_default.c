@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * route_default.c - the default routes, their links, and the MTU of those
+ *
+ * A host may have a million routes.  The kernel lists those of IPv4 in order, default routes
+ * first, so the dump ends with the first other route.  IPv6 lists its default routes last, so
+ * the one in force is looked up by key.
+ */
+#include "netlink/route_impl.h"
+
+enum { MAX_UPLINKS = 8 };
+
+struct uplinks {
+	int index[MAX_UPLINKS];
+	unsigned n;
+};
+
+static void add_uplink(const struct route *r, void *arg)
+{
+	struct uplinks *u = arg;
+
+	if (r->dst.len || r->type != RTN_UNICAST)
+		return;
+	for (unsigned i = 0; i < u->n; i++)
+		if (u->index[i] == r->link)
+			return;
+	if (r->link && u->n < MAX_UPLINKS)
+		u->index[u->n++] = r->link;
+}
+
+static int note_default(const struct nlmsghdr *h, void *arg)
+{
+	struct nlattr *tb[RTA_MAX + 1];
+	struct route r;
+
+	if (!h || !route_read(h, tb, &r))
+		return 0;
+	if (r.dst.len)
+		return 1;
+	if (r.table == RT_TABLE_MAIN)
+		route_each_nexthop(h, add_uplink, arg);
+	return 0;
+}
+
+static int note_uplink(const struct nlmsghdr *h, void *arg)
+{
+	if (h)
+		route_each_nexthop(h, add_uplink, arg);
+	return 0;
+}
+
+static int default_uplinks(struct tx *tx, struct rt *rt, struct uplinks *u)
+{
+	struct rt_msg m;
+	struct rtmsg *h = rt_new(&m, RTM_GETROUTE, NLM_F_DUMP, sizeof(*h));
+	struct ip six;
+	int r;
+
+	h->rtm_family = AF_INET;
+	h->rtm_table = RT_TABLE_MAIN;
+	r = rt_peek(tx, rt, &m, note_default, u);
+	if (r < 0 && r != -ENOENT)
+		return rt_refused(tx, rt, r, "list the default routes");
+	ip_parse("2000::", &six);
+	return route_ask(tx, rt, six, RTM_F_FIB_MATCH, note_uplink, u);
+}
+
+int route_default_link(struct tx *tx, struct rt *rt, struct link *ret)
+{
+	struct uplinks u = { .n = 0 };
+	int there = 0;
+
+	TRY(default_uplinks(tx, rt, &u));
+	for (unsigned i = 0; i < u.n && !there; i++)
+		TRY(there = link_find_index(tx, rt, u.index[i], ret));
+	return there;
+}
+
+int route_default_mtu(struct tx *tx, struct rt *rt, int *ret_mtu)
+{
+	struct uplinks u = { .n = 0 };
+	int least = 0;
+
+	TRY(default_uplinks(tx, rt, &u));
+	for (unsigned i = 0; i < u.n; i++) {
+		struct link l;
+		int there;
+
+		TRY(there = link_find_index(tx, rt, u.index[i], &l));
+		if (there && l.mtu > 0 && (!least || l.mtu < least))
+			least = l.mtu;
+	}
+	*ret_mtu = least;
+	return 0;
+}

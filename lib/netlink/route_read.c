@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * route_read.c - reading routes: parse, list, look for one, look one up
+ *
+ * What can be asked by key is asked by key; the table is dumped only to list routes (filtered
+ * by the kernel) and to find a route of one link.
+ */
+#include "netlink/route_impl.h"
+
+static bool get_ip(struct nlattr *a, int family, struct ip *ret)
+{
+	struct ip ip = { .family = family };
+
+	if (!a || (unsigned)nla_len(a) != ip_bytes(ip))
+		return false;
+	memcpy(ip.b, nla_data(a), ip_bytes(ip));
+	*ret = ip;
+	return true;
+}
+
+static void read_metrics(struct nlattr *a, struct route *r)
+{
+	struct nlattr *tb[RTAX_MAX + 1];
+
+	if (!a || nla_parse_nested(tb, RTAX_MAX, a, NULL) < 0)
+		return;
+	r->mtu = tb[RTAX_MTU] ? nla_get_u32(tb[RTAX_MTU]) : 0;
+	r->advmss = tb[RTAX_ADVMSS] ? nla_get_u32(tb[RTAX_ADVMSS]) : 0;
+}
+
+bool route_read(const struct nlmsghdr *h, struct nlattr *tb[RTA_MAX + 1], struct route *ret)
+{
+	struct nlmsghdr *m = (struct nlmsghdr *)(uintptr_t)h; /* libnl reads through non-const */
+	struct rtmsg *r = nlmsg_data(m);
+
+	if (h->nlmsg_type != RTM_NEWROUTE || nlmsg_parse(m, sizeof(*r), tb, RTA_MAX, NULL) < 0)
+		return false;
+	*ret = (struct route){
+		.dst = { .ip.family = r->rtm_family, .len = r->rtm_dst_len },
+		.table = tb[RTA_TABLE] ? nla_get_u32(tb[RTA_TABLE]) : r->rtm_table,
+		.link = tb[RTA_OIF] ? (int)nla_get_u32(tb[RTA_OIF]) : 0,
+		.priority = tb[RTA_PRIORITY] ? nla_get_u32(tb[RTA_PRIORITY]) : 0,
+		.type = r->rtm_type,
+		.scope = r->rtm_scope,
+		.protocol = r->rtm_protocol,
+		.tos = r->rtm_tos,
+		.onlink = r->rtm_flags & RTNH_F_ONLINK,
+		.multipath = tb[RTA_MULTIPATH] || tb[RTA_NH_ID],
+	};
+	get_ip(tb[RTA_DST], r->rtm_family, &ret->dst.ip);
+	get_ip(tb[RTA_GATEWAY], r->rtm_family, &ret->gw);
+	get_ip(tb[RTA_PREFSRC], r->rtm_family, &ret->src);
+	read_metrics(tb[RTA_METRICS], ret);
+	return true;
+}
+
+void route_each_nexthop(const struct nlmsghdr *h, void (*each)(const struct route *r, void *arg),
+			void *arg)
+{
+	struct nlattr *tb[RTA_MAX + 1];
+	struct rtnexthop *hop;
+	struct route r;
+
+	if (!route_read(h, tb, &r))
+		return;
+	if (!tb[RTA_MULTIPATH]) {
+		each(&r, arg);
+		return;
+	}
+	hop = nla_data(tb[RTA_MULTIPATH]);
+	for (int left = nla_len(tb[RTA_MULTIPATH]); RTNH_OK(hop, left);) {
+		int size = NLA_ALIGN((int)hop->rtnh_len);
+		struct nlattr *attrs = (struct nlattr *)(hop + 1);
+
+		r.link = hop->rtnh_ifindex;
+		r.gw.family = 0;
+		get_ip(nla_find(attrs, hop->rtnh_len - (int)sizeof(*hop), RTA_GATEWAY),
+		       r.dst.ip.family, &r.gw);
+		each(&r, arg);
+		left -= size;
+		hop = (struct rtnexthop *)((char *)hop + size);
+	}
+}
+
+/* A dump of a table (RT_TABLE_UNSPEC: of all), or of those routes in it that use a link. */
+static void question(struct rt_msg *m, int family, uint32_t table, int link)
+{
+	struct rtmsg *h = rt_new(m, RTM_GETROUTE, NLM_F_DUMP, sizeof(*h));
+
+	h->rtm_family = (uint8_t)family;
+	h->rtm_table = table < FIRST_BIG_TABLE ? (uint8_t)table : RT_TABLE_UNSPEC;
+	if (table >= FIRST_BIG_TABLE)
+		rt_put_u32(m, RTA_TABLE, table);
+	if (link)
+		rt_put_u32(m, RTA_OIF, (uint32_t)link);
+}
+
+/* ---- is a route there? -------------------------------------------------- */
+
+struct search {
+	const struct result_route *want;
+	int oif;
+	uint8_t type;
+	bool any_table;
+	bool found;
+};
+
+static bool same_route(const struct search *s, const struct route *have)
+{
+	const struct result_route *want = s->want;
+
+	if (have->type != s->type || (!s->any_table && have->table != route_table_of(want)) ||
+	    !cidr_eq(have->dst, cidr_masked(want->dst)) || (s->oif && have->link != s->oif))
+		return false;
+	if (ip_set(want->gw) && !ip_is_any(want->gw) && !ip_eq(want->gw, have->gw))
+		return false;
+	return (want->mtu <= 0 || want->mtu == have->mtu) &&
+	       (want->advmss <= 0 || want->advmss == have->advmss) &&
+	       (want->priority <= 0 || want->priority == have->priority);
+}
+
+static void match_nexthop(const struct route *have, void *arg)
+{
+	struct search *s = arg;
+
+	s->found |= same_route(s, have);
+}
+
+static int match_route(const struct nlmsghdr *h, void *arg)
+{
+	if (h)
+		route_each_nexthop(h, match_nexthop, arg);
+	return 0;
+}
+
+static int search(struct tx *tx, struct rt *rt, struct search *s)
+{
+	const struct result_route *route = s->want;
+	uint32_t table = s->any_table ? RT_TABLE_UNSPEC : route_table_of(route);
+	struct rt_msg m;
+	int r;
+
+	question(&m, route->dst.ip.family, table, s->oif);
+	r = rt_ask(rt, &m, match_route, s);
+	if (r == -ENOENT) /* no such table */
+		return 0;
+	if (r < 0)
+		return rt_refused(tx, rt, r, "list routes");
+	return s->found;
+}
+
+int route_find(struct tx *tx, struct rt *rt, const struct link *l, const struct result_route *route)
+{
+	struct search s = { .want = route, .oif = l ? l->index : 0, .type = RTN_UNICAST };
+
+	return search(tx, rt, &s);
+}
+
+int route_check(struct tx *tx, struct rt *rt, const struct link *l,
+		const struct result_route *route)
+{
+	struct search s = {
+		.want = route,
+		.oif = l ? l->index : 0,
+		.type = RTN_UNICAST,
+		.any_table = route->table <= 0,
+	};
+
+	return search(tx, rt, &s);
+}
+
+int route_local_find(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip)
+{
+	struct cidr dst = { ip, ip_bits(ip) };
+	struct result_route route = result_route(dst, (struct ip){ .family = 0 });
+	struct search s = { .want = &route, .oif = l->index, .type = RTN_LOCAL };
+
+	route.table = RT_TABLE_LOCAL;
+	return search(tx, rt, &s);
+}
+
+/* ---- the list of routes ------------------------------------------------- */
+
+struct listing {
+	struct mem *mem;
+	const struct route_filter *filter;
+	int family;
+	struct route_list *list;
+	unsigned before; /* routes in the list when this dump began */
+	bool matches;
+};
+
+/* Not in rest: what struct route has a field for, and what the kernel only reports. */
+static bool is_described(int attr, struct nlattr *const *tb)
+{
+	switch (attr) {
+	case RTA_DST:
+	case RTA_TABLE:
+	case RTA_PRIORITY:
+	case RTA_PREFSRC:
+	case RTA_GATEWAY:
+	case RTA_OIF:
+	case RTA_CACHEINFO:
+		return true;
+	case RTA_MULTIPATH: /* RTA_NH_ID names an object that has them */
+		return tb[RTA_NH_ID] != NULL;
+	default:
+		return false;
+	}
+}
+
+/* Metrics stay in rest only if there are others than the two that have fields. */
+static bool has_other_metrics(struct nlattr *metrics)
+{
+	struct nlattr *a;
+	int left;
+
+	nla_for_each_nested (a, metrics, left)
+		if (nla_type(a) != RTAX_MTU && nla_type(a) != RTAX_ADVMSS)
+			return true;
+	return false;
+}
+
+static bool is_kept(int attr, struct nlattr *const *tb)
+{
+	if (!tb[attr] || is_described(attr, tb))
+		return false;
+	return attr != RTA_METRICS || has_other_metrics(tb[attr]);
+}
+
+static void keep_rest(struct mem *mem, struct nlattr *const *tb, struct route *r)
+{
+	unsigned size = 0;
+	char *rest;
+
+	for (int i = 1; i <= RTA_MAX; i++)
+		if (is_kept(i, tb))
+			size += (unsigned)NLA_ALIGN(tb[i]->nla_len);
+	if (!size)
+		return;
+	r->rest = rest = mem_alloc(mem, size);
+	r->rest_size = size;
+	for (int i = 1; i <= RTA_MAX; i++) {
+		if (!is_kept(i, tb))
+			continue;
+		memcpy(rest, tb[i], tb[i]->nla_len);
+		rest += NLA_ALIGN(tb[i]->nla_len);
+	}
+}
+
+static void match_link(const struct route *hop, void *arg)
+{
+	struct listing *l = arg;
+
+	l->matches |= !l->filter->link || l->filter->link == hop->link;
+}
+
+static void keep_first_hop(const struct route *hop, void *arg)
+{
+	struct route *r = arg;
+
+	if (!r->link) {
+		r->link = hop->link;
+		r->gw = hop->gw;
+	}
+}
+
+static int list_route(const struct nlmsghdr *h, void *arg)
+{
+	struct nlattr *tb[RTA_MAX + 1];
+	struct listing *l = arg;
+	struct route r;
+
+	if (!h) {
+		l->list->n = l->before;
+		return 0;
+	}
+	if (!route_read(h, tb, &r) || r.dst.ip.family != l->family ||
+	    (l->filter->table && r.table != l->filter->table))
+		return 0;
+	/* A kernel before 4.20 lists its cache, too. */
+	if (((struct rtmsg *)nlmsg_data(h))->rtm_flags & RTM_F_CLONED)
+		return 0;
+	l->matches = false;
+	route_each_nexthop(h, match_link, l);
+	if (!l->matches)
+		return 0;
+	if (r.multipath)
+		route_each_nexthop(h, keep_first_hop, &r);
+	keep_rest(l->mem, tb, &r);
+	l->list->r = mem_grow(l->mem, l->list->r, l->list->n, sizeof(r));
+	l->list->r[l->list->n++] = r;
+	return 0;
+}
+
+static int list_family(struct tx *tx, struct rt *rt, struct listing *l, int family)
+{
+	struct rt_msg m;
+	int r;
+
+	l->family = family;
+	l->before = l->list->n;
+	question(&m, family, l->filter->table, l->filter->link);
+	r = rt_ask(rt, &m, list_route, l);
+	if (r == -ENOENT || r == -EAFNOSUPPORT || r == -EOPNOTSUPP)
+		return 0; /* no such table; no IPv6 */
+	return r < 0 ? rt_refused(tx, rt, r, "list routes") : 0;
+}
+
+int route_list(struct tx *tx, struct rt *rt, const struct route_filter *filter,
+	       struct route_list *ret)
+{
+	struct route_list list = { .n = 0 };
+	struct listing l = { .mem = &tx->mem, .filter = filter, .list = &list };
+
+	if (filter->family != AF_INET6)
+		TRY(list_family(tx, rt, &l, AF_INET));
+	if (filter->family != AF_INET)
+		TRY(list_family(tx, rt, &l, AF_INET6));
+	*ret = list;
+	return 0;
+}
+
+/* ---- lookups ------------------------------------------------------------ */
+
+static int keep_route(const struct nlmsghdr *h, void *arg)
+{
+	struct nlattr *tb[RTA_MAX + 1];
+
+	if (h && !route_read(h, tb, arg))
+		return -EBADMSG;
+	return 0;
+}
+
+int route_ask(struct tx *tx, struct rt *rt, struct ip ip, int flags, rt_each_fn *each, void *arg)
+{
+	struct rt_msg m;
+	struct rtmsg *h = rt_new(&m, RTM_GETROUTE, 0, sizeof(*h));
+	int r;
+
+	h->rtm_family = (uint8_t)ip.family;
+	h->rtm_dst_len = (uint8_t)ip_bits(ip);
+	h->rtm_flags = (unsigned)flags;
+	rt_put_ip(&m, RTA_DST, ip);
+	r = rt_ask(rt, &m, each, arg);
+	if (r == -ENETUNREACH || r == -EHOSTUNREACH || r == -ENOENT || r == -EACCES ||
+	    r == -EINVAL || r == -EAFNOSUPPORT)
+		return 0;
+	return r < 0 ? rt_refused(tx, rt, r, "look up the route to %s", IP_S(ip)) : 0;
+}
+
+int route_to(struct tx *tx, struct rt *rt, struct ip ip, int *ret_index)
+{
+	struct route r = { .link = 0 };
+
+	TRY(route_ask(tx, rt, ip, 0, keep_route, &r));
+	*ret_index = r.type == RTN_UNICAST ? r.link : 0;
+	return 0;
+}
+
+int route_lookup(struct tx *tx, struct rt *rt, struct ip ip, struct route_lookup *ret)
+{
+	struct route r = { .link = 0 };
+
+	TRY(route_ask(tx, rt, ip, RTM_F_FIB_MATCH, keep_route, &r));
+	if (r.dst.ip.family && !ip_set(r.dst.ip))
+		r.dst.ip.family = ip.family;
+	*ret = (struct route_lookup){
+		.dst = r.dst,
+		.index = r.link,
+		.rejects = r.type == RTN_BLACKHOLE || r.type == RTN_UNREACHABLE ||
+			   r.type == RTN_PROHIBIT,
+	};
+	return 0;
+}
