@@ -19,6 +19,7 @@
 #include "value/jw.h"
 #include "base/log.h"
 #include "cnitool/netconf.h"
+#include "sys/netns.h"
 
 /* ---- the verbs ---- */
 
@@ -183,8 +184,10 @@ static void exhausted(void *arg UNUSED)
 {
 	static const char text[] = "cnitool: out of memory\n";
 
-	if (armed)
+	if (armed) {
+		netns_go_home();
 		longjmp(out_of_memory, 1);
+	}
 	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
 	_exit(EXIT_FAILURE);
 }

@@ -19,13 +19,13 @@
 /* ---- ADD ---- */
 
 /* What will tell whether the container still lives. */
-static struct lease_life life_of(struct tx *tx, const struct call *c)
+static struct lease_life life_of(const struct call *c)
 {
 	struct lease_life l = { .boot = index_boot_id(), .time = (uint64_t)time(NULL) };
 
 	if (c->cont_ns.fd >= 0) {
 		l.ino = c->cont_ns.ino;
-		l.cookie = netns_cookie(tx, &c->cont_ns);
+		l.cookie = netns_cookie(&c->cont_ns);
 	}
 	return l;
 }
@@ -145,7 +145,7 @@ static int add(struct tx *tx, struct call *c, struct result *ret)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
 	struct lessee lessee = { c->id, c->ifname };
-	struct lease_life life = life_of(tx, c);
+	struct lease_life life = life_of(c);
 	struct wish **by_set;
 	struct local_conf cf;
 
@@ -354,7 +354,7 @@ static int repair(struct tx *tx, struct call *c)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
 	const struct lessee lessee = { c->id, c->ifname };
-	struct lease_life life = life_of(tx, c);
+	struct lease_life life = life_of(c);
 	struct local_conf cf;
 
 	TRY(local_conf_read(tx, c, &cf));

@@ -20,6 +20,7 @@
 #include "cni/ipam.h"
 #include "value/jw.h"
 #include "base/log.h"
+#include "sys/netns.h"
 #include "sys/priv.h"
 
 static struct tx tx;
@@ -117,6 +118,7 @@ static void catch_crashes(void)
 
 static void __attribute__((noreturn)) on_exhausted(void *arg UNUSED)
 {
+	netns_go_home();
 	longjmp(out_of_memory, 1);
 }
 

@@ -57,7 +57,7 @@ static int keep_listening(struct tx *tx, struct rt *rt)
 	if (!there)
 		return 0;
 	s = sysctl_conf(AF_INET6, l.name, "accept_ra", "2");
-	if (sysctl_read(tx, NULL, s.name, now, sizeof(now)) < 0 || !str_eq(now, "1"))
+	if (sysctl_read_try(NULL, s.name, now, sizeof(now)) < 0 || !str_eq(now, "1"))
 		return 0;
 	return sysctl_ensure(tx, NULL, &s, 1, NULL);
 }
@@ -69,7 +69,7 @@ int gateway_forward(struct tx *tx, struct rt *rt, int family)
 	const struct sysctl *s = family == AF_INET6 ? &six : &four;
 	char now[8];
 
-	if (sysctl_read(tx, NULL, s->name, now, sizeof(now)) == 0 && str_eq(now, "1"))
+	if (sysctl_read_try(NULL, s->name, now, sizeof(now)) == 0 && str_eq(now, "1"))
 		return 0;
 	if (family == AF_INET6)
 		TRY(keep_listening(tx, rt));

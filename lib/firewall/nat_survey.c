@@ -69,7 +69,7 @@ static int is_open(struct tx *tx, struct rt *host, int family, const char *dev)
 	int there;
 
 	if (family == AF_INET)
-		return sysctl_read(tx, NULL, s.name, now, sizeof(now)) == 0 && str_eq(now, "1");
+		return sysctl_read_try(NULL, s.name, now, sizeof(now)) == 0 && str_eq(now, "1");
 	ip_parse("::1", &loopback);
 	TRY(there = link_find(tx, host, dev, &l));
 	return there ? route_local_find(tx, host, &l, loopback) : 0;

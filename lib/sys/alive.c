@@ -69,7 +69,7 @@ static bool can_ask(struct tx *tx)
 
 	if (r < 0)
 		return tx_excuse(tx, r, "in doubt namespaces are alive") < 0;
-	cookie = netns_cookie(tx, &self);
+	cookie = netns_cookie(&self);
 	works = cookie && ask(self.ino, cookie) == 0 && ask(self.ino, UINT64_MAX) == -ESTALE;
 	netns_close(&self);
 	return works;
@@ -235,7 +235,7 @@ static bool is_missing(struct tx *tx, const struct alive *a, ino_t ino, uint64_t
 	r = netns_open(tx, n->path, &ns);
 	if (r < 0)
 		return r != -ENOENT && tx_excuse(tx, r, "in doubt it is alive") < 0;
-	now = ns.ino == ino ? netns_cookie(tx, &ns) : 0;
+	now = ns.ino == ino ? netns_cookie(&ns) : 0;
 	netns_close(&ns);
 	return now && now != cookie;
 }

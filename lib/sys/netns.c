@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * netns.c - namespaces, and the one door into them
+ * netns.c - open, compare and enter network namespaces
  *
- * A path from the environment can be anything: a FIFO that would block, a file
- * left behind by a namespace that is gone, the host's own.  So it is looked at
- * through O_PATH before it is opened for real, and what was opened is compared
- * with what was looked at.
+ * A path from the environment can name anything: a FIFO that would block, a file that a
+ * deleted namespace left behind, the host's own namespace.  So it is opened with O_PATH and
+ * checked, then opened for reading, and the two are compared.
  */
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -56,25 +55,37 @@ int netns_open(struct tx *tx, const char *path, struct netns *ret)
 }
 
 /*
- * Where this process is when it is in no other: opened once, for the door is passed often.
- * A child may have been born somewhere else.
+ * The namespace of this process, opened once because netns_run() is called often.  owner: a
+ * child that was forked in another namespace has another home.
  */
 static struct {
 	int fd;
 	pid_t owner;
+	bool away; /* between setns(ns) and setns(home) */
 } home = { .fd = -1 };
 
-static int find_home(struct tx *tx)
+/* Opens the home namespace unless it is open.  Returns 0 or -errno. */
+static int open_home(void)
 {
-	if (home.fd >= 0 && home.owner == getpid())
+	pid_t self = getpid();
+
+	if (home.fd >= 0 && home.owner == self)
 		return 0;
 	fd_close(&home.fd);
 	home.fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	home.owner = getpid();
-	if (home.fd >= 0)
-		return 0;
-	return tx_fail(tx, -errno, "host: open /proc/self/ns/net: %s%s", strerror(errno),
-		       errno == ENOENT ? " (is /proc mounted?)" : "");
+	home.owner = self;
+	home.away = false;
+	return home.fd < 0 ? -errno : 0;
+}
+
+static int need_home(struct tx *tx)
+{
+	int r = open_home();
+
+	if (r < 0)
+		return tx_fail(tx, r, "host: open /proc/self/ns/net: %s%s", strerror(-r),
+			       r == -ENOENT ? " (is /proc mounted?)" : "");
+	return 0;
 }
 
 int netns_open_self(struct tx *tx, struct netns *ret)
@@ -82,7 +93,7 @@ int netns_open_self(struct tx *tx, struct netns *ret)
 	struct stat st;
 	int fd;
 
-	TRY(find_home(tx));
+	TRY(need_home(tx));
 	fd = fcntl(home.fd, F_DUPFD_CLOEXEC, 0);
 	if (fd < 0 || fstat(home.fd, &st) < 0) {
 		fd_close(&fd);
@@ -102,38 +113,64 @@ bool netns_eq(const struct netns *a, const struct netns *b)
 	return a->fd >= 0 && b->fd >= 0 && a->dev == b->dev && a->ino == b->ino;
 }
 
-/* Nothing can be done from here, not even undone: so it is tried more than once. */
-static bool go_home(void)
+/* Returns 0 or -errno. */
+static int enter(const struct netns *ns)
+{
+	if (setns(ns->fd, CLONE_NEWNET) < 0)
+		return -errno;
+	home.away = true;
+	return 0;
+}
+
+/* Retry before aborting: in the wrong namespace we cannot even roll back. */
+static void leave(void)
 {
 	for (int tries = 0; tries < 4; tries++)
-		if (setns(home.fd, CLONE_NEWNET) == 0)
-			return true;
-	return false;
+		if (setns(home.fd, CLONE_NEWNET) == 0) {
+			home.away = false;
+			return;
+		}
+	log_line(LOG_ERROR, "cannot return from the container's namespace: %s", strerror(errno));
+	abort();
 }
 
 int netns_run(struct tx *tx, const struct netns *ns, int (*fn)(struct tx *tx, void *arg), void *arg)
 {
 	int r;
 
-	TRY(find_home(tx));
-	if (setns(ns->fd, CLONE_NEWNET) < 0)
-		return tx_fail_as(tx, CNI_E_NETNS, -errno,
-				  "container: enter the network namespace: %s%s", strerror(errno),
-				  errno == EPERM ? " (CAP_SYS_ADMIN is needed)" : "");
+	TRY(need_home(tx));
+	r = enter(ns);
+	if (r < 0)
+		return tx_fail_as(tx, CNI_E_NETNS, r,
+				  "container: enter the network namespace: %s%s", strerror(-r),
+				  r == -EPERM ? " (CAP_SYS_ADMIN is needed)" : "");
 	r = fn(tx, arg);
-	if (!go_home()) {
-		log_line(LOG_ERROR, "cannot return from the container's namespace: %s",
-			 strerror(errno));
-		abort();
-	}
+	leave();
 	return r;
+}
+
+int netns_run_try(const struct netns *ns, int (*fn)(void *arg), void *arg)
+{
+	int r;
+
+	TRY(open_home());
+	TRY(enter(ns));
+	r = fn(arg);
+	leave();
+	return r;
+}
+
+void netns_go_home(void)
+{
+	if (home.away && home.owner == getpid())
+		leave();
 }
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71
 #endif
 
-static int read_cookie(struct tx *tx UNUSED, void *arg)
+static int read_cookie(void *arg)
 {
 	auto_(fd_close) int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	socklen_t size = sizeof(uint64_t);
@@ -143,12 +180,13 @@ static int read_cookie(struct tx *tx UNUSED, void *arg)
 	return 0;
 }
 
-uint64_t netns_cookie(struct tx *tx, const struct netns *ns)
+uint64_t netns_cookie(const struct netns *ns)
 {
 	uint64_t cookie = 0;
-	int r = netns_run(tx, ns, read_cookie, &cookie);
+	int r = netns_run_try(ns, read_cookie, &cookie);
 
-	if (r < 0 && tx->err)
-		tx_excuse(tx, r, "its namespace will not be told from a later one");
+	/* -ENOPROTOOPT: before Linux 5.14 */
+	if (r < 0 && r != -ENOPROTOOPT)
+		log_warn("cannot read the cookie of a network namespace: %s", strerror(-r));
 	return r < 0 ? 0 : cookie;
 }

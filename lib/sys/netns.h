@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * netns.h - network namespaces: opened, compared, and entered through one door
+ * netns.h - open, compare and enter network namespaces
  *
- * netns_run() is the only caller of setns(CLONE_NEWNET) in cplug: it takes a
- * leaf function and always comes back (or aborts).  Netlink sockets opened
- * inside stay there, so hardly anything else needs the door: sysctls and
- * /dev/net/tun.
+ * setns(2) is called in netns.c alone.  netns_run() enters a namespace, calls one function
+ * there, and returns to the namespace of the process, or aborts.  A netlink socket stays in
+ * the namespace in which it was opened, so few functions need to run inside: those that open
+ * a socket, a sysctl or /dev/net/tun.
  */
 #ifndef CPLUG_NETNS_H
 #define CPLUG_NETNS_H
@@ -15,7 +15,7 @@
 #include "base/tx.h"
 
 struct netns {
-	int fd; /* -1 = there is none (gone, or not given) */
+	int fd; /* -1: none (deleted, or not given) */
 	dev_t dev;
 	ino_t ino; /* dev and ino identify the namespace */
 };
@@ -23,32 +23,45 @@ struct netns {
 #define NETNS_NONE ((struct netns){ .fd = -1 })
 
 /*
- * Opens the namespace at path, which must be an nsfs file of type net.
- * Returns 0, or -ENOENT unrecorded if nothing is there (the caller decides), or
- * a recorded failure (CNI_E_NETNS) if it is something else.  Does not block on a
- * FIFO and follows no trap: it is opened O_PATH first, and checked.
+ * Opens the network namespace at path, an nsfs file (namespaces(7)).  Returns 0; -ENOENT if
+ * the path does not exist (not recorded: the caller decides); or a recorded failure
+ * (CNI_E_NETNS) if it is anything else.  Opens with O_PATH and checks first, so a FIFO does
+ * not block.
  */
 int netns_open(struct tx *tx, const char *path, struct netns *ret) CHECKED;
 
-/* Opens our own. */
+/* Opens the namespace of this process. */
 int netns_open_self(struct tx *tx, struct netns *ret) CHECKED;
 
 void netns_close(struct netns *ns);
 
-/* The same namespace? */
+/* Are both open, and the same namespace? */
 bool netns_eq(const struct netns *a, const struct netns *b);
 
 /*
- * A number that no other namespace of this boot has or will have (SO_NETNS_COOKIE, Linux
- * 5.14); 0 if the kernel does not tell.  Inode numbers are used again, this is not.
+ * The namespace's cookie, a number that is unique until the next boot (SO_NETNS_COOKIE, Linux
+ * 5.14); 0 if the kernel has none.  An inode number is reused after the namespace is deleted.
  */
-uint64_t netns_cookie(struct tx *tx, const struct netns *ns);
+uint64_t netns_cookie(const struct netns *ns);
 
 /*
- * Runs fn(tx, arg) inside ns and returns its answer.  If coming back should
- * fail, the process ends (nothing may run in the wrong namespace).
+ * Calls fn(tx, arg) inside ns and returns its result; a failure to enter ns is recorded
+ * (CNI_E_NETNS).  Aborts if the process cannot return to its own namespace, because even a
+ * rollback would run in the wrong one.
+ *
+ * fn should not allocate from the arena: an exhausted arena leaves by longjmp (mem.h).  The
+ * function that catches it calls netns_go_home().
  */
 int netns_run(struct tx *tx, const struct netns *ns, int (*fn)(struct tx *tx, void *arg),
 	      void *arg) CHECKED;
+
+/* The same; returns -errno if it cannot enter ns, and records nothing. */
+int netns_run_try(const struct netns *ns, int (*fn)(void *arg), void *arg) CHECKED;
+
+/*
+ * Returns to the namespace of the process if a longjmp left netns_run(); otherwise does
+ * nothing.  For mem.exhausted, before anything is rolled back.
+ */
+void netns_go_home(void);
 
 #endif

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * sysctl.c - /proc/sys/net, in whichever namespace
+ * sysctl.c - read and write /proc/sys/net, in any network namespace
  *
- * Several values are written behind one door (netns_run()), for every passage
- * costs two system calls.
+ * A list of values takes one passage through netns_run(), which costs two system calls.  The
+ * functions that run inside another namespace do not allocate: they fill what the caller
+ * allocated before (netns.h).
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,13 +14,23 @@
 #include "base/log.h"
 #include "sys/sysctl.h"
 
+enum { VALUE_MAX = 64 };
+
+/* A value as CHECK found it. */
+struct reading {
+	bool differs;
+	char now[VALUE_MAX];
+};
+
 struct job {
 	const struct netns *ns;
 	const struct sysctl *list;
 	unsigned n, missed;
-	bool unread;
-	char *ret;
+	bool is_new;             /* write without reading */
+	struct reading *reading; /* one for each of the list */
+	char *ret;               /* read: the value */
 	size_t size;
+	int err; /* of reading or writing one value */
 };
 
 struct sysctl sysctl_conf(int family, const char *ifname, const char *key, const char *value)
@@ -69,18 +80,18 @@ static int write_here(const char *name, const char *value)
 	return 0;
 }
 
-/* Through the door, or right here. */
-static int go(struct tx *tx, struct job *j, int (*fn)(struct tx *tx, void *arg))
+/* Calls fn(tx, j) in the namespace of the job; records only a failure to enter it. */
+static int run(struct tx *tx, struct job *j, int (*fn)(struct tx *tx, void *arg))
 {
 	return j->ns ? netns_run(tx, j->ns, fn, j) : fn(tx, j);
 }
 
-static int ensure_one(const struct sysctl *s, bool unread)
+static int ensure_one(const struct sysctl *s, bool is_new)
 {
-	char now[64];
+	char now[VALUE_MAX];
 	int r;
 
-	if (unread && write_here(s->name, s->value) == 0)
+	if (is_new && write_here(s->name, s->value) == 0)
 		return 0;
 	r = read_here(s->name, now, sizeof(now));
 	if (r < 0 || str_eq(now, s->value))
@@ -97,7 +108,7 @@ static int ensure_all(struct tx *tx UNUSED, void *arg)
 	struct job *j = arg;
 
 	for (unsigned i = 0; i < j->n; i++)
-		j->missed += ensure_one(&j->list[i], j->unread) < 0;
+		j->missed += ensure_one(&j->list[i], j->is_new) < 0;
 	return 0;
 }
 
@@ -106,7 +117,7 @@ int sysctl_ensure(struct tx *tx, const struct netns *ns, const struct sysctl *li
 {
 	struct job j = { .ns = ns, .list = list, .n = n };
 
-	TRY(go(tx, &j, ensure_all));
+	TRY(run(tx, &j, ensure_all));
 	if (ret_missed)
 		*ret_missed = j.missed;
 	return 0;
@@ -114,9 +125,9 @@ int sysctl_ensure(struct tx *tx, const struct netns *ns, const struct sysctl *li
 
 int sysctl_ensure_new(struct tx *tx, const struct netns *ns, const struct sysctl *list, unsigned n)
 {
-	struct job j = { .ns = ns, .list = list, .n = n, .unread = true };
+	struct job j = { .ns = ns, .list = list, .n = n, .is_new = true };
 
-	return go(tx, &j, ensure_all);
+	return run(tx, &j, ensure_all);
 }
 
 static bool read_only(const char *name)
@@ -126,17 +137,16 @@ static bool read_only(const char *name)
 	return fd == -EROFS || fd == -EACCES;
 }
 
-static int check_all(struct tx *tx, void *arg)
+static int compare_all(struct tx *tx UNUSED, void *arg)
 {
 	struct job *j = arg;
 
 	for (unsigned i = 0; i < j->n; i++) {
 		const struct sysctl *s = &j->list[i];
-		char now[64];
+		struct reading *r = &j->reading[i];
 
-		if (read_here(s->name, now, sizeof(now)) == 0 && !str_eq(now, s->value) &&
-		    !read_only(s->name))
-			differ(tx, mem_printf(&tx->mem, "sysctl %s", s->name), s->value, now);
+		r->differs = read_here(s->name, r->now, sizeof(r->now)) == 0 &&
+			     !str_eq(r->now, s->value) && !read_only(s->name);
 	}
 	return 0;
 }
@@ -145,30 +155,46 @@ int sysctl_check(struct tx *tx, const struct netns *ns, const struct sysctl *lis
 {
 	struct job j = { .ns = ns, .list = list, .n = n };
 
-	return go(tx, &j, check_all);
+	j.reading = mem_alloc(&tx->mem, n * sizeof(*j.reading));
+	TRY(run(tx, &j, compare_all));
+	for (unsigned i = 0; i < n; i++)
+		if (j.reading[i].differs)
+			differ(tx, mem_printf(&tx->mem, "sysctl %s", list[i].name), list[i].value,
+			       j.reading[i].now);
+	return 0;
 }
 
-static int read_one(struct tx *tx UNUSED, void *arg)
+static int read_one(void *arg)
 {
 	struct job *j = arg;
 
-	return read_here(j->list->name, j->ret, j->size);
+	j->err = read_here(j->list->name, j->ret, j->size);
+	return j->err;
 }
 
-int sysctl_read(struct tx *tx, const struct netns *ns, const char *name, char *ret, size_t size)
+static int read_one_tx(struct tx *tx UNUSED, void *arg)
+{
+	(void)read_one(arg);
+	return 0;
+}
+
+int sysctl_read_try(const struct netns *ns, const char *name, char *ret, size_t size)
 {
 	struct sysctl s = { .value = NULL };
-	struct job j = { .ns = ns, .list = &s, .n = 1, .ret = ret, .size = size };
+	struct job j = { .list = &s, .n = 1, .ret = ret, .size = size };
 
+	if (!ns)
+		return read_here(name, ret, size);
 	snprintf(s.name, sizeof(s.name), "%s", name);
-	return go(tx, &j, read_one);
+	return netns_run_try(ns, read_one, &j);
 }
 
 static int write_one(struct tx *tx UNUSED, void *arg)
 {
 	struct job *j = arg;
 
-	return write_here(j->list->name, j->list->value);
+	j->err = write_here(j->list->name, j->list->value);
+	return 0;
 }
 
 struct undo_sysctl {
@@ -176,17 +202,17 @@ struct undo_sysctl {
 	char name[96], old[48];
 };
 
+/* Returns 0, -ENOENT (not recorded), or a recorded failure. */
 static int write_value(struct tx *tx, const struct netns *ns, const char *name, const char *value)
 {
 	struct sysctl s = { .value = value };
 	struct job j = { .ns = ns, .list = &s, .n = 1 };
-	int r;
 
 	snprintf(s.name, sizeof(s.name), "%s", name);
-	r = go(tx, &j, write_one);
-	return r < 0 && r != -ENOENT
-		       ? tx_fail(tx, r, "set sysctl %s to %s: %s", name, value, strerror(-r))
-		       : r;
+	TRY(run(tx, &j, write_one));
+	if (j.err < 0 && j.err != -ENOENT)
+		return tx_fail(tx, j.err, "set sysctl %s to %s: %s", name, value, strerror(-j.err));
+	return j.err;
 }
 
 static int undo_sysctl(struct tx *tx, void *arg)
@@ -199,13 +225,15 @@ static int undo_sysctl(struct tx *tx, void *arg)
 int sysctl_set(struct tx *tx, const struct netns *ns, const char *name, const char *value)
 {
 	struct undo_sysctl u = { .ns = ns };
-	int r;
+	struct sysctl s = { .value = value };
+	struct job j = { .ns = ns, .list = &s, .n = 1, .ret = u.old, .size = sizeof(u.old) };
 
+	snprintf(s.name, sizeof(s.name), "%s", name);
 	snprintf(u.name, sizeof(u.name), "%s", name);
-	r = sysctl_read(tx, ns, name, u.old, sizeof(u.old));
-	if (r < 0 && r != -ENOENT && !tx->err) /* the door tells for itself */
-		return tx_fail(tx, r, "read sysctl %s: %s", name, strerror(-r));
-	TRY(r);
+	TRY(run(tx, &j, read_one_tx));
+	if (j.err < 0 && j.err != -ENOENT)
+		return tx_fail(tx, j.err, "read sysctl %s: %s", name, strerror(-j.err));
+	TRY(j.err);
 	if (str_eq(u.old, value))
 		return 0;
 	TRY(write_value(tx, ns, name, value));

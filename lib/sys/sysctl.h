@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sysctl.h - /proc/sys/net, in whichever namespace
+ * sysctl.h - read and write /proc/sys/net, in any network namespace
  *
- * Names are paths below /proc/sys with slashes: "net/ipv4/ip_forward".  A name
- * under /proc/sys/net means the network namespace of the process that opens
- * it, whatever directory descriptor it came from, so these go through
- * netns_run() (ns NULL: here).
+ * Names are paths below /proc/sys with slashes: "net/ipv4/ip_forward".  ns NULL means the
+ * namespace of the process.  A file below /proc/sys/net belongs to the namespace of the
+ * process that opens it, whatever directory descriptor the path starts from, so other
+ * namespaces are entered with netns_run().  proc(5)
  */
 #ifndef CPLUG_SYSCTL_H
 #define CPLUG_SYSCTL_H
@@ -22,31 +22,29 @@ struct sysctl {
 struct sysctl sysctl_conf(int family, const char *ifname, const char *key, const char *value);
 
 /*
- * Ensures n values, for devices that are ours or knobs that are shared: nothing
- * to undo.  Written only where they differ.  What the kernel does not have (no
- * IPv6), or does not let us write although it differs (read-only /proc/sys), is
- * passed over with a warning: the caller says what then, through ret_missed (may
- * be NULL), the number passed over.
+ * Ensures n values on our own devices, or values that are shared: no undo.  Writes only where
+ * the value differs.  A sysctl that does not exist (no IPv6), or cannot be written (read-only
+ * /proc/sys), is skipped with a warning if it has another value; *ret_missed (may be NULL)
+ * counts those.  Fails only if it cannot enter ns.
  */
 int sysctl_ensure(struct tx *tx, const struct netns *ns, const struct sysctl *list, unsigned n,
 		  unsigned *ret_missed) CHECKED;
 
-/* The same for a device just made, where everything differs: written without a look. */
+/* The same for a new device, where all values differ: writes without reading first. */
 int sysctl_ensure_new(struct tx *tx, const struct netns *ns, const struct sysctl *list,
 		      unsigned n) CHECKED;
 
-/* Sets one value and registers the old one as undo.  Absent: -ENOENT, unrecorded. */
+/* Sets one value and registers the undo.  -ENOENT, not recorded, if it does not exist. */
 int sysctl_set(struct tx *tx, const struct netns *ns, const char *name, const char *value) CHECKED;
 
 /*
- * For CHECK: notes every value that differs (differ.h), as object "sysctl NAME".  A value that
- * the kernel does not have, or that is read-only, is no difference.
+ * CHECK: notes every value that differs (differ.h), as object "sysctl NAME".  A sysctl that
+ * does not exist or is read-only is no difference.
  */
 int sysctl_check(struct tx *tx, const struct netns *ns, const struct sysctl *list,
 		 unsigned n) CHECKED;
 
-/* Reads one, without the final newline.  0 or -errno, unrecorded. */
-int sysctl_read(struct tx *tx, const struct netns *ns, const char *name, char *ret,
-		size_t size) CHECKED;
+/* Reads a value, without the final newline.  Returns 0 or -errno, and records nothing. */
+int sysctl_read_try(const struct netns *ns, const char *name, char *ret, size_t size) CHECKED;
 
 #endif
