@@ -124,7 +124,7 @@ static int repair(struct tx *tx, struct call *c)
 }
 
 /* Is the main plugin our bridge, whose DEL takes away what ours could not? */
-static int has_heir(struct tx *tx, struct call *c, const struct owner *o)
+static int has_main_plugin(struct tx *tx, struct call *c, const struct owner *o)
 {
 	const char *mark = mem_printf(&tx->mem, "cplug %s/%s/%s", o->network, o->id, o->ifname);
 	struct link l;
@@ -151,7 +151,7 @@ static int del(struct tx *tx, struct call *c)
 	struct owner o = owner_of(tx, c->network, c->id, c->ifname);
 	int r = take_away(tx, c, &o);
 
-	if (r < 0 && r != -EINTR && has_heir(tx, c, &o) == 1)
+	if (r < 0 && r != -EINTR && has_main_plugin(tx, c, &o) == 1)
 		return tx_excuse(tx, r, "left to the bridge's DEL");
 	return r;
 }

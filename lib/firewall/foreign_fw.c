@@ -134,42 +134,42 @@ static int keep_rule(const struct nlmsghdr *h, void *arg)
 
 /* ---- walking ---- */
 
-static int walk(const struct foreign_fw_packet *p, struct ruleset *s, const char *chain,
-		unsigned depth, enum end *ret);
+static int walk_chain(const struct foreign_fw_packet *p, struct ruleset *s, const char *chain,
+		      unsigned depth, enum end *ret);
 
 /* One rule: returns 1 if the chain ends with it, as *ret says. */
-static int step(const struct foreign_fw_packet *p, struct ruleset *s, const struct nlattr *rule,
-		unsigned depth, bool *escaped, enum end *ret)
+static int walk_rule(const struct foreign_fw_packet *p, struct ruleset *s,
+		     const struct nlattr *rule, unsigned depth, bool *escaped, enum end *ret)
 {
 	struct foreign_fw_verdict v;
 	bool sure;
 
 	TRY(foreign_fw_rule(p, rule, &v));
-	if (v.match == FORWARD_NO || v.code == NFT_CONTINUE)
+	if (v.match == FOREIGN_FW_NO || v.code == NFT_CONTINUE)
 		return 0;
-	sure = v.match == FORWARD_YES && !*escaped;
+	sure = v.match == FOREIGN_FW_YES && !*escaped;
 	if (v.code == NFT_RETURN) {
 		*ret = FALLS;
 		*escaped = true;
-		return v.match == FORWARD_YES;
+		return v.match == FOREIGN_FW_YES;
 	}
 	if (v.code == NFT_JUMP || v.code == NFT_GOTO)
-		TRY(walk(p, s, v.chain, depth + 1, ret));
+		TRY(walk_chain(p, s, v.chain, depth + 1, ret));
 	else
 		*ret = v.code == NF_DROP ? STOPS : PASSES;
 	if (*ret == PASSES)
 		return 1;
-	if (v.code == NFT_GOTO && v.match == FORWARD_YES) {
+	if (v.code == NFT_GOTO && v.match == FOREIGN_FW_YES) {
 		*ret = sure ? *ret : FALLS;
 		return 1;
 	}
 	return sure && *ret == STOPS;
 }
 
-static int walk(const struct foreign_fw_packet *p, struct ruleset *s, const char *chain,
-		unsigned depth, enum end *ret)
+static int walk_chain(const struct foreign_fw_packet *p, struct ruleset *s, const char *chain,
+		      unsigned depth, enum end *ret)
 {
-	_Alignas(struct nlmsghdr) char buf[FORWARD_ASK_ROOM];
+	_Alignas(struct nlmsghdr) char buf[FOREIGN_FW_ASK_ROOM];
 	struct rules rules = { .mem = s->mem, .chain = chain };
 	bool escaped = false;
 	int r;
@@ -185,7 +185,7 @@ static int walk(const struct foreign_fw_packet *p, struct ruleset *s, const char
 		return r == -ENOENT ? 0 : r;
 	s->read += rules.n;
 	for (unsigned i = 0; i < rules.n; i++) {
-		TRY(r = step(p, s, rules.rule[i], depth, &escaped, ret));
+		TRY(r = walk_rule(p, s, rules.rule[i], depth, &escaped, ret));
 		if (r)
 			return 0;
 	}
@@ -195,8 +195,8 @@ static int walk(const struct foreign_fw_packet *p, struct ruleset *s, const char
 
 /* ---- telling ---- */
 
-static const char *remedy(struct mem *mem, const struct ruleset *s, const struct chain *c,
-			  const char *bridge)
+static const char *remedy_for(struct mem *mem, const struct ruleset *s, const struct chain *c,
+			      const char *bridge)
 {
 	const char *tool = c->family == NFPROTO_IPV6 ? "ip6tables" : "iptables";
 	bool xt = str_eq(c->table, "filter") && str_eq(c->name, "FORWARD");
@@ -223,8 +223,8 @@ static const char *remedy(struct mem *mem, const struct ruleset *s, const struct
 			  c->table, c->name, bridge);
 }
 
-static const char *sentence(struct mem *mem, const struct ruleset *s, const struct chain *c,
-			    const char *bridge, bool by_policy)
+static const char *describe_drop(struct mem *mem, const struct ruleset *s, const struct chain *c,
+				 const char *bridge, bool by_policy)
 {
 	return mem_printf(mem,
 			  "%s of bridge %s is dropped by chain %s of nftables table %s %s, %s (let "
@@ -233,17 +233,17 @@ static const char *sentence(struct mem *mem, const struct ruleset *s, const stru
 						      : "forwarded traffic",
 			  bridge, c->name, family_name(c->family), c->table,
 			  by_policy ? "whose policy is drop" : "by one of its rules",
-			  remedy(mem, s, c, bridge));
+			  remedy_for(mem, s, c, bridge));
 }
 
-static bool applies(const struct chain *c, uint8_t nfproto)
+static bool chain_applies(const struct chain *c, uint8_t nfproto)
 {
 	return c->family == nfproto || (c->family == NFPROTO_INET && nfproto != NFPROTO_BRIDGE);
 }
 
 static int read_chains(struct nfnl *nl, struct ruleset *s)
 {
-	_Alignas(struct nlmsghdr) char buf[FORWARD_ASK_ROOM];
+	_Alignas(struct nlmsghdr) char buf[FOREIGN_FW_ASK_ROOM];
 
 	TRY(nfnl_ask(nl, foreign_fw_ask(buf, NFT_MSG_GETCHAIN, NFPROTO_UNSPEC, NULL, 0, NULL),
 		     note_chain, s));
@@ -261,14 +261,14 @@ static int check_all(struct foreign_fw_packet *p, struct ruleset *s, const bool 
 			const struct chain *c = &s->chains[i];
 			enum end end;
 
-			if (!wanted[f] || !applies(c, protos[f]))
+			if (!wanted[f] || !chain_applies(c, protos[f]))
 				continue;
 			p->nfproto = protos[f];
 			p->family = c->family;
 			p->table = c->table;
-			TRY(walk(p, s, c->name, 0, &end));
+			TRY(walk_chain(p, s, c->name, 0, &end));
 			if (end == STOPS || (end == FALLS && c->drops)) {
-				*ret = sentence(s->mem, s, c, p->bridge->name, end == FALLS);
+				*ret = describe_drop(s->mem, s, c, p->bridge->name, end == FALLS);
 				return 0;
 			}
 		}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * foreign_fw_impl.h - what the files of the forward module share (nobody else includes this)
+ * foreign_fw_impl.h - what the files of the foreign_fw module share (nobody else includes this)
  *
  * foreign_fw.c walks through chains, foreign_fw_rule.c reads one rule; foreign_fw_legacy.c does
  * both with the table of iptables-legacy.
@@ -29,7 +29,7 @@ struct foreign_fw_packet {
 	const char *table;
 };
 
-enum foreign_fw_answer { FORWARD_NO, FORWARD_MAYBE, FORWARD_YES };
+enum foreign_fw_answer { FOREIGN_FW_NO, FOREIGN_FW_MAYBE, FOREIGN_FW_YES };
 
 /* What a rule does with it, if it matches. */
 struct foreign_fw_verdict {
@@ -52,6 +52,6 @@ int foreign_fw_legacy(struct tx *tx, const struct link *bridge, bool six, const 
 struct nlmsghdr *foreign_fw_ask(char *buf, int type, uint8_t family, const char *table,
 				uint16_t name_attr, const char *name);
 
-enum { FORWARD_ASK_ROOM = 768 };
+enum { FOREIGN_FW_ASK_ROOM = 768 };
 
 #endif

@@ -127,55 +127,55 @@ static bool is_named(const char *wanted, const char *mask, const char *name)
 }
 
 /* A connection state that a new one has; status and the rest may be. */
-static enum foreign_fw_answer state_of(unsigned mask, bool inverted, bool alone)
+static enum foreign_fw_answer state_answer(unsigned mask, bool inverted, bool alone)
 {
 	if (!(mask & XT_CONNTRACK_STATE_BIT(IP_CT_NEW)) != inverted)
-		return FORWARD_NO;
-	return alone ? FORWARD_YES : FORWARD_MAYBE;
+		return FOREIGN_FW_NO;
+	return alone ? FOREIGN_FW_YES : FOREIGN_FW_MAYBE;
 }
 
-static enum foreign_fw_answer match_of(const struct xt_entry_match *m, unsigned size)
+static enum foreign_fw_answer match_answer(const struct xt_entry_match *m, unsigned size)
 {
 	unsigned room = size - (unsigned)sizeof(*m);
 	const void *data = m->data;
 
 	if (strncmp(m->u.user.name, "comment", sizeof(m->u.user.name)) == 0)
-		return FORWARD_YES;
+		return FOREIGN_FW_YES;
 	if (strncmp(m->u.user.name, "state", sizeof(m->u.user.name)) == 0 &&
 	    room >= sizeof(struct xt_state_info))
-		return state_of(((const struct xt_state_info *)data)->statemask, false, true);
+		return state_answer(((const struct xt_state_info *)data)->statemask, false, true);
 	if (strncmp(m->u.user.name, "conntrack", sizeof(m->u.user.name)) == 0 &&
 	    m->u.user.revision >= 2 && room >= sizeof(struct xt_conntrack_mtinfo2)) {
 		const struct xt_conntrack_mtinfo2 *c = data;
 
 		if (c->match_flags & XT_CONNTRACK_STATE)
-			return state_of(c->state_mask, c->invert_flags & XT_CONNTRACK_STATE,
-					c->match_flags == XT_CONNTRACK_STATE);
+			return state_answer(c->state_mask, c->invert_flags & XT_CONNTRACK_STATE,
+					    c->match_flags == XT_CONNTRACK_STATE);
 	}
-	return FORWARD_MAYBE;
+	return FOREIGN_FW_MAYBE;
 }
 
-static enum foreign_fw_answer matches(const struct legacy *l, const struct entry *e)
+static enum foreign_fw_answer entry_matches(const struct legacy *l, const struct entry *e)
 {
-	enum foreign_fw_answer answer = e->narrow ? FORWARD_MAYBE : FORWARD_YES;
+	enum foreign_fw_answer answer = e->narrow ? FOREIGN_FW_MAYBE : FOREIGN_FW_YES;
 	bool any_out = is_zero(e->out_mask, IFNAMSIZ);
 
 	/* As foreign_fw_rule.c: whoever lets only ping pass drops the rest. */
 	if (e->icmp || is_named(e->in, e->in_mask, l->bridge->name) == e->in_not)
-		return FORWARD_NO;
+		return FOREIGN_FW_NO;
 	if (!any_out && !e->out_not && e->out_mask[strlen(l->bridge->name)] &&
 	    is_named(e->out, e->out_mask, l->bridge->name))
-		return FORWARD_NO; /* back to the bridge itself */
+		return FOREIGN_FW_NO; /* back to the bridge itself */
 	if (!any_out)
-		answer = FORWARD_MAYBE;
+		answer = FOREIGN_FW_MAYBE;
 	for (unsigned at = e->matches; at + sizeof(struct xt_entry_match) <= e->target;) {
 		const struct xt_entry_match *m = (const void *)(l->entries + at);
 		unsigned size = m->u.user.match_size;
 		enum foreign_fw_answer one;
 
 		if (size < sizeof(*m) || size > e->target - at)
-			return FORWARD_MAYBE;
-		one = match_of(m, size);
+			return FOREIGN_FW_MAYBE;
+		one = match_answer(m, size);
 		answer = one < answer ? one : answer;
 		at += size;
 	}
@@ -184,7 +184,7 @@ static enum foreign_fw_answer matches(const struct legacy *l, const struct entry
 
 /* ---- walking ---- */
 
-static enum end walk(struct legacy *l, unsigned at, unsigned depth);
+static enum end walk_entries(struct legacy *l, unsigned at, unsigned depth);
 
 /* What a target does that is no verdict and no jump. */
 static enum end foreign_target(const char *name)
@@ -202,7 +202,7 @@ static enum end foreign_target(const char *name)
 }
 
 /* What becomes of a packet that an entry matches; *returns: the chain ends here. */
-static enum end act(struct legacy *l, const struct entry *e, unsigned depth, bool *returns)
+static enum end apply_target(struct legacy *l, const struct entry *e, unsigned depth, bool *returns)
 {
 	const struct xt_standard_target *t = (const void *)(l->entries + e->target);
 	char name[sizeof(t->target.u.user.name) + 1] = "";
@@ -221,10 +221,10 @@ static enum end act(struct legacy *l, const struct entry *e, unsigned depth, boo
 	if ((unsigned)t->verdict == e->next)
 		return FALLS; /* a rule without a target */
 	*returns = e->jumps_for_good;
-	return walk(l, (unsigned)t->verdict, depth + 1);
+	return walk_entries(l, (unsigned)t->verdict, depth + 1);
 }
 
-static enum end walk(struct legacy *l, unsigned at, unsigned depth)
+static enum end walk_entries(struct legacy *l, unsigned at, unsigned depth)
 {
 	bool escaped = false; /* part of what comes here may have left the chain */
 	struct entry e;
@@ -232,19 +232,19 @@ static enum end walk(struct legacy *l, unsigned at, unsigned depth)
 	if (depth > DEPTH_MAX)
 		return PASSES;
 	for (; entry_at(l, at, &e) && l->steps++ < STEPS_MAX; at = e.next) {
-		enum foreign_fw_answer match = matches(l, &e);
+		enum foreign_fw_answer match = entry_matches(l, &e);
 		unsigned stopped = l->stopped;
 		bool returns = false;
 		enum end end;
 
-		if (match == FORWARD_NO)
+		if (match == FOREIGN_FW_NO)
 			continue;
 		l->stopped = at;
-		end = act(l, &e, depth, &returns);
-		if (end == PASSES || (end == STOPS && match == FORWARD_YES && !escaped))
+		end = apply_target(l, &e, depth, &returns);
+		if (end == PASSES || (end == STOPS && match == FOREIGN_FW_YES && !escaped))
 			return end;
 		l->stopped = stopped;
-		if (returns && match == FORWARD_YES)
+		if (returns && match == FOREIGN_FW_YES)
 			return FALLS;
 		escaped |= returns;
 	}
@@ -310,7 +310,7 @@ static bool has_chain(const struct legacy *l, const char *name)
 	return false;
 }
 
-static const char *sentence(struct mem *mem, const struct legacy *l)
+static const char *describe_drop(struct mem *mem, const struct legacy *l)
 {
 	const char *tool = l->six ? "ip6tables-legacy" : "iptables-legacy", *remedy;
 	const char *chain = has_chain(l, "DOCKER-USER") ? "DOCKER-USER" : "FORWARD";
@@ -346,7 +346,7 @@ int foreign_fw_legacy(struct tx *tx, const struct link *bridge, bool six, const 
 	/* Who may not read it, or finds none, accuses nobody. */
 	if (r < 0)
 		return r == -ENOMEM ? r : 0;
-	if (walk(&l, first, 0) == STOPS)
-		*ret = sentence(&tx->mem, &l);
+	if (walk_entries(&l, first, 0) == STOPS)
+		*ret = describe_drop(&tx->mem, &l);
 	return 0;
 }

@@ -33,7 +33,7 @@ static const struct loaded unknown = { .what = UNKNOWN };
 
 static const uint32_t new_state = NF_CT_STATE_BIT(IP_CT_NEW);
 
-static struct loaded *reg(struct reading *r, const struct nlattr *a)
+static struct loaded *reg_at(struct reading *r, const struct nlattr *a)
 {
 	uint32_t n = nfnl_be32(a);
 
@@ -41,7 +41,7 @@ static struct loaded *reg(struct reading *r, const struct nlattr *a)
 	return &r->reg[n < ARRAY_LEN(r->reg) ? n : 0];
 }
 
-static struct loaded number(const void *value, size_t size)
+static struct loaded loaded_number(const void *value, size_t size)
 {
 	struct loaded l = { .what = NUMBER };
 
@@ -55,9 +55,12 @@ static void restrict_to(struct reading *r, enum foreign_fw_answer a)
 		r->v->match = a;
 }
 
-static enum foreign_fw_answer invert(enum foreign_fw_answer a, bool really)
+static enum foreign_fw_answer invert_answer(enum foreign_fw_answer a, bool really)
 {
-	return !really ? a : a == FORWARD_YES ? FORWARD_NO : a == FORWARD_NO ? FORWARD_YES : a;
+	return !really               ? a
+	       : a == FOREIGN_FW_YES ? FOREIGN_FW_NO
+	       : a == FOREIGN_FW_NO  ? FOREIGN_FW_YES
+				     : a;
 }
 
 /* ---- loading ---- */
@@ -76,9 +79,9 @@ static struct loaded load_meta(const struct foreign_fw_packet *p, uint32_t key)
 	case NFT_META_BRI_OIFNAME:
 		return (struct loaded){ .what = frame ? IN_NAME : UNKNOWN };
 	case NFT_META_IIF:
-		return frame ? unknown : number(&index, sizeof(index));
+		return frame ? unknown : loaded_number(&index, sizeof(index));
 	case NFT_META_NFPROTO:
-		return frame ? unknown : number(&p->nfproto, 1);
+		return frame ? unknown : loaded_number(&p->nfproto, 1);
 	case NFT_META_L4PROTO:
 		return (struct loaded){ .what = L4PROTO };
 	default:
@@ -91,19 +94,19 @@ static struct loaded load_ct(uint32_t key)
 	static const uint32_t none;
 
 	if (key == NFT_CT_STATE)
-		return number(&new_state, sizeof(new_state));
+		return loaded_number(&new_state, sizeof(new_state));
 	if (key == NFT_CT_STATUS)
-		return number(&none, sizeof(none));
+		return loaded_number(&none, sizeof(none));
 	return unknown;
 }
 
-static void mask(struct reading *r, const struct nlattr *data)
+static void load_bitwise(struct reading *r, const struct nlattr *data)
 {
 	const struct nlattr *m =
 		nfnl_attr_in(nfnl_attr_in(data, NFTA_BITWISE_MASK), NFTA_DATA_VALUE);
 	const struct nlattr *x =
 		nfnl_attr_in(nfnl_attr_in(data, NFTA_BITWISE_XOR), NFTA_DATA_VALUE);
-	struct loaded l = *reg(r, nfnl_attr_in(data, NFTA_BITWISE_SREG));
+	struct loaded l = *reg_at(r, nfnl_attr_in(data, NFTA_BITWISE_SREG));
 
 	if (l.what == NUMBER && m && x && mnl_attr_get_payload_len(m) <= sizeof(l.value) &&
 	    mnl_attr_get_payload_len(m) == mnl_attr_get_payload_len(x))
@@ -113,14 +116,14 @@ static void mask(struct reading *r, const struct nlattr *data)
 					       ((const uint8_t *)mnl_attr_get_payload(x))[i]);
 	else
 		l.what = UNKNOWN;
-	*reg(r, nfnl_attr_in(data, NFTA_BITWISE_DREG)) = l;
+	*reg_at(r, nfnl_attr_in(data, NFTA_BITWISE_DREG)) = l;
 }
 
 /* ---- comparing ---- */
 
 /* Is what was loaded equal to size bytes?  (Of a name, a beginning will do: "eth*".) */
-static enum foreign_fw_answer equals(const struct reading *r, const struct loaded *l,
-				     const uint8_t *bytes, size_t size)
+static enum foreign_fw_answer compare_loaded(const struct reading *r, const struct loaded *l,
+					     const uint8_t *bytes, size_t size)
 {
 	char name[IFNAMSIZ] = "";
 	bool ours;
@@ -129,33 +132,35 @@ static enum foreign_fw_answer equals(const struct reading *r, const struct loade
 	ours = size <= sizeof(name) && memcmp(name, bytes, size) == 0;
 	switch (l->what) {
 	case IN_NAME:
-		return ours ? FORWARD_YES : FORWARD_NO;
+		return ours ? FOREIGN_FW_YES : FOREIGN_FW_NO;
 	case OUT_NAME: /* it leaves by any other */
-		return ours && size == sizeof(name) ? FORWARD_NO : FORWARD_MAYBE;
+		return ours && size == sizeof(name) ? FOREIGN_FW_NO : FOREIGN_FW_MAYBE;
 	case L4PROTO:
-		return size && (*bytes == IPPROTO_ICMP || *bytes == IPPROTO_ICMPV6) ? FORWARD_NO
-										    : FORWARD_MAYBE;
+		return size && (*bytes == IPPROTO_ICMP || *bytes == IPPROTO_ICMPV6)
+			       ? FOREIGN_FW_NO
+			       : FOREIGN_FW_MAYBE;
 	case NUMBER:
-		return size <= sizeof(l->value) && memcmp(l->value, bytes, size) == 0 ? FORWARD_YES
-										      : FORWARD_NO;
+		return size <= sizeof(l->value) && memcmp(l->value, bytes, size) == 0
+			       ? FOREIGN_FW_YES
+			       : FOREIGN_FW_NO;
 	default:
-		return FORWARD_MAYBE;
+		return FOREIGN_FW_MAYBE;
 	}
 }
 
-static void compare(struct reading *r, const struct nlattr *data)
+static void match_cmp(struct reading *r, const struct nlattr *data)
 {
 	const struct nlattr *value =
 		nfnl_attr_in(nfnl_attr_in(data, NFTA_CMP_DATA), NFTA_DATA_VALUE);
-	const struct loaded *l = reg(r, nfnl_attr_in(data, NFTA_CMP_SREG));
+	const struct loaded *l = reg_at(r, nfnl_attr_in(data, NFTA_CMP_SREG));
 	uint32_t op = nfnl_be32(nfnl_attr_in(data, NFTA_CMP_OP));
 
 	if (!value || (op != NFT_CMP_EQ && op != NFT_CMP_NEQ))
-		restrict_to(r, FORWARD_MAYBE);
+		restrict_to(r, FOREIGN_FW_MAYBE);
 	else
-		restrict_to(r, invert(equals(r, l, mnl_attr_get_payload(value),
-					     mnl_attr_get_payload_len(value)),
-				      op == NFT_CMP_NEQ));
+		restrict_to(r, invert_answer(compare_loaded(r, l, mnl_attr_get_payload(value),
+							    mnl_attr_get_payload_len(value)),
+					     op == NFT_CMP_NEQ));
 }
 
 /* ---- sets and verdict maps ---- */
@@ -179,8 +184,9 @@ static void look_at(struct search *s, const struct nlattr *elem)
 
 	if (!key)
 		return;
-	a = range ? FORWARD_MAYBE
-		  : equals(s->r, &s->l, mnl_attr_get_payload(key), mnl_attr_get_payload_len(key));
+	a = range ? FOREIGN_FW_MAYBE
+		  : compare_loaded(s->r, &s->l, mnl_attr_get_payload(key),
+				   mnl_attr_get_payload_len(key));
 	if (a <= s->answer)
 		return;
 	s->answer = a;
@@ -195,7 +201,7 @@ static int elems_each(const struct nlmsghdr *h, void *arg)
 	struct search *s = arg;
 
 	if (!h) {
-		s->answer = FORWARD_NO;
+		s->answer = FOREIGN_FW_NO;
 		return 0;
 	}
 	list = nfnl_attr(h, NFTA_SET_ELEM_LIST_ELEMENTS);
@@ -206,26 +212,26 @@ static int elems_each(const struct nlmsghdr *h, void *arg)
 
 static int look_up(struct reading *r, const struct nlattr *data)
 {
-	_Alignas(struct nlmsghdr) char buf[FORWARD_ASK_ROOM];
+	_Alignas(struct nlmsghdr) char buf[FOREIGN_FW_ASK_ROOM];
 	const char *set = nfnl_text(nfnl_attr_in(data, NFTA_LOOKUP_SET));
 	const struct nlattr *dreg = nfnl_attr_in(data, NFTA_LOOKUP_DREG);
 	bool inverted = nfnl_be32(nfnl_attr_in(data, NFTA_LOOKUP_FLAGS)) & NFT_LOOKUP_F_INV;
-	struct search s = { .r = r, .l = *reg(r, nfnl_attr_in(data, NFTA_LOOKUP_SREG)) };
+	struct search s = { .r = r, .l = *reg_at(r, nfnl_attr_in(data, NFTA_LOOKUP_SREG)) };
 	struct nlmsghdr *h;
 
 	if (dreg && nfnl_be32(dreg) != NFT_REG_VERDICT) {
-		reg(r, dreg)->what = UNKNOWN;
-		restrict_to(r, FORWARD_MAYBE);
+		reg_at(r, dreg)->what = UNKNOWN;
+		restrict_to(r, FOREIGN_FW_MAYBE);
 		return 0;
 	}
 	h = foreign_fw_ask(buf, NFT_MSG_GETSETELEM, r->p->family, r->p->table,
 			   NFTA_SET_ELEM_LIST_SET, set);
 	TRY(nfnl_ask(r->p->nl, h, elems_each, &s));
-	restrict_to(r, invert(s.answer, inverted));
+	restrict_to(r, invert_answer(s.answer, inverted));
 	if (!dreg)
 		return 0;
 	/* Which of several it is cannot be known: in doubt it lets pass. */
-	r->v->code = s.answer == FORWARD_YES ? s.v.code : NF_ACCEPT;
+	r->v->code = s.answer == FOREIGN_FW_YES ? s.v.code : NF_ACCEPT;
 	r->v->chain = s.v.chain;
 	return 0;
 }
@@ -244,9 +250,9 @@ static enum foreign_fw_answer match_state(const char *name, uint32_t revision, c
 
 	if (str_eq(name, "state")) {
 		if (size < sizeof(state))
-			return FORWARD_MAYBE;
+			return FOREIGN_FW_MAYBE;
 		memcpy(&state, info, sizeof(state));
-		return state.statemask & XT_STATE_BIT(IP_CT_NEW) ? FORWARD_YES : FORWARD_NO;
+		return state.statemask & XT_STATE_BIT(IP_CT_NEW) ? FOREIGN_FW_YES : FOREIGN_FW_NO;
 	}
 	if (revision >= 2 && size >= sizeof(three)) {
 		memcpy(&three, info, sizeof(three));
@@ -259,13 +265,13 @@ static enum foreign_fw_answer match_state(const char *name, uint32_t revision, c
 		inverted = one.invert_flags & XT_CONNTRACK_STATE;
 		states = one.state_mask;
 	} else {
-		return FORWARD_MAYBE;
+		return FOREIGN_FW_MAYBE;
 	}
 	/* Of other questions (--ctorigdst …) we do not know, but a wrong state is no. */
 	if (!asks)
-		return FORWARD_MAYBE;
-	return !(states & XT_CONNTRACK_STATE_BIT(IP_CT_NEW)) != inverted ? FORWARD_NO
-									 : FORWARD_MAYBE;
+		return FOREIGN_FW_MAYBE;
+	return !(states & XT_CONNTRACK_STATE_BIT(IP_CT_NEW)) != inverted ? FOREIGN_FW_NO
+									 : FOREIGN_FW_MAYBE;
 }
 
 static enum foreign_fw_answer match_xt(const struct nlattr *data)
@@ -274,24 +280,24 @@ static enum foreign_fw_answer match_xt(const struct nlattr *data)
 	const struct nlattr *info = nfnl_attr_in(data, NFTA_MATCH_INFO);
 
 	if (str_eq(name, "comment"))
-		return FORWARD_YES;
+		return FOREIGN_FW_YES;
 	if (str_eq(name, "icmp") || str_eq(name, "icmp6"))
-		return FORWARD_NO;
+		return FOREIGN_FW_NO;
 	if (info && (str_eq(name, "conntrack") || str_eq(name, "state")))
 		return match_state(name, nfnl_be32(nfnl_attr_in(data, NFTA_MATCH_REV)),
 				   mnl_attr_get_payload(info), mnl_attr_get_payload_len(info));
-	return FORWARD_MAYBE;
+	return FOREIGN_FW_MAYBE;
 }
 
 /* ---- the rule ---- */
 
-static void decide(struct reading *r, const struct nlattr *data)
+static void set_verdict(struct reading *r, const struct nlattr *data)
 {
 	const struct nlattr *verdict =
 		nfnl_attr_in(nfnl_attr_in(data, NFTA_IMMEDIATE_DATA), NFTA_DATA_VERDICT);
 
 	if (!verdict) {
-		reg(r, nfnl_attr_in(data, NFTA_IMMEDIATE_DREG))->what = UNKNOWN;
+		reg_at(r, nfnl_attr_in(data, NFTA_IMMEDIATE_DREG))->what = UNKNOWN;
 		return;
 	}
 	r->v->code = (int)nfnl_be32(nfnl_attr_in(verdict, NFTA_VERDICT_CODE));
@@ -319,21 +325,21 @@ static int read_expr(struct reading *r, const char *name, const struct nlattr *d
 	if (is_idle(name, data))
 		return 0;
 	if (str_eq(name, "meta"))
-		*reg(r, nfnl_attr_in(data, NFTA_META_DREG)) =
+		*reg_at(r, nfnl_attr_in(data, NFTA_META_DREG)) =
 			load_meta(r->p, nfnl_be32(nfnl_attr_in(data, NFTA_META_KEY)));
 	else if (str_eq(name, "ct"))
-		*reg(r, nfnl_attr_in(data, NFTA_CT_DREG)) =
+		*reg_at(r, nfnl_attr_in(data, NFTA_CT_DREG)) =
 			load_ct(nfnl_be32(nfnl_attr_in(data, NFTA_CT_KEY)));
 	else if (str_eq(name, "payload"))
-		reg(r, nfnl_attr_in(data, NFTA_PAYLOAD_DREG))->what = UNKNOWN;
+		reg_at(r, nfnl_attr_in(data, NFTA_PAYLOAD_DREG))->what = UNKNOWN;
 	else if (str_eq(name, "bitwise"))
-		mask(r, data);
+		load_bitwise(r, data);
 	else if (str_eq(name, "cmp"))
-		compare(r, data);
+		match_cmp(r, data);
 	else if (str_eq(name, "lookup"))
 		return look_up(r, data);
 	else if (str_eq(name, "immediate"))
-		decide(r, data);
+		set_verdict(r, data);
 	else if (str_eq(name, "match"))
 		restrict_to(r, match_xt(data));
 	else if (str_eq(name, "reject") ||
@@ -343,7 +349,7 @@ static int read_expr(struct reading *r, const char *name, const struct nlattr *d
 	else if (str_eq(name, "queue"))
 		r->v->code = NF_ACCEPT;
 	else if (!str_eq(name, "target")) /* LOG, MARK …: they go on */
-		restrict_to(r, FORWARD_MAYBE);
+		restrict_to(r, FOREIGN_FW_MAYBE);
 	return 0;
 }
 
@@ -352,8 +358,8 @@ int foreign_fw_rule(const struct foreign_fw_packet *p, const struct nlattr *expr
 {
 	struct reading r = { .p = p, .v = ret };
 
-	*ret = (struct foreign_fw_verdict){ .match = FORWARD_YES, .code = NFT_CONTINUE };
-	for (const struct nlattr *e = nfnl_attr_next(exprs, NULL); e && ret->match != FORWARD_NO;
+	*ret = (struct foreign_fw_verdict){ .match = FOREIGN_FW_YES, .code = NFT_CONTINUE };
+	for (const struct nlattr *e = nfnl_attr_next(exprs, NULL); e && ret->match != FOREIGN_FW_NO;
 	     e = nfnl_attr_next(exprs, e))
 		TRY(read_expr(&r, nfnl_text(nfnl_attr_in(e, NFTA_EXPR_NAME)),
 			      nfnl_attr_in(e, NFTA_EXPR_DATA)));

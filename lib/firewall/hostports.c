@@ -83,7 +83,7 @@ static struct port_mapping read_mapping(const struct cj *e)
 	return m;
 }
 
-static bool overlap(const struct port_mapping *a, const struct port_mapping *b)
+static bool mappings_overlap(const struct port_mapping *a, const struct port_mapping *b)
 {
 	return a->proto == b->proto && a->host <= b->host_end && b->host <= a->host_end &&
 	       ip_eq(a->host_ip, b->host_ip) &&
@@ -95,7 +95,7 @@ static bool overlap(const struct port_mapping *a, const struct port_mapping *b)
 static bool is_repeated(struct tx *tx, const struct cj *e, const struct port_mapping *old,
 			struct port_mapping *m)
 {
-	if (!m->host || !overlap(old, m))
+	if (!m->host || !mappings_overlap(old, m))
 		return false;
 	if (old->host != m->host || old->host_end != m->host_end ||
 	    old->container != m->container) {
@@ -141,12 +141,12 @@ struct words {
 	struct tx *tx;
 };
 
-static const char *next(struct words *w)
+static const char *next_word(struct words *w)
 {
 	return w->at < w->n ? w->w[w->at++] : "";
 }
 
-static bool take(struct words *w, const char *word)
+static bool take_word(struct words *w, const char *word)
 {
 	if (w->at < w->n && str_eq(w->w[w->at], word)) {
 		w->at++;
@@ -155,7 +155,7 @@ static bool take(struct words *w, const char *word)
 	return false;
 }
 
-static struct port_condition *add(struct words *w)
+static struct port_condition *add_condition(struct words *w)
 {
 	struct port_conditions *t = w->to;
 
@@ -163,17 +163,17 @@ static struct port_condition *add(struct words *w)
 	return &t->c[t->n++];
 }
 
-static void wrong(const struct words *w, const char *word, const char *why)
+static void wrong_word(const struct words *w, const char *word, const char *why)
 {
 	cj_wrong(w->conf, w->key, "\"%.60s\": %s", word, why);
 }
 
 /* nft: == or != ; iptables: ! before or after the option. */
-static bool equality(struct words *w, bool equal)
+static bool read_equality(struct words *w, bool equal)
 {
-	if (take(w, "!=") || take(w, "!"))
+	if (take_word(w, "!=") || take_word(w, "!"))
 		return !equal;
-	take(w, "==");
+	take_word(w, "==");
 	return equal;
 }
 
@@ -183,16 +183,16 @@ static void read_addr(struct words *w, bool source, bool equal)
 	struct port_condition c = { .what = COND_ADDR, .source = source };
 	struct ip ip;
 
-	c.equal = equality(w, equal);
-	text = next(w);
+	c.equal = read_equality(w, equal);
+	text = next_word(w);
 	if (ip_parse(text, &ip))
 		c.addr = cidr_host(ip);
 	else if (!cidr_parse(text, &c.addr))
-		wrong(w, text, "expected an address or a prefix, like 192.0.2.0/24");
+		wrong_word(w, text, "expected an address or a prefix, like 192.0.2.0/24");
 	if (ip_set(c.addr.ip) && c.addr.ip.family != w->family)
-		wrong(w, text, "this is an address of the other family");
+		wrong_word(w, text, "this is an address of the other family");
 	c.addr = cidr_masked(c.addr);
-	*add(w) = c;
+	*add_condition(w) = c;
 }
 
 static void read_iifname(struct words *w, bool equal)
@@ -201,17 +201,17 @@ static void read_iifname(struct words *w, bool equal)
 	const char *text;
 	size_t n;
 
-	c.equal = equality(w, equal);
-	text = next(w);
+	c.equal = read_equality(w, equal);
+	text = next_word(w);
 	text += *text == '"';
 	n = strcspn(text, "\"");
 	if (!n || n >= sizeof(c.name))
-		wrong(w, text, "expected an interface name of 1 to 15 characters");
+		wrong_word(w, text, "expected an interface name of 1 to 15 characters");
 	snprintf(c.name, sizeof(c.name), "%.*s", (int)n, text);
 	/* iptables writes a prefix as eth+, nft as eth*. */
 	if (n && n < sizeof(c.name) && c.name[n - 1] == '+')
 		c.name[n - 1] = '*';
-	*add(w) = c;
+	*add_condition(w) = c;
 }
 
 /* A number at *at, which moves behind it. */
@@ -233,18 +233,18 @@ static void read_mark(struct words *w, bool equal)
 	unsigned long value = 0, mask = UINT32_MAX;
 	bool ok;
 
-	c.equal = equality(w, equal);
-	text = at = next(w);
+	c.equal = read_equality(w, equal);
+	text = at = next_word(w);
 	ok = take_number(&at, 0, UINT32_MAX, &value);
 	if (ok && *at == '/') {
 		at++;
 		ok = take_number(&at, 0, UINT32_MAX, &mask);
 	}
 	if (!ok || *at)
-		wrong(w, text, "expected a mark, like 0x10 or 0x10/0xff");
+		wrong_word(w, text, "expected a mark, like 0x10 or 0x10/0xff");
 	c.value = (uint32_t)value;
 	c.mask = (uint32_t)mask;
-	*add(w) = c;
+	*add_condition(w) = c;
 }
 
 static void read_port(struct words *w, uint8_t proto, bool source, bool equal)
@@ -254,8 +254,8 @@ static void read_port(struct words *w, uint8_t proto, bool source, bool equal)
 	const char *text, *at;
 	bool ok;
 
-	c.equal = equality(w, equal);
-	text = at = next(w);
+	c.equal = read_equality(w, equal);
+	text = at = next_word(w);
 	ok = take_number(&at, 10, UINT16_MAX, &first);
 	last = first;
 	if (ok && (*at == ':' || *at == '-')) {
@@ -263,10 +263,10 @@ static void read_port(struct words *w, uint8_t proto, bool source, bool equal)
 		ok = take_number(&at, 10, UINT16_MAX, &last);
 	}
 	if (!ok || *at || last < first)
-		wrong(w, text, "expected a port or a range of ports");
+		wrong_word(w, text, "expected a port or a range of ports");
 	c.first = (uint16_t)first;
 	c.last = (uint16_t)last;
-	*add(w) = c;
+	*add_condition(w) = c;
 }
 
 /* iptables' words.  Returns false if the word is none of them. */
@@ -283,7 +283,7 @@ static bool iptables_word(struct words *w, const char *word, bool equal)
 	else if (str_eq(word, "--sport") || str_eq(word, "--source-port"))
 		read_port(w, 0, true, equal);
 	else if (str_eq(word, "-m") || str_eq(word, "--comment"))
-		(void)next(w); /* the module's name; the comment's text */
+		(void)next_word(w); /* the module's name; the comment's text */
 	else
 		return false;
 	return true;
@@ -295,12 +295,12 @@ static bool nft_addr(struct words *w, const char *word)
 
 	if (!four && !six)
 		return false;
-	if (take(w, "saddr"))
+	if (take_word(w, "saddr"))
 		read_addr(w, true, true);
-	else if (take(w, "daddr"))
+	else if (take_word(w, "daddr"))
 		read_addr(w, false, true);
 	else
-		wrong(w, word, "expected saddr or daddr after it");
+		wrong_word(w, word, "expected saddr or daddr after it");
 	return true;
 }
 
@@ -311,7 +311,7 @@ static bool nft_word(struct words *w, const char *word)
 	if (nft_addr(w, word))
 		return true;
 	if (str_eq(word, "meta"))
-		word = next(w);
+		word = next_word(w);
 	if (str_eq(word, "iifname") || str_eq(word, "iif")) {
 		read_iifname(w, true);
 		return true;
@@ -325,15 +325,15 @@ static bool nft_word(struct words *w, const char *word)
 			proto = protocols[i].proto;
 	if (!proto && !str_eq(word, "th"))
 		return false;
-	if (take(w, "sport"))
+	if (take_word(w, "sport"))
 		read_port(w, proto, true, true);
 	else
-		wrong(w, word, "expected sport after it");
+		wrong_word(w, word, "expected sport after it");
 	return true;
 }
 
 /* Strings of the list may hold several words. */
-static void split(struct words *w, const struct cj *list)
+static void split_words(struct words *w, const struct cj *list)
 {
 	for (unsigned i = 0; i < cj_len(list); i++) {
 		struct cj e = cj_at(list, i);
@@ -354,18 +354,19 @@ static struct port_conditions read_conditions(struct tx *tx, const struct cj *co
 	struct words w = { .conf = conf, .key = key, .family = family, .to = &to, .tx = tx };
 	struct cj list = cj_list(conf, key);
 
-	split(&w, &list);
+	split_words(&w, &list);
 	for (unsigned i = 0; i < w.n; i++)
 		to.text = to.text ? mem_printf(&tx->mem, "%s %s", to.text, w.w[i]) : w.w[i];
 	while (w.at < w.n) {
-		bool equal = !take(&w, "!");
-		const char *word = next(&w);
+		bool equal = !take_word(&w, "!");
+		const char *word = next_word(&w);
 
 		if (!iptables_word(&w, word, equal) && !nft_word(&w, word))
-			wrong(&w, word,
-			      "cplug does not know this match; it knows -s -d -i -m mark --mark, "
-			      "and "
-			      "ip/ip6 saddr/daddr, iifname, meta mark, tcp/udp/sctp sport");
+			wrong_word(
+				&w, word,
+				"cplug does not know this match; it knows -s -d -i -m mark --mark, "
+				"and "
+				"ip/ip6 saddr/daddr, iifname, meta mark, tcp/udp/sctp sport");
 	}
 	return to;
 }

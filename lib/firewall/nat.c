@@ -12,7 +12,7 @@
 
 /* ---- the elements ------------------------------------------------------- */
 
-static struct owned_elem *append(struct tx *tx, struct owned_change *c)
+static struct owned_elem *append_elem(struct tx *tx, struct owned_change *c)
 {
 	c->elems = mem_grow(&tx->mem, c->elems, c->n, sizeof(*c->elems));
 	c->elems[c->n] = (struct owned_elem){ .conflict = OWNED_REPLACE };
@@ -23,7 +23,7 @@ static struct owned_elem *append(struct tx *tx, struct owned_change *c)
 static void add_verdict(struct tx *tx, struct owned_change *c, enum nat_set four, struct ip ip,
 			const char *chain, const char *what)
 {
-	struct owned_elem *e = append(tx, c);
+	struct owned_elem *e = append_elem(tx, c);
 
 	e->set = ip.family == AF_INET6 ? four + 1 : four;
 	nft_key_ip(&e->e.key, ip);
@@ -45,7 +45,7 @@ struct nft_key nat_port_key(const struct port_mapping *m, unsigned port)
 static void add_port(struct tx *tx, struct owned_change *c, const struct hostports *p,
 		     const struct port_mapping *m, unsigned offset, struct ip to)
 {
-	struct owned_elem *e = append(tx, c);
+	struct owned_elem *e = append_elem(tx, c);
 	struct port_mapping one = *m;
 
 	one.host = one.host_end = (uint16_t)(m->host + offset);
@@ -61,7 +61,7 @@ static void add_port(struct tx *tx, struct owned_change *c, const struct hostpor
 static void add_range(struct tx *tx, struct owned_change *c, const struct hostports *p,
 		      const struct port_mapping *m, struct ip to)
 {
-	struct owned_elem *e = append(tx, c);
+	struct owned_elem *e = append_elem(tx, c);
 
 	e->set = ip_set(m->host_ip) ? HOSTRANGES4 : RANGES4;
 	e->set += to.family == AF_INET6;
@@ -183,7 +183,7 @@ int nat_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n
 	s->change = c;
 	if (!c->n)
 		return 0;
-	TRY(nat_find_rivals(tx, nl, host, n, c));
+	TRY(nat_find_conflicts(tx, nl, host, n, c));
 	TRY(nat_localnet_plan(tx, nl, host, c));
 	TRY(owned_add(tx, nl, host, c));
 	TRY(nat_localnet_add(tx, host, c));
@@ -193,16 +193,17 @@ int nat_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n
 static int del_kinds(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o,
 		     const char *kinds, unsigned n)
 {
-	struct nat_aftermath a = { .tx = tx, .nl = nl };
-	struct owned_trail trail[] = { { nat_note, nat_flows_seen, &a, false },
-				       { nat_note, nat_flows_seen, &a, false } };
+	struct nat_after_del a = { .tx = tx, .nl = nl };
+	struct owned_cleanup cleanup[] = { { nat_after_del_note, nat_after_del_needed, &a, false },
+					   { nat_after_del_note, nat_after_del_needed, &a,
+					     false } };
 	int r = 0;
 
 	for (unsigned i = 0; i < n; i++)
-		r = also(r, owned_del(tx, nl, &nat_table, o, kinds[i], &trail[i]));
-	r = also(r, nat_settle(tx, nl, host, &a));
+		r = also(r, owned_del(tx, nl, &nat_table, o, kinds[i], &cleanup[i]));
+	r = also(r, nat_after_del_finish(tx, nl, host, &a));
 	for (unsigned i = 0; i < n; i++)
-		if (trail[i].unfinished)
+		if (cleanup[i].unfinished)
 			r = also(r, owned_del(tx, nl, &nat_table, o, kinds[i], NULL));
 	return r;
 }
@@ -222,12 +223,12 @@ int nat_del_all(struct tx *tx, struct nfnl *nl, struct rt *host, const struct ow
 int nat_gc(struct tx *tx, struct nfnl *nl, struct rt *host, const char *network, char kind,
 	   const struct owned_valid *valid)
 {
-	struct nat_aftermath a = { .tx = tx, .nl = nl };
-	struct owned_trail trail = { nat_note, nat_flows_seen, &a, false };
-	int r = owned_gc(tx, nl, &nat_table, network, kind, valid, &trail);
+	struct nat_after_del a = { .tx = tx, .nl = nl };
+	struct owned_cleanup cleanup = { nat_after_del_note, nat_after_del_needed, &a, false };
+	int r = owned_gc(tx, nl, &nat_table, network, kind, valid, &cleanup);
 
-	r = also(r, nat_settle(tx, nl, host, &a));
-	if (trail.unfinished)
+	r = also(r, nat_after_del_finish(tx, nl, host, &a));
+	if (cleanup.unfinished)
 		r = also(r, owned_gc(tx, nl, &nat_table, network, kind, valid, NULL));
 	return r;
 }
@@ -246,7 +247,7 @@ static bool chain_is_ours(const char *chain)
 	for (unsigned i = 0; i < ARRAY_LEN(prefixes); i++)
 		if (str_starts(chain, prefixes[i]))
 			return true;
-	return nat_paths_owns(chain);
+	return nat_dispatch_owns(chain);
 }
 
 int nat_prune(struct tx *tx, struct nfnl *nl)

@@ -27,7 +27,8 @@ static bool is_reserved_for_us(const struct diag_listener *l)
 	return false;
 }
 
-static bool wants(const struct nat *n, const struct port_mapping *m, const struct diag_listener *l)
+static bool mapping_needs(const struct nat *n, const struct port_mapping *m,
+			  const struct diag_listener *l)
 {
 	const struct cidr to[] = { n->to4, n->to6 };
 
@@ -46,7 +47,7 @@ static int by_port(const void *a, const void *b)
 }
 
 /* Keeps those in the way of a mapping, one for each port, in the order of the ports. */
-static unsigned choose(const struct nat *n, struct diag_listener *l, unsigned n_listeners)
+static unsigned keep_conflicting(const struct nat *n, struct diag_listener *l, unsigned n_listeners)
 {
 	unsigned kept = 0;
 
@@ -54,7 +55,7 @@ static unsigned choose(const struct nat *n, struct diag_listener *l, unsigned n_
 		qsort(l, n_listeners, sizeof(*l), by_port);
 	for (unsigned i = 0; i < n_listeners; i++)
 		for (unsigned k = 0; k < n->ports->n; k++)
-			if (wants(n, &n->ports->maps[k], &l[i]) &&
+			if (mapping_needs(n, &n->ports->maps[k], &l[i]) &&
 			    (!kept || l[kept - 1].port != l[i].port)) {
 				l[kept++] = l[i];
 				break;
@@ -62,7 +63,7 @@ static unsigned choose(const struct nat *n, struct diag_listener *l, unsigned n_
 	return kept;
 }
 
-static int judge(struct tx *tx, const struct nat *n, const struct diag_listener *l)
+static int judge_listener(struct tx *tx, const struct nat *n, const struct diag_listener *l)
 {
 	if (is_reserved_for_us(l))
 		return 0;
@@ -79,7 +80,7 @@ static int judge(struct tx *tx, const struct nat *n, const struct diag_listener 
 		l->port, hostports_proto(l->proto), diag_str(tx, l));
 }
 
-static int find_of(struct tx *tx, const struct nat *n, uint8_t proto)
+static int find_listeners_on(struct tx *tx, const struct nat *n, uint8_t proto)
 {
 	uint16_t first = UINT16_MAX, last = 0;
 	struct diag_listener *l = NULL;
@@ -99,10 +100,10 @@ static int find_of(struct tx *tx, const struct nat *n, uint8_t proto)
 	r = diag_find_listeners(tx, proto, first, last, &l, &n_listeners);
 	if (r < 0)
 		return tx_fail(tx, r, "host: look for services on host ports: %s", strerror(-r));
-	n_listeners = choose(n, l, n_listeners);
+	n_listeners = keep_conflicting(n, l, n_listeners);
 	diag_find_processes(tx, l, n_listeners);
 	for (unsigned i = 0; i < n_listeners; i++)
-		TRY(judge(tx, n, &l[i]));
+		TRY(judge_listener(tx, n, &l[i]));
 	return 0;
 }
 
@@ -110,15 +111,15 @@ int nat_find_listeners(struct tx *tx, const struct nat *n)
 {
 	if (!n->ports || n->ports->on_conflict == OWNED_REPLACE)
 		return 0;
-	TRY(find_of(tx, n, IPPROTO_TCP));
-	return find_of(tx, n, IPPROTO_UDP);
+	TRY(find_listeners_on(tx, n, IPPROTO_TCP));
+	return find_listeners_on(tx, n, IPPROTO_UDP);
 }
 
 /* ---- single ports against ranges ---------------------------------------- */
 
 enum { FEW_PORTS = 1024 }; /* up to here each is asked for; beyond, all there are are read */
 
-struct rivals {
+struct conflicts {
 	struct tx *tx;
 	struct owned_change c; /* the keys that would get in the way */
 	unsigned before;       /* keys of the mappings before this one */
@@ -127,18 +128,18 @@ struct rivals {
 	enum nat_set set; /* the other kind of map */
 };
 
-static void add_key(struct rivals *rv, const struct nft_key *key, unsigned port)
+static void add_conflict_key(struct conflicts *cf, const struct nft_key *key, unsigned port)
 {
-	const struct port_mapping *m = rv->m;
+	const struct port_mapping *m = cf->m;
 	struct owned_elem *e;
 
-	rv->c.elems = mem_grow(&rv->tx->mem, rv->c.elems, rv->c.n, sizeof(*e));
-	e = &rv->c.elems[rv->c.n++];
+	cf->c.elems = mem_grow(&cf->tx->mem, cf->c.elems, cf->c.n, sizeof(*e));
+	e = &cf->c.elems[cf->c.n++];
 	*e = (struct owned_elem){
-		.set = rv->set,
+		.set = cf->set,
 		.e.key = *key,
-		.conflict = rv->p->on_conflict,
-		.what = mem_printf(&rv->tx->mem, "host port %u/%s", port,
+		.conflict = cf->p->on_conflict,
+		.what = mem_printf(&cf->tx->mem, "host port %u/%s", port,
 				   hostports_proto(m->proto)),
 	};
 	/* A range is asked for by a port in it. */
@@ -147,69 +148,69 @@ static void add_key(struct rivals *rv, const struct nft_key *key, unsigned port)
 }
 
 /* A single port that somebody published: is it one of the range?  Its key ends with the port. */
-static int each_port(const struct nft_elem *e, void *arg)
+static int note_port(const struct nft_elem *e, void *arg)
 {
-	struct rivals *rv = arg;
+	struct conflicts *cf = arg;
 	const struct nft_key *k = e ? &e->key : NULL;
 	struct nft_key ours;
 	unsigned port;
 
 	if (!e) {
-		rv->c.n = rv->before;
+		cf->c.n = cf->before;
 		return 0;
 	}
 	if (k->len < 4)
 		return 0;
 	port = (unsigned)k->b[k->len - 4] << 8 | k->b[k->len - 3];
-	ours = nat_port_key(rv->m, port);
-	if (port >= rv->m->host && port <= rv->m->host_end && nft_key_eq(k, &ours))
-		add_key(rv, &ours, port);
+	ours = nat_port_key(cf->m, port);
+	if (port >= cf->m->host && port <= cf->m->host_end && nft_key_eq(k, &ours))
+		add_conflict_key(cf, &ours, port);
 	return 0;
 }
 
-static int add_rivals(struct rivals *rv, struct nfnl *nl, int family)
+static int add_conflicts(struct conflicts *cf, struct nfnl *nl, int family)
 {
-	const struct port_mapping *m = rv->m;
+	const struct port_mapping *m = cf->m;
 	bool range = port_mapping_is_range(m);
 	int r;
 
-	rv->set = range ? PORTS4 : RANGES4;
+	cf->set = range ? PORTS4 : RANGES4;
 	if (ip_set(m->host_ip))
-		rv->set -= PORTS4 - HOSTPORTS4;
-	rv->set += family == AF_INET6;
-	rv->before = rv->c.n;
+		cf->set -= PORTS4 - HOSTPORTS4;
+	cf->set += family == AF_INET6;
+	cf->before = cf->c.n;
 	if (range && m->host_end - m->host >= FEW_PORTS) {
 		r = nft_each_elem(nl, nat_table.family, nat_table.name,
-				  owned_set_name(rv->tx, &nat_table.sets[rv->set], rv->c.group),
-				  each_port, rv);
-		return r < 0 ? tx_fail(rv->tx, r, "host: look for published ports: %s",
+				  owned_set_name(cf->tx, &nat_table.sets[cf->set], cf->c.group),
+				  note_port, cf);
+		return r < 0 ? tx_fail(cf->tx, r, "host: look for published ports: %s",
 				       strerror(-r))
 			     : 0;
 	}
 	for (unsigned port = m->host; port <= m->host_end; port++) {
 		struct nft_key key = nat_port_key(m, port);
 
-		add_key(rv, &key, port);
+		add_conflict_key(cf, &key, port);
 	}
 	return 0;
 }
 
-int nat_find_rivals(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n,
-		    struct owned_change *of)
+int nat_find_conflicts(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n,
+		       struct owned_change *of)
 {
-	struct rivals rv = { .tx = tx, .c = *of, .p = n->ports };
+	struct conflicts cf = { .tx = tx, .c = *of, .p = n->ports };
 	const struct cidr to[] = { n->to4, n->to6 };
 
-	rv.c.elems = NULL;
-	rv.c.n = 0;
+	cf.c.elems = NULL;
+	cf.c.n = 0;
 	for (unsigned f = 0; n->ports && f < ARRAY_LEN(to); f++)
 		for (unsigned i = 0; ip_set(to[f].ip) && i < n->ports->n; i++) {
-			rv.m = &n->ports->maps[i];
-			if (port_mapping_on(rv.m, to[f].ip.family))
-				TRY(add_rivals(&rv, nl, to[f].ip.family));
+			cf.m = &n->ports->maps[i];
+			if (port_mapping_on(cf.m, to[f].ip.family))
+				TRY(add_conflicts(&cf, nl, to[f].ip.family));
 		}
-	if (rv.c.n)
-		TRY(owned_clash(tx, nl, host, &rv.c, rv.c.elems, rv.c.n));
-	of->inherits = rv.c.inherits;
+	if (cf.c.n)
+		TRY(owned_clash(tx, nl, host, &cf.c, cf.c.elems, cf.c.n));
+	of->inherits = cf.c.inherits;
 	return 0;
 }

@@ -29,47 +29,49 @@ const char *nat_stray_chain(struct tx *tx, const char *masq_chain)
 
 /* ---- what is needed ----------------------------------------------------- */
 
-static struct nat_path *find(const struct nat_paths *paths, const char *from, const char *chain)
+static struct nat_dispatch_rule *find_rule(const struct nat_dispatch_rules *rules, const char *from,
+					   const char *chain)
 {
-	for (unsigned i = 0; i < paths->n; i++)
-		if (str_eq(paths->p[i].from, from) && str_eq(paths->p[i].chain, chain))
-			return &paths->p[i];
+	for (unsigned i = 0; i < rules->n; i++)
+		if (str_eq(rules->v[i].from, from) && str_eq(rules->v[i].chain, chain))
+			return &rules->v[i];
 	return NULL;
 }
 
-static void append(struct tx *tx, struct nat_paths *paths, struct nat_path p)
+static void append_rule(struct tx *tx, struct nat_dispatch_rules *rules, struct nat_dispatch_rule p)
 {
-	paths->p = mem_grow(&tx->mem, paths->p, paths->n, sizeof(*paths->p));
-	paths->p[paths->n++] = p;
+	rules->v = mem_grow(&tx->mem, rules->v, rules->n, sizeof(*rules->v));
+	rules->v[rules->n++] = p;
 }
 
-static void note(struct nat_skeleton *s, const char *from, const char *chain,
-		 const struct owned_elem *e)
+static void need_rule(struct nat_skeleton *s, const char *from, const char *chain,
+		      const struct owned_elem *e)
 {
-	if (!find(&s->paths, from, chain))
-		append(s->tx, &s->paths,
-		       (struct nat_path){
-			       .from = from,
-			       .chain = chain,
-			       .set = owned_twin(s->tx, &nat_table.sets[e->set], e->e.chain),
-			       .why = e->e.chain,
-			       .six = e->set == MASQ6 || e->set == PUBLISHED6,
-		       });
+	if (!find_rule(&s->needed, from, chain))
+		append_rule(
+			s->tx, &s->needed,
+			(struct nat_dispatch_rule){
+				.from = from,
+				.chain = chain,
+				.set = owned_lookup_set(s->tx, &nat_table.sets[e->set], e->e.chain),
+				.why = e->e.chain,
+				.six = e->set == MASQ6 || e->set == PUBLISHED6,
+			});
 }
 
-static void note_all(struct nat_skeleton *s)
+static void list_needed(struct nat_skeleton *s)
 {
-	s->paths.n = 0;
+	s->needed.n = 0;
 	for (unsigned i = 0; i < s->change->n; i++) {
 		const struct owned_elem *e = &s->change->elems[i];
 
 		if (e->set == PUBLISHED4 || e->set == PUBLISHED6)
-			note(s, published, e->e.chain, e);
+			need_rule(s, published, e->e.chain, e);
 		if (e->set != MASQ4 && e->set != MASQ6)
 			continue;
-		note(s, masqueraded, e->e.chain, e);
+		need_rule(s, masqueraded, e->e.chain, e);
 		if (!s->n->pass_invalid)
-			note(s, strays, nat_stray_chain(s->tx, e->e.chain), e);
+			need_rule(s, strays, nat_stray_chain(s->tx, e->e.chain), e);
 	}
 }
 
@@ -78,57 +80,59 @@ static void note_all(struct nat_skeleton *s)
 struct survey {
 	struct tx *tx;
 	const char *from;
-	struct nat_paths there;
+	struct nat_dispatch_rules there;
 	unsigned begun; /* so many of `there` were in the chains before */
 };
 
-static int note_there(const struct nft_rule_info *w, void *arg)
+static int note_existing(const struct nft_rule_info *w, void *arg)
 {
 	struct survey *v = arg;
 
 	if (!w)
 		v->there.n = v->begun;
 	else if (w->set && w->chain)
-		append(v->tx, &v->there,
-		       (struct nat_path){
-			       .from = v->from,
-			       .chain = mem_str(&v->tx->mem, w->chain),
-			       .set = mem_str(&v->tx->mem, w->set),
-			       .handle = w->handle,
-		       });
+		append_rule(v->tx, &v->there,
+			    (struct nat_dispatch_rule){
+				    .from = v->from,
+				    .chain = mem_str(&v->tx->mem, w->chain),
+				    .set = mem_str(&v->tx->mem, w->set),
+				    .handle = w->handle,
+			    });
 	return 0;
 }
 
-static int look(struct tx *tx, struct nfnl *nl, struct nat_skeleton *s, struct nat_paths *ret)
+static int read_rules(struct tx *tx, struct nfnl *nl, struct nat_skeleton *s,
+		      struct nat_dispatch_rules *ret)
 {
 	struct survey v = { .tx = tx };
 
-	note_all(s);
+	list_needed(s);
 	for (unsigned i = 0; i < ARRAY_LEN(dispatchers); i++) {
 		int r;
 
 		v.from = dispatchers[i];
 		v.begun = v.there.n;
-		r = nft_each_rule(nl, nat_table.family, nat_table.name, v.from, note_there, &v);
+		r = nft_each_rule(nl, nat_table.family, nat_table.name, v.from, note_existing, &v);
 		if (r < 0)
 			return tx_fail(tx, r, "host: list the rules of chain %s: %s", v.from,
 				       strerror(-r));
 	}
-	for (unsigned i = 0; i < s->paths.n; i++)
-		s->paths.p[i].there = find(&v.there, s->paths.p[i].from, s->paths.p[i].chain);
+	for (unsigned i = 0; i < s->needed.n; i++)
+		s->needed.v[i].there =
+			find_rule(&v.there, s->needed.v[i].from, s->needed.v[i].chain);
 	*ret = v.there;
 	return 0;
 }
 
 static bool is_needed(const struct nat_skeleton *s, const char *set)
 {
-	for (unsigned i = 0; i < s->paths.n; i++)
-		if (str_eq(s->paths.p[i].set, set))
+	for (unsigned i = 0; i < s->needed.n; i++)
+		if (str_eq(s->needed.v[i].set, set))
 			return true;
 	return false;
 }
 
-static int count(const struct nft_rule_info *w, void *arg)
+static int count_rule(const struct nft_rule_info *w, void *arg)
 {
 	unsigned *n = arg;
 
@@ -137,54 +141,55 @@ static int count(const struct nft_rule_info *w, void *arg)
 }
 
 /* Does nothing lead to the chain but one rule of a dispatching chain? */
-static int is_stale(struct tx *tx, struct nfnl *nl, const struct nat_path *p)
+static int is_stale(struct tx *tx, struct nfnl *nl, const struct nat_dispatch_rule *p)
 {
 	unsigned use = 0, rules = 0;
 	int r = nft_chain_use(nl, nat_table.family, nat_table.name, p->chain, &use);
 
 	r = r < 0 ? r
-		  : nft_each_rule(nl, nat_table.family, nat_table.name, p->chain, count, &rules);
+		  : nft_each_rule(nl, nat_table.family, nat_table.name, p->chain, count_rule,
+				  &rules);
 	if (r < 0 && r != -ENOENT)
 		return tx_fail(tx, r, "host: look at chain %s: %s", p->chain, strerror(-r));
 	return r == 0 && use == rules + 1;
 }
 
-int nat_paths_survey(struct tx *tx, struct nfnl *nl, void *arg)
+int nat_dispatch_survey(struct tx *tx, struct nfnl *nl, void *arg)
 {
 	struct nat_skeleton *s = arg;
-	struct nat_paths there = { .n = 0 };
+	struct nat_dispatch_rules there = { .n = 0 };
 
-	TRY(look(tx, nl, s, &there));
+	TRY(read_rules(tx, nl, s, &there));
 	s->surveyed = true;
 	s->stale.n = 0;
 	for (unsigned i = 0; i < there.n; i++) {
-		const struct nat_path *p = &there.p[i], *stray;
+		const struct nat_dispatch_rule *p = &there.v[i], *stray;
 		int stale;
 
-		if (p->from == strays || !nat_paths_owns(p->chain) || is_needed(s, p->set))
+		if (p->from == strays || !nat_dispatch_owns(p->chain) || is_needed(s, p->set))
 			continue;
 		TRY(stale = is_stale(tx, nl, p));
 		if (!stale)
 			continue;
-		append(tx, &s->stale, *p);
+		append_rule(tx, &s->stale, *p);
 		if (p->from != masqueraded)
 			continue;
-		stray = find(&there, strays, nat_stray_chain(tx, p->chain));
+		stray = find_rule(&there, strays, nat_stray_chain(tx, p->chain));
 		if (stray)
-			append(tx, &s->stale, *stray);
+			append_rule(tx, &s->stale, *stray);
 	}
 	return 0;
 }
 
 /* ---- saying it ---------------------------------------------------------- */
 
-void nat_paths_declare(struct nft *n)
+void nat_dispatch_put_chains(struct nft *n)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(dispatchers); i++)
 		nft_chain(n, dispatchers[i]);
 }
 
-static void say_path(struct nft *n, const struct nat_path *p)
+static void put_dispatch_rule(struct nft *n, const struct nat_dispatch_rule *p)
 {
 	static const enum nft_type four[] = { NFT_T_IPV4, NFT_T_END };
 	static const enum nft_type six[] = { NFT_T_IPV6, NFT_T_END };
@@ -205,23 +210,23 @@ static void say_path(struct nft *n, const struct nat_path *p)
 }
 
 /* Without a survey (CHECK) all that is needed is said, and nothing taken away. */
-void nat_paths_say(struct nft *n, struct nat_skeleton *s)
+void nat_dispatch_put_rules(struct nft *n, struct nat_skeleton *s)
 {
 	if (!s->surveyed)
-		note_all(s);
-	for (unsigned i = 0; i < s->paths.n; i++)
-		say_path(n, &s->paths.p[i]);
+		list_needed(s);
+	for (unsigned i = 0; i < s->needed.n; i++)
+		put_dispatch_rule(n, &s->needed.v[i]);
 	for (unsigned i = 0; i < s->stale.n; i++)
-		nft_del_rule(n, s->stale.p[i].from, s->stale.p[i].handle);
+		nft_del_rule(n, s->stale.v[i].from, s->stale.v[i].handle);
 	for (unsigned i = 0; i < s->stale.n; i++) {
-		nft_flush_chain(n, s->stale.p[i].chain);
-		nft_del_chain(n, s->stale.p[i].chain);
-		if (s->stale.p[i].from != strays)
-			nft_del_set(n, s->stale.p[i].set);
+		nft_flush_chain(n, s->stale.v[i].chain);
+		nft_del_chain(n, s->stale.v[i].chain);
+		if (s->stale.v[i].from != strays)
+			nft_del_set(n, s->stale.v[i].set);
 	}
 }
 
-bool nat_paths_owns(const char *chain)
+bool nat_dispatch_owns(const char *chain)
 {
 	static const char *const prefixes[] = { "masq-", "stray-", "snat4/", "snat6/" };
 

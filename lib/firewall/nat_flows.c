@@ -71,7 +71,7 @@ static uint16_t port_at(const struct nft_key *k, unsigned at)
 	return (uint16_t)(k->b[at] << 8 | k->b[at + 1]);
 }
 
-static void note_port(struct nat_aftermath *a, const struct nft_elem *e, enum nat_set set)
+static void note_port(struct nat_after_del *a, const struct nft_elem *e, enum nat_set set)
 {
 	bool six = (set - HOSTPORTS4) % 2, host = nat_table.sets[set].key_len > 8;
 	unsigned ip_len = six ? 16 : 4, at = host ? ip_len : 0;
@@ -91,7 +91,7 @@ static void note_port(struct nat_aftermath *a, const struct nft_elem *e, enum na
 	a->flows[six][a->n_flows[six]++] = f;
 }
 
-static void note_user(struct nat_aftermath *a, const char *chain)
+static void note_user(struct nat_after_del *a, const char *chain)
 {
 	struct nat_localnet l;
 
@@ -101,9 +101,9 @@ static void note_user(struct nat_aftermath *a, const char *chain)
 	a->users[a->n_users++] = l;
 }
 
-void nat_note(const struct nft_elem *e, unsigned set, void *arg)
+void nat_after_del_note(const struct nft_elem *e, unsigned set, void *arg)
 {
-	struct nat_aftermath *a = arg;
+	struct nat_after_del *a = arg;
 
 	a->any = a->any || e->chain || e->data.len;
 	if (set == PUBLISHED4 || set == PUBLISHED6)
@@ -112,10 +112,10 @@ void nat_note(const struct nft_elem *e, unsigned set, void *arg)
 		note_port(a, e, set);
 }
 
-bool nat_flows_seen(const struct owned_elem *elems, unsigned n, void *arg)
+bool nat_after_del_needed(const struct owned_elem *elems, unsigned n, void *arg)
 {
-	const struct nat_aftermath *to = arg;
-	struct nat_aftermath a = { .tx = to->tx };
+	const struct nat_after_del *to = arg;
+	struct nat_after_del a = { .tx = to->tx };
 	bool seen = false;
 
 	for (unsigned i = 0; i < n; i++)
@@ -126,7 +126,7 @@ bool nat_flows_seen(const struct owned_elem *elems, unsigned n, void *arg)
 	return seen;
 }
 
-int nat_settle(struct tx *tx, struct nfnl *nl, struct rt *host, struct nat_aftermath *a)
+int nat_after_del_finish(struct tx *tx, struct nfnl *nl, struct rt *host, struct nat_after_del *a)
 {
 	struct ip none = { .family = 0 };
 	int r = 0;

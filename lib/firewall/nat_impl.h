@@ -34,7 +34,7 @@ enum { PORTS_RULES = 8, SNAT_RULES = 3 };
  * A path: a rule of one of three dispatching chains that leads what a set holds to the
  * chain of a network or bridge.
  */
-struct nat_path {
+struct nat_dispatch_rule {
 	const char *from;      /* the dispatching chain */
 	const char *chain;     /* where it leads */
 	const char *set, *why; /* for which addresses, and the set's comment */
@@ -42,8 +42,8 @@ struct nat_path {
 	uint64_t handle;       /* of that */
 };
 
-struct nat_paths {
-	struct nat_path *p;
+struct nat_dispatch_rules {
+	struct nat_dispatch_rule *v;
 	unsigned n;
 };
 
@@ -53,17 +53,17 @@ struct nat_skeleton {
 	const struct nat *n;
 	const char *dev;
 	const struct owned_change *change;
-	bool surveyed;          /* what follows is known */
-	struct nat_paths paths; /* that it needs */
-	struct nat_paths stale; /* that nobody needs any more */
+	bool surveyed;                    /* what follows is known */
+	struct nat_dispatch_rules needed; /* that it needs */
+	struct nat_dispatch_rules stale;  /* that nobody needs any more */
 };
 
 /* Notes the paths that the change needs, which are there, and which others are stale. */
-int nat_paths_survey(struct tx *tx, struct nfnl *nl, void *arg) CHECKED;
+int nat_dispatch_survey(struct tx *tx, struct nfnl *nl, void *arg) CHECKED;
 /* Says the dispatching chains; what is missing in them, and takes away what is stale. */
-void nat_paths_declare(struct nft *n);
-void nat_paths_say(struct nft *n, struct nat_skeleton *s);
-bool nat_paths_owns(const char *chain);
+void nat_dispatch_put_chains(struct nft *n);
+void nat_dispatch_put_rules(struct nft *n, struct nat_skeleton *s);
+bool nat_dispatch_owns(const char *chain);
 
 /* The chain that drops what leaves a subnet without a connection to translate. */
 const char *nat_stray_chain(struct tx *tx, const char *masq_chain);
@@ -88,8 +88,8 @@ struct nft_key nat_port_key(const struct port_mapping *m, unsigned port);
  * our port, or a port that our range holds?  Handled as onConflict says.
  */
 int nat_find_listeners(struct tx *tx, const struct nat *n) CHECKED;
-int nat_find_rivals(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n,
-		    struct owned_change *of) CHECKED;
+int nat_find_conflicts(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n,
+		       struct owned_change *of) CHECKED;
 
 /* The link through which the host reaches the container; "none" if it does not. */
 int nat_reach_dev(struct tx *tx, struct rt *host, const struct nat *n, const char **ret) CHECKED;
@@ -125,7 +125,7 @@ int nat_localnet_sweep(struct tx *tx, struct nfnl *nl, struct rt *host) CHECKED;
 int nat_flush_for_add(struct tx *tx, struct nfnl *nl, const struct nat *n, bool inherits) CHECKED;
 
 /* What a DEL learns from the elements it deletes, and does when they are gone. */
-struct nat_aftermath {
+struct nat_after_del {
 	struct tx *tx;
 	struct nfnl *nl;
 	bool any; /* was there anything? */
@@ -134,9 +134,10 @@ struct nat_aftermath {
 	struct nat_localnet *users;
 	unsigned n_users;
 };
-void nat_note(const struct nft_elem *e, unsigned set, void *arg);
+void nat_after_del_note(const struct nft_elem *e, unsigned set, void *arg);
 /* Are there flows of these ports, perhaps? */
-bool nat_flows_seen(const struct owned_elem *elems, unsigned n, void *arg);
-int nat_settle(struct tx *tx, struct nfnl *nl, struct rt *host, struct nat_aftermath *a) CHECKED;
+bool nat_after_del_needed(const struct owned_elem *elems, unsigned n, void *arg);
+int nat_after_del_finish(struct tx *tx, struct nfnl *nl, struct rt *host,
+			 struct nat_after_del *a) CHECKED;
 
 #endif

@@ -66,7 +66,7 @@ bool nat_localnet_of(const char *chain, struct nat_localnet *ret)
 	return true;
 }
 
-static int set_six(struct tx *tx, struct rt *host, const char *dev, bool on)
+static int set_localnet6(struct tx *tx, struct rt *host, const char *dev, bool on)
 {
 	struct ip loopback;
 	struct link l;
@@ -77,35 +77,35 @@ static int set_six(struct tx *tx, struct rt *host, const char *dev, bool on)
 	return there ? route_local(tx, host, &l, loopback, on) : 0;
 }
 
-static int set(struct tx *tx, struct rt *host, const struct nat_localnet *l, bool on)
+static int set_localnet(struct tx *tx, struct rt *host, const struct nat_localnet *l, bool on)
 {
 	struct sysctl s = sysctl_conf(AF_INET, l->dev, "route_localnet", on ? "1" : "0");
 
-	return l->family == AF_INET6 ? set_six(tx, host, l->dev, on)
+	return l->family == AF_INET6 ? set_localnet6(tx, host, l->dev, on)
 				     : sysctl_ensure(tx, NULL, &s, 1, NULL);
 }
 
 /* The ways that a change opens, each once: there are no more than one for each family. */
-struct ways {
+struct loopback_routes {
 	struct nfnl *nl;
 	struct rt *host;
-	struct nat_localnet way[2];
+	struct nat_localnet route[2];
 };
 
 static int close_loopback_routes(struct tx *tx, void *arg)
 {
-	const struct ways *w = arg;
+	const struct loopback_routes *w = arg;
 	int r = 0;
 
-	for (unsigned i = 0; i < ARRAY_LEN(w->way); i++)
-		if (w->way[i].family)
-			r = also(r, nat_localnet_release(tx, w->nl, w->host, &w->way[i]));
+	for (unsigned i = 0; i < ARRAY_LEN(w->route); i++)
+		if (w->route[i].family)
+			r = also(r, nat_localnet_release(tx, w->nl, w->host, &w->route[i]));
 	return r;
 }
 
 int nat_localnet_plan(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owned_change *c)
 {
-	struct ways w = { .nl = nl, .host = host };
+	struct loopback_routes w = { .nl = nl, .host = host };
 	bool any = false;
 
 	for (unsigned i = 0; i < c->n; i++) {
@@ -113,7 +113,7 @@ int nat_localnet_plan(struct tx *tx, struct nfnl *nl, struct rt *host, const str
 
 		if (!nat_localnet_of(c->elems[i].e.chain, &l) || str_eq(l.dev, "none"))
 			continue;
-		w.way[l.family == AF_INET6] = l;
+		w.route[l.family == AF_INET6] = l;
 		any = true;
 	}
 	return any ? tx_undo(tx, close_loopback_routes,
@@ -127,7 +127,7 @@ int nat_localnet_add(struct tx *tx, struct rt *host, const struct owned_change *
 		struct nat_localnet l;
 
 		if (nat_localnet_of(c->elems[i].e.chain, &l) && !str_eq(l.dev, "none"))
-			TRY(set(tx, host, &l, true));
+			TRY(set_localnet(tx, host, &l, true));
 	}
 	return 0;
 }
@@ -173,14 +173,14 @@ int nat_localnet_release(struct tx *tx, struct nfnl *nl, struct rt *host,
 	TRY(nat_localnet_used(tx, nl, l, &any));
 	if (any)
 		return 0;
-	TRY(set(tx, host, l, false));
+	TRY(set_localnet(tx, host, l, false));
 	TRY(nat_localnet_used(tx, nl, l, &any));
-	return any ? set(tx, host, l, true) : 0;
+	return any ? set_localnet(tx, host, l, true) : 0;
 }
 
 struct idle {
 	struct mem *mem;
-	struct nat_localnet *ways;
+	struct nat_localnet *routes;
 	unsigned n;
 };
 
@@ -193,8 +193,8 @@ static int note_idle(const char *chain, unsigned use, void *arg)
 		i->n = 0;
 	if (!nat_localnet_of(chain, &l) || use > NOBODY || str_eq(l.dev, "none"))
 		return 0;
-	i->ways = mem_grow(i->mem, i->ways, i->n, sizeof(*i->ways));
-	i->ways[i->n++] = l;
+	i->routes = mem_grow(i->mem, i->routes, i->n, sizeof(*i->routes));
+	i->routes[i->n++] = l;
 	return 0;
 }
 
@@ -207,6 +207,6 @@ int nat_localnet_sweep(struct tx *tx, struct nfnl *nl, struct rt *host)
 		r = tx_fail(tx, r, "host: list chains of table %s: %s", nat_table.name,
 			    strerror(-r));
 	for (unsigned i = 0; i < idle.n; i++)
-		r = also(r, nat_localnet_release(tx, nl, host, &idle.ways[i]));
+		r = also(r, nat_localnet_release(tx, nl, host, &idle.routes[i]));
 	return r;
 }

@@ -34,7 +34,7 @@ struct devices {
 	unsigned n;
 };
 
-static void note(struct devices *d, const char *name)
+static void note_device(struct devices *d, const char *name)
 {
 	for (unsigned i = 0; i < d->n; i++)
 		if (str_eq(d->v[i], name))
@@ -43,19 +43,19 @@ static void note(struct devices *d, const char *name)
 	d->v[d->n++] = mem_str(d->mem, name);
 }
 
-static int note_chain(const char *chain, unsigned use UNUSED, void *arg)
+static int note_chain_device(const char *chain, unsigned use UNUSED, void *arg)
 {
 	struct nat_localnet l;
 
 	if (nat_localnet_of(chain, &l) && !str_eq(l.dev, "none"))
-		note(arg, l.dev);
+		note_device(arg, l.dev);
 	return 0;
 }
 
 static int note_bridge(const struct link *l, void *arg)
 {
 	if (str_starts(l->alias, "cplug ") && !strchr(l->alias, '/'))
-		note(arg, l->name);
+		note_device(arg, l->name);
 	return 0;
 }
 
@@ -84,7 +84,7 @@ int nat_loopback_survey(struct tx *tx, struct nfnl *nl, struct rt *host,
 
 	*ret_n = 0;
 	*ret = NULL;
-	r = nft_each_chain(nl, NFPROTO_INET, nat_table.name, note_chain, &d);
+	r = nft_each_chain(nl, NFPROTO_INET, nat_table.name, note_chain_device, &d);
 	if (r < 0)
 		return tx_fail(tx, r, "host: list chains of table %s: %s", nat_table.name,
 			       strerror(-r));

@@ -18,8 +18,8 @@
  * (itself, neighbours) and from this host's loopback (nat_localnet.c).  The chain `guard`
  * drops what comes in for 127/8 from outside.
  *
- * These four maps are directories with twins (owned.h); nat_dispatch.c says the rules that
- * look the twins up.
+ * These four maps are directories with lookup sets (owned.h); nat_dispatch.c says the rules that
+ * look the lookup sets up.
  */
 #include <netinet/in.h>
 
@@ -36,10 +36,12 @@
 #define PORT_KEY NFT_T_PROTO, NFT_T_SERVICE
 
 static const struct owned_set nat_sets[N_SETS] = {
-	[MASQ4] = { "masq4", TYPES(NFT_T_IPV4), VERDICT, .twins = true, .key_len = 4 },
-	[MASQ6] = { "masq6", TYPES(NFT_T_IPV6), VERDICT, .twins = true, .key_len = 16 },
-	[PUBLISHED4] = { "published4", TYPES(NFT_T_IPV4), VERDICT, .twins = true, .key_len = 4 },
-	[PUBLISHED6] = { "published6", TYPES(NFT_T_IPV6), VERDICT, .twins = true, .key_len = 16 },
+	[MASQ4] = { "masq4", TYPES(NFT_T_IPV4), VERDICT, .has_lookup_sets = true, .key_len = 4 },
+	[MASQ6] = { "masq6", TYPES(NFT_T_IPV6), VERDICT, .has_lookup_sets = true, .key_len = 16 },
+	[PUBLISHED4] = { "published4", TYPES(NFT_T_IPV4), VERDICT, .has_lookup_sets = true,
+			 .key_len = 4 },
+	[PUBLISHED6] = { "published6", TYPES(NFT_T_IPV6), VERDICT, .has_lookup_sets = true,
+			 .key_len = 16 },
 	[HOSTPORTS4] = { "hostports4", TYPES(NFT_T_IPV4, PORT_KEY),
 			 TYPES(NFT_T_IPV4, NFT_T_SERVICE), .grouped = true, .key_len = 12 },
 	[HOSTPORTS6] = { "hostports6", TYPES(NFT_T_IPV6, PORT_KEY),
@@ -117,7 +119,7 @@ static void fresh_base(struct nft *n, const char *chain, const char *type, unsig
 	nft_flush_chain(n, chain);
 }
 
-static void say_postrouting(struct nft *n)
+static void put_postrouting(struct nft *n)
 {
 	fresh_base(n, "postrouting", "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC);
 	nft_rule(n, "postrouting");
@@ -129,7 +131,7 @@ static void say_postrouting(struct nft *n)
 	nft_rule_end(n, NULL);
 }
 
-static void say_forward(struct nft *n)
+static void put_forward(struct nft *n)
 {
 	fresh_base(n, "forward", "filter", NF_INET_FORWARD, NF_IP_PRI_FILTER);
 	nft_rule(n, "forward");
@@ -139,7 +141,7 @@ static void say_forward(struct nft *n)
 }
 
 /* Outsiders must not reach 127/8 through route_localnet (CVE-2020-8558). */
-static void say_guard(struct nft *n)
+static void put_guard(struct nft *n)
 {
 	struct cidr loopback;
 
@@ -153,7 +155,7 @@ static void say_guard(struct nft *n)
 	nft_rule_end(n, "nobody outside reaches the host's loopback");
 }
 
-static void say_condition(struct nft *n, const struct port_condition *c)
+static void put_condition(struct nft *n, const struct port_condition *c)
 {
 	switch (c->what) {
 	case COND_ADDR:
@@ -173,7 +175,7 @@ static void say_condition(struct nft *n, const struct port_condition *c)
 	}
 }
 
-static void say_hook(struct nft *n, const char *hook, unsigned number, const char *group,
+static void put_hook(struct nft *n, const char *hook, unsigned number, const char *group,
 		     const struct hostports *p)
 {
 	static const struct port_conditions none = { .n = 0 };
@@ -190,14 +192,14 @@ static void say_hook(struct nft *n, const char *hook, unsigned number, const cha
 		if (*group) {
 			nft_match_nfproto(n, families[f]);
 			for (unsigned i = 0; i < both[f]->n; i++)
-				say_condition(n, &both[f]->c[i]);
+				put_condition(n, &both[f]->c[i]);
 		}
 		nft_jump(n, target);
 		nft_rule_end(n, NULL);
 	}
 }
 
-static void say_ports(struct nft *n, const char *group)
+static void put_ports(struct nft *n, const char *group)
 {
 	static const struct {
 		enum nat_set set;
@@ -230,7 +232,7 @@ static void say_ports(struct nft *n, const char *group)
 }
 
 /* What a container says to its subnet and to the exceptions keeps its address. */
-static void say_exceptions(struct nft *n, const char *chain, const struct nat_skeleton *s,
+static void put_exceptions(struct nft *n, const char *chain, const struct nat_skeleton *s,
 			   struct cidr subnet)
 {
 	bool six = subnet.ip.family == AF_INET6;
@@ -252,12 +254,12 @@ static void say_exceptions(struct nft *n, const char *chain, const struct nat_sk
 	}
 }
 
-static void say_masq(struct nft *n, const struct nat_skeleton *s, struct cidr subnet)
+static void put_masq(struct nft *n, const struct nat_skeleton *s, struct cidr subnet)
 {
 	const char *chain = nat_masq_chain(s->tx, s->n, subnet);
 
 	nft_fresh_chain(n, chain);
-	say_exceptions(n, chain, s, subnet);
+	put_exceptions(n, chain, s, subnet);
 	nft_rule(n, chain);
 	nft_masquerade(n);
 	nft_rule_end(n, s->n->owner->network);
@@ -265,14 +267,14 @@ static void say_masq(struct nft *n, const struct nat_skeleton *s, struct cidr su
 		return;
 	chain = nat_stray_chain(s->tx, chain);
 	nft_fresh_chain(n, chain);
-	say_exceptions(n, chain, s, subnet);
+	put_exceptions(n, chain, s, subnet);
 	nft_rule(n, chain);
 	nft_drop(n);
 	nft_rule_end(n, s->n->owner->network);
 }
 
 /* What is done to a flow that was redirected and must come back through us. */
-static void say_snat_action(struct nft *n, const struct hostports *p)
+static void put_snat_action(struct nft *n, const struct hostports *p)
 {
 	if (p->mark_chain) {
 		nft_jump(n, p->mark_chain);
@@ -283,7 +285,7 @@ static void say_snat_action(struct nft *n, const struct hostports *p)
 	nft_masquerade(n);
 }
 
-static void say_snat(struct nft *n, const struct nat_skeleton *s, struct cidr to)
+static void put_snat(struct nft *n, const struct nat_skeleton *s, struct cidr to)
 {
 	const char *chain = nat_snat_chain(s->tx, s->n, to, s->dev);
 	bool six = to.ip.family == AF_INET6;
@@ -297,7 +299,7 @@ static void say_snat(struct nft *n, const struct nat_skeleton *s, struct cidr to
 		nft_match_nfproto(n, six ? NFPROTO_IPV6 : NFPROTO_IPV4);
 		if (!s->n->ports->masq_all || i)
 			nft_match_cidr(n, true, true, sources[i]);
-		say_snat_action(n, s->n->ports);
+		put_snat_action(n, s->n->ports);
 		nft_rule_end(n, NULL);
 	}
 	/* The rest keeps its source, even if that is a container that is masqueraded. */
@@ -306,30 +308,30 @@ static void say_snat(struct nft *n, const struct nat_skeleton *s, struct cidr to
 	nft_rule_end(n, NULL);
 }
 
-static void say_skeleton(struct nft *n, const char *group, void *arg)
+static void put_skeleton(struct nft *n, const char *group, void *arg)
 {
 	struct nat_skeleton *s = arg;
 
-	nat_paths_declare(n);
-	say_postrouting(n);
-	say_forward(n);
-	say_guard(n);
+	nat_dispatch_put_chains(n);
+	put_postrouting(n);
+	put_forward(n);
+	put_guard(n);
 	for (unsigned i = 0; i < (*group ? 2 : 1); i++) {
 		const char *g = i ? group : "";
 
-		say_ports(n, g);
-		say_hook(n, "prerouting", NF_INET_PRE_ROUTING, g, s->n->ports);
-		say_hook(n, "output", NF_INET_LOCAL_OUT, g, s->n->ports);
+		put_ports(n, g);
+		put_hook(n, "prerouting", NF_INET_PRE_ROUTING, g, s->n->ports);
+		put_hook(n, "output", NF_INET_LOCAL_OUT, g, s->n->ports);
 	}
 	for (unsigned i = 0; i < s->n->n_masq; i++)
-		say_masq(n, s, s->n->masq[i]);
+		put_masq(n, s, s->n->masq[i]);
 	if (s->n->ports && s->n->ports->snat && ip_set(s->n->to4.ip))
-		say_snat(n, s, s->n->to4);
+		put_snat(n, s, s->n->to4);
 	if (s->n->ports && s->n->ports->snat && ip_set(s->n->to6.ip))
-		say_snat(n, s, s->n->to6);
-	nat_paths_say(n, s);
+		put_snat(n, s, s->n->to6);
+	nat_dispatch_put_rules(n, s);
 }
 
 const struct owned_table nat_table = {
-	NFPROTO_INET, "cplug", nat_sets, N_SETS, say_skeleton, nat_paths_survey,
+	NFPROTO_INET, "cplug", nat_sets, N_SETS, put_skeleton, nat_dispatch_survey,
 };

@@ -37,7 +37,7 @@ const char *owned_set_name(struct tx *tx, const struct owned_set *s, const char 
 	return s->grouped && *group ? mem_printf(&tx->mem, "%s-%s", s->name, group) : s->name;
 }
 
-const char *owned_twin(struct tx *tx, const struct owned_set *s, const char *chain)
+const char *owned_lookup_set(struct tx *tx, const struct owned_set *s, const char *chain)
 {
 	char hash[13];
 
@@ -45,30 +45,30 @@ const char *owned_twin(struct tx *tx, const struct owned_set *s, const char *cha
 	return mem_printf(&tx->mem, "%s-%s", s->name, hash);
 }
 
-static bool has_twin(const struct owned_table *t, unsigned set, const struct nft_elem *e)
+static bool has_lookup_set(const struct owned_table *t, unsigned set, const struct nft_elem *e)
 {
-	return t->sets[set].twins && e->chain;
+	return t->sets[set].has_lookup_sets && e->chain;
 }
 
-/* A twin that is there already is as good as ours: it has the same key. */
-void owned_say_add(struct tx *tx, struct nft *n, const struct owned_table *t, const char *group,
+/* A lookup set that is there already is as good as ours: it has the same key. */
+void owned_put_add(struct tx *tx, struct nft *n, const struct owned_table *t, const char *group,
 		   unsigned set, const struct nft_elem *e, bool excl)
 {
-	struct nft_elem twin = { .key = e->key, .comment = e->comment };
+	struct nft_elem copy = { .key = e->key, .comment = e->comment };
 
 	nft_add_elem(n, owned_set_name(tx, &t->sets[set], group), e, excl);
-	if (has_twin(t, set, e))
-		nft_add_elem(n, owned_twin(tx, &t->sets[set], e->chain), &twin, false);
+	if (has_lookup_set(t, set, e))
+		nft_add_elem(n, owned_lookup_set(tx, &t->sets[set], e->chain), &copy, false);
 }
 
-void owned_say_del(struct tx *tx, struct nft *n, const struct owned_table *t, const char *group,
-		   unsigned set, const struct nft_elem *e, bool twin)
+void owned_put_del(struct tx *tx, struct nft *n, const struct owned_table *t, const char *group,
+		   unsigned set, const struct nft_elem *e, bool in_lookup_set)
 {
 	struct nft_elem other = { .key = e->key };
 
 	nft_del_elem(n, owned_set_name(tx, &t->sets[set], group), e);
-	if (twin && has_twin(t, set, e))
-		nft_del_elem(n, owned_twin(tx, &t->sets[set], e->chain), &other);
+	if (in_lookup_set && has_lookup_set(t, set, e))
+		nft_del_elem(n, owned_lookup_set(tx, &t->sets[set], e->chain), &other);
 }
 
 /* ---- looking ------------------------------------------------------------ */
@@ -102,18 +102,19 @@ int owned_look(struct tx *tx, struct nfnl *nl, const struct owned_table *t, cons
 	return 0;
 }
 
-int owned_look_twins(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
-		     const struct owned_elem *elems, unsigned n, const struct nft_elem *there,
-		     const bool *found, bool *twin)
+int owned_look_lookup_sets(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
+			   const struct owned_elem *elems, unsigned n, const struct nft_elem *there,
+			   const bool *found, bool *in_lookup_set)
 {
 	for (unsigned i = 0; i < n; i++) {
 		struct nft_elem e = { .key = elems[i].e.key };
 
-		twin[i] = false;
-		if (found[i] && has_twin(t, elems[i].set, &there[i]))
-			TRY(nft_find_elems(tx, nl, t->family, t->name,
-					   owned_twin(tx, &t->sets[elems[i].set], there[i].chain),
-					   &e, &twin[i], 1));
+		in_lookup_set[i] = false;
+		if (found[i] && has_lookup_set(t, elems[i].set, &there[i]))
+			TRY(nft_find_elems(
+				tx, nl, t->family, t->name,
+				owned_lookup_set(tx, &t->sets[elems[i].set], there[i].chain), &e,
+				&in_lookup_set[i], 1));
 	}
 	return 0;
 }
@@ -163,7 +164,7 @@ static int is_dead(struct tx *tx, struct nfnl *nl, struct rt *host, const struct
 struct plan {
 	struct owned_change *c;
 	struct nft_elem *there; /* what stands at each key … */
-	bool *twin;             /* … also in the set that rules look up … */
+	bool *in_lookup_set;    /* … also in the set that rules look up … */
 	bool *takeover;         /* … and is replaced */
 	struct nft_elem *index;
 	unsigned n_index;
@@ -172,7 +173,7 @@ struct plan {
 	uint32_t genid;
 };
 
-void owned_say_sets(struct tx *tx, struct nft *n, const struct owned_table *t, const char *group)
+void owned_put_sets(struct tx *tx, struct nft *n, const struct owned_table *t, const char *group)
 {
 	nft_table(n, NULL);
 	for (unsigned i = 0; i < t->n_sets; i++) {
@@ -185,25 +186,25 @@ void owned_say_sets(struct tx *tx, struct nft *n, const struct owned_table *t, c
 	nft_set(n, owned_index_set, owned_index_key, NULL, false);
 }
 
-static struct nft *say(struct tx *tx, const struct plan *p)
+static struct nft *compose_change(struct tx *tx, const struct plan *p)
 {
 	const struct owned_change *c = p->c;
 	struct nft *n = nft_new(tx, c->table->family, c->table->name);
 
 	if (p->skeleton) {
-		owned_say_sets(tx, n, c->table, c->group);
+		owned_put_sets(tx, n, c->table, c->group);
 		c->table->skeleton(n, c->group, c->arg);
 	}
 	for (unsigned i = 0; i < c->n; i++)
 		if (p->takeover[i])
-			owned_say_del(tx, n, c->table, c->group, c->elems[i].set, &p->there[i],
-				      p->twin[i]);
+			owned_put_del(tx, n, c->table, c->group, c->elems[i].set, &p->there[i],
+				      p->in_lookup_set[i]);
 	for (unsigned i = 0; i < p->n_index; i++)
 		if (p->index_there[i])
 			nft_del_elem(n, owned_index_set, &p->index[i]);
 	for (unsigned i = 0; i < c->n; i++)
 		if (!c->elems[i].skipped)
-			owned_say_add(tx, n, c->table, c->group, c->elems[i].set, &c->elems[i].e,
+			owned_put_add(tx, n, c->table, c->group, c->elems[i].set, &c->elems[i].e,
 				      true);
 	for (unsigned i = 0; i < p->n_index; i++)
 		nft_add_elem(n, owned_index_set, &p->index[i], true);
@@ -217,7 +218,7 @@ static const char *owner_words(const char *comment)
 }
 
 /* Somebody alive has it. */
-static int conflict(struct tx *tx, const struct owned_elem *e, const char *comment)
+static int handle_conflict(struct tx *tx, const struct owned_elem *e, const char *comment)
 {
 	if (e->conflict == OWNED_FAIL)
 		return tx_fail_as(
@@ -231,7 +232,8 @@ static int conflict(struct tx *tx, const struct owned_elem *e, const char *comme
 }
 
 /* A key is taken: ours (a killed ADD), a dead owner's, or a conflict. */
-static int resolve(struct tx *tx, struct nfnl *nl, struct rt *host, struct plan *p, unsigned i)
+static int resolve_conflict(struct tx *tx, struct nfnl *nl, struct rt *host, struct plan *p,
+			    unsigned i)
 {
 	struct owned_elem *e = &p->c->elems[i];
 	const char *comment = p->there[i].comment;
@@ -247,11 +249,11 @@ static int resolve(struct tx *tx, struct nfnl *nl, struct rt *host, struct plan 
 	}
 	p->takeover[i] = false;
 	e->skipped = true;
-	return conflict(tx, e, comment);
+	return handle_conflict(tx, e, comment);
 }
 
 /* Something is missing: the table, or what one more network needs. */
-static int build(struct tx *tx, struct nfnl *nl, struct plan *p)
+static int plan_skeleton(struct tx *tx, struct nfnl *nl, struct plan *p)
 {
 	const struct owned_table *t = p->c->table;
 	int r = p->genid || !t->survey ? 0 : nft_genid(nl, &p->genid);
@@ -270,18 +272,19 @@ static int look_again(struct tx *tx, struct nfnl *nl, struct rt *host, struct pl
 
 	r = r < 0 ? r : owned_look(tx, nl, c->table, c->group, c->elems, c->n, p->there, found);
 	r = r < 0 ? r
-		  : owned_look_twins(tx, nl, c->table, c->elems, c->n, p->there, found, p->twin);
+		  : owned_look_lookup_sets(tx, nl, c->table, c->elems, c->n, p->there, found,
+					   p->in_lookup_set);
 	if (r < 0)
 		return tx_fail(tx, r, "host: look up elements of table %s: %s", c->table->name,
 			       strerror(-r));
 	p->skeleton = false;
 	if (c->repair)
-		TRY(build(tx, nl, p));
+		TRY(plan_skeleton(tx, nl, p));
 	for (unsigned i = 0; i < c->n; i++) {
 		p->takeover[i] = false;
 		c->elems[i].skipped = false;
 		if (found[i])
-			TRY(resolve(tx, nl, host, p, i));
+			TRY(resolve_conflict(tx, nl, host, p, i));
 	}
 	p->index = owned_pack(tx, c, &p->n_index);
 	p->index_there = mem_alloc(&tx->mem, p->n_index + 1);
@@ -297,11 +300,11 @@ static int look_again(struct tx *tx, struct nfnl *nl, struct rt *host, struct pl
 static int carry_out(struct tx *tx, struct nfnl *nl, struct rt *host, struct plan *p)
 {
 	for (unsigned tries = 0; tries < OWNED_TRIES; tries++) {
-		int r = nft_try(nl, say(tx, p), p->genid);
+		int r = nft_try(nl, compose_change(tx, p), p->genid);
 
 		TRY(tx_interrupted(tx));
 		if (r == -ENOENT && !p->skeleton)
-			TRY(build(tx, nl, p));
+			TRY(plan_skeleton(tx, nl, p));
 		else if (r == -EEXIST || r == -EBUSY || r == -ENOTEMPTY || r == -ERESTART ||
 			 (r == -ENOENT && p->genid))
 			TRY(look_again(tx, nl, host, p));
@@ -337,7 +340,7 @@ static int undo_owned(struct tx *tx, void *arg)
 	for (unsigned i = 0; i < c->n; i++)
 		if (p->takeover[i] &&
 		    (c->repair || !owned_is_ours(&p->there[i], c->owner->comment)))
-			owned_say_add(tx, n, c->table, c->group, c->elems[i].set, &p->there[i],
+			owned_put_add(tx, n, c->table, c->group, c->elems[i].set, &p->there[i],
 				      false);
 	for (unsigned i = 0; c->repair && i < p->n_index; i++)
 		if (p->index_there[i])
@@ -352,7 +355,7 @@ int owned_add(struct tx *tx, struct nfnl *nl, struct rt *host, struct owned_chan
 	struct plan p = {
 		.c = c,
 		.there = mem_alloc(&tx->mem, (c->n + 1) * sizeof(*p.there)),
-		.twin = mem_alloc(&tx->mem, c->n + 1),
+		.in_lookup_set = mem_alloc(&tx->mem, c->n + 1),
 		.takeover = mem_alloc(&tx->mem, c->n + 1),
 	};
 	struct undo_owned u = { .nl = nl, .c = mem_dup(&tx->mem, c, sizeof(*c)) };
@@ -388,15 +391,15 @@ int owned_clash(struct tx *tx, struct nfnl *nl, struct rt *host, struct owned_ch
 			continue;
 		TRY(r = is_dead(tx, nl, host, c->table, there[i].comment));
 		c->inherits |= r;
-		TRY(r ? owned_bury(tx, nl, c->table, there[i].comment)
-		      : conflict(tx, &keys[i], there[i].comment));
+		TRY(r ? owned_del_dead(tx, nl, c->table, there[i].comment)
+		      : handle_conflict(tx, &keys[i], there[i].comment));
 	}
 	return 0;
 }
 
 /* ---- checking ------------------------------------------------------------ */
 
-static bool same(const struct nft_elem *want, const struct nft_elem *have)
+static bool same_target(const struct nft_elem *want, const struct nft_elem *have)
 {
 	if (want->chain || have->chain)
 		return str_eq(want->chain, have->chain);
@@ -407,10 +410,12 @@ static bool same(const struct nft_elem *want, const struct nft_elem *have)
 int owned_check(struct tx *tx, struct nfnl *nl, const struct owned_change *c)
 {
 	struct nft_elem *there = mem_alloc(&tx->mem, (c->n + 1) * sizeof(*there));
-	bool *found = mem_alloc(&tx->mem, c->n + 1), *twin = mem_alloc(&tx->mem, c->n + 1);
+	bool *found = mem_alloc(&tx->mem, c->n + 1), *in_lookup_set = mem_alloc(&tx->mem, c->n + 1);
 	int r = owned_look(tx, nl, c->table, c->group, c->elems, c->n, there, found);
 
-	r = r < 0 ? r : owned_look_twins(tx, nl, c->table, c->elems, c->n, there, found, twin);
+	r = r < 0 ? r
+		  : owned_look_lookup_sets(tx, nl, c->table, c->elems, c->n, there, found,
+					   in_lookup_set);
 	if (r == -EINVAL) { /* a set of another type, which owned_check_skeleton() tells */
 		differ(tx, mem_printf(&tx->mem, "elements of nftables table %s", c->table->name),
 		       "present", NULL);
@@ -429,13 +434,13 @@ int owned_check(struct tx *tx, struct nfnl *nl, const struct owned_change *c)
 			/* Left to its owner at ADD, and only warned about. */
 			if (c->elems[i].conflict != OWNED_WARN)
 				differ(tx, what, "ours", owner_words(there[i].comment));
-		} else if (!same(&c->elems[i].e, &there[i]))
+		} else if (!same_target(&c->elems[i].e, &there[i]))
 			differ(tx, what, "our target", "another target");
-		else if (has_twin(c->table, c->elems[i].set, &there[i]) && !twin[i])
+		else if (has_lookup_set(c->table, c->elems[i].set, &there[i]) && !in_lookup_set[i])
 			differ(tx,
 			       mem_printf(&tx->mem, "%s, set %s", what,
-					  owned_twin(tx, &c->table->sets[c->elems[i].set],
-						     there[i].chain)),
+					  owned_lookup_set(tx, &c->table->sets[c->elems[i].set],
+							   there[i].chain)),
 			       "present", NULL);
 	}
 	return 0;

@@ -33,10 +33,10 @@ struct owner owner_of(struct tx *tx, const char *network, const char *id, const 
 /*
  * A set or map of a table.  Elements of sets with a group suffix live in "name-GROUP".
  *
- * A verdict map with twins is not looked up by any rule: whenever somebody adds an element
+ * A verdict map with lookup sets is not looked up by any rule: whenever somebody adds an element
  * that leads to a chain, the kernel walks all elements of every verdict map that is
  * (nft_lookup_validate), so that an ADD would cost more with every container.  It is a
- * directory, and it makes the kernel count who leads to a chain.  Rules look up its twins:
+ * directory, and it makes the kernel count who leads to a chain.  Rules look up its lookup sets:
  * for every chain one set "name-HASH" of the same keys, which the skeleton declares.
  */
 struct owned_set {
@@ -44,7 +44,7 @@ struct owned_set {
 	const enum nft_type *key, *data; /* as for nft_set() */
 	bool interval;
 	bool grouped;
-	bool twins;
+	bool has_lookup_sets;
 	unsigned key_len; /* bytes */
 };
 
@@ -64,7 +64,7 @@ struct owned_table {
 const char *owned_set_name(struct tx *tx, const struct owned_set *s, const char *group);
 
 /* The set that a rule looks up for a chain that elements of s lead to. */
-const char *owned_twin(struct tx *tx, const struct owned_set *s, const char *chain);
+const char *owned_lookup_set(struct tx *tx, const struct owned_set *s, const char *chain);
 
 /* What to do with an element whose key another owner has. */
 enum owned_conflict {
@@ -106,23 +106,23 @@ int owned_add(struct tx *tx, struct nfnl *nl, struct rt *host, struct owned_chan
 /*
  * What hangs on elements and is not in the table: flows, a way through the host.  It is
  * settled when they are gone, and must be although a call is killed in between: so as long as
- * any() says that there is something, the index stays, and tells the next call.
+ * needed() says that there is something, the index stays, and tells the next call.
  */
-struct owned_trail {
+struct owned_cleanup {
 	/*
 	 * Told every element that was deleted, and every one in the index that was gone
 	 * before (without data).
 	 */
-	void (*each)(const struct nft_elem *e, unsigned set, void *arg);
+	void (*note)(const struct nft_elem *e, unsigned set, void *arg);
 	/* Is there something to be settled for these?  Asked before they are deleted. */
-	bool (*any)(const struct owned_elem *elems, unsigned n, void *arg);
+	bool (*needed)(const struct owned_elem *elems, unsigned n, void *arg);
 	void *arg;
-	bool unfinished; /* result: when all is settled, call again, without a trail */
+	bool unfinished; /* result: when all is settled, call again, without a cleanup */
 };
 
-/* Deletes what is still ours; nothing there is success.  trail may be NULL. */
+/* Deletes what is still ours; nothing there is success.  cleanup may be NULL. */
 int owned_del(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const struct owner *o,
-	      char kind, struct owned_trail *trail) CHECKED;
+	      char kind, struct owned_cleanup *cleanup) CHECKED;
 
 /*
  * Other elements that would get in the way of ours although their keys differ (a range that
@@ -155,7 +155,7 @@ struct owned_valid {
  * among the valid ones; goes on after failures.
  */
 int owned_gc(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const char *network,
-	     char kind, const struct owned_valid *valid, struct owned_trail *trail) CHECKED;
+	     char kind, const struct owned_valid *valid, struct owned_cleanup *cleanup) CHECKED;
 
 /*
  * The same about what the elements live in: the table, its sets and chains, every rule

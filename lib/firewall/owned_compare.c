@@ -65,7 +65,7 @@ int owned_check_skeleton(struct tx *tx, struct nfnl *nl, const struct owned_chan
 	struct nft *n = nft_new(tx, c->table->family, c->table->name);
 	int r;
 
-	owned_say_sets(tx, n, c->table, c->group);
+	owned_put_sets(tx, n, c->table, c->group);
 	c->table->skeleton(n, c->group, c->arg);
 	TRY(nft_compare(tx, nl, n));
 	r = check_index(tx, nl, c);

@@ -23,23 +23,23 @@ enum {
 extern const char owned_kinds[];
 
 /* Says the table and its sets. */
-void owned_say_sets(struct tx *tx, struct nft *n, const struct owned_table *t, const char *group);
+void owned_put_sets(struct tx *tx, struct nft *n, const struct owned_table *t, const char *group);
 
 /* Looks all elements up, one request for each set: there[i] is what stands at elems[i]. */
 int owned_look(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const char *group,
 	       const struct owned_elem *elems, unsigned n, struct nft_elem *there,
 	       bool *found) CHECKED;
 
-/* twin[i]: is the twin of what was found there, too?  -errno is not recorded. */
-int owned_look_twins(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
-		     const struct owned_elem *elems, unsigned n, const struct nft_elem *there,
-		     const bool *found, bool *twin) CHECKED;
+/* in_lookup_set[i]: is the lookup set of what was found there, too?  -errno is not recorded. */
+int owned_look_lookup_sets(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
+			   const struct owned_elem *elems, unsigned n, const struct nft_elem *there,
+			   const bool *found, bool *in_lookup_set) CHECKED;
 
-/* Adds or deletes an element and its twin. */
-void owned_say_add(struct tx *tx, struct nft *n, const struct owned_table *t, const char *group,
+/* Adds or deletes an element and its lookup set. */
+void owned_put_add(struct tx *tx, struct nft *n, const struct owned_table *t, const char *group,
 		   unsigned set, const struct nft_elem *e, bool excl);
-void owned_say_del(struct tx *tx, struct nft *n, const struct owned_table *t, const char *group,
-		   unsigned set, const struct nft_elem *e, bool twin);
+void owned_put_del(struct tx *tx, struct nft *n, const struct owned_table *t, const char *group,
+		   unsigned set, const struct nft_elem *e, bool in_lookup_set);
 
 bool owned_is_ours(const struct nft_elem *e, const char *comment);
 
@@ -47,8 +47,8 @@ bool owned_is_ours(const struct nft_elem *e, const char *comment);
 bool owned_names_owner(const char *comment);
 
 /* Deletes everything of a dead owner. */
-int owned_bury(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
-	       const char *comment) CHECKED;
+int owned_del_dead(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
+		   const char *comment) CHECKED;
 
 extern const char owned_index_set[];
 extern const enum nft_type owned_index_key[];

@@ -6,7 +6,7 @@
  * by now is left alone.
  *
  * The index is deleted in the same transaction, unless something hangs on the elements
- * (owned.h, struct owned_trail): then it is deleted after that was settled, by a second one.
+ * (owned.h, struct owned_cleanup): then it is deleted after that was settled, by a second one.
  * (Not always, since each deletion costs a grace period of the kernel.)
  */
 #include <stdlib.h>
@@ -22,10 +22,10 @@ struct removal {
 	char kind;
 	struct owned_elem *elems;
 	struct nft_elem *there;
-	bool *found, *gone, *twin; /* ours; nobody's; … */
+	bool *found, *gone, *in_lookup_set; /* ours; nobody's; … */
 	unsigned n;
-	bool careful; /* look for the twins, too, instead of assuming that they are there */
-	struct owned_trail *trail;
+	bool careful; /* look for the lookup sets, too, instead of assuming that they are there */
+	struct owned_cleanup *cleanup;
 	bool keep; /* the index */
 };
 
@@ -123,19 +123,19 @@ static int search_by_comment(struct tx *tx, struct nfnl *nl, struct removal *d,
 }
 
 /* Is there something that hangs on what is ours, or on what is gone already? */
-static bool leaves_trail(struct tx *tx, const struct removal *d)
+static bool needs_cleanup(struct tx *tx, const struct removal *d)
 {
 	struct owned_elem *elems;
 	unsigned n = 0;
 
-	if (!d->trail || !d->n)
+	if (!d->cleanup || !d->n)
 		return false;
 	elems = mem_alloc(&tx->mem, d->n * sizeof(*elems));
 	for (unsigned i = 0; i < d->n; i++)
 		if (d->found[i] || d->gone[i])
 			elems[n++] =
 				(struct owned_elem){ .set = d->elems[i].set, .e = d->there[i] };
-	return d->trail->any(elems, n, d->trail->arg);
+	return d->cleanup->needed(elems, n, d->cleanup->arg);
 }
 
 /* One attempt: 0 = done or nothing there, -ERESTART = again, or -errno unrecorded. */
@@ -161,34 +161,35 @@ static int remove_once(struct tx *tx, struct nfnl *nl, struct removal *d)
 	d->there = mem_alloc(&tx->mem, (d->n + 1) * sizeof(*d->there));
 	d->found = mem_alloc(&tx->mem, d->n + 1);
 	d->gone = mem_alloc(&tx->mem, d->n + 1);
-	d->twin = mem_alloc(&tx->mem, d->n + 1);
+	d->in_lookup_set = mem_alloc(&tx->mem, d->n + 1);
 	TRY(owned_look(tx, nl, d->t, x.group, d->elems, d->n, d->there, d->found));
 	if (d->careful)
-		TRY(owned_look_twins(tx, nl, d->t, d->elems, d->n, d->there, d->found, d->twin));
+		TRY(owned_look_lookup_sets(tx, nl, d->t, d->elems, d->n, d->there, d->found,
+					   d->in_lookup_set));
 	for (unsigned i = 0; i < d->n; i++) {
 		d->gone[i] = !d->found[i];
 		if (d->gone[i])
 			d->there[i] = d->elems[i].e;
 		d->found[i] = d->found[i] && owned_is_ours(&d->there[i], d->comment);
 		if (d->found[i])
-			owned_say_del(tx, n, d->t, x.group, d->elems[i].set, &d->there[i],
-				      !d->careful || d->twin[i]);
+			owned_put_del(tx, n, d->t, x.group, d->elems[i].set, &d->there[i],
+				      !d->careful || d->in_lookup_set[i]);
 	}
-	d->keep = leaves_trail(tx, d);
+	d->keep = needs_cleanup(tx, d);
 	for (unsigned i = 0; i < x.n && !d->keep; i++)
 		nft_del_elem(n, owned_index_set, &x.chunks[i]);
 	r = nft_is_empty(n) ? 0 : nft_try(nl, n, genid);
-	/* Gone meanwhile, or a chunk or twin that never was: look again. */
+	/* Gone meanwhile, or a chunk or lookup set that never was: look again. */
 	d->careful = r == -ENOENT;
 	return r == -ENOENT ? -ERESTART : r;
 }
 
-static void tell(const struct removal *d, struct owned_trail *trail)
+static void note_removed(const struct removal *d, struct owned_cleanup *cleanup)
 {
 	for (unsigned i = 0; i < d->n; i++)
 		if (d->found[i] || d->gone[i])
-			trail->each(&d->there[i], d->elems[i].set, trail->arg);
-	trail->unfinished = trail->unfinished || d->keep;
+			cleanup->note(&d->there[i], d->elems[i].set, cleanup->arg);
+	cleanup->unfinished = cleanup->unfinished || d->keep;
 }
 
 static int remove_all(struct tx *tx, struct nfnl *nl, struct removal *d)
@@ -205,29 +206,29 @@ static int remove_all(struct tx *tx, struct nfnl *nl, struct removal *d)
 		return tx_fail(tx, r, "host: delete elements of nftables table %s: %s%s%s%s",
 			       d->t->name, strerror(-r), *nl->why ? " (" : "", nl->why,
 			       *nl->why ? ")" : "");
-	if (d->trail)
-		tell(d, d->trail);
+	if (d->cleanup)
+		note_removed(d, d->cleanup);
 	if (d->n)
 		log_step("host: %u elements deleted from nftables table %s", d->n, d->t->name);
 	return 0;
 }
 
 int owned_del(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const struct owner *o,
-	      char kind, struct owned_trail *trail)
+	      char kind, struct owned_cleanup *cleanup)
 {
 	struct removal d = {
 		.t = t,
 		.key = o->key.s,
 		.comment = o->comment,
 		.kind = kind,
-		.trail = trail,
+		.cleanup = cleanup,
 	};
 
 	return remove_all(tx, nl, &d);
 }
 
 /* Everything of a dead owner. */
-int owned_bury(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const char *comment)
+int owned_del_dead(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const char *comment)
 {
 	int r = 0;
 
@@ -285,7 +286,7 @@ static int note_stale(const struct nft_elem *e, void *arg)
 }
 
 int owned_gc(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const char *network,
-	     char kind, const struct owned_valid *valid, struct owned_trail *trail)
+	     char kind, const struct owned_valid *valid, struct owned_cleanup *cleanup)
 {
 	struct stale s = { .tx = tx, .network = network, .kind = kind, .valid = valid };
 	int r;
@@ -295,7 +296,7 @@ int owned_gc(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const 
 		return tx_fail(tx, r, "host: list the index of table %s: %s", t->name,
 			       strerror(-r));
 	for (unsigned i = 0; i < s.n; i++) {
-		struct removal d = { .t = t, .key = s.keys[i], .kind = kind, .trail = trail };
+		struct removal d = { .t = t, .key = s.keys[i], .kind = kind, .cleanup = cleanup };
 
 		r = also(r, remove_all(tx, nl, &d));
 	}

@@ -16,7 +16,7 @@ struct survey {
 	unsigned n, from; /* from: where this listing began, in case it is repeated */
 };
 
-static void add(struct survey *s, const char *key, char kind, const char *comment)
+static void add_seen(struct survey *s, const char *key, char kind, const char *comment)
 {
 	s->v = mem_grow(&s->tx->mem, s->v, s->n, sizeof(*s->v));
 	s->v[s->n] = (struct owned_seen){
@@ -34,7 +34,7 @@ static int note_index(const struct nft_elem *e, void *arg)
 	if (!e)
 		s->n = 0;
 	else if (e->comment && owned_chunk_of(e, key, &kind) == 0 && kind)
-		add(s, key, kind, e->comment);
+		add_seen(s, key, kind, e->comment);
 	return 0;
 }
 
@@ -68,7 +68,7 @@ static int note_stray(const struct nft_elem *e, void *arg)
 	if (!owned_names_owner(e->comment) || counted(s, e->comment))
 		return 0;
 	memcpy(key, e->comment, OWNED_KEY_LEN);
-	add(s, key, 0, e->comment);
+	add_seen(s, key, 0, e->comment);
 	s->v[s->n - 1].n = 1;
 	return 0;
 }
@@ -97,7 +97,7 @@ static bool is_absent(int r)
 	return r == -EPROTONOSUPPORT || r == -EAFNOSUPPORT || r == -EOPNOTSUPP || r == -ENOENT;
 }
 
-static int list(struct tx *tx, struct nfnl *nl, const struct owned_table *t, struct survey *s)
+static int list_seen(struct tx *tx, struct nfnl *nl, const struct owned_table *t, struct survey *s)
 {
 	struct set_names sets = { .mem = &tx->mem };
 
@@ -120,7 +120,7 @@ int owned_survey(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
 		 struct owned_seen **ret, unsigned *ret_n)
 {
 	struct survey s = { .tx = tx };
-	int r = list(tx, nl, t, &s);
+	int r = list_seen(tx, nl, t, &s);
 
 	if (r < 0 && !is_absent(r))
 		return tx_fail(tx, r, "host: list the elements of nftables table %s: %s", t->name,

@@ -38,7 +38,7 @@ static void match_ethertype(struct nft *n, uint16_t type)
 }
 
 /* Drops what does not carry the port's own MAC. */
-static void say_mac_rule(struct nft *n, const char *chain)
+static void put_mac_rule(struct nft *n, const char *chain)
 {
 	nft_rule(n, chain);
 	nft_load(n, NFT_META_IIFNAME);
@@ -49,7 +49,7 @@ static void say_mac_rule(struct nft *n, const char *chain)
 }
 
 /* Accepts frames of an ethertype whose field, with the port, is in a set. */
-static void say_own(struct nft *n, uint16_t ethertype, enum nft_field field, enum spoof_set set)
+static void put_own(struct nft *n, uint16_t ethertype, enum nft_field field, enum spoof_set set)
 {
 	nft_rule(n, "strict");
 	match_ethertype(n, ethertype);
@@ -60,7 +60,7 @@ static void say_own(struct nft *n, uint16_t ethertype, enum nft_field field, enu
 	nft_rule_end(n, NULL);
 }
 
-static void say_prefix(struct nft *n, uint16_t ethertype, const char *prefix, const char *why)
+static void put_prefix(struct nft *n, uint16_t ethertype, const char *prefix, const char *why)
 {
 	struct cidr c;
 
@@ -72,10 +72,10 @@ static void say_prefix(struct nft *n, uint16_t ethertype, const char *prefix, co
 	nft_rule_end(n, why);
 }
 
-static void say_strict(struct nft *n)
+static void put_strict(struct nft *n)
 {
 	nft_fresh_chain(n, "strict");
-	say_mac_rule(n, "strict");
+	put_mac_rule(n, "strict");
 	nft_rule(n, "strict");
 	match_ethertype(n, ETH_P_ARP);
 	nft_load(n, NFT_META_IIFNAME);
@@ -83,18 +83,18 @@ static void say_strict(struct nft *n)
 	nft_lookup(n, sets[MACS].name, true);
 	nft_drop(n);
 	nft_rule_end(n, NULL);
-	say_own(n, ETH_P_ARP, NFT_ARP_SADDR_IP, IPS4);
-	say_own(n, ETH_P_IP, NFT_IP_SADDR, IPS4);
-	say_own(n, ETH_P_IPV6, NFT_IP6_SADDR, IPS6);
-	say_prefix(n, ETH_P_IP, "0.0.0.0/32", "DHCP");
-	say_prefix(n, ETH_P_IPV6, "::/128", "duplicate address detection");
-	say_prefix(n, ETH_P_IPV6, "fe80::/10", "link-local");
+	put_own(n, ETH_P_ARP, NFT_ARP_SADDR_IP, IPS4);
+	put_own(n, ETH_P_IP, NFT_IP_SADDR, IPS4);
+	put_own(n, ETH_P_IPV6, NFT_IP6_SADDR, IPS6);
+	put_prefix(n, ETH_P_IP, "0.0.0.0/32", "DHCP");
+	put_prefix(n, ETH_P_IPV6, "::/128", "duplicate address detection");
+	put_prefix(n, ETH_P_IPV6, "fe80::/10", "link-local");
 	nft_rule(n, "strict");
 	nft_drop(n);
 	nft_rule_end(n, NULL);
 }
 
-static void say_dispatch(struct nft *n, enum spoof_set set, const char *chain)
+static void put_dispatch(struct nft *n, enum spoof_set set, const char *chain)
 {
 	nft_rule(n, "prerouting");
 	nft_load(n, NFT_META_IIFNAME);
@@ -103,23 +103,23 @@ static void say_dispatch(struct nft *n, enum spoof_set set, const char *chain)
 	nft_rule_end(n, NULL);
 }
 
-static void say_skeleton(struct nft *n, const char *group UNUSED, void *arg UNUSED)
+static void put_skeleton(struct nft *n, const char *group UNUSED, void *arg UNUSED)
 {
 	nft_fresh_chain(n, "mac");
-	say_mac_rule(n, "mac");
-	say_strict(n);
+	put_mac_rule(n, "mac");
+	put_strict(n);
 	nft_base_chain(n, "prerouting", "filter", NF_BR_PRE_ROUTING, PRIORITY);
 	nft_flush_chain(n, "prerouting");
-	say_dispatch(n, GUARDED, "mac");
-	say_dispatch(n, STRICT, "strict");
+	put_dispatch(n, GUARDED, "mac");
+	put_dispatch(n, STRICT, "strict");
 }
 
 static const struct owned_table table = {
-	NFPROTO_BRIDGE, "cplug", sets, N_SETS, say_skeleton, NULL,
+	NFPROTO_BRIDGE, "cplug", sets, N_SETS, put_skeleton, NULL,
 };
 
-static struct owned_elem *append(struct tx *tx, struct owned_change *c, enum spoof_set set,
-				 const struct spoof *s)
+static struct owned_elem *append_elem(struct tx *tx, struct owned_change *c, enum spoof_set set,
+				      const struct spoof *s)
 {
 	struct owned_elem *e;
 
@@ -142,12 +142,12 @@ static struct owned_change compose(struct tx *tx, const struct spoof *s)
 		.repair = s->repair,
 	};
 
-	append(tx, &c, s->strict ? STRICT : GUARDED, s);
-	nft_key_mac(&append(tx, &c, MACS, s)->e.key, s->mac);
+	append_elem(tx, &c, s->strict ? STRICT : GUARDED, s);
+	nft_key_mac(&append_elem(tx, &c, MACS, s)->e.key, s->mac);
 	for (unsigned i = 0; s->strict && i < s->n_ips; i++) {
 		bool six = s->ips[i].ip.family == AF_INET6;
 
-		nft_key_ip(&append(tx, &c, six ? IPS6 : IPS4, s)->e.key, s->ips[i].ip);
+		nft_key_ip(&append_elem(tx, &c, six ? IPS6 : IPS4, s)->e.key, s->ips[i].ip);
 	}
 	return c;
 }

@@ -65,7 +65,7 @@ struct flush {
 	bool is_local;
 };
 
-static struct nlmsghdr *request(void *buf, int type, int family, int flags)
+static struct nlmsghdr *ct_request(void *buf, int type, int family, int flags)
 {
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
 	struct nfgenmsg *g;
@@ -90,12 +90,12 @@ static int entries_each(const struct nlmsghdr *h, void *arg)
 }
 
 /* The number of flows tracked in this namespace, or a negative errno. */
-static int64_t entries(struct nfnl *nl)
+static int64_t count_entries(struct nfnl *nl)
 {
 	_Alignas(struct nlmsghdr) char buf[64] = { 0 };
 	uint32_t n = UINT32_MAX; /* not told: look */
 
-	TRY(nfnl_ask(nl, request(buf, IPCTNL_MSG_CT_GET_STATS, AF_UNSPEC, 0), entries_each, &n));
+	TRY(nfnl_ask(nl, ct_request(buf, IPCTNL_MSG_CT_GET_STATS, AF_UNSPEC, 0), entries_each, &n));
 	return n;
 }
 
@@ -203,7 +203,7 @@ static bool is_local(struct flush *c, struct ip ip)
 	return c->is_local;
 }
 
-static bool matches(struct flush *c, const struct ct_filter *f, const struct flow *w)
+static bool flow_matches(struct flush *c, const struct ct_filter *f, const struct flow *w)
 {
 	if (w->proto != f->proto || w->dport < f->port_first || w->dport > f->port_last)
 		return false;
@@ -243,7 +243,7 @@ static int delete_later(struct flush *c, const struct nlmsghdr *flow)
 		c->buf = bigger;
 		c->room = room;
 	}
-	h = request(c->buf + c->used, IPCTNL_MSG_CT_DELETE, c->family, NLM_F_ACK);
+	h = ct_request(c->buf + c->used, IPCTNL_MSG_CT_DELETE, c->family, NLM_F_ACK);
 	copy_attr(h, tuple);
 	copy_attr(h, nfnl_attr(flow, CTA_ZONE));
 	copy_attr(h, nfnl_attr(flow, CTA_ID));
@@ -263,7 +263,7 @@ static int flow_each(const struct nlmsghdr *h, void *arg)
 	}
 	w = get_flow(h);
 	for (unsigned i = 0; i < c->n; i++)
-		if (matches(c, &c->f[i], &w))
+		if (flow_matches(c, &c->f[i], &w))
 			return delete_later(c, h);
 	return 0;
 }
@@ -327,7 +327,7 @@ static void put_ip(struct nlmsghdr *h, struct ip ip, uint16_t v4, uint16_t v6)
  * that differ and drops those that are equal (ipv6_addr_cmp() taken for a truth value
  * in ctnetlink_filter_match_tuple(), seen in 6.18).
  */
-static uint32_t common(const struct flush *c, bool *reply)
+static uint32_t common_filter(const struct flush *c, bool *reply)
 {
 	const struct ct_filter *f = c->f;
 	uint32_t flags = FILTER_PROTO;
@@ -354,7 +354,7 @@ static void put_filter(struct nlmsghdr *h, const struct flush *c)
 {
 	struct nlattr *tuple, *nest;
 	bool reply;
-	uint32_t flags = common(c, &reply);
+	uint32_t flags = common_filter(c, &reply);
 
 	tuple = mnl_attr_nest_start(h, CTA_TUPLE_ORIG);
 	if (flags & FILTER_IP_DST)
@@ -375,10 +375,10 @@ static void put_filter(struct nlmsghdr *h, const struct flush *c)
 	mnl_attr_nest_end(h, nest);
 }
 
-static int collect(struct flush *c)
+static int collect_flows(struct flush *c)
 {
 	_Alignas(struct nlmsghdr) char buf[512] = { 0 }; /* padding travels to the kernel, too */
-	struct nlmsghdr *h = request(buf, IPCTNL_MSG_CT_GET, c->family, NLM_F_DUMP);
+	struct nlmsghdr *h = ct_request(buf, IPCTNL_MSG_CT_GET, c->family, NLM_F_DUMP);
 	int r;
 
 	put_filter(h, c);
@@ -386,7 +386,7 @@ static int collect(struct flush *c)
 	if (r != -EINVAL && r != -EOPNOTSUPP)
 		return r;
 	c->used = c->count = 0; /* a kernel that does not like the filter */
-	return nfnl_ask(c->nl, request(buf, IPCTNL_MSG_CT_GET, c->family, NLM_F_DUMP), flow_each,
+	return nfnl_ask(c->nl, ct_request(buf, IPCTNL_MSG_CT_GET, c->family, NLM_F_DUMP), flow_each,
 			c);
 }
 
@@ -395,10 +395,10 @@ static void free_buf(struct flush *c)
 	free(c->buf);
 }
 
-/* As entries(); without conntrack there are none. */
+/* As count_entries(); without conntrack there are none. */
 static int64_t tracked_now(struct nfnl *nl)
 {
-	int64_t n = entries(nl);
+	int64_t n = count_entries(nl);
 
 	return n == -EINVAL || n == -EOPNOTSUPP ? 0 : n;
 }
@@ -423,7 +423,7 @@ int ct_flush(struct nfnl *nl, int family, const struct ct_filter *f, unsigned n,
 	if (tracked < 0)
 		return (int)tracked;
 	if (tracked > FEW || (tracked > 0 && any_seen(&c))) {
-		r = collect(&c);
+		r = collect_flows(&c);
 		if (r == 0)
 			r = delete_all(&c);
 	}

@@ -50,17 +50,17 @@ static bool is_v6only(const struct nlmsghdr *h)
 	return a && mnl_attr_get_u8(a);
 }
 
-struct find {
+struct listeners {
 	struct tx *tx;
 	struct diag_listener *l;
 	unsigned n, before; /* before: what the other questions found */
 	uint8_t proto;
 };
 
-static int each(const struct nlmsghdr *h, void *arg)
+static int listener_each(const struct nlmsghdr *h, void *arg)
 {
 	const struct inet_diag_msg *m;
-	struct find *f = arg;
+	struct listeners *f = arg;
 
 	if (!h)
 		f->n = f->before;
@@ -94,7 +94,8 @@ static void put_ports(struct nlmsghdr *h, uint16_t first, uint16_t last)
 }
 
 /* Sockets of a family on some ports that wait for whoever comes. */
-static int ask(struct nfnl *nl, int family, uint16_t first, uint16_t last, struct find *f)
+static int ask_listeners(struct nfnl *nl, int family, uint16_t first, uint16_t last,
+			 struct listeners *f)
 {
 	_Alignas(struct nlmsghdr) char buf[128];
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
@@ -110,7 +111,7 @@ static int ask(struct nfnl *nl, int family, uint16_t first, uint16_t last, struc
 	req->idiag_states = f->proto == IPPROTO_TCP ? 1u << TCP_LISTEN : 1u << TCP_CLOSE;
 	put_ports(h, first, last);
 	f->before = f->n;
-	r = nfnl_ask(nl, h, each, f);
+	r = nfnl_ask(nl, h, listener_each, f);
 	/* A kernel without sock_diag, or without one for this protocol or family. */
 	return r == -ENOENT || r == -EINVAL || r == -EOPNOTSUPP || r == -EPROTONOSUPPORT ? 0 : r;
 }
@@ -118,14 +119,14 @@ static int ask(struct nfnl *nl, int family, uint16_t first, uint16_t last, struc
 int diag_find_listeners(struct tx *tx, uint8_t proto, uint16_t first, uint16_t last,
 			struct diag_listener **ret, unsigned *ret_n)
 {
-	struct find f = { .tx = tx, .proto = proto };
+	struct listeners f = { .tx = tx, .proto = proto };
 	struct nfnl nl;
 	int r = 0;
 
 	if (proto == IPPROTO_TCP || proto == IPPROTO_UDP) {
 		r = nfnl_socket(&nl, NETLINK_SOCK_DIAG);
-		r = r < 0 ? r : ask(&nl, AF_INET, first, last, &f);
-		r = r < 0 ? r : ask(&nl, AF_INET6, first, last, &f);
+		r = r < 0 ? r : ask_listeners(&nl, AF_INET, first, last, &f);
+		r = r < 0 ? r : ask_listeners(&nl, AF_INET6, first, last, &f);
 		nfnl_close(&nl);
 	}
 	if (r < 0 && r != -EPROTONOSUPPORT)
@@ -176,7 +177,7 @@ static void name_process(const struct search *s, const char *pid, struct diag_li
 }
 
 /* A descriptor of a process: is it one of the sockets? */
-static void look_at(struct search *s, const char *pid, const char *link)
+static void match_socket(struct search *s, const char *pid, const char *link)
 {
 	struct diag_listener key = { .inode = 0 }, *wanted = &key, **l;
 
@@ -189,7 +190,7 @@ static void look_at(struct search *s, const char *pid, const char *link)
 	s->left--;
 }
 
-static void look_into(struct search *s, const char *pid)
+static void scan_process(struct search *s, const char *pid)
 {
 	char path[64], link[64];
 	struct dirent *d;
@@ -209,7 +210,7 @@ static void look_into(struct search *s, const char *pid)
 		ssize_t n = readlinkat(dirfd(dir), d->d_name, link, sizeof(link) - 1);
 
 		link[n > 0 ? n : 0] = '\0';
-		look_at(s, pid, link);
+		match_socket(s, pid, link);
 	}
 	closedir(dir);
 }
@@ -230,7 +231,7 @@ void diag_find_processes(struct tx *tx, struct diag_listener *l, unsigned n)
 	s.proc = dirfd(proc);
 	while (s.left && s.looked < LINKS_MAX && (d = readdir(proc)))
 		if (*d->d_name >= '1' && *d->d_name <= '9')
-			look_into(&s, d->d_name);
+			scan_process(&s, d->d_name);
 	closedir(proc);
 }
 

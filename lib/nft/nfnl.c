@@ -185,7 +185,7 @@ int nfnl_send(struct nfnl *nl, const struct iovec *piece, unsigned n)
  * An answer that cannot be received (no memory for a moment) is still there, and asked for
  * again: a change-set must not count as refused when it was committed.
  */
-static ssize_t receive(struct nfnl *nl, void *buf, size_t size, int flags)
+static ssize_t receive_datagram(struct nfnl *nl, void *buf, size_t size, int flags)
 {
 	ssize_t n;
 	int tries = 0;
@@ -205,7 +205,7 @@ int nfnl_read(struct nfnl *nl, uint32_t first, uint32_t last, nfnl_each_fn *each
 	bool lost = false;
 
 	for (;;) {
-		ssize_t n = receive(nl, buf, sizeof(buf), lost ? MSG_DONTWAIT : 0);
+		ssize_t n = receive_datagram(nl, buf, sizeof(buf), lost ? MSG_DONTWAIT : 0);
 		int left = (int)n;
 
 		if (n == -ENOBUFS && !lost) { /* told before what is there: see that first */
@@ -233,7 +233,7 @@ bool nfnl_is_end(const struct nlmsghdr *h)
 }
 
 /* The first attribute of a type in size bytes at data, or of any type (-1). */
-static const struct nlattr *find(const void *data, size_t size, int type)
+static const struct nlattr *first_attr(const void *data, size_t size, int type)
 {
 	const char *end = (const char *)data + size;
 	const struct nlattr *a = data;
@@ -253,7 +253,7 @@ const struct nlattr *nfnl_attr_behind(const struct nlmsghdr *h, size_t skip, uin
 	skip = nfnl_align(skip);
 	if (size < skip)
 		return NULL;
-	return find(mnl_nlmsg_get_payload_offset(h, skip), size - skip, type);
+	return first_attr(mnl_nlmsg_get_payload_offset(h, skip), size - skip, type);
 }
 
 const struct nlattr *nfnl_attr(const struct nlmsghdr *h, uint16_t type)
@@ -265,7 +265,7 @@ const struct nlattr *nfnl_attr_in(const struct nlattr *nest, uint16_t type)
 {
 	if (!nest)
 		return NULL;
-	return find(mnl_attr_get_payload(nest), mnl_attr_get_payload_len(nest), type);
+	return first_attr(mnl_attr_get_payload(nest), mnl_attr_get_payload_len(nest), type);
 }
 
 const struct nlattr *nfnl_attr_next(const struct nlattr *nest, const struct nlattr *a)
@@ -278,7 +278,7 @@ const struct nlattr *nfnl_attr_next(const struct nlattr *nest, const struct nlat
 	end = begin + mnl_attr_get_payload_len(nest);
 	if (a)
 		begin = (const char *)mnl_attr_next(a);
-	return begin < end ? find(begin, (size_t)(end - begin), -1) : NULL;
+	return begin < end ? first_attr(begin, (size_t)(end - begin), -1) : NULL;
 }
 
 uint32_t nfnl_be32(const struct nlattr *a)
@@ -301,7 +301,7 @@ bool nfnl_same(const struct nlattr *a, const struct nlattr *b)
 						  mnl_attr_get_payload_len(a)) == 0;
 }
 
-static void keep_words(struct nfnl *nl, const struct nlmsghdr *h)
+static void keep_message(struct nfnl *nl, const struct nlmsghdr *h)
 {
 	const struct nlmsgerr *e = mnl_nlmsg_get_payload(h);
 	size_t skip = sizeof(*e);
@@ -330,7 +330,7 @@ int nfnl_error(struct nfnl *nl, const struct nlmsghdr *h)
 		return -EBADMSG;
 	if (e->error >= 0)
 		return 0;
-	keep_words(nl, h);
+	keep_message(nl, h);
 	return e->error;
 }
 

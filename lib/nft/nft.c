@@ -201,7 +201,7 @@ void nft_del_set(struct nft *n, const char *set)
 /* ---- acting ---- */
 
 /* Numbers the messages from seq on; the last one asks to be acknowledged. */
-static void number(struct nft *n, uint32_t seq)
+static void number_messages(struct nft *n, uint32_t seq)
 {
 	struct nlmsghdr *h = NULL;
 
@@ -222,7 +222,7 @@ struct commit {
 };
 
 /* Puts what was refused before the kernel's words, which are often missing. */
-static void say_what(struct nfnl *nl, const struct nft *n, uint32_t index)
+static void explain_refusal(struct nfnl *nl, const struct nft *n, uint32_t index)
 {
 	static const struct {
 		uint8_t type, name;
@@ -269,13 +269,13 @@ static int commit_each(const struct nlmsghdr *h, void *arg)
 	if (!c->err) {
 		c->err = nfnl_error(c->nl, h);
 		if (c->err && h->nlmsg_seq != c->head)
-			say_what(c->nl, c->n, h->nlmsg_seq - c->head - 1);
+			explain_refusal(c->nl, c->n, h->nlmsg_seq - c->head - 1);
 	}
 	return h->nlmsg_seq == c->head || h->nlmsg_seq == c->last;
 }
 
 /* Is the change-set whole and right? */
-static int ready(struct nfnl *nl, struct nft *n)
+static int check_complete(struct nfnl *nl, struct nft *n)
 {
 	nl->why[0] = '\0';
 	nft_close_elems(n);
@@ -293,12 +293,12 @@ int nft_try(struct nfnl *nl, struct nft *n, uint32_t genid)
 	struct commit c = { .nl = nl, .n = n };
 	int r;
 
-	TRY(ready(nl, n));
+	TRY(check_complete(nl, n));
 	if (n->count == 0)
 		return 0;
 	c.head = nfnl_seq(nl, n->count + 2);
 	c.last = c.head + n->count;
-	number(n, c.head + 1);
+	number_messages(n, c.head + 1);
 	begin = nftnl_batch_begin(head, c.head);
 	if (genid)
 		mnl_attr_put_u32(begin, NFNL_BATCH_GENID, htonl(genid));

@@ -132,7 +132,7 @@ static void get_elem(const struct nlattr *nest, struct nft_elem *e)
 	get_userdata(nfnl_attr_in(nest, NFTA_SET_ELEM_USERDATA), e);
 }
 
-struct find {
+struct elem_lookup {
 	struct mem *mem;
 	struct nfnl *nl;
 	struct nft_elem *e;
@@ -141,7 +141,7 @@ struct find {
 	unsigned left;
 };
 
-static void keep(struct mem *mem, const struct nft_elem *answer, struct nft_elem *e)
+static void keep_answer(struct mem *mem, const struct nft_elem *answer, struct nft_elem *e)
 {
 	if (answer->key_end.len) { /* the range that holds the key */
 		unsigned parts = e->key.parts;
@@ -157,9 +157,9 @@ static void keep(struct mem *mem, const struct nft_elem *answer, struct nft_elem
 	e->private_len = answer->private_len;
 }
 
-static int find_each(const struct nlmsghdr *h, void *arg)
+static int elem_lookup_each(const struct nlmsghdr *h, void *arg)
 {
-	struct find *f = arg;
+	struct elem_lookup *f = arg;
 	uint32_t i = h->nlmsg_seq - f->first;
 	const struct nlattr *nest;
 	struct nft_elem answer;
@@ -174,15 +174,15 @@ static int find_each(const struct nlmsghdr *h, void *arg)
 	nest = nfnl_attr_in(nfnl_attr(h, NFTA_SET_ELEM_LIST_ELEMENTS), NFTA_LIST_ELEM);
 	if (nest) {
 		get_elem(nest, &answer);
-		keep(f->mem, &answer, &f->e[i]);
+		keep_answer(f->mem, &answer, &f->e[i]);
 		f->found[i] = true;
 	}
 	return --f->left == 0;
 }
 
 /* One question more at buf; returns its size, or 0. */
-static size_t ask_elem(char *buf, uint8_t family, const char *table, const char *set,
-		       const struct nft_key *k, uint32_t seq)
+static size_t put_elem_question(char *buf, uint8_t family, const char *table, const char *set,
+				const struct nft_key *k, uint32_t seq)
 {
 	struct nlmsghdr *h = question_about(buf, NFT_MSG_GETSETELEM, family, 0, table,
 					    NFTA_SET_ELEM_LIST_SET, set);
@@ -201,25 +201,26 @@ static size_t ask_elem(char *buf, uint8_t family, const char *table, const char 
 	return nfnl_align(h->nlmsg_len);
 }
 
-static int find_some(struct find *f, char *buf, uint8_t family, const char *table, const char *set,
-		     unsigned n)
+static int find_batch(struct elem_lookup *f, char *buf, uint8_t family, const char *table,
+		      const char *set, unsigned n)
 {
 	size_t used = 0;
 
 	f->left = n;
 	f->first = nfnl_seq(f->nl, n);
 	for (unsigned i = 0; i < n; i++)
-		used += ask_elem(buf + used, family, table, set, &f->e[i].key, f->first + i);
+		used += put_elem_question(buf + used, family, table, set, &f->e[i].key,
+					  f->first + i);
 	if (!used)
 		return 0;
 	TRY(nfnl_send(f->nl, &(struct iovec){ buf, used }, 1));
-	return nfnl_read(f->nl, f->first, f->first + n - 1, find_each, f);
+	return nfnl_read(f->nl, f->first, f->first + n - 1, elem_lookup_each, f);
 }
 
 int nft_find_elems(struct tx *tx, struct nfnl *nl, uint8_t family, const char *table,
 		   const char *set, struct nft_elem *e, bool *found, unsigned n)
 {
-	struct find f = { .mem = &tx->mem, .nl = nl, .e = e, .found = found };
+	struct elem_lookup f = { .mem = &tx->mem, .nl = nl, .e = e, .found = found };
 	char *buf = mem_alloc(&tx->mem, (size_t)(n < ASK_MANY ? n : ASK_MANY) * ASK_ROOM);
 
 	nl->why[0] = '\0';
@@ -227,7 +228,7 @@ int nft_find_elems(struct tx *tx, struct nfnl *nl, uint8_t family, const char *t
 	while (n) {
 		unsigned some = n < ASK_MANY ? n : ASK_MANY;
 
-		TRY(find_some(&f, buf, family, table, set, some));
+		TRY(find_batch(&f, buf, family, table, set, some));
 		f.e += some;
 		f.found += some;
 		n -= some;
@@ -235,15 +236,15 @@ int nft_find_elems(struct tx *tx, struct nfnl *nl, uint8_t family, const char *t
 	return 0;
 }
 
-struct elems {
+struct elem_reader {
 	int (*each)(const struct nft_elem *e, void *arg);
 	void *arg;
 };
 
-static int elems_each(const struct nlmsghdr *h, void *arg)
+static int elem_each(const struct nlmsghdr *h, void *arg)
 {
 	const struct nlattr *list, *a = NULL;
-	struct elems *c = arg;
+	struct elem_reader *c = arg;
 	struct nft_elem e;
 	int r = 0;
 
@@ -268,14 +269,14 @@ static int gone_is_empty(int r)
 int nft_each_elem(struct nfnl *nl, uint8_t family, const char *table, const char *set,
 		  int (*each)(const struct nft_elem *e, void *arg), void *arg)
 {
-	struct elems c = { each, arg };
+	struct elem_reader c = { each, arg };
 	_Alignas(struct nlmsghdr) char buf[ASK_ROOM];
 	struct nlmsghdr *h = question_about(buf, NFT_MSG_GETSETELEM, family, NLM_F_DUMP, table,
 					    NFTA_SET_ELEM_LIST_SET, set);
 
 	if (!h)
 		return 0;
-	return gone_is_empty(nfnl_ask(nl, h, elems_each, &c));
+	return gone_is_empty(nfnl_ask(nl, h, elem_each, &c));
 }
 
 /* ---- chains and rules ---- */
@@ -303,17 +304,17 @@ int nft_chain_use(struct nfnl *nl, uint8_t family, const char *table, const char
 	return 0;
 }
 
-struct ways {
+struct rule_reader {
 	const char *chain;
 	int (*each)(const struct nft_rule_info *w, void *arg);
 	void *arg;
 };
 
-static int ways_each(const struct nlmsghdr *h, void *arg)
+static int rule_each(const struct nlmsghdr *h, void *arg)
 {
 	const struct nlattr *handle, *list, *a = NULL, *data;
 	struct nft_rule_info w = { 0 };
-	struct ways *c = arg;
+	struct rule_reader *c = arg;
 
 	if (!h)
 		return c->each(NULL, c->arg);
@@ -341,20 +342,20 @@ int nft_each_rule(struct nfnl *nl, uint8_t family, const char *table, const char
 	_Alignas(struct nlmsghdr) char buf[ASK_ROOM];
 	struct nlmsghdr *h = question_about(buf, NFT_MSG_GETRULE, family, NLM_F_DUMP, table,
 					    NFTA_RULE_CHAIN, chain);
-	struct ways c = { chain, each, arg };
+	struct rule_reader c = { chain, each, arg };
 
-	return h ? gone_is_empty(nfnl_ask(nl, h, ways_each, &c)) : 0;
+	return h ? gone_is_empty(nfnl_ask(nl, h, rule_each, &c)) : 0;
 }
 
-struct chains {
+struct chain_reader {
 	const char *table;
 	int (*each)(const char *chain, unsigned use, void *arg);
 	void *arg;
 };
 
-static int chains_each(const struct nlmsghdr *h, void *arg)
+static int chain_each(const struct nlmsghdr *h, void *arg)
 {
-	struct chains *c = arg;
+	struct chain_reader *c = arg;
 	const char *name;
 
 	if (!h)
@@ -368,23 +369,23 @@ static int chains_each(const struct nlmsghdr *h, void *arg)
 int nft_each_chain(struct nfnl *nl, uint8_t family, const char *table,
 		   int (*each)(const char *chain, unsigned use, void *arg), void *arg)
 {
-	struct chains c = { table, each, arg };
+	struct chain_reader c = { table, each, arg };
 	_Alignas(struct nlmsghdr) char buf[ASK_ROOM];
 
 	/* The kernel does not choose by table, but by family. */
 	return gone_is_empty(
-		nfnl_ask(nl, question(buf, NFT_MSG_GETCHAIN, family, NLM_F_DUMP), chains_each, &c));
+		nfnl_ask(nl, question(buf, NFT_MSG_GETCHAIN, family, NLM_F_DUMP), chain_each, &c));
 }
 
-struct sets {
+struct set_reader {
 	int (*each)(const char *set, void *arg);
 	void *arg;
 };
 
-static int sets_each(const struct nlmsghdr *h, void *arg)
+static int set_each(const struct nlmsghdr *h, void *arg)
 {
 	const char *name = h ? get_str(nfnl_attr(h, NFTA_SET_NAME)) : NULL;
-	struct sets *c = arg;
+	struct set_reader *c = arg;
 
 	return h && !name ? 0 : c->each(name, c->arg);
 }
@@ -394,10 +395,10 @@ int nft_each_set(struct nfnl *nl, uint8_t family, const char *table,
 {
 	_Alignas(struct nlmsghdr) char buf[ASK_ROOM];
 	struct nlmsghdr *h = question(buf, NFT_MSG_GETSET, family, NLM_F_DUMP);
-	struct sets c = { each, arg };
+	struct set_reader c = { each, arg };
 
 	if (strlen(table) >= NFT_NAME_MAXLEN)
 		return 0;
 	mnl_attr_put_strz(h, NFTA_SET_TABLE, table);
-	return gone_is_empty(nfnl_ask(nl, h, sets_each, &c));
+	return gone_is_empty(nfnl_ask(nl, h, set_each, &c));
 }

@@ -46,21 +46,21 @@ static const char *family_name(uint8_t family)
 	return family == NFPROTO_BRIDGE ? "bridge" : family == NFPROTO_INET ? "inet" : "";
 }
 
-static int kind(const struct nlmsghdr *h)
+static int msg_type(const struct nlmsghdr *h)
 {
 	return h->nlmsg_type & 0xff;
 }
 
 /* ---- tables, chains and sets, in words ---- */
 
-static char *table_words(struct mem *mem, const struct nlmsghdr *h)
+static char *describe_table(struct mem *mem, const struct nlmsghdr *h)
 {
 	bool dormant = nfnl_be32(nfnl_attr(h, NFTA_TABLE_FLAGS)) & NFT_TABLE_F_DORMANT;
 
 	return mem_str(mem, dormant ? "dormant" : "active");
 }
 
-static char *chain_words(struct mem *mem, const struct nlmsghdr *h)
+static char *describe_chain(struct mem *mem, const struct nlmsghdr *h)
 {
 	static const char *const hooks[] = { "prerouting", "input", "forward", "output",
 					     "postrouting" };
@@ -77,7 +77,7 @@ static char *chain_words(struct mem *mem, const struct nlmsghdr *h)
 			  policy && nfnl_be32(policy) == NF_DROP ? "drop" : "accept");
 }
 
-static char *set_words(struct mem *mem, const struct nlmsghdr *h)
+static char *describe_set(struct mem *mem, const struct nlmsghdr *h)
 {
 	uint32_t flags = nfnl_be32(nfnl_attr(h, NFTA_SET_FLAGS));
 	uint32_t data = nfnl_be32(nfnl_attr(h, NFTA_SET_DATA_TYPE));
@@ -101,18 +101,18 @@ static const struct {
 	char *(*words)(struct mem *mem, const struct nlmsghdr *h);
 	uint16_t told[6]; /* the attributes that the words tell of */
 } kinds[] = {
-	{ NFT_MSG_NEWTABLE, NFT_MSG_GETTABLE, 0, "", table_words, { NFTA_TABLE_FLAGS } },
+	{ NFT_MSG_NEWTABLE, NFT_MSG_GETTABLE, 0, "", describe_table, { NFTA_TABLE_FLAGS } },
 	{ NFT_MSG_NEWCHAIN,
 	  NFT_MSG_GETCHAIN,
 	  NFTA_CHAIN_NAME,
 	  "chain ",
-	  chain_words,
+	  describe_chain,
 	  { NFTA_CHAIN_TYPE, NFTA_CHAIN_HOOK, NFTA_CHAIN_POLICY } },
 	{ NFT_MSG_NEWSET,
 	  NFT_MSG_GETSET,
 	  NFTA_SET_NAME,
 	  "set ",
-	  set_words,
+	  describe_set,
 	  { NFTA_SET_FLAGS, NFTA_SET_KEY_TYPE, NFTA_SET_KEY_LEN, NFTA_SET_DATA_TYPE,
 	    NFTA_SET_DATA_LEN } },
 };
@@ -120,7 +120,7 @@ static const struct {
 static int kind_index(const struct nlmsghdr *h)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(kinds); i++)
-		if (kinds[i].add == kind(h))
+		if (kinds[i].add == msg_type(h))
 			return (int)i;
 	return -1;
 }
@@ -133,7 +133,7 @@ static const char *name_of(const struct nlmsghdr *h)
 }
 
 /* "chain ports of nftables table inet cplug" */
-static char *object_words(const struct compare *c, const struct nlmsghdr *h)
+static char *describe_object(const struct compare *c, const struct nlmsghdr *h)
 {
 	int k = kind_index(h);
 
@@ -153,7 +153,7 @@ static void list_objects(struct compare *c)
 		if (kind_index(h) < 0)
 			continue;
 		for (unsigned i = 0; i < c->n_objects && !seen; i++)
-			seen = kind(c->objects[i].want) == kind(h) &&
+			seen = msg_type(c->objects[i].want) == msg_type(h) &&
 			       str_eq(name_of(c->objects[i].want), name_of(h));
 		if (seen)
 			continue;
@@ -231,7 +231,7 @@ static int rules_each(const struct nlmsghdr *h, void *arg)
 
 		if (!h)
 			o->rules.n = 0;
-		else if (kind(o->want) == NFT_MSG_NEWCHAIN && str_eq(name_of(o->want), chain)) {
+		else if (msg_type(o->want) == NFT_MSG_NEWCHAIN && str_eq(name_of(o->want), chain)) {
 			keep_rule(&c->tx->mem, &o->rules, h);
 			break;
 		}
@@ -253,8 +253,8 @@ static int ask_rules(struct compare *c)
 }
 
 /* Where, from a place on, is a rule like this one?  Its distance, or LOOK_AHEAD. */
-static unsigned distance(const struct nlattr *want, const struct rules *in, unsigned from,
-			 bool have)
+static unsigned rule_distance(const struct nlattr *want, const struct rules *in, unsigned from,
+			      bool have)
 {
 	unsigned i = 0;
 
@@ -269,12 +269,12 @@ static void rule_differs(const struct compare *c, const struct object *chain, un
 			 const struct nlattr *want, const struct nlattr *have)
 {
 	struct mem *mem = &c->tx->mem;
-	const char *wanted = want ? nft_rule_words(mem, want) : "no such rule";
-	const char *found = have ? nft_rule_words(mem, have) : NULL;
+	const char *wanted = want ? nft_describe_rule(mem, want) : "no such rule";
+	const char *found = have ? nft_describe_rule(mem, have) : NULL;
 
 	if (str_eq(wanted, found))
 		found = mem_printf(mem, "%s, with other values", found);
-	differ(c->tx, mem_printf(mem, "rule %u of %s", number, object_words(c, chain->want)),
+	differ(c->tx, mem_printf(mem, "rule %u of %s", number, describe_object(c, chain->want)),
 	       wanted, found);
 }
 
@@ -291,8 +291,8 @@ static void compare_rules(const struct compare *c, const struct object *chain,
 			w++, h++;
 			continue;
 		}
-		extra = w < want->n ? distance(want->rule[w], have, h, true) : 0;
-		missing = h < have->n ? distance(have->rule[h], want, w, false) : 0;
+		extra = w < want->n ? rule_distance(want->rule[w], have, h, true) : 0;
+		missing = h < have->n ? rule_distance(have->rule[h], want, w, false) : 0;
 		if (w == want->n || (h < have->n && extra < LOOK_AHEAD)) {
 			rule_differs(c, chain, h + 1, NULL, have->rule[h]);
 			h++;
@@ -332,10 +332,10 @@ static void compare_chain(const struct compare *c, const struct object *chain)
 
 	for (size_t at = 0; at < c->n->used; at += nfnl_align(h->nlmsg_len)) {
 		h = nft_at(c->n, at);
-		if ((kind(h) != NFT_MSG_NEWRULE && kind(h) != NFT_MSG_DELRULE) ||
+		if ((msg_type(h) != NFT_MSG_NEWRULE && msg_type(h) != NFT_MSG_DELRULE) ||
 		    !str_eq(nfnl_text(nfnl_attr(h, NFTA_RULE_CHAIN)), name))
 			continue;
-		if (kind(h) == NFT_MSG_NEWRULE) {
+		if (msg_type(h) == NFT_MSG_NEWRULE) {
 			keep_rule(&c->tx->mem, &want, h);
 			continue;
 		}
@@ -365,7 +365,7 @@ static void compare_object(const struct compare *c, const struct object *o)
 	if (o->have)
 		have = kinds[k].words(&c->tx->mem, o->have);
 	if (!str_eq(want, have))
-		differ(c->tx, object_words(c, o->want), want, have);
+		differ(c->tx, describe_object(c, o->want), want, have);
 }
 
 static int compare_all(struct compare *c)
@@ -377,9 +377,9 @@ static int compare_all(struct compare *c)
 
 		compare_object(c, o);
 		/* Without the table there is nothing, and without a chain no rule in it. */
-		if (!o->have && kind(o->want) == NFT_MSG_NEWTABLE)
+		if (!o->have && msg_type(o->want) == NFT_MSG_NEWTABLE)
 			return 0;
-		if (o->have && kind(o->want) == NFT_MSG_NEWCHAIN)
+		if (o->have && msg_type(o->want) == NFT_MSG_NEWCHAIN)
 			compare_chain(c, o);
 	}
 	return 0;

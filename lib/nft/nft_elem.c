@@ -83,8 +83,8 @@ static struct shape shape_of(struct nft *n, const enum nft_type *t)
 }
 
 /* Notes that nft leaves for itself, so that it prints values the right way round. */
-static void set_notes(struct nft *n, struct nftnl_set *s, const struct shape *key,
-		      const struct shape *data, const char *comment)
+static void put_set_userdata(struct nft *n, struct nftnl_set *s, const struct shape *key,
+			     const struct shape *data, const char *comment)
 {
 	char cut[NFT_COMMENT_MAX + 1];
 
@@ -145,7 +145,7 @@ void nft_set_commented(struct nft *n, const char *set, const enum nft_type *key,
 			nft_wrong(n, -ENOMEM, NULL);
 	}
 	nftnl_set_set_u32(s, NFTNL_SET_FLAGS, flags);
-	set_notes(n, s, &k, data ? &d : NULL, comment);
+	put_set_userdata(n, s, &k, data ? &d : NULL, comment);
 	nftnl_set_nlmsg_build_payload(h, s);
 	nftnl_set_free(s);
 	nft_msg_end(n, h);
@@ -287,7 +287,7 @@ static void put_range_end(struct nlmsghdr *h, const struct nft_key *last)
 	mnl_attr_nest_end(h, nest);
 }
 
-static void elem(struct nft *n, int type, int flags, const char *set, const struct nft_elem *e)
+static void put_elem(struct nft *n, int type, int flags, const char *set, const struct nft_elem *e)
 {
 	struct nlmsghdr *h;
 	struct nlattr *nest;
@@ -313,10 +313,10 @@ static void elem(struct nft *n, int type, int flags, const char *set, const stru
 
 void nft_add_elem(struct nft *n, const char *set, const struct nft_elem *e, bool excl)
 {
-	elem(n, NFT_MSG_NEWSETELEM, NLM_F_CREATE | (excl ? NLM_F_EXCL : 0), set, e);
+	put_elem(n, NFT_MSG_NEWSETELEM, NLM_F_CREATE | (excl ? NLM_F_EXCL : 0), set, e);
 }
 
 void nft_del_elem(struct nft *n, const char *set, const struct nft_elem *e)
 {
-	elem(n, NFT_MSG_DELSETELEM, 0, set, e);
+	put_elem(n, NFT_MSG_DELSETELEM, 0, set, e);
 }

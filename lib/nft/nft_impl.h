@@ -92,7 +92,7 @@ bool nft_same_rule(const struct nlattr *want, const struct nlattr *have);
 /* Are they of one kind: the same expressions, with the same verdicts, on other values? */
 bool nft_alike(const struct nlattr *a, const struct nlattr *b);
 /* What a rule looks up and decides, in a few words. */
-const char *nft_rule_words(struct mem *mem, const struct nlattr *rule);
+const char *nft_describe_rule(struct mem *mem, const struct nlattr *rule);
 
 /* Ends the element message, if one is open. */
 void nft_close_elems(struct nft *n);

@@ -48,7 +48,7 @@ void nft_rule(struct nft *n, const char *chain)
 		nft_wrong(n, -ENOMEM, NULL);
 }
 
-static void rule_comment(struct nft *n, const char *comment)
+static void put_rule_comment(struct nft *n, const char *comment)
 {
 	uint8_t u[2 + NFT_COMMENT_MAX + 1] = { NFTNL_UDATA_RULE_COMMENT };
 	size_t len = strnlen(comment, NFT_COMMENT_MAX);
@@ -66,7 +66,7 @@ void nft_rule_end(struct nft *n, const char *comment)
 	if (!n->rule)
 		return nft_wrong(n, -EINVAL, "the end of a rule that was not begun");
 	if (comment)
-		rule_comment(n, comment);
+		put_rule_comment(n, comment);
 	if (!n->err) {
 		h = nft_msg(n, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, RULE_ROOM);
 		nftnl_rule_nlmsg_build_payload(h, n->rule);
@@ -77,7 +77,7 @@ void nft_rule_end(struct nft *n, const char *comment)
 }
 
 /* A new expression of the rule; NULL if that cannot be (remembered). */
-static struct nftnl_expr *word(struct nft *n, const char *name)
+static struct nftnl_expr *new_expr(struct nft *n, const char *name)
 {
 	struct nftnl_expr *e;
 
@@ -127,7 +127,7 @@ static uint32_t take_regs(struct nft *n, unsigned len)
 
 static void load_payload(struct nft *n, uint32_t base, uint32_t offset, uint32_t len)
 {
-	struct nftnl_expr *e = word(n, "payload");
+	struct nftnl_expr *e = new_expr(n, "payload");
 
 	if (!e)
 		return;
@@ -139,7 +139,7 @@ static void load_payload(struct nft *n, uint32_t base, uint32_t offset, uint32_t
 
 static void load_meta(struct nft *n, uint32_t key, uint32_t len)
 {
-	struct nftnl_expr *e = word(n, "meta");
+	struct nftnl_expr *e = new_expr(n, "meta");
 
 	if (!e)
 		return;
@@ -149,7 +149,7 @@ static void load_meta(struct nft *n, uint32_t key, uint32_t len)
 
 static void load_ct(struct nft *n, uint32_t key, uint32_t len)
 {
-	struct nftnl_expr *e = word(n, "ct");
+	struct nftnl_expr *e = new_expr(n, "ct");
 
 	if (!e)
 		return;
@@ -162,24 +162,24 @@ struct field {
 	uint8_t base, key, len; /* key: or the offset in the header */
 };
 
-static void payload(struct nft *n, const struct field *f)
+static void load_payload_field(struct nft *n, const struct field *f)
 {
 	load_payload(n, f->base, f->key, f->len);
 }
 
-static void meta(struct nft *n, const struct field *f)
+static void load_meta_field(struct nft *n, const struct field *f)
 {
 	load_meta(n, f->key, f->len);
 }
 
-static void ct(struct nft *n, const struct field *f)
+static void load_ct_field(struct nft *n, const struct field *f)
 {
 	load_ct(n, f->key, f->len);
 }
 
-#define LINK payload, NFT_PAYLOAD_LL_HEADER
-#define NETWORK payload, NFT_PAYLOAD_NETWORK_HEADER
-#define TRANSPORT payload, NFT_PAYLOAD_TRANSPORT_HEADER
+#define LINK load_payload_field, NFT_PAYLOAD_LL_HEADER
+#define NETWORK load_payload_field, NFT_PAYLOAD_NETWORK_HEADER
+#define TRANSPORT load_payload_field, NFT_PAYLOAD_TRANSPORT_HEADER
 static const struct field fields[] = {
 	[NFT_IP_SADDR] = { NETWORK, 12, 4 },
 	[NFT_IP_DADDR] = { NETWORK, 16, 4 },
@@ -187,20 +187,20 @@ static const struct field fields[] = {
 	[NFT_IP6_DADDR] = { NETWORK, 24, 16 },
 	[NFT_TH_SPORT] = { TRANSPORT, 0, 2 },
 	[NFT_TH_DPORT] = { TRANSPORT, 2, 2 },
-	[NFT_META_L4PROTO] = { meta, 0, KERNEL_META_L4PROTO, 1 },
-	[NFT_META_NFPROTO] = { meta, 0, KERNEL_META_NFPROTO, 1 },
-	[NFT_META_PROTOCOL] = { meta, 0, KERNEL_META_PROTOCOL, 2 },
-	[NFT_META_MARK] = { meta, 0, KERNEL_META_MARK, 4 },
-	[NFT_META_IIFNAME] = { meta, 0, KERNEL_META_IIFNAME, 16 },
-	[NFT_META_OIFNAME] = { meta, 0, KERNEL_META_OIFNAME, 16 },
-	[NFT_META_IIFTYPE] = { meta, 0, NFT_META_IFTYPE, 2 },
+	[NFT_META_L4PROTO] = { load_meta_field, 0, KERNEL_META_L4PROTO, 1 },
+	[NFT_META_NFPROTO] = { load_meta_field, 0, KERNEL_META_NFPROTO, 1 },
+	[NFT_META_PROTOCOL] = { load_meta_field, 0, KERNEL_META_PROTOCOL, 2 },
+	[NFT_META_MARK] = { load_meta_field, 0, KERNEL_META_MARK, 4 },
+	[NFT_META_IIFNAME] = { load_meta_field, 0, KERNEL_META_IIFNAME, 16 },
+	[NFT_META_OIFNAME] = { load_meta_field, 0, KERNEL_META_OIFNAME, 16 },
+	[NFT_META_IIFTYPE] = { load_meta_field, 0, NFT_META_IFTYPE, 2 },
 	[NFT_ETHER_SADDR] = { LINK, 6, 6 },
 	[NFT_ETHER_TYPE] = { LINK, 12, 2 },
 	[NFT_ARP_SADDR_IP] = { NETWORK, 14, 4 },
 	[NFT_ARP_SADDR_ETHER] = { NETWORK, 8, 6 },
-	[NFT_CT_STATUS] = { ct, 0, KERNEL_CT_STATUS, 4 },
-	[NFT_CT_STATE] = { ct, 0, KERNEL_CT_STATE, 4 },
-	[NFT_CT_MARK] = { ct, 0, KERNEL_CT_MARK, 4 },
+	[NFT_CT_STATUS] = { load_ct_field, 0, KERNEL_CT_STATUS, 4 },
+	[NFT_CT_STATE] = { load_ct_field, 0, KERNEL_CT_STATE, 4 },
+	[NFT_CT_MARK] = { load_ct_field, 0, KERNEL_CT_MARK, 4 },
 };
 #undef LINK
 #undef NETWORK
@@ -214,7 +214,7 @@ void nft_load(struct nft *n, enum nft_field field)
 /* ---- matching ---- */
 
 /* Consumes what was loaded: it begins at the first register, and all are free again. */
-static uint32_t consume(struct nft *n)
+static uint32_t consume_regs(struct nft *n)
 {
 	if (n->regs == 0)
 		nft_wrong(n, -EINVAL, "a match or lookup of nothing");
@@ -224,8 +224,8 @@ static uint32_t consume(struct nft *n)
 
 void nft_match(struct nft *n, bool equal, const void *value, unsigned len)
 {
-	uint32_t reg = consume(n);
-	struct nftnl_expr *e = word(n, "cmp");
+	uint32_t reg = consume_regs(n);
+	struct nftnl_expr *e = new_expr(n, "cmp");
 
 	if (!e)
 		return;
@@ -235,9 +235,9 @@ void nft_match(struct nft *n, bool equal, const void *value, unsigned len)
 }
 
 /* The first registers: and with mask, then xor. */
-static void bitwise(struct nft *n, const void *mask, const void * xor, unsigned len)
+static void put_bitwise(struct nft *n, const void *mask, const void * xor, unsigned len)
 {
-	struct nftnl_expr *e = word(n, "bitwise");
+	struct nftnl_expr *e = new_expr(n, "bitwise");
 
 	if (!e)
 		return;
@@ -255,7 +255,7 @@ void nft_match_masked(struct nft *n, bool equal, const void *mask, const void *v
 
 	if (len > NFT_KEY_MAX)
 		return nft_wrong(n, -E2BIG, "a mask of more than 64 bytes");
-	bitwise(n, mask, nothing, len);
+	put_bitwise(n, mask, nothing, len);
 	nft_match(n, equal, value, len);
 }
 
@@ -322,10 +322,10 @@ void nft_match_port(struct nft *n, bool source, bool equal, uint16_t first, uint
 	nft_load(n, source ? NFT_TH_SPORT : NFT_TH_DPORT);
 	if (first == last)
 		return nft_match(n, equal, &from, sizeof(from));
-	e = word(n, "range");
+	e = new_expr(n, "range");
 	if (!e)
 		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_RANGE_SREG, consume(n));
+	nftnl_expr_set_u32(e, NFTNL_EXPR_RANGE_SREG, consume_regs(n));
 	nftnl_expr_set_u32(e, NFTNL_EXPR_RANGE_OP, equal ? NFT_RANGE_EQ : NFT_RANGE_NEQ);
 	set_bytes(n, e, NFTNL_EXPR_RANGE_FROM_DATA, &from, sizeof(from));
 	set_bytes(n, e, NFTNL_EXPR_RANGE_TO_DATA, &to, sizeof(to));
@@ -359,7 +359,7 @@ void nft_match_ct_dnat(struct nft *n)
 void nft_match_fib_local(struct nft *n)
 {
 	uint32_t local = RTN_LOCAL;
-	struct nftnl_expr *e = word(n, "fib");
+	struct nftnl_expr *e = new_expr(n, "fib");
 
 	if (!e)
 		return;
@@ -371,10 +371,10 @@ void nft_match_fib_local(struct nft *n)
 
 /* ---- looking up ---- */
 
-static struct nftnl_expr *lookup(struct nft *n, const char *set)
+static struct nftnl_expr *put_lookup(struct nft *n, const char *set)
 {
-	uint32_t reg = consume(n);
-	struct nftnl_expr *e = word(n, "lookup");
+	uint32_t reg = consume_regs(n);
+	struct nftnl_expr *e = new_expr(n, "lookup");
 
 	if (!e)
 		return NULL;
@@ -385,7 +385,7 @@ static struct nftnl_expr *lookup(struct nft *n, const char *set)
 
 void nft_lookup(struct nft *n, const char *set, bool inverted)
 {
-	struct nftnl_expr *e = lookup(n, set);
+	struct nftnl_expr *e = put_lookup(n, set);
 
 	if (e && inverted)
 		nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
@@ -393,7 +393,7 @@ void nft_lookup(struct nft *n, const char *set, bool inverted)
 
 void nft_lookup_map(struct nft *n, const char *map)
 {
-	struct nftnl_expr *e = lookup(n, map);
+	struct nftnl_expr *e = put_lookup(n, map);
 
 	if (e)
 		nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_DREG, NFT_REG32_00);
@@ -401,9 +401,9 @@ void nft_lookup_map(struct nft *n, const char *map)
 
 /* ---- statements ---- */
 
-static void verdict(struct nft *n, int code, const char *chain)
+static void put_verdict(struct nft *n, int code, const char *chain)
 {
-	struct nftnl_expr *e = word(n, "immediate");
+	struct nftnl_expr *e = new_expr(n, "immediate");
 
 	if (!e)
 		return;
@@ -415,37 +415,37 @@ static void verdict(struct nft *n, int code, const char *chain)
 
 void nft_accept(struct nft *n)
 {
-	verdict(n, NF_ACCEPT, NULL);
+	put_verdict(n, NF_ACCEPT, NULL);
 }
 
 void nft_drop(struct nft *n)
 {
-	verdict(n, NF_DROP, NULL);
+	put_verdict(n, NF_DROP, NULL);
 }
 
 void nft_return(struct nft *n)
 {
-	verdict(n, NFT_RETURN, NULL);
+	put_verdict(n, NFT_RETURN, NULL);
 }
 
 void nft_jump(struct nft *n, const char *chain)
 {
-	verdict(n, NFT_JUMP, chain);
+	put_verdict(n, NFT_JUMP, chain);
 }
 
 void nft_goto(struct nft *n, const char *chain)
 {
-	verdict(n, NFT_GOTO, chain);
+	put_verdict(n, NFT_GOTO, chain);
 }
 
 void nft_masquerade(struct nft *n)
 {
-	word(n, "masq");
+	new_expr(n, "masq");
 }
 
 void nft_dnat(struct nft *n, uint8_t family, bool with_port)
 {
-	struct nftnl_expr *e = word(n, "nat");
+	struct nftnl_expr *e = new_expr(n, "nat");
 	unsigned address_regs = family == NFPROTO_IPV6 ? 4 : 1;
 
 	if (!e)
@@ -463,15 +463,15 @@ void nft_mark_or(struct nft *n, uint32_t bits)
 	struct nftnl_expr *e;
 
 	nft_load(n, NFT_META_MARK);
-	bitwise(n, &others, &bits, sizeof(bits));
-	e = word(n, "meta");
+	put_bitwise(n, &others, &bits, sizeof(bits));
+	e = new_expr(n, "meta");
 	if (!e)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, KERNEL_META_MARK);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_META_SREG, consume(n));
+	nftnl_expr_set_u32(e, NFTNL_EXPR_META_SREG, consume_regs(n));
 }
 
 void nft_counter(struct nft *n)
 {
-	word(n, "counter");
+	new_expr(n, "counter");
 }

@@ -61,7 +61,7 @@ static bool is_register(const char *expr, uint16_t attr)
 }
 
 /* A register's place, in units of 4 bytes: it has a number as one of 16 bytes, too. */
-static uint32_t place(const struct nlattr *a)
+static uint32_t register_offset(const struct nlattr *a)
 {
 	uint32_t reg = nfnl_be32(a);
 
@@ -79,7 +79,8 @@ static bool is_added(const char *expr, const struct nlattr *have, const struct n
 		return !(nfnl_be32(have) &
 			 ~(uint32_t)(NF_NAT_RANGE_MAP_IPS | NF_NAT_RANGE_PROTO_SPECIFIED));
 	if (type == NFTA_NAT_REG_ADDR_MAX || type == NFTA_NAT_REG_PROTO_MAX)
-		return place(have) == place(nfnl_attr_in(all, (uint16_t)(type - 1)));
+		return register_offset(have) ==
+		       register_offset(nfnl_attr_in(all, (uint16_t)(type - 1)));
 	return false;
 }
 
@@ -93,7 +94,8 @@ static bool same_attr(const char *expr, const struct nlattr *want, const struct 
 		return true;
 	if (want->nla_type & NLA_F_NESTED)
 		return same_attrs("", want, have); /* registers are not nested */
-	return is_register(expr, mnl_attr_get_type(want)) && place(want) == place(have);
+	return is_register(expr, mnl_attr_get_type(want)) &&
+	       register_offset(want) == register_offset(have);
 }
 
 static bool same_attrs(const char *expr, const struct nlattr *want, const struct nlattr *have)
@@ -233,7 +235,7 @@ bool nft_alike(const struct nlattr *a, const struct nlattr *b)
 
 /* ---- rules, in words: what they look up and decide, and what leads there ---- */
 
-static const char *verdict_words(struct mem *mem, const struct nlattr *data)
+static const char *describe_verdict(struct mem *mem, const struct nlattr *data)
 {
 	const struct nlattr *verdict =
 		nfnl_attr_in(nfnl_attr_in(data, NFTA_IMMEDIATE_DATA), NFTA_DATA_VERDICT);
@@ -257,7 +259,7 @@ static const char *verdict_words(struct mem *mem, const struct nlattr *data)
 	}
 }
 
-const char *nft_rule_words(struct mem *mem, const struct nlattr *rule)
+const char *nft_describe_rule(struct mem *mem, const struct nlattr *rule)
 {
 	const char *words = "";
 
@@ -266,7 +268,7 @@ const char *nft_rule_words(struct mem *mem, const struct nlattr *rule)
 		const char *name = nfnl_text(nfnl_attr_in(e, NFTA_EXPR_NAME));
 
 		if (str_eq(name, "immediate"))
-			name = verdict_words(mem, data);
+			name = describe_verdict(mem, data);
 		else if (str_eq(name, "lookup"))
 			name = mem_printf(mem, "@%s",
 					  nfnl_text(nfnl_attr_in(data, NFTA_LOOKUP_SET)));
