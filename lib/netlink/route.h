@@ -117,6 +117,13 @@ int route_del_all(struct tx *tx, struct rt *rt, const struct route_list *list) C
  */
 int route_keep_all(struct tx *tx, struct rt *rt, const struct route_list *list) CHECKED;
 
+/*
+ * The first number, from first (at least 1) on, of a table that no policy rule names and that
+ * has no routes, IPv4 or IPv6; never 253 to 255, which are the system's.  Nothing reserves
+ * it: the caller holds a lock until a rule names it.
+ */
+int route_free_table(struct tx *tx, struct rt *rt, uint32_t first, uint32_t *ret) CHECKED;
+
 /* ---- local routes, lookups, the default routes -------------------------- */
 
 /* Is there a local route to ip through a link (route_local())?  1, 0, or a recorded failure. */

@@ -6,6 +6,7 @@
  * by the kernel) and to find a route of one link.
  */
 #include "netlink/route_impl.h"
+#include "netlink/rule.h"
 
 static bool get_ip(struct nlattr *a, int family, struct ip *ret)
 {
@@ -319,6 +320,36 @@ int route_list(struct tx *tx, struct rt *rt, const struct route_filter *filter,
 		TRY(list_family(tx, rt, &l, AF_INET6));
 	*ret = list;
 	return 0;
+}
+
+/* ---- a free table ------------------------------------------------------- */
+
+static bool is_named(const struct rule_list *rules, uint32_t table)
+{
+	for (unsigned i = 0; i < rules->n; i++)
+		if (rules->r[i].table == table)
+			return true;
+	return table >= RT_TABLE_DEFAULT && table <= RT_TABLE_LOCAL;
+}
+
+int route_free_table(struct tx *tx, struct rt *rt, uint32_t first, uint32_t *ret)
+{
+	struct rule_list rules;
+	struct route_list routes;
+
+	TRY(rule_list(tx, rt, AF_UNSPEC, &rules));
+	for (uint32_t table = first ? first : 1; table; table++) {
+		struct route_filter f = { .table = table };
+
+		if (is_named(&rules, table))
+			continue;
+		TRY(route_list(tx, rt, &f, &routes));
+		if (routes.n)
+			continue;
+		*ret = table;
+		return 0;
+	}
+	return tx_fail(tx, -ENOSPC, "%s: no routing table is free from %u on", rt->where, first);
 }
 
 /* ---- lookups ------------------------------------------------------------ */
