@@ -39,6 +39,7 @@ static int run(struct tool *t, const char *command, const struct netconf *n, uns
 	struct mem *m = &t->tx->mem;
 	struct netconf_extra e = *extra;
 	const char *request, *path;
+	struct exec_request q;
 	bool self, repair = str_eq(command, "REPAIR");
 	const char *const env[] = {
 		mem_printf(m, "CNI_COMMAND=%s", repair ? "CHECK" : command),
@@ -58,7 +59,10 @@ static int run(struct tool *t, const char *command, const struct netconf *n, uns
 	request = netconf_request(t->tx, n, i, &e);
 	TRY(exec_find(t->tx, t->opt.cni_path, n->plugins[i].type, &path, &self));
 	log_step("%s %s %s", command, path, request);
-	TRY(exec_run(t->tx, path, env, request, strlen(request), 0, ret));
+	q = (struct exec_request){
+		.path = path, .env = env, .in = request, .size = strlen(request)
+	};
+	TRY(exec_run(t->tx, &q, ret));
 	return exec_judge(t->tx, path, ret);
 }
 

@@ -65,8 +65,11 @@ static int run(struct tx *tx, const struct call *c, const char *path, const char
 	       struct exec_answer *a)
 {
 	const char *env[] = { mem_printf(&tx->mem, "CNI_COMMAND=%s", command), NULL };
+	const struct exec_request q = {
+		.path = path, .env = env, .in = c->stdin_text, .size = c->stdin_size
+	};
 
-	TRY(exec_run(tx, path, env, c->stdin_text, c->stdin_size, 0, a));
+	TRY(exec_run(tx, &q, a));
 	TRY(exec_judge(tx, path, a));
 	log_step("delegated %s to %s", command, path);
 	return 0;

@@ -14,6 +14,10 @@
  * handler of ours can run in it, and none can be missed between asking
  * tx_interrupted() and sleeping.
  *
+ * While signals are blocked and the child runs, nothing is allocated from the arena, because
+ * an exhausted arena does not return (mem.h): the output is collected in memory of malloc(),
+ * and copied afterwards.
+ *
  * A child that must go (we were interrupted, it takes too long, it talks too much) gets
  * SIGTERM, so that it can roll back, and SIGKILL some seconds later.
  */
@@ -59,7 +63,7 @@ struct job {
 	int failed;       /* why it was stopped */
 	sigset_t mask;    /* ours, to be restored */
 	struct sigaction chld;
-	char *text; /* its stdout so far */
+	char *text; /* its stdout so far; malloc() */
 	size_t size, room;
 	char tail[ERR_KEPT + 1]; /* the last of its stderr */
 	size_t tail_size;
@@ -133,6 +137,7 @@ static void job_close(struct job *j)
 	fd_close(&j->err[0]);
 	fd_close(&j->err[1]);
 	fd_close(&j->pidfd);
+	free(j->text);
 }
 
 static bool env_named(const char *const *env, const char *entry)
@@ -213,6 +218,7 @@ static void signals_restore(struct job *j)
 struct birth {
 	const struct job *job;
 	char *const *argv, *const *envp;
+	char *stack_end;
 	pid_t parent;
 	int err; /* why it could not become the plugin */
 };
@@ -244,32 +250,31 @@ static int child(void *arg)
 }
 
 /* Returns 0 or the -errno of execve(). */
-static int spawn(struct tx *tx, struct job *j, char *const argv[], char *const envp[])
+static int spawn(struct job *j, struct birth *b)
 {
-	struct birth b = { .job = j, .argv = argv, .envp = envp, .parent = getpid() };
-	char *stack = mem_alloc(&tx->mem, CHILD_STACK);
-	pid_t pid = clone(child, stack + CHILD_STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, &b);
+	pid_t pid;
 
+	b->err = 0;
+	pid = clone(child, b->stack_end, CLONE_VM | CLONE_VFORK | SIGCHLD, b);
 	if (pid < 0)
 		return -errno;
-	if (b.err) {
+	if (b->err) {
 		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 			;
-		return -b.err;
+		return -b->err;
 	}
 	j->pid = pid;
 	return 0;
 }
 
-static int start(struct tx *tx, struct job *j, char **envp)
+static int start(struct tx *tx, struct job *j, struct birth *b)
 {
-	char *argv[] = { mem_str(&tx->mem, j->path), NULL };
-	int r = spawn(tx, j, argv, envp);
+	int r = spawn(j, b);
 
 	for (int i = 0; r == -ETXTBSY && i < BUSY_TRIES; i++) {
 		TRY(tx_interrupted(tx));
 		ppoll(NULL, 0, &(struct timespec){ .tv_nsec = BUSY_WAIT_MS * 1000000L }, &j->mask);
-		r = spawn(tx, j, argv, envp);
+		r = spawn(j, b);
 	}
 	if (r < 0)
 		return tx_fail_as(tx, CPLUG_E_DELEGATE, r, "cannot run %s: %s", j->path,
@@ -298,29 +303,46 @@ static void stop(struct job *j)
 	j->stopping = true;
 }
 
+/* Stops it unless that was done before; r is the recorded failure. */
+static void give_up(struct job *j, int r)
+{
+	if (!j->failed)
+		j->failed = r;
+	if (!j->stopping)
+		stop(j);
+}
+
+/* Room for size more bytes; false if there is no memory. */
+static bool grow_out(struct job *j, size_t size)
+{
+	size_t room = j->room * 2 + size;
+	char *bigger;
+
+	if (j->size + size <= j->room)
+		return true;
+	bigger = realloc(j->text, room);
+	if (!bigger)
+		return false;
+	j->text = bigger;
+	j->room = room;
+	return true;
+}
+
 static void keep_out(struct tx *tx, struct job *j, const char *data, size_t size)
 {
+	if (j->failed)
+		return;
 	if (j->size + size > OUT_MAX) {
-		if (!j->failed)
-			j->failed =
-				tx_fail_as(tx, CPLUG_E_DELEGATE, -EFBIG,
-					   "%s: wrote more than %d MiB", j->path, OUT_MAX >> 20);
-		if (!j->stopping)
-			stop(j);
+		give_up(j, tx_fail_as(tx, CPLUG_E_DELEGATE, -EFBIG, "%s: wrote more than %d MiB",
+				      j->path, OUT_MAX >> 20));
 		return;
 	}
-	if (j->size + size >= j->room) {
-		size_t room = j->room * 2 + size + 4096;
-		char *bigger = mem_alloc(&tx->mem, room);
-
-		if (j->size)
-			memcpy(bigger, j->text, j->size);
-		j->text = bigger;
-		j->room = room;
+	if (!grow_out(j, size)) {
+		give_up(j, tx_fail(tx, -ENOMEM, "%s: out of memory for its output", j->path));
+		return;
 	}
 	memcpy(j->text + j->size, data, size);
 	j->size += size;
-	j->text[j->size] = '\0';
 }
 
 /* Passes it on, and keeps the end of it; size <= ERR_KEPT. */
@@ -397,36 +419,47 @@ static int attend(struct tx *tx, struct job *j)
 	return status;
 }
 
-int exec_run(struct tx *tx, const char *path, const char *const *env, const void *in, size_t size,
-	     int timeout_ms, struct exec_answer *ret)
+static int pipes_open(struct tx *tx, struct job *j)
 {
-	auto_(job_close) struct job j = {
-		.path = path, .in = -1, .out = { -1, -1 }, .err = { -1, -1 }, .pidfd = -1
-	};
-	char **envp = env_build(&tx->mem, env);
-	int r;
-
-	TRY(tx_interrupted(tx));
-	TRY(input_open(tx, &j, in, size));
-	if (pipe2(j.out, O_CLOEXEC | O_NONBLOCK) < 0 || pipe2(j.err, O_CLOEXEC | O_NONBLOCK) < 0)
-		return tx_fail_as(tx, CPLUG_E_DELEGATE, -errno, "cannot run %s: pipe: %s", path,
+	if (pipe2(j->out, O_CLOEXEC | O_NONBLOCK) < 0 || pipe2(j->err, O_CLOEXEC | O_NONBLOCK) < 0)
+		return tx_fail_as(tx, CPLUG_E_DELEGATE, -errno, "cannot run %s: pipe: %s", j->path,
 				  strerror(errno));
 	/* O_NONBLOCK is ours alone: the child's ends are other open files. */
-	fcntl(j.out[1], F_SETFL, 0);
-	fcntl(j.err[1], F_SETFL, 0);
-	keep_out(tx, &j, "", 0);
-	j.deadline = timeout_ms > 0 ? now_ms() + timeout_ms : 0;
+	fcntl(j->out[1], F_SETFL, 0);
+	fcntl(j->err[1], F_SETFL, 0);
+	return 0;
+}
+
+int exec_run(struct tx *tx, const struct exec_request *q, struct exec_answer *ret)
+{
+	char *argv[] = { mem_str(&tx->mem, q->path), NULL };
+	auto_(job_close) struct job j = {
+		.path = q->path, .in = -1, .out = { -1, -1 }, .err = { -1, -1 }, .pidfd = -1
+	};
+	struct birth b = { .job = &j, .argv = argv, .parent = getpid() };
+	int r;
+
+	b.envp = env_build(&tx->mem, q->env);
+	b.stack_end = (char *)mem_alloc(&tx->mem, CHILD_STACK) + CHILD_STACK;
+	TRY(tx_interrupted(tx));
+	TRY(input_open(tx, &j, q->in, q->size));
+	TRY(pipes_open(tx, &j));
+	j.deadline = q->timeout_ms > 0 ? now_ms() + q->timeout_ms : 0;
 	signals_hold(&j);
-	r = start(tx, &j, envp);
+	r = start(tx, &j, &b);
 	if (r == 0)
 		ret->status = attend(tx, &j);
 	signals_restore(&j);
 	TRY(r);
-	log_step("ran %s: status %d, %zu bytes", path, ret->status, j.size);
-	ret->out = j.text;
+	log_step("ran %s: status %d, %zu bytes", q->path, ret->status, j.size);
+	ret->out = mem_alloc(&tx->mem, j.size + 1);
+	if (j.size)
+		memcpy(ret->out, j.text, j.size);
 	ret->out_size = j.size;
 	ret->err = mem_str(&tx->mem, j.tail);
-	return j.failed ? j.failed : tx_interrupted(tx);
+	if (j.failed)
+		return j.failed;
+	return tx_interrupted(tx);
 }
 
 /* ---- afterwards ---- */

@@ -29,18 +29,26 @@ struct exec_answer {
 	char *err; /* the last 4 KiB of stderr */
 };
 
+struct exec_request {
+	const char *path;
+	/* Changes to our environment: "NAME=value", "NAME=" (empty); NULL-terminated, or NULL. */
+	const char *const *env;
+	const void *in; /* stdin */
+	size_t size;    /* of in, in bytes */
+	int timeout_ms; /* 0: none */
+};
+
 /*
- * Runs path with the environment of this process, changed by env (NULL-terminated
- * "NAME=value" strings; "NAME=" sets the empty string), gives it size bytes on
- * stdin and collects its stdout (at most 16 MiB).  Its stderr is passed on to
- * ours as it comes.  ETXTBSY is retried for a second.  The child gets no
- * descriptor but 0, 1 and 2, default signal dispositions, and dies with us.
- * A signal to us is passed on to the child and awaited.  timeout_ms 0 = none.
- * Fails (CPLUG_E_DELEGATE) if it cannot be started; how it ended is the
- * caller's to judge.
+ * Runs a plugin and waits until it has ended; collects its stdout (at most 16 MiB) and passes
+ * its stderr on to ours as it comes.  The child gets descriptors 0, 1 and 2 only and default
+ * signal dispositions, and gets SIGTERM when we die.  If we are interrupted or the time is up,
+ * the child gets SIGTERM, then SIGKILL, and is awaited.  ETXTBSY is retried for a second.
+ *
+ * Fails if it cannot be started or writes too much (CPLUG_E_DELEGATE), is too slow
+ * (CNI_E_AGAIN), if we are interrupted, or memory for its output runs out (CPLUG_E_MEMORY).  A
+ * child that failed is an answer: exec_judge().
  */
-int exec_run(struct tx *tx, const char *path, const char *const *env, const void *in, size_t size,
-	     int timeout_ms, struct exec_answer *ret) CHECKED;
+int exec_run(struct tx *tx, const struct exec_request *q, struct exec_answer *ret) CHECKED;
 
 /*
  * Turns the answer of a plugin that failed into a recorded failure: its error

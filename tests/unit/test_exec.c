@@ -3,8 +3,10 @@
  * test_exec.c - other plugins: found, run, and judged
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -95,12 +97,22 @@ static void plugins_are_found(void **state)
 	assert_true(self);
 }
 
+/* Runs a plugin that cannot succeed. */
+static int run_failing(const char *name, int timeout_ms)
+{
+	struct exec_request q = { .path = path_of(name), .in = "", .timeout_ms = timeout_ms };
+	struct exec_answer a;
+
+	return exec_run(&unit_tx, &q, &a);
+}
+
 static struct exec_answer run(const char *name, const char *in)
 {
 	static const char *const env[] = { "CNI_COMMAND=ADD", "CNI_NETNS=", NULL };
+	struct exec_request q = { .path = path_of(name), .env = env, .in = in, .size = strlen(in) };
 	struct exec_answer a = { .status = -1 };
 
-	assert_int_equal(exec_run(&unit_tx, path_of(name), env, in, strlen(in), 0, &a), 0);
+	assert_int_equal(exec_run(&unit_tx, &q, &a), 0);
 	return a;
 }
 
@@ -147,11 +159,10 @@ static void a_grandchild_does_not_hold_us_up(void **state)
 
 static void what_cannot_be_run_is_told(void **state)
 {
-	struct exec_answer a;
 	FILE *f;
 
 	(void)state;
-	assert_true(exec_run(&unit_tx, path_of("missing"), NULL, "", 0, 0, &a) < 0);
+	assert_true(run_failing("missing", 0) < 0);
 	assert_non_null(strstr(unit_tx.msg, "cannot run "));
 	assert_int_equal(unit_tx.code, CPLUG_E_DELEGATE);
 	unit_again();
@@ -160,29 +171,78 @@ static void what_cannot_be_run_is_told(void **state)
 	fputs("no program", f);
 	fclose(f);
 	chmod(path_of("text"), 0755);
-	assert_true(exec_run(&unit_tx, path_of("text"), NULL, "", 0, 0, &a) < 0);
+	assert_true(run_failing("text", 0) < 0);
 	assert_non_null(strstr(unit_tx.msg, strerror(ENOEXEC)));
 }
 
 static void it_has_its_time(void **state)
 {
 	int64_t begin = now_ms();
-	struct exec_answer a;
 
 	(void)state;
 	plugin("slow", "exec sleep 20");
-	assert_int_equal(exec_run(&unit_tx, path_of("slow"), NULL, "", 0, 50, &a), -ETIMEDOUT);
+	assert_int_equal(run_failing("slow", 50), -ETIMEDOUT);
 	assert_int_equal(unit_tx.code, CNI_E_AGAIN);
 	assert_true(now_ms() - begin < 9000);
 }
 
 static void a_flood_is_stopped(void **state)
 {
-	struct exec_answer a;
-
 	(void)state;
 	plugin("flood", "exec yes");
-	assert_int_equal(exec_run(&unit_tx, path_of("flood"), NULL, "", 0, 0, &a), -EFBIG);
+	assert_int_equal(run_failing("flood", 0), -EFBIG);
+}
+
+static size_t address_space(void)
+{
+	FILE *f = fopen("/proc/self/statm", "r");
+	size_t pages = 0;
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%zu", &pages), 1);
+	fclose(f);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static bool signals_are_open(void)
+{
+	sigset_t mask;
+
+	sigprocmask(SIG_SETMASK, NULL, &mask);
+	return !sigismember(&mask, SIGTERM) && !sigismember(&mask, SIGCHLD);
+}
+
+/* A process of its own, because its memory is limited. */
+static int flood_with_little_memory(void)
+{
+	struct rlimit limit = { address_space() + (1 << 20), RLIM_INFINITY };
+	bool no_child;
+	int r;
+
+	setrlimit(RLIMIT_AS, &limit);
+	r = run_failing("flood", 0);
+	no_child = waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD;
+	if (r != -ENOMEM || unit_tx.code != CPLUG_E_MEMORY)
+		return 1;
+	if (!strstr(unit_tx.msg, "flood: out of memory for its output"))
+		return 2;
+	return no_child && signals_are_open() ? 0 : 3;
+}
+
+static void a_child_is_stopped_when_memory_ends(void **state)
+{
+	int status = -1;
+	pid_t pid;
+
+	(void)state;
+	if (SANITIZED)
+		skip();
+	plugin("flood", "exec yes");
+	pid = fork();
+	if (pid == 0)
+		_exit(flood_with_little_memory());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 }
 
 static void failures_are_passed_through(void **state)
@@ -235,6 +295,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_cannot_be_run_is_told, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(it_has_its_time, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(a_flood_is_stopped, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(a_child_is_stopped_when_memory_ends, make_dir,
+						remove_dir),
 		cmocka_unit_test_setup_teardown(failures_are_passed_through, make_dir, remove_dir),
 	};
 

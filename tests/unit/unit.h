@@ -18,6 +18,18 @@
 
 #include "base/tx.h"
 
+/* A sanitizer needs memory itself, so no limit can be put on it. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
 #define CHECK(condition, ...)                                                                      \
 	do {                                                                                       \
 		if (!(condition)) {                                                                \
