@@ -15,6 +15,8 @@
 	X(bridge)      \
 	X(loopback)    \
 	X(portmap)     \
+	X(dummy)       \
+	X(macvlan)     \
 	X(host_local)
 /* clang-format on */
 

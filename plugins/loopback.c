@@ -10,8 +10,8 @@
 #include "cni/iface.h"
 #include "plugins/list.h"
 
-/* What lo has; anything but loopback addresses means that somebody abuses it. */
-static int read_addresses(struct tx *tx, struct call *c, const struct link *lo, struct result *res)
+/* The first address of each family; other than loopback addresses are misuse of lo. */
+static int list_addresses(struct tx *tx, struct call *c, const struct link *lo, struct result *res)
 {
 	bool seen4 = false, seen6 = false;
 	struct addr_list list;
@@ -32,19 +32,17 @@ static int read_addresses(struct tx *tx, struct call *c, const struct link *lo, 
 	return 0;
 }
 
-static int find_lo(struct tx *tx, struct call *c, struct link *lo)
+/* In a chain prevResult is the main plugin's, which does not list lo: -1. */
+static int index_of_lo(const struct call *c)
 {
-	int there;
-
-	TRY(there = link_find(tx, &c->cont, "lo", lo));
-	return there ? 0 : tx_fail(tx, -ENODEV, "container: there is no interface lo");
+	return c->prev ? result_find_if(c->prev, "lo", true) : -1;
 }
 
-static int add(struct tx *tx, struct call *c, struct result *res)
+static int loopback_add(struct tx *tx, struct call *c, struct result *res)
 {
 	struct link lo;
 
-	TRY(find_lo(tx, c, &lo));
+	TRY(link_need(tx, &c->cont, "lo", &lo));
 	TRY(link_set_up(tx, &c->cont, &lo));
 	if (c->prev)
 		return 0;
@@ -53,20 +51,19 @@ static int add(struct tx *tx, struct call *c, struct result *res)
 				   .mac = "00:00:00:00:00:00",
 				   .sandbox = c->netns_path,
 			   });
-	return read_addresses(tx, c, &lo, res);
+	return list_addresses(tx, c, &lo, res);
 }
 
-static int check(struct tx *tx, struct call *c)
+static int loopback_check(struct tx *tx, struct call *c)
 {
 	struct addr_list have;
 	struct link lo;
 	int at;
 
-	TRY(find_lo(tx, c, &lo));
+	TRY(link_need(tx, &c->cont, "lo", &lo));
 	if (!(lo.flags & IFF_UP))
 		differ(tx, "interface lo", "up", "down");
-	/* In a chain the result is the main plugin's, which does not list lo. */
-	at = c->prev ? result_find_if(c->prev, "lo", true) : -1;
+	at = index_of_lo(c);
 	if (at < 0)
 		return 0;
 	TRY(addr_list(tx, &c->cont, &lo, AF_UNSPEC, &have));
@@ -76,15 +73,15 @@ static int check(struct tx *tx, struct call *c)
 	return 0;
 }
 
-static int repair(struct tx *tx, struct call *c)
+static int loopback_repair(struct tx *tx, struct call *c)
 {
 	struct link_want want = { .up = true };
 	struct link lo;
 	int at;
 
-	TRY(find_lo(tx, c, &lo));
+	TRY(link_need(tx, &c->cont, "lo", &lo));
 	TRY(link_ensure(tx, &c->cont, &lo, &want));
-	at = c->prev ? result_find_if(c->prev, "lo", true) : -1;
+	at = index_of_lo(c);
 	for (unsigned i = 0; at >= 0 && i < c->prev->n_ips; i++)
 		if (c->prev->ips[i].iface == at)
 			TRY(addr_ensure(tx, &c->cont, &lo, c->prev->ips[i].addr, 0));
@@ -95,7 +92,7 @@ const struct plugin loopback_plugin = {
 	.name = "loopback",
 	.about = "sets the container's lo up",
 	.flags = CNI_USES_CONT | CNI_PASSES_PREV,
-	.add = add,
-	.check = check,
-	.repair = repair,
+	.add = loopback_add,
+	.check = loopback_check,
+	.repair = loopback_repair,
 };

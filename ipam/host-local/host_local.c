@@ -393,7 +393,10 @@ static int status(struct tx *tx, struct call *c)
 	return r;
 }
 
+static const char *const args[] = { "IP", "GATEWAY", NULL };
+
 const struct plugin host_local_plugin = {
+	.args = args,
 	.name = "host-local",
 	.flags = CNI_IS_IPAM,
 	.about = "addresses from this host's own pool (IPAM)",

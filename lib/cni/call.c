@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "cni/call.h"
+#include "cni/plugin.h"
 #include "base/log.h"
 #include "value/name.h"
 
@@ -236,6 +237,26 @@ static int by_key(const void *a, const void *b)
 	return strcmp(x->s, y->s);
 }
 
+const struct owner *call_owner(struct tx *tx, struct call *c)
+{
+	if (!c->owner) {
+		struct owner o = owner_of(tx, c->network, c->id, c->ifname);
+
+		c->owner = mem_dup(&tx->mem, &o, sizeof(o));
+	}
+	return c->owner;
+}
+
+const struct mark *call_mark(struct tx *tx, struct call *c)
+{
+	if (!c->mark) {
+		struct mark m = mark_of(c->network, c->id, c->ifname);
+
+		c->mark = mem_dup(&tx->mem, &m, sizeof(m));
+	}
+	return c->mark;
+}
+
 struct owned_valid call_valid_keys(struct tx *tx, const struct call *c)
 {
 	struct name_owner *keys = mem_alloc(&tx->mem, (c->n_valid + 1) * sizeof(*keys));
@@ -364,10 +385,16 @@ void call_close(struct call *c)
 
 /* ---- arguments ---------------------------------------------------------- */
 
-static bool arg_known(const char *key)
+/* A runtime gives all plugins of a list the same CNI_ARGS. */
+static bool arg_known(const struct call *c, const char *key)
 {
-	return str_eq(key, "IgnoreUnknown") || str_eq(key, "MAC") || str_eq(key, "IP") ||
-	       str_eq(key, "GATEWAY");
+	if (str_eq(key, "IgnoreUnknown"))
+		return true;
+	for (const struct plugin *const *p = c->plugins; p && *p; p++)
+		for (const char *const *arg = (*p)->args; arg && *arg; arg++)
+			if (str_eq(*arg, key))
+				return true;
+	return false;
 }
 
 int call_arg(struct tx *tx, const struct call *c, const char *key, const char **ret)
@@ -395,7 +422,7 @@ int call_arg(struct tx *tx, const struct call *c, const char *key, const char **
 						  "false, got \"%.40s\"",
 						  value);
 		}
-		if (!arg_known(pair))
+		if (!arg_known(c, pair))
 			unknown = mem_printf(&tx->mem, "%.100s=%.100s", pair, value);
 	}
 	if (unknown && !ignore)

@@ -13,6 +13,7 @@
 #include "sys/netns.h"
 #include "nft/nft.h"
 #include "firewall/owned.h"
+#include "value/mark.h"
 #include "value/result.h"
 #include "netlink/rt.h"
 #include "base/tx.h"
@@ -54,6 +55,10 @@ struct call {
 
 	const struct plugin *const *plugins; /* the suite's, NULL-terminated: possible delegates */
 
+	const struct plugin *plugin; /* the one that runs */
+	const struct owner *owner;   /* call_owner() */
+	const struct mark *mark;     /* call_mark() */
+
 	/* The IPAM delegate, once it was found (ipam.h): path NULL = not yet */
 	const char *delegate_path;
 	const struct plugin *delegate; /* it is one of ours */
@@ -74,6 +79,10 @@ struct call {
  * There may be ten thousand, and as many questions: it is looked up.  (GC)
  */
 bool call_is_valid(const struct call *c, const char *id, const char *ifname);
+
+/* The attachment as owner of nftables elements, and of links. */
+const struct owner *call_owner(struct tx *tx, struct call *c);
+const struct mark *call_mark(struct tx *tx, struct call *c);
 
 /* The keys of the valid attachments of this network, sorted.  (GC) */
 struct owned_valid call_valid_keys(struct tx *tx, const struct call *c);
@@ -97,8 +106,8 @@ int call_nf(struct tx *tx, struct call *c, struct nfnl **ret) CHECKED;
 
 /*
  * The value of a key in CNI_ARGS ("K=V;K2=V2", each pair with exactly one '='), or
- * NULL.  The keys are case-sensitive: MAC, IP, GATEWAY; others are an error
- * (CNI_E_ENV) unless IgnoreUnknown is 1 or true.
+ * NULL.  The keys are case-sensitive.  One that no plugin of the suite knows (struct plugin,
+ * args) is an error (CNI_E_ENV) unless IgnoreUnknown is 1 or true.
  */
 int call_arg(struct tx *tx, const struct call *c, const char *key, const char **ret) CHECKED;
 

@@ -414,7 +414,7 @@ static int run_call(const struct plugin *p)
 	TRY(check_version(p));
 	TRY(open_log());
 	if (p->flags & CNI_IS_IPAM || !ipam_is_foreign(&tx, &call))
-		priv_drop();
+		priv_drop(p->capabilities);
 	TRY(call_open(&tx, &call, p->flags & CNI_USES_HOST, p->flags & CNI_USES_CONT));
 	TRY(run_verb(p));
 	if (call.command == CNI_ADD) /* the verb that reads every key there is */
@@ -449,6 +449,7 @@ int cni_main(const struct plugin *const *all, const struct plugin *p)
 	tx_catch_signals();
 	call.command_name = command;
 	call.plugins = all;
+	call.plugin = p;
 	call.cont_ns = call.host_ns = NETNS_NONE;
 	if (setjmp(out_of_memory) == 0)
 		r = run_call(p);

@@ -1,26 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * iface.c - the container's interface, configured from a result
+ * iface.c - the container's interface: configured from a result, compared with it, put right
  *
- * Everything added here goes away with the link, which registered its own undo;
- * only the loopback's disable_ipv6, which is not ours, is put back.
+ * What ADD adds here goes away with the link, which has its own undo; only the loopback's
+ * disable_ipv6, which is not ours, is put back.
+ *
+ * CHECK looks for what the result promises and for what ADD did; more than that is fine.
+ * Later plugins change things for good, and no difference is noted for what they are known to do:
+ *
+ *  - sbr and vrf move routes to tables of their own;
+ *  - tuning sets the MAC, which the result then names, and the MTU, which it does not; the
+ *    file that tuning keeps for its DEL tells that it ran;
+ *  - tuning may accept router advertisements again (accept_ra, autoconf, accept_dad).
  */
 #include <net/if.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 
+#include "base/differ.h"
 #include "netlink/addr.h"
-#include "cni/iface_impl.h"
+#include "cni/iface.h"
 #include "netlink/route.h"
 #include "sys/sysctl.h"
 
-bool iface_belongs(const struct result *r, const struct result_ip *ip, const char *ifname)
+static bool belongs(const struct result *r, const struct result_ip *ip, const char *ifname)
 {
 	return ip->iface >= 0 && (unsigned)ip->iface < r->n_ifs &&
 	       str_eq(r->ifs[ip->iface].name, ifname);
 }
 
-bool iface_has_family(const struct result *r, int family)
+static bool has_family(const struct result *r, int family)
 {
 	for (unsigned i = 0; i < r->n_ips; i++)
 		if (r->ips[i].addr.ip.family == family)
@@ -36,7 +45,7 @@ struct ip iface_default_gateway(const struct result *r, int family)
 	return (struct ip){ .family = 0 };
 }
 
-/* Off for lo would make ::1 unreachable, off for the interface refuse the address. */
+/* disable_ipv6=1 on lo breaks ::1; on the interface it rejects addresses. */
 static int enable_ipv6(struct tx *tx, struct call *c, const struct link *l)
 {
 	const char *names[] = { "lo", l->name };
@@ -51,7 +60,7 @@ static int enable_ipv6(struct tx *tx, struct call *c, const struct link *l)
 	return 0;
 }
 
-/* What has to be said before the link goes up, or it is too late. */
+/* The kernel reads these when the link goes up. */
 static int set_sysctls(struct tx *tx, struct call *c, const struct link *l,
 		       const struct iface_options *o, bool six)
 {
@@ -78,12 +87,12 @@ static int add_addresses(struct tx *tx, struct call *c, const struct link *l,
 	unsigned flags = dad ? ADDR_DAD : 0;
 
 	for (unsigned i = 0; i < r->n_ips; i++)
-		if (iface_belongs(r, &r->ips[i], l->name))
+		if (belongs(r, &r->ips[i], l->name))
 			TRY(addr_add(tx, &c->cont, l, r->ips[i].addr, flags));
 	return 0;
 }
 
-struct result_route iface_route(const struct result *r, unsigned i)
+static struct result_route result_route_of(const struct result *r, unsigned i)
 {
 	struct result_route route = r->routes[i];
 
@@ -98,7 +107,7 @@ struct result_route iface_route(const struct result *r, unsigned i)
 static int add_routes(struct tx *tx, struct call *c, const struct link *l, const struct result *r)
 {
 	for (unsigned i = 0; i < r->n_routes; i++) {
-		struct result_route route = iface_route(r, i);
+		struct result_route route = result_route_of(r, i);
 
 		if (!route.has_dst)
 			return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
@@ -138,13 +147,14 @@ static int tentative(struct tx *tx, struct call *c, const struct link *l)
 }
 
 /* Addresses are ready to be used when ADD answers: waits for events, does not poll. */
-static int set_up_and_wait(struct tx *tx, struct call *c, const struct link *l)
+static int set_up_and_wait(struct tx *tx, struct call *c, const struct link *l,
+			   const struct iface_options *o)
 {
 	auto_(rt_close) struct rt events = { .sk = NULL };
 	int r;
 
-	TRY(rt_subscribe(tx, &c->cont_ns, RTNLGRP_IPV6_IFADDR, &events));
-	TRY(link_set_up_notify(tx, &c->cont, l));
+	TRY(rt_subscribe(tx, &c->cont, RTNLGRP_IPV6_IFADDR, &events));
+	TRY(link_set_up_notify(tx, &c->cont, l, o->mark));
 	for (;;) {
 		TRY(r = tentative(tx, c, l));
 		if (!r)
@@ -162,26 +172,44 @@ static int set_up_and_wait(struct tx *tx, struct call *c, const struct link *l)
 int iface_configure(struct tx *tx, struct call *c, const struct link *l, const struct result *r,
 		    const struct iface_options *o)
 {
-	bool six = iface_has_family(r, AF_INET6);
+	bool six = has_family(r, AF_INET6);
 
 	if (six)
 		TRY(enable_ipv6(tx, c, l));
 	TRY(set_sysctls(tx, c, l, o, six));
 	TRY(add_addresses(tx, c, l, r, o->dad));
 	if (o->dad && six)
-		TRY(set_up_and_wait(tx, c, l));
+		TRY(set_up_and_wait(tx, c, l, o));
 	else
-		TRY(link_set_up_notify(tx, &c->cont, l));
+		TRY(link_set_up_notify(tx, &c->cont, l, o->mark));
 	return add_routes(tx, c, l, r);
 }
 
-int iface_up(struct tx *tx, struct call *c, const struct link *l)
+int iface_up(struct tx *tx, struct call *c, const struct link *l, const struct mark *mark)
 {
-	/* Addresses may come from somebody else. */
+	/* Another program may configure the addresses. */
 	const struct iface_options as_it_is = { .dad = true, .accept_ra = true };
 
 	TRY(set_sysctls(tx, c, l, &as_it_is, true));
-	return link_set_up_notify(tx, &c->cont, l);
+	return link_set_up_notify(tx, &c->cont, l, mark);
+}
+
+/* Does a route go through this interface?  A later plugin may have told others. */
+static bool is_through(const struct result *r, const struct result_route *route, const char *ifname)
+{
+	if (!ip_set(route->gw))
+		return true;
+	for (unsigned i = 0; i < r->n_ips; i++)
+		if (belongs(r, &r->ips[i], ifname) && (cidr_contains(r->ips[i].addr, route->gw) ||
+						       ip_eq(r->ips[i].gateway, route->gw)))
+			return true;
+	return false;
+}
+
+static int has_route(struct tx *tx, struct call *c, const struct link *l, const struct result *r,
+		     const struct result_route *want)
+{
+	return route_check(tx, &c->cont, is_through(r, want, l->name) ? l : NULL, want);
 }
 
 /* ---- putting right ------------------------------------------------------ */
@@ -214,7 +242,7 @@ static int ensure_addresses(struct tx *tx, struct call *c, const struct result *
 
 	TRY(addr_list(tx, &c->cont, &a->l, AF_UNSPEC, &have));
 	for (unsigned i = 0; i < r->n_ips; i++) {
-		if (!iface_belongs(r, &r->ips[i], a->l.name) || addr_listed(&have, r->ips[i].addr))
+		if (!belongs(r, &r->ips[i], a->l.name) || addr_listed(&have, r->ips[i].addr))
 			continue;
 		TRY(addr_ensure(tx, &c->cont, &a->l, r->ips[i].addr, 0));
 		a->addrs[a->n_addrs++] = r->ips[i].addr;
@@ -231,9 +259,9 @@ static int ensure_connected(struct tx *tx, struct call *c, const struct result *
 		struct result_route want = result_route(cidr_masked(a), (struct ip){ 0 });
 		int there;
 
-		if (!iface_belongs(r, &r->ips[i], l->name) || a.len >= ip_bits(a.ip))
+		if (!belongs(r, &r->ips[i], l->name) || a.len >= ip_bits(a.ip))
 			continue;
-		TRY(there = iface_has_route(tx, c, l, r, &want));
+		TRY(there = has_route(tx, c, l, r, &want));
 		if (!there)
 			TRY(route_add_connected(tx, &c->cont, l, a));
 	}
@@ -252,17 +280,19 @@ static bool is_only(const struct result *r, unsigned i)
 static int ensure_routes(struct tx *tx, struct call *c, const struct result *r, struct additions *a)
 {
 	for (unsigned i = 0; i < r->n_routes; i++) {
-		struct result_route route = iface_route(r, i);
+		struct result_route route = result_route_of(r, i);
 		int there;
 
 		if (!route.has_dst)
 			continue;
-		TRY(there = iface_has_route(tx, c, &a->l, r, &route));
+		TRY(there = has_route(tx, c, &a->l, r, &route));
 		if (there)
 			continue;
-		/* Behind one that leads elsewhere it would be of no use. */
-		TRY(is_only(r, i) ? route_set(tx, &c->cont, &a->l, &route)
-				  : route_add(tx, &c->cont, &a->l, &route));
+		/* Replace: an appended route would never be preferred over the existing one. */
+		if (is_only(r, i))
+			TRY(route_set(tx, &c->cont, &a->l, &route));
+		else
+			TRY(route_add(tx, &c->cont, &a->l, &route));
 		a->routes[a->n_routes++] = route;
 	}
 	return 0;
@@ -289,7 +319,7 @@ int iface_ensure(struct tx *tx, struct call *c, struct link *l, const struct res
 		sysctl_conf(AF_INET6, l->name, "enhanced_dad", "1"),
 	};
 	struct additions *a = mem_alloc(&tx->mem, sizeof(*a));
-	bool six = iface_has_family(r, AF_INET6);
+	bool six = has_family(r, AF_INET6);
 	int got;
 
 	*a = (struct additions){
@@ -310,4 +340,123 @@ int iface_ensure(struct tx *tx, struct call *c, struct link *l, const struct res
 		got = ensure_routes(tx, c, r, a);
 	/* Also what came before the one that failed. */
 	return also(got, tx_undo(tx, undo_additions, "put addresses and routes right", &a));
+}
+
+/* ---- CHECK -------------------------------------------------------------- */
+
+static int check_addresses(struct tx *tx, struct call *c, const struct link *l)
+{
+	struct addr_list have;
+
+	TRY(addr_list(tx, &c->cont, l, AF_UNSPEC, &have));
+	for (unsigned i = 0; i < c->prev->n_ips; i++) {
+		const struct result_ip *ip = &c->prev->ips[i];
+
+		if (belongs(c->prev, ip, l->name) && !addr_listed(&have, ip->addr))
+			differ(tx, mem_printf(&tx->mem, "address of %s", l->name), CIDR_S(ip->addr),
+			       NULL);
+	}
+	return 0;
+}
+
+static int check_route(struct tx *tx, struct call *c, const struct link *l,
+		       const struct result_route *want)
+{
+	int there;
+
+	TRY(there = has_route(tx, c, l, c->prev, want));
+	if (!there)
+		differ(tx, mem_printf(&tx->mem, "route %s on %s", CIDR_S(want->dst), l->name),
+		       ip_set(want->gw) ? mem_printf(&tx->mem, "via %s", IP_S(want->gw))
+					: "present",
+		       NULL);
+	return 0;
+}
+
+/* Those of the result, and those that the kernel made with the addresses. */
+static int check_routes(struct tx *tx, struct call *c, const struct link *l)
+{
+	for (unsigned i = 0; i < c->prev->n_routes; i++) {
+		struct result_route want = result_route_of(c->prev, i);
+
+		if (want.has_dst)
+			TRY(check_route(tx, c, l, &want));
+	}
+	for (unsigned i = 0; (l->flags & IFF_UP) && i < c->prev->n_ips; i++) {
+		const struct result_ip *ip = &c->prev->ips[i];
+		struct result_route want = result_route(cidr_masked(ip->addr), (struct ip){ 0 });
+
+		if (belongs(c->prev, ip, l->name) && ip->addr.len < ip_bits(ip->addr.ip))
+			TRY(check_route(tx, c, l, &want));
+	}
+	return 0;
+}
+
+/* ---- the link ----------------------------------------------------------- */
+
+int iface_check_sysctls(struct tx *tx, struct call *c, const struct link *l)
+{
+	struct sysctl list[] = {
+		sysctl_conf(AF_INET, l->name, "arp_notify", "1"),
+		sysctl_conf(AF_INET6, l->name, "ndisc_notify", "1"),
+		sysctl_conf(AF_INET6, l->name, "keep_addr_on_down", "1"),
+		sysctl_conf(AF_INET6, l->name, "enhanced_dad", "1"),
+		sysctl_conf(AF_INET6, l->name, "disable_ipv6", "0"),
+		sysctl_conf(AF_INET6, "lo", "disable_ipv6", "0"),
+	};
+	unsigned n = has_family(c->prev, AF_INET6) ? ARRAY_LEN(list) : 1;
+
+	return sysctl_check(tx, &c->cont_ns, list, n);
+}
+
+/* The reference's tuning plugin notes what it is about to change. */
+static bool was_tuned(struct tx *tx, const struct call *c)
+{
+	return access(mem_printf(&tx->mem, "/run/cni/tuning/%s_%s.json", c->id, c->ifname), F_OK) ==
+	       0;
+}
+
+void iface_check_mtu(struct tx *tx, const struct link *have, int64_t want)
+{
+	if (want > 0 && want != have->mtu)
+		differ(tx, mem_printf(&tx->mem, "MTU of %s", have->name),
+		       mem_printf(&tx->mem, "%lld", (long long)want),
+		       mem_printf(&tx->mem, "%d", have->mtu));
+}
+
+void iface_check_mac(struct tx *tx, const struct link *have, const char *want)
+{
+	struct mac mac;
+
+	if (want && mac_parse(want, &mac) && !mac_eq(mac, have->mac))
+		differ(tx, mem_printf(&tx->mem, "MAC of %s", have->name), MAC_S(mac),
+		       MAC_S(have->mac));
+}
+
+int iface_check(struct tx *tx, struct call *c, const struct iface_want *want, struct link *ret)
+{
+	int i = result_find_if(c->prev, c->ifname, true), there;
+	const char *what = mem_printf(&tx->mem, "interface %s", c->ifname);
+	int64_t mtu = want->mtu;
+
+	if (i < 0)
+		return tx_fail_as(tx, CPLUG_E_PREV, -EINVAL,
+				  "prevResult: it lists no interface %s in a sandbox", c->ifname);
+	*ret = (struct link){ .index = 0 };
+	TRY(there = link_find(tx, &c->cont, c->ifname, ret));
+	if (!there) {
+		differ(tx, what, "present", NULL);
+		return 0;
+	}
+	if (!str_eq(ret->kind, want->kind))
+		differ(tx, what, want->kind, *ret->kind ? ret->kind : "another kind");
+	if (want->up && !(ret->flags & IFF_UP))
+		differ(tx, what, "up", "down");
+	if (c->prev->ifs[i].mtu > 0)
+		mtu = c->prev->ifs[i].mtu;
+	iface_check_mac(tx, ret, c->prev->ifs[i].mac);
+	if (!was_tuned(tx, c))
+		iface_check_mtu(tx, ret, mtu);
+	TRY(check_addresses(tx, c, ret));
+	return check_routes(tx, c, ret);
 }

@@ -12,8 +12,9 @@
 #include "value/result.h"
 
 struct iface_options {
-	bool dad;       /* do duplicate address detection for IPv6 */
-	bool accept_ra; /* let router advertisements configure the interface */
+	bool dad;                /* do duplicate address detection for IPv6, and wait for it */
+	bool accept_ra;          /* let router advertisements configure the interface */
+	const struct mark *mark; /* becomes the alias when the link is set up; NULL = none */
 };
 
 /*
@@ -26,8 +27,8 @@ struct iface_options {
 int iface_configure(struct tx *tx, struct call *c, const struct link *l, const struct result *r,
 		    const struct iface_options *o) CHECKED;
 
-/* Sets it up without addresses, after the same sysctls. */
-int iface_up(struct tx *tx, struct call *c, const struct link *l) CHECKED;
+/* Sets it up without addresses, after the same sysctls; mark as above. */
+int iface_up(struct tx *tx, struct call *c, const struct link *l, const struct mark *mark) CHECKED;
 
 /*
  * Puts an interface right that is there: sysctls, MAC, MTU, up, addresses and routes that

@@ -11,6 +11,7 @@
 #define CPLUG_IPAM_H
 
 #include "cni/call.h"
+#include "cni/call.h"
 #include "cni/plugin.h"
 
 /* Is there an ipam.type? */

@@ -9,9 +9,7 @@
 #ifndef CPLUG_PLUGIN_H
 #define CPLUG_PLUGIN_H
 
-#include "cni/call.h"
-#include "value/result.h"
-#include "base/tx.h"
+#include "base/util.h"
 
 enum {
 	CNI_USES_HOST = 1,    /* c->host is opened */
@@ -21,11 +19,18 @@ enum {
 	CNI_PASSES_PREV = 16, /* ADD starts with ret = prevResult */
 };
 
+struct call;
+struct leg;
+struct result;
+struct tx;
+
 struct plugin {
 	const char *name;
 	unsigned flags;
-	const char *about;  /* one line for cplug's own help */
-	const char *oldest; /* oldest protocol version spoken; NULL = 0.1.0 */
+	const char *about;       /* one line for cplug's own help */
+	const char *oldest;      /* oldest protocol version spoken; NULL = 0.1.0 */
+	const char *const *args; /* keys of CNI_ARGS that it reads, NULL-terminated; NULL = none */
+	uint64_t capabilities;   /* that it needs beside everybody's (priv.h): 1 << CAP_… */
 	/* Reads the configuration only, and complains (of an IPAM plugin, before its ADD). */
 	int (*validate)(struct tx *tx, struct call *c);
 	int (*add)(struct tx *tx, struct call *c, struct result *ret);
@@ -35,6 +40,8 @@ struct plugin {
 	int (*repair)(struct tx *tx, struct call *c);
 	int (*gc)(struct tx *tx, struct call *c);
 	int (*status)(struct tx *tx, struct call *c);
+	/* Describes the one interface that the plugin makes: for LEG_VERBS (leg.h). */
+	int (*leg)(struct tx *tx, struct call *c, struct leg *ret);
 };
 
 /* Looks a plugin up in a NULL-terminated table; NULL if it has none of that name. */

@@ -88,7 +88,7 @@ static const char *netns_name(const char *path)
 	return NULL;
 }
 
-const char *resolv_target(struct tx *tx, const char *mode, const char *netns_path)
+const char *resolv_target(struct mem *m, const char *mode, const char *netns_path)
 {
 	const char *name;
 
@@ -97,7 +97,7 @@ const char *resolv_target(struct tx *tx, const char *mode, const char *netns_pat
 	if (!str_eq(mode, "auto"))
 		return mode;
 	name = netns_name(netns_path);
-	return name ? mem_printf(&tx->mem, "%s/%s/resolv.conf", netns_folder, name) : NULL;
+	return name ? mem_printf(m, "%s/%s/resolv.conf", netns_folder, name) : NULL;
 }
 
 /* A line break inside a value would be a line of its own. */

@@ -24,7 +24,7 @@ struct result_dns resolv_parse(struct mem *mem, char *text);
  * mounts over /etc/resolv.conf: /etc/netns/NAME/resolv.conf, if netns_path is a named
  * namespace, below /run/netns or /var/run/netns), "off", or a path.  NULL = nowhere.
  */
-const char *resolv_target(struct tx *tx, const char *mode, const char *netns_path);
+const char *resolv_target(struct mem *m, const char *mode, const char *netns_path);
 
 /*
  * Writes dns to path, with a first line that names the owner ("NETWORK/ID/IFNAME").  A

@@ -43,7 +43,7 @@ int nat_reach_dev(struct tx *tx, struct rt *host, const struct nat *n, const cha
 	if (n->dev || !n->ports || !ip_set(to))
 		return 0;
 	TRY(route_to(tx, host, to, &index));
-	r = index && index != LO ? link_name(host, index, name) : 0;
+	r = index && index != LO ? link_name_try(host, index, name) : 0;
 	if (r < 0)
 		return tx_fail(tx, r, "host: look up the name of interface #%d: %s", index,
 			       strerror(-r));

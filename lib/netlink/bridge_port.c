@@ -17,29 +17,47 @@
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 
-#include "base/log.h"
+#include "base/differ.h"
+
+/* Starts a request about a port; close_options() ends it. */
+struct request {
+	struct rt_msg m;
+	struct ifinfomsg *i;
+	struct nlattr *info, *data;
+};
+
+static void open_options(struct request *r, const struct link *l)
+{
+	r->i = rt_new(&r->m, RTM_NEWLINK, 0, sizeof(*r->i));
+	r->i->ifi_index = l->index;
+	r->info = rt_nest(&r->m, IFLA_LINKINFO);
+	rt_put_str(&r->m, IFLA_INFO_KIND, "veth");
+	rt_put_str(&r->m, IFLA_INFO_SLAVE_KIND, "bridge");
+	r->data = rt_nest(&r->m, IFLA_INFO_SLAVE_DATA);
+}
+
+static void close_options(struct request *r)
+{
+	rt_nest_end(&r->m, r->data);
+	rt_nest_end(&r->m, r->info);
+}
 
 int bridge_port_configure(struct tx *tx, struct rt *rt, const struct link *l,
 			  const struct bridge_port *p)
 {
-	struct rt_msg m;
-	struct ifinfomsg *i = rt_new(&m, RTM_NEWLINK, 0, sizeof(*i));
-	struct nlattr *info, *data;
+	struct request r;
 
-	i->ifi_index = l->index;
+	open_options(&r, l);
+	rt_put_u8(&r.m, IFLA_BRPORT_MODE, p->hairpin);
+	rt_put_u8(&r.m, IFLA_BRPORT_ISOLATED, p->isolated);
+	close_options(&r);
 	if (p->up)
-		i->ifi_flags = i->ifi_change = IFF_UP;
-	if (p->alias)
-		rt_put_str(&m, IFLA_IFALIAS, p->alias);
-	info = rt_nest(&m, IFLA_LINKINFO);
-	rt_put_str(&m, IFLA_INFO_KIND, "veth");
-	rt_put_str(&m, IFLA_INFO_SLAVE_KIND, "bridge");
-	data = rt_nest(&m, IFLA_INFO_SLAVE_DATA);
-	rt_put_u8(&m, IFLA_BRPORT_MODE, p->hairpin);
-	rt_put_u8(&m, IFLA_BRPORT_ISOLATED, p->isolated);
-	rt_nest_end(&m, data);
-	rt_nest_end(&m, info);
-	return rt_call(tx, rt, &m, "configure bridge port %s", l->name);
+		r.i->ifi_flags = r.i->ifi_change = IFF_UP;
+	if (p->mark) {
+		rt_put_str(&r.m, IFLA_IFALIAS, p->mark->s);
+		rt_put_u32(&r.m, IFLA_GROUP, 0);
+	}
+	return rt_call(tx, rt, &r.m, "configure bridge port %s", l->name);
 }
 
 struct undo_bridge_port {
@@ -50,43 +68,44 @@ struct undo_bridge_port {
 static int undo_port(struct tx *tx, void *arg)
 {
 	struct undo_bridge_port *u = arg;
+	struct mark mark = { .group = 0 };
 	struct bridge_port p = {
-		.alias = u->was->alias,
-		.hairpin = u->was->hairpin,
-		.isolated = u->was->isolated,
+		.mark = &mark,
+		.hairpin = u->was->port.hairpin,
+		.isolated = u->was->port.isolated,
 	};
 	struct link now;
 	int there;
 
+	memcpy(mark.s, u->was->alias, sizeof(mark.s));
 	TRY(there = link_find_index(tx, u->rt, u->was->index, &now));
-	return there && now.master ? bridge_port_configure(tx, u->rt, u->was, &p) : 0;
+	if (!there || !now.master)
+		return 0;
+	return bridge_port_configure(tx, u->rt, u->was, &p);
 }
 
-/* What a port just made is like, and what a container needs: it learns, floods, forwards. */
+static bool is_stopped(const struct link *l)
+{
+	return l->port.state == BR_STATE_DISABLED || l->port.state == BR_STATE_BLOCKING;
+}
+
+/* A container needs what a new port has: it learns, floods and forwards. */
 static int open_port(struct tx *tx, struct rt *rt, const struct link *l)
 {
-	bool stopped = l->port_state == BR_STATE_DISABLED || l->port_state == BR_STATE_BLOCKING;
-	struct nlattr *info, *data;
-	struct ifinfomsg *i;
-	struct rt_msg m;
+	bool start = is_stopped(l) && (l->flags & IFF_RUNNING);
+	struct request r;
 
-	if (l->learning && l->flood && !l->locked && !(stopped && (l->flags & IFF_RUNNING)))
+	if (l->port.learning && l->port.flood && !l->port.locked && !start)
 		return 0;
-	i = rt_new(&m, RTM_NEWLINK, 0, sizeof(*i));
-	i->ifi_index = l->index;
-	info = rt_nest(&m, IFLA_LINKINFO);
-	rt_put_str(&m, IFLA_INFO_KIND, "veth");
-	rt_put_str(&m, IFLA_INFO_SLAVE_KIND, "bridge");
-	data = rt_nest(&m, IFLA_INFO_SLAVE_DATA);
-	rt_put_u8(&m, IFLA_BRPORT_LEARNING, 1);
-	rt_put_u8(&m, IFLA_BRPORT_UNICAST_FLOOD, 1);
-	if (l->locked)
-		rt_put_u8(&m, IFLA_BRPORT_LOCKED, 0);
-	if (stopped && (l->flags & IFF_RUNNING))
-		rt_put_u8(&m, IFLA_BRPORT_STATE, BR_STATE_FORWARDING);
-	rt_nest_end(&m, data);
-	rt_nest_end(&m, info);
-	return rt_call(tx, rt, &m, "open bridge port %s", l->name);
+	open_options(&r, l);
+	rt_put_u8(&r.m, IFLA_BRPORT_LEARNING, 1);
+	rt_put_u8(&r.m, IFLA_BRPORT_UNICAST_FLOOD, 1);
+	if (l->port.locked)
+		rt_put_u8(&r.m, IFLA_BRPORT_LOCKED, 0);
+	if (start)
+		rt_put_u8(&r.m, IFLA_BRPORT_STATE, BR_STATE_FORWARDING);
+	close_options(&r);
+	return rt_call(tx, rt, &r.m, "open bridge port %s", l->name);
 }
 
 int bridge_port_ensure(struct tx *tx, struct rt *rt, const struct link *l,
@@ -95,11 +114,32 @@ int bridge_port_ensure(struct tx *tx, struct rt *rt, const struct link *l,
 	struct undo_bridge_port u = { rt, mem_dup(&tx->mem, l, sizeof(*l)) };
 
 	TRY(open_port(tx, rt, l));
-	if (p->hairpin == l->hairpin && p->isolated == l->isolated &&
-	    (!p->alias || str_eq(p->alias, l->alias)))
+	if (p->hairpin == l->port.hairpin && p->isolated == l->port.isolated &&
+	    (!p->mark || str_eq(p->mark->s, l->alias)))
 		return 0;
 	TRY(bridge_port_configure(tx, rt, l, p));
-	return tx_undo(tx, undo_port, "put a bridge port right", &u);
+	return tx_undo(tx, undo_port, "set bridge port", &u);
+}
+
+static void check_flag(struct tx *tx, const struct link *l, const char *what, bool want, bool have)
+{
+	if (want != have)
+		differ(tx, mem_printf(&tx->mem, "%s of bridge port %s", what, l->name),
+		       want ? "on" : "off", have ? "on" : "off");
+}
+
+void bridge_port_check(struct tx *tx, const struct link *l, const struct bridge_port *p,
+		       bool all_up)
+{
+	if (p->hairpin)
+		check_flag(tx, l, "hairpin mode", true, l->port.hairpin);
+	check_flag(tx, l, "isolation", p->isolated, l->port.isolated);
+	check_flag(tx, l, "learning", true, l->port.learning);
+	check_flag(tx, l, "flooding", true, l->port.flood);
+	check_flag(tx, l, "locking", false, l->port.locked);
+	if (is_stopped(l) && all_up)
+		differ(tx, mem_printf(&tx->mem, "state of bridge port %s", l->name), "forwarding",
+		       l->port.state == BR_STATE_DISABLED ? "disabled" : "blocking");
 }
 
 /* ---- VLANs -------------------------------------------------------------- */
@@ -226,26 +266,51 @@ static int read_vlans(struct tx *tx, struct rt *rt, const struct link *l, struct
 	return r < 0 ? rt_refused(tx, rt, r, "list VLANs of bridge port %s", l->name) : 0;
 }
 
-int bridge_port_check_vlans(struct tx *tx, struct rt *rt, const struct link *l,
-			    const struct bridge_port_vlans *v, char *text, size_t size)
+/* What the port lacks, in words; *ret NULL: nothing. */
+static int missing_vlan(struct tx *tx, struct rt *rt, const struct link *l,
+			const struct bridge_port_vlans *v, const char **ret)
 {
 	unsigned native = native_vlan(v), need = BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED;
 	struct vlan_table t;
 
+	*ret = NULL;
 	if (!native)
-		return 1;
+		return 0;
 	TRY(read_vlans(tx, rt, l, &t));
 	if ((t.flags[native] & need) != need) {
-		snprintf(text, size, "VLAN %u is not the untagged VLAN", native);
+		*ret = mem_printf(&tx->mem, "VLAN %u is not the untagged VLAN", native);
 		return 0;
 	}
 	for (unsigned i = 0; i < v->n_trunk; i++)
 		for (unsigned id = v->trunk[i].first; id <= v->trunk[i].last; id++)
 			if (!t.flags[id]) {
-				snprintf(text, size, "VLAN %u is missing", id);
+				*ret = mem_printf(&tx->mem, "VLAN %u is missing", id);
 				return 0;
 			}
-	return 1;
+	return 0;
+}
+
+int bridge_port_check_vlans(struct tx *tx, struct rt *rt, const struct link *l,
+			    const struct bridge_port_vlans *v)
+{
+	const char *missing;
+
+	TRY(missing_vlan(tx, rt, l, v, &missing));
+	if (missing)
+		differ(tx, mem_printf(&tx->mem, "VLANs of bridge port %s", l->name),
+		       "as configured", missing);
+	return 0;
+}
+
+int bridge_port_ensure_vlans(struct tx *tx, struct rt *rt, const struct link *l,
+			     const struct bridge_port_vlans *v)
+{
+	const char *missing;
+
+	TRY(missing_vlan(tx, rt, l, v, &missing));
+	if (missing)
+		return bridge_port_set_vlans(tx, rt, l, v);
+	return 0;
 }
 
 /* ---- forwarding --------------------------------------------------------- */
@@ -281,8 +346,8 @@ static int forwards(struct tx *tx, struct rt *rt, const struct link *l, int *ret
 	if (!there)
 		return tx_fail(tx, -ENODEV, "%s: bridge port %s vanished while it was set up",
 			       rt->where, l->name);
-	*ret_state = now.port_state;
-	return now.port_state == BR_STATE_FORWARDING;
+	*ret_state = now.port.state;
+	return now.port.state == BR_STATE_FORWARDING;
 }
 
 int bridge_port_wait_forwarding(struct tx *tx, struct rt *rt, const struct link *l, int timeout_ms)
@@ -293,7 +358,7 @@ int bridge_port_wait_forwarding(struct tx *tx, struct rt *rt, const struct link 
 	TRY(r = forwards(tx, rt, l, &state));
 	if (r)
 		return 0;
-	TRY(rt_subscribe(tx, NULL, RTNLGRP_LINK, &events));
+	TRY(rt_subscribe(tx, rt, RTNLGRP_LINK, &events));
 	for (;;) {
 		TRY(r = forwards(tx, rt, l, &state));
 		if (r)

@@ -8,7 +8,7 @@
 #include "netlink/link.h"
 
 struct bridge_port {
-	const char *alias; /* ifalias for the link, NULL = leave */
+	const struct mark *mark; /* alias of the link, NULL = leave it */
 	bool hairpin;
 	bool isolated;
 	bool up;
@@ -19,11 +19,19 @@ int bridge_port_configure(struct tx *tx, struct rt *rt, const struct link *l,
 			  const struct bridge_port *p) CHECKED;
 
 /*
- * The same for a port that is there: only if alias or options differ.  Undo: as they were.
- * Up is link_ensure()'s.
+ * The same for a port that is there: only if alias or options differ; also learning, flooding,
+ * locking and state as a new port has them.  Undo: as they were.  Up is link_ensure()'s.
  */
 int bridge_port_ensure(struct tx *tx, struct rt *rt, const struct link *l,
 		       const struct bridge_port *p) CHECKED;
+
+/*
+ * For CHECK: notes the options that differ from *p, and from what a new port has (learning,
+ * flooding, locking, and forwarding if the bridge and both ends are up).  A hairpin mode that is
+ * on although p does not want it is fine: a portmap behind the main plugin sets it.
+ */
+void bridge_port_check(struct tx *tx, const struct link *l, const struct bridge_port *p,
+		       bool all_up);
 
 /* VLAN ids as ranges, first <= last, sorted. */
 struct vlan_range {
@@ -42,12 +50,13 @@ struct bridge_port_vlans {
 int bridge_port_set_vlans(struct tx *tx, struct rt *rt, const struct link *l,
 			  const struct bridge_port_vlans *v) CHECKED;
 
-/*
- * Compares a port's VLANs with what bridge_port_set_vlans() made.  Returns 1 if they are
- * there, 0 if not (with a text), or a recorded failure.
- */
+/* For CHECK: notes a VLAN that is missing, or not untagged. */
 int bridge_port_check_vlans(struct tx *tx, struct rt *rt, const struct link *l,
-			    const struct bridge_port_vlans *v, char *text, size_t size) CHECKED;
+			    const struct bridge_port_vlans *v) CHECKED;
+
+/* Sets the VLANs if one is missing.  No undo: they are the port's own. */
+int bridge_port_ensure_vlans(struct tx *tx, struct rt *rt, const struct link *l,
+			     const struct bridge_port_vlans *v) CHECKED;
 
 /*
  * Waits until the port forwards (by netlink events, no sleep), at most timeout_ms.

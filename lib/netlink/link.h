@@ -1,40 +1,63 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * link.h - network interfaces  (linux/if_link.h, linux/veth.h, linux/if_bridge.h)
+ * link.h - network interfaces  (linux/if_link.h)
  *
  * Links are made in place: one request gives the final name, MTU, MAC, master and
  * namespace; nothing is renamed or moved afterwards (house rule R9).
+ *
+ * link.c reads, link_add.c makes, link_ensure.c puts right what is there, link_del_all.c
+ * deletes many.
  */
 #ifndef CPLUG_LINK_H
 #define CPLUG_LINK_H
 
 #include <net/if.h>
 
-#include "value/ip.h"
 #include "netlink/rt.h"
-#include "base/tx.h"
+#include "value/ip.h"
+#include "value/mark.h"
+
+/* The attributes of IFLA_INFO_DATA as the kernel sent them; len 0 if they do not fit. */
+struct link_data {
+	uint16_t len;
+	_Alignas(4) char b[188];
+};
+
+/* What only a bridge has. */
+struct link_bridge {
+	int vlan_filtering; /* 0 or 1; -1 = no bridge */
+	int default_pvid;   /* VLAN id; 0 = none */
+};
+
+/* What only a port of a bridge has. */
+struct link_port {
+	int state;                                      /* BR_STATE_*; -1 = no bridge port */
+	int hairpin, isolated, learning, flood, locked; /* 0 or 1 */
+};
 
 struct link {
 	int index;
 	char name[IFNAMSIZ];
-	char kind[16];   /* "veth", "bridge", …; "" if the kernel names none */
-	char alias[256]; /* ifalias; "" if none */
-	unsigned flags;  /* IFF_* */
+	char kind[16];         /* "veth", "bridge", …; "" if the kernel names none */
+	char alias[MARK_SIZE]; /* ifalias; "" if none */
+	uint32_t group;        /* device group */
+	unsigned flags;        /* IFF_* */
 	unsigned promiscuity;
 	int mtu; /* bytes */
 	struct mac mac;
-	int master;         /* ifindex, 0 = none */
-	int peer;           /* IFLA_LINK: the peer's or parent's ifindex, 0 = none */
-	uint8_t operstate;  /* IF_OPER_* */
-	int vlan_filtering; /* of a bridge: 0 or 1, else -1 */
-	int default_pvid;   /* of a bridge */
-	int port_state;     /* of a bridge port: BR_STATE_*, else -1 */
-	int hairpin, isolated, learning, flood, locked;
+	int master;      /* ifindex, 0 = none */
+	int parent;      /* IFLA_LINK: ifindex of the parent, or of a veth's peer; 0 = none */
+	int parent_nsid; /* the namespace that parent is in (IFLA_LINK_NETNSID); -1 = this one */
+	struct link_bridge bridge;
+	struct link_port port;
+	struct link_data data;
 };
 
+/* ---- reading: link.c ---- */
+
 /*
- * Starts a question for links (RTM_GETLINK; flags: NLM_F_DUMP, or 0), without their counters,
- * which the kernel would sum up over all processors.  Returns its header.
+ * Starts a request for links (RTM_GETLINK; flags: NLM_F_DUMP, or 0) without their statistics,
+ * because the kernel sums those up over all processors.  Returns its header.
  */
 struct ifinfomsg *link_question(struct rt_msg *m, int flags);
 
@@ -45,89 +68,120 @@ struct ifinfomsg *link_question(struct rt_msg *m, int flags);
 int link_find(struct tx *tx, struct rt *rt, const char *name, struct link *ret) CHECKED;
 int link_find_index(struct tx *tx, struct rt *rt, int index, struct link *ret) CHECKED;
 
+/* The same for a link that must be there: a missing one is a recorded failure (-ENODEV). */
+int link_need(struct tx *tx, struct rt *rt, const char *name, struct link *ret) CHECKED;
+
 /*
  * The name alone, of a link of the process's own namespace, without the RTNL lock that the
  * others wait for (SIOCGIFNAME, netdevice(7)).  Returns 1, 0 if there is none, or -errno,
  * unrecorded.
  */
-int link_name(struct rt *rt, int index, char name[IFNAMSIZ]) CHECKED;
+int link_name_try(struct rt *rt, int index, char name[IFNAMSIZ]) CHECKED;
 
 /* Calls each(link, arg) for every link of a kind ("" = all); each returns 1 to stop. */
 int link_each(struct tx *tx, struct rt *rt, const char *kind,
 	      int (*each)(const struct link *l, void *arg), void *arg) CHECKED;
 
-/* A random, locally administered unicast MAC. */
+/* A number of IFLA_INFO_DATA (u8, u16 or u32, in the kernel's byte order); def if absent. */
+uint32_t link_data_number(const struct link *l, int attr, uint32_t def);
+
+/* Does the link carry the mark, or the device group of a new link that will carry it? */
+static inline bool link_is_marked(const struct link *l, const struct mark *m)
+{
+	return mark_matches(m, l->alias, l->group);
+}
+
+/*
+ * Is the container's link the other end of the host's?  The container can choose the ifindex that
+ * its own link names as peer, so the host's link is asked, and the namespace compared
+ * (linux/net_namespace.h, RTM_GETNSID).  1, 0, or a recorded failure.
+ */
+int link_is_pair(struct tx *tx, struct rt *host, const struct link *at_host, const struct rt *cont,
+		 const struct link *at_cont) CHECKED;
+
+/* ---- making: link_add.c ---- */
+
+/* A random, locally administered unicast MAC; none if the kernel gives no random bytes. */
 struct mac link_random_mac(void);
 
-struct link_veth {
-	const char *host_name; /* on the side of rt */
-	const char *cont_name; /* in peer_ns */
-	const struct netns *peer_ns;
-	int mtu; /* bytes, 0 = the kernel's default */
-	struct mac host_mac, cont_mac;
-	int master;  /* of the host end, 0 = none */
-	bool shared; /* ensure it: exists = fine, nothing to undo */
-};
-
 /*
- * Adds a veth pair, both ends down.  Fails with CPLUG_E_EXISTS if cont_name exists in
- * the container (cont is asked), CPLUG_E_TAKEN if host_name is in use.  Undo: deletes
- * the pair.
+ * A link to be made.  Fields that are 0, NULL or without bytes leave it to the kernel.
+ * Always give a MAC where the kind has its own: the kernel marks one that it made up as
+ * random (NET_ADDR_RANDOM), and udev may change it.
  */
-int link_veth_add(struct tx *tx, struct rt *host, struct rt *cont,
-		  const struct link_veth *v) CHECKED;
-
-/*
- * The container's end of a pair just added, from the host's end as it was looked up:
- * what link_find() would tell, without asking.  false: ask.
- */
-bool link_veth_peer(const struct link_veth *v, const struct link *host, struct link *ret);
-
-struct link_bridge {
+struct link_new {
+	const char *kind; /* "veth", "macvlan", … */
 	const char *name;
-	const char *alias; /* given to a bridge that we make; NULL = none */
-	int mtu;           /* of a bridge that we make, 0 = the kernel's default */
-	struct mac mac;    /* likewise, none = a random one */
-	bool vlan_filtering;
-	bool promisc;
+	struct rt *in; /* the namespace where it appears; NULL = that of the request's socket */
+	int parent;    /* IFLA_LINK: ifindex in the namespace of the request's socket */
+	int master;    /* likewise */
+	int mtu;       /* bytes */
+	struct mac mac;
+	uint32_t group; /* of its mark (mark.h), until the alias is set */
+	int queues;     /* transmit and receive queues, each */
+	/* The kind's own attributes: called between begin and end of IFLA_INFO_DATA. */
+	void (*put)(struct rt_msg *m, const void *data);
+	const void *data;
+	/* The other end of a veth pair (linux/veth.h); in place of put. */
+	const struct link_new *peer;
 };
 
 /*
- * Ensures a bridge: there, up, with VLAN filtering if wanted, promiscuous if
- * wanted (never switched off: another network may want it).  One that it makes is of this
- * process's namespace, and does not listen to router advertisements.  Fails with
- * CPLUG_E_TAKEN if the name belongs to something that is not a bridge.
+ * Adds a link, which is down.  *ret (may be NULL) is what was made.  Undo: deletes it.
+ * A name that is in use in the container fails with CPLUG_E_EXISTS, one on the host with
+ * CPLUG_E_TAKEN, and the message tells what has it.
  */
-int link_bridge_ensure(struct tx *tx, struct rt *rt, const struct link_bridge *b,
-		       struct link *ret) CHECKED;
+int link_add(struct tx *tx, struct rt *rt, const struct link_new *n, struct link *ret) CHECKED;
 
 /*
- * For a link on the host just made, still down: its IPv6 addresses are usable at once.
- * Before its own link-local address is, a router cannot ask who has an address, so the
- * first packets from outside would wait for two seconds of duplicate address detection.
+ * The same for a link that is shared: a link of that name is taken as it is, whatever its kind.
+ * *ret_made tells whether this call made it.  No undo.
  */
-int link_set_no_dad(struct tx *tx, const struct link *l) CHECKED;
+int link_add_shared(struct tx *tx, struct rt *rt, const struct link_new *n, struct link *ret,
+		    bool *ret_made) CHECKED;
+
+/*
+ * The far end of a pair just added, derived from the near end as it was looked up: what
+ * link_find() would tell, without a request.  false: not known, look it up.
+ */
+bool link_peer(const struct link_new *n, const struct link *near, struct link *ret);
+
+/* ---- changing: link_ensure.c ---- */
+
+/* What a link should be; 0, false, NULL and a MAC without bytes: leave as it is. */
+struct link_want {
+	int mtu, master; /* bytes; ifindex */
+	struct mac mac;
+	const struct mark *mark; /* as alias; takes the link out of the group of new links */
+	bool up, promisc;
+	/* The kind's own attributes, always set (the caller has compared them); not undone. */
+	void (*put)(struct rt_msg *m, const void *data);
+	const void *data;
+	bool shared; /* a link of many attachments: no undo */
+};
+
+/*
+ * Puts right what differs, in one request, or none; *l follows.  Undo: as it was, unless the
+ * link is shared.
+ */
+int link_ensure(struct tx *tx, struct rt *rt, struct link *l, const struct link_want *w) CHECKED;
 
 /* Sets up.  No undo: for links that are ours, or meant to be up. */
 int link_set_up(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
 
-/* What a link that is there should be; 0, false and a MAC without bytes: no matter. */
-struct link_want {
-	int mtu, master; /* bytes; ifindex */
-	struct mac mac;
-	bool up;
-};
+/*
+ * For a link in a container that is ours: sets it up, with arp_notify (IFLA_AF_SPEC) and with
+ * the mark as its alias (NULL: none), in one request.  No undo.
+ */
+int link_set_up_notify(struct tx *tx, struct rt *rt, const struct link *l,
+		       const struct mark *mark) CHECKED;
 
 /*
- * Puts right what differs, in one request, or none; *l follows.  Undo: as it was.
+ * For a new link that is still down: its IPv6 addresses are usable at once (accept_dad 0).
+ * Until a router's own link-local address is, it cannot solicit neighbours, so the first
+ * packets from outside would wait two seconds for duplicate address detection.
  */
-int link_ensure(struct tx *tx, struct rt *rt, struct link *l, const struct link_want *w) CHECKED;
-
-/*
- * Up, and the IPv4 device settings that IFLA_AF_SPEC can carry (arp_notify), in one
- * request.
- */
-int link_set_up_notify(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
+int link_set_no_dad(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
 
 /*
  * Tells the link's peers on the wire where its addresses live now: the kernel sends
@@ -140,8 +194,8 @@ int link_announce(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
 int link_del(struct tx *tx, struct rt *rt, const char *name) CHECKED;
 
 /*
- * Deletes n links as they were looked up, in one request if that can be: they are put into
- * a device group of their own, which then is deleted, so that the kernel waits for one
+ * Deletes n links as they were looked up, in one request if possible: they are put into
+ * a device group of their own, which is then deleted, so that the kernel waits for one
  * grace period instead of n.  Goes on after failures.
  */
 int link_del_all(struct tx *tx, struct rt *rt, const struct link *links, unsigned n) CHECKED;

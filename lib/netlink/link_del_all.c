@@ -2,11 +2,10 @@
 /*
  * link_del_all.c - deleting many links at once
  *
- * The kernel waits for a grace period whenever it deletes a link, unless they are deleted
- * together; and together are those of a device group (IFLA_GROUP).  So the links are put
- * into a group that nobody has, and the group is deleted.  Groups are the
- * administrator's (ip link set … group …), hence the number is drawn by lot, and looked for
- * before.
+ * The kernel waits for an RCU grace period for each request that deletes links, and one request
+ * can delete a device group (IFLA_GROUP).  So the links are put into a group of their own, and
+ * the group is deleted.  The administrator may use groups (ip link set … group …), so the
+ * number is random, and no link may have it before.  mark.c uses other numbers.
  */
 #include <linux/rtnetlink.h>
 #include <sys/random.h>
@@ -42,7 +41,7 @@ static uint32_t free_group(struct rt *rt)
 
 	if (getrandom(&g.number, sizeof(g.number), 0) != sizeof(g.number))
 		return 0;
-	g.number = (g.number & (GROUP_BIT - 1)) | GROUP_BIT;
+	g.number = (g.number & (GROUP_BIT / 2 - 1)) | GROUP_BIT;
 	link_question(&m, NLM_F_DUMP);
 	return rt_ask(rt, &m, note_group, &g) < 0 || g.taken ? 0 : g.number;
 }

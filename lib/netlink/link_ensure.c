@@ -1,82 +1,237 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * link_ensure.c - a link that is there, put right
+ * link_ensure.c - links that are there: set up, put right, deleted
  *
- * Only what differs is said, so a link that is as it should be is not touched, and
- * what it was before is the way back.
+ * link_ensure() sets only what differs, so a link that is as it should be is not touched,
+ * and the former values are the way back.
  */
 #include <linux/if_link.h>
+#include <linux/ip.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 
-#include "netlink/link.h"
 #include "base/log.h"
+#include "netlink/link.h"
+#include "sys/sysctl.h"
 
-struct undo_set {
-	struct rt *rt;
-	int index, mtu, master;
-	bool had_master, up, was_up;
-	struct mac mac;
-	char name[IFNAMSIZ];
-};
-
-static void put_flags(struct ifinfomsg *i, bool up)
+static struct ifinfomsg *change(struct rt_msg *m, int index)
 {
-	i->ifi_change = IFF_UP;
-	i->ifi_flags = up ? IFF_UP : 0;
+	struct ifinfomsg *i = rt_new(m, RTM_NEWLINK, 0, sizeof(*i));
+
+	i->ifi_index = index;
+	return i;
 }
 
-static int undo_set(struct tx *tx, void *arg)
+static void put_up(struct ifinfomsg *i, bool up)
 {
-	struct undo_set *u = arg;
+	i->ifi_change |= IFF_UP;
+	if (up)
+		i->ifi_flags |= IFF_UP;
+}
+
+/* The alias takes the place of the group of new links. */
+static void put_mark(struct rt_msg *m, const struct mark *mark)
+{
+	rt_put_str(m, IFLA_IFALIAS, mark->s);
+	rt_put_u32(m, IFLA_GROUP, 0);
+}
+
+int link_set_up(struct tx *tx, struct rt *rt, const struct link *l)
+{
 	struct rt_msg m;
-	struct ifinfomsg *i = rt_new(&m, RTM_NEWLINK, 0, sizeof(*i));
+
+	put_up(change(&m, l->index), true);
+	return rt_call(tx, rt, &m, "set %s up", l->name);
+}
+
+int link_set_up_notify(struct tx *tx, struct rt *rt, const struct link *l, const struct mark *mark)
+{
+	struct nlattr *spec, *inet, *conf;
+	struct rt_msg m;
+
+	put_up(change(&m, l->index), true);
+	if (mark)
+		put_mark(&m, mark);
+	spec = rt_nest(&m, IFLA_AF_SPEC);
+	inet = rt_nest(&m, AF_INET);
+	conf = rt_nest(&m, IFLA_INET_CONF);
+	rt_put_u32(&m, IPV4_DEVCONF_ARP_NOTIFY, 1);
+	rt_nest_end(&m, conf);
+	rt_nest_end(&m, inet);
+	rt_nest_end(&m, spec);
+	return rt_call(tx, rt, &m, "set %s up", l->name);
+}
+
+int link_set_no_dad(struct tx *tx, struct rt *rt, const struct link *l)
+{
+	struct sysctl s = sysctl_conf(AF_INET6, l->name, "accept_dad", "0");
+
+	return sysctl_ensure_new(tx, rt->ns, &s, 1);
+}
+
+int link_announce(struct tx *tx, struct rt *rt, const struct link *l)
+{
+	struct rt_msg m;
+
+	change(&m, l->index);
+	rt_put_mac(&m, IFLA_ADDRESS, l->mac);
+	return rt_call(tx, rt, &m, "announce the addresses of %s", l->name);
+}
+
+int link_del(struct tx *tx, struct rt *rt, const char *name)
+{
+	struct rt_msg m;
 	int r;
 
-	i->ifi_index = u->index;
-	if (u->up)
-		put_flags(i, u->was_up);
-	if (u->had_master)
-		rt_put_u32(&m, IFLA_MASTER, (uint32_t)u->master);
-	if (u->mtu)
-		rt_put_u32(&m, IFLA_MTU, (uint32_t)u->mtu);
-	if (u->mac.len)
-		rt_put_mac(&m, IFLA_ADDRESS, u->mac);
-	r = rt_try(u->rt, &m);
-	return r < 0 && r != -ENODEV ? rt_refused(tx, u->rt, r, "put %s back", u->name) : 0;
+	rt_new(&m, RTM_DELLINK, 0, sizeof(struct ifinfomsg));
+	rt_put_str(&m, IFLA_IFNAME, name);
+	r = rt_try(rt, &m);
+	if (r == -ENODEV || r == -ENXIO)
+		return 0;
+	if (r < 0)
+		return rt_refused(tx, rt, r, "delete interface %s", name);
+	log_step("%s: delete interface %s", rt->where, name);
+	return 0;
 }
 
-int link_ensure(struct tx *tx, struct rt *rt, struct link *l, const struct link_want *w)
-{
-	bool mac = w->mac.len && !mac_eq(w->mac, l->mac), mtu = w->mtu && w->mtu != l->mtu;
-	bool master = w->master && w->master != l->master, up = w->up && !(l->flags & IFF_UP);
-	struct undo_set u = { .rt = rt, .index = l->index };
-	struct rt_msg m;
-	struct ifinfomsg *i = rt_new(&m, RTM_NEWLINK, 0, sizeof(*i));
+/* ---- putting right ------------------------------------------------------ */
 
-	if (!mac && !mtu && !master && !up)
+/* What link_ensure() changes: the fields of *want that differ; the others are empty. */
+static struct link_want difference(const struct link *l, const struct link_want *want)
+{
+	struct link_want d = { .shared = want->shared };
+
+	if (want->mac.len && !mac_eq(want->mac, l->mac))
+		d.mac = want->mac;
+	if (want->mtu && want->mtu != l->mtu)
+		d.mtu = want->mtu;
+	if (want->master && want->master != l->master)
+		d.master = want->master;
+	if (want->mark && !str_eq(want->mark->s, l->alias))
+		d.mark = want->mark;
+	d.up = want->up && !(l->flags & IFF_UP);
+	d.promisc = want->promisc && !(l->flags & IFF_PROMISC);
+	if (want->put) {
+		d.put = want->put;
+		d.data = want->data;
+	}
+	return d;
+}
+
+static void compose(struct rt_msg *m, const struct link *l, const struct link_want *d)
+{
+	struct ifinfomsg *i = change(m, l->index);
+	struct nlattr *info, *data;
+
+	if (d->up)
+		put_up(i, true);
+	if (d->promisc) {
+		i->ifi_change |= IFF_PROMISC;
+		i->ifi_flags |= IFF_PROMISC;
+	}
+	if (d->master)
+		rt_put_u32(m, IFLA_MASTER, (uint32_t)d->master);
+	if (d->mtu)
+		rt_put_u32(m, IFLA_MTU, (uint32_t)d->mtu);
+	if (d->mac.len)
+		rt_put_mac(m, IFLA_ADDRESS, d->mac);
+	if (d->mark)
+		put_mark(m, d->mark);
+	if (d->put) {
+		info = rt_nest(m, IFLA_LINKINFO);
+		rt_put_str(m, IFLA_INFO_KIND, l->kind);
+		data = rt_nest(m, IFLA_INFO_DATA);
+		d->put(m, d->data);
+		rt_nest_end(m, data);
+		rt_nest_end(m, info);
+	}
+}
+
+/* " up, MTU, alias" */
+static const char *summary(struct mem *m, const struct link_want *d)
+{
+	const struct {
+		bool set;
+		const char *name;
+	} fields[] = {
+		{ d->up, "up" },       { d->promisc, "promiscuous" }, { d->master, "master" },
+		{ d->mtu, "MTU" },     { d->mac.len, "MAC" },         { d->mark, "alias" },
+		{ d->put, "options" },
+	};
+	const char *text = "";
+
+	for (unsigned i = 0; i < ARRAY_LEN(fields); i++)
+		if (fields[i].set)
+			text = mem_printf(m, "%s%s %s", text, *text ? "," : "", fields[i].name);
+	return text;
+}
+
+struct undo_ensure {
+	struct rt *rt;
+	struct link *was;
+	struct link_want changed;
+};
+
+/* Back to the former values; of the kind's own attributes there is no way back. */
+static int undo_ensure(struct tx *tx, void *arg)
+{
+	struct undo_ensure *u = *(struct undo_ensure **)arg;
+	struct ifinfomsg *i;
+	struct rt_msg m;
+	int r;
+
+	i = change(&m, u->was->index);
+	if (u->changed.up)
+		put_up(i, false);
+	if (u->changed.promisc)
+		i->ifi_change |= IFF_PROMISC;
+	if (u->changed.master)
+		rt_put_u32(&m, IFLA_MASTER, (uint32_t)u->was->master);
+	if (u->changed.mtu)
+		rt_put_u32(&m, IFLA_MTU, (uint32_t)u->was->mtu);
+	if (u->changed.mac.len)
+		rt_put_mac(&m, IFLA_ADDRESS, u->was->mac);
+	if (u->changed.mark) {
+		rt_put_str(&m, IFLA_IFALIAS, u->was->alias);
+		rt_put_u32(&m, IFLA_GROUP, u->was->group);
+	}
+	r = rt_try(u->rt, &m);
+	if (r < 0 && r != -ENODEV)
+		return rt_refused(tx, u->rt, r, "put %s back", u->was->name);
+	return 0;
+}
+
+/* *l as the kernel has it now. */
+static void follow(struct link *l, const struct link_want *d)
+{
+	if (d->up)
+		l->flags |= IFF_UP;
+	if (d->promisc)
+		l->flags |= IFF_PROMISC;
+	if (d->master)
+		l->master = d->master;
+	if (d->mtu)
+		l->mtu = d->mtu;
+	if (d->mac.len)
+		l->mac = d->mac;
+	if (d->mark) {
+		memcpy(l->alias, d->mark->s, sizeof(l->alias));
+		l->group = 0;
+	}
+}
+
+int link_ensure(struct tx *tx, struct rt *rt, struct link *l, const struct link_want *want)
+{
+	struct link_want d = difference(l, want);
+	struct undo_ensure *u;
+	struct rt_msg m;
+
+	if (!d.mac.len && !d.mtu && !d.master && !d.mark && !d.up && !d.promisc && !d.put)
 		return 0;
-	i->ifi_index = l->index;
-	if (up)
-		put_flags(i, true);
-	if (master)
-		rt_put_u32(&m, IFLA_MASTER, (uint32_t)w->master);
-	if (mtu)
-		rt_put_u32(&m, IFLA_MTU, (uint32_t)w->mtu);
-	if (mac)
-		rt_put_mac(&m, IFLA_ADDRESS, w->mac);
-	u.up = up;
-	u.was_up = (l->flags & IFF_UP) != 0;
-	u.had_master = master;
-	u.master = l->master;
-	u.mtu = mtu ? l->mtu : 0;
-	u.mac = mac ? l->mac : u.mac;
-	memcpy(u.name, l->name, sizeof(u.name));
-	TRY(rt_call(tx, rt, &m, "put %s right:%s%s%s%s", l->name, up ? " up" : "",
-		    master ? " bridge" : "", mtu ? " MTU" : "", mac ? " MAC" : ""));
-	l->flags |= w->up ? IFF_UP : 0;
-	l->master = master ? w->master : l->master;
-	l->mtu = mtu ? w->mtu : l->mtu;
-	l->mac = mac ? w->mac : l->mac;
-	return tx_undo(tx, undo_set, "put a link right", &u);
+	compose(&m, l, &d);
+	TRY(rt_call(tx, rt, &m, "set %s %s%s", l->kind, l->name, summary(&tx->mem, &d)));
+	u = mem_alloc(&tx->mem, sizeof(*u));
+	*u = (struct undo_ensure){ rt, mem_dup(&tx->mem, l, sizeof(*l)), d };
+	follow(l, &d);
+	return d.shared ? 0 : tx_undo(tx, undo_ensure, "set link", &u);
 }

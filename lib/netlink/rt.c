@@ -64,7 +64,7 @@ static int open_here(struct tx *tx, void *arg)
 
 int rt_open(struct tx *tx, struct rt *rt, const char *where, const struct netns *ns)
 {
-	*rt = (struct rt){ .where = where };
+	*rt = (struct rt){ .where = where, .ns = ns };
 	if (ns)
 		return netns_run(tx, ns, open_here, rt);
 	return open_here(tx, rt);
@@ -354,14 +354,14 @@ int rt_ask(struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg)
 
 int rt_peek(struct tx *tx, struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg)
 {
-	struct rt another = { .where = rt->where };
+	struct rt another;
 	int r;
 
 	TRY(send_request(rt, m));
 	TRY(each(NULL, arg));
 	r = collect(rt, true, A_LITTLE, each, arg);
 	if (rt->unread) {
-		TRY(open_here(tx, &another));
+		TRY(rt_open(tx, &another, rt->where, rt->ns));
 		rt_close(rt);
 		*rt = another;
 	}
@@ -388,13 +388,13 @@ static int subscribe_here(struct tx *tx, void *arg)
 	return 0;
 }
 
-int rt_subscribe(struct tx *tx, const struct netns *ns, unsigned group, struct rt *ret)
+int rt_subscribe(struct tx *tx, const struct rt *rt, unsigned group, struct rt *ret)
 {
 	struct subscription s = { ret, group };
 
-	*ret = (struct rt){ .where = ns ? "container" : "host" };
-	if (ns)
-		return netns_run(tx, ns, subscribe_here, &s);
+	*ret = (struct rt){ .where = rt->where, .ns = rt->ns };
+	if (rt->ns)
+		return netns_run(tx, rt->ns, subscribe_here, &s);
 	return subscribe_here(tx, &s);
 }
 

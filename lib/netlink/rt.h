@@ -3,8 +3,8 @@
  * rt.h - rtnetlink: one socket per namespace, one builder, one way to call
  *
  * A struct rt is a socket that stays in the namespace it was opened in; which
- * one is passed decides where something happens (house rule R8).  where is its
- * name in messages: "host" or "container".
+ * one is passed decides where something happens (house rule R8), also where sysctls of a link
+ * are set (rt->ns).  where is its name in messages: "host" or "container".
  *
  * A request is composed in a struct rt_msg on the stack.  Composing is silent:
  * what does not fit is remembered and told by the call.  (We compose with
@@ -34,6 +34,7 @@ struct nl_sock;
 struct rt {
 	struct nl_sock *sk; /* NULL = not open */
 	const char *where;
+	const struct netns *ns; /* that it was opened in; NULL = the process's own */
 	unsigned seq;
 	char why[160]; /* the kernel's own words about the last refusal, or "" */
 	bool unread;   /* the last dump's end was not read */
@@ -49,7 +50,7 @@ struct rt_msg {
 	bool overflow;
 };
 
-/* Opens a socket in ns (NULL: right here). */
+/* Opens a socket in ns (NULL: the process's own), which must outlive it. */
 int rt_open(struct tx *tx, struct rt *rt, const char *where, const struct netns *ns) CHECKED;
 void rt_close(struct rt *rt);
 static inline bool rt_is_open(const struct rt *rt)
@@ -95,7 +96,6 @@ int rt_ask(struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg) CHECKED
 /*
  * A dump of which only the beginning matters: once each() returned 1 no more is read.  If
  * there is more, rt gets another socket, so the length of the table does not count.
- * rt must be of the process's own namespace.
  */
 int rt_peek(struct tx *tx, struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg) CHECKED;
 
@@ -111,7 +111,7 @@ int rt_refused(struct tx *tx, struct rt *rt, int err, const char *fmt, ...) PRIN
  * 1 (then 0 is returned) or timeout_ms is over (-ETIMEDOUT, unrecorded).  Events
  * lost to an overflow are told by a call with h == NULL.
  */
-int rt_subscribe(struct tx *tx, const struct netns *ns, unsigned group, struct rt *ret) CHECKED;
+int rt_subscribe(struct tx *tx, const struct rt *rt, unsigned group, struct rt *ret) CHECKED;
 int rt_wait(struct tx *tx, struct rt *events, int timeout_ms, rt_each_fn *each, void *arg) CHECKED;
 
 #endif

@@ -14,18 +14,22 @@
 
 enum { WORDS = _LINUX_CAPABILITY_U32S_3 };
 
-/* All of them are in the first word. */
-static const __u32 needed = 1u << CAP_NET_ADMIN | 1u << CAP_SYS_ADMIN | 1u << CAP_DAC_OVERRIDE |
+/* Every call's; all of them are in the first word. */
+static const __u64 needed = 1u << CAP_NET_ADMIN | 1u << CAP_SYS_ADMIN | 1u << CAP_DAC_OVERRIDE |
 			    1u << CAP_DAC_READ_SEARCH | 1u << CAP_SYS_PTRACE;
 
-void priv_drop(void)
+void priv_drop(uint64_t more)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct has[WORDS], keeps[WORDS] = { { 0 } };
 
 	if (syscall(SYS_capget, &head, has) == 0) {
-		keeps[0].effective = has[0].effective & needed;
-		keeps[0].permitted = has[0].permitted & needed;
+		for (unsigned i = 0; i < WORDS; i++) {
+			__u32 word = (__u32)((needed | more) >> (32 * i));
+
+			keeps[i].effective = has[i].effective & word;
+			keeps[i].permitted = has[i].permitted & word;
+		}
 		if (syscall(SYS_capset, &head, keeps) < 0)
 			log_step("capabilities stay: %s", strerror(errno));
 	}

@@ -11,8 +11,8 @@
  *				open_by_handle_at() of a namespace (alive.c)
  *	SYS_PTRACE		/proc/PID of others: who listens on a port, which namespaces live
  *
- * of those it has, and gives the others back for good.  (A plugin that needs more, such
- * as NET_RAW for DHCP, adds it here.)
+ * of those it has, and gives the others back for good.  A plugin that needs more names them in
+ * its struct plugin (NET_RAW for DHCP, say).
  */
 #ifndef CPLUG_PRIV_H
 #define CPLUG_PRIV_H
@@ -20,10 +20,11 @@
 #include "base/util.h"
 
 /*
- * Gives them back, and the right to gain any by execve() (PR_SET_NO_NEW_PRIVS).  Only for
+ * more: a bit for each capability that this plugin needs beside those (1 << CAP_NET_RAW).
+ * Gives the others back, and the right to gain any by execve() (PR_SET_NO_NEW_PRIVS).  Only for
  * who executes nobody: a foreign delegate may need what we do not.  Where the kernel, or a
  * filter of system calls, refuses, everything stays as it is.  capabilities(7)
  */
-void priv_drop(void);
+void priv_drop(uint64_t more);
 
 #endif

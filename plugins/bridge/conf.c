@@ -10,24 +10,6 @@
 #include "base/log.h"
 #include "value/name.h"
 
-/* "mtu": a number, or "auto", which is also what no mtu, and 0, mean. */
-static int read_mtu(const struct cj *c)
-{
-	struct cj mtu = cj_any(c, "mtu");
-	int64_t n;
-
-	if (cj_is_str(&mtu)) {
-		if (!str_eq(cj_as_str(&mtu), "auto"))
-			cj_wrong(c, "mtu", "expected a number, or \"auto\", got \"%.40s\"",
-				 cj_as_str(&mtu));
-		return MTU_AUTO;
-	}
-	n = cj_int(c, "mtu", 0, 0, 65535);
-	if (n && n < 68)
-		cj_wrong(c, "mtu", "must be at least 68 (1280 for IPv6), or \"auto\"");
-	return n ? (int)n : MTU_AUTO;
-}
-
 /* "ipMasq": a bool, or {"v4":…, "v6":…, "except":[…], "dropInvalid":…}. */
 static void read_masq(struct tx *tx, const struct cj *c, struct bridge_conf *cf)
 {
@@ -138,14 +120,6 @@ static enum spoof_mode read_spoof(const struct cj *c)
 	return SPOOF_STRICT;
 }
 
-static void check_name(const struct cj *c, const char *key, const char *name)
-{
-	const char *reason = name ? name_invalid_ifname(name) : NULL;
-
-	if (reason)
-		cj_wrong(c, key, "\"%.40s\": %s", name, reason);
-}
-
 static void cross_check(const struct cj *c, struct bridge_conf *cf)
 {
 	if (cf->hairpin && cf->promisc)
@@ -154,12 +128,6 @@ static void cross_check(const struct cj *c, struct bridge_conf *cf)
 	if (cf->no_interface && cf->l3)
 		cj_wrong(c, "disableContainerInterface",
 			 "cannot use IPAM when DisableContainerInterface flag is set");
-	if (!str_eq(cf->resolv_conf, "auto") && !str_eq(cf->resolv_conf, "off") &&
-	    *cf->resolv_conf != '/')
-		cj_wrong(c, "resolvConf",
-			 "expected \"auto\", \"off\" or an absolute path, got "
-			 "\"%.100s\"",
-			 cf->resolv_conf);
 	if (cf->vlan && cf->is_gateway &&
 	    snprintf(NULL, 0, "%s.%u", cf->bridge, cf->vlan) >= IFNAMSIZ)
 		cj_wrong(c, "bridge",
@@ -173,35 +141,28 @@ static void cross_check(const struct cj *c, struct bridge_conf *cf)
 int bridge_read_conf(struct tx *tx, const struct call *c, struct bridge_conf *cf)
 {
 	const struct cj *j = &c->conf;
-	struct cj dns = cj_obj(j, "dns");
 
 	*cf = (struct bridge_conf){
-		.bridge = cj_str(j, "bridge", "cni0"),
+		.bridge = conf_ifname(j, "bridge"),
 		.is_gateway = cj_bool(j, "isGateway", false),
 		.default_gateway = cj_bool(j, "isDefaultGateway", false),
 		.force_address = cj_bool(j, "forceAddress", false),
-		.mtu = read_mtu(j),
+		.mtu = conf_mtu(j, MTU_AUTO),
 		.hairpin = cj_bool(j, "hairpinMode", false),
 		.promisc = cj_bool(j, "promiscMode", false),
 		.isolated = cj_bool(j, "portIsolation", false),
 		.spoof = read_spoof(j),
 		.dad = cj_bool(j, "enabledad", false),
 		.no_interface = cj_bool(j, "disableContainerInterface", false),
-		.host_ifname = cj_str(j, "hostIfName", NULL),
-		.resolv_conf = cj_str(j, "resolvConf", "auto"),
+		.host_ifname = conf_ifname(j, "hostIfName"),
+		.resolv_conf = conf_resolv(j),
 		.l3 = ipam_wanted(c),
-		.dns = result_read_dns(&tx->mem, &dns),
+		.dns = conf_dns(&tx->mem, j),
 		.ports = hostports_read(tx, j),
 	};
-	if (!*cf->bridge)
-		cf->bridge = "cni0";
-	if (str_empty(cf->host_ifname))
-		cf->host_ifname = NULL;
-	if (!*cf->resolv_conf)
-		cf->resolv_conf = "auto";
+	if (!cf->bridge)
+		cf->bridge = BRIDGE_DEFAULT;
 	cf->is_gateway |= cf->default_gateway;
-	check_name(j, "bridge", cf->bridge);
-	check_name(j, "hostIfName", cf->host_ifname);
 	read_masq(tx, j, cf);
 	read_backend(j);
 	read_vlans(tx, j, cf);

@@ -5,13 +5,13 @@
 #ifndef CPLUG_BRIDGE_CONF_H
 #define CPLUG_BRIDGE_CONF_H
 
-#include "cni/call.h"
+#include "cni/conf.h"
 #include "netlink/bridge_port.h"
 #include "firewall/hostports.h"
 
 enum spoof_mode { SPOOF_OFF, SPOOF_MAC, SPOOF_STRICT };
 
-enum { MTU_AUTO = -1 };
+#define BRIDGE_DEFAULT "cni0"
 
 struct bridge_conf {
 	const char *bridge;

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * conf.c - keys that several plugins have in their configurations
+ */
+#include "cni/conf.h"
+
+#include "netlink/route.h"
+#include "value/name.h"
+
+int conf_mtu(const struct cj *c, int def)
+{
+	struct cj mtu = cj_any(c, "mtu");
+	int64_t n;
+
+	if (cj_is_str(&mtu)) {
+		if (!str_eq(cj_as_str(&mtu), "auto"))
+			cj_wrong(c, "mtu", "expected a number, or \"auto\", got \"%.40s\"",
+				 cj_as_str(&mtu));
+		return MTU_AUTO;
+	}
+	n = cj_int(c, "mtu", 0, 0, 65535);
+	if (n && n < 68)
+		cj_wrong(c, "mtu", "must be at least 68 (1280 for IPv6), or \"auto\"");
+	return n ? (int)n : def;
+}
+
+const char *conf_ifname(const struct cj *c, const char *key)
+{
+	const char *name = cj_str(c, key, NULL), *reason;
+
+	if (str_empty(name))
+		return NULL;
+	reason = name_invalid_ifname(name);
+	if (!reason)
+		return name;
+	cj_wrong(c, key, "\"%.40s\": %s", name, reason);
+	return NULL;
+}
+
+const char *conf_resolv(const struct cj *c)
+{
+	const char *mode = cj_str(c, "resolvConf", "auto");
+
+	if (!*mode)
+		return "auto";
+	if (str_eq(mode, "off") || *mode == '/')
+		return mode;
+	if (!str_eq(mode, "auto"))
+		cj_wrong(c, "resolvConf",
+			 "expected \"auto\", \"off\" or an absolute path, got \"%.100s\"", mode);
+	return "auto";
+}
+
+struct result_dns conf_dns(struct mem *mem, const struct cj *c)
+{
+	struct cj dns = cj_obj(c, "dns");
+
+	return result_read_dns(mem, &dns);
+}
+
+struct conf_parent conf_parent(const struct cj *c)
+{
+	return (struct conf_parent){
+		.master = conf_ifname(c, "master"),
+		.in_container = cj_bool(c, "linkInContainer", false),
+	};
+}
+
+static int find_default(struct tx *tx, struct rt *rt, struct link *ret)
+{
+	int there;
+
+	TRY(there = route_default_link(tx, rt, ret));
+	if (!there)
+		return tx_fail_as(tx, CNI_E_CONFIG, -ENODEV,
+				  "master: no default route interface found (name the parent "
+				  "interface in \"master\")");
+	return 0;
+}
+
+static int find_named(struct tx *tx, struct rt *rt, const char *name, struct link *ret)
+{
+	int there;
+
+	TRY(there = link_find(tx, rt, name, ret));
+	if (!there)
+		return tx_fail_as(tx, CNI_E_CONFIG, -ENODEV,
+				  "master: %s: there is no interface %s (create it, or name "
+				  "another)",
+				  rt->where, name);
+	return 0;
+}
+
+int conf_find_parent(struct tx *tx, struct call *c, const struct conf_parent *p, int mtu,
+		     struct rt **ret_rt, struct link *ret)
+{
+	struct rt *rt = p->in_container ? &c->cont : &c->host;
+
+	if (p->master)
+		TRY(find_named(tx, rt, p->master, ret));
+	else
+		TRY(find_default(tx, rt, ret));
+	if (mtu > ret->mtu)
+		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
+				  "mtu: invalid MTU %d, must be [0, master MTU(%d)]: %s is the "
+				  "master",
+				  mtu, ret->mtu, ret->name);
+	if (!(ret->flags & IFF_UP))
+		return tx_fail(tx, -ENETDOWN, "%s: master %s is down (ip link set %s up)",
+			       rt->where, ret->name, ret->name);
+	*ret_rt = rt;
+	return 0;
+}

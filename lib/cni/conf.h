@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * conf.h - keys that several plugins have in their configurations (docs/config/README.md)
+ *
+ * Readers return the value or the default; a wrong value is a complaint in the document,
+ * which cj_ok() turns into one failure (cj.h).
+ */
+#ifndef CPLUG_CONF_H
+#define CPLUG_CONF_H
+
+#include "cni/call.h"
+#include "netlink/link.h"
+#include "value/cj.h"
+#include "value/result.h"
+
+enum { MTU_AUTO = -1 };
+
+/* "mtu": bytes, or "auto" (MTU_AUTO); without the key, and for 0, def. */
+int conf_mtu(const struct cj *c, int def);
+
+/* An interface name; NULL if the key is absent or empty. */
+const char *conf_ifname(const struct cj *c, const char *key);
+
+/* "resolvConf": "auto" (also without the key), "off", or an absolute path. */
+const char *conf_resolv(const struct cj *c);
+
+/* "dns"; result_dns_empty() if there is none.  The strings are borrowed from the document. */
+struct result_dns conf_dns(struct mem *mem, const struct cj *c);
+
+/* The parent of a link: "master", in the container with "linkInContainer". */
+struct conf_parent {
+	const char *master; /* NULL: the link of the default route */
+	bool in_container;
+};
+
+struct conf_parent conf_parent(const struct cj *c);
+
+/*
+ * Looks the parent up: *ret_rt is the socket of its namespace.  Fails if it is missing
+ * (CNI_E_CONFIG) or down, and for an mtu (bytes) above the parent's (CNI_E_CONFIG).
+ */
+int conf_find_parent(struct tx *tx, struct call *c, const struct conf_parent *p, int mtu,
+		     struct rt **ret_rt, struct link *ret) CHECKED;
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * leg.h - a main plugin that gives a container one interface, made in place
+ *
+ * Such a plugin only describes its interface: the kind of link, its own attributes, the
+ * parent, how it is configured.  All verbs come from the description.
+ *
+ *	static int read_leg(struct tx *tx, struct call *c, struct leg *leg) { … }
+ *
+ *	const struct plugin dummy_plugin = {
+ *		.name = "dummy",
+ *		.flags = CNI_USES_CONT,
+ *		.leg = read_leg,
+ *		LEG_VERBS,
+ *	};
+ *
+ * ADD		validate the IPAM, find the parent, make the link in the container, lease
+ *		addresses, configure, write resolv.conf, announce
+ * CHECK	compare each of these with prevResult and the configuration
+ * repair	the steps of ADD for what differs; a link that is gone is made again
+ * DEL		delete the link, resolv.conf and the leases, with or without the namespace
+ * GC		resolv.conf and leases; links go with their namespaces
+ * STATUS	the IPAM plugin's, and the parent is there and up
+ */
+#ifndef CPLUG_LEG_H
+#define CPLUG_LEG_H
+
+#include "cni/call.h"
+#include "cni/conf.h"
+#include "cni/plugin.h"
+#include "netlink/link.h"
+
+struct leg {
+	/*
+	 * Kind, put and data, MTU and MAC of the link; leg.c fills in name, place, parent and
+	 * group. kind must be set also if the configuration is wrong: DEL goes on with it.
+	 */
+	struct link_new link;
+	bool has_mac; /* the kind has a MAC of its own: link.mac, or a random one */
+
+	bool has_parent;
+	struct conf_parent parent;
+
+	bool needs_ipam; /* an interface without addresses makes no sense */
+	bool dad;        /* IPv6: wait for duplicate address detection */
+	struct result_dns dns;
+	const char *resolv_conf; /* conf_resolv() */
+
+	/* CHECK: notes how the link differs in the kind's own attributes; NULL = in nothing. */
+	void (*check)(struct tx *tx, const struct leg *leg, const struct link *have);
+};
+
+/*
+ * Reads the keys that all legs have into *leg: mtu, mac (with has_mac set), master and
+ * linkInContainer (with has_parent), dad, dns, resolvConf.  Fails with all mistakes of the
+ * document at once, so call it last.
+ */
+int leg_read(struct tx *tx, struct call *c, struct leg *leg) CHECKED;
+
+/* The verbs; c->plugin->leg describes the interface. */
+int leg_add(struct tx *tx, struct call *c, struct result *res) CHECKED;
+int leg_del(struct tx *tx, struct call *c) CHECKED;
+int leg_check(struct tx *tx, struct call *c) CHECKED;
+int leg_repair(struct tx *tx, struct call *c) CHECKED;
+int leg_gc(struct tx *tx, struct call *c) CHECKED;
+int leg_status(struct tx *tx, struct call *c) CHECKED;
+
+#define LEG_VERBS                                                                                  \
+	.add = leg_add, .del = leg_del, .check = leg_check, .repair = leg_repair, .gc = leg_gc,    \
+	.status = leg_status
+
+#endif

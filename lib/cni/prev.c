@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * prev.c - what prevResult says about this attachment
+ */
+#include "cni/prev.h"
+
+int prev_interface(const struct call *c)
+{
+	return result_find_if(c->prev, c->ifname, true);
+}
+
+int prev_host_interface(const struct call *c, const char *bridge)
+{
+	size_t n = strlen(bridge);
+
+	for (unsigned i = 0; i < c->prev->n_ifs; i++) {
+		const char *name = c->prev->ifs[i].name;
+
+		if (!str_empty(c->prev->ifs[i].sandbox) || str_empty(name))
+			continue;
+		if (!str_starts(name, bridge) || (name[n] && name[n] != '.'))
+			return (int)i;
+	}
+	return -1;
+}
+
+struct mac prev_mac(const struct call *c, int i)
+{
+	struct mac mac = { .len = 0 };
+
+	if (i < 0 || !c->prev->ifs[i].mac || !mac_parse(c->prev->ifs[i].mac, &mac))
+		return (struct mac){ .len = 0 };
+	return mac;
+}
+
+int prev_mtu(const struct call *c, int i)
+{
+	int64_t mtu = i >= 0 ? c->prev->ifs[i].mtu : 0;
+
+	return mtu > 0 && mtu <= UINT16_MAX ? (int)mtu : 0;
+}
+
+/* An address without a valid interface index may be the container's. */
+static bool may_be_ours(const struct call *c, const struct result_ip *ip)
+{
+	const struct result_if *f;
+
+	if (ip->iface < 0 || (unsigned)ip->iface >= c->prev->n_ifs)
+		return true;
+	f = &c->prev->ifs[ip->iface];
+	return str_eq(f->name, c->ifname) && !str_empty(f->sandbox);
+}
+
+void prev_addresses(const struct call *c, struct cidr *ret4, struct cidr *ret6)
+{
+	*ret4 = *ret6 = (struct cidr){ .len = 0 };
+	for (unsigned i = 0; i < c->prev->n_ips; i++) {
+		const struct result_ip *ip = &c->prev->ips[i];
+		struct cidr *to = ip->addr.ip.family == AF_INET6 ? ret6 : ret4;
+
+		if (may_be_ours(c, ip) && !ip_set(to->ip))
+			*to = ip->addr;
+	}
+}
+
+int prev_host_link(struct tx *tx, struct call *c, struct link *ret)
+{
+	*ret = (struct link){ .index = 0 };
+	for (unsigned i = c->prev->n_ifs; i-- && !ret->master;) {
+		const struct result_if *f = &c->prev->ifs[i];
+		struct link l;
+		int there;
+
+		if (!str_empty(f->sandbox) || str_empty(f->name))
+			continue;
+		TRY(there = link_find(tx, &c->host, f->name, &l));
+		if (there && str_eq(l.kind, "veth") && (l.master || !ret->index))
+			*ret = l;
+	}
+	return 0;
+}

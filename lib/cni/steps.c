@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * steps.c - what an attachment has beside its interface: one description, all verbs
+ *
+ * ADD makes and CHECK compares from the same description, so they cannot drift apart.
+ */
+#include "cni/steps.h"
+
+#include <stdlib.h>
+
+#include "base/differ.h"
+#include "cni/resolv.h"
+#include "sys/sysctl.h"
+
+/* ADD makes it, a repair if the comparison just made noted a difference. */
+static bool is_to_make(struct tx *tx, const struct call *c)
+{
+	bool repair = c->command == CNI_REPAIR && tx->n_differences;
+
+	if (c->command == CNI_REPAIR)
+		differ_forget(tx);
+	return c->command == CNI_ADD || repair;
+}
+
+/* ---- nftables ----------------------------------------------------------- */
+
+int step_nat(struct tx *tx, struct call *c, struct nat *n)
+{
+	struct nfnl *nl;
+
+	if (!n->n_masq && !n->ports)
+		return 0;
+	n->owner = call_owner(tx, c);
+	n->repair = c->command == CNI_REPAIR;
+	TRY(call_nf(tx, c, &nl));
+	if (c->command != CNI_ADD)
+		TRY(nat_check(tx, nl, &c->host, n));
+	if (is_to_make(tx, c))
+		return nat_add(tx, nl, &c->host, n);
+	return 0;
+}
+
+int step_spoof(struct tx *tx, struct call *c, struct spoof *s)
+{
+	struct nfnl *nl;
+
+	s->owner = call_owner(tx, c);
+	s->repair = c->command == CNI_REPAIR;
+	TRY(call_nf(tx, c, &nl));
+	if (c->command != CNI_ADD)
+		TRY(spoof_check(tx, nl, s));
+	if (is_to_make(tx, c))
+		return spoof_add(tx, nl, &c->host, s);
+	return 0;
+}
+
+int step_nft_remove(struct tx *tx, struct call *c)
+{
+	const struct owner *o = call_owner(tx, c);
+	struct nfnl *nl;
+	int r;
+
+	TRY(call_nf(tx, c, &nl));
+	r = nat_del_all(tx, nl, &c->host, o);
+	return also(r, spoof_del(tx, nl, o));
+}
+
+/* ---- resolv.conf -------------------------------------------------------- */
+
+/* "NETWORK/ID/IFNAME", the first line of the file. */
+static const char *file_owner(struct tx *tx, const struct call *c)
+{
+	return mem_printf(&tx->mem, "%s/%s/%s", c->network, c->id, c->ifname);
+}
+
+int step_resolv(struct tx *tx, struct call *c, const char *mode, const struct result_dns *dns)
+{
+	const char *path = resolv_target(&tx->mem, mode, c->netns_path);
+	const char *owner = file_owner(tx, c);
+
+	if (!path || result_dns_empty(dns))
+		return 0;
+	if (c->command != CNI_ADD && !resolv_matches(tx, path, owner, dns))
+		differ(tx, path, "the DNS of the result", "another content");
+	if (is_to_make(tx, c))
+		return resolv_write(tx, path, owner, dns, *mode == '/');
+	return 0;
+}
+
+/* The namespace's path: as given, or as it was at ADD. */
+static const char *sandbox(const struct call *c)
+{
+	int i = c->prev ? result_find_if(c->prev, c->ifname, true) : -1;
+
+	return *c->netns_path || i < 0 ? c->netns_path : c->prev->ifs[i].sandbox;
+}
+
+int step_resolv_remove(struct tx *tx, struct call *c, const char *mode)
+{
+	const char *owner = file_owner(tx, c), *netns = sandbox(c);
+	const char *path = resolv_target(&tx->mem, mode, netns);
+
+	if (path)
+		return resolv_remove(tx, path, owner);
+	if (str_empty(netns) && !str_eq(mode, "off"))
+		return resolv_forget(tx, c->network, owner);
+	return 0;
+}
+
+struct attachments {
+	struct mem *mem;
+	const struct call *c;
+};
+
+/* owner: NETWORK/ID/IFNAME; neither id nor ifname has a slash in it. */
+static bool resolv_valid(const char *owner, const void *arg)
+{
+	const struct attachments *a = arg;
+	char *id = mem_str(a->mem, owner + strlen(a->c->network) + 1), *slash = strchr(id, '/');
+
+	if (!slash)
+		return false;
+	*slash = '\0';
+	return call_is_valid(a->c, id, slash + 1);
+}
+
+int step_resolv_gc(struct tx *tx, struct call *c)
+{
+	struct attachments all = { &tx->mem, c };
+
+	return resolv_gc(tx, c->network, resolv_valid, &all);
+}
+
+/* ---- links on the host -------------------------------------------------- */
+
+int step_quiet(struct tx *tx, struct call *c, const struct rt *rt, const struct link *l)
+{
+	struct sysctl list[] = {
+		sysctl_conf(AF_INET6, l->name, "accept_ra", "0"),
+		sysctl_conf(AF_INET6, l->name, "autoconf", "0"),
+	};
+
+	switch (c->command) {
+	case CNI_ADD:
+		return sysctl_ensure_new(tx, rt->ns, list, ARRAY_LEN(list));
+	case CNI_CHECK:
+		return sysctl_check(tx, rt->ns, list, ARRAY_LEN(list));
+	default:
+		return sysctl_ensure(tx, rt->ns, list, ARRAY_LEN(list), NULL);
+	}
+}
+
+struct marks {
+	struct mem *mem;
+	const struct mark *valid; /* sorted */
+	unsigned n;
+	const char *prefix; /* "cplug NETWORK/" */
+	struct link *stale;
+	unsigned n_stale;
+};
+
+static int by_text(const void *a, const void *b)
+{
+	const struct mark *x = a, *y = b;
+
+	return strcmp(x->s, y->s);
+}
+
+static int note_stale(const struct link *l, void *arg)
+{
+	struct marks *m = arg;
+	struct mark key = { .group = 0 };
+
+	if (!str_starts(l->alias, m->prefix))
+		return 0;
+	memcpy(key.s, l->alias, sizeof(key.s));
+	if (m->n && bsearch(&key, m->valid, m->n, sizeof(key), by_text))
+		return 0;
+	m->stale = mem_grow(m->mem, m->stale, m->n_stale, sizeof(*m->stale));
+	m->stale[m->n_stale++] = *l;
+	return 0;
+}
+
+int step_links_gc(struct tx *tx, struct call *c)
+{
+	struct mark *valid = mem_alloc(&tx->mem, (c->n_valid + 1) * sizeof(*valid));
+	struct marks m = { .mem = &tx->mem,
+			   .valid = valid,
+			   .n = c->n_valid,
+			   .prefix = mem_printf(&tx->mem, "cplug %s/", c->network) };
+
+	for (unsigned i = 0; i < m.n; i++)
+		valid[i] = mark_of(c->network, c->valid[i].id, c->valid[i].ifname);
+	qsort(valid, m.n, sizeof(*valid), by_text);
+	TRY(link_each(tx, &c->host, "", note_stale, &m));
+	return link_del_all(tx, &c->host, m.stale, m.n_stale);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * steps.h - what an attachment has beside its interface: one description, all verbs
+ *
+ * step_NAME() does what the call's command says: ADD makes it (with undo), CHECK notes what
+ * differs, a repair compares and makes anew what differs.  step_NAME_remove() is DEL's and
+ * step_NAME_gc() GC's; both need no more than (network, id, ifname).
+ */
+#ifndef CPLUG_STEPS_H
+#define CPLUG_STEPS_H
+
+#include "cni/call.h"
+#include "firewall/nat.h"
+#include "firewall/spoof.h"
+#include "netlink/link.h"
+
+/*
+ * Masquerade and published ports; nothing to do if n names neither.  The owner and repair
+ * are filled in.
+ */
+int step_nat(struct tx *tx, struct call *c, struct nat *n) CHECKED;
+
+/* The spoof guard of a bridge port; owner and repair are filled in. */
+int step_spoof(struct tx *tx, struct call *c, struct spoof *s) CHECKED;
+
+/* Takes away everything that the attachment has in nftables, whichever plugin made it. */
+int step_nft_remove(struct tx *tx, struct call *c) CHECKED;
+
+/* The container's resolv.conf; mode: conf_resolv().  Nothing to do if dns is empty. */
+int step_resolv(struct tx *tx, struct call *c, const char *mode,
+		const struct result_dns *dns) CHECKED;
+int step_resolv_remove(struct tx *tx, struct call *c, const char *mode) CHECKED;
+int step_resolv_gc(struct tx *tx, struct call *c) CHECKED;
+
+/*
+ * A link on the host that must not configure itself from a container's router
+ * advertisements (sysctls accept_ra and autoconf are 0).  No undo: goes with the link.
+ */
+int step_quiet(struct tx *tx, struct call *c, const struct rt *rt, const struct link *l) CHECKED;
+
+/* GC: deletes the links on the host that carry a mark of the network and no valid attachment's. */
+int step_links_gc(struct tx *tx, struct call *c) CHECKED;
+
+#endif

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * link_add.c - links, made in place
+ *
+ * One request makes a link of any kind, with its final name, MTU, MAC, master and namespace
+ * (linux/rtnetlink.h, RTM_NEWLINK).  The kernel resolves parent and master in the namespace
+ * of the socket, and makes the link in that of IFLA_NET_NS_FD.
+ */
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <stdio.h>
+#include <sys/random.h>
+
+#include "base/log.h"
+#include "netlink/link.h"
+
+struct mac link_random_mac(void)
+{
+	struct mac m = { .len = 6 };
+
+	if (getrandom(m.b, 6, 0) != 6)
+		return (struct mac){ .len = 0 };
+	m.b[0] = (uint8_t)((m.b[0] & 0xfc) | 0x02);
+	return m;
+}
+
+static struct rt *where(struct rt *rt, const struct link_new *n)
+{
+	return n->in ? n->in : rt;
+}
+
+/* What both ends of a pair have; rt is the request's socket. */
+static void put_end(struct rt_msg *m, const struct rt *rt, const struct link_new *n)
+{
+	rt_put_str(m, IFLA_IFNAME, n->name);
+	if (n->mtu > 0)
+		rt_put_u32(m, IFLA_MTU, (uint32_t)n->mtu);
+	if (n->mac.len)
+		rt_put_mac(m, IFLA_ADDRESS, n->mac);
+	if (n->parent)
+		rt_put_u32(m, IFLA_LINK, (uint32_t)n->parent);
+	if (n->master)
+		rt_put_u32(m, IFLA_MASTER, (uint32_t)n->master);
+	if (n->group)
+		rt_put_u32(m, IFLA_GROUP, n->group);
+	if (n->queues) {
+		rt_put_u32(m, IFLA_NUM_TX_QUEUES, (uint32_t)n->queues);
+		rt_put_u32(m, IFLA_NUM_RX_QUEUES, (uint32_t)n->queues);
+	}
+	if (n->in && n->in->ns != rt->ns)
+		rt_put_u32(m, IFLA_NET_NS_FD, (uint32_t)n->in->ns->fd);
+}
+
+static void put_peer(struct rt_msg *m, const struct rt *rt, const struct link_new *peer)
+{
+	struct nlattr *nest = rt_nest(m, VETH_INFO_PEER);
+
+	rt_put_header(m, sizeof(struct ifinfomsg));
+	put_end(m, rt, peer);
+	rt_nest_end(m, nest);
+}
+
+static void compose(struct rt_msg *m, const struct rt *rt, const struct link_new *n)
+{
+	struct nlattr *info, *data;
+
+	rt_new(m, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(struct ifinfomsg));
+	put_end(m, rt, n);
+	info = rt_nest(m, IFLA_LINKINFO);
+	rt_put_str(m, IFLA_INFO_KIND, n->kind);
+	data = rt_nest(m, IFLA_INFO_DATA);
+	if (n->peer)
+		put_peer(m, rt, n->peer);
+	else if (n->put)
+		n->put(m, n->data);
+	rt_nest_end(m, data);
+	rt_nest_end(m, info);
+}
+
+static const char *description(struct tx *tx, const struct rt *rt, const struct link_new *n)
+{
+	const struct link_new *peer = n->peer;
+
+	if (!peer)
+		return mem_printf(&tx->mem, "%s %s", n->kind, n->name);
+	return mem_printf(&tx->mem, "%s pair %s and %s%s", n->kind, n->name,
+			  peer->in && peer->in != rt ? "(container) " : "", peer->name);
+}
+
+struct undo_link {
+	struct rt *rt;
+	char name[IFNAMSIZ];
+};
+
+static int undo_link(struct tx *tx, void *arg)
+{
+	struct undo_link *u = arg;
+
+	return link_del(tx, u->rt, u->name);
+}
+
+/* 0 if the name is free in rt's namespace, else a failure that names what has it. */
+static int name_taken(struct tx *tx, struct rt *rt, const char *name)
+{
+	struct link l;
+	const char *kind, *alias;
+	int there;
+
+	TRY(there = link_find(tx, rt, name, &l));
+	if (!there)
+		return 0;
+	kind = *l.kind ? mem_printf(&tx->mem, ", kind %s", l.kind) : "";
+	alias = *l.alias ? mem_printf(&tx->mem, ", alias %s", l.alias) : "";
+	if (rt->ns)
+		return tx_fail_as(tx, CPLUG_E_EXISTS, -EEXIST,
+				  "%s: add interface %s: it exists already%s (DEL it first, "
+				  "or set CNI_IFNAME to another name)",
+				  rt->where, name, kind);
+	if (mark_is_any(l.alias))
+		return tx_fail_as(tx, CPLUG_E_TAKEN, -EEXIST,
+				  "%s: add interface %s: the name is in use by %s (DEL that "
+				  "attachment first)",
+				  rt->where, name, l.alias);
+	return tx_fail_as(tx, CPLUG_E_TAKEN, -EEXIST,
+			  "%s: add interface %s: the name is in use%s%s (remove that "
+			  "interface, or choose another hostIfName)",
+			  rt->where, name, kind, alias);
+}
+
+/* The kernel says EEXIST for either end of a pair: find out which name is taken. */
+static int explain_exists(struct tx *tx, struct rt *rt, const struct link_new *n)
+{
+	if (n->peer)
+		TRY(name_taken(tx, where(rt, n->peer), n->peer->name));
+	TRY(name_taken(tx, where(rt, n), n->name));
+	return rt_refused(tx, rt, -EEXIST, "add %s", description(tx, rt, n));
+}
+
+int link_add(struct tx *tx, struct rt *rt, const struct link_new *n, struct link *ret)
+{
+	struct undo_link u = { .rt = where(rt, n) };
+	struct rt_msg m;
+	int r;
+
+	TRY(tx_interrupted(tx));
+	compose(&m, rt, n);
+	r = rt_try(rt, &m);
+	if (r == -EEXIST)
+		return explain_exists(tx, rt, n);
+	if (r < 0)
+		return rt_refused(tx, rt, r, "add %s", description(tx, rt, n));
+	snprintf(u.name, sizeof(u.name), "%s", n->name);
+	if (log_on(LOG_DEBUG))
+		log_step("%s: add %s", rt->where, description(tx, rt, n));
+	TRY(tx_undo(tx, undo_link, "add link", &u));
+	return ret ? link_need(tx, u.rt, n->name, ret) : 0;
+}
+
+int link_add_shared(struct tx *tx, struct rt *rt, const struct link_new *n, struct link *ret,
+		    bool *ret_made)
+{
+	struct rt_msg m;
+	int r, there;
+
+	*ret_made = false;
+	TRY(there = link_find(tx, where(rt, n), n->name, ret));
+	if (there)
+		return 0;
+	TRY(tx_interrupted(tx));
+	compose(&m, rt, n);
+	r = rt_try(rt, &m);
+	/* Another ADD has just made it. */
+	if (r < 0 && r != -EEXIST)
+		return rt_refused(tx, rt, r, "add %s", description(tx, rt, n));
+	if (r == 0 && log_on(LOG_DEBUG))
+		log_step("%s: add %s", rt->where, description(tx, rt, n));
+	*ret_made = r == 0;
+	return link_need(tx, where(rt, n), n->name, ret);
+}
+
+bool link_peer(const struct link_new *n, const struct link *near, struct link *ret)
+{
+	if (!near->parent || !n->peer->mac.len)
+		return false;
+	*ret = (struct link){
+		.index = near->parent,
+		.mtu = near->mtu,
+		.mac = n->peer->mac,
+		.bridge.vlan_filtering = -1,
+		.port.state = -1,
+	};
+	snprintf(ret->kind, sizeof(ret->kind), "%s", n->kind);
+	snprintf(ret->name, sizeof(ret->name), "%s", n->peer->name);
+	return true;
+}

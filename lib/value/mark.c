@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * mark.c - the mark on links that cplug leaves
+ */
+#include "value/mark.h"
+
+#include <stdio.h>
+
+#include "value/name.h"
+
+enum {
+	LONGEST = MARK_SIZE - 1,
+	TAIL = IFNAMSIZ, /* "#" and the owner's key */
+};
+
+/* Groups of ours have these bits set; link_del_all() draws from those with bit 30 alone. */
+static const uint32_t group_bits = 3u << 29;
+
+static const char prefix[] = "cplug ";
+
+/* FNV-1a (RFC 9923).  It has to tell links apart that are being made at the same time. */
+static uint32_t group_of(const char *text)
+{
+	uint32_t hash = 2166136261u;
+
+	for (; *text; text++)
+		hash = (hash ^ (uint8_t)*text) * 16777619u;
+	return (hash & ((1u << 29) - 1)) | group_bits;
+}
+
+struct mark mark_of(const char *network, const char *id, const char *ifname)
+{
+	struct mark m;
+	int n = snprintf(m.s, sizeof(m.s), "%s%s/%s/%s", prefix, network, id, ifname);
+
+	if (n > LONGEST)
+		snprintf(m.s + LONGEST - TAIL, TAIL + 1, "#%s", name_owner(network, id, ifname).s);
+	m.group = group_of(m.s);
+	return m;
+}
+
+struct mark mark_of_network(const char *network)
+{
+	struct mark m;
+
+	snprintf(m.s, sizeof(m.s), "%s%s", prefix, network);
+	m.group = group_of(m.s);
+	return m;
+}
+
+bool mark_parse(struct mem *m, const char *alias, struct mark_owner *ret)
+{
+	struct mark_owner o = { .network = NULL };
+	char *network, *id, *ifname;
+
+	if (!mark_is_any(alias) || strlen(alias) >= LONGEST)
+		return false;
+	network = mem_str(m, alias + strlen(prefix));
+	id = strchr(network, '/');
+	ifname = id ? strchr(id + 1, '/') : NULL;
+	if (id && !ifname)
+		return false;
+	o.network = network;
+	if (id) {
+		*id++ = *ifname++ = '\0';
+		o.id = id;
+		o.ifname = ifname;
+	}
+	*ret = o;
+	return true;
+}

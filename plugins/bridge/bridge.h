@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * bridge.h - the objects that the bridge plugin makes
+ *
+ * One file for each object, with all its verbs side by side: link.c the bridge itself, veth.c the
+ * veth pair and its end as port of the bridge, gateway.c the host's address in the network.
+ * bridge.c puts them together.
+ */
+#ifndef CPLUG_BRIDGE_BRIDGE_H
+#define CPLUG_BRIDGE_BRIDGE_H
+
+#include "netlink/link.h"
+#include "plugins/bridge/conf.h"
+
+/* One attachment: its configuration, and its links as they are found or made. */
+struct bridge {
+	struct bridge_conf cf;
+	struct link br, host, eth, vlan_gw; /* index 0: not there, or not known yet */
+	struct mac br_mac, host_mac;        /* of what is made anew; none: a random one */
+};
+
+/* ---- the bridge: link.c ---- */
+
+/*
+ * Ensures that the bridge is there, up, and as configured; never switches promiscuous mode or
+ * VLAN filtering off, because another network may want it.  Shared: no undo.  Fails with
+ * CPLUG_E_TAKEN if the name belongs to another kind of link.
+ */
+int bridge_link_ensure(struct tx *tx, struct call *c, struct bridge *b) CHECKED;
+int bridge_link_check(struct tx *tx, struct call *c, struct bridge *b) CHECKED;
+int bridge_link_repair(struct tx *tx, struct call *c, struct bridge *b) CHECKED;
+/* GC: deletes a bridge that cplug made for this network and that has no port. */
+int bridge_link_gc(struct tx *tx, struct call *c, const char *name) CHECKED;
+
+/* ---- the veth pair and its port: veth.c ---- */
+
+int bridge_veth_add(struct tx *tx, struct call *c, struct bridge *b) CHECKED;
+int bridge_veth_check(struct tx *tx, struct call *c, struct bridge *b) CHECKED;
+int bridge_veth_repair(struct tx *tx, struct call *c, struct bridge *b) CHECKED;
+int bridge_veth_remove(struct tx *tx, struct call *c, const char *host_ifname) CHECKED;
+
+/* Waits until the port forwards, then announces the container's addresses. */
+int bridge_veth_announce(struct tx *tx, struct call *c, struct bridge *b) CHECKED;
+
+/* Makes a link of the host a port of the configured VLAN alone (the VLAN gateway). */
+int bridge_veth_join_vlan(struct tx *tx, struct call *c, const struct bridge *b,
+			  const struct link *l, const struct mark *mark) CHECKED;
+
+/* ---- the host's side of the network: gateway.c ---- */
+
+/*
+ * Ensures the gateway addresses of the result, on the bridge or on the VLAN gateway, and
+ * forwarding; fails if a route of the host hides the container.  Shared: no undo, except for
+ * addresses that forceAddress replaces.
+ */
+int bridge_gateway_ensure(struct tx *tx, struct call *c, struct bridge *b,
+			  const struct result *res) CHECKED;
+int bridge_gateway_check(struct tx *tx, struct call *c, struct bridge *b) CHECKED;
+int bridge_gateway_repair(struct tx *tx, struct call *c, struct bridge *b) CHECKED;
+
+/* The VLAN gateway, BRIDGE.VLAN: the host's veth into a VLAN, shared by its containers. */
+int bridge_vlan_gateway_ensure(struct tx *tx, struct call *c, struct bridge *b) CHECKED;
+
+/* ---- GC and STATUS: gc.c ---- */
+
+int bridge_gc(struct tx *tx, struct call *c) CHECKED;
+int bridge_status(struct tx *tx, struct call *c) CHECKED;
+
+#endif

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * gateway.c - the host's side of the network: gateway addresses, forwarding, the VLAN gateway
+ *
+ * With a VLAN the gateway is a veth of the host, BRIDGE.VLAN, whose other end is a port in that
+ * VLAN; without one it is the bridge itself.
+ */
+#include "cni/gateway.h"
+#include "base/differ.h"
+#include "netlink/addr.h"
+#include "netlink/route.h"
+#include "plugins/bridge/bridge.h"
+#include "sys/sysctl.h"
+#include "value/name.h"
+
+static const char *vlan_gateway_name(struct tx *tx, const struct bridge *b)
+{
+	return mem_printf(&tx->mem, "%s.%u", b->cf.bridge, b->cf.vlan);
+}
+
+/* The link that has the gateway addresses. */
+static const struct link *gateway_link(const struct bridge *b)
+{
+	return b->cf.vlan ? &b->vlan_gw : &b->br;
+}
+
+/* ---- the VLAN gateway --------------------------------------------------- */
+
+int bridge_vlan_gateway_ensure(struct tx *tx, struct call *c, struct bridge *b)
+{
+	const char *name = vlan_gateway_name(tx, b);
+	struct name_owner port = name_owner("", "vlan-gateway", name);
+	struct mark mark = mark_of_network(name);
+	struct link_new own = {
+		.name = name, .mtu = b->br.mtu, .mac = link_random_mac(), .queues = 1
+	};
+	struct link_new n = {
+		.kind = "veth",
+		.name = port.s,
+		.mtu = b->br.mtu,
+		.mac = link_random_mac(),
+		.master = b->br.index,
+		.queues = 1,
+		.peer = &own,
+	};
+	struct link l;
+	bool made;
+	int there;
+
+	if (!b->cf.vlan)
+		return 0;
+	TRY(there = link_find(tx, &c->host, name, &b->vlan_gw));
+	if (there)
+		return 0;
+	TRY(link_add_shared(tx, &c->host, &n, &l, &made));
+	TRY(link_need(tx, &c->host, name, &b->vlan_gw));
+	TRY(bridge_veth_join_vlan(tx, c, b, &l, &mark));
+	TRY(link_set_no_dad(tx, &c->host, &b->vlan_gw));
+	return link_set_up(tx, &c->host, &b->vlan_gw);
+}
+
+/* ---- ADD ---------------------------------------------------------------- */
+
+/* No route of the host hides the container.  A bridge in a VRF is reached from that VRF only. */
+static int check_routes(struct tx *tx, struct call *c, const struct bridge *b,
+			const struct result *res)
+{
+	for (unsigned i = 0; i < res->n_ips && !b->br.master; i++)
+		if (ip_set(res->ips[i].gateway))
+			TRY(gateway_check_route(tx, &c->host, gateway_link(b),
+						res->ips[i].addr.ip));
+	return 0;
+}
+
+static int ensure_addresses(struct tx *tx, struct call *c, const struct bridge *b,
+			    const struct result *res)
+{
+	struct cidr *list;
+	unsigned n = gateway_list(tx, res, &list);
+
+	for (unsigned i = 0; i < n; i++)
+		TRY(gateway_ensure(tx, &c->host, gateway_link(b), list[i], b->cf.force_address));
+	for (unsigned i = 0; i < res->n_ips; i++)
+		TRY(gateway_forward(tx, &c->host, res->ips[i].addr.ip.family));
+	return 0;
+}
+
+int bridge_gateway_ensure(struct tx *tx, struct call *c, struct bridge *b, const struct result *res)
+{
+	if (!b->cf.is_gateway)
+		return 0;
+	TRY(ensure_addresses(tx, c, b, res));
+	return check_routes(tx, c, b, res);
+}
+
+/* ---- CHECK -------------------------------------------------------------- */
+
+/* The host must reach the container through the gateway link. */
+static int compare_route(struct tx *tx, struct call *c, const struct link *to, struct ip ip)
+{
+	struct link l;
+	int index, there = 0;
+
+	TRY(route_to(tx, &c->host, ip, &index));
+	if (index == to->index)
+		return 0;
+	if (index)
+		TRY(there = link_find_index(tx, &c->host, index, &l));
+	differ(tx, mem_printf(&tx->mem, "the host's route to %s", IP_S(ip)),
+	       mem_printf(&tx->mem, "through %s", to->name),
+	       there ? mem_printf(&tx->mem, "through %s", l.name) : NULL);
+	return 0;
+}
+
+static int compare_forwarding(struct tx *tx, const struct call *c, int family)
+{
+	static const struct sysctl four = { "net/ipv4/ip_forward", "1" };
+	static const struct sysctl six = { "net/ipv6/conf/all/forwarding", "1" };
+
+	return sysctl_check(tx, c->host.ns, family == AF_INET6 ? &six : &four, 1);
+}
+
+static int compare_host_routes(struct tx *tx, struct call *c, const struct bridge *b)
+{
+	bool seen[2] = { false, false };
+
+	for (unsigned i = 0; i < c->prev->n_ips; i++) {
+		struct ip ip = c->prev->ips[i].addr.ip;
+		bool is6 = ip.family == AF_INET6;
+
+		if (c->prev->ips[i].iface < 0 || !ip_set(c->prev->ips[i].gateway))
+			continue;
+		if (!seen[is6])
+			TRY(compare_forwarding(tx, c, ip.family));
+		seen[is6] = true;
+		if ((b->br.flags & IFF_UP) && !b->br.master)
+			TRY(compare_route(tx, c, gateway_link(b), ip));
+	}
+	return 0;
+}
+
+int bridge_gateway_check(struct tx *tx, struct call *c, struct bridge *b)
+{
+	const struct link *l = gateway_link(b);
+	struct addr_list have;
+	struct cidr *list;
+	unsigned n;
+	int there;
+
+	if (!b->cf.is_gateway)
+		return 0;
+	if (b->cf.vlan)
+		TRY(there = link_find(tx, &c->host, vlan_gateway_name(tx, b), &b->vlan_gw));
+	if (!l->index)
+		return 0;
+	TRY(addr_list(tx, &c->host, l, AF_UNSPEC, &have));
+	n = gateway_list(tx, c->prev, &list);
+	for (unsigned i = 0; i < n; i++)
+		if (!addr_listed(&have, list[i]))
+			differ(tx, mem_printf(&tx->mem, "gateway address of %s", l->name),
+			       CIDR_S(list[i]), NULL);
+	return compare_host_routes(tx, c, b);
+}
+
+/* ---- repair ------------------------------------------------------------- */
+
+int bridge_gateway_repair(struct tx *tx, struct call *c, struct bridge *b)
+{
+	struct cidr *list;
+	unsigned n;
+
+	if (!b->cf.is_gateway)
+		return 0;
+	TRY(bridge_vlan_gateway_ensure(tx, c, b));
+	TRY(ensure_addresses(tx, c, b, c->prev));
+	/* A bridge in a VRF has its connected routes in the VRF's table. */
+	n = b->br.master ? 0 : gateway_list(tx, c->prev, &list);
+	for (unsigned i = 0; i < n; i++)
+		if (list[i].len < ip_bits(list[i].ip))
+			TRY(route_add_connected(tx, &c->host, gateway_link(b), list[i]));
+	return check_routes(tx, c, b, c->prev);
+}

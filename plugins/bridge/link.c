@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * link.c - the bridge itself
+ *
+ * A bridge that cplug makes has a MAC of its own, so it does not follow its ports', and it
+ * ignores router advertisements.  On an administrator's bridge the host may learn routes.
+ */
+#include <linux/if_link.h>
+
+#include "base/differ.h"
+#include "cni/iface.h"
+#include "cni/prev.h"
+#include "netlink/bridge_port.h"
+#include "netlink/route.h"
+#include "plugins/bridge/bridge.h"
+#include "sys/sysctl.h"
+
+static void put_vlan_filtering(struct rt_msg *m, const void *on)
+{
+	if (*(const bool *)on)
+		rt_put_u8(m, IFLA_BR_VLAN_FILTERING, 1);
+}
+
+static struct sysctl no_router_advertisements(const struct bridge *b)
+{
+	return sysctl_conf(AF_INET6, b->cf.bridge, "accept_ra", "0");
+}
+
+static int need_kind(struct tx *tx, const struct rt *rt, const struct link *l)
+{
+	const char *kind;
+
+	if (str_eq(l->kind, "bridge"))
+		return 0;
+	kind = *l->kind ? mem_printf(&tx->mem, " but a %s", l->kind) : "";
+	return tx_fail_as(tx, CPLUG_E_TAKEN, -EEXIST,
+			  "%s: bridge %s: the name belongs to an interface that is not a "
+			  "bridge%s (choose another \"bridge\", or rename that interface)",
+			  rt->where, l->name, kind);
+}
+
+int bridge_link_ensure(struct tx *tx, struct call *c, struct bridge *b)
+{
+	struct mark mark = mark_of_network(c->network);
+	struct link_new n = {
+		.kind = "bridge",
+		.name = b->cf.bridge,
+		.put = put_vlan_filtering,
+		.data = &b->cf.vlan_filtering,
+	};
+	struct link_want want = { .up = true, .promisc = b->cf.promisc, .shared = true };
+	struct sysctl no_ra = no_router_advertisements(b);
+	bool made;
+
+	if (b->cf.mtu == MTU_AUTO)
+		TRY(route_default_mtu(tx, &c->host, &b->cf.mtu));
+	n.mtu = b->cf.mtu;
+	n.mac = b->br_mac;
+	if (!n.mac.len)
+		n.mac = link_random_mac();
+	TRY(link_add_shared(tx, &c->host, &n, &b->br, &made));
+	TRY(need_kind(tx, &c->host, &b->br));
+	if (made) {
+		TRY(sysctl_ensure_new(tx, c->host.ns, &no_ra, 1));
+		TRY(link_set_no_dad(tx, &c->host, &b->br));
+		want.mark = &mark;
+	}
+	if (b->cf.vlan_filtering && b->br.bridge.vlan_filtering != 1) {
+		want.put = n.put;
+		want.data = n.data;
+	}
+	TRY(link_ensure(tx, &c->host, &b->br, &want));
+	if (!made && mark_is_any(b->br.alias))
+		return sysctl_ensure(tx, c->host.ns, &no_ra, 1, NULL);
+	return 0;
+}
+
+int bridge_link_check(struct tx *tx, struct call *c, struct bridge *b)
+{
+	const char *what = mem_printf(&tx->mem, "bridge %s", b->cf.bridge);
+	int there, i = result_find_if(c->prev, b->cf.bridge, false);
+	struct sysctl no_ra = no_router_advertisements(b);
+
+	TRY(there = link_find(tx, &c->host, b->cf.bridge, &b->br));
+	if (!there) {
+		differ(tx, what, "present", NULL);
+		return 0;
+	}
+	if (!str_eq(b->br.kind, "bridge"))
+		differ(tx, what, "a bridge", b->br.kind);
+	if (!(b->br.flags & IFF_UP))
+		differ(tx, what, "up", "down");
+	if (b->cf.promisc && !(b->br.flags & IFF_PROMISC))
+		differ(tx, what, "promiscuous", "not promiscuous");
+	if (b->cf.vlan_filtering && b->br.bridge.vlan_filtering != 1)
+		differ(tx, what, "VLAN filtering on", "off");
+	if (i >= 0)
+		iface_check_mac(tx, &b->br, c->prev->ifs[i].mac);
+	if (mark_is_any(b->br.alias))
+		return sysctl_check(tx, c->host.ns, &no_ra, 1);
+	return 0;
+}
+
+/* A bridge that is made again gets the MAC that prevResult names. */
+int bridge_link_repair(struct tx *tx, struct call *c, struct bridge *b)
+{
+	struct link_want want = { .up = false };
+
+	b->br_mac = prev_mac(c, result_find_if(c->prev, b->cf.bridge, false));
+	want.mac = b->br_mac;
+	TRY(bridge_link_ensure(tx, c, b));
+	return link_ensure(tx, &c->host, &b->br, &want);
+}
+
+int bridge_link_gc(struct tx *tx, struct call *c, const char *name)
+{
+	struct mark mark = mark_of_network(c->network);
+	struct link br;
+	int there, used;
+
+	TRY(there = link_find(tx, &c->host, name, &br));
+	if (!there || !str_eq(br.kind, "bridge") || !link_is_marked(&br, &mark))
+		return 0;
+	TRY(used = bridge_port_any(tx, &c->host, br.index));
+	if (used)
+		return 0;
+	return link_del(tx, &c->host, br.name);
+}
