@@ -121,9 +121,9 @@ static int judge_elements(struct survey *s, const struct owned_seen *e, bool bri
 	survey_add(s, (struct finding){
 			      .kind = "nftables",
 			      .object = mem_printf(m, "elements%s of table %s cplug",
-						   e->kind == NAT_OF_PORTMAP ? " (portmap)"
-						   : e->kind                 ? ""
-									     : " (stray)",
+						   e->kind == OWNED_PORTMAP_NAT ? " (portmap)"
+						   : e->kind                    ? ""
+										: " (stray)",
 						   bridge ? "bridge" : "inet"),
 			      .owner = owner,
 			      .why = v.why,

@@ -26,7 +26,7 @@ static int portmap_read(struct tx *tx, struct call *c, struct portmap **ret)
 	TRY(cj_ok(tx, &c->conf));
 	TRY(prev_host_link(tx, c, &p->link));
 	p->nat = (struct nat){
-		.kind = NAT_OF_PORTMAP,
+		.kind = OWNED_PORTMAP_NAT,
 		.link = p->link.index,
 		.ports = p->ports.n ? &p->ports : NULL,
 	};
@@ -97,7 +97,7 @@ static int delete_ports(struct tx *tx, struct call *c)
 	struct nfnl *nl;
 
 	TRY(call_nf(tx, c, &nl));
-	return nat_del(tx, nl, &c->host, call_owner(tx, c), NAT_OF_PORTMAP);
+	return nat_del(tx, nl, &c->host, call_owner(tx, c), OWNED_PORTMAP_NAT);
 }
 
 /*
@@ -121,7 +121,7 @@ static int portmap_gc(struct tx *tx, struct call *c)
 	if (!c->valid_known)
 		return 0;
 	TRY(call_nf(tx, c, &nl));
-	return nat_gc(tx, nl, &c->host, c->network, NAT_OF_PORTMAP, &valid);
+	return nat_gc(tx, nl, &c->host, c->network, OWNED_PORTMAP_NAT, &valid);
 }
 
 static int portmap_status(struct tx *tx, struct call *c)

@@ -191,7 +191,7 @@ int nat_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n
 }
 
 static int del_kinds(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o,
-		     const char *kinds, unsigned n)
+		     const enum owned_kind *kinds, unsigned n)
 {
 	struct nat_after_del a = { .tx = tx, .nl = nl };
 	struct owned_cleanup cleanup[] = { { nat_after_del_note, nat_after_del_needed, &a, false },
@@ -208,20 +208,21 @@ static int del_kinds(struct tx *tx, struct nfnl *nl, struct rt *host, const stru
 	return r;
 }
 
-int nat_del(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o, char kind)
+int nat_del(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o,
+	    enum owned_kind kind)
 {
 	return del_kinds(tx, nl, host, o, &kind, 1);
 }
 
 int nat_del_all(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o)
 {
-	static const char kinds[] = { NAT_OF_BRIDGE, NAT_OF_PORTMAP };
+	static const enum owned_kind kinds[] = { OWNED_BRIDGE_NAT, OWNED_PORTMAP_NAT };
 
 	return del_kinds(tx, nl, host, o, kinds, ARRAY_LEN(kinds));
 }
 
-int nat_gc(struct tx *tx, struct nfnl *nl, struct rt *host, const char *network, char kind,
-	   const struct owned_valid *valid)
+int nat_gc(struct tx *tx, struct nfnl *nl, struct rt *host, const char *network,
+	   enum owned_kind kind, const struct owned_valid *valid)
 {
 	struct nat_after_del a = { .tx = tx, .nl = nl };
 	struct owned_cleanup cleanup = { nat_after_del_note, nat_after_del_needed, &a, false };

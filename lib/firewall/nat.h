@@ -14,13 +14,10 @@
 #include "firewall/hostports.h"
 #include "netlink/rt.h"
 
-/* One kind for each plugin that has NAT of its own: the index keeps them apart. */
-enum { NAT_OF_BRIDGE = 'b', NAT_OF_PORTMAP = 'p' };
-
 struct nat {
 	const struct owner *owner;
-	char kind;
-	int link; /* ifindex of the attachment's link on the host, 0 = unknown */
+	enum owned_kind kind; /* OWNED_BRIDGE_NAT or OWNED_PORTMAP_NAT */
+	int link;             /* ifindex of the attachment's link on the host, 0 = unknown */
 
 	const struct cidr *masq; /* container addresses to masquerade, with prefix */
 	unsigned n_masq;
@@ -39,7 +36,7 @@ int nat_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n
 
 /* Takes it away again; nothing there is success. */
 int nat_del(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o,
-	    char kind) CHECKED;
+	    enum owned_kind kind) CHECKED;
 
 /* The same of every kind, for the plugin that comes last: also what another could not do. */
 int nat_del_all(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o) CHECKED;
@@ -48,8 +45,8 @@ int nat_del_all(struct tx *tx, struct nfnl *nl, struct rt *host, const struct ow
 int nat_check(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n) CHECKED;
 
 /* Takes away what belongs to attachments of the network that are not valid. */
-int nat_gc(struct tx *tx, struct nfnl *nl, struct rt *host, const char *network, char kind,
-	   const struct owned_valid *valid) CHECKED;
+int nat_gc(struct tx *tx, struct nfnl *nl, struct rt *host, const char *network,
+	   enum owned_kind kind, const struct owned_valid *valid) CHECKED;
 
 /* Deletes the table if nothing is left in it but the skeleton (GC without attachments). */
 int nat_prune(struct tx *tx, struct nfnl *nl) CHECKED;

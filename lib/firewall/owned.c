@@ -19,9 +19,6 @@
 
 #include <linux/netfilter.h>
 
-/* The owned_kinds whose index may tell that an owner is alive. */
-const char owned_kinds[] = { 'b', 'p', 0 };
-
 struct owner owner_of(struct tx *tx, const char *network, const char *id, const char *ifname)
 {
 	struct owner o = { network, id, ifname, name_owner(network, id, ifname), NULL };
@@ -143,11 +140,13 @@ static int is_dead(struct tx *tx, struct nfnl *nl, struct rt *host, const struct
 	if (!owned_names_owner(comment))
 		return 0; /* an administrator's own */
 	memcpy(key, comment, OWNED_KEY_LEN);
-	for (const char *kind = owned_kinds; *kind; kind++) {
+	for (const struct owned_kind_info *k = owned_kinds; k->kind != OWNED_UNLISTED; k++) {
 		struct owned_index x;
 		int r;
 
-		TRY(r = owned_read_index(tx, nl, t, key, *kind, &x));
+		if (!k->proves_life)
+			continue;
+		TRY(r = owned_read_index(tx, nl, t, key, k->kind, &x));
 		if (!r)
 			continue;
 		if (!x.link)

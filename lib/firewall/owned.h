@@ -66,6 +66,17 @@ const char *owned_set_name(struct tx *tx, const struct owned_set *s, const char 
 /* The set that a rule looks up for a chain that elements of s lead to. */
 const char *owned_lookup_set(struct tx *tx, const struct owned_set *s, const char *chain);
 
+/*
+ * Who adds elements: a plugin, and what for.  The letter is part of the index key, so that two
+ * plugins can have elements for one attachment.  owned_index.c has the table of all kinds.
+ */
+enum owned_kind {
+	OWNED_UNLISTED = 0, /* elements that no index lists (struct owned_seen) */
+	OWNED_BRIDGE_NAT = 'b',
+	OWNED_PORTMAP_NAT = 'p',
+	OWNED_SPOOF = 's',
+};
+
 /* What to do with an element whose key another owner has. */
 enum owned_conflict {
 	OWNED_FAIL,    /* refuse, naming the owner, unless that one is dead */
@@ -84,7 +95,7 @@ struct owned_elem {
 struct owned_change {
 	const struct owned_table *table;
 	const struct owner *owner;
-	char kind;         /* one letter per module and plugin, part of the index key */
+	enum owned_kind kind;
 	const char *group; /* suffix of grouped sets, "" = none; at most 12 characters */
 	int link; /* ifindex on the host that lives as long as the attachment, 0 = unknown */
 	struct owned_elem *elems;
@@ -122,7 +133,7 @@ struct owned_cleanup {
 
 /* Deletes what is still ours; nothing there is success.  cleanup may be NULL. */
 int owned_del(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const struct owner *o,
-	      char kind, struct owned_cleanup *cleanup) CHECKED;
+	      enum owned_kind kind, struct owned_cleanup *cleanup) CHECKED;
 
 /*
  * Other elements that would get in the way of ours although their keys differ (a range that
@@ -155,7 +166,8 @@ struct owned_valid {
  * among the valid ones; goes on after failures.
  */
 int owned_gc(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const char *network,
-	     char kind, const struct owned_valid *valid, struct owned_cleanup *cleanup) CHECKED;
+	     enum owned_kind kind, const struct owned_valid *valid,
+	     struct owned_cleanup *cleanup) CHECKED;
 
 /*
  * The same about what the elements live in: the table, its sets and chains, every rule
@@ -168,7 +180,7 @@ int owned_check_skeleton(struct tx *tx, struct nfnl *nl, const struct owned_chan
 /* What an owner has in a table. */
 struct owned_seen {
 	char key[IFNAMSIZ];
-	char kind;           /* 0: elements that no index lists */
+	enum owned_kind kind;
 	const char *comment; /* "KEY NETWORK/ID/IFNAME", perhaps cut */
 	unsigned link;       /* ifindex on the host, 0 = unknown */
 	unsigned n;          /* elements, of those that no index lists */

@@ -19,8 +19,11 @@ enum {
 	OWNED_TRIES = 2000,
 };
 
-/* The kinds whose index may tell that an owner is alive; NUL-terminated. */
-extern const char owned_kinds[];
+/* All kinds; OWNED_UNLISTED ends the table. */
+extern const struct owned_kind_info {
+	enum owned_kind kind;
+	bool proves_life; /* the owner lives if its index has this kind and its link exists */
+} owned_kinds[];
 
 /* Says the table and its sets. */
 void owned_put_sets(struct tx *tx, struct nft *n, const struct owned_table *t, const char *group);
@@ -71,13 +74,14 @@ void owned_unpack(struct tx *tx, const struct owned_table *t, const struct owned
 
 /* Reads the index of a key.  1 = there, 0 = not, or -errno unrecorded. */
 int owned_read_index(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const char *key,
-		     char kind, struct owned_index *x) CHECKED;
+		     enum owned_kind kind, struct owned_index *x) CHECKED;
 
 /* If e is the first index element of a key of this kind and network: the key, else false. */
-bool owned_index_names(const struct nft_elem *e, char kind, const char *network,
+bool owned_index_names(const struct nft_elem *e, enum owned_kind kind, const char *network,
 		       char ret_key[IFNAMSIZ]);
 
 /* Of an element of the index: the owner's key; returns which chunk it is, *ret_kind whose. */
-unsigned owned_chunk_of(const struct nft_elem *e, char ret_key[IFNAMSIZ], char *ret_kind);
+unsigned owned_chunk_of(const struct nft_elem *e, char ret_key[IFNAMSIZ],
+			enum owned_kind *ret_kind);
 
 #endif

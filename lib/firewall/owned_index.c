@@ -21,6 +21,17 @@ enum {
 const char owned_index_set[] = "attachments";
 const enum nft_type owned_index_key[] = { NFT_T_IFNAME, NFT_T_MARK, NFT_T_END };
 
+/*
+ * Conflicts arise in table inet cplug only, whose elements are those of the NAT kinds.  The index
+ * of spoof protection is in table bridge cplug, so it proves nothing there.
+ */
+const struct owned_kind_info owned_kinds[] = {
+	{ OWNED_BRIDGE_NAT, .proves_life = true },
+	{ OWNED_PORTMAP_NAT, .proves_life = true },
+	{ OWNED_SPOOF, .proves_life = false },
+	{ OWNED_UNLISTED, .proves_life = false },
+};
+
 static void network_hash(const char *network, uint8_t ret[OWNED_NETWORK_HASH])
 {
 	uint8_t hash[SHA512_SIZE];
@@ -29,12 +40,12 @@ static void network_hash(const char *network, uint8_t ret[OWNED_NETWORK_HASH])
 	memcpy(ret, hash, OWNED_NETWORK_HASH);
 }
 
-static struct nft_key chunk_key(const char *key, char kind, unsigned number)
+static struct nft_key chunk_key(const char *key, enum owned_kind kind, unsigned number)
 {
 	struct nft_key k = { .len = 0 };
 
 	nft_key_ifname(&k, key);
-	nft_key_u32(&k, (uint32_t)(unsigned char)kind << 24 | number);
+	nft_key_u32(&k, (uint32_t)kind << 24 | number);
 	return k;
 }
 
@@ -118,7 +129,7 @@ static bool unpack_header(struct owned_index *x)
 
 /* All chunks; of a lost header's those that are there. */
 static int read_chunks(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const char *key,
-		       char kind, struct owned_index *x)
+		       enum owned_kind kind, struct owned_index *x)
 {
 	bool *found = mem_alloc(&tx->mem, x->n * sizeof(*found));
 	unsigned n = 0;
@@ -135,7 +146,7 @@ static int read_chunks(struct tx *tx, struct nfnl *nl, const struct owned_table 
 
 /* Reads the index of a key.  1 = there, 0 = not, or -errno unrecorded. */
 int owned_read_index(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const char *key,
-		     char kind, struct owned_index *x)
+		     enum owned_kind kind, struct owned_index *x)
 {
 	struct nft_elem first = { .key = chunk_key(key, kind, 0) };
 	bool *found;
@@ -178,18 +189,18 @@ void owned_unpack(struct tx *tx, const struct owned_table *t, const struct owned
 	}
 }
 
-unsigned owned_chunk_of(const struct nft_elem *e, char ret_key[IFNAMSIZ], char *ret_kind)
+unsigned owned_chunk_of(const struct nft_elem *e, char ret_key[IFNAMSIZ], enum owned_kind *ret_kind)
 {
 	uint32_t mark = 0;
 
 	memcpy(ret_key, e->key.b, IFNAMSIZ);
 	ret_key[IFNAMSIZ - 1] = '\0';
 	memcpy(&mark, e->key.b + IFNAMSIZ, sizeof(mark));
-	*ret_kind = (char)(mark >> 24);
+	*ret_kind = (enum owned_kind)(mark >> 24);
 	return mark & 0xffffff;
 }
 
-bool owned_index_names(const struct nft_elem *e, char kind, const char *network,
+bool owned_index_names(const struct nft_elem *e, enum owned_kind kind, const char *network,
 		       char ret_key[IFNAMSIZ])
 {
 	uint8_t hash[OWNED_NETWORK_HASH];

@@ -19,7 +19,7 @@
 struct removal {
 	const struct owned_table *t;
 	const char *key, *comment;
-	char kind;
+	enum owned_kind kind;
 	struct owned_elem *elems;
 	struct nft_elem *there;
 	bool *found, *gone, *in_lookup_set; /* ours; nobody's; … */
@@ -214,7 +214,7 @@ static int remove_all(struct tx *tx, struct nfnl *nl, struct removal *d)
 }
 
 int owned_del(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const struct owner *o,
-	      char kind, struct owned_cleanup *cleanup)
+	      enum owned_kind kind, struct owned_cleanup *cleanup)
 {
 	struct removal d = {
 		.t = t,
@@ -232,15 +232,16 @@ int owned_del_dead(struct tx *tx, struct nfnl *nl, const struct owned_table *t, 
 {
 	int r = 0;
 
-	for (const char *kind = owned_kinds; *kind; kind++) {
+	for (const struct owned_kind_info *k = owned_kinds; k->kind != OWNED_UNLISTED; k++) {
 		struct removal d = {
 			.t = t,
 			.key = mem_printf(&tx->mem, "%.*s", OWNED_KEY_LEN, comment),
 			.comment = comment,
-			.kind = *kind,
+			.kind = k->kind,
 		};
 
-		r = also(r, remove_all(tx, nl, &d));
+		if (k->proves_life)
+			r = also(r, remove_all(tx, nl, &d));
 	}
 	return r;
 }
@@ -250,7 +251,7 @@ int owned_del_dead(struct tx *tx, struct nfnl *nl, const struct owned_table *t, 
 struct stale {
 	struct tx *tx;
 	const char *network;
-	char kind;
+	enum owned_kind kind;
 	const struct owned_valid *valid;
 	char (*keys)[IFNAMSIZ];
 	unsigned n;
@@ -286,7 +287,7 @@ static int note_stale(const struct nft_elem *e, void *arg)
 }
 
 int owned_gc(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const char *network,
-	     char kind, const struct owned_valid *valid, struct owned_cleanup *cleanup)
+	     enum owned_kind kind, const struct owned_valid *valid, struct owned_cleanup *cleanup)
 {
 	struct stale s = { .tx = tx, .network = network, .kind = kind, .valid = valid };
 	int r;

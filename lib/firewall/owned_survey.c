@@ -16,7 +16,7 @@ struct survey {
 	unsigned n, from; /* from: where this listing began, in case it is repeated */
 };
 
-static void add_seen(struct survey *s, const char *key, char kind, const char *comment)
+static void add_seen(struct survey *s, const char *key, enum owned_kind kind, const char *comment)
 {
 	s->v = mem_grow(&s->tx->mem, s->v, s->n, sizeof(*s->v));
 	s->v[s->n] = (struct owned_seen){
@@ -29,11 +29,12 @@ static void add_seen(struct survey *s, const char *key, char kind, const char *c
 static int note_index(const struct nft_elem *e, void *arg)
 {
 	struct survey *s = arg;
-	char key[IFNAMSIZ], kind;
+	enum owned_kind kind;
+	char key[IFNAMSIZ];
 
 	if (!e)
 		s->n = 0;
-	else if (e->comment && owned_chunk_of(e, key, &kind) == 0 && kind)
+	else if (e->comment && owned_chunk_of(e, key, &kind) == 0 && kind != OWNED_UNLISTED)
 		add_seen(s, key, kind, e->comment);
 	return 0;
 }
@@ -46,7 +47,7 @@ static bool counted(struct survey *s, const char *comment)
 
 		if (strncmp(o->key, comment, OWNED_KEY_LEN) != 0)
 			continue;
-		if (o->kind)
+		if (o->kind != OWNED_UNLISTED)
 			return true;
 		if (!str_eq(o->comment, comment))
 			continue;
@@ -68,7 +69,7 @@ static int note_stray(const struct nft_elem *e, void *arg)
 	if (!owned_names_owner(e->comment) || counted(s, e->comment))
 		return 0;
 	memcpy(key, e->comment, OWNED_KEY_LEN);
-	add_seen(s, key, 0, e->comment);
+	add_seen(s, key, OWNED_UNLISTED, e->comment);
 	s->v[s->n - 1].n = 1;
 	return 0;
 }
@@ -132,9 +133,6 @@ int owned_survey(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
 
 /* ---- taking away ---- */
 
-/* Of every module. */
-static const char all_kinds[] = "bps";
-
 struct strays {
 	struct tx *tx;
 	struct nft *n;
@@ -161,8 +159,8 @@ static int sweep_once(struct tx *tx, struct nfnl *nl, const struct owned_table *
 	int r;
 
 	TRY(nft_genid(nl, &genid));
-	for (const char *kind = all_kinds; *kind; kind++) {
-		TRY(r = owned_read_index(tx, nl, t, seen->key, *kind, &x));
+	for (const struct owned_kind_info *k = owned_kinds; k->kind != OWNED_UNLISTED; k++) {
+		TRY(r = owned_read_index(tx, nl, t, seen->key, k->kind, &x));
 		if (r)
 			return 0;
 	}

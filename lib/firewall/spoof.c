@@ -17,7 +17,7 @@
 
 enum spoof_set { GUARDED, STRICT, MACS, IPS4, IPS6, N_SETS };
 
-enum { PRIORITY = -300, KIND = 's' };
+enum { PRIORITY = -300 };
 
 #define TYPES(...) ((const enum nft_type[]){ __VA_ARGS__, NFT_T_END })
 
@@ -136,7 +136,7 @@ static struct owned_change compose(struct tx *tx, const struct spoof *s)
 	struct owned_change c = {
 		.table = &table,
 		.owner = s->owner,
-		.kind = KIND,
+		.kind = OWNED_SPOOF,
 		.group = "",
 		.link = s->port->index,
 		.repair = s->repair,
@@ -161,7 +161,7 @@ int spoof_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct spoo
 
 int spoof_del(struct tx *tx, struct nfnl *nl, const struct owner *o)
 {
-	return owned_del(tx, nl, &table, o, KIND, NULL);
+	return owned_del(tx, nl, &table, o, OWNED_SPOOF, NULL);
 }
 
 int spoof_check(struct tx *tx, struct nfnl *nl, const struct spoof *s)
@@ -174,7 +174,7 @@ int spoof_check(struct tx *tx, struct nfnl *nl, const struct spoof *s)
 
 int spoof_gc(struct tx *tx, struct nfnl *nl, const char *network, const struct owned_valid *valid)
 {
-	return owned_gc(tx, nl, &table, network, KIND, valid, NULL);
+	return owned_gc(tx, nl, &table, network, OWNED_SPOOF, valid, NULL);
 }
 
 static bool chain_is_ours(const char *chain)

@@ -52,7 +52,7 @@ static int translate(struct tx *tx, struct call *c, struct bridge *b, const stru
 	struct nat *n = mem_alloc(&tx->mem, sizeof(*n));
 
 	*n = (struct nat){
-		.kind = NAT_OF_BRIDGE,
+		.kind = OWNED_BRIDGE_NAT,
 		.link = b->host.index,
 		.masq = masq,
 		.except = b->cf.masq_except,
