@@ -304,7 +304,7 @@ int survey_files(struct survey *s)
 	return 0;
 }
 
-/* ---- ways from the host's loopback ---- */
+/* ---- routes from the host's loopback ---- */
 
 static int remove_loopback_route(struct survey *s, const struct finding *f)
 {
@@ -314,25 +314,25 @@ static int remove_loopback_route(struct survey *s, const struct finding *f)
 int survey_loopback_routes(struct survey *s)
 {
 	struct mem *m = &s->t->tx->mem;
-	struct nat_loopback_route *ways;
+	struct nat_loopback_route *routes;
 	unsigned n;
 
 	/* They belong to a device, not to a network. */
 	if (s->only)
 		return 0;
-	TRY(nat_loopback_survey(s->t->tx, &s->nf, &s->host, &ways, &n));
+	TRY(nat_loopback_survey(s->t->tx, &s->nf, &s->host, &routes, &n));
 	for (unsigned i = 0; i < n; i++)
 		survey_add(s, (struct finding){
 				      .kind = "sysctl",
 				      .object = mem_printf(m,
-							   ways[i].family == AF_INET6
+							   routes[i].family == AF_INET6
 								   ? "local route ::1 on %s"
 								   : "route_localnet of %s",
-							   ways[i].dev),
+							   routes[i].dev),
 				      .why = "nobody behind it has published ports",
 				      .told = true,
 				      .remove = remove_loopback_route,
-				      .data = &ways[i],
+				      .data = &routes[i],
 			      });
 	return 0;
 }

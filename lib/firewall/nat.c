@@ -102,7 +102,7 @@ static const char *group_of(struct tx *tx, const struct hostports *p)
 	return hash;
 }
 
-struct owned_change nat_compose(struct tx *tx, const struct nat *n, struct nat_skeleton *s)
+static struct owned_change compose_nat(struct tx *tx, const struct nat *n, struct nat_skeleton *s)
 {
 	struct owned_change c = {
 		.table = &nat_table,
@@ -179,15 +179,30 @@ int nat_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n
 	TRY(need_mark_chain(tx, nl, n));
 	TRY(nat_find_listeners(tx, n));
 	TRY(nat_reach_dev(tx, host, n, &s->dev));
-	*c = nat_compose(tx, n, s);
+	*c = compose_nat(tx, n, s);
 	s->change = c;
 	if (!c->n)
 		return 0;
 	TRY(nat_find_conflicts(tx, nl, host, n, c));
-	TRY(nat_localnet_plan(tx, nl, host, c));
+	TRY(nat_localnet_prepare(tx, nl, host, c));
 	TRY(owned_add(tx, nl, host, c));
 	TRY(nat_localnet_add(tx, host, c));
 	return nat_flush_for_add(tx, nl, n, c->inherits);
+}
+
+int nat_check(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n)
+{
+	struct nat_skeleton s = { .tx = tx, .n = n };
+	struct owned_change c;
+
+	TRY(nat_reach_dev(tx, host, n, &s.dev));
+	c = compose_nat(tx, n, &s);
+	s.change = &c;
+	if (!c.n)
+		return 0;
+	TRY(owned_check_skeleton(tx, nl, &c));
+	TRY(owned_check(tx, nl, &c));
+	return nat_localnet_check(tx, host, &c);
 }
 
 static int del_kinds(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o,

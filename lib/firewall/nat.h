@@ -60,20 +60,23 @@ int nat_status(struct tx *tx, struct nfnl *nl) CHECKED;
 int nat_survey(struct tx *tx, struct nfnl *nl, struct owned_seen **ret, unsigned *ret_n) CHECKED;
 int nat_sweep(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owned_seen *s) CHECKED;
 
-/* A way from the host's loopback that is open although nobody behind it is published. */
+/*
+ * A loopback route: it lets connections to 127.0.0.1 or [::1] of the host reach published ports of
+ * containers behind a link.
+ */
 struct nat_loopback_route {
-	int family;
-	const char *dev;
+	int family; /* AF_INET: route_localnet of dev is 1; AF_INET6: a local route to ::1 on dev */
+	char dev[IFNAMSIZ];
 };
 
 /*
- * Those of the links that the table knows, and of bridges that cplug made (ifalias "cplug
- * NETWORK").
+ * The loopback routes that are open although no container behind them publishes ports: of the
+ * links that the table names, and of bridges that cplug made.  In the arena.
  */
 int nat_loopback_survey(struct tx *tx, struct nfnl *nl, struct rt *host,
 			struct nat_loopback_route **ret, unsigned *ret_n) CHECKED;
-/* Closes it, if still nobody uses it. */
+/* Closes one, unless it is in use by now. */
 int nat_loopback_close(struct tx *tx, struct nfnl *nl, struct rt *host,
-		       const struct nat_loopback_route *w) CHECKED;
+		       const struct nat_loopback_route *l) CHECKED;
 
 #endif

@@ -93,7 +93,7 @@ static void note_port(struct nat_after_del *a, const struct nft_elem *e, enum na
 
 static void note_user(struct nat_after_del *a, const char *chain)
 {
-	struct nat_localnet l;
+	struct nat_loopback_route l;
 
 	if (!nat_localnet_of(chain, &l))
 		return;

@@ -3,9 +3,8 @@
  * nat_impl.h - what the files of the nat module share (nobody else includes this)
  *
  * nat_table.c says the table; nat_dispatch.c the part of it that grows with the number of
- * networks; nat_localnet.c opens the way from the host's loopback; nat_flows.c forgets old
- * flows; nat_conflicts.c looks who has a port already; nat_check.c compares; nat.c does the
- * verbs.
+ * networks; nat_localnet.c has the routes from the host's loopback; nat_flows.c forgets old
+ * flows; nat_conflicts.c looks who has a port already; nat.c does the verbs.
  */
 #ifndef CPLUG_NAT_IMPL_H
 #define CPLUG_NAT_IMPL_H
@@ -77,9 +76,6 @@ const char *nat_masq_chain(struct tx *tx, const struct nat *n, struct cidr subne
 /* The chain that masquerades what was redirected to a container, reached through dev. */
 const char *nat_snat_chain(struct tx *tx, const struct nat *n, struct cidr subnet, const char *dev);
 
-/* All elements of an attachment. */
-struct owned_change nat_compose(struct tx *tx, const struct nat *n, struct nat_skeleton *s);
-
 /* The key of one of a mapping's host ports. */
 struct nft_key nat_port_key(const struct port_mapping *m, unsigned port);
 
@@ -94,28 +90,30 @@ int nat_find_conflicts(struct tx *tx, struct nfnl *nl, struct rt *host, const st
 /* The link through which the host reaches the container; "none" if it does not. */
 int nat_reach_dev(struct tx *tx, struct rt *host, const struct nat *n, const char **ret) CHECKED;
 
-/* A link over which this host's loopback reaches published ports, for one family. */
-struct nat_localnet {
-	int family;
-	char dev[IFNAMSIZ];
-};
+/* The loopback route of an snat chain, by its name; false if there is none. */
+bool nat_localnet_of(const char *chain, struct nat_loopback_route *ret);
 
-/* What the name of an snat chain says; false if it is none. */
-bool nat_localnet_of(const char *chain, struct nat_localnet *ret);
+/* Is it open?  1, 0 (or its link is gone), or a recorded failure. */
+int nat_localnet_is_open(struct tx *tx, struct rt *host,
+			 const struct nat_loopback_route *l) CHECKED;
 
 /*
- * Switched on for what a change publishes; switched off if nobody uses it any more.  The
- * plan is the way back, to be recorded before the elements: it is gone after them.
+ * The loopback routes of a change.  prepare registers the undo: before the elements are added,
+ * because the undo closes a route only after the elements are gone.  add opens them.  check notes
+ * those that are not open (differ.h).
  */
-int nat_localnet_plan(struct tx *tx, struct nfnl *nl, struct rt *host,
-		      const struct owned_change *c) CHECKED;
+int nat_localnet_prepare(struct tx *tx, struct nfnl *nl, struct rt *host,
+			 const struct owned_change *c) CHECKED;
 int nat_localnet_add(struct tx *tx, struct rt *host, const struct owned_change *c) CHECKED;
-int nat_localnet_release(struct tx *tx, struct nfnl *nl, struct rt *host,
-			 const struct nat_localnet *l) CHECKED;
-/* Does anybody behind the link need it? */
-int nat_localnet_used(struct tx *tx, struct nfnl *nl, const struct nat_localnet *l,
+int nat_localnet_check(struct tx *tx, struct rt *host, const struct owned_change *c) CHECKED;
+
+/* Does a container behind the link publish ports? */
+int nat_localnet_used(struct tx *tx, struct nfnl *nl, const struct nat_loopback_route *l,
 		      bool *ret) CHECKED;
-/* Switched off wherever nobody uses it. */
+/* Closes a route if it is unused. */
+int nat_localnet_release(struct tx *tx, struct nfnl *nl, struct rt *host,
+			 const struct nat_loopback_route *l) CHECKED;
+/* Closes all unused routes of chains in the table. */
 int nat_localnet_sweep(struct tx *tx, struct nfnl *nl, struct rt *host) CHECKED;
 
 /*
@@ -131,7 +129,7 @@ struct nat_after_del {
 	bool any; /* was there anything? */
 	struct ct_filter *flows[2];
 	unsigned n_flows[2];
-	struct nat_localnet *users;
+	struct nat_loopback_route *users;
 	unsigned n_users;
 };
 void nat_after_del_note(const struct nft_elem *e, unsigned set, void *arg);

@@ -1,45 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * nat_localnet.c - the host's loopback reaches published ports, while there are any
+ * nat_localnet.c - routes from the host's loopback to published ports
  *
- * A connection to 127.0.0.1:8080 is redirected to the container with the source
- * 127.0.0.1, and masqueraded on its way out.  For IPv4 the kernel routes such packets
- * only with route_localnet on the bridge.  For IPv6 it routes them out anyway, but takes
- * the answer, turned back to ::1, only on a link that has a local route to ::1: so the
- * bridge gets one, behind lo's own.  (Not with bridge-nf-call-ip6tables: there the answer
- * is turned back before the bridge receives it, and the kernel drops ::1 from a wire.
- * That is also why this opens nothing to the outside; for IPv4 the chain `guard` sees
- * to that.)
+ * A connection to 127.0.0.1:8080 is redirected to the container with source address 127.0.0.1,
+ * and masqueraded in postrouting.  The kernel must permit this on the link to the container:
  *
- * Either is on while any container behind the link is published.  The chains
- * snat4/DEV/… and snat6/DEV/… are the reference count: every published container's map
- * element refers to one of them, beside their own rules and one of the chain `published`.
+ * - IPv4: it routes packets from 127/8 through a link only if route_localnet of that link is 1.
+ *   The chain `guard` then drops packets to 127/8 that come from outside.
+ * - IPv6: it routes packets from ::1, but accepts the reply, translated back to ::1, only on a
+ *   link with a local route to ::1.  So the link gets one, behind that of lo.  (This does not
+ *   work with bridge-nf-call-ip6tables=1, because the reply is translated before the bridge
+ *   receives it, and the kernel drops ::1 from the wire.  For the same reason the route opens
+ *   nothing to other hosts.)
  *
- * So the way must be closed after the elements are gone; and should nobody come to do
- * it (a DEL that is killed, or fails, in between), the next DEL that finds nothing of
- * its own closes what nobody uses.
+ * A route stays while a container behind the link publishes ports.  The kernel counts these
+ * containers: each has a map element that refers to one of the chains snat4/DEV/... or
+ * snat6/DEV/....  A chain's reference count (NFTA_CHAIN_USE, linux/netfilter/nf_tables.h) also
+ * includes its own rules and the rule of the chain `published` that leads to it.
+ *
+ * DEL removes a route after it has deleted the elements.  If a DEL is killed in between, the next
+ * DEL that finds no elements of its own removes all unused routes.
  */
 #include <netinet/in.h>
 
 #include <linux/netfilter.h>
 #include <stdio.h>
 
+#include "base/differ.h"
 #include "base/log.h"
 #include "firewall/nat_impl.h"
 #include "netlink/route.h"
 #include "sys/sysctl.h"
 
-/* A chain's count of users without any. */
-enum { NOBODY = SNAT_RULES + 1 };
+/* The reference count of an snat chain without elements. */
+enum { USE_WITHOUT_ELEMENTS = SNAT_RULES + 1 };
+
+static const char no_dev[] = "none";
 
 int nat_reach_dev(struct tx *tx, struct rt *host, const struct nat *n, const char **ret)
 {
-	enum { LO = 1 }; /* everywhere (LOOPBACK_IFINDEX of the kernel's net/flow.h) */
+	enum { LO = 1 }; /* in every namespace (LOOPBACK_IFINDEX, net/flow.h of the kernel) */
 	struct ip to = ip_set(n->to4.ip) ? n->to4.ip : n->to6.ip;
 	char name[IFNAMSIZ];
 	int index = 0, r;
 
-	*ret = n->dev ? n->dev : "none";
+	*ret = n->dev ? n->dev : no_dev;
 	if (n->dev || !n->ports || !ip_set(to))
 		return 0;
 	TRY(route_to(tx, host, to, &index));
@@ -52,7 +57,7 @@ int nat_reach_dev(struct tx *tx, struct rt *host, const struct nat *n, const cha
 	return 0;
 }
 
-bool nat_localnet_of(const char *chain, struct nat_localnet *ret)
+bool nat_localnet_of(const char *chain, struct nat_loopback_route *ret)
 {
 	size_t n;
 
@@ -61,152 +66,221 @@ bool nat_localnet_of(const char *chain, struct nat_localnet *ret)
 	n = strcspn(chain + 6, "/");
 	if (!n || n >= sizeof(ret->dev))
 		return false;
-	ret->family = chain[4] == '6' ? AF_INET6 : AF_INET;
-	snprintf(ret->dev, sizeof(ret->dev), "%.*s", (int)n, chain + 6);
-	return true;
+	*ret = (struct nat_loopback_route){ .family = chain[4] == '6' ? AF_INET6 : AF_INET };
+	memcpy(ret->dev, chain + 6, n);
+	return !str_eq(ret->dev, no_dev);
 }
 
-static int set_localnet6(struct tx *tx, struct rt *host, const char *dev, bool on)
-{
-	struct ip loopback;
-	struct link l;
-	int there;
-
-	ip_parse("::1", &loopback);
-	TRY(there = link_find(tx, host, dev, &l));
-	return there ? route_local(tx, host, &l, loopback, on) : 0;
-}
-
-static int set_localnet(struct tx *tx, struct rt *host, const struct nat_localnet *l, bool on)
-{
-	struct sysctl s = sysctl_conf(AF_INET, l->dev, "route_localnet", on ? "1" : "0");
-
-	return l->family == AF_INET6 ? set_localnet6(tx, host, l->dev, on)
-				     : sysctl_ensure(tx, NULL, &s, 1, NULL);
-}
-
-/* The ways that a change opens, each once: there are no more than one for each family. */
-struct loopback_routes {
+/* The routes of a change: at most one of each family, because it has one address of each. */
+struct routes {
 	struct nfnl *nl;
 	struct rt *host;
-	struct nat_localnet route[2];
+	struct nat_loopback_route v[2];
+	unsigned n;
 };
 
-static int close_loopback_routes(struct tx *tx, void *arg)
+static struct routes routes_of(const struct owned_change *c)
 {
-	const struct loopback_routes *w = arg;
-	int r = 0;
+	struct routes r = { .n = 0 };
 
-	for (unsigned i = 0; i < ARRAY_LEN(w->route); i++)
-		if (w->route[i].family)
-			r = also(r, nat_localnet_release(tx, w->nl, w->host, &w->route[i]));
+	for (unsigned i = 0; i < c->n && r.n < ARRAY_LEN(r.v); i++)
+		r.n += nat_localnet_of(c->elems[i].e.chain, &r.v[r.n]);
 	return r;
 }
 
-int nat_localnet_plan(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owned_change *c)
+/* ---- one route ---- */
+
+/* The sysctl of an IPv4 route. */
+static struct sysctl route_localnet(const struct nat_loopback_route *l, bool on)
 {
-	struct loopback_routes w = { .nl = nl, .host = host };
-	bool any = false;
+	return sysctl_conf(AF_INET, l->dev, "route_localnet", on ? "1" : "0");
+}
 
-	for (unsigned i = 0; i < c->n; i++) {
-		struct nat_localnet l;
+/* An IPv6 route: its address and its link.  1, 0 if the link is gone, or a recorded failure. */
+static int find_link6(struct tx *tx, struct rt *host, const struct nat_loopback_route *l,
+		      struct ip *ret_ip, struct link *ret)
+{
+	ip_parse("::1", ret_ip);
+	return link_find(tx, host, l->dev, ret);
+}
 
-		if (!nat_localnet_of(c->elems[i].e.chain, &l) || str_eq(l.dev, "none"))
-			continue;
-		w.route[l.family == AF_INET6] = l;
-		any = true;
-	}
-	return any ? tx_undo(tx, close_loopback_routes,
-			     "let the host's loopback reach published ports", &w)
-		   : 0;
+static int set_route(struct tx *tx, struct rt *host, const struct nat_loopback_route *l, bool on)
+{
+	struct sysctl s = route_localnet(l, on);
+	struct ip loopback;
+	struct link link;
+	int there;
+
+	if (l->family == AF_INET)
+		return sysctl_ensure(tx, NULL, &s, 1, NULL);
+	TRY(there = find_link6(tx, host, l, &loopback, &link));
+	if (!there)
+		return 0;
+	return route_local(tx, host, &link, loopback, on);
+}
+
+static int check_route(struct tx *tx, struct rt *host, const struct nat_loopback_route *l)
+{
+	struct sysctl s = route_localnet(l, true);
+	struct ip loopback;
+	struct link link;
+	int there;
+
+	if (l->family == AF_INET)
+		return sysctl_check(tx, NULL, &s, 1);
+	TRY(there = find_link6(tx, host, l, &loopback, &link));
+	if (!there)
+		return 0;
+	TRY(there = route_local_find(tx, host, &link, loopback));
+	if (!there)
+		differ(tx, mem_printf(&tx->mem, "local route ::1 on %s", l->dev), "present", NULL);
+	return 0;
+}
+
+int nat_localnet_is_open(struct tx *tx, struct rt *host, const struct nat_loopback_route *l)
+{
+	struct sysctl s = route_localnet(l, true);
+	char now[8] = "";
+	struct ip loopback;
+	struct link link;
+	int there;
+
+	if (l->family == AF_INET)
+		return sysctl_read_try(NULL, s.name, now, sizeof(now)) == 0 && str_eq(now, s.value);
+	TRY(there = find_link6(tx, host, l, &loopback, &link));
+	if (!there)
+		return 0;
+	return route_local_find(tx, host, &link, loopback);
+}
+
+/* ---- the routes of a change ---- */
+
+static int close_routes(struct tx *tx, void *arg)
+{
+	const struct routes *w = arg;
+	int r = 0;
+
+	for (unsigned i = 0; i < w->n; i++)
+		r = also(r, nat_localnet_release(tx, w->nl, w->host, &w->v[i]));
+	return r;
+}
+
+int nat_localnet_prepare(struct tx *tx, struct nfnl *nl, struct rt *host,
+			 const struct owned_change *c)
+{
+	struct routes w = routes_of(c);
+
+	w.nl = nl;
+	w.host = host;
+	if (!w.n)
+		return 0;
+	return tx_undo(tx, close_routes, "let the host's loopback reach published ports", &w);
 }
 
 int nat_localnet_add(struct tx *tx, struct rt *host, const struct owned_change *c)
 {
-	for (unsigned i = 0; i < c->n; i++) {
-		struct nat_localnet l;
+	struct routes w = routes_of(c);
 
-		if (nat_localnet_of(c->elems[i].e.chain, &l) && !str_eq(l.dev, "none"))
-			TRY(set_localnet(tx, host, &l, true));
-	}
+	for (unsigned i = 0; i < w.n; i++)
+		TRY(set_route(tx, host, &w.v[i], true));
 	return 0;
 }
 
+int nat_localnet_check(struct tx *tx, struct rt *host, const struct owned_change *c)
+{
+	struct routes w = routes_of(c);
+
+	for (unsigned i = 0; i < w.n; i++)
+		TRY(check_route(tx, host, &w.v[i]));
+	return 0;
+}
+
+/* ---- who uses a route ---- */
+
 struct users {
-	const struct nat_localnet *of;
+	const struct nat_loopback_route *of;
 	bool any;
 };
 
-static int count_users(const char *chain, unsigned use, void *arg)
+static int find_user(const char *chain, unsigned use, void *arg)
 {
 	struct users *u = arg;
-	struct nat_localnet l;
+	struct nat_loopback_route l;
 
 	if (!chain)
 		u->any = false;
-	else if (use > NOBODY && nat_localnet_of(chain, &l) && l.family == u->of->family &&
-		 str_eq(l.dev, u->of->dev))
+	else if (use > USE_WITHOUT_ELEMENTS && nat_localnet_of(chain, &l) &&
+		 l.family == u->of->family && str_eq(l.dev, u->of->dev))
 		u->any = true;
 	return 0;
 }
 
-int nat_localnet_used(struct tx *tx, struct nfnl *nl, const struct nat_localnet *l, bool *ret)
+/* Calls each(chain, use, arg) for every chain of the table, as nft_each_chain(). */
+static int each_chain(struct tx *tx, struct nfnl *nl,
+		      int (*each)(const char *chain, unsigned use, void *arg), void *arg)
+{
+	int r = nft_each_chain(nl, NFPROTO_INET, nat_table.name, each, arg);
+
+	if (r < 0)
+		return tx_fail(tx, r, "host: list chains of table %s: %s", nat_table.name,
+			       strerror(-r));
+	return 0;
+}
+
+int nat_localnet_used(struct tx *tx, struct nfnl *nl, const struct nat_loopback_route *l, bool *ret)
 {
 	struct users u = { .of = l };
-	int r = nft_each_chain(nl, NFPROTO_INET, nat_table.name, count_users, &u);
 
+	TRY(each_chain(tx, nl, find_user, &u));
 	*ret = u.any;
-	return r < 0 ? tx_fail(tx, r, "host: list chains of table %s: %s", nat_table.name,
-			       strerror(-r))
-		     : 0;
+	return 0;
 }
 
 /*
- * Off with the last user.  A concurrent ADD commits its element and then switches on;
- * we switch off and then look again: whoever comes last sees the other.
+ * Closes the route with its last user.  A concurrent ADD commits its element and then opens the
+ * route; we close it and then look again.  So whoever is last sees the change of the other.
  */
 int nat_localnet_release(struct tx *tx, struct nfnl *nl, struct rt *host,
-			 const struct nat_localnet *l)
+			 const struct nat_loopback_route *l)
 {
-	bool any;
+	bool used;
 
-	TRY(nat_localnet_used(tx, nl, l, &any));
-	if (any)
+	TRY(nat_localnet_used(tx, nl, l, &used));
+	if (used)
 		return 0;
-	TRY(set_localnet(tx, host, l, false));
-	TRY(nat_localnet_used(tx, nl, l, &any));
-	return any ? set_localnet(tx, host, l, true) : 0;
+	TRY(set_route(tx, host, l, false));
+	TRY(nat_localnet_used(tx, nl, l, &used));
+	if (!used)
+		return 0;
+	return set_route(tx, host, l, true);
 }
 
-struct idle {
+struct unused {
 	struct mem *mem;
-	struct nat_localnet *routes;
+	struct nat_loopback_route *v;
 	unsigned n;
 };
 
-static int note_idle(const char *chain, unsigned use, void *arg)
+static int note_unused(const char *chain, unsigned use, void *arg)
 {
-	struct idle *i = arg;
-	struct nat_localnet l;
+	struct nat_loopback_route l;
+	struct unused *u = arg;
 
 	if (!chain)
-		i->n = 0;
-	if (!nat_localnet_of(chain, &l) || use > NOBODY || str_eq(l.dev, "none"))
+		u->n = 0;
+	if (!nat_localnet_of(chain, &l) || use > USE_WITHOUT_ELEMENTS)
 		return 0;
-	i->routes = mem_grow(i->mem, i->routes, i->n, sizeof(*i->routes));
-	i->routes[i->n++] = l;
+	u->v = mem_grow(u->mem, u->v, u->n, sizeof(*u->v));
+	u->v[u->n++] = l;
 	return 0;
 }
 
 int nat_localnet_sweep(struct tx *tx, struct nfnl *nl, struct rt *host)
 {
-	struct idle idle = { .mem = &tx->mem };
-	int r = nft_each_chain(nl, NFPROTO_INET, nat_table.name, note_idle, &idle);
+	struct unused u = { .mem = &tx->mem };
+	int r = each_chain(tx, nl, note_unused, &u);
 
-	if (r < 0)
-		r = tx_fail(tx, r, "host: list chains of table %s: %s", nat_table.name,
-			    strerror(-r));
-	for (unsigned i = 0; i < idle.n; i++)
-		r = also(r, nat_localnet_release(tx, nl, host, &idle.routes[i]));
+	for (unsigned i = 0; i < u.n; i++)
+		r = also(r, nat_localnet_release(tx, nl, host, &u.v[i]));
 	return r;
 }

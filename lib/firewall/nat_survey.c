@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * nat_survey.c - what is left over of table inet cplug, for who looks over the whole machine
+ * nat_survey.c - leftovers of table inet cplug and of its loopback routes, for cnitool gc
  *
- * After nft flush ruleset nothing tells any more that the ways from the host's loopback were
- * opened by us, and the chain that guards them is gone, too.  A bridge that cplug made says
- * so itself, so its ways are looked at in any case.
+ * After "nft flush ruleset" the table no longer names the links whose loopback routes cplug
+ * opened, and the chain `guard` is gone.  Therefore the routes of every bridge that cplug made
+ * are examined, too.
  */
 #include <netinet/in.h>
 
 #include <linux/netfilter.h>
 
 #include "firewall/nat_impl.h"
-#include "netlink/route.h"
-#include "sys/sysctl.h"
 
 int nat_survey(struct tx *tx, struct nfnl *nl, struct owned_seen **ret, unsigned *ret_n)
 {
@@ -26,7 +24,7 @@ int nat_sweep(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owne
 	return also(r, nat_localnet_sweep(tx, nl, host));
 }
 
-/* ---- ways from the loopback ---- */
+/* ---- loopback routes ---- */
 
 struct devices {
 	struct mem *mem;
@@ -45,13 +43,14 @@ static void note_device(struct devices *d, const char *name)
 
 static int note_chain_device(const char *chain, unsigned use UNUSED, void *arg)
 {
-	struct nat_localnet l;
+	struct nat_loopback_route l;
 
-	if (nat_localnet_of(chain, &l) && !str_eq(l.dev, "none"))
+	if (nat_localnet_of(chain, &l))
 		note_device(arg, l.dev);
 	return 0;
 }
 
+/* The ifalias of a bridge that cplug made is "cplug NETWORK". */
 static int note_bridge(const struct link *l, void *arg)
 {
 	if (str_starts(l->alias, "cplug ") && !strchr(l->alias, '/'))
@@ -59,20 +58,18 @@ static int note_bridge(const struct link *l, void *arg)
 	return 0;
 }
 
-/* 1 = open, 0 = closed or the link is gone. */
-static int is_open(struct tx *tx, struct rt *host, int family, const char *dev)
+/* Is the route open, and unused?  1, 0, or a recorded failure. */
+static int is_leftover(struct tx *tx, struct nfnl *nl, struct rt *host,
+		       const struct nat_loopback_route *l)
 {
-	struct sysctl s = sysctl_conf(AF_INET, dev, "route_localnet", "1");
-	char now[8] = "";
-	struct ip loopback;
-	struct link l;
-	int there;
+	int open;
+	bool used;
 
-	if (family == AF_INET)
-		return sysctl_read_try(NULL, s.name, now, sizeof(now)) == 0 && str_eq(now, "1");
-	ip_parse("::1", &loopback);
-	TRY(there = link_find(tx, host, dev, &l));
-	return there ? route_local_find(tx, host, &l, loopback) : 0;
+	TRY(open = nat_localnet_is_open(tx, host, l));
+	if (!open)
+		return 0;
+	TRY(nat_localnet_used(tx, nl, l, &used));
+	return !used;
 }
 
 int nat_loopback_survey(struct tx *tx, struct nfnl *nl, struct rt *host,
@@ -90,28 +87,21 @@ int nat_loopback_survey(struct tx *tx, struct nfnl *nl, struct rt *host,
 			       strerror(-r));
 	TRY(link_each(tx, host, "bridge", note_bridge, &d));
 	for (unsigned i = 0; i < d.n * ARRAY_LEN(families); i++) {
-		struct nat_loopback_route w = { families[i % ARRAY_LEN(families)],
-						d.v[i / ARRAY_LEN(families)] };
-		struct nat_localnet l = { .family = w.family };
-		bool used;
+		const char *dev = d.v[i / ARRAY_LEN(families)];
+		struct nat_loopback_route l = { .family = families[i % ARRAY_LEN(families)] };
 
-		memcpy(l.dev, w.dev, strlen(w.dev) + 1);
-		TRY(r = is_open(tx, host, w.family, w.dev));
-		if (r)
-			TRY(nat_localnet_used(tx, nl, &l, &used));
-		if (!r || used)
+		memcpy(l.dev, dev, strnlen(dev, sizeof(l.dev) - 1));
+		TRY(r = is_leftover(tx, nl, host, &l));
+		if (!r)
 			continue;
 		*ret = mem_grow(&tx->mem, *ret, *ret_n, sizeof(**ret));
-		(*ret)[(*ret_n)++] = w;
+		(*ret)[(*ret_n)++] = l;
 	}
 	return 0;
 }
 
 int nat_loopback_close(struct tx *tx, struct nfnl *nl, struct rt *host,
-		       const struct nat_loopback_route *w)
+		       const struct nat_loopback_route *l)
 {
-	struct nat_localnet l = { .family = w->family };
-
-	memcpy(l.dev, w->dev, strnlen(w->dev, sizeof(l.dev) - 1));
-	return nat_localnet_release(tx, nl, host, &l);
+	return nat_localnet_release(tx, nl, host, l);
 }
