@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# check.bash - for tests of CHECK:  load lib; load check
+# check.bash - functions for tests of CHECK:  load lib; load check
 #
-# One ADD with everything in it; then each object that it made is changed, one at a
-# time: CHECK must fail with 107 and name it in msg and in the list of details.  Then it
-# is put back, and CHECK is silent.
+# One ADD uses every option.  Then each object that it created is changed, one at a time:
+# CHECK must fail with code 107 and name the object in msg and details.  After the object is
+# put back CHECK must succeed silently.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2034 # commands for eval; tests are subshells
 
 MAPPINGS='[{"hostPort":8080,"containerPort":80},
@@ -23,7 +23,7 @@ FULL=$(jq -c --argjson m "$MAPPINGS" '.runtimeConfig = {portMappings: $m, mac: "
 PORTMAP=$(jq -c --argjson m "$MAPPINGS" -n '{cniVersion: "1.1.0", name: "net1", type: "portmap",
 	capabilities: {portMappings: true}, runtimeConfig: {portMappings: $m}}')
 
-# full - a container c1 with everything; CHECK is what its CHECK gets
+# full - ADD of c1 with every option; sets CHECK to the configuration of its CHECK
 full() {
 	new_netns c1
 	add bridge "$FULL"
@@ -31,42 +31,44 @@ full() {
 	silent "after ADD"
 }
 
-# silent WHEN - CHECK has nothing to say
+# silent WHEN - asserts that CHECK succeeds without output
 silent() {
 	cni CHECK "$TYPE" "$CHECK"
 	[[ $status == 0 && ! $output ]] || fail "not silent $1"
 }
 
-# named WHAT PATTERN - CHECK fails, and its message and the list name the object
+# named CHANGE PATTERN - asserts that CHECK fails, and names the object in msg and details
 named() {
 	cni CHECK "$TYPE" "$CHECK"
-	((status == 1)) || fail "$1: unseen"
-	jq -e --arg p "$2" '.code == 107 and (.msg | test($p)) and (.details | fromjson | type == "array" and
+	((status == 1)) || fail "$1: not detected"
+	json_holds '.code == 107 and (.msg | test($p)) and (.details | fromjson | type == "array" and
 		length > 0 and all(.[]; (.object | type == "string" and length > 0) and has("want") and has("have")) and
-		any(.[]; .object + " " + .want + " " + .have | test($p)))' <<<"$output" >/dev/null ||
+		any(.[]; .object + " " + .want + " " + .have | test($p)))' --arg p "$2" <<<"$output" ||
 		fail "$1: not named: $output"
 }
 
-# things - a snapshot without the order of tables, what the kernel decides about carriers and
-# anycast, and the address given last
+# things - prints a snapshot without the order of tables, anycast routes (which depend on the
+# carrier), and the last reserved address
 things() {
 	snapshot | grep -Ev ' route anycast |last_reserved_ip|^file /run/(x|other|back) |\.away ' | sort
 }
 
-# repaired WHAT - a CHECK that is to put things right does so, and all is as it was before
+# repaired CHANGE [beside] - asserts that CHECK with CPLUG_REPAIR restores the state in "things",
+# unless a foreign object stays beside it
 repaired() {
 	CPLUG_REPAIR=1 cni CHECK "$TYPE" "$CHECK"
 	((status == 0)) || fail "$1: not repaired: $output"
-	jq -e '.repaired | length > 0 and all(.[]; .object | length > 0)' <<<"$output" >/dev/null ||
-		fail "$1: what was repaired is not told: $output"
+	json_holds '.repaired | length > 0 and all(.[]; .object | length > 0)' <<<"$output" ||
+		fail "$1: the repaired objects are not listed: $output"
 	silent "after the repair of $1"
 	[[ ! ${2-} ]] || return 0
 	things | diff -U0 "$BATS_TEST_TMPDIR/things" - || fail "$1: something is left, or missing"
 }
 
-# mutate PATTERN CHANGE BACK [theirs|beside] - two commands for eval.  CHECK_REPAIRS=1: CHECK
-# puts it right itself, and all is as before; but what is somebody else's it leaves, and
-# fails, or (beside) lets it stand beside ours.
+# mutate PATTERN CHANGE BACK [theirs|beside] - evaluates CHANGE, asserts that CHECK reports
+# PATTERN, evaluates BACK, and asserts that CHECK is silent.  With CHECK_REPAIRS=1 CHECK itself
+# restores the state instead of BACK.  If the change made a foreign object ("theirs"), it must
+# not be repaired and CHECK fails; or ("beside") it may stay beside the restored one.
 mutate() {
 	[[ ! ${CHECK_REPAIRS-} ]] || things >"$BATS_TEST_TMPDIR/things"
 	eval "$2" || fail "cannot $2"
@@ -83,7 +85,7 @@ mutate() {
 	silent "after $3"
 }
 
-# knob NS NAME VALUE - a sysctl is changed and put back
+# knob NS NAME VALUE - mutate for a sysctl
 knob() {
 	local old
 
@@ -96,5 +98,5 @@ mac_of() {
 }
 
 port_forwards() {
-	bridge -j link show dev "$PORT" | jq -e '.[0].state == "forwarding"' >/dev/null
+	bridge -j link show dev "$PORT" | json_holds '.[0].state == "forwarding"'
 }

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# lib.bash - what every end-to-end test starts from:  load lib
+# lib.bash - common functions of the end-to-end tests:  load lib
 #
-# Each test runs in namespaces of its own (tests/tools/rig.bash tells how, and
-# what new_netns, world, ask, snapshot and the rest do).  A plugin is called by
-# hand, as the CNI contract has it:
+# Each test runs in its own namespaces (tests/tools/rig.bash, which also documents new_netns,
+# world, ask, snapshot and others).  The tests call plugins directly, as a CNI runtime does:
 #
 #	new_netns c1
-#	cni ADD bridge "$CONF"         # for container c1, in /run/netns/c1, eth0
-#	ok                             # it exited 0
+#	cni ADD bridge "$CONF"         # container c1, /run/netns/c1, eth0
+#	ok                             # the plugin exited with 0
 #	has '.ips[0].address == "10.1.0.2/24"'
 #	cni DEL bridge "$CONF" c1 '' eth1
 #	failed 7 'mtu'
@@ -20,13 +19,15 @@ bats_require_minimum_version 1.5.0
 
 # shellcheck source=tests/tools/rig.bash
 source "$(dirname "${BASH_SOURCE[0]}")/../tools/rig.bash"
+# shellcheck source=tests/tools/assert.bash
+source "$RIG_TOOLS/assert.bash"
 
 CPLUG_TOP=$(cd "$RIG_TOOLS/../.." && pwd)
 CPLUG_BIN=${CPLUG_BIN:-$CPLUG_TOP/bin}
 export CPLUG_BIN
 
-# The process that is to run one test becomes the same in new namespaces.  (The
-# file is also read by processes that only want to know its set-up functions.)
+# Executes the bats process of this test again, in new namespaces.  Other bats processes,
+# which only read the file (to list its tests, for example), are left alone.
 enter_test() {
 	local -a self
 
@@ -42,18 +43,17 @@ enter_test
 
 # ---- calling a plugin ------------------------------------------------------
 
-# The sanitizers' words must not get lost in a stream that nobody reads.
+# sanitizers_write_to PATH - reports go to PATH.PID, because some tests discard stderr
 sanitizers_write_to() {
 	export ASAN_OPTIONS=log_path=$1:exitcode=99
 	export UBSAN_OPTIONS=log_path=$1:exitcode=99:print_stacktrace=1
 	export LSAN_OPTIONS=exitcode=99
 }
 
-# raw COMMAND TYPE [ID [NETNS [IFNAME]]] - the plugin itself, with our streams
+# raw COMMAND TYPE [ID [NETNS [IFNAME]]] - executes the plugin with the caller's streams
 #
-# ID is c1 unless given; NETNS a name or a path, and the container's id unless given
-# ('' = none); IFNAME eth0.  CNI_ARGS, CNI_TEST_… and so on are taken from the
-# environment.
+# Defaults: ID c1; NETNS (a name or a path, '' for none) the same as ID; IFNAME eth0.  Other
+# variables (CNI_ARGS, CNI_TEST_…) come from the environment.
 raw() {
 	local id=${3-c1} netns
 
@@ -63,10 +63,10 @@ raw() {
 		CNI_PATH=${CNI_PATH-$CPLUG_BIN} "$CPLUG_BIN/$2"
 }
 
-# cni COMMAND TYPE CONF [ID [NETNS [IFNAME]]] - a call, and what came of it
+# cni COMMAND TYPE CONF [ID [NETNS [IFNAME]]] - calls a plugin and records the outcome
 #
-# CONF is JSON, or a file's name, or - for standard input.  Sets status, output
-# (stdout), errors (stderr), and error (msg of a failure).
+# CONF is JSON, a file name, or - for standard input.  Sets status (exit status), output
+# (stdout), errors (stderr) and error (msg of the error document).
 cni() {
 	local command=$1 type=$2 conf=$3
 
@@ -83,20 +83,20 @@ cni() {
 	errors=$(cat "$BATS_TEST_TMPDIR/stderr")
 	error=
 	((status == 0)) || error=$(jq -r '.msg // empty' <<<"$output" 2>/dev/null) || error=
-	# Shown by bats if the test fails.
+	# bats shows this if the test fails.
 	printf '%s %s %s -> %d\n' "$command" "$type" "$*" "$status"
 	[[ ! $output ]] || printf '%s\n' "$output"
 	[[ ! $errors ]] || printf 'stderr: %s\n' "$errors"
-	((status != 99)) || fail "a sanitizer spoke"
+	((status != 99)) || fail "a sanitizer reported an error"
 }
 
-# sent COMMAND TYPE CONF [ID [NETNS [IFNAME]]] - what a call sends over netlink, a line of
-# strace for each datagram.  The call must succeed.
+# sent COMMAND TYPE CONF [ID [NETNS [IFNAME]]] - prints the netlink datagrams that a
+# successful call sends, as strace shows them, one per line
 sent() {
 	local command=$1 type=$2 conf=$3 trace=$BATS_TEST_TMPDIR/trace
 
 	shift 3
-	# Nobody looks for leaks in a process that is being traced.
+	# LeakSanitizer does not work under ptrace.
 	ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 CNI_COMMAND=$command CNI_CONTAINERID=${1-c1} \
 		CNI_NETNS=/run/netns/${2-${1-c1}} CNI_IFNAME=${3-eth0} CNI_PATH=$CPLUG_BIN \
 		strace -qq -f -v -s 4096 -o "$trace" -e trace=sendto,sendmsg \
@@ -105,114 +105,99 @@ sent() {
 	grep 'AF_NETLINK' "$trace" || :
 }
 
-# can_trace - is there an strace that may trace?
+# can_trace - true if strace is installed and allowed to trace
 can_trace() {
 	strace -o /dev/null true 2>/dev/null
 }
 
-# fail TEXT - the test has failed
-fail() {
-	printf '%s\n' "$*" >&2
-	return 1
-}
-
-# ok - the last call succeeded
+# ok - asserts that the last call succeeded
 ok() {
 	((status == 0)) || fail "exit status $status: $error"
 }
 
-# failed [CODE [WORDS]] - the last call failed, with one JSON document that has
-# this code and, in msg or details, these words (a pattern of grep -Ei)
+# failed [CODE [PATTERN]] - asserts that the last call failed with one error document with
+# this code, whose msg or details match PATTERN (grep -Ei)
 failed() {
 	((status == 1)) || fail "exit status $status, not 1"
-	jq -se 'length == 1 and (.[0] | (.code | type == "number") and (.msg | type == "string"))' \
-		<<<"$output" >/dev/null || fail "not one error object: $output"
-	[[ ! ${1-} ]] || jq -e --argjson code "$1" '.code == $code' <<<"$output" >/dev/null ||
+	json_holds '(.code | type == "number") and (.msg | type == "string")' <<<"$output" ||
+		fail "not one error object: $output"
+	[[ ! ${1-} ]] || json_holds ".code == $1" <<<"$output" ||
 		fail "not code $1: $output"
 	[[ ! ${2-} ]] || jq -r '.msg, .details // ""' <<<"$output" | grep -Eiq -- "$2" ||
-		fail "not told: $2"
+		fail "the error does not contain: $2"
 }
 
-# has FILTER - the last output satisfies a filter of jq
+# has FILTER - asserts that the last output is one JSON document for which FILTER (jq) is true
 has() {
-	jq -e "$1" <<<"$output" >/dev/null || fail "the result does not satisfy $1: $output"
+	json_holds "$1" <<<"$output" || fail "the result does not satisfy $1: $output"
 }
 
-# result FILTER - a part of the last output
+# result FILTER - prints a part of the last output (jq -r)
 result() {
 	jq -r "$1" <<<"$output"
 }
 
-# with CONF FILTER - CONF changed by a filter of jq
+# with CONF FILTER - prints CONF after applying FILTER (jq)
 with() {
 	jq -c "$2" <<<"$1"
 }
 
-# chained CONF - CONF with the last output as its prevResult
+# chained CONF - prints CONF with the last output as its prevResult
 chained() {
 	jq -c --argjson prev "$output" '.prevResult = $prev' <<<"$1"
 }
 
-# link NS IFNAME FILTER - does a link (as ip -d -j link shows it) satisfy a filter?
+# link NS IFNAME FILTER - asserts that FILTER (jq) is true for a link (ip -d -j link show)
 link() {
-	in_ns "$1" ip -d -j link show dev "$2" | jq -e ".[0] | $3" >/dev/null ||
+	in_ns "$1" ip -d -j link show dev "$2" | json_holds ".[0] | $3" ||
 		fail "$1: $2 does not satisfy $3: $(in_ns "$1" ip -d link show dev "$2")"
 }
 
-# no_link NS IFNAME
+# no_link NS IFNAME - asserts that the namespace exists, and has no such link
 no_link() {
+	in_ns "$1" true || fail "$1 cannot be entered" || return 1
 	! in_ns "$1" ip link show dev "$2" 2>/dev/null || fail "$1 still has $2"
 }
 
-# addresses NS IFNAME - global addresses with prefix length, sorted, on one line
+# addresses NS IFNAME - prints global addresses with prefix length, sorted, on one line
 addresses() {
-	in_ns "$1" ip -j address show dev "$2" |
-		jq -r '[.[].addr_info[]? | select(.scope == "global") | "\(.local)/\(.prefixlen)"] | sort | join(" ")'
+	local json
+
+	json=$(in_ns "$1" ip -j address show dev "$2") || return
+	jq -r '[.[].addr_info[]? | select(.scope == "global") | "\(.local)/\(.prefixlen)"] | sort | join(" ")' \
+		<<<"$json"
 }
 
-# route NS FILTER [ARGUMENT...] - is there a route (of ip -j route show ARGUMENT…)?
+# route NS FILTER [ARGUMENT...] - asserts that FILTER (jq) is true for a route
+# (ip -j route show ARGUMENT…)
 route() {
 	local ns=$1 filter=$2
 
 	shift 2
-	in_ns "$ns" ip -j route show "$@" | jq -e "any(.[]; $filter)" >/dev/null ||
+	in_ns "$ns" ip -j route show "$@" | json_holds "any(.[]; $filter)" ||
 		fail "$ns has no route with $filter: $(in_ns "$ns" ip route show "$@")"
 }
 
-# is ACTUAL EXPECTED
-is() {
-	[[ $1 == "$2" ]] || fail "expected: $2"$'\n'"but it is: $1"
-}
-
-# contains TEXT WORDS (a pattern of grep -E)
-contains() {
-	grep -Eq -- "$2" <<<"$1" || fail "no $2 in: $1"
-}
-
-contains_not() {
-	! grep -Eq -- "$2" <<<"$1" || fail "$2 is in: $1"
-}
-
-# host_end - the name of the host's end of the link, from the last result
+# host_end - prints the name of the host's end of the veth pair, from the last result
 host_end() {
 	result '.interfaces[] | select(.sandbox == null and (.name | startswith("veth"))) | .name' | head -n1
 }
 
-# add TYPE CONF [ID [NETNS [IFNAME]]] - an ADD that must succeed
+# add TYPE CONF [ID [NETNS [IFNAME]]] - asserts that ADD succeeds
 add() {
 	cni ADD "$@"
 	ok
 }
 
-# del TYPE CONF [ID [NETNS [IFNAME]]] - a DEL that must succeed, and say nothing
+# del TYPE CONF [ID [NETNS [IFNAME]]] - asserts that DEL succeeds without output
 del() {
 	cni DEL "$@"
 	ok
-	[[ ! $output ]] || fail "DEL said $output"
+	[[ ! $output ]] || fail "DEL printed $output"
 }
 
-# warm_up TYPE CONF - one container comes and goes, so that what is shared and
-# stays (the bridge, its address, empty tables, forwarding) is there
+# warm_up TYPE CONF - ADD and DEL of one container.  They leave the shared objects (bridge,
+# its address, empty tables, forwarding), which later snapshots must not count as leaks.
 warm_up() {
 	new_netns warmup
 	add "$1" "$2" warmup
@@ -222,12 +207,12 @@ warm_up() {
 
 # ---- snapshots -------------------------------------------------------------
 
-# remember [NAME] - takes a snapshot
+# remember [NAME] - saves a snapshot
 remember() {
 	snapshot >"$BATS_TEST_TMPDIR/${1-before}.snapshot"
 }
 
-# assert_same_snapshot [NAME] - nothing has changed since
+# assert_same_snapshot [NAME] - asserts that nothing has changed since `remember NAME`
 assert_same_snapshot() {
 	snapshot >"$BATS_TEST_TMPDIR/now.snapshot"
 	diff -U0 "$BATS_TEST_TMPDIR/${1-before}.snapshot" "$BATS_TEST_TMPDIR/now.snapshot" ||
@@ -246,9 +231,9 @@ teardown() {
 
 	for log in "$BATS_TEST_TMPDIR"/sanitizer.*; do
 		[[ -s $log ]] || continue
-		# (There are system calls that valgrind does not know: "--PID-- WARNING".)
+		# Lines "--PID-- WARNING" only say that valgrind does not know a system call.
 		[[ $log != *.valgrind.* ]] || grep -q '^==' "$log" || continue
 		cat "$log"
-		fail "a sanitizer spoke"
+		fail "a sanitizer reported an error"
 	done
 }

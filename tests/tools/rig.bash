@@ -1,24 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# rig.bash - a private machine for a test: namespaces, folders, servers
+# rig.bash - private namespaces, folders and servers for a test
 #
-# Everything that drives plugins (the bats files, the sweep, the demo, the
-# runtime tests) runs in a network, mount and process namespace of its own, so
-# that it never touches the machine's network, needs no clean-up, and leaves no
-# process behind: when its first process ends, the kernel ends the others.
-# An ordinary user gets a user namespace on top.
+# Everything that calls plugins (bats files, sweep, demo, runtime tests) runs in new network,
+# mount and PID namespaces.  It therefore cannot touch the machine's network, needs no cleanup
+# and leaves no process behind: the kernel kills the processes of a PID namespace when its
+# init process exits.  Without root, a user namespace is added.
 #
-# The namespace a program starts in plays the host; containers are named
-# namespaces below /run/netns, as `ip netns` makes them.
+# The namespace a program starts in plays the host.  Containers are named namespaces in
+# /run/netns, as `ip netns` creates them.
 
-# How long something may take that should happen at once.  Nothing waits that
-# long unless it fails; a virtual machine under emulation is 30 times slower.
+# Deadline in seconds for events that normally happen at once; only a failing test waits this
+# long.  A virtual machine under emulation is 30 times slower.
 RIG_DEADLINE=${RIG_DEADLINE:-$([[ ${VMTEST-} ]] && echo 120 || echo 10)}
 RIG_TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly RIG_DEADLINE RIG_TOOLS
 
-# rig_exec COMMAND... - becomes COMMAND, in new namespaces
+# rig_exec COMMAND... - executes COMMAND in new namespaces; does not return
 rig_exec() {
 	local -a flags=(--net --mount --pid --fork --kill-child --mount-proc --propagation private)
 
@@ -26,21 +25,21 @@ rig_exec() {
 	RIG_OUTSIDE=$(readlink /proc/self/ns/net) exec unshare "${flags[@]}" -- "$@"
 }
 
-# rig_is_inside - did rig_exec start us?
+# rig_is_inside - true in a process started by rig_exec
 rig_is_inside() {
 	[[ ${RIG_OUTSIDE-} && $RIG_OUTSIDE != "$(readlink /proc/self/ns/net)" ]]
 }
 
-# rig_enter SCRIPT ARGUMENT... - for scripts: starts SCRIPT again inside, once
+# rig_enter SCRIPT ARGUMENT... - for scripts: starts SCRIPT again in new namespaces, once
 rig_enter() {
 	rig_is_inside || rig_exec bash "$@"
 	rig_furnish
 }
 
-# private_folder DIR - an empty DIR of our own, whether the machine has one or not
+# private_folder DIR - mounts an empty tmpfs on DIR
 #
-# Where there is none to mount on, the nearest folder above is replaced by links
-# to what is in it, so that nothing is ever made on the machine's own disk.
+# If DIR does not exist, its nearest existing parent is replaced by a tmpfs with symlinks to
+# the parent's entries, so that nothing is created on the machine's disk.
 private_folder() {
 	local dir=$1 above=$1 real entries
 
@@ -61,20 +60,20 @@ private_folder() {
 	mount -t tmpfs -o mode=0755 tmpfs "$dir"
 }
 
-# rig_furnish - what a machine has: /run, lo, no forwarding; and no state of ours
+# rig_furnish - sets up the host: empty /run and state folders, lo up, forwarding off
 rig_furnish() {
 	mount -t tmpfs -o mode=0755 tmpfs /run
 	mkdir -p /run/netns /run/lock /run/.rig
 	private_folder /var/lib/cni
 	private_folder /etc/netns
 	ip link set lo up
-	# A new namespace inherits the machine's forwarding, but it is to be seen
-	# who turns it on.
+	# A new namespace inherits the machine's forwarding setting.  Tests must see that the
+	# plugins turn it on.
 	sysctl_set net/ipv4/ip_forward 0
 	sysctl_set net/ipv6/conf/all/forwarding 0
 }
 
-# sysctl_set NAME VALUE, sysctl_get NAME - with slashes; of the current namespace
+# sysctl_set NAME VALUE, sysctl_get NAME - NAME with slashes, in the current namespace
 sysctl_set() {
 	[[ ! -e /proc/sys/$1 ]] || echo "$2" >"/proc/sys/$1"
 }
@@ -85,8 +84,8 @@ sysctl_get() {
 
 # ---- namespaces ------------------------------------------------------------
 
-# new_netns NAME... - containers.  Their lo was up once: that gives it 127.0.0.1
-# for ever, whoever brings it up later.
+# new_netns NAME... - creates containers.  lo is set up and down once, because it gets
+# 127.0.0.1 the first time and keeps it.
 new_netns() {
 	local name
 
@@ -106,7 +105,7 @@ del_netns() {
 	for name; do ip netns del "$name"; done
 }
 
-# in_ns NAME COMMAND... - runs COMMAND in a namespace; "-" is the host's
+# in_ns NAME COMMAND... - runs COMMAND in a network namespace; "-" is the host
 in_ns() {
 	local name=$1
 
@@ -118,10 +117,10 @@ in_ns() {
 	esac
 }
 
-# world - somebody outside: the namespace "world" at 203.0.113.2 and
-# 2001:db8:113::2, joined to the host at .1 by the link "uplink".  It has no
-# default route, so it answers only to addresses of that link: whoever is heard
-# there was masqueraded, or is the host.
+# world - creates an external machine: the namespace "world" with 203.0.113.2 and
+# 2001:db8:113::2, connected to the host (.1, ::1) by the host's link "uplink".  It has no
+# default route, so it answers only addresses on that link: its peer is the host, or a
+# masqueraded container.
 world() {
 	new_netns world
 	ip link add uplink type veth peer name eth0 netns world
@@ -139,21 +138,21 @@ world() {
 
 # ---- servers and clients ---------------------------------------------------
 
-# wait_for WHAT COMMAND... - until COMMAND succeeds; fails at the deadline
+# wait_for WHAT COMMAND... - repeats COMMAND until it succeeds; fails after RIG_DEADLINE
 wait_for() {
 	local what=$1 end=$((SECONDS + RIG_DEADLINE))
 
 	shift
 	until "$@" >/dev/null 2>&1; do
 		if ((SECONDS >= end)); then
-			echo "waited $RIG_DEADLINE s in vain for $what" >&2
+			echo "timeout after $RIG_DEADLINE s waiting for $what" >&2
 			return 1
 		fi
 		sleep 0.02
 	done
 }
 
-# listens NS PROTOCOL PORT - is a server there, of both families?
+# listens NS PROTOCOL PORT - true if servers of both families are bound to PORT
 listens() {
 	local n
 
@@ -161,8 +160,8 @@ listens() {
 	((n >= 2))
 }
 
-# serve NS PROTOCOL PORT SHELL-COMMAND - runs it for each client, of both families.
-# The client's address is in $SOCAT_PEERADDR.
+# serve NS PROTOCOL PORT SHELL-COMMAND - runs SHELL-COMMAND for each client, IPv4 and IPv6.
+# It finds the client's address in $SOCAT_PEERADDR.
 serve() {
 	local ns=$1 protocol=$2 port=$3 command=$4 v
 	local -a listen
@@ -179,8 +178,8 @@ serve() {
 	wait_for "a server on $protocol port $port of $ns" listens "$ns" "$protocol" "$port"
 }
 
-# tcp_answer NS PORT TEXT, udp_answer NS PORT TEXT - answer "TEXT from ADDRESS",
-# the address being the client's as the server sees it
+# tcp_answer NS PORT TEXT, udp_answer NS PORT TEXT - servers that answer "TEXT from ADDRESS";
+# ADDRESS is the client's, as the server sees it
 tcp_answer() {
 	serve "$1" tcp "$2" "read -r q; echo \"$3 from \$SOCAT_PEERADDR\""
 }
@@ -189,11 +188,11 @@ udp_answer() {
 	serve "$1" udp "$2" "read -r q; echo \"$3 from \$SOCAT_PEERADDR\""
 }
 
-# http_server NS PORT TEXT - "TEXT, ADDRESS" as a web page
+# http_server NS PORT TEXT - serves "TEXT, CLIENT-ADDRESS" over HTTP
 http_server() {
 	local page=/run/.rig/page-$2
 
-	# In a file, because socat has its own mind about commas and quotes.
+	# A file, because socat interprets commas and quotes itself.
 	cat >"$page" <<-END
 		#!/bin/sh
 		while read -r line && [ "\${#line}" -gt 1 ]; do :; done
@@ -203,38 +202,40 @@ http_server() {
 	serve "$1" tcp "$2" "$page"
 }
 
-# ask NS PROTOCOL ADDRESS PORT - prints the one line of the answer; fails if none comes
+# ask NS PROTOCOL ADDRESS PORT - prints the first line of the answer; fails without an answer
 ask() {
 	local address=$3 line='' limit=${ASK_DEADLINE:-$RIG_DEADLINE}
 
 	[[ $address != *:* ]] || address="[$address]"
-	# Returns with the first line; socat may linger for more until the limit.
+	# Do not wait for socat, which may wait for more data until the limit.
 	read -r line < <(echo question | in_ns "$1" timeout "$limit" \
 		socat -t "$limit" - "${2^^}:$address:$4" 2>/dev/null 3>&- 4>&-)
 	[[ $line ]] && echo "$line"
 }
 
-# ask_in_vain NS PROTOCOL ADDRESS PORT - succeeds if nobody answers (soon)
+# ask_in_vain NS PROTOCOL ADDRESS PORT - succeeds if no answer comes within a second
 ask_in_vain() {
+	in_ns "$1" true || return 1
 	! ASK_DEADLINE=$([[ ${VMTEST-} ]] && echo 15 || echo 1) ask "$@"
 }
 
-# sees NS ADDRESS - one ping
+# sees NS ADDRESS - ADDRESS answers one ping
 sees() {
 	in_ns "$1" ping -n -q -c 1 -W "$RIG_DEADLINE" "$2" >/dev/null
 }
 
-# sees_not NS ADDRESS [PING-OPTION...] - no answer (soon)
+# sees_not NS ADDRESS [PING-OPTION...] - ADDRESS does not answer a ping within a second
 sees_not() {
 	local ns=$1 address=$2
 
 	shift 2
+	in_ns "$ns" true || return 1
 	! in_ns "$ns" ping -n -q -c 1 -W 1 "$@" "$address" >/dev/null
 }
 
 # ---- snapshots -------------------------------------------------------------
 
-# snapshot - both sides as text: the host, every container, and our files
+# snapshot - prints the state of the host, of every container, and of the plugins' files
 snapshot() {
 	local ns
 
@@ -242,21 +243,21 @@ snapshot() {
 	for ns in /run/netns/*; do
 		ns=${ns##*/}
 		[[ $ns != '*' && $ns != world ]] || continue
-		# A name without a namespace: somebody is about to remove it.
+		# A name without a namespace is being removed by another process.
 		in_ns "$ns" "$RIG_TOOLS/snapshot" "$ns" || echo "$ns: cannot be entered"
 	done
 	"$RIG_TOOLS/snapshot" --files
 }
 
-# ---- what the kernel can ---------------------------------------------------
+# ---- kernel features -------------------------------------------------------
 
-# has_vlan_filtering - bridges that know VLANs
+# has_vlan_filtering - true if bridges can filter VLANs
 has_vlan_filtering() {
 	ip link add probe0 type bridge vlan_filtering 1 2>/dev/null || return 1
 	ip link del probe0
 }
 
-# has_br_netfilter - bridged packets can pass the firewall (a sysctl of each namespace)
+# has_br_netfilter - true if bridged packets can pass the firewall (a sysctl per namespace)
 has_br_netfilter() {
 	[[ -e /proc/sys/net/bridge/bridge-nf-call-iptables ]]
 }
