@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# bridge: every key, on a kernel without bridge VLAN filtering
+# bridge: every key except VLANs (bridge-vlan.bats)
 load lib
 
 CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isGateway":true,
@@ -9,14 +9,14 @@ DUAL='{"cniVersion":"1.0.0","name":"net6","type":"bridge","bridge":"br6","isDefa
 	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.6.0.0/24"}],[{"subnet":"fd00:6::/64"}]]}}'
 L2='{"cniVersion":"1.0.0","name":"wire","type":"bridge","bridge":"brl2"}'
 
-# conf FILTER - CONF, changed
+# conf FILTER - prints CONF after applying FILTER (jq)
 conf() {
 	with "$CONF" "$1"
 }
 
-# ---- the way there and back ------------------------------------------------
+# ---- ADD and DEL -----------------------------------------------------------
 
-@test "bridge: ADD gives link, address, route and gateway" {
+@test "bridge: ADD creates link, address, route and gateway, and returns them" {
 	new_netns c1
 	add bridge "$CONF"
 	has '.interfaces | length == 3'
@@ -36,7 +36,7 @@ conf() {
 	sees - 10.1.0.2
 }
 
-@test "bridge: ADD, then DEL, leaves the world as it was" {
+@test "bridge: ADD, then DEL, leaves no difference" {
 	warm_up bridge "$DUAL"
 	new_netns c1
 	remember
@@ -45,7 +45,7 @@ conf() {
 	assert_same_snapshot
 }
 
-@test "bridge: DEL works twice, without prevResult, without a namespace, with one that is gone" {
+@test "bridge: DEL works twice, without prevResult, without a namespace, and with a missing one" {
 	local conf
 
 	conf=$(with "$DUAL" '.ipMasq = true | .macspoofchk = true')
@@ -76,17 +76,17 @@ conf() {
 	assert_same_snapshot
 }
 
-@test "bridge: DEL works when the bridge or the ruleset is gone" {
+@test "bridge: DEL works after the bridge was deleted and the ruleset flushed" {
 	new_netns c1
 	add bridge "$(conf '.ipMasq = true | .macspoofchk = true')"
 	ip link del br1
 	nft flush ruleset
 	del bridge "$(conf '.ipMasq = true | .macspoofchk = true')"
 	no_link c1 eth0
-	is "$(find /var/lib/cni/networks/net1 -name '10.*')" ''
+	prints '' find /var/lib/cni/networks/net1 -name '10.*'
 }
 
-@test "bridge: DEL and GC work whatever has become of the options" {
+@test "bridge: DEL and GC work with invalid options" {
 	local conf wrong
 
 	conf=$(conf '.cniVersion = "1.1.0"')
@@ -104,13 +104,13 @@ conf() {
 	assert_same_snapshot
 }
 
-@test "bridge: DEL of what never was" {
+@test "bridge: DEL of an attachment that never existed succeeds, and creates nothing" {
 	new_netns c1
 	del bridge "$CONF"
 	no_link - br1
 }
 
-@test "bridge: an interface of that name is there already" {
+@test "bridge: ADD fails if the container already has an interface of that name" {
 	new_netns c1
 	in_ns c1 ip link add eth0 type veth peer name other
 	warm_up bridge "$CONF"
@@ -120,7 +120,7 @@ conf() {
 	assert_same_snapshot
 }
 
-@test "bridge: a link of the bridge's name is no bridge" {
+@test "bridge: ADD fails if the link with the bridge's name is not a bridge" {
 	ip link add br1 type veth peer name other
 	new_netns c1
 	remember
@@ -129,13 +129,13 @@ conf() {
 	assert_same_snapshot
 }
 
-@test "bridge: the default name is cni0" {
+@test "bridge: the bridge's default name is cni0" {
 	new_netns c1
 	add bridge "$(conf 'del(.bridge)')"
 	has '.interfaces[0].name == "cni0"'
 }
 
-@test "bridge: a name too long for the VLAN gateway is told before anything is done" {
+@test "bridge: ADD rejects a bridge name that is too long for the VLAN interface, and changes nothing" {
 	new_netns c1
 	remember
 	cni ADD bridge "$(conf '.bridge = "bridge000001" | .vlan = 100')"
@@ -143,7 +143,7 @@ conf() {
 	assert_same_snapshot
 }
 
-@test "bridge: many at once, from the first on" {
+@test "bridge: eight parallel first ADDs succeed with different addresses" {
 	local i pids=()
 
 	for i in 1 2 3 4 5 6 7 8; do new_netns "c$i"; done
@@ -158,14 +158,14 @@ conf() {
 
 # ---- gateway and routes ----------------------------------------------------
 
-@test "bridge: without isGateway the bridge has no address, and nothing is forwarded" {
+@test "bridge: without isGateway the bridge has no address, and forwarding stays off" {
 	new_netns c1
 	add bridge "$(conf '.isGateway = false')"
-	is "$(addresses - br1)" ''
+	prints '' addresses - br1
 	is "$(sysctl_get net/ipv4/ip_forward)" 0
 }
 
-@test "bridge: the gateway is the network's first address if the IPAM names none" {
+@test "bridge: the gateway is the subnet's first address if the IPAM returns none" {
 	new_netns c1
 	mkdir -p /run/.rig/fakes
 	printf '#!/bin/sh\necho "{\\"cniVersion\\":\\"1.0.0\\",\\"ips\\":[{\\"address\\":\\"10.1.0.9/24\\"}]}"\n' >/run/.rig/fakes/spy
@@ -176,7 +176,7 @@ conf() {
 	is "$(addresses - br1)" 10.1.0.1/24
 }
 
-@test "bridge: isDefaultGateway implies isGateway and a default route of each family" {
+@test "bridge: isDefaultGateway implies isGateway, and adds a default route of each family" {
 	new_netns c1
 	add bridge "$DUAL"
 	has '[.routes[].dst] | sort == ["0.0.0.0/0", "::/0"]'
@@ -187,7 +187,7 @@ conf() {
 	is "$(sysctl_get net/ipv6/conf/all/forwarding)" 1
 }
 
-@test "bridge: isDefaultGateway beside a default route of the IPAM's is no conflict" {
+@test "bridge: isDefaultGateway adds no second default route to the IPAM's" {
 	new_netns c1
 	add bridge "$(conf '.isDefaultGateway = true')"
 	is "$(in_ns c1 ip route show default | wc -l)" 1
@@ -196,7 +196,7 @@ conf() {
 	ok
 }
 
-@test "bridge: several routes, with metric, MTU, MSS, table and scope" {
+@test "bridge: routes with metric, MTU, MSS, table and scope are added, checked and removed" {
 	local conf
 
 	conf=$(conf '.cniVersion = "1.1.0" | .ipam.routes = [
@@ -221,7 +221,7 @@ conf() {
 	assert_same_snapshot
 }
 
-@test "bridge: a route that cannot be is told in the kernel's words, and rolled back" {
+@test "bridge: ADD with an invalid route fails with the kernel's message, and is rolled back" {
 	warm_up bridge "$CONF"
 	new_netns c1
 	remember
@@ -230,13 +230,13 @@ conf() {
 	assert_same_snapshot
 }
 
-@test "bridge: a /32 with a gateway outside" {
+@test "bridge: a /32 address with a gateway outside the prefix" {
 	local conf answer
 
 	answer='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/32","gateway":"169.254.1.1"}],
 		"routes":[{"dst":"169.254.1.1/32","scope":253},{"dst":"0.0.0.0/0","gw":"169.254.1.1"}]}'
 	mkdir -p /run/.rig/fakes
-	# shellcheck disable=SC2016 # the script's
+	# shellcheck disable=SC2016 # a script in single quotes
 	printf '#!/bin/sh\n[ $CNI_COMMAND != ADD ] || echo %q\n' "$(jq -c . <<<"$answer")" >/run/.rig/fakes/spy
 	chmod +x /run/.rig/fakes/spy
 	export CNI_PATH=$CPLUG_BIN:/run/.rig/fakes
@@ -252,7 +252,7 @@ conf() {
 	assert_same_snapshot
 }
 
-@test "bridge: another address on the bridge is an error; forceAddress replaces it" {
+@test "bridge: ADD fails if the bridge has another address, which forceAddress replaces" {
 	ip link add br1 type bridge
 	ip address add 10.99.0.1/24 dev br1
 	new_netns c1
@@ -264,7 +264,7 @@ conf() {
 	sees c1 10.1.0.1
 }
 
-@test "bridge: an address that somebody took from the bridge comes back" {
+@test "bridge: ADD restores the bridge's flushed address and sets it up" {
 	new_netns c1 c2
 	add bridge "$CONF"
 	ip address flush dev br1
@@ -277,7 +277,7 @@ conf() {
 
 # ---- L2 --------------------------------------------------------------------
 
-@test "bridge: without ipam it is a wire" {
+@test "bridge: without ipam containers are connected on layer 2 only" {
 	warm_up bridge "$L2"
 	new_netns c1 c2
 	remember
@@ -294,7 +294,7 @@ conf() {
 	assert_same_snapshot
 }
 
-@test "bridge: without ipam and before 0.3.0 there is no result, and nothing stays" {
+@test "bridge: ADD without ipam fails before cniVersion 0.3.0, and changes nothing" {
 	warm_up bridge "$L2"
 	new_netns c1
 	remember
@@ -303,7 +303,7 @@ conf() {
 	assert_same_snapshot
 }
 
-@test "bridge: disableContainerInterface leaves the link down, and allows no ipam" {
+@test "bridge: disableContainerInterface leaves the link down, and is rejected with ipam" {
 	new_netns c1
 	add bridge "$(with "$L2" '.disableContainerInterface = true')"
 	link c1 eth0 '.flags | any(. == "UP") | not'
@@ -314,7 +314,7 @@ conf() {
 
 # ---- link settings ---------------------------------------------------------
 
-@test "bridge: mtu is a number" {
+@test "bridge: mtu sets the MTU of both ends and the bridge; invalid values are rejected" {
 	new_netns c1
 	add bridge "$(conf '.mtu = 1400')"
 	link c1 eth0 '.mtu == 1400'
@@ -327,7 +327,7 @@ conf() {
 	failed 7 mtu
 }
 
-@test "bridge: mtu is that of the default route's link unless told otherwise" {
+@test "bridge: without mtu the MTU is that of the default route's link" {
 	world
 	ip link set uplink mtu 1380
 	new_netns c1 c2 c3
@@ -339,7 +339,7 @@ conf() {
 	link c3 eth0 '.mtu == 1500'
 }
 
-@test "bridge: mtu is the least of all ways of the default routes" {
+@test "bridge: without mtu the MTU is the smallest of the default routes' nexthops" {
 	local n
 
 	for n in 1 2; do
@@ -359,13 +359,13 @@ conf() {
 	link c2 eth0 '.mtu == 1410'
 }
 
-@test "bridge: a 1.1.0 result tells the MTU" {
+@test "bridge: a 1.1.0 result contains the MTU" {
 	new_netns c1
 	add bridge "$(conf '.mtu = 1400 | .cniVersion = "1.1.0"')"
 	has '.interfaces[2].mtu == 1400'
 }
 
-@test "bridge: hairpinMode and promiscMode" {
+@test "bridge: hairpinMode and promiscMode are set, and exclude each other" {
 	new_netns c1 c2
 	add bridge "$(conf '.hairpinMode = true')"
 	link - "$(host_end)" '.linkinfo.info_slave_data.hairpin == true'
@@ -377,7 +377,7 @@ conf() {
 	failed 7 'hairpin'
 }
 
-@test "bridge: portIsolation keeps containers apart, not from the gateway" {
+@test "bridge: portIsolation separates isolated containers from each other only" {
 	local conf
 
 	conf=$(conf '.portIsolation = true')
@@ -391,7 +391,7 @@ conf() {
 	sees_not c1 10.1.0.3
 }
 
-@test "bridge: the MAC address comes from CNI_ARGS, args.cni, runtimeConfig; the last wins" {
+@test "bridge: the MAC address comes from CNI_ARGS, args.cni or runtimeConfig; the last one wins" {
 	local conf=$CONF
 
 	new_netns c1 c2 c3
@@ -416,7 +416,7 @@ conf() {
 	link c1 eth0 '.address == "02:aa:00:00:00:01"'
 }
 
-@test "bridge: a MAC address that cannot be" {
+@test "bridge: ADD rejects invalid MAC addresses" {
 	new_netns c1
 	remember
 	for mac in 2:0:0:0:0:3 nonsense 02:00:00:00:00; do
@@ -430,7 +430,7 @@ conf() {
 	assert_same_snapshot
 }
 
-@test "bridge: links have addresses of their own, so that udev leaves them alone" {
+@test "bridge: MAC addresses of bridge and host's end are set explicitly, so that udev keeps them" {
 	local sys=$BATS_TEST_TMPDIR/sys
 
 	new_netns c1
@@ -442,7 +442,7 @@ conf() {
 	is "$(cat "$sys/class/net/$(host_end)/addr_assign_type")" 3
 }
 
-@test "bridge: the host's end has a name that can be computed, and an alias that tells" {
+@test "bridge: the host's end has a fixed name, and an alias with network and container" {
 	local first
 
 	new_netns c1
@@ -454,7 +454,7 @@ conf() {
 	is "$(host_end)" "$first"
 }
 
-@test "bridge: hostIfName chooses the host's end's name" {
+@test "bridge: hostIfName sets the name of the host's end, and fails if it is in use" {
 	local conf
 
 	conf=$(conf '.hostIfName = "web0"')
@@ -472,7 +472,7 @@ conf() {
 	assert_same_snapshot
 }
 
-@test "bridge: DEL after a failed ADD leaves what made it fail" {
+@test "bridge: DEL after a failed ADD leaves the conflicting link" {
 	local other
 
 	other=$(conf '.name = "other" | .bridge = "br9" | .ipam.ranges = [[{"subnet": "10.9.0.0/24"}]]')
@@ -489,11 +489,11 @@ conf() {
 	assert_same_snapshot
 }
 
-@test "bridge: IPv6 addresses are usable at once; enabledad is heard" {
+@test "bridge: IPv6 addresses are usable immediately; enabledad turns DAD on" {
 	new_netns c1 c2
 	add bridge "$DUAL"
 	in_ns c1 ip -6 -j address show dev eth0 |
-		jq -e '[.[0].addr_info[] | select(.scope == "global")] | length == 1 and (.[0] | has("tentative") | not)'
+		json_holds '[.[0].addr_info[] | select(.scope == "global")] | length == 1 and (.[0] | has("tentative") | not)'
 	in_ns c1 socat -u /dev/null 'UDP6-SENDTO:[fd00:6::1]:9,bind=[fd00:6::2]'
 	sees c1 fd00:6::1
 	is "$(in_ns c1 cat /proc/sys/net/ipv6/conf/eth0/accept_ra)" 0
@@ -503,10 +503,10 @@ conf() {
 	add bridge "$(with "$DUAL" '.enabledad = true')" c2
 	is "$(in_ns c2 cat /proc/sys/net/ipv6/conf/eth0/accept_dad)" 1
 	in_ns c2 ip -6 -j address show dev eth0 |
-		jq -e '[.[0].addr_info[] | select(.scope == "global")] | length == 1 and (.[0] | has("tentative") | not)'
+		json_holds '[.[0].addr_info[] | select(.scope == "global")] | length == 1 and (.[0] | has("tentative") | not)'
 }
 
-@test "bridge: the router's advertisements are not for containers" {
+@test "bridge: containers ignore router advertisements" {
 	new_netns c1
 	add bridge "$DUAL"
 	is "$(in_ns c1 cat /proc/sys/net/ipv6/conf/eth0/accept_ra)" 0
@@ -515,7 +515,7 @@ conf() {
 
 # ---- macspoofchk -----------------------------------------------------------
 
-@test "bridge: macspoofchk stops frames from another MAC address" {
+@test "bridge: macspoofchk true drops frames with another source MAC address" {
 	local conf
 
 	conf=$(conf '.macspoofchk = true')
@@ -535,7 +535,7 @@ conf() {
 	assert_same_snapshot
 }
 
-@test "bridge: macspoofchk strict also stops another IP address, in ARP too" {
+@test "bridge: macspoofchk "strict" also drops packets and ARP with another source IP address" {
 	local conf
 
 	conf=$(with "$DUAL" '.macspoofchk = "strict"')
@@ -558,7 +558,7 @@ conf() {
 	assert_same_snapshot
 }
 
-@test "bridge: macspoofchk true allows other IP addresses" {
+@test "bridge: macspoofchk true passes other source IP addresses" {
 	new_netns c1
 	add bridge "$(conf '.macspoofchk = true')"
 	in_ns c1 ip address add 10.1.0.77/24 dev eth0
@@ -567,7 +567,7 @@ conf() {
 
 # ---- several networks ------------------------------------------------------
 
-@test "bridge: two networks in one container" {
+@test "bridge: one container in two networks; DEL of one leaves the other" {
 	local other
 
 	other=$(conf '.name = "net2" | .bridge = "br2" | .ipMasq = true
@@ -588,7 +588,7 @@ conf() {
 	assert_same_snapshot
 }
 
-@test "bridge: two interfaces of one container on one network" {
+@test "bridge: two interfaces of one container in one network; DEL of one leaves the other" {
 	local conf
 
 	conf=$(conf '.ipMasq = true | .macspoofchk = true | .ipam.routes = []')
@@ -611,7 +611,7 @@ conf() {
 
 # ---- CHECK -----------------------------------------------------------------
 
-@test "bridge: CHECK is content when two interfaces share a default route" {
+@test "bridge: CHECK succeeds if two interfaces have the same default route" {
 	local conf
 
 	new_netns c1
@@ -624,7 +624,7 @@ conf() {
 	ok
 }
 
-@test "bridge: CHECK is content after ADD, and with what others added" {
+@test "bridge: CHECK succeeds after ADD, and with foreign addresses and routes" {
 	local conf
 
 	new_netns c1
@@ -642,14 +642,14 @@ conf() {
 	ok
 }
 
-@test "bridge: CHECK without prevResult is an error" {
+@test "bridge: CHECK fails without prevResult" {
 	new_netns c1
 	add bridge "$CONF"
 	cni CHECK bridge "$CONF"
 	failed '' 'prevResult'
 }
 
-@test "bridge: CHECK misses an address" {
+@test "bridge: CHECK fails if an address is missing" {
 	new_netns c1
 	add bridge "$CONF"
 	in_ns c1 ip address del 10.1.0.2/24 dev eth0
@@ -657,7 +657,7 @@ conf() {
 	failed '' '10\.1\.0\.2'
 }
 
-@test "bridge: CHECK misses a route" {
+@test "bridge: CHECK fails if a route is missing" {
 	new_netns c1
 	add bridge "$CONF"
 	in_ns c1 ip route del default
@@ -665,7 +665,7 @@ conf() {
 	failed '' '(0\.0\.0\.0/0|default)'
 }
 
-@test "bridge: CHECK misses the link, its bridge, its peer's master" {
+@test "bridge: CHECK fails if the host's end has no master, or if link or bridge is missing" {
 	local conf
 
 	new_netns c1 c2
@@ -684,7 +684,7 @@ conf() {
 	failed '' 'br1'
 }
 
-@test "bridge: CHECK notices another MAC address" {
+@test "bridge: CHECK fails if the MAC address differs" {
 	new_netns c1
 	add bridge "$CONF"
 	in_ns c1 ip link set eth0 address 02:00:00:00:00:99
@@ -693,7 +693,7 @@ conf() {
 	failed '' 'eth0'
 }
 
-@test "bridge: CHECK notices what the gateway lost" {
+@test "bridge: CHECK fails if the bridge has lost its address" {
 	new_netns c1
 	add bridge "$CONF"
 	ip address flush dev br1
@@ -701,7 +701,7 @@ conf() {
 	failed '' '10\.1\.0\.1'
 }
 
-@test "bridge: CHECK notices that masquerading and the guard are gone" {
+@test "bridge: CHECK fails if the rules of ipMasq and macspoofchk are missing" {
 	local conf
 
 	new_netns c1
@@ -722,7 +722,7 @@ conf() {
 	failed
 }
 
-@test "bridge: CHECK asks the IPAM" {
+@test "bridge: CHECK calls the IPAM plugin's CHECK" {
 	new_netns c1
 	add bridge "$CONF"
 	rm /var/lib/cni/networks/net1/10.1.0.2
@@ -734,7 +734,7 @@ conf() {
 
 DNS='.dns = {nameservers: ["10.1.0.1", "fd00::1"], domain: "example.org", search: ["a.org", "b.org"], options: ["ndots:2"]}'
 
-@test "bridge: DNS comes from the configuration, else from the IPAM" {
+@test "bridge: dns in the result comes from the configuration, or else from the IPAM" {
 	new_netns c1 c2
 	add bridge "$(conf "$DNS")"
 	has '.dns.nameservers == ["10.1.0.1", "fd00::1"] and .dns.domain == "example.org"
@@ -744,7 +744,7 @@ DNS='.dns = {nameservers: ["10.1.0.1", "fd00::1"], domain: "example.org", search
 	has '.dns == {nameservers: ["192.0.2.53"], search: ["c.org"]}'
 }
 
-@test "bridge: resolv.conf is written for a namespace that has a name" {
+@test "bridge: resolv.conf is written for a named namespace, and removed by DEL" {
 	warm_up bridge "$CONF"
 	new_netns c1
 	remember
@@ -756,7 +756,7 @@ DNS='.dns = {nameservers: ["10.1.0.1", "fd00::1"], domain: "example.org", search
 	assert_same_snapshot
 }
 
-@test "bridge: resolv.conf: off, a path, and somebody else's file" {
+@test "bridge: resolvConf "off" and a path; a foreign resolv.conf is left alone" {
 	new_netns c1 c2 c3
 	add bridge "$(conf "$DNS | .resolvConf = \"off\"")"
 	[[ ! -e /etc/netns/c1/resolv.conf ]]
@@ -773,7 +773,7 @@ DNS='.dns = {nameservers: ["10.1.0.1", "fd00::1"], domain: "example.org", search
 	is "$(cat /etc/netns/c3/resolv.conf)" 'nameserver 192.0.2.1'
 }
 
-@test "bridge: resolv.conf that somebody edited is not removed" {
+@test "bridge: DEL does not remove an edited resolv.conf" {
 	new_netns c1
 	add bridge "$(conf "$DNS")"
 	echo 'nameserver 192.0.2.1' >/etc/netns/c1/resolv.conf
@@ -783,7 +783,7 @@ DNS='.dns = {nameservers: ["10.1.0.1", "fd00::1"], domain: "example.org", search
 
 # ---- masquerading ----------------------------------------------------------
 
-@test "bridge: ipMasq accepts the backends' names" {
+@test "bridge: ipMasqBackend accepts the reference's names, and rejects others" {
 	local backend
 
 	new_netns c1
@@ -796,7 +796,7 @@ DNS='.dns = {nameservers: ["10.1.0.1", "fd00::1"], domain: "example.org", search
 	failed 7 'ipMasqBackend'
 }
 
-@test "bridge: the number of rules does not grow with containers" {
+@test "bridge: the number of rules does not grow with containers; elements name their owner" {
 	local rules
 
 	new_netns c1 c2 c3
@@ -805,10 +805,10 @@ DNS='.dns = {nameservers: ["10.1.0.1", "fd00::1"], domain: "example.org", search
 	add bridge "$(conf '.ipMasq = true')" c2
 	add bridge "$(conf '.ipMasq = true')" c3
 	is "$(nft -j list ruleset | jq '[.nftables[] | select(.rule)] | length')" "$rules"
-	nft list ruleset | grep -q 'comment ".*c2.*"' || fail "the owner is not told"
+	nft list ruleset | grep -q 'comment ".*c2.*"' || fail "no element names its owner"
 }
 
-@test "bridge: the ruleset heals after somebody flushed it" {
+@test "bridge: ADD creates the rules again after nft flush ruleset" {
 	world
 	new_netns c1 c2
 	add bridge "$(conf '.ipMasq = true')"

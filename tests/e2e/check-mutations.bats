@@ -1,13 +1,13 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# CHECK sees every difference of links, addresses, routes, sysctls and files, and nothing else
+# CHECK reports every difference of links, addresses, routes, sysctls and files, and no others.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2034 # commands for eval; tests are subshells
 load lib
 load check
 
 # ---- links -----------------------------------------------------------------
 
-@test "check: the container's addresses and routes" {
+@test "check: each change of the container's addresses and routes is reported" {
 	full
 	mutate '10\.1\.0\.2/24' 'in_ns c1 ip address del 10.1.0.2/24 dev eth0' \
 		'in_ns c1 ip address add 10.1.0.2/24 brd + dev eth0 &&
@@ -29,7 +29,7 @@ load check
 	mutate 'route fd01::/64' 'in_ns c1 ip -6 route del fd01::/64' 'in_ns c1 ip -6 route add fd01::/64 dev eth0'
 }
 
-@test "check: the container's link" {
+@test "check: each change of the container's link and its sysctls is reported" {
 	full
 	mutate 'MTU of eth0' 'in_ns c1 ip link set eth0 mtu 1399' 'in_ns c1 ip link set eth0 mtu 1400'
 	mutate 'MAC of eth0' 'in_ns c1 ip link set eth0 address 02:00:00:00:00:99' 'in_ns c1 ip link set eth0 address 02:00:00:00:00:42'
@@ -50,7 +50,7 @@ load check
 	knob c1 net/ipv6/conf/eth0/enhanced_dad 0
 }
 
-@test "check: the host's end, as link and as port" {
+@test "check: each change of the host's end, as link and as bridge port, is reported" {
 	local flag other
 
 	full
@@ -63,7 +63,7 @@ load check
 		"ip link set $PORT master br1; bridge link set dev $PORT hairpin on isolated on; wait_for 'the port' port_forwards"
 	mutate "state of bridge port $PORT" "bridge link set dev $PORT state 0" "bridge link set dev $PORT state 3"
 	for flag in 'hairpin off' 'isolated off' 'learning off' 'flood off' 'locked on'; do
-		# An ip that does not know the word, or a kernel that lacks the flag.
+		# Skip flags that this iproute2 or kernel does not know.
 		other=on
 		[[ $flag == *off ]] || other=off
 		bridge link set dev "$PORT" "${flag%% *}" "$other" 2>/dev/null || continue
@@ -73,7 +73,7 @@ load check
 	knob - "net/ipv6/conf/$PORT/autoconf" 1
 }
 
-@test "check: the bridge, its addresses, and what makes it a router" {
+@test "check: each change of the bridge, its addresses, routes and sysctls is reported" {
 	full
 	mutate '10\.1\.0\.1/24' 'ip address del 10.1.0.1/24 dev br1' 'ip address add 10.1.0.1/24 brd + dev br1'
 	mutate 'fd01::1/64' 'ip address del fd01::1/64 dev br1' 'ip address add fd01::1/64 dev br1 nodad; ip -6 route replace local ::1 dev br1 table local metric 1024'
@@ -86,14 +86,14 @@ load check
 	mutate 'local route ::1 on br1' 'ip -6 route del local ::1 dev br1 table local' 'ip -6 route add local ::1 dev br1 table local metric 1024'
 	knob - net/ipv4/conf/br1/route_localnet 0
 	knob - net/ipv6/conf/br1/accept_ra 1
-	# Forwarding goes to all devices, and back; nothing else.
+	# These sysctls change those of all links, and back.
 	knob - net/ipv4/ip_forward 0
 	knob - net/ipv6/conf/all/forwarding 0
 }
 
 # ---- files -----------------------------------------------------------------
 
-@test "check: leases and resolv.conf" {
+@test "check: each change of leases and resolv.conf is reported" {
 	local lease=/var/lib/cni/networks/net1/10.1.0.2
 
 	full
@@ -108,7 +108,7 @@ load check
 		'cp /run/x /etc/netns/c1/resolv.conf'
 }
 
-@test "check: lo" {
+@test "check: each change of lo is reported" {
 	LO='{"cniVersion":"1.1.0","name":"lo","type":"loopback"}'
 	new_netns c1
 	add loopback "$LO" c1 c1 lo
@@ -118,10 +118,10 @@ load check
 	mutate '127\.0\.0\.1/8' 'in_ns c1 ip address del 127.0.0.1/8 dev lo' 'in_ns c1 ip address add 127.0.0.1/8 dev lo'
 }
 
-@test "check: VLANs of the port" {
+@test "check: each change of the bridge port's VLANs is reported" {
 	local conf
 
-	has_vlan_filtering || skip "the kernel lacks VLAN filtering on bridges"
+	has_vlan_filtering || skip "this kernel has no bridge VLAN filtering"
 	conf=$(with "$FULL" '.vlan = 100 | .vlanTrunk = [{minID: 200, maxID: 210}] | del(.runtimeConfig)')
 	new_netns c1
 	add bridge "$conf"
@@ -132,9 +132,9 @@ load check
 	mutate "bridge br1" "ip link set br1 type bridge vlan_filtering 0" "ip link set br1 type bridge vlan_filtering 1"
 }
 
-# ---- what is no difference --------------------------------------------------
+# ---- no false alarms ---------------------------------------------------------
 
-@test "check: what others add is their business" {
+@test "check: foreign addresses, routes, tables and attachments are no differences" {
 	full
 	in_ns c1 ip address add 192.0.2.9/24 dev eth0
 	in_ns c1 ip route add 203.0.113.0/24 dev eth0
@@ -146,7 +146,7 @@ load check
 	nft add chain inet mine prerouting '{ type filter hook prerouting priority -350; policy accept; }'
 	nft add rule inet mine prerouting counter
 	nft add table bridge mine
-	silent "with somebody's table"
+	silent "with foreign tables"
 	new_netns c2
 	add bridge "$(with "$FULL" '.runtimeConfig.portMappings = [{hostPort: 7000, containerPort: 70}] | del(.runtimeConfig.mac)')" c2
 	silent "with another container"
@@ -158,7 +158,7 @@ load check
 	silent "without the other container"
 }
 
-@test "check: what later plugins do is no difference" {
+@test "check: changes of later plugins of the chain (sbr, tuning) are no differences" {
 	full
 	# sbr
 	in_ns c1 ip rule add from 10.1.0.2 table 100
@@ -180,12 +180,12 @@ load check
 	contains_not "$output" 'MAC of eth0'
 }
 
-@test "check: many differences are still one list" {
+@test "check: many differences are reported in one list" {
 	full
 	nft flush ruleset
 	in_ns c1 ip link set eth0 down
 	in_ns c1 ip address flush dev eth0
 	ip address flush dev br1
-	named 'much' 'eth0|lease|br1|nftables|interface'
+	named 'many changes' 'eth0|lease|br1|nftables|interface'
 	has '.details | fromjson | length > 10'
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# CHECK sees every difference of nftables: elements, rules, chains, sets, tables
+# CHECK reports every difference of nftables elements, rules, chains, sets and tables.
 # shellcheck disable=SC2016,SC2030,SC2031,SC2034 # commands for eval; tests are subshells
 load lib
 load check
@@ -21,7 +21,7 @@ each_element() {
 	done
 }
 
-# elements_of SET TABLE... - one a line, as nft adds them
+# elements_of SET TABLE... - prints the elements, one per line, in the syntax of nft add
 elements_of() {
 	local set=$1
 
@@ -30,12 +30,12 @@ elements_of() {
 		tr -d '\n\t' | sed -n 's/.*elements = { \([^}]*\)}.*/\1\n/p' | sed 's/, */\n/g'
 }
 
-# key_of ELEMENT - without comment and data
+# key_of ELEMENT - prints it without comment and data
 key_of() {
 	sed 's/ comment ".*//; s/ : .*//' <<<"$1"
 }
 
-@test "check: each element of each map" {
+@test "check: each deleted element of each set and map is reported" {
 	elements=0
 	full
 	each_element inet cplug
@@ -43,16 +43,16 @@ key_of() {
 	((elements >= 16)) || fail "only $elements elements"
 }
 
-# A text that nft prints has no place for the index's private bytes; so the index goes
-# with the whole call.
-@test "check: the index" {
+# Not part of each_element: nft does not print the private bytes of the index, so its elements
+# cannot be put back.
+@test "check: a deleted element of the index is reported" {
 	full
 	nft delete element inet cplug attachments "{ \"$PORT\" . 0x62000000 }" ||
 		nft flush set inet cplug attachments
 	named "index" 'index of'
 }
 
-@test "check: an element that leads somewhere else, or is somebody else's" {
+@test "check: an element with another target or another owner is reported" {
 	local mine
 
 	full
@@ -65,12 +65,12 @@ key_of() {
 		"nft delete element inet cplug ports4 '{ tcp . 8080 }'; nft add element inet cplug ports4 '{ $mine }'"
 }
 
-# chains TABLE... - its chains
+# chains TABLE... - prints the names of its chains
 chains() {
 	nft -j list table "$@" | jq -r '.nftables[].chain.name // empty'
 }
 
-# handle_of NUMBER CHAIN TABLE... - of a rule
+# handle_of NUMBER CHAIN TABLE... - prints the handle of a rule
 handle_of() {
 	local number=$1 chain=$2
 
@@ -78,12 +78,12 @@ handle_of() {
 	nft -a list chain "$@" "$chain" | sed -n 's/.*# handle \([0-9]*\)$/\1/p' | sed -n "$((number + 1))p"
 }
 
-# each_rule TABLE... - each rule of each chain: deleted; replaced by another; one more
+# each_rule TABLE... - deletes and replaces each rule of each chain, and inserts one
 each_rule() {
 	local chain number n back=/run/chain
 
 	for chain in $(chains "$@"); do
-		# As nft prints it: that it is the same when loaded is a test, too.
+		# Restoring the chain from nft's own output is a test, too.
 		{
 			echo "flush chain $* $chain"
 			nft list chain "$@" "$chain"
@@ -92,24 +92,24 @@ each_rule() {
 		for ((number = 1; number <= n; number++)); do
 			rules=$((rules + 1))
 			nft delete rule "$@" "$chain" handle "$(handle_of $number "$chain" "$@")"
-			named "a rule less" "rule $number of chain $chain"
+			named "a deleted rule" "rule $number of chain $chain"
 			nft -f $back
 			nft replace rule "$@" "$chain" handle "$(handle_of $number "$chain" "$@")" counter accept
-			named "another rule" "rule $number of chain $chain.*accept"
+			named "a replaced rule" "rule $number of chain $chain.*accept"
 			nft -f $back
 		done
 		mutate "rule 1 of chain $chain" "nft insert rule $* $chain counter" "nft -f $back"
 	done
 }
 
-@test "check: each rule of each chain" {
+@test "check: each deleted, replaced or inserted rule of each chain is reported" {
 	rules=0
 	full
 	each_rule inet cplug
 	((rules >= 20)) || fail "only $rules rules"
 }
 
-@test "check: each rule of the spoof guard" {
+@test "check: changed rules of the spoof check are reported" {
 	local chain
 
 	full
@@ -121,7 +121,7 @@ each_rule() {
 	named 'the last rule' 'rule 9 of chain strict.*accept'
 }
 
-@test "check: values inside a rule" {
+@test "check: changed values in a rule are reported" {
 	local chain
 
 	full
@@ -141,7 +141,7 @@ each_rule() {
 	mutate "chain ports" "sed 's,@ports4,@other,' /run/back >/run/other; nft -f /run/other" 'nft -f /run/back'
 }
 
-@test "check: a chain, a set, the table are gone, or are not what they were" {
+@test "check: deleted or changed chains, maps and tables are reported" {
 	local text
 
 	full
@@ -162,18 +162,18 @@ each_rule() {
 	nft flush chain inet cplug ports
 	nft delete map inet cplug hostports6
 	nft add map inet cplug hostports6 '{ type ipv6_addr . inet_service : ipv6_addr . inet_service; }'
-	named 'another map' 'set hostports6'
+	named 'a map of another type' 'set hostports6'
 	nft delete map inet cplug hostports6
-	named 'a map' 'set hostports6'
+	named 'a deleted map' 'set hostports6'
 	nft delete table inet cplug
-	named 'the table' 'nftables table inet cplug'
+	named 'a deleted table' 'nftables table inet cplug'
 	nft flush ruleset
-	named 'everything' 'nftables table'
+	named 'a flushed ruleset' 'nftables table'
 }
 
 # ---- portmap behind bridge -------------------------------------------------
 
-@test "check: portmap in a chain" {
+@test "check: portmap chained after bridge reports each change of its objects" {
 	new_netns c1
 	add bridge "$(with "$FULL" 'del(.capabilities, .runtimeConfig)')"
 	PORT=$(host_end)
@@ -189,10 +189,10 @@ each_rule() {
 	mutate 'chain ports' 'nft insert rule inet cplug ports accept' \
 		"nft delete rule inet cplug ports handle \$(nft -a list chain inet cplug ports | sed -n 's/^\t\taccept # handle //p')"
 	nft delete element inet cplug attachments "{ \"$PORT\" . 0x70000000 }"
-	named 'the index' 'index of'
+	named 'a deleted element of the index' 'index of'
 }
 
-@test "check: a ruleset that nft printed and loaded is the same" {
+@test "check: a table that was reloaded from nft's output is no difference" {
 	full
 	nft list table inet cplug >/run/text
 	{

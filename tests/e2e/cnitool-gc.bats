@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# cnitool gc: everything of ours on the machine that has no living owner, and nothing else
+# cnitool gc removes every object of the plugins without a living owner, and nothing else.
 load lib
 load cnitool
 
@@ -12,11 +12,11 @@ NET='{"cniVersion":"1.1.0","name":"net1","plugins":[{"type":"bridge","bridge":"b
 prepare() {
 	export NETCONFPATH=$BATS_TEST_TMPDIR/net.d CNI_PATH=$CPLUG_BIN
 	mkdir -p "$NETCONFPATH"
-	can_ask || skip "this kernel cannot be asked whether a namespace lives (Linux 6.18 can)"
+	can_ask || skip "this kernel cannot tell whether a namespace exists (Linux 6.18 can)"
 }
 
-# can_ask - does the kernel tell whether a namespace lives?  Then an address is reclaimed, as
-# soon as the kernel has removed the namespace that is gone.
+# can_ask - true if the kernel tells whether a namespace exists.  Then host-local reclaims the
+# address of a deleted namespace as soon as the kernel has removed it.
 can_ask() {
 	local tries conf='{"cniVersion":"1.0.0","name":"probe","ipam":{"type":"host-local","dataDir":"/run/.rig/probe","subnet":"10.9.0.0/30"}}'
 
@@ -32,12 +32,12 @@ can_ask() {
 	ip netns del probe2
 }
 
-# forget - nobody knows any more what was plugged in, or what the network was
+# forget - removes all cached results and network configurations
 forget() {
 	rm -f /var/lib/cni/results/* "$NETCONFPATH"/*
 }
 
-# no_veths N - the kernel has removed links with their namespaces, but N
+# no_veths N - waits until the kernel has removed all veth links but N
 no_veths() {
 	wait_for "$1 veths" veths_are "$1"
 }
@@ -50,7 +50,22 @@ things() {
 	snapshot | grep -v last_reserved | sort
 }
 
-# rehearses - --dry-run tells what gc then does, and does nothing; a second gc finds nothing
+# same_things NAME - asserts that things prints what it printed into NAME
+same_things() {
+	things | diff "$BATS_TEST_TMPDIR/$1" - || fail "something is left, or missing"
+}
+
+# differences NAME PATTERN - prints diff's lines between NAME and things that do not match PATTERN
+differences() {
+	local text status=0
+
+	text=$(things | diff "$BATS_TEST_TMPDIR/$1" -) || status=$?
+	((status < 2)) || return 1
+	grep -Ev "$2" <<<"$text" || :
+}
+
+# rehearses - asserts that gc --dry-run prints what gc then does, and changes nothing; and that a
+# second gc finds nothing.  Sets told to gc's output.
 rehearses() {
 	local said
 
@@ -58,7 +73,7 @@ rehearses() {
 	tool gc --dry-run
 	ok
 	said=${output//would remove/removed}
-	is "$(things | diff "$BATS_TEST_TMPDIR/dry" -)" ''
+	same_things dry
 	tool gc
 	ok
 	is "$output" "$said"
@@ -68,7 +83,7 @@ rehearses() {
 	is "$output" ''
 }
 
-@test "gc: a container that nobody remembers, of a network that is not configured: everything" {
+@test "gc: removes all objects of a dead container without cached result and configuration" {
 	net "$NET"
 	things >"$BATS_TEST_TMPDIR/before"
 	plug c1 -p 8080:80
@@ -82,10 +97,10 @@ rehearses() {
 	contains "$told" '^removed elements of table bridge cplug of net1/'
 	contains "$told" '^removed /etc/netns/c1/resolv.conf of net1/.*: there is no namespace named c1$'
 	contains "$told" '^removed bridge br1 of net1: '
-	is "$(things | diff "$BATS_TEST_TMPDIR/before" - | grep -Ev ' sysctl |^[0-9-]')" ''
+	prints '' differences before ' sysctl |^[0-9-]'
 }
 
-@test "gc: a container that lives stays, remembered or not; in doubt it lives" {
+@test "gc: leaves a living container alone, with and without cached result" {
 	net "$NET"
 	plug c1 -p 8081:80
 	plug c2 -p 8082:80
@@ -97,10 +112,10 @@ rehearses() {
 	tool gc
 	ok
 	is "$output" ''
-	is "$(things | diff "$BATS_TEST_TMPDIR/before" - | grep -Ev '/results/|^[0-9]')" ''
+	prints '' differences before '/results/|^[0-9]'
 }
 
-@test "gc: a namespace without its name, or under /proc of a process that ended, lives" {
+@test "gc: leaves a namespace alone that has lost its name or the process that named it" {
 	net "$NET"
 	new_netns c1
 	nsenter --net=/run/netns/c1 sleep 300 3>&- &
@@ -108,7 +123,7 @@ rehearses() {
 	wait_for "the holder" bash -c "[[ \$(readlink /proc/$holder/ns/net) != \"\$(readlink /proc/self/ns/net)\" ]]"
 	nsenter --net=/run/netns/c1 sleep 300 3>&- &
 	passing=$!
-	wait_for "the other" bash -c "[[ \$(readlink /proc/$passing/ns/net) == \"\$(readlink /proc/$holder/ns/net)\" ]]"
+	wait_for "the second process" bash -c "[[ \$(readlink /proc/$passing/ns/net) == \"\$(readlink /proc/$holder/ns/net)\" ]]"
 	tool add --quiet net1 "$passing"
 	ok
 	kill "$passing"
@@ -118,7 +133,7 @@ rehearses() {
 	tool gc
 	ok
 	is "$output" ''
-	is "$(things | diff "$BATS_TEST_TMPDIR/before" -)" ''
+	same_things before
 	kill "$holder"
 	wait "$holder" || :
 	no_veths 0
@@ -127,7 +142,7 @@ rehearses() {
 	contains "$output" "its network namespace /proc/$passing/ns/net is gone"
 }
 
-@test "gc: elements that no index lists; not those of who lives, nor an administrator's" {
+@test "gc: removes elements without index entry, except those of living containers and foreign ones" {
 	net "$NET"
 	plug c1 -p 8081:80
 	plug c2 -p 8082:80
@@ -141,13 +156,13 @@ rehearses() {
 	nft delete element inet cplug attachments "{ \"$key\" . 0x62000001 }" 2>/dev/null || :
 	rehearses
 	contains "$told" '^removed elements \(stray\) of table inet cplug of net1/.*: no index lists them$'
-	contains_not "$(nft list ruleset)" 'tcp \. 8081'
+	prints_not 'tcp \. 8081' nft list ruleset
 	contains "$(nft list ruleset)" 'tcp \. 8082'
 	contains "$(nft list ruleset)" '192\.0\.2\.1 comment "mine"'
 	contains "$(nft list ruleset)" 'tcp \. 99'
 }
 
-@test "gc: what is not ours stays: leases of the reference, links, files, tables" {
+@test "gc: leaves foreign leases, links, files, sysctls and tables alone" {
 	mkdir -p /var/lib/cni/networks/ref /etc/netns/gone /run/elsewhere/data
 	printf 'c9\r\neth0' >/var/lib/cni/networks/ref/10.8.0.2
 	: >/var/lib/cni/networks/ref/lock
@@ -161,15 +176,15 @@ rehearses() {
 	tool gc
 	ok
 	is "$output" ''
-	is "$(things | diff "$BATS_TEST_TMPDIR/before" -)" ''
+	same_things before
 }
 
-@test "gc: leases in a folder that only a remembered configuration names" {
+@test "gc: removes leases in a folder that only a cached configuration names" {
 	net "$(with "$NET" '.plugins[0].ipam.dataDir = "/run/leases"')"
 	plug c1
 	plug c2
 	rm "$NETCONFPATH"/*
-	# c2's is remembered: so the folder is known.
+	# The cached configuration of c2 names the folder.
 	rm "/var/lib/cni/results/net1-cnitool-$(printf /run/netns/c1 | sha512sum | cut -c1-20)-eth0"
 	del_netns c1
 	no_veths 1
@@ -179,7 +194,7 @@ rehearses() {
 	[[ -e /run/leases/net1/10.1.0.3 && ! -e /run/leases/net1/10.1.0.2 ]]
 }
 
-@test "gc: after nft flush ruleset the ways from the host's loopback are closed" {
+@test "gc: removes route_localnet and the local route ::1 after nft flush ruleset" {
 	net "$NET"
 	plug c1 -p 8080:80
 	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 1
@@ -196,17 +211,17 @@ rehearses() {
 	is "$output" ''
 }
 
-@test "gc: of a configured network what nobody remembers goes with its GC, unless it is seen to live" {
+@test "gc: of a configured network, removes attachments without cached result, unless their lease lives" {
 	net "$NET"
 	plug c1
 	new_netns c2
 	add bridge "$(jq -c '.plugins[0] + {name, cniVersion}' <<<"$NET")" c2
-	# Its namespace lives: perhaps another program's ADD is just under way.
+	# The namespace exists: another program's ADD may be running.
 	tool gc
 	ok
 	is "$output" ''
 	link c2 eth0 true
-	# A lease of which nothing is known.
+	# Without the index nothing is known about the lease's namespace.
 	rm -r /var/lib/cni/networks/.cplug
 	rehearses
 	contains "$told" '^removed 10\.1\.0\.3 in .* of net1/c2/eth0: no runtime remembers its attachment$'
@@ -217,7 +232,7 @@ rehearses() {
 	ok
 }
 
-@test "gc: attachments that podman or containerd remember are nobody's leftovers" {
+@test "gc: leaves attachments alone that podman or containerd has cached" {
 	net "$NET"
 	plug c1 -p 8080:80
 	mkdir -p /run/containers/cni
@@ -226,10 +241,10 @@ rehearses() {
 	tool gc
 	ok
 	is "$output" ''
-	is "$(things | diff "$BATS_TEST_TMPDIR/before" -)" ''
+	same_things before
 }
 
-@test "gc: disableGC, and NET: other networks are not touched" {
+@test "gc: leaves networks alone with disableGC, or other than the given one" {
 	net "$NET"
 	plug c1
 	forget
@@ -248,7 +263,7 @@ rehearses() {
 	contains "$output" '^removed 10\.1\.0\.2 '
 }
 
-@test "gc: it goes on after failures, and tells them all" {
+@test "gc: continues after failures, and reports them all" {
 	net "$NET"
 	plug c1
 	forget
@@ -265,7 +280,7 @@ rehearses() {
 	contains "$output" '^removed 10\.1\.0\.2 in /var/lib/cni/networks/net1'
 }
 
-@test "gc: --json: kind, object, owner, reason, and whether it is removed" {
+@test "gc: --json prints kind, owner, reason, and whether the object was removed" {
 	net "$NET"
 	plug c1
 	forget
@@ -281,7 +296,7 @@ rehearses() {
 	has '.leftovers == [] and .removed == [] and .kept == []'
 }
 
-@test "gc: leases of another boot" {
+@test "gc: removes leases of an earlier boot" {
 	net "$NET"
 	plug c1
 	forget

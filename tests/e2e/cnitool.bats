@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# cnitool: the reference's verbs, and the manners of a runtime
+# cnitool: the verbs of the reference's cnitool, and behaviour that is expected of a runtime
 load lib
 load cnitool
 
@@ -8,8 +8,8 @@ BRIDGE='{"cniVersion":"1.0.0","name":"net1","plugins":[{"type":"bridge","bridge"
 	"capabilities":{"ips":true,"mac":true},
 	"ipam":{"type":"host-local","subnet":"10.1.0.0/24","routes":[{"dst":"0.0.0.0/0"}]}}]}'
 
-# Two plugins that write down what they are asked, and do as their config says:
-# "fail": "ADD DEL" (verbs), "result": {…}.  ADD makes the interface if "makes" is set.
+# Two fake plugins append each call to CALLS.  Keys of their configuration: "fail" (verbs that
+# fail), "result", "sleep" (seconds in ADD), "makes" (ADD creates the interface).
 prepare() {
 	export NETCONFPATH=$BATS_TEST_TMPDIR/net.d CNI_PATH=$BATS_TEST_TMPDIR/plugins:$CPLUG_BIN
 	CALLS=$BATS_TEST_TMPDIR/calls
@@ -37,12 +37,12 @@ prepare() {
 	cp "$BATS_TEST_TMPDIR/plugins/one" "$BATS_TEST_TMPDIR/plugins/two"
 }
 
-# fakes FILTER - the network "fake" of the two plugins, changed
+# fakes FILTER - configures the network "fake" of the two plugins, changed by FILTER (jq)
 fakes() {
 	net "$(jq -c "$1" <<<'{"cniVersion":"1.0.0","name":"fake","plugins":[{"type":"one"},{"type":"two"}]}')"
 }
 
-# refused STATUS WORDS - the last call failed, and said so in one line on stderr
+# refused STATUS PATTERN - asserts that the last call failed with one line on stderr
 refused() {
 	is "$status" "$1"
 	contains "$errors" "$2"
@@ -50,13 +50,14 @@ refused() {
 	is "$output" ''
 }
 
-# calls FILTER - what the plugins were asked so far, as one line of words
-calls() {
+# calls FILTER - prints FILTER (jq) of all calls of the fake plugins, on one line
+calls() (
+	set -o pipefail
 	[[ -e $CALLS ]] || return 0
 	jq -r "$1" "$CALLS" | paste -sd ' '
-}
+)
 
-# sleeps PID - is it asleep in its namespace?
+# sleeps PID - true if the process has executed sleep
 sleeps() {
 	[[ $(tr '\0' ' ' <"/proc/$1/cmdline") == 'sleep '* ]]
 }
@@ -65,9 +66,9 @@ cached() {
 	ls /var/lib/cni/results
 }
 
-# ---- the way there and back ------------------------------------------------
+# ---- add, check, del -------------------------------------------------------
 
-@test "cnitool: add prints the result, check is content, del leaves nothing" {
+@test "cnitool: add prints the result, check succeeds, del leaves nothing" {
 	net "$BRIDGE"
 	new_netns warmup c1
 	tool add net1 warmup
@@ -95,7 +96,7 @@ cached() {
 	ok
 }
 
-@test "cnitool: a namespace is a path, a name, or a process" {
+@test "cnitool: the namespace may be a path, a name or a PID" {
 	local pid
 
 	net "$BRIDGE"
@@ -107,11 +108,11 @@ cached() {
 	ok
 	tool del net1 /run//netns/../netns/c1
 	ok
-	is "$(cached)" ''
+	prints '' cached
 	(cd /run && tool add net1 netns/c1 -i eth1)
 	is "$(addresses c1 eth1)" 10.1.0.3/24
 	tool del net1 c1 -i eth1
-	is "$(cached)" ''
+	prints '' cached
 	tool add net1 $pid
 	ok
 	has '.interfaces[2].sandbox | test("^/proc/[0-9]+/ns/net$")'
@@ -119,10 +120,10 @@ cached() {
 	del_netns c1
 	tool del net1 $pid
 	ok
-	is "$(cached)" ''
+	prints '' cached
 }
 
-@test "cnitool: the environment is the reference's, options are ours" {
+@test "cnitool: takes the reference's environment variables, which options override" {
 	[[ $CPLUG_BIN != */valgrind/* ]] || skip "valgrind's wrappers find the plugins elsewhere"
 	fakes '.plugins[0].capabilities = {a: true, b: false} | .plugins[1].capabilities = {b: true}'
 	new_netns c1
@@ -132,7 +133,7 @@ cached() {
 		"ADD net7 K=V;A=B /run/netns/c1 $CNI_PATH ADD net7 K=V;A=B /run/netns/c1 $CNI_PATH"
 	is "$(calls '.request.runtimeConfig | tojson')" '{"a":1} {"b":[2]}'
 	rm "$CALLS"
-	# DEL gets what ADD got, though nobody says it again.
+	# DEL gets the same arguments from the cache.
 	tool del fake c1 --ifname=net7
 	ok
 	is "$(calls '.plugin, .command, .args')" 'two DEL K=V;A=B one DEL K=V;A=B'
@@ -153,7 +154,7 @@ cached() {
 	refused 1 'expected a JSON object'
 }
 
-@test "cnitool: wishes become capability arguments" {
+@test "cnitool: -p, --ip and --mac become capability arguments" {
 	fakes '.plugins[0].capabilities = {portMappings: true} | .plugins[1].capabilities = {ips: true, mac: true}'
 	new_netns c1
 	tool add fake c1 -p 8080:80 -p '[::1]:53-54:5353-5354/udp' --ip 10.0.0.5 --ip fd00::5/64 --mac 02-00-00-00-00-0A
@@ -165,7 +166,7 @@ cached() {
 		jq -nc '{ips: ["10.0.0.5", "fd00::5/64"], mac: "02:00:00:00:00:0a"}')"
 }
 
-@test "cnitool: wishes that nobody declares are refused before anything is done" {
+@test "cnitool: options without a plugin that declares the capability are rejected before any call" {
 	fakes .
 	new_netns c1
 	tool add fake c1 -p 80:80
@@ -177,12 +178,12 @@ cached() {
 	fakes '.plugins[0].capabilities = {portMappings: true}'
 	tool add fake c1 -p 80
 	refused 1 'expected \[HOSTIP:\]HOST'
-	is "$(calls .command)" ''
+	prints '' calls .command
 }
 
 # ---- lists -----------------------------------------------------------------
 
-@test "cnitool: each plugin gets its object, and the result of the one before" {
+@test "cnitool: each plugin gets its configuration and the previous result" {
 	fakes '.plugins[0] += {name: "lost", z: [1], result: {cniVersion: "1.0.0", ips: [{address: "10.0.0.1/8"}]}}'
 	new_netns c1
 	tool add fake c1
@@ -201,7 +202,7 @@ cached() {
 		'one CHECK 10.0.0.1/8 two CHECK 10.0.0.1/8 two DEL 10.0.0.1/8 one DEL 10.0.0.1/8'
 }
 
-@test "cnitool: a result of another version is converted for the next plugin" {
+@test "cnitool: a result of another cniVersion is converted for the next plugin" {
 	fakes '.plugins[0].result = {cniVersion: "0.4.0", ips: [{version: "4", address: "10.0.0.1/8"}]}'
 	new_netns c1
 	tool add fake c1
@@ -214,7 +215,7 @@ cached() {
 	refused 1 'plugin type="two" name="fake" failed \(add\): '
 }
 
-@test "cnitool: lists, single plugins, folders; the first of a name wins" {
+@test "cnitool: reads lists, single plugins and folders; the first file with a name wins" {
 	new_netns c1
 	echo '{"cniVersion":"0.4.0","name":"single","type":"one"}' >"$NETCONFPATH/z.conf"
 	echo '{"cniVersion":"0.4.0","name":"json","type":"two"}' >"$NETCONFPATH/a.json"
@@ -236,7 +237,7 @@ cached() {
 	contains "$errors" 'plugins: missing'
 }
 
-@test "cnitool: a broken file hides no other network, and is told" {
+@test "cnitool: an invalid file is reported, and does not hide other networks" {
 	fakes .
 	new_netns c1
 	echo '{broken' >"$NETCONFPATH/00.conflist"
@@ -248,7 +249,7 @@ cached() {
 	contains "$errors" 'no net configuration with name "other" in .*00.conflist'
 }
 
-@test "cnitool: CHECK and STATUS keep to the versions and switches" {
+@test "cnitool: check and status respect cniVersion and disableCheck" {
 	new_netns c1
 	fakes '.cniVersion = "0.3.1"'
 	tool check fake c1
@@ -258,7 +259,7 @@ cached() {
 	ok
 	tool status fake
 	ok
-	is "$(calls .command)" ''
+	prints '' calls .command
 	fakes '.cniVersion = "1.1.0" | .plugins[1].fail = "STATUS"'
 	tool status fake
 	refused 1 'made to fail; as told'
@@ -267,28 +268,28 @@ cached() {
 	is "$status" 1
 }
 
-# ---- manners ---------------------------------------------------------------
+# ---- failures and interruptions --------------------------------------------
 
-@test "cnitool: a failed add is followed by DEL of the whole list" {
+@test "cnitool: after a failed add all plugins get DEL" {
 	fakes '.plugins[1].fail = "ADD"'
 	new_netns c1
 	tool add fake c1
 	refused 1 '^cnitool: plugin type="two" name="fake" failed \(add\): made to fail; as told$'
 	is "$(calls '.plugin, .command')" 'one ADD two ADD two DEL one DEL'
-	is "$(cached)" ''
+	prints '' cached
 }
 
-@test "cnitool: an add that cannot be told did not happen" {
+@test "cnitool: an add whose result cannot be written is undone" {
 	fakes .
 	new_netns c1
 	status=0
 	"$CPLUG_BIN/cnitool" add fake c1 >/dev/full || status=$?
 	is "$status" 1
 	is "$(calls '.plugin, .command')" 'one ADD two ADD two DEL one DEL'
-	is "$(cached)" ''
+	prints '' cached
 }
 
-@test "cnitool: an add that is interrupted is undone" {
+@test "cnitool: an add that gets SIGTERM is undone" {
 	local pid
 
 	fakes '.plugins[1].sleep = 100'
@@ -301,10 +302,10 @@ cached() {
 	wait $pid || status=$?
 	is "$status" 1
 	is "$(calls '.plugin, .command')" 'one ADD two ADD two DEL one DEL'
-	is "$(cached)" ''
+	prints '' cached
 }
 
-@test "cnitool: an add that was killed is undone by the next, and by gc" {
+@test "cnitool: an add that was killed is undone by the next add, and by gc" {
 	local pid
 
 	fakes '.plugins[0].makes = true | .plugins[1].sleep = 100'
@@ -326,12 +327,12 @@ cached() {
 		ok
 		contains "$(calls '.plugin, .command')" 'one ADD two ADD two DEL one DEL'
 		[[ $verb == gc* ]] || tool del fake c1
-		is "$(cached)" ''
+		prints '' cached
 		fakes '.plugins[0].makes = true | .plugins[1].sleep = 100'
 	done
 }
 
-@test "cnitool: what was there before a failed add stays" {
+@test "cnitool: a failed add leaves an existing attachment alone" {
 	net "$BRIDGE"
 	new_netns c1
 	tool add net1 c1
@@ -343,7 +344,7 @@ cached() {
 	is "$(addresses c1 eth0)" 10.1.0.2/24
 }
 
-@test "cnitool: a namespace made anew is plugged in, and the old lease is free" {
+@test "cnitool: add after the namespace was recreated frees the old lease" {
 	net "$BRIDGE"
 	for _ in 1 2 3; do
 		new_netns c1
@@ -354,7 +355,7 @@ cached() {
 	done
 }
 
-@test "cnitool: DEL goes on after a failure, tells all, and remembers" {
+@test "cnitool: del continues after a failure, reports all failures, and keeps the cache file" {
 	fakes '.plugins[].fail = "DEL"'
 	new_netns c1
 	tool add fake c1
@@ -364,17 +365,17 @@ cached() {
 	fakes .
 	tool del fake c1
 	ok
-	is "$(cached)" ''
+	prints '' cached
 }
 
-@test "cnitool: DEL works with a damaged cache, and without the configuration" {
+@test "cnitool: del works with a damaged cache file, and without configuration" {
 	fakes .
 	new_netns c1
 	tool add fake c1
 	echo '{"kind":' >"/var/lib/cni/results/$(cached)"
 	tool del fake c1
 	ok
-	is "$(cached)" ''
+	prints '' cached
 	tool add fake c1
 	rm "$NETCONFPATH"/*.conflist
 	rm "$CALLS"
@@ -382,12 +383,12 @@ cached() {
 	ok
 	contains "$errors" 'its configuration at the time of ADD is used'
 	is "$(calls '.plugin, .command')" 'two DEL one DEL'
-	is "$(cached)" ''
+	prints '' cached
 	tool del fake c1
 	refused 1 'no net configuration'
 }
 
-@test "cnitool: namespaces that are not there, not one, or ours are refused" {
+@test "cnitool: rejects missing and invalid namespaces, its own, and invalid names" {
 	fakes .
 	tool add fake nothing
 	refused 1 'there is no network namespace at /run/netns/nothing'
@@ -402,12 +403,12 @@ cached() {
 	refused 1 'too long'
 	tool add fake $$ --id ../x
 	refused 1 'invalid characters in container id'
-	is "$(calls .command)" ''
+	prints '' calls .command
 }
 
 # ---- gc, list --------------------------------------------------------------
 
-@test "cnitool: gc removes what is gone, keeps what lives, and tells the plugins" {
+@test "cnitool: gc deletes attachments whose namespace is gone, and calls GC with the valid ones" {
 	fakes '.cniVersion = "1.1.0"'
 	new_netns c1 c2
 	tool add fake c1
@@ -417,7 +418,7 @@ cached() {
 	tool gc fake --dry-run
 	ok
 	is "$output" "would remove eth0 of cnitool-$(printf /run/netns/c1 | sha512sum | cut -c1-20) on network fake: its network namespace /run/netns/c1 is gone"
-	is "$(calls .command)" ''
+	prints '' calls .command
 	tool gc fake --json
 	ok
 	has '.removed | length == 1 and .[0].netns == "/run/netns/c1"'
@@ -427,13 +428,13 @@ cached() {
 	is "$(calls 'select(.command == "GC") | .request["cni.dev/valid-attachments"] == .request["cni.dev/attachments"]')" \
 		'true true'
 	is "$(cached | wc -l)" 1
-	# As the reference: everything.
+	# Everything, as the reference does.
 	tool gc fake c2 --all
 	ok
-	is "$(cached)" ''
+	prints '' cached
 }
 
-@test "cnitool: gc honours disableGC, goes on after failures, and needs no name" {
+@test "cnitool: gc respects disableGC, continues after failures, and needs no configuration" {
 	fakes .
 	new_netns c1 c2
 	tool add fake c1
@@ -451,10 +452,10 @@ cached() {
 	rm "$NETCONFPATH"/*
 	tool gc
 	ok
-	is "$(cached)" ''
+	prints '' cached
 }
 
-@test "cnitool: list tells networks and attachments" {
+@test "cnitool: list prints networks and attachments" {
 	net "$BRIDGE"
 	new_netns c1 c2
 	tool add net1 c1
@@ -474,7 +475,7 @@ cached() {
 	contains "$output" '10.1.0.2/24'
 }
 
-@test "cnitool: attach takes the next free name, detach the right interface" {
+@test "cnitool: attach chooses the next free interface name, detach the network's only interface" {
 	net "$BRIDGE"
 	net "$(sed 's/net1/net2/; s/br1/br2/; s/10\.1\./10.2./' <<<"$BRIDGE")" 20
 	new_netns c1
@@ -499,9 +500,9 @@ cached() {
 	is "$(addresses c1 eth0)" 10.1.0.2/24
 }
 
-# ---- words -----------------------------------------------------------------
+# ---- output ----------------------------------------------------------------
 
-@test "cnitool: answers and failures as JSON" {
+@test "cnitool: --json prints answers and errors as JSON, -q nothing" {
 	fakes '.plugins[0].fail = "ADD"'
 	new_netns c1
 	tool add fake c1 --json
@@ -516,7 +517,7 @@ cached() {
 	is "$output" ''
 }
 
-@test "cnitool: wrong usage is told, and help given" {
+@test "cnitool: wrong usage is an error with a hint, and each verb has help" {
 	local verb
 
 	for verb in add del check status gc attach detach run list version; do
@@ -545,13 +546,13 @@ cached() {
 	refused 2 'no value belongs to --all'
 }
 
-@test "cnitool: an ordinary user's own namespaces are enough" {
+@test "cnitool: an ordinary user can add, check, del and run in own namespaces" {
 	[[ $CPLUG_BIN != */valgrind/* ]] || skip "valgrind does not know open_tree(2)"
-	((EUID == 0)) || skip "an ordinary user is made of root here"
+	((EUID == 0)) || skip "needs root to become an ordinary user"
 	net "$BRIDGE"
 	chmod -R a+rwX "$BATS_TEST_TMPDIR"
 	chmod a+rx "$(dirname "$BATS_TEST_TMPDIR")" "$(dirname "$(dirname "$BATS_TEST_TMPDIR")")"
-	setpriv --reuid 54321 --regid 54321 --clear-groups true || skip "no other users here"
+	setpriv --reuid 54321 --regid 54321 --clear-groups true || skip "cannot change the user"
 	# shellcheck disable=SC2016 # the inner shell's
 	XDG_RUNTIME_DIR='' setpriv --reuid 54321 --regid 54321 --clear-groups unshare -Urnm bash -c '
 		set -e
@@ -567,11 +568,11 @@ cached() {
 		[[ ! $(ls /tmp/cplug-54321/cni/results) ]]
 		[[ $("$1" run net1 --name web cat /etc/hostname) == web ]]
 		kill $pid
-	' user "$CPLUG_BIN/cnitool" || { rm -rf /tmp/cplug-54321 && fail "it was not enough"; }
+	' user "$CPLUG_BIN/cnitool" || { rm -rf /tmp/cplug-54321 && fail "cnitool failed"; }
 	rm -rf /tmp/cplug-54321
 }
 
-@test "cnitool: names too long for the files they would be kept in: own words" {
+@test "cnitool: names that are too long for cache and lease files are rejected with the limit" {
 	local long
 
 	long=$(printf 'n%.0s' {1..230})
@@ -585,15 +586,15 @@ cached() {
 	ok
 	tool del "$long" c1 --id c1
 	ok
-	# And the plugin's own, which keeps leases.
+	# The plugin's own limit, for leases.
 	conf=$(jq -c --arg name "$long$long" '.plugins[0] + {cniVersion, name: $name}' <<<"$BRIDGE")
 	cni ADD bridge "$conf"
 	failed 7 'network name is too long: 460 bytes'
 	del bridge "$conf"
 }
 
-# (Of the plugins tests/fault takes care.)
-@test "cnitool: out of memory, at any allocation: the add is undone, and said" {
+# tests/fault does this with the plugins.
+@test "cnitool: an add that runs out of memory, at any allocation, reports it and is undone" {
 	local n=0 step=${FAULT_STRIDE:-13} CPLUG_BIN=${CPLUG_DYNAMIC:-$CPLUG_BIN}
 
 	[[ -e ${FAULT_TOOLS-}/alloc.so ]] || skip "needs make check-fault's tools"

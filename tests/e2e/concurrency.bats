@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# concurrency: everything at once
+# concurrency: parallel calls
 #
-# CONCURRENCY_ROUNDS says how often 64 containers come and go together: 3, and 200 in make
-# soak, if they take no longer than CONCURRENCY_LIMIT seconds.
+# CONCURRENCY_ROUNDS is the number of rounds with 64 parallel containers: 3, in make soak 200.
+# After CONCURRENCY_LIMIT seconds no new round starts.
 load lib
 
 ROUNDS=${CONCURRENCY_ROUNDS:-$([[ ${VMTEST-} ]] && echo 1 || echo 3)}
@@ -13,7 +13,7 @@ CONTAINERS=$([[ ${VMTEST-} ]] && echo 12 || echo 64)
 NETWORKS=4
 CHURN=${SOAK_TOOLS:-$CPLUG_TOP/build/default/tests/soak}/churn
 
-# conf I - the configuration of container I: one of several networks, ports of its own
+# conf I [MORE] - prints the configuration of container I: one of several networks, its own ports
 conf() {
 	local net=$(($1 % NETWORKS)) port=$((7000 + $1))
 
@@ -26,7 +26,7 @@ conf() {
 	printf '{"hostPort":%d,"containerPort":53,"protocol":"udp"}]}%s}' $port "${2-}"
 }
 
-# start VERB I [MORE-CONF] - a call in the background; what came of it is in VERB.I
+# start VERB I [MORE] - starts a call in the background, which writes its exit status to VERB.I
 start() {
 	local to=$BATS_TEST_TMPDIR/$1.$2 id=c$2
 
@@ -42,8 +42,8 @@ start() {
 	) &
 }
 
-# came_well VERB I... - those calls succeeded
-came_well() {
+# succeeded VERB I... - asserts that these calls succeeded
+succeeded() {
 	local verb=$1 i to
 
 	shift
@@ -55,7 +55,7 @@ came_well() {
 	[[ $verb != ADD ]] || ADDS=$((ADDS + $#))
 }
 
-# prev_of I - its prevResult, and the name of the interface, as more configuration
+# prev_of I - prints its prevResult, as MORE
 prev_of() {
 	printf ',"prevResult":%s' "$(<"$BATS_TEST_TMPDIR/ADD.$1.out")"
 }
@@ -64,20 +64,20 @@ all() {
 	seq 0 $((CONTAINERS - 1))
 }
 
-# each REST - every other container: 0 or 1
+# each REST - prints every other container, from 0 or from 1
 each() {
 	seq "$1" 2 $((CONTAINERS - 1))
 }
 
-# no_duplicates - no address was given to two
+# no_duplicates - asserts that no address was assigned twice
 no_duplicates() {
 	local twice
 
 	twice=$(jq -r '.ips[].address' "$BATS_TEST_TMPDIR"/ADD.*.out | sort | uniq -d)
-	[[ ! $twice ]] || fail "given twice: $twice"
+	[[ ! $twice ]] || fail "assigned twice: $twice"
 }
 
-# flush_now_and_then - somebody flushes the ruleset while we work
+# flush_now_and_then - flushes the ruleset three times
 flush_now_and_then() {
 	local i
 
@@ -87,7 +87,7 @@ flush_now_and_then() {
 	done
 }
 
-# bare - no bridge, no table
+# bare - deletes all bridges and tables
 bare() {
 	local i
 
@@ -104,9 +104,9 @@ round() {
 	((!flushed)) || flush_now_and_then
 	wait_calls
 	# shellcheck disable=SC2046  # words are wanted
-	came_well ADD $(all)
+	succeeded ADD $(all)
 	no_duplicates
-	# Half of them is checked, the other half goes; GC knows all that stay.
+	# CHECK of one half, DEL of the other, and GC with the first half as valid attachments.
 	valid=$(each 0 | jq -R '{containerID: "c\(.)", ifname: "eth0"}' | jq -cs .)
 	for i in $(each 1); do start DEL "$i"; done
 	((flushed)) || for i in $(each 0); do start CHECK "$i" "$(prev_of "$i")"; done
@@ -116,25 +116,25 @@ round() {
 	wait_calls
 	# shellcheck disable=SC2046  # words are wanted
 	{
-		came_well DEL $(each 1)
-		((flushed)) || came_well CHECK $(each 0)
-		came_well GC $(seq 0 $((NETWORKS - 1)))
+		succeeded DEL $(each 1)
+		((flushed)) || succeeded CHECK $(each 0)
+		succeeded GC $(seq 0 $((NETWORKS - 1)))
 	}
-	# The first half goes, the other half comes again.
+	# DEL of the first half, ADD of the other.
 	for i in $(all); do start "$( ((i % 2)) && echo ADD || echo DEL)" "$i"; done
 	wait_calls
 	# shellcheck disable=SC2046  # words are wanted
 	{
-		came_well ADD $(each 1)
-		came_well DEL $(each 0)
+		succeeded ADD $(each 1)
+		succeeded DEL $(each 0)
 	}
 	for i in $(each 1); do start DEL "$i"; done
 	wait_calls
 	# shellcheck disable=SC2046  # words are wanted
-	came_well DEL $(each 1)
+	succeeded DEL $(each 1)
 }
 
-# wait_calls - all but the churn
+# wait_calls - waits for all background jobs except churn
 wait_calls() {
 	local pid
 
@@ -143,7 +143,7 @@ wait_calls() {
 	done
 }
 
-# churn_links - a thousand devices a second come and go in the host's namespace, from now on
+# churn_links - from now on, creates and deletes a thousand links a second on the host
 churn_links() {
 	[[ -x $CHURN ]] || skip "needs $CHURN (make check makes it)"
 	"$CHURN" 1000 >"$BATS_TEST_TMPDIR/churn" 2>&1 </dev/null 3>&- 4>&- &
@@ -157,11 +157,11 @@ stop_churn() {
 	churn=
 }
 
-@test "concurrency: $CONTAINERS containers come and go at once, from nothing, while links churn" {
+@test "concurrency: $CONTAINERS parallel ADD, CHECK, DEL and GC succeed and leave nothing, while links churn" {
 	local i r
 
 	CALLS=0 ADDS=0
-	# what stays for ever: forwarding, the places of the leases
+	# Create what stays: forwarding, the folders of the leases.
 	new_netns c0
 	add bridge "$(conf 0)" c0
 	del bridge "$(conf 0)" c0
@@ -179,7 +179,7 @@ stop_churn() {
 		is "$(in_ns "c$i" ip -br link | cut -d' ' -f1)" lo
 		ip netns del "c$i"
 	done
-	wait_for "the last link" assert_same_snapshot
+	wait_for "deletion of the last link" assert_same_snapshot
 	assert_same_snapshot
 	printf '# %s: %d\n' rounds "$r" calls "$CALLS" ADDs "$ADDS" >&3
 }
@@ -190,7 +190,7 @@ LOCAL='{"cniVersion":"1.1.0","name":"net1","type":"bridge",
 	"ipam":{"type":"host-local","subnet":"10.1.0.0/24"}}'
 LOCK=/var/lib/cni/networks/net1/lock
 
-# hold_lock - a process that has the lock: its pid is $holder
+# hold_lock - starts a process that holds the lock; sets holder to its PID
 hold_lock() {
 	ip netns add any
 	cni ADD host-local "$LOCAL" first any
@@ -200,12 +200,12 @@ hold_lock() {
 	wait_for "the holder" grep -q "FLOCK .* $holder " /proc/locks
 }
 
-# waiters N - do N processes wait for it?
+# waiters N - true if N processes wait for a lock
 waiters() {
 	[[ $(grep -c -- '-> FLOCK' /proc/locks) == "$1" ]]
 }
 
-@test "concurrency: the lock's holder is killed: the others go on" {
+@test "concurrency: waiting ADDs continue after the lock's holder was killed" {
 	local i
 
 	hold_lock
@@ -215,13 +215,13 @@ waiters() {
 			raw ADD host-local "w$i" any <<<"$LOCAL" >"$BATS_TEST_TMPDIR/w$i.out"
 		) &
 	done
-	wait_for "eight who wait" waiters 8
+	wait_for "eight waiting processes" waiters 8
 	kill -KILL "$holder"
 	wait
 	is "$(jq -r '.ips[0].address' "$BATS_TEST_TMPDIR"/w?.out | sort -u | wc -l)" 8
 }
 
-@test "concurrency: the lock's holder is stopped: the others name it, and go on when it does" {
+@test "concurrency: if the lock's holder is stopped, waiting calls name it, and continue when it ends" {
 	hold_lock
 	kill -STOP "$holder"
 	for verb in ADD DEL; do
@@ -232,36 +232,36 @@ waiters() {
 		exec 3>&- 4>&-
 		raw ADD host-local w2 any <<<"$LOCAL" >"$BATS_TEST_TMPDIR/w2.out"
 	) &
-	wait_for "one who waits" waiters 1
+	wait_for "a waiting process" waiters 1
 	kill -TERM "$holder"
 	kill -CONT "$holder"
 	wait "$!"
 	is "$(jq -r '.ips[0].address' "$BATS_TEST_TMPDIR/w2.out")" 10.1.0.3/24
 }
 
-# ---- what moves ----
+# ---- addresses and ports that move ----
 
-# An address and a port that the old owner still has in nftables, and not in IPAM any more.
+# The old owner still has address and port in nftables, but no lease.
 MOVING='{"cniVersion":"1.1.0","name":"move","type":"bridge","bridge":"cni0",
 	"isDefaultGateway":true,"ipMasq":true,"onConflict":"replace",
 	"ipam":{"type":"host-local","subnet":"10.1.0.0/24"},
 	"capabilities":{"portMappings":true},
 	"runtimeConfig":{"portMappings":[{"hostPort":8080,"containerPort":80,"protocol":"tcp"}]}}'
 
-# add_moving ID - with the address and the port that move
+# add_moving ID - ADD with the address and the port
 add_moving() {
 	CNI_ARGS='IgnoreUnknown=1;IP=10.1.0.5' cni ADD bridge "$MOVING" "$1"
 	ok
 	has '.ips[0].address == "10.1.0.5/24"'
 }
 
-# release ID - its lease is free, the rest is still to be deleted
+# release ID - DEL of the lease only
 release() {
 	cni DEL host-local "$MOVING" "$1"
 	ok
 }
 
-@test "concurrency: what moved to a newer container survives the old one's DEL" {
+@test "concurrency: DEL of the old owner leaves address and port of the new owner alone" {
 	world
 	new_netns a b
 	add_moving a
@@ -275,12 +275,12 @@ release() {
 	cni CHECK bridge "$CHECKED" b
 	ok
 	contains "$(ask world tcp 203.0.113.1 8080)" 200
-	sees b 203.0.113.2 # masqueraded: the world has no route back
+	sees b 203.0.113.2 # masqueraded, because the world has no route back
 	del bridge "$MOVING" b
-	contains_not "$(nft list ruleset)" 10.1.0.5
+	prints_not 10.1.0.5 nft list ruleset
 }
 
-@test "concurrency: the same while both happen at once" {
+@test "concurrency: DEL of the old owner during ADD of the new one leaves the new one alone" {
 	local i old=a new=b deleting
 
 	new_netns a b
@@ -302,5 +302,5 @@ release() {
 	done
 	del bridge "$MOVING" "$old"
 	del bridge "$MOVING" "$new"
-	contains_not "$(nft list ruleset)" 10.1.0.5
+	prints_not 10.1.0.5 nft list ruleset
 }

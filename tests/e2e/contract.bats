@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The contract between runtime and plugin: environment, streams, errors, versions
+# The contract between runtime and plugin: environment, streams, errors, versions.
 load lib
 
 CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isGateway":true,
 	"ipam":{"type":"host-local","subnet":"10.1.0.0/24"}}'
 
-# A delegate of ours for the "ipam" key: fake NAME SHELL-COMMANDS
+# fake NAME SHELL-COMMANDS - creates a plugin for the key ipam.type
 fake() {
 	mkdir -p /run/.rig/fakes
 	printf '#!/bin/bash\n%s\n' "$2" >"/run/.rig/fakes/$1"
@@ -18,7 +18,7 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 
 # ---- environment -----------------------------------------------------------
 
-@test "contract: without CNI_COMMAND it introduces itself on stderr" {
+@test "contract: without CNI_COMMAND a plugin prints name and versions on stderr" {
 	run --separate-stderr env -u CNI_COMMAND "$CPLUG_BIN/bridge" </dev/null
 	is "$status" 0
 	is "$output" ''
@@ -27,20 +27,20 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 	contains "$stderr" '^CNI protocol versions supported: 0.1.0, 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0'
 }
 
-@test "contract: all missing variables are told at once, in order" {
+@test "contract: all missing variables are reported together, in order" {
 	status=0
 	output=$(env -i CNI_COMMAND=ADD "$CPLUG_BIN/bridge" <<<"$CONF") || status=$?
 	failed 4
 	is "$(result .msg)" 'required env variables [CNI_CONTAINERID,CNI_NETNS,CNI_IFNAME,CNI_PATH] missing'
 }
 
-@test "contract: an empty variable is a missing one" {
+@test "contract: an empty variable counts as missing" {
 	CNI_PATH='' cni ADD bridge "$CONF" '' '' eth0
 	failed 4
 	is "$error" 'required env variables [CNI_CONTAINERID,CNI_NETNS,CNI_PATH] missing'
 }
 
-@test "contract: DEL needs no namespace, GC and STATUS no attachment at all" {
+@test "contract: DEL requires no CNI_NETNS, GC only CNI_PATH" {
 	CNI_PATH='' cni DEL bridge "$CONF" '' '' ''
 	failed 4
 	is "$error" 'required env variables [CNI_CONTAINERID,CNI_IFNAME,CNI_PATH] missing'
@@ -49,13 +49,13 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 	is "$error" 'required env variables [CNI_PATH] missing'
 }
 
-@test "contract: an invalid container id is told before what is missing" {
+@test "contract: an invalid container ID is reported before missing variables" {
 	CNI_PATH='' cni ADD bridge "$CONF" c/1 '' ''
 	failed 4 'c/1'
 	is "$error" 'invalid characters in containerID'
 }
 
-@test "contract: invalid interface names" {
+@test "contract: invalid interface names are rejected" {
 	local name
 
 	new_netns c1
@@ -66,7 +66,7 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 	contains "$error" 'too long'
 }
 
-@test "contract: an unknown command" {
+@test "contract: an unknown CNI_COMMAND is rejected" {
 	cni FOO bridge "$CONF"
 	failed 4
 	is "$error" 'unknown CNI_COMMAND: FOO'
@@ -76,7 +76,7 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 
 # ---- standard input --------------------------------------------------------
 
-@test "contract: what is not JSON, has no name, has a bad name" {
+@test "contract: invalid JSON and missing or invalid network names are rejected" {
 	cni ADD bridge - <<<'{bad'
 	failed 6
 	cni ADD bridge - </dev/null
@@ -88,7 +88,7 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 	is "$error" 'invalid characters found in network name'
 }
 
-@test "contract: versions are matched exactly" {
+@test "contract: an unknown cniVersion is rejected" {
 	local v
 
 	new_netns c1
@@ -99,7 +99,7 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 	done
 }
 
-@test "contract: CHECK, GC and STATUS need a version that has them" {
+@test "contract: CHECK, GC and STATUS are rejected with a cniVersion that lacks them" {
 	new_netns c1
 	cni CHECK bridge "$(with "$CONF" '.cniVersion = "0.3.1"')"
 	failed 1
@@ -111,7 +111,7 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 	done
 }
 
-@test "contract: VERSION reads nothing and needs nothing" {
+@test "contract: VERSION works without input and environment" {
 	status=0
 	output=$(env -i CNI_COMMAND=VERSION "$CPLUG_BIN/bridge" </dev/zero) || status=$?
 	ok
@@ -119,7 +119,7 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 	has '.supportedVersions == ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"]'
 }
 
-@test "contract: keys match whatever their case" {
+@test "contract: keys match case-insensitively" {
 	new_netns c1
 	add bridge '{"CNIVERSION":"1.0.0","Name":"net1","TYPE":"bridge","BRIDGE":"br1","ISGATEWAY":true,
 		"IPAM":{"Type":"host-local","RANGES":[[{"Subnet":"10.1.0.0/24"}]],"ROUTES":[{"DST":"0.0.0.0/0"}]}}'
@@ -128,14 +128,14 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 	route c1 '.dst == "default"'
 }
 
-@test "contract: null is nothing; unknown keys do not matter" {
+@test "contract: null counts as absent, and unknown keys are ignored" {
 	new_netns c1
 	add bridge "$(with "$CONF" '. + {mtu: null, dns: null, args: null, runtimeConfig: null, prevResult: null,
 		hairpinMode: null, vlanTrunk: null, capabilities: {foo: true}, "x-unknown": [1, {"a": null}]}')"
 	has '.ips[0].address == "10.1.0.2/24"'
 }
 
-@test "contract: a wrong type names its path, and every mistake is told" {
+@test "contract: a value of the wrong type is reported with its path, and all mistakes together" {
 	warm_up bridge "$CONF"
 	new_netns c1
 	remember
@@ -148,9 +148,9 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 	assert_same_snapshot
 }
 
-# ---- where it works --------------------------------------------------------
+# ---- namespaces ------------------------------------------------------------
 
-@test "contract: its own namespace is refused before anything is done" {
+@test "contract: the plugin's own namespace as CNI_NETNS is rejected, and nothing changes" {
 	new_netns c1
 	remember
 	cni ADD bridge "$CONF" c1 /proc/self/ns/net
@@ -159,12 +159,12 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 	assert_same_snapshot
 }
 
-@test "contract: CNI_NETNS_OVERRIDE allows the own namespace" {
+@test "contract: CNI_NETNS_OVERRIDE allows the plugin's own namespace" {
 	CNI_NETNS_OVERRIDE=1 cni ADD loopback '{"cniVersion":"1.0.0","name":"lo","type":"loopback"}' c1 /proc/self/ns/net
 	ok
 }
 
-@test "contract: no namespace, or none at that path: nothing is done" {
+@test "contract: a path without a namespace is rejected, and nothing changes" {
 	remember
 	cni ADD bridge "$CONF" c1 /run/netns/nope
 	failed '' '/run/netns/nope'
@@ -177,8 +177,8 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 
 # ---- standard output -------------------------------------------------------
 
-@test "contract: an answer that cannot be written is no success" {
-	[[ $CPLUG_BIN != */valgrind/* ]] || skip "valgrind's own file would take the place of stdout"
+@test "contract: ADD fails and is rolled back if the result cannot be written" {
+	[[ $CPLUG_BIN != */valgrind/* ]] || skip "a file of valgrind would take the descriptor of stdout"
 	warm_up bridge "$CONF"
 	new_netns c1
 	remember
@@ -190,22 +190,22 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 	raw ADD bridge <<<"$CONF" >&- || status=$?
 	is "$status" 1
 	assert_same_snapshot
-	# A reader that has gone.
+	# A closed pipe.
 	{ sleep 0.3 && raw ADD bridge <<<"$CONF" && : >"$BATS_TEST_TMPDIR/success" || :; } | :
 	[[ ! -e $BATS_TEST_TMPDIR/success ]]
 	assert_same_snapshot
 }
 
-@test "contract: an answer is one document, without a trace around it" {
+@test "contract: stdout contains one document only, with CNI_DEBUG too" {
 	new_netns c1
 	CNI_DEBUG=1 cni ADD bridge "$CONF"
 	ok
 	is "$(jq -s length <<<"$output")" 1
-	[[ $errors ]] || fail "CNI_DEBUG=1 told nothing"
+	[[ $errors ]] || fail "no trace with CNI_DEBUG=1"
 	del bridge "$CONF"
 }
 
-@test "contract: CNI_LOG also writes to a file" {
+@test "contract: CNI_LOG writes the trace to a file" {
 	new_netns c1
 	CNI_DEBUG=1 CNI_LOG=$BATS_TEST_TMPDIR/log cni ADD bridge "$CONF"
 	ok
@@ -216,27 +216,27 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 	new_netns c1
 	CNI_DEBUG=json cni ADD bridge "$CONF"
 	ok
-	jq -e . <<<"$errors" >/dev/null
+	jq -se 'length > 0' <<<"$errors" >/dev/null
 }
 
-@test "contract: an error has the version of the configuration" {
+@test "contract: an error document has the configuration's cniVersion" {
 	cni ADD bridge "$(with "$CONF" '.cniVersion = "0.4.0"')" c1 /run/netns/nope
 	failed
 	has '.cniVersion == "0.4.0"'
 }
 
-@test "contract: a polite signal is rolled back, and answered" {
+@test "contract: ADD that gets SIGTERM is rolled back, and prints an error document" {
 	local pid
 
-	# shellcheck disable=SC2016 # the script's
+	# shellcheck disable=SC2016 # a script in single quotes
 	fake slow '[[ $CNI_COMMAND != ADD ]] || { touch /run/.rig/asked; exec sleep 1000; }'
 	warm_up bridge "$CONF"
 	new_netns c1
 	remember
 	raw ADD bridge <<<"$(with "$CONF" '.ipam.type = "slow"')" >"$BATS_TEST_TMPDIR/stdout" &
 	pid=$!
-	wait_for "the delegate" test -e /run/.rig/asked
-	# $pid is our sub-shell; its child is the plugin.
+	wait_for "the IPAM plugin" test -e /run/.rig/asked
+	# $pid is a subshell; its child is the plugin.
 	kill -TERM "$(xargs <"/proc/$pid/task/$pid/children")"
 	status=0
 	wait "$pid" || status=$?
@@ -245,7 +245,7 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 	assert_same_snapshot
 }
 
-@test "contract: no other program is needed" {
+@test "contract: ADD and DEL work with an invalid PATH" {
 	new_netns c1
 	conf=$(with "$CONF" '.ipMasq = true | .macspoofchk = true | .capabilities.portMappings = true
 		| .runtimeConfig.portMappings = [{hostPort: 80, containerPort: 80, protocol: "tcp"}]')
@@ -255,7 +255,7 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 
 # ---- versions --------------------------------------------------------------
 
-@test "contract: the result has the shape of the configuration's version" {
+@test "contract: the result has the format of the configuration's cniVersion" {
 	local v i=0
 
 	for v in 0.1.0 0.2.0 0.3.0 0.3.1 0.4.0 1.0.0 1.1.0; do
@@ -273,20 +273,20 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 	done
 }
 
-@test "contract: no version means 0.1.0" {
+@test "contract: a configuration without cniVersion has version 0.1.0" {
 	new_netns c1
 	add bridge "$(with "$CONF" 'del(.cniVersion)')"
 	has '.cniVersion == "0.1.0" and .ip4.ip == "10.1.0.2/24"'
 }
 
-@test "contract: a prevResult of another version group is refused" {
+@test "contract: CHECK rejects a prevResult of an incompatible cniVersion" {
 	new_netns c1
 	add bridge "$CONF"
 	cni CHECK bridge "$(with "$CONF" ".prevResult = $output | .prevResult.cniVersion = \"0.4.0\"")"
 	failed '' prevResult
 }
 
-@test "contract: a prevResult without a version has the configuration's" {
+@test "contract: a prevResult without cniVersion has the configuration's" {
 	new_netns c1
 	add bridge "$CONF"
 	cni CHECK bridge "$(with "$CONF" ".prevResult = $output | del(.prevResult.cniVersion)")"
@@ -295,7 +295,7 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 
 # ---- CNI_ARGS --------------------------------------------------------------
 
-@test "contract: CNI_ARGS is strict unless told to ignore what is unknown" {
+@test "contract: unknown keys in CNI_ARGS are rejected without IgnoreUnknown, invalid pairs always" {
 	new_netns c1
 	CNI_ARGS='FOO=bar' cni ADD bridge "$CONF"
 	failed '' 'FOO=bar'
@@ -309,9 +309,9 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 	ok
 }
 
-# ---- delegates -------------------------------------------------------------
+# ---- IPAM plugins ----------------------------------------------------------
 
-@test "contract: a delegate gets the request as it came" {
+@test "contract: the IPAM plugin gets the request and environment unchanged" {
 	[[ $CPLUG_BIN != */valgrind/* ]] || skip "valgrind's wrappers find the plugins elsewhere"
 	fake spy "cat >/run/.rig/seen; env >/run/.rig/env; echo '$ANSWER'"
 	new_netns c1
@@ -321,11 +321,11 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 	is "$(jq -Sc . /run/.rig/seen)" "$(with "$CONF" '.ipam = {type: "spy", extra: [1.5, "ü"]}' | jq -Sc .)"
 	for v in CNI_COMMAND=ADD CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 \
 		"CNI_ARGS=IgnoreUnknown=1;A=b" "CNI_PATH=$CNI_PATH"; do
-		grep -Fxq "$v" /run/.rig/env || fail "the delegate did not get $v"
+		grep -Fxq "$v" /run/.rig/env || fail "the IPAM plugin did not get $v"
 	done
 }
 
-@test "contract: a delegate's error is passed on unchanged, and rolled back" {
+@test "contract: an error of the IPAM plugin is passed on, and ADD is rolled back" {
 	fake busy 'echo "{\"cniVersion\":\"1.0.0\",\"code\":11,\"msg\":\"come back\",\"details\":\"in a minute\"}"; exit 1'
 	warm_up bridge "$CONF"
 	new_netns c1
@@ -336,7 +336,7 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 	assert_same_snapshot
 }
 
-@test "contract: a delegate that dies without a word, or with the wrong ones" {
+@test "contract: an IPAM plugin that prints no or invalid output, or is killed, is reported" {
 	fake mute 'echo boom >&2; exit 3'
 	fake babble 'echo this is no JSON; exit 1'
 	fake nonsense 'echo this is no JSON'
@@ -351,13 +351,13 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 	failed 6 'IPAM plugin /run/.*nonsense'
 	cni ADD bridge "$(with "$CONF" '.ipam.type = "nothing"')"
 	failed 106 'nothing gave no address'
-	# It is told once, though the DEL that undoes it ends the same way.
+	# It is reported once, although the rollback's DEL is killed too.
 	cni ADD bridge "$(with "$CONF" '.ipam.type = "shot"')"
 	failed 106 'was killed by signal 9 .* and gave no error object'
 	has 'has("details") | not'
 }
 
-@test "contract: a delegate that is not there" {
+@test "contract: an IPAM plugin that is not installed, or has an invalid name, is reported" {
 	[[ $CPLUG_BIN != */valgrind/* ]] || skip "valgrind's wrappers find the plugins elsewhere"
 	new_netns c1
 	cni ADD bridge "$(with "$CONF" '.ipam.type = "nope"')"
@@ -366,7 +366,7 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 	failed
 }
 
-@test "contract: a delegate may answer in any version" {
+@test "contract: the IPAM plugin's result may have another cniVersion" {
 	fake old 'echo "{\"ip4\":{\"ip\":\"10.1.0.7/24\",\"gateway\":\"10.1.0.1\",\"routes\":[{\"dst\":\"0.0.0.0/0\"}]}}"'
 	fake middle 'echo "{\"cniVersion\":\"0.3.1\",\"ips\":[{\"version\":\"4\",\"address\":\"10.1.0.8/24\"}]}"'
 	new_netns c1 c2
@@ -376,17 +376,17 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 	has '.ips[0].address == "10.1.0.8/24" and .ips[0].gateway == "10.1.0.1"'
 }
 
-@test "contract: the delegate gets a DEL when ADD fails after its answer" {
+@test "contract: the IPAM plugin gets DEL if ADD fails after its ADD, and nothing if ADD fails earlier" {
 	fake spy "echo \"\$CNI_COMMAND\" >>/run/.rig/verbs; [[ \$CNI_COMMAND != ADD ]] || echo '$ANSWER'"
 	new_netns c1
 	cni ADD bridge "$(with "$CONF" '.ipam.type = "spy" | .bridge = "br1"')"
 	ok
 	: >/run/.rig/verbs
-	# The address cannot be had twice in one container, under another name.
+	# The interface exists, so ADD fails.
 	cni ADD bridge "$(with "$CONF" '.ipam.type = "spy"')" c1 c1 eth0
 	failed
-	# Nobody is asked for an address when there is no link to put it on.
-	is "$(cat /run/.rig/verbs)" ''
+	# Without a link no address is requested.
+	prints '' cat /run/.rig/verbs
 	fake spy "echo \"\$CNI_COMMAND\" >>/run/.rig/verbs; [[ \$CNI_COMMAND != ADD ]] ||
 		echo '$(with "$ANSWER" '.routes = [{dst: "192.0.2.0/24", gw: "203.0.113.77"}]')'"
 	new_netns c2

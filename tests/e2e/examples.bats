@@ -1,46 +1,46 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Every file of conf-examples, through cnitool: add, check, traffic, del
+# Each file of conf-examples/ works: cnitool add, check, traffic, del.
 load lib
 
 EXAMPLES=$CPLUG_TOP/conf-examples
 
-# tool VERB - cnitool VERB of the example's network for container c1
+# tool VERB [ID] - calls cnitool for the example's network and container c1
 tool() {
 	NETCONFPATH=$EXAMPLES CNI_PATH=$CPLUG_BIN CAP_ARGS=$(jq -c '.capArgs // {}' "$file") \
 		"$CPLUG_BIN/cnitool" "$1" "$(jq -r .name "$file")" "/run/netns/${2-c1}"
 }
 
-# example NAME [COMMAND] - up to COMMAND, and back
+# example NAME [COMMAND] - add, check, COMMAND, del
 example() {
 	file=$EXAMPLES/$1.conflist
-	if jq -e '[.plugins[] | .vlan, .vlanTrunk] | any' "$file" >/dev/null; then
+	if json_holds '[.plugins[] | .vlan, .vlanTrunk] | any' <"$file"; then
 		has_vlan_filtering || skip "this kernel has no bridge VLAN filtering"
 	fi
 	new_netns warmup c1
 	tool add warmup
 	tool del warmup
 	del_netns warmup
-	# A container's lo is shared with whoever else lives there, and stays up.
+	# DEL leaves lo up, because other programs in the container may use it.
 	[[ $1 != *loopback* ]] || in_ns c1 ip link set lo up
 	remember
 	output=$(tool add)
 	printf '%s\n' "$output"
-	is "$(tool check)" ''
+	prints '' tool check
 	while read -r gateway; do sees c1 "$gateway"; done < <(result '.ips[]?.gateway // empty')
 	[[ ! ${2-} ]] || "$2"
-	is "$(tool del)" ''
+	prints '' tool del
 	assert_same_snapshot
 	tool del
 }
 
-@test "examples: every file is tried here" {
+@test "examples: every file has a test and a description" {
 	local file name
 
 	for file in "$EXAMPLES"/*.conflist; do
 		name=${file##*/}
-		grep -q "example ${name%.conflist}" "$BATS_TEST_FILENAME" || fail "$name is not tried"
-		jq -e '.about | length > 20' "$file" >/dev/null || fail "$name does not tell what it is about"
+		grep -q "example ${name%.conflist}" "$BATS_TEST_FILENAME" || fail "$name has no test"
+		json_holds '.about | length > 20' <"$file" || fail "$name has no description"
 	done
 }
 
@@ -48,7 +48,7 @@ outside() {
 	is "$(addresses c1 eth0)" "$(result '[.ips[].address] | sort | join(" ")')"
 	sees c1 203.0.113.2
 }
-@test "examples: 10-bridge" {
+@test "examples: 10-bridge: the container reaches the world" {
 	world
 	example 10-bridge outside
 }
@@ -57,7 +57,7 @@ dual_outside() {
 	outside
 	sees c1 2001:db8:113::2
 }
-@test "examples: 20-dual-stack" {
+@test "examples: 20-dual-stack: the container reaches the world over IPv4 and IPv6" {
 	world
 	example 20-dual-stack dual_outside
 }
@@ -74,7 +74,7 @@ ports_30() {
 	is "$(ask world udp 203.0.113.1 5330)" 'names from 203.0.113.2'
 	is "$(ask world tcp 2001:db8:113::1 8030)" 'web from [2001:0db8:0113:0000:0000:0000:0000:0002]'
 }
-@test "examples: 30-ports" {
+@test "examples: 30-ports: the published ports answer" {
 	world
 	example 30-ports ports_30
 }
@@ -83,24 +83,24 @@ ports_31() {
 	published 8031 5331
 	ask_in_vain world udp 203.0.113.1 5331
 }
-@test "examples: 31-portmap-chain" {
+@test "examples: 31-portmap-chain: the published ports answer, a port at 127.0.0.1 only locally" {
 	world
 	example 31-portmap-chain ports_31
 }
 
 no_address() {
 	link c1 eth0 '.flags | any(. == "UP")'
-	is "$(addresses c1 eth0)" ''
+	prints '' addresses c1 eth0
 }
-@test "examples: 40-l2-only" {
+@test "examples: 40-l2-only: the link is up without address" {
 	example 40-l2-only no_address
 }
 
-@test "examples: 50-vlan" {
+@test "examples: 50-vlan: the gateway answers" {
 	example 50-vlan
 }
 
-@test "examples: 51-vlan-trunk" {
+@test "examples: 51-vlan-trunk: the link is up without address" {
 	example 51-vlan-trunk no_address
 }
 
@@ -108,7 +108,7 @@ spoofs_in_vain() {
 	in_ns c1 ip link set eth0 address 02:00:00:00:00:99
 	sees_not c1 "$(result '.ips[0].gateway')"
 }
-@test "examples: 60-macspoofchk" {
+@test "examples: 60-macspoofchk: packets with another MAC address are dropped" {
 	example 60-macspoofchk spoofs_in_vain
 }
 
@@ -117,21 +117,21 @@ as_asked() {
 	has '.ips[1].address | test("^fd00:88:70::1[0-9a-f]{3}/64$")'
 	link c1 eth0 '.address == "02:00:5e:70:00:77"'
 }
-@test "examples: 70-ip-ranges" {
+@test "examples: 70-ip-ranges: the container gets the requested addresses" {
 	example 70-ip-ranges as_asked
 }
 
 the_one() {
 	is "$(addresses c1 eth0)" 10.88.72.42/24
 }
-@test "examples: 71-runtime-ranges" {
+@test "examples: 71-runtime-ranges: the container gets the only address of the range" {
 	example 71-runtime-ranges the_one
 }
 
 is_up() {
 	sees c1 127.0.0.1
 }
-@test "examples: 80-loopback" {
+@test "examples: 80-loopback: lo answers" {
 	example 80-loopback is_up
 }
 
@@ -140,11 +140,11 @@ mtu_and_dns() {
 	has '.dns.search == ["example.org", "example.net"]'
 	ip netns exec c1 grep -q '^nameserver 10.88.90.1' /etc/resolv.conf
 }
-@test "examples: 90-mtu-dns" {
+@test "examples: 90-mtu-dns: MTU and resolv.conf are set" {
 	example 90-mtu-dns mtu_and_dns
 }
 
-@test "examples: 91-isolated" {
+@test "examples: 91-isolated: the gateway answers" {
 	example 91-isolated
 }
 
@@ -152,6 +152,6 @@ routes() {
 	route c1 '.dst == "192.0.2.0/24" and .metrics[0].mtu == 1280'
 	route c1 '.dst == "198.51.100.0/24"' table 100
 }
-@test "examples: 92-routes" {
+@test "examples: 92-routes: the routes exist" {
 	example 92-routes routes
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Other programs' firewalls beside ours: what they do to us, and that we do nothing to them
-# shellcheck disable=SC2030,SC2031,SC2034 # a subshell is meant to be by itself
+# Firewalls of other programs: STATUS reports their drops, traffic passes, and the plugins do not
+# change them.
+# shellcheck disable=SC2030,SC2031,SC2034 # subshells change CPLUG_BIN for themselves only
 load lib
 
 CONF='{"cniVersion":"1.1.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,
@@ -13,26 +14,26 @@ WORLD4=203.0.113.2 WORLD6=2001:db8:113::2
 prepare() {
 	world
 	new_netns c1 c2
-	# The wire has link-local addresses of its own, without which nothing is forwarded.
+	# IPv6 is forwarded only once the uplink has a link-local address.
 	wait_for "the uplink" settled
 }
 
 settled() {
-	[[ ! $(ip -6 address show dev uplink tentative) ]]
+	prints '' ip -6 address show dev uplink tentative
 }
 
-# publishing PORT... - the configuration; each PORT goes to 80
+# publishing PORT... - prints the configuration, which publishes each PORT to port 80
 publishing() {
 	jq -c '.runtimeConfig.portMappings = ($ARGS.positional
 		| map({hostPort: tonumber, containerPort: 80, protocol: "tcp"}))' --args "$@" <<<"$CONF"
 }
 
-# neighbour - the configuration of c2, which has the same addresses every time
+# neighbour - prints the configuration of c2, with fixed addresses
 neighbour() {
 	with "$CONF" '.args.cni.ips = ["10.1.0.3", "fd00:1::3"]'
 }
 
-# up - two containers, c1 with a published port, and somebody to speak to
+# up - ADD of c1, which publishes a port, and c2; starts servers
 up() {
 	add bridge "$(publishing 8080)" c1
 	add bridge "$(neighbour)" c2
@@ -41,8 +42,8 @@ up() {
 	tcp_answer world 7000 outside
 }
 
-# ways - what is tried: NS ADDRESS PORT
-ways() {
+# paths - prints the connections to test: NS ADDRESS PORT
+paths() {
 	cat <<-END
 		c1 $WORLD4 7000
 		c1 $WORLD6 7000
@@ -57,17 +58,17 @@ ways() {
 	END
 }
 
-# all_pass - every way is open, and so is that from the host itself
+# all_pass - asserts that all paths work, and localhost
 all_pass() {
 	local ns ip port
 
 	while read -r ns ip port; do
 		ask "$ns" tcp "$ip" "$port" >/dev/null || fail "$ns gets no answer from $ip port $port"
-	done < <(ways)
+	done < <(paths)
 	ask - tcp 127.0.0.1 8080 >/dev/null || fail "no answer on localhost"
 }
 
-# none_passes PATTERN - none of the ways whose line matches is open
+# none_passes PATTERN - asserts that no path that matches PATTERN works
 none_passes() {
 	local ns ip port open=$BATS_TEST_TMPDIR/open
 	local -a waiting=()
@@ -77,24 +78,25 @@ none_passes() {
 		! ASK_DEADLINE=$([[ ${VMTEST-} ]] && echo 15 || echo 1) ask "$ns" tcp "$ip" "$port" >/dev/null ||
 			echo "$ns gets an answer from $ip port $port" >>"$open" &
 		waiting+=($!)
-	done < <(ways | grep -E "$1")
+	done < <(paths | grep -E "$1")
 	((${#waiting[@]} > 0))
 	wait "${waiting[@]}"
 	[[ ! -s $open ]] || fail "$(cat "$open")"
 }
 
-# accused WORDS, nobody_accused - what STATUS says of whoever drops
-accused() {
+# reported PATTERN - asserts that STATUS reports a chain that drops
+reported() {
 	cni STATUS bridge "$CONF" '' ''
 	failed 51 "forwarded traffic of bridge br1 is dropped by chain $1"
 }
 
-nobody_accused() {
+# none_reported - asserts that STATUS succeeds
+none_reported() {
 	cni STATUS bridge "$CONF" '' ''
 	ok
 }
 
-# foreign - the rulesets of everybody else, without counters
+# foreign [legacy] - prints the rulesets of other programs, without counters
 foreign() {
 	local table family name
 
@@ -110,16 +112,16 @@ needs() {
 	local tool
 
 	for tool; do
-		type -P "$tool" >/dev/null || skip "there is no $tool"
+		type -P "$tool" >/dev/null || skip "$tool is not installed"
 		case $tool in
 		*-legacy) "$tool" -w -t nat -L >/dev/null 2>&1 || skip "this kernel has no ip_tables" ;;
 		esac
 	done
 }
 
-# ---- who drops what is forwarded -------------------------------------------
+# ---- firewalls that drop forwarded packets ---------------------------------
 
-@test "firewalls: docker: FORWARD drops, DOCKER-USER lets us pass" {
+@test "firewalls: docker: STATUS reports the policy of FORWARD; rules in DOCKER-USER let traffic pass" {
 	local tool
 
 	needs iptables-nft ip6tables-nft
@@ -132,22 +134,22 @@ needs() {
 		$tool -A FORWARD -j DOCKER-USER
 	done
 	none_passes '^(c1 .*7000|world)'
-	accused 'FORWARD of nftables table ip filter, whose policy is drop .*DOCKER-USER -i br1'
-	# As docs/nft.md has it.
+	reported 'FORWARD of nftables table ip filter, whose policy is drop .*DOCKER-USER -i br1'
+	# The remedy in docs/nft.md.
 	for tool in iptables-nft ip6tables-nft; do
 		$tool -I DOCKER-USER -i br1 -j ACCEPT
 		$tool -I DOCKER-USER -o br1 -j ACCEPT
 	done
-	nobody_accused
+	none_reported
 	all_pass
 }
 
-@test "firewalls: ufw: FORWARD drops, routes let us pass" {
+@test "firewalls: ufw: STATUS reports the policy of FORWARD; ufw route rules let traffic pass" {
 	local tool chain
 
 	needs iptables-nft ip6tables-nft
 	up
-	# The chains that a packet meets, as ufw 0.36 makes them.
+	# The chains of ufw 0.36 that a forwarded packet traverses.
 	for tool in iptables-nft ip6tables-nft; do
 		chain=ufw$([[ $tool != ip6* ]] || echo 6)
 		$tool -P FORWARD DROP
@@ -158,21 +160,21 @@ needs() {
 		$tool -A "$chain-before-forward" -j "$chain-user-forward"
 	done
 	none_passes '^(c1 .*7000|world)'
-	accused 'FORWARD of nftables table ip filter, .*ufw route allow in on br1'
+	reported 'FORWARD of nftables table ip filter, .*ufw route allow in on br1'
 	# ufw route allow in on br1
 	iptables-nft -A ufw-user-forward -i br1 -j ACCEPT
 	ip6tables-nft -A ufw6-user-forward -i br1 -j ACCEPT
 	ask c1 tcp $WORLD4 7000
 	ask c1 tcp $WORLD6 7000
 	none_passes '^world'
-	nobody_accused
+	none_reported
 	# ufw route allow out on br1
 	iptables-nft -A ufw-user-forward -o br1 -j ACCEPT
 	ip6tables-nft -A ufw6-user-forward -o br1 -j ACCEPT
 	all_pass
 }
 
-# zones [ACCEPT] - firewalld's forward chain, made anew as a reload does
+# zones [RULES] - creates firewalld's forward chain again, as a reload does
 zones() {
 	nft -f - <<-END
 		table inet firewalld
@@ -194,19 +196,19 @@ zones() {
 	END
 }
 
-@test "firewalls: firewalld: ports pass anyway, the rest once the bridge is in a zone" {
+@test "firewalls: firewalld: published ports pass, other traffic once the bridge is in a zone" {
 	up
 	zones
 	none_passes '^c1 .*(113::2|113\.2) 7000'
 	ask world tcp $HOST4 8080
 	ask world tcp $HOST6 8080
-	accused 'filter_FORWARD of nftables table inet firewalld, by one of its rules .*--add-interface=br1'
+	reported 'filter_FORWARD of nftables table inet firewalld, by one of its rules .*--add-interface=br1'
 	zones 'iifname "br1" accept; oifname "br1" accept;'
-	nobody_accused
+	none_reported
 	all_pass
 }
 
-@test "firewalls: a policy of drop, and the three rules of docs/nft.md" {
+@test "firewalls: policy drop: traffic passes with the three rules of docs/nft.md" {
 	up
 	nft -f - <<-'END'
 		table inet site {
@@ -214,7 +216,7 @@ zones() {
 		}
 	END
 	none_passes '^(c1 .*7000|world)'
-	accused 'forward of nftables table inet site'
+	reported 'forward of nftables table inet site'
 	nft -f - <<-'END'
 		table inet site {
 			chain forward {
@@ -224,11 +226,11 @@ zones() {
 			}
 		}
 	END
-	nobody_accused
+	none_reported
 	all_pass
 }
 
-@test "firewalls: one that reloads all the time, and one container after the other" {
+@test "firewalls: ADD, CHECK and DEL succeed while a firewall reloads constantly" {
 	local n
 
 	up
@@ -246,28 +248,28 @@ zones() {
 	all_pass
 }
 
-@test "firewalls: iptables-legacy drops: STATUS names it, its remedy helps" {
+@test "firewalls: iptables-legacy: STATUS reports the policy, and traffic passes after its remedy" {
 	local tool
 
 	needs iptables-legacy ip6tables-legacy
 	up
 	for tool in iptables-legacy ip6tables-legacy; do $tool -P FORWARD DROP; done
 	none_passes '^(c1 .*7000|world)'
-	accused 'FORWARD of iptables-legacy, whose policy is drop .*iptables-legacy -I FORWARD -i br1 -j ACCEPT'
+	reported 'FORWARD of iptables-legacy, whose policy is drop .*iptables-legacy -I FORWARD -i br1 -j ACCEPT'
 	eval "$(sed -n 's/.*(let it pass there: \(.*\))/\1/p' <<<"$error")"
-	accused 'FORWARD of ip6tables-legacy, whose policy is drop'
+	reported 'FORWARD of ip6tables-legacy, whose policy is drop'
 	eval "$(sed -n 's/.*(let it pass there: \(.*\))/\1/p' <<<"$error")"
-	nobody_accused
+	none_reported
 	all_pass
 }
 
-@test "firewalls: iptables-legacy: who lets the bridge pass, or might, is not accused" {
+@test "firewalls: iptables-legacy: STATUS reports rules that drop, not those that let or might let traffic pass" {
 	local rule tool=iptables-legacy
 
 	needs iptables-legacy
-	# To look makes no table.
-	nobody_accused
-	contains_not "$(cat /proc/net/ip_tables_names)" filter
+	# STATUS does not create the table.
+	none_reported
+	prints_not filter cat /proc/net/ip_tables_names
 	$tool -P FORWARD DROP
 	$tool -N site
 	$tool -N ufw-user-forward
@@ -278,15 +280,15 @@ zones() {
 		# shellcheck disable=SC2086 # words are wanted
 		$tool -A FORWARD $rule
 		echo "$rule"
-		nobody_accused
-		# Through a chain, which another rule may leave before.
+		none_reported
+		# In a chain that is jumped to, after a rule that might return.
 		$tool -F FORWARD
 		# shellcheck disable=SC2086
 		$tool -A site $rule
 		$tool -A FORWARD -m mark --mark 3 -j RETURN
 		$tool -A FORWARD -m comment --comment x
 		$tool -A FORWARD -g site
-		nobody_accused
+		none_reported
 		$tool -F FORWARD
 		$tool -F site
 	done
@@ -296,34 +298,34 @@ zones() {
 		# shellcheck disable=SC2086
 		$tool -A FORWARD $rule
 		echo "$rule"
-		accused 'FORWARD of iptables-legacy, whose policy is drop .*ufw route allow in on br1'
+		reported 'FORWARD of iptables-legacy, whose policy is drop .*ufw route allow in on br1'
 		$tool -F FORWARD
 	done
 	$tool -P FORWARD ACCEPT
-	nobody_accused
+	none_reported
 	$tool -A FORWARD -m mark --mark 7 -j DROP
-	nobody_accused
+	none_reported
 	$tool -A site -i br1 -j REJECT
 	$tool -A FORWARD -j site
-	accused 'FORWARD of iptables-legacy, by one of its rules'
+	reported 'FORWARD of iptables-legacy, by one of its rules'
 	$tool -I FORWARD -m mark --mark 7 -j RETURN
-	nobody_accused
+	none_reported
 }
 
-# ---- who flushes everything ------------------------------------------------
+# ---- firewalls that flush the ruleset --------------------------------------
 
-# tool ARGUMENT... - cnitool, which must succeed
+# tool ARGUMENT... - asserts that cnitool succeeds
 tool() {
 	"$CPLUG_BIN/cnitool" "$@" 2>&1 || fail "cnitool $*"
 }
 
-# What is to be heard on the port of container N.
+# port_answers N - asserts that host port 8000+N answers over both families
 port_answers() {
 	is "$(ask world tcp $HOST4 $((8000 + $1)))" "web from $WORLD4"
 	contains "$(ask world tcp $HOST6 $((8000 + $1)))" '^web from \['
 }
 
-@test "firewalls: the ruleset is flushed under 50 published ports, and a firewall loaded instead" {
+@test "firewalls: cnitool restore republishes 50 ports after a flush and the load of another ruleset" {
 	local i ports='' conf
 
 	export NETCONFPATH=$BATS_TEST_TMPDIR/net.d CNI_PATH=$CPLUG_BIN
@@ -341,7 +343,7 @@ port_answers() {
 	done
 	new_netns other
 	tcp_answer world 7000 outside
-	# As systemctl restart nftables does it, with a file that begins so.
+	# As systemctl restart nftables does.
 	nft -f - <<-'END'
 		flush ruleset
 		table inet site {
@@ -355,12 +357,12 @@ port_answers() {
 	END
 	ask_in_vain world tcp $HOST4 8001
 	ask_in_vain c1 tcp $WORLD4 7000
-	# Somebody else's ADD finds everything it needs.
+	# ADD to another network creates what it needs.
 	tool add --quiet net2 other -p 9000:80
 	tcp_answer other 80 other
 	is "$(ask world tcp $HOST4 9000)" "other from $WORLD4"
 	is "$(ask other tcp $WORLD4 7000)" "outside from $HOST4"
-	# And the others get theirs back.
+	# restore repairs the first network.
 	tool restore
 	for i in {1..50}; do port_answers "$i"; done
 	is "$(ask c1 tcp $WORLD4 7000)" "outside from $HOST4"
@@ -372,14 +374,14 @@ port_answers() {
 	for i in 1 25 50; do port_answers "$i"; done
 }
 
-# ---- who redirects, too ----------------------------------------------------
+# ---- other programs that redirect ------------------------------------------
 
-@test "firewalls: 10,000 rules of iptables and 10,000 of nft beside ours" {
+@test "firewalls: with 10,000 foreign rules each of iptables and nft, all verbs work and change none" {
 	local conf
 
 	needs iptables-nft-restore
 	new_netns far
-	# Redirections to nowhere, of addresses and ports that nobody asks for.
+	# Rules for ports that this test does not use.
 	awk 'BEGIN {
 		print "*nat\n:PREROUTING ACCEPT\n:SITE - [0:0]\n-A PREROUTING -j SITE"
 		for (i = 0; i < 10000; i++)
@@ -411,7 +413,7 @@ port_answers() {
 	foreign | cmp - "$BATS_TEST_TMPDIR/foreign"
 }
 
-# beside TOOL... - redirections made with these, and ours
+# beside TOOL... - asserts that redirections of TOOL and the plugins' do not affect each other
 beside() {
 	local tool port=9090
 
@@ -431,7 +433,7 @@ beside() {
 	is "$(ask world tcp $HOST4 8080)" 'web from 203.0.113.2'
 	del bridge "$(publishing 8080)" c1
 	is "$(ask world tcp $HOST4 9090)" 'theirs from 203.0.113.2'
-	# Everything of theirs is flushed: ours is not.
+	# Flushing the foreign rules does not affect the plugins'.
 	add bridge "$(publishing 8080)" c1
 	foreign legacy 2>/dev/null | cmp - "$BATS_TEST_TMPDIR/foreign"
 	for tool; do
@@ -441,24 +443,24 @@ beside() {
 	done
 	all_pass
 }
-@test "firewalls: iptables-nft redirects other ports" { beside iptables-nft; }
-@test "firewalls: iptables-nft and iptables-legacy do" { beside iptables-nft iptables-legacy; }
+@test "firewalls: redirections of iptables-nft for other ports and the plugins' do not affect each other" { beside iptables-nft; }
+@test "firewalls: redirections of iptables-nft and iptables-legacy for other ports and the plugins' do not either" { beside iptables-nft iptables-legacy; }
 
-@test "firewalls: two redirect one port: the chain that was made last decides" {
+@test "firewalls: if iptables redirects the same port, the chain that was created last wins" {
 	needs iptables-nft
 	up
 	tcp_answer c2 80 theirs
 	iptables-nft -t nat -A PREROUTING -d $HOST4 -p tcp --dport 8080 -j DNAT --to-destination 10.1.0.3:80
 	is "$(ask world tcp $HOST4 8080)" 'theirs from 203.0.113.2'
 	contains "$(ask world tcp $HOST6 8080)" '^web from'
-	# Ours is made again.
+	# Create the plugins' chain again.
 	nft delete table inet cplug
 	del bridge "$(publishing 8080)" c1
 	add bridge "$(publishing 8080)" c1
 	is "$(ask world tcp $HOST4 8080)" 'web from 203.0.113.2'
 }
 
-# reference - the folder of the reference plugins
+# reference - prints the folder of the reference plugins
 reference() {
 	local dir
 
@@ -467,12 +469,12 @@ reference() {
 	done
 }
 
-@test "firewalls: a container of the reference plugins beside ours" {
+@test "firewalls: containers of the reference plugins and ours do not affect each other" {
 	local theirs ports dir id
 
 	needs iptables
 	dir=$(reference)
-	[[ $dir ]] || skip "there are no reference plugins"
+	[[ $dir ]] || skip "the reference plugins are not installed"
 	theirs=$(with "$CONF" '.cniVersion = "1.0.0" | .name = "net2" | .bridge = "br2" | .hairpinMode = true
 		| .ipam.ranges = [[{subnet: "10.2.0.0/24"}], [{subnet: "fd00:2::/64"}]]')
 	ports='{"cniVersion":"1.0.0","name":"net2","type":"portmap",
@@ -494,11 +496,11 @@ reference() {
 		all_pass
 	}
 	both
-	# Ours goes: theirs stays.
+	# DEL of ours leaves theirs alone.
 	for id in c1 c2; do del bridge "$(publishing 8080)" $id; done
 	is "$(ask world tcp $HOST4 9090)" 'theirs from 203.0.113.2'
 	is "$(ask r1 tcp $WORLD4 7000)" 'outside from 203.0.113.1'
-	# Ours comes again, and theirs goes.
+	# ADD of ours, and DEL of theirs.
 	add bridge "$(publishing 8080)" c1
 	add bridge "$(neighbour)" c2
 	both

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# GC removes what is not in the list of valid attachments; STATUS tells the truth
+# GC removes attachments that are not in the list of valid ones; STATUS reports problems.
 load lib
 
 CONF='{"cniVersion":"1.1.0","name":"net1","type":"bridge","bridge":"br1","isGateway":true,"ipMasq":true,
@@ -8,7 +8,7 @@ CONF='{"cniVersion":"1.1.0","name":"net1","type":"bridge","bridge":"br1","isGate
 	"ipam":{"type":"host-local","subnet":"10.1.0.0/24"}}'
 PORTMAP='{"cniVersion":"1.1.0","name":"net1","type":"portmap","capabilities":{"portMappings":true}}'
 
-# gc TYPE CONF VALID-JSON - with the key absent if VALID is "absent"
+# gc TYPE CONF VALID - asserts that GC succeeds silently; VALID is JSON, or "absent"
 gc() {
 	if [[ $3 == absent ]]; then
 		cni GC "$1" "$2" '' '' ''
@@ -19,12 +19,12 @@ gc() {
 	is "$output" ''
 }
 
-# ports N - a mapping of port 8000+N
+# ports N - prints CONF with host port 8000+N
 ports() {
 	with "$CONF" ".runtimeConfig.portMappings = [{hostPort: (8000 + $1), containerPort: 80, protocol: \"tcp\"}]"
 }
 
-@test "gc: what is not valid goes, what is valid stays" {
+@test "gc: removes attachments that are not valid, and leaves valid ones alone" {
 	local i
 
 	warm_up bridge "$(ports 0)"
@@ -39,7 +39,7 @@ ports() {
 	sees keep 10.1.0.1
 }
 
-@test "gc: also of containers whose namespace is gone" {
+@test "gc: removes attachments whose namespace is gone" {
 	local i
 
 	warm_up bridge "$(ports 0)"
@@ -55,17 +55,17 @@ ports() {
 	assert_same_snapshot
 }
 
-@test "gc: when nothing is valid, what attachments shared goes, too" {
+@test "gc: without valid attachments, removes the shared objects, too" {
 	new_netns c1
 	add bridge "$(ports 1)"
 	gc bridge "$CONF" '[]'
 	no_link - br1
 	no_link c1 eth0
-	is "$(nft list ruleset)" ''
-	is "$(find /var/lib/cni/networks/net1 -name '10.*')" ''
+	prints '' nft list ruleset
+	prints '' find /var/lib/cni/networks/net1 -name '10.*'
 }
 
-@test "gc: without a list, or with null, nothing is known and nothing removed" {
+@test "gc: without a list, with null, or with an invalid list, removes nothing" {
 	new_netns c1
 	add bridge "$(ports 1)"
 	remember
@@ -78,7 +78,7 @@ ports() {
 	assert_same_snapshot
 }
 
-@test "gc: another network's attachments are not ours" {
+@test "gc: leaves attachments of other networks alone" {
 	local other
 
 	other=$(with "$CONF" '.name = "net2" | .bridge = "br2" | .ipam.subnet = "10.2.0.0/24"')
@@ -90,7 +90,7 @@ ports() {
 	sees c1 10.2.0.1
 }
 
-@test "gc: of two interfaces, the one that is not valid" {
+@test "gc: of two interfaces in a container, removes the one that is not valid" {
 	new_netns c1
 	add bridge "$CONF"
 	add bridge "$CONF" c1 c1 eth1
@@ -100,18 +100,18 @@ ports() {
 	[[ -e /var/lib/cni/networks/net1/10.1.0.2 && ! -e /var/lib/cni/networks/net1/10.1.0.3 ]]
 }
 
-@test "gc: portmap, by itself" {
+@test "gc: portmap removes the ports of attachments that are not valid" {
 	new_netns c1 c2
 	add bridge "$(with "$CONF" 'del(.capabilities)')"
 	add portmap "$(chained "$(with "$PORTMAP" '.runtimeConfig.portMappings = [{hostPort: 8001, containerPort: 80}]')")"
 	add bridge "$(with "$CONF" 'del(.capabilities)')" c2
 	add portmap "$(chained "$(with "$PORTMAP" '.runtimeConfig.portMappings = [{hostPort: 8002, containerPort: 80}]')")" c2
 	gc portmap "$PORTMAP" '[{containerID: "c2", ifname: "eth0"}]'
-	contains_not "$(nft list ruleset)" 8001
+	prints_not 8001 nft list ruleset
 	contains "$(nft list ruleset)" 8002
 }
 
-@test "gc: host-local, by itself" {
+@test "gc: host-local removes the leases of attachments that are not valid" {
 	new_netns c1 c2
 	add bridge "$CONF"
 	add bridge "$CONF" c2
@@ -119,7 +119,7 @@ ports() {
 	is "$(cd /var/lib/cni/networks/net1 && echo 10.*)" 10.1.0.3
 }
 
-@test "status: ready" {
+@test "status: succeeds silently for each plugin" {
 	local type
 
 	for type in bridge host-local portmap loopback; do
@@ -129,7 +129,7 @@ ports() {
 	done
 }
 
-@test "status: no free address" {
+@test "status: fails with code 50 if no address is free" {
 	local conf
 
 	conf=$(with "$CONF" '.ipam.subnet = "10.1.0.0/30"')
@@ -142,13 +142,13 @@ ports() {
 	ok
 }
 
-@test "status: the data directory cannot be written" {
+@test "status: fails with code 50 if the lease folder is read-only" {
 	mount -t tmpfs -o ro tmpfs /var/lib/cni
 	cni STATUS bridge "$CONF" '' '' ''
 	failed 50 '/var/lib/cni'
 }
 
-@test "status: a wrong configuration, a delegate that is not there" {
+@test "status: fails if the configuration is invalid or the IPAM plugin is missing" {
 	cni STATUS bridge "$(with "$CONF" '.mtu = "x"')" '' '' ''
 	failed 7
 	cni STATUS bridge "$(with "$CONF" '.ipam.type = "nope"')" '' '' ''

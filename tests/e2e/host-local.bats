@@ -1,13 +1,10 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-#
-# host-local: addresses of this host's own pool.  It needs no namespace, so every
-# test has just a folder of its own.
-
-# CNI_ARGS is set in a test and for this test only; programs of sh -c are quoted.
-# shellcheck disable=SC2030,SC2031,SC2016
+# host-local: every key and verb.  It uses no namespace, so each test only has its own folder.
+# shellcheck disable=SC2030,SC2031,SC2016 # each test is a process; scripts in single quotes
 
 bats_require_minimum_version 1.5.0
+load ../tools/assert
 
 setup() {
 	BIN=${CPLUG_BIN:-$BATS_TEST_DIRNAME/../../bin}
@@ -17,7 +14,7 @@ setup() {
 	IPAM='{"ranges": [[{"subnet": "10.2.2.0/29"}]]}'
 	MORE='{}'
 	VERSION=1.1.0
-	# any namespace will do, so let it be our own
+	# host-local does not use the namespace: pass our own.
 	export CNI_NETNS=/proc/self/ns/net CNI_NETNS_OVERRIDE=1 CNI_PATH=$BIN
 	unset CNI_ARGS
 }
@@ -28,41 +25,36 @@ conf() {
 		  ipam: ({type: "host-local", dataDir: $dir} + $ipam)} + $more'
 }
 
-# raw COMMAND [ID [IFNAME]] - the plugin itself
+# raw COMMAND [ID [IFNAME]] - executes the plugin
 raw() {
 	CNI_COMMAND=$1 CNI_CONTAINERID=${2-c1} CNI_IFNAME=${3-eth0} "$BIN/host-local"
 }
 
-# cni COMMAND [ID [IFNAME]] - the same, with status, output and stderr
+# cni COMMAND [ID [IFNAME]] - calls the plugin with conf; sets status, output and stderr
 cni() {
 	local text
 	text=$(conf)
 	run --separate-stderr raw "$@" <<<"$text"
 }
 
-# ok COMMAND … - it succeeds
+# ok COMMAND [ID [IFNAME]] - asserts that the call succeeds
 ok() {
 	cni "$@"
 	[[ $status == 0 ]] || fail "$* ended with $status: $output"
 }
 
-# failed CODE TEXT - the last one did, and said so
+# failed CODE TEXT - asserts that the last call failed with CODE, and TEXT in msg or details
 failed() {
 	[[ $status == 1 ]] || fail "status $status: $output"
 	[[ $(jq -r .code <<<"$output") == "$1" ]] || fail "not code $1: $output"
 	[[ $(jq -r '.msg + "|" + (.details // "")' <<<"$output") == *"$2"* ]] || fail "not \"$2\": $output"
 }
 
-fail() {
-	echo "$*" >&2
-	return 1
-}
-
 ips() {
 	jq -r '[.ips[].address] | join(" ")' <<<"$output"
 }
 
-# gets ID ADDRESSES - ADD gives them
+# gets ID ADDRESSES - asserts that ADD assigns ADDRESSES
 gets() {
 	ok ADD "$1"
 	[[ $(ips) == "$2" ]] || fail "$1 got $(ips), not $2"
@@ -72,19 +64,19 @@ leases() {
 	[[ ! -d $NET ]] || (cd "$NET" && find . -type f ! -name lock ! -name 'last_*' -printf '%f\n' | sort | xargs)
 }
 
-# lease ADDRESS ID [IFNAME] - as the reference writes it
+# lease ADDRESS ID [IFNAME] - writes a lease file as the reference does
 lease() {
 	mkdir -p "$NET"
 	printf '%s\r\n%s' "$2" "${3-eth0}" >"$NET/$1"
 }
 
-# with_prev ADDRESS… - MORE gets a prevResult with them
+# with_prev ADDRESS… - sets MORE to a prevResult with these addresses
 with_prev() {
 	MORE=$(jq -n --arg version "$VERSION" --args \
 		'{prevResult: {cniVersion: $version, ips: [$ARGS.positional[] | {address: .}]}}' "$@")
 }
 
-# with_valid ID/IFNAME… - MORE gets a list of valid attachments
+# with_valid ID/IFNAME… - sets MORE to a list of valid attachments
 with_valid() {
 	MORE=$(jq -n --args '{"cni.dev/valid-attachments":
 		[$ARGS.positional[] | split("/") | {containerID: .[0], ifname: .[1]}]}' "$@")
@@ -92,7 +84,7 @@ with_valid() {
 
 # ---- ADD ----
 
-@test "the first address is the one after the gateway, and the files are the reference's" {
+@test "host-local: the first address follows the gateway's, and files are the same as the reference's" {
 	gets c1 10.2.2.2/29
 	[[ $(jq -c . <<<"$output") == '{"cniVersion":"1.1.0","ips":[{"address":"10.2.2.2/29","gateway":"10.2.2.1"}]}' ]]
 	cmp "$NET/10.2.2.2" <(printf 'c1\r\neth0')
@@ -101,11 +93,11 @@ with_valid() {
 	[[ -z $stderr ]]
 }
 
-@test "addresses are given in turn, and a full range says so" {
+@test "host-local: addresses are assigned round-robin, and ADD fails if the range is full" {
 	for i in 2 3 4 5 6; do gets "c$i" "10.2.2.$i/29"; done
 	ok DEL c6
 	ok DEL c3
-	gets c7 10.2.2.3/29 # the last one given was .6, so it goes on at the beginning
+	gets c7 10.2.2.3/29 # the last one was .6, so the search wraps around
 	gets c8 10.2.2.6/29
 	cni ADD c9
 	failed 103 'no IP addresses available in range set: 10.2.2.1-10.2.2.6'
@@ -114,7 +106,7 @@ with_valid() {
 	[[ $(leases) == '10.2.2.2 10.2.2.3 10.2.2.4 10.2.2.5 10.2.2.6' ]]
 }
 
-@test "one address of every set, with routes and DNS" {
+@test "host-local: ADD returns one address of each range set, routes, and DNS of resolvConf" {
 	printf 'nameserver 10.0.0.53\ndomain a.example\nsearch b c\noptions ndots:2\n' >"$BATS_TEST_TMPDIR/resolv.conf"
 	IPAM=$(jq -n --arg file "$BATS_TEST_TMPDIR/resolv.conf" '{resolvConf: $file,
 		ranges: [[{subnet: "10.2.2.0/24", gateway: "10.2.2.254"}], [{subnet: "fd00:5::/64"}]],
@@ -130,7 +122,7 @@ with_valid() {
 	[[ $(leases) == '10.2.2.1 fd00:5::2' ]]
 }
 
-@test "a set of several ranges is one pool" {
+@test "host-local: the ranges of a set form one pool" {
 	IPAM='{"ranges": [[{"subnet": "10.1.0.0/30"}, {"subnet": "10.2.0.0/30", "rangeEnd": "10.2.0.3"}]]}'
 	gets c1 10.1.0.2/30
 	gets c2 10.2.0.2/30
@@ -141,14 +133,14 @@ with_valid() {
 	gets c4 10.1.0.2/30
 }
 
-@test "sets come from the runtime, the single range and the list, in this order" {
+@test "host-local: range sets come from ipRanges, the single range and ranges, in this order" {
 	IPAM='{"subnet": "10.3.0.0/24", "rangeStart": "10.3.0.9", "ranges": [[{"subnet": "10.4.0.0/24"}]]}'
 	MORE='{"runtimeConfig": {"ipRanges": [[{"subnet": "10.5.0.0/24"}]]}}'
 	gets c1 '10.5.0.2/24 10.3.0.9/24 10.4.0.2/24'
 	[[ $(cat "$NET"/last_reserved_ip.{0,1,2}) == 10.5.0.210.3.0.910.4.0.2 ]]
 }
 
-@test "addresses asked for: CNI_ARGS, args.cni and the runtime, together" {
+@test "host-local: requested addresses of CNI_ARGS, args.cni and runtimeConfig are combined" {
 	IPAM='{"ranges": [[{"subnet": "10.2.0.0/24"}], [{"subnet": "10.3.0.0/24"}], [{"subnet": "fd00::/64"}]]}'
 	MORE='{"args": {"cni": {"ips": ["10.3.0.7/8", "10.2.0.9"]}}, "runtimeConfig": {"ips": ["fd00::77/128"]}}'
 	export CNI_ARGS='IgnoreUnknown=1;IP=10.2.0.9;K8S_POD_NAME=x'
@@ -164,7 +156,7 @@ with_valid() {
 	failed 4 'IP=nonsense'
 }
 
-@test "an address asked for that cannot be had: who has it, and why" {
+@test "host-local: an unavailable requested address is an error with owner or reason" {
 	gets c1 10.2.2.2/29
 	export CNI_ARGS=IP=10.2.2.2
 	cni ADD c2 net0
@@ -185,23 +177,23 @@ with_valid() {
 	failed 7 'runtimeConfig.ips[1]: expected a string'
 	[[ $(leases) == 10.2.2.2 ]]
 	[[ $(<"$NET/last_reserved_ip.0") == 10.2.2.2 ]]
-	# as in the reference, asking twice gives two
+	# As in the reference, a container that requests an address twice gets two.
 	MORE='{"runtimeConfig": {"ips": ["10.2.2.5"]}}'
 	gets c1 10.2.2.5/29
 }
 
-@test "ADD again without DEL is refused" {
+@test "host-local: a second ADD without DEL is rejected" {
 	gets c1 10.2.2.2/29
 	cni ADD c1
 	failed 104 '10.2.2.2 has been allocated to c1, duplicate allocation is not allowed'
 	ok ADD c1 eth1
 	[[ $(leases) == '10.2.2.2 10.2.2.3' ]]
-	printf c7 >"$NET/10.2.2.6" # the old form holds for every interface
+	printf c7 >"$NET/10.2.2.6" # the old format is valid for every interface
 	cni ADD c7
 	failed 104 '10.2.2.6 has been allocated to c7'
 }
 
-@test "a configuration that cannot be is refused, all mistakes at once" {
+@test "host-local: an invalid configuration is rejected with all mistakes" {
 	IPAM='{"ranges": [[{"subnet": "10.2.2.5/29"}], [{"subnet": "10.3.0.0/31"}]], "dataDir": "'$DATA'"}'
 	cni ADD
 	failed 7 'ipam.ranges[0][0].subnet: invalid range set 0: Network has host bits set'
@@ -218,7 +210,7 @@ with_valid() {
 	[[ ! -e $DATA ]]
 }
 
-@test "every protocol version gets its result" {
+@test "host-local: the result has the format of its cniVersion" {
 	for VERSION in 0.1.0 0.2.0; do
 		ok ADD "c$VERSION"
 		[[ $(jq -r '.ip4.ip' <<<"$output") == 10.2.2.*/29 ]]
@@ -231,33 +223,34 @@ with_valid() {
 
 # ---- DEL ----
 
-@test "DEL frees what this interface of this container has, and is content with nothing" {
+@test "host-local: DEL frees the leases of one interface of the container, and succeeds without any" {
 	ok DEL c1
-	[[ ! -e $DATA ]] # and makes nothing
+	[[ ! -e $DATA ]] # DEL creates nothing
 	IPAM='{"ranges": [[{"subnet": "10.2.2.0/29"}], [{"subnet": "fd00:5::/64"}]]}'
 	gets c1 '10.2.2.2/29 fd00:5::2/64'
 	ok ADD c1 eth1
 	gets c2 '10.2.2.4/29 fd00:5::4/64'
 	ok DEL c1
-	[[ -z $output && $(leases) == '10.2.2.3 10.2.2.4 fd00:5::3 fd00:5::4' ]]
+		[[ -z $output ]]
+		[[ $(leases) == '10.2.2.3 10.2.2.4 fd00:5::3 fd00:5::4' ]]
 	ok DEL c1
 	ok DEL nobody
 	CNI_NETNS='' ok DEL c2
 	[[ $(leases) == '10.2.2.3 fd00:5::3' ]]
 }
 
-@test "DEL works whatever has become of the ranges" {
+@test "host-local: DEL works with invalid ranges and CNI_ARGS" {
 	for broken in '{}' '{"ranges": "x"}' '{"ranges": [[{"subnet": "10.2.2.5/29"}]]}' '{"subnet": 5}'; do
 		IPAM='{"ranges": [[{"subnet": "10.2.2.0/29"}]]}'
 		ok ADD c1
 		# shellcheck disable=SC2034 # conf() reads it
 		IPAM=$broken
 		CNI_ARGS=broken ok DEL c1
-		[[ -z $(leases) ]]
+		prints '' leases
 	done
 }
 
-@test "old leases, of a container and not of an interface, are freed too" {
+@test "host-local: DEL frees leases of the old format, without interface name" {
 	lease 10.2.2.3 c1 eth0
 	lease 10.2.2.4 c2
 	printf c1 >"$NET/10.2.2.5"
@@ -268,12 +261,12 @@ with_valid() {
 	[[ $(leases) == '10.2.2.4 10.2.2.6' ]]
 	ok DEL c2
 	ok DEL c2 eth7
-	[[ -z $(leases) ]]
+	prints '' leases
 }
 
 # ---- CHECK, GC, STATUS ----
 
-@test "CHECK compares with prevResult" {
+@test "host-local: CHECK compares the leases with prevResult" {
 	IPAM='{"ranges": [[{"subnet": "10.2.2.0/29"}], [{"subnet": "fd00:5::/64"}]]}'
 	ok ADD c1
 	ok CHECK c1
@@ -302,7 +295,7 @@ with_valid() {
 	[[ ! -e $DATA ]]
 }
 
-@test "GC removes what is not valid, and nothing if nothing is known" {
+@test "host-local: GC removes leases that are not valid, and none without a list" {
 	for i in 2 3 4; do gets "c$i" "10.2.2.$i/29"; done
 	printf c5 >"$NET/10.2.2.5"
 	: >"$NET/10.2.2.6"
@@ -319,13 +312,13 @@ with_valid() {
 	gets c6 10.2.2.6/29
 	with_valid
 	ok GC '' ''
-	[[ -z $(leases) ]]
+	prints '' leases
 	rm -r "$DATA"
 	ok GC '' ''
 	[[ ! -e $DATA ]]
 }
 
-@test "STATUS tells an exhausted set and a folder that cannot be written" {
+@test "host-local: STATUS reports an exhausted range set and a read-only folder" {
 	ok STATUS '' ''
 	[[ ! -e $DATA ]]
 	for i in 2 3 4 5; do gets "c$i" "10.2.2.$i/29"; done
@@ -333,10 +326,10 @@ with_valid() {
 	gets c6 10.2.2.6/29
 	cni STATUS '' ''
 	failed 50 'no IP addresses available in range set: 10.2.2.1-10.2.2.6'
-	: >"$NET/10.2.2.4" # no lease
+	: >"$NET/10.2.2.4" # an empty file is no lease
 	ok STATUS '' ''
 	rm -r "$DATA"
-	unshare -rm true || skip 'no user namespaces'
+	unshare -rm true || skip 'user namespaces are not allowed'
 	ro() { unshare -rm sh -c 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && "$@"' - "$BATS_TEST_TMPDIR" \
 		env CNI_COMMAND="$1" CNI_CONTAINERID="$2" CNI_IFNAME="$3" "$BIN/host-local"; }
 	run --separate-stderr ro STATUS '' '' <<<"$(conf)"
@@ -345,9 +338,9 @@ with_valid() {
 	failed 112 'Read-only file system'
 }
 
-# ---- what crashes leave ----
+# ---- crashes ----
 
-@test "empty and damaged files are no leases" {
+@test "host-local: empty and damaged files are no leases" {
 	lease 10.2.2.3 c3
 	: >"$NET/10.2.2.2"
 	head -c 40 /dev/zero >"$NET/10.2.2.4"
@@ -364,7 +357,7 @@ with_valid() {
 	failed 103 'no IP addresses'
 }
 
-@test "a failed ADD leaves everything as it was, last_reserved_ip included" {
+@test "host-local: a failed ADD is rolled back, including last_reserved_ip" {
 	IPAM='{"ranges": [[{"subnet": "10.2.2.0/29"}], [{"subnet": "fd00:5::/126"}]]}'
 	gets c0 '10.2.2.2/29 fd00:5::2/126'
 	ok DEL c0
@@ -381,16 +374,16 @@ with_valid() {
 	failed 103 'failed to allocate for range 1'
 	[[ $(cd "$NET" && grep -r . | sort) == "$before" ]]
 	text=$(conf)
-	! raw ADD c3 <<<"$text" >/dev/full || fail 'a full stdout is no success'
+	! raw ADD c3 <<<"$text" >/dev/full || fail 'ADD succeeds with a full stdout'
 	[[ $(cd "$NET" && grep -r . | sort) == "$before" ]]
 }
 
-@test "killed at every system call: DEL frees everything, nothing is given twice" {
+@test "host-local: after SIGKILL at every system call DEL frees the leases, and no address is assigned twice" {
 	local text command call n count=0
 
-	command -v strace || skip 'no strace'
-	strace -o /dev/null true || skip 'no ptrace'
-	# the sanitizers have system calls of their own, hundreds of them
+	command -v strace || skip 'strace is not installed'
+	strace -o /dev/null true || skip 'ptrace is not allowed'
+	# The sanitizers make hundreds of additional system calls.
 	[[ $CPLUG_BIN != */san/* ]] || skip 'too slow'
 	# shellcheck disable=SC2034 # conf() reads it
 	IPAM='{"ranges": [[{"subnet": "10.2.2.0/28"}], [{"subnet": "fd00:5::/64"}]]}'
@@ -400,20 +393,20 @@ with_valid() {
 		CNI_COMMAND=$1 CNI_CONTAINERID=c1 CNI_IFNAME=eth0 \
 			strace -qq "${@:2}" "$BIN/host-local" <<<"$text" >/dev/null
 	}
-	killed() { # COMMAND CALL N - at the N-th system call of that name, if there are so many
+	killed() { # COMMAND CALL N - true if the call was killed at the N-th system call of that name
 		! { traced "$1" -o /dev/null -e inject="$2:signal=KILL:when=$3"; } 2>/dev/null
 	}
 	traced ADD -o "$BATS_TEST_TMPDIR/ADD"
 	traced DEL -o "$BATS_TEST_TMPDIR/DEL"
 	for command in ADD DEL; do
 		while read -r call; do
-			# what only looks leaves what the call before it left
+			# After calls that only read, the state is that after the call before.
 			[[ ${CPLUG_SOAK-} || $call == @(link|unlink|mkdir|utimens)at || $call == @(p|)write* ||
 				$call == @(ftruncate|flock|close) ]] || continue
 			for ((n = 1; ; n++)); do
 				[[ $command == ADD ]] || raw ADD c1 <<<"$text" >/dev/null
 				killed $command "$call" $n || break
-				[[ -z $(find "$NET" -name '[1f]*' ! -size 8c ! -size 10c) ]]
+				prints '' find "$NET" -name '[1f]*' ! -size 8c ! -size 10c
 				raw DEL c1 <<<"$text"
 				[[ $(leases) == '10.2.2.2 fd00:5::2' ]] || fail "$command killed in $call $n: $(leases)"
 				count=$((count + 1))
@@ -426,7 +419,7 @@ with_valid() {
 	[[ $(leases | tr ' ' '\n' | grep -c ^10) == 13 ]]
 }
 
-@test "killed between a change and its record: DEL frees it" {
+@test "host-local: after SIGKILL between a change and its undo record DEL frees the leases" {
 	# shellcheck disable=SC2034 # conf() reads it
 	IPAM='{"ranges": [[{"subnet": "10.2.2.0/29"}], [{"subnet": "fd00:5::/64"}]]}'
 	for n in 1 2; do
@@ -434,13 +427,13 @@ with_valid() {
 		[[ $status != 0 && $(leases | wc -w) == "$n" ]]
 		ok DEL c1
 		ok DEL c1
-		[[ -z $(leases) ]]
+		prints '' leases
 	done
 }
 
 # ---- the lock ----
 
-@test "a lock that cannot be had names its holder" {
+@test "host-local: if the lock is held, ADD, DEL and GC fail and name its holder; STATUS and CHECK succeed" {
 	gets c1 10.2.2.2/29
 	exec {lock}<"$NET/lock"
 	flock -x "$lock"
@@ -456,14 +449,14 @@ with_valid() {
 	CNI_TEST_LOCK_TIMEOUT_MS=60 cni GC '' ''
 	failed 11 'for 0.06 seconds'
 	MORE='{}'
-	ok STATUS '' '' # looks only
+	ok STATUS '' '' # does not lock
 	ok CHECK c1
 	(sleep 0.1; kill $holder) &
-	gets c2 10.2.2.3/29 # waits
+	gets c2 10.2.2.3/29 # waits for the lock
 	wait $holder || :
 }
 
-@test "many at a time: every address once" {
+@test "host-local: 40 parallel ADDs, some with DEL, leave the right leases" {
 	IPAM='{"ranges": [[{"subnet": "10.2.2.0/26"}]]}'
 	text=$(conf)
 	for i in {1..40}; do
@@ -472,7 +465,7 @@ with_valid() {
 	done
 	wait
 	for i in {1..40}; do
-		jq -er '.ips[0].address' "$BATS_TEST_TMPDIR/out.$i" >>"$BATS_TEST_TMPDIR/got"
+		json_holds '.ips[0].address' <"$BATS_TEST_TMPDIR/out.$i"
 		((i % 3)) || ok DEL "c$i"
 	done
 	for i in {1..40}; do
@@ -485,7 +478,7 @@ with_valid() {
 
 # ---- the index ----
 
-# folder_reads COMMAND ID - how often it reads a directory
+# folder_reads COMMAND ID - prints the number of getdents64 calls
 folder_reads() {
 	local text
 	text=$(conf)
@@ -494,8 +487,8 @@ folder_reads() {
 	grep -c getdents "$BATS_TEST_TMPDIR/trace" || :
 }
 
-@test "the folder is read only after somebody else changed it" {
-	strace -o /dev/null true || skip 'no strace'
+@test "host-local: the folder is read only after another program changed it" {
+	strace -o /dev/null true || skip 'strace is not installed'
 	gets c1 10.2.2.2/29
 	[[ $(folder_reads ADD c2) == 0 ]]
 	[[ $(folder_reads DEL c2) == 0 ]]
@@ -504,16 +497,16 @@ folder_reads() {
 	[[ $(folder_reads ADD c3) != 0 ]]
 	[[ $(folder_reads DEL c3) == 0 ]]
 	gets c3 10.2.2.6/29
-	[[ $(folder_reads DEL foreign) == 0 ]] # known by now
+	[[ $(folder_reads DEL foreign) == 0 ]] # in the index by now
 	rm "$NET/10.2.2.6"
 	[[ $(folder_reads DEL c3) != 0 ]]
 	[[ $(leases) == 10.2.2.2 ]]
 }
 
-@test "whatever happens to the index, the files count" {
+@test "host-local: if the index is damaged or missing, the lease files are authoritative" {
 	gets c1 10.2.2.2/29
 	lease 10.2.2.3 foreign
-	gets c2 10.2.2.4/29 # skips it
+	gets c2 10.2.2.4/29 # skips the foreign lease
 	rm "$INDEX"
 	gets c3 10.2.2.5/29
 	: >"$INDEX"
@@ -527,8 +520,8 @@ folder_reads() {
 	gets c6 10.2.2.3/29
 	rm -r "$DATA/.cplug"
 	ok DEL c6
-	[[ ! -e $DATA/.cplug ]] # DEL makes no folders
-	: >"$DATA/.cplug"       # and if there cannot be one …
+	[[ ! -e $DATA/.cplug ]] # DEL creates no folders
+	: >"$DATA/.cplug"       # prevents the index
 	gets c7 10.2.2.3/29
 	cni ADD c8
 	failed 103 'no IP addresses'
@@ -539,7 +532,7 @@ folder_reads() {
 	gets c7 10.2.2.3/29
 }
 
-@test "ranges may change, and differ from call to call" {
+@test "host-local: ranges may change between calls" {
 	gets c1 10.2.2.2/29
 	IPAM='{"ranges": [[{"subnet": "10.2.0.0/16", "rangeStart": "10.2.2.1"}]]}'
 	gets c2 10.2.2.3/16
@@ -549,29 +542,29 @@ folder_reads() {
 	ok DEL c1
 	ok DEL c2
 	ok DEL c3
-	[[ -z $(leases) ]]
+	prints '' leases
 }
 
-@test "another boot: the index is written anew" {
-	unshare -rm true || skip 'no user namespaces'
+@test "host-local: after a boot the index is written again" {
+	unshare -rm true || skip 'user namespaces are not allowed'
 	gets c1 10.2.2.2/29
 	uuidgen >"$BATS_TEST_TMPDIR/boot_id" || echo 12345678-1234-1234-1234-123456789012 >"$BATS_TEST_TMPDIR/boot_id"
 	text=$(conf)
-	# a power failure kept the head of the index, and lost a slot
+	# The index after a power failure: its header without a page of slots.
 	dd if=/dev/zero of="$INDEX" bs=4096 seek=1 count=1 conv=notrunc status=none
 	unshare -rm sh -c 'mount --bind "$1" /proc/sys/kernel/random/boot_id && CNI_COMMAND=DEL CNI_CONTAINERID=c1 CNI_IFNAME=eth0 "$2"' \
 		- "$BATS_TEST_TMPDIR/boot_id" "$BIN/host-local" <<<"$text"
-	[[ -z $(leases) ]]
+	prints '' leases
 }
 
-# ---- traps ----
+# ---- symlinks ----
 
-@test "names and links lead nowhere else" {
+@test "host-local: symlinks and folders in place of leases are not followed or overwritten" {
 	mkdir -p "$DATA" "$BATS_TEST_TMPDIR/elsewhere"
 	ln -s "$BATS_TEST_TMPDIR/elsewhere" "$NET"
 	cni ADD c1
 	failed 112 'net1'
-	[[ -z $(ls -A "$BATS_TEST_TMPDIR/elsewhere") ]]
+	prints '' ls -A "$BATS_TEST_TMPDIR/elsewhere"
 	MORE='{"name": "../x"}'
 	cni ADD c1
 	failed 7 'invalid characters found in network name'
@@ -584,7 +577,7 @@ folder_reads() {
 	mkdir "$NET/10.2.2.5"
 	gets c3 10.2.2.6/29
 	mv "$DATA" "$DATA.real"
-	ln -s "$DATA.real" "$DATA" # the administrator's own
+	ln -s "$DATA.real" "$DATA" # dataDir itself may be a symlink
 	ok DEL c3
 	[[ $(leases) == '10.2.2.2 10.2.2.4' ]]
 }

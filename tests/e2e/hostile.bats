@@ -1,12 +1,11 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-#
-# hostile.bats - wrong and hostile input: one sentence, nothing changed, no hang
+# Invalid and hostile input: one error message, no change, no hang.
 
 load lib
 load hostile
 
-@test "a network's name leads nowhere" {
+@test "hostile: an invalid network name is rejected" {
 	local name
 
 	for name in ../x .. . a/b /etc/x 'a b' $'a\nb' '' -x; do
@@ -16,7 +15,7 @@ load hostile
 	[[ ! -e /var/lib/cni/x ]]
 }
 
-@test "nor does a container's id" {
+@test "hostile: an invalid container ID is rejected" {
 	local id
 
 	for id in ../x .. /etc/x 'a b' $'a\nb' -x a/../b; do
@@ -25,7 +24,7 @@ load hostile
 	done
 }
 
-@test "nor an interface's name" {
+@test "hostile: an invalid interface name is rejected" {
 	local name
 
 	for name in ../x .. . a/b a:b 'a b' 0123456789abcdef; do
@@ -33,7 +32,7 @@ load hostile
 	done
 }
 
-@test "nor the type of an IPAM plugin" {
+@test "hostile: an invalid type of the IPAM plugin is rejected" {
 	local type
 
 	for type in ../bin/x /bin/true .. bridge loopback; do
@@ -41,16 +40,16 @@ load hostile
 	done
 }
 
-@test "a link instead of a network's folder of leases is not followed" {
+@test "hostile: a symlink in place of a network's lease folder is not followed" {
 	mkdir -p /var/lib/cni/networks /var/lib/cni/elsewhere
 	rm -r /var/lib/cni/networks/net1
 	ln -s /var/lib/cni/elsewhere /var/lib/cni/networks/net1
 	remember
 	refused ADD bridge "$CONF"
-	[[ ! $(ls -A /var/lib/cni/elsewhere) ]]
+	prints '' ls -A /var/lib/cni/elsewhere
 }
 
-@test "links instead of leases and of the lock are not followed" {
+@test "hostile: symlinks in place of leases and lock are not followed" {
 	mkdir -p /var/lib/cni/networks/net1
 	echo precious >/var/lib/cni/precious
 	ln -sf /var/lib/cni/precious /var/lib/cni/networks/net1/10.1.0.2
@@ -64,7 +63,7 @@ load hostile
 	[[ ! -e /var/lib/cni/new ]]
 }
 
-@test "a FIFO instead of a lock, a lease, an index or a resolv.conf holds nobody up" {
+@test "hostile: a FIFO in place of lock, lease, index or resolv.conf does not block a call" {
 	rm -r /var/lib/cni/networks
 	mkdir -p /var/lib/cni/networks/net1 /var/lib/cni/networks/.cplug
 	mkfifo /var/lib/cni/networks/net1/lock
@@ -81,7 +80,7 @@ load hostile
 	refused ADD bridge "$(with "$CONF" '.ipam.resolvConf = "/run/fifo"')"
 }
 
-@test "a namespace that is a FIFO, a folder, a file, a device, another namespace" {
+@test "hostile: a FIFO, folder, file, device or other kind of namespace as CNI_NETNS is rejected" {
 	local path
 
 	mkfifo /run/fifo
@@ -94,13 +93,13 @@ load hostile
 	done
 }
 
-@test "a namespace that is not there, or is the host's own" {
+@test "hostile: a missing namespace and the host's own are rejected" {
 	refused ADD bridge "$CONF" c1 /run/netns/none
 	refused ADD bridge "$CONF" c1 /proc/self/ns/net
 	refused DEL bridge "$CONF" c1 /proc/self/ns/net
 }
 
-@test "an id as long as an environment can be" {
+@test "hostile: a container ID as long as the environment allows" {
 	local id
 
 	id=$(huge 100000)
@@ -108,19 +107,19 @@ load hostile
 	((status == 0)) || failed
 	cni DEL bridge "$CONF" "$id" c1
 	no_link c1 eth0
-	[[ ! $(find /var/lib/cni/networks/net1 -name '10.*' 2>/dev/null) ]]
+	[[ ! -e /var/lib/cni/networks/net1 ]] || prints '' find /var/lib/cni/networks/net1 -name '10.*'
 }
 
-@test "names, types and paths of a MiB" {
+@test "hostile: names, types and paths of 1 MiB are rejected with a short message" {
 	huge 1048576 >"$BATS_TEST_TMPDIR/long"
 	for key in '.name' '.bridge' '.ipam.type' '.ipam.subnet' '.ipam.dataDir' '.cniVersion'; do
 		jq -c --rawfile s "$BATS_TEST_TMPDIR/long" "$key = \$s" <<<"$CONF" >"$BATS_TEST_TMPDIR/conf"
 		refused ADD bridge "$BATS_TEST_TMPDIR/conf"
-		((${#output} < 10000)) || fail "an answer of ${#output} bytes"
+		((${#output} < 10000)) || fail "output of ${#output} bytes"
 	done
 }
 
-@test "JSON of depth 100,000" {
+@test "hostile: JSON of depth 100,000 is rejected" {
 	{
 		printf '{"cniVersion":"1.0.0","name":"n","type":"bridge","x":'
 		huge 100000 | tr a '['
@@ -131,7 +130,7 @@ load hostile
 	failed 6
 }
 
-@test "NULs, invalid UTF-8, halves of surrogates, and what is no JSON at all" {
+@test "hostile: NUL characters, invalid UTF-8, lone surrogates and invalid JSON are rejected" {
 	local text
 
 	for text in '{"cniVersion":"1.0.0","name":"a\u0000b"}' '{"name":"\xff\xfe"}' '{"name":"\\ud800"}' \
@@ -142,7 +141,7 @@ load hostile
 	done
 }
 
-@test "numbers out of range" {
+@test "hostile: numbers out of range are rejected" {
 	local change
 
 	for change in '.mtu = -1' '.mtu = 65536' '.mtu = 1e300' '.mtu = 1.5' '.vlan = 4095' '.vlan = -1' \
@@ -157,7 +156,7 @@ load hostile
 	refused ADD bridge "$BATS_TEST_TMPDIR/conf"
 }
 
-@test "10,000 addresses wanted, and 10,000 in a prevResult" {
+@test "hostile: 10,000 requested addresses, and 10,000 addresses in prevResult" {
 	jq -c '.runtimeConfig.ips = [range(10000) | "10.9.\(. / 256 | floor).\(. % 256)/16"]' <<<"$CONF" \
 		>"$BATS_TEST_TMPDIR/conf"
 	refused ADD bridge "$BATS_TEST_TMPDIR/conf"
@@ -169,7 +168,7 @@ load hostile
 	del portmap "$BATS_TEST_TMPDIR/conf"
 }
 
-@test "CNI_ARGS that are nonsense" {
+@test "hostile: invalid CNI_ARGS are rejected, or have no effect" {
 	local args
 
 	for args in '=' ';' 'IP' 'IP=' 'IP=1;;' 'MAC=zz' 'IP=10.1.0.5=6' 'IP=999.1.1.1' "$(huge 100000)"; do
@@ -186,7 +185,7 @@ load hostile
 	done
 }
 
-@test "DEL with every kind of rubbish as prevResult" {
+@test "hostile: DEL with an invalid prevResult fails with a message or succeeds, and removes everything" {
 	local prev
 
 	add bridge "$CONF"
@@ -196,5 +195,5 @@ load hostile
 		((status == 0)) || failed
 	done
 	no_link c1 eth0
-	[[ ! $(find /var/lib/cni/networks/net1 -name '10.*') ]]
+	prints '' find /var/lib/cni/networks/net1 -name '10.*'
 }

@@ -1,15 +1,15 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# instructions: what a call costs, whatever the load of the machine
+# instructions: the cost of a call, independent of the machine's load
 #
-# Time depends on the machine and its mood; the number of instructions does not (from main()
-# on, where it can be told: the release form has no symbols).  It does depend on the compiler and libc, so instructions.expected has lines
-# for those we know:
+# The number of instructions hardly depends on the machine, unlike time.  It is counted from
+# main() on, or from the start if there are no symbols (as in the release form).  Because it
+# depends on compiler and libc, instructions.expected has a line for each known pair and verb:
 #
-#	COMPILER VERB INSTRUCTIONS
+#	COMPILER/LIBC/MACHINE VERB INSTRUCTIONS
 #
-# and others are skipped.  A count 5 % above its line fails; one far below asks for
-# a new line (instructions.expected is made by INSTRUCTIONS=record bats FILE).
+# The test is skipped for others, and fails if a count exceeds its line by 5 %.  Record new
+# lines with INSTRUCTIONS=record bats FILE, also if a count is far below its line.
 load lib
 
 CONF='{"cniVersion":"1.0.0","name":"count","type":"bridge","bridge":"cni0",
@@ -18,7 +18,7 @@ CONF='{"cniVersion":"1.0.0","name":"count","type":"bridge","bridge":"cni0",
 	"capabilities":{"portMappings":true},
 	"runtimeConfig":{"portMappings":[{"hostPort":8080,"containerPort":80,"protocol":"tcp"}]}}'
 
-# compiler - the one that made the plugins, and the C library they use
+# compiler - prints the plugins' compiler, C library and machine
 compiler() {
 	local libc=glibc
 
@@ -27,7 +27,7 @@ compiler() {
 		head -n 1 | tr ' ' _)/$libc/$(uname -m)"
 }
 
-# count VERB - the instructions of one call
+# count VERB - prints the number of instructions of one call
 count() {
 	local out=$BATS_TEST_TMPDIR/callgrind
 	local -a from=()
@@ -39,19 +39,19 @@ count() {
 	sed -n 's/^\(summary\|totals\): //p' "$out" | head -n 1
 }
 
-@test "instructions: ADD, DEL and VERSION take no more than they did" {
+@test "instructions: ADD, DEL and VERSION take at most 5 % more instructions than recorded" {
 	local expected=${BATS_TEST_DIRNAME}/instructions.expected who verb now limit failed=''
 
 	[[ ! ${VMTEST-} ]] || skip "an emulated processor is too slow"
-	type -P valgrind strings >/dev/null || skip "there is no valgrind, or no strings"
-	! grep -q __asan_init "$CPLUG_BIN/bridge" || skip "the sanitizers count, too"
+	type -P valgrind strings >/dev/null || skip "valgrind or strings is not installed"
+	! grep -q __asan_init "$CPLUG_BIN/bridge" || skip "the sanitizers add instructions"
 	who=$(compiler)
 	new_netns c1
-	# What is shared comes with the first.
+	# Create the shared objects.
 	add bridge "$CONF"
 	cni DEL bridge "$CONF"
 	[[ ${INSTRUCTIONS-} == record ]] || grep -q "^$who " "$expected" ||
-		skip "no counts for $who"
+		skip "no recorded counts for $who"
 	for verb in VERSION ADD DEL; do
 		now=$(count "$verb")
 		if [[ ${INSTRUCTIONS-} == record ]]; then

@@ -1,25 +1,23 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-#
 # kills: SIGKILL at random instants
 #
-# (tests/fault kills at every system call; here time decides, so that the kernel is in the
-# middle of things, too.)  KILL_ROUNDS says how often: 40, and 500 in make soak, if they take
-# no longer than KILL_LIMIT seconds.
+# tests/fault kills at system calls; random instants also hit the middle of one.  KILL_ROUNDS is
+# the number of rounds: 40, in make soak 500.  After KILL_LIMIT seconds no new round starts.
 load lib
 
 ROUNDS=${KILL_ROUNDS:-$([[ ${VMTEST-} ]] && echo 15 || echo 40)}
 LIMIT=${KILL_LIMIT:-300}
 
-# A chain with everything that leaves something on the host.
+# A chain with every option that creates objects on the host.
 BRIDGE='{"cniVersion":"1.1.0","name":"kills","type":"bridge","bridge":"cni0",
 	"isDefaultGateway":true,"ipMasq":true,"macspoofchk":true,"resolvConf":"auto",
 	"ipam":{"type":"host-local","subnet":"10.1.0.0/28"},"dns":{"nameservers":["192.0.2.53"]}}'
 PORTMAP='{"cniVersion":"1.1.0","name":"kills","type":"portmap",
 	"capabilities":{"portMappings":true}}'
-CAPACITY=12 # 14 addresses, one is the bridge's, one is for "keep"
+CAPACITY=12 # 14 addresses without those of the bridge and of "keep"
 
-# portmap N PREVRESULT - its configuration, with ports that only the N-th container has
+# portmap N PREVRESULT - prints its configuration, with ports of the N-th container
 portmap() {
 	local port=$((8000 + $1))
 
@@ -28,7 +26,7 @@ portmap() {
 	printf '{"hostPort":%d,"containerPort":53,"protocol":"udp"}]}}' "$port"
 }
 
-# time_of COMMAND... - how long it takes, in microseconds
+# time_of COMMAND... - prints the duration in microseconds
 time_of() {
 	local t=${EPOCHREALTIME/./}
 
@@ -36,9 +34,9 @@ time_of() {
 	echo $((${EPOCHREALTIME/./} - t))
 }
 
-# killed VERB TYPE CONF ID - a call that is killed after a random time, or done before
+# killed VERB TYPE CONF ID - a call that is killed after a random time, unless it ends before
 #
-# Sets output and status; a call may end by itself or be killed, nothing else.
+# Sets output and status.  Asserts that the call succeeds or is killed.
 killed() {
 	local after=$((RANDOM * 32768 + RANDOM))
 
@@ -51,7 +49,7 @@ killed() {
 	KILLED=$((KILLED + (status == 137)))
 }
 
-# killed_add ID N - ADD of both plugins; one of them is killed, perhaps
+# killed_add ID N - ADD of both plugins, of which one may be killed
 killed_add() {
 	ADDS=$((ADDS + 1))
 	if ((RANDOM % 2)); then
@@ -64,7 +62,7 @@ killed_add() {
 	killed ADD portmap "$(portmap "$2" "$output")" "$1"
 }
 
-# forgetful VERB ID - both plugins, with nothing but what must be there
+# forgetful VERB ID - calls both plugins with the required arguments only
 forgetful() {
 	cni "$1" portmap "$PORTMAP" "$2" ''
 	ok
@@ -96,24 +94,25 @@ collect() {
 	ok
 }
 
-# tell - what tests/soak/run adds up
+# tell - prints the counts that tests/soak/run adds up
 tell() {
 	printf '# %s: %d\n' rounds "$rounds" 'kills survived' "$KILLED" ADDs "$ADDS" >&3
 }
 
-# Whose namespace is gone gives its address back: the kernel tells, or /proc does.
+# reclaims - true if the kernel can tell whether a namespace exists (Linux 6.18), so that
+# host-local reclaims leases
 reclaims() {
 	[[ $(printf '6.18\n%s\n' "$(uname -r)" | sort -V | head -n1) == 6.18 ]]
 }
 
-@test "kills: after {ADD, SIGKILL, no DEL} again and again a /28 serves as many as ever" {
+@test "kills: killed ADDs without DEL do not reduce the capacity of a /28" {
 	local i rounds
 
 	for ((i = 0; i < ROUNDS && SECONDS < LIMIT; i++)); do
 		ip netns add "dead$i"
 		killed_add "dead$i" "$i"
 		ip netns del "dead$i"
-		# Where the kernel cannot be asked, GC does what reclaiming would.
+		# On older kernels GC frees the leases.
 		reclaims || ((i % CAPACITY)) || collect
 	done
 	((KILLED > i / 10)) || fail "only $KILLED calls were killed"
@@ -136,7 +135,7 @@ reclaims() {
 	tell
 }
 
-@test "kills: DEL cleans up after any killed ADD or DEL, with nothing but the name" {
+@test "kills: DEL with the required arguments only cleans up after a killed ADD or DEL" {
 	local i id rounds
 
 	for ((i = 0; i < ROUNDS && SECONDS < LIMIT; i++)); do
@@ -153,7 +152,7 @@ reclaims() {
 		[[ ! -e /run/netns/$id ]] || ip netns del "$id"
 		(((i + 1) % 20)) || assert_same_snapshot
 	done
-	wait_for "the last links" assert_same_snapshot
+	wait_for "deletion of the last links" assert_same_snapshot
 	((KILLED > i / 10)) || fail "only $KILLED calls were killed"
 	rounds=$i
 	tell

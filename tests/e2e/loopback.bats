@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# loopback: lo comes up, and nobody else's use of it is disturbed
+# loopback sets lo up, and does not disturb other users of lo.
 load lib
 
 CONF='{"cniVersion":"1.0.0","name":"lo-net","type":"loopback"}'
 
-@test "loopback: ADD brings lo up and tells its addresses" {
+@test "loopback: ADD sets lo up and returns its addresses" {
 	new_netns c1
 	add loopback "$CONF"
 	has '.cniVersion == "1.0.0"'
@@ -16,13 +16,13 @@ CONF='{"cniVersion":"1.0.0","name":"lo-net","type":"loopback"}'
 	sees c1 ::1
 }
 
-@test "loopback: the interface's name does not matter" {
+@test "loopback: ADD ignores CNI_IFNAME" {
 	new_netns c1
 	add loopback "$CONF" c1 c1 eth7
 	has '.interfaces[0].name == "lo"'
 }
 
-@test "loopback: the result has the shape of its version" {
+@test "loopback: the result has the format of its cniVersion" {
 	local v
 
 	new_netns c1
@@ -36,7 +36,7 @@ CONF='{"cniVersion":"1.0.0","name":"lo-net","type":"loopback"}'
 	done
 }
 
-@test "loopback: a prevResult is handed on" {
+@test "loopback: ADD returns prevResult unchanged" {
 	local prev='{"cniVersion":"1.0.0","interfaces":[{"name":"eth0","mac":"02:00:00:00:00:01","sandbox":"/x"}],
 		"ips":[{"address":"10.1.0.2/24","interface":0}],"dns":{"domain":"example.org"}}'
 
@@ -46,7 +46,7 @@ CONF='{"cniVersion":"1.0.0","name":"lo-net","type":"loopback"}'
 	sees c1 127.0.0.1
 }
 
-@test "loopback: CHECK sees whether lo is up" {
+@test "loopback: CHECK fails if lo is down" {
 	new_netns c1
 	add loopback "$CONF"
 	cni CHECK loopback "$(chained "$CONF")"
@@ -57,14 +57,14 @@ CONF='{"cniVersion":"1.0.0","name":"lo-net","type":"loopback"}'
 	failed '' 'lo'
 }
 
-@test "loopback: an address on lo that is not a loopback's is an error" {
+@test "loopback: ADD fails if lo has an address that is not a loopback address" {
 	new_netns c1
 	in_ns c1 ip address add 192.0.2.1/32 dev lo
 	cni ADD loopback "$CONF"
 	failed '' '192\.0\.2\.1'
 }
 
-@test "loopback: DEL leaves what others have on lo" {
+@test "loopback: DEL leaves foreign addresses on lo" {
 	new_netns c1
 	add loopback "$CONF"
 	in_ns c1 ip address add 127.0.0.53/8 dev lo
@@ -73,7 +73,7 @@ CONF='{"cniVersion":"1.0.0","name":"lo-net","type":"loopback"}'
 		'127.0.0.1 127.0.0.53'
 }
 
-@test "loopback: DEL works twice, and without a namespace" {
+@test "loopback: DEL works twice, without a namespace, and with a missing one" {
 	new_netns c1
 	add loopback "$CONF"
 	del loopback "$CONF"
@@ -82,7 +82,7 @@ CONF='{"cniVersion":"1.0.0","name":"lo-net","type":"loopback"}'
 	del loopback "$CONF" c1 /run/netns/never
 }
 
-@test "loopback: ADD needs a namespace" {
+@test "loopback: ADD fails without a namespace" {
 	cni ADD loopback "$CONF" c1 /run/netns/never
 	failed '' '/run/netns/never'
 }

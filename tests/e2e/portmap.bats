@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# portmap: every key
+# portmap: every key of the configuration
 load lib
 
 BRIDGE='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,"hairpinMode":true,
@@ -15,25 +15,25 @@ prepare() {
 	new_netns c1 c2
 }
 
-# conf MAPPINGS [FILTER] - portmap's configuration, with the last result as prevResult
+# conf MAPPINGS [FILTER] - prints portmap's configuration, with the last result as prevResult
 conf() {
 	chained "$(with "$PORTMAP" ".runtimeConfig.portMappings = $1 | ${2-.}")"
 }
 
-# publish MAPPINGS [FILTER [ID]] - bridge, then portmap, which may fail
+# publish MAPPINGS [FILTER [ID]] - ADD of bridge, then of portmap, which may fail
 publish() {
 	add bridge "$BRIDGE" "${3-c1}"
 	cni ADD portmap "$(conf "$1" "${2-.}")" "${3-c1}"
 }
 
-# unpublish MAPPINGS [FILTER [ID]]
+# unpublish MAPPINGS [FILTER [ID]] - DEL of portmap
 unpublish() {
 	del portmap "$(with "$PORTMAP" ".runtimeConfig.portMappings = $1 | ${2-.}")" "${3-c1}"
 }
 
 # ---- the contract ----------------------------------------------------------
 
-@test "portmap: it hands the previous result on" {
+@test "portmap: ADD returns prevResult unchanged" {
 	add bridge "$BRIDGE"
 	before=$output
 	cni ADD portmap "$(conf "$WEB")"
@@ -41,12 +41,12 @@ unpublish() {
 	is "$(jq -Sc . <<<"$output")" "$(jq -Sc . <<<"$before")"
 }
 
-@test "portmap: it must follow another plugin" {
+@test "portmap: ADD fails without prevResult" {
 	cni ADD portmap "$(with "$PORTMAP" ".runtimeConfig.portMappings = $WEB")"
 	failed '' 'chained|prevResult'
 }
 
-@test "portmap: without ports there is nothing to do" {
+@test "portmap: ADD without mappings changes nothing" {
 	add bridge "$BRIDGE"
 	remember
 	cni ADD portmap "$(chained "$PORTMAP")"
@@ -58,14 +58,14 @@ unpublish() {
 	assert_same_snapshot
 }
 
-@test "portmap: what containerd sends: capitals, and an empty HostIP" {
+@test "portmap: accepts containerd's format: capitalised keys and an empty HostIP" {
 	publish '[{"HostPort":8080,"ContainerPort":80,"Protocol":"tcp","HostIP":""}]'
 	ok
 	tcp_answer c1 80 web
 	ask world tcp 203.0.113.1 8080
 }
 
-@test "portmap: protocols: TCP is the default, case does not matter, others are refused" {
+@test "portmap: the default protocol is TCP, case is ignored, unknown protocols are rejected" {
 	publish '[{"hostPort":8080,"containerPort":80},{"hostPort":5353,"containerPort":53,"protocol":"UDP"}]'
 	ok
 	tcp_answer c1 80 web
@@ -76,7 +76,7 @@ unpublish() {
 	failed 7 'protocol'
 }
 
-@test "portmap: ports are 1 to 65535" {
+@test "portmap: ports outside of 1 to 65535 are rejected" {
 	local bad
 
 	add bridge "$BRIDGE"
@@ -90,15 +90,15 @@ unpublish() {
 	done
 }
 
-@test "portmap: sctp is published" {
+@test "portmap: SCTP ports are published and removed" {
 	publish '[{"hostPort":9999,"containerPort":99,"protocol":"sctp"}]'
 	ok
 	contains "$(nft list ruleset)" 'sctp.*9999|9999.*sctp'
 	unpublish '[{"hostPort":9999,"containerPort":99,"protocol":"sctp"}]'
-	contains_not "$(nft list ruleset)" 9999
+	prints_not 9999 nft list ruleset
 }
 
-@test "portmap: a bad value of any key" {
+@test "portmap: invalid values of each key are rejected" {
 	local bad
 
 	add bridge "$BRIDGE"
@@ -111,7 +111,7 @@ unpublish() {
 	done
 }
 
-@test "portmap: the reference's backends are understood" {
+@test "portmap: accepts the reference's backends" {
 	for backend in nftables iptables; do
 		publish "$WEB" ".backend = \"$backend\""
 		ok
@@ -122,7 +122,7 @@ unpublish() {
 
 # ---- host addresses --------------------------------------------------------
 
-@test "portmap: hostIP limits a port to an address" {
+@test "portmap: a port with hostIP answers at that address only" {
 	publish '[{"hostPort":8080,"containerPort":80,"protocol":"tcp","hostIP":"203.0.113.1"},
 		{"hostPort":8081,"containerPort":80,"protocol":"tcp","hostIP":"127.0.0.1"},
 		{"hostPort":8082,"containerPort":80,"protocol":"tcp","hostIP":"0.0.0.0"},
@@ -143,7 +143,7 @@ unpublish() {
 	ask_in_vain world tcp 203.0.113.1 8084
 }
 
-@test "portmap: a mapping of one address goes before one of all, whichever came first" {
+@test "portmap: a mapping with hostIP wins over an earlier one without" {
 	publish "$WEB"
 	ok
 	publish '[{"hostPort":8080,"containerPort":80,"protocol":"tcp","hostIP":"203.0.113.1"}]' . c2
@@ -158,7 +158,7 @@ unpublish() {
 
 # ---- snat ------------------------------------------------------------------
 
-@test "portmap: snat false leaves the source address alone" {
+@test "portmap: with snat false no source address is masqueraded" {
 	publish "$WEB" '.snat = false'
 	ok
 	add bridge "$BRIDGE" c2
@@ -168,7 +168,7 @@ unpublish() {
 	ask_in_vain - tcp 127.0.0.1 8080
 }
 
-@test "portmap: masqAll masquerades everybody" {
+@test "portmap: with masqAll all source addresses are masqueraded" {
 	publish "$WEB" '.masqAll = true'
 	ok
 	tcp_answer c1 80 web
@@ -176,7 +176,7 @@ unpublish() {
 	is "$(ask world tcp 2001:db8:113::1 8080)" 'web from [fd00:0001:0000:0000:0000:0000:0000:0001]'
 }
 
-@test "portmap: markMasqBit and externalSetMarkChain" {
+@test "portmap: markMasqBit and externalSetMarkChain let a container reach itself" {
 	publish "$WEB" '.markMasqBit = 5'
 	ok
 	tcp_answer c1 80 web
@@ -185,7 +185,7 @@ unpublish() {
 	del bridge "$BRIDGE"
 	publish "$WEB" '.externalSetMarkChain = "mark-it"' c2
 	failed 7 'mark-it'
-	# A chain of the administrator's, who also masquerades what it marks.
+	# A foreign chain that sets the mark, and a rule that masquerades marked packets.
 	nft -f - <<'END'
 table inet cplug {
 	chain mark-it { meta mark set meta mark | 0x4000; }
@@ -202,7 +202,7 @@ END
 	contains "$(nft list ruleset)" '(jump|goto) mark-it'
 }
 
-@test "portmap: conditions are those of their network only" {
+@test "portmap: conditions apply to their network only" {
 	local other
 
 	publish "$WEB" '.conditionsV4 = ["ip", "saddr", "!=", "203.0.113.2"]'
@@ -219,7 +219,7 @@ END
 	contains "$(ask - tcp 203.0.113.1 8080)" '^one'
 }
 
-@test "portmap: conditions in the style of iptables" {
+@test "portmap: conditionsV4 in iptables syntax; a warning that they do not cover IPv6" {
 	publish "$WEB" '.conditionsV4 = ["!", "-s", "203.0.113.2"]'
 	contains "$errors" 'conditionsV4 say nothing of IPv6'
 	ok
@@ -228,13 +228,13 @@ END
 	contains "$(ask - tcp 203.0.113.1 8080)" '^one'
 }
 
-@test "portmap: a condition that nobody understands" {
+@test "portmap: an invalid condition is rejected" {
 	add bridge "$BRIDGE"
 	cni ADD portmap "$(conf "$WEB" '.conditionsV4 = ["phase", "of", "the", "moon"]')"
 	failed 7 'conditionsV4'
 }
 
-@test "portmap: ports and marks of conditions are numbers that exist" {
+@test "portmap: invalid ports and marks in conditions are rejected" {
 	local bad
 
 	add bridge "$BRIDGE"
@@ -253,7 +253,7 @@ END
 
 # ---- ranges ----------------------------------------------------------------
 
-@test "portmap: a range of ports is one element" {
+@test "portmap: a port range is published and removed" {
 	local range='[{"hostPort":10000,"hostPortEnd":10999,"containerPort":20000,"protocol":"tcp"}]'
 
 	publish "$range"
@@ -267,7 +267,7 @@ END
 	ask_in_vain world tcp 203.0.113.1 10000
 }
 
-@test "portmap: ranges conflict where they overlap" {
+@test "portmap: overlapping ranges and ports conflict" {
 	publish '[{"hostPort":10000,"hostPortEnd":10999,"containerPort":20000,"protocol":"tcp"}]'
 	ok
 	add bridge "$BRIDGE" c2
@@ -279,7 +279,7 @@ END
 	failed 105 'c1'
 }
 
-@test "portmap: many ports at once" {
+@test "portmap: 200 ports are published and removed" {
 	local many
 
 	many=$(jq -nc '[range(1; 201) | {hostPort: (8000 + .), containerPort: (2000 + .), protocol: "tcp"}]')
@@ -295,7 +295,7 @@ END
 
 # ---- conflicts -------------------------------------------------------------
 
-@test "portmap: a port that is taken names its owner, and nothing changes" {
+@test "portmap: ADD with a published port fails, names the owner, and changes nothing" {
 	publish "$WEB"
 	ok
 	add bridge "$BRIDGE" c2
@@ -308,7 +308,7 @@ END
 	is "$(ask world tcp 203.0.113.1 8080)" 'one from 203.0.113.2'
 }
 
-@test "portmap: onConflict replace: the new one has it, and the old one's DEL leaves it" {
+@test "portmap: onConflict "replace": the new container gets the port, and DEL of the old one leaves it" {
 	publish "$WEB"
 	ok
 	publish "$WEB" '.onConflict = "replace"' c2
@@ -322,7 +322,7 @@ END
 	ask_in_vain world tcp 203.0.113.1 8080
 }
 
-@test "portmap: onConflict warn: the old one keeps it" {
+@test "portmap: onConflict "warn": the old container keeps the port" {
 	publish "$WEB"
 	ok
 	publish "$WEB" '.onConflict = "warn"' c2
@@ -336,14 +336,14 @@ END
 	is "$(ask world tcp 203.0.113.1 8080)" 'one from 203.0.113.2'
 }
 
-@test "portmap: a port on which the host listens is taken" {
+@test "portmap: ADD fails if a service of the host has the port" {
 	tcp_answer - 8080 host
 	publish "$WEB"
 	failed 105 '8080'
 	is "$(ask world tcp 203.0.113.1 8080)" 'host from 203.0.113.2'
 }
 
-@test "portmap: a mapping said twice counts once, to two places it is a mistake" {
+@test "portmap: equal mappings count once, contradictory ones are rejected" {
 	local of8080='"hostPort":8080,"protocol":"tcp"'
 
 	publish "[{$of8080,\"containerPort\":80},{$of8080,\"containerPort\":80,\"hostIP\":\"0.0.0.0\"}]"
@@ -359,7 +359,7 @@ END
 	failed 7 'portMappings\[1\].hostPort: 90-95/tcp'
 }
 
-@test "portmap: the same ADD again is no conflict with itself" {
+@test "portmap: ADD with the same ports again is no conflict" {
 	add bridge "$BRIDGE"
 	answer=$output
 	cni ADD portmap "$(conf "$WEB")"
@@ -375,7 +375,7 @@ END
 
 # ---- DEL -------------------------------------------------------------------
 
-@test "portmap: DEL needs neither ports, nor prevResult, nor a namespace; and comes twice" {
+@test "portmap: DEL works without mappings, prevResult and namespace, and twice" {
 	local add
 
 	add bridge "$BRIDGE"
@@ -393,7 +393,7 @@ END
 	assert_same_snapshot
 }
 
-@test "portmap: DEL of one network leaves the other network's ports" {
+@test "portmap: DEL of one network leaves the ports of another network of the container" {
 	local other
 
 	publish "$WEB"
@@ -411,7 +411,7 @@ END
 	ask_in_vain - tcp 203.0.113.1 8081
 }
 
-@test "portmap: DEL of one interface leaves the other's of the same network" {
+@test "portmap: DEL of one interface leaves the ports of the other one in the same network" {
 	publish "$WEB"
 	ok
 	add bridge "$(with "$BRIDGE" '.isDefaultGateway = false')" c1 c1 eth1
@@ -425,7 +425,7 @@ END
 	ask_in_vain - tcp 203.0.113.1 8081
 }
 
-@test "portmap: DEL when somebody flushed the ruleset" {
+@test "portmap: DEL works after nft flush ruleset" {
 	publish "$WEB"
 	ok
 	nft flush ruleset
@@ -434,7 +434,7 @@ END
 
 # ---- CHECK -----------------------------------------------------------------
 
-@test "portmap: CHECK is content, until a mapping is gone" {
+@test "portmap: CHECK succeeds, and fails after a mapping was removed" {
 	local check
 
 	publish "$WEB"
@@ -448,7 +448,7 @@ END
 	failed '' '8080'
 }
 
-@test "portmap: CHECK notices a flushed ruleset, and somebody else's mapping" {
+@test "portmap: CHECK reports a mapping of another container, and a flushed ruleset" {
 	local check
 
 	publish "$WEB"
@@ -475,7 +475,7 @@ END
 	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 0
 }
 
-@test "portmap: an administrator's own element is nobody's leftover" {
+@test "portmap: a foreign element in the port map is a conflict" {
 	publish "$WEB"
 	ok
 	unpublish "$WEB"

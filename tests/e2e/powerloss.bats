@@ -1,11 +1,10 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
+# powerloss: damage by power failures, full disks and users
 #
-# powerloss: what power failures, full disks and careless hands leave
-#
-# Whatever stands where leases and resolv.conf files are kept: every call answers, with a
-# result or with one sentence; no address is given away that somebody has; and in the end
-# nothing is left.  POWERLOSS_STEP is how many bytes of an index are cut off at a time.
+# With any file in place of leases and resolv.conf, every call ends with a result or one error
+# message, no address is assigned twice, and nothing is left in the end.  POWERLOSS_STEP is the
+# number of bytes between the lengths to which an index is truncated.
 load lib
 
 STEP=${POWERLOSS_STEP:-1597}
@@ -17,28 +16,28 @@ CONF='{"cniVersion":"1.1.0","name":"net1","type":"bridge","ipam":{"type":"host-l
 FULL=$(jq -c '. + {"cni.dev/valid-attachments": [{"containerID": "keep", "ifname": "eth0"}]}' <<<"$CONF")
 
 prepare() {
-	# Any namespace will do: host-local touches none.
+	# host-local does not use the namespace.
 	ip netns add c1
 	mkdir -p "$DATA"
 }
 
-# local_cni COMMAND ID [CONF] - host-local itself
+# local_cni COMMAND ID [CONF] - calls host-local
 local_cni() {
 	CNI_ARGS='' cni "$1" host-local "${3-$CONF}" "$2" c1
 }
 
-# answers - the last call succeeded, or failed with one sentence
+# answers - asserts that the last call succeeded, or failed with one error message
 answers() {
 	((status == 0)) && return
 	failed
-	[[ $error ]] || fail 'a failure without a sentence'
+	[[ $error ]] || fail 'no error message'
 }
 
 leases() {
 	[[ ! -d $NET ]] || (cd "$NET" && find . -type f -name '10.*' -printf '%f\n' | sort | xargs)
 }
 
-# fresh - two containers with addresses: keep with .2, c1 with .3
+# fresh - creates leases of two containers: .2 for keep, .3 for c1
 fresh() {
 	rm -rf "$DATA"
 	mkdir -p "$DATA"
@@ -49,19 +48,19 @@ fresh() {
 	has '.ips[0].address == "10.1.0.3/28"'
 }
 
-# trial [quick] - all verbs, after keep's lease was spared and something else was not
+# trial [quick] - calls all verbs after a damage; asserts that keep's lease is the only one left
 trial() {
 	local second
 
 	local_cni ADD c2
 	ok
 	second=$(result '.ips[0].address')
-	[[ $second != 10.1.0.2/* ]] || fail 'an address was given twice'
+	[[ $second != 10.1.0.2/* ]] || fail 'an address was assigned twice'
 	if [[ ! ${1-} ]]; then
 		local_cni ADD c3
 		ok
 		[[ $(result '.ips[0].address') != @(10.1.0.2/28|"$second") ]] ||
-			fail 'an address was given twice'
+			fail 'an address was assigned twice'
 		for verb in STATUS CHECK; do
 			local_cni $verb c2
 			ok
@@ -82,7 +81,7 @@ trial() {
 	is "$(leases)" 10.1.0.2
 }
 
-@test "powerloss: a lease file cut off at every byte, empty, or missing" {
+@test "powerloss: all verbs work with a lease file that is truncated at every byte, empty or missing" {
 	local n
 
 	for n in {0..8}; do
@@ -99,7 +98,7 @@ trial() {
 	trial
 }
 
-@test "powerloss: DEL frees a lease that is empty by now, as it is no lease" {
+@test "powerloss: an empty lease file does not occupy its address after DEL" {
 	fresh
 	: >"$NET/10.1.0.3"
 	local_cni DEL c1
@@ -114,7 +113,7 @@ trial() {
 	failed 103
 }
 
-@test "powerloss: last_reserved_ip empty, garbage, of another range, missing, a folder" {
+@test "powerloss: all verbs work with a last_reserved_ip that is empty, invalid, missing, a folder or a symlink" {
 	local content
 
 	for content in '' x 10.1.0 10.1.0.999 fd00::1 10.9.9.9 10.1.0.255 "$(printf '%300s' 1)"; do
@@ -135,7 +134,7 @@ trial() {
 	grep -q root: /etc/passwd
 }
 
-@test "powerloss: an index cut off anywhere, missing, of another boot, or garbage" {
+@test "powerloss: all verbs work with an index that is truncated, missing, random or a folder" {
 	local n size
 
 	fresh
@@ -160,7 +159,7 @@ trial() {
 	trial
 }
 
-@test "powerloss: pages of the index that never reached the disk, after a boot" {
+@test "powerloss: all verbs work after a boot with an index that lacks a page" {
 	local page boot=/proc/sys/kernel/random/boot_id
 
 	for page in 0 1 2; do
@@ -173,7 +172,7 @@ trial() {
 	done
 }
 
-@test "powerloss: after a boot, no old lease is in the way" {
+@test "powerloss: after a boot all addresses are free" {
 	for i in {2..14}; do
 		local_cni ADD "old$i"
 		ok
@@ -189,7 +188,7 @@ trial() {
 	umount /proc/sys/kernel/random/boot_id
 }
 
-@test "powerloss: a lock that is a folder, a FIFO, a link, a socket, or was deleted" {
+@test "powerloss: all verbs end with a lock that is a folder, FIFO or symlink, and work after it was deleted" {
 	local kind
 
 	for kind in mkdir mkfifo 'ln -s /etc/passwd' 'ln -s /none'; do
@@ -204,13 +203,13 @@ trial() {
 		rm -r "$NET/lock"
 		trial
 	done
-	# (held by nobody, whoever has a link to it)
+	# A deleted lock file.
 	fresh
 	rm "$NET/lock"
 	trial
 }
 
-@test "powerloss: a lock that cannot be had names the file" {
+@test "powerloss: an error of the lock names the file" {
 	fresh
 	rm "$NET/lock"
 	mkdir "$NET/lock"
@@ -221,7 +220,7 @@ trial() {
 	is "$(leases)" '10.1.0.2 10.1.0.3'
 }
 
-# full_disk OPTIONS - a small file system; what is free is filled but for $1 blocks
+# full_disk OPTIONS - mounts a small tmpfs with OPTIONS, and creates the leases of keep and c1
 full_disk() {
 	rm -rf "$DATA"
 	mkdir -p "$DATA"
@@ -232,13 +231,13 @@ full_disk() {
 	ok
 }
 
-# leave N - fills the disk but for N pages
+# leave N - fills the file system except for N pages
 leave() {
 	dd if=/dev/zero of="$DATA/filler" bs=4096 status=none 2>/dev/null || :
 	truncate -s -$(($1 * 4096)) "$DATA/filler"
 }
 
-@test "powerloss: a full disk: ADD fails whole, or succeeds; DEL always frees" {
+@test "powerloss: on a full disk ADD succeeds, or fails without a change; DEL frees the lease" {
 	local n before given=0
 
 	for n in 0 1 2 4; do
@@ -272,7 +271,7 @@ leave() {
 	((given > 0 && given < 4))
 }
 
-@test "powerloss: a full disk and no index yet" {
+@test "powerloss: on a full disk without index, ADD ends and DEL frees the leases" {
 	local n
 
 	for n in 0 1 3; do
@@ -290,14 +289,14 @@ leave() {
 	done
 }
 
-# use_up_inodes - until not one is free
+# use_up_inodes - creates files until no inode is free
 use_up_inodes() {
 	local i=1
 
 	while : 2>/dev/null >"$DATA/filler$i"; do i=$((i + 1)); done
 }
 
-@test "powerloss: no inode is left: ADD fails whole, DEL always frees" {
+@test "powerloss: without free inodes ADD succeeds, or fails with ENOSPC; DEL frees the lease" {
 	local n
 
 	for n in 0 1 2 3; do
@@ -322,7 +321,7 @@ use_up_inodes() {
 	umount "$DATA"
 }
 
-@test "powerloss: a read-only file system: one sentence from each, and nothing is lost" {
+@test "powerloss: on a read-only file system each call that writes fails with one message, and leases stay" {
 	fresh
 	mount --bind "$DATA" "$DATA"
 	mount -o remount,bind,ro "$DATA"
@@ -341,15 +340,15 @@ use_up_inodes() {
 	trial
 }
 
-@test "powerloss: a folder without the right to write" {
+@test "powerloss: without write permission each call that writes fails with one message, and leases stay" {
 	fresh
-	# root, but without the power to ignore permissions
+	# Root without the capabilities that override permissions.
 	as_owner() {
 		CNI_COMMAND=$1 CNI_CONTAINERID=$2 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 \
 			CNI_PATH=$CPLUG_BIN setpriv --bounding-set -dac_override,-dac_read_search \
 			"$CPLUG_BIN/host-local" <<<"${3-$CONF}"
 	}
-	(($(as_owner VERSION '' | jq '.supportedVersions | length') > 0)) || skip 'no setpriv'
+	(($(as_owner VERSION '' | jq '.supportedVersions | length') > 0)) || skip 'setpriv is not installed'
 	chmod 500 "$NET"
 	for verb in STATUS ADD DEL GC; do
 		status=0
@@ -370,7 +369,7 @@ RESOLV='{"cniVersion":"1.1.0","name":"net1","type":"bridge","bridge":"cni0",
 	"ipam":{"type":"host-local","subnet":"10.1.0.0/28"},"dns":{"nameservers":["192.0.2.53"]}}'
 FILE=/etc/netns/c1/resolv.conf
 
-@test "powerloss: a resolv.conf cut off at every byte is written anew, or removed" {
+@test "powerloss: a resolv.conf that is truncated in its first line is overwritten by ADD, and removed by DEL" {
 	local n first='# Written by cplug for net1/c1/eth0'
 
 	ip netns add c2
@@ -384,9 +383,9 @@ FILE=/etc/netns/c1/resolv.conf
 		fi
 		cni DEL bridge "$RESOLV"
 		ok
-		[[ ! -e $FILE ]] || fail "cut off at $n it stays: $(cat "$FILE")"
+		[[ ! -e $FILE ]] || fail "truncated to $n bytes it stays: $(cat "$FILE")"
 	done
-	# whole, but of somebody else: it stays until its owner goes
+	# A file of another attachment stays until DEL of its owner.
 	mkdir -p /etc/netns/c1
 	echo "# Written by cplug for net1/c2/eth0" >"$FILE"
 	cni DEL bridge "$RESOLV"
@@ -397,7 +396,7 @@ FILE=/etc/netns/c1/resolv.conf
 	[[ ! -e $FILE ]]
 }
 
-@test "powerloss: no place for resolv.conf: a warning, or with a path a failed ADD" {
+@test "powerloss: if resolv.conf cannot be written, ADD warns, or fails with an explicit path" {
 	local place before
 
 	warm_up bridge "$RESOLV"

@@ -1,23 +1,22 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
+# reclaim: host-local reclaims leases of containers that died without DEL
 #
-# reclaim.bats - leases of containers that died without DEL are given back
-#
-# (An exhausted range gives them to the next ADD; what is in doubt stays.)  Linux 6.18 tells
-# whether a namespace lives.  Before, the plugin looks at every process of the machine, so
-# these tests run outside of a pid namespace.  host-local touches no network: a lease needs
-# but the path of a namespace.
+# ADD reclaims them when the range is exhausted, unless the namespace may still exist.  Linux
+# 6.18 can tell.  On older kernels the plugin looks at every process of the machine, so these
+# tests run in the machine's PID namespace.  host-local uses the path of the namespace only.
 
 bats_require_minimum_version 1.5.0
 
 BIN=${CPLUG_BIN:-$BATS_TEST_DIRNAME/../../bin}
 
-# The kernel can be asked about a namespace.
+# kernel_answers - true if the kernel can tell whether a namespace exists
 kernel_answers() {
 	[[ $(printf '6.18\n%s\n' "$(uname -r)" | sort -V | head -n1) == 6.18 ]]
 }
 
-# Every process can be looked at: one that even root may not could hold any namespace.
+# sees_everything - true if the namespaces of every process can be read, in the initial PID and
+# user namespaces
 sees_everything() {
 	local pid
 
@@ -32,7 +31,7 @@ sees_everything() {
 setup() {
 	((EUID == 0)) || skip "needs root"
 	kernel_answers || sees_everything ||
-		skip "needs Linux 6.18, or the right to look at every process"
+		skip "needs Linux 6.18, or the permission to look at every process"
 	DATA=$BATS_TEST_TMPDIR/data
 	holders=()
 }
@@ -45,7 +44,7 @@ teardown() {
 	done
 }
 
-# A process in a network namespace of its own: its pid is $holder.
+# new_holder - starts a process in a new network namespace; sets holder to its PID
 new_holder() {
 	unshare --net sleep 300 </dev/null >/dev/null 2>&1 3>&- &
 	holder=$!
@@ -73,7 +72,7 @@ lease() { # ID PID [COMMAND...] - ADD for a container
 		CNI_NETNS="/proc/$pid/ns/net" CNI_PATH="$BIN" "$@" "$BIN/host-local" <<<"$(conf)"
 }
 
-@test "reclaim: addresses of namespaces that are gone serve the next containers" {
+@test "reclaim: ADD reclaims the addresses of deleted namespaces" {
 	for i in 1 2 3 4 5; do
 		new_holder
 		lease "dead$i" "$holder"
@@ -91,7 +90,7 @@ lease() { # ID PID [COMMAND...] - ADD for a container
 	[ "$(jq .code <<<"$output")" -eq 103 ]
 }
 
-@test "reclaim: says whose address it takes, and why" {
+@test "reclaim: ADD reports the reclaimed address, its owner and the reason" {
 	new_holder
 	for i in 1 2 3 4 5; do
 		lease "dead$i" "$holder"
@@ -104,9 +103,9 @@ lease() { # ID PID [COMMAND...] - ADD for a container
 	[[ $stderr == *"reclaimed 10.1.0.2 of"*dead1*"its network namespace is gone"* ]]
 }
 
-# A mount namespace of its own holds what PID is in; its pid is $mounter.  (A mount in ours
-# might be copied into somebody else's.)
-new_mounter() { # PID
+# new_mounter PID - bind-mounts the network namespace of PID in a new mount namespace (from ours
+# it might be copied into others); sets mounter to the PID of its process
+new_mounter() {
 	local ready=$BATS_TEST_TMPDIR/ready
 
 	: >"$BATS_TEST_TMPDIR/netns"
@@ -118,7 +117,7 @@ new_mounter() { # PID
 	until [[ -e $ready ]]; do :; done
 }
 
-@test "reclaim: a namespace that only a mount, or a descriptor, holds is alive" {
+@test "reclaim: ADD does not reclaim leases of namespaces that only a mount or a descriptor keeps" {
 	local keeper end=$((SECONDS + 20))
 
 	new_holder
@@ -129,7 +128,7 @@ new_mounter() { # PID
 	done
 	end_holder "$holder"
 	new_holder
-	# shellcheck disable=SC2217  # it holds what it does not read
+	# shellcheck disable=SC2217  # sleep only holds the descriptor
 	sleep 300 <"/proc/$holder/ns/net" >/dev/null 2>&1 3>&- &
 	keeper=$!
 	holders+=("$keeper")
@@ -143,7 +142,7 @@ new_mounter() { # PID
 	[ "$status" -eq 1 ]
 	[ "$(jq .code <<<"$output")" -eq 103 ]
 	end_holder "$mounter"
-	# the kernel takes its time with a mount namespace
+	# The kernel removes a mount namespace asynchronously.
 	until lease new "$holder" && ((status == 0)); do
 		((SECONDS < end))
 	done
@@ -151,7 +150,7 @@ new_mounter() { # PID
 	grep -q open1 "$DATA/net1/10.1.0.5"
 }
 
-@test "reclaim: leases of another boot" {
+@test "reclaim: ADD reclaims leases of an earlier boot" {
 	new_holder
 	for i in 1 2 3 4 5; do
 		lease "old$i" "$holder"
@@ -169,7 +168,7 @@ new_mounter() { # PID
 	[[ $stderr == *"before the machine booted"* ]]
 }
 
-@test "reclaim: leases that the reference made stay, for nothing is known of them" {
+@test "reclaim: ADD does not reclaim leases of the reference plugin, because their namespace is unknown" {
 	mkdir -p "$DATA/net1"
 	for i in 2 3 4 5 6; do
 		printf 'theirs%s\r\neth0' "$i" >"$DATA/net1/10.1.0.$i"
@@ -180,7 +179,7 @@ new_mounter() { # PID
 	[ "$(jq .code <<<"$output")" -eq 103 ]
 }
 
-@test "reclaim: the same container may come again after its namespace died" {
+@test "reclaim: ADD of the same container succeeds after its namespace was deleted" {
 	new_holder
 	lease same "$holder"
 	[ "$status" -eq 0 ]
@@ -194,16 +193,16 @@ new_mounter() { # PID
 	[ "$(find "$DATA/net1" -name '10.*' | wc -l)" -eq 1 ]
 }
 
-@test "reclaim: whenever an ADD was killed, its address is not lost" {
+@test "reclaim: ADD reclaims the address of an ADD that was killed at any system call" {
 	local call n killed=0 subnet=10.1.0.0/30 # one address only
 
-	command -v strace >/dev/null || skip 'no strace'
-	strace -o /dev/null true || skip 'no ptrace'
-	# the sanitizers have system calls of their own, hundreds of them
+	command -v strace >/dev/null || skip 'strace is not installed'
+	strace -o /dev/null true || skip 'ptrace is not allowed'
+	# The sanitizers make hundreds of additional system calls.
 	[[ $BIN != */san/* ]] || skip 'too slow'
 	for call in openat linkat pwrite64 write renameat utimensat flock close; do
 		for ((n = 1; ; n++)); do
-			# every other time without an index, or with one not to be believed
+			# Every second time without index, or with an outdated one.
 			((n % 2)) || rm -rf "$DATA"
 			((n % 4 != 3)) || touch "$DATA/net1"
 			new_holder

@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# cnitool restore, and check --repair: what somebody took away comes back, and nothing else changes
+# cnitool restore and check --repair put back removed objects, and change nothing else.
 load lib
 load cnitool
 
-# The bridge does everything it can; or the ports are portmap's.
+# ONE uses every option of bridge, CHAIN publishes ports with portmap.
 PLAIN='{"type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,"hairpinMode":true,
 	"macspoofchk":"strict","dns":{"nameservers":["10.1.0.1"]},
 	"capabilities":{"portMappings":true,"ips":true},
@@ -21,8 +21,8 @@ prepare() {
 	mkdir -p "$NETCONFPATH"
 }
 
-# things - a snapshot without the order of tables, and without the anycast routes that the
-# kernel makes for a router's addresses only if it is one already
+# things - prints a snapshot without the order of tables, and without anycast routes, which
+# depend on whether forwarding was on when the address was added
 things() {
 	snapshot | grep -v ' route anycast ' | sort
 }
@@ -37,18 +37,20 @@ assert_same_snapshot() {
 		fail "something is left, or missing"
 }
 
+# changed COMMAND - asserts that COMMAND has removed something
 changed() {
 	things >"$BATS_TEST_TMPDIR/now.snapshot"
 	! cmp -s "$BATS_TEST_TMPDIR/before.snapshot" "$BATS_TEST_TMPDIR/now.snapshot" ||
-		fail "nothing was broken: $1"
+		fail "nothing was removed: $1"
 }
 
-# host_veth - the only one
+# host_veth - prints the name of the only veth link on the host
 host_veth() {
 	ip -j link show type veth | jq -r '[.[].ifname | select(startswith("veth"))][0]'
 }
 
-# mends COMMAND... - check notices, check --repair puts it right, and all is as before
+# mends COMMAND... - COMMAND removes something; asserts that check reports it and check --repair
+# restores the state before
 mends() {
 	remember
 	"$@"
@@ -64,7 +66,8 @@ mends() {
 	is "$output" ''
 }
 
-empty() { # FAMILY SET... - removes all elements
+# empty FAMILY SET... - removes all elements
+empty() {
 	local family=$1 set
 
 	shift
@@ -73,7 +76,7 @@ empty() { # FAMILY SET... - removes all elements
 	done
 }
 
-@test "repair: nftables: the ruleset, a table, a chain's rules, a map's elements" {
+@test "repair: restores the ruleset, tables, rules of a chain, elements of sets and maps" {
 	net "$ONE"
 	plug c1 -p 8080:80
 	mends nft flush ruleset
@@ -89,7 +92,7 @@ empty() { # FAMILY SET... - removes all elements
 	mends empty bridge macs
 }
 
-@test "repair: addresses, routes, and the link's own settings, in the container" {
+@test "repair: restores addresses, routes, MTU, MAC address and state in the container" {
 	net "$ONE"
 	plug c1 -p 8080:80
 	mends in_ns c1 ip address del 10.1.0.2/24 dev eth0
@@ -102,7 +105,7 @@ empty() { # FAMILY SET... - removes all elements
 	mends in_ns c1 ip link set eth0 down
 }
 
-@test "repair: the bridge port, the bridge, its address" {
+@test "repair: restores bridge port, bridge, address and sysctl on the host" {
 	net "$ONE"
 	plug c1 -p 8080:80
 	mends ip link set "$(host_veth)" nomaster
@@ -114,14 +117,14 @@ empty() { # FAMILY SET... - removes all elements
 	mends sysctl_set net/ipv4/conf/br1/route_localnet 0
 }
 
-@test "repair: the lease, resolv.conf" {
+@test "repair: restores lease and resolv.conf" {
 	net "$ONE"
 	plug c1
 	mends rm /var/lib/cni/networks/net1/10.1.0.2
 	mends rm /etc/netns/c1/resolv.conf
 }
 
-@test "repair: the veth pair is made again, with its name and MACs, and answers as before" {
+@test "repair: creates a deleted veth pair or bridge again, and published ports answer" {
 	net "$ONE"
 	world
 	plug c1 -p 8080:80
@@ -132,7 +135,7 @@ empty() { # FAMILY SET... - removes all elements
 	ask world tcp 203.0.113.1 8080
 }
 
-@test "repair: a connection that stands is not broken" {
+@test "repair: does not break an established connection" {
 	net "$ONE"
 	world
 	plug c1 -p 8080:80
@@ -150,7 +153,7 @@ empty() { # FAMILY SET... - removes all elements
 	is "$line" two
 }
 
-@test "repair: an address that went to somebody else is not taken away" {
+@test "repair: fails, and changes nothing, if another container has the address" {
 	net "$ONE"
 	plug c1
 	printf 'other\r\neth0' >/var/lib/cni/networks/net1/10.1.0.2
@@ -162,7 +165,7 @@ empty() { # FAMILY SET... - removes all elements
 	assert_same_snapshot
 }
 
-@test "repair: a failure at any step leaves all as it was before" {
+@test "repair: a failure at any step is rolled back" {
 	local n
 
 	net "$ONE"
@@ -183,7 +186,7 @@ empty() { # FAMILY SET... - removes all elements
 	((n > 7 && n < 40))
 }
 
-@test "restore: fifty published ports answer again after nft flush ruleset, in a chain with portmap" {
+@test "restore: republishes portmap's ports of fifty containers after nft flush ruleset" {
 	local i
 
 	net "$CHAIN"
@@ -210,7 +213,7 @@ empty() { # FAMILY SET... - removes all elements
 	assert_same_snapshot
 }
 
-@test "restore: what is whole is not touched: no change to the ruleset, no netlink event" {
+@test "restore: leaves complete attachments alone: no netlink event, no change of the ruleset" {
 	local generation
 
 	net "$ONE"
@@ -223,11 +226,11 @@ empty() { # FAMILY SET... - removes all elements
 	ok
 	is "$output" ''
 	is "$(nft list ruleset | sha512sum)" "$generation"
-	is "$(cat "$BATS_TEST_TMPDIR/events")" ''
-	is "$(cat "$BATS_TEST_TMPDIR/rules")" ''
+	prints '' cat "$BATS_TEST_TMPDIR/events"
+	prints '' cat "$BATS_TEST_TMPDIR/rules"
 }
 
-@test "restore: of the networks that are named; an unknown one is an error" {
+@test "restore: restores the given networks only; an unknown network is an error" {
 	net "$ONE"
 	plug c1
 	tool restore net2
@@ -243,7 +246,7 @@ empty() { # FAMILY SET... - removes all elements
 	contains "$output" 'net1'
 }
 
-@test "restore: caches of other programs: containerd's place, podman's, without netns, of a single plugin" {
+@test "restore: reads the caches of containerd and podman, without netns, and of single plugins" {
 	net "$ONE"
 	plug c1
 	plug c2
@@ -261,7 +264,7 @@ empty() { # FAMILY SET... - removes all elements
 	assert_same_snapshot
 }
 
-@test "restore: files that are no cache: one warning each, and on" {
+@test "restore: warns of each invalid cache file, and continues" {
 	net "$ONE"
 	plug c1
 	cd /var/lib/cni/results
@@ -277,7 +280,7 @@ empty() { # FAMILY SET... - removes all elements
 	contains "$errors" 'empty'
 }
 
-@test "restore: containers that are gone, and adds that never ended, are passed over" {
+@test "restore: skips containers without namespace, and unfinished adds" {
 	net "$ONE"
 	plug c1
 	plug c2
@@ -292,7 +295,7 @@ empty() { # FAMILY SET... - removes all elements
 	has '(.restored | length == 1) and .failed == []'
 }
 
-@test "restore: one that cannot be restored does not stop the others, and is told" {
+@test "restore: reports an attachment that cannot be restored, and restores the others" {
 	net "$ONE"
 	plug c1
 	plug c2
@@ -308,7 +311,7 @@ empty() { # FAMILY SET... - removes all elements
 	has '(.failed | length == 1) and (.failed[0].msg | test("leased"))'
 }
 
-@test "restore: a namespace that was made anew under the old name is not plugged" {
+@test "restore: rejects a namespace that was recreated with the same name" {
 	net "$ONE"
 	plug c1
 	del_netns c1
@@ -319,7 +322,7 @@ empty() { # FAMILY SET... - removes all elements
 	no_link c1 eth0
 }
 
-@test "repair: other programs' plugins are asked, and not told to repair" {
+@test "repair: calls CHECK of foreign plugins, and reports their failure" {
 	mkdir "$BATS_TEST_TMPDIR/plugins"
 	cat >"$BATS_TEST_TMPDIR/plugins/other" <<-'PLUGIN'
 		#!/usr/bin/env bash
@@ -344,7 +347,7 @@ empty() { # FAMILY SET... - removes all elements
 	ok
 }
 
-@test "check: of what was never added: plain words" {
+@test "check: fails with a clear message for an attachment that was never added" {
 	net "$ONE"
 	new_netns c1
 	tool check net1 c1
@@ -355,7 +358,7 @@ empty() { # FAMILY SET... - removes all elements
 	contains "$errors" 'was never added'
 }
 
-@test "a plain CHECK repairs nothing, and says nothing on success" {
+@test "check: CHECK of the plugin succeeds without output" {
 	local conf
 
 	conf=$(jq -c '.plugins[0] + {name, cniVersion}' <<<"$ONE")

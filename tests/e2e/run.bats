@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# cnitool run: a command's whole life, plugged into networks
-# shellcheck disable=SC2016,SC2030,SC2031 # dollars are the inner shell's; a test is a process
+# cnitool run executes a command in a container with networks.
+# shellcheck disable=SC2016,SC2030,SC2031 # scripts in single quotes; each test is a process
 load lib
 
 prepare() {
@@ -11,7 +11,7 @@ prepare() {
 	network net2 br2 10.2.0
 }
 
-# network NAME BRIDGE PREFIX
+# network NAME BRIDGE PREFIX - writes the configuration of a network
 network() {
 	jq -n --arg name "$1" --arg bridge "$2" --arg prefix "$3" '{cniVersion: "1.0.0", name: $name,
 		plugins: [{type: "bridge", bridge: $bridge, isGateway: true, ipMasq: true,
@@ -28,12 +28,13 @@ run_in() {
 	output=$(cat "$BATS_TEST_TMPDIR/out")
 	errors=$(cat "$BATS_TEST_TMPDIR/err")
 	printf 'cnitool run %s -> %d\n%s\n%s\n' "$*" "$status" "$output" "$errors"
-	((status != 99)) || fail "a sanitizer spoke"
+	((status != 99)) || fail "a sanitizer reported an error"
 }
 
 container=
 
-# background NET ARGUMENT... - the same in the background: sets container; waits until it runs
+# background NET ARGUMENT... SCRIPT - starts SCRIPT by cnitool run, and waits until it runs; sets
+# container to cnitool's PID
 background() {
 	rm -f "$BATS_TEST_TMPDIR/ready"
 	"$CPLUG_BIN/cnitool" run "${@:1:$#-1}" -- bash -c "touch '$BATS_TEST_TMPDIR/ready'; ${*: -1}" \
@@ -42,7 +43,7 @@ background() {
 	wait_for "the container" test -e "$BATS_TEST_TMPDIR/ready"
 }
 
-# ended - waits for the container of background; sets status
+# ended - waits for the container of background; sets status, output, errors
 ended() {
 	status=0
 	wait "$container" || status=$?
@@ -51,7 +52,7 @@ ended() {
 	printf -- '-> %d\n%s\n%s\n' "$status" "$output" "$errors"
 }
 
-# baseline [NET] - what stays of networks when a container goes is there
+# baseline [NET] - creates the shared objects of the networks, and saves a snapshot
 baseline() {
 	run_in "net1,net2${1+,$1}" true
 	ok
@@ -59,16 +60,16 @@ baseline() {
 }
 
 nothing_is_left() {
-	is "$(ls /run/netns)" ''
-	is "$(find /var/lib/cni/results /var/lib/cni/runs -type f)" ''
+	prints '' ls /run/netns
+	prints '' find /var/lib/cni/results /var/lib/cni/runs -type f
 	assert_same_snapshot
 }
 
-# rootfs - a root directory with nothing but busybox, and hostile links in /etc
+# rootfs - creates a root folder with busybox, and a symlink in /etc that leaves it
 rootfs() {
 	local busybox name
 
-	busybox=$(type -P busybox) || skip "no busybox"
+	busybox=$(type -P busybox) || skip "busybox is not installed"
 	! ldd "$busybox" >/dev/null 2>&1 || skip "busybox is not static"
 	mkdir -p "$BATS_TEST_TMPDIR/root/bin" "$BATS_TEST_TMPDIR/root/etc"
 	cp "$busybox" "$BATS_TEST_TMPDIR/root/bin/busybox"
@@ -76,9 +77,9 @@ rootfs() {
 	ln -s /outside "$BATS_TEST_TMPDIR/root/etc/resolv.conf"
 }
 
-# ---- the place -------------------------------------------------------------
+# ---- the container ---------------------------------------------------------
 
-@test "run: interfaces, addresses, files, hostname; and nothing is left" {
+@test "run: the command has interfaces, addresses, hostname and files in /etc, of which nothing is left" {
 	baseline
 	run_in net1,net2 --name web -- bash -c '
 		ip -j address | jq -r ".[] | .ifname, (.addr_info[] | select(.scope == \"global\") | .local)"
@@ -102,7 +103,7 @@ options ndots:2"
 	nothing_is_left
 }
 
-@test "run: namespaces of its own, and its own /proc and /sys" {
+@test "run: the command has its own namespaces, /proc and /sys" {
 	local kind
 
 	run_in net1 -- bash -c 'echo $$; ls /sys/class/net; readlink /proc/self/ns/{net,mnt,uts,ipc,pid,cgroup}; mount | grep -c /run/netns'
@@ -113,13 +114,13 @@ options ndots:2"
 		contains "$output" "^$kind:"
 		contains_not "$output" "$(readlink /proc/self/ns/$kind)"
 	done
-	# What is mounted inside stays inside.
+	# Mounts do not propagate to the host.
 	run_in none -- mount -t tmpfs tmpfs /run
 	ok
 	[[ -d /run/netns ]]
 }
 
-@test "run: the network works: gateway, other networks, lo" {
+@test "run: the command reaches lo, the gateway and the world" {
 	world
 	run_in net1 -- bash -c 'ping -n -q -c 1 127.0.0.1 && ping -n -q -c 1 10.1.0.1 && ping -n -q -c 1 203.0.113.2'
 	ok
@@ -132,14 +133,14 @@ options ndots:2"
 	wait_for "the server" ask - tcp 10.1.0.77 80
 	is "$(ask world tcp 203.0.113.1 8080)" hello
 	is "$(ask - tcp 127.0.0.1 8081)" hello
-	link /proc/"$(pgrep -f TCP4-LISTEN:80 | head -n 1)"/ns/net eth0 '.address == "02:00:00:00:00:77"'
+	link "/proc/$(pgrep -ox socat)/ns/net" eth0 '.address == "02:00:00:00:00:77"'
 	kill "$container"
 	ended
 	is "$status" 143
 	ask_in_vain world tcp 203.0.113.1 8080
 }
 
-@test "run: environment, working directory, input and output are the caller's" {
+@test "run: the command has the caller's environment, folder, input and output, which options change" {
 	local out
 
 	out=$(cd /tmp && FOO=1 GONE=2 "$CPLUG_BIN/cnitool" run none -e BAR=3 -e GONE -- \
@@ -156,11 +157,11 @@ input"
 	is "$output" other
 }
 
-@test "run: without a command it is a shell" {
+@test "run: without a command executes $SHELL" {
 	is "$(SHELL=/bin/sh "$CPLUG_BIN/cnitool" run none <<<'echo $0')" /bin/sh
 }
 
-@test "run: a root directory of its own" {
+@test "run: --rootfs: the command sees its root folder only, and symlinks in it do not lead outside" {
 	rootfs
 	baseline
 	run_in net1 --rootfs "$BATS_TEST_TMPDIR/root" -- sh -c '
@@ -172,7 +173,7 @@ input"
 	contains "$output" '^eth0$'
 	contains "$output" '^/proc/2$'
 	contains_not "$output" " on $BATS_TEST_TMPDIR"
-	# The link in its /etc led nowhere outside.
+	# The symlink in its /etc was not followed.
 	[[ ! -e /outside ]]
 	nothing_is_left
 	run_in none --rootfs /nonexistent -- sh
@@ -180,7 +181,7 @@ input"
 	contains "$errors" 'rootfs /nonexistent'
 }
 
-@test "run: a user namespace, with and without a root directory" {
+@test "run: --user: the command is root in a user namespace, with and without --rootfs" {
 	rootfs
 	baseline
 	run_in net1 --user -- bash -c 'id -u; cat /proc/self/uid_map; ip -o -4 address show eth0; cat /etc/hostname; ip link add dummy0 type dummy 2>&1 || ip link set eth0 mtu 1400'
@@ -196,7 +197,7 @@ input"
 
 # ---- networks --------------------------------------------------------------
 
-@test "run: host, none, and another container's network" {
+@test "run: the network may be host, none, or that of another container" {
 	run_in host -- readlink /proc/self/ns/net
 	is "$output" "$(readlink /proc/self/ns/net)"
 	run_in none -- ip -o link
@@ -218,7 +219,7 @@ input"
 	contains "$errors" '-p cannot be honoured'
 }
 
-@test "run: wishes go to the network that is named, or the first that can" {
+@test "run: --ip and --mac apply to the given network, or to the first with the capability" {
 	jq '.plugins[0].capabilities = {}' "$NETCONFPATH/net1.conflist" >"$NETCONFPATH/net3.conflist"
 	sed -i 's/net1/net3/; s/br1/br3/; s/10\.1\./10.3./' "$NETCONFPATH/net3.conflist"
 	run_in net3,net1,net2 --ip 10.1.0.50 --ip net2=10.2.0.60 -- bash -c 'ip -o -4 address'
@@ -232,10 +233,10 @@ input"
 	contains "$errors" 'no plugin of network "net3" declares the capability mac'
 	run_in nothing true
 	contains "$errors" 'no net configuration with name "nothing"'
-	is "$(ls /run/netns)" ''
+	prints '' ls /run/netns
 }
 
-@test "run: when a network fails, those before it are unplugged" {
+@test "run: if ADD to a network fails, the container is removed from those before it" {
 	jq '.name = "bad"' "$NETCONFPATH/net2.conflist" >"$NETCONFPATH/bad.conflist"
 	baseline bad
 	jq '.plugins += [{type: "portmap", snat: "wrong"}] | .name = "bad"' "$NETCONFPATH/net2.conflist" \
@@ -251,7 +252,7 @@ input"
 	nothing_is_left
 }
 
-@test "run: interfaces attached meanwhile are unplugged too" {
+@test "run: interfaces that were attached meanwhile are removed, too" {
 	baseline
 	background net1 --name web 'exec sleep 100'
 	wait_for "sleep" pgrep -x sleep
@@ -266,9 +267,9 @@ input"
 	nothing_is_left
 }
 
-# ---- ends ------------------------------------------------------------------
+# ---- exit and signals ------------------------------------------------------
 
-@test "run: the exit status is the command's" {
+@test "run: returns the command's exit status, or 125 to 127 if it was not executed" {
 	local code
 
 	for code in 0 1 7 255; do
@@ -288,7 +289,7 @@ input"
 	is "$status" 125
 }
 
-@test "run: signals reach the command, which may do as it likes" {
+@test "run: passes signals on to the command" {
 	local sig
 
 	baseline
@@ -305,7 +306,7 @@ input"
 	nothing_is_left
 }
 
-@test "run: an interrupted start leaves nothing" {
+@test "run: SIGTERM during ADD leaves nothing" {
 	jq '.name = "slow"' "$NETCONFPATH/net2.conflist" >"$NETCONFPATH/slow.conflist"
 	baseline slow
 	mkdir "$BATS_TEST_TMPDIR/plugins"
@@ -324,15 +325,15 @@ input"
 	nothing_is_left
 }
 
-@test "run: killed, it takes the command along; gc does the rest" {
+@test "run: SIGKILL also ends the command, and gc removes the rest" {
 	baseline
-	# gc takes the empty table, too.
+	# gc also removes the empty table.
 	nft delete table inet cplug
 	remember
 	background net1,net2 --name web 'exec sleep 100'
 	kill -9 "$container"
 	ended
-	wait_for "the command's end" bash -c '! pgrep -x sleep'
+	wait_for "the end of the command" bash -c '! pgrep -x sleep'
 	"$CPLUG_BIN/cnitool" list
 	"$CPLUG_BIN/cnitool" list | grep -c 'web .*gone' | grep -qx 2
 	output=$("$CPLUG_BIN/cnitool" gc)
@@ -341,7 +342,7 @@ removed eth1 of web on network net2: the cnitool run of its container was killed
 	nothing_is_left
 }
 
-@test "run: what a killed one left is no obstacle to the next of that name" {
+@test "run: a name is in use while its container runs, and free after SIGKILL" {
 	baseline
 	for _ in 1 2; do
 		background net1 --name web 'exec sleep 100'
@@ -356,15 +357,15 @@ removed eth1 of web on network net2: the cnitool run of its container was killed
 	nothing_is_left
 }
 
-@test "run: nothing survives the command; orphans are buried meanwhile" {
+@test "run: reaps orphans, and kills all processes when the command ends" {
 	background net1 "(sleep 0.05 &); sleep 0.3; ps -eo stat= | grep -c Z; (setsid sleep 200 >/dev/null 2>&1 &)"
 	ended
 	is "$status" 0
 	is "$output" 0
-	is "$(pgrep -fx 'sleep 200')" ''
+	run -1 pgrep -fx 'sleep 200'
 }
 
-@test "run: many at once" {
+@test "run: eight parallel containers" {
 	local i
 
 	baseline
@@ -379,15 +380,15 @@ removed eth1 of web on network net2: the cnitool run of its container was killed
 
 # ---- terminals -------------------------------------------------------------
 
-# typed LINE... - what an interactive shell in a container makes of lines typed
+# typed LINE... - types the lines into an interactive shell in a container; sets status, output
 typed() {
 	local line
 
-	type -P script >/dev/null || skip "no script(1)"
+	type -P script >/dev/null || skip "script(1) is not installed"
 	{
 		for line; do
 			sleep 0.5
-			# shellcheck disable=SC2059 # the line has escapes
+			# shellcheck disable=SC2059 # the line contains escapes
 			printf "$line"
 		done
 		sleep 0.5

@@ -1,8 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-#
-# security.bats - privileges, what is executed and trusted, and who reaches what
-# (docs/security.md)
+# Privileges, execution of programs, files, error messages, and access to ports (docs/security.md).
 
 load lib
 # shellcheck source=tests/tools/frame.bash
@@ -18,16 +16,16 @@ LEASES=/var/lib/cni/networks/net1
 
 # ---- privileges ------------------------------------------------------------
 
-# capabilities FIELD [STATUS] - of a process whose /proc/PID/status this is, as a number
+# capabilities FIELD [STATUS] - prints a capability set of a /proc/PID/status as a number
 capabilities() {
 	echo "$((0x$(sed -n "s/^$1:\t//p" "${2-/proc/self/status}")))"
 }
 
-# What a call keeps (capabilities(7)): DAC_OVERRIDE, DAC_READ_SEARCH, NET_ADMIN,
-# SYS_PTRACE, SYS_ADMIN.
+# The capabilities that a call keeps (capabilities(7)): DAC_OVERRIDE, DAC_READ_SEARCH,
+# NET_ADMIN, SYS_PTRACE, SYS_ADMIN.
 KEPT=$((1 << 1 | 1 << 2 | 1 << 12 | 1 << 19 | 1 << 21))
 
-@test "security: a call gives back what it does not need" {
+@test "security: a call drops all capabilities that it does not need" {
 	local pid seen=$BATS_TEST_TMPDIR/seen
 
 	warm_up bridge "$CONF"
@@ -39,7 +37,7 @@ KEPT=$((1 << 1 | 1 << 2 | 1 << 12 | 1 << 19 | 1 << 21))
 		CNI_TEST_LOCK_TIMEOUT_MS=100000 \
 		"$CPLUG_BIN/bridge" <"$BATS_TEST_TMPDIR/conf" >"$BATS_TEST_TMPDIR/out" 9<&- 3>&- 4>&- &
 	pid=$!
-	wait_for "the call to give its privileges back" grep -q '^NoNewPrivs:.1' "/proc/$pid/status"
+	wait_for "the call to drop its capabilities" grep -q '^NoNewPrivs:.1' "/proc/$pid/status"
 	cat "/proc/$pid/status" >"$seen"
 	for set in CapEff CapPrm; do
 		is "$(capabilities $set "$seen")" $(($(capabilities $set) & KEPT))
@@ -48,10 +46,10 @@ KEPT=$((1 << 1 | 1 << 2 | 1 << 12 | 1 << 19 | 1 << 21))
 	is "$(capabilities CapAmb "$seen")" 0
 	exec 9<&-
 	wait "$pid"
-	jq -e .ips "$BATS_TEST_TMPDIR/out"
+	json_holds .ips <"$BATS_TEST_TMPDIR/out"
 }
 
-@test "security: a foreign delegate is executed with everything" {
+@test "security: a foreign IPAM plugin is executed with all capabilities" {
 	mkdir -p /run/.rig/bin
 	cat >/run/.rig/bin/foreign <<-'END'
 		#!/bin/sh
@@ -67,10 +65,10 @@ KEPT=$((1 << 1 | 1 << 2 | 1 << 12 | 1 << 19 | 1 << 21))
 	grep -q '^NoNewPrivs:.0' /run/.rig/status
 }
 
-@test "security: NET_ADMIN and SYS_ADMIN are enough" {
+@test "security: ADD, CHECK and DEL work with NET_ADMIN and SYS_ADMIN only" {
 	local verb conf=$CONF
 
-	type -P setpriv >/dev/null || skip "there is no setpriv"
+	type -P setpriv >/dev/null || skip "setpriv is not installed"
 	warm_up bridge "$CONF"
 	new_netns c1
 	remember
@@ -85,10 +83,10 @@ KEPT=$((1 << 1 | 1 << 2 | 1 << 12 | 1 << 19 | 1 << 21))
 	assert_same_snapshot
 }
 
-@test "security: without NET_ADMIN or SYS_ADMIN it is told, and nothing is left" {
+@test "security: without NET_ADMIN or SYS_ADMIN ADD fails, and nothing is left" {
 	local missing
 
-	type -P setpriv >/dev/null || skip "there is no setpriv"
+	type -P setpriv >/dev/null || skip "setpriv is not installed"
 	warm_up bridge "$CONF"
 	new_netns c1
 	remember
@@ -104,20 +102,20 @@ KEPT=$((1 << 1 | 1 << 2 | 1 << 12 | 1 << 19 | 1 << 21))
 	done
 }
 
-# ---- what is executed, and trusted -----------------------------------------
+# ---- programs and environment ----------------------------------------------
 
-# executions VERB TYPE - how many programs a call executed, itself included, and children made
+# executions VERB TYPE - prints the number of a call's execve and fork calls, its own included
 executions() {
 	CNI_COMMAND=$1 CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN strace \
 		-f -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=execve,execveat,fork,vfork,clone,clone3 "$CPLUG_BIN/$2" >"$BATS_TEST_TMPDIR/out" || return
 	grep -Ec 'execve|clone|fork' "$BATS_TEST_TMPDIR/trace"
 }
 
-@test "security: no program is executed, but a foreign delegate" {
+@test "security: no verb of any plugin executes a program or forks" {
 	local verb conf type
 
-	type -P strace >/dev/null || skip "there is no strace"
-	export ASAN_OPTIONS+=:detect_leaks=0 # it traces, too
+	type -P strace >/dev/null || skip "strace is not installed"
+	export ASAN_OPTIONS+=:detect_leaks=0 # does not work under ptrace
 	new_netns c1
 	for verb in STATUS ADD CHECK DEL GC VERSION; do
 		for type in loopback bridge portmap; do
@@ -135,7 +133,7 @@ executions() {
 	done
 }
 
-@test "security: neither PATH nor anything else in the environment is listened to" {
+@test "security: ADD ignores PATH and all other foreign environment variables" {
 	local name
 
 	mkdir -p /run/.rig/evil
@@ -159,26 +157,26 @@ executions() {
 	)
 	[[ ! -e /run/.rig/was-run ]]
 	[[ -z $(find /run/.rig/evil -newer "$BATS_TEST_TMPDIR/conf") ]]
-	# The same world; only addresses go on in turn, and MAC addresses are random.
+	# The same state, except for the next IP addresses and random MAC addresses.
 	snapshot >"$BATS_TEST_TMPDIR/evil"
 	diff <(anonymous <"$BATS_TEST_TMPDIR/usual") <(anonymous <"$BATS_TEST_TMPDIR/evil")
 }
 
-# (the second address is the next one)
+# anonymous - replaces MAC addresses and the two IP addresses
 anonymous() {
 	sed -E 's/([0-9a-f]{2}:){5}[0-9a-f]{2}/MAC/g; s/\<10\.1\.0\.[34]\>/ADDRESS/g; s/fd00:1::[34]\>/ADDRESS/g'
 }
 
 # ---- files -----------------------------------------------------------------
 
-@test "security: files are root's, whatever the umask" {
+@test "security: files and folders have fixed modes, independent of the umask" {
 	local file
 
 	new_netns c1
 	umask 0
 	CNI_LOG=/run/.rig/log add bridge "$(with "$CONF" '.dns = {nameservers: ["10.0.0.53"]}')"
 	umask 022
-	# (docs/leases.md: as the reference makes it)
+	# The mode that the reference uses (docs/leases.md).
 	is "$(stat -c %a "$LEASES/lock")" 750
 	rm "$LEASES/lock"
 	for file in "$LEASES"/* /var/lib/cni/networks/.cplug/* /run/.rig/log; do
@@ -191,7 +189,7 @@ anonymous() {
 	is "$(stat -c %a /etc/netns/c1/resolv.conf)" 644
 }
 
-@test "security: a log that is a FIFO or a link holds nobody up, and leads nowhere" {
+@test "security: a log file that is a FIFO or a symlink is not opened" {
 	new_netns c1
 	mkfifo /run/.rig/fifo
 	ln -s /run/.rig/target /run/.rig/link
@@ -207,34 +205,34 @@ anonymous() {
 	[[ ! -e /run/.rig/target ]]
 }
 
-# ---- what is told ----------------------------------------------------------
+# ---- error messages --------------------------------------------------------
 
-@test "security: an error names whom it is about, and nothing else of another container" {
+@test "security: errors name the owner of a conflicting object, and nothing else of other containers" {
 	local small everything chained
 
 	new_netns c1 c2 c3
 	small=$(with "$PLAIN" '.name = "small" | .bridge = "br2" | .macspoofchk = false
 		| .ipam.ranges = [[{subnet: "10.2.0.0/30"}]]')
-	# What others must not see.
+	# Data that errors of others must not contain.
 	CNI_ARGS='IgnoreUnknown=1;K8S_POD_NAME=secret-pod;K8S_POD_NAMESPACE=secret-space' add bridge \
 		"$(with "$CONF" '.dns = {nameservers: ["10.0.0.99"], domain: "secret.example"}
 			| .args.labels = {key: "secret-label"} | .runtimeConfig.mac = "02:5e:c4:e7:00:01"')"
-	add bridge "$small"' ' c1 c1 eth1
+	add bridge "$small" c1 c1 eth1
 	everything=''
-	# the port is taken
+	# The port is in use.
 	cni ADD bridge "$CONF" c2
 	failed 105 'net1/c1/eth0'
 	everything+=$output$errors
-	# the only address is
+	# The only address is in use.
 	cni ADD bridge "$small" c2
 	failed 103
 	everything+=$output$errors
 	contains_not "$output$errors" c1
-	# the address asked for is
+	# The requested address is in use.
 	cni ADD bridge "$(with "$PLAIN" '.runtimeConfig.ips = ["10.1.0.2/24"]')" c3
 	failed 104 'container c1 \(eth0\)'
 	everything+=$output$errors
-	# what differs
+	# Differences.
 	add bridge "$PLAIN" c3
 	chained=$(chained "$PLAIN")
 	in_ns c3 ip address flush dev eth0
@@ -248,19 +246,19 @@ anonymous() {
 
 # ---- the host's loopback (CVE-2020-8558) -----------------------------------
 
-# hears SERVICE TEXT - has the host's service heard it?
+# hears SERVICE TEXT - asserts that the host's service receives TEXT
 hears() {
 	wait_for "$2 at the $1 service" grep -q "$2" "$BATS_TEST_TMPDIR/$1"
 }
 
-# service NAME SOCAT-ADDRESS - notes the datagrams it gets
+# service NAME SOCAT-ADDRESS - starts a service that writes datagrams to a file
 service() {
 	: >"$BATS_TEST_TMPDIR/$1"
 	socat -u "$2" "OPEN:$BATS_TEST_TMPDIR/$1,append" 3>&- 4>&- &
 	wait_for "the $1 service" bash -c "ss -Hnlu 'sport = :7777' | grep -q '${2##*bind=}'"
 }
 
-@test "security: nobody outside reaches the host's 127.0.0.1 and ::1, with forged frames either" {
+@test "security: containers and the world cannot reach the host's 127.0.0.1 and ::1, even with forged frames" {
 	local ns dev from to source n=0
 
 	world
@@ -284,19 +282,19 @@ service() {
 			send_frame $ns $dev "$(frame_udp "$from" "$to" $source ::1 7777 "intruder$n,")"
 		done
 	done
-	# Whoever comes later is heard later.
+	# Datagrams arrive in order.
 	echo host, | socat -u - UDP4:127.0.0.1:7777
 	echo host, | socat -u - 'UDP6:[::1]:7777'
 	hears four host
 	hears six host
 	is "$(cat "$BATS_TEST_TMPDIR"/{four,six} | xargs)" 'host, host,'
-	# The frames are right: without the guard they are heard.
+	# Proves that the frames are valid: without the guard chain they are received.
 	nft flush chain inet cplug guard
 	send_frame c2 eth0 "$(frame_udp "$(mac_of c2 eth0)" "$(mac_of - br1)" 10.1.0.3 127.0.0.1 7777 intruder,)"
 	hears four intruder
 }
 
-@test "security: nor the ports that are published on 127.0.0.1 only" {
+@test "security: containers and the world cannot reach ports that are published at 127.0.0.1" {
 	world
 	new_netns c1 c2
 	add bridge "$(with "$CONF" '.runtimeConfig.portMappings = [{hostPort: 7777, containerPort: 80,
@@ -315,13 +313,13 @@ service() {
 	contains "$(in_ns c1 nft list chain ip t c)" 'packets [1-9]'
 }
 
-# ---- only what is addressed to the host (CVE-2025-67499) -------------------
+# ---- packets to other machines (CVE-2025-67499) ----------------------------
 
-@test "security: a published port captures nothing that is for another machine" {
+@test "security: a published port does not capture packets to other machines and containers" {
 	local protocol to
 
 	world
-	# Another machine, behind this host.
+	# Another machine behind the host.
 	new_netns far c1 c2 c3
 	ip link add far type veth peer name eth0 netns far
 	ip address add 198.51.100.1/24 dev far
@@ -338,7 +336,7 @@ service() {
 	add bridge "$CONF"
 	add bridge "$PLAIN" c2
 	add bridge "$PLAIN" c3
-	for to in 203.0.113.2 2001:db8:113::2; do wait_for "the way to $to" in_ns far ping -c 1 -W 1 $to; done
+	for to in 203.0.113.2 2001:db8:113::2; do wait_for "the route to $to" in_ns far ping -c 1 -W 1 $to; done
 	tcp_answer c1 80 captured
 	udp_answer c1 80 captured
 	for ns in world far c3; do
@@ -347,14 +345,14 @@ service() {
 	done
 	for protocol in tcp udp; do
 		contains "$(ask far $protocol 203.0.113.1 8080)" '^captured'
-		# a container, the host, and a neighbour whom the host forwards
+		# From a container, the host, and a machine whose packets the host forwards.
 		for to in 203.0.113.2 2001:db8:113::2; do
 			for ns in c2 c1 - far; do contains "$(ask $ns $protocol $to 8080)" '^world'; done
 		done
 		for to in 198.51.100.2 2001:db8:51::2; do
 			for ns in c2 world; do contains "$(ask $ns $protocol $to 8080)" '^far'; done
 		done
-		# another container of the bridge
+		# To another container of the bridge.
 		for to in 10.1.0.4 fd00:1::4; do
 			for ns in c2 -; do contains "$(ask $ns $protocol $to 8080)" '^c3'; done
 		done

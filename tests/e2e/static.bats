@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The static executable needs nothing but itself
+# The static executable needs no other file.
 load lib
 
 CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,
@@ -10,8 +10,7 @@ CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefa
 
 prepare() {
 	! readelf -l "$CPLUG_BIN/cplug" | grep -q INTERP || skip 'not the static executable'
-	# Nothing is there: no shared library, no program, no /etc; only the names of
-	# the plugins, the namespaces, and where leases go.
+		# A root folder with only the plugins, /proc, the namespaces, and a folder for leases.
 	empty=/run/.rig/empty
 	mkdir -p "$empty"/{bin,proc,run/netns,var/lib/cni}
 	cp "$CPLUG_BIN/cplug" "$empty/bin/cplug"
@@ -20,7 +19,7 @@ prepare() {
 	mount --rbind /run/netns "$empty/run/netns"
 }
 
-# alone COMMAND TYPE - as cni, in the empty folder
+# alone COMMAND TYPE - as cni, with that root folder
 alone() {
 	status=0
 	output=$(CNI_COMMAND=$1 CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=/bin \
@@ -28,11 +27,11 @@ alone() {
 	printf '%s\n' "$output"
 }
 
-@test "static: no interpreter, no shared library" {
-	contains_not "$(readelf -ld "$CPLUG_BIN/cplug")" 'INTERP|NEEDED'
+@test "static: the executable has no interpreter and no shared library" {
+	prints_not 'INTERP|NEEDED' readelf -ld "$CPLUG_BIN/cplug"
 }
 
-@test "static: ADD, CHECK and DEL in an empty folder" {
+@test "static: ADD, CHECK and DEL work in an empty root folder" {
 	new_netns c1
 	mount --rbind /run/netns "$empty/run/netns"
 	alone ADD bridge
@@ -49,7 +48,7 @@ alone() {
 	no_link c1 eth0
 }
 
-@test "static: VERSION and its own help" {
+@test "static: VERSION and cnitool --help work in an empty root folder" {
 	CNI_COMMAND=VERSION chroot "$empty" /bin/portmap
 	chroot "$empty" /bin/cplug
 	chroot "$empty" /bin/cnitool --help

@@ -1,10 +1,9 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Real packets: between containers, through published ports, to the outside
+# Traffic between containers, through published ports, and to the world.
 load lib
 
-# Both ways to publish a port are tried: by the bridge itself, and by a portmap
-# plugin after it.
+# Ports are published by bridge itself, and by portmap chained after it.
 DUAL='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,
 	"hairpinMode":true,"capabilities":{"portMappings":true},
 	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00:1::/64"}]]}}'
@@ -14,13 +13,12 @@ MAPPINGS='[{"hostPort":8080,"containerPort":80,"protocol":"tcp"},{"hostPort":535
 WORLD6=2001:db8:113::2
 HOST6=2001:db8:113::1
 
-# The world is there from the beginning.
 prepare() {
 	world
 	new_netns c1 c2
 }
 
-# up PUBLISHER ID [MAPPINGS [FILTER]] - a container with published ports
+# up PLUGIN ID [MAPPINGS [FILTER]] - ADD of a container with ports published by PLUGIN
 up() {
 	local mappings=${3-$MAPPINGS} conf
 
@@ -34,12 +32,13 @@ up() {
 	esac
 }
 
+# down PLUGIN ID [MAPPINGS] - DEL
 down() {
 	[[ $1 != portmap ]] || del portmap "$(with "$PORTMAP" ".runtimeConfig.portMappings = ${3-$MAPPINGS}")" "$2"
 	del bridge "$(with "$DUAL" ".runtimeConfig.portMappings = ${3-$MAPPINGS}")" "$2"
 }
 
-# answers NS PROTOCOL PORT ADDRESS... - each address answers
+# answers NS PROTOCOL PORT ADDRESS... - asserts that each address answers
 answers() {
 	local ns=$1 protocol=$2 port=$3 address
 
@@ -51,7 +50,7 @@ answers() {
 
 # ---- containers ------------------------------------------------------------
 
-@test "traffic: containers see one another, the host, and the world" {
+@test "traffic: containers reach each other, the host and the world" {
 	up bridge c1 '[]'
 	up bridge c2 '[]'
 	sees c1 10.1.0.3
@@ -62,7 +61,7 @@ answers() {
 	sees c1 $WORLD6
 }
 
-@test "traffic: the world sees the host's address, a neighbour the container's" {
+@test "traffic: the world sees the host's address, another container the container's" {
 	up bridge c1 '[]'
 	up bridge c2 '[]'
 	tcp_answer world 7000 outside
@@ -73,7 +72,7 @@ answers() {
 	is "$(ask c1 tcp fd00:1::3 7000)" 'inside from [fd00:0001:0000:0000:0000:0000:0000:0002]'
 }
 
-@test "traffic: without ipMasq nothing is masqueraded" {
+@test "traffic: without ipMasq connections keep the container's address" {
 	add bridge "$(with "$DUAL" '.ipMasq = false')"
 	tcp_answer world 7000 outside
 	ask_in_vain c1 tcp 203.0.113.2 7000
@@ -81,7 +80,7 @@ answers() {
 	is "$(ask c1 tcp 203.0.113.2 7000)" 'outside from 10.1.0.2'
 }
 
-@test "traffic: ipMasq of one family, and with exceptions" {
+@test "traffic: ipMasq applies to one family, and not to exceptions" {
 	tcp_answer world 7000 outside
 	in_ns world ip route add 10.1.0.0/24 via 203.0.113.1
 	in_ns world ip -6 route add fd00:1::/64 via $HOST6
@@ -94,7 +93,7 @@ answers() {
 	is "$(ask c2 tcp $WORLD6 7000)" 'outside from [2001:0db8:0113:0000:0000:0000:0000:0001]'
 }
 
-@test "traffic: two containers of two networks, both masqueraded" {
+@test "traffic: containers of two networks are masqueraded, also after DEL of one" {
 	local other
 
 	other=$(with "$DUAL" '.name = "net2" | .bridge = "br2"
@@ -119,14 +118,14 @@ published_tcp() {
 	answers - tcp 8080 203.0.113.1 10.1.0.1 127.0.0.1 127.0.0.2 $HOST6 fd00:1::1
 	answers c2 tcp 8080 203.0.113.1 10.1.0.1 $HOST6 fd00:1::1
 	answers c1 tcp 8080 203.0.113.1 10.1.0.1 $HOST6 fd00:1::1
-	# The container's own port is not the host's.
+	# The container's port is not published under its own number.
 	ask_in_vain world tcp 203.0.113.1 80
 	down "$1" c1
 	ask_in_vain world tcp 203.0.113.1 8080
 	ask_in_vain - tcp 127.0.0.1 8080
 }
-@test "traffic: TCP through a published port, from everywhere (bridge)" { published_tcp bridge; }
-@test "traffic: TCP through a published port, from everywhere (portmap)" { published_tcp portmap; }
+@test "traffic: a published TCP port answers the world, the host and containers until DEL (bridge)" { published_tcp bridge; }
+@test "traffic: a published TCP port answers the world, the host and containers until DEL (portmap)" { published_tcp portmap; }
 
 published_udp() {
 	up "$1" c1
@@ -140,11 +139,11 @@ published_udp() {
 	down "$1" c1
 	ask_in_vain world udp 203.0.113.1 5353
 }
-@test "traffic: UDP through a published port, from everywhere (bridge)" { published_udp bridge; }
-@test "traffic: UDP through a published port, from everywhere (portmap)" { published_udp portmap; }
+@test "traffic: a published UDP port answers the world, the host and containers until DEL (bridge)" { published_udp bridge; }
+@test "traffic: a published UDP port answers the world, the host and containers until DEL (portmap)" { published_udp portmap; }
 
-# The kernel takes an answer for ::1 from no wire, so bridges must not turn it back
-# before it is received (docs/nft.md).
+# The kernel drops packets to ::1 from other links than lo, and with br_netfilter the answer is
+# translated before the host receives it (docs/nft.md).
 published_to_localhost6() {
 	! has_br_netfilter || sysctl_set net/bridge/bridge-nf-call-ip6tables 0
 	up "$1" c1
@@ -155,11 +154,11 @@ published_to_localhost6() {
 	down "$1" c1
 	ask_in_vain - tcp ::1 8080
 }
-@test "traffic: a published port at ::1 (bridge)" { published_to_localhost6 bridge; }
-@test "traffic: a published port at ::1 (portmap)" { published_to_localhost6 portmap; }
+@test "traffic: published ports answer the host at ::1 until DEL (bridge)" { published_to_localhost6 bridge; }
+@test "traffic: published ports answer the host at ::1 until DEL (portmap)" { published_to_localhost6 portmap; }
 
-# With br_netfilter on, a bridged packet passes the firewall, and the way back from
-# a container to itself leads through the port it came from.
+# With br_netfilter bridged packets pass the firewall, and an answer of a container to itself
+# leaves through the port it came from.
 hairpin() {
 	has_br_netfilter || skip "this kernel has no br_netfilter"
 	up "$1" c1
@@ -176,10 +175,10 @@ hairpin() {
 		sees c2 10.1.0.2
 	done
 }
-@test "traffic: a container reaches itself, br_netfilter on and off (bridge)" { hairpin bridge; }
-@test "traffic: a container reaches itself, br_netfilter on and off (portmap)" { hairpin portmap; }
+@test "traffic: a container reaches itself through its ports, with and without br_netfilter (bridge)" { hairpin bridge; }
+@test "traffic: a container reaches itself through its ports, with and without br_netfilter (portmap)" { hairpin portmap; }
 
-@test "traffic: the bridge's ports need no hairpinMode to reach oneself" {
+@test "traffic: a container reaches itself through its ports without hairpinMode" {
 	has_br_netfilter || skip "this kernel has no br_netfilter"
 	up bridge c1 "$MAPPINGS" '.hairpinMode = false'
 	tcp_answer c1 80 web
@@ -202,8 +201,8 @@ warm_up_both() {
 	down portmap w
 	del_netns w
 }
-@test "traffic: nothing is left of published ports (bridge)" { comes_and_goes bridge; }
-@test "traffic: nothing is left of published ports (portmap)" { comes_and_goes portmap; }
+@test "traffic: ADD and DEL with published ports leave no difference (bridge)" { comes_and_goes bridge; }
+@test "traffic: ADD and DEL with published ports leave no difference (portmap)" { comes_and_goes portmap; }
 
 no_way_to_localhost() {
 	local heard=$BATS_TEST_TMPDIR/heard
@@ -212,25 +211,25 @@ no_way_to_localhost() {
 	wait_for "the service" bash -c 'ss -Hnlu "sport = :7777" | grep -q .'
 	up "$1" c1
 	add bridge "$DUAL" c2
-	# A container that takes 127.0.0.1 for somewhere else.
+	# A container that routes 127.0.0.1 to the host.
 	in_ns c2 ip link set lo down
 	in_ns c2 ip route flush table local dev lo
 	in_ns c2 bash -c 'echo 1 >/proc/sys/net/ipv4/conf/eth0/route_localnet'
 	in_ns c2 ip route add 127.0.0.1 via 10.1.0.1
 	sees c2 10.1.0.1
 	echo intruder | in_ns c2 socat -u - UDP4:127.0.0.1:7777
-	# Whoever comes later is heard later.
+	# Datagrams arrive in order.
 	echo host | socat -u - UDP4:127.0.0.1:7777
 	wait_for "the host's own datagram" grep -q host "$heard"
 	is "$(cat "$heard")" host
 }
-@test "traffic: publishing opens no way to the services of the host's 127.0.0.1 (bridge)" { no_way_to_localhost bridge; }
-@test "traffic: publishing opens no way to the services of the host's 127.0.0.1 (portmap)" { no_way_to_localhost portmap; }
+@test "traffic: containers cannot reach services at the host's 127.0.0.1 (bridge)" { no_way_to_localhost bridge; }
+@test "traffic: containers cannot reach services at the host's 127.0.0.1 (portmap)" { no_way_to_localhost portmap; }
 
-# ---- what peers remember ---------------------------------------------------
+# ---- old neighbour and conntrack entries -----------------------------------
 
-# A single packet, at once: it is lost if it goes to the old owner.
-@test "traffic: an address that moved to another container is found at once" {
+# One ping each, which is lost if it goes to the old owner.
+@test "traffic: an address that moved to another container answers the first ping" {
 	new_netns c3
 	up bridge c1 '[]'
 	up bridge c2 '[]'
@@ -248,8 +247,7 @@ no_way_to_localhost() {
 	sees - fd00:1::3
 }
 
-# A client that always sends from one port, until it is answered: conntrack
-# remembers the flow.
+# steady_udp - sends from the same port until an answer arrives, and prints it
 steady_udp() {
 	local line='' end=$((SECONDS + RIG_DEADLINE))
 
@@ -264,17 +262,17 @@ flows_follow() {
 	up "$1" c1
 	udp_answer c1 53 one
 	is "$(steady_udp)" 'one from 203.0.113.2'
-	conntrack -L -p udp --orig-port-dst 5353 2>/dev/null | grep -q 'src=10.1.0.2' || fail "no flow to begin with"
+	conntrack -L -p udp --orig-port-dst 5353 2>/dev/null | grep -q 'src=10.1.0.2' || fail "there is no flow"
 	down "$1" c1
 	is "$(conntrack -L -p udp --orig-port-dst 5353 2>/dev/null)" ''
 	up "$1" c2
 	udp_answer c2 53 two
 	is "$(steady_udp)" 'two from 203.0.113.2'
 }
-@test "traffic: a UDP client follows the port to its new owner (bridge)" { flows_follow bridge; }
-@test "traffic: a UDP client follows the port to its new owner (portmap)" { flows_follow portmap; }
+@test "traffic: a UDP client that keeps its port reaches the port's new owner (bridge)" { flows_follow bridge; }
+@test "traffic: a UDP client that keeps its port reaches the port's new owner (portmap)" { flows_follow portmap; }
 
-@test "traffic: a UDP flow from before the port was published is forgotten" {
+@test "traffic: ADD removes a UDP flow that is older than the published port" {
 	udp_answer - 5353 host
 	is "$(steady_udp)" 'host from 203.0.113.2'
 	# Make the kernel track it: without any rule it does not.

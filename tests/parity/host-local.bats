@@ -1,26 +1,21 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-#
-# host-local beside the reference's, as Debian packages it: the same results, the
-# same files, and each goes on where the other left off.
+# host-local and the reference's host-local have the same results and files, and can be mixed.
 
 bats_require_minimum_version 1.5.0
+load ../tools/assert
 
 setup() {
 	OURS=${CPLUG_BIN:-$BATS_TEST_DIRNAME/../../bin}/host-local
 	THEIRS=${REFERENCE_BIN:-/usr/lib/cni}/host-local
-	[[ -x $THEIRS ]] || skip "no $THEIRS"
+	[[ -x $THEIRS ]] || skip "$THEIRS is not installed"
 	export CNI_NETNS=/proc/self/ns/net CNI_NETNS_OVERRIDE=1 CNI_PATH=/nowhere
 	A=$BATS_TEST_TMPDIR/a B=$BATS_TEST_TMPDIR/b
-	RANDOM=42 # the same every time
+	RANDOM=42 # the same sequence in every run
 }
 
-fail() {
-	echo "$*" >&2
-	return 1
-}
-
-# call PROGRAM DIR COMMAND ID [IFNAME] - sets status and output; CONF lacks its dataDir
+# call PROGRAM DIR COMMAND ID [IFNAME] - calls PROGRAM with CONF and dataDir DIR; sets status
+# and output
 call() {
 	local text
 	text=$(jq --arg dir "$2" '.ipam.dataDir = $dir' <<<"$CONF")
@@ -28,7 +23,7 @@ call() {
 	output=$(CNI_COMMAND=$3 CNI_CONTAINERID=$4 CNI_IFNAME=${5-eth0} "$1" <<<"$text" 2>/dev/null) || status=$?
 }
 
-# Everything in a folder of leases, names and contents; the lock is always empty.
+# contents DIR - prints names and contents of all files of the leases
 contents() {
 	[[ ! -d $1/net1 ]] || (cd "$1/net1" && for f in *; do
 		printf '%s: ' "$f"
@@ -37,12 +32,13 @@ contents() {
 	done)
 }
 
-# Old releases print an empty "dns" in every version.
+# normal - removes an empty "dns", which old releases of the reference print
 normal() {
 	jq -S 'if .dns == {} then del(.dns) else . end'
 }
 
-# both PROGRAM-FOR-A COMMAND ID [IFNAME] - in A with that program, in B with theirs: no difference
+# both PROGRAM COMMAND ID [IFNAME] - calls PROGRAM in A and the reference in B; asserts that
+# results, errors and files are the same
 both() {
 	local status_a output_a
 	call "$1" "$A" "${@:2}"
@@ -52,7 +48,7 @@ both() {
 	if ((status == 0)); then
 		[[ $(normal <<<"$output_a") == "$(normal <<<"$output")" ]] || fail "$*: $output_a / $output"
 	else
-		# their sentence is in ours: recognisable to whoever looks for it
+		# Our message contains the reference's, so that searches for it succeed.
 		[[ $(jq -r .msg <<<"$output_a") == *"$(jq -r '.msg | ltrimstr("host-local: ")' <<<"$output")"* ]] || fail "$*: $output_a / $output"
 	fi
 	[[ $(contents "$A") == "$(contents "$B")" ]] || fail "$*: $(diff <(contents "$A") <(contents "$B"))"
@@ -66,7 +62,7 @@ CONFIGS=(
 	'{"ranges": [[{"subnet": "fd00:2::/125", "rangeStart": "fd00:2::", "gateway": "fd00:2::7"}]]}'
 )
 
-# random_walk STEPS PICK - PICK says which program acts in A
+# random_walk STEPS PICK - random calls; PICK prints the program for A
 random_walk() {
 	local i id
 	for ((i = 0; i < $1; i++)); do
@@ -83,7 +79,7 @@ random_walk() {
 ours() { echo "$OURS"; }
 either() { ((i % 2)) && echo "$OURS" || echo "$THEIRS"; }
 
-@test "the same results, errors and files, by ours alone and by theirs alone" {
+@test "parity: host-local has the same results, errors and files as the reference" {
 	for ipam in "${CONFIGS[@]}"; do
 		CONF=$(jq -n --argjson ipam "$ipam" '{cniVersion: "1.0.0", name: "net1", type: "x", ipam: $ipam}')
 		rm -rf "$A" "$B"
@@ -91,7 +87,7 @@ either() { ((i % 2)) && echo "$OURS" || echo "$THEIRS"; }
 	done
 }
 
-@test "the same, by ours and theirs in turn on one folder" {
+@test "parity: host-local and the reference alternating in one folder have the same results, errors and files" {
 	for ipam in "${CONFIGS[@]}"; do
 		CONF=$(jq -n --argjson ipam "$ipam" '{cniVersion: "1.0.0", name: "net1", type: "x", ipam: $ipam}')
 		rm -rf "$A" "$B"
@@ -99,19 +95,19 @@ either() { ((i % 2)) && echo "$OURS" || echo "$THEIRS"; }
 	done
 }
 
-@test "each frees what the other leased" {
+@test "parity: host-local and the reference free each other's leases" {
 	CONF='{"cniVersion":"1.0.0","name":"net1","type":"x","ipam":{"ranges":[[{"subnet":"10.1.0.0/29"}],[{"subnet":"fd00::/64"}]]}}'
 	for i in 1 2 3; do
 		call "$OURS" "$A" ADD c1 && call "$THEIRS" "$A" ADD c2
 		call "$THEIRS" "$A" DEL c1 && call "$OURS" "$A" DEL c2
-		[[ -z $(find "$A/net1" -name '[1f]*') ]]
-		both "$THEIRS" ADD c3 || true # only to compare where the search goes on
+		prints '' find "$A/net1" -name '[1f]*'
+		both "$THEIRS" ADD c3 || true # only to continue the search at the same address
 		call "$OURS" "$A" DEL c3
 		rm -rf "$A" "$B"
 	done
 }
 
-@test "old leases, addresses asked for, several at once, every version" {
+@test "parity: host-local handles old leases and requested addresses the same in each cniVersion" {
 	CONF='{"name":"net1","type":"x","ipam":{"ranges":[[{"subnet":"10.1.0.0/29"}],[{"subnet":"fd00::/64"}]]}}'
 	for version in 0.1.0 0.2.0 0.3.0 0.3.1 0.4.0 1.0.0; do
 		CONF=$(jq --arg v "$version" '.cniVersion = $v' <<<"$CONF")
@@ -137,7 +133,7 @@ either() { ((i % 2)) && echo "$OURS" || echo "$THEIRS"; }
 	both "$OURS" DEL c1
 }
 
-@test "the sentences of wrong configurations are theirs, and more" {
+@test "parity: host-local's messages for invalid configurations contain the reference's" {
 	while read -r ipam; do
 		CONF=$(jq -n --argjson ipam "$ipam" '{cniVersion: "1.0.0", name: "net1", type: "x", ipam: $ipam}')
 		call "$THEIRS" "$B" ADD c1
@@ -159,13 +155,14 @@ either() { ((i % 2)) && echo "$OURS" || echo "$THEIRS"; }
 	END
 }
 
-@test "many at a time, of both kinds: they share the lock" {
+@test "parity: 60 parallel calls of host-local and the reference share the lock" {
 	CONF='{"cniVersion":"1.0.0","name":"net1","type":"x","ipam":{"subnet":"10.1.0.0/25"}}'
 	for i in {1..60}; do
 		(
 			program=$(either)
 			call "$program" "$A" ADD "c$i"
-			jq -er '.ips[0].address' <<<"$output" >"$BATS_TEST_TMPDIR/ip.$i"
+						json_holds '.ips[0].address' <<<"$output"
+						jq -r '.ips[0].address' <<<"$output" >"$BATS_TEST_TMPDIR/ip.$i"
 			((i % 4)) || call "$program" "$A" DEL "c$i"
 		) &
 	done
@@ -179,5 +176,5 @@ either() { ((i % 2)) && echo "$OURS" || echo "$THEIRS"; }
 	for i in {1..60}; do
 		call "$(either)" "$A" DEL "c$i"
 	done
-	[[ -z $(find "$A/net1" -name '1*') ]]
+	prints '' find "$A/net1" -name '1*'
 }

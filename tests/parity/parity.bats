@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The same configuration through the reference plugins (the distribution's
-# containernetworking-plugins) and ours: same results, same effects, same refusals
-# shellcheck disable=SC2030,SC2031 # each test is meant to be by itself
+# The reference plugins (the distribution's containernetworking-plugins) and ours have the same
+# results, effects and errors.
+# shellcheck disable=SC2030,SC2031 # each test is a process
 load ../e2e/lib
 
 OURS=$CPLUG_BIN
@@ -12,11 +12,11 @@ done
 
 prepare() {
 	[[ $REFERENCE ]] || skip "the reference plugins are not installed"
-	# What a new link gets from the machine, both get alike.
+	# Both find the same default route.
 	world
 }
 
-# by ours|reference - whose plugins are called
+# by ours|reference - selects the plugins to call
 by() {
 	case $1 in
 	ours) CPLUG_BIN=$OURS ;;
@@ -24,8 +24,8 @@ by() {
 	esac
 }
 
-# A result without what is random, or differs between versions of the reference
-# itself (an empty dns).
+# normal - prints the result without random values, and without the empty dns that some versions of
+# the reference print
 normal() {
 	jq -S '
 		(.interfaces[]? | .mac? | select(. != null and . != "00:00:00:00:00:00")) |= "MAC"
@@ -33,9 +33,8 @@ normal() {
 		| if .dns == {} then del(.dns) else . end' <<<"$output"
 }
 
-# What a container and the host's IP stack look like: links, addresses, routes,
-# rules, forwarding.  Not compared: how packets are filtered (nftables here,
-# iptables there), and what we do on top (aliases, no DAD, published ports at ::1).
+# effects - prints links, addresses, routes, rules and forwarding of container and host, without the
+# rulesets (nftables here, iptables there) and our additions (aliases, no DAD, ports at ::1)
 effects() {
 	snapshot | grep -E ': (address|route|rule.|neighbour|link) |sysctl net/(ipv4/ip_forward|ipv6/conf/all/forwarding):' |
 		sed -E 's/ nodad true//; s/ protocol (boot|static|kernel)//; s/ ifalias .* kind/ kind/
@@ -43,12 +42,12 @@ effects() {
 		grep -v ' anycast \|local fd00.* dev br\|local ::1 dev br' | LC_ALL=C sort -u
 }
 
-# The sysctls that the reference switches on in a container.
+# switched_on - prints the sysctls of the container that are 1, of those that the reference sets
 switched_on() {
 	snapshot | grep -E '^c1: sysctl net/ipv[46]/conf/eth0/(arp_notify|keep_addr_on_down|enhanced_dad):1$' || :
 }
 
-# attached PLUGINS CONF [CONF...] - ADD of a chain; leaves result and effects
+# attached ours|reference CONF [CONF...] - ADD of a chain; writes result and effects to files
 attached() {
 	local whose=$1 conf
 
@@ -63,7 +62,7 @@ attached() {
 	switched_on >"$BATS_TEST_TMPDIR/$whose.switched-on"
 }
 
-# wipe - the host as it was
+# wipe - restores the host's state
 wipe() {
 	local link
 
@@ -76,7 +75,8 @@ wipe() {
 	new_netns c1
 }
 
-# same CONF [CONF...] - ADD by the one, and by the other
+# same CONF [CONF...] - asserts that ADD by the reference and ADD by ours have the same result
+# and effects
 same() {
 	new_netns c1
 	attached reference "$@"
@@ -84,10 +84,10 @@ same() {
 	wipe
 	output=
 	attached ours "$@"
-	diff -u "$BATS_TEST_TMPDIR/reference.result" "$BATS_TEST_TMPDIR/ours.result" || fail "another result"
-	diff -u "$BATS_TEST_TMPDIR/reference.effects" "$BATS_TEST_TMPDIR/ours.effects" || fail "other effects"
-	# Ours may be more.
-	is "$(LC_ALL=C comm -23 "$BATS_TEST_TMPDIR"/{reference,ours}.switched-on)" ''
+	diff -u "$BATS_TEST_TMPDIR/reference.result" "$BATS_TEST_TMPDIR/ours.result" || fail "the results differ"
+	diff -u "$BATS_TEST_TMPDIR/reference.effects" "$BATS_TEST_TMPDIR/ours.effects" || fail "the effects differ"
+	# Ours may set more.
+	LC_ALL=C prints '' comm -23 "$BATS_TEST_TMPDIR"/{reference,ours}.switched-on
 }
 
 BASE='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","mtu":1500,
@@ -95,36 +95,36 @@ BASE='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","mtu":1
 DUAL='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","mtu":1500,"isDefaultGateway":true,"ipMasq":true,
 	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00:1::/64"}]]}}'
 
-@test "parity: bridge with an address" { same "$BASE"; }
-@test "parity: bridge, gateway" { same "$(with "$BASE" '.isGateway = true')"; }
-@test "parity: bridge, gateway and a default route of the IPAM's" {
+@test "parity: bridge" { same "$BASE"; }
+@test "parity: bridge with isGateway" { same "$(with "$BASE" '.isGateway = true')"; }
+@test "parity: bridge with isGateway and a default route of the IPAM" {
 	same "$(with "$BASE" '.isGateway = true | .ipam.routes = [{dst: "0.0.0.0/0"}]')"
 }
-@test "parity: bridge, routes with and without gateway" {
+@test "parity: bridge with routes with and without gateway" {
 	same "$(with "$BASE" '.isGateway = true | .ipam.routes = [{dst: "0.0.0.0/0", gw: "10.1.0.254"},
 		{dst: "192.0.2.0/24"}, {dst: "198.51.100.0/24", gw: "10.1.0.7"}]')"
 }
-@test "parity: bridge, dual stack, default gateway, masquerading" { same "$DUAL"; }
-@test "parity: bridge, MTU, promiscuous" { same "$(with "$BASE" '.mtu = 1400 | .promiscMode = true')"; }
-@test "parity: bridge, hairpin" { same "$(with "$BASE" '.hairpinMode = true')"; }
+@test "parity: bridge with both families, isDefaultGateway and ipMasq" { same "$DUAL"; }
+@test "parity: bridge with mtu and promiscMode" { same "$(with "$BASE" '.mtu = 1400 | .promiscMode = true')"; }
+@test "parity: bridge with hairpinMode" { same "$(with "$BASE" '.hairpinMode = true')"; }
 @test "parity: bridge without ipam" { same "$(with "$BASE" 'del(.ipam)')"; }
-@test "parity: bridge, a MAC address and DNS" {
+@test "parity: bridge with a MAC address and dns" {
 	same "$(with "$BASE" '.runtimeConfig.mac = "02:00:00:00:00:77"
 		| .dns = {nameservers: ["10.1.0.1"], domain: "example.org", search: ["a.org"], options: ["ndots:2"]} | .resolvConf = "off"')"
 }
-@test "parity: bridge, addresses asked for" {
+@test "parity: bridge with requested addresses" {
 	same "$(with "$DUAL" '.args.cni.ips = ["10.1.0.99"] | .runtimeConfig.ips = ["fd00:1::99/64"]')"
 }
-@test "parity: bridge, ranges of the runtime" {
+@test "parity: bridge with ranges of the runtime" {
 	same "$(with "$BASE" '.isGateway = true | .ipam = {type: "host-local"} | .runtimeConfig.ipRanges = [[{subnet: "10.9.0.0/24", rangeStart: "10.9.0.9", rangeEnd: "10.9.0.20", gateway: "10.9.0.254"}]]')"
 }
-@test "parity: bridge then portmap" {
+@test "parity: bridge and portmap" {
 	same "$(with "$DUAL" '.hairpinMode = true')" '{"cniVersion":"1.0.0","name":"net1","type":"portmap","capabilities":{"portMappings":true},
 		"runtimeConfig":{"portMappings":[{"hostPort":8080,"containerPort":80,"protocol":"tcp"}]}}'
 }
 @test "parity: loopback" { same '{"cniVersion":"1.0.0","name":"lo","type":"loopback"}'; }
 
-@test "parity: the result in every version the reference knows" {
+@test "parity: bridge in each cniVersion of the reference" {
 	local v
 
 	for v in 0.2.0 0.3.0 0.3.1 0.4.0 1.0.0; do
@@ -135,9 +135,9 @@ DUAL='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","mtu":1
 	done
 }
 
-# ---- one undoes, and checks, what the other did ----------------------------
+# ---- CHECK and DEL of each other's attachments -----------------------------
 
-@test "parity: the reference checks and removes what we added" {
+@test "parity: CHECK and DEL of the reference work with our attachment" {
 	local conf
 
 	conf=$(with "$BASE" '.isGateway = true | .ipam.routes = [{dst: "0.0.0.0/0"}]')
@@ -152,7 +152,7 @@ DUAL='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","mtu":1
 	is "$(cd /var/lib/cni/networks/net1 && echo 10.*)" '10.*'
 }
 
-@test "parity: we check and remove what the reference added" {
+@test "parity: our CHECK and DEL work with an attachment of the reference" {
 	local conf
 
 	conf=$(with "$BASE" '.isGateway = true | .ipam.routes = [{dst: "0.0.0.0/0"}]')
@@ -167,7 +167,7 @@ DUAL='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","mtu":1
 	is "$(cd /var/lib/cni/networks/net1 && echo 10.*)" '10.*'
 }
 
-@test "parity: addresses are handed out in the same order, in turns" {
+@test "parity: ours and the reference's host-local alternate in the same order of addresses" {
 	local i whose conf
 
 	conf=$(with "$BASE" '.ipam.subnet = "10.1.0.0/29"')
@@ -191,9 +191,9 @@ DUAL='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","mtu":1
 	is "$(cd /var/lib/cni/networks/net1 && echo 10.*)" '10.1.0.4 10.1.0.5 10.1.0.6'
 }
 
-# ---- refusals --------------------------------------------------------------
+# ---- errors ----------------------------------------------------------------
 
-# refused COMMAND CONF [ID [NETNS [IFNAME]]] - with the same code and words
+# refused COMMAND CONF [ID [NETNS [IFNAME]]] - asserts that both fail with the same code and message
 refused() {
 	local theirs
 
@@ -205,7 +205,7 @@ refused() {
 	is "$(jq -Sc '{code, msg}' <<<"$output")" "$theirs"
 }
 
-@test "parity: what the dispatcher refuses, with the same code and words" {
+@test "parity: invalid calls have the same code and message" {
 	new_netns c1
 	refused FOO "$BASE"
 	refused ADD "$BASE" c/1

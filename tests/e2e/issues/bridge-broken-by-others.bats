@@ -1,9 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Pain 36: others break the bridge between two ADDs
+# Another program breaks the bridge between two ADDs.
 #
-# ADD converges, or names the address, link or route that is in the way; and changes
-# nothing then.
+# ADD repairs it, or fails without a change and names the conflicting address, link or route.
 load ../lib
 
 CONF='{"cniVersion":"1.1.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,
@@ -14,7 +13,7 @@ prepare() {
 	add bridge "$CONF"
 }
 
-@test "broken bridge: its addresses were deleted" {
+@test "broken bridge: ADD restores the bridge's deleted addresses" {
 	ip address flush dev br1
 	sees_not c1 10.1.0.1
 	add bridge "$CONF" c2
@@ -24,7 +23,7 @@ prepare() {
 	in_ns c1 ping -n -q -c 1 -W "$RIG_DEADLINE" 10.1.0.3
 }
 
-@test "broken bridge: it is down, or gone" {
+@test "broken bridge: ADD sets the bridge up again, and creates it again" {
 	ip link set br1 down
 	add bridge "$CONF" c2
 	sees c2 10.1.0.1
@@ -35,7 +34,7 @@ prepare() {
 	sees c2 fd01::1
 }
 
-@test "broken bridge: forwarding was switched off" {
+@test "broken bridge: ADD turns IP forwarding on again" {
 	world
 	echo 0 >/proc/sys/net/ipv4/ip_forward
 	echo 0 >/proc/sys/net/ipv6/conf/all/forwarding
@@ -45,7 +44,7 @@ prepare() {
 	sees c1 2001:db8:113::2
 }
 
-@test "broken bridge: the subnet was changed" {
+@test "broken bridge: after a change of the subnet ADD fails, or replaces the address with forceAddress" {
 	local conf
 
 	conf=$(with "$CONF" '.ipam.ranges = [[{subnet: "10.2.0.0/24"}], [{subnet: "fd01::/64"}]]')
@@ -58,7 +57,7 @@ prepare() {
 	sees c2 10.2.0.1
 }
 
-@test "broken bridge: a route of the host is in front of the container's" {
+@test "broken bridge: ADD fails if a more specific host route covers the container's address" {
 	ip link add mine type veth peer name yours
 	ip link set mine up
 	ip link set yours up
@@ -78,7 +77,7 @@ prepare() {
 	sees c2 10.1.0.1
 }
 
-@test "broken bridge: routes that are not in front are nobody's business" {
+@test "broken bridge: ADD ignores host routes that do not cover the container's address" {
 	ip link add mine type veth peer name yours
 	ip link set mine up
 	ip link set yours up
@@ -88,7 +87,7 @@ prepare() {
 	sees c2 10.1.0.1
 }
 
-@test "broken bridge: the name is taken by something else" {
+@test "broken bridge: ADD names the kind of the interface that has the bridge's name" {
 	del bridge "$CONF"
 	ip link del br1
 	ip link add br1 type veth peer name other
@@ -96,7 +95,7 @@ prepare() {
 	failed 102 'bridge br1: the name belongs to an interface that is not a bridge but a veth'
 }
 
-@test "broken bridge: a small MTU where there is IPv6" {
+@test "broken bridge: ADD rejects an MTU below 1280 if bridge or container have IPv6 addresses" {
 	local conf
 
 	conf=$(with "$CONF" '.mtu = 1000')

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Pain 20: DEL fails, or leaks, when prevResult is missing or damaged
+# DEL fails or leaks if prevResult is missing or damaged.
 # shellcheck disable=SC2016,SC2034 # filters of jq, commands for eval
 load ../lib
 
@@ -11,8 +11,8 @@ CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefa
 PORTMAP='{"cniVersion":"1.0.0","name":"net1","type":"portmap","capabilities":{"portMappings":true},
 	"runtimeConfig":{"portMappings":[{"hostPort":8081,"containerPort":81,"protocol":"tcp"}]}}'
 
-# What is in prevResult's place: as a filter of jq, in which $prev is the right one.
-WAYS=('del(.prevResult)' '.prevResult = null' '.prevResult = {}' '.prevResult = {cniVersion: "1.0.0"}'
+# Damaged requests, as jq filters; $prev is the right prevResult.
+DAMAGES=('del(.prevResult)' '.prevResult = null' '.prevResult = {}' '.prevResult = {cniVersion: "1.0.0"}'
 	'.prevResult = $prev | del(.prevResult.ips)' '.prevResult = $prev | del(.prevResult.interfaces)'
 	'.prevResult = ($prev | .cniVersion = "0.2.0")' '.prevResult = ($prev | .cniVersion = "9.9.9")'
 	'.prevResult = {cniVersion: "0.2.0", ip4: {ip: "10.1.0.2/24"}}'
@@ -31,35 +31,35 @@ prepare() {
 	remember
 }
 
-@test "pain 20: DEL of bridge and portmap, whatever is in prevResult's place" {
-	local way prev
+@test "prevResult: DEL of bridge and portmap leaves nothing, with every kind of damage" {
+	local damage prev
 
-	for way in "${WAYS[@]}"; do
+	for damage in "${DAMAGES[@]}"; do
 		add bridge "$CONF"
 		prev=$output
 		add portmap "$(chained "$PORTMAP")"
 		for type in portmap bridge; do
 			[[ $type == bridge ]] && conf=$CONF || conf=$PORTMAP
-			del "$type" "$(jq -c --argjson prev "$prev" "$way" <<<"$conf")"
+			del "$type" "$(jq -c --argjson prev "$prev" "$damage" <<<"$conf")"
 		done
-		assert_same_snapshot || fail "$way"
+		assert_same_snapshot || fail "$damage"
 	done
 }
 
-@test "pain 20: and without namespace and runtimeConfig, twice" {
-	local way prev bare
+@test "prevResult: DEL twice without namespace and runtimeConfig leaves nothing" {
+	local damage prev bare
 
 	bare=$(with "$CONF" 'del(.runtimeConfig)')
-	for way in "${WAYS[@]:0:8}"; do
+	for damage in "${DAMAGES[@]:0:8}"; do
 		add bridge "$CONF"
 		prev=$output
-		del bridge "$(jq -c --argjson prev "$prev" "$way" <<<"$bare")" c1 ''
-		del bridge "$(jq -c --argjson prev "$prev" "$way" <<<"$bare")" c1 ''
-		assert_same_snapshot || fail "$way"
+		del bridge "$(jq -c --argjson prev "$prev" "$damage" <<<"$bare")" c1 ''
+		del bridge "$(jq -c --argjson prev "$prev" "$damage" <<<"$bare")" c1 ''
+		assert_same_snapshot || fail "$damage"
 	done
 }
 
-@test "pain 20: a request that was cut off is no request: an error, and nothing changed" {
+@test "prevResult: DEL with a truncated request is an error, and changes nothing" {
 	local text n
 
 	add bridge "$CONF"
@@ -74,7 +74,7 @@ prepare() {
 	del bridge "$CONF"
 }
 
-@test "pain 20: cnitool's DEL with a cache file that is empty, cut off, or nonsense" {
+@test "prevResult: cnitool del works with an empty, truncated, damaged or deleted cache file" {
 	local damage file
 
 	export NETCONFPATH=$BATS_TEST_TMPDIR/net.d CNI_PATH=$CPLUG_BIN

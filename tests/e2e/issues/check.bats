@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Pain 29: CHECK gives false alarms, or is blind
+# CHECK reports false alarms, or misses differences.
 #
-# The blind spots of the reference, one after the other.  Every other object is mutated in
-# check-mutations.bats and check-nft.bats, with what must not raise an alarm.
+# These are the differences that the reference plugins miss.  check-mutations.bats and
+# check-nft.bats change every other object, and make the changes that CHECK must accept.
 load ../lib
 
 CONF='{"cniVersion":"1.1.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,
@@ -11,7 +11,7 @@ CONF='{"cniVersion":"1.1.0","name":"net1","type":"bridge","bridge":"br1","isDefa
 PORTMAP='{"cniVersion":"1.1.0","name":"net1","type":"portmap","capabilities":{"portMappings":true},
 	"runtimeConfig":{"portMappings":[{"hostPort":8080,"containerPort":80}]}}'
 
-@test "check: a flushed hook chain is seen by portmap" {
+@test "check: portmap reports a flushed hook chain" {
 	local check
 
 	new_netns c1
@@ -27,7 +27,7 @@ PORTMAP='{"cniVersion":"1.1.0","name":"net1","type":"portmap","capabilities":{"p
 		'rule 1 of chain prerouting of nftables table inet cplug'
 }
 
-@test "check: somebody else's lease is seen, also by bridge, and with it what follows" {
+@test "check: host-local and bridge report a lease of another container; bridge lists all differences" {
 	local check
 
 	new_netns c1
@@ -43,7 +43,7 @@ PORTMAP='{"cniVersion":"1.1.0","name":"net1","type":"portmap","capabilities":{"p
 		index("gateway address of br1") != null' <<<"$output"
 }
 
-@test "check: no alarm for L2 networks, /32 addresses, routes in other tables, two interfaces" {
+@test "check: no false alarm for an L2 network, for routes with table or priority, or for foreign routes" {
 	local conf check
 
 	new_netns c1 c2

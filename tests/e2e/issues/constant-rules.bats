@@ -1,24 +1,24 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Pain 5: lists of rules that grow with the containers, and are rewritten
+# The number of rules grows with the containers, and each change rewrites them.
 load ../lib
 
 CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,
 	"ipMasq":true,"macspoofchk":true,"onConflict":"replace","capabilities":{"portMappings":true},
 	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00:1::/64"}]]}}'
 
-# publishing PORT - CONF with a port
+# publishing PORT - prints CONF with a published port
 publishing() {
 	with "$CONF" ".runtimeConfig.portMappings = [{hostPort: $1, containerPort: 80, protocol: \"tcp\"}]"
 }
 
-# skeleton - every chain and rule, by handle: what is rewritten gets another
+# skeleton - prints every chain and rule with its handle; a rewritten object has another handle
 skeleton() {
 	nft -j -a list ruleset | jq -c '.nftables[] | (.chain, .rule) | select(. != null)
 		| {family, table, chain, name, handle}'
 }
 
-@test "pain 05: chains and rules are the same with one container as with thirty" {
+@test "constant rules: thirty containers have the same chains and rules as one" {
 	local i one
 
 	new_netns c0
@@ -33,13 +33,13 @@ skeleton() {
 	is "$(skeleton)" "$one"
 }
 
-@test "pain 05: an element goes only with its own container: ADD a, ADD b of a's address, DEL a" {
+@test "constant rules: DEL of a removes no element of b, which has taken over a's address" {
 	local b
 
 	new_netns a b
 	world
 	CNI_ARGS='IgnoreUnknown=1;IP=10.1.0.9' add bridge "$(publishing 8080)" a
-	# IPAM has forgotten a (rm -rf /var/lib/cni)
+	# The leases are lost, as after rm -rf /var/lib/cni.
 	rm -r /var/lib/cni/networks
 	in_ns a ip address flush dev eth0 scope global
 	CNI_ARGS='IgnoreUnknown=1;IP=10.1.0.9' add bridge "$(publishing 8080)" b

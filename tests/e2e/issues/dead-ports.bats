@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Pain 13: the host ports of dead containers win over those of the living
+# Host ports of a container that died without DEL stay occupied, or win over a new container.
 load ../lib
 
 CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,
@@ -10,16 +10,17 @@ CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefa
 		{"hostPort":8080,"containerPort":80,"protocol":"tcp"},
 		{"hostPort":5353,"containerPort":53,"protocol":"udp"}]}}'
 
-# dies ID - without DEL; its link goes with it
+# dies ID - deletes the namespace, and with it the veth pair, without DEL
 dies() {
 	local link
 
 	link=$(host_end)
 	ip netns del "$1"
-	wait_for "the end of $link" bash -c "! ip link show dev $link"
+	wait_for "deletion of $link" bash -c "! ip link show dev $link"
 }
 
-# answers_as NAME - from everywhere
+# answers_as NAME - asserts that container NAME answers on the host's ports: to the world, over
+# both families, and to the host
 answers_as() {
 	tcp_answer "$1" 80 "$1"
 	udp_answer "$1" 53 "$1"
@@ -29,7 +30,7 @@ answers_as() {
 	contains "$(ask - tcp 127.0.0.1 8080)" "^$1 from"
 }
 
-@test "pain 13: a container that died without DEL loses its ports to the next" {
+@test "dead ports: the next container gets the ports of one that died without DEL" {
 	world
 	new_netns one
 	add bridge "$CONF" one
@@ -37,12 +38,12 @@ answers_as() {
 	new_netns two
 	add bridge "$CONF" two
 	answers_as two
-	# The dead one's DEL comes at last, and takes nothing.
+	# A late DEL of the dead container removes nothing.
 	del bridge "$CONF" one ''
 	contains "$(ask world tcp 203.0.113.1 8080)" '^two from'
 }
 
-@test "pain 13: the same after SIGKILL at every step of ADD" {
+@test "dead ports: the next container gets the ports after SIGKILL at every step of ADD" {
 	local n
 
 	world
@@ -50,7 +51,7 @@ answers_as() {
 		ip netns add "dead$n"
 		CNI_TEST_CRASH_AT=$n cni ADD bridge "$CONF" "dead$n"
 		ip netns del "dead$n"
-		wait_for "the end of its link" bash -c '! ip -br link show type veth | grep -q "^veth"'
+		wait_for "deletion of the veth pair" bash -c '! ip -br link show type veth | grep -q "^veth"'
 		((status)) || break
 	done
 	((n > 4)) || fail 'no crash points'
@@ -59,7 +60,7 @@ answers_as() {
 	answers_as two
 }
 
-@test "pain 13: and with the portmap plugin" {
+@test "dead ports: the next container gets the ports, with the portmap plugin" {
 	local chain link
 
 	chain='{"cniVersion":"1.0.0","name":"net1","type":"portmap","capabilities":{"portMappings":true},"snat":true}'
@@ -69,7 +70,7 @@ answers_as() {
 	link=$(host_end)
 	add portmap "$(chained "$(with "$chain" ".runtimeConfig = $(jq -c .runtimeConfig <<<"$CONF")")")" one
 	ip netns del one
-	wait_for "the end of $link" bash -c "! ip link show dev $link"
+	wait_for "deletion of $link" bash -c "! ip link show dev $link"
 	new_netns two
 	add bridge "$(with "$CONF" 'del(.runtimeConfig)')" two
 	add portmap "$(chained "$(with "$chain" ".runtimeConfig = $(jq -c .runtimeConfig <<<"$CONF")")")" two

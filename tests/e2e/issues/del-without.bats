@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Pain 6: DEL leaks, or fails, when something is gone already
+# DEL leaks or fails if objects or arguments are missing.
 load ../lib
 
 BRIDGE='{"cniVersion":"1.1.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,
@@ -12,7 +12,7 @@ PORTS='{"portMappings":[{"hostPort":8080,"containerPort":80,"protocol":"tcp"},
 	{"hostPort":5353,"containerPort":53,"protocol":"udp","hostIP":"127.0.0.1"}]}'
 
 
-# attach ID - the whole chain
+# attach ID - ADD of bridge and portmap; RESULT is the chain's result
 attach() {
 	ip netns add "$1"
 	add bridge "$BRIDGE" "$1"
@@ -20,15 +20,15 @@ attach() {
 	RESULT=$output
 }
 
-# nothing_of ID - no lease, no link, no element, no file
+# nothing_of ID - asserts that no lease, nftables element, file or veth pair is left
 nothing_of() {
 	! grep -rq "^$1" /var/lib/cni/networks --include='10.*' --include='fd*' || fail "a lease of $1"
-	contains_not "$(nft list ruleset)" "/$1/eth0"
+	prints_not "/$1/eth0" nft list ruleset
 	[[ ! -e /etc/netns/$1 ]] || fail "a resolv.conf of $1"
-	is "$(ip -br link show type veth)" ''
+	prints '' ip -br link show type veth
 }
 
-# twice [NETNS [CONF-FILTER]] - DEL of the chain, and again
+# twice [NETNS [FILTER]] - DEL of the chain, twice; FILTER (jq) changes the configurations
 twice() {
 	for _ in 1 2; do
 		del portmap "$(with "$PORTMAP" "${2-.}")" c1 "${1-c1}"
@@ -37,14 +37,14 @@ twice() {
 	nothing_of c1
 }
 
-# what is shared and stays
+# Create the shared objects.
 prepare() {
 	attach c1
 	twice
 	ip netns del c1
 }
 
-@test "pain 06: everything is there" {
+@test "DEL: complete arguments, twice" {
 	remember
 	attach c1
 	twice c1 ".runtimeConfig = $PORTS | .prevResult = $RESULT"
@@ -52,12 +52,12 @@ prepare() {
 	assert_same_snapshot
 }
 
-@test "pain 06: no CNI_NETNS, prevResult, runtimeConfig, and the namespace is gone" {
+@test "DEL: without CNI_NETNS, prevResult and runtimeConfig, before and after the namespace is deleted" {
 	remember
 	attach c1
 	ip netns del c1
 	twice ''
-	wait_for "the link" assert_same_snapshot
+	wait_for "deletion of the veth pair" assert_same_snapshot
 	assert_same_snapshot
 	attach c1
 	twice ''
@@ -65,20 +65,20 @@ prepare() {
 	assert_same_snapshot
 }
 
-@test "pain 06: CNI_NETNS leads to nothing, or to something that is no namespace" {
+@test "DEL: CNI_NETNS does not exist, or is not a namespace" {
 	remember
 	attach c1
 	ip netns del c1
 	twice /run/netns/c1
 	assert_same_snapshot
 	attach c1
-	umount /run/netns/c1 # the file stays
+	umount /run/netns/c1 # leaves the file
 	twice /run/netns/c1
 	rm /run/netns/c1
 	assert_same_snapshot
 }
 
-@test "pain 06: the container's end, or the host's, was deleted" {
+@test "DEL: the veth pair was deleted, at either end" {
 	remember
 	attach c1
 	in_ns c1 ip link del eth0
@@ -92,16 +92,16 @@ prepare() {
 	assert_same_snapshot
 }
 
-@test "pain 06: the bridge was deleted" {
+@test "DEL: the bridge was deleted" {
 	attach c1
 	ip link del br1
 	twice
 	ip netns del c1
-	attach c1 # and it comes again
+	attach c1 # creates the bridge again
 	twice ''
 }
 
-@test "pain 06: the tables were deleted, or the ruleset flushed" {
+@test "DEL: the nftables tables were deleted, or the ruleset flushed" {
 	attach c1
 	nft delete table inet cplug
 	nft delete table bridge cplug
@@ -110,11 +110,11 @@ prepare() {
 	attach c1
 	nft flush ruleset
 	twice ''
-	is "$(nft list ruleset)" ''
+	prints '' nft list ruleset
 	ip netns del c1
 }
 
-@test "pain 06: leases and resolv.conf were deleted" {
+@test "DEL: leases and resolv.conf were deleted" {
 	remember
 	attach c1
 	rm -r /var/lib/cni/networks /etc/netns/c1
@@ -123,7 +123,7 @@ prepare() {
 	assert_same_snapshot
 }
 
-@test "pain 06: prevResult is of somebody else, empty, or nonsense" {
+@test "DEL: prevResult is empty, of another attachment, or invalid" {
 	remember
 	attach c1
 	twice c1 '.prevResult = {cniVersion: "1.1.0"}'

@@ -1,60 +1,59 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Pain 30: errors that say nothing, or the wrong thing, or are no JSON
-# (make check-fault fails every system call in turn.)
+# Errors are meaningless, wrong, or not JSON.  (make check-fault makes every system call fail.)
 load ../lib
 
 CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,
 	"capabilities":{"portMappings":true},"ipam":{"type":"host-local","subnet":"10.1.0.0/24"}}'
 WEB='.runtimeConfig.portMappings = [{hostPort: 8080, containerPort: 80, protocol: "tcp"}]'
 
-# tells CODE PATTERN - the last call failed with one document, whose sentence has what
-# was done, to what, why, and (in parentheses) what to do
+# tells CODE PATTERN - asserts that the last call failed with one document, and that its
+# sentence ends with a remedy in parentheses
 tells() {
 	failed "$1" "$2"
 	contains "$error" '\(.*\)$'
-	((${#error} < 400)) || fail "a long sentence"
-	# A person reads it: no Go-like chain of colons, no bare errno, no pointer.
+	((${#error} < 400)) || fail "the sentence is too long"
+	# It is for people: no formatting mistakes, pointers or errno numbers.
 	contains_not "$error" '%!|0x[0-9a-f]{6}|\berrno\b|\(null\)'
 }
 
-@test "pain 30: what, on what, why, whose, and what to do" {
+@test "errors: each names action, object, reason, owner and remedy" {
 	warm_up bridge "$CONF"
 	new_netns c1 c2
-	# the interface
+	# An interface.
 	in_ns c1 ip link add eth0 type bridge
 	cni ADD bridge "$CONF"
 	tells 101 'container: add interface eth0: it exists already, kind bridge'
 	in_ns c1 ip link del eth0
-	# the namespace
+	# The namespace.
 	cni ADD bridge "$CONF" c9 c9
 	tells 8 '/run/netns/c9.*No such file or directory.*create'
-	# a route, in the kernel's own words
+	# A route, with the kernel's extended error.
 	cni ADD bridge "$(with "$CONF" '.ipam.routes = [{dst: "192.0.2.0/24", gw: "203.0.113.77"}]')"
 	tells 100 'container: add route 192.0.2.0/24 via 203.0.113.77 on eth0: Network is unreachable \(Nexthop has invalid gateway\)'
-	# the bridge
+	# The bridge.
 	ip link add br7 type veth peer name br8
 	cni ADD bridge "$(with "$CONF" '.bridge = "br7"')"
 	tells 102 'br7: the name belongs to an interface that is not a bridge but a veth .*choose another'
-	# an address: whose it is
+	# An address and its owner.
 	add bridge "$(with "$CONF" "$WEB")"
 	cni ADD bridge "$(with "$CONF" '.ipam.subnet = "10.9.0.0/24"')" c2
 	tells 102 '"br1" already has an IP address different from 10.9.0.1/24: 10.1.0.1/24 \(remove it, set forceAddress'
 	cni ADD bridge "$(with "$CONF" '.runtimeConfig.ips = ["10.1.0.3"]')" c2
 	failed 104 '10.1.0.3.*container c1 \(eth0\) has it'
-	# a port: whose it is
+	# A port and its owner.
 	cni ADD bridge "$(with "$CONF" "$WEB")" c2
 	tells 105 'publish host port 8080/tcp: it belongs to net1/c1/eth0 .*choose another port'
-	# the delegate
+	# The IPAM plugin.
 	cni ADD bridge "$(with "$CONF" '.ipam.type = "nope"')" c2
 	failed 106 "failed to find plugin \"nope\" in path \[$CPLUG_BIN\]"
-	# a file
+	# A file.
 	mount -t tmpfs -o ro tmpfs /var/lib/cni
 	cni ADD bridge "$CONF" c2
 	failed 112 '/var/lib/cni/networks.*Read-only file system'
 }
 
-@test "pain 30: a name that is taken on the host is not looked for in the container" {
+@test "errors: a name conflict on the host is not attributed to the container" {
 	new_netns c1
 	ip link add web0 type bridge
 	in_ns c1 ip link add other type bridge
@@ -62,7 +61,7 @@ tells() {
 	tells 102 'host: add interface web0: the name is in use'
 }
 
-@test "pain 30: an error has the stable keys, and the configuration's version" {
+@test "errors: the document has the specified keys and the configuration's cniVersion" {
 	local version
 
 	for version in 0.3.1 0.4.0 1.0.0 1.1.0; do
@@ -72,7 +71,7 @@ tells() {
 	done
 }
 
-# waiting - starts an ADD that waits for a lock, until it waits; sets pid
+# waiting - starts an ADD and returns when it waits for a lock; sets pid
 waiting() {
 	exec 9</var/lib/cni/networks/net1/lock
 	flock 9
@@ -82,11 +81,11 @@ waiting() {
 		CNI_DEBUG=1 CNI_TEST_LOCK_TIMEOUT_MS=100000 "$CPLUG_BIN/bridge" <"$BATS_TEST_TMPDIR/conf" >"$BATS_TEST_TMPDIR/out" \
 		2>"$BATS_TEST_TMPDIR/err" 9<&- 3>&- 4>&- &
 	pid=$!
-	# The last step before the lock.
-	wait_for "the ADD to wait" grep -q 'configure bridge port' "$BATS_TEST_TMPDIR/err"
+	# This is the last step before the lock.
+	wait_for "the ADD's last step before the lock" grep -q 'configure bridge port' "$BATS_TEST_TMPDIR/err"
 }
 
-@test "pain 30: a crash is answered, with a document and a code of its own" {
+@test "errors: a crash prints an error document with code 111, and DEL cleans up" {
 	local sig
 
 	warm_up bridge "$CONF"
@@ -101,14 +100,14 @@ waiting() {
 		((status > 128)) || fail "exit status $status"
 		output=$(cat "$BATS_TEST_TMPDIR/out")
 		jq -se 'length == 1 and .[0].code == 111 and (.[0].msg | test("crashed.*report"))' <<<"$output"
-		# What it was doing is in the trace; and DEL cleans up.
+		# The trace shows the last steps.
 		contains "$(cat "$BATS_TEST_TMPDIR/err")" 'add veth pair'
 		del bridge "$CONF"
 		assert_same_snapshot
 	done
 }
 
-@test "pain 30: a polite signal, and a lock that is held, are answered too" {
+@test "errors: SIGTERM and a lock that is held print an error document, and nothing is left" {
 	warm_up bridge "$CONF"
 	new_netns c1
 	remember
@@ -122,14 +121,14 @@ waiting() {
 	assert_same_snapshot
 	flock /var/lib/cni/networks/net1/lock sh -c 'echo >/run/.rig/held; exec sleep 60' 3>&- 4>&- &
 	pid=$!
-	wait_for "the lock to be held" test -e /run/.rig/held
+	wait_for "the lock holder" test -e /run/.rig/held
 	CNI_TEST_LOCK_TIMEOUT_MS=100 cni ADD bridge "$CONF"
 	kill "$pid"
 	failed 11 "lock /var/lib/cni/networks/net1/lock: held by process $pid \(flock\) for 0.1 seconds"
 	assert_same_snapshot
 }
 
-@test "pain 30: the trace has a line a step, as text and as JSON" {
+@test "errors: CNI_DEBUG traces each step as a line of text or JSON" {
 	new_netns c1
 	CNI_DEBUG=json add bridge "$CONF"
 	jq -se 'length > 10 and all(.[]; (.us | type == "number") and .plugin == "bridge"

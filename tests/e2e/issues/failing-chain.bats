@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Pain 3: one failing plugin in a chained DEL leaks what the plugins before it made
-# shellcheck disable=SC2016 # a script
+# If one plugin of a chain fails in DEL, the objects of the plugins before it leak.
+# shellcheck disable=SC2016 # a script in single quotes
 load ../lib
 
 BRIDGE='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,
@@ -10,7 +10,7 @@ PORTMAP='{"cniVersion":"1.0.0","name":"net1","type":"portmap","capabilities":{"p
 	"runtimeConfig":{"portMappings":[{"hostPort":8080,"containerPort":80,"protocol":"tcp"}]}}'
 
 prepare() {
-	# What is shared, of portmap, too, is there.
+	# Create the shared objects of both plugins.
 	new_netns c1
 	plugged
 	del portmap "$PORTMAP"
@@ -26,12 +26,12 @@ plugged() {
 	add portmap "$(chained "$PORTMAP")"
 }
 
-# without_nft COMMAND... - nf_tables refuses it (EPERM), and so does rtnetlink
+# without_nft COMMAND... - runs COMMAND without CAP_NET_ADMIN: nf_tables and rtnetlink return EPERM
 without_nft() {
 	setpriv --bounding-set=-net_admin --inh-caps=-net_admin "$@"
 }
 
-# chain_del - as libcni does it: backwards, and no further after a failure
+# chain_del [WRAPPER...] - DEL as libcni does it: in reverse order, stopping after a failure
 chain_del() {
 	chain_status=0
 	output=$main
@@ -44,28 +44,28 @@ chain_del() {
 	del bridge "$(chained "$BRIDGE")"
 }
 
-@test "pain 3: nftables refuses portmap's DEL: the bridge's frees the address, and takes the ports" {
+@test "failing chain: if nftables rejects portmap's DEL, bridge's DEL removes lease and ports" {
 	plugged
 	chain_del without_nft
 	is "$chain_status" 0
 	contains "$(cat "$BATS_TEST_TMPDIR/warned")" "left to the bridge's DEL"
-	is "$(cat "$BATS_TEST_TMPDIR/said")" ''
+	prints '' cat "$BATS_TEST_TMPDIR/said"
 	assert_same_snapshot
 }
 
-@test "pain 3: without a bridge of ours behind it a failure is told, and a second DEL does it" {
+@test "failing chain: portmap's DEL fails if no cplug bridge follows, and a second DEL succeeds" {
 	plugged
 	ip link set "$(jq -r '.interfaces[1].name' <<<"$main")" alias ''
 	chain_del without_nft
 	is "$chain_status" 1
-	jq -e '.msg | length > 0' "$BATS_TEST_TMPDIR/said"
+	json_holds '.msg | length > 0' <"$BATS_TEST_TMPDIR/said"
 	ip link set "$(jq -r '.interfaces[1].name' <<<"$main")" alias cplug\ net1/c1/eth0
 	chain_del
 	is "$chain_status" 0
 	assert_same_snapshot
 }
 
-@test "pain 3: a plugin of the chain that is gone does not keep cnitool from the others" {
+@test "failing chain: cnitool del calls the other plugins if one is not installed" {
 	export NETCONFPATH=$BATS_TEST_TMPDIR/net.d CNI_PATH=$BATS_TEST_TMPDIR/bin:$CPLUG_BIN
 	mkdir -p "$NETCONFPATH" "$BATS_TEST_TMPDIR/bin" /var/lib/cni/results
 	printf '#!/bin/sh\n[ "$CNI_COMMAND" != ADD ] || jq -c .prevResult\n' >"$BATS_TEST_TMPDIR/bin/third"
@@ -75,18 +75,18 @@ chain_del() {
 	remember
 	"$CPLUG_BIN/cnitool" add --quiet net1 c1 -p 8080:80
 	rm "$BATS_TEST_TMPDIR/bin/third"
-	! "$CPLUG_BIN/cnitool" del net1 c1 2>"$BATS_TEST_TMPDIR/err" || fail "nothing was said"
+	! "$CPLUG_BIN/cnitool" del net1 c1 2>"$BATS_TEST_TMPDIR/err" || fail "del succeeded"
 	contains "$(cat "$BATS_TEST_TMPDIR/err")" 'third'
-	# Only that there is something to be repeated is remembered.
+	# Only the cache file is left, so that del can be repeated.
 	rm /var/lib/cni/results/*
 	assert_same_snapshot
 }
 
-@test "pain 3: the runtime was killed between ADD and saving: gc frees all of it" {
+@test "failing chain: cnitool gc removes an attachment whose runtime was killed before it saved the result" {
 	plugged
 	del_netns c1
-	wait_for "the link to go" bash -c '! ip -j link show type veth | grep -q veth'
+	wait_for "deletion of the veth pair" bash -c '! ip -j link show type veth | grep -q veth'
 	"$CPLUG_BIN/cnitool" gc
-	[[ ! -e /var/lib/cni/networks/net1/10.1.0.2 ]] || skip "this kernel cannot be asked whether a namespace lives"
-	contains_not "$(nft list ruleset)" 8080
+	[[ ! -e /var/lib/cni/networks/net1/10.1.0.2 ]] || skip "this kernel cannot tell whether a namespace exists"
+	prints_not 8080 nft list ruleset
 }

@@ -1,13 +1,13 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Pain 18: races at first use: the bridge, its address, the tables, the chains
+# Races between the first ADDs that create bridge, address, tables and chains.
 #
-# (concurrency.bats does more of it.)
+# concurrency.bats has more of them.
 load ../lib
 
 N=24
 
-# conf I - one of four networks; those of the last cannot be
+# conf I - prints the configuration of one of four networks; ADD to the fourth fails
 conf() {
 	printf '{"cniVersion":"1.0.0","name":"net%d","type":"bridge","bridge":"br%d",' $(($1 % 4)) $(($1 % 4))
 	printf '"isDefaultGateway":true,"ipMasq":true,"macspoofchk":true,'
@@ -17,7 +17,7 @@ conf() {
 		"$( (($1 % 4 != 3)) || printf ',"routes":[{"dst":"192.0.2.0/24","gw":"198.51.100.1"}]')"
 }
 
-# all_at_once VERB - of every container, what came of it in out.I and status.I
+# all_at_once VERB - calls bridge for all containers in parallel; writes out.I and status.I
 all_at_once() {
 	local i
 
@@ -30,7 +30,7 @@ all_at_once() {
 	wait
 }
 
-@test "pain 18: the first containers of several networks come at once, some in vain" {
+@test "first use: parallel first ADDs to four networks, of which one always fails, leave nothing after DEL" {
 	local i
 
 	for ((i = 0; i < N; i++)); do ip netns add "c$i"; done
@@ -42,9 +42,9 @@ all_at_once() {
 		done
 		all_at_once DEL
 		for ((i = 0; i < N; i++)); do is "$(cat "$BATS_TEST_TMPDIR/status.$i")" 0; done
-		is "$(find /var/lib/cni/networks -name '10.*')" ''
-		is "$(ip -br link show type veth)" ''
-		contains_not "$(nft list ruleset)" '/c[0-9]*/eth0'
+		prints '' find /var/lib/cni/networks -name '10.*'
+		prints '' ip -br link show type veth
+		prints_not '/c[0-9]*/eth0' nft list ruleset
 		for i in 0 1 2 3; do ip link del "br$i"; done
 		nft flush ruleset
 	done

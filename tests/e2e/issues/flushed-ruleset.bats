@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Pain 11: a firewall's reload wipes everything, and nobody puts it back
-# (restore.bats has fifty containers and cnitool restore.)
+# The reload of a firewall flushes the ruleset, and nothing restores it.
+# (restore.bats tests cnitool restore with fifty containers.)
 load ../lib
 
 CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,
@@ -12,7 +12,7 @@ published() { # PORT
 	with "$CONF" ".runtimeConfig.portMappings = [{hostPort: $1, containerPort: 80, protocol: \"tcp\"}]"
 }
 
-# cached ID PORT - what libcni remembers of an attachment, as containerd leaves it
+# cached ID PORT - writes the cache file that libcni (containerd) keeps of an attachment
 cached() {
 	jq -nc --arg id "$1" --argjson port "$2" --arg config "$(base64 -w0 <<<"$LIST")" --argjson result "$output" '{
 		kind: "cniCacheV1", containerId: $id, config: $config, ifName: "eth0", networkName: "net1",
@@ -20,7 +20,7 @@ cached() {
 		result: $result}' >"/var/lib/cni/results/net1-$1-eth0"
 }
 
-@test "pain 11: containers of any libcni runtime answer again, without a restart of theirs" {
+@test "flushed ruleset: cnitool restore republishes the ports of any libcni runtime's containers" {
 	local i
 
 	world
@@ -37,12 +37,12 @@ cached() {
 	for i in 1 2 3; do
 		contains "$(ask world tcp 203.0.113.1 $((8080 + i)))" "web$i"
 	done
-	# And what goes out is masqueraded again.
+	# Outgoing connections are masqueraded again.
 	tcp_answer world 90 outside
 	contains "$(ask c1 tcp 203.0.113.2 90)" 'outside from .*203\.0\.113\.1'
 }
 
-@test "pain 11: the next ADD builds the table again, and CHECK tells of those that miss theirs" {
+@test "flushed ruleset: the next ADD creates the table again, and CHECK reports missing ports" {
 	world
 	new_netns c1 c2
 	add bridge "$(published 8081)" c1
@@ -55,7 +55,7 @@ cached() {
 	ask world tcp 203.0.113.1 8082
 }
 
-@test "pain 11: the systemd units are sound, and run after whoever flushes" {
+@test "flushed ruleset: the systemd units are valid, and run after the services that flush" {
 	local unit
 
 	command -v systemd-analyze >/dev/null || skip "needs systemd-analyze"

@@ -1,28 +1,29 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Pain 12: traffic is dropped by somebody else's FORWARD policy, and nobody says who
+# A foreign FORWARD policy drops the containers' traffic, and nothing reports it.
 #
-# STATUS names table and chain and tells the remedy; with the remedy it is content, and
-# the traffic passes.  Who lets the bridge pass is not accused.
-# shellcheck disable=SC2016 # nft's braces
+# STATUS names table, chain and remedy.  After the remedy STATUS succeeds and the traffic
+# passes.  STATUS does not report chains that let the bridge's traffic pass.
+# shellcheck disable=SC2016 # nft's braces in single quotes
 load ../lib
 
 CONF='{"cniVersion":"1.1.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,
 	"ipam":{"type":"host-local","subnet":"10.1.0.0/24"}}'
 DUAL=$(jq -c '.ipam = {type: "host-local", ranges: [[{subnet: "10.1.0.0/24"}], [{subnet: "fd01::/64"}]]}' <<<"$CONF")
 
-# says PATTERN [CONF] - STATUS accuses somebody
+# says PATTERN [CONF] - asserts that STATUS fails with code 51 and PATTERN
 says() {
 	cni STATUS bridge "${2-$CONF}" '' '' ''
 	failed 51 "$1"
 }
 
+# content [CONF] - asserts that STATUS succeeds
 content() {
 	cni STATUS bridge "${1-$CONF}" '' '' ''
 	ok
 }
 
-# forward [RULE...] - a foreign chain with policy drop, and these rules
+# forward [RULE...] - replaces the ruleset by a foreign forward chain with policy drop and RULEs
 forward() {
 	local rule
 
@@ -32,7 +33,7 @@ forward() {
 	for rule; do nft add rule inet fw pass "$rule"; done
 }
 
-@test "forward drop: STATUS names it, its remedy helps, and traffic passes" {
+@test "forward drop: STATUS names the chain, and traffic passes after its remedy" {
 	local remedy
 
 	world
@@ -50,7 +51,7 @@ forward() {
 	sees c1 203.0.113.2
 }
 
-@test "forward drop: before the first ADD, too, and cnitool says it" {
+@test "forward drop: STATUS and cnitool status report the chain before the first ADD" {
 	forward
 	says 'chain pass of nftables table inet fw'
 	mkdir -p /run/net.d
@@ -59,7 +60,7 @@ forward() {
 	contains "$output" 'chain pass of nftables table inet fw, whose policy is drop'
 }
 
-@test "forward drop: rules that let the bridge pass, or might" {
+@test "forward drop: STATUS succeeds with rules that let the bridge's traffic pass, or might" {
 	local rule
 
 	for rule in 'iifname "br1" accept' 'accept' 'iifname "br*" accept' 'iifname != "eth9" accept' \
@@ -74,7 +75,7 @@ forward() {
 	done
 }
 
-@test "forward drop: rules that do not" {
+@test "forward drop: STATUS fails with rules that do not let the bridge's traffic pass" {
 	local rule
 
 	for rule in 'iifname "docker0" accept' 'iifname "br*" iifname "brx*" accept' 'ct state established,related accept' \
@@ -88,7 +89,7 @@ forward() {
 	done
 }
 
-@test "forward drop: by a rule, whatever the policy; and chains that are jumped to" {
+@test "forward drop: STATUS evaluates rules that drop, and chains that are jumped to" {
 	nft add table inet fw
 	nft add chain inet fw pass '{ type filter hook forward priority 0; policy accept; }'
 	nft add chain inet fw mine
@@ -121,7 +122,7 @@ forward() {
 	content
 }
 
-@test "forward drop: families, and frames between ports" {
+@test "forward drop: STATUS evaluates the chains of the network's families, and bridge chains" {
 	nft add table ip6 fw
 	nft add chain ip6 fw pass '{ type filter hook forward priority 0; policy drop; }'
 	content
@@ -131,7 +132,7 @@ forward() {
 	nft add table bridge fw
 	nft add chain bridge fw pass '{ type filter hook forward priority 0; policy drop; }'
 	says 'between the ports of bridge br1 is dropped by chain pass of nftables table bridge fw'
-	# A kernel may lack the word.
+	# Some kernels lack this expression.
 	if nft add rule bridge fw pass meta ibrname br1 accept 2>/dev/null; then content; fi
 	nft flush ruleset
 	nft add table ip fw
@@ -139,9 +140,9 @@ forward() {
 	content
 }
 
-@test "forward drop: iptables-nft, as Docker, ufw and firewalld leave it" {
-	command -v iptables-nft >/dev/null || skip "there is no iptables-nft"
-	iptables-nft -P FORWARD DROP || skip "iptables-nft does not work here"
+@test "forward drop: STATUS knows the rules and remedies of Docker, ufw and firewalld (iptables-nft)" {
+	command -v iptables-nft >/dev/null || skip "iptables-nft is not installed"
+	iptables-nft -P FORWARD DROP || skip "iptables-nft does not work"
 	iptables-nft -A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
 	iptables-nft -A FORWARD -i docker0 ! -o docker0 -j ACCEPT
 	iptables-nft -A FORWARD -p icmp --icmp-type echo-request -j ACCEPT
@@ -174,12 +175,12 @@ forward() {
 	says 'firewall-cmd --permanent --zone=trusted --add-interface=br1'
 }
 
-@test "forward drop: iptables-legacy, which nf_tables does not show" {
+@test "forward drop: STATUS reads the tables of iptables-legacy" {
 	local tool
 
 	for tool in iptables-legacy ip6tables-legacy; do
-		command -v $tool >/dev/null || skip "there is no $tool"
-		$tool -P FORWARD DROP 2>/dev/null || skip "$tool does not work here"
+		command -v $tool >/dev/null || skip "$tool is not installed"
+		$tool -P FORWARD DROP 2>/dev/null || skip "$tool does not work"
 		says "chain FORWARD of $tool, .*$tool -I FORWARD -i br1 -j ACCEPT" "$DUAL"
 		$tool -A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
 		$tool -A FORWARD -i docker0 -j ACCEPT

@@ -1,33 +1,33 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Pain 2: GC and STATUS do not exist; worse, they report success
+# GC and STATUS are not implemented, or report success without doing anything.
 load ../lib
 
 CONF='{"cniVersion":"1.1.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,
 	"macspoofchk":"strict","capabilities":{"portMappings":true},"dns":{"nameservers":["10.1.0.1"]},
 	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/16"}],[{"subnet":"fd01::/64"}]]}}'
 
-# ports N - two mappings and a range
+# ports N - prints CONF with two mappings and a range
 ports() {
 	with "$CONF" ".runtimeConfig.portMappings = [{hostPort: (10000 + $1), containerPort: 80},
 		{hostPort: (20000 + $1), containerPort: 53, protocol: \"udp\", hostIP: \"127.0.0.5\"},
 		{hostPort: (30000 + $1 * 10), hostPortEnd: (30009 + $1 * 10), containerPort: 1000}]"
 }
 
-# valid ID... - GC's list of these containers, as configuration
+# valid ID... - prints CONF with these containers as cni.dev/valid-attachments
 valid() {
 	with "$CONF" ".\"cni.dev/valid-attachments\" = [$(printf '{"containerID":"%s","ifname":"eth0"},' "$@" | sed 's/,$//')]"
 }
 
 
-# lost N - a container whose runtime forgot it, with its namespace or without
+# lost N - ADD of a container that is not in GC's list; two of three lose their namespace
 lost() {
 	new_netns "lost$1"
 	add bridge "$(ports "$1")" "lost$1" >/dev/null
 	(($1 % 3 == 0)) || del_netns "lost$1"
 }
 
-@test "gc: junk of 100 containers and three that live: as after three fresh ADDs" {
+@test "gc: after 100 lost and three valid containers, only the state of the valid three is left" {
 	local i
 
 	new_netns keep1 keep2 keep3
@@ -42,7 +42,7 @@ lost() {
 	sees keep1 10.1.0.1
 }
 
-@test "gc: many links go in one request; nobody else's group is touched" {
+@test "gc: links are deleted in one request, and a foreign link group is left alone" {
 	local i before
 
 	new_netns keep1 lost1 lost2 lost3 lost4 lost5
@@ -59,7 +59,7 @@ lost() {
 	is "$(ip -o link | wc -l)" $((before + 2))
 }
 
-@test "gc: goes on after what cannot be removed, and reports all of it" {
+@test "gc: continues after objects that cannot be removed, and reports all of them" {
 	local leases=/var/lib/cni/networks/net1
 
 	new_netns keep1 lost1 lost2 lost3
@@ -68,7 +68,7 @@ lost() {
 	add bridge "$(ports 1)" lost1
 	add bridge "$(ports 2)" lost2
 	add bridge "$(ports 3)" lost3
-	# What something is mounted on cannot be removed.
+	# A mount point cannot be removed.
 	mount --bind $leases/10.1.0.3 $leases/10.1.0.3
 	mount --bind /etc/netns/lost2/resolv.conf /etc/netns/lost2/resolv.conf
 	cni GC bridge "$(valid keep1)" '' '' ''
@@ -76,7 +76,7 @@ lost() {
 	failed '' '10.1.0.3: Device or resource busy'
 	# Everything else is gone.
 	[[ ! -e $leases/10.1.0.4 && ! -e $leases/10.1.0.5 && ! -e /etc/netns/lost3 && ! -e $leases/fd01::3 ]]
-	contains_not "$(nft list ruleset)" 'lost'
+	prints_not 'lost' nft list ruleset
 	no_link lost1 eth0
 	umount $leases/10.1.0.3 /etc/netns/lost2/resolv.conf
 	cni GC bridge "$(valid keep1)" '' '' ''
@@ -84,7 +84,7 @@ lost() {
 	assert_same_snapshot
 }
 
-@test "gc: thousands of valid attachments and of leases" {
+@test "gc: 10,000 valid attachments and 5,000 leases without one" {
 	local leases=/var/lib/cni/networks/net1 i
 
 	new_netns keep1
@@ -94,13 +94,13 @@ lost() {
 	for ((i = 0; i < 5000; i++)); do printf 'junk%d\r\neth0' "$i" >"$leases/10.1.$((10 + i / 250)).$((i % 250))"; done
 	jq -c '."cni.dev/valid-attachments" = [range(10000) | {containerID: "alive\(.)", ifname: "eth0"}] +
 		[{containerID: "keep1", ifname: "eth0"}]' <<<"$CONF" >"$BATS_TEST_TMPDIR/conf"
-	# Ten million comparisons of each list with the other would take much longer.
+	# A quadratic comparison of the two lists would exceed the deadline.
 	cni GC bridge "$BATS_TEST_TMPDIR/conf" '' '' ''
 	ok
 	assert_same_snapshot
 }
 
-@test "status: an exhausted range, a folder that cannot be written, nftables, a name that is taken" {
+@test "status: reports an exhausted range, a read-only folder, a foreign interface, missing nftables" {
 	local conf
 
 	conf=$(with "$CONF" '.ipam = {type: "host-local", subnet: "10.9.0.0/30"}')
@@ -126,7 +126,8 @@ lost() {
 	fi
 }
 
-# A kernel without nf_tables is not at hand; one that does not let us is.
+# cni_without_admin COMMAND - calls bridge without CAP_NET_ADMIN, which stands in for a kernel
+# without nf_tables
 cni_without_admin() {
 	local status_=0
 

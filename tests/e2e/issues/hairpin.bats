@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Pain 22: a container reaches itself through its own published port
+# A container cannot reach itself through its own published port.
 load ../lib
 
-# No hairpinMode: nobody should have to know it.
+# Without hairpinMode: users should not need to set it.
 CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,
 	"capabilities":{"portMappings":true},
 	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00:1::/64"}]]}}'
@@ -14,7 +14,7 @@ prepare() {
 	new_netns c1 c2
 }
 
-# itself FILTER - through every address of the host, of both families
+# itself FILTER - asserts that c1 reaches itself at every address of the host, of both families
 itself() {
 	local ip
 
@@ -25,11 +25,11 @@ itself() {
 		contains "$(ask c1 tcp "$ip" 8080)" '^web from'
 		contains "$(ask c1 udp "$ip" 5353)" '^names from'
 	done
-	# Neighbours, and the world, as always.
+	# Other containers and the world reach it as usual.
 	add bridge "$CONF" c2
 	contains "$(ask c2 tcp 203.0.113.1 8080)" '^web from'
 	is "$(ask world tcp 203.0.113.1 8080)" 'web from 203.0.113.2'
-	# Its neighbours are not masqueraded when they speak to it directly.
+	# Direct connections from other containers are not masqueraded.
 	is "$(ask c2 tcp 10.1.0.2 80)" 'web from 10.1.0.3'
 }
 
@@ -39,9 +39,9 @@ through_firewall() {
 	sysctl_set net/bridge/bridge-nf-call-ip6tables "$1"
 	itself .
 }
-@test "pain 22: a container reaches itself; bridged packets pass the firewall" { through_firewall 1; }
-@test "pain 22: a container reaches itself; bridged packets do not" { through_firewall 0; }
-@test "pain 22: a container reaches itself, with a portmap behind the bridge" {
+@test "hairpin: a container reaches itself through its published ports, with br_netfilter" { through_firewall 1; }
+@test "hairpin: a container reaches itself through its published ports, without br_netfilter" { through_firewall 0; }
+@test "hairpin: a container reaches itself through portmap's ports; DEL and a failed ADD undo hairpin mode" {
 	local portmap before
 
 	! has_br_netfilter || sysctl_set net/bridge/bridge-nf-call-iptables 1
@@ -52,7 +52,7 @@ through_firewall() {
 	tcp_answer c1 80 web
 	contains "$(ask c1 tcp 203.0.113.1 8080)" '^web from'
 	contains "$(ask c1 tcp 2001:db8:113::1 8080)" '^web from'
-	# The bridge takes no offence, and portmap notices if it is gone.
+	# CHECK of bridge accepts hairpin mode, and CHECK of portmap requires it.
 	output=$before
 	cni CHECK bridge "$(chained "$CONF")"
 	ok
@@ -60,27 +60,27 @@ through_firewall() {
 	output=$before
 	cni CHECK portmap "$(chained "$portmap")"
 	failed 107 "hairpin mode of bridge port $end"
-	# An ADD that fails later leaves it as it was.
+	# An ADD that fails later restores it.
 	del portmap "$portmap"
 	output=$before
 	CNI_TEST_FAIL_AT=2 cni ADD portmap "$(chained "$portmap")"
 	failed 111
 	is "$(bridge -d -j link show dev "$end" | jq '.[0].hairpin')" false
-	# What is not translated does not come back.
+	# Without snat portmap does not set hairpin mode.
 	output=$before
 	add portmap "$(with "$(chained "$portmap")" '.snat = false')"
 	is "$(bridge -d -j link show dev "$end" | jq '.[0].hairpin')" false
 }
-@test "pain 22: a container reaches itself with promiscMode" { itself '.promiscMode = true'; }
-@test "pain 22: a container reaches itself with hairpinMode" { itself '.hairpinMode = true'; }
-@test "pain 22: a container reaches itself on an isolated port" {
-	# A bridge that passes packets to the firewall sends them on itself, to no isolated port.
+@test "hairpin: a container reaches itself through its published ports, with promiscMode" { itself '.promiscMode = true'; }
+@test "hairpin: a container reaches itself through its published ports, with hairpinMode" { itself '.hairpinMode = true'; }
+@test "hairpin: a container reaches itself through its published ports, with portIsolation" {
+	# With br_netfilter the bridge forwards translated packets itself, but not to isolated ports.
 	! has_br_netfilter || sysctl_set net/bridge/bridge-nf-call-iptables 0
 	! has_br_netfilter || sysctl_set net/bridge/bridge-nf-call-ip6tables 0
 	itself '.portIsolation = true'
 }
 
-@test "pain 22: without published ports no frame is turned back" {
+@test "hairpin: bridge sets hairpin mode only for a container with published ports" {
 	add bridge "$CONF" c1
 	is "$(bridge -d -j link show dev "$(host_end)" | jq '.[0].hairpin')" false
 	add bridge "$(with "$CONF" ".runtimeConfig.portMappings = $PORTS")" c2

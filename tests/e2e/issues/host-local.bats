@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Pain 17: host-local's dead files, its lock, and what it does not notice
+# host-local: empty lease files, a lock that is held, and differences that CHECK misses.
 load ../lib
 
 CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge",
@@ -8,15 +8,15 @@ CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge",
 NET=/var/lib/cni/networks/net1
 
 prepare() {
-	ip netns add any # host-local needs no more than a path
+	ip netns add any # host-local only uses the path
 }
 
-# lease VERB ID [CONF]
+# lease VERB ID [CONF] - calls host-local
 lease() {
 	cni "$1" host-local "${3-$CONF}" "$2" any
 }
 
-@test "pain 17: files that a power failure left empty hold no address" {
+@test "host-local: lease files that a power failure left empty do not occupy addresses" {
 	local i
 
 	mkdir -p "$NET"
@@ -25,12 +25,12 @@ lease() {
 		lease ADD "c$i"
 		ok
 	done
-	is "$(find "$NET" -name '10.*' -size 0)" ''
+	prints '' find "$NET" -name '10.*' -size 0
 	lease ADD more
 	failed 103
 }
 
-@test "pain 17: the lock's holder is killed" {
+@test "host-local: ADD names the process that holds the lock, and succeeds after it was killed" {
 	local holder
 
 	lease ADD c1
@@ -44,7 +44,7 @@ lease() {
 	ok
 }
 
-@test "pain 17: a hundred and fifty at once: no time-out, no address twice" {
+@test "host-local: 150 parallel ADDs succeed with different addresses" {
 	local i conf=${CONF/10.1.0.0\/28/10.1.0.0\/22}
 
 	for i in {1..150}; do
@@ -58,7 +58,7 @@ lease() {
 	is "$(jq -r '.ips[0].address' "$BATS_TEST_TMPDIR"/out.* | sort | uniq -d)" ''
 }
 
-@test "pain 17: CHECK notices that the lease is of another address, or another container" {
+@test "host-local: CHECK reports a missing lease and a lease of another container" {
 	lease ADD c1
 	ok
 	lease CHECK c1 "$(with "$CONF" '.prevResult = {cniVersion: "1.0.0", ips: [{address: "10.1.0.9/28"}]}')"
@@ -68,28 +68,28 @@ lease() {
 	failed 107 '10.1.0.3 is leased to container c2'
 }
 
-@test "pain 17: the same container comes again after a crash" {
+@test "host-local: ADD of the same container again, after DEL, without DEL, and while it lives" {
 	lease ADD c1
 	ok
-	# The runtime knows that it is dead: DEL, ADD.
+	# The runtime calls DEL.
 	lease DEL c1
 	ok
 	lease ADD c1
 	ok
-	# It does not, but its namespace is gone.
+	# The runtime does not call DEL, but the namespace is gone.
 	[[ $(printf '6.18\n%s\n' "$(uname -r)" | sort -V | head -n1) == 6.18 ]] ||
-		skip 'before Linux 6.18 only who sees every process can tell (reclaim.bats)'
+		skip 'before Linux 6.18 liveness is known only in the initial PID namespace (reclaim.bats)'
 	ip netns del any
 	ip netns add any
 	lease ADD c1
 	ok
 	is "$(grep -l c1 "$NET"/10.* | wc -l)" 1
-	# It lives: then it is a mistake.
+	# The container lives: the second ADD is an error.
 	lease ADD c1
 	failed 104 'duplicate allocation'
 }
 
-@test "pain 17: several ranges in a set, all of them full: an answer" {
+@test "host-local: ADD and STATUS report a range set whose ranges are all full" {
 	local i conf
 
 	conf=$(with "$CONF" '.ipam |= (del(.subnet) | .ranges = [[{subnet: "10.1.0.0/30"}, {subnet: "10.2.0.0/30"},

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Pain 19: a dump that the kernel interrupted becomes a container's failure
+# An interrupted netlink dump (NLM_F_DUMP_INTR) makes ADD fail.
 load ../lib
 
 BRIDGE='{"cniVersion":"1.1.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,
@@ -10,7 +10,7 @@ BRIDGE='{"cniVersion":"1.1.0","name":"net1","type":"bridge","bridge":"br1","isDe
 LOOPBACK='{"cniVersion":"1.1.0","name":"lo","type":"loopback"}'
 CHURN=${SOAK_TOOLS:-$CPLUG_TOP/build/default/tests/soak}/churn
 
-@test "pain 19: links, addresses and routes change all the time: no call fails" {
+@test "interrupted dumps: no call fails while links, addresses, routes and rules change constantly" {
 	local i result
 
 	[[ -x $CHURN ]] || skip "needs $CHURN (make check makes it)"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Pain 23: published ports at localhost and ::1
+# Published ports do not answer at localhost and ::1.
 load ../lib
 # shellcheck source=tests/tools/frame.bash
 source "$RIG_TOOLS/frame.bash"
@@ -10,14 +10,14 @@ CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefa
 PORTS='[{"hostPort":8080,"containerPort":80,"protocol":"tcp"},{"hostPort":8080,"containerPort":80,"protocol":"udp"}]'
 HOST6=2001:db8:113::1
 
-# up HOW [MAPPINGS] - c1 publishes
+# up PLUGIN [MAPPINGS] - c1 publishes MAPPINGS by PLUGIN (bridge or portmap)
 up() {
 	local ports=".capabilities.portMappings = true | .runtimeConfig.portMappings = ${2-$PORTS}"
 
 	world
 	new_netns c1 c2
-	# The kernel takes an answer for ::1 from no wire, so bridges must not turn it back
-	# before it is received (docs/nft.md).
+	# The kernel drops packets to ::1 from other links than lo, and with br_netfilter the
+	# answer is translated before the host receives it (docs/nft.md).
 	! has_br_netfilter || sysctl_set net/bridge/bridge-nf-call-ip6tables 0
 	case $1 in
 	bridge) add bridge "$(with "$CONF" "$ports")" ;;
@@ -40,13 +40,13 @@ five_addresses() {
 				fail "the host gets no answer from $address $protocol"
 		done
 	done
-	# An application that says where it comes from.
+	# A client bound to an address.
 	contains "$(echo q | socat -t 2 - TCP4:127.0.0.1:8080,bind=127.0.0.9)" '^web from 10\.1\.0\.1$'
 }
-@test "pain 23: five addresses of the host answer (bridge)" { five_addresses bridge; }
-@test "pain 23: five addresses of the host answer (portmap)" { five_addresses portmap; }
+@test "localhost: a published port answers at five addresses of the host (bridge)" { five_addresses bridge; }
+@test "localhost: a published port answers at five addresses of the host (portmap)" { five_addresses portmap; }
 
-@test "pain 23: a foreign host does not reach 127/8 or ::1, published or not" {
+@test "localhost: other hosts and containers cannot reach 127.0.0.0/8 or ::1, published or not" {
 	local ns dev to
 
 	up bridge
@@ -72,7 +72,7 @@ five_addresses() {
 	contains "$(in_ns c1 nft list chain inet t c)" 'packets 0 '
 }
 
-@test "pain 23: a port published at 127.0.0.1 is the host's alone" {
+@test "localhost: only the host can reach a port published at 127.0.0.1 or ::1" {
 	up bridge '[{"hostPort":8080,"containerPort":80,"protocol":"tcp","hostIP":"127.0.0.1"},
 		{"hostPort":8081,"containerPort":80,"protocol":"tcp","hostIP":"::1"}]'
 	is "$(ask - tcp 127.0.0.1 8080)" 'web from 10.1.0.1'

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Pain 1: addresses of containers that died without DEL are lost for ever
+# Addresses of containers that died without DEL are never freed.
 #
-# (kills.bats does it with SIGKILL at random instants, reclaim.bats looks at each case.)
+# kills.bats sends SIGKILL at random instants, reclaim.bats tests each case.
 load ../lib
 
 CONF='{"cniVersion":"1.1.0","name":"net1","type":"bridge","bridge":"br1","ipMasq":true,
@@ -11,10 +11,10 @@ CAPACITY=13
 
 reclaims() {
 	[[ $(printf '6.18\n%s\n' "$(uname -r)" | sort -V | head -n1) == 6.18 ]] ||
-		skip 'before Linux 6.18 only who sees every process can tell (reclaim.bats)'
+		skip 'before Linux 6.18 liveness is known only in the initial PID namespace (reclaim.bats)'
 }
 
-# all_fit PREFIX - so many containers as there are addresses
+# all_fit PREFIX - asserts that as many containers as there are addresses get one, and no more
 all_fit() {
 	local i
 
@@ -27,7 +27,7 @@ all_fit() {
 	failed 103 'no IP addresses available'
 }
 
-@test "pain 01: three times as many containers as addresses die without DEL" {
+@test "lost addresses: ADD reclaims the addresses of many containers that died without DEL" {
 	local i
 
 	reclaims
@@ -40,7 +40,7 @@ all_fit() {
 	sees new5 10.1.0.1
 }
 
-@test "pain 01: an address is not taken from a container that lives, however long ago" {
+@test "lost addresses: ADD does not reclaim the address of a living container" {
 	local i
 
 	ip netns add living
@@ -58,7 +58,7 @@ all_fit() {
 	sees living 10.1.0.1
 }
 
-@test "pain 01: a boot frees everything, and it is said" {
+@test "lost addresses: after a boot ADD reclaims all addresses, and reports it" {
 	local i
 
 	all_fit old
@@ -73,7 +73,7 @@ all_fit() {
 	all_fit new
 }
 
-@test "pain 01: GC frees what no valid container has" {
+@test "lost addresses: GC frees addresses without a valid attachment" {
 	local i conf
 
 	ip netns add living
@@ -87,6 +87,6 @@ all_fit() {
 	conf=$(with "$CONF" '. + {"cni.dev/valid-attachments": [{"containerID": "living", "ifname": "eth0"}]}')
 	cni GC bridge "$conf" '' ''
 	ok
-	wait_for "the links" assert_same_snapshot leases
+	wait_for "deletion of the veth pairs" assert_same_snapshot leases
 	assert_same_snapshot leases
 }

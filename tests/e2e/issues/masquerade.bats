@@ -1,18 +1,18 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Pain 35: masquerade: rules for each container, all or nothing, and of both families
+# Masquerading: rules per container, and no choice of family or destination.
 load ../lib
 
 CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,
 	"capabilities":{"portMappings":true},
 	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00:1::/64"}]]}}'
 
-# rules - how many there are on the host, and chains
+# rules - prints the number of the host's nftables rules and chains
 rules() {
 	nft -j list ruleset | jq -c '{rules: [.nftables[].rule? // empty] | length, chains: [.nftables[].chain? // empty] | length}'
 }
 
-@test "pain 35: the number of rules does not depend on the number of containers" {
+@test "masquerade: the number of rules does not depend on the number of containers" {
 	local one id
 
 	new_netns c{0..60}
@@ -23,7 +23,7 @@ rules() {
 		ok
 	done
 	is "$(rules)" "$one"
-	# The same container once more, as after its virtual machine's restart.
+	# DEL and ADD of the same container, as when its virtual machine restarts.
 	for id in 1 2 3; do
 		del bridge "$CONF" c7
 		add bridge "$CONF" c7
@@ -33,7 +33,7 @@ rules() {
 	is "$(rules)" "$one"
 }
 
-@test "pain 35: IPv4 is masqueraded, and IPv6 stays what it is: routable" {
+@test "masquerade: only the family that ipMasq names is masqueraded" {
 	local conf
 
 	world
@@ -45,18 +45,19 @@ rules() {
 	tcp_answer c1 7000 inside
 	is "$(ask c1 tcp 203.0.113.2 7000)" 'outside from 203.0.113.1'
 	is "$(ask c1 tcp 2001:db8:113::2 7000)" 'outside from [fd00:0001:0000:0000:0000:0000:0000:0002]'
-	# And from outside in.
+	# From outside to the container.
 	is "$(ask world tcp fd00:1::2 7000)" 'inside from [2001:0db8:0113:0000:0000:0000:0000:0002]'
-	cni CHECK bridge "$(chained "$conf")"
-	del bridge "$conf"
-	# The other way round.
+		cni CHECK bridge "$(chained "$conf")"
+		ok
+		del bridge "$conf"
+		# The other family.
 	add bridge "$(with "$CONF" '.ipMasq = {v4: false, v6: true}')" c2
 	in_ns world ip route add 10.1.0.0/24 via 203.0.113.1
 	is "$(ask c2 tcp 203.0.113.2 7000)" 'outside from 10.1.0.3'
 	is "$(ask c2 tcp 2001:db8:113::2 7000)" 'outside from [2001:0db8:0113:0000:0000:0000:0000:0001]'
 }
 
-@test "pain 35: destinations that are not masqueraded" {
+@test "masquerade: destinations in ipMasq.except are not masqueraded" {
 	local conf
 
 	world
@@ -72,12 +73,12 @@ rules() {
 	is "$(ask c1 tcp 2001:db8:2::1 7000)" 'outside from [fd00:0001:0000:0000:0000:0000:0000:0002]'
 	is "$(ask c1 tcp 203.0.113.2 7000)" 'outside from 203.0.113.1'
 	is "$(ask c1 tcp 2001:db8:113::2 7000)" 'outside from [2001:0db8:0113:0000:0000:0000:0000:0001]'
-	# One family with exceptions, the other not at all.
+	# Invalid values.
 	cni ADD bridge "$(with "$CONF" '.ipMasq = {v4: "yes", except: ["10.0.0.0/33"]}')" c1 c1 eth1
 	failed 7 'ipMasq\.v4.*ipMasq\.except\[0\]'
 }
 
-@test "pain 35: a network's own setting, beside another's" {
+@test "masquerade: the setting of one network does not affect another" {
 	local other
 
 	world
@@ -90,7 +91,7 @@ rules() {
 	tcp_answer world 7000 outside
 	is "$(ask c1 tcp 203.0.113.2 7000)" 'outside from 203.0.113.1'
 	is "$(ask c2 tcp 203.0.113.2 7000)" 'outside from 10.2.0.2'
-	# Between them nobody is masqueraded that need not.
+	# A network without ipMasq is not masqueraded on the path to the other one either.
 	tcp_answer c1 7000 first
 	is "$(ask c2 tcp 10.1.0.2 7000)" 'first from 10.2.0.2'
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Pain 26: an MTU larger than the uplink's, and routers that do not tell
+# The containers' MTU is larger than the uplink's, and routers drop ICMP "packet too big".
 load ../lib
 
 CONF='{"cniVersion":"1.1.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,
@@ -9,8 +9,8 @@ CONF='{"cniVersion":"1.1.0","name":"net1","type":"bridge","bridge":"br1","isDefa
 	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00:1::/64"}]]}}'
 SIZE=1048576
 
-# The host's uplink carries 1400 bytes, the wire behind the router 1500; and nobody
-# passes on the news that a packet was too big.
+# The host's uplink has an MTU of 1400, the link behind the router 1500; host and router drop
+# ICMP "fragmentation needed" and ICMPv6 "packet too big".
 prepare() {
 	local ns
 
@@ -41,21 +41,21 @@ prepare() {
 			}
 		END
 	done
-	wait_for "the way to the server" ping -c 1 -W 1 198.51.100.2
-	wait_for "the way to the server" ping -c 1 -W 1 2001:db8:51::2
+	wait_for "the route to the server" ping -c 1 -W 1 198.51.100.2
+	wait_for "the route to the server" ping -c 1 -W 1 2001:db8:51::2
 }
 
-# takes NS PORT - a server that tells how many bytes it was sent
+# takes NS PORT - a server that answers with the number of bytes received
 takes() {
 	serve "$1" tcp "$2" "wc -c"
 }
 
-# gives NS PORT - one that sends SIZE bytes
+# gives NS PORT - a server that sends SIZE bytes
 gives() {
 	serve "$1" tcp "$2" "head -c $SIZE /dev/zero"
 }
 
-# send NS ADDRESS PORT, receive NS ADDRESS PORT - how many bytes got through
+# send NS ADDRESS PORT, receive NS ADDRESS PORT - print the number of bytes transferred
 send() {
 	head -c $SIZE /dev/zero | in_ns "$1" timeout "${LIMIT:-$RIG_DEADLINE}" \
 		socat -t "$RIG_DEADLINE" - "TCP:$2:$3" 3>&- 4>&- || :
@@ -65,7 +65,7 @@ receive() {
 	in_ns "$1" timeout "${LIMIT:-$RIG_DEADLINE}" socat -u "TCP:$2:$3" - 3>&- 4>&- | wc -c
 }
 
-@test "pain 26: the MTU is that of the uplink everywhere, and the result tells it" {
+@test "mtu: bridge, veth pair and result have the uplink's MTU" {
 	add bridge "$CONF"
 	has '[.interfaces[].mtu] == [1400, 1400, 1400]'
 	link c1 eth0 '.mtu == 1400'
@@ -73,7 +73,7 @@ receive() {
 	link - "$(host_end)" '.mtu == 1400'
 	cni CHECK bridge "$(chained "$CONF")"
 	ok
-	# IPv6 may have another uplink.
+	# A smaller uplink for IPv6.
 	ip link add wan6 mtu 1320 type veth peer name eth9 netns world
 	ip link set wan6 up
 	in_ns world ip link set eth9 up
@@ -84,7 +84,7 @@ receive() {
 	has '[.interfaces[].mtu] == [1320, 1320, 1320]'
 }
 
-@test "pain 26: the uplink is found at the top of a full routing table" {
+@test "mtu: the uplink is found in a large routing table, which is not read to its end" {
 	local i j
 
 	for i in {0..19}; do
@@ -96,7 +96,7 @@ receive() {
 	takes c1 80
 	is "$(send server 203.0.113.1 8080)" $SIZE
 	del bridge "$CONF"
-	# It is not read to its end: a datagram holds some 600 of these 4000 routes.
+	# A datagram holds some 600 of these 4000 routes.
 	can_trace || return 0
 	add bridge "$CONF"
 	CNI_COMMAND=ADD CNI_CONTAINERID=c9 CNI_NETNS=/run/netns/server CNI_IFNAME=net9 CNI_PATH=$CPLUG_BIN \
@@ -105,7 +105,7 @@ receive() {
 	(($(grep -c 'RTM_NEWROUTE.*RTM_NEWROUTE' "$BATS_TEST_TMPDIR/trace") <= 3))
 }
 
-@test "pain 26: a megabyte each way through routers that do not tell" {
+@test "mtu: a megabyte in each direction passes routers that drop ICMP errors" {
 	local to
 
 	add bridge "$CONF"
@@ -117,7 +117,7 @@ receive() {
 	done
 }
 
-@test "pain 26: and through a published port" {
+@test "mtu: a megabyte in each direction passes a published port" {
 	local to
 
 	add bridge "$CONF"
@@ -133,8 +133,8 @@ receive() {
 	done
 }
 
-# That the two above test something.
-@test "pain 26: with an MTU of 1500 nothing gets through" {
+# Proves that the two tests before it can fail.
+@test "mtu: with an MTU of 1500 nothing passes these routers" {
 	add bridge "$(with "$CONF" '.mtu = 1500')"
 	takes server 7001
 	is "$(LIMIT=2 send c1 198.51.100.2 7001)" ''

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Pain 16: plugins that need iptables, nft or modprobe on the host, and pick the wrong one
+# Plugins require iptables, nft or modprobe on the host, and choose the wrong variant.
 load ../lib
 
 CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,
@@ -10,8 +10,8 @@ CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefa
 PORTMAP='{"cniVersion":"1.0.0","name":"net1","type":"portmap","capabilities":{"portMappings":true},
 	"runtimeConfig":{"portMappings":[{"hostPort":8081,"containerPort":80,"protocol":"tcp"}]}}'
 
-# bare_root - /run/.rig/bare: a root directory with nothing in it but the plugins, the
-# libraries they load, namespaces, and a place for leases; all read-only but the last
+# bare_root - creates /run/.rig/bare, a root folder with only the plugins, their shared
+# libraries, the namespaces, and a folder for leases, which alone is writable
 bare_root() {
 	local bare=/run/.rig/bare file
 
@@ -29,7 +29,7 @@ bare_root() {
 	mount --rbind /run/netns $bare/run/netns
 }
 
-# bare COMMAND TYPE CONF - as cni, in there
+# bare COMMAND TYPE CONF - as cni, with that root folder
 bare() {
 	status=0
 	output=$(CNI_COMMAND=$1 CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=/bin \
@@ -37,7 +37,7 @@ bare() {
 	printf '%s\n' "$1 $2: $output"
 }
 
-@test "pain 16: with a PATH that leads nowhere" {
+@test "no programs: all verbs work with an invalid PATH" {
 	world
 	new_netns c1
 	PATH=/nonexistent raw ADD bridge <<<"$CONF" >"$BATS_TEST_TMPDIR/out"
@@ -55,8 +55,8 @@ bare() {
 	ask_in_vain world tcp 203.0.113.1 8080
 }
 
-@test "pain 16: on a host that has no program at all, and is read-only" {
-	! grep -q __asan_init "$CPLUG_BIN/bridge" || skip "the sanitizers need more than that"
+@test "no programs: all verbs work in a read-only root folder without other programs" {
+	! grep -q __asan_init "$CPLUG_BIN/bridge" || skip "the sanitizers need more files"
 	world
 	warm_up bridge "$CONF"
 	rm -r /var/lib/cni/networks
@@ -85,14 +85,14 @@ bare() {
 	bare DEL bridge "$CONF"
 	ok
 	no_link c1 eth0
-	[[ ! $(find /run/.rig/bare/var/lib/cni -name '10.*') ]]
+	prints '' find /run/.rig/bare/var/lib/cni -name '10.*'
 }
 
-@test "pain 16: what is there of iptables, and whose its tables are, does not matter" {
-	type -P iptables-nft >/dev/null || skip "there is no iptables-nft"
+@test "no programs: a foreign nat table that iptables cannot parse does not matter" {
+	type -P iptables-nft >/dev/null || skip "iptables-nft is not installed"
 	world
 	new_netns c1
-	# A nat table that somebody owns in a way that iptables does not understand.
+	# A nat table with rules that iptables cannot parse.
 	iptables-nft -t nat -A POSTROUTING -j RETURN
 	nft add rule ip nat POSTROUTING fib daddr type local counter
 	nft add rule ip nat POSTROUTING socket wildcard 1 counter 2>/dev/null || :

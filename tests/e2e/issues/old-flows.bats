@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Pain 7: conntrack remembers where a port led, and goes on leading there
+# Old conntrack entries still translate a published port to its former owner.
 load ../lib
 
 CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,
@@ -14,34 +14,34 @@ prepare() {
 	new_netns a b
 }
 
-# hear NS - writes what comes to its port 53 into heard.NS
+# hear NS - writes datagrams to UDP port 53 of NS into heard.NS
 hear() {
 	in_ns "$1" socat -u UDP4-RECV:53 "OPEN:$BATS_TEST_TMPDIR/heard.$1,creat,append" \
 		</dev/null >/dev/null 2>&1 3>&- 4>&- &
-	wait_for "$1's ears" bash -c "nsenter --net=/run/netns/$1 ss -Hnul 'sport = :53' | grep -q ."
+	wait_for "the receiver in $1" bash -c "nsenter --net=/run/netns/$1 ss -Hnul 'sport = :53' | grep -q ."
 }
 
-# send_steadily - a datagram every few milliseconds, always from the same port
+# send_steadily - sends a datagram every 20 ms, always from the same port
 send_steadily() {
 	# shellcheck disable=SC2016  # the inner shell's
 	in_ns world bash -c 'while echo datagram && sleep 0.02; do :; done |
 		socat -u - UDP4-SENDTO:203.0.113.1:5353,bind=203.0.113.2:6000' </dev/null >/dev/null 2>&1 3>&- 4>&- &
 }
 
-@test "pain 07: a sender that never pauses is heard by the port's new owner" {
+@test "old flows: the port's new owner receives the datagrams of a sender that never pauses" {
 	add bridge "$CONF" a
 	hear a
 	send_steadily
 	wait_for 'a datagram at a' test -s "$BATS_TEST_TMPDIR/heard.a"
 	del bridge "$CONF" a
-	# What comes meanwhile goes to the host, and conntrack remembers that, too.
+	# These datagrams go to the host, which creates a conntrack entry for them.
 	sleep 0.2
 	add bridge "$CONF" b
 	hear b
 	wait_for 'a datagram at b' test -s "$BATS_TEST_TMPDIR/heard.b"
 }
 
-@test "pain 07: the same when the old owner died without DEL" {
+@test "old flows: the new owner receives the datagrams if the old owner died without DEL" {
 	local link
 
 	add bridge "$CONF" a
@@ -55,11 +55,12 @@ send_steadily() {
 	wait_for 'a datagram at b' test -s "$BATS_TEST_TMPDIR/heard.b"
 	del bridge "$CONF" a
 	: >"$BATS_TEST_TMPDIR/heard.b"
-	wait_for 'another one' test -s "$BATS_TEST_TMPDIR/heard.b"
+	wait_for 'another datagram at b' test -s "$BATS_TEST_TMPDIR/heard.b"
 }
 
-# ask_the_deaf PORT - a client there asks a, which does not hear it; the process is $client
-ask_the_deaf() {
+# open_connection PORT - starts a client that connects from PORT to a, whose link is down; sets
+# client to its PID
+open_connection() {
 	in_ns a ip link set eth0 down
 	echo question | in_ns world socat -t 5 - "TCP4:203.0.113.1:8080,bind=203.0.113.2:$1" \
 		>"$BATS_TEST_TMPDIR/answer" 2>/dev/null 3>&- 4>&- &
@@ -67,11 +68,11 @@ ask_the_deaf() {
 	wait_for 'the flow' bash -c 'conntrack -L -p tcp --orig-port-dst 8080 2>/dev/null | grep -q SYN_SENT'
 }
 
-@test "pain 07: a connection that nobody answered yet comes to the new owner" {
+@test "old flows: an unanswered connection reaches the new owner" {
 	local client
 
 	add bridge "$CONF" a
-	ask_the_deaf 6001
+	open_connection 6001
 	del bridge "$CONF" a
 	add bridge "$CONF" b
 	tcp_answer b 80 b
@@ -79,12 +80,12 @@ ask_the_deaf() {
 	is "$(cat "$BATS_TEST_TMPDIR/answer")" 'b from 203.0.113.2'
 }
 
-@test "pain 07: also if the old owner died without DEL, or the ruleset was flushed meanwhile" {
+@test "old flows: an unanswered connection reaches the new owner without DEL, and after a flush" {
 	local client link
 
 	add bridge "$CONF" a
 	link=$(host_end)
-	ask_the_deaf 6001
+	open_connection 6001
 	ip link del "$link"
 	add bridge "$CONF" b
 	tcp_answer b 80 b
@@ -94,18 +95,18 @@ ask_the_deaf() {
 	del bridge "$CONF" a
 
 	add bridge "$CONF" a
-	ask_the_deaf 6002
+	open_connection 6002
 	nft flush ruleset
 	add bridge "$CONF" b
 	wait "$client"
 	is "$(cat "$BATS_TEST_TMPDIR/answer")" 'b from 203.0.113.2'
 }
 
-@test "pain 07: a connection that was refused is no obstacle" {
+@test "old flows: a client that was refused before ADD reaches the container from the same port" {
 	local client
 
 	warm_up bridge "$CONF"
-	# Nobody has the port: the host refuses, and the client tries again from the same port.
+	# Before ADD the host refuses, and the client tries again from the same port.
 	echo question | in_ns world socat -t 5 - \
 		TCP4:203.0.113.1:8080,bind=203.0.113.2:6001,reuseaddr,retry=50,interval=0.1 \
 		>"$BATS_TEST_TMPDIR/answer" 2>/dev/null 3>&- 4>&- &
@@ -117,7 +118,7 @@ ask_the_deaf() {
 	is "$(cat "$BATS_TEST_TMPDIR/answer")" 'a from 203.0.113.2'
 }
 
-@test "pain 07: flows of other ports and other people are left alone" {
+@test "old flows: ADD and DEL leave flows of other ports alone" {
 	add bridge "$CONF" a
 	udp_answer - 7777 host
 	is "$(echo q | in_ns world socat -t 5 - UDP4:203.0.113.1:7777,bind=203.0.113.2:6002 | head -n1)" \
@@ -128,18 +129,18 @@ ask_the_deaf() {
 	conntrack -L -p udp --orig-port-dst 7777 2>/dev/null | grep -q 6002
 }
 
-@test "pain 07: a DEL that is killed when the port is gone and the flows are not: the next one ends them" {
+@test "old flows: DEL after a killed DEL removes ports and flows" {
 	local n flows=0
 
-	command -v strace >/dev/null && strace -o /dev/null true || skip 'no strace, or no ptrace'
+	command -v strace >/dev/null && strace -o /dev/null true || skip 'strace is not installed or not allowed'
 	[[ $CPLUG_BIN != */san/* ]] || skip 'too slow'
 	add bridge "$CONF" b
 	udp_answer b 53 b
 	del bridge "$CONF" b
 	for ((n = 1; ; n++)); do
 		add bridge "$CONF" a
-		in_ns a ip link set eth0 down # or the kernel would end the flows itself
-		# (the world's datagram is lost, but tracked)
+		in_ns a ip link set eth0 down # otherwise the kernel removes the flow itself
+		# The datagram is lost, but tracked.
 		echo q | in_ns world socat -u - UDP4-SENDTO:203.0.113.1:5353,bind=203.0.113.2:6000
 		wait_for 'a flow' bash -c 'conntrack -L -p udp --orig-port-dst 5353 2>/dev/null | grep -q src=10.1.0'
 		status=0
@@ -150,7 +151,7 @@ ask_the_deaf() {
 		! conntrack -L -p udp --orig-port-dst 5353 2>/dev/null | grep -q src=10.1.0 || flows=$((flows + 1))
 		del bridge "$CONF" a ''
 		is "$n: $(conntrack -L -p udp --orig-port-dst 5353 2>/dev/null)" "$n: "
-		contains_not "$(nft list ruleset)" '/a/eth0'
+		prints_not '/a/eth0' nft list ruleset
 	done
 	((n > 5 && flows > 3)) || fail "only $n kills, and $flows flows"
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Pain 15: a host port that somebody has already
+# A host port that another container or a host service already uses.
 load ../lib
 
 CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,
@@ -15,12 +15,12 @@ prepare() {
 	new_netns c1 c2
 }
 
-# publishing CONF MAPPING [FILTER]
+# publishing CONF MAPPINGS [FILTER] - prints CONF with MAPPINGS, changed by FILTER (jq)
 publishing() {
 	with "$1" ".runtimeConfig.portMappings = [$2] | ${3-.}"
 }
 
-@test "pain 15: two containers of two networks claim one port: the second is told whose it is" {
+@test "port conflicts: ADD fails and names the owner if a container of another network has the port" {
 	local second
 
 	add bridge "$(publishing "$CONF" "$WEB")" c1
@@ -32,14 +32,14 @@ publishing() {
 	failed 105 'host port 8080/tcp: it belongs to net1/c1/eth0 .*(choose another port|onConflict)'
 	assert_same_snapshot
 	is "$(ask world tcp 203.0.113.1 8080)" 'one from 203.0.113.2'
-	# When the owner is gone, it is the other's.
+	# After DEL of the owner the port is free.
 	del bridge "$(publishing "$CONF" "$WEB")" c1
 	add bridge "$second" c2
 	tcp_answer c2 80 two
 	is "$(ask world tcp 203.0.113.1 8080)" 'two from 203.0.113.2'
 }
 
-@test "pain 15: and what onConflict makes of it" {
+@test "port conflicts: with onConflict "warn" the owner keeps the port, with "replace" it loses it" {
 	local warn replace
 
 	add bridge "$(publishing "$CONF" "$WEB")" c1
@@ -54,13 +54,13 @@ publishing() {
 	replace=$(publishing "$OTHER" "$WEB" '.onConflict = "replace"')
 	add bridge "$replace" c2
 	is "$(ask world tcp 203.0.113.1 8080)" 'two from 203.0.113.2'
-	# The IPv6 side was not asked for.
+	# net2 has no IPv6, so c1 keeps the port there.
 	contains "$(ask world tcp 2001:db8:113::1 8080)" '^one from'
 	del bridge "$(publishing "$CONF" "$WEB")" c1
 	is "$(ask world tcp 203.0.113.1 8080)" 'two from 203.0.113.2'
 }
 
-@test "pain 15: a failed takeover gives the port back" {
+@test "port conflicts: a failed ADD with onConflict "replace" returns the port to its owner" {
 	local at replace
 
 	add bridge "$(publishing "$CONF" "$WEB")" c1
@@ -76,7 +76,7 @@ publishing() {
 	ask_in_vain world tcp 203.0.113.1 8080
 }
 
-# a_service PROTOCOL - the host's own stays reachable
+# a_service PROTOCOL - asserts that a host service stays reachable unless onConflict is "replace"
 a_service() {
 	local web
 
@@ -88,7 +88,7 @@ a_service() {
 	failed 105 "host port 2222/$1: the host listens there: $1 0\\.0\\.0\\.0:2222, .*process [0-9]+ \\(socat"
 	assert_same_snapshot
 	is "$(ask world "$1" 203.0.113.1 2222)" 'daemon from 203.0.113.2'
-	# On purpose.
+	# With onConflict.
 	add bridge "$(with "$web" '.onConflict = "warn"')"
 	contains "$errors" "2222/$1: .*socat.*will not be reachable from outside"
 	del bridge "$web"
@@ -98,14 +98,14 @@ a_service() {
 	del bridge "$web"
 	is "$(ask world "$1" 203.0.113.1 2222)" 'daemon from 203.0.113.2'
 }
-@test "pain 15: a TCP service of the host is not stolen from" { a_service tcp; }
-@test "pain 15: a UDP service of the host is not stolen from" { a_service udp; }
+@test "port conflicts: ADD fails if a TCP service of the host has the port, which onConflict overrides" { a_service tcp; }
+@test "port conflicts: ADD fails if a UDP service of the host has the port, which onConflict overrides" { a_service udp; }
 
 services() {
 	(($(ss -Hnltu | wc -l) == 3))
 }
 
-@test "pain 15: a service of another address, family or protocol is not in the way" {
+@test "port conflicts: a host service at another address, family or protocol is no conflict" {
 	socat TCP4-LISTEN:8080,bind=203.0.113.1,fork SYSTEM:'echo host' 3>&- 4>&- &
 	socat TCP6-LISTEN:8081,ipv6only=1,fork SYSTEM:'echo host' 3>&- 4>&- &
 	socat UDP4-RECVFROM:8082,fork SYSTEM:'echo host' 3>&- 4>&- &

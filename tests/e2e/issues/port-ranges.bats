@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Pain 24: port ranges and large sets of published ports
+# Port ranges and large sets of published ports.
 load ../lib
 
 CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,
@@ -13,27 +13,27 @@ prepare() {
 	new_netns c1 c2
 }
 
-# publishing MAPPINGS - the configuration that publishes them
+# publishing MAPPINGS - prints the configuration with MAPPINGS
 publishing() {
 	with "$CONF" ".runtimeConfig.portMappings = $1"
 }
 
-# range FIRST LAST - mappings: a range that keeps its numbers
+# range FIRST LAST - prints mappings: a range with the same container ports
 range() {
 	printf '[{"hostPort":%d,"hostPortEnd":%d,"protocol":"tcp"}]' "$1" "$2"
 }
 
-# port PORT - a single one that does
+# port PORT - prints mappings: a single port with the same container port
 port() {
 	printf '[{"hostPort":%d,"containerPort":%d,"protocol":"tcp"}]' "$1" "$1"
 }
 
-# elements MAP - how many it has
+# elements MAP - prints the number of its elements
 elements() {
 	nft -j list map inet cplug "$1" | jq '[.nftables[].map.elem? // empty | .[]] | length'
 }
 
-@test "pain 24: 10,000 ports are one element, of each family, and all of them answer" {
+@test "port ranges: a range of 10,000 ports is one element per family, and its ports answer" {
 	local wide port
 
 	wide=$(publishing "$(range 20000 29999)")
@@ -55,7 +55,7 @@ elements() {
 	ask_in_vain world tcp 203.0.113.1 24321
 }
 
-@test "pain 24: 1,000 single ports of both families come and go in one transaction each" {
+@test "port ranges: 1,000 single ports of both families are published and removed" {
 	local many
 
 	warm_up bridge "$(publishing "$(port 1)")"
@@ -73,7 +73,7 @@ elements() {
 	assert_same_snapshot
 }
 
-@test "pain 24: a wide range asks the kernel no more than a narrow one, whoever listens" {
+@test "port ranges: ADD of a wide range sends no more requests than that of a narrow one" {
 	local wide narrow
 
 	can_trace || skip "no strace"
@@ -87,7 +87,7 @@ elements() {
 	contains "$(elements portranges4)" '^1$'
 }
 
-@test "pain 24: a service of the host in a wide range, and its end" {
+@test "port ranges: ADD fails if a host service uses a port of the range, which onConflict overrides" {
 	local wide
 
 	wide=$(publishing "$(range 1024 65535)")
@@ -106,14 +106,14 @@ elements() {
 	is "$(ask world tcp 203.0.113.1 54321)" 'service from 203.0.113.2'
 }
 
-@test "pain 24: a single port at the far end of another's wide range, and the other way round" {
+@test "port ranges: conflicts between a range and a single port, in both orders" {
 	local outcome
 
 	add bridge "$(publishing "$(port 65000)")"
 	outcome=$output
 	cni ADD bridge "$(publishing "$(range 1024 65535)")" c2
 	failed 105 'host port 65000/tcp: it belongs to net1/c1/eth0'
-	# One of its own is no rival, nor are another protocol's and another address's.
+	# The same port of another protocol or another address is no conflict.
 	output=$outcome
 	del bridge "$CONF" c1
 	add bridge "$(publishing '[{"hostPort":65000,"containerPort":1,"protocol":"udp"},
@@ -121,7 +121,7 @@ elements() {
 	add bridge "$(publishing "$(range 1024 65535)")" c2
 	cni ADD bridge "$(publishing "$(port 65000)")" c1 c1 eth1
 	failed 105 'host port 65000/tcp: it belongs to net1/c2/eth0'
-	# A container that is gone without DEL does not keep its ports.
+	# A container that died without DEL does not keep its ports.
 	ip link del "$(ip -j link show master br1 | jq -r '.[] | .ifname' | tail -n 1)"
 	add bridge "$(publishing "$(port 65000)")" c1 c1 eth1
 }

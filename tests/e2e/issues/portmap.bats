@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Pain 14: publishing captures the wrong packets, and deletes the wrong rules
+# Published ports capture the wrong packets, and DEL deletes the wrong rules.
 load ../lib
 # shellcheck source=tests/tools/frame.bash
 source "$RIG_TOOLS/frame.bash"
@@ -16,8 +16,8 @@ prepare() {
 	new_netns c1 c2
 }
 
-# publish HOW CONF ID IFNAME MAPPINGS [FILTER] - by bridge itself, or by portmap behind it;
-# the filter changes who publishes
+# publish PLUGIN CONF ID IFNAME MAPPINGS [FILTER] - ADD; PLUGIN, which publishes, is bridge, or
+# portmap chained after it; FILTER (jq) changes its configuration
 publish() {
 	local caps ports=".capabilities.portMappings = true | .runtimeConfig.portMappings = $5 | ${6-.}"
 
@@ -31,7 +31,7 @@ publish() {
 	esac
 }
 
-# unpublish HOW CONF ID IFNAME - as runtimes do: without ports, and without prevResult
+# unpublish PLUGIN CONF ID IFNAME - DEL without runtimeConfig and prevResult, as runtimes call it
 unpublish() {
 	[[ $1 == bridge ]] || del portmap "$(with "$2" '{cniVersion, name, type: "portmap"}')" "$3" "$3" "$4"
 	del bridge "$2" "$3" "$3" "$4"
@@ -41,7 +41,6 @@ port() {
 	printf '[{"hostPort":%d,"containerPort":80,"protocol":"tcp"%s}]' "$1" "${2+,\"hostIP\":\"$2\"}"
 }
 
-# (a)
 two_networks() {
 	publish "$1" "$CONF" c1 eth0 "$(port 8080)"
 	publish "$1" "$OTHER" c1 eth1 "$(port 8081)"
@@ -53,8 +52,8 @@ two_networks() {
 	contains "$(ask world tcp $HOST6 8080)" '^web from'
 	ask_in_vain world tcp 203.0.113.1 8081
 }
-@test "pain 14: DEL of one network leaves the ports of the container's other network (bridge)" { two_networks bridge; }
-@test "pain 14: DEL of one network leaves the ports of the container's other network (portmap)" { two_networks portmap; }
+@test "portmap: DEL of one network leaves the ports of the container's other network (bridge)" { two_networks bridge; }
+@test "portmap: DEL of one network leaves the ports of the container's other network (portmap)" { two_networks portmap; }
 
 two_interfaces() {
 	publish "$1" "$CONF" c1 eth0 "$(port 8080)"
@@ -65,14 +64,13 @@ two_interfaces() {
 	in_ns c1 ip route replace default via 10.1.0.1 dev eth1
 	is "$(ask world tcp 203.0.113.1 8081)" 'web from 203.0.113.2'
 	ask_in_vain world tcp 203.0.113.1 8080
-	# and its masquerade
+	# It is still masqueraded.
 	is "$(ask c1 tcp 203.0.113.2 7000)" 'outside from 203.0.113.1'
 }
-@test "pain 14: DEL of one interface leaves the other's of the same network (bridge)" { two_interfaces bridge; }
-@test "pain 14: DEL of one interface leaves the other's of the same network (portmap)" { two_interfaces portmap; }
+@test "portmap: DEL of one interface leaves the ports of the other one in the same network (bridge)" { two_interfaces bridge; }
+@test "portmap: DEL of one interface leaves the ports of the other one in the same network (portmap)" { two_interfaces portmap; }
 
-# (b)
-@test "pain 14: conditions of one network are not the others'" {
+@test "portmap: conditionsV4 and conditionsV6 of one network do not affect another" {
 	publish portmap "$CONF" c1 eth0 "$(port 8080)"
 	publish portmap "$OTHER" c2 eth0 "$(port 8081)" '.conditionsV4 = ["ip", "saddr", "198.51.100.0/24"]
 		| .conditionsV6 = ["ip6", "saddr", "2001:db8:51::/64"]'
@@ -86,7 +84,6 @@ two_interfaces() {
 	is "$(ask world tcp 203.0.113.1 8080)" 'one from 203.0.113.2'
 }
 
-# (c)
 specific() {
 	ip address add 203.0.113.5/24 dev uplink
 	publish "$1" "$CONF" c1 eth0 "$(port 8080)"
@@ -99,10 +96,9 @@ specific() {
 	unpublish "$1" "$CONF" c2 eth0
 	is "$(ask world tcp 203.0.113.5 8080)" 'any from 203.0.113.2'
 }
-@test "pain 14: a port of one address wins over a port of all that came earlier (bridge)" { specific bridge; }
-@test "pain 14: a port of one address wins over a port of all that came earlier (portmap)" { specific portmap; }
+@test "portmap: a port with hostIP wins over an earlier one without (bridge)" { specific bridge; }
+@test "portmap: a port with hostIP wins over an earlier one without (portmap)" { specific portmap; }
 
-# (d)
 localnet() {
 	publish "$1" "$CONF" c1 eth0 "$(port 8080)"
 	publish "$1" "$CONF" c2 eth0 "$(port 8081)"
@@ -116,8 +112,8 @@ localnet() {
 	unpublish "$1" "$CONF" c2 eth0
 	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 0
 }
-@test "pain 14: route_localnet is on only while a port is published (bridge)" { localnet bridge; }
-@test "pain 14: route_localnet is on only while a port is published (portmap)" { localnet portmap; }
+@test "portmap: route_localnet is on only while a port is published (bridge)" { localnet bridge; }
+@test "portmap: route_localnet is on only while a port is published (portmap)" { localnet portmap; }
 
 # CVE-2020-8558
 from_outside() {
@@ -132,10 +128,10 @@ from_outside() {
 		send_frame world eth0 "$(frame_udp "$(mac_of world eth0)" "$(mac_of - uplink)" 203.0.113.2 $to 7777 world)"
 		send_frame c2 eth0 "$(frame_udp "$(mac_of c2 eth0)" "$(mac_of - br1)" 10.1.0.3 $to 7777 neighbour)"
 	done
-	# Whoever comes later is heard later.
+	# Datagrams arrive in order.
 	echo host | socat -u - UDP4:127.0.0.1:7777
 	wait_for "the host's own datagram" grep -q host "$heard"
 	is "$(cat "$heard")" host
 }
-@test "pain 14: a packet to 127.0.0.1 from outside goes nowhere (bridge)" { from_outside bridge; }
-@test "pain 14: a packet to 127.0.0.1 from outside goes nowhere (portmap)" { from_outside portmap; }
+@test "portmap: the host drops packets to 127.0.0.0/8 from outside and from containers (bridge)" { from_outside bridge; }
+@test "portmap: the host drops packets to 127.0.0.0/8 from outside and from containers (portmap)" { from_outside portmap; }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Pain 28: router advertisements, SLAAC, disable_ipv6, and hosts without IPv6
+# Router advertisements, SLAAC, disable_ipv6, and hosts without IPv6.
 load ../lib
 # shellcheck source=tests/tools/frame.bash
 source "$RIG_TOOLS/frame.bash"
@@ -9,7 +9,7 @@ CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefa
 	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00:1::/64"}]]}}'
 FOUR=$(with "$CONF" '.ipam.ranges = [[{subnet: "10.1.0.0/24"}]]')
 
-# advertise NS PREFIX - a router that says it is one, now
+# advertise NS PREFIX - sends a router advertisement from NS
 advertise() {
 	local mac
 
@@ -17,17 +17,17 @@ advertise() {
 	send_frame "$1" eth0 "$(frame_ra "$mac" fe80::1:2:3 "$2")"
 }
 
-# knob NS FAMILY/conf/IFNAME/KEY
+# knob NS FAMILY/conf/IFNAME/KEY - prints a sysctl of NS
 knob() {
 	in_ns "$1" cat "/proc/sys/net/$2"
 }
 
-@test "pain 28: a container takes no address and no route from an advertisement, however early" {
+@test "router advertisements: containers and host take no address or route from them, however early" {
 	local sender n
 
 	new_netns rogue c1 c2 c3 c4
 	add bridge "$CONF" rogue
-	# A neighbour that says so all the time.
+	# A container that advertises all the time.
 	mac=$(mac_of rogue eth0)
 	frame=$(frame_ra "$mac" fe80::1:2:3 2001:db8:bad::)
 	(while :; do send_frame rogue eth0 "$frame"; done) 3>&- 4>&- &
@@ -36,20 +36,22 @@ knob() {
 	advertise rogue 2001:db8:bad::
 	for n in 1 2 3 4; do
 		sees c$n fd00:1::1
-		contains_not "$(in_ns c$n ip -6 address show)$(in_ns c$n ip -6 route show)" 'bad|proto ra|1:2:3'
+				prints_not 'bad|proto ra|1:2:3' in_ns c$n ip -6 address show
+				prints_not 'bad|proto ra|1:2:3' in_ns c$n ip -6 route show
 		is "$(knob c$n ipv6/conf/eth0/accept_ra)" 0
 		is "$(knob c$n ipv6/conf/eth0/autoconf)" 0
 	done
 	kill $sender
-	# Neither does the host: on the bridge, or on its ends of the links.
-	contains_not "$(ip -6 address show)$(ip -6 route show)" 'bad|proto ra|1:2:3'
+		# Neither does the host, on the bridge or on its ends of the veth pairs.
+		prints_not 'bad|proto ra|1:2:3' ip -6 address show
+		prints_not 'bad|proto ra|1:2:3' ip -6 route show
 	for dev in $(ip -j link show master br1 | jq -r '.[].ifname'); do
 		is "$dev $(knob - "ipv6/conf/$dev/accept_ra") $(knob - "ipv6/conf/$dev/autoconf")" "$dev 0 0"
 	done
 	is "$(knob - ipv6/conf/br1/accept_ra)" 0
 }
 
-@test "pain 28: both ends are told before they are up" {
+@test "router advertisements: accept_ra is off before the bridge and both ends are up" {
 	new_netns c1
 	CNI_DEBUG=1 add bridge "$CONF"
 	# shellcheck disable=SC2016 # awk's
@@ -64,7 +66,7 @@ knob() {
 	' <<<"$errors"
 }
 
-@test "pain 28: forwarding leaves the host the route that it learned from its router" {
+@test "router advertisements: ADD turns forwarding on, and the host keeps the default route it learned" {
 	new_netns router c1
 	ip link add uplink type veth peer name eth0 netns router
 	in_ns router ip link set eth0 up
@@ -80,14 +82,14 @@ knob() {
 	is "$(sysctl_get net/ipv6/conf/all/forwarding)" 1
 	contains "$(ip -6 route show default)" 'via fe80::1:2:3 dev uplink proto ra'
 	is "$(sysctl_get net/ipv6/conf/uplink/accept_ra)" 2
-	# It goes on listening.
+	# The host still accepts advertisements.
 	advertise router 2001:db8:2::
 	wait_for "the address of another prefix" bash -c 'ip -6 address show dev uplink | grep -q 2001:db8:2:'
 	del bridge "$CONF"
 	contains "$(ip -6 route show default)" 'via fe80::1:2:3 dev uplink proto ra'
 }
 
-@test "pain 28: an uplink that is told not to listen is left alone" {
+@test "router advertisements: ADD does not change accept_ra = 0 of an uplink" {
 	world
 	new_netns c1
 	sysctl_set net/ipv6/conf/uplink/accept_ra 0
@@ -95,7 +97,7 @@ knob() {
 	is "$(sysctl_get net/ipv6/conf/uplink/accept_ra)" 0
 }
 
-@test "pain 28: so is a bridge of the administrator's, by which the host learns its routes" {
+@test "router advertisements: the host keeps the route it learned on an existing bridge" {
 	new_netns router c1
 	ip link add br1 type bridge
 	ip link add port type veth peer name eth0 netns router
@@ -108,10 +110,10 @@ knob() {
 	wait_for "the link" bash -c 'ip -6 address show dev br1 scope link | grep -q "inet6.*scope link *$"'
 	advertise router 2001:db8:1::
 	wait_for "the route" bash -c 'ip -6 route show default | grep -q "dev br1 proto ra"'
-	# a wire only
+	# Without addresses.
 	add bridge "$(with "$CONF" 'del(.ipam, .isDefaultGateway, .ipMasq)')"
 	is "$(sysctl_get net/ipv6/conf/br1/accept_ra)" 1
-	# and a router
+	# With addresses and forwarding.
 	add bridge "$CONF" c1 c1 eth1
 	is "$(sysctl_get net/ipv6/conf/br1/accept_ra)" 2
 	contains "$(ip -6 route show default)" 'via fe80::1:2:3 dev br1 proto ra'
@@ -119,11 +121,11 @@ knob() {
 	wait_for "the address of another prefix" bash -c 'ip -6 address show dev br1 | grep -q 2001:db8:2:'
 }
 
-@test "pain 28: IPv4 works on a host without IPv6" {
+@test "router advertisements: IPv4 works on a host without IPv6" {
 	world
 	new_netns c1
 	in_ns c1 bash -c 'echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6'
-	# As far as files tell (ipv6.disable=1 has none).
+	# With ipv6.disable=1 this folder is empty.
 	mount -t tmpfs tmpfs /proc/sys/net/ipv6
 	conf=$(with "$FOUR" '.capabilities.portMappings = true
 		| .runtimeConfig.portMappings = [{hostPort: 8080, containerPort: 80, protocol: "tcp"}]')
@@ -135,7 +137,7 @@ knob() {
 	cni CHECK bridge "$chained"
 	ok
 	del bridge "$FOUR"
-	# Without it, an IPv6 address cannot be had, and that is told.
+	# A network with IPv6 fails with an error that says so.
 	cni ADD bridge "$CONF"
 	((status == 0)) || failed '' 'fd00:1::|ipv6|IPv6'
 }
@@ -146,7 +148,7 @@ tcp_answer_4() {
 	wait_for "a server" in_ns "$1" bash -c "ss -Hnlt 'sport = :$2' | grep -q ."
 }
 
-@test "pain 28: disable_ipv6 in the container: an IPv6 address of the network is usable all the same" {
+@test "router advertisements: IPv6 addresses work in a container with disable_ipv6 = 1" {
 	new_netns c1
 	in_ns c1 bash -c 'echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6; echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
 	in_ns c1 ip link set lo up
@@ -155,7 +157,7 @@ tcp_answer_4() {
 	sees c1 ::1
 }
 
-@test "pain 28: a read-only /proc/sys is no obstacle where nothing must change" {
+@test "router advertisements: all verbs work with a read-only /proc/sys if no sysctl must change" {
 	world
 	new_netns c1
 	sysctl_set net/ipv4/ip_forward 1
@@ -171,7 +173,7 @@ tcp_answer_4() {
 	del bridge "$CONF"
 }
 
-@test "pain 28: a read-only /proc/sys that forbids forwarding is told" {
+@test "router advertisements: ADD reports a read-only /proc/sys if forwarding must be turned on" {
 	new_netns c1
 	mount --bind /proc/sys /proc/sys
 	mount -o remount,bind,ro /proc/sys

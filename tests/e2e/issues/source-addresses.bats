@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Pain 33: what a server sees as its client's address
+# A server behind a published port does not see its clients' addresses.
 load ../lib
 
 CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,
@@ -13,7 +13,8 @@ OTHER='{"cniVersion":"1.0.0","name":"net2","type":"bridge","bridge":"br2","isDef
 	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.2.0.0/24"}],[{"subnet":"fd00:2::/64"}]]}}'
 HOST4=203.0.113.1 HOST6=2001:db8:113::1
 
-# c1 publishes, c2 is its neighbour, c3 of another network.
+# up FILTER - c1 publishes ports (FILTER changes its configuration), c2 is in the same network,
+# c3 in another
 up() {
 	world
 	new_netns c1 c2 c3
@@ -22,11 +23,11 @@ up() {
 	add bridge "$OTHER" c3
 	tcp_answer c1 80 it
 	udp_answer c1 53 it
-	# It does not help where bridged packets pass the firewall (docs/nft.md).
+	# With br_netfilter ::1 cannot be answered (docs/nft.md).
 	! has_br_netfilter || sysctl_set net/bridge/bridge-nf-call-ip6tables 0
 }
 
-# address of socat: IPv6 in full
+# full ADDRESS - prints it as socat does: IPv6 in brackets, without "::"
 full() {
 	case $1 in
 	*:*) expanded "$1" ;;
@@ -48,7 +49,7 @@ expanded() {
 	echo "[${out%:}]"
 }
 
-# seen NS ADDRESS CLIENT - both protocols, through the published ports
+# seen NS ADDRESS CLIENT - asserts that c1 sees CLIENT if NS asks ADDRESS, with TCP and UDP
 seen() {
 	local client
 
@@ -57,28 +58,28 @@ seen() {
 	is "$1 at $2/udp: $(ask "$1" udp "$2" 5353)" "$1 at $2/udp: it from $client"
 }
 
-@test "pain 33: a server behind a published port sees its clients" {
+@test "source addresses: a server sees its clients' addresses, or the gateway's where answers require it" {
 	up .
-	# The world, the host, and other networks: as they are.
+	# The world, the host and other networks keep their addresses.
 	seen world $HOST4 203.0.113.2
 	seen world $HOST6 2001:db8:113::2
 	seen - $HOST4 $HOST4
 	seen - $HOST6 $HOST6
 	seen c3 $HOST4 10.2.0.2
 	seen c3 $HOST6 fd00:2::2
-	# Whose answers would not come back the same way: as the gateway.
+	# Clients whose answers would not return through the host appear as the gateway.
 	seen c2 $HOST4 10.1.0.1
 	seen c2 $HOST6 fd00:1::1
 	seen c1 $HOST4 10.1.0.1
 	seen c1 $HOST6 fd00:1::1
 	seen - 127.0.0.1 10.1.0.1
 	seen - ::1 fd00:1::1
-	# Directly: nobody is anybody else.
+	# Direct connections are not masqueraded.
 	is "$(ask c2 tcp 10.1.0.2 80)" 'it from 10.1.0.3'
 	is "$(ask - tcp 10.1.0.2 80)" 'it from 10.1.0.1'
 }
 
-@test "pain 33: with snat false nobody is masqueraded" {
+@test "source addresses: with snat false no client is masqueraded" {
 	up '.snat = false'
 	seen world $HOST4 203.0.113.2
 	seen world $HOST6 2001:db8:113::2
@@ -87,7 +88,7 @@ seen() {
 	ask_in_vain - tcp 127.0.0.1 8080
 }
 
-@test "pain 33: with masqAll everybody is the gateway" {
+@test "source addresses: with masqAll all clients appear as the gateway" {
 	local client
 
 	up '.masqAll = true'
@@ -99,7 +100,7 @@ seen() {
 	seen - ::1 fd00:1::1
 }
 
-@test "pain 33: the switch is the attachment's: its neighbour keeps its own" {
+@test "source addresses: masqAll of one attachment does not affect another" {
 	up '.masqAll = true'
 	del bridge "$(with "$CONF" 'del(.runtimeConfig)')" c2
 	add bridge "$(with "$CONF" '.runtimeConfig.portMappings = [{hostPort: 8081, containerPort: 80}]')" c2

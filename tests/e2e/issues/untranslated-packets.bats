@@ -1,14 +1,13 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Pain 25: packets of no connection leave the host with the container's own address
+# Packets that belong to no connection leave the host with the container's address.
 load ../lib
 
 CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,
 	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00:1::/64"}]]}}'
 WORLD4=203.0.113.2 WORLD6='[2001:db8:113::2]'
 
-# The world counts what it hears from addresses that it should never hear of, and
-# c1 what it says.
+# The world counts packets with private source addresses, and c1 counts the resets it sends.
 prepare() {
 	world
 	new_netns c1
@@ -32,17 +31,17 @@ prepare() {
 	serve world tcp 7001 "cat"
 }
 
-# counter NS NAME - packets
+# counter NS NAME - prints the number of packets
 counter() {
 	in_ns "$1" nft -j list counters | jq --arg name "$2" '[.nftables[].counter? // empty | select(.name == $name).packets] | add'
 }
 
-# stray ADDRESS - a connection that the host forgets, and then the container aborts
+# stray ADDRESS - opens a connection, deletes its conntrack entry, and lets the container abort it
 stray() {
 	local before pid
 
 	before=$(counter c1 resets)
-	# Not through in_ns(): the process is to be killed, and no shell around it.
+	# Not through in_ns: $! must be socat's PID, not a shell's.
 	nsenter --net=/run/netns/c1 socat "TCP:$1:7001,linger=0" PIPE 3>&- 4>&- &
 	pid=$!
 	wait_for "a connection" in_ns c1 bash -c 'ss -Hnt state established "dport = :7001" | grep -q .'
@@ -51,7 +50,7 @@ stray() {
 	kill -KILL $pid
 	wait $pid 2>/dev/null || :
 	wait_for "a reset" aborted "$before"
-	# What comes later is heard later.
+	# Packets arrive in order: after this ping the world has counted the reset.
 	sees c1 "$WORLD4"
 }
 
@@ -59,7 +58,7 @@ aborted() {
 	(($(counter c1 resets) > $1))
 }
 
-@test "pain 25: resets of forgotten connections do not leave with a private address" {
+@test "untranslated packets: resets of connections without conntrack entry do not leave the host" {
 	add bridge "$CONF"
 	stray $WORLD4
 	stray "$WORLD6"
@@ -68,9 +67,9 @@ aborted() {
 	is "$(counter world private)" 0
 }
 
-@test "pain 25: what runs on after the flow was forgotten does not either" {
+@test "untranslated packets: later packets of such a connection do not leave the host" {
 	add bridge "$CONF"
-	# Connections are not picked up in the middle.
+	# Do not track connections from the middle.
 	sysctl_set net/netfilter/nf_conntrack_tcp_loose 0
 	{ echo one && sleep 1 && echo two && sleep 1; } |
 		in_ns c1 socat - "TCP:$WORLD4:7001" >"$BATS_TEST_TMPDIR/echo" 3>&- 4>&- &
@@ -80,13 +79,13 @@ aborted() {
 	is "$(counter world private)" 0
 }
 
-@test "pain 25: that they would otherwise; the switch is the network's" {
+@test "untranslated packets: with dropInvalid false the packets leave the host, of that network only" {
 	add bridge "$(with "$CONF" '.ipMasq = {dropInvalid: false}')"
 	stray $WORLD4
 	is "$(counter world private)" 1
 	stray "$WORLD6"
 	is "$(counter world private)" 2
-	# Another network keeps its own.
+	# Another network with dropInvalid does not matter.
 	new_netns c2
 	add bridge "$(with "$CONF" '.name = "net2" | .bridge = "br2" | .ipam.ranges = [[{subnet: "10.2.0.0/24"}]]')" c2
 	in_ns world nft reset counters >/dev/null
@@ -96,10 +95,10 @@ aborted() {
 	is "$(counter world private)" 0
 }
 
-@test "pain 25: what is not masqueraded is nobody's to drop" {
+@test "untranslated packets: without ipMasq the packets are not dropped" {
 	add bridge "$(with "$CONF" '.ipMasq = false')"
 	in_ns world ip route add 10.1.0.0/24 via 203.0.113.1
-	# Something must track connections, or nothing is ever invalid.
+	# Without a ct expression connections are not tracked, and no packet is invalid.
 	nft -f - <<-'END'
 		table inet site { chain forward { type filter hook forward priority 0; ct state invalid counter; }; }
 	END

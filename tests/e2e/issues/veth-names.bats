@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Pain 37: names of the host's ends
+# Names of the host's ends of the veth pairs.
 load ../lib
 
 CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isGateway":true,
 	"ipam":{"type":"host-local","subnet":"10.1.0.0/24"}}'
 
-# name_of CONF ID [IFNAME] - what a host's end will be called: it is always the same
+# name_of CONF ID [IFNAME] - prints the name of the host's end, by ADD and DEL of a probe
 name_of() {
 	new_netns probe
 	add bridge "$1" "$2" probe "${3-eth0}" >&2
@@ -15,13 +15,13 @@ name_of() {
 	del_netns probe
 }
 
-@test "pain 37: a name is computed from network, container and interface" {
+@test "veth names: the name is a hash of network, container and interface" {
 	local name a b c
 
 	name=$(name_of "$CONF" c1)
 	is "$(name_of "$CONF" c1)" "$name"
 	contains "$name" '^veth[0-9a-f]{11}$'
-	# Whoever reads a log can compute it, too.
+	# It can be computed from a log.
 	is "$name" "veth$(printf 'net1/c1/eth0' | sha512sum | head -c 11)"
 	a=$(name_of "$CONF" c2)
 	b=$(name_of "$CONF" c1 eth1)
@@ -29,7 +29,7 @@ name_of() {
 	is "$(printf '%s\n' "$name" "$a" "$b" "$c" | sort -u | wc -l)" 4
 }
 
-@test "pain 37: containers whose ids begin alike have names of their own" {
+@test "veth names: containers whose IDs have a long common prefix get different names" {
 	local long n
 
 	long=$(printf 'a%.0s' {1..64})
@@ -45,7 +45,7 @@ name_of() {
 	sees n3 10.1.0.1
 }
 
-# occupy NAME KIND... - somebody else's interface
+# occupy NAME KIND... - creates a foreign interface
 occupy() {
 	local name=$1
 
@@ -66,7 +66,7 @@ collision() {
 	cni ADD bridge "$CONF"
 	failed 102 "host: add interface $name: the name is in use, kind ${1} \(remove that interface"
 	assert_same_snapshot
-	# A runtime's DEL after the failed ADD: what is not ours stays.
+	# DEL after the failed ADD leaves the foreign interface alone.
 	del bridge "$CONF"
 	assert_same_snapshot
 	del bridge "$CONF" c1 ''
@@ -76,10 +76,10 @@ collision() {
 	is "$(host_end)" "$name"
 }
 
-@test "pain 37: the name belongs to somebody's bridge: told, and left alone" { collision bridge; }
-@test "pain 37: the name belongs to somebody's veth: told, and left alone" { collision veth peer name theirs; }
+@test "veth names: ADD fails, and leaves alone a foreign bridge with the name" { collision bridge; }
+@test "veth names: ADD fails, and leaves alone a foreign veth with the name" { collision veth peer name theirs; }
 
-@test "pain 37: an interface in the container's way is told apart from one in the host's" {
+@test "veth names: ADD fails if the container already has an interface eth0" {
 	warm_up bridge "$CONF"
 	new_netns c1
 	in_ns c1 ip link add eth0 type bridge
@@ -91,7 +91,7 @@ collision() {
 	assert_same_snapshot
 }
 
-@test "pain 37: hostIfName that another attachment has is told with its owner" {
+@test "veth names: ADD fails and names the owner if another attachment has hostIfName" {
 	local conf
 
 	conf=$(with "$CONF" '.hostIfName = "web0"')
@@ -107,7 +107,7 @@ collision() {
 	no_link - web0
 }
 
-@test "pain 37: hostIfName that is somebody's own is told, and left alone" {
+@test "veth names: ADD fails, and leaves alone a foreign interface with hostIfName" {
 	local conf
 
 	conf=$(with "$CONF" '.hostIfName = "web0"')
@@ -122,7 +122,7 @@ collision() {
 	assert_same_snapshot
 }
 
-@test "pain 37: the way from a container's interface to its host's end is one look" {
+@test "veth names: alias and peer index connect the container's interface with the host's end" {
 	new_netns c1
 	add bridge "$CONF"
 	link - "$(host_end)" '.ifalias == "cplug net1/c1/eth0"'
