@@ -168,6 +168,45 @@ int addr_list(struct tx *tx, struct rt *rt, const struct link *l, int family, st
 	return r < 0 ? rt_refused(tx, rt, r, "list addresses of %s", l->name) : 0;
 }
 
+struct undo_keep {
+	struct rt *rt;
+	const struct link *l;
+	struct addr_list list;
+};
+
+static unsigned flags_of(uint32_t ifa_flags)
+{
+	unsigned flags = 0;
+
+	if (!(ifa_flags & IFA_F_NODAD))
+		flags |= ADDR_DAD;
+	if (ifa_flags & IFA_F_NOPREFIXROUTE)
+		flags |= ADDR_NO_PREFIX_ROUTE;
+	return flags;
+}
+
+static int undo_keep(struct tx *tx, void *arg)
+{
+	struct undo_keep *u = arg;
+	int r = 0;
+
+	for (unsigned i = 0; i < u->list.n; i++) {
+		struct cidr a = u->list.a[i];
+
+		if (a.ip.family == AF_INET6 && ip_is_linklocal(a.ip))
+			continue;
+		r = also(r, addr_ensure(tx, u->rt, u->l, a, flags_of(u->list.flags[i])));
+	}
+	return r;
+}
+
+int addr_keep_all(struct tx *tx, struct rt *rt, const struct link *l, const struct addr_list *list)
+{
+	struct undo_keep u = { .rt = rt, .l = mem_dup(&tx->mem, l, sizeof(*l)), .list = *list };
+
+	return tx_undo(tx, undo_keep, "keep addresses", &u);
+}
+
 bool addr_listed(const struct addr_list *list, struct cidr a)
 {
 	for (unsigned i = 0; i < list->n; i++)

@@ -44,6 +44,14 @@ struct addr_list {
 int addr_list(struct tx *tx, struct rt *rt, const struct link *l, int family,
 	      struct addr_list *ret) CHECKED;
 
+/*
+ * Registers as undo that the addresses of a list are on the link again, with or without the
+ * route to their subnet as they were: for a caller whose next step makes the kernel drop them
+ * (another namespace, a VRF as master).  IPv6 link-local addresses are left to the kernel.
+ */
+int addr_keep_all(struct tx *tx, struct rt *rt, const struct link *l,
+		  const struct addr_list *list) CHECKED;
+
 bool addr_listed(const struct addr_list *list, struct cidr a);
 
 #endif

@@ -19,14 +19,20 @@ static bool get_ip(struct nlattr *a, int family, struct ip *ret)
 	return true;
 }
 
+/* Attributes that are shorter than their type count as absent. */
+static uint32_t get_u32(struct nlattr *const *tb, int attr, uint32_t def)
+{
+	return tb[attr] && nla_len(tb[attr]) >= 4 ? nla_get_u32(tb[attr]) : def;
+}
+
 static void read_metrics(struct nlattr *a, struct route *r)
 {
 	struct nlattr *tb[RTAX_MAX + 1];
 
 	if (!a || nla_parse_nested(tb, RTAX_MAX, a, NULL) < 0)
 		return;
-	r->mtu = tb[RTAX_MTU] ? nla_get_u32(tb[RTAX_MTU]) : 0;
-	r->advmss = tb[RTAX_ADVMSS] ? nla_get_u32(tb[RTAX_ADVMSS]) : 0;
+	r->mtu = get_u32(tb, RTAX_MTU, 0);
+	r->advmss = get_u32(tb, RTAX_ADVMSS, 0);
 }
 
 bool route_read(const struct nlmsghdr *h, struct nlattr *tb[RTA_MAX + 1], struct route *ret)
@@ -38,9 +44,9 @@ bool route_read(const struct nlmsghdr *h, struct nlattr *tb[RTA_MAX + 1], struct
 		return false;
 	*ret = (struct route){
 		.dst = { .ip.family = r->rtm_family, .len = r->rtm_dst_len },
-		.table = tb[RTA_TABLE] ? nla_get_u32(tb[RTA_TABLE]) : r->rtm_table,
-		.link = tb[RTA_OIF] ? (int)nla_get_u32(tb[RTA_OIF]) : 0,
-		.priority = tb[RTA_PRIORITY] ? nla_get_u32(tb[RTA_PRIORITY]) : 0,
+		.table = get_u32(tb, RTA_TABLE, r->rtm_table),
+		.link = (int)get_u32(tb, RTA_OIF, 0),
+		.priority = get_u32(tb, RTA_PRIORITY, 0),
 		.type = r->rtm_type,
 		.scope = r->rtm_scope,
 		.protocol = r->rtm_protocol,

@@ -47,9 +47,10 @@ static bool get_prefix(struct nlattr *a, int family, unsigned len, struct cidr *
 	return true;
 }
 
+/* Attributes that are shorter than their type count as absent. */
 static uint32_t get_u32(struct nlattr *const *tb, int attr, uint32_t def)
 {
-	return tb[attr] ? nla_get_u32(tb[attr]) : def;
+	return tb[attr] && nla_len(tb[attr]) >= 4 ? nla_get_u32(tb[attr]) : def;
 }
 
 /* Attributes that struct rule has fields for, or that say nothing. */
@@ -69,7 +70,7 @@ static bool is_described(int attr, struct nlattr *a)
 		return true;
 	case FRA_SUPPRESS_PREFIXLEN:
 	case FRA_SUPPRESS_IFGROUP:
-		return nla_get_u32(a) == UINT32_MAX;
+		return nla_len(a) >= 4 && nla_get_u32(a) == UINT32_MAX;
 	default:
 		return false;
 	}
@@ -108,7 +109,7 @@ static bool read_rule(const struct nlmsghdr *m, struct rule *ret)
 		.table = get_u32(tb, FRA_TABLE, h->table),
 		.special = is_special(h, m),
 	};
-	if (tb[FRA_PROTOCOL])
+	if (tb[FRA_PROTOCOL] && nla_len(tb[FRA_PROTOCOL]))
 		r.protocol = nla_get_u8(tb[FRA_PROTOCOL]);
 	if (tb[FRA_IIFNAME])
 		nla_strlcpy(r.iif, tb[FRA_IIFNAME], sizeof(r.iif));

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * link_device.c - the link of a device, by its MAC or by its folder in sysfs
+ */
+#include <dirent.h>
+#include <limits.h>
+#include <stdio.h>
+
+#include "netlink/link_device.h"
+
+struct search {
+	struct mac mac;
+	struct link *ret;
+	bool found;
+};
+
+static int same_mac(const struct link *l, void *arg)
+{
+	struct search *s = arg;
+
+	if (!mac_eq(l->mac, s->mac))
+		return 0;
+	*s->ret = *l;
+	s->found = true;
+	return 1;
+}
+
+int link_find_mac(struct tx *tx, struct rt *rt, struct mac mac, struct link *ret)
+{
+	struct search s = { .mac = mac, .ret = ret };
+
+	if (!mac.len)
+		return 0;
+	TRY(link_each(tx, rt, "", same_mac, &s));
+	return s.found;
+}
+
+/* ---- sysfs -------------------------------------------------------------- */
+
+static void close_dir(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+}
+
+/*
+ * The first name in a folder, alphabetically, of those that begin with a prefix: 1, 0 if there
+ * is none or no folder, or a recorded failure.
+ */
+static int first_entry(struct tx *tx, const char *dir, const char *prefix, char ret[NAME_MAX + 1])
+{
+	auto_(close_dir) DIR *d = opendir(dir);
+	const char *best = NULL;
+
+	if (!d && (errno == ENOENT || errno == ENOTDIR))
+		return 0;
+	if (!d)
+		return tx_fail_as(tx, CPLUG_E_FILE, -errno, "read %s: %s", dir, strerror(errno));
+	for (struct dirent *e; (e = readdir(d));) {
+		if (*e->d_name == '.' || !str_starts(e->d_name, prefix))
+			continue;
+		if (!best || strcmp(e->d_name, best) < 0) {
+			snprintf(ret, NAME_MAX + 1, "%s", e->d_name);
+			best = ret;
+		}
+	}
+	return best != NULL;
+}
+
+static bool is_below_sys(const char *path)
+{
+	size_t len = strlen(path);
+
+	if (!str_starts(path, "/sys/") || strstr(path, "/../"))
+		return false;
+	return len < 3 || !str_eq(path + len - 3, "/..");
+}
+
+int link_find_sysfs(struct tx *tx, struct rt *rt, const char *device, struct link *ret)
+{
+	char name[NAME_MAX + 1], virtio[NAME_MAX + 1];
+	int there;
+
+	if (!is_below_sys(device))
+		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
+				  "%s: not a device (give an absolute path below /sys/)", device);
+	TRY(there = first_entry(tx, mem_printf(&tx->mem, "%s/net", device), "", name));
+	if (there)
+		return link_find(tx, rt, name, ret);
+	TRY(there = first_entry(tx, device, "virtio", virtio));
+	if (there)
+		TRY(there = first_entry(tx, mem_printf(&tx->mem, "%s/%s/net", device, virtio), "",
+					name));
+	if (!there)
+		return 0;
+	return link_find(tx, rt, name, ret);
+}
