@@ -151,6 +151,7 @@ static int set_up_and_wait(struct tx *tx, struct call *c, const struct link *l,
 			   const struct iface_options *o)
 {
 	auto_(rt_close) struct rt events = { .sk = NULL };
+	int64_t deadline = rt_deadline(DAD_TIMEOUT_MS);
 	int r;
 
 	TRY(rt_subscribe(tx, &c->cont, RTNLGRP_IPV6_IFADDR, &events));
@@ -159,7 +160,7 @@ static int set_up_and_wait(struct tx *tx, struct call *c, const struct link *l,
 		TRY(r = tentative(tx, c, l));
 		if (!r)
 			return 0;
-		r = rt_wait(tx, &events, DAD_TIMEOUT_MS, any_event, NULL);
+		r = rt_wait(tx, &events, deadline, any_event, NULL);
 		if (r == -ETIMEDOUT)
 			return tx_fail_as(tx, CNI_E_AGAIN, r,
 					  "container: addresses of %s are still tentative after %d "

@@ -333,6 +333,8 @@ static int about_port(const struct nlmsghdr *h, void *arg)
 		return 1;
 	if (h->nlmsg_type != RTM_NEWLINK && h->nlmsg_type != RTM_DELLINK)
 		return 0;
+	if (!nlmsg_valid_hdr(m, sizeof(struct ifinfomsg)))
+		return 0;
 	return ((struct ifinfomsg *)nlmsg_data(m))->ifi_index == *index;
 }
 
@@ -353,6 +355,7 @@ static int forwards(struct tx *tx, struct rt *rt, const struct link *l, int *ret
 int bridge_port_wait_forwarding(struct tx *tx, struct rt *rt, const struct link *l, int timeout_ms)
 {
 	auto_(rt_close) struct rt events = { .sk = NULL };
+	int64_t deadline = rt_deadline(timeout_ms);
 	int state = -1, index = l->index, r;
 
 	TRY(r = forwards(tx, rt, l, &state));
@@ -363,7 +366,7 @@ int bridge_port_wait_forwarding(struct tx *tx, struct rt *rt, const struct link 
 		TRY(r = forwards(tx, rt, l, &state));
 		if (r)
 			return 0;
-		r = rt_wait(tx, &events, timeout_ms, about_port, &index);
+		r = rt_wait(tx, &events, deadline, about_port, &index);
 		if (r == -ETIMEDOUT)
 			return tx_fail_as(tx, CNI_E_AGAIN, r,
 					  "%s: bridge port %s does not forward after %d ms: its "

@@ -2,18 +2,26 @@
 /*
  * rt.c - rtnetlink: requests out, answers in
  *
- * The kernel handles a request inside sendmsg(), so an answer is there when
- * send returns: nothing here waits but rt_wait().  Refusals carry the kernel's
+ * The kernel handles a request inside sendmsg(), so its answer is there when
+ * send returns: only rt_wait() blocks.  Refusals carry the kernel's
  * own words (NETLINK_EXT_ACK); dumps are filtered by the kernel
  * (NETLINK_GET_STRICT_CHK, 4.20) and repeated when something changed meanwhile
  * (NLM_F_DUMP_INTR).
+ *
+ * A socket in a container's namespace can be written to by the container's root.  It is
+ * connected to the kernel, which then refuses all other senders; multicast has no such
+ * check, so rt_wait() looks at the sender.  The container also chooses how long answers are
+ * (260 alternative names make one of 35 KB), so an answer that does not fit is an error, and
+ * no call waits for one that does not come.
  */
 #include <limits.h>
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/auxv.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <time.h>
 
 #include "base/log.h"
@@ -26,7 +34,7 @@
 /* NLA_HDRLEN, without its sign trouble. */
 static const size_t attr_header = sizeof(struct nlattr); /* aligned as it is */
 
-enum { RECEIVE_TRIES = 4 };
+enum { RECEIVE_TRIES = 4, DUMP_TRIES = 50 };
 
 /* The longest request, a new pair, takes half a millisecond, unless it has to wait. */
 enum { LONG_MS = 3 };
@@ -36,11 +44,24 @@ static bool waited;
 /* What is still read of a dump whose end is not wanted: it may be the next datagram. */
 enum { A_LITTLE = 1, ALL_OF_IT = INT_MAX };
 
-/* One answer can be 32 KiB (a dump's block); the kernel cuts none larger. */
-static char answers[32768] __attribute__((aligned(NLMSG_ALIGNTO)));
+/*
+ * A block of a dump is up to 32 KiB; a single link can be longer, because each of its nests may
+ * have 64 KiB.  Pages that are not used cost nothing.
+ */
+static char answers[262144] __attribute__((aligned(NLMSG_ALIGNTO)));
+
+/* Unpredictable, and different for each socket of the process. */
+static unsigned first_seq(void)
+{
+	const unsigned *random = (const unsigned *)getauxval(AT_RANDOM);
+	static unsigned sockets;
+
+	return (random ? random[1] : 0) + (sockets++ << 20);
+}
 
 static int open_here(struct tx *tx, void *arg)
 {
+	const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 	struct rt *rt = arg;
 	int on = 1, fd, err;
 
@@ -48,17 +69,20 @@ static int open_here(struct tx *tx, void *arg)
 	if (!rt->sk)
 		return tx_fail(tx, -ENOMEM, "%s: open rtnetlink: no memory", rt->where);
 	err = nl_connect(rt->sk, NETLINK_ROUTE);
+	if (err == 0)
+		err = connect(nl_socket_get_fd(rt->sk), (const struct sockaddr *)&kernel,
+			      sizeof(kernel));
 	if (err < 0) {
 		err = -errno;
 		rt_close(rt);
 		return tx_fail(tx, err, "%s: open rtnetlink: %s", rt->where, strerror(-err));
 	}
 	fd = nl_socket_get_fd(rt->sk);
-	/* Conveniences: what an old kernel lacks costs words and filters only. */
+	/* Best effort: only error texts and filters depend on these options. */
 	setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
 	setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
 	setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
-	rt->seq = (unsigned)time(NULL);
+	rt->seq = first_seq();
 	return 0;
 }
 
@@ -200,28 +224,49 @@ static int send_request(struct rt *rt, struct rt_msg *m)
 	return n < 0 ? -errno : 0;
 }
 
-/*
- * An answer that cannot be received (no memory for a moment) is still there, and asked for
- * again: a request must not count as refused when it was done.
- */
-static ssize_t receive(struct rt *rt, int flags)
+/* The rest of an answer that was cut: the next request must not meet it. */
+static void drain(int fd)
 {
-	int err = 0;
+	while (recv(fd, answers, sizeof(answers), MSG_DONTWAIT) >= 0)
+		;
+}
+
+/*
+ * An answer that cannot be received (no memory for a moment) is still there, and received
+ * again: a request must not count as refused when it was done.  -EAGAIN: there is none.
+ */
+static ssize_t receive(struct rt *rt)
+{
+	int err = -EAGAIN, fd = nl_socket_get_fd(rt->sk);
 
 	for (int tries = 0; tries < RECEIVE_TRIES;) {
-		ssize_t n = recv(nl_socket_get_fd(rt->sk), answers, sizeof(answers),
-				 err ? flags | MSG_DONTWAIT : flags);
+		ssize_t n = recv(fd, answers, sizeof(answers), MSG_DONTWAIT | MSG_TRUNC);
 
+		if (n > (ssize_t)sizeof(answers)) {
+			drain(fd);
+			return -EMSGSIZE;
+		}
 		if (n >= 0)
 			return n;
 		if (errno == EINTR)
 			continue;
 		if (errno == EAGAIN || errno == EWOULDBLOCK)
-			return err ? err : -EAGAIN;
-		err = err ? err : -errno;
+			return err;
+		if (err == -EAGAIN)
+			err = -errno;
 		tries++;
 	}
 	return err;
+}
+
+/* NLMSG_DONE carries the error that ended a dump (linux/netlink.h); 0 = none. */
+static int dump_error(struct nlmsghdr *h)
+{
+	int err = 0;
+
+	if (nlmsg_datalen(h) >= (int)sizeof(err))
+		memcpy(&err, nlmsg_data(h), sizeof(err));
+	return err < 0 && err >= -ERRNO_MAX ? err : 0;
 }
 
 /* Keeps the kernel's own words about a refusal. */
@@ -244,46 +289,66 @@ static int refusal(struct rt *rt, struct nlmsghdr *h)
 	return e->error;
 }
 
+/* An answer as it is being read. */
+struct answer {
+	bool dump;        /* it ends with NLMSG_DONE */
+	bool interrupted; /* the dump has to be repeated */
+	bool done;
+	bool seen;  /* each() has been called */
+	int result; /* each()'s, or the kernel's refusal */
+};
+
+static void read_message(struct rt *rt, struct nlmsghdr *h, struct answer *a, rt_each_fn *each,
+			 void *arg)
+{
+	int err = 0;
+
+	if (h->nlmsg_seq != rt->seq)
+		return; /* of a request whose answer was not read to its end */
+	if (h->nlmsg_flags & NLM_F_DUMP_INTR)
+		a->interrupted = true;
+	if (h->nlmsg_type == NLMSG_ERROR || h->nlmsg_type == NLMSG_DONE) {
+		a->done = true;
+		rt->unread = false;
+		err = h->nlmsg_type == NLMSG_ERROR ? refusal(rt, h) : dump_error(h);
+		if (a->result >= 0 && err < 0)
+			a->result = err;
+		return;
+	}
+	if (each && a->result == 0) {
+		a->seen = true;
+		a->result = each(h, arg);
+	}
+	a->done = !a->dump && !(h->nlmsg_flags & NLM_F_MULTI);
+}
+
 /*
- * Reads until the request's acknowledgement (acked) or the end of its answer; when each()
- * has seen enough, at most some datagrams more: rt->unread tells whether there are others.
+ * Reads until the request's acknowledgement, or the end of its answer; when each() has seen
+ * enough, at most `more` datagrams beyond: rt->unread tells whether there are others.
  * Returns 1 if a dump was interrupted and has to be repeated.
  */
 static int collect(struct rt *rt, bool dump, unsigned more, rt_each_fn *each, void *arg)
 {
-	bool interrupted = false;
-	int answer = 0;
+	struct answer a = { .dump = dump };
 
 	rt->unread = true;
-	while (!answer || more--) {
-		ssize_t n = receive(rt, 0);
+	while (!a.done && (!a.result || more--)) {
+		ssize_t n = receive(rt);
 		struct nlmsghdr *h = (struct nlmsghdr *)answers;
 		int left = (int)n;
 
+		if (n == -EAGAIN)
+			return -EIO;
 		if (n < 0)
 			return (int)n;
-		for (; nlmsg_ok(h, left); h = nlmsg_next(h, &left)) {
-			if (h->nlmsg_seq != rt->seq)
-				continue; /* of a call given up before */
-			if (h->nlmsg_flags & NLM_F_DUMP_INTR)
-				interrupted = true;
-			if (h->nlmsg_type == NLMSG_ERROR) {
-				int err = refusal(rt, h);
-
-				rt->unread = false;
-				return err < 0 ? err : answer < 0 ? answer : 0;
-			}
-			if (h->nlmsg_type == NLMSG_DONE) {
-				rt->unread = false;
-				return interrupted ? 1 : answer < 0 ? answer : 0;
-			}
-			if (each && answer == 0)
-				answer = each(h, arg);
-			if (!dump && !(h->nlmsg_flags & NLM_F_MULTI))
-				return answer < 0 ? answer : 0;
-		}
+		for (; !a.done && nlmsg_ok(h, left); h = nlmsg_next(h, &left))
+			read_message(rt, h, &a, each, arg);
 	}
-	return answer < 0 ? answer : 0;
+	if (a.result < 0)
+		return a.result;
+	if (each && !dump && !a.seen)
+		return -EBADMSG;
+	return a.done && a.interrupted;
 }
 
 int rt_try(struct rt *rt, struct rt_msg *m)
@@ -341,15 +406,15 @@ int rt_call(struct tx *tx, struct rt *rt, struct rt_msg *m, const char *fmt, ...
 int rt_ask(struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg)
 {
 	bool dump = m->h.nlmsg_flags & NLM_F_DUMP;
-	int r;
+	int r = 1;
 
-	do {
+	for (int tries = 0; r == 1 && tries < DUMP_TRIES; tries++) {
 		TRY(send_request(rt, m));
 		if (dump)
 			TRY(each(NULL, arg));
 		r = collect(rt, dump, ALL_OF_IT, each, arg);
-	} while (r == 1);
-	return r;
+	}
+	return r == 1 ? -EAGAIN : r;
 }
 
 int rt_peek(struct tx *tx, struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg)
@@ -398,6 +463,26 @@ int rt_subscribe(struct tx *tx, const struct rt *rt, unsigned group, struct rt *
 	return subscribe_here(tx, &s);
 }
 
+/* One datagram of the kernel's; -EAGAIN: there is none, or another process sent it. */
+static ssize_t receive_event(struct rt *events)
+{
+	struct sockaddr_nl from = { .nl_pid = 0 };
+	struct iovec room = { .iov_base = answers, .iov_len = sizeof(answers) };
+	struct msghdr m = {
+		.msg_name = &from,
+		.msg_namelen = sizeof(from),
+		.msg_iov = &room,
+		.msg_iovlen = 1,
+	};
+	ssize_t n = recvmsg(nl_socket_get_fd(events->sk), &m, MSG_DONTWAIT);
+
+	if (n < 0)
+		return errno == EINTR ? -EAGAIN : -errno;
+	if (from.nl_pid != 0 || (m.msg_flags & MSG_TRUNC))
+		return -EAGAIN;
+	return n;
+}
+
 static int give_events(ssize_t n, rt_each_fn *each, void *arg)
 {
 	struct nlmsghdr *h = (struct nlmsghdr *)answers;
@@ -408,10 +493,13 @@ static int give_events(ssize_t n, rt_each_fn *each, void *arg)
 	return r;
 }
 
-int rt_wait(struct tx *tx, struct rt *events, int timeout_ms, rt_each_fn *each, void *arg)
+int64_t rt_deadline(int timeout_ms)
 {
-	int64_t deadline = now_ms() + timeout_ms;
+	return now_ms() + timeout_ms;
+}
 
+int rt_wait(struct tx *tx, struct rt *events, int64_t deadline, rt_each_fn *each, void *arg)
+{
 	for (;;) {
 		struct pollfd p = { .fd = nl_socket_get_fd(events->sk), .events = POLLIN };
 		int64_t left = deadline - now_ms();
@@ -423,7 +511,7 @@ int rt_wait(struct tx *tx, struct rt *events, int timeout_ms, rt_each_fn *each, 
 			return -ETIMEDOUT;
 		if (poll(&p, 1, (int)left) <= 0)
 			continue;
-		n = receive(events, MSG_DONTWAIT);
+		n = receive_event(events);
 		if (n == -EAGAIN)
 			continue;
 		r = n < 0 ? each(NULL, arg) : give_events(n, each, arg);

@@ -88,7 +88,9 @@ int rt_call(struct tx *tx, struct rt *rt, struct rt_msg *m, const char *fmt, ...
  * each returns 0 to go on, 1 when it has seen enough, or -errno.  A dump
  * (NLM_F_DUMP in the request) that was interrupted by a change is repeated from
  * the start, so each must be able to start over: it is called with h == NULL
- * before every pass.  Returns 0 or -errno, unrecorded.
+ * before every pass.  Returns 0 or -errno, unrecorded: -EAGAIN if each of 50 passes was
+ * interrupted, -EMSGSIZE for an answer above 256 KiB, -EBADMSG for an answer without an object
+ * (unless it is a dump).
  */
 typedef int rt_each_fn(const struct nlmsghdr *h, void *arg);
 int rt_ask(struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg) CHECKED;
@@ -107,11 +109,15 @@ int rt_refused(struct tx *tx, struct rt *rt, int err, const char *fmt, ...) PRIN
 
 /*
  * Events: a socket of its own, in rt's namespace, subscribed to a group
- * (RTNLGRP_*) from now on.  rt_wait() gives each event to each() until it returns
- * 1 (then 0 is returned) or timeout_ms is over (-ETIMEDOUT, unrecorded).  Events
- * lost to an overflow are told by a call with h == NULL.
+ * (RTNLGRP_*) from now on.  rt_wait() gives each event of the kernel's to each() until it
+ * returns 1 (then 0 is returned) or the deadline is over (-ETIMEDOUT, unrecorded).  When
+ * events were lost to an overflow, each() is called with h == NULL.  A caller that waits several
+ * times for one thing passes the same deadline, so the sender of events cannot extend it.
  */
 int rt_subscribe(struct tx *tx, const struct rt *rt, unsigned group, struct rt *ret) CHECKED;
-int rt_wait(struct tx *tx, struct rt *events, int timeout_ms, rt_each_fn *each, void *arg) CHECKED;
+/* A time timeout_ms from now, on the monotonic clock. */
+int64_t rt_deadline(int timeout_ms);
+int rt_wait(struct tx *tx, struct rt *events, int64_t deadline, rt_each_fn *each,
+	    void *arg) CHECKED;
 
 #endif

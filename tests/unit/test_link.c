@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * test_link.c - links, in two namespaces of the test's own: "host" and "container"
+ */
+#include <linux/if_link.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <netlink/socket.h>
+#include <sys/socket.h>
+
+#include "netlink/link.h"
+#include "private_net.h"
+#include "unit.h"
+
+static struct netns cont_ns;
+static struct rt host, cont;
+
+/*
+ * A fresh namespace is the container's.  It and its socket are opened from inside, because
+ * the first namespace of the process is its home for netns_run() and netns_open_self().
+ */
+static int new_container(void)
+{
+	if (!private_net())
+		return -1;
+	cont_ns.fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (cont_ns.fd < 0 || rt_open(&unit_tx, &cont, "container", NULL) < 0)
+		return -1;
+	cont.ns = &cont_ns;
+	return 0;
+}
+
+static int two_namespaces(void **state UNUSED)
+{
+	tx_begin(&unit_tx);
+	cont_ns = NETNS_NONE;
+	if (new_container() < 0 || !private_net())
+		return -1;
+	return rt_open(&unit_tx, &host, "host", NULL);
+}
+
+static int close_namespaces(void **state UNUSED)
+{
+	rt_close(&host);
+	rt_close(&cont);
+	netns_close(&cont_ns);
+	tx_end(&unit_tx);
+	return 0;
+}
+
+#define IN_TWO(test) cmocka_unit_test_setup_teardown(test, two_namespaces, close_namespaces)
+
+static const struct link_new container_end = { .name = "eth0", .in = &cont, .mtu = 1400 };
+
+static struct link_new pair(const char *name)
+{
+	return (struct link_new){
+		.kind = "veth",
+		.name = name,
+		.mtu = 1400,
+		.mac = { .b = { 2, 0, 0, 0, 0, 7 }, .len = 6 },
+		.group = mark_of("net1", "c1", "eth0").group,
+		.queues = 1,
+		.peer = &container_end,
+	};
+}
+
+static bool there(struct rt *rt, const char *name)
+{
+	return link_find(&unit_tx, rt, name, NULL) == 1;
+}
+
+static void a_pair_is_made_in_place(void **state UNUSED)
+{
+	struct mark mark = mark_of("net1", "c1", "eth0");
+	struct link_new n = pair("veth1");
+	struct link h, c;
+
+	assert_int_equal(link_add(&unit_tx, &host, &n, &h), 0);
+	assert_string_equal(h.kind, "veth");
+	assert_int_equal(h.mtu, 1400);
+	assert_true(mac_eq(h.mac, n.mac));
+	assert_true(link_is_marked(&h, &mark));
+	assert_int_equal(link_need(&unit_tx, &cont, "eth0", &c), 0);
+	assert_int_equal(c.index, h.parent);
+	assert_int_equal(link_is_pair(&unit_tx, &host, &h, &cont, &c), 1);
+	tx_rollback(&unit_tx);
+	assert_false(there(&host, "veth1"));
+	assert_false(there(&cont, "eth0"));
+}
+
+/* The change is recorded before the step fails, so the rollback takes it away. */
+static void a_failing_step_is_undone(void **state UNUSED)
+{
+	struct link_new n = pair("veth1");
+
+	unit_tx.fail_at = 1;
+	assert_true(link_add(&unit_tx, &host, &n, NULL) < 0);
+	assert_true(there(&host, "veth1"));
+	tx_rollback(&unit_tx);
+	assert_false(there(&host, "veth1"));
+}
+
+static void a_macvlan_is_made_on_its_parent(void **state UNUSED)
+{
+	struct link_new n = pair("veth1"), v = { .kind = "macvlan", .name = "mv0", .in = &cont };
+	struct link parent, l;
+
+	assert_int_equal(link_add(&unit_tx, &host, &n, &parent), 0);
+	v.parent = parent.index;
+	assert_int_equal(link_add(&unit_tx, &host, &v, &l), 0);
+	assert_string_equal(l.kind, "macvlan");
+	assert_int_equal(l.parent, parent.index);
+	assert_int_equal(link_data_number(&l, IFLA_MACVLAN_MODE, 0), MACVLAN_MODE_VEPA);
+	assert_false(there(&host, "mv0"));
+	tx_rollback(&unit_tx);
+	assert_false(there(&cont, "mv0"));
+}
+
+static void a_taken_name_is_explained(void **state UNUSED)
+{
+	struct link_new n = pair("veth1"), again = pair("veth2");
+	struct link_new other = { .name = "eth1", .in = &cont };
+
+	assert_int_equal(link_add(&unit_tx, &host, &n, NULL), 0);
+	assert_int_equal(link_add(&unit_tx, &host, &again, NULL), -EEXIST);
+	assert_int_equal(unit_tx.code, CPLUG_E_EXISTS);
+	assert_non_null(strstr(unit_tx.msg, "container: add interface eth0: it exists already"));
+	unit_tx.err = 0;
+	n.peer = &other;
+	assert_int_equal(link_add(&unit_tx, &host, &n, NULL), -EEXIST);
+	assert_int_equal(unit_tx.code, CPLUG_E_TAKEN);
+	assert_non_null(strstr(unit_tx.msg, "host: add interface veth1: the name is in use"));
+	tx_rollback(&unit_tx);
+}
+
+static void a_shared_link_is_taken_as_it_is(void **state UNUSED)
+{
+	struct link_new n = { .kind = "bridge", .name = "br0", .mac = link_random_mac() };
+	struct link l;
+	bool made;
+
+	assert_int_equal(link_add_shared(&unit_tx, &host, &n, &l, &made), 0);
+	assert_true(made);
+	assert_int_equal(link_add_shared(&unit_tx, &host, &n, &l, &made), 0);
+	assert_false(made);
+	assert_int_equal(l.bridge.vlan_filtering, 0);
+	tx_rollback(&unit_tx);
+	assert_true(there(&host, "br0"));
+}
+
+static void ensure_changes_what_differs(void **state UNUSED)
+{
+	struct mark mark = mark_of("net1", "c1", "eth0");
+	struct link_want want = { .mtu = 1300, .up = true, .mark = &mark };
+	struct link_new n = pair("veth1");
+	struct link l, now;
+
+	assert_int_equal(link_add(&unit_tx, &host, &n, &l), 0);
+	tx_commit(&unit_tx);
+	assert_int_equal(link_ensure(&unit_tx, &host, &l, &want), 0);
+	assert_int_equal(link_need(&unit_tx, &host, "veth1", &now), 0);
+	assert_int_equal(now.mtu, 1300);
+	assert_true(now.flags & IFF_UP);
+	assert_string_equal(now.alias, mark.s);
+	assert_int_equal(now.group, 0);
+	/* Nothing differs any more: no request, no record. */
+	assert_int_equal(unit_tx.depth, 1);
+	assert_int_equal(link_ensure(&unit_tx, &host, &l, &want), 0);
+	assert_int_equal(unit_tx.depth, 1);
+	tx_rollback(&unit_tx);
+	assert_int_equal(link_need(&unit_tx, &host, "veth1", &now), 0);
+	assert_int_equal(now.mtu, 1400);
+	assert_false(now.flags & IFF_UP);
+	assert_string_equal(now.alias, "");
+	assert_true(link_is_marked(&now, &mark));
+}
+
+/* The container chooses the ifindex of its eth0, and the ifindex that it names as peer. */
+static void a_forged_peer_is_no_pair(void **state UNUSED)
+{
+	struct link_new other = { .kind = "bridge", .name = "br0" }, n = pair("veth1");
+	struct link victim, forged;
+	char command[128];
+
+	/* Two different numbers at the two ends. */
+	assert_int_equal(link_add(&unit_tx, &host, &other, NULL), 0);
+	assert_int_equal(link_add(&unit_tx, &host, &n, &victim), 0);
+	assert_int_not_equal(victim.index, victim.parent);
+	/* The attacker's namespace: a pair of its own with just these numbers. */
+	rt_close(&cont);
+	netns_close(&cont_ns);
+	assert_int_equal(new_container(), 0);
+	snprintf(command, sizeof(command),
+		 "ip link add eth0 index %d type veth peer name p index %d", victim.parent,
+		 victim.index);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(link_need(&unit_tx, &cont, "eth0", &forged), 0);
+	assert_int_equal(forged.index, victim.parent);
+	assert_int_equal(forged.parent, victim.index);
+	assert_int_equal(link_is_pair(&unit_tx, &host, &victim, &cont, &forged), 0);
+}
+
+/* 260 names of 120 bytes make an answer of 35 KB. */
+static void a_long_answer_is_read(void **state UNUSED)
+{
+	struct link_new n = pair("veth1");
+	struct link l;
+
+	assert_int_equal(link_add(&unit_tx, &host, &n, NULL), 0);
+	assert_int_equal(system("for i in $(seq 260); do echo link property add dev veth1 altname "
+				"$(printf '%0120d' $i); done | ip -batch -"),
+			 0);
+	assert_int_equal(link_need(&unit_tx, &host, "veth1", &l), 0);
+	assert_int_equal(l.mtu, 1400);
+}
+
+/* Root of the namespace cannot answer in place of the kernel. */
+static void answers_come_from_the_kernel(void **state UNUSED)
+{
+	struct {
+		struct nlmsghdr h;
+		struct nlmsgerr e;
+	} forged = { .h = { .nlmsg_len = sizeof(forged),
+			    .nlmsg_type = NLMSG_ERROR,
+			    .nlmsg_seq = host.seq + 1 },
+		     .e.error = -EIO };
+	struct sockaddr_nl to = { .nl_family = AF_NETLINK,
+				  .nl_pid = nl_socket_get_local_port(host.sk) };
+	auto_(fd_close) int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	struct link l;
+
+	assert_true(fd >= 0);
+	assert_int_equal(sendto(fd, &forged, sizeof(forged), 0, (struct sockaddr *)&to, sizeof(to)),
+			 -1);
+	assert_int_equal(errno, ECONNREFUSED);
+	assert_int_equal(link_need(&unit_tx, &host, "lo", &l), 0);
+}
+
+static int count_event(const struct nlmsghdr *h UNUSED, void *arg)
+{
+	++*(int *)arg;
+	return 0;
+}
+
+/* Events reach every subscriber, whoever sends them: only the kernel's count. */
+static void events_come_from_the_kernel(void **state UNUSED)
+{
+	auto_(rt_close) struct rt events = { .sk = NULL };
+	struct {
+		struct nlmsghdr h;
+		struct ifinfomsg i;
+	} forged = { .h = { .nlmsg_len = sizeof(forged), .nlmsg_type = RTM_NEWLINK } };
+	struct sockaddr_nl to = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK };
+	auto_(fd_close) int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	struct link_new n = pair("veth1");
+	int seen = 0;
+
+	assert_int_equal(rt_subscribe(&unit_tx, &host, RTNLGRP_LINK, &events), 0);
+	(void)!sendto(fd, &forged, sizeof(forged), 0, (struct sockaddr *)&to, sizeof(to));
+	assert_int_equal(rt_wait(&unit_tx, &events, rt_deadline(50), count_event, &seen),
+			 -ETIMEDOUT);
+	assert_int_equal(seen, 0);
+	assert_int_equal(link_add(&unit_tx, &host, &n, NULL), 0);
+	assert_int_equal(rt_wait(&unit_tx, &events, rt_deadline(50), count_event, &seen),
+			 -ETIMEDOUT);
+	assert_true(seen > 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_TWO(a_pair_is_made_in_place),         IN_TWO(a_failing_step_is_undone),
+		IN_TWO(a_macvlan_is_made_on_its_parent), IN_TWO(a_taken_name_is_explained),
+		IN_TWO(a_shared_link_is_taken_as_it_is), IN_TWO(ensure_changes_what_differs),
+		IN_TWO(a_forged_peer_is_no_pair),        IN_TWO(a_long_answer_is_read),
+		IN_TWO(answers_come_from_the_kernel),    IN_TWO(events_come_from_the_kernel),
+	};
+
+	return cmocka_run_group_tests_name("link", tests, NULL, NULL);
+}
