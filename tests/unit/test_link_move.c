@@ -288,7 +288,7 @@ static void finds_by_sysfs(void **state)
 		unit_again();
 	}
 	/* sysfs shows the namespace that mounted it */
-	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", "", MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("sysfs", "/sys", "sysfs", 0, NULL) < 0) {
 		fprintf(stderr, "no sysfs to be mounted: %s\n", strerror(errno));
 		skip();

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * tun.c - persistent tap and tun devices
+ *
+ * The device belongs to the namespace in which /dev/net/tun was opened.  TUNSETIFF attaches to
+ * a device that exists, so IFF_TUN_EXCL asks for a new one.
+ */
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+
+#include "base/log.h"
+#include "sys/tun.h"
+
+static const char device[] = "/dev/net/tun";
+
+struct job {
+	char name[IFNAMSIZ];
+	struct netns ns; /* fd -1: here */
+	short flags;     /* IFF_* of linux/if_tun.h, without IFF_TUN_EXCL */
+	int64_t owner, group;
+};
+
+static const char *where(const struct job *j)
+{
+	return j->ns.fd < 0 ? "host" : "container";
+}
+
+static int fail(struct tx *tx, const struct job *j, const char *what, int err)
+{
+	return tx_fail(tx, err, "%s: add %s: %s: %s", where(j), j->name, what, strerror(-err));
+}
+
+static int open_device(struct tx *tx, const struct job *j, int *ret_fd)
+{
+	int fd = open(device, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd >= 0) {
+		*ret_fd = fd;
+		return 0;
+	}
+	if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
+		return tx_fail(tx, -errno,
+			       "%s: add %s: open %s: %s (load the module tun, and make the device: "
+			       "mknod %s c 10 200)",
+			       where(j), j->name, device, strerror(errno), device);
+	return tx_fail(tx, -errno, "%s: add %s: open %s: %s", where(j), j->name, device,
+		       strerror(errno));
+}
+
+static int attach(int fd, const struct job *j, int more_flags)
+{
+	struct ifreq q = { .ifr_flags = (short)(j->flags | more_flags) };
+
+	memcpy(q.ifr_name, j->name, sizeof(q.ifr_name));
+	return ioctl(fd, TUNSETIFF, &q) < 0 ? -errno : 0;
+}
+
+/* Until the last step the device goes with the descriptor. */
+static int add_here(struct tx *tx, void *arg)
+{
+	struct job *j = arg;
+	auto_(fd_close) int fd = -1;
+	int r;
+
+	TRY(open_device(tx, j, &fd));
+	r = attach(fd, j, IFF_TUN_EXCL);
+	if (r == -EBUSY)
+		return tx_fail_as(tx, CPLUG_E_EXISTS, -EEXIST,
+				  "%s: add %s: an interface of that name exists already", where(j),
+				  j->name);
+	if (r < 0)
+		return fail(tx, j, "TUNSETIFF", r);
+	if (j->owner >= 0 && ioctl(fd, TUNSETOWNER, (unsigned long)j->owner) < 0)
+		return fail(tx, j, "set the owner", -errno);
+	if (j->group >= 0 && ioctl(fd, TUNSETGROUP, (unsigned long)j->group) < 0)
+		return fail(tx, j, "set the group", -errno);
+	if (ioctl(fd, TUNSETPERSIST, 1UL) < 0)
+		return fail(tx, j, "make it persistent", -errno);
+	return 0;
+}
+
+/*
+ * If the device is gone, TUNSETIFF makes another, which goes with the descriptor; if another
+ * kind of link has the name, it fails.
+ */
+static int del_here(struct tx *tx, void *arg)
+{
+	struct job *j = arg;
+	auto_(fd_close) int fd = -1;
+	int r;
+
+	TRY(open_device(tx, j, &fd));
+	r = attach(fd, j, 0);
+	if (r == -EINVAL)
+		return 0;
+	if (r == 0 && ioctl(fd, TUNSETPERSIST, 0UL) < 0)
+		r = -errno;
+	if (r < 0)
+		return tx_fail(tx, r, "%s: delete %s: %s", where(j), j->name, strerror(-r));
+	return 0;
+}
+
+static int run(struct tx *tx, struct job *j, int (*fn)(struct tx *tx, void *arg))
+{
+	if (j->ns.fd < 0)
+		return fn(tx, j);
+	return netns_run(tx, &j->ns, fn, j);
+}
+
+static int undo_add(struct tx *tx, void *arg)
+{
+	return run(tx, arg, del_here);
+}
+
+int tun_add(struct tx *tx, const struct netns *ns, const struct tun_new *t)
+{
+	struct job j = { .ns = NETNS_NONE, .owner = t->owner, .group = t->group };
+	int flags = t->layer3 ? IFF_TUN : IFF_TAP;
+
+	TRY(tx_interrupted(tx));
+	if (strlen(t->name) >= IFNAMSIZ || !*t->name || strchr(t->name, '%'))
+		return tx_fail(tx, -EINVAL, "add %s: not a name for an interface", t->name);
+	memcpy(j.name, t->name, strlen(t->name));
+	if (ns)
+		j.ns = *ns;
+	if (t->multi_queue)
+		flags |= IFF_MULTI_QUEUE;
+	if (t->vnet_hdr)
+		flags |= IFF_VNET_HDR;
+	if (!t->packet_info)
+		flags |= IFF_NO_PI;
+	j.flags = (short)flags;
+	TRY(run(tx, &j, add_here));
+	log_step("%s: add %s %s", where(&j), t->layer3 ? "tun" : "tap", j.name);
+	return tx_undo(tx, undo_add, "add tap or tun device", &j);
+}
