@@ -290,8 +290,10 @@ static void words_of(const struct box *b, const struct step *s, struct child *c)
 	c->env[n++] = text("CNI_CONTAINERID=%s", b->id);
 	c->env[n++] = text("CNI_NETNS=%s", b->netns);
 	c->env[n++] = text("CNI_IFNAME=eth0");
-	c->env[n++] = text("CNI_PATH=%.*s", slash ? (int)(slash - s->argv[0]) : 1,
-			   slash ? s->argv[0] : ".");
+	if (slash)
+		c->env[n++] = text("CNI_PATH=%.*s", (int)(slash - s->argv[0]), s->argv[0]);
+	else
+		c->env[n++] = text("CNI_PATH=.");
 	c->env[n] = NULL;
 }
 
@@ -418,7 +420,9 @@ static double quantile(double *v, unsigned n, double q)
 	if (!n)
 		return 0;
 	qsort(v, n, sizeof(*v), compare);
-	return i + 1 < n ? v[i] + (v[i + 1] - v[i]) * (at - (double)i) : v[i];
+	if (i + 1 == n)
+		return v[i];
+	return v[i] + (v[i + 1] - v[i]) * (at - (double)i);
 }
 
 struct table {
@@ -629,8 +633,10 @@ int main(int argc, char **argv)
 	netns_folder = getenv("BENCH_NETNS") ? getenv("BENCH_NETNS") : "/run/netns";
 	signal(SIGPIPE, SIG_IGN); /* a plugin need not read what it gets */
 	read_plan(argv[optind]);
-	if (keep || parallel)
-		run_bursts(n, parallel ? parallel : 2, keep ? 1 : rounds, keep);
+	if (keep && !parallel)
+		parallel = 2;
+	if (parallel)
+		run_bursts(n, parallel, keep ? 1 : rounds, keep);
 	else
 		run_rounds(rounds);
 	return 0;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * chk.c - what archives made for glibc want of it, in an executable with musl
+ * chk.c - functions of glibc that archives made for it call, in an executable with musl
  *
- * Debian compiles libnl-3, libnftnl and jansson with _FORTIFY_SOURCE, which turns snprintf()
- * and its like into calls that also say how much room there is; and with a glibc of 2.38 or
- * later, strtol() and its like into those of C23.  These stand in their places, and
- * keep the promise: what would write past the room ends the process.
+ * Debian compiles libnl-3, libnftnl and jansson with _FORTIFY_SOURCE, which replaces snprintf()
+ * and others by functions that also get the size of the buffer; glibc 2.38 and later replace
+ * strtol() and others by those of C23.  The functions here do the same: one that would write past
+ * the buffer ends the process.
  * Linux Standard Base 4.1, "Interfaces for libc" (__snprintf_chk and so on).
  */
-/* These are what it would lead to.  NOLINTBEGIN(readability-*) */
+/* Otherwise the functions below would call themselves.  NOLINTBEGIN(readability-*) */
 #undef _FORTIFY_SOURCE
 
 #include <stdarg.h>
@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* No header of musl has these. */
+/* musl's headers do not declare these. */
 #define FORMAT(kind, at, first) __attribute__((__format__(kind, at, first)))
 int __fprintf_chk(FILE *f, int flag, const char *format, ...) FORMAT(__printf__, 3, 4);
 int __vfprintf_chk(FILE *f, int flag, const char *format, va_list args) FORMAT(__printf__, 3, 0);
@@ -32,7 +32,7 @@ long long __isoc23_strtoll(const char *s, char **end, int base);
 unsigned long long __isoc23_strtoull(const char *s, char **end, int base);
 int __isoc23_sscanf(const char *s, const char *format, ...) FORMAT(__scanf__, 2, 3);
 
-/* The number of bytes @n must fit into @slen. */
+/* Ends the process if n bytes do not fit into slen. */
 static void must_fit(size_t n, size_t slen)
 {
 	if (n > slen)

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * malloc.c - memory for a process that lives a millisecond, in an executable with musl
+ * malloc.c - an allocator for short-lived processes, in an executable with musl
  *
- * musl gives a page back as soon as nothing on it is used.  libnftnl makes and frees the
- * objects of one rule after the other, so that a CHECK spent a third of its time on mapping
- * and unmapping the same page.  Here nothing is given back but what is large: there is a list
- * of free blocks for each power of two, and new ones are cut from memory that the program
- * has anyway.  (What a call composes and parses is in its arena, lib/base/mem.c; this is for the
- * libraries.)
+ * musl unmaps a page as soon as it is unused.  libnftnl allocates and frees the objects of each
+ * rule, so a third of CHECK's time was spent on mapping and unmapping the same page.  This
+ * allocator only unmaps large blocks.  It has a list of free blocks for each power of two, and
+ * cuts new blocks from static memory, then from large mappings.  (It serves the libraries: the
+ * plugins use the arena of lib/base/mem.c.)
  *
- * There are no threads.  A block that is freed twice, or was never allocated, ends the process.
- * C11 7.22.3; musl lets a program have its own, if it has all that it uses.
+ * It is not thread-safe.  Freeing a block twice, or one that was never allocated, ends the
+ * process.  C11 7.22.3; musl allows a program to replace malloc() and its relatives.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -29,7 +28,7 @@ enum {
 
 enum state { USED = 0x75736564, FREED = 0x66726565, MAPPED = 0x6d617070 };
 
-/* In front of what the caller gets, which is aligned like it. */
+/* Before the caller's memory, and aligned as it must be. */
 struct block {
 	_Alignas(max_align_t) uint32_t state;
 	uint32_t power;
@@ -65,7 +64,7 @@ static void *give(struct block *b, enum state state, unsigned power, size_t size
 	return b + 1;
 }
 
-/* A new block, of zeroes; what is left of the chunk before is forgotten. */
+/* Returns a new block of zeros.  The rest of a chunk that is too small is not used. */
 static struct block *cut(unsigned power)
 {
 	struct block *b;

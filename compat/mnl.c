@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * mnl.c - the part of libmnl that a static cplug needs, where nobody ships libmnl.a
+ * mnl.c - the part of libmnl that a static cplug needs, for systems without libmnl.a
  *
- * libnftnl composes its messages with libmnl, which most distributions have only as
- * a shared library.  It is a thin layer over two structures, struct nlmsghdr and
- * struct nlattr (linux/netlink.h, RFC 3549), so the functions that libnftnl and
- * lib/nft/nfnl.c call are written here afresh, to the declarations of libmnl's own
- * header.  `make static` links this file when the compiler finds no libmnl.a
- * (tests/tools/libmnl-static); nothing else does.
+ * libnftnl composes its messages with libmnl, which most distributions ship only as a shared
+ * library.  libmnl is a thin layer over struct nlmsghdr and struct nlattr (linux/netlink.h,
+ * RFC 3549), so this file implements the functions that libnftnl and lib/nft/nfnl.c call, with
+ * the declarations of libmnl's header.  Only `make static` links it, if the compiler finds no
+ * libmnl.a.
  *
- * Callers own all buffers: putting an attribute never checks for room, as in libmnl.
+ * Callers own all buffers.  As in libmnl, putting an attribute does not check for room.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,7 +16,7 @@
 
 #include <libmnl/libmnl.h>
 
-/* The header's macros for these are signed. */
+/* Unsigned, unlike the macros of the header. */
 enum { NLMSG_HEADER = 16, ATTR_HEADER = 4 };
 _Static_assert(sizeof(struct nlmsghdr) == NLMSG_HEADER, "size of struct nlmsghdr");
 _Static_assert(sizeof(struct nlattr) == ATTR_HEADER, "size of struct nlattr");
@@ -27,7 +26,7 @@ static uint32_t align(size_t n)
 	return ((uint32_t)n + 3) & ~3u;
 }
 
-/* A netlink message is read and written through the same functions. */
+/* Without const, because messages are read and written through the same functions. */
 static void *at(const void *base, size_t offset)
 {
 	return (char *)(uintptr_t)base + offset;
@@ -81,7 +80,7 @@ struct nlmsghdr *mnl_nlmsg_next(const struct nlmsghdr *nlh, int *len)
 	return at(nlh, align(nlh->nlmsg_len));
 }
 
-/* ---- attributes, read --------------------------------------------------- */
+/* ---- reading attributes ------------------------------------------------- */
 
 uint16_t mnl_attr_get_type(const struct nlattr *attr)
 {
@@ -119,7 +118,7 @@ uint32_t mnl_attr_get_u32(const struct nlattr *attr)
 	return v;
 }
 
-/* Attributes are aligned to four bytes only. */
+/* Attributes are aligned to four bytes, so they must be copied. */
 uint64_t mnl_attr_get_u64(const struct nlattr *attr)
 {
 	uint64_t v;
@@ -143,7 +142,7 @@ struct nlattr *mnl_attr_next(const struct nlattr *attr)
 	return at(attr, align(attr->nla_len));
 }
 
-/* The callback's word counts: error, stop, or on.  A cut tail is ignored. */
+/* Ends when the callback returns an error or stop.  A truncated attribute is ignored. */
 static int parse(const char *p, const char *end, mnl_attr_cb_t cb, void *data)
 {
 	const struct nlattr *attr = at(p, 0);
@@ -180,7 +179,7 @@ static int bad(int error)
 	return -1;
 }
 
-/* Does the payload's size fit the type? */
+/* Checks the payload's size for the type. */
 int mnl_attr_validate(const struct nlattr *attr, enum mnl_attr_data_type type)
 {
 	static const unsigned char size[MNL_TYPE_MAX] = {
@@ -191,25 +190,16 @@ int mnl_attr_validate(const struct nlattr *attr, enum mnl_attr_data_type type)
 
 	if ((unsigned)type >= MNL_TYPE_MAX)
 		return bad(EINVAL);
-	if (size[type])
-		return len == size[type] ? 0 : bad(ERANGE);
-	switch (type) {
-	case MNL_TYPE_FLAG:
-		return len ? bad(ERANGE) : 0;
-	case MNL_TYPE_STRING:
-		return len ? 0 : bad(ERANGE);
-	case MNL_TYPE_NUL_STRING:
-		if (!len)
-			return bad(ERANGE);
-		return mnl_attr_get_str(attr)[len - 1] ? bad(EINVAL) : 0;
-	case MNL_TYPE_NESTED:
-		return !len || len >= ATTR_HEADER ? 0 : bad(ERANGE);
-	default:
-		return 0;
-	}
+	if (type == MNL_TYPE_NUL_STRING && len && mnl_attr_get_str(attr)[len - 1])
+		return bad(EINVAL);
+	if ((size[type] && len != size[type]) || (type == MNL_TYPE_FLAG && len) ||
+	    (type == MNL_TYPE_STRING && !len) || (type == MNL_TYPE_NUL_STRING && !len) ||
+	    (type == MNL_TYPE_NESTED && len && len < ATTR_HEADER))
+		return bad(ERANGE);
+	return 0;
 }
 
-/* ---- attributes, written ------------------------------------------------ */
+/* ---- writing attributes ------------------------------------------------- */
 
 void mnl_attr_put(struct nlmsghdr *nlh, uint16_t type, size_t len, const void *data)
 {
@@ -220,7 +210,7 @@ void mnl_attr_put(struct nlmsghdr *nlh, uint16_t type, size_t len, const void *d
 	attr->nla_len = (uint16_t)(ATTR_HEADER + len);
 	if (len)
 		memcpy(payload, data, len);
-	/* Padding travels to the kernel, too. */
+	/* Clear the padding, because it is sent to the kernel, too. */
 	memset(payload + len, 0, align(len) - len);
 	nlh->nlmsg_len = align(nlh->nlmsg_len) + align(attr->nla_len);
 }
@@ -269,7 +259,7 @@ void mnl_attr_nest_end(struct nlmsghdr *nlh, struct nlattr *start)
 	start->nla_len = (uint16_t)((char *)at(nlh, nlh->nlmsg_len) - (char *)start);
 }
 
-/* ---- batches: messages one behind the other in a buffer ------------------ */
+/* ---- batches: consecutive messages in a buffer -------------------------- */
 
 struct mnl_nlmsg_batch {
 	char *buf;
@@ -290,7 +280,7 @@ void mnl_nlmsg_batch_stop(struct mnl_nlmsg_batch *b)
 	free(b);
 }
 
-/* Counts the current message in; false if it ends beyond the limit. */
+/* Adds the current message to the batch; false if it exceeds the limit. */
 bool mnl_nlmsg_batch_next(struct mnl_nlmsg_batch *b)
 {
 	const struct nlmsghdr *nlh = mnl_nlmsg_batch_current(b);
@@ -385,7 +375,7 @@ ssize_t mnl_socket_sendto(const struct mnl_socket *nl, const void *req, size_t s
 	return sendto(nl->fd, req, siz, 0, (const struct sockaddr *)&kernel, sizeof(kernel));
 }
 
-/* A datagram that is cut, or not from netlink, is an error. */
+/* A datagram that is truncated, or not from the kernel's netlink, is an error. */
 ssize_t mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf, size_t siz)
 {
 	struct sockaddr_nl from;
@@ -404,9 +394,9 @@ ssize_t mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf, size_t siz)
 	return n;
 }
 
-/* ---- answers ------------------------------------------------------------ */
+/* ---- receiving ---------------------------------------------------------- */
 
-/* An acknowledgement (stop) or the kernel's refusal, in errno. */
+/* An acknowledgement returns stop, an error sets errno. */
 static int judge(const struct nlmsghdr *nlh)
 {
 	const struct nlmsgerr *err = mnl_nlmsg_get_payload(nlh);
@@ -427,8 +417,8 @@ static int deliver(const struct nlmsghdr *nlh, unsigned int seq, unsigned int po
 		return bad(EPROTO);
 	if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
 		return bad(EINTR);
-	if (nlh->nlmsg_type >= NLMSG_MIN_TYPE)
-		return cb ? cb(nlh, data) : MNL_CB_OK;
+	if (nlh->nlmsg_type >= NLMSG_MIN_TYPE && cb)
+		return cb(nlh, data);
 	if (nlh->nlmsg_type == NLMSG_ERROR)
 		return judge(nlh);
 	return nlh->nlmsg_type == NLMSG_DONE ? MNL_CB_STOP : MNL_CB_OK;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * nss.c - no names of hosts and protocols in a static cplug
+ * nss.c - a static cplug does not resolve names of hosts and protocols
  *
- * Functions of libnl-3 that nobody calls here (nl_addr_parse() and such) ask the C
- * library for names of hosts and protocols, and with that come a resolver and a loader
- * of plugins: 300 KB, which in a static executable work only beside the very libc it
- * was built with.  These stand in their places; each answers that there is no such name.
+ * Functions of libnl-3 that cplug does not call (nl_addr_parse() and others) look up names of
+ * hosts and protocols in the C library.  That would link a resolver and a loader of NSS modules:
+ * 300 KB, which in a static executable only work with the libc it was built with.  The functions
+ * here replace them, and return that the name does not exist.
  * POSIX.1-2017 getaddrinfo, getnameinfo, getprotoent.
  */
 #include <netdb.h>

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * strerror.c - the usual words for errors, in an executable with musl
+ * strerror.c - glibc's error texts in an executable with musl
  *
- * The C libraries agree on most of them.  For the others musl has words of its own, which
- * nobody would find who looks for those of every other program (and of docs/errors.md).
- * The linker sends strerror() here (-Wl,--wrap=strerror).
+ * musl's texts for some errors differ from those of glibc, which users know from other programs
+ * and docs/errors.md, and search for.  The linker replaces strerror() (-Wl,--wrap=strerror).
  */
 #include <errno.h>
 #include <string.h>
@@ -12,7 +11,7 @@
 char *__wrap_strerror(int err);
 char *__real_strerror(int err);
 
-/* (Without pointers: they would have to be relocated at every start.) */
+/* Arrays instead of pointers, which would be relocated at every start. */
 static const struct {
 	int err;
 	char words[40];
