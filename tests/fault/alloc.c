@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * alloc.c - to be preloaded: the n-th allocation of a program fails
+ * alloc.c - LD_PRELOAD: makes the n-th allocation of a program fail
  *
- * FAULT_ALLOC_AT=n makes the n-th malloc(), calloc() or realloc() fail; "n+" every later
- * one, too.  That it came so far is told by a byte on descriptor 198.  FAULT_ALLOC_IN=name:
- * in programs of that name only, not in those that they start.
+ * FAULT_ALLOC_AT=n makes the n-th malloc(), calloc() or realloc() fail, "n+" also all later
+ * ones.  The first failure writes a byte to descriptor 198.  With FAULT_ALLOC_IN=name it affects
+ * programs of that name only, not those that they execute.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -46,17 +46,23 @@ static bool fails(void)
 
 void *malloc(size_t size)
 {
-	return fails() ? NULL : __libc_malloc(size);
+	if (fails())
+		return NULL;
+	return __libc_malloc(size);
 }
 
 /* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name) */
 void *calloc(size_t n, size_t size)
 {
-	return fails() ? NULL : __libc_calloc(n, size);
+	if (fails())
+		return NULL;
+	return __libc_calloc(n, size);
 }
 
 void *realloc(void *p, size_t size)
 {
-	return fails() ? NULL : __libc_realloc(p, size);
+	if (fails())
+		return NULL;
+	return __libc_realloc(p, size);
 }
 /* NOLINTEND(readability-inconsistent-declaration-parameter-name) */

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * fault.c - fault MODE CONFLIST [STRIDE]: every plugin of a list, with a fault at every n
+ * fault.c - fault MODE CONFLIST [STRIDE]: calls every plugin of a list with a fault at every n
  *
  *	errors	the n-th system call of ADD, CHECK, DEL and GC fails, with one of five errors
  *		(all of them if STRIDE is 1)
  *	kills	SIGKILL at the n-th system call of ADD, DEL and GC; then DEL twice
  *	allocs	the n-th allocation fails, and the n-th and all later ones
  *
- * Promised is, whatever fails: one JSON document with a sentence and exit status 1, or
- * success, and then it is true; the world of before after a failed ADD, and after a
- * DEL in any case.  tests/fault/syscalls makes the place: namespaces c0 (attached all the
- * time; GC must not touch it) and c1 (comes and goes).
+ * Each call must either succeed and have done its work, or print one error document and exit
+ * with 1.  The state must be that before ADD after a failed ADD, and after DEL in any case.
+ * tests/fault/syscalls creates the namespaces c0, which stays attached and which GC must not
+ * touch, and c1, which is attached and detached.
  */
 #include <jansson.h>
 #include <stdarg.h>
@@ -26,7 +26,7 @@ static const int errors[] = { EIO, ENOMEM, EINTR, ENOSPC, EBUSY };
 
 static json_t *list;
 static const char *bin;
-static json_t *prev[PLUGINS_MAX + 1]; /* the result that plugin i finds */
+static json_t *prev[PLUGINS_MAX + 1]; /* prevResult of plugin i */
 static unsigned tests, failures, told, runs, struck, adds, stride = 1;
 static const char *keeper = "[{\"containerID\":\"c0\",\"ifname\":\"eth0\"}]";
 
@@ -57,7 +57,7 @@ static const char *type_of(unsigned i)
 
 enum { WITH_PREV = 1, WITH_RUNTIME = 2, FOR_GC = 4 };
 
-/* The request of plugin i; to be freed. */
+/* Returns the request of plugin i.  The caller frees it. */
 static char *request(unsigned i, unsigned with, json_t *result)
 {
 	json_t *o = json_deep_copy(plugin_at(i)), *runtime = json_object(), *v;
@@ -98,7 +98,7 @@ static struct run call_of(const char *command, unsigned i, const char *id)
 		r.ifname = "eth0";
 		r.netns = str_eq(id, "c0") ? "/run/netns/c0" : "/run/netns/c1";
 	}
-	/* DEL and CHECK are given the chain's result, ADD that of the plugin before. */
+	/* DEL and CHECK get the result of this plugin's ADD, ADD that of the plugin before. */
 	r.in = request(i, with, prev[str_eq(command, "ADD") ? i : i + 1]);
 	return r;
 }
@@ -113,10 +113,9 @@ static void go(struct run *r)
 	r->in = NULL;
 }
 
-/* ---- judging ------------------------------------------------------------ */
+/* ---- assertions --------------------------------------------------------- */
 
-/* A sweep's verdict; and what was wrong in it. */
-static unsigned wrong;
+static unsigned wrong; /* complaints of the current sweep */
 
 static void PRINTF(2, 3) complain(const struct run *r, const char *fmt, ...)
 {
@@ -145,7 +144,13 @@ static bool is_error(const char *text)
 	return good;
 }
 
-/* What may come of a call, whatever failed in it. */
+/* An empty stdout is no error document, but expected if the write to it failed. */
+static bool prints_error(const struct run *r)
+{
+	return is_error(r->out) || (r->on_stdout && !*r->out);
+}
+
+/* Checks exit status and output of a call. */
 static void judge(const struct run *r)
 {
 	if (r->hung)
@@ -154,21 +159,20 @@ static void judge(const struct run *r)
 		return;
 	else if (r->status > 1)
 		complain(r, "it crashed");
-	else if (r->status == 1 && r->on_stdout ? *r->out && !is_error(r->out)
-						: r->status == 1 && !is_error(r->out))
+	else if (r->status == 1 && !prints_error(r))
 		complain(r, "not one error document");
 	else if (r->status == 0 && !str_eq(r->command, "ADD") && *r->out)
-		complain(r, "a document for nothing");
+		complain(r, "unexpected output");
 	if (r->fault >= FAULT_ALLOC && r->status == 1 && !r->hung) {
 		json_t *o = json_loads(r->out, 0, NULL);
 
 		if (o && json_integer_value(json_object_get(o, "code")) != 110)
-			complain(r, "memory ran out, and it is not told");
+			complain(r, "the error is not that memory ran out (110)");
 		json_decref(o);
 	}
 }
 
-/* Is the world as it was?  Carriers come and go a moment later. */
+/* Compares the state; waits up to a second, because carriers change asynchronously. */
 static bool same(const char *before)
 {
 	const struct timespec moment = { .tv_nsec = 20000000 };
@@ -191,7 +195,7 @@ static void expect(const struct run *r, const char *before, const char *when)
 
 	if (same(before))
 		return;
-	complain(r, "the world is not as it was, %s", when);
+	complain(r, "the state differs %s", when);
 	if (told <= TOLD_MAX) {
 		now = world_read();
 		world_diff(before, now);
@@ -216,7 +220,7 @@ static void must(const char *command, unsigned i, const char *id)
 	}
 }
 
-/* The runtime's DEL after an accident; bare: it has forgotten everything. */
+/* The runtime's DEL after a failure; bare: without namespace, runtimeConfig and prevResult. */
 static void clean_up(const struct run *after, unsigned i, bool bare)
 {
 	struct run r = call_of("DEL", i, "c1");
@@ -234,21 +238,21 @@ static void clean_up(const struct run *after, unsigned i, bool bare)
 
 /* ---- sweeps ------------------------------------------------------------- */
 
-/* Commands of our own, in namespaces of our own. */
+/* The commands are constants, and run in the test's namespaces. */
 static void shell(const char *command)
 {
 	if (!command || system(command)) // NOLINT(cert-env33-c)
 		die("failed: %s", command ? command : "no command");
 }
 
-/* Everything about the attachment that is needed before command can be tried. */
+/* Creates the attachment that command needs. */
 static void prepare(const char *command, unsigned i)
 {
 	if (!str_eq(command, "ADD"))
 		must("ADD", i, "c1");
 }
 
-/* One fault.  False if there is no n-th. */
+/* A call with one fault, and DEL.  Returns false if there is no n-th call or allocation. */
 static bool try(const char *command, unsigned i, enum fault fault, unsigned n, int err,
 		const char *below)
 {
@@ -264,15 +268,16 @@ static bool try(const char *command, unsigned i, enum fault fault, unsigned n, i
 		json_decref(prev[i + 1]);
 		prev[i + 1] = json_loads(r.out, 0, NULL);
 		if (!prev[i + 1])
-			complain(&r, "ADD gave no result");
+			complain(&r, "ADD printed no result");
 	}
 	/*
-	 * What failed has changed nothing, what succeeded has done it; or it said who will: a
-	 * portmap that cannot does not stop the chain (tests/e2e/issues/failing-chain.bats).
+	 * A failed ADD has changed nothing, and a DEL that succeeded has removed everything;
+	 * except that portmap may leave its work to the bridge's DEL
+	 * (tests/e2e/issues/failing-chain.bats).
 	 */
 	if (fault != FAULT_KILL && (add ? r.status == 1 : r.status == 0) &&
 	    !strstr(r.errors, "(left to the bridge's DEL)"))
-		expect(&r, below, add ? "after a failed ADD" : "though it succeeded");
+		expect(&r, below, add ? "after a failed ADD" : "after a successful call");
 	if (fault == FAULT_KILL) {
 		clean_up(&r, i, n % 2 == 0);
 		clean_up(&r, i, true);
@@ -283,7 +288,7 @@ static bool try(const char *command, unsigned i, enum fault fault, unsigned n, i
 	return r.fired;
 }
 
-/* CHECK changes nothing, so one ADD does for all. */
+/* CHECK changes nothing, so one ADD is enough for all calls. */
 static bool try_check(unsigned i, enum fault fault, unsigned n, int err, const char *above,
 		      bool broken)
 {
@@ -295,7 +300,7 @@ static bool try_check(unsigned i, enum fault fault, unsigned n, int err, const c
 	go(&r);
 	judge(&r);
 	if (broken && r.status == 0)
-		complain(&r, "CHECK does not see what is broken");
+		complain(&r, "CHECK succeeds with a broken attachment");
 	if (n % 8 == 0)
 		expect(&r, above, "after CHECK");
 	return r.fired;
@@ -305,34 +310,33 @@ static void verdict(const char *what, const char *command, unsigned i, unsigned 
 {
 	tests++;
 	failures += wrong != 0;
-	printf("%s %u - %s: %s %s, %s at each of %u%s%s\n", wrong ? "not ok" : "ok", tests,
-	       json_string_value(json_object_get(list, "name")), type_of(i), command, what, n,
-	       wrong ? ": wrong " : "", "");
+	printf("%s %u - %s: %s %s, %s at each of %u\n", wrong ? "not ok" : "ok", tests,
+	       json_string_value(json_object_get(list, "name")), type_of(i), command, what, n);
 	fflush(stdout);
 	wrong = told = 0;
 }
 
-/* Breaks what plugin i made, so that CHECK must tell. */
+/* A command that breaks plugin i's attachment, so that CHECK must fail. */
 static const char *breaking(unsigned i)
 {
 	static const struct {
 		const char *type, *command;
-	} ways[] = {
+	} commands[] = {
 		{ "bridge", "ip -n c1 address flush dev eth0 scope global" },
 		{ "portmap", "nft delete table inet cplug" },
 		{ "host-local", "rm $(grep -l ^c1 /var/lib/cni/networks/*/10.*)" },
 		{ "loopback", "ip -n c1 link set lo down" },
 	};
 
-	for (unsigned k = 0; k < ARRAY_LEN(ways); k++)
-		if (str_eq(ways[k].type, type_of(i)))
-			return ways[k].command;
+	for (unsigned k = 0; k < ARRAY_LEN(commands); k++)
+		if (str_eq(commands[k].type, type_of(i)))
+			return commands[k].command;
 	return NULL;
 }
 
 /*
- * FAULT_DEADLINE: seconds since 1970.  From then on a quick look must do, and is told: so a
- * slow machine is done in time.
+ * After FAULT_DEADLINE (seconds since 1970) only every HURRY-th n is tried, so that slow
+ * machines end in time; tests/soak/run reports it.
  */
 static unsigned step(void)
 {
@@ -350,7 +354,7 @@ static unsigned step(void)
 	return HURRY;
 }
 
-/* Faults of one kind at every n of a command. */
+/* Faults of one kind at every n of a command.  Returns the number of calls or allocations. */
 static unsigned each_n(const char *command, unsigned i, enum fault fault, int err,
 		       const char *world, bool broken)
 {
@@ -360,7 +364,7 @@ static unsigned each_n(const char *command, unsigned i, enum fault fault, int er
 	for (n = 1; more && n < N_MAX && wrong < WRONG_MAX; n++) {
 		int e = err ? err : errors[n / stride % ARRAY_LEN(errors)];
 
-		if (n % step() && n > 3) /* a quick look leaves some out */
+		if (n % step() && n > 3)
 			continue;
 		if (str_eq(command, "CHECK")) {
 			more = try_check(i, fault, n, e, world, broken);
@@ -380,11 +384,15 @@ static void sweep(const char *what, const char *command, unsigned i, enum fault 
 
 	if (check) {
 		must("ADD", i, "c1");
-		nanosleep(&(struct timespec){ .tv_sec = 2 }, NULL); /* the kernel's own checks */
+		/* The kernel changes the state of links and addresses asynchronously. */
+		nanosleep(&(struct timespec){ .tv_sec = 2 }, NULL);
 	}
 	world = world_read();
 	n = each_n(command, i, fault, err, world, false);
-	snprintf(text, sizeof(text), "%s%s%s", what, err ? " " : "", err ? strerror(err) : "");
+	if (err)
+		snprintf(text, sizeof(text), "%s %s", what, strerror(err));
+	else
+		snprintf(text, sizeof(text), "%s", what);
 	verdict(text, command, i, n);
 	if (check) {
 		must("CHECK", i, "c1");
@@ -393,7 +401,7 @@ static void sweep(const char *what, const char *command, unsigned i, enum fault 
 	free(world);
 }
 
-/* CHECK of what is broken must fail, whatever else fails. */
+/* CHECK of a broken attachment must fail, with any fault. */
 static void sweep_broken(unsigned i, enum fault fault)
 {
 	unsigned n;
@@ -404,9 +412,9 @@ static void sweep_broken(unsigned i, enum fault fault)
 	shell(breaking(i));
 	world = world_read();
 	n = each_n("CHECK", i, fault, 0, world, true);
-	verdict("broken, and faults", "CHECK", i, n);
+	verdict("a broken attachment and a fault", "CHECK", i, n);
 	must("DEL", i, "c1");
-	/* lo is up from the beginning, and not ours. */
+	/* lo was up before ADD. */
 	if (str_eq(type_of(i), "loopback"))
 		shell("ip -n c1 link set lo up");
 	free(world);
@@ -422,7 +430,7 @@ static void sweep_plugin(const char *mode, unsigned i)
 				sweep("SIGKILL", all[k], i, FAULT_KILL, 0);
 		} else if (str_eq(mode, "allocs")) {
 			sweep("an allocation fails", all[k], i, FAULT_ALLOC, 0);
-			sweep("memory is out", all[k], i, FAULT_ALLOC_EVER, 0);
+			sweep("all later allocations fail", all[k], i, FAULT_ALLOC_EVER, 0);
 		} else if (stride > 1) {
 			sweep("a system call fails", all[k], i, FAULT_ERROR, 0);
 		} else {
@@ -432,7 +440,7 @@ static void sweep_plugin(const char *mode, unsigned i)
 	}
 }
 
-/* How many addresses are free?  Each container more is given one, and loses it. */
+/* Counts the free addresses: ADD until it fails, then DEL. */
 static unsigned capacity(void)
 {
 	unsigned n = 0, got;
@@ -484,9 +492,9 @@ int main(int argc, char **argv)
 		if (room != capacity() || !room)
 			complain(&(struct run){ .type = "host-local", .command = "ADD" },
 				 "%u addresses were free", room);
-		verdict("every address is free again after a fault", "ADD", 0, room);
+		verdict("all addresses are free after the faults", "ADD", 0, room);
 	}
-	/* tests/soak/run adds these up */
+	/* tests/soak/run adds these up. */
 	printf("# calls: %u\n# %s: %u\n# ADDs: %u\n1..%u\n", runs,
 	       str_eq(argv[1], "kills") ? "kills survived" : "faults injected", struck, adds,
 	       tests);

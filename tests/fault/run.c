@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * run.c - one call of a plugin, with a fault
+ * run.c - one call of a plugin with a fault
  *
- * System calls are counted with ptrace(2), from the first one of main(): what the
- * dynamic loader does before cannot be answered for.  main() begins by looking whether
- * descriptor 0 is open, which nothing else does.
+ * System calls are counted with ptrace(2) from the first one of main(), because the plugin
+ * cannot handle errors of the dynamic loader.  main() begins with fcntl() of descriptor 0, which
+ * nothing else calls.
  */
 #include <elf.h>
 #include <fcntl.h>
@@ -58,7 +58,7 @@ static void variable(char **env, unsigned *n, const char *name, const char *valu
 		die("no memory");
 }
 
-/* Becomes the plugin. */
+/* Executes the plugin in the child. */
 static void __attribute__((noreturn)) become(const struct run *r, const int fd[3], int fired)
 {
 	char *env[16] = { NULL }, *argv[] = { (char *)(uintptr_t)r->type, NULL }, *path, at[32];
@@ -86,14 +86,14 @@ static void __attribute__((noreturn)) become(const struct run *r, const int fd[3
 	_exit(127);
 }
 
-/* A process cannot do without these; and brk() has no errors, only an old break. */
+/* exit and sigreturn cannot fail; brk() returns the old break instead of an error. */
 static bool is_spared(const struct run *r, unsigned long long nr)
 {
 	return nr == SYS_exit_group || nr == SYS_exit || nr == SYS_rt_sigreturn ||
 	       (nr == SYS_brk && r->fault == FAULT_ERROR);
 }
 
-/* At the entry of a system call: lets it be none. */
+/* At the entry of a system call: makes the kernel skip it. */
 static void skip_call(pid_t pid)
 {
 #if defined(__x86_64__)
@@ -106,7 +106,7 @@ static void skip_call(pid_t pid)
 #endif
 }
 
-/* At the exit of a system call: lets it return value. */
+/* At the exit of a system call: sets its return value. */
 static void set_answer(pid_t pid, long value)
 {
 #if defined(__x86_64__)
@@ -131,7 +131,7 @@ static int wait_for(pid_t pid)
 	return status;
 }
 
-/* At the n-th system call's entry: true if the process is to go on alone. */
+/* At the entry of the n-th system call: kills the process, or makes the call fail. */
 static void strike(struct run *r, pid_t pid, const struct __ptrace_syscall_info *info)
 {
 	r->fired = true;
@@ -149,7 +149,7 @@ static void strike(struct run *r, pid_t pid, const struct __ptrace_syscall_info 
 		set_answer(pid, -r->err);
 }
 
-/* Follows the process to its n-th system call. */
+/* Follows the process to its n-th system call, and to its end. */
 static void trace(struct run *r, pid_t pid)
 {
 	struct __ptrace_syscall_info info = { .op = 0 };
@@ -218,15 +218,14 @@ void run_call(struct run *r)
 
 const char *run_where(const struct run *r)
 {
+	const char *what = r->fault == FAULT_KILL ? "killed" : strerror(r->err);
 	static char text[128];
 
 	if (r->fault >= FAULT_ALLOC)
 		snprintf(text, sizeof(text), "allocation %u%s", r->n,
 			 r->fault == FAULT_ALLOC_EVER ? " and all later" : "");
 	else
-		snprintf(text, sizeof(text), "system call %u (number %ld: %llx, %llx, %llx)%s%s",
-			 r->n, r->nr, r->args[0], r->args[1], r->args[2],
-			 r->fault == FAULT_KILL ? "" : ": ",
-			 r->fault == FAULT_KILL ? " killed" : strerror(r->err));
+		snprintf(text, sizeof(text), "system call %u (number %ld: %llx, %llx, %llx): %s",
+			 r->n, r->nr, r->args[0], r->args[1], r->args[2], what);
 	return text;
 }

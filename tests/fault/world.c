@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * world.c - what there is, as text: quick enough to be asked thousands of times
+ * world.c - the state of host and containers as text, fast enough for thousands of calls
  *
- * Straight from netlink, one line for each object.  Left out is what changes by
- * itself, as in tests/tools/snapshot, and what that one looks after (sysctls,
- * qdiscs, neighbours).
+ * Read by netlink, one line per object.  It omits what changes by itself, as
+ * tests/tools/snapshot does, and sysctls, qdiscs and neighbours, which only that compares.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -99,7 +98,7 @@ static void ask(struct mnl_socket *sk, struct nlmsghdr *h, mnl_cb_t each)
 	}
 }
 
-/* An attribute's bytes as hexadecimal digits; "" for none. */
+/* An attribute's bytes as hexadecimal digits, "" for NULL.  One of four static buffers. */
 static const char *hex(const struct nlattr *a)
 {
 	static char text[4][4096];
@@ -114,7 +113,9 @@ static const char *hex(const struct nlattr *a)
 
 static const char *str(const struct nlattr *a)
 {
-	return a ? mnl_attr_get_str(a) : "";
+	if (!a)
+		return "";
+	return mnl_attr_get_str(a);
 }
 
 struct gathering {
@@ -248,7 +249,7 @@ static int each_chain(const struct nlmsghdr *h, void *arg UNUSED)
 	return MNL_CB_OK;
 }
 
-/* Without its words: a counter counts. */
+/* Without expressions, because counters change. */
 static int each_nft_rule(const struct nlmsghdr *h, void *arg UNUSED)
 {
 	const struct nfgenmsg *g = mnl_nlmsg_get_payload(h);
@@ -338,7 +339,7 @@ static int each_file(const char *path, const struct stat *st UNUSED, int type, s
 	char text[4096];
 	ssize_t n = 0;
 
-	/* What stays by design: see tests/tools/snapshot. */
+	/* Files that DEL leaves by design: see tests/tools/snapshot. */
 	if (type == FTW_D || str_eq(name, "lock") || str_starts(name, "last_reserved_ip.") ||
 	    strstr(path, "/.cplug/"))
 		return 0;
@@ -353,7 +354,7 @@ static int each_file(const char *path, const struct stat *st UNUSED, int type, s
 	return 0;
 }
 
-/* ---- all of it ---------------------------------------------------------- */
+/* ---- public functions --------------------------------------------------- */
 
 static int by_text(const void *a, const void *b)
 {

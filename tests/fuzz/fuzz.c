@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * fuzz.c - what the fuzzers share
+ * fuzz.c - common functions of the fuzzers
  *
- * The false kernel takes the place of recv(), sendto() and writev() (-Wl,--wrap).
+ * The fake kernel replaces recv(), sendto() and writev() (-Wl,--wrap).
  */
 #include <setjmp.h>
 #include <stdio.h>
@@ -37,11 +37,11 @@ static void __attribute__((noreturn)) on_exhausted(void *arg UNUSED)
 void fuzz_expect(const struct tx *t, int r)
 {
 	if (r < 0 && (!t->err || !t->msg[0])) {
-		fprintf(stderr, "failed with %d and no sentence\n", r);
+		fprintf(stderr, "failed with %d without an error message\n", r);
 		abort();
 	}
 	if (r >= 0 && t->err) {
-		fprintf(stderr, "succeeded with a failure: %s\n", t->msg);
+		fprintf(stderr, "succeeded with an error message: %s\n", t->msg);
 		abort();
 	}
 }
@@ -71,7 +71,7 @@ void fuzz_kernel(const char *data, size_t size)
 	kernel.left = size;
 }
 
-/* What is behind the input: the request is done. */
+/* The answer after the end of the input: the request succeeded. */
 static ssize_t acknowledge(void *to, size_t room)
 {
 	struct {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * fuzz_args.c - CNI_ARGS, and the small texts: addresses, prefixes, MACs, names
+ * fuzz_args.c - CNI_ARGS; parsers of addresses, prefixes, MAC addresses and names
  */
 #include "fuzz.h"
 #include "value/name.h"

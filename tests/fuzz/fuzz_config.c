@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * fuzz_config.c - network configurations, as bridge, portmap and host-local read them
+ * fuzz_config.c - network configurations of bridge, portmap and host-local
  */
 #include "ipam/host-local/conf.h"
 #include "plugins/bridge/conf.h"

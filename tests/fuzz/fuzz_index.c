@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * fuzz_index.c - the index of a folder of leases
+ * fuzz_index.c - the index of a lease folder
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -42,7 +42,7 @@ void fuzz_one(struct tx *tx, char *data, size_t size)
 	index_open(&ix, &tx->mem, folder, "index", leases);
 	if (!index_exists(&ix))
 		return;
-	if (ix.readable) { /* as if it were good */
+	if (ix.readable) { /* even if it is not good */
 		index_find(&ix, "c1", &list);
 		index_free(&ix, from, to, &got);
 		index_life(&ix, from, "c1", &life);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * fuzz_lease.c - what a lease's file says
+ * fuzz_lease.c - lease files
  */
 #include "ipam/host-local/lease.h"
 #include "fuzz.h"

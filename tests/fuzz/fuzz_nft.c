@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * fuzz_nft.c - nf_tables' and conntrack's answers
+ * fuzz_nft.c - answers of nf_tables and conntrack
  */
 #include <netinet/in.h>
 
@@ -41,11 +41,16 @@ static int each_rule(const struct nft_rule_info *w, void *arg)
 {
 	unsigned *n = arg;
 
-	*n += w ? (unsigned)((w->set ? strlen(w->set) : 0) + (w->chain ? strlen(w->chain) : 0)) : 1;
+	if (!w)
+		*n += 1;
+	if (w && w->set)
+		*n += (unsigned)strlen(w->set);
+	if (w && w->chain)
+		*n += (unsigned)strlen(w->chain);
 	return 0;
 }
 
-/* What CHECK asks about a chain, a set and a rule. */
+/* CHECK's comparison of a chain, a set and a rule. */
 static void compare(struct tx *tx, struct nfnl *nl)
 {
 	static const enum nft_type key[] = { NFT_T_IPV4, NFT_T_END };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * fuzz_result.c - results: read, said in every version, and read again
+ * fuzz_result.c - results: read, printed in every version, and read again
  */
 #include "fuzz.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * fuzz_rtnl.c - rtnetlink's answers: links, addresses, routes, VLANs of ports
+ * fuzz_rtnl.c - answers of rtnetlink: links, addresses, routes, VLANs of bridge ports
  */
 #include <netlink/socket.h>
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * churn.c - network devices come and go
+ * churn.c - creates and deletes links
  *
- *	churn RATE	RATE devices a second (0: as fast as it goes) until SIGTERM
+ *	churn RATE	RATE links a second (0: as many as possible) until SIGTERM
  *
- * Pairs of veth are made one by one and deleted together, by their group: a deletion waits
- * for a grace period of the kernel, so one by one there would be some dozens a second.
- * In the end it says how many there were: "DEVICES devices in SECONDS s".
+ * Creates veth pairs one by one and deletes them in one request, by their link group: a deletion
+ * waits for an RCU grace period, so single deletions reach only some dozens a second.  At the end
+ * it prints "LINKS devices in SECONDS s".
  */
 #include <errno.h>
 #include <libmnl/libmnl.h>
@@ -47,7 +47,7 @@ static void pause_until(double when)
 		nanosleep(&t, NULL);
 }
 
-/* Sends, and takes the answer; dies of a refusal. */
+/* Sends a request and receives the acknowledgement; exits on failure. */
 static void call(struct mnl_socket *s, struct nlmsghdr *h, const char *what)
 {
 	static unsigned seq;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * nft_skeleton.h - what the tests of nft share: a table like the real one, in a
- * namespace of its own, and elements for it
+ * nft_skeleton.h - common functions of the tests of nft: a table like the plugins', in a new
+ * namespace, and elements for it
  */
 #ifndef CPLUG_TEST_NFT_SKELETON_H
 #define CPLUG_TEST_NFT_SKELETON_H
@@ -24,7 +24,7 @@ static inline int begin(void **state)
 	unit_begin(state);
 	nl = (struct nfnl){ 0 };
 	if (!private_net())
-		return 0; /* each test skips itself */
+		return 0; /* need_nft() skips the tests */
 	return nfnl_open(&unit_tx, &nl, NULL);
 }
 
@@ -223,9 +223,9 @@ static inline void skeleton(void)
 	commits(n);
 }
 
-/* ---- what nft prints ---- */
+/* ---- output of nft ---- */
 
-/* Every line of text must be among the lines of the ruleset, in that order. */
+/* Asserts that nft list ruleset prints these lines in this order, among others. */
 static inline void prints(const char *const *lines)
 {
 	char line[512];

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * private_net.h - a network namespace of the test's own, and small traffic in it
+ * private_net.h - network namespaces for tests, and sockets in them
  *
- * private_net() leaves the machine's network for a fresh one, with lo up; without
- * privileges it makes itself root of a user namespace first.  Each call gives
- * another fresh one.
+ * private_net() enters a new network namespace, with lo up.  Without privileges it enters a new
+ * user namespace first.  Each call enters another one.
  */
 #ifndef CPLUG_TEST_PRIVATE_NET_H
 #define CPLUG_TEST_PRIVATE_NET_H
@@ -43,14 +42,14 @@ static inline bool private_user(void)
 	return write_file("/proc/self/gid_map", map);
 }
 
-/* False where namespaces are not to be had. */
+/* Returns false if namespaces are not allowed. */
 static inline bool private_net(void)
 {
 	auto_(fd_close) int fd = -1;
 	struct ifreq lo = { .ifr_name = "lo" };
 
 	if (unshare(CLONE_NEWNET) < 0 && (!private_user() || unshare(CLONE_NEWNET) < 0)) {
-		fprintf(stderr, "no network namespace to be had: %s\n", strerror(errno));
+		fprintf(stderr, "no new network namespace: %s\n", strerror(errno));
 		return false;
 	}
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -58,7 +57,7 @@ static inline bool private_net(void)
 	return ioctl(fd, SIOCSIFFLAGS, &lo) == 0;
 }
 
-/* Is a program there?  (nft and ip live in /usr/sbin, which is not in everybody's PATH.) */
+/* True if a program is installed.  Adds /usr/sbin to PATH, which ordinary users lack. */
 static inline bool have_program(const char *name)
 {
 	char command[128];
@@ -97,7 +96,7 @@ static inline socklen_t address_of(struct ip ip, uint16_t port, union address *r
 	return sizeof(ret->v6);
 }
 
-/* A bound socket (SOCK_STREAM: listening), or -1. */
+/* Returns a bound socket (SOCK_STREAM: listening), or -1. */
 static inline int serve(int type, const char *addr, uint16_t port, bool v6only)
 {
 	struct ip ip = ip_of(addr);
@@ -114,7 +113,7 @@ static inline int serve(int type, const char *addr, uint16_t port, bool v6only)
 	return -1;
 }
 
-/* A connected socket, or -1.  Waits for a second at most. */
+/* Returns a connected socket, or -1 after a second. */
 static inline int reach(int type, const char *addr, uint16_t port)
 {
 	struct timeval second = { .tv_sec = 1 };
@@ -130,7 +129,7 @@ static inline int reach(int type, const char *addr, uint16_t port)
 	return -1;
 }
 
-/* Did something come within ms?  (A datagram is taken; so is a connection, into *conn.) */
+/* True if a datagram or connection arrives within ms milliseconds; receives it. */
 static inline bool arrives(int fd, int ms)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };

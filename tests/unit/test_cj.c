@@ -444,7 +444,10 @@ static void __attribute__((noreturn)) leave(void *arg)
 
 static void *scarce_malloc(size_t size)
 {
-	return allocations_left && allocations_left-- ? malloc(size) : NULL;
+		if (!allocations_left)
+			return NULL;
+		allocations_left--;
+		return malloc(size);
 }
 
 /*

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* test_malloc.c - the release form's allocator, under other names */
+/* test_malloc.c - the allocator of the release form, with other function names */
 #include "unit.h"
 
 #include <signal.h>
@@ -34,12 +34,14 @@ static unsigned next_random(void)
 	return x >> 8;
 }
 
-/* Mostly small, now and then larger than the largest block that is kept. */
+/* Mostly small; rarely larger than the largest block that the allocator keeps. */
 static size_t some_size(void)
 {
 	unsigned r = next_random();
 
-	return r % 100 == 0 ? r % 100000 : r % 10 == 0 ? r % 5000 : r % 300;
+	if (r % 100 == 0)
+		return r % 100000;
+	return r % 10 == 0 ? r % 5000 : r % 300;
 }
 
 static void refill(struct slot *s, size_t size)
@@ -55,8 +57,8 @@ static void expect(const struct slot *s, size_t size)
 		assert_int_equal(s->p[i], s->fill);
 }
 
-/* What one block gets is not another's, and stays what it was until it is freed. */
-static void keeps_what_it_gave(void **state UNUSED)
+/* Blocks do not overlap, and keep their content until they are freed. */
+static void blocks_keep_their_content(void **state UNUSED)
 {
 	for (unsigned n = 0; n < ROUNDS; n++) {
 		struct slot *s = &slots[next_random() % SLOTS];
@@ -90,7 +92,7 @@ static void keeps_what_it_gave(void **state UNUSED)
 	}
 }
 
-static void refuses_the_impossible(void **state UNUSED)
+static void huge_requests_fail(void **state UNUSED)
 {
 	volatile size_t huge = SIZE_MAX - 8, many = SIZE_MAX / 2;
 
@@ -103,7 +105,7 @@ static void refuses_the_impossible(void **state UNUSED)
 	assert_non_null(our_malloc(0));
 }
 
-static void bad(bool twice)
+static void expect_abort(bool twice)
 {
 	char *p = our_malloc(100);
 	pid_t child = fork();
@@ -121,18 +123,18 @@ static void bad(bool twice)
 	our_free(p);
 }
 
-static void ends_where_it_is_misused(void **state UNUSED)
+static void misuse_aborts(void **state UNUSED)
 {
-	bad(true);
-	bad(false);
+	expect_abort(true);
+	expect_abort(false);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(keeps_what_it_gave),
-		cmocka_unit_test(refuses_the_impossible),
-		cmocka_unit_test(ends_where_it_is_misused),
+		cmocka_unit_test(blocks_keep_their_content),
+		cmocka_unit_test(huge_requests_fail),
+		cmocka_unit_test(misuse_aborts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

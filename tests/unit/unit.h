@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * unit.h - what the unit tests share: cmocka, and a transaction per test
+ * unit.h - common functions of the unit tests: cmocka, and a transaction per test
  *
- * A test is a table of cases and a loop.  Where an assertion would not say which
- * case it was, use CHECK(condition, "format", …).
+ * A test is a table of cases and a loop.  Use CHECK(condition, "format", …) if an assertion would
+ * not show which case failed.
  */
 #ifndef CPLUG_UNIT_H
 #define CPLUG_UNIT_H
@@ -18,7 +18,7 @@
 
 #include "base/tx.h"
 
-/* A sanitizer needs memory itself, so no limit can be put on it. */
+/* AddressSanitizer needs much memory, so memory cannot be limited. */
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZED 1
 #elif defined(__has_feature)
@@ -38,7 +38,7 @@
 		}                                                                                  \
 	} while (0)
 
-/* The transaction of the running test; fresh for each with WITH_TX(). */
+/* The transaction of the running test; WITH_TX() starts a new one for each. */
 static struct tx unit_tx;
 
 static inline int unit_begin(void **state)
@@ -55,7 +55,7 @@ static inline int unit_end(void **state)
 	return 0;
 }
 
-/* Forgets a failure, for the next case. */
+/* Starts a new transaction, for the next case. */
 static inline void unit_again(void)
 {
 	tx_end(&unit_tx);
