@@ -23,18 +23,18 @@
 /* ---- running a plugin ---- */
 
 /* What happened to which plugin, as libcni says it. */
-static int blame(struct tx *tx, struct fail_mark m, int r, const struct netconf *n, unsigned i,
-		 const char *verb)
+static int blame_plugin(struct tx *tx, struct errctx m, int r, const struct netconf *n, unsigned i,
+			const char *verb)
 {
-	return fail_prefix(tx, m, r,
-			   "plugin type=\"%s\" name=\"%s\" failed (%s): ", n->plugins[i].type,
-			   n->name, verb);
+	return errctx_prefix(tx, m, r,
+			     "plugin type=\"%s\" name=\"%s\" failed (%s): ", n->plugins[i].type,
+			     n->name, verb);
 }
 
 /* a may be NULL: the variables of an attachment are there, but empty. */
-static int run(struct tool *t, const char *command, const struct netconf *n, unsigned i,
-	       const struct attachment *a, const struct netconf_extra *extra,
-	       struct exec_answer *ret)
+static int run_plugin(struct tool *t, const char *command, const struct netconf *n, unsigned i,
+		      const struct attachment *a, const struct netconf_extra *extra,
+		      struct exec_answer *ret)
 {
 	struct mem *m = &t->tx->mem;
 	struct netconf_extra e = *extra;
@@ -67,13 +67,14 @@ static int run(struct tool *t, const char *command, const struct netconf *n, uns
 }
 
 /* A verb that has no answer; who failed is told by verb, if not NULL. */
-static int run_mute(struct tool *t, const char *command, const struct netconf *n, unsigned i,
-		    const struct attachment *a, const struct netconf_extra *extra, const char *verb)
+static int run_plugin_mute(struct tool *t, const char *command, const struct netconf *n, unsigned i,
+			   const struct attachment *a, const struct netconf_extra *extra,
+			   const char *verb)
 {
-	struct fail_mark m = fail_mark(t->tx);
+	struct errctx m = errctx_mark(t->tx);
 	struct exec_answer answer;
 
-	return blame(t->tx, m, run(t, command, n, i, a, extra, &answer), n, i, verb);
+	return blame_plugin(t->tx, m, run_plugin(t, command, n, i, a, extra, &answer), n, i, verb);
 }
 
 int attach_plugins_exist(struct tool *t, const struct netconf *n)
@@ -82,11 +83,11 @@ int attach_plugins_exist(struct tool *t, const struct netconf *n)
 	bool self;
 
 	for (unsigned i = 0; i < n->n_plugins; i++) {
-		struct fail_mark m = fail_mark(t->tx);
+		struct errctx m = errctx_mark(t->tx);
 		int r = exec_find(t->tx, t->opt.cni_path, n->plugins[i].type, &path, &self);
 
 		if (r < 0)
-			return fail_prefix(t->tx, m, r, "network \"%s\": ", n->name);
+			return errctx_prefix(t->tx, m, r, "network \"%s\": ", n->name);
 	}
 	return 0;
 }
@@ -99,7 +100,8 @@ static const char *version_of(const struct netconf *n)
 }
 
 /* A result at the list's version: compact JSON. */
-static int convert(struct tx *tx, const struct netconf *n, const char *text, const char **ret)
+static int convert_result(struct tx *tx, const struct netconf *n, const char *text,
+			  const char **ret)
 {
 	struct result res;
 	struct cj c;
@@ -126,7 +128,7 @@ static int convert(struct tx *tx, const struct netconf *n, const char *text, con
 }
 
 /* A plugin's answer to ADD, which keeps the order of its keys. */
-static int take_result(struct tx *tx, const struct netconf *n, const struct exec_answer *a,
+static int read_answer(struct tx *tx, const struct netconf *n, const struct exec_answer *a,
 		       const char **ret)
 {
 	const char *sorted = NULL, *text = a->out + strspn(a->out, " \t\r\n");
@@ -134,7 +136,7 @@ static int take_result(struct tx *tx, const struct netconf *n, const struct exec
 
 	if (str_starts(text, "null"))
 		text = "{}";
-	TRY(convert(tx, n, text, &sorted));
+	TRY(convert_result(tx, n, text, &sorted));
 	json = json_loads(text, 0, NULL);
 	version = json_object_get(json, "cniVersion");
 	if (str_eq(json_string_value(version), version_of(n))) {
@@ -153,23 +155,23 @@ static int take_result(struct tx *tx, const struct netconf *n, const struct exec
  * The attachment with what the cache knows, and the prevResult of its DEL or CHECK
  * (NULL if there is none).  Returns 1 if the cache knows it, 0 if not.
  */
-static int recall_from(struct tool *t, struct attachment *a, const struct cached *c,
-		       const char **ret_prev)
+static int use_cached(struct tool *t, struct attachment *a, const struct cached *c,
+		      const char **ret_prev)
 {
 	a->args = a->args ? a->args : c->args;
 	a->capability_args = a->capability_args ? a->capability_args : c->capability_args;
 	if (c->result && netconf_speaks(a->net, "0.4.0"))
-		TRY(convert(t->tx, a->net, c->result, ret_prev));
+		TRY(convert_result(t->tx, a->net, c->result, ret_prev));
 	return 1;
 }
 
-static int recall(struct tool *t, struct attachment *a, const char **ret_prev)
+static int read_cached(struct tool *t, struct attachment *a, const char **ret_prev)
 {
 	struct cached c;
 	int r = cache_read(t->tx, &t->cache, a->net->name, a->id, a->ifname, &c);
 
 	*ret_prev = NULL;
-	return r <= 0 ? r : recall_from(t, a, &c, ret_prev);
+	return r <= 0 ? r : use_cached(t, a, &c, ret_prev);
 }
 
 /* ---- DEL ---- */
@@ -177,16 +179,16 @@ static int recall(struct tool *t, struct attachment *a, const char **ret_prev)
 int attach_del(struct tool *t, const struct attachment *given)
 {
 	struct attachment a = *given;
-	struct fail_mark m = fail_mark(t->tx);
+	struct errctx m = errctx_mark(t->tx);
 	struct netconf_extra extra = { .valid = NULL };
-	int r = recall(t, &a, &extra.prev_result);
+	int r = read_cached(t, &a, &extra.prev_result);
 
 	if (r < 0) /* then without: the plugins can */
-		log_warn("%s (the cached result is not used)", fail_take(t->tx, m));
+		log_warn("%s (the cached result is not used)", errctx_take(t->tx, m));
 	extra.capability_args = a.capability_args;
 	r = 0;
 	for (unsigned i = a.net->n_plugins; i-- > 0;)
-		r = also(r, run_mute(t, "DEL", a.net, i, &a, &extra, "delete"));
+		r = also(r, run_plugin_mute(t, "DEL", a.net, i, &a, &extra, "delete"));
 	if (r < 0)
 		return r;
 	return cache_remove(t->tx, &t->cache, a.net->name, a.id, a.ifname);
@@ -205,24 +207,24 @@ int attach_undo(struct tool *t, const struct attachment *a)
 
 /* ---- ADD ---- */
 
-static int add_all(struct tool *t, const struct attachment *a, const char **ret)
+static int add_plugins(struct tool *t, const struct attachment *a, const char **ret)
 {
 	struct netconf_extra extra = { .capability_args = a->capability_args };
 
 	for (unsigned i = 0; i < a->net->n_plugins; i++) {
-		struct fail_mark m = fail_mark(t->tx);
+		struct errctx m = errctx_mark(t->tx);
 		struct exec_answer answer;
-		int r = run(t, "ADD", a->net, i, a, &extra, &answer);
+		int r = run_plugin(t, "ADD", a->net, i, a, &extra, &answer);
 
 		if (r == 0)
-			r = take_result(t->tx, a->net, &answer, &extra.prev_result);
-		TRY(blame(t->tx, m, r, a->net, i, "add"));
+			r = read_answer(t->tx, a->net, &answer, &extra.prev_result);
+		TRY(blame_plugin(t->tx, m, r, a->net, i, "add"));
 	}
 	*ret = extra.prev_result;
 	return 0;
 }
 
-static int remember(struct tool *t, const struct attachment *a, const char *result)
+static int write_cached(struct tool *t, const struct attachment *a, const char *result)
 {
 	struct cached c = {
 		.network = a->net->name,
@@ -240,15 +242,15 @@ static int remember(struct tool *t, const struct attachment *a, const char *resu
 }
 
 /* The interface is gone, but not what was kept for it: its namespace was made anew. */
-static int remove_stale(struct tool *t, const struct attachment *a)
+static int del_previous(struct tool *t, const struct attachment *a)
 {
-	struct fail_mark m = fail_mark(t->tx);
+	struct errctx m = errctx_mark(t->tx);
 	struct cached c;
 	struct attachment old = { a->net, a->id, a->ifname, a->netns, NULL, NULL };
 	int r = cache_read(t->tx, &t->cache, a->net->name, a->id, a->ifname, &c);
 
 	if (r < 0)
-		fail_take(t->tx, m);
+		errctx_take(t->tx, m);
 	if (r <= 0)
 		return 0;
 	log_warn("%s on network \"%s\" was attached before and never detached: that is done now",
@@ -257,7 +259,7 @@ static int remove_stale(struct tool *t, const struct attachment *a)
 }
 
 /* A copy that does not go with its caller. */
-static const struct attachment *lasting(struct tool *t, const struct attachment *a)
+static const struct attachment *copy_attachment(struct tool *t, const struct attachment *a)
 {
 	struct attachment *copy = mem_dup(&t->tx->mem, a, sizeof(*a));
 
@@ -276,14 +278,14 @@ int attach_add(struct tool *t, const struct attachment *a, const char **ret_resu
 	was_there = target_has_if(t->tx, &ns, a->ifname);
 	TRY(was_there);
 	if (!was_there) {
-		TRY(remove_stale(t, a));
-		t->unfinished = lasting(t, a);
+		TRY(del_previous(t, a));
+		t->unfinished = copy_attachment(t, a);
 		/* If we are killed, gc finds what is to be undone. */
-		TRY(remember(t, a, NULL));
+		TRY(write_cached(t, a, NULL));
 	}
-	r = add_all(t, a, &result);
+	r = add_plugins(t, a, &result);
 	if (r == 0)
-		r = remember(t, a, result);
+		r = write_cached(t, a, result);
 	if (r == 0) {
 		*ret_result = result;
 		return 0;
@@ -329,11 +331,11 @@ int attach_check(struct tool *t, const struct attachment *given)
 	TRY(need_version(t, a.net));
 	if (a.net->disable_check)
 		return 0;
-	TRY(found = recall(t, &a, &extra.prev_result));
+	TRY(found = read_cached(t, &a, &extra.prev_result));
 	TRY(need_cached(t, &a, found, extra.prev_result));
 	extra.capability_args = a.capability_args;
 	for (unsigned i = 0; i < a.net->n_plugins; i++)
-		TRY(run_mute(t, "CHECK", a.net, i, &a, &extra, "check"));
+		TRY(run_plugin_mute(t, "CHECK", a.net, i, &a, &extra, "check"));
 	return 0;
 }
 
@@ -366,7 +368,7 @@ static void note_differences(struct tool *t, const char *type, json_t *list, str
  * What a plugin answered: what it repaired; or as the error of a plain CHECK, which is no
  * failure where nothing was to be done but look.
  */
-static bool take_differences(struct tool *t, const char *type, const char *text,
+static bool read_differences(struct tool *t, const char *type, const char *text,
 			     struct repairs *ret)
 {
 	json_t *json = json_loads(text, 0, NULL), *list = NULL;
@@ -385,19 +387,19 @@ static bool take_differences(struct tool *t, const char *type, const char *text,
 	return differs;
 }
 
-static int repair_one(struct tool *t, const struct attachment *a, unsigned i, bool dry,
-		      const struct netconf_extra *extra, struct repairs *ret)
+static int repair_plugin(struct tool *t, const struct attachment *a, unsigned i, bool dry,
+			 const struct netconf_extra *extra, struct repairs *ret)
 {
-	struct fail_mark m = fail_mark(t->tx);
+	struct errctx m = errctx_mark(t->tx);
 	struct exec_answer answer = { .out = NULL };
-	int r = run(t, dry ? "CHECK" : "REPAIR", a->net, i, a, extra, &answer);
+	int r = run_plugin(t, dry ? "CHECK" : "REPAIR", a->net, i, a, extra, &answer);
 
 	if (answer.out && (r == 0 || dry) &&
-	    take_differences(t, a->net->plugins[i].type, answer.out, ret) && dry) {
-		fail_take(t->tx, m);
+	    read_differences(t, a->net->plugins[i].type, answer.out, ret) && dry) {
+		errctx_take(t->tx, m);
 		return 0;
 	}
-	return blame(t->tx, m, r, a->net, i, dry ? "check" : "repair");
+	return blame_plugin(t->tx, m, r, a->net, i, dry ? "check" : "repair");
 }
 
 int attach_repair(struct tool *t, const struct attachment *given, const struct cached *c, bool dry,
@@ -409,20 +411,20 @@ int attach_repair(struct tool *t, const struct attachment *given, const struct c
 	int found, r = 0;
 
 	TRY(need_version(t, a.net));
-	TRY(found = c ? recall_from(t, &a, c, &extra.prev_result)
-		      : recall(t, &a, &extra.prev_result));
+	TRY(found = c ? use_cached(t, &a, c, &extra.prev_result)
+		      : read_cached(t, &a, &extra.prev_result));
 	TRY(need_cached(t, &a, found, extra.prev_result));
 	extra.capability_args = a.capability_args;
 	for (unsigned i = 0; i < a.net->n_plugins; i++) {
-		struct fail_mark m = fail_mark(t->tx);
+		struct errctx m = errctx_mark(t->tx);
 		bool self = false;
 
 		if (exec_find(t->tx, t->opt.cni_path, a.net->plugins[i].type, &path, &self) < 0)
-			fail_take(t->tx, m);
+			errctx_take(t->tx, m);
 		if (!self)
 			continue;
 		ret->ours++;
-		r = also(r, repair_one(t, &a, i, dry, &extra, ret));
+		r = also(r, repair_plugin(t, &a, i, dry, &extra, ret));
 	}
 	return r;
 }
@@ -435,7 +437,7 @@ int attach_list_gc(struct tool *t, const struct netconf *n, const char *valid)
 	if (!netconf_speaks(n, "1.1.0"))
 		return 0;
 	for (unsigned i = 0; i < n->n_plugins; i++)
-		r = also(r, run_mute(t, "GC", n, i, NULL, &extra, "gc"));
+		r = also(r, run_plugin_mute(t, "GC", n, i, NULL, &extra, "gc"));
 	return r;
 }
 
@@ -446,6 +448,6 @@ int attach_list_status(struct tool *t, const struct netconf *n)
 	if (!netconf_speaks(n, "1.1.0"))
 		return 0;
 	for (unsigned i = 0; i < n->n_plugins; i++)
-		TRY(run_mute(t, "STATUS", n, i, NULL, &extra, "status"));
+		TRY(run_plugin_mute(t, "STATUS", n, i, NULL, &extra, "status"));
 	return 0;
 }

@@ -52,7 +52,7 @@ static bool is_writable(struct tx *tx, const char *dir)
 }
 
 /* A directory in a place where others may write must have been ours all along. */
-static int make_own(struct tx *tx, const char *dir)
+static int make_own_dir(struct tx *tx, const char *dir)
 {
 	struct stat st;
 
@@ -89,7 +89,7 @@ int cache_open(struct tx *tx, const char *dir, struct cache *ret)
 		return 0;
 	if (str_empty(base) || access(base, W_OK | X_OK) < 0) {
 		base = mem_printf(&tx->mem, "/tmp/cplug-%u", outer_uid(tx));
-		TRY(make_own(tx, base));
+		TRY(make_own_dir(tx, base));
 	}
 	ret->dir = mem_printf(&tx->mem, "%s/cni", base);
 	ret->private = true;
@@ -156,7 +156,7 @@ int cache_path(struct tx *tx, const struct cache *c, const char *network, const 
 /* ---- writing ---- */
 
 /* Go's encoder escapes these, which stand in strings only. */
-static const char *escaped(struct tx *tx, const char *text)
+static const char *escape_html(struct tx *tx, const char *text)
 {
 	size_t n = strlen(text);
 	char *copy = mem_alloc(&tx->mem, n * 6 + 1);
@@ -177,7 +177,7 @@ static const char *escaped(struct tx *tx, const char *text)
 }
 
 /* An object's text with sorted keys; NULL if it is empty or none. */
-static const char *sorted(struct tx *tx, const char *text)
+static const char *sorted_object(struct tx *tx, const char *text)
 {
 	auto_(json_release) json_t *json = text ? json_loads(text, 0, NULL) : NULL;
 	char *s, *copy;
@@ -211,7 +211,8 @@ static void put_args(struct tx *tx, struct jw *w, const char *args)
 
 const char *cache_text(struct tx *tx, const struct cached *a)
 {
-	const char *caps = sorted(tx, a->capability_args), *result = sorted(tx, a->result);
+	const char *caps = sorted_object(tx, a->capability_args),
+		   *result = sorted_object(tx, a->result);
 	struct jw w;
 
 	jw_init(&w, &tx->mem, true);
@@ -230,7 +231,7 @@ const char *cache_text(struct tx *tx, const struct cached *a)
 	if (result)
 		jw_raw(&w, "result", result);
 	jw_close(&w, '}');
-	return escaped(tx, jw_end(&w));
+	return escape_html(tx, jw_end(&w));
 }
 
 int cache_write(struct tx *tx, const struct cache *c, const struct cached *a)
@@ -260,7 +261,7 @@ static const char *get_str(struct tx *tx, json_t *o, const char *key)
 	return str_empty(s) ? NULL : mem_str(&tx->mem, s);
 }
 
-static const char *get_text(struct tx *tx, json_t *o, const char *key)
+static const char *get_object(struct tx *tx, json_t *o, const char *key)
 {
 	json_t *json = json_object_get(o, key);
 	char *text, *copy;
@@ -303,8 +304,8 @@ bool cache_parse(struct tx *tx, const char *text, size_t size, struct cached *re
 		.ifname = get_str(tx, o, "ifName"),
 		.netns = get_str(tx, o, "netns"),
 		.args = get_args(tx, o),
-		.capability_args = get_text(tx, o, "capabilityArgs"),
-		.result = get_text(tx, o, "result"),
+		.capability_args = get_object(tx, o, "capabilityArgs"),
+		.result = get_object(tx, o, "result"),
 	};
 	if (config)
 		ret->config = base64_decode(&tx->mem, config, &ret->config_size);
@@ -357,7 +358,7 @@ struct collection {
 	bool warn;
 };
 
-static bool listed(const struct collection *l, const struct cached *a)
+static bool is_collected(const struct collection *l, const struct cached *a)
 {
 	for (unsigned i = 0; i < l->n; i++)
 		if (str_eq(l->list[i].network, a->network) && str_eq(l->list[i].id, a->id) &&
@@ -383,14 +384,14 @@ static void collect_file(struct tx *tx, const char *path, struct collection *l)
 					 : "it is no attachment as libcni remembers them");
 		return;
 	}
-	if ((l->network && !str_eq(l->network, a.network)) || listed(l, &a))
+	if ((l->network && !str_eq(l->network, a.network)) || is_collected(l, &a))
 		return;
 	a.file = path;
 	l->list = mem_grow(&tx->mem, l->list, l->n, sizeof(*l->list));
 	l->list[l->n++] = a;
 }
 
-static int collect(struct tx *tx, const char *dir, struct collection *l)
+static int collect_dir(struct tx *tx, const char *dir, struct collection *l)
 {
 	struct dirent **e = NULL;
 	int all = scandir(dir, &e, is_visible, by_name);
@@ -411,13 +412,13 @@ int cache_all(struct tx *tx, const struct cache *c, const char *network, struct 
 {
 	struct collection l = { .network = network };
 
-	TRY(collect(tx, mem_printf(&tx->mem, "%s/results", c->dir), &l));
+	TRY(collect_dir(tx, mem_printf(&tx->mem, "%s/results", c->dir), &l));
 	*ret = l.list;
 	*ret_n = l.n;
 	return 0;
 }
 
-static bool same_folder(const char *a, const char *b)
+static bool is_same_dir(const char *a, const char *b)
 {
 	struct stat one, two;
 
@@ -437,9 +438,9 @@ int cache_everywhere(struct tx *tx, const struct cache *c, const char *network, 
 		bool seen = false;
 
 		for (unsigned k = 0; k < i; k++)
-			seen |= same_folder(dir, mem_printf(&tx->mem, "%s/results", dirs[k]));
+			seen |= is_same_dir(dir, mem_printf(&tx->mem, "%s/results", dirs[k]));
 		if (!seen)
-			TRY(collect(tx, dir, &l));
+			TRY(collect_dir(tx, dir, &l));
 	}
 	*ret = l.list;
 	*ret_n = l.n;

@@ -129,8 +129,8 @@ static const struct request requests[] = {
 	{ "--mac", "mac", "bridge, macvlan or tuning", put_mac },
 };
 
-static int refuse(struct tx *tx, const struct request *q, const char *name,
-		  const struct netconf *nets, unsigned n)
+static int refuse_request(struct tx *tx, const struct request *q, const char *name,
+			  const struct netconf *nets, unsigned n)
 {
 	const char *text = name ? mem_printf(&tx->mem, "network \"%s\"", name) : NULL;
 
@@ -151,8 +151,8 @@ static int refuse(struct tx *tx, const struct request *q, const char *name,
 }
 
 /* One value: for which network, and into its object. */
-static int place(struct tx *tx, const struct request *q, const char *text,
-		 const struct netconf *nets, unsigned n, json_t **caps)
+static int put_request(struct tx *tx, const struct request *q, const char *text,
+		       const struct netconf *nets, unsigned n, json_t **caps)
 {
 	const char *eq = strchr(text, '=');
 	const char *name = eq ? mem_printf(&tx->mem, "%.*s", (int)(eq - text), text) : NULL;
@@ -176,17 +176,17 @@ static int place(struct tx *tx, const struct request *q, const char *text,
 		return tx_fail_as(tx, CNI_E_FIELD, -EINVAL,
 				  "%s %s: \"%s\" is none of the networks asked for", q->option,
 				  text, name);
-	return refuse(tx, q, name, nets, n);
+	return refuse_request(tx, q, name, nets, n);
 }
 
-static int place_all(struct tx *tx, const struct options *opt, const struct netconf *nets,
-		     unsigned n, json_t **caps)
+static int put_requests(struct tx *tx, const struct options *opt, const struct netconf *nets,
+			unsigned n, json_t **caps)
 {
 	const struct words *said[] = { &opt->publish, &opt->ips, &opt->macs };
 
 	for (unsigned k = 0; k < ARRAY_LEN(requests); k++)
 		for (unsigned i = 0; i < said[k]->n; i++)
-			TRY(place(tx, &requests[k], said[k]->v[i], nets, n, caps));
+			TRY(put_request(tx, &requests[k], said[k]->v[i], nets, n, caps));
 	return 0;
 }
 
@@ -200,7 +200,7 @@ int caps_build(struct tx *tx, const struct options *opt, const struct netconf *n
 	for (unsigned i = 0; i < n; i++)
 		caps[i] = json_deep_copy(all);
 	if (json_is_object(all))
-		r = place_all(tx, opt, nets, n, caps);
+		r = put_requests(tx, opt, nets, n, caps);
 	else
 		r = tx_fail_as(tx, CNI_E_ENV, -EINVAL,
 			       "CAP_ARGS (--cap-args): expected a JSON object, got %s",

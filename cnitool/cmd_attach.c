@@ -11,11 +11,10 @@
 #include "cnitool/cnitool.h"
 #include "cnitool/errctx.h"
 #include "base/log.h"
-#include "cnitool/cmd_restore.h"
 #include "cnitool/target.h"
 
 /* The attachment that NET NETNS and the options mean. */
-static void name_it(struct tool *t, const struct netconf *net, struct attachment *ret)
+static void name_attachment(struct tool *t, const struct netconf *net, struct attachment *ret)
 {
 	const char *path = target_path(t->tx, t->args.v[1]);
 
@@ -29,7 +28,7 @@ static void name_it(struct tool *t, const struct netconf *net, struct attachment
 }
 
 /* What was asked for: capability arguments and CNI_ARGS, found sound. */
-static int read_wishes(struct tool *t, struct attachment *a)
+static int read_requests(struct tool *t, struct attachment *a)
 {
 	TRY(caps_check_args(t->tx, t->opt.args));
 	return caps_build(t->tx, &t->opt, a->net, 1, &a->capability_args);
@@ -49,23 +48,23 @@ static int add_and_print(struct tool *t, const struct attachment *a)
 	return r;
 }
 
-int verb_add(struct tool *t)
+int cmd_add(struct tool *t)
 {
 	struct netconf net;
 	struct attachment a;
 
 	TRY(netconf_find(t->tx, t->opt.conf_dir, t->args.v[0], &net));
-	name_it(t, &net, &a);
-	TRY(read_wishes(t, &a));
+	name_attachment(t, &net, &a);
+	TRY(read_requests(t, &a));
 	TRY(cache_lock(t->tx, &t->cache, false));
 	return add_and_print(t, &a);
 }
 
 /* A network whose configuration was removed lives on in the cache. */
-static int find_or_recall(struct tool *t, const char *id, const char *ifname, struct netconf *ret)
+static int find_conf(struct tool *t, const char *id, const char *ifname, struct netconf *ret)
 {
 	const char *name = t->args.v[0];
-	struct fail_mark m = fail_mark(t->tx);
+	struct errctx m = errctx_mark(t->tx);
 	struct cached c;
 	int r = netconf_find(t->tx, t->opt.conf_dir, name, ret);
 
@@ -73,43 +72,43 @@ static int find_or_recall(struct tool *t, const char *id, const char *ifname, st
 		return r;
 	if (cache_read(t->tx, &t->cache, name, id, ifname, &c) != 1 || !c.config)
 		return r;
-	log_warn("%s (its configuration at the time of ADD is used)", fail_take(t->tx, m));
+	log_warn("%s (its configuration at the time of ADD is used)", errctx_take(t->tx, m));
 	return netconf_read(t->tx, t->opt.conf_dir, "the cached configuration", c.config,
 			    c.config_size, ret);
 }
 
-static int del(struct tool *t, struct attachment a)
+static int del_attachment(struct tool *t, struct attachment a)
 {
 	struct netconf net;
 
-	TRY(find_or_recall(t, a.id, a.ifname, &net));
+	TRY(find_conf(t, a.id, a.ifname, &net));
 	a.net = &net;
-	TRY(read_wishes(t, &a));
+	TRY(read_requests(t, &a));
 	return attach_del(t, &a);
 }
 
-int verb_del(struct tool *t)
+int cmd_del(struct tool *t)
 {
 	struct attachment a;
 
-	name_it(t, NULL, &a);
+	name_attachment(t, NULL, &a);
 	TRY(cache_lock(t->tx, &t->cache, false));
-	return del(t, a);
+	return del_attachment(t, a);
 }
 
-int verb_check(struct tool *t)
+int cmd_check(struct tool *t)
 {
 	struct netconf net;
 	struct attachment a;
 
 	TRY(netconf_find(t->tx, t->opt.conf_dir, t->args.v[0], &net));
-	name_it(t, &net, &a);
-	TRY(read_wishes(t, &a));
+	name_attachment(t, &net, &a);
+	TRY(read_requests(t, &a));
 	TRY(cache_lock(t->tx, &t->cache, false));
-	return t->opt.repair ? restore_one(t, &a) : attach_check(t, &a);
+	return t->opt.repair ? cmd_restore_one(t, &a) : attach_check(t, &a);
 }
 
-int verb_status(struct tool *t)
+int cmd_status(struct tool *t)
 {
 	struct netconf net;
 
@@ -120,17 +119,18 @@ int verb_status(struct tool *t)
 /* ---- by whoever has the namespace ---- */
 
 /* Is the attachment's namespace ns?  If it cannot be opened: is its path the same? */
-static bool is_in(struct tool *t, const struct cached *c, const struct netns *ns, const char *path)
+static bool is_in_netns(struct tool *t, const struct cached *c, const struct netns *ns,
+			const char *path)
 {
 	auto_(netns_close) struct netns theirs = NETNS_NONE;
-	struct fail_mark m = fail_mark(t->tx);
+	struct errctx m = errctx_mark(t->tx);
 
 	if (!c->netns)
 		return false;
 	if (str_eq(c->netns, path))
 		return true;
 	if (netns_open(t->tx, c->netns, &theirs) < 0) {
-		fail_take(t->tx, m);
+		errctx_take(t->tx, m);
 		return false;
 	}
 	return netns_eq(&theirs, ns);
@@ -146,7 +146,7 @@ static int find_owner(struct tool *t, const struct netns *ns, struct attachment 
 		return 0;
 	TRY(cache_all(t->tx, &t->cache, NULL, &all, &n));
 	for (unsigned i = 0; i < n; i++)
-		if (is_in(t, &all[i], ns, a->netns)) {
+		if (is_in_netns(t, &all[i], ns, a->netns)) {
 			a->id = all[i].id;
 			a->netns = all[i].netns;
 			break;
@@ -154,15 +154,15 @@ static int find_owner(struct tool *t, const struct netns *ns, struct attachment 
 	return 0;
 }
 
-int verb_attach(struct tool *t)
+int cmd_attach(struct tool *t)
 {
 	auto_(netns_close) struct netns ns = NETNS_NONE;
 	struct netconf net;
 	struct attachment a;
 
 	TRY(netconf_find(t->tx, t->opt.conf_dir, t->args.v[0], &net));
-	name_it(t, &net, &a);
-	TRY(read_wishes(t, &a));
+	name_attachment(t, &net, &a);
+	TRY(read_requests(t, &a));
 	TRY(cache_lock(t->tx, &t->cache, false));
 	TRY(target_open(t->tx, a.netns, &ns));
 	TRY(find_owner(t, &ns, &a));
@@ -172,7 +172,7 @@ int verb_attach(struct tool *t)
 }
 
 /* Which of the interfaces of the namespace on the network is meant? */
-static int choose(struct tool *t, const struct netns *ns, struct attachment *a)
+static int choose_interface(struct tool *t, const struct netns *ns, struct attachment *a)
 {
 	const char *names = NULL, *net = t->args.v[0];
 	struct cached *all;
@@ -182,7 +182,8 @@ static int choose(struct tool *t, const struct netns *ns, struct attachment *a)
 	TRY(cache_all(t->tx, &t->cache, net, &all, &n));
 	for (unsigned i = 0; i < n; i++) {
 		if ((t->opt.ifname && !str_eq(t->opt.ifname, all[i].ifname)) ||
-		    (t->opt.id && !str_eq(t->opt.id, all[i].id)) || !is_in(t, &all[i], ns, path))
+		    (t->opt.id && !str_eq(t->opt.id, all[i].id)) ||
+		    !is_in_netns(t, &all[i], ns, path))
 			continue;
 		a->id = all[i].id;
 		a->ifname = all[i].ifname;
@@ -204,16 +205,16 @@ static int choose(struct tool *t, const struct netns *ns, struct attachment *a)
 	return 0;
 }
 
-int verb_detach(struct tool *t)
+int cmd_detach(struct tool *t)
 {
 	auto_(netns_close) struct netns ns = NETNS_NONE;
-	struct fail_mark m = fail_mark(t->tx);
+	struct errctx m = errctx_mark(t->tx);
 	struct attachment a;
 
-	name_it(t, NULL, &a);
+	name_attachment(t, NULL, &a);
 	TRY(cache_lock(t->tx, &t->cache, false));
 	if (netns_open(t->tx, a.netns, &ns) < 0)
-		fail_take(t->tx, m);
-	TRY(choose(t, &ns, &a));
-	return del(t, a);
+		errctx_take(t->tx, m);
+	TRY(choose_interface(t, &ns, &a));
+	return del_attachment(t, a);
 }

@@ -33,9 +33,9 @@ struct gc {
 /* ---- what is known ---- */
 
 /* Why an attachment is stale; NULL if it lives, or may. */
-static const char *obituary(struct tool *t, struct survey *s, const struct cached *c)
+static const char *death_reason(struct tool *t, struct survey *s, const struct cached *c)
 {
-	if (runs_is_dead(t, c->id))
+	if (run_registry_is_dead(t, c->id))
 		return "the cnitool run of its container was killed";
 	/* The path may be gone, or be another container's, and the namespace live on. */
 	if (target_lives(t->tx, c->netns) || survey_lease_lives(s, c->network, c->id, c->ifname))
@@ -45,7 +45,7 @@ static const char *obituary(struct tool *t, struct survey *s, const struct cache
 
 static int find_networks(struct tool *t, struct gc *g)
 {
-	struct fail_mark m = fail_mark(t->tx);
+	struct errctx m = errctx_mark(t->tx);
 	int r;
 
 	if (!t->args.n)
@@ -54,7 +54,7 @@ static int find_networks(struct tool *t, struct gc *g)
 	r = netconf_find(t->tx, t->opt.conf_dir, t->args.v[0], g->nets);
 	g->n_nets = r == 0;
 	if (r == -ENOENT && name_valid_id(t->args.v[0])) {
-		log_warn("%s (what is left of it is looked for)", fail_take(t->tx, m));
+		log_warn("%s (what is left of it is looked for)", errctx_take(t->tx, m));
 		return 0;
 	}
 	return r;
@@ -67,11 +67,11 @@ static bool is_collected(struct tool *t, const struct netconf *n)
 	bool self, any = false;
 
 	for (unsigned i = 0; i < n->n_plugins; i++) {
-		struct fail_mark m = fail_mark(t->tx);
+		struct errctx m = errctx_mark(t->tx);
 
 		self = false;
 		if (exec_find(t->tx, t->opt.cni_path, n->plugins[i].type, &path, &self) < 0)
-			fail_take(t->tx, m);
+			errctx_take(t->tx, m);
 		any |= self;
 	}
 	return any && netconf_speaks(n, "1.1.0") && !n->disable_gc;
@@ -101,19 +101,19 @@ static void note_data_dirs(struct survey *s, const struct netconf *n)
 }
 
 /* The configuration that a cache kept; false if it is none. */
-static bool kept_conf(struct tool *t, const struct cached *c, struct netconf *ret)
+static bool read_kept_conf(struct tool *t, const struct cached *c, struct netconf *ret)
 {
-	struct fail_mark m = fail_mark(t->tx);
+	struct errctx m = errctx_mark(t->tx);
 
 	if (!c->config)
 		return false;
 	if (netconf_read_kept(t->tx, t->opt.conf_dir, c->config, c->config_size, ret) == 0)
 		return true;
-	fail_take(t->tx, m);
+	errctx_take(t->tx, m);
 	return false;
 }
 
-static void note_places(struct tool *t, struct gc *g)
+static void note_networks(struct tool *t, struct gc *g)
 {
 	struct survey *s = &g->survey;
 
@@ -135,7 +135,7 @@ static void note_places(struct tool *t, struct gc *g)
 	for (unsigned i = 0; i < g->n_others; i++) {
 		struct netconf kept;
 
-		if (!kept_conf(t, &g->others[i], &kept))
+		if (!read_kept_conf(t, &g->others[i], &kept))
 			continue;
 		note_data_dirs(s, &kept);
 		netconf_free(&kept);
@@ -168,13 +168,13 @@ static void note_known(struct tool *t, struct gc *g)
 			.network = c->network,
 			.id = c->id,
 			.ifname = c->ifname,
-			.dead = own ? g->stale[i] : obituary(t, s, c),
+			.dead = own ? g->stale[i] : death_reason(t, s, c),
 			.deleting = own && g->stale[i],
 		};
 	}
 }
 
-static int collect(struct tool *t, struct gc *g)
+static int gather(struct tool *t, struct gc *g)
 {
 	const char *name = t->args.n ? t->args.v[0] : NULL;
 
@@ -182,14 +182,14 @@ static int collect(struct tool *t, struct gc *g)
 	TRY(cache_all(t->tx, &t->cache, name, &g->all, &g->n));
 	TRY(cache_everywhere(t->tx, &t->cache, name, &g->others, &g->n_others));
 	TRY(find_networks(t, g));
-	note_places(t, g);
+	note_networks(t, g);
 	g->stale = mem_alloc(&t->tx->mem, (g->n + 1) * sizeof(*g->stale));
 	for (unsigned i = 0; i < g->n; i++) {
 		const struct netconf *n = network_of(g, g->all[i].network);
 
 		g->stale[i] = n && n->disable_gc ? NULL
 			      : t->opt.all       ? "--all"
-						 : obituary(t, &g->survey, &g->all[i]);
+						 : death_reason(t, &g->survey, &g->all[i]);
 	}
 	note_known(t, g);
 	return 0;
@@ -206,7 +206,7 @@ static const struct netconf *conf_of(struct tool *t, const struct gc *g, const s
 	if (n)
 		return n;
 	kept = mem_alloc(&t->tx->mem, sizeof(*kept));
-	if (kept_conf(t, c, kept))
+	if (read_kept_conf(t, c, kept))
 		return kept;
 	log_warn("%s %s: network \"%s\" is not configured any more", c->id, c->ifname, c->network);
 	return NULL;
@@ -215,10 +215,10 @@ static const struct netconf *conf_of(struct tool *t, const struct gc *g, const s
 static int remove_one(struct tool *t, const struct netconf *net, const struct cached *c)
 {
 	struct attachment a = { net, c->id, c->ifname, c->netns, c->args, c->capability_args };
-	struct fail_mark m = fail_mark(t->tx);
+	struct errctx m = errctx_mark(t->tx);
 
-	return fail_prefix(t->tx, m, attach_del(t, &a),
-			   "failed to delete stale attachment %s %s: ", c->id, c->ifname);
+	return errctx_prefix(t->tx, m, attach_del(t, &a),
+			     "failed to delete stale attachment %s %s: ", c->id, c->ifname);
 }
 
 static int remove_stale(struct tool *t, struct gc *g)
@@ -246,7 +246,7 @@ static int remove_stale(struct tool *t, struct gc *g)
 }
 
 /* [{"containerID":…,"ifname":…}]: what is left of a network. */
-static const char *valid_of(struct tool *t, const struct gc *g, const struct netconf *net)
+static const char *valid_attachments(struct tool *t, const struct gc *g, const struct netconf *net)
 {
 	struct jw w;
 
@@ -266,10 +266,10 @@ static const char *valid_of(struct tool *t, const struct gc *g, const struct net
 	return jw_end(&w);
 }
 
-static void tell_leftovers(struct tool *t, const struct survey *s)
+static void print_leftovers(struct tool *t, const struct survey *s)
 {
 	for (unsigned i = 0; i < s->n; i++) {
-		const struct finding *f = &s->v[i];
+		const struct survey_finding *f = &s->v[i];
 
 		if (f->told && (f->removed || t->opt.dry_run))
 			tool_say(t, "%s %s%s%s: %s\n", t->opt.dry_run ? "would remove" : "removed",
@@ -278,7 +278,7 @@ static void tell_leftovers(struct tool *t, const struct survey *s)
 	}
 }
 
-static void put_list(struct jw *w, const char *key, const struct gc *g, bool stale)
+static void put_attachments(struct jw *w, const char *key, const struct gc *g, bool stale)
 {
 	jw_open(w, key, '[');
 	for (unsigned i = 0; i < g->n; i++) {
@@ -301,7 +301,7 @@ static void put_leftovers(struct jw *w, const struct survey *s, bool dry)
 {
 	jw_open(w, "leftovers", '[');
 	for (unsigned i = 0; i < s->n; i++) {
-		const struct finding *f = &s->v[i];
+		const struct survey_finding *f = &s->v[i];
 
 		if (!f->told)
 			continue;
@@ -317,7 +317,7 @@ static void put_leftovers(struct jw *w, const struct survey *s, bool dry)
 	jw_close(w, ']');
 }
 
-static int answer(struct tool *t, const struct gc *g)
+static int print_json(struct tool *t, const struct gc *g)
 {
 	struct jw w;
 
@@ -326,15 +326,15 @@ static int answer(struct tool *t, const struct gc *g)
 	jw_init(&w, &t->tx->mem, true);
 	jw_open(&w, NULL, '{');
 	jw_bool(&w, "dryRun", t->opt.dry_run);
-	put_list(&w, "removed", g, true);
-	put_list(&w, "kept", g, false);
+	put_attachments(&w, "removed", g, true);
+	put_attachments(&w, "kept", g, false);
 	put_leftovers(&w, &g->survey, t->opt.dry_run);
 	jw_close(&w, '}');
 	return tool_print(t, jw_end(&w));
 }
 
 /* The plugins' own GC, with the list of who is left. */
-static int collect_networks(struct tool *t, const struct gc *g)
+static int gc_networks(struct tool *t, const struct gc *g)
 {
 	int r = 0;
 
@@ -342,34 +342,35 @@ static int collect_networks(struct tool *t, const struct gc *g)
 		if (!g->nets[i].disable_gc)
 			r = also(r,
 				 attach_list_gc(t, &g->nets[i],
-						t->opt.all ? NULL : valid_of(t, g, &g->nets[i])));
+						t->opt.all ? NULL
+							   : valid_attachments(t, g, &g->nets[i])));
 	return r;
 }
 
-static int carry_out(struct tool *t, struct gc *g)
+static int run_gc(struct tool *t, struct gc *g)
 {
 	int r;
 
-	TRY(collect(t, g));
+	TRY(gather(t, g));
 	r = survey_note_living(&g->survey);
 	r = also(r, survey_look(&g->survey));
 	r = also(r, remove_stale(t, g));
 	if (!t->opt.dry_run) {
-		r = also(r, collect_networks(t, g));
+		r = also(r, gc_networks(t, g));
 		r = also(r, survey_sweep(&g->survey));
-		r = also(r, runs_sweep(t));
+		r = also(r, run_registry_sweep(t));
 	}
-	tell_leftovers(t, &g->survey);
-	return r < 0 ? r : answer(t, g);
+	print_leftovers(t, &g->survey);
+	return r < 0 ? r : print_json(t, g);
 }
 
-int verb_gc(struct tool *t)
+int cmd_gc(struct tool *t)
 {
 	struct gc g = { .n = 0 };
 	int r;
 
 	TRY(cache_lock(t->tx, &t->cache, true));
-	r = carry_out(t, &g);
+	r = run_gc(t, &g);
 	survey_close(&g.survey);
 	return r;
 }

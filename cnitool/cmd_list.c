@@ -15,14 +15,14 @@
 #include "cnitool/run_registry.h"
 #include "cnitool/target.h"
 
-struct seen {
+struct listing {
 	struct netconf *nets;
 	unsigned n_nets;
 	struct cached *all;
 	unsigned n;
 };
 
-static int look(struct tool *t, struct seen *s)
+static int read_all(struct tool *t, struct listing *s)
 {
 	const char *name = t->args.n ? t->args.v[0] : NULL;
 
@@ -36,10 +36,10 @@ static int look(struct tool *t, struct seen *s)
 
 static bool is_alive(struct tool *t, const struct cached *c)
 {
-	return target_lives(t->tx, c->netns) && !runs_is_dead(t, c->id);
+	return target_lives(t->tx, c->netns) && !run_registry_is_dead(t, c->id);
 }
 
-static const struct netconf *conf_of(const struct seen *s, const struct cached *c)
+static const struct netconf *conf_of(const struct listing *s, const struct cached *c)
 {
 	for (unsigned i = 0; i < s->n_nets; i++)
 		if (str_eq(s->nets[i].name, c->network))
@@ -50,7 +50,7 @@ static const struct netconf *conf_of(const struct seen *s, const struct cached *
 /* The addresses of a result; it may be of any version, or nonsense (then: none). */
 static struct result addresses(struct tool *t, const struct cached *c)
 {
-	struct fail_mark m = fail_mark(t->tx);
+	struct errctx m = errctx_mark(t->tx);
 	struct result res;
 	struct cj root = { .json = NULL };
 
@@ -59,7 +59,7 @@ static struct result addresses(struct tool *t, const struct cached *c)
 		return res;
 	if (cj_parse(t->tx, c->result, strlen(c->result), "result", &root) < 0 ||
 	    result_read(t->tx, &root, "1.0.0", NULL, CNI_E_DECODE, &res) < 0) {
-		fail_take(t->tx, m);
+		errctx_take(t->tx, m);
 		result_init(&res, &t->tx->mem);
 	}
 	cj_free(&root);
@@ -85,7 +85,7 @@ static void put_attachment(struct tool *t, struct jw *w, const struct cached *c)
 	jw_close(w, '}');
 }
 
-static void put_attachments(struct tool *t, struct jw *w, const struct seen *s,
+static void put_attachments(struct tool *t, struct jw *w, const struct listing *s,
 			    const struct netconf *net)
 {
 	jw_open(w, "attachments", '[');
@@ -95,7 +95,7 @@ static void put_attachments(struct tool *t, struct jw *w, const struct seen *s,
 	jw_close(w, ']');
 }
 
-static int as_json(struct tool *t, const struct seen *s)
+static int print_json(struct tool *t, const struct listing *s)
 {
 	struct jw w;
 
@@ -143,21 +143,21 @@ static void print_attachment(struct tool *t, const struct cached *c)
 			       : " (unfinished)");
 }
 
-static void print_attachments(struct tool *t, const struct seen *s, const struct netconf *net)
+static void print_attachments(struct tool *t, const struct listing *s, const struct netconf *net)
 {
 	for (unsigned i = 0; i < s->n; i++)
 		if (conf_of(s, &s->all[i]) == net)
 			print_attachment(t, &s->all[i]);
 }
 
-int verb_list(struct tool *t)
+int cmd_list(struct tool *t)
 {
-	struct seen s = { .n = 0 };
+	struct listing s = { .n = 0 };
 	bool lost = false;
 
-	TRY(look(t, &s));
+	TRY(read_all(t, &s));
 	if (t->opt.json)
-		return as_json(t, &s);
+		return print_json(t, &s);
 	if (!s.n_nets && !t->opt.quiet)
 		fprintf(stderr, "cnitool: no networks are configured in %s\n", t->opt.conf_dir);
 	for (unsigned i = 0; i < s.n_nets; i++) {

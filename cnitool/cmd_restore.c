@@ -11,11 +11,11 @@
  */
 #include <stdio.h>
 
+#include "cnitool/attach.h"
 #include "cnitool/cnitool.h"
 #include "cnitool/errctx.h"
 #include "value/jw.h"
 #include "base/log.h"
-#include "cnitool/cmd_restore.h"
 #include "value/result.h"
 #include "cnitool/run_registry.h"
 #include "cnitool/target.h"
@@ -55,7 +55,7 @@ static void say_differences(const struct tool *t, const struct attachment *a,
 
 /* ---- check --repair ---- */
 
-int restore_one(struct tool *t, const struct attachment *a)
+int cmd_restore_one(struct tool *t, const struct attachment *a)
 {
 	struct repairs done = { .n = 0 };
 	struct jw w;
@@ -77,7 +77,7 @@ int restore_one(struct tool *t, const struct attachment *a)
 
 enum fate { WHOLE, RESTORED, FAILED, FOREIGN };
 
-struct one {
+struct restoration {
 	const struct cached *c;
 	struct netconf net;
 	struct attachment a;
@@ -87,14 +87,14 @@ struct one {
 };
 
 struct restore {
-	struct one *v;
+	struct restoration *v;
 	unsigned n, failed;
 };
 
 /* The namespace's path: libcni before 1.2 kept it in the result only. */
 static const char *netns_of(struct tool *t, const struct cached *c)
 {
-	struct fail_mark m = fail_mark(t->tx);
+	struct errctx m = errctx_mark(t->tx);
 	struct cj root = { .json = NULL };
 	struct result res;
 	const char *path = NULL;
@@ -105,7 +105,7 @@ static const char *netns_of(struct tool *t, const struct cached *c)
 	result_init(&res, &t->tx->mem);
 	if (cj_parse(t->tx, c->result, strlen(c->result), "result", &root) < 0 ||
 	    result_read(t->tx, &root, "0.1.0", NULL, CNI_E_DECODE, &res) < 0)
-		fail_take(t->tx, m);
+		errctx_take(t->tx, m);
 	else
 		i = result_find_if(&res, c->ifname, true);
 	if (i >= 0)
@@ -123,7 +123,7 @@ static int conf_of(struct tool *t, const struct cached *c, struct netconf *ret)
 }
 
 /* Deleted meanwhile: what was made belongs to nobody. */
-static int take_back(struct tool *t, const struct one *o)
+static int undo_if_deleted(struct tool *t, const struct restoration *o)
 {
 	if (!o->done.n || access(o->c->file, F_OK) == 0)
 		return 0;
@@ -132,21 +132,21 @@ static int take_back(struct tool *t, const struct one *o)
 	return attach_undo(t, &o->a);
 }
 
-static void restore(struct tool *t, struct one *o)
+static void restore_attachment(struct tool *t, struct restoration *o)
 {
-	struct fail_mark m = fail_mark(t->tx);
+	struct errctx m = errctx_mark(t->tx);
 	int r = conf_of(t, o->c, &o->net);
 
 	o->a.net = &o->net;
 	if (r == 0) {
 		r = attach_repair(t, &o->a, o->c, t->opt.dry_run, &o->done);
-		r = also(r, t->opt.dry_run ? 0 : take_back(t, o));
+		r = also(r, t->opt.dry_run ? 0 : undo_if_deleted(t, o));
 		say_differences(t, &o->a, &o->done);
 		netconf_free(&o->net);
 	}
 	o->fate = r < 0 ? FAILED : !o->done.ours ? FOREIGN : o->done.n ? RESTORED : WHOLE;
 	if (r < 0)
-		o->why = fail_take(t->tx, m);
+		o->why = errctx_take(t->tx, m);
 	if (r < 0 && !t->opt.json)
 		fprintf(stderr, "cnitool: %s of %s on network %s: %s\n", o->a.ifname, o->a.id,
 			o->c->network, o->why);
@@ -161,19 +161,21 @@ static bool is_wanted(const struct tool *t, const struct cached *c)
 }
 
 /* What lives, and was added to the end. */
-static void choose(struct tool *t, const struct cached *all, unsigned n, struct restore *s)
+static void choose_attachments(struct tool *t, const struct cached *all, unsigned n,
+			       struct restore *s)
 {
 	for (unsigned i = 0; i < n; i++) {
 		const struct cached *c = &all[i];
 		const char *netns = is_wanted(t, c) && c->result ? netns_of(t, c) : NULL;
 
-		if (str_empty(netns) || !target_lives(t->tx, netns) || runs_is_dead(t, c->id)) {
+		if (str_empty(netns) || !target_lives(t->tx, netns) ||
+		    run_registry_is_dead(t, c->id)) {
 			log_step("%s: passed over: its add never ended, or its namespace is gone",
 				 c->file);
 			continue;
 		}
 		s->v = mem_grow(&t->tx->mem, s->v, s->n, sizeof(*s->v));
-		s->v[s->n++] = (struct one){
+		s->v[s->n++] = (struct restoration){
 			.c = c,
 			.a = { NULL, c->id, c->ifname, netns, c->args, c->capability_args },
 		};
@@ -199,7 +201,7 @@ static void put_fate(struct jw *w, const char *key, const struct restore *s, enu
 {
 	jw_open(w, key, '[');
 	for (unsigned i = 0; i < s->n; i++) {
-		const struct one *o = &s->v[i];
+		const struct restoration *o = &s->v[i];
 
 		if (o->fate != fate)
 			continue;
@@ -217,7 +219,7 @@ static void put_fate(struct jw *w, const char *key, const struct restore *s, enu
 	jw_close(w, ']');
 }
 
-static int answer(struct tool *t, const struct restore *s)
+static int print_json(struct tool *t, const struct restore *s)
 {
 	struct jw w;
 
@@ -233,7 +235,7 @@ static int answer(struct tool *t, const struct restore *s)
 	return tool_print(t, jw_end(&w));
 }
 
-int verb_restore(struct tool *t)
+int cmd_restore(struct tool *t)
 {
 	struct restore s = { .n = 0 };
 	struct cached *all;
@@ -242,13 +244,13 @@ int verb_restore(struct tool *t)
 	TRY(cache_lock(t->tx, &t->cache, false));
 	TRY(cache_everywhere(t->tx, &t->cache, NULL, &all, &n));
 	TRY(check_names(t, all, n));
-	choose(t, all, n, &s);
+	choose_attachments(t, all, n, &s);
 	for (unsigned i = 0; i < s.n; i++) {
 		TRY(tx_interrupted(t->tx));
-		restore(t, &s.v[i]);
+		restore_attachment(t, &s.v[i]);
 		s.failed += s.v[i].fate == FAILED;
 	}
-	TRY(answer(t, &s));
+	TRY(print_json(t, &s));
 	if (!s.failed)
 		return 0;
 	t->status = 1;

@@ -32,7 +32,7 @@ struct run {
 	struct netns join; /* container:… */
 	struct sandbox_plan plan;
 	const char *id;
-	struct runs_claim claim;
+	struct run_claim claim;
 	struct sandbox box;
 	const char *netns; /* its path */
 	struct result all; /* addresses and DNS of all networks */
@@ -41,7 +41,7 @@ struct run {
 /* ---- what is asked for ---- */
 
 /* A path, a name, a process; or the name of a container that runs. */
-static int open_other(struct tool *t, const char *arg, struct netns *ret)
+static int open_other_netns(struct tool *t, const char *arg, struct netns *ret)
 {
 	const char *path = target_path(t->tx, arg);
 	const char *ours = mem_printf(&t->tx->mem, "/run/netns/cplug-%s", arg);
@@ -72,7 +72,7 @@ static int read_networks(struct run *u)
 	const char *arg = u->t->args.v[0];
 
 	if (str_starts(arg, "container:")) {
-		TRY(open_other(u->t, arg + strlen("container:"), &u->join));
+		TRY(open_other_netns(u->t, arg + strlen("container:"), &u->join));
 		u->plan.join_net = &u->join;
 	} else if (!str_eq(arg, "host")) {
 		u->plan.new_net = true;
@@ -128,24 +128,24 @@ static int set_lo_up(struct tx *tx, const char *path)
 static void merge_result(struct run *u, const char *text)
 {
 	struct tx *tx = u->t->tx;
-	struct fail_mark m = fail_mark(tx);
+	struct errctx m = errctx_mark(tx);
 	struct cj c = { .json = NULL };
 	struct result res;
 
 	result_init(&res, &tx->mem);
 	if (cj_parse(tx, text, strlen(text), "result", &c) < 0 ||
 	    result_read(tx, &c, "1.0.0", NULL, CNI_E_DECODE, &res) < 0) {
-		log_warn("%s", fail_take(tx, m));
+		log_warn("%s", errctx_take(tx, m));
 		return;
 	}
 	for (unsigned i = 0; i < res.n_ips; i++)
 		if (!ip_is_loopback(res.ips[i].addr.ip))
 			result_add_ip(&u->all, res.ips[i]);
-	etc_merge_dns(&tx->mem, &u->all.dns, &res.dns);
+	etc_files_merge_dns(&tx->mem, &u->all.dns, &res.dns);
 	cj_free(&c);
 }
 
-static struct attachment attachment(const struct run *u, unsigned i)
+static struct attachment attachment_of(const struct run *u, unsigned i)
 {
 	return (struct attachment){
 		.net = &u->nets[i],
@@ -157,13 +157,13 @@ static struct attachment attachment(const struct run *u, unsigned i)
 	};
 }
 
-static int plug(struct run *u)
+static int attach_networks(struct run *u)
 {
 	const char *result;
 
 	TRY(set_lo_up(u->t->tx, u->netns));
 	for (unsigned i = 0; i < u->n; i++) {
-		struct attachment a = attachment(u, i);
+		struct attachment a = attachment_of(u, i);
 
 		TRY(attach_add(u->t, &a, &result));
 		merge_result(u, result);
@@ -172,7 +172,7 @@ static int plug(struct run *u)
 }
 
 /* The attachments made by others for this container: newest interface first. */
-static int unplug_rest(struct run *u)
+static int detach_others(struct run *u)
 {
 	struct cached *all;
 	unsigned n;
@@ -194,35 +194,35 @@ static int unplug_rest(struct run *u)
 	return r;
 }
 
-static int unplug(struct run *u)
+static int detach_networks(struct run *u)
 {
 	const char *path;
 	struct cached c;
 	int r = 0;
 
 	for (unsigned i = u->n; i-- > 0;) {
-		struct attachment a = attachment(u, i);
+		struct attachment a = attachment_of(u, i);
 
 		/* What is not remembered was undone, or never begun. */
 		if (cache_path(u->t->tx, &u->t->cache, a.net->name, a.id, a.ifname, &path) == 0 &&
 		    cache_read(u->t->tx, &u->t->cache, a.net->name, a.id, a.ifname, &c) == 1)
 			r = also(r, attach_undo(u->t, &a));
 	}
-	return also(r, unplug_rest(u));
+	return also(r, detach_others(u));
 }
 
 /* ---- a container's life ---- */
 
-static int start(struct run *u)
+static int start_container(struct run *u)
 {
 	TRY(sandbox_open(u->t, &u->plan, &u->box));
 	if (!u->plan.new_net)
 		return 0;
-	TRY(runs_name_netns(u->t->tx, &u->claim, u->box.init, &u->netns));
-	return plug(u);
+	TRY(run_registry_name_netns(u->t->tx, &u->claim, u->box.init, &u->netns));
+	return attach_networks(u);
 }
 
-static int live(struct run *u)
+static int run_in_container(struct run *u)
 {
 	struct mem *m = &u->t->tx->mem;
 	struct sandbox_files f = { .hosts = NULL };
@@ -230,36 +230,36 @@ static int live(struct run *u)
 	if (u->plan.hostname)
 		f.hostname = mem_printf(m, "%s\n", u->plan.hostname);
 	if (u->plan.new_net) {
-		f.hosts = etc_hosts(m, u->plan.hostname, u->all.ips, u->all.n_ips);
-		f.resolv_conf = etc_resolv_conf(m, &u->all.dns);
+		f.hosts = etc_files_hosts(m, u->plan.hostname, u->all.ips, u->all.n_ips);
+		f.resolv_conf = etc_files_resolv_conf(m, &u->all.dns);
 	}
 	return sandbox_run(u->t, &u->box, &f, &u->t->status);
 }
 
 /* From here on nobody interrupts. */
-static int end(struct run *u)
+static int end_container(struct run *u)
 {
 	struct tx *tx = u->t->tx;
-	struct fail_mark m = fail_mark(tx);
+	struct errctx m = errctx_mark(tx);
 	bool first = m.first;
 	int r = 0;
 
 	tx->unwinding = true;
-	m = fail_mark(tx);
+	m = errctx_mark(tx);
 	if (u->netns) {
 		r = cache_lock(tx, &u->t->cache, false);
-		r = also(r, unplug(u));
+		r = also(r, detach_networks(u));
 	}
 	cache_unlock(&u->t->cache);
 	sandbox_close(&u->box);
-	runs_release(tx, &u->claim);
+	run_registry_release(tx, &u->claim);
 	tx->unwinding = false;
 	if (r < 0 && first)
-		fprintf(stderr, "cnitool: %s (cnitool gc will try again)\n", fail_take(tx, m));
+		fprintf(stderr, "cnitool: %s (cnitool gc will try again)\n", errctx_take(tx, m));
 	return r;
 }
 
-int verb_run(struct tool *t)
+int cmd_run(struct tool *t)
 {
 	struct run u = { .t = t, .join = NETNS_NONE, .claim = { .fd = -1 }, .box = SANDBOX_NONE };
 	int r;
@@ -269,13 +269,13 @@ int verb_run(struct tool *t)
 	read_plan(&u);
 	if (u.plan.new_net) {
 		TRY(cache_lock(t->tx, &t->cache, false)); /* no gc meanwhile */
-		TRY(runs_claim(t, u.id, &u.claim));
+		TRY(run_registry_claim(t, u.id, &u.claim));
 	}
-	r = start(&u);
+	r = start_container(&u);
 	cache_unlock(&t->cache);
 	if (r == 0)
-		r = live(&u);
-	if (end(&u) < 0 && r == 0 && t->status == 0)
+		r = run_in_container(&u);
+	if (end_container(&u) < 0 && r == 0 && t->status == 0)
 		t->status = EXIT_OURS;
 	netns_close(&u.join);
 	return r;

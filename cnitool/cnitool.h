@@ -90,18 +90,21 @@ int tool_print(struct tool *t, const char *json_text) CHECKED;
 /* printf() to stdout; nothing under -q and --json. */
 void tool_say(const struct tool *t, const char *fmt, ...) PRINTF(2, 3);
 /* Puts the recorded failure where it belongs: a sentence, or JSON. */
-void tool_tell_failure(const struct tool *t);
+void tool_print_failure(const struct tool *t);
 
-int verb_add(struct tool *t) CHECKED;
-int verb_del(struct tool *t) CHECKED;
-int verb_check(struct tool *t) CHECKED;
-int verb_status(struct tool *t) CHECKED;
-int verb_gc(struct tool *t) CHECKED;
-int verb_restore(struct tool *t) CHECKED;
-int verb_list(struct tool *t) CHECKED;
-int verb_attach(struct tool *t) CHECKED;
-int verb_detach(struct tool *t) CHECKED;
-int verb_run(struct tool *t) CHECKED;
-int verb_version(struct tool *t) CHECKED;
+int cmd_add(struct tool *t) CHECKED;
+int cmd_del(struct tool *t) CHECKED;
+int cmd_check(struct tool *t) CHECKED;
+int cmd_status(struct tool *t) CHECKED;
+int cmd_gc(struct tool *t) CHECKED;
+int cmd_restore(struct tool *t) CHECKED;
+int cmd_list(struct tool *t) CHECKED;
+int cmd_attach(struct tool *t) CHECKED;
+int cmd_detach(struct tool *t) CHECKED;
+int cmd_run(struct tool *t) CHECKED;
+int cmd_version(struct tool *t) CHECKED;
+
+/* check --repair: repairs one attachment, prints what was done, and checks it again. */
+int cmd_restore_one(struct tool *t, const struct attachment *a) CHECKED;
 
 #endif

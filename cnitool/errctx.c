@@ -9,22 +9,22 @@
 
 #include "cnitool/errctx.h"
 
-struct fail_mark fail_mark(const struct tx *tx)
+struct errctx errctx_mark(const struct tx *tx)
 {
-	return (struct fail_mark){
+	return (struct errctx){
 		.first = !tx->err && !tx->unwinding,
 		.details = strlen(tx->details),
 	};
 }
 
-static const char *tail(const struct tx *tx, struct fail_mark m)
+static const char *tail(const struct tx *tx, struct errctx m)
 {
 	const char *s = tx->details + m.details;
 
 	return m.details && str_starts(s, "; ") ? s + 2 : s;
 }
 
-int fail_prefix(struct tx *tx, struct fail_mark m, int r, const char *fmt, ...)
+int errctx_prefix(struct tx *tx, struct errctx m, int r, const char *fmt, ...)
 {
 	const char *words, *text;
 	va_list ap;
@@ -45,7 +45,7 @@ int fail_prefix(struct tx *tx, struct fail_mark m, int r, const char *fmt, ...)
 	return r;
 }
 
-const char *fail_take(struct tx *tx, struct fail_mark m)
+const char *errctx_take(struct tx *tx, struct errctx m)
 {
 	const char *later = mem_str(&tx->mem, tail(tx, m));
 	const char *text = later;

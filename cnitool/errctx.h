@@ -11,20 +11,20 @@
 
 #include "base/tx.h"
 
-struct fail_mark {
+struct errctx {
 	bool first;     /* nothing had failed yet */
 	size_t details; /* how much stood there */
 };
 
-struct fail_mark fail_mark(const struct tx *tx);
+struct errctx errctx_mark(const struct tx *tx);
 
 /*
  * r < 0: puts words before what was recorded since the mark.  Returns r.  Works for
  * the first failure, for a later one, and while unwinding.
  */
-int fail_prefix(struct tx *tx, struct fail_mark m, int r, const char *fmt, ...) PRINTF(4, 5);
+int errctx_prefix(struct tx *tx, struct errctx m, int r, const char *fmt, ...) PRINTF(4, 5);
 
 /* Takes back what was recorded since the mark; returns its text, in the arena. */
-const char *fail_take(struct tx *tx, struct fail_mark m);
+const char *errctx_take(struct tx *tx, struct errctx m);
 
 #endif

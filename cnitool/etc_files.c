@@ -6,7 +6,8 @@
  */
 #include "cnitool/etc_files.h"
 
-const char *etc_hosts(struct mem *m, const char *hostname, const struct result_ip *ips, unsigned n)
+const char *etc_files_hosts(struct mem *m, const char *hostname, const struct result_ip *ips,
+			    unsigned n)
 {
 	const char *text = "127.0.0.1\tlocalhost\n"
 			   "::1\tlocalhost ip6-localhost ip6-loopback\n";
@@ -16,15 +17,15 @@ const char *etc_hosts(struct mem *m, const char *hostname, const struct result_i
 	return n ? text : mem_printf(m, "%s127.0.1.1\t%s\n", text, hostname);
 }
 
-static const char *line(struct mem *m, const char *text, const char *key, const char **words,
-			unsigned n)
+static const char *put_line(struct mem *m, const char *text, const char *key, const char **words,
+			    unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
 		text = mem_printf(m, "%s%s %s", text, i ? "" : key, words[i]);
 	return n ? mem_printf(m, "%s\n", text) : text;
 }
 
-const char *etc_resolv_conf(struct mem *m, const struct result_dns *dns)
+const char *etc_files_resolv_conf(struct mem *m, const struct result_dns *dns)
 {
 	const char *text = "";
 
@@ -34,12 +35,12 @@ const char *etc_resolv_conf(struct mem *m, const struct result_dns *dns)
 		text = mem_printf(m, "%snameserver %s\n", text, dns->nameservers[i]);
 	if (!str_empty(dns->domain) && !dns->n_search)
 		text = mem_printf(m, "%sdomain %s\n", text, dns->domain);
-	text = line(m, text, "search", dns->search, dns->n_search);
-	return line(m, text, "options", dns->options, dns->n_options);
+	text = put_line(m, text, "search", dns->search, dns->n_search);
+	return put_line(m, text, "options", dns->options, dns->n_options);
 }
 
-static void merge(struct mem *m, const char ***words, unsigned *n, const char **more,
-		  unsigned n_more)
+static void merge_words(struct mem *m, const char ***words, unsigned *n, const char **more,
+			unsigned n_more)
 {
 	for (unsigned i = 0; i < n_more; i++) {
 		bool known = false;
@@ -53,11 +54,11 @@ static void merge(struct mem *m, const char ***words, unsigned *n, const char **
 	}
 }
 
-void etc_merge_dns(struct mem *m, struct result_dns *a, const struct result_dns *b)
+void etc_files_merge_dns(struct mem *m, struct result_dns *a, const struct result_dns *b)
 {
-	merge(m, &a->nameservers, &a->n_nameservers, b->nameservers, b->n_nameservers);
-	merge(m, &a->search, &a->n_search, b->search, b->n_search);
-	merge(m, &a->options, &a->n_options, b->options, b->n_options);
+	merge_words(m, &a->nameservers, &a->n_nameservers, b->nameservers, b->n_nameservers);
+	merge_words(m, &a->search, &a->n_search, b->search, b->n_search);
+	merge_words(m, &a->options, &a->n_options, b->options, b->n_options);
 	if (str_empty(a->domain))
 		a->domain = b->domain;
 }

@@ -8,12 +8,13 @@
 #include "value/result.h"
 
 /* /etc/hosts: localhost, and the hostname at each of n addresses (else 127.0.1.1). */
-const char *etc_hosts(struct mem *m, const char *hostname, const struct result_ip *ips, unsigned n);
+const char *etc_files_hosts(struct mem *m, const char *hostname, const struct result_ip *ips,
+			    unsigned n);
 
 /* /etc/resolv.conf; NULL if dns says nothing. */
-const char *etc_resolv_conf(struct mem *m, const struct result_dns *dns);
+const char *etc_files_resolv_conf(struct mem *m, const struct result_dns *dns);
 
 /* Adds what b says to a; the first domain stays. */
-void etc_merge_dns(struct mem *m, struct result_dns *a, const struct result_dns *b);
+void etc_files_merge_dns(struct mem *m, struct result_dns *a, const struct result_dns *b);
 
 #endif

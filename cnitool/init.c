@@ -22,7 +22,7 @@
 
 #include "cnitool/sandbox.h"
 
-static bool receive(int fd, void *at, size_t size)
+static bool receive_bytes(int fd, void *at, size_t size)
 {
 	for (char *p = at; size;) {
 		ssize_t n = recv(fd, p, size, 0);
@@ -42,7 +42,7 @@ static bool receive_text(struct tx *tx, int fd, uint32_t size, const char **ret)
 	char *text = size ? mem_alloc(&tx->mem, (size_t)size + 1) : NULL;
 
 	*ret = text;
-	return receive(fd, text, size);
+	return receive_bytes(fd, text, size);
 }
 
 /* Sleeps until we are told to start; false if the parent is gone. */
@@ -50,14 +50,15 @@ static bool wait_for_start(struct tx *tx, int control, struct sandbox_files *f)
 {
 	struct sandbox_message m;
 
-	return receive(control, &m, sizeof(m)) && receive_text(tx, control, m.hosts, &f->hosts) &&
+	return receive_bytes(control, &m, sizeof(m)) &&
+	       receive_text(tx, control, m.hosts, &f->hosts) &&
 	       receive_text(tx, control, m.resolv_conf, &f->resolv_conf) &&
 	       receive_text(tx, control, m.hostname, &f->hostname);
 }
 
 /* ---- the command ---- */
 
-static void default_signals(void)
+static void reset_signals(void)
 {
 	struct sigaction dfl = { .sa_handler = SIG_DFL };
 
@@ -65,7 +66,7 @@ static void default_signals(void)
 		sigaction(sig, &dfl, NULL);
 }
 
-static void set_environment(const struct words *env)
+static void apply_environment(const struct words *env)
 {
 	for (unsigned i = 0; i < env->n; i++)
 		if (strchr(env->v[i], '='))
@@ -74,11 +75,11 @@ static void set_environment(const struct words *env)
 			unsetenv(env->v[i]);
 }
 
-static void become_command(const struct sandbox_plan *plan, const sigset_t *mask)
+static void exec_command(const struct sandbox_plan *plan, const sigset_t *mask)
 {
 	char *const *command = plan->command;
 
-	set_environment(plan->env);
+	apply_environment(plan->env);
 	if (plan->workdir && chdir(plan->workdir) < 0) {
 		fprintf(stderr, "cnitool: --workdir %s: %s\n", plan->workdir, strerror(errno));
 		_exit(EXIT_OURS);
@@ -130,11 +131,11 @@ static int32_t run_command(const struct sandbox_plan *plan)
 
 	sandbox_signals(&set);
 	sigaddset(&set, SIGCHLD);
-	default_signals();
+	reset_signals();
 	sigprocmask(SIG_BLOCK, &set, &old);
 	pid = fork();
 	if (pid == 0)
-		become_command(plan, &old);
+		exec_command(plan, &old);
 	if (pid < 0) {
 		fprintf(stderr, "cnitool: fork: %s\n", strerror(errno));
 		return EXIT_OURS;
@@ -147,7 +148,7 @@ static int32_t run_command(const struct sandbox_plan *plan)
 /* ---- init ---- */
 
 /* Whoever waits for the end of our output must not wait for us. */
-static void let_go_of_output(void)
+static void close_output(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -164,7 +165,7 @@ static int become_root(struct tx *tx)
 	return 0;
 }
 
-static int32_t live(struct tool *t, const struct sandbox_plan *plan, int control)
+static int32_t serve_container(struct tool *t, const struct sandbox_plan *plan, int control)
 {
 	struct sandbox_files files = { .hosts = NULL };
 	int r;
@@ -175,22 +176,22 @@ static int32_t live(struct tool *t, const struct sandbox_plan *plan, int control
 	/* A change of credentials forgets it, so it is said again. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (r == 0)
-		r = rooms_furnish(t->tx, plan, &files);
+		r = mounts_make(t->tx, plan, &files);
 	if (r < 0) {
-		tool_tell_failure(t);
+		tool_print_failure(t);
 		return EXIT_OURS;
 	}
 	return run_command(plan);
 }
 
-void inside_main(struct tool *t, const struct sandbox_plan *plan, int control)
+void init_main(struct tool *t, const struct sandbox_plan *plan, int control)
 {
 	int32_t status;
 	char end;
 
 	/* If the parent is dead already, the control socket tells. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	default_signals();
+	reset_signals();
 	/* What is named or mounted from now on is not for us. */
 	mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
 	if (dup2(control, 3) < 0)
@@ -198,8 +199,8 @@ void inside_main(struct tool *t, const struct sandbox_plan *plan, int control)
 	control = 3;
 	fcntl(control, F_SETFD, FD_CLOEXEC);
 	syscall(SYS_close_range, 4, ~0U, 0);
-	status = live(t, plan, control);
-	let_go_of_output();
+	status = serve_container(t, plan, control);
+	close_output();
 	send(control, &status, sizeof(status), MSG_NOSIGNAL);
 	while (recv(control, &end, 1, 0) < 0 && errno == EINTR)
 		;

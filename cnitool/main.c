@@ -28,40 +28,40 @@ static const char text_netns[] =
 
 static const struct verb verbs[] = {
 	{ "add", "NET NETNS", "plug a network namespace into a network", V_ADD, 2, 2, false,
-	  verb_add,
+	  cmd_add,
 	  "Runs the plugins of the network for the namespace and prints the result.  If one\n"
 	  "fails, what the others did is undone.\n\n" },
-	{ "del", "NET NETNS", "unplug it", V_DEL, 2, 2, false, verb_del,
+	{ "del", "NET NETNS", "unplug it", V_DEL, 2, 2, false, cmd_del,
 	  "Undoes add.  Every plugin is run even if one fails; the attachment is forgotten\n"
 	  "only when none failed.  It may be repeated, and works after the namespace is "
 	  "gone.\n\n" },
 	{ "check", "NET NETNS", "look whether it is still plugged in as it was", V_CHECK, 2, 2,
-	  false, verb_check,
+	  false, cmd_check,
 	  "Runs CHECK of the network's plugins.  With --repair, what cplug's plugins find is put\n"
 	  "right without breaking a connection, told, and checked again.\n\n" },
 	{ "status", "NET", "ask whether the network is ready for more", V_STATUS, 1, 2, false,
-	  verb_status, "" },
+	  cmd_status, "" },
 	{ "gc", "[NET]", "remove what belongs to containers that are gone", V_GC, 0, 2, false,
-	  verb_gc,
+	  cmd_gc,
 	  "Unplugs every attachment that is remembered but whose namespace no longer exists, has\n"
 	  "the plugins of the network remove what belongs to none of the attachments that are\n"
 	  "left, and removes everything else of cplug's on this machine that has no living owner:\n"
 	  "leases, nftables elements, links, files.  Tells each, with the reason.  What is in\n"
 	  "doubt stays.  Without NET: for all networks.\n\n" },
 	{ "restore", "[NET...]", "bring back what the kernel lost", V_RESTORE, 0, 1000, false,
-	  verb_restore,
+	  cmd_restore,
 	  "Looks at every living attachment that is remembered, by cnitool or by another program\n"
 	  "built on libcni, and puts right what differs: rules, published ports, addresses,\n"
 	  "routes and links that somebody removed (nft flush ruleset, a firewall's restart).\n"
 	  "What is whole is not touched.\n\n" },
 	{ "attach", "NET NETNS", "plug another interface into a running container", V_ATTACH, 2, 2,
-	  false, verb_attach,
+	  false, cmd_attach,
 	  "As add, but takes the first free ethN, and gives the interface to the container that\n"
 	  "has the namespace, so that it goes when the container goes.\n\n" },
 	{ "detach", "NET NETNS", "unplug an interface of a running container", V_DETACH, 2, 2,
-	  false, verb_detach, "As del, for whatever container has the namespace.\n\n" },
+	  false, cmd_detach, "As del, for whatever container has the namespace.\n\n" },
 	{ "run", "NET[,NET...] [--] [COMMAND...]", "run a command, plugged into networks", V_RUN, 1,
-	  1, true, verb_run,
+	  1, true, cmd_run,
 	  "Each NET becomes an interface: eth0, eth1, ...  Instead of networks, NET may be\n"
 	  "  host               the host's network\n"
 	  "  none               a network with nothing but lo\n"
@@ -71,8 +71,8 @@ static const struct verb verbs[] = {
 	  "when it ends.  The exit status is the command's; 128+N if signal N killed it; 125 if\n"
 	  "cnitool failed; 126 if the command cannot be run; 127 if it is not found.\n\n" },
 	{ "list", "[NET]", "tell what networks there are and what is plugged in", V_LIST, 0, 1,
-	  false, verb_list, "" },
-	{ "version", "", "tell the version", V_VERSION, 0, 0, false, verb_version, "" },
+	  false, cmd_list, "" },
+	{ "version", "", "tell the version", V_VERSION, 0, 0, false, cmd_version, "" },
 };
 
 static const struct verb *find_verb(const char *name)
@@ -85,7 +85,7 @@ static const struct verb *find_verb(const char *name)
 
 /* ---- help ---- */
 
-static int help(FILE *to, int status)
+static int print_help(FILE *to, int status)
 {
 	fprintf(to, "cnitool plugs network namespaces into CNI networks.\n\nusage:\n");
 	for (unsigned i = 0; i < ARRAY_LEN(verbs); i++) {
@@ -99,7 +99,7 @@ static int help(FILE *to, int status)
 	return status;
 }
 
-static void help_verb(const struct verb *v)
+static void print_verb_help(const struct verb *v)
 {
 	printf("usage: cnitool %s [OPTIONS]%s%s\n\n%c%s.\n\n%s", v->name, *v->operands ? " " : "",
 	       v->operands, v->about[0] - 'a' + 'A', v->about + 1, v->text);
@@ -109,7 +109,7 @@ static void help_verb(const struct verb *v)
 	options_help(v->bit);
 }
 
-int verb_version(struct tool *t)
+int cmd_version(struct tool *t)
 {
 	struct jw w;
 
@@ -150,7 +150,7 @@ void tool_say(const struct tool *t, const char *fmt, ...)
 	va_end(ap);
 }
 
-void tool_tell_failure(const struct tool *t)
+void tool_print_failure(const struct tool *t)
 {
 	const struct tx *tx = t->tx;
 	struct jw w;
@@ -177,10 +177,12 @@ void tool_tell_failure(const struct tool *t)
 static jmp_buf out_of_memory;
 static bool armed;
 
-static void exhausted(void *arg) __attribute__((noreturn));
+static void leave_exhausted(void *arg) __attribute__((noreturn));
 
-/* Back to act(); but a container that runs goes as if we were killed, and gc finds the rest. */
-static void exhausted(void *arg UNUSED)
+/*
+ * Returns to run_verb().  A running container ends as if we were killed; gc removes what it leaves.
+ */
+static void leave_exhausted(void *arg UNUSED)
 {
 	static const char text[] = "cnitool: out of memory\n";
 
@@ -198,7 +200,7 @@ static void *alloc_or_leave(size_t size)
 	void *p = malloc(size);
 
 	if (!p)
-		exhausted(NULL);
+		leave_exhausted(NULL);
 	return p;
 }
 
@@ -223,7 +225,7 @@ static const char *default_cni_path(struct tx *tx)
 	return mem_printf(&tx->mem, "%s%s/opt/cni/bin:/usr/lib/cni", self, *self ? ":" : "");
 }
 
-static void fill_in(struct tool *t)
+static void apply_defaults(struct tool *t)
 {
 	struct options *o = &t->opt;
 
@@ -253,7 +255,7 @@ static void catch_signals(struct tool *t)
 }
 
 /* What was begun is undone; if there is no memory even for that, we say so and end. */
-static int give_up(struct tool *t)
+static int fail_exhausted(struct tool *t)
 {
 	const struct attachment *a = t->unfinished;
 	int r = tx_fail(t->tx, -ENOMEM, "out of memory");
@@ -267,31 +269,31 @@ static int give_up(struct tool *t)
 static int run_verb(struct tool *t)
 {
 	if (setjmp(out_of_memory) != 0)
-		return give_up(t);
+		return fail_exhausted(t);
 	armed = t->verb->bit != V_RUN;
 	TRY(cache_open(t->tx, t->opt.cache_dir, &t->cache));
 	return t->verb->run(t);
 }
 
-static int act(struct tool *t, int argc, char **argv)
+static int act_on_verb(struct tool *t, int argc, char **argv)
 {
 	int r = options_read(t, argc, argv);
 
 	if (r < 0) {
-		tool_tell_failure(t);
+		tool_print_failure(t);
 		return t->verb->bit == V_RUN ? EXIT_OURS : EXIT_USAGE;
 	}
 	if (t->opt.help) {
-		help_verb(t->verb);
+		print_verb_help(t->verb);
 		return 0;
 	}
-	fill_in(t);
+	apply_defaults(t);
 	catch_signals(t);
 	r = run_verb(t);
 	armed = false;
 	cache_unlock(&t->cache);
 	if (r < 0)
-		tool_tell_failure(t);
+		tool_print_failure(t);
 	if (r == 0 && (fflush(stdout) != 0 || ferror(stdout))) {
 		fprintf(stderr, "cnitool: cannot write the answer: %s\n", strerror(errno));
 		r = -EIO;
@@ -308,21 +310,21 @@ int cnitool_main(int argc, char **argv)
 	log_start();
 	log_who("cnitool", name);
 	tx_begin(&tx);
-	tx.mem.exhausted = exhausted;
+	tx.mem.exhausted = leave_exhausted;
 	json_set_alloc_funcs(alloc_or_leave, free);
 	t = (struct tool){ .tx = &tx, .verb = find_verb(name), .cache = { .lock = -1 } };
 	if (t.verb)
-		return act(&t, argc, argv);
+		return act_on_verb(&t, argc, argv);
 	if (str_eq(name, "--version"))
 		return printf("cnitool of cplug %s, CNI 1.1.0\n", CPLUG_VERSION) < 0;
 	if (str_eq(name, "-h") || str_eq(name, "--help") || str_eq(name, "help")) {
 		t.verb = find_verb(argc > 2 ? argv[2] : "");
 		if (!t.verb)
-			return help(stdout, 0);
-		help_verb(t.verb);
+			return print_help(stdout, 0);
+		print_verb_help(t.verb);
 		return 0;
 	}
 	if (*name)
 		fprintf(stderr, "cnitool: unknown verb %s\n\n", name);
-	return help(stderr, EXIT_USAGE);
+	return print_help(stderr, EXIT_USAGE);
 }

@@ -38,7 +38,7 @@ enum { FILE_HOSTS, FILE_RESOLV, FILE_HOSTNAME, N_FILES };
 static const char *const etc_names[N_FILES] = { "hosts", "resolv.conf", "hostname" };
 
 /* What was taken in hand; -1 = it is not there. */
-struct hand {
+struct detached {
 	int files[N_FILES];
 	int devices[ARRAY_LEN(devices)];
 	int cgroup;
@@ -46,15 +46,15 @@ struct hand {
 
 /* ---- pieces of mounts ---- */
 
-static int take(const char *path, bool with_what_is_below)
+static int clone_mount(const char *path, bool recursive)
 {
 	return (int)syscall(SYS_open_tree, AT_FDCWD, path,
 			    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
-				    (with_what_is_below ? (unsigned)AT_RECURSIVE : 0U));
+				    (recursive ? (unsigned)AT_RECURSIVE : 0U));
 }
 
 /* Puts a piece on path; closes it. */
-static int put(int *piece, const char *path)
+static int attach_mount(int *piece, const char *path)
 {
 	long r = syscall(SYS_move_mount, *piece, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH);
 	int err = -errno;
@@ -63,8 +63,8 @@ static int put(int *piece, const char *path)
 	return r < 0 ? err : 0;
 }
 
-static int make_mount(struct tx *tx, const char *type, const char *path, unsigned long flags,
-		      const char *options)
+static int mount_needed(struct tx *tx, const char *type, const char *path, unsigned long flags,
+			const char *options)
 {
 	if (mount(type, path, type, flags, options) < 0)
 		return tx_fail(tx, -errno, "container: mount %s on %s: %s", type, path,
@@ -73,7 +73,8 @@ static int make_mount(struct tx *tx, const char *type, const char *path, unsigne
 }
 
 /* A mount the container can do without. */
-static bool try_mount(const char *type, const char *path, unsigned long flags, const char *options)
+static bool mount_optional(const char *type, const char *path, unsigned long flags,
+			   const char *options)
 {
 	if (mount(type, path, type, flags, options) == 0)
 		return true;
@@ -93,18 +94,18 @@ static int write_file(struct tx *tx, const char *path, const char *text)
 	return 0;
 }
 
-static int take_files(struct tx *tx, const struct sandbox_files *f, struct hand *h)
+static int clone_etc_files(struct tx *tx, const struct sandbox_files *f, struct detached *h)
 {
 	const char *const texts[N_FILES] = { f->hosts, f->resolv_conf, f->hostname };
 
-	TRY(make_mount(tx, "tmpfs", "/proc", MS_NOSUID | MS_NODEV, "mode=0755"));
+	TRY(mount_needed(tx, "tmpfs", "/proc", MS_NOSUID | MS_NODEV, "mode=0755"));
 	for (unsigned i = 0; i < N_FILES; i++) {
 		const char *path = mem_printf(&tx->mem, "/proc/%s", etc_names[i]);
 
 		if (!texts[i])
 			continue;
 		TRY(write_file(tx, path, texts[i]));
-		h->files[i] = take(path, false);
+		h->files[i] = clone_mount(path, false);
 		if (h->files[i] < 0)
 			return tx_fail(tx, -errno, "container: open_tree %s: %s", path,
 				       strerror(errno));
@@ -114,10 +115,10 @@ static int take_files(struct tx *tx, const struct sandbox_files *f, struct hand 
 	return 0;
 }
 
-static void take_devices(struct tx *tx, struct hand *h)
+static void clone_devices(struct tx *tx, struct detached *h)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(devices); i++)
-		h->devices[i] = take(mem_printf(&tx->mem, "/dev/%s", devices[i]), false);
+		h->devices[i] = clone_mount(mem_printf(&tx->mem, "/dev/%s", devices[i]), false);
 }
 
 /* ---- the root directory ---- */
@@ -157,7 +158,7 @@ static void make_file(const char *path)
 }
 
 /* A /dev of its own: what every program expects, and terminals. */
-static int furnish_dev(struct tx *tx, struct hand *h)
+static int mount_dev(struct tx *tx, struct detached *h)
 {
 	static const char *const links[][2] = {
 		{ "/proc/self/fd", "/dev/fd" },       { "/proc/self/fd/0", "/dev/stdin" },
@@ -166,7 +167,7 @@ static int furnish_dev(struct tx *tx, struct hand *h)
 	};
 
 	make_dir("/dev");
-	TRY(make_mount(tx, "tmpfs", "/dev", MS_NOSUID, "mode=0755,size=64k"));
+	TRY(mount_needed(tx, "tmpfs", "/dev", MS_NOSUID, "mode=0755,size=64k"));
 	for (unsigned i = 0; i < ARRAY_LEN(devices); i++) {
 		const char *path = mem_printf(&tx->mem, "/dev/%s", devices[i]);
 		int r;
@@ -174,7 +175,7 @@ static int furnish_dev(struct tx *tx, struct hand *h)
 		if (h->devices[i] < 0)
 			continue;
 		make_file(path);
-		r = put(&h->devices[i], path);
+		r = attach_mount(&h->devices[i], path);
 		if (r < 0)
 			return tx_fail(tx, r, "container: mount %s: %s", path, strerror(-r));
 	}
@@ -183,35 +184,35 @@ static int furnish_dev(struct tx *tx, struct hand *h)
 			log_step("container: symlink %s: %s", links[i][1], strerror(errno));
 	make_dir("/dev/pts");
 	make_dir("/dev/shm");
-	try_mount("devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC,
-		  "newinstance,ptmxmode=0666,mode=0620");
-	try_mount("tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777");
+	mount_optional("devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC,
+		       "newinstance,ptmxmode=0666,mode=0620");
+	mount_optional("tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777");
 	return 0;
 }
 
 /* ---- /proc, /sys, /etc ---- */
 
-static int furnish_proc(struct tx *tx, bool rootfs)
+static int mount_proc(struct tx *tx, bool rootfs)
 {
 	if (rootfs)
 		make_dir("/proc");
-	return make_mount(tx, "proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+	return mount_needed(tx, "proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 }
 
 /* sysfs shows the network namespace it was mounted in. */
-static void furnish_sys(const struct sandbox_plan *plan, struct hand *h)
+static void mount_sys(const struct sandbox_plan *plan, struct detached *h)
 {
 	if (plan->rootfs)
 		make_dir("/sys");
 	if (!plan->rootfs && !plan->new_net && !plan->join_net)
 		return;
-	if (!try_mount("sysfs", "/sys", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL))
+	if (!mount_optional("sysfs", "/sys", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL))
 		return;
-	if (h->cgroup >= 0 && put(&h->cgroup, "/sys/fs/cgroup") < 0)
+	if (h->cgroup >= 0 && attach_mount(&h->cgroup, "/sys/fs/cgroup") < 0)
 		log_step("container: /sys/fs/cgroup: %s", strerror(errno));
 }
 
-static void furnish_etc(struct tx *tx, const struct sandbox_plan *plan, struct hand *h)
+static void mount_etc_files(struct tx *tx, const struct sandbox_plan *plan, struct detached *h)
 {
 	if (plan->rootfs)
 		make_dir("/etc");
@@ -224,31 +225,31 @@ static void furnish_etc(struct tx *tx, const struct sandbox_plan *plan, struct h
 		/* The host's own files are never made, only covered. */
 		if (plan->rootfs)
 			make_file(path);
-		r = put(&h->files[i], path);
+		r = attach_mount(&h->files[i], path);
 		if (r < 0 && i != FILE_HOSTNAME)
 			log_warn("%s stays as it is: %s", path, strerror(-r));
 	}
 }
 
-int rooms_furnish(struct tx *tx, const struct sandbox_plan *plan, const struct sandbox_files *files)
+int mounts_make(struct tx *tx, const struct sandbox_plan *plan, const struct sandbox_files *files)
 {
 	auto_(fd_close) int old = -1;
-	struct hand h = { .files = { -1, -1, -1 }, .cgroup = -1 };
+	struct detached h = { .files = { -1, -1, -1 }, .cgroup = -1 };
 
-	TRY(take_files(tx, files, &h));
+	TRY(clone_etc_files(tx, files, &h));
 	if (plan->rootfs) {
-		take_devices(tx, &h);
+		clone_devices(tx, &h);
 		TRY(change_root(tx, plan->rootfs, &old));
 	} else {
-		h.cgroup = take("/sys/fs/cgroup", true);
+		h.cgroup = clone_mount("/sys/fs/cgroup", true);
 	}
-	TRY(furnish_proc(tx, plan->rootfs));
-	furnish_sys(plan, &h);
+	TRY(mount_proc(tx, plan->rootfs));
+	mount_sys(plan, &h);
 	if (plan->rootfs) {
-		TRY(furnish_dev(tx, &h));
+		TRY(mount_dev(tx, &h));
 		TRY(leave_old_root(tx, old));
 	}
-	furnish_etc(tx, plan, &h);
+	mount_etc_files(tx, plan, &h);
 	fd_close(&h.cgroup);
 	if (plan->hostname && sethostname(plan->hostname, strlen(plan->hostname)) < 0)
 		return tx_fail(tx, -errno, "container: set the hostname to %s: %s", plan->hostname,

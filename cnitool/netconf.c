@@ -52,7 +52,8 @@ static void dir_close(DIR **d)
 }
 
 /* The files of a directory with one of the suffixes, sorted; a missing directory has none. */
-static int files_of(struct tx *tx, const char *dir, const char *const *suffixes, struct files *ret)
+static int find_files(struct tx *tx, const char *dir, const char *const *suffixes,
+		      struct files *ret)
 {
 	auto_(dir_close) DIR *d = opendir(dir);
 	struct dirent *e;
@@ -138,7 +139,8 @@ static void add_plugin(struct tx *tx, struct netconf *n, const struct cj *conf)
 }
 
 /* A document whose cursor, unlike one on the stack, stays as long as the list. */
-static int parse(struct tx *tx, const char *text, size_t size, struct netconf *n, struct cj **ret)
+static int parse_document(struct tx *tx, const char *text, size_t size, struct netconf *n,
+			  struct cj **ret)
 {
 	*ret = mem_alloc(&tx->mem, sizeof(**ret));
 	TRY(cj_parse(tx, text, size, "network configuration", *ret));
@@ -157,19 +159,19 @@ void netconf_free(struct netconf *n)
 /* One plugin from a file of its own. */
 static int read_plugin(struct tx *tx, const char *file, struct netconf *n)
 {
-	struct fail_mark m = fail_mark(tx);
+	struct errctx m = errctx_mark(tx);
 	struct cj *c;
 	char *text;
 	size_t size;
 	int r;
 
 	TRY(read_text(tx, file, &text, &size));
-	r = parse(tx, text, size, n, &c);
+	r = parse_document(tx, text, size, n, &c);
 	if (r == 0) {
 		add_plugin(tx, n, c);
 		r = cj_ok(tx, c);
 	}
-	return fail_prefix(tx, m, r, "%s: ", file);
+	return errctx_prefix(tx, m, r, "%s: ", file);
 }
 
 static int read_folder(struct tx *tx, const char *dir, struct netconf *n)
@@ -177,7 +179,7 @@ static int read_folder(struct tx *tx, const char *dir, struct netconf *n)
 	static const char *const conf[] = { ".conf", NULL };
 	struct files f;
 
-	TRY(files_of(tx, mem_printf(&tx->mem, "%s/%s", dir, n->name), conf, &f));
+	TRY(find_files(tx, mem_printf(&tx->mem, "%s/%s", dir, n->name), conf, &f));
 	for (unsigned i = 0; i < f.n; i++)
 		TRY(read_plugin(tx, f.v[i], n));
 	return 0;
@@ -220,9 +222,9 @@ int netconf_read(struct tx *tx, const char *dir, const char *file, const char *t
 		 struct netconf *ret)
 {
 	struct netconf n = { .file = file, .text = text, .size = size };
-	struct fail_mark m = fail_mark(tx);
+	struct errctx m = errctx_mark(tx);
 	struct cj *c;
-	int r = parse(tx, text, size, &n, &c);
+	int r = parse_document(tx, text, size, &n, &c);
 
 	if (r == 0)
 		r = read_list(tx, dir, c, &n);
@@ -230,10 +232,10 @@ int netconf_read(struct tx *tx, const char *dir, const char *file, const char *t
 		*ret = n;
 	else
 		netconf_free(&n);
-	return fail_prefix(tx, m, r, "%s: ", file);
+	return errctx_prefix(tx, m, r, "%s: ", file);
 }
 
-static const char *dumped(struct tx *tx, json_t *json, size_t flags)
+static const char *dump_json(struct tx *tx, json_t *json, size_t flags)
 {
 	char *s = json_dumps(json, flags | JSON_REAL_PRECISION(15));
 	char *copy = mem_str(&tx->mem, s ? s : "");
@@ -247,22 +249,22 @@ static const char *dumped(struct tx *tx, json_t *json, size_t flags)
 static int read_single(struct tx *tx, const char *file, const char *text, size_t size,
 		       struct netconf *ret)
 {
-	struct fail_mark m = fail_mark(tx);
+	struct errctx m = errctx_mark(tx);
 	struct cj c, plugins;
 	json_t *list;
 	int r = cj_parse(tx, text, size, "network configuration", &c);
 
 	if (r < 0)
-		return fail_prefix(tx, m, r, "%s: ", file);
+		return errctx_prefix(tx, m, r, "%s: ", file);
 	plugins = cj_any(&c, "plugins");
 	if (cj_present(&plugins))
 		cj_wrong(&plugins, NULL, "this is a list, which belongs in a file *.conflist");
 	list = json_pack("{s:s, s:s, s:[O]}", "name", cj_str(&c, "name", ""), "cniVersion",
 			 cj_str(&c, "cniVersion", ""), "plugins", c.json);
-	text = dumped(tx, list, JSON_COMPACT | JSON_SORT_KEYS);
+	text = dump_json(tx, list, JSON_COMPACT | JSON_SORT_KEYS);
 	r = cj_ok(tx, &c);
 	cj_free(&c);
-	fail_prefix(tx, m, r, "%s: ", file);
+	errctx_prefix(tx, m, r, "%s: ", file);
 	return r < 0 ? r : netconf_read(tx, NULL, file, text, strlen(text), ret);
 }
 
@@ -283,14 +285,14 @@ int netconf_read_kept(struct tx *tx, const char *dir, const char *text, size_t s
 static const char *const list_files[] = { ".conflist", NULL };
 static const char *const single_files[] = { ".conf", ".json", NULL };
 
-struct search {
+struct conf_search {
 	const char *dir, *name; /* NULL: all */
 	struct netconf *found;
 	unsigned n, files;
 	const char *broken; /* what was wrong with the first such file */
 };
 
-static int look_into(struct tx *tx, struct search *s, const char *file, bool single,
+static int read_file(struct tx *tx, struct conf_search *s, const char *file, bool single,
 		     struct netconf *ret)
 {
 	char *text = NULL;
@@ -301,7 +303,7 @@ static int look_into(struct tx *tx, struct search *s, const char *file, bool sin
 		      : netconf_read(tx, s->dir, file, text, size, ret);
 }
 
-static bool is_known(const struct search *s, const char *name)
+static bool is_known(const struct conf_search *s, const char *name)
 {
 	for (unsigned i = 0; i < s->n; i++)
 		if (str_eq(s->found[i].name, name))
@@ -309,18 +311,19 @@ static bool is_known(const struct search *s, const char *name)
 	return false;
 }
 
-static int look_through(struct tx *tx, struct search *s, const char *const *suffixes, bool single)
+static int search_files(struct tx *tx, struct conf_search *s, const char *const *suffixes,
+			bool single)
 {
 	struct files f;
 
-	TRY(files_of(tx, s->dir, suffixes, &f));
+	TRY(find_files(tx, s->dir, suffixes, &f));
 	s->files += f.n;
 	for (unsigned i = 0; i < f.n && !(s->name && s->n); i++) {
-		struct fail_mark m = fail_mark(tx);
+		struct errctx m = errctx_mark(tx);
 		struct netconf n = { .name = NULL };
 
-		if (look_into(tx, s, f.v[i], single, &n) < 0) {
-			const char *why = fail_take(tx, m);
+		if (read_file(tx, s, f.v[i], single, &n) < 0) {
+			const char *why = errctx_take(tx, m);
 
 			log_warn("%s (the file is skipped)", why);
 			s->broken = s->broken ? s->broken : why;
@@ -336,17 +339,17 @@ static int look_through(struct tx *tx, struct search *s, const char *const *suff
 	return 0;
 }
 
-static int search(struct tx *tx, struct search *s)
+static int search_dir(struct tx *tx, struct conf_search *s)
 {
-	TRY(look_through(tx, s, list_files, false));
-	return look_through(tx, s, single_files, true);
+	TRY(search_files(tx, s, list_files, false));
+	return search_files(tx, s, single_files, true);
 }
 
 int netconf_all(struct tx *tx, const char *dir, struct netconf **ret, unsigned *ret_n)
 {
-	struct search s = { .dir = dir };
+	struct conf_search s = { .dir = dir };
 
-	TRY(search(tx, &s));
+	TRY(search_dir(tx, &s));
 	*ret = s.found;
 	*ret_n = s.n;
 	return 0;
@@ -354,9 +357,9 @@ int netconf_all(struct tx *tx, const char *dir, struct netconf **ret, unsigned *
 
 int netconf_find(struct tx *tx, const char *dir, const char *name, struct netconf *ret)
 {
-	struct search s = { .dir = dir, .name = name };
+	struct conf_search s = { .dir = dir, .name = name };
 
-	TRY(search(tx, &s));
+	TRY(search_dir(tx, &s));
 	if (s.n) {
 		*ret = s.found[0];
 		return 0;
@@ -379,7 +382,7 @@ bool netconf_speaks(const struct netconf *n, const char *version)
 }
 
 /* The capabilities of a plugin that are true; the keys are a free map's: case counts. */
-static bool declares(const struct netconf_plugin *p, const char *capability)
+static bool plugin_declares(const struct netconf_plugin *p, const char *capability)
 {
 	struct cj caps = cj_any(&p->conf, "capabilities");
 
@@ -389,7 +392,7 @@ static bool declares(const struct netconf_plugin *p, const char *capability)
 bool netconf_declares(const struct netconf *n, const char *capability)
 {
 	for (unsigned i = 0; i < n->n_plugins; i++)
-		if (declares(&n->plugins[i], capability))
+		if (plugin_declares(&n->plugins[i], capability))
 			return true;
 	return false;
 }
@@ -408,7 +411,7 @@ static void set_runtime_config(json_t *object, const struct netconf_plugin *p, c
 	json_t *value;
 
 	json_object_foreach (all, key, value)
-		if (declares(p, key))
+		if (plugin_declares(p, key))
 			json_object_set(picked, key, value);
 	if (json_object_size(picked))
 		json_object_set(object, "runtimeConfig", picked);
@@ -443,12 +446,12 @@ const char *netconf_request(struct tx *tx, const struct netconf *n, unsigned plu
 	set_data_dir(o, p, extra->data_dir);
 	set_text(o, "cni.dev/valid-attachments", extra->valid);
 	set_text(o, "cni.dev/attachments", extra->valid); /* as older specs spelled it */
-	return dumped(tx, o, JSON_COMPACT | JSON_SORT_KEYS);
+	return dump_json(tx, o, JSON_COMPACT | JSON_SORT_KEYS);
 }
 
 const char *netconf_pretty(struct tx *tx, const char *text)
 {
 	json_t *json = json_loads(text, JSON_DECODE_ANY, NULL);
 
-	return json ? dumped(tx, json, JSON_INDENT(4) | JSON_ENCODE_ANY) : text;
+	return json ? dump_json(tx, json, JSON_INDENT(4) | JSON_ENCODE_ANY) : text;
 }

@@ -68,13 +68,13 @@ static const struct option_row rows[] = {
 	{ 'h', FLAG, V_ALL, AT(help), "help", NULL, "this text" },
 };
 
-static int usage(struct tool *t, const char *what, const char *name, size_t len)
+static int fail_usage(struct tool *t, const char *what, const char *name, size_t len)
 {
 	return tx_fail_as(t->tx, CNI_E_FIELD, -EINVAL, "%s: %s %.*s: try cnitool %s --help",
 			  t->verb->name, what, (int)len, name, t->verb->name);
 }
 
-static const struct option_row *find(const struct tool *t, const char *name, size_t len)
+static const struct option_row *find_long(const struct tool *t, const char *name, size_t len)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(rows); i++)
 		if ((rows[i].verbs & t->verb->bit) && strlen(rows[i].name) == len &&
@@ -91,13 +91,13 @@ static const struct option_row *find_letter(const struct tool *t, char letter)
 	return NULL;
 }
 
-static void append(struct tool *t, struct words *list, const char *word)
+static void append_word(struct tool *t, struct words *list, const char *word)
 {
 	list->v = mem_grow(&t->tx->mem, list->v, list->n, sizeof(*list->v));
 	list->v[list->n++] = word;
 }
 
-static void store(struct tool *t, const struct option_row *o, const char *value)
+static void store_value(struct tool *t, const struct option_row *o, const char *value)
 {
 	void *at = (char *)&t->opt + o->at;
 
@@ -106,7 +106,7 @@ static void store(struct tool *t, const struct option_row *o, const char *value)
 	else if (o->kind == TEXT)
 		*(const char **)at = value;
 	else
-		append(t, at, value);
+		append_word(t, at, value);
 }
 
 /* argv[*i] is --name, --name=value or --name value. */
@@ -115,16 +115,16 @@ static int read_long(struct tool *t, char **argv, int *i)
 	const char *name = argv[*i] + 2;
 	size_t len = strcspn(name, "=");
 	const char *value = name[len] ? name + len + 1 : NULL;
-	const struct option_row *o = find(t, name, len);
+	const struct option_row *o = find_long(t, name, len);
 
 	if (!o)
-		return usage(t, "unknown option", argv[*i], len + 2);
+		return fail_usage(t, "unknown option", argv[*i], len + 2);
 	if (o->kind == FLAG && value)
-		return usage(t, "no value belongs to", argv[*i], len + 2);
+		return fail_usage(t, "no value belongs to", argv[*i], len + 2);
 	if (o->kind != FLAG && !value && !(value = argv[*i + 1]))
-		return usage(t, "a value is missing after", argv[*i], len + 2);
+		return fail_usage(t, "a value is missing after", argv[*i], len + 2);
 	*i += o->kind != FLAG && !name[len];
-	store(t, o, value);
+	store_value(t, o, value);
 	return 0;
 }
 
@@ -135,14 +135,16 @@ static int read_short(struct tool *t, char **argv, int *i)
 		const struct option_row *o = find_letter(t, *s);
 
 		if (!o)
-			return usage(t, "unknown option", mem_printf(&t->tx->mem, "-%c", *s), 2);
+			return fail_usage(t, "unknown option", mem_printf(&t->tx->mem, "-%c", *s),
+					  2);
 		if (o->kind == FLAG) {
-			store(t, o, NULL);
+			store_value(t, o, NULL);
 			continue;
 		}
 		if (!s[1] && !argv[*i + 1])
-			return usage(t, "a value is missing after", argv[*i], strlen(argv[*i]));
-		store(t, o, s[1] ? s + 1 : argv[++*i]);
+			return fail_usage(t, "a value is missing after", argv[*i],
+					  strlen(argv[*i]));
+		store_value(t, o, s[1] ? s + 1 : argv[++*i]);
 		return 0;
 	}
 	return 0;
@@ -164,7 +166,7 @@ int options_read(struct tool *t, int argc, char **argv)
 	for (int i = 2; i < argc; i++) {
 		if (str_eq(argv[i], "--")) {
 			for (i++; !t->verb->takes_command && i < argc; i++)
-				append(t, &t->args, argv[i]);
+				append_word(t, &t->args, argv[i]);
 			t->command = argv + i;
 			break;
 		}
@@ -176,7 +178,7 @@ int options_read(struct tool *t, int argc, char **argv)
 			t->command = argv + i;
 			break;
 		} else
-			append(t, &t->args, argv[i]);
+			append_word(t, &t->args, argv[i]);
 	}
 	return check_count(t);
 }
@@ -184,7 +186,7 @@ int options_read(struct tool *t, int argc, char **argv)
 /* ---- help ---- */
 
 /* Words from text, wrapped to the column, indented from the second line on. */
-static void wrap(const char *text, int column, int indent, int width)
+static void print_wrapped(const char *text, int column, int indent, int width)
 {
 	for (int at = column; *text;) {
 		int n = (int)strcspn(text, " ");
@@ -216,6 +218,6 @@ void options_help(unsigned verb)
 		else
 			printf("  --%s", o->name);
 		printf("%s%s\n%*s", o->value ? " " : "", o->value ? o->value : "", INDENT, "");
-		wrap(o->about, INDENT, INDENT, WIDTH);
+		print_wrapped(o->about, INDENT, INDENT, WIDTH);
 	}
 }

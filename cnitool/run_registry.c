@@ -23,17 +23,17 @@
 
 static const char netns_dir[] = "/run/netns";
 
-static const char *dir_of(const struct tool *t)
+static const char *registry_dir(const struct tool *t)
 {
 	return mem_printf(&t->tx->mem, "%s/runs", t->cache.dir);
 }
 
-static const char *path_of(const struct tool *t, const char *id)
+static const char *claim_path(const struct tool *t, const char *id)
 {
-	return mem_printf(&t->tx->mem, "%s/%s", dir_of(t), id);
+	return mem_printf(&t->tx->mem, "%s/%s", registry_dir(t), id);
 }
 
-static void remove_name(struct tx *tx, const char *netns)
+static void remove_netns_name(struct tx *tx, const char *netns)
 {
 	if (umount2(netns, MNT_DETACH) < 0 && errno != EINVAL && errno != ENOENT)
 		log_warn("cannot unmount %s: %s", netns, strerror(errno));
@@ -54,27 +54,27 @@ static int lock_existing(const char *path, int *ret_fd)
 }
 
 /* What a dead one left: its name, as noted in the file. */
-static void clean_up(struct tx *tx, const char *path, bool forget)
+static void clean_up_dead(struct tx *tx, const char *path, bool forget)
 {
 	char *netns;
 
 	if (file_read(&tx->mem, AT_FDCWD, path, 4096, &netns, NULL) == 0 &&
 	    str_starts(netns, mem_printf(&tx->mem, "%s/", netns_dir)) && !strstr(netns, ".."))
-		remove_name(tx, netns);
+		remove_netns_name(tx, netns);
 	if (forget && unlink(path) < 0)
 		log_warn("cannot remove %s: %s", path, strerror(errno));
 }
 
-int runs_claim(struct tool *t, const char *id, struct runs_claim *ret)
+int run_registry_claim(struct tool *t, const char *id, struct run_claim *ret)
 {
-	const char *path = path_of(t, id);
+	const char *path = claim_path(t, id);
 	auto_(fd_close) int fd = -1;
 	int r;
 
 	if (!name_valid_id(id))
 		return tx_fail_as(t->tx, CNI_E_ENV, -EINVAL,
 				  "--name %s: letters, digits, '_', '.' and '-' are allowed", id);
-	TRY(file_mkdirs(t->tx, dir_of(t), 0700));
+	TRY(file_mkdirs(t->tx, registry_dir(t), 0700));
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return tx_fail_as(t->tx, CPLUG_E_FILE, -errno, "create %s: %s", path,
@@ -85,10 +85,10 @@ int runs_claim(struct tool *t, const char *id, struct runs_claim *ret)
 				  "a container named %s is running: choose another --name", id);
 	if (r < 0)
 		return tx_fail_as(t->tx, CPLUG_E_FILE, r, "lock %s: %s", path, strerror(-r));
-	clean_up(t->tx, path, false);
-	*ret = (struct runs_claim){ .id = mem_str(&t->tx->mem, id),
-				    .path = path,
-				    .fd = fd_steal(&fd) };
+	clean_up_dead(t->tx, path, false);
+	*ret = (struct run_claim){ .id = mem_str(&t->tx->mem, id),
+				   .path = path,
+				   .fd = fd_steal(&fd) };
 	return 0;
 }
 
@@ -106,7 +106,7 @@ static int make_netns_dir(void)
 	return mount("", netns_dir, NULL, MS_SHARED | MS_REC, NULL) < 0 ? -errno : 0;
 }
 
-static int make_name(const char *netns, const char *source)
+static int bind_netns_name(const char *netns, const char *source)
 {
 	auto_(fd_close) int fd = open(netns, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0);
 
@@ -115,7 +115,7 @@ static int make_name(const char *netns, const char *source)
 	return 0;
 }
 
-int runs_name_netns(struct tx *tx, struct runs_claim *c, int pid, const char **ret_path)
+int run_registry_name_netns(struct tx *tx, struct run_claim *c, int pid, const char **ret_path)
 {
 	const char *source = mem_printf(&tx->mem, "/proc/%d/ns/net", pid);
 	const char *netns = mem_printf(&tx->mem, "%s/%s%s", netns_dir,
@@ -132,7 +132,7 @@ int runs_name_netns(struct tx *tx, struct runs_claim *c, int pid, const char **r
 	    pwrite(c->fd, netns, strlen(netns), 0) != (ssize_t)strlen(netns))
 		return tx_fail_as(tx, CPLUG_E_FILE, -errno, "write %s: %s", c->path,
 				  strerror(errno));
-	r = make_name(netns, source);
+	r = bind_netns_name(netns, source);
 	if (r == -EEXIST)
 		return tx_fail_as(tx, CPLUG_E_TAKEN, r,
 				  "%s exists already: choose another --name, or remove it with ip "
@@ -145,22 +145,22 @@ int runs_name_netns(struct tx *tx, struct runs_claim *c, int pid, const char **r
 	return 0;
 }
 
-void runs_release(struct tx *tx, struct runs_claim *c)
+void run_registry_release(struct tx *tx, struct run_claim *c)
 {
 	if (c->fd < 0)
 		return;
 	if (c->netns)
-		remove_name(tx, c->netns);
+		remove_netns_name(tx, c->netns);
 	if (unlink(c->path) < 0 && errno != ENOENT)
 		log_warn("cannot remove %s: %s", c->path, strerror(errno));
 	fd_close(&c->fd);
 }
 
-bool runs_is_dead(struct tool *t, const char *id)
+bool run_registry_is_dead(struct tool *t, const char *id)
 {
 	auto_(fd_close) int fd = -1;
 
-	return name_valid_id(id) && lock_existing(path_of(t, id), &fd) == 0;
+	return name_valid_id(id) && lock_existing(claim_path(t, id), &fd) == 0;
 }
 
 static bool has_attachments(const struct cached *all, unsigned n, const char *id)
@@ -177,9 +177,9 @@ static void dir_close(DIR **d)
 		closedir(*d);
 }
 
-int runs_sweep(struct tool *t)
+int run_registry_sweep(struct tool *t)
 {
-	auto_(dir_close) DIR *d = opendir(dir_of(t));
+	auto_(dir_close) DIR *d = opendir(registry_dir(t));
 	struct cached *all;
 	struct dirent *e;
 	unsigned n;
@@ -189,11 +189,11 @@ int runs_sweep(struct tool *t)
 	TRY(cache_all(t->tx, &t->cache, NULL, &all, &n));
 	while ((e = readdir(d)) != NULL) {
 		auto_(fd_close) int fd = -1;
-		const char *path = path_of(t, e->d_name);
+		const char *path = claim_path(t, e->d_name);
 
 		if (name_valid_id(e->d_name) && !has_attachments(all, n, e->d_name) &&
 		    lock_existing(path, &fd) == 0)
-			clean_up(t->tx, path, true);
+			clean_up_dead(t->tx, path, true);
 	}
 	return 0;
 }

@@ -13,7 +13,7 @@
 
 struct tool;
 
-struct runs_claim {
+struct run_claim {
 	const char *id, *path;
 	const char *netns; /* the name we made for the namespace; NULL = none */
 	int fd;
@@ -23,21 +23,22 @@ struct runs_claim {
  * Claims an id.  Fails with -EEXIST if a container of that id is running; what one
  * that was killed left behind is removed.
  */
-int runs_claim(struct tool *t, const char *id, struct runs_claim *ret) CHECKED;
+int run_registry_claim(struct tool *t, const char *id, struct run_claim *ret) CHECKED;
 
 /*
  * Names the namespace of a process /run/netns/NAME, as `ip netns` does, and notes it.
  * *ret_path: that, or /proc/PID/ns/net where names cannot be made.
  */
-int runs_name_netns(struct tx *tx, struct runs_claim *c, int pid, const char **ret_path) CHECKED;
+int run_registry_name_netns(struct tx *tx, struct run_claim *c, int pid,
+			    const char **ret_path) CHECKED;
 
 /* Removes the name and the file. */
-void runs_release(struct tx *tx, struct runs_claim *c);
+void run_registry_release(struct tx *tx, struct run_claim *c);
 
 /* Was the container of that id run by a cnitool that was killed? */
-bool runs_is_dead(struct tool *t, const char *id);
+bool run_registry_is_dead(struct tool *t, const char *id);
 
 /* Removes what is left of dead ones that have no attachments any more. */
-int runs_sweep(struct tool *t) CHECKED;
+int run_registry_sweep(struct tool *t) CHECKED;
 
 #endif

@@ -23,16 +23,16 @@
 #include "base/log.h"
 #include "cnitool/sandbox.h"
 
-struct birth {
+struct clone_args {
 	struct tool *t;
 	const struct sandbox_plan *plan;
 	int control[2];
 	pid_t pid;
 };
 
-static int give_birth(struct tx *tx, void *arg)
+static int clone_init(struct tx *tx, void *arg)
 {
-	struct birth *b = arg;
+	struct clone_args *b = arg;
 	unsigned long flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID |
 			      CLONE_NEWCGROUP | (b->plan->new_net ? CLONE_NEWNET : 0UL) |
 			      (b->plan->user ? CLONE_NEWUSER : 0UL);
@@ -40,7 +40,7 @@ static int give_birth(struct tx *tx, void *arg)
 	b->pid = (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
 	if (b->pid == 0) {
 		fd_close(&b->control[0]);
-		inside_main(b->t, b->plan, b->control[1]);
+		init_main(b->t, b->plan, b->control[1]);
 	}
 	if (b->pid < 0)
 		return tx_fail(tx, -errno, "cannot make namespaces: %s%s", strerror(errno),
@@ -70,13 +70,13 @@ static int map_ids(struct tx *tx, pid_t pid)
 
 int sandbox_open(struct tool *t, const struct sandbox_plan *plan, struct sandbox *ret)
 {
-	struct birth b = { .t = t, .plan = plan };
+	struct clone_args b = { .t = t, .plan = plan };
 	int r;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, b.control) < 0)
 		return tx_fail(t->tx, -errno, "socketpair: %s", strerror(errno));
-	r = plan->join_net ? netns_run(t->tx, plan->join_net, give_birth, &b)
-			   : give_birth(t->tx, &b);
+	r = plan->join_net ? netns_run(t->tx, plan->join_net, clone_init, &b)
+			   : clone_init(t->tx, &b);
 	fd_close(&b.control[1]);
 	if (r < 0) {
 		fd_close(&b.control[0]);
@@ -131,7 +131,7 @@ static int send_files(struct tx *tx, int fd, const struct sandbox_files *f)
 }
 
 /* A signal to us is one to the command, but the terminal has told it already. */
-static void pass_on(int signals, pid_t init)
+static void forward_signal(int signals, pid_t init)
 {
 	struct signalfd_siginfo si;
 
@@ -140,7 +140,7 @@ static void pass_on(int signals, pid_t init)
 }
 
 /* Until init tells the status, or is gone. */
-static int attend(const struct sandbox *s, int signals)
+static int wait_for_status(const struct sandbox *s, int signals)
 {
 	struct pollfd p[2] = { { .fd = s->control, .events = POLLIN },
 			       { .fd = signals, .events = POLLIN } };
@@ -150,7 +150,7 @@ static int attend(const struct sandbox *s, int signals)
 		if (poll(p, 2, -1) < 0)
 			continue;
 		if (p[1].revents)
-			pass_on(signals, s->init);
+			forward_signal(signals, s->init);
 		if (p[0].revents)
 			return recv(s->control, &status, sizeof(status), MSG_WAITALL) ==
 					       sizeof(status)
@@ -160,7 +160,7 @@ static int attend(const struct sandbox *s, int signals)
 }
 
 /* If the command's shell had taken the terminal over, we take it back. */
-static void take_terminal(pid_t foreground)
+static void take_terminal_back(pid_t foreground)
 {
 	sigset_t ttou, old;
 
@@ -189,8 +189,8 @@ int sandbox_run(struct tool *t, struct sandbox *s, const struct sandbox_files *f
 	if (r == 0)
 		r = send_files(t->tx, s->control, files);
 	if (r == 0) {
-		*ret_status = attend(s, signals);
-		take_terminal(foreground);
+		*ret_status = wait_for_status(s, signals);
+		take_terminal_back(foreground);
 	}
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return r;

@@ -61,12 +61,12 @@ struct sandbox_message {
 };
 
 /* Becomes init.  Does not return. */
-void inside_main(struct tool *t, const struct sandbox_plan *plan, int control)
+void init_main(struct tool *t, const struct sandbox_plan *plan, int control)
 	__attribute__((noreturn));
 
 /* Makes the place: mounts, files, hostname (mounts.c). */
-int rooms_furnish(struct tx *tx, const struct sandbox_plan *plan,
-		  const struct sandbox_files *files) CHECKED;
+int mounts_make(struct tx *tx, const struct sandbox_plan *plan,
+		const struct sandbox_files *files) CHECKED;
 
 /* The signals that are passed on to the command. */
 void sandbox_signals(sigset_t *ret);

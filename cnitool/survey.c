@@ -54,7 +54,7 @@ bool survey_wants(const struct survey *s, const char *owner)
 	return !s->only || (strncmp(owner, s->only, n) == 0 && (!owner[n] || owner[n] == '/'));
 }
 
-void survey_add(struct survey *s, struct finding f)
+void survey_add(struct survey *s, struct survey_finding f)
 {
 	s->v = mem_grow(&s->t->tx->mem, s->v, s->n, sizeof(*s->v));
 	s->v[s->n++] = f;
@@ -75,7 +75,7 @@ struct elements {
 	bool bridge; /* of table bridge cplug, else inet */
 };
 
-static int remove_elements(struct survey *s, const struct finding *f)
+static int remove_elements(struct survey *s, const struct survey_finding *f)
 {
 	const struct elements *e = f->data;
 	struct owner o = { .comment = e->seen.comment };
@@ -89,7 +89,7 @@ static int remove_elements(struct survey *s, const struct finding *f)
 }
 
 /* Why its elements tell themselves that the owner is dead; NULL if they do not. */
-static int obituary(struct survey *s, const struct owned_seen *e, const char **ret)
+static int element_death_reason(struct survey *s, const struct owned_seen *e, const char **ret)
 {
 	int there;
 
@@ -113,12 +113,12 @@ static int judge_elements(struct survey *s, const struct owned_seen *e, bool bri
 	if (!survey_wants(s, owner) || v.stays)
 		return 0;
 	if (!v.why)
-		TRY(obituary(s, e, &v.why));
+		TRY(element_death_reason(s, e, &v.why));
 	if (!v.why)
 		return 0;
 	copy = mem_alloc(m, sizeof(*copy));
 	*copy = (struct elements){ *e, bridge };
-	survey_add(s, (struct finding){
+	survey_add(s, (struct survey_finding){
 			      .kind = "nftables",
 			      .object = mem_printf(m, "elements%s of table %s cplug",
 						   e->kind == OWNED_PORTMAP_NAT ? " (portmap)"
@@ -152,7 +152,7 @@ int survey_elements(struct survey *s)
 /* ---- links ---- */
 
 /* It may have been deleted, and its name given to another. */
-static int remove_link(struct survey *s, const struct finding *f)
+static int remove_link(struct survey *s, const struct survey_finding *f)
 {
 	struct link l;
 	int there;
@@ -166,7 +166,7 @@ static void add_link(struct survey *s, const struct link *l, const char *what, c
 {
 	struct mem *m = &s->t->tx->mem;
 
-	survey_add(s, (struct finding){
+	survey_add(s, (struct survey_finding){
 			      .kind = "link",
 			      .object = mem_printf(m, "%s %s", what, l->name),
 			      .owner = mem_str(m, l->alias + strlen("cplug ")),
@@ -231,7 +231,7 @@ static int note_bridge(const struct link *l, void *arg)
 }
 
 /* Somebody may have been plugged in meanwhile. */
-static int remove_bridge(struct survey *s, const struct finding *f)
+static int remove_bridge(struct survey *s, const struct survey_finding *f)
 {
 	struct link l;
 	int there, used;
@@ -262,12 +262,12 @@ int survey_links(struct survey *s)
 
 /* ---- resolv.conf files ---- */
 
-static int remove_file(struct survey *s, const struct finding *f)
+static int remove_file(struct survey *s, const struct survey_finding *f)
 {
 	return resolv_remove(s->t->tx, f->text, f->owner);
 }
 
-static bool names_nothing(struct mem *m, const char *netns)
+static bool is_netns_gone(struct mem *m, const char *netns)
 {
 	return access(mem_printf(m, "/run/netns/%s", netns), F_OK) < 0 && errno == ENOENT &&
 	       access(mem_printf(m, "/var/run/netns/%s", netns), F_OK) < 0 && errno == ENOENT;
@@ -283,11 +283,11 @@ static void note_file(const char *path, const char *netns, const char *owner, vo
 	if (!survey_wants(s, owner) || !key_of(m, owner, &key))
 		return;
 	v = survey_judge(s, key.s, network_in(m, owner));
-	if (!v.stays && !v.why && names_nothing(m, netns))
+	if (!v.stays && !v.why && is_netns_gone(m, netns))
 		v.why = mem_printf(m, "there is no namespace named %s", netns);
 	if (v.stays || !v.why)
 		return;
-	survey_add(s, (struct finding){
+	survey_add(s, (struct survey_finding){
 			      .kind = "file",
 			      .object = mem_str(m, path),
 			      .owner = mem_str(m, owner),
@@ -306,7 +306,7 @@ int survey_files(struct survey *s)
 
 /* ---- routes from the host's loopback ---- */
 
-static int remove_loopback_route(struct survey *s, const struct finding *f)
+static int remove_loopback_route(struct survey *s, const struct survey_finding *f)
 {
 	return nat_loopback_close(s->t->tx, &s->nf, &s->host, f->data);
 }
@@ -322,7 +322,7 @@ int survey_loopback_routes(struct survey *s)
 		return 0;
 	TRY(nat_loopback_survey(s->t->tx, &s->nf, &s->host, &routes, &n));
 	for (unsigned i = 0; i < n; i++)
-		survey_add(s, (struct finding){
+		survey_add(s, (struct survey_finding){
 				      .kind = "sysctl",
 				      .object = mem_printf(m,
 							   routes[i].family == AF_INET6
@@ -359,11 +359,11 @@ int survey_sweep(struct survey *s)
 	int r = 0;
 
 	for (unsigned i = 0; i < s->n; i++) {
-		struct fail_mark m = fail_mark(s->t->tx);
+		struct errctx m = errctx_mark(s->t->tx);
 		int one = s->v[i].remove(s, &s->v[i]);
 
 		s->v[i].removed = one == 0;
-		r = also(r, fail_prefix(s->t->tx, m, one, "%s: ", s->v[i].object));
+		r = also(r, errctx_prefix(s->t->tx, m, one, "%s: ", s->v[i].object));
 	}
 	/* The tables, if that was all. */
 	if (!s->nf.sk || s->only)

@@ -39,7 +39,7 @@ struct survey_network {
 	bool unsure;     /* its leases could not be read, so it gets none */
 };
 
-struct finding;
+struct survey_finding;
 struct survey {
 	struct tool *t;
 	const char *only; /* one network; NULL = all */
@@ -52,18 +52,18 @@ struct survey {
 	struct alive alive;
 	struct rt host;
 	struct nfnl nf;
-	struct finding *v; /* what was found */
+	struct survey_finding *v; /* what was found */
 	unsigned n;
 };
 
-struct finding {
+struct survey_finding {
 	const char *kind;   /* "lease", "nftables", "link", "file", "sysctl" */
 	const char *object; /* for people: "10.1.0.2 in /var/lib/cni/networks/net1" */
 	const char *owner;  /* "NETWORK/ID/IFNAME", perhaps cut; NULL = not known */
 	const char *why;
 	bool removed; /* it is gone */
 	bool told;    /* false: it goes with an attachment that gets a DEL */
-	int (*remove)(struct survey *s, const struct finding *f);
+	int (*remove)(struct survey *s, const struct survey_finding *f);
 	/* For that: */
 	const char *text, *network;
 	const void *data;
@@ -97,7 +97,7 @@ struct survey_verdict survey_judge(const struct survey *s, const char *key, cons
 
 /* Is a network, or (with a comment cut short) may it be, one to be looked at? */
 bool survey_wants(const struct survey *s, const char *owner);
-void survey_add(struct survey *s, struct finding f);
+void survey_add(struct survey *s, struct survey_finding f);
 
 int survey_leases(struct survey *s) CHECKED;
 int survey_elements(struct survey *s) CHECKED;

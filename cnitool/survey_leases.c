@@ -28,7 +28,7 @@ static int count_lease(struct tx *tx UNUSED, const struct lease *l UNUSED, int r
 }
 
 /* A release is under the lock, and after another look. */
-static int remove_lease(struct survey *s, const struct finding *f)
+static int remove_lease(struct survey *s, const struct survey_finding *f)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
 	const struct lease *was = f->data;
@@ -45,7 +45,7 @@ static int remove_lease(struct survey *s, const struct finding *f)
 	return store_release(s->t->tx, &st, &now);
 }
 
-static struct lease *copy_of(struct mem *m, const struct lease *l)
+static struct lease *copy_lease(struct mem *m, const struct lease *l)
 {
 	struct lease *copy = mem_alloc(m, sizeof(*copy));
 
@@ -71,7 +71,7 @@ static int judge_lease(struct tx *tx, const struct lease *l, int r, void *arg)
 		v.why = store_obituary(tx, x->st, l);
 	if (v.stays || !v.why)
 		return 0;
-	survey_add(x->s, (struct finding){
+	survey_add(x->s, (struct survey_finding){
 				 .kind = "lease",
 				 .object = mem_printf(&tx->mem, "%s in %s", IP_S(l->ip), x->path),
 				 .owner = mem_printf(&tx->mem, "%s/%s%s%s", network, l->lessee.id,
@@ -81,7 +81,7 @@ static int judge_lease(struct tx *tx, const struct lease *l, int r, void *arg)
 				 .remove = remove_lease,
 				 .text = x->st->data_dir,
 				 .network = network,
-				 .data = copy_of(&tx->mem, l),
+				 .data = copy_lease(&tx->mem, l),
 			 });
 	return 0;
 }
@@ -101,7 +101,8 @@ static int has_leases(struct tx *tx, const char *data_dir, const char *network)
 	return n > 0;
 }
 
-static int look_at(struct survey *s, const char *data_dir, const char *network, lease_each_fn *each)
+static int each_lease_of(struct survey *s, const char *data_dir, const char *network,
+			 lease_each_fn *each)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
 	struct tx *tx = s->t->tx;
@@ -119,7 +120,7 @@ static int look_at(struct survey *s, const char *data_dir, const char *network, 
 }
 
 /* Who lives there could not be seen: so nobody is told to remove the others. */
-static void be_unsure(struct survey *s, const char *network)
+static void mark_unsure(struct survey *s, const char *network)
 {
 	for (unsigned i = 0; i < s->n_nets; i++)
 		if (str_eq(s->nets[i].name, network)) {
@@ -128,7 +129,7 @@ static void be_unsure(struct survey *s, const char *network)
 		}
 }
 
-static int look_into(struct survey *s, const char *data_dir, lease_each_fn *each)
+static int each_lease_in(struct survey *s, const char *data_dir, lease_each_fn *each)
 {
 	DIR *d = opendir(data_dir);
 	struct dirent *e;
@@ -137,10 +138,10 @@ static int look_into(struct survey *s, const char *data_dir, lease_each_fn *each
 	while (d && (e = readdir(d)))
 		if (name_valid_id(e->d_name) && survey_wants(s, e->d_name)) {
 			const char *network = mem_str(&s->t->tx->mem, e->d_name);
-			int one = look_at(s, data_dir, network, each);
+			int one = each_lease_of(s, data_dir, network, each);
 
 			if (one < 0)
-				be_unsure(s, network);
+				mark_unsure(s, network);
 			r = also(r, one);
 		}
 	if (d)
@@ -153,13 +154,14 @@ int survey_leases(struct survey *s)
 	int r = 0;
 
 	for (unsigned i = 0; i < s->n_data_dirs; i++)
-		r = also(r, look_into(s, s->data_dirs[i], judge_lease));
+		r = also(r, each_lease_in(s, s->data_dirs[i], judge_lease));
 	return r;
 }
 
 /* ---- what leases know ---- */
 
-static bool lives(struct survey *s, struct store *st, const struct lease *l, const char *ifname)
+static bool lease_lives(struct survey *s, struct store *st, const struct lease *l,
+			const char *ifname)
 {
 	struct lease_life life;
 
@@ -180,7 +182,7 @@ bool survey_lease_lives(struct survey *s, const char *network, const char *id, c
 
 	for (unsigned i = 0; i < s->n_data_dirs && !any; i++) {
 		auto_(store_close) struct store st = STORE_CLOSED;
-		struct fail_mark m = fail_mark(tx);
+		struct errctx m = errctx_mark(tx);
 		int r = has_leases(tx, s->data_dirs[i], network);
 
 		if (r == 0)
@@ -190,9 +192,9 @@ bool survey_lease_lives(struct survey *s, const char *network, const char *id, c
 		if (r == 0)
 			r = store_find(tx, &st, id, &leases, &n);
 		for (unsigned k = 0; r == 0 && k < n; k++)
-			any |= lives(s, &st, &leases[k], ifname);
+			any |= lease_lives(s, &st, &leases[k], ifname);
 		if (r < 0 && r != -ENOENT)
-			fail_take(tx, m);
+			errctx_take(tx, m);
 	}
 	return any;
 }
@@ -207,7 +209,7 @@ static int note_living(struct tx *tx, const struct lease *l, int r, void *arg)
 	if (r < 0 || !ifname)
 		return 0;
 	key = name_owner(network, l->lessee.id, ifname);
-	if (survey_knows(s, key.s) || !lives(s, x->st, l, ifname))
+	if (survey_knows(s, key.s) || !lease_lives(s, x->st, l, ifname))
 		return 0;
 	s->known = mem_grow(&tx->mem, s->known, s->n_known, sizeof(*s->known));
 	s->known[s->n_known++] = (struct survey_known){
@@ -224,6 +226,6 @@ int survey_note_living(struct survey *s)
 	int r = 0;
 
 	for (unsigned i = 0; i < s->n_data_dirs; i++)
-		r = also(r, look_into(s, s->data_dirs[i], note_living));
+		r = also(r, each_lease_in(s, s->data_dirs[i], note_living));
 	return r;
 }

@@ -19,7 +19,7 @@
 enum { MAX_IFS = 1000 };
 
 /* Lexically: no "//", "." and "..".  path is absolute. */
-static const char *clean(struct tx *tx, const char *path)
+static const char *clean_path(struct tx *tx, const char *path)
 {
 	char *out = mem_alloc(&tx->mem, strlen(path) + 2);
 	size_t n = 0;
@@ -41,14 +41,14 @@ static const char *clean(struct tx *tx, const char *path)
 	return n ? out : "/";
 }
 
-static const char *absolute(struct tx *tx, const char *path)
+static const char *absolute_path(struct tx *tx, const char *path)
 {
 	char *here;
 
 	if (*path == '/')
-		return clean(tx, path);
+		return clean_path(tx, path);
 	here = getcwd(NULL, 0);
-	path = clean(tx, mem_printf(&tx->mem, "%s/%s", here ? here : "", path));
+	path = clean_path(tx, mem_printf(&tx->mem, "%s/%s", here ? here : "", path));
 	free(here);
 	return path;
 }
@@ -66,7 +66,7 @@ const char *target_path(struct tx *tx, const char *arg)
 	bool number = *arg && strspn(arg, "0123456789") == strlen(arg);
 
 	if (strchr(arg, '/') || str_empty(arg))
-		return absolute(tx, arg);
+		return absolute_path(tx, arg);
 	for (unsigned i = 0; i < ARRAY_LEN(dirs); i++) {
 		const char *path = mem_printf(&tx->mem, "%s/%s", dirs[i], arg);
 
@@ -76,7 +76,7 @@ const char *target_path(struct tx *tx, const char *arg)
 	if (number)
 		return mem_printf(&tx->mem, "/proc/%s/ns/net", arg);
 	if (is_namespace(arg))
-		return absolute(tx, arg);
+		return absolute_path(tx, arg);
 	return mem_printf(&tx->mem, "%s/%s", dirs[0], arg);
 }
 
@@ -92,11 +92,11 @@ const char *target_id(struct tx *tx, const char *path)
 
 static bool is_own(struct tx *tx, const struct netns *ns)
 {
-	struct fail_mark m = fail_mark(tx);
+	struct errctx m = errctx_mark(tx);
 	auto_(netns_close) struct netns self = NETNS_NONE;
 
 	if (netns_open_self(tx, &self) < 0)
-		fail_take(tx, m);
+		errctx_take(tx, m);
 	return netns_eq(&self, ns);
 }
 
@@ -121,7 +121,7 @@ int target_open(struct tx *tx, const char *path, struct netns *ret)
 
 bool target_lives(struct tx *tx, const char *path)
 {
-	struct fail_mark m = fail_mark(tx);
+	struct errctx m = errctx_mark(tx);
 	auto_(netns_close) struct netns ns = NETNS_NONE;
 	int r;
 
@@ -131,7 +131,7 @@ bool target_lives(struct tx *tx, const char *path)
 	if (r == -ENOENT)
 		return false;
 	if (r < 0) {
-		fail_take(tx, m);
+		errctx_take(tx, m);
 		return true;
 	}
 	return !is_own(tx, &ns);
@@ -139,15 +139,15 @@ bool target_lives(struct tx *tx, const char *path)
 
 /* ---- what is in it ---- */
 
-struct search {
+struct if_search {
 	const char *ifname; /* NULL: the first free one */
 	char free[IFNAMSIZ];
 	bool found;
 };
 
-static int look(struct tx *tx, void *arg)
+static int find_if(struct tx *tx, void *arg)
 {
-	struct search *s = arg;
+	struct if_search *s = arg;
 
 	if (s->ifname) {
 		s->found = if_nametoindex(s->ifname) != 0;
@@ -163,17 +163,17 @@ static int look(struct tx *tx, void *arg)
 
 int target_has_if(struct tx *tx, const struct netns *ns, const char *ifname)
 {
-	struct search s = { .ifname = ifname };
+	struct if_search s = { .ifname = ifname };
 
-	TRY(netns_run(tx, ns, look, &s));
+	TRY(netns_run(tx, ns, find_if, &s));
 	return s.found;
 }
 
 int target_free_if(struct tx *tx, const struct netns *ns, const char **ret)
 {
-	struct search s = { .ifname = NULL };
+	struct if_search s = { .ifname = NULL };
 
-	TRY(netns_run(tx, ns, look, &s));
+	TRY(netns_run(tx, ns, find_if, &s));
 	*ret = mem_str(&tx->mem, s.free);
 	return 0;
 }
