@@ -51,7 +51,7 @@ static int command_of(const char *name)
 	return -1;
 }
 
-/* In error messages a value is cut: an id may be a megabyte. */
+/* Cut the value in error messages: an id may have a megabyte. */
 static int bad_id(struct tx *tx, const char *id)
 {
 	tx_fail_as(tx, CNI_E_ENV, -EINVAL, "invalid characters in containerID");
@@ -162,7 +162,7 @@ static int read_config(struct tx *tx, struct call *c)
 		tx_detail(tx, "%.200s", c->network);
 		return -EINVAL;
 	}
-	/* What could not be added need not be refused a DEL. */
+	/* Such an attachment cannot have been added, so DEL succeeds. */
 	if (str_eq(c->command_name, "ADD") && strlen(c->network) > NETWORK_MAX)
 		return tx_fail_as(tx, CNI_E_CONFIG, -ENAMETOOLONG,
 				  "network name is too long: %zu bytes (at most %d: files and "
@@ -181,7 +181,7 @@ static int by_attachment(const void *a, const void *b)
 	return r ? r : strcmp(x->ifname, y->ifname);
 }
 
-/* For looking up: an ifname of NULL is equal to all. */
+/* Order for lookups: an ifname of NULL equals all. */
 static int to_attachment(const void *key, const void *elem)
 {
 	const struct call_attachment *x = key, *y = elem;
@@ -203,7 +203,7 @@ static void read_attachments(struct tx *tx, struct call *c, const struct cj *lis
 			.id = cj_str(&e, "containerID", ""),
 			.ifname = cj_str(&e, "ifname", ""),
 		};
-		/* What is named by halves would be taken for gone, and removed. */
+		/* An incomplete entry would make GC remove a live attachment: reject it. */
 		if (!cj_has(&e, "containerID") || !cj_has(&e, "ifname"))
 			cj_wrong(&e, NULL, "expected {\"containerID\": …, \"ifname\": …}");
 	}
@@ -316,7 +316,7 @@ int call_read(struct tx *tx, struct call *c)
 	return c->command == CNI_STATUS ? 0 : read_prev(tx, c);
 }
 
-/* 1, 0, or -1 for what is neither. */
+/* 1, 0, or -1 for another text. */
 static int truth(const char *s)
 {
 	if (str_eq(s, "1") || strcasecmp(s, "true") == 0)
@@ -333,7 +333,7 @@ static bool override_netns_check(void)
 	return s && truth(s) == 1;
 }
 
-/* Opens the container's namespace; where nobody needs it, one that is gone is none. */
+/* Opens the container's namespace.  Verbs that can do without it take a missing one for none. */
 static int open_cont(struct tx *tx, struct call *c, bool cont)
 {
 	bool needed = cont && (c->command == CNI_ADD || c->command == CNI_CHECK);

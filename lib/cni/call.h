@@ -27,7 +27,7 @@ enum cni_command {
 	CNI_GC,
 	CNI_STATUS,
 	CNI_VERSION,
-	CNI_REPAIR, /* nobody asks for it: what a CHECK becomes that is to put things right */
+	CNI_REPAIR, /* what a CHECK with CPLUG_REPAIR becomes, if it found differences */
 };
 
 struct call_attachment {
@@ -42,7 +42,7 @@ struct call {
 	const char *netns_path; /* CNI_NETNS; "" if absent */
 	const char *args;       /* CNI_ARGS; "" if absent */
 	const char *path;       /* CNI_PATH */
-	bool repair;            /* CHECK: put right what differs (CPLUG_REPAIR, cnitool's) */
+	bool repair; /* CHECK: repair the differences (CPLUG_REPAIR; only cnitool sets it) */
 
 	const char *stdin_text; /* the request as it came, for delegates */
 	size_t stdin_size;
@@ -61,22 +61,22 @@ struct call {
 
 	/* The IPAM delegate, once it was found (ipam.h): path NULL = not yet */
 	const char *delegate_path;
-	const struct plugin *delegate; /* it is one of ours */
+	const struct plugin *delegate; /* NULL: another program */
 
 	struct netns host_ns, cont_ns;
-	struct rt host; /* rtnetlink here */
-	struct rt cont; /* and in the container; rt_is_open() tells */
+	struct rt host; /* rtnetlink in the plugin's own namespace */
+	struct rt cont; /* rtnetlink in the container; rt_is_open() tells whether there is one */
 	struct nfnl nf; /* nf_tables here: call_nf() */
 
 	/* GC: cni.dev/valid-attachments */
-	bool valid_known;              /* absent and null: nothing is known */
+	bool valid_known;              /* false: the key is absent or null, so GC removes nothing */
 	struct call_attachment *valid; /* sorted */
 	unsigned n_valid;
 };
 
 /*
- * Is (id, ifname) one of the valid attachments?  ifname NULL: any of that container.
- * There may be ten thousand, and as many questions: it is looked up.  (GC)
+ * GC: is (id, ifname) one of the valid attachments?  ifname NULL: any of that container. A binary
+ * search, because there may be ten thousand, and as many questions.
  */
 bool call_is_valid(const struct call *c, const char *id, const char *ifname);
 

@@ -46,8 +46,8 @@ static int write_all(const char *text, size_t size)
 }
 
 /*
- * Descriptors 0 to 2 must be something, or a socket of ours takes the place of
- * stdout and gets the answer.  A missing stdout stays unwritable.
+ * Opens fds 0 to 2 if they are closed: a socket of ours would take the number of stdout and receive
+ * the answer.  A missing stdout stays unwritable.
  */
 static void occupy_stdio(void)
 {
@@ -63,7 +63,7 @@ static const char *error_text(const char *version)
 
 	jw_init(&w, &tx.mem, false);
 	jw_open(&w, NULL, '{');
-	/* Not a megabyte of what is no version. */
+	/* Cut: an invalid version may have a megabyte. */
 	jw_str(&w, "cniVersion", version ? mem_printf(&tx.mem, "%.50s", version) : "1.1.0");
 	jw_int(&w, "code", tx.code);
 	jw_str(&w, "msg", tx.msg[0] ? tx.msg : "failed without a reason");
@@ -73,7 +73,7 @@ static const char *error_text(const char *version)
 	return jw_end(&w);
 }
 
-/* If there is no memory even for that, this is what is to be told. */
+/* The answer if there is no memory to compose one. */
 static void answer_error(const char *version)
 {
 	static const char no_memory[] = "{\n    \"cniVersion\": \"1.1.0\",\n    \"code\": 110,\n"
@@ -123,9 +123,9 @@ static void __attribute__((noreturn)) on_exhausted(void *arg UNUSED)
 }
 
 /*
- * A document lives as long as the call, and so does what jansson allocates: the arena, whose
- * pages are there already, is ten times as fast as malloc() and free().  It also never
- * refuses, for jansson would take that for a mistake in the document.
+ * jansson allocates from the arena: a document lives as long as the call, and the arena is ten
+ * times as fast as malloc() and free().  It never returns NULL, which jansson would report as a
+ * mistake in the document.
  */
 static void *alloc_json(size_t size)
 {
@@ -168,7 +168,7 @@ static int answer_version(const struct plugin *p)
 	return write_all(text, strlen(text)) < 0;
 }
 
-/* No CNI_COMMAND at all: a person asks who we are. */
+/* Without CNI_COMMAND a person has called the plugin: print what it is. */
 static int banner(const struct plugin *p)
 {
 	const char *list = "";
@@ -364,8 +364,8 @@ static int compare(const struct plugin *p)
 }
 
 /*
- * CHECK; and if it is to put things right: what differed is ensured, and CHECK must be
- * content then.  What is as it should be is not touched.
+ * CHECK.  With CPLUG_REPAIR, and if there are differences, the plugin's repair runs, and a second
+ * CHECK must find none.  The answer lists what was repaired.
  */
 static int run_check(const struct plugin *p)
 {
@@ -417,12 +417,13 @@ static int run_call(const struct plugin *p)
 		priv_drop(p->capabilities);
 	TRY(call_open(&tx, &call, p->flags & CNI_USES_HOST, p->flags & CNI_USES_CONT));
 	TRY(run_verb(p));
-	if (call.command == CNI_ADD) /* the verb that reads every key there is */
+	if (call.command ==
+	    CNI_ADD) /* only ADD reads every key, so only it can tell unknown ones */
 		cj_report_unknown(&call.conf);
 	return 0;
 }
 
-/* An undo for which there is no memory is given up, but not those that follow. */
+/* Goes on with the next undo if one runs out of memory. */
 static void roll_back(void)
 {
 	if (setjmp(out_of_memory) != 0)

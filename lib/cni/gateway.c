@@ -42,7 +42,7 @@ int gateway_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct ci
 			: addr_ensure(tx, rt, l, address, 0);
 }
 
-/* A router does not listen to routers, unless told to (accept_ra = 2). */
+/* With forwarding on, the kernel ignores router advertisements unless accept_ra is 2. */
 static int keep_listening(struct tx *tx, struct rt *rt)
 {
 	struct sysctl s;
@@ -133,7 +133,7 @@ void gateway_complete(struct result *r, bool default_route)
 		struct result_ip *ip = &r->ips[i];
 		struct cidr any = { .ip.family = ip->addr.ip.family };
 
-		/* A single-address prefix has no other host in it. */
+		/* A /32 or /128 has no room for a gateway. */
 		if (!ip_set(ip->gateway) && ip->addr.len < ip_bits(ip->addr.ip))
 			ip->gateway = ip_add(cidr_network(ip->addr), 1);
 		if (default_route && ip_set(ip->gateway) && !has_default(r, any.ip.family))

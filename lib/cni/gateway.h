@@ -10,16 +10,16 @@
 #include "netlink/rt.h"
 
 /*
- * Ensures an address on a link of the host.  If the link has another address (IPv4:
- * any; IPv6: one of an overlapping prefix): force replaces it (undone on failure), else
- * CPLUG_E_TAKEN.
+ * Ensures an address on a link of the host.  If the link has another address (IPv4: any; IPv6: one
+ * of an overlapping prefix), force replaces it (undone on failure); without force the call fails
+ * with CPLUG_E_TAKEN.
  */
 int gateway_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct cidr address,
 		   bool force) CHECKED;
 
 /*
- * Ensures that packets of a family are forwarded.  For IPv6 the link of the default
- * route goes on accepting router advertisements, which a router otherwise ignores.
+ * Ensures that packets of a family are forwarded.  For IPv6, the link of the default route is set
+ * to accept_ra 2 first, because a router otherwise ignores router advertisements.
  */
 int gateway_forward(struct tx *tx, struct rt *rt, int family) CHECKED;
 
@@ -30,15 +30,14 @@ int gateway_forward(struct tx *tx, struct rt *rt, int family) CHECKED;
 unsigned gateway_list(struct tx *tx, const struct result *r, struct cidr **ret);
 
 /*
- * For networks that want it: gives every address without gateway the first host
- * address of its prefix, and (default_route) each family a default route, unless the
- * result has one.
+ * isGateway: gives every address without a gateway the first host address of its prefix.
+ * isDefaultGateway (default_route): gives each family a default route, unless the result has one.
  */
 void gateway_complete(struct result *r, bool default_route);
 
 /*
- * Fails with CPLUG_E_TAKEN if the host's packets to ip leave by another link than l, or by
- * none, and names the route that is in front.
+ * Fails with CPLUG_E_TAKEN if the kernel does not route ip through l; the message names the route
+ * that it uses instead.
  */
 int gateway_check_route(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip) CHECKED;
 

@@ -146,7 +146,7 @@ static int tentative(struct tx *tx, struct call *c, const struct link *l)
 	return waiting;
 }
 
-/* Addresses are ready to be used when ADD answers: waits for events, does not poll. */
+/* Sets the link up and waits until no address is tentative: by events, with one deadline. */
 static int set_up_and_wait(struct tx *tx, struct call *c, const struct link *l,
 			   const struct iface_options *o)
 {
@@ -195,7 +195,7 @@ int iface_up(struct tx *tx, struct call *c, const struct link *l, const struct m
 	return link_set_up_notify(tx, &c->cont, l, mark);
 }
 
-/* Does a route go through this interface?  A later plugin may have told others. */
+/* Does a route go through this interface?  A later plugin may have added others. */
 static bool is_through(const struct result *r, const struct result_route *route, const char *ifname)
 {
 	if (!ip_set(route->gw))
@@ -215,7 +215,7 @@ static int has_route(struct tx *tx, struct call *c, const struct link *l, const 
 
 /* ---- putting right ------------------------------------------------------ */
 
-/* What one repair adds to a link that stays if it fails: one record, however much it is. */
+/* What one repair adds to a link that exists: one undo record for all addresses and routes. */
 struct additions {
 	struct rt *rt;
 	struct link l;
@@ -251,7 +251,10 @@ static int ensure_addresses(struct tx *tx, struct call *c, const struct result *
 	return 0;
 }
 
-/* Those that the kernel made with the addresses, unless a later plugin moved them. */
+/*
+ * The connected routes, which the kernel adds with the addresses.  A later plugin may have moved
+ * them to another table.
+ */
 static int ensure_connected(struct tx *tx, struct call *c, const struct result *r,
 			    const struct link *l)
 {
@@ -277,7 +280,7 @@ static bool is_only(const struct result *r, unsigned i)
 	return true;
 }
 
-/* Wherever it is: a later plugin may have moved it to another link. */
+/* On any link: a later plugin may have moved it. */
 static int ensure_routes(struct tx *tx, struct call *c, const struct result *r, struct additions *a)
 {
 	for (unsigned i = 0; i < r->n_routes; i++) {
@@ -339,7 +342,7 @@ int iface_ensure(struct tx *tx, struct call *c, struct link *l, const struct res
 		got = ensure_connected(tx, c, r, l);
 	if (got == 0)
 		got = ensure_routes(tx, c, r, a);
-	/* Also what came before the one that failed. */
+	/* Record the additions also if one of them failed. */
 	return also(got, tx_undo(tx, undo_additions, "put addresses and routes right", &a));
 }
 
@@ -374,7 +377,7 @@ static int check_route(struct tx *tx, struct call *c, const struct link *l,
 	return 0;
 }
 
-/* Those of the result, and those that the kernel made with the addresses. */
+/* The routes of the result, and the connected routes, which the kernel adds with the addresses. */
 static int check_routes(struct tx *tx, struct call *c, const struct link *l)
 {
 	for (unsigned i = 0; i < c->prev->n_routes; i++) {
@@ -410,7 +413,7 @@ int iface_check_sysctls(struct tx *tx, struct call *c, const struct link *l)
 	return sysctl_check(tx, &c->cont_ns, list, n);
 }
 
-/* The reference's tuning plugin notes what it is about to change. */
+/* The tuning plugin saves the former values in this file before it changes them. */
 static bool was_tuned(struct tx *tx, const struct call *c)
 {
 	return access(mem_printf(&tx->mem, "/run/cni/tuning/%s_%s.json", c->id, c->ifname), F_OK) ==

@@ -31,9 +31,8 @@ int iface_configure(struct tx *tx, struct call *c, const struct link *l, const s
 int iface_up(struct tx *tx, struct call *c, const struct link *l, const struct mark *mark) CHECKED;
 
 /*
- * Puts an interface right that is there: sysctls, MAC, MTU, up, addresses and routes that
- * the result promises and that are missing; nothing else is touched.  Undo: as it was, but
- * for the sysctls.
+ * Repairs an interface: sysctls, MAC, MTU, up, and those addresses and routes of the result that
+ * are missing.  Undo: as it was, except for the sysctls.
  */
 int iface_ensure(struct tx *tx, struct call *c, struct link *l, const struct result *r,
 		 const struct iface_options *o) CHECKED;
@@ -45,7 +44,7 @@ struct ip iface_default_gateway(const struct result *r, int family);
 struct iface_want {
 	const char *kind;
 	bool up;
-	int mtu; /* bytes, where the result does not tell; 0 = no matter */
+	int mtu; /* bytes; used if the result has none; 0 = any */
 };
 
 /*
@@ -57,7 +56,7 @@ int iface_check(struct tx *tx, struct call *c, const struct iface_want *want,
 		struct link *ret) CHECKED;
 /* The sysctls that our ADD set; the reference sets others. */
 int iface_check_sysctls(struct tx *tx, struct call *c, const struct link *l) CHECKED;
-/* One by one, for links on the host.  want: 0, NULL = no matter. */
+/* Single comparisons, for links on the host.  want 0 or NULL: any. */
 void iface_check_mtu(struct tx *tx, const struct link *have, int64_t want);
 void iface_check_mac(struct tx *tx, const struct link *have, const char *want);
 

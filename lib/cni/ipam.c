@@ -40,7 +40,7 @@ bool ipam_is_foreign(struct tx *tx, struct call *c)
 	return !c->delegate;
 }
 
-/* Finds the delegate, unless that is done; and complains. */
+/* Finds the delegate once; a missing one is a failure. */
 static int find(struct tx *tx, struct call *c)
 {
 	const char *type = ipam_type(c), *path;
@@ -60,7 +60,7 @@ static int find(struct tx *tx, struct call *c)
 	return 0;
 }
 
-/* Executes a delegate that is not ours. */
+/* Executes a delegate that is another program. */
 static int run(struct tx *tx, const struct call *c, const char *path, const char *command,
 	       struct exec_answer *a)
 {
@@ -88,7 +88,7 @@ static int undo_delegate(struct tx *tx, void *arg)
 	return run(tx, u->call, u->path, "DEL", &a);
 }
 
-/* No answer at all, or null. */
+/* An empty answer, or null. */
 static bool says_nothing(const struct exec_answer *a)
 {
 	static const char space[] = " \t\r\n";
@@ -105,7 +105,7 @@ static int run_add(struct tx *tx, struct call *c, const char *path, struct resul
 	struct cj out;
 	int r = run(tx, c, path, "ADD", &a);
 
-	/* Also after a failure: the delegate may have got half way. */
+	/* Register DEL as undo also after a failure: the delegate may have allocated something. */
 	r = also(r, tx_undo(tx, undo_delegate, "delegate ADD", &u));
 	TRY(r);
 	TRY(cj_parse(tx, says_nothing(&a) ? "{}" : a.out, says_nothing(&a) ? 2 : a.out_size,
@@ -136,7 +136,7 @@ int ipam_add(struct tx *tx, struct call *c, struct result *ret)
 	return 0;
 }
 
-/* The verbs that only answer yes or no; at: which member of struct plugin. */
+/* A verb without a result; at: offset of its function in struct plugin. */
 typedef int verb_fn(struct tx *tx, struct call *c);
 
 static int verb(struct tx *tx, struct call *c, size_t at)
@@ -147,7 +147,7 @@ static int verb(struct tx *tx, struct call *c, size_t at)
 	if (!ipam_wanted(c))
 		return 0;
 	TRY(find(tx, c));
-	/* Another's delegate has been asked for its CHECK already. */
+	/* A repair exists only in process; the CHECK before it has run another program's CHECK. */
 	if (!c->delegate)
 		return c->command == CNI_REPAIR ? 0
 						: run(tx, c, c->delegate_path, c->command_name, &a);
@@ -155,7 +155,7 @@ static int verb(struct tx *tx, struct call *c, size_t at)
 	return fn ? fn(tx, c) : 0;
 }
 
-/* What can be no IPAM plugin never gave an address, and a DEL must be able to end. */
+/* An invalid IPAM type cannot have allocated anything, so DEL succeeds. */
 static bool is_impossible(const struct call *c)
 {
 	return !name_valid_type(ipam_type(c)) ||

@@ -18,8 +18,8 @@
 bool ipam_wanted(const struct call *c);
 
 /*
- * Looks for the delegate, without complaint if there is none (the verbs complain), and
- * tells whether it is a foreign one: a program that will be executed.
+ * Is the delegate another program, which will be executed?  false also if there is none: the verbs
+ * report that.
  */
 bool ipam_is_foreign(struct tx *tx, struct call *c);
 
@@ -30,14 +30,14 @@ bool ipam_is_foreign(struct tx *tx, struct call *c);
 int ipam_add(struct tx *tx, struct call *c, struct result *ret) CHECKED;
 
 /*
- * What can be said about the delegate before anything is done: it is there, and (in
- * process) its configuration is right.  Success if there is no ipam.type.
+ * Checks the delegate before anything is changed: it exists, and (in process) its configuration is
+ * valid.  Success if there is no ipam.type.
  */
 int ipam_validate(struct tx *tx, struct call *c) CHECKED;
 
 /*
- * The other verbs; each is success if there is no ipam.type, and DEL if it can be none: it
- * will not be better when the runtime tries again.
+ * The other verbs.  Each succeeds if there is no ipam.type; DEL also if the type is invalid,
+ * because a retry would not help.
  */
 int ipam_del(struct tx *tx, struct call *c) CHECKED;
 int ipam_check(struct tx *tx, struct call *c) CHECKED;

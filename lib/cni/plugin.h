@@ -30,13 +30,16 @@ struct plugin {
 	const char *about;       /* one line for cplug's own help */
 	const char *oldest;      /* oldest protocol version spoken; NULL = 0.1.0 */
 	const char *const *args; /* keys of CNI_ARGS that it reads, NULL-terminated; NULL = none */
-	uint64_t capabilities;   /* that it needs beside everybody's (priv.h): 1 << CAP_… */
-	/* Reads the configuration only, and complains (of an IPAM plugin, before its ADD). */
+	uint64_t capabilities;   /* needed in addition to those in priv.h: 1 << CAP_… */
+	/* Validates the configuration and changes nothing (IPAM plugins: called before ADD). */
 	int (*validate)(struct tx *tx, struct call *c);
 	int (*add)(struct tx *tx, struct call *c, struct result *ret);
 	int (*del)(struct tx *tx, struct call *c);
 	int (*check)(struct tx *tx, struct call *c);
-	/* After a CHECK that found differences: ensures what ADD made, breaking nothing. */
+	/*
+	 * After a CHECK that found differences: ensures what ADD made, without breaking
+	 * connections.
+	 */
 	int (*repair)(struct tx *tx, struct call *c);
 	int (*gc)(struct tx *tx, struct call *c);
 	int (*status)(struct tx *tx, struct call *c);

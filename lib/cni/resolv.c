@@ -2,9 +2,9 @@
 /*
  * resolv.c - resolv.conf files
  *
- * What we write says in its first line for whom, so that only the owner's DEL removes
- * it, and nobody's own file is ever overwritten.  It is not fsync()ed: after a power
- * failure the file may be empty, or end in its first line.  Such a thing is nobody's.
+ * The first line of a file that cplug writes names the owner, so only the owner's DEL removes it,
+ * and a file without that line is never overwritten.  The file is not fsync()ed: after a power
+ * failure it may be empty or end within its first line.  Such a file has no owner.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -100,7 +100,7 @@ const char *resolv_target(struct mem *m, const char *mode, const char *netns_pat
 	return name ? mem_printf(m, "%s/%s/resolv.conf", netns_folder, name) : NULL;
 }
 
-/* A line break inside a value would be a line of its own. */
+/* Replace line breaks inside a value: they would start a line of their own. */
 static char *line(struct mem *mem, char *text, const char *keyword, const char *value)
 {
 	char *all = mem_printf(mem, "%s%s %s\n", text, keyword, value);
@@ -135,7 +135,7 @@ static char *compose(struct mem *mem, const char *owner, const struct result_dns
 	return text;
 }
 
-/* Is text the beginning of what we write for owner (NULL: for anybody), and no more? */
+/* Is text a prefix of the first line for owner (NULL: for any owner), and nothing more? */
 static bool is_torn(const char *text, const char *owner)
 {
 	size_t n = sizeof(mark) - 1;
@@ -146,8 +146,8 @@ static bool is_torn(const char *text, const char *owner)
 }
 
 /*
- * The owner that a file's first line names; "" if it is not ours, NULL if there is none, or
- * what a power failure has left of one.
+ * The owner in a file's first line; "" if the file is not cplug's; NULL if it is missing or torn by
+ * a power failure.
  */
 static const char *owner_in(struct tx *tx, const char *path)
 {
@@ -167,7 +167,7 @@ static const char *owner_in(struct tx *tx, const char *path)
 	return text;
 }
 
-/* An empty file may be anybody's, where it was not we who chose the place. */
+/* Outside /etc/netns an empty file may belong to another program. */
 static bool is_torn_file(struct tx *tx, const char *path, const char *owner)
 {
 	char *text;
@@ -177,7 +177,7 @@ static bool is_torn_file(struct tx *tx, const char *path, const char *owner)
 	return is_torn(text, owner) && (*text || str_starts(path, netns_folder));
 }
 
-/* NETWORK/ID/IFNAME: of the same container? */
+/* Do two owners (NETWORK/ID/IFNAME) name the same container? */
 static bool same_container(const char *a, const char *b)
 {
 	const char *id_a = strchr(a, '/'), *id_b = strchr(b, '/');
@@ -238,7 +238,7 @@ int resolv_remove(struct tx *tx, const char *path, const char *owner)
 		return 0;
 	TRY(file_remove(tx, AT_FDCWD, path));
 	log_step("host: removed %s", path);
-	/* A folder with anything else in it stays: rmdir() sees to that. */
+	/* rmdir() keeps a folder that has other files. */
 	if (slash && str_starts(folder, netns_folder)) {
 		*slash = '\0';
 		if (rmdir(folder) == 0)
@@ -258,7 +258,7 @@ int resolv_matches(struct tx *tx, const char *path, const char *owner, const str
 		return 1;
 	if (is_torn(text, owner))
 		return 0;
-	/* Not ours, or of another interface: nothing that we promised. */
+	/* Another program's file, or another interface's: ADD did not write it. */
 	return !str_starts(text, mark) || !str_eq(owner_in(tx, path), owner);
 }
 

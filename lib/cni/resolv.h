@@ -9,10 +9,9 @@
 #include "base/tx.h"
 
 /*
- * Reads a resolv.conf: nameserver, domain, search, options, as the reference does:
- * repeated search and options lines add up, lines with nothing behind the keyword, and
- * comments (# and ;), do not count.  Fails with CPLUG_E_FILE.  The strings live in the
- * arena.
+ * Reads nameserver, domain, search and options as the reference does: repeated search and options
+ * lines add up; comments (# and ;) and keywords without a value are ignored.  Fails with
+ * CPLUG_E_FILE.  The strings live in the arena.
  */
 int resolv_read(struct tx *tx, const char *path, struct result_dns *ret) CHECKED;
 
@@ -27,10 +26,9 @@ struct result_dns resolv_parse(struct mem *mem, char *text);
 const char *resolv_target(struct mem *m, const char *mode, const char *netns_path);
 
 /*
- * Writes dns to path, with a first line that names the owner ("NETWORK/ID/IFNAME").  A
- * file that is not cplug's is left alone, with a warning, and so is one of another
- * interface of the same container.  must: a path that cannot be written is a failure,
- * not a warning.  Undo: resolv_remove().
+ * Writes dns to path; the first line names the owner ("NETWORK/ID/IFNAME").  A file that is not
+ * cplug's, or that belongs to another interface of the same container, is left alone (the former
+ * with a warning).  must: an unwritable path is a failure, not a warning.  Undo: resolv_remove().
  */
 int resolv_write(struct tx *tx, const char *path, const char *owner, const struct result_dns *dns,
 		 bool must) CHECKED;
@@ -50,13 +48,12 @@ int resolv_gc(struct tx *tx, const char *network, bool (*valid)(const char *owne
 	      const void *arg) CHECKED;
 
 /*
- * For DEL: removes the owner's files below /etc/netns, wherever they are; for when nobody
- * knows any more which namespace it was.
+ * For DEL without a namespace path: removes the owner's files below /etc/netns, wherever they are.
  */
 int resolv_forget(struct tx *tx, const char *network, const char *owner) CHECKED;
 
 /*
- * Tells each(path, netns, owner, arg) every file of cplug's below /etc/netns; owner is
+ * Calls each(path, netns, owner, arg) for every file of cplug's below /etc/netns; owner is
  * "NETWORK/ID/IFNAME", netns the name of the namespace that the file is for.
  */
 void resolv_each(struct tx *tx,

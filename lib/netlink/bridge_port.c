@@ -169,7 +169,7 @@ static void put_vlan(struct rt_msg *m, unsigned first, unsigned last, unsigned f
 	rt_put(m, IFLA_BRIDGE_VLAN_INFO, &v, sizeof(v));
 }
 
-/* The untagged VLAN that a port is meant to have. */
+/* The port's untagged VLAN; 0 = leave VLANs alone. */
 static unsigned native_vlan(const struct bridge_port_vlans *v)
 {
 	return v->pvid ? v->pvid : v->n_trunk ? 1 : 0;
@@ -200,7 +200,7 @@ int bridge_port_set_vlans(struct tx *tx, struct rt *rt, const struct link *l,
 		       l->name, native, v->n_trunk);
 }
 
-/* What a port has: a flags byte for each id. */
+/* A port's VLANs: BRIDGE_VLAN_INFO_* by VLAN id. */
 struct vlan_table {
 	int index;
 	bool seen;
@@ -266,7 +266,7 @@ static int read_vlans(struct tx *tx, struct rt *rt, const struct link *l, struct
 	return r < 0 ? rt_refused(tx, rt, r, "list VLANs of bridge port %s", l->name) : 0;
 }
 
-/* What the port lacks, in words; *ret NULL: nothing. */
+/* A VLAN that the port lacks, as text; *ret NULL: none. */
 static int missing_vlan(struct tx *tx, struct rt *rt, const struct link *l,
 			const struct bridge_port_vlans *v, const char **ret)
 {
@@ -323,7 +323,7 @@ static const char *state_name(int state)
 	return state >= 0 && (size_t)state < ARRAY_LEN(names) ? names[state] : "unknown";
 }
 
-/* An event says that something changed with our port, or that events were lost. */
+/* Returns 1 if the event is about the port, or events were lost. */
 static int about_port(const struct nlmsghdr *h, void *arg)
 {
 	struct nlmsghdr *m = (struct nlmsghdr *)(uintptr_t)h;

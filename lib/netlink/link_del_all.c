@@ -46,7 +46,7 @@ static uint32_t free_group(struct rt *rt)
 	return rt_ask(rt, &m, note_group, &g) < 0 || g.taken ? 0 : g.number;
 }
 
-/* By index: it is not given to another soon. */
+/* Address by ifindex; indices are not reused quickly. */
 static int put_into(struct rt *rt, const struct link *l, uint32_t group)
 {
 	struct rt_msg m;
@@ -68,7 +68,7 @@ static int del_group(struct rt *rt, uint32_t group)
 	return rt_try(rt, &m);
 }
 
-/* What is gone has no place in the group, so an empty one is no failure. */
+/* Links that are gone are not in the group, and deleting an empty group is no failure. */
 static bool del_together(struct rt *rt, const struct link *links, unsigned n)
 {
 	uint32_t group = n > FEW ? free_group(rt) : 0;

@@ -31,17 +31,17 @@
 #define NETLINK_GET_STRICT_CHK 12
 #endif
 
-/* NLA_HDRLEN, without its sign trouble. */
-static const size_t attr_header = sizeof(struct nlattr); /* aligned as it is */
+/* NLA_HDRLEN as an unsigned number; it is aligned. */
+static const size_t attr_header = sizeof(struct nlattr); /* aligned */
 
 enum { RECEIVE_TRIES = 4, DUMP_TRIES = 50 };
 
-/* The longest request, a new pair, takes half a millisecond, unless it has to wait. */
+/* The longest request, a new veth pair, takes half a millisecond unless the RTNL lock is taken. */
 enum { LONG_MS = 3 };
 
 static bool waited;
 
-/* What is still read of a dump whose end is not wanted: it may be the next datagram. */
+/* How many datagrams collect() reads after each() has seen enough: the next may be the last. */
 enum { A_LITTLE = 1, ALL_OF_IT = INT_MAX };
 
 /*
@@ -103,7 +103,7 @@ void rt_close(struct rt *rt)
 
 /* ---- composing ---------------------------------------------------------- */
 
-/* Room for size more bytes, zeroed; NULL, and remembered, if there is none. */
+/* Room for size more bytes, zeroed; NULL, and overflow is set, if there is none. */
 static void *take(struct rt_msg *m, size_t size)
 {
 	size_t at = NLMSG_ALIGN(m->h.nlmsg_len);

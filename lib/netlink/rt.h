@@ -96,12 +96,12 @@ typedef int rt_each_fn(const struct nlmsghdr *h, void *arg);
 int rt_ask(struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg) CHECKED;
 
 /*
- * A dump of which only the beginning matters: once each() returned 1 no more is read.  If
- * there is more, rt gets another socket, so the length of the table does not count.
+ * A dump of which only the beginning matters: reading stops after each() returned 1.  If the dump
+ * has not ended then, rt gets a new socket, so the length of the table does not matter.
  */
 int rt_peek(struct tx *tx, struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg) CHECKED;
 
-/* Did a request of this process wait for somebody else's change, some milliseconds long? */
+/* Did a request of this process wait for the RTNL lock, longer than some milliseconds? */
 bool rt_waited(void);
 
 /* Records a refusal as rt_call() would: for callers of rt_try() and rt_ask(). */
