@@ -60,5 +60,7 @@ int main(int argc, char **argv)
 		return cni_main(plugins, p);
 	if (argc > 1 && str_eq(argv[1], "cnitool"))
 		return cnitool_main(argc - 1, argv + 1);
-	return explain(argc > 1 ? stdout : stderr, argc > 1 && !str_starts(argv[1], "-"));
+	if (argc > 1)
+		return explain(stdout, !str_starts(argv[1], "-"));
+	return explain(stderr, 0);
 }

@@ -35,7 +35,9 @@ static int list_addresses(struct tx *tx, struct call *c, const struct link *lo, 
 /* In a chain prevResult is the main plugin's, which does not list lo: -1. */
 static int index_of_lo(const struct call *c)
 {
-	return c->prev ? result_find_if(c->prev, "lo", true) : -1;
+	if (c->prev)
+		return result_find_if(c->prev, "lo", true);
+	return -1;
 }
 
 static int loopback_add(struct tx *tx, struct call *c, struct result *res)

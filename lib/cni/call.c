@@ -178,7 +178,9 @@ static int by_attachment(const void *a, const void *b)
 	const struct call_attachment *x = a, *y = b;
 	int r = strcmp(x->id, y->id);
 
-	return r ? r : strcmp(x->ifname, y->ifname);
+	if (r)
+		return r;
+	return strcmp(x->ifname, y->ifname);
 }
 
 /* Order for lookups: an ifname of NULL equals all. */
@@ -187,7 +189,9 @@ static int to_attachment(const void *key, const void *elem)
 	const struct call_attachment *x = key, *y = elem;
 	int r = strcmp(x->id, y->id);
 
-	return r || !x->ifname ? r : strcmp(x->ifname, y->ifname);
+	if (r || !x->ifname)
+		return r;
+	return strcmp(x->ifname, y->ifname);
 }
 
 static void read_attachments(struct tx *tx, struct call *c, const struct cj *list)
@@ -290,13 +294,14 @@ static int read_prev(struct tx *tx, struct call *c)
 
 int call_need_prev(struct tx *tx, const struct call *c)
 {
+	const char *hint = c->command == CNI_ADD ? " (must be called as chained plugin)" : "";
+
 	if (c->prev)
 		return 0;
 	return tx_fail_as(
 		tx, CPLUG_E_PREV, -EINVAL,
 		"Required prevResult missing: %s needs the result of the plugins before it%s",
-		c->command_name,
-		c->command == CNI_ADD ? " (must be called as chained plugin)" : "");
+		c->command_name, hint);
 }
 
 int call_read(struct tx *tx, struct call *c)
@@ -313,7 +318,9 @@ int call_read(struct tx *tx, struct call *c)
 	c->repair = command == CNI_CHECK && str_eq(secure_getenv("CPLUG_REPAIR"), "1");
 	if (c->command == CNI_GC)
 		return read_valid(tx, c);
-	return c->command == CNI_STATUS ? 0 : read_prev(tx, c);
+	if (c->command == CNI_STATUS)
+		return 0;
+	return read_prev(tx, c);
 }
 
 /* 1, 0, or -1 for another text. */

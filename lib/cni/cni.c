@@ -265,8 +265,9 @@ static int answer_repair(const char *list)
 	text = jw_end(&w);
 	answered = true;
 	r = write_all(text, strlen(text));
-	return r < 0 ? tx_fail_as(&tx, CNI_E_IO, r, "stdout: write the answer: %s", strerror(-r))
-		     : 0;
+	if (r < 0)
+		return tx_fail_as(&tx, CNI_E_IO, r, "stdout: write the answer: %s", strerror(-r));
+	return 0;
 }
 
 /* ---- CHECK -------------------------------------------------------------- */
@@ -356,9 +357,17 @@ static const char *take_differences(void)
 	return list;
 }
 
+/* An empty verb is success. */
+static int run_if_any(int (*verb)(struct tx *tx, struct call *c))
+{
+	if (verb)
+		return verb(&tx, &call);
+	return 0;
+}
+
 static int compare(const struct plugin *p)
 {
-	int r = p->check ? p->check(&tx, &call) : 0;
+	int r = run_if_any(p->check);
 
 	return also(r, fail_if_different());
 }
@@ -392,17 +401,19 @@ static int run_verb(const struct plugin *p)
 	case CNI_ADD:
 		return run_add(p);
 	case CNI_DEL:
-		return p->del ? p->del(&tx, &call) : 0;
+		return run_if_any(p->del);
 	case CNI_CHECK:
 		if (p->flags & CNI_NEEDS_PREV)
 			TRY(call_need_prev(&tx, &call));
 		return run_check(p);
 	case CNI_GC:
-		return p->gc ? p->gc(&tx, &call) : p->flags & CNI_IS_IPAM ? 0 : ipam_gc(&tx, &call);
+		if (!p->gc && !(p->flags & CNI_IS_IPAM))
+			return ipam_gc(&tx, &call);
+		return run_if_any(p->gc);
 	case CNI_STATUS:
-		return p->status                ? p->status(&tx, &call)
-		       : p->flags & CNI_IS_IPAM ? 0
-						: ipam_status(&tx, &call);
+		if (!p->status && !(p->flags & CNI_IS_IPAM))
+			return ipam_status(&tx, &call);
+		return run_if_any(p->status);
 	default:
 		return 0;
 	}

@@ -38,8 +38,9 @@ int gateway_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct ci
 		TRY(addr_del(tx, rt, l, list.a[i]));
 		replaced = true;
 	}
-	return replaced ? addr_ensure_undoable(tx, rt, l, address)
-			: addr_ensure(tx, rt, l, address, 0);
+	if (replaced)
+		return addr_ensure_undoable(tx, rt, l, address);
+	return addr_ensure(tx, rt, l, address, 0);
 }
 
 /* With forwarding on, the kernel ignores router advertisements unless accept_ra is 2. */
@@ -53,7 +54,9 @@ static int keep_listening(struct tx *tx, struct rt *rt)
 
 	ip_parse("2000::", &outside);
 	TRY(route_to(tx, rt, outside, &index));
-	TRY(there = index ? link_find_index(tx, rt, index, &l) : 0);
+	if (!index)
+		return 0;
+	TRY(there = link_find_index(tx, rt, index, &l));
 	if (!there)
 		return 0;
 	s = sysctl_conf(AF_INET6, l.name, "accept_ra", "2");
@@ -81,21 +84,24 @@ int gateway_check_route(struct tx *tx, struct rt *rt, const struct link *l, stru
 	static const char hint[] = "choose another subnet, or remove that route";
 	struct route_lookup w;
 	struct link other;
-	int there;
+	const char *rejecting = "a route or rule";
+	int there = 0;
 
 	TRY(route_lookup(tx, rt, ip, &w));
 	if (w.index == l->index && !w.rejects)
 		return 0;
-	TRY(there = w.index && !w.rejects ? link_find_index(tx, rt, w.index, &other) : 0);
+	if (w.index && !w.rejects)
+		TRY(there = link_find_index(tx, rt, w.index, &other));
 	if (there)
 		return tx_fail_as(tx, CPLUG_E_TAKEN, -EADDRINUSE,
 				  "%s: %s is reached through %s, not through %s, by the route %s "
 				  "(%s)",
 				  rt->where, IP_S(ip), other.name, l->name, CIDR_S(w.dst), hint);
+	if (w.dst.ip.family)
+		rejecting = mem_printf(&tx->mem, "the route %s", CIDR_S(w.dst));
 	return tx_fail_as(tx, CPLUG_E_TAKEN, -EHOSTUNREACH,
-			  "%s: %s is not reached through %s: %s%s rejects it (%s)", rt->where,
-			  IP_S(ip), l->name, w.dst.ip.family ? "the route " : "a route or rule",
-			  w.dst.ip.family ? CIDR_S(w.dst) : "", hint);
+			  "%s: %s is not reached through %s: %s rejects it (%s)", rt->where,
+			  IP_S(ip), l->name, rejecting, hint);
 }
 
 unsigned gateway_list(struct tx *tx, const struct result *r, struct cidr **ret)

@@ -210,7 +210,9 @@ static bool is_through(const struct result *r, const struct result_route *route,
 static int has_route(struct tx *tx, struct call *c, const struct link *l, const struct result *r,
 		     const struct result_route *want)
 {
-	return route_check(tx, &c->cont, is_through(r, want, l->name) ? l : NULL, want);
+	if (!is_through(r, want, l->name))
+		l = NULL;
+	return route_check(tx, &c->cont, l, want);
 }
 
 /* ---- putting right ------------------------------------------------------ */

@@ -108,7 +108,11 @@ static int run_add(struct tx *tx, struct call *c, const char *path, struct resul
 	/* Register DEL as undo also after a failure: the delegate may have allocated something. */
 	r = also(r, tx_undo(tx, undo_delegate, "delegate ADD", &u));
 	TRY(r);
-	TRY(cj_parse(tx, says_nothing(&a) ? "{}" : a.out, says_nothing(&a) ? 2 : a.out_size,
+	if (says_nothing(&a)) {
+		a.out = mem_str(&tx->mem, "{}");
+		a.out_size = 2;
+	}
+	TRY(cj_parse(tx, a.out, a.out_size,
 		     mem_printf(&tx->mem, "answer of the IPAM plugin %s", path), &out));
 	return result_read(tx, &out, c->version, NULL, CPLUG_E_DELEGATE, ret);
 }
@@ -118,7 +122,9 @@ int ipam_validate(struct tx *tx, struct call *c)
 	if (!ipam_wanted(c))
 		return 0;
 	TRY(find(tx, c));
-	return c->delegate && c->delegate->validate ? c->delegate->validate(tx, c) : 0;
+	if (c->delegate && c->delegate->validate)
+		return c->delegate->validate(tx, c);
+	return 0;
 }
 
 int ipam_add(struct tx *tx, struct call *c, struct result *ret)
@@ -148,11 +154,14 @@ static int verb(struct tx *tx, struct call *c, size_t at)
 		return 0;
 	TRY(find(tx, c));
 	/* A repair exists only in process; the CHECK before it has run another program's CHECK. */
+	if (!c->delegate && c->command == CNI_REPAIR)
+		return 0;
 	if (!c->delegate)
-		return c->command == CNI_REPAIR ? 0
-						: run(tx, c, c->delegate_path, c->command_name, &a);
+		return run(tx, c, c->delegate_path, c->command_name, &a);
 	memcpy(&fn, (const char *)c->delegate + at, sizeof(fn));
-	return fn ? fn(tx, c) : 0;
+	if (fn)
+		return fn(tx, c);
+	return 0;
 }
 
 /* An invalid IPAM type cannot have allocated anything, so DEL succeeds. */

@@ -97,7 +97,9 @@ const char *resolv_target(struct mem *m, const char *mode, const char *netns_pat
 	if (!str_eq(mode, "auto"))
 		return mode;
 	name = netns_name(netns_path);
-	return name ? mem_printf(m, "%s/%s/resolv.conf", netns_folder, name) : NULL;
+	if (name)
+		return mem_printf(m, "%s/%s/resolv.conf", netns_folder, name);
+	return NULL;
 }
 
 /* Replace line breaks inside a value: they would start a line of their own. */
@@ -224,8 +226,10 @@ int resolv_write(struct tx *tx, const char *path, const char *owner, const struc
 	if (other && !str_eq(other, owner) && same_container(other, owner))
 		return 0;
 	r = write_file(tx, path, compose(&tx->mem, owner, dns));
+	if (r < 0 && must)
+		return r;
 	if (r < 0)
-		return must ? r : tx_excuse(tx, r, "the container goes without resolv.conf");
+		return tx_excuse(tx, r, "the container goes without resolv.conf");
 	log_step("host: wrote %s", path);
 	return tx_undo(tx, undo_resolv, "write resolv.conf", &u);
 }

@@ -165,7 +165,9 @@ int addr_list(struct tx *tx, struct rt *rt, const struct link *l, int family, st
 	h->ifa_family = (uint8_t)family;
 	h->ifa_index = (unsigned)l->index;
 	r = rt_ask(rt, &m, keep_addr, &c);
-	return r < 0 ? rt_refused(tx, rt, r, "list addresses of %s", l->name) : 0;
+	if (r < 0)
+		return rt_refused(tx, rt, r, "list addresses of %s", l->name);
+	return 0;
 }
 
 struct undo_keep {

@@ -172,7 +172,9 @@ static void put_vlan(struct rt_msg *m, unsigned first, unsigned last, unsigned f
 /* The port's untagged VLAN; 0 = leave VLANs alone. */
 static unsigned native_vlan(const struct bridge_port_vlans *v)
 {
-	return v->pvid ? v->pvid : v->n_trunk ? 1 : 0;
+	if (v->pvid)
+		return v->pvid;
+	return v->n_trunk ? 1 : 0;
 }
 
 int bridge_port_set_vlans(struct tx *tx, struct rt *rt, const struct link *l,
@@ -263,7 +265,9 @@ static int read_vlans(struct tx *tx, struct rt *rt, const struct link *l, struct
 	i->ifi_family = AF_BRIDGE;
 	rt_put_u32(&m, IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN_COMPRESSED);
 	r = rt_ask(rt, &m, keep_vlans, t);
-	return r < 0 ? rt_refused(tx, rt, r, "list VLANs of bridge port %s", l->name) : 0;
+	if (r < 0)
+		return rt_refused(tx, rt, r, "list VLANs of bridge port %s", l->name);
+	return 0;
 }
 
 /* A VLAN that the port lacks, as text; *ret NULL: none. */

@@ -17,12 +17,16 @@
 /* Attributes that are shorter than their type count as absent. */
 static uint32_t get_u32(struct nlattr *const *tb, int attr, uint32_t def)
 {
-	return tb[attr] && nla_len(tb[attr]) >= 4 ? nla_get_u32(tb[attr]) : def;
+	if (tb[attr] && nla_len(tb[attr]) >= 4)
+		return nla_get_u32(tb[attr]);
+	return def;
 }
 
 static int get_u8(struct nlattr *const *tb, int attr, int def)
 {
-	return tb[attr] && nla_len(tb[attr]) >= 1 ? nla_get_u8(tb[attr]) : def;
+	if (tb[attr] && nla_len(tb[attr]) >= 1)
+		return nla_get_u8(tb[attr]);
+	return def;
 }
 
 static void get_str(struct nlattr *const *tb, int attr, char *ret, size_t size)
@@ -139,7 +143,9 @@ struct ifinfomsg *link_question(struct rt_msg *m, int flags)
 
 static int keep_link(const struct nlmsghdr *h, void *arg)
 {
-	return h ? read_link(h, arg) : 0;
+	if (h)
+		return read_link(h, arg);
+	return 0;
 }
 
 static int ask_one(struct tx *tx, struct rt *rt, struct rt_msg *m, const char *what,
@@ -214,7 +220,9 @@ static int walk_link(const struct nlmsghdr *h, void *arg)
 		return 0;
 	TRY(read_link(h, &l));
 	/* An old kernel ignores the filter. */
-	return *w->kind && !str_eq(l.kind, w->kind) ? 0 : w->each(&l, w->arg);
+	if (*w->kind && !str_eq(l.kind, w->kind))
+		return 0;
+	return w->each(&l, w->arg);
 }
 
 int link_each(struct tx *tx, struct rt *rt, const char *kind,
@@ -232,7 +240,9 @@ int link_each(struct tx *tx, struct rt *rt, const char *kind,
 		rt_nest_end(&m, info);
 	}
 	r = rt_ask(rt, &m, walk_link, &w);
-	return r < 0 ? rt_refused(tx, rt, r, "list interfaces") : 0;
+	if (r < 0)
+		return rt_refused(tx, rt, r, "list interfaces");
+	return 0;
 }
 
 /* ---- pairs -------------------------------------------------------------- */

@@ -81,11 +81,11 @@ static void compose(struct rt_msg *m, const struct rt *rt, const struct link_new
 static const char *description(struct tx *tx, const struct rt *rt, const struct link_new *n)
 {
 	const struct link_new *peer = n->peer;
+	const char *place = peer && peer->in && peer->in != rt ? "(container) " : "";
 
 	if (!peer)
 		return mem_printf(&tx->mem, "%s %s", n->kind, n->name);
-	return mem_printf(&tx->mem, "%s pair %s and %s%s", n->kind, n->name,
-			  peer->in && peer->in != rt ? "(container) " : "", peer->name);
+	return mem_printf(&tx->mem, "%s pair %s and %s%s", n->kind, n->name, place, peer->name);
 }
 
 struct undo_link {
@@ -154,7 +154,9 @@ int link_add(struct tx *tx, struct rt *rt, const struct link_new *n, struct link
 	if (log_on(LOG_DEBUG))
 		log_step("%s: add %s", rt->where, description(tx, rt, n));
 	TRY(tx_undo(tx, undo_link, "add link", &u));
-	return ret ? link_need(tx, u.rt, n->name, ret) : 0;
+	if (ret)
+		return link_need(tx, u.rt, n->name, ret);
+	return 0;
 }
 
 int link_add_shared(struct tx *tx, struct rt *rt, const struct link_new *n, struct link *ret,

@@ -233,5 +233,7 @@ int link_ensure(struct tx *tx, struct rt *rt, struct link *l, const struct link_
 	u = mem_alloc(&tx->mem, sizeof(*u));
 	*u = (struct undo_ensure){ rt, mem_dup(&tx->mem, l, sizeof(*l)), d };
 	follow(l, &d);
-	return d.shared ? 0 : tx_undo(tx, undo_ensure, "set link", &u);
+	if (d.shared)
+		return 0;
+	return tx_undo(tx, undo_ensure, "set link", &u);
 }

@@ -188,6 +188,7 @@ int route_local(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip
 		.scope = RT_SCOPE_HOST,
 		.protocol = RTPROT_BOOT,
 	};
+	const char *verb = on ? "add" : "delete";
 	struct rt_msg m;
 	int err;
 
@@ -199,8 +200,7 @@ int route_local(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip
 	if (err == -EEXIST || (!on && (err == -ESRCH || err == -ENODEV)))
 		return 0;
 	if (err < 0)
-		return rt_refused(tx, rt, err, "%s local route %s on %s", on ? "add" : "delete",
-				  IP_S(ip), l->name);
+		return rt_refused(tx, rt, err, "%s local route %s on %s", verb, IP_S(ip), l->name);
 	return 0;
 }
 

@@ -22,7 +22,9 @@ static bool get_ip(struct nlattr *a, int family, struct ip *ret)
 /* Attributes that are shorter than their type count as absent. */
 static uint32_t get_u32(struct nlattr *const *tb, int attr, uint32_t def)
 {
-	return tb[attr] && nla_len(tb[attr]) >= 4 ? nla_get_u32(tb[attr]) : def;
+	if (tb[attr] && nla_len(tb[attr]) >= 4)
+		return nla_get_u32(tb[attr]);
+	return def;
 }
 
 static void read_metrics(struct nlattr *a, struct route *r)
@@ -311,7 +313,9 @@ static int list_family(struct tx *tx, struct rt *rt, struct listing *l, int fami
 	r = rt_ask(rt, &m, list_route, l);
 	if (r == -ENOENT || r == -EAFNOSUPPORT || r == -EOPNOTSUPP)
 		return 0; /* no such table; no IPv6 */
-	return r < 0 ? rt_refused(tx, rt, r, "list routes") : 0;
+	if (r < 0)
+		return rt_refused(tx, rt, r, "list routes");
+	return 0;
 }
 
 int route_list(struct tx *tx, struct rt *rt, const struct route_filter *filter,
@@ -383,7 +387,9 @@ int route_ask(struct tx *tx, struct rt *rt, struct ip ip, int flags, rt_each_fn 
 	if (r == -ENETUNREACH || r == -EHOSTUNREACH || r == -ENOENT || r == -EACCES ||
 	    r == -EINVAL || r == -EAFNOSUPPORT)
 		return 0;
-	return r < 0 ? rt_refused(tx, rt, r, "look up the route to %s", IP_S(ip)) : 0;
+	if (r < 0)
+		return rt_refused(tx, rt, r, "look up the route to %s", IP_S(ip));
+	return 0;
 }
 
 int route_to(struct tx *tx, struct rt *rt, struct ip ip, int *ret_index)

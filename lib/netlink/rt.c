@@ -56,7 +56,9 @@ static unsigned first_seq(void)
 	const unsigned *random = (const unsigned *)getauxval(AT_RANDOM);
 	static unsigned sockets;
 
-	return (random ? random[1] : 0) + (sockets++ << 20);
+	unsigned base = random ? random[1] : 0;
+
+	return base + (sockets++ << 20);
 }
 
 static int open_here(struct tx *tx, void *arg)
@@ -369,8 +371,10 @@ static int refused(struct tx *tx, struct rt *rt, int err, const char *fmt, va_li
 	if (rt->why[0])
 		return tx_fail(tx, err, "%s: %s: %s (%s)", rt->where, what, strerror(-err),
 			       rt->why);
-	return tx_fail(tx, err, "%s: %s: %s%s", rt->where, what, strerror(-err),
-		       err == -EPERM ? " (CAP_NET_ADMIN is needed)" : "");
+	if (err == -EPERM)
+		return tx_fail(tx, err, "%s: %s: %s (CAP_NET_ADMIN is needed)", rt->where, what,
+			       strerror(-err));
+	return tx_fail(tx, err, "%s: %s: %s", rt->where, what, strerror(-err));
 }
 
 int rt_refused(struct tx *tx, struct rt *rt, int err, const char *fmt, ...)

@@ -50,7 +50,9 @@ static bool get_prefix(struct nlattr *a, int family, unsigned len, struct cidr *
 /* Attributes that are shorter than their type count as absent. */
 static uint32_t get_u32(struct nlattr *const *tb, int attr, uint32_t def)
 {
-	return tb[attr] && nla_len(tb[attr]) >= 4 ? nla_get_u32(tb[attr]) : def;
+	if (tb[attr] && nla_len(tb[attr]) >= 4)
+		return nla_get_u32(tb[attr]);
+	return def;
 }
 
 /* Attributes that struct rule has fields for, or that say nothing. */
@@ -155,7 +157,9 @@ static int list_family(struct tx *tx, struct rt *rt, int family, struct rule_lis
 	r = rt_ask(rt, &m, list_rule, &l);
 	if (r == -EAFNOSUPPORT || r == -EOPNOTSUPP)
 		return 0; /* no IPv6, or a kernel without policy routing */
-	return r < 0 ? rt_refused(tx, rt, r, "list policy rules") : 0;
+	if (r < 0)
+		return rt_refused(tx, rt, r, "list policy rules");
+	return 0;
 }
 
 int rule_list(struct tx *tx, struct rt *rt, int family, struct rule_list *ret)

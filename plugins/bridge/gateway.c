@@ -117,7 +117,9 @@ static int compare_forwarding(struct tx *tx, const struct call *c, int family)
 	static const struct sysctl four = { "net/ipv4/ip_forward", "1" };
 	static const struct sysctl six = { "net/ipv6/conf/all/forwarding", "1" };
 
-	return sysctl_check(tx, c->host.ns, family == AF_INET6 ? &six : &four, 1);
+	const struct sysctl *s = family == AF_INET6 ? &six : &four;
+
+	return sysctl_check(tx, c->host.ns, s, 1);
 }
 
 static int compare_host_routes(struct tx *tx, struct call *c, const struct bridge *b)

@@ -21,7 +21,9 @@ enum { FORWARDING_TIMEOUT_MS = 5000 };
 /* The host end's name: as configured, or derived. */
 static const char *host_name(struct tx *tx, struct call *c, const char *configured)
 {
-	return configured ? configured : call_owner(tx, c)->key.s;
+	if (configured)
+		return configured;
+	return call_owner(tx, c)->key.s;
 }
 
 static struct bridge_port port_of(struct tx *tx, struct call *c, const struct bridge *b)
@@ -48,7 +50,9 @@ static struct bridge_port_vlans vlans_of(const struct bridge *b)
 
 static struct mac or_random(struct mac mac)
 {
-	return mac.len ? mac : link_random_mac();
+	if (mac.len)
+		return mac;
+	return link_random_mac();
 }
 
 static int make_pair(struct tx *tx, struct call *c, struct bridge *b)
