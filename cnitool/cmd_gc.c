@@ -333,17 +333,21 @@ static int print_json(struct tool *t, const struct gc *g)
 	return tool_print(t, jw_end(&w));
 }
 
-/* The plugins' own GC, with the list of who is left. */
+/*
+ * GC of every network's plugins, with the list of the attachments that remain.  A network whose
+ * leases cannot be read gets none, because the list may lack an attachment that is being added.
+ */
 static int gc_networks(struct tool *t, const struct gc *g)
 {
 	int r = 0;
 
-	for (unsigned i = 0; i < g->n_nets; i++)
-		if (!g->nets[i].disable_gc)
-			r = also(r,
-				 attach_list_gc(t, &g->nets[i],
-						t->opt.all ? NULL
-							   : valid_attachments(t, g, &g->nets[i])));
+	for (unsigned i = 0; i < g->n_nets; i++) {
+		const struct netconf *n = &g->nets[i];
+		const char *valid = t->opt.all ? NULL : valid_attachments(t, g, n);
+
+		if (!n->disable_gc && !g->survey.nets[i].unsure)
+			r = also(r, attach_list_gc(t, n, valid));
+	}
 	return r;
 }
 

@@ -232,6 +232,21 @@ rehearses() {
 	ok
 }
 
+@test "gc: a network whose leases cannot be read gets no GC, because an ADD may be under way" {
+	net "$NET"
+	plug c1
+	new_netns c2
+	add bridge "$(jq -c '.plugins[0] + {name, cniVersion}' <<<"$NET")" c2
+	things >"$BATS_TEST_TMPDIR/before"
+	exec {lock}</var/lib/cni/networks/net1/lock
+	flock "$lock"
+	CNI_TEST_LOCK_TIMEOUT_MS=200 tool gc
+	exec {lock}<&-
+	is "$status" 1
+	contains "$errors" 'net1'
+	is "$(things | diff "$BATS_TEST_TMPDIR/before" -)" ''
+}
+
 @test "gc: leaves attachments alone that podman or containerd has cached" {
 	net "$NET"
 	plug c1 -p 8080:80
