@@ -444,10 +444,10 @@ static void __attribute__((noreturn)) leave(void *arg)
 
 static void *scarce_malloc(size_t size)
 {
-		if (!allocations_left)
-			return NULL;
-		allocations_left--;
-		return malloc(size);
+	if (!allocations_left)
+		return NULL;
+	allocations_left--;
+	return malloc(size);
 }
 
 /*

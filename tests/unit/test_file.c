@@ -374,10 +374,10 @@ static void reads_resolv_conf(void **state)
 		assert_string_equal(joined(d.nameservers, d.n_nameservers), cases[i].nameservers);
 		assert_string_equal(joined(d.search, d.n_search), cases[i].search);
 		assert_string_equal(joined(d.options, d.n_options), cases[i].options);
-				if (cases[i].domain)
-					assert_string_equal(d.domain, cases[i].domain);
-				else
-					assert_null(d.domain);
+		if (cases[i].domain)
+			assert_string_equal(d.domain, cases[i].domain);
+		else
+			assert_null(d.domain);
 	}
 	assert_int_equal(resolv_read(&unit_tx, in_dir("none"), &(struct result_dns){ 0 }), -ENOENT);
 	assert_int_equal(unit_tx.code, CPLUG_E_FILE);

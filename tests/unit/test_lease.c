@@ -21,9 +21,9 @@ static int begin(void **state)
 	const char *tmp = getenv("TMPDIR");
 
 	snprintf(dir, sizeof(dir), "%s/cplug-lease.XXXXXX", tmp ? tmp : "/tmp");
-		if (!mkdtemp(dir))
-			return -1;
-		return unit_begin(state);
+	if (!mkdtemp(dir))
+		return -1;
+	return unit_begin(state);
 }
 
 static int end(void **state)
@@ -73,10 +73,10 @@ static void what_a_lease_says(void **state)
 		if (!ok)
 			continue;
 		assert_string_equal(l.id, cases[i].id);
-				if (cases[i].ifname)
-					assert_string_equal(l.ifname, cases[i].ifname);
-				else
-					assert_null(l.ifname);
+		if (cases[i].ifname)
+			assert_string_equal(l.ifname, cases[i].ifname);
+		else
+			assert_null(l.ifname);
 	}
 }
 
