@@ -103,6 +103,7 @@ static const char *version_of(const struct netconf *n)
 static int convert_result(struct tx *tx, const struct netconf *n, const char *text,
 			  const char **ret)
 {
+	struct result_rules rules = { .code = CNI_E_DECODE };
 	struct result res;
 	struct cj c;
 	const char *version;
@@ -116,7 +117,8 @@ static int convert_result(struct tx *tx, const struct netconf *n, const char *te
 		version = version_of(n);
 	}
 	result_init(&res, &tx->mem);
-	r = result_read(tx, &c, version, NULL, CNI_E_DECODE, &res);
+	rules.def_version = version;
+	r = result_read(tx, &c, &rules, &res);
 	if (r == 0 && str_eq(version, version_of(n)))
 		converted = cj_dump(&tx->mem, &c);
 	else if (r == 0)

@@ -72,10 +72,10 @@ static int make_own_dir(struct tx *tx, const char *dir)
 static unsigned outer_uid(struct tx *tx)
 {
 	unsigned uid = geteuid(), inside, outside;
-	char *text;
+	struct file_text text;
 
-	if (file_read(&tx->mem, AT_FDCWD, "/proc/self/uid_map", 4096, &text, NULL) == 0 &&
-	    sscanf(text, "%u %u", &inside, &outside) == 2 && uid >= inside)
+	if (file_read(&tx->mem, AT_FDCWD, "/proc/self/uid_map", 4096, &text) == 0 &&
+	    sscanf(text.s, "%u %u", &inside, &outside) == 2 && uid >= inside)
 		return outside + (uid - inside);
 	return uid;
 }
@@ -240,7 +240,11 @@ int cache_write(struct tx *tx, const struct cache *c, const struct cached *a)
 
 	TRY(cache_path(tx, c, a->network, a->id, a->ifname, &path));
 	TRY(file_mkdirs(tx, mem_printf(&tx->mem, "%s/results", c->dir), 0700));
-	return file_replace(tx, AT_FDCWD, path, text, strlen(text), 0600, false);
+	return file_replace(tx, &(struct file_new){ .dirfd = AT_FDCWD,
+						    .path = path,
+						    .data = text,
+						    .size = strlen(text),
+						    .mode = 0600 });
 }
 
 int cache_remove(struct tx *tx, const struct cache *c, const char *network, const char *id,
@@ -317,27 +321,26 @@ int cache_read(struct tx *tx, const struct cache *c, const char *network, const 
 {
 	auto_(json_release) json_t *bare = NULL;
 	const char *path = NULL;
-	char *text;
-	size_t size;
+	struct file_text text;
 	int r;
 
 	TRY(cache_path(tx, c, network, id, ifname, &path));
-	r = file_read(&tx->mem, AT_FDCWD, path, FILE_MAX, &text, &size);
+	r = file_read(&tx->mem, AT_FDCWD, path, FILE_MAX, &text);
 	if (r == -ENOENT || r == -ENOTDIR)
 		return 0;
 	if (r < 0)
 		return tx_fail_as(tx, CPLUG_E_FILE, r, "cannot read %s: %s", path, strerror(-r));
-	if (cache_parse(tx, text, size, ret)) {
+	if (cache_parse(tx, text.s, text.size, ret)) {
 		ret->network = network; /* the name of the file decides */
 		ret->id = id;
 		ret->ifname = ifname;
 		return 1;
 	}
-	bare = json_loadb(text, size, 0, NULL);
+	bare = json_loadb(text.s, text.size, 0, NULL);
 	if (!json_is_object(bare))
 		return tx_fail_as(tx, CPLUG_E_FILE, -EINVAL,
 				  "%s: this is no result of an earlier ADD", path);
-	*ret = (struct cached){ .network = network, .id = id, .ifname = ifname, .result = text };
+	*ret = (struct cached){ .network = network, .id = id, .ifname = ifname, .result = text.s };
 	return 1;
 }
 
@@ -370,18 +373,17 @@ static bool is_collected(const struct collection *l, const struct cached *a)
 static void collect_file(struct tx *tx, const char *path, struct collection *l)
 {
 	struct cached a;
-	char *text;
-	size_t size;
-	int r = file_read(&tx->mem, AT_FDCWD, path, FILE_MAX, &text, &size);
+	struct file_text text;
+	int r = file_read(&tx->mem, AT_FDCWD, path, FILE_MAX, &text);
 
 	if (r == -ENOENT)
 		return;
-	if (r < 0 || !cache_parse(tx, text, size, &a) || !a.network || !a.ifname || !a.id) {
+	if (r < 0 || !cache_parse(tx, text.s, text.size, &a) || !a.network || !a.ifname || !a.id) {
 		if (l->warn)
 			log_warn("%s: left out: %s", path,
-				 r < 0   ? strerror(-r)
-				 : !size ? "it is empty (a crash left it)"
-					 : "it is no attachment as libcni remembers them");
+				 r < 0        ? strerror(-r)
+				 : !text.size ? "it is empty (a crash left it)"
+					      : "it is no attachment as libcni remembers them");
 		return;
 	}
 	if ((l->network && !str_eq(l->network, a.network)) || is_collected(l, &a))

@@ -50,6 +50,7 @@ static const struct netconf *conf_of(const struct listing *s, const struct cache
 /* The addresses of a result; it may be of any version, or nonsense (then: none). */
 static struct result addresses(struct tool *t, const struct cached *c)
 {
+	const struct result_rules rules = { .def_version = "1.0.0", .code = CNI_E_DECODE };
 	struct errctx m = errctx_mark(t->tx);
 	struct result res;
 	struct cj root = { .json = NULL };
@@ -58,7 +59,7 @@ static struct result addresses(struct tool *t, const struct cached *c)
 	if (!c->result)
 		return res;
 	if (cj_parse(t->tx, c->result, strlen(c->result), "result", &root) < 0 ||
-	    result_read(t->tx, &root, "1.0.0", NULL, CNI_E_DECODE, &res) < 0) {
+	    result_read(t->tx, &root, &rules, &res) < 0) {
 		errctx_take(t->tx, m);
 		result_init(&res, &t->tx->mem);
 	}

@@ -94,6 +94,7 @@ struct restore {
 /* The namespace's path: libcni before 1.2 kept it in the result only. */
 static const char *netns_of(struct tool *t, const struct cached *c)
 {
+	const struct result_rules rules = { .def_version = "0.1.0", .code = CNI_E_DECODE };
 	struct errctx m = errctx_mark(t->tx);
 	struct cj root = { .json = NULL };
 	struct result res;
@@ -104,7 +105,7 @@ static const char *netns_of(struct tool *t, const struct cached *c)
 		return c->netns;
 	result_init(&res, &t->tx->mem);
 	if (cj_parse(t->tx, c->result, strlen(c->result), "result", &root) < 0 ||
-	    result_read(t->tx, &root, "0.1.0", NULL, CNI_E_DECODE, &res) < 0)
+	    result_read(t->tx, &root, &rules, &res) < 0)
 		errctx_take(t->tx, m);
 	else
 		i = result_find_if(&res, c->ifname, true);

@@ -127,6 +127,7 @@ static int set_lo_up(struct tx *tx, const char *path)
 
 static void merge_result(struct run *u, const char *text)
 {
+	const struct result_rules rules = { .def_version = "1.0.0", .code = CNI_E_DECODE };
 	struct tx *tx = u->t->tx;
 	struct errctx m = errctx_mark(tx);
 	struct cj c = { .json = NULL };
@@ -134,7 +135,7 @@ static void merge_result(struct run *u, const char *text)
 
 	result_init(&res, &tx->mem);
 	if (cj_parse(tx, text, strlen(text), "result", &c) < 0 ||
-	    result_read(tx, &c, "1.0.0", NULL, CNI_E_DECODE, &res) < 0) {
+	    result_read(tx, &c, &rules, &res) < 0) {
 		log_warn("%s", errctx_take(tx, m));
 		return;
 	}

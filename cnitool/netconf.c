@@ -77,10 +77,14 @@ static int find_files(struct tx *tx, const char *dir, const char *const *suffixe
 
 static int read_text(struct tx *tx, const char *file, char **ret, size_t *ret_size)
 {
-	int r = file_read(&tx->mem, AT_FDCWD, file, FILE_MAX, ret, ret_size);
+	struct file_text text;
+	int r = file_read(&tx->mem, AT_FDCWD, file, FILE_MAX, &text);
 
-	return r < 0 ? tx_fail_as(tx, CPLUG_E_FILE, r, "cannot read %s: %s", file, strerror(-r))
-		     : 0;
+	if (r < 0)
+		return tx_fail_as(tx, CPLUG_E_FILE, r, "cannot read %s: %s", file, strerror(-r));
+	*ret = text.s;
+	*ret_size = text.size;
+	return 0;
 }
 
 /* ---- a list ---- */

@@ -56,11 +56,11 @@ static int lock_existing(const char *path, int *ret_fd)
 /* What a dead one left: its name, as noted in the file. */
 static void clean_up_dead(struct tx *tx, const char *path, bool forget)
 {
-	char *netns;
+	struct file_text netns;
 
-	if (file_read(&tx->mem, AT_FDCWD, path, 4096, &netns, NULL) == 0 &&
-	    str_starts(netns, mem_printf(&tx->mem, "%s/", netns_dir)) && !strstr(netns, ".."))
-		remove_netns_name(tx, netns);
+	if (file_read(&tx->mem, AT_FDCWD, path, 4096, &netns) == 0 &&
+	    str_starts(netns.s, mem_printf(&tx->mem, "%s/", netns_dir)) && !strstr(netns.s, ".."))
+		remove_netns_name(tx, netns.s);
 	if (forget && unlink(path) < 0)
 		log_warn("cannot remove %s: %s", path, strerror(errno));
 }

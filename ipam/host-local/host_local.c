@@ -56,8 +56,9 @@ static int check_wishes(struct tx *tx, const struct local_conf *cf, struct wish 
 			  left);
 }
 
-static int claim_wish(struct tx *tx, struct store *st, const struct pool_set *s, unsigned set,
-		      struct lessee lessee, struct ip ip, const struct lease_life *life)
+/* Claims the address asked for from range set s. */
+static int claim_wish(struct tx *tx, struct store *st, const struct store_want *w,
+		      const struct pool_set *s, struct ip ip)
 {
 	const char *holder = "its file cannot be read";
 	struct lease l;
@@ -67,8 +68,8 @@ static int claim_wish(struct tx *tx, struct store *st, const struct pool_set *s,
 		return tx_fail_as(tx, CPLUG_E_ADDRESS, -EADDRNOTAVAIL,
 				  "failed to allocate for range %u: requested ip %s is subnet's "
 				  "gateway",
-				  set, IP_S(ip));
-	r = store_claim(tx, st, ip, lessee, set, life);
+				  w->set, IP_S(ip));
+	r = store_claim(tx, st, w, ip);
 	if (r != -EEXIST)
 		return r;
 	if (lease_read(&tx->mem, st->dir, ip, &l) == 0)
@@ -76,7 +77,7 @@ static int claim_wish(struct tx *tx, struct store *st, const struct pool_set *s,
 	return tx_fail_as(tx, CPLUG_E_ADDRESS, -EADDRINUSE,
 			  "failed to allocate for range %u: requested IP address %s is not "
 			  "available in range set %s: %s",
-			  set, IP_S(ip), pool_text(&tx->mem, s), holder);
+			  w->set, IP_S(ip), pool_text(&tx->mem, s), holder);
 }
 
 static bool is_of(const struct lease *l, const struct lessee *o)
@@ -85,30 +86,40 @@ static bool is_of(const struct lease *l, const struct lessee *o)
 	       (!l->lessee.ifname || str_eq(l->lessee.ifname, o->ifname));
 }
 
-static int claim_any(struct tx *tx, struct store *st, const struct pool_set *s, unsigned set,
-		     struct lessee lessee, const struct lease_life *life, struct ip *ret)
+/* A lease of the same attachment in s: released if its container is dead, else a failure. */
+static int release_former(struct tx *tx, struct store *st, const struct store_want *w,
+			  const struct pool_set *s)
 {
 	struct lease *leases;
 	unsigned n;
-	int r;
 
-	TRY(store_find(tx, st, lessee.id, &leases, &n));
+	TRY(store_find(tx, st, w->lessee.id, &leases, &n));
 	for (unsigned i = 0; i < n; i++) {
-		if (!is_of(&leases[i], &lessee) || !pool_find(s, leases[i].ip))
+		if (!is_of(&leases[i], &w->lessee) || !pool_find(s, leases[i].ip))
 			continue;
-		/* The same container again, after its namespace, or the machine, died. */
 		if (!store_is_dead(tx, st, &leases[i]))
 			return tx_fail_as(tx, CPLUG_E_ADDRESS, -EEXIST,
 					  "failed to allocate for range %u: %s has been allocated "
 					  "to %s, duplicate allocation is not allowed (DEL frees "
 					  "it)",
-					  set, IP_S(leases[i].ip), lessee.id);
+					  w->set, IP_S(leases[i].ip), w->lessee.id);
 		TRY(store_release(tx, st, &leases[i]));
 	}
-	r = store_claim_next(tx, st, s, lessee, set, life, ret);
+	return 0;
+}
+
+static int claim_any(struct tx *tx, struct store *st, const struct store_want *w,
+		     const struct pool_set *s, struct ip *ret)
+{
+	unsigned n;
+	int r;
+
+	TRY(release_former(tx, st, w, s));
+	r = store_claim_next(tx, st, w, s, ret);
 	if (r == -EADDRNOTAVAIL) {
 		TRY(store_reclaim(tx, st, &n));
-		r = n ? store_claim_next(tx, st, s, lessee, set, life, ret) : r;
+		if (n)
+			r = store_claim_next(tx, st, w, s, ret);
 	}
 	if (r != -EADDRNOTAVAIL)
 		return r;
@@ -119,7 +130,7 @@ static int claim_any(struct tx *tx, struct store *st, const struct pool_set *s, 
 	return tx_fail_as(tx, CPLUG_E_EXHAUSTED, r,
 			  "failed to allocate for range %u: no IP addresses available in range "
 			  "set: %s",
-			  set, pool_text(&tx->mem, s));
+			  w->set, pool_text(&tx->mem, s));
 }
 
 /* What the configuration says, and goes into every result. */
@@ -130,10 +141,12 @@ static int add_static(struct tx *tx, const struct call *c, const struct local_co
 
 	result_read_routes(ret, &routes);
 	TRY(cj_ok(tx, &c->conf));
-	return *cf->resolv_conf ? resolv_read(tx, cf->resolv_conf, &ret->dns) : 0;
+	if (*cf->resolv_conf)
+		TRY(resolv_read(tx, cf->resolv_conf, &ret->dns));
+	return 0;
 }
 
-static int validate(struct tx *tx, struct call *c)
+static int local_validate(struct tx *tx, struct call *c)
 {
 	struct local_conf cf;
 
@@ -141,11 +154,10 @@ static int validate(struct tx *tx, struct call *c)
 	return local_conf_read_wishes(tx, c, &cf);
 }
 
-static int add(struct tx *tx, struct call *c, struct result *ret)
+static int local_add(struct tx *tx, struct call *c, struct result *ret)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
-	struct lessee lessee = { c->id, c->ifname };
-	struct lease_life life = life_of(c);
+	struct store_want want = { .lessee = { c->id, c->ifname }, .life = life_of(c) };
 	struct wish **by_set;
 	struct local_conf cf;
 
@@ -160,11 +172,12 @@ static int add(struct tx *tx, struct call *c, struct result *ret)
 		const struct pool_range *r;
 		struct ip ip = { .family = 0 };
 
+		want.set = i;
 		if (by_set[i]) {
 			ip = by_set[i]->ip;
-			TRY(claim_wish(tx, &st, s, i, lessee, ip, &life));
+			TRY(claim_wish(tx, &st, &want, s, ip));
 		} else {
-			TRY(claim_any(tx, &st, s, i, lessee, &life, &ip));
+			TRY(claim_any(tx, &st, &want, s, &ip));
 		}
 		r = pool_find(s, ip);
 		result_add_ip(ret, (struct result_ip){ .addr = { ip, r->subnet.len },
@@ -176,25 +189,12 @@ static int add(struct tx *tx, struct call *c, struct result *ret)
 
 /* ---- DEL and GC ---- */
 
-/* Old leases, which name only the container, count if there are no others. */
-static int release(struct tx *tx, struct store *st, const struct lease *leases, unsigned n,
-		   const struct lessee *o, bool old)
-{
-	int r = 0;
-
-	for (unsigned i = 0; i < n; i++)
-		if (old ? !leases[i].lessee.ifname : str_eq(leases[i].lessee.ifname, o->ifname))
-			r = also(r, store_release(tx, st, &leases[i]));
-	return r;
-}
-
-static int del(struct tx *tx, struct call *c)
+static int local_del(struct tx *tx, struct call *c)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
-	const struct lessee lessee = { c->id, c->ifname };
 	const char *dir = local_conf_data_dir(c);
 	struct lease *leases;
-	bool old = true;
+	const char *ifname = NULL; /* as the leases to release have it */
 	unsigned n;
 	int r;
 
@@ -204,9 +204,17 @@ static int del(struct tx *tx, struct call *c)
 		return 0;
 	TRY(r);
 	TRY(store_find(tx, &st, c->id, &leases, &n));
+	/* Old leases, which name no interface, count if there are no others. */
 	for (unsigned i = 0; i < n; i++)
-		old = old && !str_eq(leases[i].lessee.ifname, c->ifname);
-	return release(tx, &st, leases, n, &lessee, old);
+		if (str_eq(leases[i].lessee.ifname, c->ifname))
+			ifname = c->ifname;
+	for (unsigned i = 0; i < n; i++) {
+		const char *of = leases[i].lessee.ifname;
+
+		if (ifname ? str_eq(of, ifname) : !of)
+			r = also(r, store_release(tx, &st, &leases[i]));
+	}
+	return r;
 }
 
 static bool is_valid(const struct lessee *o, const void *arg)
@@ -216,7 +224,7 @@ static bool is_valid(const struct lessee *o, const void *arg)
 	return call_is_valid(c, o->id, o->ifname); /* an old lease names no interface */
 }
 
-static int gc(struct tx *tx, struct call *c)
+static int local_gc(struct tx *tx, struct call *c)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
 	const char *dir = local_conf_data_dir(c);
@@ -287,7 +295,7 @@ static int check_any(struct tx *tx, struct store *st, const struct lessee *o)
 	return 0;
 }
 
-static int check(struct tx *tx, struct call *c)
+static int local_check(struct tx *tx, struct call *c)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
 	const struct lessee lessee = { c->id, c->ifname };
@@ -326,9 +334,10 @@ static int check(struct tx *tx, struct call *c)
  * A lease that was lost is taken again, if nobody else has the address meanwhile.  One that
  * another namespace had at ADD says that prevResult is another container's story.
  */
-static int repair_address(struct tx *tx, struct store *st, const struct lessee *o, struct ip ip,
-			  unsigned set, const struct lease_life *life)
+static int repair_address(struct tx *tx, struct store *st, const struct store_want *w, struct ip ip)
 {
+	const struct lease_life *life = &w->life;
+	const struct lessee *o = &w->lessee;
 	const char *trouble, *have;
 	struct lease_life known;
 	struct lease l;
@@ -342,19 +351,20 @@ static int repair_address(struct tx *tx, struct store *st, const struct lessee *
 				  "made anew (DEL, then ADD)",
 				  IP_S(ip), lessee_text(&tx->mem, o));
 	if (r == -ENOENT || r == -EBADMSG) {
-		r = store_claim(tx, st, ip, *o, set, life);
+		r = store_claim(tx, st, w, ip);
 		if (r != -EEXIST)
 			return r;
 	}
 	trouble = lease_trouble(&tx->mem, st, o, ip, &have);
-	return trouble ? tx_fail_as(tx, CPLUG_E_CHECK, -ESTALE, "%s", trouble) : 0;
+	if (trouble)
+		return tx_fail_as(tx, CPLUG_E_CHECK, -ESTALE, "%s", trouble);
+	return 0;
 }
 
-static int repair(struct tx *tx, struct call *c)
+static int local_repair(struct tx *tx, struct call *c)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
-	const struct lessee lessee = { c->id, c->ifname };
-	struct lease_life life = life_of(c);
+	struct store_want want = { .lessee = { c->id, c->ifname }, .life = life_of(c) };
 	struct local_conf cf;
 
 	TRY(local_conf_read(tx, c, &cf));
@@ -365,15 +375,16 @@ static int repair(struct tx *tx, struct call *c)
 		for (unsigned s = 0; s < cf.pool.n; s++) {
 			struct ip ip = c->prev->ips[i].addr.ip;
 
+			want.set = s;
 			if (pool_find(&cf.pool.sets[s], ip))
-				TRY(repair_address(tx, &st, &lessee, ip, s, &life));
+				TRY(repair_address(tx, &st, &want, ip));
 		}
 	return 0;
 }
 
 /* ---- STATUS ---- */
 
-static int status(struct tx *tx, struct call *c)
+static int local_status(struct tx *tx, struct call *c)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
 	struct local_conf cf;
@@ -400,11 +411,11 @@ const struct plugin host_local_plugin = {
 	.name = "host-local",
 	.flags = CNI_IS_IPAM,
 	.about = "addresses from this host's own pool (IPAM)",
-	.validate = validate,
-	.add = add,
-	.del = del,
-	.check = check,
-	.repair = repair,
-	.gc = gc,
-	.status = status,
+	.validate = local_validate,
+	.add = local_add,
+	.del = local_del,
+	.check = local_check,
+	.repair = local_repair,
+	.gc = local_gc,
+	.status = local_status,
 };

@@ -70,12 +70,17 @@ static int read_name(struct mem *mem, int dir, const char *name, char small[SMAL
 	size = (size_t)n;
 	small[size] = '\0';
 	if (size == SMALL - 1) {
-		int r = file_read(mem, dir, name, LEASE_MAX, &text, &size);
+		struct file_text all;
+		int r = file_read(mem, dir, name, LEASE_MAX, &all);
 
 		if (r < 0)
 			return r == -EFBIG ? -EBADMSG : r;
+		text = all.s;
+		size = all.size;
 	}
-	return lease_parse(text, size, ret) ? 0 : -EBADMSG;
+	if (!lease_parse(text, size, ret))
+		return -EBADMSG;
+	return 0;
 }
 
 int lease_read(struct mem *mem, int dir, struct ip ip, struct lease *ret)
@@ -127,26 +132,20 @@ int lease_scan(struct tx *tx, int dir, lease_each_fn *each, void *arg)
 
 /* ---- making leases ---- */
 
-/*
- * Where a file with a name waits for its address: outside of the folder if we can, for
- * the reference reads every file in there (and makes nothing of one like this).
- */
-int lease_spare_folder(int dir, int folder)
-{
-	return folder < 0 ? dir : folder;
-}
-
-static int new_named(int folder, const char *name)
+static int open_spare(struct lease_spare *s)
 {
 	int fd;
 
-	unlinkat(folder, name, 0); /* a killed call's; it may be a lease by now, so not truncated */
-	fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	return fd >= 0 ? fd : errno == EEXIST ? -EIO : -errno;
+	/* a killed call's; it may be a lease by now, so not truncated */
+	unlinkat(s->dir, s->name, 0);
+	fd = openat(s->dir, s->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return errno == EEXIST ? -EIO : -errno;
+	s->used = true;
+	return fd;
 }
 
-int lease_new(struct mem *mem, int dir, int folder, const char *name, struct lessee o,
-	      bool *ret_named)
+int lease_new(struct mem *mem, int dir, struct lease_spare *spare, struct lessee o)
 {
 	char *text = mem_printf(mem, "%s\r\n%s", o.id, o.ifname);
 	size_t size = strlen(text);
@@ -155,9 +154,8 @@ int lease_new(struct mem *mem, int dir, int folder, const char *name, struct les
 
 	if (fd < 0 && errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)
 		return -errno;
-	*ret_named = fd < 0;
-	if (*ret_named)
-		fd = new_named(lease_spare_folder(dir, folder), name);
+	if (fd < 0)
+		fd = open_spare(spare);
 	if (fd < 0)
 		return fd;
 	n = write(fd, text, size);
@@ -207,8 +205,11 @@ int lease_set_last(int dir, unsigned set, struct ip ip)
 	struct ip_text t = ip_text(ip);
 	ssize_t n = (ssize_t)strlen(t.s);
 
-	if (!ip_set(ip))
-		return unlinkat(dir, last_name(set).s, 0) < 0 && errno != ENOENT ? -errno : 0;
+	if (!ip_set(ip)) {
+		if (unlinkat(dir, last_name(set).s, 0) < 0 && errno != ENOENT)
+			return -errno;
+		return 0;
+	}
 	fd = openat(dir, last_name(set).s, flags, 0600);
 	if (fd < 0 || pwrite(fd, t.s, (size_t)n, 0) != n || ftruncate(fd, n) < 0)
 		return errno ? -errno : -EIO;

@@ -49,14 +49,18 @@ int lease_read(struct mem *mem, int dir, struct ip ip, struct lease *ret) CHECKE
 typedef int lease_each_fn(struct tx *tx, const struct lease *l, int r, void *arg);
 int lease_scan(struct tx *tx, int dir, lease_each_fn *each, void *arg) CHECKED;
 
+/* The name of a new lease where the file system has no O_TMPFILE. */
+struct lease_spare {
+	int dir;
+	const char *name;
+	bool used; /* it exists, and is to be removed after file_link() */
+};
+
 /*
- * A lease that has its content but no address yet: a descriptor for file_link(), or
- * -errno.  Where the file system has no O_TMPFILE (*ret_named), it is called name in
- * lease_spare_folder() until then: to be removed after.
+ * Makes a lease of o that has its content but no address yet, in the folder dir.  Returns a
+ * descriptor for file_link(), or -errno.
  */
-int lease_spare_folder(int dir, int folder);
-int lease_new(struct mem *mem, int dir, int folder, const char *name, struct lessee o,
-	      bool *ret_named) CHECKED;
+int lease_new(struct mem *mem, int dir, struct lease_spare *spare, struct lessee o) CHECKED;
 
 /* The address given last from a range set; no address if not known. */
 struct ip lease_last(int dir, unsigned set);

@@ -39,7 +39,9 @@ static struct ip last_usable(struct cidr subnet)
 {
 	struct ip last = cidr_last(subnet);
 
-	return last.family == AF_INET ? ip_add(last, -1) : last;
+	if (last.family == AF_INET)
+		return ip_add(last, -1);
+	return last;
 }
 
 /* Is there a value, be it a wrong one?  "" is none. */
@@ -243,19 +245,24 @@ void pool_read(struct mem *mem, const struct cj *conf, const char *version, stru
 
 /* ---- searching ---- */
 
-static bool next_within(const struct pool_range *r, struct ip from, struct ip to,
-			pool_free_fn *is_free, void *arg, struct ip *ret)
+/* Part of a range, both ends inclusive. */
+struct span {
+	struct ip from, to;
+	struct ip gateway; /* not to be given away */
+};
+
+static bool next_within(struct span s, pool_free_fn *is_free, void *arg, struct ip *ret)
 {
 	struct ip ip;
 
-	while (ip_cmp(from, to) <= 0 && is_free(arg, from, to, &ip)) {
-		if (!ip_eq(ip, r->gateway)) {
+	while (ip_cmp(s.from, s.to) <= 0 && is_free(arg, s.from, s.to, &ip)) {
+		if (!ip_eq(ip, s.gateway)) {
 			*ret = ip;
 			return true;
 		}
-		if (ip_eq(ip, to))
+		if (ip_eq(ip, s.to))
 			break; /* the next one may wrap around */
-		from = ip_add(ip, 1);
+		s.from = ip_add(ip, 1);
 	}
 	return false;
 }
@@ -267,13 +274,13 @@ bool pool_next(const struct pool_set *s, struct ip last, pool_free_fn *is_free, 
 	unsigned k = r ? (unsigned)(r - s->ranges) : 0;
 
 	if (r && !ip_eq(last, r->last) &&
-	    next_within(r, ip_add(last, 1), r->last, is_free, arg, ret))
+	    next_within((struct span){ ip_add(last, 1), r->last, r->gateway }, is_free, arg, ret))
 		return true;
 	for (unsigned i = r ? 1 : 0; i < s->n; i++) {
 		const struct pool_range *o = &s->ranges[(k + i) % s->n];
 
-		if (next_within(o, o->first, o->last, is_free, arg, ret))
+		if (next_within((struct span){ o->first, o->last, o->gateway }, is_free, arg, ret))
 			return true;
 	}
-	return r && next_within(r, r->first, last, is_free, arg, ret);
+	return r && next_within((struct span){ r->first, last, r->gateway }, is_free, arg, ret);
 }

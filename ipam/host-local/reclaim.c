@@ -43,9 +43,9 @@ const char *store_obituary(struct tx *tx, struct store *st, const struct lease *
 		return NULL;
 	if (!st->alive)
 		st->alive = mem_alloc(&tx->mem, sizeof(*st->alive));
-	return alive_is_gone(tx, st->alive, (ino_t)life.ino, life.cookie)
-		       ? "its network namespace is gone"
-		       : NULL;
+	if (alive_is_gone(tx, st->alive, (ino_t)life.ino, life.cookie))
+		return "its network namespace is gone";
+	return NULL;
 }
 
 bool store_is_dead(struct tx *tx, struct store *st, const struct lease *l)

@@ -30,15 +30,18 @@
 
 enum { LOCK_TIMEOUT_MS = 10000 };
 
-static int fail(struct tx *tx, const struct store *st, int err, const char *verb, const char *name)
+static int fail_in_folder(struct tx *tx, const struct store *st, int err, const char *verb,
+			  const char *name)
 {
+	const char *slash = *name ? "/" : "";
+
 	return tx_fail_as(tx, CPLUG_E_FILE, err, "%s %s/%s%s%s: %s", verb, st->data_dir,
-			  st->network, *name ? "/" : "", name, strerror(-err));
+			  st->network, slash, name, strerror(-err));
 }
 
 /* ---- the index ---- */
 
-static int learn(struct tx *tx UNUSED, const struct lease *l, int r, void *arg)
+static int index_lease(struct tx *tx UNUSED, const struct lease *l, int r, void *arg)
 {
 	struct store *st = arg;
 
@@ -57,7 +60,7 @@ static int rescan(struct tx *tx, struct store *st)
 		return 0;
 	log_step("reading all leases of %s/%s", st->data_dir, st->network);
 	index_renew(&st->index);
-	return lease_scan(tx, st->dir, learn, st);
+	return lease_scan(tx, st->dir, index_lease, st);
 }
 
 /* ---- opening ---- */
@@ -72,7 +75,9 @@ static int lock_timeout(void)
 {
 	const char *s = secure_getenv("CNI_TEST_LOCK_TIMEOUT_MS");
 
-	return s ? atoi(s) : LOCK_TIMEOUT_MS;
+	if (!s)
+		return LOCK_TIMEOUT_MS;
+	return atoi(s);
 }
 
 static int open_dir(int at, const char *name, int flags)
@@ -110,7 +115,9 @@ static int open_dirs(struct tx *tx, struct store *st, bool create)
 	/* A name too long for a folder is the name of none. */
 	if ((st->dir == -ENOENT || st->dir == -ENAMETOOLONG) && !create)
 		return -ENOENT;
-	return st->dir < 0 ? fail(tx, st, st->dir, "open", "") : 0;
+	if (st->dir < 0)
+		return fail_in_folder(tx, st, st->dir, "open", "");
+	return 0;
 }
 
 static int open_index(struct tx *tx, struct store *st, bool create)
@@ -125,7 +132,9 @@ static int open_index(struct tx *tx, struct store *st, bool create)
 		return 0;
 	}
 	index_open(&st->index, &tx->mem, st->folder, name, st->dir);
-	return index_exists(&st->index) && !st->index.good ? rescan(tx, st) : 0;
+	if (index_exists(&st->index) && !st->index.good)
+		return rescan(tx, st);
+	return 0;
 }
 
 int store_open(struct tx *tx, const char *data_dir, const char *network, enum store_mode mode,
@@ -170,9 +179,10 @@ int store_writable(struct tx *tx, const char *data_dir, const char *network)
 	if (r == 0 && statvfs(path, &fs) == 0 &&
 	    ((fs.f_blocks && !fs.f_bfree) || (fs.f_files && !fs.f_ffree)))
 		r = -ENOSPC;
-	return r < 0 ? tx_fail_as(tx, CNI_E_UNAVAILABLE, r, "no lease can be written in %s: %s",
-				  path, strerror(-r))
-		     : 0;
+	if (r < 0)
+		return tx_fail_as(tx, CNI_E_UNAVAILABLE, r, "no lease can be written in %s: %s",
+				  path, strerror(-r));
+	return 0;
 }
 
 /* ---- finding ---- */
@@ -246,7 +256,7 @@ int store_release(struct tx *tx, struct store *st, const struct lease *l)
 
 	index_begin(&st->index);
 	if (unlinkat(st->dir, IP_S(l->ip), 0) < 0 && errno != ENOENT)
-		r = fail(tx, st, -errno, "remove", IP_S(l->ip));
+		r = fail_in_folder(tx, st, -errno, "remove", IP_S(l->ip));
 	else
 		index_remove(&st->index, l->ip, l->lessee.id);
 	index_end(&st->index);
@@ -269,7 +279,7 @@ static int purge_one(struct tx *tx, const struct lease *l, int r, void *arg)
 	if (r == 0 && p->keep(&l->lessee, p->arg))
 		return 0;
 	if (r < 0 && r != -EBADMSG)
-		return fail(tx, p->st, r, "read", IP_S(l->ip));
+		return fail_in_folder(tx, p->st, r, "read", IP_S(l->ip));
 	return store_release(tx, p->st, l);
 }
 
@@ -340,25 +350,28 @@ static int link_or_learn(struct mem *mem, struct store *st, int fd, struct ip ip
 /* Makes the file of a lease, and its undo record. */
 static int claim_file(struct tx *tx, struct store *st, const struct claim *c)
 {
-	const char *spare = mem_printf(&tx->mem, "%s.new", st->network);
-	bool named;
-	auto_(fd_close) int fd = lease_new(&tx->mem, st->dir, st->folder, spare, c->lessee, &named);
+	/* Beside the folder if possible: the reference reads every file in it. */
+	struct lease_spare spare = {
+		.dir = st->folder < 0 ? st->dir : st->folder,
+		.name = mem_printf(&tx->mem, "%s.new", st->network),
+	};
+	auto_(fd_close) int fd = lease_new(&tx->mem, st->dir, &spare, c->lessee);
 	int r;
 
 	if (fd < 0)
-		return fail(tx, st, fd, "write a lease in", "");
+		return fail_in_folder(tx, st, fd, "write a lease in", "");
 	r = link_or_learn(&tx->mem, st, fd, c->ip);
 	if (r == 0)
 		r = tx_undo(tx, undo_claim, "lease an address", c);
 	else if (r != -EEXIST)
-		r = fail(tx, st, r, "write", IP_S(c->ip));
-	if (named)
-		unlinkat(lease_spare_folder(st->dir, st->folder), spare, 0);
+		r = fail_in_folder(tx, st, r, "write", IP_S(c->ip));
+	if (spare.used)
+		unlinkat(spare.dir, spare.name, 0);
 	return r;
 }
 
-static int claim(struct tx *tx, struct store *st, const struct claim *c,
-		 const struct lease_life *life)
+static int claim_lease(struct tx *tx, struct store *st, const struct claim *c,
+		       const struct lease_life *life)
 {
 	bool intended;
 	int r;
@@ -382,12 +395,23 @@ static int claim(struct tx *tx, struct store *st, const struct claim *c,
 	return 0;
 }
 
-int store_claim(struct tx *tx, struct store *st, struct ip ip, struct lessee lessee, unsigned set,
-		const struct lease_life *life)
+static struct claim claim_of(const struct store *st, const struct store_want *w)
 {
-	struct claim c = { st->data_dir, st->network, lessee, ip, lease_last(st->dir, set), set };
+	return (struct claim){
+		.data_dir = st->data_dir,
+		.network = st->network,
+		.lessee = w->lessee,
+		.last = lease_last(st->dir, w->set),
+		.set = w->set,
+	};
+}
 
-	return claim(tx, st, &c, life);
+int store_claim(struct tx *tx, struct store *st, const struct store_want *w, struct ip ip)
+{
+	struct claim c = claim_of(st, w);
+
+	c.ip = ip;
+	return claim_lease(tx, st, &c, &w->life);
 }
 
 struct search {
@@ -429,18 +453,16 @@ bool store_has_free(struct mem *mem, struct store *st, const struct pool_set *s,
 	return pool_next(s, lease_last(st->dir, set), is_free, &search, &ip);
 }
 
-int store_claim_next(struct tx *tx, struct store *st, const struct pool_set *s,
-		     struct lessee lessee, unsigned set, const struct lease_life *life,
-		     struct ip *ret)
+int store_claim_next(struct tx *tx, struct store *st, const struct store_want *w,
+		     const struct pool_set *s, struct ip *ret)
 {
-	struct claim c = { st->data_dir, st->network, lessee, .last = lease_last(st->dir, set),
-			   .set = set };
+	struct claim c = claim_of(st, w);
 	struct search search = { &tx->mem, st };
 	int r;
 
 	for (;;) {
 		if (pool_next(s, c.last, is_free, &search, &c.ip)) {
-			r = claim(tx, st, &c, life);
+			r = claim_lease(tx, st, &c, &w->life);
 			if (r == 0)
 				*ret = c.ip;
 			if (r != -EEXIST)

@@ -50,21 +50,25 @@ int store_writable(struct tx *tx, const char *data_dir, const char *network) CHE
 int store_find(struct tx *tx, struct store *st, const char *id, struct lease **ret,
 	       unsigned *ret_n) CHECKED;
 
-/*
- * Gives ip to lessee, and registers the undo.  Returns 0, -EEXIST unrecorded if somebody
- * has it, or a recorded failure.  set is the number of the range set; life is kept in the
- * index.
- */
-int store_claim(struct tx *tx, struct store *st, struct ip ip, struct lessee lessee, unsigned set,
-		const struct lease_life *life) CHECKED;
+/* Who claims an address, and from which range set. */
+struct store_want {
+	struct lessee lessee;
+	unsigned set; /* its number */
+	struct lease_life life;
+};
 
 /*
- * The same with the next free address of a range set, going round.  -EADDRNOTAVAIL unrecorded
- * if every address is taken.
+ * Claims ip, and registers the undo.  Returns 0, -EEXIST (not recorded) if it is taken, or a
+ * recorded failure.
  */
-int store_claim_next(struct tx *tx, struct store *st, const struct pool_set *s,
-		     struct lessee lessee, unsigned set, const struct lease_life *life,
-		     struct ip *ret) CHECKED;
+int store_claim(struct tx *tx, struct store *st, const struct store_want *w, struct ip ip) CHECKED;
+
+/*
+ * Claims the next free address of the range set, going round.  Returns 0, -EADDRNOTAVAIL (not
+ * recorded) if every address is taken, or a recorded failure.
+ */
+int store_claim_next(struct tx *tx, struct store *st, const struct store_want *w,
+		     const struct pool_set *s, struct ip *ret) CHECKED;
 
 /* Has the set a free address?  (In any mode.) */
 bool store_has_free(struct mem *mem, struct store *st, const struct pool_set *s, unsigned set);

@@ -62,7 +62,9 @@ void *mem_dup(struct mem *m, const void *data, size_t size)
 
 char *mem_str(struct mem *m, const char *s)
 {
-	return s ? mem_dup(m, s, strlen(s) + 1) : NULL;
+	if (!s)
+		return NULL;
+	return mem_dup(m, s, strlen(s) + 1);
 }
 
 /* Mostly it fits into what the block has left, and need not be measured first. */

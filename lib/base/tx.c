@@ -19,7 +19,9 @@ static unsigned env_number(const char *name)
 {
 	const char *s = secure_getenv(name);
 
-	return s ? (unsigned)strtoul(s, NULL, 10) : 0;
+	if (!s)
+		return 0;
+	return (unsigned)strtoul(s, NULL, 10);
 }
 
 void tx_begin(struct tx *tx)
@@ -46,15 +48,15 @@ static enum cni_code code_of(int err)
 	}
 }
 
-static void detail(struct tx *tx, const char *text)
+static void append_detail(struct tx *tx, const char *text)
 {
 	size_t n = strlen(tx->details);
 
 	snprintf(tx->details + n, sizeof(tx->details) - n, "%s%s", n ? "; " : "", text);
 }
 
-static PRINTF(4, 0) int fail(struct tx *tx, enum cni_code code, int err, const char *fmt,
-			     va_list ap)
+static PRINTF(4, 0) int record_failure(struct tx *tx, enum cni_code code, int err, const char *fmt,
+				       va_list ap)
 {
 	char text[sizeof(tx->msg)];
 
@@ -66,7 +68,7 @@ static PRINTF(4, 0) int fail(struct tx *tx, enum cni_code code, int err, const c
 	log_step("failed: %s", text);
 	if (tx->err || tx->unwinding) {
 		if (!str_eq(text, tx->msg)) /* an undo may fail of the same */
-			detail(tx, text);
+			append_detail(tx, text);
 		return err;
 	}
 	tx->code = code;
@@ -80,7 +82,7 @@ int tx_fail(struct tx *tx, int err, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	err = fail(tx, code_of(err), err, fmt, ap);
+	err = record_failure(tx, code_of(err), err, fmt, ap);
 	va_end(ap);
 	return err;
 }
@@ -90,7 +92,7 @@ int tx_fail_as(struct tx *tx, enum cni_code code, int err, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	err = fail(tx, code, err, fmt, ap);
+	err = record_failure(tx, code, err, fmt, ap);
 	va_end(ap);
 	return err;
 }
@@ -103,7 +105,7 @@ void tx_detail(struct tx *tx, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	detail(tx, text);
+	append_detail(tx, text);
 }
 
 int tx_excuse(struct tx *tx, int r, const char *why)
@@ -162,7 +164,10 @@ void tx_rollback(struct tx *tx)
 		struct undo *u = &tx->undo[--tx->depth];
 		int r = u->fn(tx, u->arg);
 
-		log_step("undone: %s%s%s", u->what, r < 0 ? ": " : "", r < 0 ? strerror(-r) : "");
+		if (r < 0)
+			log_step("undone: %s: %s", u->what, strerror(-r));
+		else
+			log_step("undone: %s", u->what);
 	}
 	tx->unwinding = false;
 }

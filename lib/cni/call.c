@@ -275,6 +275,9 @@ struct owned_valid call_valid_keys(struct tx *tx, const struct call *c)
 
 static int read_prev(struct tx *tx, struct call *c)
 {
+	const struct result_rules rules = { .def_version = c->version,
+					    .group = c->version,
+					    .code = CPLUG_E_PREV };
 	struct cj prev = cj_any(&c->conf, "prevResult");
 	struct result *r;
 	int err;
@@ -283,7 +286,7 @@ static int read_prev(struct tx *tx, struct call *c)
 		return 0;
 	r = mem_alloc(&tx->mem, sizeof(*r));
 	result_init(r, &tx->mem);
-	err = result_read(tx, &prev, c->version, c->version, CPLUG_E_PREV, r);
+	err = result_read(tx, &prev, &rules, r);
 	/* A broken prevResult must not keep a DEL from cleaning up. */
 	if (err < 0 && c->command == CNI_DEL)
 		return tx_excuse(tx, err, "DEL goes on without prevResult");

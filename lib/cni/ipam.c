@@ -100,6 +100,7 @@ static bool says_nothing(const struct exec_answer *a)
 
 static int run_add(struct tx *tx, struct call *c, const char *path, struct result *ret)
 {
+	const struct result_rules rules = { .def_version = c->version, .code = CPLUG_E_DELEGATE };
 	struct undo_delegate u = { c, path };
 	struct exec_answer a;
 	struct cj out;
@@ -114,7 +115,7 @@ static int run_add(struct tx *tx, struct call *c, const char *path, struct resul
 	}
 	TRY(cj_parse(tx, a.out, a.out_size,
 		     mem_printf(&tx->mem, "answer of the IPAM plugin %s", path), &out));
-	return result_read(tx, &out, c->version, NULL, CPLUG_E_DELEGATE, ret);
+	return result_read(tx, &out, &rules, ret);
 }
 
 int ipam_validate(struct tx *tx, struct call *c)

@@ -59,12 +59,12 @@ struct result_dns resolv_parse(struct mem *mem, char *text)
 
 int resolv_read(struct tx *tx, const char *path, struct result_dns *ret)
 {
-	char *text;
-	int r = file_read(&tx->mem, AT_FDCWD, path, RESOLV_MAX, &text, NULL);
+	struct file_text text;
+	int r = file_read(&tx->mem, AT_FDCWD, path, RESOLV_MAX, &text);
 
 	if (r < 0)
 		return tx_fail_as(tx, CPLUG_E_FILE, r, "read %s: %s", path, strerror(-r));
-	*ret = resolv_parse(&tx->mem, text);
+	*ret = resolv_parse(&tx->mem, text.s);
 	return 0;
 }
 
@@ -153,11 +153,12 @@ static bool is_torn(const char *text, const char *owner)
  */
 static const char *owner_in(struct tx *tx, const char *path)
 {
+	struct file_text file;
 	char *text, *end;
-	size_t size;
 
-	if (file_read(&tx->mem, AT_FDCWD, path, RESOLV_MAX, &text, &size) < 0)
+	if (file_read(&tx->mem, AT_FDCWD, path, RESOLV_MAX, &file) < 0)
 		return access(path, F_OK) < 0 ? NULL : "";
+	text = file.s;
 	if (is_torn(text, NULL))
 		return NULL;
 	if (!str_starts(text, mark))
@@ -172,11 +173,11 @@ static const char *owner_in(struct tx *tx, const char *path)
 /* Outside /etc/netns an empty file may belong to another program. */
 static bool is_torn_file(struct tx *tx, const char *path, const char *owner)
 {
-	char *text;
+	struct file_text text;
 
-	if (file_read(&tx->mem, AT_FDCWD, path, RESOLV_MAX, &text, NULL) < 0)
+	if (file_read(&tx->mem, AT_FDCWD, path, RESOLV_MAX, &text) < 0)
 		return false;
-	return is_torn(text, owner) && (*text || str_starts(path, netns_folder));
+	return is_torn(text.s, owner) && (*text.s || str_starts(path, netns_folder));
 }
 
 /* Do two owners (NETWORK/ID/IFNAME) name the same container? */
@@ -207,7 +208,11 @@ static int write_file(struct tx *tx, const char *path, const char *text)
 		*slash = '\0';
 		TRY(file_mkdirs(tx, folder, 0755));
 	}
-	return file_replace(tx, AT_FDCWD, path, text, strlen(text), 0644, false);
+	return file_replace(tx, &(struct file_new){ .dirfd = AT_FDCWD,
+						    .path = path,
+						    .data = text,
+						    .size = strlen(text),
+						    .mode = 0644 });
 }
 
 int resolv_write(struct tx *tx, const char *path, const char *owner, const struct result_dns *dns,
@@ -253,17 +258,16 @@ int resolv_remove(struct tx *tx, const char *path, const char *owner)
 
 int resolv_matches(struct tx *tx, const char *path, const char *owner, const struct result_dns *dns)
 {
-	char *text;
-	size_t size;
+	struct file_text text;
 
-	if (file_read(&tx->mem, AT_FDCWD, path, RESOLV_MAX, &text, &size) < 0)
+	if (file_read(&tx->mem, AT_FDCWD, path, RESOLV_MAX, &text) < 0)
 		return 0;
-	if (str_eq(text, compose(&tx->mem, owner, dns)))
+	if (str_eq(text.s, compose(&tx->mem, owner, dns)))
 		return 1;
-	if (is_torn(text, owner))
+	if (is_torn(text.s, owner))
 		return 0;
 	/* Another program's file, or another interface's: ADD did not write it. */
-	return !str_starts(text, mark) || !str_eq(owner_in(tx, path), owner);
+	return !str_starts(text.s, mark) || !str_eq(owner_in(tx, path), owner);
 }
 
 int resolv_gc(struct tx *tx, const char *network, bool (*valid)(const char *owner, const void *arg),

@@ -255,13 +255,11 @@ static enum end walk_entries(struct legacy *l, unsigned at, unsigned depth)
 
 static bool in_use(struct tx *tx, bool six)
 {
-	char *names;
-	size_t size;
+	const char *path = six ? "/proc/net/ip6_tables_names" : "/proc/net/ip_tables_names";
+	struct file_text names;
 
-	return file_read(&tx->mem, AT_FDCWD,
-			 six ? "/proc/net/ip6_tables_names" : "/proc/net/ip_tables_names", 4096,
-			 &names, &size) == 0 &&
-	       strstr(names, "filter\n");
+	return file_read(&tx->mem, AT_FDCWD, path, 4096, &names) == 0 &&
+	       strstr(names.s, "filter\n");
 }
 
 /* The block and where the chain begins in it.  0 or -errno; -EAGAIN: it changed meanwhile. */

@@ -45,7 +45,7 @@ struct nsfs_handle {
 };
 
 /* 0 = alive, -ESTALE = no such namespace, or another -errno: not known. */
-static int ask(ino_t ino, uint64_t cookie)
+static int ask_kernel(ino_t ino, uint64_t cookie)
 {
 	struct nsfs_handle ns = { .id = cookie, .type = CLONE_NEWNET, .ino = (uint32_t)ino };
 	_Alignas(struct file_handle) char room[sizeof(struct file_handle) + sizeof(ns)];
@@ -70,7 +70,8 @@ static bool can_ask(struct tx *tx)
 	if (r < 0)
 		return tx_excuse(tx, r, "in doubt namespaces are alive") < 0;
 	cookie = netns_cookie(&self);
-	works = cookie && ask(self.ino, cookie) == 0 && ask(self.ino, UINT64_MAX) == -ESTALE;
+	works = cookie && ask_kernel(self.ino, cookie) == 0 &&
+		ask_kernel(self.ino, UINT64_MAX) == -ESTALE;
 	netns_close(&self);
 	return works;
 }
@@ -92,7 +93,7 @@ static bool listed(const ino_t *list, unsigned n, ino_t ino)
 	return false;
 }
 
-static const struct alive_net *find(const struct alive *a, ino_t ino)
+static const struct alive_net *find_net(const struct alive *a, ino_t ino)
 {
 	for (unsigned i = 0; i < a->n; i++)
 		if (a->net[i].ino == ino)
@@ -100,11 +101,11 @@ static const struct alive_net *find(const struct alive *a, ino_t ino)
 	return NULL;
 }
 
-static void add(struct search *s, ino_t ino, const char *path)
+static void add_net(struct search *s, ino_t ino, const char *path)
 {
 	struct alive *a = s->a;
 
-	if (find(a, ino))
+	if (find_net(a, ino))
 		return;
 	a->net = mem_grow(s->mem, a->net, a->n, sizeof(*a->net));
 	a->net[a->n++] = (struct alive_net){ ino, path };
@@ -122,7 +123,7 @@ static void read_own(struct search *s, int proc, const char *pid)
 	struct stat st;
 
 	if (fstatat(proc, "ns/net", &st, 0) == 0)
-		add(s, st.st_ino, mem_printf(s->mem, "/proc/%s/ns/net", pid));
+		add_net(s, st.st_ino, mem_printf(s->mem, "/proc/%s/ns/net", pid));
 	else
 		missed(s);
 }
@@ -145,8 +146,8 @@ static void read_descriptors(struct search *s, int proc, const char *pid)
 
 		text[n > 0 ? n : 0] = '\0';
 		if (str_starts(text, "net:["))
-			add(s, (ino_t)strtoull(text + 5, NULL, 10),
-			    mem_printf(s->mem, "/proc/%s/fd/%s", pid, e->d_name));
+			add_net(s, (ino_t)strtoull(text + 5, NULL, 10),
+				mem_printf(s->mem, "/proc/%s/fd/%s", pid, e->d_name));
 	}
 	closedir(d);
 }
@@ -155,8 +156,8 @@ static void read_descriptors(struct search *s, int proc, const char *pid)
 static void read_mounts(struct search *s, int proc, const char *pid)
 {
 	struct stat st;
-	char *text, *at;
-	size_t size;
+	struct file_text text;
+	const char *at;
 
 	if (fstatat(proc, "ns/mnt", &st, 0) < 0) {
 		missed(s);
@@ -164,17 +165,17 @@ static void read_mounts(struct search *s, int proc, const char *pid)
 	}
 	if (listed(s->mnt, s->n_mnt, st.st_ino))
 		return;
-	if (file_read(s->mem, proc, "mountinfo", MOUNTINFO_MAX, &text, &size) < 0) {
+	if (file_read(s->mem, proc, "mountinfo", MOUNTINFO_MAX, &text) < 0) {
 		s->a->complete = false;
 		return;
 	}
-	for (at = text; (at = strstr(at, " net:[")); at += 6) {
+	for (at = text.s; (at = strstr(at, " net:[")); at += 6) {
 		const char *point = strchr(at + 1, ' ');
 
 		if (point)
-			add(s, (ino_t)strtoull(at + 6, NULL, 10),
-			    mem_printf(s->mem, "/proc/%s/root%.*s", pid,
-				       (int)strcspn(point + 1, " \n"), point + 1));
+			add_net(s, (ino_t)strtoull(at + 6, NULL, 10),
+				mem_printf(s->mem, "/proc/%s/root%.*s", pid,
+					   (int)strcspn(point + 1, " \n"), point + 1));
 	}
 	s->mnt = mem_grow(s->mem, s->mnt, s->n_mnt, sizeof(*s->mnt));
 	s->mnt[s->n_mnt++] = st.st_ino;
@@ -184,19 +185,18 @@ static void read_mounts(struct search *s, int proc, const char *pid)
 static bool sees_all(struct mem *mem)
 {
 	struct stat st;
-	char *map;
-	size_t size;
+	struct file_text map;
 	unsigned long from = 1, to = 1, n = 0;
 
 	if (stat("/proc/self/ns/pid", &st) < 0 || st.st_ino != initial_pid_ns)
 		return false;
-	if (file_read(mem, AT_FDCWD, "/proc/self/uid_map", 4096, &map, &size) < 0)
+	if (file_read(mem, AT_FDCWD, "/proc/self/uid_map", 4096, &map) < 0)
 		return false;
-	return sscanf(map, "%lu %lu %lu", &from, &to, &n) == 3 && !from && !to &&
+	return sscanf(map.s, "%lu %lu %lu", &from, &to, &n) == 3 && !from && !to &&
 	       n == 4294967295ul && geteuid() == 0;
 }
 
-static void collect(struct mem *mem, struct alive *a)
+static void read_proc(struct mem *mem, struct alive *a)
 {
 	struct search s = { .mem = mem, .a = a };
 	DIR *d = opendir("/proc");
@@ -223,7 +223,7 @@ static void collect(struct mem *mem, struct alive *a)
 /* Is it missing from what /proc shows? */
 static bool is_missing(struct tx *tx, const struct alive *a, ino_t ino, uint64_t cookie)
 {
-	const struct alive_net *n = find(a, ino);
+	const struct alive_net *n = find_net(a, ino);
 	struct netns ns = NETNS_NONE;
 	uint64_t now;
 	int r;
@@ -247,12 +247,12 @@ bool alive_is_gone(struct tx *tx, struct alive *a, ino_t ino, uint64_t cookie)
 		a->askable = can_ask(tx);
 	}
 	if (a->askable && cookie) {
-		int r = ask(ino, cookie);
+		int r = ask_kernel(ino, cookie);
 
 		if (r == 0 || r == -ESTALE)
 			return r < 0;
 	}
 	if (!a->collected)
-		collect(&tx->mem, a);
+		read_proc(&tx->mem, a);
 	return is_missing(tx, a, ino, cookie);
 }

@@ -488,6 +488,7 @@ static bool pass_error(struct tx *tx, const struct exec_answer *a)
 int exec_judge(struct tx *tx, const char *path, const struct exec_answer *a)
 {
 	size_t n = a->err ? strlen(a->err) : 0;
+	const char *colon, *what;
 	char how[64];
 
 	if (WIFEXITED(a->status) && WEXITSTATUS(a->status) == 0)
@@ -501,7 +502,8 @@ int exec_judge(struct tx *tx, const char *path, const struct exec_answer *a)
 			 strsignal(WTERMSIG(a->status)));
 	else
 		snprintf(how, sizeof(how), "failed with exit status %d", WEXITSTATUS(a->status));
-	return tx_fail_as(tx, CPLUG_E_DELEGATE, -EREMOTEIO, "%s: %s and %s%s%.*s", path, how,
-			  a->out_size ? "gave no readable error object" : "gave no error object",
-			  n ? ": " : "", (int)n, n ? a->err : "");
+	what = a->out_size ? "gave no readable error object" : "gave no error object";
+	colon = n ? ": " : "";
+	return tx_fail_as(tx, CPLUG_E_DELEGATE, -EREMOTEIO, "%s: %s and %s%s%.*s", path, how, what,
+			  colon, (int)n, a->err);
 }

@@ -47,31 +47,18 @@ static const char *path_text(struct mem *mem, int dirfd, const char *path)
 	return mem_printf(mem, "%.*s/%s", (int)n, dir, path);
 }
 
-static int fail(struct tx *tx, int err, const char *verb, int dirfd, const char *path)
+static int fail_on_path(struct tx *tx, int err, const char *verb, int dirfd, const char *path)
 {
 	return tx_fail_as(tx, CPLUG_E_FILE, err, "%s %s: %s", verb,
 			  path_text(&tx->mem, dirfd, path), strerror(-err));
 }
 
-int file_read(struct mem *mem, int dirfd, const char *path, size_t max, char **ret_text,
-	      size_t *ret_size)
+/* Reads to the end; room: the size expected.  Returns 0 or -errno. */
+static int read_all(struct mem *mem, int fd, size_t room, size_t max, struct file_text *ret)
 {
-	/* O_NONBLOCK: a FIFO must not make us wait */
-	int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-	auto_(fd_close) int fd =
-		openat(dirfd, path, dirfd == AT_FDCWD ? flags : flags | O_NOFOLLOW);
-	size_t size = 0, room;
-	struct stat st;
-	char *text;
+	char *text = mem_alloc(mem, room + 2);
+	size_t size = 0;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
-	if (st.st_size > 0 && (size_t)st.st_size > max)
-		return -EFBIG;
-	room = st.st_size > 0 ? (size_t)st.st_size : 1024; /* files of /proc have size 0 */
-	text = mem_alloc(mem, room + 2);
 	for (;;) {
 		ssize_t n = read(fd, text + size, room + 1 - size);
 
@@ -93,10 +80,27 @@ int file_read(struct mem *mem, int dirfd, const char *path, size_t max, char **r
 		}
 	}
 	text[size] = '\0';
-	*ret_text = text;
-	if (ret_size)
-		*ret_size = size;
+	*ret = (struct file_text){ text, size };
 	return 0;
+}
+
+int file_read(struct mem *mem, int dirfd, const char *path, size_t max, struct file_text *ret)
+{
+	/* O_NONBLOCK: a FIFO must not make us wait */
+	int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+	auto_(fd_close) int fd =
+		openat(dirfd, path, dirfd == AT_FDCWD ? flags : flags | O_NOFOLLOW);
+	struct stat st;
+	size_t room;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+	if (st.st_size > 0 && (size_t)st.st_size > max)
+		return -EFBIG;
+	room = st.st_size > 0 ? (size_t)st.st_size : 1024; /* files of /proc have size 0 */
+	return read_all(mem, fd, room, max, ret);
 }
 
 static int write_all(int fd, const char *data, size_t size)
@@ -151,7 +155,9 @@ static int named_open(const struct place *pl, mode_t mode)
 	if (fstatat(pl->dirfd, pl->temp, &there, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    there.st_ino != ours.st_ino)
 		return -EAGAIN;
-	return ftruncate(fd, 0) < 0 ? -errno : fd_steal(&fd);
+	if (ftruncate(fd, 0) < 0)
+		return -errno;
+	return fd_steal(&fd);
 }
 
 /* Opens a file without a name, or (*ret_named) pl->temp. */
@@ -175,7 +181,9 @@ int file_link(int fd, int dirfd, const char *path)
 	if (errno != ENOENT && errno != EINVAL && errno != EPERM)
 		return -errno;
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-	return linkat(AT_FDCWD, self, dirfd, path, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+	if (linkat(AT_FDCWD, self, dirfd, path, AT_SYMLINK_FOLLOW) < 0)
+		return -errno;
+	return 0;
 }
 
 /* -EAGAIN: another writer took our temporary name away. */
@@ -205,40 +213,45 @@ static int sync_dir(const struct place *pl)
 	auto_(fd_close) int fd =
 		openat(pl->dirfd, pl->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
 
-	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+	if (fd < 0 || fsync(fd) < 0)
+		return -errno;
+	return 0;
 }
 
-static int replace_once(struct place pl, const void *data, size_t size, mode_t mode, bool sync)
+static int replace_once(const struct place *pl, const struct file_new *f)
 {
 	bool named;
-	auto_(fd_close) int fd = temp_open(&pl, mode, &named);
+	auto_(fd_close) int fd = temp_open(pl, f->mode, &named);
 	int r;
 
 	if (fd < 0)
 		return fd;
-	r = write_all(fd, data, size);
-	if (r == 0 && fchmod(fd, mode) < 0) /* whatever the umask */
+	r = write_all(fd, f->data, f->size);
+	if (r == 0 && fchmod(fd, f->mode) < 0) /* whatever the umask */
 		r = -errno;
-	if (r == 0 && sync && fsync(fd) < 0)
+	if (r == 0 && f->sync && fsync(fd) < 0)
 		r = -errno;
 	if (r < 0) {
 		if (named)
-			unlinkat(pl.dirfd, pl.temp, 0);
+			unlinkat(pl->dirfd, pl->temp, 0);
 		return r;
 	}
-	TRY(put_in_place(&pl, fd, named));
-	return sync ? sync_dir(&pl) : 0;
+	TRY(put_in_place(pl, fd, named));
+	if (f->sync)
+		return sync_dir(pl);
+	return 0;
 }
 
-int file_replace(struct tx *tx, int dirfd, const char *path, const void *data, size_t size,
-		 mode_t mode, bool sync)
+int file_replace(struct tx *tx, const struct file_new *f)
 {
-	struct place pl = place(&tx->mem, dirfd, path);
+	struct place pl = place(&tx->mem, f->dirfd, f->path);
 	int r = -EAGAIN;
 
 	for (int i = 0; r == -EAGAIN && i < TRIES; i++)
-		r = replace_once(pl, data, size, mode, sync);
-	return r < 0 ? fail(tx, r, "write", dirfd, path) : 0;
+		r = replace_once(&pl, f);
+	if (r < 0)
+		return fail_on_path(tx, r, "write", f->dirfd, f->path);
+	return 0;
 }
 
 int file_mkdirs(struct tx *tx, const char *path, mode_t mode)
@@ -247,9 +260,11 @@ int file_mkdirs(struct tx *tx, const char *path, mode_t mode)
 	struct stat st;
 	int r;
 
-	if (stat(path, &st) == 0)
-		return S_ISDIR(st.st_mode) ? 0
-					   : fail(tx, -ENOTDIR, "create directory", AT_FDCWD, path);
+	if (stat(path, &st) == 0) {
+		if (S_ISDIR(st.st_mode))
+			return 0;
+		return fail_on_path(tx, -ENOTDIR, "create directory", AT_FDCWD, path);
+	}
 	for (char *p = copy; *p; p++) {
 		if (*p != '/' || p == copy)
 			continue;
@@ -262,7 +277,9 @@ int file_mkdirs(struct tx *tx, const char *path, mode_t mode)
 	/* "a/b/" and "a/." exist by now */
 	if (r == -EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		r = 0;
-	return r < 0 ? fail(tx, r, "create directory", AT_FDCWD, path) : 0;
+	if (r < 0)
+		return fail_on_path(tx, r, "create directory", AT_FDCWD, path);
+	return 0;
 }
 
 int file_remove(struct tx *tx, int dirfd, const char *path)
@@ -271,7 +288,7 @@ int file_remove(struct tx *tx, int dirfd, const char *path)
 
 	unlinkat(dirfd, pl.temp, 0);
 	if (unlinkat(dirfd, path, 0) < 0 && errno != ENOENT && errno != ENOTDIR)
-		return fail(tx, -errno, "remove", dirfd, path);
+		return fail_on_path(tx, -errno, "remove", dirfd, path);
 	return 0;
 }
 
@@ -281,11 +298,12 @@ static int lock_holder(struct mem *mem, const struct stat *st)
 	unsigned dev_major, dev_minor;
 	unsigned long ino;
 	int pid, found = 0;
-	char *text = NULL, *save;
+	struct file_text text;
+	char *save;
 
-	if (file_read(mem, AT_FDCWD, "/proc/locks", 16 << 20, &text, NULL) < 0 || !text)
+	if (file_read(mem, AT_FDCWD, "/proc/locks", 16 << 20, &text) < 0)
 		return 0;
-	for (char *s = strtok_r(text, "\n", &save); s; s = strtok_r(NULL, "\n", &save)) {
+	for (char *s = strtok_r(text.s, "\n", &save); s; s = strtok_r(NULL, "\n", &save)) {
 		/* waiters are marked with an arrow before the kind: "12: -> FLOCK …" */
 		if (sscanf(s, "%*u: FLOCK %*s %*s %d %x:%x:%lu", &pid, &dev_major, &dev_minor,
 			   &ino) != 4 ||
@@ -302,16 +320,22 @@ static int lock_holder(struct mem *mem, const struct stat *st)
 static const char *holder_text(struct mem *mem, const struct stat *st)
 {
 	int pid = lock_holder(mem, st);
-	char *text = NULL, *open, *close;
+	const char *file = mem_printf(mem, "/proc/%d/stat", pid);
+	const char *name, *end, *stopped = "";
+	struct file_text text;
 
 	if (pid <= 0)
 		return "another process";
-	if (file_read(mem, AT_FDCWD, mem_printf(mem, "/proc/%d/stat", pid), 65536, &text, NULL) <
-		    0 ||
-	    !text || !(open = strchr(text, '(')) || !(close = strrchr(text, ')')))
+	if (file_read(mem, AT_FDCWD, file, 65536, &text) < 0)
 		return mem_printf(mem, "process %d", pid);
-	return mem_printf(mem, "process %d (%.*s%s)", pid, (int)(close - open - 1), open + 1,
-			  close[1] && strchr("Tt", close[2]) ? ", stopped" : "");
+	name = strchr(text.s, '(');
+	end = strrchr(text.s, ')');
+	if (!name || !end)
+		return mem_printf(mem, "process %d", pid);
+	if (end[1] && strchr("Tt", end[2]))
+		stopped = ", stopped";
+	return mem_printf(mem, "process %d (%.*s%s)", pid, (int)(end - name - 1), name + 1,
+			  stopped);
 }
 
 static int64_t now_ms(void)
@@ -377,7 +401,7 @@ int file_lock(struct tx *tx, int dirfd, const char *path, int timeout_ms, int *r
 			       O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0750);
 
 		if (fd < 0 || fstat(fd, &st) < 0)
-			return fail(tx, -errno, "lock", dirfd, path);
+			return fail_on_path(tx, -errno, "lock", dirfd, path);
 		r = flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
 		if (r == -EWOULDBLOCK || r == -EINTR)
 			r = flock_until(tx, fd, deadline);
@@ -388,7 +412,7 @@ int file_lock(struct tx *tx, int dirfd, const char *path, int timeout_ms, int *r
 		if (r == -EINTR)
 			return r;
 		if (r < 0)
-			return fail(tx, r, "lock", dirfd, path);
+			return fail_on_path(tx, r, "lock", dirfd, path);
 		if (still_named(dirfd, path, &st)) {
 			*ret_fd = fd_steal(&fd);
 			return 0;

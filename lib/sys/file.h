@@ -21,16 +21,27 @@
  * knows whether absence matters.  dirfd may be AT_FDCWD; below another the last part of
  * the path is never a symbolic link (-ELOOP).
  */
-int file_read(struct mem *mem, int dirfd, const char *path, size_t max, char **ret_text,
-	      size_t *ret_size) CHECKED;
+struct file_text {
+	char *s;
+	size_t size; /* in bytes, without the NUL */
+};
+int file_read(struct mem *mem, int dirfd, const char *path, size_t max,
+	      struct file_text *ret) CHECKED;
 
 /*
  * Writes a file so that it appears whole or not at all: a temporary name in the
  * same directory, then rename over the target, then (sync) fsync of file and
  * directory.  Records failures.
  */
-int file_replace(struct tx *tx, int dirfd, const char *path, const void *data, size_t size,
-		 mode_t mode, bool sync) CHECKED;
+struct file_new {
+	int dirfd; /* or AT_FDCWD */
+	const char *path;
+	const void *data;
+	size_t size;
+	mode_t mode;
+	bool sync;
+};
+int file_replace(struct tx *tx, const struct file_new *f) CHECKED;
 
 /*
  * Gives an open file that has no name (O_TMPFILE) this one: 0, -EEXIST if the name is

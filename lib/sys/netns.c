@@ -34,7 +34,7 @@ int netns_open(struct tx *tx, const char *path, struct netns *ret)
 	auto_(fd_close) int fd = -1;
 	struct statfs fs;
 	struct stat seen, opened;
-	int type;
+	int type, r = 0;
 
 	if (look < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return -ENOENT;
@@ -44,7 +44,11 @@ int netns_open(struct tx *tx, const char *path, struct netns *ret)
 		return refuse(tx, path, "it is not a namespace");
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 || fstat(fd, &opened) < 0)
-		return errno == ENOENT ? -ENOENT : refuse(tx, path, strerror(errno));
+		r = -errno;
+	if (r == -ENOENT)
+		return r;
+	if (r < 0)
+		return refuse(tx, path, strerror(-r));
 	if (seen.st_dev != opened.st_dev || seen.st_ino != opened.st_ino)
 		return refuse(tx, path, "it changed while it was opened");
 	type = ioctl(fd, NS_GET_NSTYPE);
@@ -81,10 +85,10 @@ static int open_home(void)
 static int need_home(struct tx *tx)
 {
 	int r = open_home();
+	const char *hint = r == -ENOENT ? " (is /proc mounted?)" : "";
 
 	if (r < 0)
-		return tx_fail(tx, r, "host: open /proc/self/ns/net: %s%s", strerror(-r),
-			       r == -ENOENT ? " (is /proc mounted?)" : "");
+		return tx_fail(tx, r, "host: open /proc/self/ns/net: %s%s", strerror(-r), hint);
 	return 0;
 }
 
@@ -136,14 +140,16 @@ static void leave(void)
 
 int netns_run(struct tx *tx, const struct netns *ns, int (*fn)(struct tx *tx, void *arg), void *arg)
 {
+	const char *hint;
 	int r;
 
 	TRY(need_home(tx));
 	r = enter(ns);
+	hint = r == -EPERM ? " (CAP_SYS_ADMIN is needed)" : "";
 	if (r < 0)
 		return tx_fail_as(tx, CNI_E_NETNS, r,
 				  "container: enter the network namespace: %s%s", strerror(-r),
-				  r == -EPERM ? " (CAP_SYS_ADMIN is needed)" : "");
+				  hint);
 	r = fn(tx, arg);
 	leave();
 	return r;

@@ -60,9 +60,12 @@ static int open_dir(const struct state_file *f, int *ret_fd)
 static int read_document(struct tx *tx, const struct state_file *f, char **ret)
 {
 	auto_(fd_close) int dir = -1;
+	struct file_text text;
 
 	TRY(open_dir(f, &dir));
-	return file_read(&tx->mem, dir, f->name, STATE_MAX, ret, NULL);
+	TRY(file_read(&tx->mem, dir, f->name, STATE_MAX, &text));
+	*ret = text.s;
+	return 0;
 }
 
 /* The parents may be read by others, who have files of their own below /run/cni. */
@@ -86,7 +89,11 @@ static int write_document(struct tx *tx, const struct state_file *f, const char 
 	}
 	if (r < 0)
 		return fail(tx, r, "write", f);
-	return file_replace(tx, dir, f->name, json, strlen(json), 0600, false);
+	return file_replace(tx, &(struct file_new){ .dirfd = dir,
+						    .path = f->name,
+						    .data = json,
+						    .size = strlen(json),
+						    .mode = 0600 });
 }
 
 static int remove_document(struct tx *tx, const struct state_file *f)

@@ -81,9 +81,11 @@ static int write_here(const char *name, const char *value)
 }
 
 /* Calls fn(tx, j) in the namespace of the job; records only a failure to enter it. */
-static int run(struct tx *tx, struct job *j, int (*fn)(struct tx *tx, void *arg))
+static int run_in_ns(struct tx *tx, struct job *j, int (*fn)(struct tx *tx, void *arg))
 {
-	return j->ns ? netns_run(tx, j->ns, fn, j) : fn(tx, j);
+	if (j->ns)
+		return netns_run(tx, j->ns, fn, j);
+	return fn(tx, j);
 }
 
 static int ensure_one(const struct sysctl *s, bool is_new)
@@ -117,7 +119,7 @@ int sysctl_ensure(struct tx *tx, const struct netns *ns, const struct sysctl *li
 {
 	struct job j = { .ns = ns, .list = list, .n = n };
 
-	TRY(run(tx, &j, ensure_all));
+	TRY(run_in_ns(tx, &j, ensure_all));
 	if (ret_missed)
 		*ret_missed = j.missed;
 	return 0;
@@ -127,7 +129,7 @@ int sysctl_ensure_new(struct tx *tx, const struct netns *ns, const struct sysctl
 {
 	struct job j = { .ns = ns, .list = list, .n = n, .is_new = true };
 
-	return run(tx, &j, ensure_all);
+	return run_in_ns(tx, &j, ensure_all);
 }
 
 static bool read_only(const char *name)
@@ -156,7 +158,7 @@ int sysctl_check(struct tx *tx, const struct netns *ns, const struct sysctl *lis
 	struct job j = { .ns = ns, .list = list, .n = n };
 
 	j.reading = mem_alloc(&tx->mem, n * sizeof(*j.reading));
-	TRY(run(tx, &j, compare_all));
+	TRY(run_in_ns(tx, &j, compare_all));
 	for (unsigned i = 0; i < n; i++)
 		if (j.reading[i].differs)
 			differ(tx, mem_printf(&tx->mem, "sysctl %s", list[i].name), list[i].value,
@@ -209,7 +211,7 @@ static int write_value(struct tx *tx, const struct netns *ns, const char *name, 
 	struct job j = { .ns = ns, .list = &s, .n = 1 };
 
 	snprintf(s.name, sizeof(s.name), "%s", name);
-	TRY(run(tx, &j, write_one));
+	TRY(run_in_ns(tx, &j, write_one));
 	if (j.err < 0 && j.err != -ENOENT)
 		return tx_fail(tx, j.err, "set sysctl %s to %s: %s", name, value, strerror(-j.err));
 	return j.err;
@@ -230,7 +232,7 @@ int sysctl_set(struct tx *tx, const struct netns *ns, const char *name, const ch
 
 	snprintf(s.name, sizeof(s.name), "%s", name);
 	snprintf(u.name, sizeof(u.name), "%s", name);
-	TRY(run(tx, &j, read_one_tx));
+	TRY(run_in_ns(tx, &j, read_one_tx));
 	if (j.err < 0 && j.err != -ENOENT)
 		return tx_fail(tx, j.err, "read sysctl %s: %s", name, strerror(-j.err));
 	TRY(j.err);

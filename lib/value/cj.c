@@ -76,11 +76,12 @@ static bool is_plain(const char *key)
 
 static const char *path_key(struct mem *m, const char *path, const char *key)
 {
+	const char *dot = *path ? "." : "";
 	json_t *name;
 	char *s;
 
 	if (is_plain(key))
-		return mem_printf(m, "%s%s%s", path, *path ? "." : "", key);
+		return mem_printf(m, "%s%s%s", path, dot, key);
 	name = json_string(key);
 	s = mem_printf(m, "%s[%s]", path, name ? doc_quote(name).s : "?");
 	json_decref(name);
@@ -96,7 +97,9 @@ const char *cj_path(const struct cj *c, const char *key)
 		path = cj_path(c->parent, NULL);
 		path = c->key ? path_key(m, path, c->key) : mem_printf(m, "%s[%u]", path, c->index);
 	}
-	return key ? path_key(m, path, key) : path;
+	if (!key)
+		return path;
+	return path_key(m, path, key);
 }
 
 void cj_wrong(const struct cj *c, const char *key, const char *fmt, ...)
@@ -110,7 +113,7 @@ void cj_wrong(const struct cj *c, const char *key, const char *fmt, ...)
 	va_end(ap);
 }
 
-static void expected(const struct cj *c, const char *what)
+static void complain_expected(const struct cj *c, const char *what)
 {
 	cj_wrong(c, NULL, "expected %s, got %s", what, doc_quote(c->json).s);
 }
@@ -133,7 +136,7 @@ bool cj_present(const struct cj *c)
 }
 
 /* The cursor of a member, given jansson's iterator. */
-static struct cj member(const struct cj *c, void *it)
+static struct cj member_at(const struct cj *c, void *it)
 {
 	struct cj m = { .doc = c->doc, .parent = c };
 
@@ -145,25 +148,25 @@ static struct cj member(const struct cj *c, void *it)
 }
 
 /* The member of that key: absent, or not null. */
-static struct cj find(const struct cj *c, const char *key)
+static struct cj find_member(const struct cj *c, const char *key)
 {
 	struct cj found = { .doc = c->doc, .parent = c, .key = key };
 
 	if (!cj_present(c))
 		return found;
 	if (!json_is_object(c->json)) {
-		expected(c, "an object");
+		complain_expected(c, "an object");
 		return found;
 	}
 	for (void *it = json_object_iter_at(c->json, key); it; it = NULL) {
-		struct cj m = member(c, it);
+		struct cj m = member_at(c, it);
 
 		doc_see(c->doc, m.key);
 		if (cj_present(&m))
 			return m;
 	}
 	for (void *it = json_object_iter(c->json); it; it = json_object_iter_next(c->json, it)) {
-		struct cj m = member(c, it);
+		struct cj m = member_at(c, it);
 
 		if (strcasecmp(m.key, key) != 0)
 			continue;
@@ -176,15 +179,15 @@ static struct cj find(const struct cj *c, const char *key)
 
 struct cj cj_any(const struct cj *c, const char *key)
 {
-	return find(c, key);
+	return find_member(c, key);
 }
 
 struct cj cj_obj(const struct cj *c, const char *key)
 {
-	struct cj k = find(c, key);
+	struct cj k = find_member(c, key);
 
 	if (k.json && !json_is_object(k.json)) {
-		expected(&k, "an object");
+		complain_expected(&k, "an object");
 		k.json = NULL;
 	}
 	return k;
@@ -192,10 +195,10 @@ struct cj cj_obj(const struct cj *c, const char *key)
 
 struct cj cj_list(const struct cj *c, const char *key)
 {
-	struct cj k = find(c, key);
+	struct cj k = find_member(c, key);
 
 	if (k.json && !json_is_array(k.json)) {
-		expected(&k, "a list");
+		complain_expected(&k, "a list");
 		k.json = NULL;
 	}
 	return k;
@@ -203,7 +206,7 @@ struct cj cj_list(const struct cj *c, const char *key)
 
 bool cj_has(const struct cj *c, const char *key)
 {
-	struct cj k = find(c, key);
+	struct cj k = find_member(c, key);
 
 	return cj_present(&k);
 }
@@ -216,7 +219,7 @@ unsigned cj_len(const struct cj *list)
 		return (unsigned)json_object_size(list->json);
 	if (json_is_array(list->json))
 		return (unsigned)json_array_size(list->json);
-	expected(list, "a list");
+	complain_expected(list, "a list");
 	return 0;
 }
 
@@ -230,7 +233,7 @@ struct cj cj_at(const struct cj *list, unsigned index)
 
 struct cj cj_first(const struct cj *object)
 {
-	struct cj m = member(object, json_object_iter(object->json));
+	struct cj m = member_at(object, json_object_iter(object->json));
 
 	if (m.key)
 		doc_see(m.doc, m.key);
@@ -240,7 +243,7 @@ struct cj cj_first(const struct cj *object)
 struct cj cj_next(const struct cj *m)
 {
 	void *it = json_object_key_to_iter(m->key);
-	struct cj next = member(m->parent, json_object_iter_next(m->parent->json, it));
+	struct cj next = member_at(m->parent, json_object_iter_next(m->parent->json, it));
 
 	if (next.key)
 		doc_see(next.doc, next.key);
@@ -275,16 +278,16 @@ bool cj_is_int(const struct cj *c)
 }
 
 /* A string that must be what is expected; NULL if absent or complained about. */
-static const char *string(const struct cj *c, const char *what)
+static const char *string_expected(const struct cj *c, const char *what)
 {
 	if (cj_present(c) && !json_is_string(c->json))
-		expected(c, what);
+		complain_expected(c, what);
 	return json_string_value(c->json);
 }
 
 const char *cj_as_str(const struct cj *c)
 {
-	return string(c, "a string");
+	return string_expected(c, "a string");
 }
 
 bool cj_as_bool(const struct cj *c, bool def)
@@ -292,7 +295,7 @@ bool cj_as_bool(const struct cj *c, bool def)
 	if (json_is_boolean(c->json))
 		return json_is_true(c->json);
 	if (cj_present(c))
-		expected(c, "true or false");
+		complain_expected(c, "true or false");
 	return def;
 }
 
@@ -312,47 +315,47 @@ int64_t cj_as_int(const struct cj *c, int64_t def, int64_t min, int64_t max)
 		snprintf(what + n, sizeof(what) - n, " of %" PRId64 " or more", min);
 	else if (max < INT64_MAX)
 		snprintf(what + n, sizeof(what) - n, " of %" PRId64 " or less", max);
-	expected(c, what);
+	complain_expected(c, what);
 	return def;
 }
 
 struct ip cj_as_ip(const struct cj *c)
 {
 	static const char what[] = "an IP address, like 10.1.0.1";
-	const char *s = string(c, what);
+	const char *s = string_expected(c, what);
 	struct ip ip = { .family = 0 };
 
 	if (!str_empty(s) && !ip_parse(s, &ip))
-		expected(c, what);
+		complain_expected(c, what);
 	return ip;
 }
 
 struct cidr cj_as_cidr(const struct cj *c)
 {
 	static const char what[] = "an address with prefix length, like 10.1.0.0/24";
-	const char *s = string(c, what);
+	const char *s = string_expected(c, what);
 	struct cidr cidr = { .len = 0 };
 
 	if (!str_empty(s) && !cidr_parse(s, &cidr))
-		expected(c, what);
+		complain_expected(c, what);
 	return cidr;
 }
 
 struct mac cj_mac(const struct cj *c, const char *key)
 {
 	static const char what[] = "a MAC address, like 02:00:00:00:00:01";
-	struct cj k = find(c, key);
-	const char *s = string(&k, what);
+	struct cj k = find_member(c, key);
+	const char *s = string_expected(&k, what);
 	struct mac mac = { .len = 0 };
 
 	if (!str_empty(s) && !mac_parse(s, &mac))
-		expected(&k, what);
+		complain_expected(&k, what);
 	return mac;
 }
 
 const char *cj_str(const struct cj *c, const char *key, const char *def)
 {
-	struct cj k = find(c, key);
+	struct cj k = find_member(c, key);
 	const char *s = cj_as_str(&k);
 
 	return s ? s : def;
@@ -360,49 +363,56 @@ const char *cj_str(const struct cj *c, const char *key, const char *def)
 
 bool cj_bool(const struct cj *c, const char *key, bool def)
 {
-	struct cj k = find(c, key);
+	struct cj k = find_member(c, key);
 
 	return cj_as_bool(&k, def);
 }
 
 int64_t cj_int(const struct cj *c, const char *key, int64_t def, int64_t min, int64_t max)
 {
-	struct cj k = find(c, key);
+	struct cj k = find_member(c, key);
 
 	return cj_as_int(&k, def, min, max);
 }
 
 struct ip cj_ip(const struct cj *c, const char *key)
 {
-	struct cj k = find(c, key);
+	struct cj k = find_member(c, key);
 
 	return cj_as_ip(&k);
 }
 
 struct cidr cj_cidr(const struct cj *c, const char *key)
 {
-	struct cj k = find(c, key);
+	struct cj k = find_member(c, key);
 
 	return cj_as_cidr(&k);
 }
 
+/* "a", "b" or "c" */
+static const char *quoted_list(struct mem *m, const char *const *names, unsigned n)
+{
+	const char *list = "";
+
+	for (unsigned i = 0; i < n; i++) {
+		const char *separator = i < n - 1 ? ", " : " or ";
+
+		list = mem_printf(m, "%s%s\"%s\"", list, i ? separator : "", names[i]);
+	}
+	return list;
+}
+
 int cj_enum(const struct cj *c, const char *key, int def, const char *const *names, unsigned n)
 {
-	struct cj k = find(c, key);
-	const char *what = n > 1 ? "one of " : "";
+	struct cj k = find_member(c, key);
 
 	if (!cj_present(&k) || str_eq(json_string_value(k.json), ""))
 		return def;
 	for (unsigned i = 0; i < n; i++)
 		if (str_eq(json_string_value(k.json), names[i]))
 			return (int)i;
-	for (unsigned i = 0; i < n; i++)
-		what = mem_printf(c->doc->mem, "%s%s\"%s\"", what,
-				  !i          ? ""
-				  : i < n - 1 ? ", "
-					      : " or ",
-				  names[i]);
-	expected(&k, what);
+	complain_expected(&k, mem_printf(c->doc->mem, "%s%s", n > 1 ? "one of " : "",
+					 quoted_list(c->doc->mem, names, n)));
 	return def;
 }
 
@@ -447,22 +457,22 @@ static bool is_of_delegate(const struct cj *ipam)
 	return true;
 }
 
-static void report(const struct cj *c)
+static void report_unread(const struct cj *c)
 {
 	bool top = !c->parent;
 
 	for (unsigned i = 0; i < json_array_size(c->json); i++) {
 		struct cj element = cj_at(c, i);
 
-		report(&element);
+		report_unread(&element);
 	}
 	for (void *it = json_object_iter(c->json); it; it = json_object_iter_next(c->json, it)) {
-		struct cj m = member(c, it);
+		struct cj m = member_at(c, it);
 
 		if (top && (is_of_others(m.key) || is_of_delegate(&m)))
 			continue;
 		if (doc_was_seen(c->doc, m.key))
-			report(&m);
+			report_unread(&m);
 		else
 			log_step("%s: unknown key, ignored", cj_path(&m, NULL));
 	}
@@ -471,5 +481,5 @@ static void report(const struct cj *c)
 void cj_report_unknown(const struct cj *root)
 {
 	if (root->doc->watched)
-		report(root);
+		report_unread(root);
 }

@@ -19,7 +19,9 @@ static const uint8_t mapped_prefix[12] = { [10] = 0xff, [11] = 0xff };
 
 unsigned ip_bytes(struct ip ip)
 {
-	return ip.family == AF_INET ? 4 : ip.family == AF_INET6 ? 16 : 0;
+	if (ip.family == AF_INET)
+		return 4;
+	return ip.family == AF_INET6 ? 16 : 0;
 }
 
 unsigned ip_bits(struct ip ip)
@@ -33,7 +35,7 @@ bool ip_set(struct ip ip)
 }
 
 /* Parses; *ret_mapped tells whether IPv4 was spelled as IPv6. */
-static bool parse(const char *s, struct ip *ret, bool *ret_mapped)
+static bool parse_ip(const char *s, struct ip *ret, bool *ret_mapped)
 {
 	struct ip ip = { .family = AF_INET };
 
@@ -62,7 +64,7 @@ bool ip_parse(const char *s, struct ip *ret)
 {
 	bool mapped;
 
-	return parse(s, ret, &mapped);
+	return parse_ip(s, ret, &mapped);
 }
 
 /* The longest run of zero words, the first if there are several (RFC 5952, 4.2). */
@@ -132,7 +134,7 @@ bool cidr_parse(const char *s, struct cidr *ret)
 		return false;
 	memcpy(text, s, (size_t)(slash - s));
 	text[slash - s] = '\0';
-	if (!parse(text, &c.ip, &mapped))
+	if (!parse_ip(text, &c.ip, &mapped))
 		return false;
 	for (const char *p = slash + 1; *p; p++) {
 		if (*p < '0' || *p > '9' || len > 128)
@@ -228,9 +230,11 @@ bool ip_eq(struct ip a, struct ip b)
 
 int ip_cmp(struct ip a, struct ip b)
 {
-	if (ip_bytes(a) != ip_bytes(b))
-		return ip_bytes(a) < ip_bytes(b) ? -1 : 1;
-	return memcmp(a.b, b.b, ip_bytes(a));
+	unsigned size = ip_bytes(a), other = ip_bytes(b);
+
+	if (size != other)
+		return size < other ? -1 : 1;
+	return memcmp(a.b, b.b, size);
 }
 
 struct ip ip_add(struct ip ip, int64_t n)
@@ -322,7 +326,9 @@ bool cidr_contains(struct cidr c, struct ip ip)
 
 bool cidr_overlaps(struct cidr a, struct cidr b)
 {
-	return a.len <= b.len ? cidr_contains(a, b.ip) : cidr_contains(b, a.ip);
+	if (a.len <= b.len)
+		return cidr_contains(a, b.ip);
+	return cidr_contains(b, a.ip);
 }
 
 bool cidr_eq(struct cidr a, struct cidr b)

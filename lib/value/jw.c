@@ -16,7 +16,7 @@ void jw_init(struct jw *w, struct mem *mem, bool compact)
 	*w = (struct jw){ .mem = mem, .compact = compact };
 }
 
-static void put(struct jw *w, const char *s, size_t n)
+static void put_bytes(struct jw *w, const char *s, size_t n)
 {
 	if (w->size - w->len < n + 1) {
 		char *bigger;
@@ -35,7 +35,7 @@ static void put(struct jw *w, const char *s, size_t n)
 
 static void put_str(struct jw *w, const char *s)
 {
-	put(w, s, strlen(s));
+	put_bytes(w, s, strlen(s));
 }
 
 static bool at_start(const struct jw *w)
@@ -47,19 +47,23 @@ static void new_line(struct jw *w)
 {
 	if (w->compact)
 		return;
-	put(w, "\n", 1);
+	put_bytes(w, "\n", 1);
 	for (unsigned i = 0; i < w->depth; i++)
-		put(w, "    ", 4);
+		put_bytes(w, "    ", 4);
 }
 
 /* The bytes of the character at s if it is proper UTF-8 (RFC 3629), else 0. */
 static unsigned utf8_len(const char *s)
 {
 	const unsigned char *p = (const unsigned char *)s;
-	unsigned n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+	unsigned n = 4;
 
-	if (p[0] > 0xf4)
+	if (p[0] < 0x80)
+		return 1;
+	if (p[0] < 0xc2 || p[0] > 0xf4)
 		return 0;
+	if (p[0] < 0xf0)
+		n = p[0] < 0xe0 ? 2 : 3;
 	for (unsigned i = 1; i < n; i++)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
@@ -73,7 +77,7 @@ static void put_quoted(struct jw *w, const char *s)
 {
 	static const char special[] = "\"\\\n\r\t", letter[] = "\"\\nrt";
 
-	put(w, "\"", 1);
+	put_bytes(w, "\"", 1);
 	while (*s) {
 		const char *found = strchr(special, *s);
 		unsigned n = utf8_len(s);
@@ -86,20 +90,20 @@ static void put_quoted(struct jw *w, const char *s)
 			snprintf(escape, sizeof(escape), "\\u%04x", (unsigned char)*s);
 			put_str(w, escape);
 		} else if (n) {
-			put(w, s, n);
+			put_bytes(w, s, n);
 		} else {
 			put_str(w, "\xef\xbf\xbd");
 		}
 		s += n ? n : 1;
 	}
-	put(w, "\"", 1);
+	put_bytes(w, "\"", 1);
 }
 
 /* What stands before a value. */
-static void begin(struct jw *w, const char *key)
+static void begin_value(struct jw *w, const char *key)
 {
 	if (!at_start(w))
-		put(w, ",", 1);
+		put_bytes(w, ",", 1);
 	if (w->depth)
 		new_line(w);
 	if (key) {
@@ -110,8 +114,8 @@ static void begin(struct jw *w, const char *key)
 
 void jw_open(struct jw *w, const char *key, char bracket)
 {
-	begin(w, key);
-	put(w, &bracket, 1);
+	begin_value(w, key);
+	put_bytes(w, &bracket, 1);
 	w->depth++;
 }
 
@@ -120,18 +124,18 @@ void jw_close(struct jw *w, char bracket)
 	w->depth--;
 	if (!at_start(w))
 		new_line(w);
-	put(w, &bracket, 1);
+	put_bytes(w, &bracket, 1);
 }
 
 void jw_str(struct jw *w, const char *key, const char *s)
 {
-	begin(w, key);
+	begin_value(w, key);
 	put_quoted(w, s ? s : "");
 }
 
 void jw_raw(struct jw *w, const char *key, const char *json)
 {
-	begin(w, key);
+	begin_value(w, key);
 	put_str(w, json);
 }
 
@@ -151,6 +155,6 @@ void jw_bool(struct jw *w, const char *key, bool b)
 char *jw_end(struct jw *w)
 {
 	if (!w->len)
-		put(w, "", 0);
+		put_bytes(w, "", 0);
 	return w->s;
 }

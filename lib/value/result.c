@@ -55,7 +55,9 @@ enum result_form result_form(const char *version)
 
 	if (!is_known(version))
 		return RESULT_UNKNOWN;
-	return number < 3000 ? RESULT_BLOCKS : number < 1000000 ? RESULT_LISTS : RESULT_MODERN;
+	if (number < 3000)
+		return RESULT_BLOCKS;
+	return number < 1000000 ? RESULT_LISTS : RESULT_MODERN;
 }
 
 /* ---- building ---- */
@@ -109,14 +111,17 @@ bool result_dns_empty(const struct result_dns *d)
 /* ---- reading ---- */
 
 /* A copy of a string; NULL if absent or empty. */
-static const char *text(struct mem *mem, const struct cj *c, const char *key)
+static const char *copy_text(struct mem *mem, const struct cj *c, const char *key)
 {
 	const char *s = cj_str(c, key, NULL);
 
-	return str_empty(s) ? NULL : mem_str(mem, s);
+	if (str_empty(s))
+		return NULL;
+	return mem_str(mem, s);
 }
 
-static const char **texts(struct mem *mem, const struct cj *c, const char *key, unsigned *ret_n)
+static const char **copy_texts(struct mem *mem, const struct cj *c, const char *key,
+			       unsigned *ret_n)
 {
 	struct cj list = cj_list(c, key);
 	unsigned n = 0, len = cj_len(&list);
@@ -135,11 +140,11 @@ static const char **texts(struct mem *mem, const struct cj *c, const char *key, 
 
 struct result_dns result_read_dns(struct mem *mem, const struct cj *c)
 {
-	struct result_dns d = { .domain = text(mem, c, "domain") };
+	struct result_dns d = { .domain = copy_text(mem, c, "domain") };
 
-	d.nameservers = texts(mem, c, "nameservers", &d.n_nameservers);
-	d.search = texts(mem, c, "search", &d.n_search);
-	d.options = texts(mem, c, "options", &d.n_options);
+	d.nameservers = copy_texts(mem, c, "nameservers", &d.n_nameservers);
+	d.search = copy_texts(mem, c, "search", &d.n_search);
+	d.options = copy_texts(mem, c, "options", &d.n_options);
 	return d;
 }
 
@@ -205,14 +210,14 @@ static void read_ifs(struct result *r, const struct cj *list, bool modern)
 		struct cj c = object_at(list, i);
 		struct result_if f = {
 			.name = mem_str(r->mem, cj_str(&c, "name", "")),
-			.mac = text(r->mem, &c, "mac"),
-			.sandbox = text(r->mem, &c, "sandbox"),
+			.mac = copy_text(r->mem, &c, "mac"),
+			.sandbox = copy_text(r->mem, &c, "sandbox"),
 		};
 
 		if (modern) {
 			f.mtu = cj_int(&c, "mtu", 0, 0, INT32_MAX);
-			f.socket_path = text(r->mem, &c, "socketPath");
-			f.pci_id = text(r->mem, &c, "pciID");
+			f.socket_path = copy_text(r->mem, &c, "socketPath");
+			f.pci_id = copy_text(r->mem, &c, "pciID");
 		}
 		result_add_if(r, f);
 	}
@@ -234,8 +239,15 @@ static void read_ips(struct result *r, const struct cj *list)
 	}
 }
 
+static const char *version_or_oldest(const char *version)
+{
+	if (str_empty(version))
+		return "0.1.0";
+	return version;
+}
+
 /* Is the version one we know, and of the group that is wanted? */
-static int check_version(struct tx *tx, const char *version, const char *group, enum cni_code code)
+static int check_version(struct tx *tx, const char *version, const struct result_rules *rules)
 {
 	static const char *const members[] = {
 		[RESULT_UNKNOWN] = "",
@@ -243,26 +255,39 @@ static int check_version(struct tx *tx, const char *version, const char *group, 
 		[RESULT_LISTS] = "0.3.0 0.3.1 0.4.0",
 		[RESULT_MODERN] = "1.0.0 1.1.0",
 	};
-	enum result_form form = result_form(version);
+	enum result_form form = result_form(version), wanted = form;
 
-	if (group && form != result_form(str_empty(group) ? "0.1.0" : group))
-		return tx_fail_as(tx, code, -EINVAL,
+	if (rules->group)
+		wanted = result_form(version_or_oldest(rules->group));
+	if (form != wanted)
+		return tx_fail_as(tx, rules->code, -EINVAL,
 				  "could not parse prevResult: result type supports [%s] but "
 				  "unmarshalled CNIVersion is \"%s\"",
-				  members[result_form(str_empty(group) ? "0.1.0" : group)],
-				  version);
+				  members[wanted], version);
 	if (form == RESULT_UNKNOWN)
-		return tx_fail_as(tx, code, -EINVAL, "unsupported CNI result version \"%s\"",
+		return tx_fail_as(tx, rules->code, -EINVAL, "unsupported CNI result version \"%s\"",
 				  version);
 	return 0;
 }
 
-int result_read(struct tx *tx, const struct cj *c, const char *def_version, const char *group,
-		enum cni_code code, struct result *ret)
+static void read_lists(struct result *r, const struct cj *c, bool modern)
 {
+	struct cj ifs = cj_list(c, "interfaces");
+	struct cj ips = cj_list(c, "ips");
+	struct cj routes = cj_list(c, "routes");
+
+	read_ifs(r, &ifs, modern);
+	read_ips(r, &ips);
+	result_read_routes(r, &routes);
+}
+
+int result_read(struct tx *tx, const struct cj *c, const struct result_rules *rules,
+		struct result *ret)
+{
+	enum result_form form;
 	const char *version;
-	struct cj ifs, ips, routes, dns;
 	struct result r;
+	struct cj dns;
 
 	result_init(&r, &tx->mem);
 	if (!cj_present(c)) {
@@ -271,23 +296,19 @@ int result_read(struct tx *tx, const struct cj *c, const char *def_version, cons
 	}
 	version = cj_str(c, "cniVersion", "");
 	if (!*version)
-		version = str_empty(def_version) ? "0.1.0" : def_version;
-	TRY(cj_ok_as(tx, c, code));
-	TRY(check_version(tx, version, group, code));
-	if (result_form(version) == RESULT_BLOCKS) {
+		version = version_or_oldest(rules->def_version);
+	TRY(cj_ok_as(tx, c, rules->code));
+	TRY(check_version(tx, version, rules));
+	form = result_form(version);
+	if (form == RESULT_BLOCKS) {
 		read_block(&r, c, "ip4");
 		read_block(&r, c, "ip6");
 	} else {
-		ifs = cj_list(c, "interfaces");
-		ips = cj_list(c, "ips");
-		routes = cj_list(c, "routes");
-		read_ifs(&r, &ifs, result_form(version) == RESULT_MODERN);
-		read_ips(&r, &ips);
-		result_read_routes(&r, &routes);
+		read_lists(&r, c, form == RESULT_MODERN);
 	}
 	dns = cj_obj(c, "dns");
 	r.dns = result_read_dns(&tx->mem, &dns);
-	TRY(cj_ok_as(tx, c, code));
+	TRY(cj_ok_as(tx, c, rules->code));
 	*ret = r;
 	return 0;
 }

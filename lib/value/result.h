@@ -77,16 +77,24 @@ bool result_dns_empty(const struct result_dns *d);
 struct result_dns result_read_dns(struct mem *mem, const struct cj *c);
 void result_read_routes(struct result *r, const struct cj *list);
 
+/* How to read a result. */
+struct result_rules {
+	const char *def_version; /* of a result without cniVersion: the configuration's */
+	/*
+	 * NULL, or a version: the result's must belong to the same group of {0.1.0, 0.2.0},
+	 * {0.3.0, 0.3.1, 0.4.0} and {1.0.0, 1.1.0}, as prevResult's must.
+	 */
+	const char *group;
+	enum cni_code code; /* of a failure */
+};
+
 /*
- * Reads a result that stands at c.  def_version is the version it has if it
- * carries no cniVersion (the config's).  If group is not NULL, the result's
- * version must belong to the same group as group ({0.1.0, 0.2.0}, {0.3.0,
- * 0.3.1, 0.4.0}, {1.0.0, 1.1.0}), as prevResult's must.  A JSON null or absent
- * value is an empty result.  Fails with code.  Nothing of the document is borrowed:
- * it may be freed.  The index in ips[].interface is not checked: readers must.
+ * Reads the result at c.  A JSON null or an absent value is an empty result.  Borrows nothing
+ * from the document, which may be freed.  Does not check the index in ips[].interface: the
+ * caller must.
  */
-int result_read(struct tx *tx, const struct cj *c, const char *def_version, const char *group,
-		enum cni_code code, struct result *ret) CHECKED;
+int result_read(struct tx *tx, const struct cj *c, const struct result_rules *rules,
+		struct result *ret) CHECKED;
 
 /*
  * The JSON text for a protocol version, in the arena: 4 spaces of indentation,

@@ -25,7 +25,7 @@ struct object {
 	unsigned n;
 };
 
-static void add(struct object *o, struct field f)
+static void add_field(struct object *o, struct field f)
 {
 	if (o->n < FIELDS_MAX)
 		o->f[o->n++] = f;
@@ -34,19 +34,19 @@ static void add(struct object *o, struct field f)
 static void add_text(struct object *o, const char *key, const char *text)
 {
 	if (!str_empty(text))
-		add(o, (struct field){ .key = key, .text = text });
+		add_field(o, (struct field){ .key = key, .text = text });
 }
 
 static void add_list(struct object *o, const char *key, const char *const *list, unsigned n)
 {
 	if (n)
-		add(o, (struct field){ .key = key, .list = list, .n = n });
+		add_field(o, (struct field){ .key = key, .list = list, .n = n });
 }
 
 static void add_number(struct object *o, const char *key, int64_t n, int64_t unset)
 {
 	if (n != unset)
-		add(o, (struct field){ .key = key, .n = n });
+		add_field(o, (struct field){ .key = key, .n = n });
 }
 
 static void sort(struct object *o)
@@ -96,7 +96,7 @@ static void print_if(struct jw *w, const struct result_if *i, bool sorted)
 {
 	struct object o = { .n = 0 };
 
-	add(&o, (struct field){ .key = "name", .text = i->name ? i->name : "" });
+	add_field(&o, (struct field){ .key = "name", .text = i->name ? i->name : "" });
 	add_text(&o, "mac", i->mac);
 	if (sorted) {
 		add_number(&o, "mtu", i->mtu, 0);

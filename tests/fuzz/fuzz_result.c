@@ -6,6 +6,9 @@
 
 static void say(struct tx *tx, const struct result *r, const char *version)
 {
+	const struct result_rules rules = { .def_version = version,
+					    .group = version,
+					    .code = CPLUG_E_PREV };
 	struct result again;
 	struct cj c;
 	char *text, *twice;
@@ -17,7 +20,7 @@ static void say(struct tx *tx, const struct result *r, const char *version)
 	}
 	fuzz_expect(tx, cj_parse(tx, text, strlen(text), "result", &c));
 	result_init(&again, &tx->mem);
-	if (result_read(tx, &c, version, version, CPLUG_E_PREV, &again) == 0 &&
+	if (result_read(tx, &c, &rules, &again) == 0 &&
 	    result_print(tx, &again, version, true, &twice) == 0 && strcmp(text, twice) != 0)
 		__builtin_trap();
 	tx->err = 0;
@@ -26,6 +29,7 @@ static void say(struct tx *tx, const struct result *r, const char *version)
 
 void fuzz_one(struct tx *tx, char *data, size_t size)
 {
+	const struct result_rules rules = { .def_version = "1.0.0", .code = CPLUG_E_PREV };
 	struct result r;
 	struct cj c = { .doc = NULL };
 
@@ -34,7 +38,7 @@ void fuzz_one(struct tx *tx, char *data, size_t size)
 		fuzz_expect(tx, -EINVAL);
 		return;
 	}
-	if (result_read(tx, &c, "1.0.0", NULL, CPLUG_E_PREV, &r) == 0) {
+	if (result_read(tx, &c, &rules, &r) == 0) {
 		for (unsigned i = 0; result_versions[i]; i++)
 			say(tx, &r, result_versions[i]);
 	} else {

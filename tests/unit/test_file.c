@@ -47,18 +47,24 @@ static const char *in_dir(const char *name)
 
 static void expect(const char *name, const char *want)
 {
-	size_t size = 0;
-	char *text = NULL;
-	int r = file_read(&unit_tx.mem, at, name, 1 << 20, &text, &size);
+	struct file_text text = { NULL, 0 };
+	int r = file_read(&unit_tx.mem, at, name, 1 << 20, &text);
 
 	CHECK(r == 0, "%s: %s", name, strerror(-r));
-	assert_int_equal(size, strlen(want));
-	assert_string_equal(text, want);
+	assert_int_equal(text.size, strlen(want));
+	assert_string_equal(text.s, want);
+}
+
+static int put_in(int dirfd, const char *name, const char *text, mode_t mode, bool sync)
+{
+	const struct file_new f = { dirfd, name, text, strlen(text), mode, sync };
+
+	return file_replace(&unit_tx, &f);
 }
 
 static int put(const char *name, const char *text)
 {
-	return file_replace(&unit_tx, at, name, text, strlen(text), 0644, false);
+	return put_in(at, name, text, 0644, false);
 }
 
 static unsigned entries(void)
@@ -75,26 +81,23 @@ static unsigned entries(void)
 
 static void reads_whole_files(void **state)
 {
-	size_t size;
-	char *text;
+	struct file_text text;
 
 	(void)state;
 	assert_int_equal(put("a", "hello\n"), 0);
 	expect("a", "hello\n");
 	assert_int_equal(put("empty", ""), 0);
 	expect("empty", "");
-	assert_int_equal(file_read(&unit_tx.mem, at, "a", 6, &text, &size), 0);
-	assert_int_equal(file_read(&unit_tx.mem, at, "a", 5, &text, &size), -EFBIG);
-	assert_int_equal(file_read(&unit_tx.mem, at, "none", 5, &text, &size), -ENOENT);
-	assert_int_equal(file_read(&unit_tx.mem, at, ".", 5, &text, &size), -EISDIR);
+	assert_int_equal(file_read(&unit_tx.mem, at, "a", 6, &text), 0);
+	assert_int_equal(file_read(&unit_tx.mem, at, "a", 5, &text), -EFBIG);
+	assert_int_equal(file_read(&unit_tx.mem, at, "none", 5, &text), -ENOENT);
+	assert_int_equal(file_read(&unit_tx.mem, at, ".", 5, &text), -EISDIR);
 	assert_int_equal(mkfifoat(at, "fifo", 0600), 0);
-	assert_int_equal(file_read(&unit_tx.mem, at, "fifo", 5, &text, &size), -EINVAL);
+	assert_int_equal(file_read(&unit_tx.mem, at, "fifo", 5, &text), -EINVAL);
 	/* a file of /proc says it has size 0 */
-	assert_int_equal(
-		file_read(&unit_tx.mem, AT_FDCWD, "/proc/self/maps", 1 << 20, &text, &size), 0);
-	assert_true(size > 1024 && size == strlen(text));
-	assert_int_equal(file_read(&unit_tx.mem, AT_FDCWD, "/proc/self/maps", 100, &text, &size),
-			 -EFBIG);
+	assert_int_equal(file_read(&unit_tx.mem, AT_FDCWD, "/proc/self/maps", 1 << 20, &text), 0);
+	assert_true(text.size > 1024 && text.size == strlen(text.s));
+	assert_int_equal(file_read(&unit_tx.mem, AT_FDCWD, "/proc/self/maps", 100, &text), -EFBIG);
 	assert_int_equal(unit_tx.err, 0); /* reading records nothing */
 }
 
@@ -111,7 +114,7 @@ static void replaces(void **state)
 	assert_int_equal(st.st_mode & 07777, 0644);
 	old = openat(at, "a", O_RDONLY | O_CLOEXEC);
 	assert_int_equal(put("a", "another"), 0);
-	assert_int_equal(file_replace(&unit_tx, AT_FDCWD, in_dir("a"), "third", 5, 0600, true), 0);
+	assert_int_equal(put_in(AT_FDCWD, in_dir("a"), "third", 0600, true), 0);
 	expect("a", "third");
 	assert_int_equal(fstat(old, &st), 0);
 	assert_int_equal(st.st_size, 3); /* who had it open still reads the old one */
@@ -143,6 +146,7 @@ static void writers_do_not_mix(void **state)
 {
 	enum { WRITERS = 4, ROUNDS = 300, SIZE = 20000 };
 	static char text[SIZE];
+	const struct file_new f = { at, "a", text, sizeof(text), 0600, false };
 	pid_t pids[WRITERS];
 
 	(void)state;
@@ -151,23 +155,21 @@ static void writers_do_not_mix(void **state)
 		if (pids[w] == 0) {
 			memset(text, 'a' + w, sizeof(text));
 			for (int i = 0; i < ROUNDS; i++)
-				if (file_replace(&unit_tx, at, "a", text, sizeof(text), 0600,
-						 false) < 0)
+				if (file_replace(&unit_tx, &f) < 0)
 					_exit(1);
 			_exit(0);
 		}
 	}
 	for (int i = 0; i < ROUNDS; i++) {
-		size_t size;
-		char *got;
-		int r = file_read(&unit_tx.mem, at, "a", 1 << 20, &got, &size);
+		struct file_text got;
+		int r = file_read(&unit_tx.mem, at, "a", 1 << 20, &got);
 
 		if (r == -ENOENT)
 			continue;
 		assert_int_equal(r, 0);
-		assert_int_equal(size, SIZE);
-		assert_int_equal(got[0], got[SIZE - 1]);
-		assert_int_equal(strspn(got, (char[]){ got[0], '\0' }), SIZE);
+		assert_int_equal(got.size, SIZE);
+		assert_int_equal(got.s[0], got.s[SIZE - 1]);
+		assert_int_equal(strspn(got.s, (char[]){ got.s[0], '\0' }), SIZE);
 		unit_again();
 	}
 	for (int w = 0; w < WRITERS; w++) {
@@ -182,14 +184,14 @@ static void writers_do_not_mix(void **state)
 static void says_what_it_cannot_write(void **state)
 {
 	(void)state;
-	assert_int_equal(file_replace(&unit_tx, at, "no/a", "", 0, 0600, false), -ENOENT);
+	assert_int_equal(put_in(at, "no/a", "", 0600, false), -ENOENT);
 	assert_int_equal(unit_tx.code, CPLUG_E_FILE);
 	assert_string_equal(
 		unit_tx.msg,
 		mem_printf(&unit_tx.mem, "write %s/no/a: No such file or directory", dir));
 	unit_again();
 	assert_int_equal(mkdirat(at, "d", 0700), 0);
-	assert_int_equal(file_replace(&unit_tx, at, "d", "", 0, 0600, false), -EISDIR);
+	assert_int_equal(put_in(at, "d", "", 0600, false), -EISDIR);
 	unit_again();
 	assert_int_equal(file_remove(&unit_tx, at, "d"), -EISDIR);
 	assert_int_equal(entries(), 1);

@@ -145,13 +145,12 @@ static void compare(struct store *st, unsigned who)
 
 static void one_step(struct store *st, unsigned n, unsigned who)
 {
-	static const struct lease_life life = { .boot = 1 };
-	struct lessee l = { id(who), "eth0" };
+	struct store_want want = { .lessee = { id(who), "eth0" }, .life = { .boot = 1 } };
 	struct lease had;
 	int r;
 
 	if (rand() % 2) {
-		r = store_claim(&unit_tx, st, address(n), l, 0, &life);
+		r = store_claim(&unit_tx, st, &want, address(n));
 		CHECK(r == (model[n] < 0 ? 0 : -EEXIST), "claim: %d %s", r, unit_tx.msg);
 		if (r == 0)
 			model[n] = (int)who;
@@ -196,13 +195,13 @@ static void what_is_known_of_a_lease_survives_a_rescan(void **state)
 {
 	static const struct lease_life life = { 7, 8, 9, 10 };
 	struct lease_life got = { 0 };
-	struct lessee l = { "c1", "eth0" };
+	struct store_want want = { .lessee = { "c1", "eth0" }, .life = life };
 	struct store st;
 
 	(void)state;
 	memset(model, -1, sizeof(model));
 	store_begin(&st);
-	assert_int_equal(store_claim(&unit_tx, &st, address(1), l, 0, &life), 0);
+	assert_int_equal(store_claim(&unit_tx, &st, &want, address(1)), 0);
 	store_close(&st);
 	foreign(2, 3);
 	store_begin(&st);
@@ -227,7 +226,7 @@ static void a_lying_index_does_no_harm(void **state)
 	range.last = ip_add(range.first, 999);
 	for (unsigned i = 0; i < LIES; i++) {
 		const char *path = mem_printf(&unit_tx.mem, "%s/.cplug/net.index", dir);
-		struct lessee l = { id(i), "eth0" };
+		struct store_want want = { .lessee = { id(i), "eth0" }, .life = life };
 		auto_(fd_close) int fd = open(path, O_RDWR | O_CLOEXEC);
 		struct lease *leases;
 		struct store st;
@@ -243,7 +242,7 @@ static void a_lying_index_does_no_harm(void **state)
 			assert_int_equal(pwrite(fd, &noise, 1, at), 1);
 		}
 		store_begin(&st);
-		assert_int_equal(store_claim_next(&unit_tx, &st, &set, l, 0, &life, &ip), 0);
+		assert_int_equal(store_claim_next(&unit_tx, &st, &want, &set, &ip), 0);
 		assert_int_equal(
 			store_find(&unit_tx, &st, id((unsigned)rand() % (i + 1)), &leases, &n), 0);
 		store_close(&st);

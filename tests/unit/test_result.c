@@ -31,11 +31,12 @@ static char *slurp(const char *name)
 /* Reads a text as a result; the document is freed, as for a delegate's answer. */
 static int read_text(const char *text, const char *def, const char *group, struct result *ret)
 {
+	struct result_rules rules = { .def_version = def, .group = group, .code = CNI_E_DECODE };
 	struct cj c = { .doc = NULL };
 	int r;
 
 	CHECK(cj_parse(&unit_tx, text, strlen(text), "result", &c) == 0, "%s", unit_tx.msg);
-	r = result_read(&unit_tx, &c, def, group, CNI_E_DECODE, ret);
+	r = result_read(&unit_tx, &c, &rules, ret);
 	cj_free(&c);
 	return r;
 }
@@ -222,18 +223,20 @@ static void prev_results_belong_to_the_configs_group(void **state)
 static void no_result_is_an_empty_one(void **state)
 {
 	static const char text[] = "{\"prevResult\":null,\"wrong\":5}";
+	struct result_rules rules = { .def_version = "9", .group = "1.0.0", .code = CPLUG_E_PREV };
 	struct cj c = { .doc = NULL }, k;
 	struct result r;
 
 	(void)state;
 	assert_int_equal(cj_parse(&unit_tx, text, strlen(text), "x", &c), 0);
 	k = cj_any(&c, "prevResult");
-	assert_int_equal(result_read(&unit_tx, &k, "9", "1.0.0", CPLUG_E_PREV, &r), 0);
+	assert_int_equal(result_read(&unit_tx, &k, &rules, &r), 0);
 	assert_int_equal(r.n_ifs + r.n_ips + r.n_routes, 0);
 	assert_ptr_equal(r.mem, &unit_tx.mem);
+	rules = (struct result_rules){ .def_version = "1.0.0", .code = CPLUG_E_PREV };
 	k = cj_any(&c, "wrong");
 	r.n_ifs = 77;
-	assert_int_equal(result_read(&unit_tx, &k, "1.0.0", NULL, CPLUG_E_PREV, &r), -EINVAL);
+	assert_int_equal(result_read(&unit_tx, &k, &rules, &r), -EINVAL);
 	assert_int_equal(unit_tx.code, CPLUG_E_PREV);
 	assert_string_equal(unit_tx.msg, "wrong: expected an object, got 5");
 	assert_int_equal(r.n_ifs, 77); /* untouched */
