@@ -25,29 +25,48 @@ static size_t align_up(size_t n)
 	return (n + a - 1) & ~(a - 1);
 }
 
-void *mem_alloc(struct mem *m, size_t size)
+/* A block with room for size bytes; false if there is no memory. */
+static bool add_block(struct mem *m, size_t size)
+{
+	size_t room = m->blocks ? m->blocks->size * 2 : FIRST_BLOCK;
+	struct mem_block *b;
+
+	if (room < size)
+		room = size;
+	b = calloc(1, sizeof(*b) + room);
+	if (!b)
+		return false;
+	b->size = room;
+	b->next = m->blocks;
+	m->blocks = b;
+	return true;
+}
+
+void *mem_try_alloc(struct mem *m, size_t size)
 {
 	struct mem_block *b = m->blocks;
 	void *p;
 
 	size = align_up(size ? size : 1);
 	if (!b || b->size - b->used < size) {
-		size_t room = b ? b->size * 2 : FIRST_BLOCK;
-
-		if (room < size)
-			room = size;
-		b = calloc(1, sizeof(*b) + room);
-		if (!b) {
-			if (m->exhausted)
-				m->exhausted(m->arg);
-			abort();
-		}
-		b->size = room;
-		b->next = m->blocks;
-		m->blocks = b;
+		if (!add_block(m, size))
+			return NULL;
+		b = m->blocks;
 	}
 	p = (char *)b->data + b->used;
 	b->used += size;
+	return p;
+}
+
+void *mem_alloc(struct mem *m, size_t size)
+{
+	void *p = mem_try_alloc(m, size);
+
+	if (!p) {
+		if (m->exhausted)
+			m->exhausted(m->arg);
+		abort();
+	}
 	return p;
 }
 

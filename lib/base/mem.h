@@ -30,6 +30,12 @@ struct mem {
 /* size zeroed bytes, aligned for any type. */
 void *mem_alloc(struct mem *m, size_t size) __attribute__((returns_nonnull));
 
+/*
+ * The same; NULL if there is no memory.  For code that must not be left by a longjmp, because
+ * it holds something that a rollback does not know, like a child that runs.
+ */
+void *mem_try_alloc(struct mem *m, size_t size);
+
 /* A copy of size bytes. */
 void *mem_dup(struct mem *m, const void *data, size_t size) __attribute__((returns_nonnull));
 

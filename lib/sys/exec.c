@@ -14,9 +14,9 @@
  * handler of ours can run in it, and none can be missed between asking
  * tx_interrupted() and sleeping.
  *
- * While signals are blocked and the child runs, nothing is allocated from the arena, because
- * an exhausted arena does not return (mem.h): the output is collected in memory of malloc(),
- * and copied afterwards.
+ * From the child's birth to the return an exhausted arena must not leave by longjmp (mem.h):
+ * signals would stay blocked, the child would run on, and the caller could not register its
+ * undo.  So the memory is allocated before, and the output grows with mem_try_alloc().
  *
  * A child that must go (we were interrupted, it takes too long, it talks too much) gets
  * SIGTERM, so that it can roll back, and SIGKILL some seconds later.
@@ -45,6 +45,7 @@
 
 enum {
 	OUT_MAX = 16 << 20,
+	OUT_FIRST = 4096,
 	ERR_KEPT = 4096,
 	BUSY_TRIES = 50, /* ETXTBSY: somebody is still writing the plugin's file */
 	BUSY_WAIT_MS = 20,
@@ -63,9 +64,9 @@ struct job {
 	int failed;       /* why it was stopped */
 	sigset_t mask;    /* ours, to be restored */
 	struct sigaction chld;
-	char *text; /* its stdout so far; malloc() */
+	char *text; /* its stdout so far, NUL-terminated */
 	size_t size, room;
-	char tail[ERR_KEPT + 1]; /* the last of its stderr */
+	char *tail; /* the last of its stderr */
 	size_t tail_size;
 };
 
@@ -137,7 +138,6 @@ static void job_close(struct job *j)
 	fd_close(&j->err[0]);
 	fd_close(&j->err[1]);
 	fd_close(&j->pidfd);
-	free(j->text);
 }
 
 static bool env_named(const char *const *env, const char *entry)
@@ -312,17 +312,18 @@ static void give_up(struct job *j, int r)
 		stop(j);
 }
 
-/* Room for size more bytes; false if there is no memory. */
-static bool grow_out(struct job *j, size_t size)
+/* Room for size more bytes and a NUL; false if there is no memory. */
+static bool grow_out(struct mem *mem, struct job *j, size_t size)
 {
 	size_t room = j->room * 2 + size;
 	char *bigger;
 
-	if (j->size + size <= j->room)
+	if (j->size + size < j->room)
 		return true;
-	bigger = realloc(j->text, room);
+	bigger = mem_try_alloc(mem, room);
 	if (!bigger)
 		return false;
+	memcpy(bigger, j->text, j->size);
 	j->text = bigger;
 	j->room = room;
 	return true;
@@ -337,12 +338,13 @@ static void keep_out(struct tx *tx, struct job *j, const char *data, size_t size
 				      j->path, OUT_MAX >> 20));
 		return;
 	}
-	if (!grow_out(j, size)) {
+	if (!grow_out(&tx->mem, j, size)) {
 		give_up(j, tx_fail(tx, -ENOMEM, "%s: out of memory for its output", j->path));
 		return;
 	}
 	memcpy(j->text + j->size, data, size);
 	j->size += size;
+	j->text[j->size] = '\0';
 }
 
 /* Passes it on, and keeps the end of it; size <= ERR_KEPT. */
@@ -439,6 +441,9 @@ int exec_run(struct tx *tx, const struct exec_request *q, struct exec_answer *re
 	struct birth b = { .job = &j, .argv = argv, .parent = getpid() };
 	int r;
 
+	j.text = mem_alloc(&tx->mem, OUT_FIRST);
+	j.room = OUT_FIRST;
+	j.tail = mem_alloc(&tx->mem, ERR_KEPT + 1);
 	b.envp = env_build(&tx->mem, q->env);
 	b.stack_end = (char *)mem_alloc(&tx->mem, CHILD_STACK) + CHILD_STACK;
 	TRY(tx_interrupted(tx));
@@ -452,11 +457,9 @@ int exec_run(struct tx *tx, const struct exec_request *q, struct exec_answer *re
 	signals_restore(&j);
 	TRY(r);
 	log_step("ran %s: status %d, %zu bytes", q->path, ret->status, j.size);
-	ret->out = mem_alloc(&tx->mem, j.size + 1);
-	if (j.size)
-		memcpy(ret->out, j.text, j.size);
+	ret->out = j.text;
 	ret->out_size = j.size;
-	ret->err = mem_str(&tx->mem, j.tail);
+	ret->err = j.tail;
 	if (j.failed)
 		return j.failed;
 	return tx_interrupted(tx);

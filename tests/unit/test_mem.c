@@ -91,6 +91,10 @@ static void exhaustion_leaves_by_the_door(void **state)
 		fail_msg("half the address space was there");
 	}
 	assert_int_equal(told, 42);
+	told = 0;
+	assert_null(mem_try_alloc(&m, SIZE_MAX / 4));
+	assert_non_null(mem_try_alloc(&m, 1));
+	assert_int_equal(told, 0);
 	mem_free(&m);
 }
 
