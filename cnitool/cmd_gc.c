@@ -169,7 +169,7 @@ static void note_known(struct tool *t, struct gc *g)
 			.id = c->id,
 			.ifname = c->ifname,
 			.dead = own ? g->stale[i] : death_reason(t, s, c),
-			.deleting = own && g->stale[i],
+			.gets_del = own && g->stale[i],
 		};
 	}
 }
@@ -271,7 +271,7 @@ static void print_leftovers(struct tool *t, const struct survey *s)
 	for (unsigned i = 0; i < s->n; i++) {
 		const struct survey_finding *f = &s->v[i];
 
-		if (f->told && (f->removed || t->opt.dry_run))
+		if (f->reported && (f->removed || t->opt.dry_run))
 			tool_say(t, "%s %s%s%s: %s\n", t->opt.dry_run ? "would remove" : "removed",
 				 f->object, f->owner ? " of " : "", f->owner ? f->owner : "",
 				 f->why);
@@ -303,7 +303,7 @@ static void put_leftovers(struct jw *w, const struct survey *s, bool dry)
 	for (unsigned i = 0; i < s->n; i++) {
 		const struct survey_finding *f = &s->v[i];
 
-		if (!f->told)
+		if (!f->reported)
 			continue;
 		jw_open(w, NULL, '{');
 		jw_str(w, "kind", f->kind);

@@ -1,42 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * survey.h - everything of ours on this machine that has no living owner
+ * survey.h - objects of cplug on this host that have no living owner (cnitool gc)
  *
- * First, what is known about who lives: the attachments that any program's cache remembers,
- * with the verdict on their namespaces; those whose leases know that they live; and the
- * networks whose plugins get a GC anyway.  Then
- * each kind of thing is looked at: leases, nftables elements, links, resolv.conf files, open
- * ways from the host's loopback.  A thing goes
+ * cmd_gc.c notes what is known: the attachments that any libcni program has cached, and which
+ * of them are dead; living attachments that only a lease knows; the networks whose plugins get a
+ * GC.  Then the objects of each kind are listed.  An object is removed
  *
- * - if its attachment is remembered, and its namespace is gone;
- * - if it is remembered by nobody, on a network whose GC removes such things;
- * - if nobody remembers it, and it tells itself that its owner is dead: a lease of another
- *   boot or of a namespace that is gone, elements whose link is gone.
+ * - if its attachment is known, and dead;
+ * - if its attachment is not known, and its network gets a GC, which would remove it as well;
+ * - if its attachment is not known, and the object itself shows that the owner is dead: a lease
+ *   of an earlier boot or of a namespace that is gone, elements whose link is gone.
  *
- * Else it stays.  Networks with disableGC are not touched.
+ * Any other object stays, and so do all objects of networks with disableGC.
+ *
+ * survey.c decides, and removes; survey_KIND.c lists the objects of a kind.
  */
 #ifndef CPLUG_CNITOOL_SURVEY_H
 #define CPLUG_CNITOOL_SURVEY_H
 
-#include "sys/alive.h"
 #include "cnitool/cnitool.h"
-#include "value/name.h"
 #include "cnitool/netconf.h"
-#include "nft/nfnl.h"
 #include "netlink/rt.h"
+#include "nft/nfnl.h"
+#include "sys/alive.h"
+#include "value/name.h"
 
 struct survey_known {
 	struct name_owner key;
 	const char *network, *id, *ifname;
-	const char *dead; /* why; NULL = it lives */
-	bool deleting;    /* it gets a DEL, so what it has need not be told one by one */
+	const char *dead; /* the reason; NULL = it lives */
+	bool gets_del;    /* its objects are reported as one, because a DEL removes them */
 };
 
 struct survey_network {
 	const char *name;
 	bool disabled;   /* disableGC */
-	bool collecting; /* its plugins, which are ours, get a GC */
-	bool unsure;     /* its leases could not be read, so it gets none */
+	bool collecting; /* it gets a GC, and one of its plugins is cplug's */
+	bool unsure;     /* its leases cannot be read, so it gets no GC */
 };
 
 struct survey_finding;
@@ -52,57 +52,71 @@ struct survey {
 	struct alive alive;
 	struct rt host;
 	struct nfnl nf;
-	struct survey_finding *v; /* what was found */
+	struct survey_finding *v; /* objects to be removed */
 	unsigned n;
 };
 
+/* An object to be removed. */
 struct survey_finding {
 	const char *kind;   /* "lease", "nftables", "link", "file", "sysctl" */
 	const char *object; /* for people: "10.1.0.2 in /var/lib/cni/networks/net1" */
 	const char *owner;  /* "NETWORK/ID/IFNAME", perhaps cut; NULL = not known */
 	const char *why;
-	bool removed; /* it is gone */
-	bool told;    /* false: it goes with an attachment that gets a DEL */
-	int (*remove)(struct survey *s, const struct survey_finding *f);
-	/* For that: */
-	const char *text, *network;
+	bool reported; /* false: it belongs to an attachment that gets a DEL */
+	bool removed;  /* result of survey_sweep() */
+	/* Removes it, unless it belongs to another attachment by now. */
+	int (*remove)(struct survey *s, const void *data);
 	const void *data;
 };
 
-/* Looks at everything.  Goes on after failures, and returns the first. */
+/* Lists all objects to be removed.  Continues after failures; returns the first. */
 int survey_look(struct survey *s) CHECKED;
-/* Removes what is still there of it; likewise. */
+
+/* Removes those that are still there, and empty tables.  Continues after failures likewise. */
 int survey_sweep(struct survey *s) CHECKED;
+
 void survey_close(struct survey *s);
 
 /*
- * Adds to what is known the attachments that nobody remembers, but whose leases know that
- * their namespace lives: another program's ADD is perhaps just under way.
+ * Adds the attachments to the known ones that are not cached, but whose lease shows that their
+ * namespace lives: another program's ADD may be under way.
  */
 int survey_note_living(struct survey *s) CHECKED;
+
+/* Is the attachment among the known ones?  key: name_owner(). */
 bool survey_knows(const struct survey *s, const char *key);
 
-/* Does a lease know that the attachment's namespace lives, whatever its path says? */
+/* Does a lease show that the attachment's namespace lives, even if its path does not exist? */
 bool survey_lease_lives(struct survey *s, const char *network, const char *id, const char *ifname);
 
 /* ---- for the kinds ---- */
 
-/* What is known of a key; network may be NULL. */
 struct survey_verdict {
 	bool stays;
-	const char *why; /* NULL: nobody knows it */
-	bool told;
+	const char *why; /* NULL: the attachment is not known */
+	bool reported;   /* as in struct survey_finding */
 };
+
+/* What is known of an object's attachment, by its key.  network may be NULL: not known. */
 struct survey_verdict survey_judge(const struct survey *s, const char *key, const char *network);
 
-/* Is a network, or (with a comment cut short) may it be, one to be looked at? */
+/* Does "NETWORK/ID/IFNAME", or the start of it, name a network to be looked at? */
 bool survey_wants(const struct survey *s, const char *owner);
-void survey_add(struct survey *s, struct survey_finding f);
 
+/* The network of that name, if it is configured; else NULL. */
+const struct survey_network *survey_find_network(const struct survey *s, const char *name);
+
+/* Adds an object; reason and whether it is reported are the verdict's. */
+void survey_add(struct survey *s, const struct survey_verdict *v, struct survey_finding f);
+
+/* Each adds the objects of a kind that have no living owner. */
 int survey_leases(struct survey *s) CHECKED;
 int survey_elements(struct survey *s) CHECKED;
 int survey_links(struct survey *s) CHECKED;
 int survey_files(struct survey *s) CHECKED;
 int survey_loopback_routes(struct survey *s) CHECKED;
+
+/* Deletes nftables tables that hold nothing of an attachment any more. */
+int survey_prune_tables(struct survey *s) CHECKED;
 
 #endif

@@ -27,13 +27,19 @@ static int count_lease(struct tx *tx UNUSED, const struct lease *l UNUSED, int r
 	return 0;
 }
 
-/* A release is under the lock, and after another look. */
-static int remove_lease(struct survey *s, const struct survey_finding *f)
+struct stale_lease {
+	const char *data_dir, *network;
+	struct lease lease;
+};
+
+/* Compares again under the lock, because another container may have the address by now. */
+static int remove_lease(struct survey *s, const void *data)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
-	const struct lease *was = f->data;
+	const struct stale_lease *f = data;
+	const struct lease *was = &f->lease;
 	struct lease now;
-	int r = store_open(s->t->tx, f->text, f->network, STORE_CHANGE, &st);
+	int r = store_open(s->t->tx, f->data_dir, f->network, STORE_CHANGE, &st);
 
 	if (r == -ENOENT)
 		return 0;
@@ -45,44 +51,45 @@ static int remove_lease(struct survey *s, const struct survey_finding *f)
 	return store_release(s->t->tx, &st, &now);
 }
 
-static struct lease *copy_lease(struct mem *m, const struct lease *l)
+static struct stale_lease *copy_lease(struct mem *m, const struct store *st, const struct lease *l)
 {
-	struct lease *copy = mem_alloc(m, sizeof(*copy));
+	struct stale_lease *copy = mem_alloc(m, sizeof(*copy));
 
-	*copy = (struct lease){ l->ip,
-				{ mem_str(m, l->lessee.id),
-				  l->lessee.ifname ? mem_str(m, l->lessee.ifname) : NULL } };
+	*copy = (struct stale_lease){
+		.data_dir = st->data_dir,
+		.network = st->network,
+		.lease = { l->ip, { mem_str(m, l->lessee.id), mem_str(m, l->lessee.ifname) } },
+	};
 	return copy;
 }
 
+/* A damaged lease (r < 0) stays: an ADD takes it over, or reports it. */
 static int judge_lease(struct tx *tx, const struct lease *l, int r, void *arg)
 {
 	struct leases *x = arg;
-	const char *network = x->st->network;
-	struct survey_verdict v = { .told = true };
-	const char *ifname;
+	const char *network = x->st->network, *ifname = l->lessee.ifname;
+	struct survey_verdict v;
+	const char *owner;
 
 	if (r < 0)
-		return 0; /* damaged: an ADD takes it over, or says so */
-	/* An old lease names no interface: nobody can know it, but it can be dead. */
-	ifname = l->lessee.ifname ? l->lessee.ifname : "";
-	v = survey_judge(x->s, name_owner(network, l->lessee.id, ifname).s, network);
-	if (!v.stays && (!v.why || !*ifname))
+		return 0;
+	owner = mem_printf(&tx->mem, "%s/%s", network, l->lessee.id);
+	if (ifname)
+		owner = mem_printf(&tx->mem, "%s/%s", owner, ifname);
+	/* A lease of an old format names no interface, so no key can be known. */
+	v = survey_judge(x->s, name_owner(network, l->lessee.id, ifname ? ifname : "").s, network);
+	if (!v.stays && (!v.why || !ifname))
 		v.why = store_obituary(tx, x->st, l);
 	if (v.stays || !v.why)
 		return 0;
-	survey_add(x->s, (struct survey_finding){
-				 .kind = "lease",
-				 .object = mem_printf(&tx->mem, "%s in %s", IP_S(l->ip), x->path),
-				 .owner = mem_printf(&tx->mem, "%s/%s%s%s", network, l->lessee.id,
-						     *ifname ? "/" : "", ifname),
-				 .why = v.why,
-				 .told = v.told,
-				 .remove = remove_lease,
-				 .text = x->st->data_dir,
-				 .network = network,
-				 .data = copy_lease(&tx->mem, l),
-			 });
+	survey_add(x->s, &v,
+		   (struct survey_finding){
+			   .kind = "lease",
+			   .object = mem_printf(&tx->mem, "%s in %s", IP_S(l->ip), x->path),
+			   .owner = owner,
+			   .remove = remove_lease,
+			   .data = copy_lease(&tx->mem, x->st, l),
+		   });
 	return 0;
 }
 

@@ -48,16 +48,13 @@ struct mark mark_of_network(const char *network)
 	return m;
 }
 
-bool mark_parse(struct mem *m, const char *alias, struct mark_owner *ret)
+bool mark_parse_owner(struct mem *m, const char *owner, struct mark_owner *ret)
 {
 	struct mark_owner o = { .network = NULL };
-	char *network, *id, *ifname;
+	char *network = mem_str(m, owner);
+	char *id = strchr(network, '/');
+	char *ifname = id ? strchr(id + 1, '/') : NULL;
 
-	if (!mark_is_any(alias) || strlen(alias) >= LONGEST)
-		return false;
-	network = mem_str(m, alias + strlen(prefix));
-	id = strchr(network, '/');
-	ifname = id ? strchr(id + 1, '/') : NULL;
 	if (id && !ifname)
 		return false;
 	o.network = network;
@@ -68,4 +65,11 @@ bool mark_parse(struct mem *m, const char *alias, struct mark_owner *ret)
 	}
 	*ret = o;
 	return true;
+}
+
+bool mark_parse(struct mem *m, const char *alias, struct mark_owner *ret)
+{
+	if (!mark_is_any(alias) || strlen(alias) >= LONGEST)
+		return false;
+	return mark_parse_owner(m, alias + strlen(prefix), ret);
 }

@@ -52,4 +52,7 @@ struct mark_owner {
 /* Splits an alias; the strings are in the arena.  false: no mark, or a shortened one. */
 bool mark_parse(struct mem *m, const char *alias, struct mark_owner *ret);
 
+/* Splits an owner without the prefix: "NETWORK/ID/IFNAME" or "NETWORK", of any length. */
+bool mark_parse_owner(struct mem *m, const char *owner, struct mark_owner *ret);
+
 #endif

@@ -36,6 +36,11 @@ static void a_mark_names_its_owner(void **state UNUSED)
 	assert_false(mark_parse(&unit_tx.mem, "", &o));
 	assert_false(mark_parse(&unit_tx.mem, "uplink to rack 7", &o));
 	assert_false(mark_parse(&unit_tx.mem, "cplug net1/c1", &o));
+	assert_true(mark_parse_owner(&unit_tx.mem, "net1/c1/eth0", &o));
+	assert_string_equal(o.ifname, "eth0");
+	assert_true(mark_parse_owner(&unit_tx.mem, "net1", &o));
+	assert_null(o.id);
+	assert_false(mark_parse_owner(&unit_tx.mem, "net1/c1", &o));
 }
 
 /* Two attachments whose marks do not fit into an alias keep different marks. */

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * survey_nft.c - nftables elements without a living owner, and loopback routes without a user
+ */
+#include "cnitool/survey.h"
+#include "firewall/nat.h"
+#include "firewall/spoof.h"
+
+/* ---- elements ---- */
+
+/* A table of cplug that holds elements of attachments. */
+struct element_table {
+	const char *family;
+	int (*survey)(struct tx *tx, struct nfnl *nl, struct owned_seen **ret, unsigned *ret_n);
+	/* Deletes what the index lists of an owner, for one kind. */
+	int (*del)(struct survey *s, const struct owner *o, enum owned_kind kind);
+	/* Deletes elements that no index lists. */
+	int (*sweep)(struct survey *s, const struct owned_seen *e);
+	int (*prune)(struct tx *tx, struct nfnl *nl);
+};
+
+static int del_nat(struct survey *s, const struct owner *o, enum owned_kind kind)
+{
+	return nat_del(s->t->tx, &s->nf, &s->host, o, kind);
+}
+
+static int sweep_nat(struct survey *s, const struct owned_seen *e)
+{
+	return nat_sweep(s->t->tx, &s->nf, &s->host, e);
+}
+
+static int del_spoof(struct survey *s, const struct owner *o, enum owned_kind kind UNUSED)
+{
+	return spoof_del(s->t->tx, &s->nf, o);
+}
+
+static int sweep_spoof(struct survey *s, const struct owned_seen *e)
+{
+	return spoof_sweep(s->t->tx, &s->nf, e);
+}
+
+static const struct element_table tables[] = {
+	{ "inet", nat_survey, del_nat, sweep_nat, nat_prune },
+	{ "bridge", spoof_survey, del_spoof, sweep_spoof, spoof_prune },
+};
+
+struct elements {
+	struct owned_seen seen;
+	const struct element_table *table;
+};
+
+static int remove_elements(struct survey *s, const void *data)
+{
+	const struct elements *e = data;
+	struct owner o = { .comment = e->seen.comment };
+
+	if (e->seen.kind == OWNED_UNLISTED)
+		return e->table->sweep(s, &e->seen);
+	memcpy(o.key.s, e->seen.key, sizeof(o.key.s));
+	return e->table->del(s, &o, e->seen.kind);
+}
+
+/* Why the elements themselves show that their owner is dead; NULL if they do not. */
+static int element_death_reason(struct survey *s, const struct owned_seen *e, const char **ret)
+{
+	int there;
+
+	*ret = NULL;
+	if (e->kind == OWNED_UNLISTED) {
+		*ret = "no index lists them";
+		return 0;
+	}
+	if (!e->link)
+		return 0;
+	TRY(there = link_find_index(s->t->tx, &s->host, (int)e->link, NULL));
+	if (!there)
+		*ret = "the link of their attachment is gone";
+	return 0;
+}
+
+/* The network of "NETWORK/ID/IFNAME"; NULL if the text was cut within it. */
+static const char *network_of_owner(struct mem *m, const char *owner)
+{
+	const char *slash = strchr(owner, '/');
+
+	if (!slash)
+		return NULL;
+	return mem_printf(m, "%.*s", (int)(slash - owner), owner);
+}
+
+static const char *kind_label(enum owned_kind kind)
+{
+	switch (kind) {
+	case OWNED_UNLISTED:
+		return " (stray)";
+	case OWNED_PORTMAP_NAT:
+		return " (portmap)";
+	default:
+		return "";
+	}
+}
+
+static int judge_elements(struct survey *s, const struct owned_seen *e,
+			  const struct element_table *table)
+{
+	struct mem *m = &s->t->tx->mem;
+	const char *owner = strlen(e->comment) > sizeof(e->key) ? e->comment + sizeof(e->key) : "";
+	struct survey_verdict v = survey_judge(s, e->key, network_of_owner(m, owner));
+	struct elements *copy;
+
+	if (v.stays || !survey_wants(s, owner))
+		return 0;
+	if (!v.why)
+		TRY(element_death_reason(s, e, &v.why));
+	if (!v.why)
+		return 0;
+	copy = mem_alloc(m, sizeof(*copy));
+	*copy = (struct elements){ *e, table };
+	survey_add(s, &v,
+		   (struct survey_finding){
+			   .kind = "nftables",
+			   .object = mem_printf(m, "elements%s of table %s cplug",
+						kind_label(e->kind), table->family),
+			   .owner = owner,
+			   .remove = remove_elements,
+			   .data = copy,
+		   });
+	return 0;
+}
+
+int survey_elements(struct survey *s)
+{
+	for (unsigned k = 0; k < ARRAY_LEN(tables); k++) {
+		struct owned_seen *e;
+		unsigned n;
+
+		TRY(tables[k].survey(s->t->tx, &s->nf, &e, &n));
+		for (unsigned i = 0; i < n; i++)
+			TRY(judge_elements(s, &e[i], &tables[k]));
+	}
+	return 0;
+}
+
+int survey_prune_tables(struct survey *s)
+{
+	int r = 0;
+
+	for (unsigned k = ARRAY_LEN(tables); k-- > 0;)
+		r = also(r, tables[k].prune(s->t->tx, &s->nf));
+	return r;
+}
+
+/* ---- loopback routes ---- */
+
+static int remove_loopback_route(struct survey *s, const void *data)
+{
+	return nat_loopback_close(s->t->tx, &s->nf, &s->host, data);
+}
+
+int survey_loopback_routes(struct survey *s)
+{
+	const struct survey_verdict unused = { .why = "nobody behind it has published ports",
+					       .reported = true };
+	struct mem *m = &s->t->tx->mem;
+	struct nat_loopback_route *routes;
+	unsigned n;
+
+	/* They belong to a device, not to a network. */
+	if (s->only)
+		return 0;
+	TRY(nat_loopback_survey(s->t->tx, &s->nf, &s->host, &routes, &n));
+	for (unsigned i = 0; i < n; i++)
+		survey_add(s, &unused,
+			   (struct survey_finding){
+				   .kind = "sysctl",
+				   .object = mem_printf(m,
+							routes[i].family == AF_INET6
+								? "local route ::1 on %s"
+								: "route_localnet of %s",
+							routes[i].dev),
+				   .remove = remove_loopback_route,
+				   .data = &routes[i],
+			   });
+	return 0;
+}
