@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# cplug - the CNI plugin suite in C.   make help tells the targets.
+# cplug - the CNI plugin suite in C.  `make help` lists the targets.
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 SHELL := /bin/bash
 
-# Goals that test install what they miss, before anything is looked for below
-# (and not for make -n).  make itself, and make install, never install packages.
+# Goals that test or lint install missing packages first, because the lines below look for
+# libraries (not with make -n).  `make` and `make install` never install packages.
 goals = $(filter $(1),$(MAKECMDGOALS))
 DEPS := $(if $(call goals,check check-%),build test) $(if $(call goals,demo),build demo) \
 	$(if $(call goals,lint lint-%),build lint) $(if $(call goals,deps),build test) \
@@ -21,9 +21,9 @@ $(if $(shell tests/tools/deps $(DEPS) >&2 && echo done),,$(error tests/tools/dep
 endif
 endif
 
-# ---- what there is ---------------------------------------------------------
-# The floors of lib/, lowest first: a file includes headers of its own floor and of lower ones
-# (make lint-floors).  The order of this list is the architecture.
+# ---- sources ---------------------------------------------------------------
+# The floors of lib/, lowest first.  A file includes headers of its own floor and of lower ones
+# (make lint-floors).
 FLOORS := base value sys netlink nft firewall cni
 
 # Every plugin type is a name of the one executable, bin/cplug.
@@ -32,7 +32,7 @@ NAMES   := $(PLUGINS) cnitool
 
 SOURCES := main.c $(wildcard lib/*/*.c plugins/*.c plugins/*/*.c ipam/*.c ipam/*/*.c cnitool/*.c)
 
-# ---- how it is built -------------------------------------------------------
+# ---- build -----------------------------------------------------------------
 CC         ?= cc
 ifeq ($(origin CC),default)
 CC         := gcc
@@ -44,8 +44,8 @@ Q          := $(if $(filter 0,$(V)),@)
 comma      := ,
 say         = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' $(1) $(2))
 
-# The C library of the release form: musl where it is to be had beside the system's, or
-# glibc, or whatever the system has.
+# The C library of the release form: musl if it is installed beside the system's, else the
+# system's.
 LIBC       ?= musl
 STATIC_DIR := build/static$(addprefix -,$(filter-out musl,$(LIBC)))
 
@@ -57,7 +57,7 @@ BINDIR  ?= /opt/cni/bin
 CONFDIR ?= /etc/cni/net.d
 MANDIR  ?= $(PREFIX)/share/man
 SBINDIR ?= $(PREFIX)/bin
-# Empty: no units.  systemd looks into /usr/lib/systemd/system, for instance.
+# Folder of systemd units, like /usr/lib/systemd/system.  Empty: do not install units.
 SYSTEMDDIR ?=
 DESTDIR ?=
 
@@ -76,15 +76,14 @@ else
 CPPFLAGS += -D_FORTIFY_SOURCE=2
 endif
 
-# libnl, libnftnl and jansson are linked from their archives where there are
-# any (Debian has them): five shared libraries cost half a millisecond at every
-# start.
+# libnl, libnftnl and jansson are linked from their archives if these are installed (Debian has
+# them), because five shared libraries cost half a millisecond at every start.
 archives := -Wl,-Bstatic -lnftnl -lnl-3 -ljansson -Wl,-Bdynamic
 LIBS_DYNAMIC := -lnftnl -lnl-3 -ljansson -lmnl
 ifeq ($(STATIC),1)
-# The release form.  Programs made with musl start in a third of the time, and are half as big.
+# The release form.  With musl programs start in a third of the time, and are half as large.
 MUSL := $(if $(filter musl,$(LIBC)),$(shell CC='$(CC)' compat/musl build/musl))
-# What stands in for parts of libraries: libnl-3 wants names of hosts, libmnl may have no archive.
+# Replacements of parts of libraries: the resolver that libnl-3 needs, libmnl without archive.
 mnl := $(filter /%,$(shell $(CC) -print-file-name=libmnl.a))
 COMPAT := nss $(if $(mnl),,mnl) $(if $(MUSL),chk strerror malloc)
 ALL_CFLAGS += -fno-asynchronous-unwind-tables
@@ -96,8 +95,8 @@ crt = $(foreach f,$(1),$(shell $(CC) -print-file-name=$(f)))
 ALL_LDFLAGS += -static-pie -nostdlib $(MUSL)/rcrt1.o $(MUSL)/crti.o $(call crt,crtbeginS.o)
 LIBS := $(libs) $(MUSL)/libc.a -lgcc -Wl,--end-group $(call crt,crtendS.o) $(MUSL)/crtn.o
 else
-# Relocations can be packed where the C library unpacks them (tried, since an old one
-# would not even tell).
+# Pack relocations if the C library supports it.  The test executes a program, because an old C
+# library ignores them silently.
 relr := -Wl,-z,pack-relative-relocs
 relr_try := static const char *volatile p[] = { "a", "b" }; int main(void) { return p[0][0] != 97; }
 relr := $(shell t=$$(mktemp) && printf '%s' '$(relr_try)' | $(CC) -xc - -fPIE -static-pie $(relr) -o $$t \
@@ -111,8 +110,8 @@ LIBS := $(shell printf 'int main(void){return 0;}' | $(CC) -xc - $(archives) -lm
 	&& echo '$(archives) -lmnl -lpthread' || echo '$(LIBS_DYNAMIC)')
 endif
 
-# What is installed, tested and measured: the release form, where it can be made (RELEASE=bin
-# for the other all the same).
+# The form that is installed, tested and measured: the release form if it can be linked.
+# RELEASE=bin selects the other one.
 ifndef RELEASE
 RELEASE := $(shell printf 'int main(void){return 0;}' | $(CC) -xc - -static-pie -l:libnftnl.a -l:libnl-3.a \
 	-l:libjansson.a -o /dev/null 2>/dev/null && echo $(STATIC_DIR)/)bin
@@ -158,7 +157,7 @@ install: release ## install to DESTDIR: BINDIR=/opt/cni/bin, CONFDIR=/etc/cni/ne
 deps: ## install what is missing for building and testing (apt, dnf, apk, pacman)
 	@:
 
-clean: ## remove what was built
+clean: ## remove build products
 	rm -rf build bin
 
 .PHONY: all static release install deps clean

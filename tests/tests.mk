@@ -1,64 +1,64 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# tests.mk - test, check, demonstrate.   What the tests need is installed by
-# tests/tools/deps before anything is built (see DEPS_OF in the Makefile).
+# tests.mk - targets that test, demonstrate and lint.  tests/tools/deps installs what they need
+# before anything is built (see DEPS in the Makefile).
 
-# Unit tests: each tests/unit/test_*.c is a program, linked with everything; the main()
-# of main.c steps aside.
+# Unit tests: each tests/unit/test_*.c is a program, linked with all objects; main() of main.c is
+# renamed.
 UNIT_SOURCES  := $(wildcard tests/unit/test_*.c)
 UNIT_PROGRAMS := $(UNIT_SOURCES:%.c=$(BUILD)/%)
 UNIT_OBJECTS  := $(filter-out $(BUILD)/main.o,$(OBJECTS)) $(BUILD)/tests/main.o
 
-# The release form is what is tested; the other where something is loaded into it.
+# The tests use the release form, and the dynamic one with LD_PRELOAD.
 TESTED := $(if $(filter 1,$(SAN)),$(BIN),$(RELEASE))
 tested: all $(if $(filter 1,$(SAN)),,release)
 
 run_tests = $(Q)CPLUG_BIN=$(abspath $(TESTED)) CPLUG_DYNAMIC=$(abspath $(BIN)) FAULT_TOOLS=$(abspath $(FAULT)) SOAK_TOOLS=$(abspath $(SOAK)) UNIT_PROGRAMS="$(abspath $(UNIT_PROGRAMS))" tests/run
 
-# What makes tests hard: links that come and go.
+# The program that creates and deletes links during tests.
 SOAK          := $(BUILD)/tests/soak
 
-# Faults: a sanitizer has allocators and ways to die of its own.
+# Fault injection: not with the sanitizers, which replace the allocator and exit differently.
 FAULT         := $(BUILD)/tests/fault
 FAULT_SOURCES := $(wildcard tests/fault/*.c)
 ifneq ($(SAN),1)
 FAULT_PROGRAMS := $(FAULT)/fault $(FAULT)/alloc.so
 endif
 
-# Valgrind: wrappers of the plugins.
+# Wrappers that run the plugins under valgrind.
 VALGRIND := $(BUILD)/valgrind
 
 ##@ Testing
 check: tested $(UNIT_PROGRAMS) $(FAULT_PROGRAMS) $(SOAK)/churn ## all fast tests (SAN=1: with the sanitizers): unit, end-to-end, sweep, fault, parity
 	$(run_tests) unit parity e2e sweep $(if $(FAULT_PROGRAMS),fault)
 
-check-unit: $(UNIT_PROGRAMS) ## the pure modules
+check-unit: $(UNIT_PROGRAMS) ## unit tests of the modules
 	$(run_tests) unit
 
-check-e2e: tested $(SOAK)/churn ## end to end: plugins by hand in namespaces, real traffic
+check-e2e: tested $(SOAK)/churn ## end-to-end tests: plugins in namespaces, with traffic
 	$(run_tests) e2e
 
-check-sweep: tested ## fail and crash at every step of every example: nothing may be left
+check-sweep: tested ## fail and crash at every step of every example; nothing may be left
 	$(run_tests) sweep
 
-check-fault: tested $(FAULT_PROGRAMS) ## fail or kill at every few system calls and allocations: nothing may be left
+check-fault: tested $(FAULT_PROGRAMS) ## fail or kill at system calls and allocations; nothing may be left
 	$(run_tests) fault
 
 check-valgrind: all $(VALGRIND)/self.so ## most of the end-to-end tests with the plugins under valgrind (many minutes)
 	$(Q)tests/valgrind/wrap $(BIN) $(VALGRIND)
 	$(Q)CPLUG_BIN=$(abspath $(VALGRIND)/bin) RIG_DEADLINE=60 TEST_LIMIT=3000 tests/run valgrind
 
-check-parity: tested ## the same configurations through the reference plugins and ours
+check-parity: tested ## compare with the reference plugins
 	$(run_tests) parity
 
-check-vm: tested $(UNIT_PROGRAMS) $(SOAK)/churn ## everything again on Debian's stock kernel, in a virtual machine
+check-vm: tested $(UNIT_PROGRAMS) $(SOAK)/churn ## unit, end-to-end and parity tests on Debian's kernel, in a virtual machine
 	$(Q)CPLUG_BIN=$(abspath $(TESTED)) CPLUG_DYNAMIC=$(abspath $(BIN)) UNIT_PROGRAMS="$(abspath $(UNIT_PROGRAMS))" \
 		tests/vm/vmtest --timeout 3600 --mem 2048 --modules "br_netfilter" -- tests/run unit e2e parity
 
-check-runtimes: tested ## podman and containerd from the distribution, with our plugins
+check-runtimes: tested ## tests with the distribution's podman and containerd
 	$(Q)tests/runtimes/run $(abspath $(TESTED))
 
-demo: tested ## a container's whole life, in private namespaces
+demo: tested ## the life of a container, in private namespaces
 	$(Q)tests/demo $(abspath $(TESTED))
 
 $(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/%.o $(UNIT_OBJECTS)
@@ -89,9 +89,8 @@ $(VALGRIND)/self.so: tests/valgrind/self.c
 
 -include $(UNIT_SOURCES:%.c=$(BUILD)/%.d) $(FAULT_SOURCES:%.c=$(BUILD)/%.d) $(BUILD)/tests/soak/churn.d
 
-# Fuzzers: each tests/fuzz/fuzz_*.c, with clang, its sanitizers, and a false kernel
-# (tests/fuzz/fuzz.c).  What they learn stays in build/fuzz/corpus; the seeds are in
-# tests/fuzz/corpus.
+# Fuzzers: each tests/fuzz/fuzz_*.c, made with clang, its sanitizers, and a fake kernel
+# (tests/fuzz/fuzz.c).  The seeds are in tests/fuzz/corpus, new inputs in build/fuzz/corpus.
 FUZZ_TIME    ?= 60
 FUZZ         := build/fuzz
 FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
@@ -100,7 +99,7 @@ FUZZ_FLAGS   := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recove
 FUZZ_CFLAGS  = -std=gnu11 $(CPPFLAGS) -U_FORTIFY_SOURCE -O1 -g $(FUZZ_FLAGS)
 FUZZ_OBJECTS := $(SOURCES:%.c=$(FUZZ)/%.o) $(FUZZ)/tests/fuzz/fuzz.o
 
-fuzz: $(FUZZERS) ## every fuzzer for FUZZ_TIME seconds (60); FUZZ_ONLY=name for one
+fuzz: $(FUZZERS) ## each fuzzer for FUZZ_TIME seconds (60); FUZZ_ONLY=name for one
 	$(Q)tests/fuzz/run $(FUZZ) $(FUZZ_TIME) $(or $(FUZZ_ONLY),$(FUZZERS:$(FUZZ)/fuzz_%=%))
 
 $(FUZZERS): $(FUZZ)/%: $(FUZZ)/tests/fuzz/%.o $(FUZZ_OBJECTS)
@@ -114,29 +113,33 @@ $(FUZZ)/%.o: %.c
 	$(call say,CLANG,$<)
 	$(Q)clang $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
 
-soak: tested $(FAULT_PROGRAMS) $(SOAK)/churn $(FUZZERS) ## the long form, half an hour: every fault, hundreds of kills and rounds at once, the fuzzers
+soak: tested $(FAULT_PROGRAMS) $(SOAK)/churn $(FUZZERS) ## the long tests, half an hour: every fault, hundreds of kills and parallel rounds, the fuzzers
 	$(Q)CPLUG_BIN=$(abspath $(TESTED)) CPLUG_DYNAMIC=$(abspath $(BIN)) FAULT_TOOLS=$(abspath $(FAULT)) SOAK_TOOLS=$(abspath $(SOAK)) \
 		tests/soak/run build/soak $(FUZZ) $(FUZZERS:$(FUZZ)/fuzz_%=%)
 
 -include $(FUZZ_OBJECTS:.o=.d) $(FUZZ_SOURCES:%.c=$(FUZZ)/%.d)
 
-##@ Looking over
+##@ Linting
 C_SOURCES := $(SOURCES) $(wildcard compat/*.c tests/unit/*.c tests/fault/*.c tests/fuzz/*.c tests/soak/*.c bench/*.c)
 C_HEADERS := $(wildcard lib/*/*.h plugins/*.h plugins/*/*.h ipam/*/*.h cnitool/*.h tests/unit/*.h tests/fault/*.h tests/fuzz/*.h)
 SCRIPTS    = $(shell git ls-files -z --cached --others --exclude-standard | \
 	xargs -0 grep -lIE '^\#!.*(bash|bats)|^\# shellcheck shell=bash' 2>/dev/null)
 LINT      := build/lint
+# The sources that lint-ternaries checks.
+TERNARIES := main.c lib/base/% ipam/% compat/% bench/% tests/%
 LINT_FLAGS = -std=gnu11 $(WARN) -Werror $(HARDEN) -O2 -D_FORTIFY_SOURCE=2 $(CPPFLAGS)
 
-lint: lint-headers lint-floors lint-gcc lint-clang lint-analyzer lint-tidy lint-cppcheck lint-scripts lint-format ## all of what follows
+LINTS := headers floors ternaries gcc clang analyzer tidy cppcheck scripts format $(if $(BASE),subjects)
 
-lint-headers: $(C_HEADERS:%=$(LINT)/headers/%.o) ## every header compiles by itself
-lint-gcc: $(C_SOURCES:%.c=$(LINT)/gcc/%.o) ## gcc has nothing to say
-lint-clang: $(C_SOURCES:%.c=$(LINT)/clang/%.o) ## nor clang
-lint-analyzer: $(C_SOURCES:%.c=$(LINT)/analyzer/%.o) ## nor gcc's static analyser (-fanalyzer)
-lint-tidy: $(C_SOURCES:%.c=$(LINT)/tidy/%.ok) ## nor clang-tidy (.clang-tidy)
+lint: $(LINTS:%=lint-%) ## all of the following except lint-docs and lint-sizes; lint-subjects with BASE
 
-lint-floors: ## a file includes only what stands below it (FLOORS in the Makefile), and nothing in a circle
+lint-headers: $(C_HEADERS:%=$(LINT)/headers/%.o) ## each header compiles alone
+lint-gcc: $(C_SOURCES:%.c=$(LINT)/gcc/%.o) ## no warnings of gcc
+lint-clang: $(C_SOURCES:%.c=$(LINT)/clang/%.o) ## no warnings of clang
+lint-analyzer: $(C_SOURCES:%.c=$(LINT)/analyzer/%.o) ## no warnings of gcc's static analyser (-fanalyzer)
+lint-tidy: $(C_SOURCES:%.c=$(LINT)/tidy/%.ok) ## no warnings of clang-tidy (.clang-tidy)
+
+lint-floors: ## no includes upwards (FLOORS in the Makefile) or in a circle
 	$(call say,CHECK,floors)
 	$(Q)tests/tools/floors $(FLOORS)
 
@@ -144,20 +147,35 @@ lint-docs: ## documents agree with the tree: links, paths, make targets, error c
 	$(call say,CHECK,docs)
 	$(Q)tests/tools/docs
 
-# cppcheck does not see what the cleanup attribute releases, nor that a function
-# called with an address filled it in; it dislikes readdir(), which is safe in glibc
-# and musl; and it chokes on __attribute__((noreturn)).
+lint-ternaries: ## at most one ?: a statement, none around a call in return or TRY()
+	$(call say,CHECK,ternaries)
+	$(Q)tests/tools/ternaries $(filter $(TERNARIES),$(C_SOURCES) $(C_HEADERS))
+
+lint-sizes: ## functions of at most 60 lines, files in lib/ of at most 500
+	$(call say,CHECK,sizes)
+	$(Q)tests/tools/measure --limits
+
+lint-subjects: ## commit subjects since BASE=COMMIT: "module: what", at most 72 columns
+	$(call say,CHECK,subjects)
+	$(Q)tests/tools/subjects $(or $(BASE),$(error lint-subjects: set BASE))
+
+measure: ## table of lines, functions, parameters and ?: for each folder
+	$(Q)tests/tools/measure $(FLOORS)
+
+# cppcheck does not know the cleanup attribute, nor that a function initialises a variable whose
+# address it gets; it warns of readdir(), which is safe in glibc and musl; and it cannot parse
+# __attribute__((noreturn)).
 CPPCHECK_QUIRKS := --suppress=resourceLeak --suppress=uninitvar --suppress=readdirCalled \
 	--suppress=missingIncludeSystem --inline-suppr --library=posix -Dnoreturn=
 
-lint-cppcheck: ## nor cppcheck
+lint-cppcheck: ## no warnings of cppcheck
 	$(call say,CHECK,cppcheck)
 	$(Q)mkdir -p $(LINT)/cppcheck
 	$(Q)cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
 		$(CPPCHECK_QUIRKS) --cppcheck-build-dir=$(LINT)/cppcheck -D_GNU_SOURCE -Ilib -I. \
 		main.c lib plugins ipam cnitool compat
 
-lint-scripts: ## nor shellcheck
+lint-scripts: ## no warnings of shellcheck
 	$(call say,CHECK,shellcheck)
 	$(Q)shellcheck $(SCRIPTS)
 
@@ -165,7 +183,7 @@ lint-format: ## clang-format would change nothing
 	$(call say,CHECK,clang-format)
 	$(Q)clang-format --dry-run --Werror $(C_SOURCES) $(C_HEADERS)
 
-format: ## let clang-format have its way
+format: ## format the C sources with clang-format
 	$(Q)clang-format -i $(C_SOURCES) $(C_HEADERS)
 
 $(LINT)/headers/%.h.o: %.h
@@ -187,7 +205,7 @@ $(LINT)/clang/%.o: %.c
 	$(call say,CLANG,$<)
 	$(Q)clang $(LINT_FLAGS) -MMD -MP -c -o $@ $<
 
-# The objects of lint-clang tell by their dependency files when to look again.
+# The dependency files of lint-clang say when a source must be checked again.
 $(LINT)/tidy/%.ok: $(LINT)/clang/%.o .clang-tidy
 	@mkdir -p $(@D)
 	$(call say,TIDY,$*.c)
@@ -202,4 +220,4 @@ $(LINT)/tidy/%.ok: $(LINT)/clang/%.o .clang-tidy
 .PHONY: tested check check-unit check-e2e check-sweep check-parity check-vm check-runtimes demo
 .PHONY: check-fault check-valgrind soak fuzz
 .PHONY: lint lint-headers lint-floors lint-gcc lint-clang lint-analyzer lint-tidy lint-cppcheck lint-scripts \
-	lint-docs lint-format format
+	lint-docs lint-ternaries lint-sizes lint-subjects lint-format format measure
