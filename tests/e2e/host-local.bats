@@ -231,8 +231,8 @@ with_valid() {
 	ok ADD c1 eth1
 	gets c2 '10.2.2.4/29 fd00:5::4/64'
 	ok DEL c1
-		[[ -z $output ]]
-		[[ $(leases) == '10.2.2.3 10.2.2.4 fd00:5::3 fd00:5::4' ]]
+	[[ -z $output ]]
+	[[ $(leases) == '10.2.2.3 10.2.2.4 fd00:5::3 fd00:5::4' ]]
 	ok DEL c1
 	ok DEL nobody
 	CNI_NETNS='' ok DEL c2

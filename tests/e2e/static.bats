@@ -10,7 +10,7 @@ CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefa
 
 prepare() {
 	! readelf -l "$CPLUG_BIN/cplug" | grep -q INTERP || skip 'not the static executable'
-		# A root folder with only the plugins, /proc, the namespaces, and a folder for leases.
+	# A root folder with only the plugins, /proc, the namespaces, and a folder for leases.
 	empty=/run/.rig/empty
 	mkdir -p "$empty"/{bin,proc,run/netns,var/lib/cni}
 	cp "$CPLUG_BIN/cplug" "$empty/bin/cplug"

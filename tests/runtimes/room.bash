@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# room.bash - a room for a container runtime: what podman and containerd share
+# room.bash - common functions of the tests of podman and containerd
 #
-# The runtime gets the rig's private namespaces, an image made of busybox, a folder
-# of plugins (ours, and the reference's for the types that we do not have), and a
-# world outside.  The script is process 1 there, so its end is the end of every
-# shim, monitor and daemon.
-#
-#	room [PLUGIN-DIR]	(/usr/lib/cni, or ours)
+# The runtime gets private namespaces (tests/tools/rig.bash), a busybox image, a folder of
+# plugins (ours, and the reference's for other types), and an external machine.  The script is
+# the init process of the PID namespace, so all shims, monitors and daemons end with it.
 
 # shellcheck source=tests/tools/rig.bash
 source "$(dirname "${BASH_SOURCE[0]}")/../tools/rig.bash"
@@ -16,7 +13,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../tools/rig.bash"
 CHECKS=0
 FAILURES=0
 
-# check TEXT COMMAND... - one line of TAP; shows what COMMAND said if it failed
+# check TEXT COMMAND... - executes COMMAND and prints a line of TAP, and its output if it failed
 check() {
 	local text=$1 said
 
@@ -31,13 +28,13 @@ check() {
 	fi
 }
 
-# conclude - the plan, and the exit status
+# conclude - prints the plan, and returns 1 after failures
 conclude() {
 	echo "1..$CHECKS"
 	((FAILURES == 0))
 }
 
-# expect PATTERN COMMAND... - COMMAND says so (grep -E)
+# expect PATTERN COMMAND... - asserts that COMMAND succeeds and its output matches PATTERN (grep -E)
 expect() {
 	local pattern=$1 said
 
@@ -46,7 +43,7 @@ expect() {
 	grep -Eq -- "$pattern" <<<"$said" || { printf 'not %s: %s\n' "$pattern" "$said" && return 1; }
 }
 
-# refuse PATTERN COMMAND... - COMMAND fails, and says so
+# refuse PATTERN COMMAND... - asserts that COMMAND fails and its output matches PATTERN
 refuse() {
 	local pattern=$1 said
 
@@ -55,11 +52,11 @@ refuse() {
 	grep -Eq -- "$pattern" <<<"$said" || { printf 'not %s: %s\n' "$pattern" "$said" && return 1; }
 }
 
-# nothing_left NAME - the snapshot NAME is what there is now
+# nothing_left NAME - asserts that the state is that of the snapshot NAME
 nothing_left() {
 	local end=$((SECONDS + RIG_DEADLINE))
 
-	# The runtime's own clean-up may come a little after its command.
+	# The runtime may clean up after its command has returned.
 	while :; do
 		everything >"$W/now"
 		! diff -U0 "$W/$1" "$W/now" >"$W/diff" || return 0
@@ -70,16 +67,15 @@ nothing_left() {
 	return 1
 }
 
-# Of /run only what plugins have there; the runtime's own files are its business.  Of
-# table inet cplug what belongs to containers: the paths to networks come with the first
-# container of one, and go with that of another (docs/nft.md).
+# everything - prints a snapshot without the runtime's files in /run, and without those rules of
+# table inet cplug that belong to networks, which the plugins add and remove lazily (docs/nft.md)
 everything() {
 	snapshot | grep -Ev '^file /run/|^host: nft'
 	nft -s list ruleset 2>/dev/null | awk '/^table / { ours = /^table inet cplug / } !ours || /"veth/'
 	ls /run/netns
 }
 
-# plugin_folder DIR - all plugins a runtime may ask for, in DIR
+# plugin_folder DIR - creates DIR with all plugins that a runtime may call
 plugin_folder() {
 	local plugin reference
 
@@ -91,7 +87,7 @@ plugin_folder() {
 	for plugin in "$PLUGINS"/*; do ln -sf "$plugin" "$1/"; done
 }
 
-# root_file_system DIR - busybox, a web page
+# root_file_system DIR - creates DIR with busybox and a web page
 root_file_system() {
 	local applet busybox
 
@@ -110,7 +106,7 @@ root_file_system() {
 	chmod 755 "$1/bin/serve"
 }
 
-# docker_archive ROOT TAR NAME COMMAND - an image as `docker save` writes it
+# docker_archive ROOT TAR NAME COMMAND - creates an image in the format of `docker save`
 docker_archive() {
 	local d id
 
@@ -125,7 +121,7 @@ docker_archive() {
 	rm -rf "$d"
 }
 
-# room PLUGIN-DIR - to be called first, by the script itself (with its arguments)
+# room PLUGIN-DIR - sets everything up; must be called first, with the script's arguments
 room() {
 	if ((EUID != 0)); then
 		echo "1..0 # skip container runtimes need root"
@@ -143,7 +139,7 @@ room() {
 	rig_furnish
 	mkdir -p /run/cg
 	mount -t tmpfs -o mode=1777 tmpfs /dev/shm
-	# A sysfs that shows this network namespace, with the cgroups where they were.
+	# Mount a sysfs of this network namespace, and move the cgroups into it.
 	mount --rbind /sys/fs/cgroup /run/cg
 	mount -t sysfs sysfs /sys
 	mount --rbind /run/cg /sys/fs/cgroup
@@ -154,7 +150,7 @@ room() {
 	root_file_system "$W/rootfs"
 }
 
-# get URL - a web page, soon or not at all
+# get URL - prints a web page
 get() {
 	curl -gs --max-time "$RIG_DEADLINE" --noproxy '*' "$1"
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * analyzer.h - what clang's analyzer cannot know: a recorded failure is negative
+ * analyzer.h - tells clang's analyzer that tx_fail() returns a negative number
  *
- * It looks at one file at a time, so "return tx_fail(…)" might be success to it, and
- * the caller go on with variables that nobody set.  lint-tidy includes this before
- * every file but tx.c.
+ * It analyses one file at a time, so it assumes that "return tx_fail(…)" may return success, and
+ * that the caller uses variables that are not set then.  lint-tidy includes this file before
+ * every source except lib/base/tx.c.
  */
 #ifndef CPLUG_ANALYZER_H
 #define CPLUG_ANALYZER_H

@@ -3,28 +3,28 @@
 #
 # chain.bash - calls the plugins of a conflist as a runtime does
 #
-# The configuration of each plugin is derived as the specification has it (section
-# "Deriving execution configuration from plugin configuration"): name and version
-# from the list, runtimeConfig for the capabilities it declares, prevResult.  The
-# capability arguments are those in the list's own key "capArgs".
+# Each plugin's configuration is derived as the CNI specification requires (section "Deriving
+# execution configuration from plugin configuration"): name and version from the list,
+# runtimeConfig for the declared capabilities, prevResult.  The capability arguments are in the
+# list's key "capArgs", which only our tests use.
 
 CHAIN_FILE=
 CHAIN_LENGTH=0
 CHAIN_ANSWER=
 CHAIN_STATUS=0
 
-# chain_load FILE
+# chain_load FILE - selects the conflist; sets CHAIN_LENGTH
 chain_load() {
 	CHAIN_FILE=$1
 	CHAIN_LENGTH=$(jq '.plugins | length' "$1")
 }
 
-# chain_type INDEX
+# chain_type INDEX - prints the plugin's type
 chain_type() {
 	jq -r --argjson i "$1" '.plugins[$i].type' "$CHAIN_FILE"
 }
 
-# chain_conf INDEX [PREVRESULT]
+# chain_conf INDEX [PREVRESULT] - prints the plugin's configuration
 chain_conf() {
 	jq -c --argjson i "$1" --argjson prev "${2:-null}" '
 		(.capArgs // {}) as $args | . as $list | .plugins[$i]
@@ -35,8 +35,8 @@ chain_conf() {
 		| if $prev == null then . else .prevResult = $prev end' "$CHAIN_FILE"
 }
 
-# chain_call COMMAND INDEX PREVRESULT ID - one plugin; sets CHAIN_STATUS and
-# CHAIN_ANSWER (its stdout).  The container is /run/netns/ID.
+# chain_call COMMAND INDEX PREVRESULT ID - calls one plugin for the container /run/netns/ID; sets
+# CHAIN_STATUS and CHAIN_ANSWER (its stdout)
 chain_call() {
 	local conf
 
@@ -47,7 +47,7 @@ chain_call() {
 			CNI_PATH=$CPLUG_BIN "$CPLUG_BIN/$(chain_type "$2")") || CHAIN_STATUS=$?
 }
 
-# chain_add ID COUNT - ADD of the first COUNT plugins; the result is in CHAIN_ANSWER
+# chain_add ID COUNT - ADD of the first COUNT plugins; sets CHAIN_ANSWER to the result
 chain_add() {
 	local i
 
@@ -58,7 +58,7 @@ chain_add() {
 	done
 }
 
-# chain_del ID PREVRESULT - DEL of every plugin, in reverse; goes on after a failure
+# chain_del ID PREVRESULT - DEL of all plugins in reverse order; continues after a failure
 chain_del() {
 	local i failed=0
 

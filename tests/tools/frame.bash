@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# frame.bash - packets that no kernel would send for us
+# frame.bash - forged frames
 #
-# Each frame_… prints a whole Ethernet frame as hexadecimal digits; send_frame puts it
-# on a wire (with socat's raw packet socket).  Addresses are written as usual.
+# Each frame_… prints an Ethernet frame as hexadecimal digits.  send_frame sends it through a
+# packet socket (socat).  Arguments are addresses in their usual form.
 
 hex_mac() {
 	printf '%s' "${1//:/}"
@@ -32,7 +32,7 @@ hex_text() {
 	printf '%s' "$1" | od -An -v -tx1 | tr -d ' \n'
 }
 
-# internet_sum HEX - RFC 1071
+# internet_sum HEX - prints the checksum of RFC 1071
 internet_sum() {
 	local hex=$1 i sum=0
 
@@ -52,8 +52,8 @@ frame_ip4() {
 		"$front" "$(internet_sum "${front}0000$back")" "$back" "$6"
 }
 
-# frame_ip6 SOURCE-MAC TARGET-MAC SOURCE TARGET PROTOCOL HEX, the checksum still 0 at
-# byte CHECKSUM-AT
+# frame_ip6 SOURCE-MAC TARGET-MAC SOURCE TARGET PROTOCOL HEX CHECKSUM-AT - HEX has a checksum of 0
+# at byte CHECKSUM-AT, which is filled in
 frame_ip6() {
 	local addresses payload=$6 at=$(($7 * 2)) sum
 
@@ -75,8 +75,8 @@ frame_udp() {
 	esac
 }
 
-# frame_ra SOURCE-MAC SOURCE PREFIX - a router that advertises itself, and PREFIX::/64
-# for everybody to take an address from (RFC 4861)
+# frame_ra SOURCE-MAC SOURCE PREFIX - a router advertisement to all nodes, with PREFIX::/64 for
+# address autoconfiguration (RFC 4861)
 frame_ra() {
 	local data=860000004000070800000000000000000101
 
@@ -84,7 +84,7 @@ frame_ra() {
 	frame_ip6 "$1" 33:33:00:00:00:01 "$2" ff02::1 58 "$data" 2
 }
 
-# send_frame NS DEVICE HEX
+# send_frame NS DEVICE HEX - sends a frame from NS
 send_frame() {
 	local i bytes=''
 
@@ -92,7 +92,7 @@ send_frame() {
 	printf '%b' "$bytes" | in_ns "$1" socat -u - "INTERFACE:$2"
 }
 
-# mac_of NS DEVICE
+# mac_of NS DEVICE - prints its MAC address
 mac_of() {
 	in_ns "$1" ip -j link show dev "$2" | jq -r '.[0].address'
 }

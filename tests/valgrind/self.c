@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * self.c - /proc/self/exe is the plugin, not valgrind
- *
- * Valgrind answers readlink("/proc/self/exe") for the program it runs, but not stat().
- * Without this (LD_PRELOAD) a plugin would take its own file on CNI_PATH for a foreign
- * one, and execute it.
+  * self.c - LD_PRELOAD: stat("/proc/self/exe") returns the plugin instead of valgrind
+  *
+  * Valgrind emulates readlink("/proc/self/exe") but not stat().  Without this a plugin would not
+  * recognise its own file on CNI_PATH, and execute it.
  */
 #include <fcntl.h>
 #include <limits.h>

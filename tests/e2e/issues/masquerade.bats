@@ -47,10 +47,10 @@ rules() {
 	is "$(ask c1 tcp 2001:db8:113::2 7000)" 'outside from [fd00:0001:0000:0000:0000:0000:0000:0002]'
 	# From outside to the container.
 	is "$(ask world tcp fd00:1::2 7000)" 'inside from [2001:0db8:0113:0000:0000:0000:0000:0002]'
-		cni CHECK bridge "$(chained "$conf")"
-		ok
-		del bridge "$conf"
-		# The other family.
+	cni CHECK bridge "$(chained "$conf")"
+	ok
+	del bridge "$conf"
+	# The other family.
 	add bridge "$(with "$CONF" '.ipMasq = {v4: false, v6: true}')" c2
 	in_ns world ip route add 10.1.0.0/24 via 203.0.113.1
 	is "$(ask c2 tcp 203.0.113.2 7000)" 'outside from 10.1.0.3'

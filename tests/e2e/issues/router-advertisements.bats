@@ -36,15 +36,15 @@ knob() {
 	advertise rogue 2001:db8:bad::
 	for n in 1 2 3 4; do
 		sees c$n fd00:1::1
-				prints_not 'bad|proto ra|1:2:3' in_ns c$n ip -6 address show
-				prints_not 'bad|proto ra|1:2:3' in_ns c$n ip -6 route show
+		prints_not 'bad|proto ra|1:2:3' in_ns c$n ip -6 address show
+		prints_not 'bad|proto ra|1:2:3' in_ns c$n ip -6 route show
 		is "$(knob c$n ipv6/conf/eth0/accept_ra)" 0
 		is "$(knob c$n ipv6/conf/eth0/autoconf)" 0
 	done
 	kill $sender
-		# Neither does the host, on the bridge or on its ends of the veth pairs.
-		prints_not 'bad|proto ra|1:2:3' ip -6 address show
-		prints_not 'bad|proto ra|1:2:3' ip -6 route show
+	# Neither does the host, on the bridge or on its ends of the veth pairs.
+	prints_not 'bad|proto ra|1:2:3' ip -6 address show
+	prints_not 'bad|proto ra|1:2:3' ip -6 route show
 	for dev in $(ip -j link show master br1 | jq -r '.[].ifname'); do
 		is "$dev $(knob - "ipv6/conf/$dev/accept_ra") $(knob - "ipv6/conf/$dev/autoconf")" "$dev 0 0"
 	done
