@@ -61,11 +61,13 @@ static void put_peer(struct rt_msg *m, const struct rt *rt, const struct link_ne
 	rt_nest_end(m, nest);
 }
 
-static void compose(struct rt_msg *m, const struct rt *rt, const struct link_new *n)
+/* index: the ifindex that the link gets; 0 = the kernel chooses. */
+static void compose(struct rt_msg *m, const struct rt *rt, const struct link_new *n, int index)
 {
+	struct ifinfomsg *i = rt_new(m, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(*i));
 	struct nlattr *info, *data;
 
-	rt_new(m, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(struct ifinfomsg));
+	i->ifi_index = index;
 	put_end(m, rt, n);
 	info = rt_nest(m, IFLA_LINKINFO);
 	rt_put_str(m, IFLA_INFO_KIND, n->kind);
@@ -128,13 +130,34 @@ static int name_taken(struct tx *tx, struct rt *rt, const char *name)
 			  rt->where, name, kind, alias);
 }
 
+/*
+ * Older kernels (6.1) also look for the name in the namespace of the socket, so a host's eth0
+ * would forbid an eth0 in the container.  They look for the ifindex instead if the request
+ * has one.  It must be free in both namespaces: the kernel counts from 1, so a large random
+ * number is.
+ */
+static int add_with_index(struct rt *rt, const struct link_new *n)
+{
+	int r = -EEXIST;
+
+	for (int tries = 0; tries < 4 && (r == -EEXIST || r == -EBUSY); tries++) {
+		uint32_t index;
+		struct rt_msg m;
+
+		if (getrandom(&index, sizeof(index), 0) != sizeof(index))
+			return -EEXIST;
+		compose(&m, rt, n, (int)(index >> 2 | 1u << 24));
+		r = rt_try(rt, &m);
+	}
+	return r;
+}
+
 /* The kernel says EEXIST for either end of a pair: find out which name is taken. */
 static int explain_exists(struct tx *tx, struct rt *rt, const struct link_new *n)
 {
 	if (n->peer)
 		TRY(name_taken(tx, where(rt, n->peer), n->peer->name));
-	TRY(name_taken(tx, where(rt, n), n->name));
-	return rt_refused(tx, rt, -EEXIST, "add %s", description(tx, rt, n));
+	return name_taken(tx, where(rt, n), n->name);
 }
 
 int link_add(struct tx *tx, struct rt *rt, const struct link_new *n, struct link *ret)
@@ -144,10 +167,12 @@ int link_add(struct tx *tx, struct rt *rt, const struct link_new *n, struct link
 	int r;
 
 	TRY(tx_interrupted(tx));
-	compose(&m, rt, n);
+	compose(&m, rt, n, 0);
 	r = rt_try(rt, &m);
-	if (r == -EEXIST)
-		return explain_exists(tx, rt, n);
+	if (r == -EEXIST) {
+		TRY(explain_exists(tx, rt, n));
+		r = add_with_index(rt, n);
+	}
 	if (r < 0)
 		return rt_refused(tx, rt, r, "add %s", description(tx, rt, n));
 	snprintf(u.name, sizeof(u.name), "%s", n->name);
@@ -170,7 +195,7 @@ int link_add_shared(struct tx *tx, struct rt *rt, const struct link_new *n, stru
 	if (there)
 		return 0;
 	TRY(tx_interrupted(tx));
-	compose(&m, rt, n);
+	compose(&m, rt, n, 0);
 	r = rt_try(rt, &m);
 	/* Another ADD has just made it. */
 	if (r < 0 && r != -EEXIST)
