@@ -22,7 +22,7 @@ static int portmap_read(struct tx *tx, struct call *c, struct portmap **ret)
 {
 	struct portmap *p = mem_alloc(&tx->mem, sizeof(*p));
 
-	p->ports = hostports_read(tx, &c->conf);
+	p->ports = hostports_read(&tx->mem, &c->conf);
 	TRY(cj_ok(tx, &c->conf));
 	TRY(prev_host_link(tx, c, &p->link));
 	p->nat = (struct nat){
@@ -121,7 +121,7 @@ static int portmap_gc(struct tx *tx, struct call *c)
 	if (!c->valid_known)
 		return 0;
 	TRY(call_nf(tx, c, &nl));
-	return nat_gc(tx, nl, &c->host, c->network, OWNED_PORTMAP_NAT, &valid);
+	return nat_gc(tx, nl, &c->host, OWNED_PORTMAP_NAT, &valid);
 }
 
 static int portmap_status(struct tx *tx, struct call *c)

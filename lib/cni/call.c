@@ -244,7 +244,7 @@ static int by_key(const void *a, const void *b)
 const struct owner *call_owner(struct tx *tx, struct call *c)
 {
 	if (!c->owner) {
-		struct owner o = owner_of(tx, c->network, c->id, c->ifname);
+		struct owner o = owner_of(&tx->mem, c->network, c->id, c->ifname);
 
 		c->owner = mem_dup(&tx->mem, &o, sizeof(o));
 	}
@@ -268,7 +268,7 @@ struct owned_valid call_valid_keys(struct tx *tx, const struct call *c)
 	for (unsigned i = 0; i < c->n_valid; i++)
 		keys[i] = name_owner(c->network, c->valid[i].id, c->valid[i].ifname);
 	qsort(keys, c->n_valid, sizeof(*keys), by_key);
-	return (struct owned_valid){ keys, c->n_valid };
+	return (struct owned_valid){ c->network, keys, c->n_valid };
 }
 
 /* ---- prevResult --------------------------------------------------------- */

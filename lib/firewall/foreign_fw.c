@@ -278,7 +278,7 @@ static int check_all(struct foreign_fw_packet *p, struct ruleset *s, const bool 
 int foreign_fw_check(struct tx *tx, struct nfnl *nl, const struct link *bridge, bool four, bool six,
 		     const char **ret)
 {
-	struct foreign_fw_packet p = { .tx = tx, .nl = nl, .bridge = bridge };
+	struct foreign_fw_packet p = { .mem = &tx->mem, .nl = nl, .bridge = bridge };
 	struct ruleset s = { .mem = &tx->mem };
 	const bool wanted[] = { four, six, true };
 	int r;
@@ -287,8 +287,8 @@ int foreign_fw_check(struct tx *tx, struct nfnl *nl, const struct link *bridge, 
 	r = read_chains(nl, &s);
 	r = r < 0 ? r : check_all(&p, &s, wanted, ret);
 	if (r == 0 && four && !*ret)
-		r = foreign_fw_legacy(tx, bridge, false, ret);
+		r = foreign_fw_legacy(&tx->mem, bridge, false, ret);
 	if (r == 0 && six && !*ret)
-		r = foreign_fw_legacy(tx, bridge, true, ret);
+		r = foreign_fw_legacy(&tx->mem, bridge, true, ret);
 	return r < 0 ? tx_fail(tx, r, "host: read the forward chains: %s", strerror(-r)) : 0;
 }

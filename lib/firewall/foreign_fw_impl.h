@@ -21,7 +21,7 @@
 
 /* A packet that begins a connection, and where it is. */
 struct foreign_fw_packet {
-	struct tx *tx;
+	struct mem *mem;
 	struct nfnl *nl;
 	const struct link *bridge; /* where it came in */
 	uint8_t nfproto; /* NFPROTO_IPV4 or _IPV6; NFPROTO_BRIDGE: a frame between ports */
@@ -46,7 +46,8 @@ int foreign_fw_rule(const struct foreign_fw_packet *p, const struct nlattr *expr
  * The same of iptables-legacy (ip6tables-legacy if six): *ret is set if somebody drops.
  * 0 or -errno, unrecorded.
  */
-int foreign_fw_legacy(struct tx *tx, const struct link *bridge, bool six, const char **ret) CHECKED;
+int foreign_fw_legacy(struct mem *mem, const struct link *bridge, bool six,
+		      const char **ret) CHECKED;
 
 /* A question about table and one more name (NULL = none) in buf. */
 struct nlmsghdr *foreign_fw_ask(char *buf, int type, uint8_t family, const char *table,

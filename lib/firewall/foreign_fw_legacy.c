@@ -253,17 +253,16 @@ static enum end walk_entries(struct legacy *l, unsigned at, unsigned depth)
 
 /* ---- reading ---- */
 
-static bool in_use(struct tx *tx, bool six)
+static bool in_use(struct mem *mem, bool six)
 {
 	const char *path = six ? "/proc/net/ip6_tables_names" : "/proc/net/ip_tables_names";
 	struct file_text names;
 
-	return file_read(&tx->mem, AT_FDCWD, path, 4096, &names) == 0 &&
-	       strstr(names.s, "filter\n");
+	return file_read(mem, AT_FDCWD, path, 4096, &names) == 0 && strstr(names.s, "filter\n");
 }
 
 /* The block and where the chain begins in it.  0 or -errno; -EAGAIN: it changed meanwhile. */
-static int read_table(struct tx *tx, int fd, struct legacy *l, unsigned *ret_first)
+static int read_table(struct mem *mem, int fd, struct legacy *l, unsigned *ret_first)
 {
 	int level = l->six ? IPPROTO_IPV6 : IPPROTO_IP;
 	struct ipt_getinfo info = { .name = "filter" };
@@ -278,7 +277,7 @@ static int read_table(struct tx *tx, int fd, struct legacy *l, unsigned *ret_fir
 		return -errno;
 	if (!(info.valid_hooks & 1u << NF_INET_FORWARD))
 		return -ENOENT;
-	all = mem_alloc(&tx->mem, sizeof(*all) + info.size);
+	all = mem_alloc(mem, sizeof(*all) + info.size);
 	memcpy(all->name, info.name, sizeof(info.name));
 	all->size = info.size;
 	len = (socklen_t)(sizeof(*all) + info.size);
@@ -329,22 +328,22 @@ static const char *describe_drop(struct mem *mem, const struct legacy *l)
 			  remedy);
 }
 
-int foreign_fw_legacy(struct tx *tx, const struct link *bridge, bool six, const char **ret)
+int foreign_fw_legacy(struct mem *mem, const struct link *bridge, bool six, const char **ret)
 {
 	struct legacy l = { .bridge = bridge, .six = six };
 	auto_(fd_close) int fd = -1;
 	unsigned first = 0;
 	int r = -EAGAIN;
 
-	if (!in_use(tx, six))
+	if (!in_use(mem, six))
 		return 0;
 	fd = socket(six ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	for (unsigned i = 0; fd >= 0 && r == -EAGAIN && i < TRIES; i++)
-		r = read_table(tx, fd, &l, &first);
+		r = read_table(mem, fd, &l, &first);
 	/* Who may not read it, or finds none, accuses nobody. */
 	if (r < 0)
 		return r == -ENOMEM ? r : 0;
 	if (walk_entries(&l, first, 0) == STOPS)
-		*ret = describe_drop(&tx->mem, &l);
+		*ret = describe_drop(mem, &l);
 	return 0;
 }

@@ -191,8 +191,7 @@ static void look_at(struct search *s, const struct nlattr *elem)
 		return;
 	s->answer = a;
 	s->v.code = (int)nfnl_be32(nfnl_attr_in(verdict, NFTA_VERDICT_CODE));
-	s->v.chain =
-		mem_str(&s->r->p->tx->mem, nfnl_text(nfnl_attr_in(verdict, NFTA_VERDICT_CHAIN)));
+	s->v.chain = mem_str(s->r->p->mem, nfnl_text(nfnl_attr_in(verdict, NFTA_VERDICT_CHAIN)));
 }
 
 static int elems_each(const struct nlmsghdr *h, void *arg)

@@ -28,17 +28,17 @@ const char *hostports_proto(uint8_t proto)
 	return "?";
 }
 
-const char *hostports_text(struct tx *tx, const struct port_mapping *m)
+const char *hostports_text(struct mem *mem, const struct port_mapping *m)
 {
 	bool six = m->host_ip.family == AF_INET6;
-	const char *ip = ip_set(m->host_ip) ? mem_printf(&tx->mem, "%s%s%s:", six ? "[" : "",
+	const char *ip = ip_set(m->host_ip) ? mem_printf(mem, "%s%s%s:", six ? "[" : "",
 							 IP_S(m->host_ip), six ? "]" : "")
 					    : "";
 
 	if (m->host_end != m->host)
-		return mem_printf(&tx->mem, "%s%u-%u/%s", ip, m->host, m->host_end,
+		return mem_printf(mem, "%s%u-%u/%s", ip, m->host, m->host_end,
 				  hostports_proto(m->proto));
-	return mem_printf(&tx->mem, "%s%u/%s", ip, m->host, hostports_proto(m->proto));
+	return mem_printf(mem, "%s%u/%s", ip, m->host, hostports_proto(m->proto));
 }
 
 /* ---- mappings ----------------------------------------------------------- */
@@ -92,7 +92,7 @@ static bool mappings_overlap(const struct port_mapping *a, const struct port_map
 }
 
 /* What is said twice counts once; a port that would lead to two places is a mistake. */
-static bool is_repeated(struct tx *tx, const struct cj *e, const struct port_mapping *old,
+static bool is_repeated(struct mem *mem, const struct cj *e, const struct port_mapping *old,
 			struct port_mapping *m)
 {
 	if (!m->host || !mappings_overlap(old, m))
@@ -100,7 +100,7 @@ static bool is_repeated(struct tx *tx, const struct cj *e, const struct port_map
 	if (old->host != m->host || old->host_end != m->host_end ||
 	    old->container != m->container) {
 		cj_wrong(e, "hostPort", "%s is published by another mapping of the list already",
-			 hostports_text(tx, m));
+			 hostports_text(mem, m));
 		return true;
 	}
 	if (!old->family || m->family)
@@ -109,20 +109,20 @@ static bool is_repeated(struct tx *tx, const struct cj *e, const struct port_map
 	return false;
 }
 
-static void read_mappings(struct tx *tx, const struct cj *conf, struct hostports *p)
+static void read_mappings(struct mem *mem, const struct cj *conf, struct hostports *p)
 {
 	struct cj runtime = cj_obj(conf, "runtimeConfig");
 	struct cj list = cj_list(&runtime, "portMappings");
 	unsigned n = cj_len(&list);
 
-	p->maps = mem_alloc(&tx->mem, (n + 1) * sizeof(*p->maps));
+	p->maps = mem_alloc(mem, (n + 1) * sizeof(*p->maps));
 	for (unsigned i = 0; i < n; i++) {
 		struct cj e = cj_at(&list, i);
 		struct port_mapping m = read_mapping(&e);
 		bool repeated = false;
 
 		for (unsigned k = 0; k < p->n && !repeated; k++)
-			repeated = is_repeated(tx, &e, &p->maps[k], &m);
+			repeated = is_repeated(mem, &e, &p->maps[k], &m);
 		if (!repeated)
 			p->maps[p->n++] = m;
 	}
@@ -138,7 +138,7 @@ struct words {
 	unsigned n, at;
 	int family;
 	struct port_conditions *to;
-	struct tx *tx;
+	struct mem *mem;
 };
 
 static const char *next_word(struct words *w)
@@ -159,7 +159,7 @@ static struct port_condition *add_condition(struct words *w)
 {
 	struct port_conditions *t = w->to;
 
-	t->c = mem_grow(&w->tx->mem, t->c, t->n, sizeof(*t->c));
+	t->c = mem_grow(w->mem, t->c, t->n, sizeof(*t->c));
 	return &t->c[t->n++];
 }
 
@@ -337,26 +337,26 @@ static void split_words(struct words *w, const struct cj *list)
 {
 	for (unsigned i = 0; i < cj_len(list); i++) {
 		struct cj e = cj_at(list, i);
-		char *rest = mem_str(&w->tx->mem, cj_as_str(&e)), *word;
+		char *rest = mem_str(w->mem, cj_as_str(&e)), *word;
 
 		while (rest && (word = strsep(&rest, " \t\n")))
 			if (*word) {
-				w->w = mem_grow(&w->tx->mem, w->w, w->n, sizeof(*w->w));
+				w->w = mem_grow(w->mem, w->w, w->n, sizeof(*w->w));
 				w->w[w->n++] = word;
 			}
 	}
 }
 
-static struct port_conditions read_conditions(struct tx *tx, const struct cj *conf, const char *key,
-					      int family)
+static struct port_conditions read_conditions(struct mem *mem, const struct cj *conf,
+					      const char *key, int family)
 {
 	struct port_conditions to = { .n = 0 };
-	struct words w = { .conf = conf, .key = key, .family = family, .to = &to, .tx = tx };
+	struct words w = { .conf = conf, .key = key, .family = family, .to = &to, .mem = mem };
 	struct cj list = cj_list(conf, key);
 
 	split_words(&w, &list);
 	for (unsigned i = 0; i < w.n; i++)
-		to.text = to.text ? mem_printf(&tx->mem, "%s %s", to.text, w.w[i]) : w.w[i];
+		to.text = to.text ? mem_printf(mem, "%s %s", to.text, w.w[i]) : w.w[i];
 	while (w.at < w.n) {
 		bool equal = !take_word(&w, "!");
 		const char *word = next_word(&w);
@@ -386,7 +386,7 @@ static void read_backend(const struct cj *conf)
 			 backend);
 }
 
-struct hostports hostports_read(struct tx *tx, const struct cj *conf)
+struct hostports hostports_read(struct mem *mem, const struct cj *conf)
 {
 	static const char *const policies[] = { "fail", "replace", "warn" };
 	struct hostports p = {
@@ -394,8 +394,8 @@ struct hostports hostports_read(struct tx *tx, const struct cj *conf)
 		.masq_all = cj_bool(conf, "masqAll", false),
 		.mark_bit = (int)cj_int(conf, "markMasqBit", -1, 0, 31),
 		.mark_chain = cj_str(conf, "externalSetMarkChain", NULL),
-		.v4 = read_conditions(tx, conf, "conditionsV4", AF_INET),
-		.v6 = read_conditions(tx, conf, "conditionsV6", AF_INET6),
+		.v4 = read_conditions(mem, conf, "conditionsV4", AF_INET),
+		.v6 = read_conditions(mem, conf, "conditionsV6", AF_INET6),
 		.on_conflict = (enum owned_conflict)cj_enum(conf, "onConflict", OWNED_FAIL,
 							    policies, ARRAY_LEN(policies)),
 	};
@@ -406,6 +406,6 @@ struct hostports hostports_read(struct tx *tx, const struct cj *conf)
 		cj_wrong(conf, "externalSetMarkChain",
 			 "Cannot specify externalSetMarkChain and markMasqBit");
 	read_backend(conf);
-	read_mappings(tx, conf, &p);
+	read_mappings(mem, conf, &p);
 	return p;
 }

@@ -65,12 +65,12 @@ struct hostports {
  * markMasqBit, externalSetMarkChain, conditionsV4, conditionsV6, onConflict, backend).
  * Complaints go to the document.
  */
-struct hostports hostports_read(struct tx *tx, const struct cj *conf);
+struct hostports hostports_read(struct mem *mem, const struct cj *conf);
 
 /* "tcp", "udp", "sctp". */
 const char *hostports_proto(uint8_t proto);
 
 /* "8080/tcp", "127.0.0.1:8080/tcp", "10000-10999/udp"; in the arena. */
-const char *hostports_text(struct tx *tx, const struct port_mapping *m);
+const char *hostports_text(struct mem *mem, const struct port_mapping *m);
 
 #endif

@@ -12,23 +12,23 @@
 
 /* ---- the elements ------------------------------------------------------- */
 
-static struct owned_elem *append_elem(struct tx *tx, struct owned_change *c)
+static struct owned_elem *append_elem(struct mem *mem, struct owned_change *c)
 {
-	c->elems = mem_grow(&tx->mem, c->elems, c->n, sizeof(*c->elems));
+	c->elems = mem_grow(mem, c->elems, c->n, sizeof(*c->elems));
 	c->elems[c->n] = (struct owned_elem){ .conflict = OWNED_REPLACE };
 	return &c->elems[c->n++];
 }
 
 /* An address was leased to us, so whoever else has it in a map is a leftover. */
-static void add_verdict(struct tx *tx, struct owned_change *c, enum nat_set four, struct ip ip,
+static void add_verdict(struct mem *mem, struct owned_change *c, enum nat_set four, struct ip ip,
 			const char *chain, const char *what)
 {
-	struct owned_elem *e = append_elem(tx, c);
+	struct owned_elem *e = append_elem(mem, c);
 
 	e->set = ip.family == AF_INET6 ? four + 1 : four;
 	nft_key_ip(&e->e.key, ip);
 	e->e.chain = chain;
-	e->what = mem_printf(&tx->mem, "%s of %s", what, IP_S(ip));
+	e->what = mem_printf(mem, "%s of %s", what, IP_S(ip));
 }
 
 struct nft_key nat_port_key(const struct port_mapping *m, unsigned port)
@@ -42,10 +42,10 @@ struct nft_key nat_port_key(const struct port_mapping *m, unsigned port)
 	return k;
 }
 
-static void add_port(struct tx *tx, struct owned_change *c, const struct hostports *p,
+static void add_port(struct mem *mem, struct owned_change *c, const struct hostports *p,
 		     const struct port_mapping *m, unsigned offset, struct ip to)
 {
-	struct owned_elem *e = append_elem(tx, c);
+	struct owned_elem *e = append_elem(mem, c);
 	struct port_mapping one = *m;
 
 	one.host = one.host_end = (uint16_t)(m->host + offset);
@@ -55,13 +55,13 @@ static void add_port(struct tx *tx, struct owned_change *c, const struct hostpor
 	nft_key_ip(&e->e.data, to);
 	nft_key_port(&e->e.data, (uint16_t)(m->container + offset));
 	e->conflict = p->on_conflict;
-	e->what = mem_printf(&tx->mem, "host port %s", hostports_text(tx, &one));
+	e->what = mem_printf(mem, "host port %s", hostports_text(mem, &one));
 }
 
-static void add_range(struct tx *tx, struct owned_change *c, const struct hostports *p,
+static void add_range(struct mem *mem, struct owned_change *c, const struct hostports *p,
 		      const struct port_mapping *m, struct ip to)
 {
-	struct owned_elem *e = append_elem(tx, c);
+	struct owned_elem *e = append_elem(mem, c);
 
 	e->set = ip_set(m->host_ip) ? HOSTRANGES4 : RANGES4;
 	e->set += to.family == AF_INET6;
@@ -69,10 +69,10 @@ static void add_range(struct tx *tx, struct owned_change *c, const struct hostpo
 	e->e.key_end = nat_port_key(m, m->host_end);
 	nft_key_ip(&e->e.data, to);
 	e->conflict = p->on_conflict;
-	e->what = mem_printf(&tx->mem, "host ports %s", hostports_text(tx, m));
+	e->what = mem_printf(mem, "host ports %s", hostports_text(mem, m));
 }
 
-static void add_ports(struct tx *tx, struct owned_change *c, const struct hostports *p,
+static void add_ports(struct mem *mem, struct owned_change *c, const struct hostports *p,
 		      struct ip to)
 {
 	for (unsigned i = 0; ip_set(to) && i < p->n; i++) {
@@ -81,34 +81,33 @@ static void add_ports(struct tx *tx, struct owned_change *c, const struct hostpo
 		if (!port_mapping_on(m, to.family))
 			continue;
 		if (port_mapping_is_range(m))
-			add_range(tx, c, p, m, to);
+			add_range(mem, c, p, m, to);
 		else
 			for (unsigned k = 0; k <= (unsigned)(m->host_end - m->host); k++)
-				add_port(tx, c, p, m, k, to);
+				add_port(mem, c, p, m, k, to);
 	}
 }
 
 /* Networks with equal conditions share a group. */
-static const char *group_of(struct tx *tx, const struct hostports *p)
+static const char *group_of(struct mem *mem, const struct hostports *p)
 {
 	char *hash;
 
 	if (!p || (!p->v4.n && !p->v6.n))
 		return "";
-	hash = mem_alloc(&tx->mem, 13);
+	hash = mem_alloc(mem, 13);
 	name_hash(hash, 12, "",
-		  mem_printf(&tx->mem, "%s|%s", p->v4.text ? p->v4.text : "",
+		  mem_printf(mem, "%s|%s", p->v4.text ? p->v4.text : "",
 			     p->v6.text ? p->v6.text : ""));
 	return hash;
 }
 
-static struct owned_change compose_nat(struct tx *tx, const struct nat *n, struct nat_skeleton *s)
+static struct owned_change compose_nat(struct mem *mem, const struct nat *n, struct nat_skeleton *s)
 {
 	struct owned_change c = {
-		.table = &nat_table,
+		.in = { &nat_table, group_of(mem, n->ports) },
 		.owner = n->owner,
 		.kind = n->kind,
-		.group = group_of(tx, n->ports),
 		.link = n->link,
 		.arg = s,
 		.repair = n->repair,
@@ -116,13 +115,13 @@ static struct owned_change compose_nat(struct tx *tx, const struct nat *n, struc
 	const struct cidr to[] = { n->to4, n->to6 };
 
 	for (unsigned i = 0; i < n->n_masq; i++)
-		add_verdict(tx, &c, MASQ4, n->masq[i].ip, nat_masq_chain(tx, n, n->masq[i]),
+		add_verdict(mem, &c, MASQ4, n->masq[i].ip, nat_masq_chain(mem, n, n->masq[i]),
 			    "masquerade");
 	for (unsigned i = 0; n->ports && i < ARRAY_LEN(to); i++) {
 		if (n->ports->snat && ip_set(to[i].ip))
-			add_verdict(tx, &c, PUBLISHED4, to[i].ip,
-				    nat_snat_chain(tx, n, to[i], s->dev), "return path");
-		add_ports(tx, &c, n->ports, to[i].ip);
+			add_verdict(mem, &c, PUBLISHED4, to[i].ip,
+				    nat_snat_chain(mem, n, to[i], s->dev), "return path");
+		add_ports(mem, &c, n->ports, to[i].ip);
 	}
 	return c;
 }
@@ -131,12 +130,14 @@ static struct owned_change compose_nat(struct tx *tx, const struct nat *n, struc
 
 static int need_mark_chain(struct tx *tx, struct nfnl *nl, const struct nat *n)
 {
+	struct nft_ref ref = nat_table_ref;
 	unsigned use;
 	int r;
 
 	if (!n->ports || !n->ports->mark_chain)
 		return 0;
-	r = nft_chain_use(nl, NFPROTO_INET, nat_table.name, n->ports->mark_chain, &use);
+	ref.name = n->ports->mark_chain;
+	r = nft_chain_use(nl, ref, &use);
 	if (r == -ENOENT)
 		return tx_fail_as(
 			tx, CNI_E_CONFIG, r,
@@ -174,12 +175,12 @@ int nat_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n
 	struct nat_skeleton *s = mem_alloc(&tx->mem, sizeof(*s));
 	struct owned_change *c = mem_alloc(&tx->mem, sizeof(*c));
 
-	*s = (struct nat_skeleton){ .tx = tx, .n = n };
+	*s = (struct nat_skeleton){ .mem = &tx->mem, .n = n };
 	warn_of_other_family(n);
 	TRY(need_mark_chain(tx, nl, n));
 	TRY(nat_find_listeners(tx, n));
 	TRY(nat_reach_dev(tx, host, n, &s->dev));
-	*c = compose_nat(tx, n, s);
+	*c = compose_nat(&tx->mem, n, s);
 	s->change = c;
 	if (!c->n)
 		return 0;
@@ -192,15 +193,14 @@ int nat_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n
 
 int nat_check(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n)
 {
-	struct nat_skeleton s = { .tx = tx, .n = n };
+	struct nat_skeleton s = { .mem = &tx->mem, .n = n };
 	struct owned_change c;
 
 	TRY(nat_reach_dev(tx, host, n, &s.dev));
-	c = compose_nat(tx, n, &s);
+	c = compose_nat(&tx->mem, n, &s);
 	s.change = &c;
 	if (!c.n)
 		return 0;
-	TRY(owned_check_skeleton(tx, nl, &c));
 	TRY(owned_check(tx, nl, &c));
 	return nat_localnet_check(tx, host, &c);
 }
@@ -208,7 +208,7 @@ int nat_check(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat 
 static int del_kinds(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o,
 		     const enum owned_kind *kinds, unsigned n)
 {
-	struct nat_after_del a = { .tx = tx, .nl = nl };
+	struct nat_after_del a = { .mem = &tx->mem, .nl = nl };
 	struct owned_cleanup cleanup[] = { { nat_after_del_note, nat_after_del_needed, &a, false },
 					   { nat_after_del_note, nat_after_del_needed, &a,
 					     false } };
@@ -236,16 +236,16 @@ int nat_del_all(struct tx *tx, struct nfnl *nl, struct rt *host, const struct ow
 	return del_kinds(tx, nl, host, o, kinds, ARRAY_LEN(kinds));
 }
 
-int nat_gc(struct tx *tx, struct nfnl *nl, struct rt *host, const char *network,
-	   enum owned_kind kind, const struct owned_valid *valid)
+int nat_gc(struct tx *tx, struct nfnl *nl, struct rt *host, enum owned_kind kind,
+	   const struct owned_valid *valid)
 {
-	struct nat_after_del a = { .tx = tx, .nl = nl };
+	struct nat_after_del a = { .mem = &tx->mem, .nl = nl };
 	struct owned_cleanup cleanup = { nat_after_del_note, nat_after_del_needed, &a, false };
-	int r = owned_gc(tx, nl, &nat_table, network, kind, valid, &cleanup);
+	int r = owned_gc(tx, nl, &nat_table, kind, valid, &cleanup);
 
 	r = also(r, nat_after_del_finish(tx, nl, host, &a));
 	if (cleanup.unfinished)
-		r = also(r, owned_gc(tx, nl, &nat_table, network, kind, valid, NULL));
+		r = also(r, owned_gc(tx, nl, &nat_table, kind, valid, NULL));
 	return r;
 }
 

@@ -45,8 +45,8 @@ int nat_del_all(struct tx *tx, struct nfnl *nl, struct rt *host, const struct ow
 int nat_check(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n) CHECKED;
 
 /* Takes away what belongs to attachments of the network that are not valid. */
-int nat_gc(struct tx *tx, struct nfnl *nl, struct rt *host, const char *network,
-	   enum owned_kind kind, const struct owned_valid *valid) CHECKED;
+int nat_gc(struct tx *tx, struct nfnl *nl, struct rt *host, enum owned_kind kind,
+	   const struct owned_valid *valid) CHECKED;
 
 /* Deletes the table if nothing is left in it but the skeleton (GC without attachments). */
 int nat_prune(struct tx *tx, struct nfnl *nl) CHECKED;

@@ -70,14 +70,14 @@ static int judge_listener(struct tx *tx, const struct nat *n, const struct diag_
 	/* Whoever came to listen while the rules were gone: the port was ours before. */
 	if (n->ports->on_conflict == OWNED_WARN || n->repair) {
 		log_warn("host port %u/%s: %s will not be reachable from outside any more", l->port,
-			 hostports_proto(l->proto), diag_str(tx, l));
+			 hostports_proto(l->proto), diag_str(&tx->mem, l));
 		return 0;
 	}
 	return tx_fail_as(
 		tx, CPLUG_E_PORT, -EADDRINUSE,
 		"host: publish host port %u/%s: the host listens there: %s (choose another "
 		"port, or set onConflict to \"replace\")",
-		l->port, hostports_proto(l->proto), diag_str(tx, l));
+		l->port, hostports_proto(l->proto), diag_str(&tx->mem, l));
 }
 
 static int find_listeners_on(struct tx *tx, const struct nat *n, uint8_t proto)
@@ -97,11 +97,11 @@ static int find_listeners_on(struct tx *tx, const struct nat *n, uint8_t proto)
 	}
 	if (first > last)
 		return 0;
-	r = diag_find_listeners(tx, proto, first, last, &l, &n_listeners);
+	r = diag_find_listeners(&tx->mem, proto, first, last, &l, &n_listeners);
 	if (r < 0)
 		return tx_fail(tx, r, "host: look for services on host ports: %s", strerror(-r));
 	n_listeners = keep_conflicting(n, l, n_listeners);
-	diag_find_processes(tx, l, n_listeners);
+	diag_find_processes(&tx->mem, l, n_listeners);
 	for (unsigned i = 0; i < n_listeners; i++)
 		TRY(judge_listener(tx, n, &l[i]));
 	return 0;
@@ -180,9 +180,8 @@ static int add_conflicts(struct conflicts *cf, struct nfnl *nl, int family)
 	cf->set += family == AF_INET6;
 	cf->before = cf->c.n;
 	if (range && m->host_end - m->host >= FEW_PORTS) {
-		r = nft_each_elem(nl, nat_table.family, nat_table.name,
-				  owned_set_name(cf->tx, &nat_table.sets[cf->set], cf->c.group),
-				  note_port, cf);
+		r = nft_each_elem(nl, owned_set_ref(&cf->tx->mem, cf->c.in, cf->set), note_port,
+				  cf);
 		return r < 0 ? tx_fail(cf->tx, r, "host: look for published ports: %s",
 				       strerror(-r))
 			     : 0;
@@ -210,7 +209,7 @@ int nat_find_conflicts(struct tx *tx, struct nfnl *nl, struct rt *host, const st
 				TRY(add_conflicts(&cf, nl, to[f].ip.family));
 		}
 	if (cf.c.n)
-		TRY(owned_clash(tx, nl, host, &cf.c, cf.c.elems, cf.c.n));
+		TRY(owned_clash(tx, nl, host, &cf.c));
 	of->inherits = cf.c.inherits;
 	return 0;
 }

@@ -22,9 +22,9 @@ static const char masqueraded[] = "masqueraded", strays[] = "strays", published[
 
 static const char *const dispatchers[] = { masqueraded, strays, published };
 
-const char *nat_stray_chain(struct tx *tx, const char *masq_chain)
+const char *nat_stray_chain(struct mem *mem, const char *masq_chain)
 {
-	return mem_printf(&tx->mem, "stray-%s", masq_chain + strlen("masq-"));
+	return mem_printf(mem, "stray-%s", masq_chain + strlen("masq-"));
 }
 
 /* ---- what is needed ----------------------------------------------------- */
@@ -38,9 +38,10 @@ static struct nat_dispatch_rule *find_rule(const struct nat_dispatch_rules *rule
 	return NULL;
 }
 
-static void append_rule(struct tx *tx, struct nat_dispatch_rules *rules, struct nat_dispatch_rule p)
+static void append_rule(struct mem *mem, struct nat_dispatch_rules *rules,
+			struct nat_dispatch_rule p)
 {
-	rules->v = mem_grow(&tx->mem, rules->v, rules->n, sizeof(*rules->v));
+	rules->v = mem_grow(mem, rules->v, rules->n, sizeof(*rules->v));
 	rules->v[rules->n++] = p;
 }
 
@@ -48,15 +49,15 @@ static void need_rule(struct nat_skeleton *s, const char *from, const char *chai
 		      const struct owned_elem *e)
 {
 	if (!find_rule(&s->needed, from, chain))
-		append_rule(
-			s->tx, &s->needed,
-			(struct nat_dispatch_rule){
-				.from = from,
-				.chain = chain,
-				.set = owned_lookup_set(s->tx, &nat_table.sets[e->set], e->e.chain),
-				.why = e->e.chain,
-				.six = e->set == MASQ6 || e->set == PUBLISHED6,
-			});
+		append_rule(s->mem, &s->needed,
+			    (struct nat_dispatch_rule){
+				    .from = from,
+				    .chain = chain,
+				    .set = owned_lookup_set(s->mem, &nat_table.sets[e->set],
+							    e->e.chain),
+				    .why = e->e.chain,
+				    .six = e->set == MASQ6 || e->set == PUBLISHED6,
+			    });
 }
 
 static void list_needed(struct nat_skeleton *s)
@@ -71,14 +72,14 @@ static void list_needed(struct nat_skeleton *s)
 			continue;
 		need_rule(s, masqueraded, e->e.chain, e);
 		if (!s->n->pass_invalid)
-			need_rule(s, strays, nat_stray_chain(s->tx, e->e.chain), e);
+			need_rule(s, strays, nat_stray_chain(s->mem, e->e.chain), e);
 	}
 }
 
 /* ---- what is there ------------------------------------------------------ */
 
 struct survey {
-	struct tx *tx;
+	struct mem *mem;
 	const char *from;
 	struct nat_dispatch_rules there;
 	unsigned begun; /* so many of `there` were in the chains before */
@@ -91,11 +92,11 @@ static int note_existing(const struct nft_rule_info *w, void *arg)
 	if (!w)
 		v->there.n = v->begun;
 	else if (w->set && w->chain)
-		append_rule(v->tx, &v->there,
+		append_rule(v->mem, &v->there,
 			    (struct nat_dispatch_rule){
 				    .from = v->from,
-				    .chain = mem_str(&v->tx->mem, w->chain),
-				    .set = mem_str(&v->tx->mem, w->set),
+				    .chain = mem_str(v->mem, w->chain),
+				    .set = mem_str(v->mem, w->set),
 				    .handle = w->handle,
 			    });
 	return 0;
@@ -104,7 +105,8 @@ static int note_existing(const struct nft_rule_info *w, void *arg)
 static int read_rules(struct tx *tx, struct nfnl *nl, struct nat_skeleton *s,
 		      struct nat_dispatch_rules *ret)
 {
-	struct survey v = { .tx = tx };
+	struct survey v = { .mem = &tx->mem };
+	struct nft_ref chain = nat_table_ref;
 
 	list_needed(s);
 	for (unsigned i = 0; i < ARRAY_LEN(dispatchers); i++) {
@@ -112,7 +114,8 @@ static int read_rules(struct tx *tx, struct nfnl *nl, struct nat_skeleton *s,
 
 		v.from = dispatchers[i];
 		v.begun = v.there.n;
-		r = nft_each_rule(nl, nat_table.family, nat_table.name, v.from, note_existing, &v);
+		chain.name = v.from;
+		r = nft_each_rule(nl, chain, note_existing, &v);
 		if (r < 0)
 			return tx_fail(tx, r, "host: list the rules of chain %s: %s", v.from,
 				       strerror(-r));
@@ -143,12 +146,14 @@ static int count_rule(const struct nft_rule_info *w, void *arg)
 /* Does nothing lead to the chain but one rule of a dispatching chain? */
 static int is_stale(struct tx *tx, struct nfnl *nl, const struct nat_dispatch_rule *p)
 {
+	struct nft_ref chain = nat_table_ref;
 	unsigned use = 0, rules = 0;
-	int r = nft_chain_use(nl, nat_table.family, nat_table.name, p->chain, &use);
+	int r;
 
-	r = r < 0 ? r
-		  : nft_each_rule(nl, nat_table.family, nat_table.name, p->chain, count_rule,
-				  &rules);
+	chain.name = p->chain;
+	r = nft_chain_use(nl, chain, &use);
+	if (r == 0)
+		r = nft_each_rule(nl, chain, count_rule, &rules);
 	if (r < 0 && r != -ENOENT)
 		return tx_fail(tx, r, "host: look at chain %s: %s", p->chain, strerror(-r));
 	return r == 0 && use == rules + 1;
@@ -171,12 +176,12 @@ int nat_dispatch_survey(struct tx *tx, struct nfnl *nl, void *arg)
 		TRY(stale = is_stale(tx, nl, p));
 		if (!stale)
 			continue;
-		append_rule(tx, &s->stale, *p);
+		append_rule(&tx->mem, &s->stale, *p);
 		if (p->from != masqueraded)
 			continue;
-		stray = find_rule(&there, strays, nat_stray_chain(tx, p->chain));
+		stray = find_rule(&there, strays, nat_stray_chain(&tx->mem, p->chain));
 		if (stray)
-			append_rule(tx, &s->stale, *stray);
+			append_rule(&tx->mem, &s->stale, *stray);
 	}
 	return 0;
 }

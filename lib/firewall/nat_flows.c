@@ -71,9 +71,10 @@ static uint16_t port_at(const struct nft_key *k, unsigned at)
 	return (uint16_t)(k->b[at] << 8 | k->b[at + 1]);
 }
 
-static void note_port(struct nat_after_del *a, const struct nft_elem *e, enum nat_set set)
+static void note_port(struct nat_after_del *a, const struct owned_elem *o)
 {
-	bool six = (set - HOSTPORTS4) % 2, host = nat_table.sets[set].key_len > 8;
+	const struct nft_elem *e = &o->there;
+	bool six = (o->set - HOSTPORTS4) % 2, host = nat_table.sets[o->set].key_len > 8;
 	unsigned ip_len = six ? 16 : 4, at = host ? ip_len : 0;
 	struct ct_filter f = { .proto = e->key.b[at] };
 
@@ -87,7 +88,7 @@ static void note_port(struct nat_after_del *a, const struct nft_elem *e, enum na
 		f.dst.family = six ? AF_INET6 : AF_INET;
 		memcpy(f.dst.b, e->key.b, ip_len);
 	}
-	a->flows[six] = mem_grow(&a->tx->mem, a->flows[six], a->n_flows[six], sizeof(f));
+	a->flows[six] = mem_grow(a->mem, a->flows[six], a->n_flows[six], sizeof(f));
 	a->flows[six][a->n_flows[six]++] = f;
 }
 
@@ -97,30 +98,30 @@ static void note_user(struct nat_after_del *a, const char *chain)
 
 	if (!nat_localnet_of(chain, &l))
 		return;
-	a->users = mem_grow(&a->tx->mem, a->users, a->n_users, sizeof(*a->users));
+	a->users = mem_grow(a->mem, a->users, a->n_users, sizeof(*a->users));
 	a->users[a->n_users++] = l;
 }
 
-void nat_after_del_note(const struct nft_elem *e, unsigned set, void *arg)
+void nat_after_del_note(const struct owned_elem *e, void *arg)
 {
 	struct nat_after_del *a = arg;
 
-	a->any = a->any || e->chain || e->data.len;
-	if (set == PUBLISHED4 || set == PUBLISHED6)
-		note_user(a, e->chain);
-	else if (set >= HOSTPORTS4)
-		note_port(a, e, set);
+	a->any = a->any || e->there.found;
+	if (e->set == PUBLISHED4 || e->set == PUBLISHED6)
+		note_user(a, e->there.chain);
+	else if (e->set >= HOSTPORTS4)
+		note_port(a, e);
 }
 
 bool nat_after_del_needed(const struct owned_elem *elems, unsigned n, void *arg)
 {
 	const struct nat_after_del *to = arg;
-	struct nat_after_del a = { .tx = to->tx };
+	struct nat_after_del a = { .mem = to->mem };
 	bool seen = false;
 
 	for (unsigned i = 0; i < n; i++)
 		if (elems[i].set >= HOSTPORTS4)
-			note_port(&a, &elems[i].e, elems[i].set);
+			note_port(&a, &elems[i]);
 	for (unsigned f = 0; f < 2 && !seen; f++)
 		seen = ct_seen(to->nl, f ? AF_INET6 : AF_INET, a.flows[f], a.n_flows[f]);
 	return seen;

@@ -48,7 +48,7 @@ struct nat_dispatch_rules {
 
 /* What the skeleton of one change needs beside the constant part. */
 struct nat_skeleton {
-	struct tx *tx;
+	struct mem *mem;
 	const struct nat *n;
 	const char *dev;
 	const struct owned_change *change;
@@ -65,16 +65,18 @@ void nat_dispatch_put_rules(struct nft *n, struct nat_skeleton *s);
 bool nat_dispatch_owns(const char *chain);
 
 /* The chain that drops what leaves a subnet without a connection to translate. */
-const char *nat_stray_chain(struct tx *tx, const char *masq_chain);
+const char *nat_stray_chain(struct mem *mem, const char *masq_chain);
 
 /* "cplug", and its sets. */
 extern const struct owned_table nat_table;
+extern const struct nft_ref nat_table_ref;
 
 /* The chain that masquerades what leaves a subnet of the network. */
-const char *nat_masq_chain(struct tx *tx, const struct nat *n, struct cidr subnet);
+const char *nat_masq_chain(struct mem *mem, const struct nat *n, struct cidr subnet);
 
 /* The chain that masquerades what was redirected to a container, reached through dev. */
-const char *nat_snat_chain(struct tx *tx, const struct nat *n, struct cidr subnet, const char *dev);
+const char *nat_snat_chain(struct mem *mem, const struct nat *n, struct cidr subnet,
+			   const char *dev);
 
 /* The key of one of a mapping's host ports. */
 struct nft_key nat_port_key(const struct port_mapping *m, unsigned port);
@@ -124,7 +126,7 @@ int nat_flush_for_add(struct tx *tx, struct nfnl *nl, const struct nat *n, bool 
 
 /* What a DEL learns from the elements it deletes, and does when they are gone. */
 struct nat_after_del {
-	struct tx *tx;
+	struct mem *mem;
 	struct nfnl *nl;
 	bool any; /* was there anything? */
 	struct ct_filter *flows[2];
@@ -132,7 +134,7 @@ struct nat_after_del {
 	struct nat_loopback_route *users;
 	unsigned n_users;
 };
-void nat_after_del_note(const struct nft_elem *e, unsigned set, void *arg);
+void nat_after_del_note(const struct owned_elem *e, void *arg);
 /* Are there flows of these ports, perhaps? */
 bool nat_after_del_needed(const struct owned_elem *elems, unsigned n, void *arg);
 int nat_after_del_finish(struct tx *tx, struct nfnl *nl, struct rt *host,

@@ -216,10 +216,9 @@ static int find_user(const char *chain, unsigned use, void *arg)
 }
 
 /* Calls each(chain, use, arg) for every chain of the table, as nft_each_chain(). */
-static int each_chain(struct tx *tx, struct nfnl *nl,
-		      int (*each)(const char *chain, unsigned use, void *arg), void *arg)
+static int each_chain(struct tx *tx, struct nfnl *nl, nft_chain_fn *each, void *arg)
 {
-	int r = nft_each_chain(nl, NFPROTO_INET, nat_table.name, each, arg);
+	int r = nft_each_chain(nl, nat_table_ref, each, arg);
 
 	if (r < 0)
 		return tx_fail(tx, r, "host: list chains of table %s: %s", nat_table.name,

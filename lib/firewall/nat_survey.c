@@ -81,7 +81,7 @@ int nat_loopback_survey(struct tx *tx, struct nfnl *nl, struct rt *host,
 
 	*ret_n = 0;
 	*ret = NULL;
-	r = nft_each_chain(nl, NFPROTO_INET, nat_table.name, note_chain_device, &d);
+	r = nft_each_chain(nl, nat_table_ref, note_chain_device, &d);
 	if (r < 0)
 		return tx_fail(tx, r, "host: list chains of table %s: %s", nat_table.name,
 			       strerror(-r));

@@ -63,9 +63,9 @@ static const struct owned_set nat_sets[N_SETS] = {
 /* ---- names of chains ---------------------------------------------------- */
 
 /* nft's identifiers have no colon. */
-static const char *subnet_name(struct tx *tx, struct cidr subnet)
+static const char *subnet_name(struct mem *mem, struct cidr subnet)
 {
-	char *s = mem_str(&tx->mem, CIDR_S(cidr_masked(subnet)));
+	char *s = mem_str(mem, CIDR_S(cidr_masked(subnet)));
 
 	for (char *p = s; *p; p++)
 		if (*p == ':')
@@ -74,21 +74,21 @@ static const char *subnet_name(struct tx *tx, struct cidr subnet)
 }
 
 /* masq-NETWORK-SUBNET, with a hash of what is special about it. */
-const char *nat_masq_chain(struct tx *tx, const struct nat *n, struct cidr subnet)
+const char *nat_masq_chain(struct mem *mem, const struct nat *n, struct cidr subnet)
 {
 	const char *all = "", *name;
 	char hash[9] = "";
 
 	for (unsigned i = 0; i < n->n_except; i++)
-		all = mem_printf(&tx->mem, "%s %s", all, CIDR_S(n->except[i]));
+		all = mem_printf(mem, "%s %s", all, CIDR_S(n->except[i]));
 	if (n->pass_invalid)
-		all = mem_printf(&tx->mem, "%s invalid", all);
+		all = mem_printf(mem, "%s invalid", all);
 	if (*all)
 		name_hash(hash, 8, "", all);
-	name = mem_printf(&tx->mem, "masq-%s-%s%s%s", n->owner->network, subnet_name(tx, subnet),
+	name = mem_printf(mem, "masq-%s-%s%s%s", n->owner->network, subnet_name(mem, subnet),
 			  *hash ? "-" : "", hash);
 	if (strlen(name) > 120) {
-		char *cut = mem_alloc(&tx->mem, 64);
+		char *cut = mem_alloc(mem, 64);
 
 		name_hash(cut, 40, "masq-", name);
 		return cut;
@@ -97,17 +97,18 @@ const char *nat_masq_chain(struct tx *tx, const struct nat *n, struct cidr subne
 }
 
 /* snat4/DEV/SUBNET[-…]: DEV, for nat_localnet.c counts the users. */
-const char *nat_snat_chain(struct tx *tx, const struct nat *n, struct cidr subnet, const char *dev)
+const char *nat_snat_chain(struct mem *mem, const struct nat *n, struct cidr subnet,
+			   const char *dev)
 {
 	bool six = subnet.ip.family == AF_INET6;
 	const struct hostports *p = n->ports;
-	const char *base = mem_printf(&tx->mem, "snat%d/%s/%s", six ? 6 : 4, dev,
-				      p->masq_all ? "all" : subnet_name(tx, subnet));
+	const char *base = mem_printf(mem, "snat%d/%s/%s", six ? 6 : 4, dev,
+				      p->masq_all ? "all" : subnet_name(mem, subnet));
 
 	if (p->mark_chain)
-		return mem_printf(&tx->mem, "%s-to-%.60s", base, p->mark_chain);
+		return mem_printf(mem, "%s-to-%.60s", base, p->mark_chain);
 	if (p->mark_bit >= 0)
-		return mem_printf(&tx->mem, "%s-mark%d", base, p->mark_bit);
+		return mem_printf(mem, "%s-mark%d", base, p->mark_bit);
 	return base;
 }
 
@@ -256,7 +257,7 @@ static void put_exceptions(struct nft *n, const char *chain, const struct nat_sk
 
 static void put_masq(struct nft *n, const struct nat_skeleton *s, struct cidr subnet)
 {
-	const char *chain = nat_masq_chain(s->tx, s->n, subnet);
+	const char *chain = nat_masq_chain(s->mem, s->n, subnet);
 
 	nft_fresh_chain(n, chain);
 	put_exceptions(n, chain, s, subnet);
@@ -265,7 +266,7 @@ static void put_masq(struct nft *n, const struct nat_skeleton *s, struct cidr su
 	nft_rule_end(n, s->n->owner->network);
 	if (s->n->pass_invalid)
 		return;
-	chain = nat_stray_chain(s->tx, chain);
+	chain = nat_stray_chain(s->mem, chain);
 	nft_fresh_chain(n, chain);
 	put_exceptions(n, chain, s, subnet);
 	nft_rule(n, chain);
@@ -287,7 +288,7 @@ static void put_snat_action(struct nft *n, const struct hostports *p)
 
 static void put_snat(struct nft *n, const struct nat_skeleton *s, struct cidr to)
 {
-	const char *chain = nat_snat_chain(s->tx, s->n, to, s->dev);
+	const char *chain = nat_snat_chain(s->mem, s->n, to, s->dev);
 	bool six = to.ip.family == AF_INET6;
 	struct cidr sources[SNAT_RULES - 1];
 
@@ -331,6 +332,8 @@ static void put_skeleton(struct nft *n, const char *group, void *arg)
 		put_snat(n, s, s->n->to6);
 	nat_dispatch_put_rules(n, s);
 }
+
+const struct nft_ref nat_table_ref = { .family = NFPROTO_INET, .table = "cplug" };
 
 const struct owned_table nat_table = {
 	NFPROTO_INET, "cplug", nat_sets, N_SETS, put_skeleton, nat_dispatch_survey,

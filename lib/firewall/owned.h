@@ -2,17 +2,21 @@
 /*
  * owned.h - nftables elements that belong to an attachment
  *
- * Everything an attachment has in nftables is an element of a set or map: so ADD,
- * DEL and the data path cost the same with one attachment or ten thousand.  The
- * owner's key and name stand in each element's comment.  Beside them an index, the
- * set `attachments` of the same table, tells which elements an attachment has: it
- * is written in the same transaction, so it is never wrong about what we made, and
- * DEL needs nothing but (network, id, ifname): no prevResult, no runtimeConfig, no
- * dump.
+ * Everything that an attachment has in nftables is an element of a set or map.  Therefore the
+ * cost of ADD, of DEL and of a packet does not depend on the number of attachments.  Each
+ * element's comment contains the key and the name of its owner.
  *
- * An element is deleted only if it still carries our comment, in a transaction that
- * fails if the ruleset changed since we looked (the generation id): an address or
- * port that meanwhile went to another container stays with it.
+ * An index, the set `attachments` of the same table, lists the elements of each attachment.  The
+ * transaction that changes the elements also changes the index, so it cannot be wrong about them.
+ * DEL therefore needs only network, container id and interface name: no prevResult, no
+ * runtimeConfig, no dump of the table.
+ *
+ * An element is deleted only if its comment still names the owner, in a transaction that fails
+ * if the ruleset has changed since the element was read (generation id).  So an address or port
+ * that another container has taken over stays with it.
+ *
+ * Functions named owned_put_*() add messages to a change-set (nft.h): they cannot fail, and
+ * nothing happens before the change-set is committed.
  */
 #ifndef CPLUG_OWNED_H
 #define CPLUG_OWNED_H
@@ -25,46 +29,62 @@
 struct owner {
 	const char *network, *id, *ifname;
 	struct name_owner key;
-	const char *comment; /* "KEY NETWORK/ID/IFNAME", cut to what an element holds */
+	const char *comment; /* "KEY NETWORK/ID/IFNAME", cut to NFT_COMMENT_MAX bytes */
 };
 
-struct owner owner_of(struct tx *tx, const char *network, const char *id, const char *ifname);
+/* The owner that is the attachment (network, id, ifname); comment is in the arena. */
+struct owner owner_of(struct mem *mem, const char *network, const char *id, const char *ifname);
+
+/* ---- tables ---- */
 
 /*
- * A set or map of a table.  Elements of sets with a group suffix live in "name-GROUP".
+ * A set or map of a table.
  *
- * A verdict map with lookup sets is not looked up by any rule: whenever somebody adds an element
- * that leads to a chain, the kernel walks all elements of every verdict map that is
- * (nft_lookup_validate), so that an ADD would cost more with every container.  It is a
- * directory, and it makes the kernel count who leads to a chain.  Rules look up its lookup sets:
- * for every chain one set "name-HASH" of the same keys, which the skeleton declares.
+ * No rule looks up a verdict map that has lookup sets.  When an element that leads to a chain is
+ * added, the kernel walks all elements of every verdict map that a rule looks up
+ * (nft_lookup_validate() in net/netfilter/nft_lookup.c), so each container would make the next
+ * ADD slower.  Such a map only records which chain an element leads to, and makes the kernel count
+ * the references to that chain.  Rules look up a lookup set instead: for each chain, the set
+ * "NAME-HASH" has the keys that lead to it.  The skeleton declares the lookup sets.
  */
 struct owned_set {
 	const char *name;
 	const enum nft_type *key, *data; /* as for nft_set() */
 	bool interval;
-	bool grouped;
+	bool grouped; /* a group has a set of its own, "NAME-GROUP" */
 	bool has_lookup_sets;
 	unsigned key_len; /* bytes */
 };
 
-/* A table: constant, one per module (nat, spoof guard). */
+/* A table; one constant for each. */
 struct owned_table {
-	uint8_t family;
+	uint8_t family; /* NFPROTO_* */
 	const char *name;
 	const struct owned_set *sets;
 	unsigned n_sets;
-	/* Says the skeleton: table, chains, rules, without elements; group may be "". */
+	/* Puts the skeleton into a change-set: chains and rules.  arg: of the change. */
 	void (*skeleton)(struct nft *n, const char *group, void *arg);
-	/* Called before, to see what is there; NULL = it need not know.  -errno, recorded. */
+	/*
+	 * Called before skeleton(), to read what the kernel has; NULL if skeleton() does not need
+	 * it.  Returns 0 or a recorded failure.
+	 */
 	int (*survey)(struct tx *tx, struct nfnl *nl, void *arg);
 };
 
-/* A set's name, with the group's suffix where it has one. */
-const char *owned_set_name(struct tx *tx, const struct owned_set *s, const char *group);
+/* The sets of a table for one group. */
+struct owned_sets {
+	const struct owned_table *table;
+	const char *group; /* suffix of the names of grouped sets, at most 12 bytes; "" = none */
+};
 
-/* The set that a rule looks up for a chain that elements of s lead to. */
-const char *owned_lookup_set(struct tx *tx, const struct owned_set *s, const char *chain);
+/* The name of a set, in the arena; and where it is.  set: index into the table's sets. */
+const char *owned_set_name(struct mem *mem, struct owned_sets in, unsigned set);
+struct nft_ref owned_set_ref(struct mem *mem, struct owned_sets in, unsigned set);
+
+/* The name of the lookup set of s for a chain, in the arena. */
+const char *owned_lookup_set(struct mem *mem, const struct owned_set *s, const char *chain);
+
+/* ---- adding and checking ---- */
 
 /*
  * Who adds elements: a plugin, and what for.  The letter is part of the index key, so that two
@@ -77,11 +97,11 @@ enum owned_kind {
 	OWNED_SPOOF = 's',
 };
 
-/* What to do with an element whose key another owner has. */
+/* What to do if another owner has the key of an element. */
 enum owned_conflict {
-	OWNED_FAIL,    /* refuse, naming the owner, unless that one is dead */
-	OWNED_REPLACE, /* take it over */
-	OWNED_WARN,    /* leave it, and warn */
+	OWNED_FAIL,    /* fail and name the owner, unless it is dead */
+	OWNED_REPLACE, /* take the key over */
+	OWNED_WARN,    /* leave the key to its owner, unless it is dead, and warn */
 };
 
 struct owned_elem {
@@ -89,110 +109,111 @@ struct owned_elem {
 	struct nft_elem e;
 	enum owned_conflict conflict;
 	const char *what; /* for messages: "host port 8080/tcp" */
-	bool skipped;     /* result: left to its owner (OWNED_WARN) */
+	/* Results. */
+	struct nft_elem there; /* what the kernel has at the key, if there.found */
+	bool in_lookup_set;    /* the key is in the lookup set of there.chain, too */
+	bool takeover;         /* there is deleted in favour of e */
+	bool skipped;          /* left to its owner (OWNED_WARN) */
 };
 
 struct owned_change {
-	const struct owned_table *table;
+	struct owned_sets in;
 	const struct owner *owner;
 	enum owned_kind kind;
-	const char *group; /* suffix of grouped sets, "" = none; at most 12 characters */
-	int link; /* ifindex on the host that lives as long as the attachment, 0 = unknown */
+	int link; /* ifindex of the attachment's link on the host; 0 = unknown */
 	struct owned_elem *elems;
 	unsigned n;
-	void *arg;   /* for the skeleton */
-	bool repair; /* what is ours may be there, or half of it: all in place anew */
-	/* Result: there was an owner before, or perhaps was: a key taken over, a table built. */
+	void *arg;   /* for skeleton() and survey() */
+	bool repair; /* the elements may be there, or some of them: put all in place again */
+	/* Result: a key was taken over, or the table was built: there may be old flows. */
 	bool inherits;
 };
 
 /*
- * Adds the elements and the index in one transaction, building the skeleton only if
- * the kernel says that something is missing.  A key that is taken is handled as the
- * element's conflict says; one whose owner's link is gone is taken over.  Undo: deletes
- * them again and gives back what was taken over.
+ * Adds the elements and the index in one transaction.  It creates the skeleton only if the kernel
+ * reports that something is missing.  A key that is taken is handled as e.conflict says; a key
+ * whose owner is dead (its link on the host is gone) is taken over.
+ * Fails with CPLUG_E_PORT if a living owner has a key (OWNED_FAIL), with CNI_E_AGAIN if the
+ * ruleset changes all the time.
+ * Undo: deletes the elements and gives back those that were taken over.  c must live as long.
  */
 int owned_add(struct tx *tx, struct nfnl *nl, struct rt *host, struct owned_change *c) CHECKED;
 
 /*
- * What hangs on elements and is not in the table: flows, a way through the host.  It is
- * settled when they are gone, and must be although a call is killed in between: so as long as
- * needed() says that there is something, the index stays, and tells the next call.
+ * Handles conflicts of elements whose keys differ, such as a range that contains a port: the
+ * elements of c are the keys that may be in the way.  As owned_add(), but a living owner keeps its
+ * element, and everything of a dead owner is deleted.
+ */
+int owned_clash(struct tx *tx, struct nfnl *nl, struct rt *host, struct owned_change *c) CHECKED;
+
+/*
+ * For CHECK: notes everything that differs from what owned_add() makes (differ.h): the table, its
+ * sets and chains, every rule of the skeleton, the index, every element.
+ */
+int owned_check(struct tx *tx, struct nfnl *nl, struct owned_change *c) CHECKED;
+
+/* ---- deleting ---- */
+
+/*
+ * What depends on elements but is not in the table: conntrack flows, loopback routes.  The caller
+ * removes it after the elements are gone.  A call may be killed in between; so if needed() says
+ * that there is something to do, the index stays, and the next DEL or GC starts again from it.
  */
 struct owned_cleanup {
 	/*
-	 * Told every element that was deleted, and every one in the index that was gone
-	 * before (without data).
+	 * Called for every element that was deleted (e->there), and for every one in the index
+	 * that was gone already (e->there.found is false, and e->there has only keys).
 	 */
-	void (*note)(const struct nft_elem *e, unsigned set, void *arg);
-	/* Is there something to be settled for these?  Asked before they are deleted. */
+	void (*note)(const struct owned_elem *e, void *arg);
+	/* Called with these elements before they are deleted: is there something to do? */
 	bool (*needed)(const struct owned_elem *elems, unsigned n, void *arg);
 	void *arg;
-	bool unfinished; /* result: when all is settled, call again, without a cleanup */
+	bool unfinished; /* result: call again without cleanup, when everything is done */
 };
 
-/* Deletes what is still ours; nothing there is success.  cleanup may be NULL. */
+/* Deletes the elements of an owner; none is success.  cleanup may be NULL. */
 int owned_del(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const struct owner *o,
 	      enum owned_kind kind, struct owned_cleanup *cleanup) CHECKED;
 
-/*
- * Other elements that would get in the way of ours although their keys differ (a range that
- * holds a port): n keys of a set.  As for a conflict in owned_add(), but what is alive
- * stays, and a dead owner is deleted altogether.
- */
-int owned_clash(struct tx *tx, struct nfnl *nl, struct rt *host, struct owned_change *c,
-		const struct owned_elem *keys, unsigned n) CHECKED;
-
-/*
- * Deletes the table if it holds no attachment and no chain that ours(chain) does not
- * know: an administrator's stays.
- */
-int owned_prune(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
-		bool (*ours)(const char *chain)) CHECKED;
-
-/*
- * For CHECK: notes every element that is missing or not ours (differ.h).
- */
-int owned_check(struct tx *tx, struct nfnl *nl, const struct owned_change *c) CHECKED;
-
-/* The owner keys that are still valid, sorted, for GC. */
+/* The attachments of a network that are valid, for GC. */
 struct owned_valid {
-	const struct name_owner *keys;
+	const char *network;
+	const struct name_owner *keys; /* sorted */
 	unsigned n;
 };
 
 /*
- * For GC: owned_del() of every attachment of the network in the index that is not
- * among the valid ones; goes on after failures.
+ * For GC: owned_del() of every attachment of the network that the index has and valid has not.
+ * Continues after failures.
  */
-int owned_gc(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const char *network,
-	     enum owned_kind kind, const struct owned_valid *valid,
-	     struct owned_cleanup *cleanup) CHECKED;
+int owned_gc(struct tx *tx, struct nfnl *nl, const struct owned_table *t, enum owned_kind kind,
+	     const struct owned_valid *valid, struct owned_cleanup *cleanup) CHECKED;
 
 /*
- * The same about what the elements live in: the table, its sets and chains, every rule
- * of the skeleton, and the index of the attachment.
+ * Deletes the table, unless the index has an attachment, or the table a chain that is not ours
+ * (an administrator's).  A table that is missing, or changes meanwhile, is success.
  */
-int owned_check_skeleton(struct tx *tx, struct nfnl *nl, const struct owned_change *c) CHECKED;
+int owned_prune(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
+		bool (*ours)(const char *chain)) CHECKED;
 
-/* ---- for who looks over the whole machine ---- */
+/* ---- inspection of the whole host (cnitool gc) ---- */
 
 /* What an owner has in a table. */
 struct owned_seen {
 	char key[IFNAMSIZ];
 	enum owned_kind kind;
-	const char *comment; /* "KEY NETWORK/ID/IFNAME", perhaps cut */
-	unsigned link;       /* ifindex on the host, 0 = unknown */
-	unsigned n;          /* elements, of those that no index lists */
+	const char *comment; /* "KEY NETWORK/ID/IFNAME", may be cut */
+	unsigned link;       /* ifindex on the host; 0 = unknown */
+	unsigned n;          /* OWNED_UNLISTED: number of elements */
 };
 
-/* Everybody's, in the arena; a table that is not there is empty. */
+/* All owners in a table, in the arena; none if the table, or nf_tables, is missing. */
 int owned_survey(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
 		 struct owned_seen **ret, unsigned *ret_n) CHECKED;
 
 /*
- * Deletes what carries the comment and no index lists, wherever it is in the table; nothing,
- * if there is an index by now.  What an index lists is owned_del()'s.
+ * Deletes the unlisted elements with the comment of s, in all sets of the table; nothing, if an
+ * index lists its key by now.
  */
 int owned_sweep(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
 		const struct owned_seen *s) CHECKED;

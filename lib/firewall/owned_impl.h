@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * owned_impl.h - what the files of the owned module share (nobody else includes this)
+ * owned_impl.h - shared by the files of the owned module only
  *
- * owned.c adds and compares elements, owned_compare.c compares what they live in,
- * owned_remove.c takes away, owned_index.c is the index: the
- * set `attachments`: elements (KEY . kind and number) whose private bytes hold,
- * packed, which keys of which sets belong to KEY.
+ * owned.c adds elements, owned_compare.c is CHECK, owned_remove.c deletes, owned_survey.c lists
+ * all owners.  owned_index.c is the index: the set `attachments`, whose elements (KEY . kind and
+ * number) hold, in private bytes, which keys of which sets belong to KEY.
+ *
+ * Functions that return -errno and do not take struct tx record nothing.
  */
 #ifndef CPLUG_OWNED_IMPL_H
 #define CPLUG_OWNED_IMPL_H
@@ -13,10 +14,10 @@
 #include "firewall/owned.h"
 
 enum {
-	OWNED_NETWORK_HASH = 6,
+	OWNED_NETWORK_HASH = 6, /* bytes of a network's hash in the index */
 	OWNED_GROUP_MAX = 12,
 	OWNED_KEY_LEN = 15, /* of an owner's key at the start of a comment */
-	OWNED_TRIES = 2000,
+	OWNED_TRIES = 2000, /* transactions that may fail because the ruleset has changed */
 };
 
 /* All kinds; OWNED_UNLISTED ends the table. */
@@ -25,62 +26,76 @@ extern const struct owned_kind_info {
 	bool proves_life; /* the owner lives if its index has this kind and its link exists */
 } owned_kinds[];
 
-/* Says the table and its sets. */
-void owned_put_sets(struct tx *tx, struct nft *n, const struct owned_table *t, const char *group);
+/* ---- owned.c ---- */
 
-/* Looks all elements up, one request for each set: there[i] is what stands at elems[i]. */
-int owned_look(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const char *group,
-	       const struct owned_elem *elems, unsigned n, struct nft_elem *there,
-	       bool *found) CHECKED;
+/* Puts the table, its sets and the index. */
+void owned_put_sets(struct mem *mem, struct nft *n, struct owned_sets in);
 
-/* in_lookup_set[i]: is the lookup set of what was found there, too?  -errno is not recorded. */
-int owned_look_lookup_sets(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
-			   const struct owned_elem *elems, unsigned n, const struct nft_elem *there,
-			   const bool *found, bool *in_lookup_set) CHECKED;
+/* Puts an element, also into its lookup set.  excl: as for nft_add_elem(). */
+void owned_put_add(struct mem *mem, struct nft *n, struct owned_sets in, unsigned set,
+		   const struct nft_elem *e, bool excl);
+/* Puts the deletion of e->there, also from its lookup set if e->in_lookup_set. */
+void owned_put_del(struct mem *mem, struct nft *n, struct owned_sets in,
+		   const struct owned_elem *e);
 
-/* Adds or deletes an element and its lookup set. */
-void owned_put_add(struct tx *tx, struct nft *n, const struct owned_table *t, const char *group,
-		   unsigned set, const struct nft_elem *e, bool excl);
-void owned_put_del(struct tx *tx, struct nft *n, const struct owned_table *t, const char *group,
-		   unsigned set, const struct nft_elem *e, bool in_lookup_set);
+/* Does an element of this set that leads to a chain have to be in a lookup set, too? */
+bool owned_has_lookup_set(const struct owned_table *t, unsigned set, const struct nft_elem *e);
 
+/* Looks all keys up, with one request for each set: fills in elems[i].there. */
+int owned_look(struct mem *mem, struct nfnl *nl, struct owned_sets in, struct owned_elem *elems,
+	       unsigned n) CHECKED;
+/* After owned_look(): fills in elems[i].in_lookup_set. */
+int owned_look_lookup_sets(struct mem *mem, struct nfnl *nl, const struct owned_table *t,
+			   struct owned_elem *elems, unsigned n) CHECKED;
+
+/* Is the comment that of e? */
 bool owned_is_ours(const struct nft_elem *e, const char *comment);
 
-/* Did we write this comment?  "veth" and 11 hexadecimal digits, and a name. */
+/* Is this comment one of cplug's: "veth", 11 hexadecimal digits, a space? */
 bool owned_names_owner(const char *comment);
+
+/* NETWORK/ID/IFNAME of a comment, for messages. */
+const char *owned_owner_text(const char *comment);
+
+/* ---- owned_remove.c ---- */
 
 /* Deletes everything of a dead owner. */
 int owned_del_dead(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
 		   const char *comment) CHECKED;
 
+/* ---- owned_index.c ---- */
+
 extern const char owned_index_set[];
 extern const enum nft_type owned_index_key[];
 
+struct nft_ref owned_index_ref(const struct owned_table *t);
+
+/* The index of one owner and kind. */
 struct owned_index {
 	struct nft_elem *chunks;
 	unsigned n;
-	bool lost;     /* there, but without its private bytes */
-	unsigned link; /* ifindex, 0 = unknown */
+	bool lost;     /* it exists, but without its private bytes */
+	unsigned link; /* ifindex; 0 = unknown */
 	char group[OWNED_GROUP_MAX + 1];
 	uint8_t network[OWNED_NETWORK_HASH];
 };
 
-/* Composes the index elements of a change. */
-struct nft_elem *owned_pack(struct tx *tx, const struct owned_change *c, unsigned *ret_n);
+/* The index elements of a change, in the arena. */
+struct nft_elem *owned_pack(struct mem *mem, const struct owned_change *c, unsigned *ret_n);
 
-/* Appends what an index lists to *elems. */
-void owned_unpack(struct tx *tx, const struct owned_table *t, const struct owned_index *x,
+/* Appends the elements that an index lists to *elems. */
+void owned_unpack(struct mem *mem, const struct owned_table *t, const struct owned_index *x,
 		  struct owned_elem **elems, unsigned *n);
 
-/* Reads the index of a key.  1 = there, 0 = not, or -errno unrecorded. */
-int owned_read_index(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const char *key,
+/* Reads the index of a key.  Returns 1, 0 if there is none, or -errno. */
+int owned_read_index(struct mem *mem, struct nfnl *nl, const struct owned_table *t, const char *key,
 		     enum owned_kind kind, struct owned_index *x) CHECKED;
 
-/* If e is the first index element of a key of this kind and network: the key, else false. */
+/* Is e the first index element of an owner of this kind and network?  *ret_key: its key. */
 bool owned_index_names(const struct nft_elem *e, enum owned_kind kind, const char *network,
 		       char ret_key[IFNAMSIZ]);
 
-/* Of an element of the index: the owner's key; returns which chunk it is, *ret_kind whose. */
+/* The owner's key, the kind and (returned) the number of an index element. */
 unsigned owned_chunk_of(const struct nft_elem *e, char ret_key[IFNAMSIZ],
 			enum owned_kind *ret_kind);
 

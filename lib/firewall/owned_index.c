@@ -32,6 +32,11 @@ const struct owned_kind_info owned_kinds[] = {
 	{ OWNED_UNLISTED, .proves_life = false },
 };
 
+struct nft_ref owned_index_ref(const struct owned_table *t)
+{
+	return (struct nft_ref){ t->family, t->name, owned_index_set };
+}
+
 static void network_hash(const char *network, uint8_t ret[OWNED_NETWORK_HASH])
 {
 	uint8_t hash[SHA512_SIZE];
@@ -71,15 +76,15 @@ static void put_header(uint8_t *p, const struct owned_change *c, unsigned chunks
 	p[2] = (uint8_t)chunks;
 	network_hash(c->owner->network, p + 3);
 	memcpy(p + 9, &link, sizeof(link));
-	memcpy(p + 13, c->group, strnlen(c->group, HEADER - 13));
+	memcpy(p + 13, c->in.group, strnlen(c->in.group, HEADER - 13));
 }
 
-static uint8_t *new_chunk(struct tx *tx, const struct owned_change *c, struct nft_elem **chunks,
+static uint8_t *new_chunk(struct mem *mem, const struct owned_change *c, struct nft_elem **chunks,
 			  unsigned *n)
 {
-	uint8_t *bytes = mem_alloc(&tx->mem, NFT_PRIVATE_MAX);
+	uint8_t *bytes = mem_alloc(mem, NFT_PRIVATE_MAX);
 
-	*chunks = mem_grow(&tx->mem, *chunks, *n, sizeof(**chunks));
+	*chunks = mem_grow(mem, *chunks, *n, sizeof(**chunks));
 	(*chunks)[*n] = (struct nft_elem){
 		.key = chunk_key(c->owner->key.s, c->kind, *n),
 		.comment = c->owner->comment,
@@ -89,12 +94,11 @@ static uint8_t *new_chunk(struct tx *tx, const struct owned_change *c, struct nf
 	return bytes;
 }
 
-/* Composes the index elements of a change. */
-struct nft_elem *owned_pack(struct tx *tx, const struct owned_change *c, unsigned *ret_n)
+struct nft_elem *owned_pack(struct mem *mem, const struct owned_change *c, unsigned *ret_n)
 {
 	struct nft_elem *chunks = NULL;
 	unsigned n = 0, at = HEADER;
-	uint8_t *first = new_chunk(tx, c, &chunks, &n), *bytes = first;
+	uint8_t *first = new_chunk(mem, c, &chunks, &n), *bytes = first;
 
 	for (unsigned i = 0; i < c->n; i++) {
 		const struct owned_elem *e = &c->elems[i];
@@ -103,7 +107,7 @@ struct nft_elem *owned_pack(struct tx *tx, const struct owned_change *c, unsigne
 			continue;
 		if (at + record_size(e) > NFT_PRIVATE_MAX) {
 			chunks[n - 1].private_len = at;
-			bytes = new_chunk(tx, c, &chunks, &n);
+			bytes = new_chunk(mem, c, &chunks, &n);
 			at = 0;
 		}
 		at += put_record(bytes + at, e);
@@ -127,43 +131,39 @@ static bool unpack_header(struct owned_index *x)
 	return x->n > 0;
 }
 
-/* All chunks; of a lost header's those that are there. */
-static int read_chunks(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const char *key,
-		       enum owned_kind kind, struct owned_index *x)
+/* Reads x->n chunks; after a lost header as many as there are.  1, 0 if there are none, or -errno.
+ */
+static int read_chunks(struct mem *mem, struct nfnl *nl, const struct owned_table *t,
+		       const char *key, enum owned_kind kind, struct owned_index *x)
 {
-	bool *found = mem_alloc(&tx->mem, x->n * sizeof(*found));
 	unsigned n = 0;
 
-	x->chunks = mem_alloc(&tx->mem, x->n * sizeof(*x->chunks));
+	x->chunks = mem_alloc(mem, x->n * sizeof(*x->chunks));
 	for (unsigned i = 0; i < x->n; i++)
 		x->chunks[i].key = chunk_key(key, kind, i);
-	TRY(nft_find_elems(tx, nl, t->family, t->name, owned_index_set, x->chunks, found, x->n));
-	while (n < x->n && found[n])
+	TRY(nft_find_elems(mem, nl, owned_index_ref(t), x->chunks, x->n));
+	while (n < x->n && x->chunks[n].found)
 		n++;
 	x->n = n;
 	return n > 0;
 }
 
-/* Reads the index of a key.  1 = there, 0 = not, or -errno unrecorded. */
-int owned_read_index(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const char *key,
+int owned_read_index(struct mem *mem, struct nfnl *nl, const struct owned_table *t, const char *key,
 		     enum owned_kind kind, struct owned_index *x)
 {
 	struct nft_elem first = { .key = chunk_key(key, kind, 0) };
-	bool *found;
 
 	*x = (struct owned_index){ .chunks = &first, .n = 1 };
-	found = mem_alloc(&tx->mem, sizeof(*found));
-	TRY(nft_find_elems(tx, nl, t->family, t->name, owned_index_set, &first, found, 1));
-	if (!*found)
+	TRY(nft_find_elems(mem, nl, owned_index_ref(t), &first, 1));
+	if (!first.found)
 		return 0;
 	x->lost = !unpack_header(x);
 	if (x->lost)
 		x->n = LOST_CHUNKS;
-	return read_chunks(tx, nl, t, key, kind, x);
+	return read_chunks(mem, nl, t, key, kind, x);
 }
 
-/* Appends what the index lists to *elems. */
-void owned_unpack(struct tx *tx, const struct owned_table *t, const struct owned_index *x,
+void owned_unpack(struct mem *mem, const struct owned_table *t, const struct owned_index *x,
 		  struct owned_elem **elems, unsigned *n)
 {
 	for (unsigned i = 0; i < x->n; i++) {
@@ -183,7 +183,7 @@ void owned_unpack(struct tx *tx, const struct owned_table *t, const struct owned
 				memcpy(e.e.key_end.b, p + at, e.e.key_end.len = key_len);
 				at += key_len;
 			}
-			*elems = mem_grow(&tx->mem, *elems, *n, sizeof(**elems));
+			*elems = mem_grow(mem, *elems, *n, sizeof(**elems));
 			(*elems)[(*n)++] = e;
 		}
 	}

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * owned_remove.c - taking elements away: DEL, GC, a dead owner's, an empty table
+ * owned_remove.c - deleting elements: DEL, GC, a dead owner's, and the table when it is unused
  *
- * Deleting looks first and is bound to the generation it saw: what has another owner
- * by now is left alone.
+ * A deletion reads the elements first, and its transaction is bound to the generation id at that
+ * time.  So an element that has another owner by now stays.
  *
- * The index is deleted in the same transaction, unless something hangs on the elements
- * (owned.h, struct owned_cleanup): then it is deleted after that was settled, by a second one.
- * (Not always, since each deletion costs a grace period of the kernel.)
+ * The same transaction deletes the index, unless something outside of the table depends on the
+ * elements (owned.h, struct owned_cleanup).  Then a second transaction deletes the index after the
+ * cleanup.  (Not always, because each deletion costs an RCU grace period.)
  */
 #include <stdlib.h>
 
@@ -17,23 +17,21 @@
 /* ---- deleting ----------------------------------------------------------- */
 
 struct removal {
-	const struct owned_table *t;
+	struct owned_sets in; /* group: as the index says */
 	const char *key, *comment;
 	enum owned_kind kind;
-	struct owned_elem *elems;
-	struct nft_elem *there;
-	bool *found, *gone, *in_lookup_set; /* ours; nobody's; … */
+	struct owned_elem *elems; /* ours, or gone already (there.found is false) */
 	unsigned n;
-	bool careful; /* look for the lookup sets, too, instead of assuming that they are there */
+	bool careful; /* look the lookup sets up instead of assuming that they have the keys */
 	struct owned_cleanup *cleanup;
-	bool keep; /* the index */
+	bool keep_index;
 };
 
-/* Collects the elements of one set that carry the comment. */
+/* Elements of one set that carry the comment. */
 struct by_comment {
-	struct tx *tx;
+	struct mem *mem;
 	struct removal *d;
-	unsigned set, from;
+	unsigned set, from; /* from: d->n before this set, in case the dump is repeated */
 };
 
 static int note_by_comment(const struct nft_elem *e, void *arg)
@@ -47,7 +45,7 @@ static int note_by_comment(const struct nft_elem *e, void *arg)
 	}
 	if (!owned_is_ours(e, d->comment))
 		return 0;
-	d->elems = mem_grow(&b->tx->mem, d->elems, d->n, sizeof(*d->elems));
+	d->elems = mem_grow(b->mem, d->elems, d->n, sizeof(*d->elems));
 	d->elems[d->n++] = (struct owned_elem){
 		.set = b->set,
 		.e = { .key = e->key, .key_end = e->key_end },
@@ -55,18 +53,17 @@ static int note_by_comment(const struct nft_elem *e, void *arg)
 	return 0;
 }
 
-static int search_set(struct tx *tx, struct nfnl *nl, struct removal *d, unsigned set,
-		      const char *group)
+static int find_in_set(struct mem *mem, struct nfnl *nl, struct removal *d, struct owned_sets in,
+		       unsigned set)
 {
-	struct by_comment b = { tx, d, set, d->n };
+	struct by_comment b = { mem, d, set, d->n };
 
-	return nft_each_elem(nl, d->t->family, d->t->name,
-			     owned_set_name(tx, &d->t->sets[set], group), note_by_comment, &b);
+	return nft_each_elem(nl, owned_set_ref(mem, in, set), note_by_comment, &b);
 }
 
 /* The groups that sets of the table are named after. */
 struct groups {
-	struct tx *tx;
+	struct mem *mem;
 	const struct owned_table *t;
 	const char **name;
 	unsigned n;
@@ -77,8 +74,8 @@ static void add_group(struct groups *g, const char *name)
 	for (unsigned i = 0; i < g->n; i++)
 		if (str_eq(g->name[i], name))
 			return;
-	g->name = mem_grow(&g->tx->mem, g->name, g->n, sizeof(*g->name));
-	g->name[g->n++] = mem_str(&g->tx->mem, name);
+	g->name = mem_grow(g->mem, g->name, g->n, sizeof(*g->name));
+	g->name[g->n++] = mem_str(g->mem, name);
 }
 
 static int note_group(const char *set, void *arg)
@@ -99,117 +96,123 @@ static int note_group(const char *set, void *arg)
 }
 
 /*
- * A ruleset that was saved and loaded as text has lost the index's private bytes, but not
- * the comments: the long way then, through all elements.  An attachment has one group.
+ * The index has lost its private bytes, because the ruleset was saved and loaded as text.  The
+ * comments are still there, so all elements are searched.  An attachment has at most one group.
  */
-static int search_by_comment(struct tx *tx, struct nfnl *nl, struct removal *d,
-			     char ret_group[OWNED_GROUP_MAX + 1])
+static int find_by_comment(struct mem *mem, struct nfnl *nl, struct removal *d)
 {
-	struct groups g = { .tx = tx, .t = d->t };
+	const struct owned_table *t = d->in.table;
+	struct groups g = { .mem = mem, .t = t };
 
-	for (unsigned s = 0; s < d->t->n_sets; s++)
-		TRY(search_set(tx, nl, d, s, ""));
-	TRY(nft_each_set(nl, d->t->family, d->t->name, note_group, &g));
-	for (unsigned i = 0; i < g.n && !*ret_group; i++) {
+	for (unsigned s = 0; s < t->n_sets; s++)
+		TRY(find_in_set(mem, nl, d, d->in, s));
+	TRY(nft_each_set(nl, owned_index_ref(t), note_group, &g));
+	for (unsigned i = 0; i < g.n && !*d->in.group; i++) {
+		struct owned_sets in = { t, g.name[i] };
 		unsigned before = d->n;
 
-		for (unsigned s = 0; s < d->t->n_sets; s++)
-			if (d->t->sets[s].grouped)
-				TRY(search_set(tx, nl, d, s, g.name[i]));
+		for (unsigned s = 0; s < t->n_sets; s++)
+			if (t->sets[s].grouped)
+				TRY(find_in_set(mem, nl, d, in, s));
 		if (d->n > before)
-			memcpy(ret_group, g.name[i], OWNED_GROUP_MAX + 1);
+			d->in = in;
 	}
 	return 0;
 }
 
-/* Is there something that hangs on what is ours, or on what is gone already? */
-static bool needs_cleanup(struct tx *tx, const struct removal *d)
+/* Looks the elements up, and drops those that have another owner by now. */
+static int look_ours(struct mem *mem, struct nfnl *nl, struct removal *d)
 {
-	struct owned_elem *elems;
-	unsigned n = 0;
+	unsigned ours = 0;
 
-	if (!d->cleanup || !d->n)
-		return false;
-	elems = mem_alloc(&tx->mem, d->n * sizeof(*elems));
-	for (unsigned i = 0; i < d->n; i++)
-		if (d->found[i] || d->gone[i])
-			elems[n++] =
-				(struct owned_elem){ .set = d->elems[i].set, .e = d->there[i] };
-	return d->cleanup->needed(elems, n, d->cleanup->arg);
+	TRY(owned_look(mem, nl, d->in, d->elems, d->n));
+	if (d->careful)
+		TRY(owned_look_lookup_sets(mem, nl, d->in.table, d->elems, d->n));
+	for (unsigned i = 0; i < d->n; i++) {
+		struct owned_elem *e = &d->elems[i];
+
+		if (e->there.found && !owned_is_ours(&e->there, d->comment))
+			continue;
+		if (!e->there.found)
+			e->there = e->e;
+		if (!d->careful)
+			e->in_lookup_set = true;
+		d->elems[ours++] = *e;
+	}
+	d->n = ours;
+	return 0;
 }
 
-/* One attempt: 0 = done or nothing there, -ERESTART = again, or -errno unrecorded. */
-static int remove_once(struct tx *tx, struct nfnl *nl, struct removal *d)
+/*
+ * Reads index and elements.  Returns 1, 0 if there is no index or another owner has it, or -errno.
+ */
+static int read_owned(struct mem *mem, struct nfnl *nl, struct removal *d, struct owned_index *x)
 {
-	struct nft *n = nft_new(tx, d->t->family, d->t->name);
+	int there;
+
+	d->elems = NULL;
+	d->n = 0;
+	TRY(there = owned_read_index(mem, nl, d->in.table, d->key, d->kind, x));
+	if (!there || (d->comment && !owned_is_ours(&x->chunks[0], d->comment)))
+		return 0;
+	d->comment = mem_str(mem, x->chunks[0].comment);
+	d->in.group = mem_str(mem, x->group);
+	if (x->lost)
+		TRY(find_by_comment(mem, nl, d));
+	else
+		owned_unpack(mem, d->in.table, x, &d->elems, &d->n);
+	TRY(look_ours(mem, nl, d));
+	return 1;
+}
+
+/* One attempt.  Returns 0 if it is done or there is nothing, -ERESTART = try again, or -errno. */
+static int remove_once(struct mem *mem, struct nfnl *nl, struct removal *d)
+{
+	struct nft *n = nft_new(mem, d->in.table->family, d->in.table->name);
 	struct owned_index x;
 	uint32_t genid;
 	int r;
 
-	d->elems = NULL;
-	d->n = 0;
-	d->keep = false;
+	d->keep_index = false;
 	TRY(nft_genid(nl, &genid));
-	TRY(r = owned_read_index(tx, nl, d->t, d->key, d->kind, &x));
-	if (!r || (d->comment && !owned_is_ours(&x.chunks[0], d->comment)))
+	TRY(r = read_owned(mem, nl, d, &x));
+	if (!r)
 		return 0;
-	d->comment = mem_str(&tx->mem, x.chunks[0].comment);
-	if (x.lost)
-		TRY(search_by_comment(tx, nl, d, x.group));
-	else
-		owned_unpack(tx, d->t, &x, &d->elems, &d->n);
-	d->there = mem_alloc(&tx->mem, (d->n + 1) * sizeof(*d->there));
-	d->found = mem_alloc(&tx->mem, d->n + 1);
-	d->gone = mem_alloc(&tx->mem, d->n + 1);
-	d->in_lookup_set = mem_alloc(&tx->mem, d->n + 1);
-	TRY(owned_look(tx, nl, d->t, x.group, d->elems, d->n, d->there, d->found));
-	if (d->careful)
-		TRY(owned_look_lookup_sets(tx, nl, d->t, d->elems, d->n, d->there, d->found,
-					   d->in_lookup_set));
-	for (unsigned i = 0; i < d->n; i++) {
-		d->gone[i] = !d->found[i];
-		if (d->gone[i])
-			d->there[i] = d->elems[i].e;
-		d->found[i] = d->found[i] && owned_is_ours(&d->there[i], d->comment);
-		if (d->found[i])
-			owned_put_del(tx, n, d->t, x.group, d->elems[i].set, &d->there[i],
-				      !d->careful || d->in_lookup_set[i]);
-	}
-	d->keep = needs_cleanup(tx, d);
-	for (unsigned i = 0; i < x.n && !d->keep; i++)
+	for (unsigned i = 0; i < d->n; i++)
+		if (d->elems[i].there.found)
+			owned_put_del(mem, n, d->in, &d->elems[i]);
+	if (d->cleanup && d->n)
+		d->keep_index = d->cleanup->needed(d->elems, d->n, d->cleanup->arg);
+	for (unsigned i = 0; i < x.n && !d->keep_index; i++)
 		nft_del_elem(n, owned_index_set, &x.chunks[i]);
-	r = nft_is_empty(n) ? 0 : nft_try(nl, n, genid);
-	/* Gone meanwhile, or a chunk or lookup set that never was: look again. */
+	if (nft_is_empty(n))
+		return 0;
+	r = nft_try(nl, n, genid);
+	/* Deleted meanwhile, or a chunk or a key in a lookup set is missing: look again. */
 	d->careful = r == -ENOENT;
 	return r == -ENOENT ? -ERESTART : r;
 }
 
-static void note_removed(const struct removal *d, struct owned_cleanup *cleanup)
-{
-	for (unsigned i = 0; i < d->n; i++)
-		if (d->found[i] || d->gone[i])
-			cleanup->note(&d->there[i], d->elems[i].set, cleanup->arg);
-	cleanup->unfinished = cleanup->unfinished || d->keep;
-}
-
 static int remove_all(struct tx *tx, struct nfnl *nl, struct removal *d)
 {
+	const char *table = d->in.table->name;
 	int r = -ERESTART;
 
 	for (unsigned tries = 0; r == -ERESTART && tries < OWNED_TRIES; tries++) {
 		TRY(tx_interrupted(tx));
-		r = remove_once(tx, nl, d);
+		r = remove_once(&tx->mem, nl, d);
 	}
 	if (r == -EPROTONOSUPPORT || r == -EAFNOSUPPORT || r == -EOPNOTSUPP)
-		return 0; /* no nf_tables, nothing in it */
+		return 0; /* without nf_tables there is nothing */
 	if (r < 0)
-		return tx_fail(tx, r, "host: delete elements of nftables table %s: %s%s%s%s",
-			       d->t->name, strerror(-r), *nl->why ? " (" : "", nl->why,
-			       *nl->why ? ")" : "");
+		return tx_fail(tx, r, "host: delete elements of nftables table %s: %s%s", table,
+			       strerror(-r), nfnl_why(&tx->mem, nl));
+	for (unsigned i = 0; d->cleanup && i < d->n; i++)
+		d->cleanup->note(&d->elems[i], d->cleanup->arg);
 	if (d->cleanup)
-		note_removed(d, d->cleanup);
+		d->cleanup->unfinished |= d->keep_index;
 	if (d->n)
-		log_step("host: %u elements deleted from nftables table %s", d->n, d->t->name);
+		log_step("host: %u elements deleted from nftables table %s", d->n, table);
 	return 0;
 }
 
@@ -217,7 +220,7 @@ int owned_del(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const
 	      enum owned_kind kind, struct owned_cleanup *cleanup)
 {
 	struct removal d = {
-		.t = t,
+		.in = { t, "" },
 		.key = o->key.s,
 		.comment = o->comment,
 		.kind = kind,
@@ -227,14 +230,13 @@ int owned_del(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const
 	return remove_all(tx, nl, &d);
 }
 
-/* Everything of a dead owner. */
 int owned_del_dead(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const char *comment)
 {
 	int r = 0;
 
 	for (const struct owned_kind_info *k = owned_kinds; k->kind != OWNED_UNLISTED; k++) {
 		struct removal d = {
-			.t = t,
+			.in = { t, "" },
 			.key = mem_printf(&tx->mem, "%.*s", OWNED_KEY_LEN, comment),
 			.comment = comment,
 			.kind = k->kind,
@@ -246,11 +248,10 @@ int owned_del_dead(struct tx *tx, struct nfnl *nl, const struct owned_table *t, 
 	return r;
 }
 
-/* ---- collecting ---------------------------------------------------------- */
+/* ---- GC ----------------------------------------------------------------- */
 
 struct stale {
-	struct tx *tx;
-	const char *network;
+	struct mem *mem;
 	enum owned_kind kind;
 	const struct owned_valid *valid;
 	char (*keys)[IFNAMSIZ];
@@ -279,25 +280,26 @@ static int note_stale(const struct nft_elem *e, void *arg)
 		s->keys = NULL;
 		return 0;
 	}
-	if (!owned_index_names(e, s->kind, s->network, key) || is_valid(s->valid, key))
+	if (!owned_index_names(e, s->kind, s->valid->network, key) || is_valid(s->valid, key))
 		return 0;
-	s->keys = mem_grow(&s->tx->mem, s->keys, s->n, sizeof(*s->keys));
+	s->keys = mem_grow(s->mem, s->keys, s->n, sizeof(*s->keys));
 	memcpy(s->keys[s->n++], key, sizeof(key));
 	return 0;
 }
 
-int owned_gc(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const char *network,
-	     enum owned_kind kind, const struct owned_valid *valid, struct owned_cleanup *cleanup)
+int owned_gc(struct tx *tx, struct nfnl *nl, const struct owned_table *t, enum owned_kind kind,
+	     const struct owned_valid *valid, struct owned_cleanup *cleanup)
 {
-	struct stale s = { .tx = tx, .network = network, .kind = kind, .valid = valid };
-	int r;
+	struct stale s = { .mem = &tx->mem, .kind = kind, .valid = valid };
+	int r = nft_each_elem(nl, owned_index_ref(t), note_stale, &s);
 
-	r = nft_each_elem(nl, t->family, t->name, owned_index_set, note_stale, &s);
 	if (r < 0)
 		return tx_fail(tx, r, "host: list the index of table %s: %s", t->name,
 			       strerror(-r));
 	for (unsigned i = 0; i < s.n; i++) {
-		struct removal d = { .t = t, .key = s.keys[i], .kind = kind, .cleanup = cleanup };
+		struct removal d = {
+			.in = { t, "" }, .key = s.keys[i], .kind = kind, .cleanup = cleanup
+		};
 
 		r = also(r, remove_all(tx, nl, &d));
 	}
@@ -331,21 +333,20 @@ int owned_prune(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
 		bool (*ours)(const char *chain))
 {
 	struct strangers s = { .ours = ours };
-	struct nft *n = nft_new(tx, t->family, t->name);
+	struct nft *n = nft_new(&tx->mem, t->family, t->name);
 	uint32_t genid = 0;
 	bool any = false;
 	int r;
 
 	if (nft_genid(nl, &genid) < 0)
 		return 0;
-	r = nft_each_elem(nl, t->family, t->name, owned_index_set, any_elem, &any);
-	r = also(r, nft_each_chain(nl, t->family, t->name, note_stranger, &s));
+	r = nft_each_elem(nl, owned_index_ref(t), any_elem, &any);
+	r = also(r, nft_each_chain(nl, owned_index_ref(t), note_stranger, &s));
 	if (r < 0 || any || s.any)
 		return 0;
 	nft_del_table(n);
 	r = nft_try(nl, n, genid);
-	/* Missing already, or somebody came meanwhile: both are fine. */
-	return r < 0 && r != -ENOENT && r != -ERESTART
-		       ? tx_fail(tx, r, "host: delete nftables table %s: %s", t->name, strerror(-r))
-		       : 0;
+	if (r < 0 && r != -ENOENT && r != -ERESTART)
+		return tx_fail(tx, r, "host: delete nftables table %s: %s", t->name, strerror(-r));
+	return 0;
 }

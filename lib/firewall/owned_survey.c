@@ -11,17 +11,17 @@
 #include "firewall/owned_impl.h"
 
 struct survey {
-	struct tx *tx;
+	struct mem *mem;
 	struct owned_seen *v;
 	unsigned n, from; /* from: where this listing began, in case it is repeated */
 };
 
 static void add_seen(struct survey *s, const char *key, enum owned_kind kind, const char *comment)
 {
-	s->v = mem_grow(&s->tx->mem, s->v, s->n, sizeof(*s->v));
+	s->v = mem_grow(s->mem, s->v, s->n, sizeof(*s->v));
 	s->v[s->n] = (struct owned_seen){
 		.kind = kind,
-		.comment = mem_str(&s->tx->mem, comment),
+		.comment = mem_str(s->mem, comment),
 	};
 	memcpy(s->v[s->n++].key, key, IFNAMSIZ);
 }
@@ -98,21 +98,24 @@ static bool is_absent(int r)
 	return r == -EPROTONOSUPPORT || r == -EAFNOSUPPORT || r == -EOPNOTSUPP || r == -ENOENT;
 }
 
-static int list_seen(struct tx *tx, struct nfnl *nl, const struct owned_table *t, struct survey *s)
+static int list_seen(struct mem *mem, struct nfnl *nl, const struct owned_table *t,
+		     struct survey *s)
 {
-	struct set_names sets = { .mem = &tx->mem };
+	struct nft_ref ref = owned_index_ref(t);
+	struct set_names sets = { .mem = mem };
 
-	TRY(nft_each_elem(nl, t->family, t->name, owned_index_set, note_index, s));
+	TRY(nft_each_elem(nl, ref, note_index, s));
 	for (unsigned i = 0; i < s->n; i++) {
 		struct owned_index x;
 
-		if (owned_read_index(tx, nl, t, s->v[i].key, s->v[i].kind, &x) == 1 && !x.lost)
+		if (owned_read_index(mem, nl, t, s->v[i].key, s->v[i].kind, &x) == 1 && !x.lost)
 			s->v[i].link = x.link;
 	}
-	TRY(nft_each_set(nl, t->family, t->name, note_set, &sets));
+	TRY(nft_each_set(nl, ref, note_set, &sets));
 	for (unsigned i = 0; i < sets.n; i++) {
 		s->from = s->n;
-		TRY(nft_each_elem(nl, t->family, t->name, sets.v[i], note_stray, s));
+		ref.name = sets.v[i];
+		TRY(nft_each_elem(nl, ref, note_stray, s));
 	}
 	return 0;
 }
@@ -120,8 +123,8 @@ static int list_seen(struct tx *tx, struct nfnl *nl, const struct owned_table *t
 int owned_survey(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
 		 struct owned_seen **ret, unsigned *ret_n)
 {
-	struct survey s = { .tx = tx };
-	int r = list_seen(tx, nl, t, &s);
+	struct survey s = { .mem = &tx->mem };
+	int r = list_seen(&tx->mem, nl, t, &s);
 
 	if (r < 0 && !is_absent(r))
 		return tx_fail(tx, r, "host: list the elements of nftables table %s: %s", t->name,
@@ -134,7 +137,6 @@ int owned_survey(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
 /* ---- taking away ---- */
 
 struct strays {
-	struct tx *tx;
 	struct nft *n;
 	const char *set, *comment;
 };
@@ -149,25 +151,27 @@ static int delete_stray(const struct nft_elem *e, void *arg)
 	return 0;
 }
 
-static int sweep_once(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
+/* One attempt.  Returns 0, -ERESTART = try again, or -errno. */
+static int sweep_once(struct mem *mem, struct nfnl *nl, const struct owned_table *t,
 		      const struct owned_seen *seen)
 {
-	struct set_names sets = { .mem = &tx->mem };
-	struct strays s = { tx, nft_new(tx, t->family, t->name), NULL, seen->comment };
+	struct nft_ref ref = owned_index_ref(t);
+	struct set_names sets = { .mem = mem };
+	struct strays s = { .n = nft_new(mem, t->family, t->name), .comment = seen->comment };
 	struct owned_index x;
 	uint32_t genid;
 	int r;
 
 	TRY(nft_genid(nl, &genid));
 	for (const struct owned_kind_info *k = owned_kinds; k->kind != OWNED_UNLISTED; k++) {
-		TRY(r = owned_read_index(tx, nl, t, seen->key, k->kind, &x));
+		TRY(r = owned_read_index(mem, nl, t, seen->key, k->kind, &x));
 		if (r)
 			return 0;
 	}
-	TRY(nft_each_set(nl, t->family, t->name, note_set, &sets));
+	TRY(nft_each_set(nl, ref, note_set, &sets));
 	for (unsigned i = 0; i < sets.n; i++) {
-		s.set = sets.v[i];
-		TRY(nft_each_elem(nl, t->family, t->name, sets.v[i], delete_stray, &s));
+		s.set = ref.name = sets.v[i];
+		TRY(nft_each_elem(nl, ref, delete_stray, &s));
 	}
 	if (nft_is_empty(s.n))
 		return 0;
@@ -182,7 +186,7 @@ int owned_sweep(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
 
 	for (unsigned tries = 0; r == -ERESTART && tries < OWNED_TRIES; tries++) {
 		TRY(tx_interrupted(tx));
-		r = sweep_once(tx, nl, t, s);
+		r = sweep_once(&tx->mem, nl, t, s);
 	}
 	if (r < 0 && !is_absent(r))
 		return tx_fail(tx, r, "host: delete elements of nftables table %s: %s", t->name,

@@ -118,43 +118,42 @@ static const struct owned_table table = {
 	NFPROTO_BRIDGE, "cplug", sets, N_SETS, put_skeleton, NULL,
 };
 
-static struct owned_elem *append_elem(struct tx *tx, struct owned_change *c, enum spoof_set set,
+static struct owned_elem *append_elem(struct mem *mem, struct owned_change *c, enum spoof_set set,
 				      const struct spoof *s)
 {
 	struct owned_elem *e;
 
-	c->elems = mem_grow(&tx->mem, c->elems, c->n, sizeof(*c->elems));
+	c->elems = mem_grow(mem, c->elems, c->n, sizeof(*c->elems));
 	e = &c->elems[c->n++];
 	*e = (struct owned_elem){ .set = set, .conflict = OWNED_REPLACE };
-	e->what = mem_printf(&tx->mem, "spoof guard of %s (%s)", s->port->name, sets[set].name);
+	e->what = mem_printf(mem, "spoof guard of %s (%s)", s->port->name, sets[set].name);
 	nft_key_ifname(&e->e.key, s->port->name);
 	return e;
 }
 
-static struct owned_change compose(struct tx *tx, const struct spoof *s)
+static struct owned_change compose_spoof(struct mem *mem, const struct spoof *s)
 {
 	struct owned_change c = {
-		.table = &table,
+		.in = { &table, "" },
 		.owner = s->owner,
 		.kind = OWNED_SPOOF,
-		.group = "",
 		.link = s->port->index,
 		.repair = s->repair,
 	};
 
-	append_elem(tx, &c, s->strict ? STRICT : GUARDED, s);
-	nft_key_mac(&append_elem(tx, &c, MACS, s)->e.key, s->mac);
+	append_elem(mem, &c, s->strict ? STRICT : GUARDED, s);
+	nft_key_mac(&append_elem(mem, &c, MACS, s)->e.key, s->mac);
 	for (unsigned i = 0; s->strict && i < s->n_ips; i++) {
 		bool six = s->ips[i].ip.family == AF_INET6;
 
-		nft_key_ip(&append_elem(tx, &c, six ? IPS6 : IPS4, s)->e.key, s->ips[i].ip);
+		nft_key_ip(&append_elem(mem, &c, six ? IPS6 : IPS4, s)->e.key, s->ips[i].ip);
 	}
 	return c;
 }
 
 int spoof_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct spoof *s)
 {
-	struct owned_change c = compose(tx, s);
+	struct owned_change c = compose_spoof(&tx->mem, s);
 
 	return owned_add(tx, nl, host, mem_dup(&tx->mem, &c, sizeof(c)));
 }
@@ -166,15 +165,14 @@ int spoof_del(struct tx *tx, struct nfnl *nl, const struct owner *o)
 
 int spoof_check(struct tx *tx, struct nfnl *nl, const struct spoof *s)
 {
-	struct owned_change c = compose(tx, s);
+	struct owned_change c = compose_spoof(&tx->mem, s);
 
-	TRY(owned_check_skeleton(tx, nl, &c));
 	return owned_check(tx, nl, &c);
 }
 
-int spoof_gc(struct tx *tx, struct nfnl *nl, const char *network, const struct owned_valid *valid)
+int spoof_gc(struct tx *tx, struct nfnl *nl, const struct owned_valid *valid)
 {
-	return owned_gc(tx, nl, &table, network, OWNED_SPOOF, valid, NULL);
+	return owned_gc(tx, nl, &table, OWNED_SPOOF, valid, NULL);
 }
 
 static bool chain_is_ours(const char *chain)

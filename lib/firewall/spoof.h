@@ -23,8 +23,7 @@ struct spoof {
 int spoof_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct spoof *s) CHECKED;
 int spoof_del(struct tx *tx, struct nfnl *nl, const struct owner *o) CHECKED;
 int spoof_check(struct tx *tx, struct nfnl *nl, const struct spoof *s) CHECKED;
-int spoof_gc(struct tx *tx, struct nfnl *nl, const char *network,
-	     const struct owned_valid *valid) CHECKED;
+int spoof_gc(struct tx *tx, struct nfnl *nl, const struct owned_valid *valid) CHECKED;
 
 /* Deletes the table if nothing is left in it but the skeleton. */
 int spoof_prune(struct tx *tx, struct nfnl *nl) CHECKED;

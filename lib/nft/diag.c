@@ -51,7 +51,7 @@ static bool is_v6only(const struct nlmsghdr *h)
 }
 
 struct listeners {
-	struct tx *tx;
+	struct mem *mem;
 	struct diag_listener *l;
 	unsigned n, before; /* before: what the other questions found */
 	uint8_t proto;
@@ -67,7 +67,7 @@ static int listener_each(const struct nlmsghdr *h, void *arg)
 	if (!h || mnl_nlmsg_get_payload_len(h) < sizeof(*m))
 		return 0;
 	m = mnl_nlmsg_get_payload(h);
-	f->l = mem_grow(&f->tx->mem, f->l, f->n, sizeof(*f->l));
+	f->l = mem_grow(f->mem, f->l, f->n, sizeof(*f->l));
 	f->l[f->n++] = (struct diag_listener){
 		.proto = f->proto,
 		.v6only = is_v6only(h),
@@ -116,10 +116,10 @@ static int ask_listeners(struct nfnl *nl, int family, uint16_t first, uint16_t l
 	return r == -ENOENT || r == -EINVAL || r == -EOPNOTSUPP || r == -EPROTONOSUPPORT ? 0 : r;
 }
 
-int diag_find_listeners(struct tx *tx, uint8_t proto, uint16_t first, uint16_t last,
+int diag_find_listeners(struct mem *mem, uint8_t proto, uint16_t first, uint16_t last,
 			struct diag_listener **ret, unsigned *ret_n)
 {
-	struct listeners f = { .tx = tx, .proto = proto };
+	struct listeners f = { .mem = mem, .proto = proto };
 	struct nfnl nl;
 	int r = 0;
 
@@ -215,9 +215,9 @@ static void scan_process(struct search *s, const char *pid)
 	closedir(dir);
 }
 
-void diag_find_processes(struct tx *tx, struct diag_listener *l, unsigned n)
+void diag_find_processes(struct mem *mem, struct diag_listener *l, unsigned n)
 {
-	struct search s = { .l = mem_alloc(&tx->mem, (n + 1) * sizeof(*s.l)) };
+	struct search s = { .l = mem_alloc(mem, (n + 1) * sizeof(*s.l)) };
 	DIR *proc = n ? opendir("/proc") : NULL;
 	struct dirent *d;
 
@@ -235,11 +235,11 @@ void diag_find_processes(struct tx *tx, struct diag_listener *l, unsigned n)
 	closedir(proc);
 }
 
-const char *diag_str(struct tx *tx, const struct diag_listener *l)
+const char *diag_str(struct mem *mem, const struct diag_listener *l)
 {
 	bool v6 = l->addr.family == AF_INET6;
 
-	return mem_printf(&tx->mem, "%s %s%s%s:%u, inode %u, uid %u%s%s",
+	return mem_printf(mem, "%s %s%s%s:%u, inode %u, uid %u%s%s",
 			  l->proto == IPPROTO_TCP ? "tcp" : "udp", v6 ? "[" : "", IP_S(l->addr),
 			  v6 ? "]" : "", l->port, l->inode, l->uid, *l->process ? ", process " : "",
 			  l->process);

@@ -6,7 +6,7 @@
 #define CPLUG_DIAG_H
 
 #include "value/ip.h"
-#include "base/tx.h"
+#include "base/mem.h"
 
 /* A socket that waits for whoever comes: a TCP listener, or a UDP socket bound but not connected */
 struct diag_listener {
@@ -24,7 +24,7 @@ struct diag_listener {
  * inet_diag knows none, and so does a protocol other than TCP and UDP.  Returns 0 or
  * -errno, unrecorded.
  */
-int diag_find_listeners(struct tx *tx, uint8_t proto, uint16_t first, uint16_t last,
+int diag_find_listeners(struct mem *mem, uint8_t proto, uint16_t first, uint16_t last,
 			struct diag_listener **ret, unsigned *ret_n) CHECKED;
 
 /*
@@ -37,9 +37,9 @@ bool diag_serves(const struct diag_listener *l, int family, struct ip addr);
  * Looks for the processes that have the sockets open: once through /proc for all of
  * them, so only for whom the answer matters.  With an end to the effort.
  */
-void diag_find_processes(struct tx *tx, struct diag_listener *l, unsigned n);
+void diag_find_processes(struct mem *mem, struct diag_listener *l, unsigned n);
 
 /* "tcp 127.0.0.1:8080, inode 1234, uid 0, process 77 (nginx)" as far as it is known. */
-const char *diag_str(struct tx *tx, const struct diag_listener *l);
+const char *diag_str(struct mem *mem, const struct diag_listener *l);
 
 #endif

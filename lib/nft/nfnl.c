@@ -334,6 +334,11 @@ int nfnl_error(struct nfnl *nl, const struct nlmsghdr *h)
 	return e->error;
 }
 
+const char *nfnl_why(struct mem *mem, const struct nfnl *nl)
+{
+	return *nl->why ? mem_printf(mem, " (%s)", nl->why) : "";
+}
+
 struct ask {
 	struct nfnl *nl;
 	nfnl_each_fn *each;

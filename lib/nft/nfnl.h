@@ -57,6 +57,9 @@ bool nfnl_is_end(const struct nlmsghdr *h);
 /* What such a message says: 0 or -errno; keeps the kernel's words in nl->why. */
 int nfnl_error(struct nfnl *nl, const struct nlmsghdr *h);
 
+/* nl->why in parentheses after a space, for the end of a message; "" if there is none. */
+const char *nfnl_why(struct mem *mem, const struct nfnl *nl);
+
 /*
  * Sends one request and gives each answer to each(), which returns 0 to go on, 1
  * when it has seen enough, or -errno.  A dump (NLM_F_DUMP in the request) that was

@@ -36,11 +36,11 @@ void nft_wrong(struct nft *n, int err, const char *why)
 	n->why = why;
 }
 
-struct nft *nft_new(struct tx *tx, uint8_t family, const char *table)
+struct nft *nft_new(struct mem *mem, uint8_t family, const char *table)
 {
-	struct nft *n = mem_alloc(&tx->mem, sizeof(*n));
+	struct nft *n = mem_alloc(mem, sizeof(*n));
 
-	n->mem = &tx->mem;
+	n->mem = mem;
 	n->family = family;
 	n->table = mem_str(n->mem, table);
 	return n;
@@ -115,12 +115,11 @@ void nft_put_name(struct nft *n, struct nlmsghdr *h, uint16_t attr, const char *
 }
 
 /* A message that names an object of the table. */
-struct nlmsghdr *nft_named(struct nft *n, int type, int flags, uint16_t table_attr,
-			   uint16_t name_attr, const char *name)
+struct nlmsghdr *nft_named(struct nft *n, int type, int flags, uint16_t name_attr, const char *name)
 {
 	struct nlmsghdr *h = nft_msg(n, type, flags, NAME_ROOM);
 
-	nft_put_name(n, h, table_attr, n->table);
+	nft_put_name(n, h, NFT_TABLE_ATTR, n->table);
 	if (name)
 		nft_put_name(n, h, name_attr, name);
 	return h;
@@ -130,7 +129,7 @@ struct nlmsghdr *nft_named(struct nft *n, int type, int flags, uint16_t table_at
 
 void nft_table(struct nft *n, const char *comment)
 {
-	struct nlmsghdr *h = nft_named(n, NFT_MSG_NEWTABLE, NLM_F_CREATE, NFTA_TABLE_NAME, 0, NULL);
+	struct nlmsghdr *h = nft_named(n, NFT_MSG_NEWTABLE, NLM_F_CREATE, 0, NULL);
 	uint8_t u[2 + NFT_COMMENT_MAX + 1] = { NFTNL_UDATA_TABLE_COMMENT };
 
 	if (comment) {
@@ -145,20 +144,18 @@ void nft_table(struct nft *n, const char *comment)
 
 void nft_del_table(struct nft *n)
 {
-	nft_msg_end(n, nft_named(n, NFT_MSG_DELTABLE, 0, NFTA_TABLE_NAME, 0, NULL));
+	nft_msg_end(n, nft_named(n, NFT_MSG_DELTABLE, 0, 0, NULL));
 }
 
 void nft_chain(struct nft *n, const char *chain)
 {
-	nft_msg_end(n, nft_named(n, NFT_MSG_NEWCHAIN, NLM_F_CREATE, NFTA_CHAIN_TABLE,
-				 NFTA_CHAIN_NAME, chain));
+	nft_msg_end(n, nft_named(n, NFT_MSG_NEWCHAIN, NLM_F_CREATE, NFTA_CHAIN_NAME, chain));
 }
 
 void nft_base_chain(struct nft *n, const char *chain, const char *type, uint32_t hook,
 		    int32_t priority)
 {
-	struct nlmsghdr *h = nft_named(n, NFT_MSG_NEWCHAIN, NLM_F_CREATE, NFTA_CHAIN_TABLE,
-				       NFTA_CHAIN_NAME, chain);
+	struct nlmsghdr *h = nft_named(n, NFT_MSG_NEWCHAIN, NLM_F_CREATE, NFTA_CHAIN_NAME, chain);
 	struct nlattr *nest = mnl_attr_nest_start(h, NFTA_CHAIN_HOOK);
 
 	mnl_attr_put_u32(h, NFTA_HOOK_HOOKNUM, htonl(hook));
@@ -170,7 +167,7 @@ void nft_base_chain(struct nft *n, const char *chain, const char *type, uint32_t
 
 void nft_flush_chain(struct nft *n, const char *chain)
 {
-	nft_msg_end(n, nft_named(n, NFT_MSG_DELRULE, 0, NFTA_RULE_TABLE, NFTA_RULE_CHAIN, chain));
+	nft_msg_end(n, nft_named(n, NFT_MSG_DELRULE, 0, NFTA_RULE_CHAIN, chain));
 }
 
 void nft_fresh_chain(struct nft *n, const char *chain)
@@ -181,13 +178,12 @@ void nft_fresh_chain(struct nft *n, const char *chain)
 
 void nft_del_chain(struct nft *n, const char *chain)
 {
-	nft_msg_end(n, nft_named(n, NFT_MSG_DELCHAIN, 0, NFTA_CHAIN_TABLE, NFTA_CHAIN_NAME, chain));
+	nft_msg_end(n, nft_named(n, NFT_MSG_DELCHAIN, 0, NFTA_CHAIN_NAME, chain));
 }
 
 void nft_del_rule(struct nft *n, const char *chain, uint64_t handle)
 {
-	struct nlmsghdr *h =
-		nft_named(n, NFT_MSG_DELRULE, 0, NFTA_RULE_TABLE, NFTA_RULE_CHAIN, chain);
+	struct nlmsghdr *h = nft_named(n, NFT_MSG_DELRULE, 0, NFTA_RULE_CHAIN, chain);
 
 	mnl_attr_put_u64(h, NFTA_RULE_HANDLE, htobe64(handle));
 	nft_msg_end(n, h);
@@ -195,7 +191,7 @@ void nft_del_rule(struct nft *n, const char *chain, uint64_t handle)
 
 void nft_del_set(struct nft *n, const char *set)
 {
-	nft_msg_end(n, nft_named(n, NFT_MSG_DELSET, 0, NFTA_SET_TABLE, NFTA_SET_NAME, set));
+	nft_msg_end(n, nft_named(n, NFT_MSG_DELSET, 0, NFTA_SET_NAME, set));
 }
 
 /* ---- acting ---- */
@@ -325,7 +321,5 @@ int nft_commit(struct tx *tx, struct nfnl *nl, struct nft *n, uint32_t genid, co
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
-	if (!*nl->why)
-		return tx_fail(tx, r, "host: %s: %s", what, strerror(-r));
-	return tx_fail(tx, r, "host: %s: %s (%s)", what, strerror(-r), nl->why);
+	return tx_fail(tx, r, "host: %s: %s%s", what, strerror(-r), nfnl_why(&tx->mem, nl));
 }

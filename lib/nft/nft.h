@@ -31,6 +31,12 @@
 
 struct nft;
 
+/* A table, and in it a chain, set or map (name; NULL = the table itself). */
+struct nft_ref {
+	uint8_t family; /* NFPROTO_INET, NFPROTO_BRIDGE, … */
+	const char *table, *name;
+};
+
 /*
  * ---- keys and data: up to 64 bytes ----
  * Begin with an empty one and append the parts in the order of the set's type:
@@ -79,11 +85,12 @@ struct nft_elem {
 	const char *comment;    /* NULL = none; cut to NFT_COMMENT_MAX bytes */
 	const uint8_t *private; /* our own bytes, hidden from nft; NULL = none */
 	unsigned private_len;   /* at most NFT_PRIVATE_MAX */
+	bool found;             /* result of nft_find_elems() */
 };
 
 /* ---- a change-set ---- */
-/* Lives in tx's arena.  family: NFPROTO_INET, NFPROTO_BRIDGE, … */
-struct nft *nft_new(struct tx *tx, uint8_t family, const char *table);
+/* Lives in the arena.  family: NFPROTO_INET, NFPROTO_BRIDGE, … */
+struct nft *nft_new(struct mem *mem, uint8_t family, const char *table);
 
 void nft_table(struct nft *n, const char *comment); /* "add table": fine if there */
 void nft_chain(struct nft *n, const char *chain);   /* "add chain": a regular one */
@@ -198,40 +205,38 @@ bool nft_is_empty(const struct nft *n);
 int nft_genid(struct nfnl *nl, uint32_t *ret) CHECKED;
 
 /*
- * Looks n elements up by key, all in one datagram (64 at a time).  found[i] tells
- * whether e[i].key is there; then e[i].data, chain, comment and private are filled
- * in (in the arena).  In a set of ranges that is the one that holds the key, and
- * e[i].key and key_end become its ends.  A missing table or set means nothing is
- * there.  Returns 0 or -errno, unrecorded.
+ * Looks n elements of a set up by key, 64 in one datagram.  If e[i].found, e[i].data, chain,
+ * comment and private are filled in (in the arena).  In a set of ranges that is the range
+ * that holds the key, and e[i].key and key_end become its ends.  If the table or set is
+ * missing, nothing is found.  Returns 0 or -errno.
  */
-int nft_find_elems(struct tx *tx, struct nfnl *nl, uint8_t family, const char *table,
-		   const char *set, struct nft_elem *e, bool *found, unsigned n) CHECKED;
+int nft_find_elems(struct mem *mem, struct nfnl *nl, struct nft_ref set, struct nft_elem *e,
+		   unsigned n) CHECKED;
 
 /*
- * Gives every element of a set to each(e, arg), which returns 0 to go on, 1 to
- * stop, or -errno; e->comment and e->private are valid during the call only.  An
- * interrupted dump is repeated: each is then called with NULL first.  A missing
- * table or set is empty.
+ * Gives every element of a set to each(e, arg), which returns 0 to go on, 1 to stop, or
+ * -errno; e->comment and e->private are valid during the call only.  A dump that a change of
+ * the ruleset interrupted is repeated, after a call of each(NULL, arg).  A missing table or
+ * set is empty.
  */
-int nft_each_elem(struct nfnl *nl, uint8_t family, const char *table, const char *set,
-		  int (*each)(const struct nft_elem *e, void *arg), void *arg) CHECKED;
+typedef int nft_elem_fn(const struct nft_elem *e, void *arg);
+int nft_each_elem(struct nfnl *nl, struct nft_ref set, nft_elem_fn *each, void *arg) CHECKED;
 
 /*
- * How many rules are in a chain, and rules and elements lead to it, together:
- * nobody leads to a chain of n rules if it is n.  -ENOENT if it is missing.
+ * The kernel's reference count of a chain: its own rules, and the rules and elements that
+ * lead to it.  -ENOENT if the chain is missing.
  */
-int nft_chain_use(struct nfnl *nl, uint8_t family, const char *table, const char *chain,
-		  unsigned *ret_use) CHECKED;
+int nft_chain_use(struct nfnl *nl, struct nft_ref chain, unsigned *ret_use) CHECKED;
 
-/* What a rule of a chain looks up, and where it leads; strings are valid during each() only. */
+/* What a rule looks up, and where it leads; the strings are valid during each() only. */
 struct nft_rule_info {
 	uint64_t handle;
 	const char *set, *chain; /* NULL = none */
 };
 
 /* Gives every rule of a chain to each(w, arg), as nft_each_elem(); a missing chain is empty. */
-int nft_each_rule(struct nfnl *nl, uint8_t family, const char *table, const char *chain,
-		  int (*each)(const struct nft_rule_info *w, void *arg), void *arg) CHECKED;
+typedef int nft_rule_fn(const struct nft_rule_info *w, void *arg);
+int nft_each_rule(struct nfnl *nl, struct nft_ref chain, nft_rule_fn *each, void *arg) CHECKED;
 
 /*
  * For CHECK: does the kernel have what a change-set says: the table, its chains with their
@@ -241,13 +246,13 @@ int nft_each_rule(struct nfnl *nl, uint8_t family, const char *table, const char
  */
 int nft_compare(struct tx *tx, struct nfnl *nl, struct nft *n) CHECKED;
 
-/* Every chain of a table by name; each (NULL, 0 before a repetition) as above. */
-int nft_each_chain(struct nfnl *nl, uint8_t family, const char *table,
-		   int (*each)(const char *chain, unsigned use, void *arg), void *arg) CHECKED;
+/* Every chain of a table by name; each(NULL, 0, arg) before a repetition, as above. */
+typedef int nft_chain_fn(const char *chain, unsigned use, void *arg);
+int nft_each_chain(struct nfnl *nl, struct nft_ref table, nft_chain_fn *each, void *arg) CHECKED;
 
-/* Every set and map of a table by name; each (NULL before a repetition) as above. */
-int nft_each_set(struct nfnl *nl, uint8_t family, const char *table,
-		 int (*each)(const char *set, void *arg), void *arg) CHECKED;
+/* Every set and map of a table by name; each(NULL, arg) before a repetition, as above. */
+typedef int nft_set_fn(const char *set, void *arg);
+int nft_each_set(struct nfnl *nl, struct nft_ref table, nft_set_fn *each, void *arg) CHECKED;
 
 /* Is nf_tables there?  0, or -errno (-EPROTONOSUPPORT: the kernel lacks it). */
 int nft_usable(struct nfnl *nl) CHECKED;

@@ -40,18 +40,15 @@ static struct nlmsghdr *question(char buf[ASK_ROOM], int type, uint8_t family, i
 }
 
 /* A question about something in a table.  NULL if the kernel could not know such a name. */
-static struct nlmsghdr *question_about(char *buf, int type, uint8_t family, int flags,
-				       const char *table, uint16_t name_attr, const char *name)
+static struct nlmsghdr *question_about(char *buf, int type, int flags, struct nft_ref ref,
+				       uint16_t name_attr)
 {
-	struct nlmsghdr *h = question(buf, type, family, flags);
+	struct nlmsghdr *h = question(buf, type, ref.family, flags);
 
-	if (strlen(table) >= NFT_NAME_MAXLEN || strlen(name) >= NFT_NAME_MAXLEN)
+	if (strlen(ref.table) >= NFT_NAME_MAXLEN || strlen(ref.name) >= NFT_NAME_MAXLEN)
 		return NULL;
-	_Static_assert(NFTA_SET_ELEM_LIST_TABLE == 1 && NFTA_CHAIN_TABLE == 1 &&
-			       NFTA_RULE_TABLE == 1,
-		       "the table's name is the first attribute everywhere");
-	mnl_attr_put_strz(h, 1, table);
-	mnl_attr_put_strz(h, name_attr, name);
+	mnl_attr_put_strz(h, NFT_TABLE_ATTR, ref.table);
+	mnl_attr_put_strz(h, name_attr, ref.name);
 	return h;
 }
 
@@ -135,8 +132,8 @@ static void get_elem(const struct nlattr *nest, struct nft_elem *e)
 struct elem_lookup {
 	struct mem *mem;
 	struct nfnl *nl;
+	struct nft_ref set;
 	struct nft_elem *e;
-	bool *found;
 	uint32_t first;
 	unsigned left;
 };
@@ -175,17 +172,17 @@ static int elem_lookup_each(const struct nlmsghdr *h, void *arg)
 	if (nest) {
 		get_elem(nest, &answer);
 		keep_answer(f->mem, &answer, &f->e[i]);
-		f->found[i] = true;
+		f->e[i].found = true;
 	}
 	return --f->left == 0;
 }
 
 /* One question more at buf; returns its size, or 0. */
-static size_t put_elem_question(char *buf, uint8_t family, const char *table, const char *set,
-				const struct nft_key *k, uint32_t seq)
+static size_t put_elem_question(char *buf, struct nft_ref set, const struct nft_key *k,
+				uint32_t seq)
 {
-	struct nlmsghdr *h = question_about(buf, NFT_MSG_GETSETELEM, family, 0, table,
-					    NFTA_SET_ELEM_LIST_SET, set);
+	struct nlmsghdr *h =
+		question_about(buf, NFT_MSG_GETSETELEM, 0, set, NFTA_SET_ELEM_LIST_SET);
 	struct nlattr *list, *elem, *key;
 
 	if (!h)
@@ -201,43 +198,41 @@ static size_t put_elem_question(char *buf, uint8_t family, const char *table, co
 	return nfnl_align(h->nlmsg_len);
 }
 
-static int find_batch(struct elem_lookup *f, char *buf, uint8_t family, const char *table,
-		      const char *set, unsigned n)
+static int find_batch(struct elem_lookup *f, char *buf, unsigned n)
 {
 	size_t used = 0;
 
 	f->left = n;
 	f->first = nfnl_seq(f->nl, n);
 	for (unsigned i = 0; i < n; i++)
-		used += put_elem_question(buf + used, family, table, set, &f->e[i].key,
-					  f->first + i);
+		used += put_elem_question(buf + used, f->set, &f->e[i].key, f->first + i);
 	if (!used)
 		return 0;
 	TRY(nfnl_send(f->nl, &(struct iovec){ buf, used }, 1));
 	return nfnl_read(f->nl, f->first, f->first + n - 1, elem_lookup_each, f);
 }
 
-int nft_find_elems(struct tx *tx, struct nfnl *nl, uint8_t family, const char *table,
-		   const char *set, struct nft_elem *e, bool *found, unsigned n)
+int nft_find_elems(struct mem *mem, struct nfnl *nl, struct nft_ref set, struct nft_elem *e,
+		   unsigned n)
 {
-	struct elem_lookup f = { .mem = &tx->mem, .nl = nl, .e = e, .found = found };
-	char *buf = mem_alloc(&tx->mem, (size_t)(n < ASK_MANY ? n : ASK_MANY) * ASK_ROOM);
+	struct elem_lookup f = { .mem = mem, .nl = nl, .set = set, .e = e };
+	char *buf = mem_alloc(mem, (size_t)(n < ASK_MANY ? n : ASK_MANY) * ASK_ROOM);
 
 	nl->why[0] = '\0';
-	memset(found, 0, n * sizeof(*found));
+	for (unsigned i = 0; i < n; i++)
+		e[i].found = false;
 	while (n) {
 		unsigned some = n < ASK_MANY ? n : ASK_MANY;
 
-		TRY(find_batch(&f, buf, family, table, set, some));
+		TRY(find_batch(&f, buf, some));
 		f.e += some;
-		f.found += some;
 		n -= some;
 	}
 	return 0;
 }
 
 struct elem_reader {
-	int (*each)(const struct nft_elem *e, void *arg);
+	nft_elem_fn *each;
 	void *arg;
 };
 
@@ -266,13 +261,12 @@ static int gone_is_empty(int r)
 	return r == -ENOENT ? 0 : r;
 }
 
-int nft_each_elem(struct nfnl *nl, uint8_t family, const char *table, const char *set,
-		  int (*each)(const struct nft_elem *e, void *arg), void *arg)
+int nft_each_elem(struct nfnl *nl, struct nft_ref set, nft_elem_fn *each, void *arg)
 {
 	struct elem_reader c = { each, arg };
 	_Alignas(struct nlmsghdr) char buf[ASK_ROOM];
-	struct nlmsghdr *h = question_about(buf, NFT_MSG_GETSETELEM, family, NLM_F_DUMP, table,
-					    NFTA_SET_ELEM_LIST_SET, set);
+	struct nlmsghdr *h =
+		question_about(buf, NFT_MSG_GETSETELEM, NLM_F_DUMP, set, NFTA_SET_ELEM_LIST_SET);
 
 	if (!h)
 		return 0;
@@ -289,12 +283,10 @@ static int use_each(const struct nlmsghdr *h, void *arg)
 	return 0;
 }
 
-int nft_chain_use(struct nfnl *nl, uint8_t family, const char *table, const char *chain,
-		  unsigned *ret_use)
+int nft_chain_use(struct nfnl *nl, struct nft_ref chain, unsigned *ret_use)
 {
 	_Alignas(struct nlmsghdr) char buf[ASK_ROOM];
-	struct nlmsghdr *h =
-		question_about(buf, NFT_MSG_GETCHAIN, family, 0, table, NFTA_CHAIN_NAME, chain);
+	struct nlmsghdr *h = question_about(buf, NFT_MSG_GETCHAIN, 0, chain, NFTA_CHAIN_NAME);
 	unsigned use = 0;
 
 	if (!h)
@@ -306,7 +298,7 @@ int nft_chain_use(struct nfnl *nl, uint8_t family, const char *table, const char
 
 struct rule_reader {
 	const char *chain;
-	int (*each)(const struct nft_rule_info *w, void *arg);
+	nft_rule_fn *each;
 	void *arg;
 };
 
@@ -336,20 +328,21 @@ static int rule_each(const struct nlmsghdr *h, void *arg)
 	return c->each(&w, c->arg);
 }
 
-int nft_each_rule(struct nfnl *nl, uint8_t family, const char *table, const char *chain,
-		  int (*each)(const struct nft_rule_info *w, void *arg), void *arg)
+int nft_each_rule(struct nfnl *nl, struct nft_ref chain, nft_rule_fn *each, void *arg)
 {
 	_Alignas(struct nlmsghdr) char buf[ASK_ROOM];
-	struct nlmsghdr *h = question_about(buf, NFT_MSG_GETRULE, family, NLM_F_DUMP, table,
-					    NFTA_RULE_CHAIN, chain);
-	struct rule_reader c = { chain, each, arg };
+	struct nlmsghdr *h =
+		question_about(buf, NFT_MSG_GETRULE, NLM_F_DUMP, chain, NFTA_RULE_CHAIN);
+	struct rule_reader c = { chain.name, each, arg };
 
-	return h ? gone_is_empty(nfnl_ask(nl, h, rule_each, &c)) : 0;
+	if (!h)
+		return 0;
+	return gone_is_empty(nfnl_ask(nl, h, rule_each, &c));
 }
 
 struct chain_reader {
 	const char *table;
-	int (*each)(const char *chain, unsigned use, void *arg);
+	nft_chain_fn *each;
 	void *arg;
 };
 
@@ -366,19 +359,18 @@ static int chain_each(const struct nlmsghdr *h, void *arg)
 	return c->each(name, nfnl_be32(nfnl_attr(h, NFTA_CHAIN_USE)), c->arg);
 }
 
-int nft_each_chain(struct nfnl *nl, uint8_t family, const char *table,
-		   int (*each)(const char *chain, unsigned use, void *arg), void *arg)
+int nft_each_chain(struct nfnl *nl, struct nft_ref table, nft_chain_fn *each, void *arg)
 {
-	struct chain_reader c = { table, each, arg };
+	struct chain_reader c = { table.table, each, arg };
 	_Alignas(struct nlmsghdr) char buf[ASK_ROOM];
+	struct nlmsghdr *h = question(buf, NFT_MSG_GETCHAIN, table.family, NLM_F_DUMP);
 
 	/* The kernel does not choose by table, but by family. */
-	return gone_is_empty(
-		nfnl_ask(nl, question(buf, NFT_MSG_GETCHAIN, family, NLM_F_DUMP), chain_each, &c));
+	return gone_is_empty(nfnl_ask(nl, h, chain_each, &c));
 }
 
 struct set_reader {
-	int (*each)(const char *set, void *arg);
+	nft_set_fn *each;
 	void *arg;
 };
 
@@ -387,18 +379,19 @@ static int set_each(const struct nlmsghdr *h, void *arg)
 	const char *name = h ? get_str(nfnl_attr(h, NFTA_SET_NAME)) : NULL;
 	struct set_reader *c = arg;
 
-	return h && !name ? 0 : c->each(name, c->arg);
+	if (h && !name)
+		return 0;
+	return c->each(name, c->arg);
 }
 
-int nft_each_set(struct nfnl *nl, uint8_t family, const char *table,
-		 int (*each)(const char *set, void *arg), void *arg)
+int nft_each_set(struct nfnl *nl, struct nft_ref table, nft_set_fn *each, void *arg)
 {
 	_Alignas(struct nlmsghdr) char buf[ASK_ROOM];
-	struct nlmsghdr *h = question(buf, NFT_MSG_GETSET, family, NLM_F_DUMP);
+	struct nlmsghdr *h = question(buf, NFT_MSG_GETSET, table.family, NLM_F_DUMP);
 	struct set_reader c = { each, arg };
 
-	if (strlen(table) >= NFT_NAME_MAXLEN)
+	if (strlen(table.table) >= NFT_NAME_MAXLEN)
 		return 0;
-	mnl_attr_put_strz(h, NFTA_SET_TABLE, table);
+	mnl_attr_put_strz(h, NFT_TABLE_ATTR, table.table);
 	return gone_is_empty(nfnl_ask(nl, h, set_each, &c));
 }

@@ -183,7 +183,7 @@ static size_t ask_object(const struct compare *c, char *buf, const struct object
 	int k = kind_index(o->want);
 	struct nlmsghdr *h = nftnl_nlmsg_build_hdr(buf, kinds[k].ask, c->n->family, 0, seq);
 
-	mnl_attr_put_strz(h, 1, c->n->table);
+	mnl_attr_put_strz(h, NFT_TABLE_ATTR, c->n->table);
 	if (k)
 		mnl_attr_put_strz(h, kinds[k].name, name_of(o->want));
 	return nfnl_align(h->nlmsg_len);
@@ -247,7 +247,7 @@ static int ask_rules(struct compare *c)
 		nftnl_nlmsg_build_hdr(buf, NFT_MSG_GETRULE, c->n->family, NLM_F_DUMP, 0);
 	int r;
 
-	mnl_attr_put_strz(h, NFTA_RULE_TABLE, c->n->table);
+	mnl_attr_put_strz(h, NFT_TABLE_ATTR, c->n->table);
 	r = nfnl_ask(c->nl, h, rules_each, c);
 	return r == -ENOENT ? 0 : r;
 }

@@ -259,7 +259,7 @@ static void open_elems(struct nft *n, int type, int flags, const char *set)
 	if (n->elems.set && n->elems.type == type && n->elems.flags == flags &&
 	    str_eq(n->elems.set, set) && nft_at(n, n->used)->nlmsg_len < ELEMS_MAX)
 		return;
-	h = nft_named(n, type, flags, NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_ELEM_LIST_SET, set);
+	h = nft_named(n, type, flags, NFTA_SET_ELEM_LIST_SET, set);
 	n->elems.nest =
 		(size_t)((char *)mnl_attr_nest_start(h, NFTA_SET_ELEM_LIST_ELEMENTS) - n->buf);
 	n->elems.set = mem_str(n->mem, set);

@@ -42,6 +42,13 @@
 
 struct nftnl_rule;
 
+/* Every message of nf_tables names its table in this attribute. */
+#define NFT_TABLE_ATTR 1
+_Static_assert(NFTA_TABLE_NAME == NFT_TABLE_ATTR && NFTA_CHAIN_TABLE == NFT_TABLE_ATTR &&
+		       NFTA_RULE_TABLE == NFT_TABLE_ATTR && NFTA_SET_TABLE == NFT_TABLE_ATTR &&
+		       NFTA_SET_ELEM_LIST_TABLE == NFT_TABLE_ATTR,
+	       "the table's name is the first attribute everywhere");
+
 /* Our private bytes in an element's userdata: a type that nft does not know, and skips. */
 enum { NFT_UDATA_PRIVATE = 0xc9 };
 
@@ -78,8 +85,8 @@ void nft_wrong(struct nft *n, int err, const char *why);
  * it.  nft_named() starts one that begins with the table's name and another.
  */
 struct nlmsghdr *nft_msg(struct nft *n, int type, int flags, size_t size);
-struct nlmsghdr *nft_named(struct nft *n, int type, int flags, uint16_t table_attr,
-			   uint16_t name_attr, const char *name);
+struct nlmsghdr *nft_named(struct nft *n, int type, int flags, uint16_t name_attr,
+			   const char *name);
 void nft_put_name(struct nft *n, struct nlmsghdr *h, uint16_t attr, const char *name);
 void nft_msg_end(struct nft *n, const struct nlmsghdr *h);
 

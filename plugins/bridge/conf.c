@@ -158,7 +158,7 @@ int bridge_read_conf(struct tx *tx, const struct call *c, struct bridge_conf *cf
 		.resolv_conf = conf_resolv(j),
 		.l3 = ipam_wanted(c),
 		.dns = conf_dns(&tx->mem, j),
-		.ports = hostports_read(tx, j),
+		.ports = hostports_read(&tx->mem, j),
 	};
 	if (!cf->bridge)
 		cf->bridge = BRIDGE_DEFAULT;

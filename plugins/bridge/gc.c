@@ -38,8 +38,8 @@ int bridge_gc(struct tx *tx, struct call *c)
 	if (!c->valid_known)
 		return ipam_gc(tx, c);
 	TRY(call_nf(tx, c, &nl));
-	r = nat_gc(tx, nl, &c->host, c->network, OWNED_BRIDGE_NAT, &valid);
-	r = also(r, spoof_gc(tx, nl, c->network, &valid));
+	r = nat_gc(tx, nl, &c->host, OWNED_BRIDGE_NAT, &valid);
+	r = also(r, spoof_gc(tx, nl, &valid));
 	r = also(r, step_links_gc(tx, c));
 	r = also(r, step_resolv_gc(tx, c));
 	r = also(r, gc_shared(tx, c, nl, bridge ? bridge : BRIDGE_DEFAULT));

@@ -31,9 +31,9 @@ void fuzz_one(struct tx *tx, char *data, size_t size)
 		if (r == 0)
 			fuzz_expect(tx, local_conf_read_wishes(tx, &c, &local));
 		forget(tx);
-		ports = hostports_read(tx, &c.conf);
+		ports = hostports_read(&tx->mem, &c.conf);
 		for (unsigned i = 0; i < ports.n; i++)
-			(void)hostports_text(tx, &ports.maps[i]);
+			(void)hostports_text(&tx->mem, &ports.maps[i]);
 		fuzz_expect(tx, cj_ok(tx, &c.conf));
 		forget(tx);
 		fuzz_expect(tx, call_mac(tx, &c, &mac));

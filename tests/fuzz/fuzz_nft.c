@@ -54,7 +54,7 @@ static int each_rule(const struct nft_rule_info *w, void *arg)
 static void compare(struct tx *tx, struct nfnl *nl)
 {
 	static const enum nft_type key[] = { NFT_T_IPV4, NFT_T_END };
-	struct nft *n = nft_new(tx, NFPROTO_INET, "cplug");
+	struct nft *n = nft_new(&tx->mem, NFPROTO_INET, "cplug");
 
 	nft_table(n, NULL);
 	nft_set(n, "set", key, NULL, false);
@@ -74,16 +74,19 @@ void fuzz_one(struct tx *tx, char *data, size_t size)
 	static struct nfnl nl;
 	struct nft_elem e[3] = { 0 };
 	struct ct_filter f = { .proto = IPPROTO_UDP, .port_first = 53, .port_last = 53 };
-	bool found[3];
 	unsigned n = 0, use = 0, deleted;
 	const char *who;
 	uint32_t genid;
 	struct ip ip, none = { .family = 0 };
+	struct nft_ref table = { .family = NFPROTO_INET, .table = "cplug" };
+	struct nft_ref set = table, chain = table;
 
 	if (!nl.sk)
 		nl = (struct nfnl){ .sk = mnl_socket_open(NETLINK_NETFILTER) };
 	if (!nl.sk || !size)
 		return;
+	set.name = "set";
+	chain.name = "chain";
 	ip_parse("10.0.0.1", &ip);
 	for (unsigned i = 0; i < ARRAY_LEN(e); i++)
 		nft_key_ip(&e[i].key, ip_add(ip, i));
@@ -93,17 +96,16 @@ void fuzz_one(struct tx *tx, char *data, size_t size)
 		(void)!nft_genid(&nl, &genid);
 		break;
 	case 1:
-		(void)!nft_find_elems(tx, &nl, NFPROTO_INET, "cplug", "set", e, found,
-				      ARRAY_LEN(e));
+		(void)!nft_find_elems(&tx->mem, &nl, set, e, ARRAY_LEN(e));
 		break;
 	case 2:
-		(void)!nft_chain_use(&nl, NFPROTO_INET, "cplug", "chain", &use);
+		(void)!nft_chain_use(&nl, chain, &use);
 		break;
 	case 3:
-		(void)!nft_each_rule(&nl, NFPROTO_INET, "cplug", "chain", each_rule, &n);
+		(void)!nft_each_rule(&nl, chain, each_rule, &n);
 		break;
 	case 4:
-		(void)!nft_each_chain(&nl, NFPROTO_INET, "cplug", each_chain, &n);
+		(void)!nft_each_chain(&nl, table, each_chain, &n);
 		break;
 	case 5:
 		(void)!ct_flush(&nl, AF_INET, &f, 1, none, &deleted);
@@ -116,7 +118,7 @@ void fuzz_one(struct tx *tx, char *data, size_t size)
 					true, &who);
 		break;
 	default:
-		(void)!nft_each_elem(&nl, NFPROTO_INET, "cplug", "set", each_elem, &n);
+		(void)!nft_each_elem(&nl, set, each_elem, &n);
 		break;
 	}
 }

@@ -42,7 +42,13 @@ static inline void need_nft(void)
 
 static inline struct nft *changes(uint8_t family)
 {
-	return nft_new(&unit_tx, family, "cplug");
+	return nft_new(&unit_tx.mem, family, "cplug");
+}
+
+/* A chain, set or map of the table. */
+static inline struct nft_ref ref_of(const char *name)
+{
+	return (struct nft_ref){ .family = NFPROTO_INET, .table = "cplug", .name = name };
 }
 
 static inline void commits(struct nft *n)
@@ -286,11 +292,8 @@ static inline int try_del(const char *set, const struct nft_elem *e)
 
 static inline bool find(const char *set, struct nft_elem *e)
 {
-	bool found = false;
-
-	assert_int_equal(nft_find_elems(&unit_tx, &nl, NFPROTO_INET, "cplug", set, e, &found, 1),
-			 0);
-	return found;
+	assert_int_equal(nft_find_elems(&unit_tx.mem, &nl, ref_of(set), e, 1), 0);
+	return e->found;
 }
 
 #endif

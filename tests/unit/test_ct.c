@@ -30,7 +30,7 @@ static void track(void)
 {
 	static const enum nft_type key[] = { NFT_T_PROTO, NFT_T_SERVICE, NFT_T_END };
 	static const enum nft_type data[] = { NFT_T_IPV4, NFT_T_SERVICE, NFT_T_END };
-	struct nft *n = nft_new(&unit_tx, NFPROTO_INET, "cplug");
+	struct nft *n = nft_new(&unit_tx.mem, NFPROTO_INET, "cplug");
 
 	if (!nl.sk || nft_usable(&nl) < 0)
 		skip();
@@ -54,7 +54,7 @@ static void track(void)
 
 static void publish(uint8_t proto, uint16_t port, const char *to, uint16_t to_port)
 {
-	struct nft *n = nft_new(&unit_tx, NFPROTO_INET, "cplug");
+	struct nft *n = nft_new(&unit_tx.mem, NFPROTO_INET, "cplug");
 	struct nft_elem e = { 0 };
 
 	nft_key_u8(&e.key, proto);

@@ -13,13 +13,13 @@ static unsigned found(uint8_t proto, int family, struct ip addr, uint16_t first,
 	struct diag_listener *l = NULL;
 	unsigned n = 0, k = 0;
 
-	assert_int_equal(diag_find_listeners(&unit_tx, proto, first, last, &l, &n), 0);
+	assert_int_equal(diag_find_listeners(&unit_tx.mem, proto, first, last, &l, &n), 0);
 	for (unsigned i = 0; i < n; i++) {
 		assert_int_equal(l[i].proto, proto);
 		assert_true(l[i].port >= first && l[i].port <= last);
 		if (diag_serves(&l[i], family, addr) && k++ == 0 && text) {
-			diag_find_processes(&unit_tx, &l[i], 1);
-			snprintf(text, size, "%s", diag_str(&unit_tx, &l[i]));
+			diag_find_processes(&unit_tx.mem, &l[i], 1);
+			snprintf(text, size, "%s", diag_str(&unit_tx.mem, &l[i]));
 		}
 	}
 	return k;

@@ -25,7 +25,7 @@ static void test_skeleton(void **state)
 	n = changes(NFPROTO_INET);
 	say_skeleton(n); /* and said anew */
 	commits(n);
-	assert_int_equal(nft_each_rule(&nl, NFPROTO_INET, "cplug", "ports", count, &rules), 0);
+	assert_int_equal(nft_each_rule(&nl, ref_of("ports"), count, &rules), 0);
 	assert_int_equal(rules, 5);
 }
 
@@ -219,6 +219,7 @@ static void refuses(struct nft *n, int err, const char *why)
 static void test_mistakes(void **state)
 {
 	char name[300];
+	struct nft_ref long_ref = { NFPROTO_INET, name, name };
 	struct nft *n;
 
 	(void)state;
@@ -260,7 +261,7 @@ static void test_mistakes(void **state)
 	n = changes(NFPROTO_INET);
 	nft_chain(n, name);
 	refuses(n, -ENAMETOOLONG, "a name of more than 255 bytes");
-	assert_int_equal(nft_chain_use(&nl, NFPROTO_INET, name, name, &(unsigned){ 0 }), -ENOENT);
+	assert_int_equal(nft_chain_use(&nl, long_ref, &(unsigned){ 0 }), -ENOENT);
 
 	n = changes(NFPROTO_INET);
 	nft_rule(n, "ports");

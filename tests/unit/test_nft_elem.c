@@ -198,7 +198,7 @@ static unsigned count(const char *set)
 {
 	unsigned n = 0;
 
-	assert_int_equal(nft_each_elem(&nl, NFPROTO_INET, "cplug", set, count_each, &n), 0);
+	assert_int_equal(nft_each_elem(&nl, ref_of(set), count_each, &n), 0);
 	return n;
 }
 
@@ -214,7 +214,6 @@ static void test_ten_thousand(void **state)
 {
 	struct nft *add = changes(NFPROTO_INET), *del = changes(NFPROTO_INET);
 	struct nft_elem *q = mem_alloc(&unit_tx.mem, 10000 * sizeof(*q));
-	bool *found = mem_alloc(&unit_tx.mem, 10000);
 	unsigned seen = 0;
 	int r;
 
@@ -232,12 +231,11 @@ static void test_ten_thousand(void **state)
 		skip();
 	assert_int_equal(r, 0);
 	assert_int_equal(count("ports4"), 10000);
-	assert_int_equal(
-		nft_find_elems(&unit_tx, &nl, NFPROTO_INET, "cplug", "ports4", q, found, 10000), 0);
+	assert_int_equal(nft_find_elems(&unit_tx.mem, &nl, ref_of("ports4"), q, 10000), 0);
 	for (unsigned i = 0; i < 10000; i++)
-		assert_true(found[i]);
+		assert_true(q[i].found);
 	assert_string_equal(q[9999].comment, "net/id/eth0");
-	assert_int_equal(nft_each_elem(&nl, NFPROTO_INET, "cplug", "ports4", stop_each, &seen), 0);
+	assert_int_equal(nft_each_elem(&nl, ref_of("ports4"), stop_each, &seen), 0);
 	assert_int_equal(seen, 3);
 	assert_int_equal(nft_try(&nl, add, 0), -EEXIST); /* and the socket is not confused */
 	commits(del);
@@ -326,13 +324,13 @@ static void test_chains(void **state)
 
 	(void)state;
 	skeleton();
-	assert_int_equal(nft_chain_use(&nl, NFPROTO_INET, "cplug", masq_chain, &use), 0);
+	assert_int_equal(nft_chain_use(&nl, ref_of(masq_chain), &use), 0);
 	assert_int_equal(use, 3); /* its rules */
 	nft_key_ip(&e.key, ip_of("10.1.0.5"));
 	assert_int_equal(try_add("masq4", &e, true), 0);
-	assert_int_equal(nft_chain_use(&nl, NFPROTO_INET, "cplug", masq_chain, &use), 0);
+	assert_int_equal(nft_chain_use(&nl, ref_of(masq_chain), &use), 0);
 	assert_int_equal(use, 4);
-	assert_int_equal(nft_each_chain(&nl, NFPROTO_INET, "cplug", chains_each, &seen), 0);
+	assert_int_equal(nft_each_chain(&nl, ref_of(NULL), chains_each, &seen), 0);
 	assert_int_equal(seen, 100 + 4 + 6);
 
 	nft_flush_chain(n, masq_chain);
@@ -341,14 +339,14 @@ static void test_chains(void **state)
 	assert_string_equal(nl.why, "delete chain masq-mynet-10.1.0.0/24");
 	assert_int_equal(try_del("masq4", &e), 0);
 	commits(n);
-	assert_int_equal(nft_chain_use(&nl, NFPROTO_INET, "cplug", masq_chain, &use), -ENOENT);
-	assert_int_equal(nft_each_rule(&nl, NFPROTO_INET, "cplug", masq_chain, no_rule, NULL), 0);
+	assert_int_equal(nft_chain_use(&nl, ref_of(masq_chain), &use), -ENOENT);
+	assert_int_equal(nft_each_rule(&nl, ref_of(masq_chain), no_rule, NULL), 0);
 
 	seen = 0;
 	n = changes(NFPROTO_INET);
 	nft_del_table(n);
 	commits(n);
-	assert_int_equal(nft_each_chain(&nl, NFPROTO_INET, "cplug", chains_each, &seen), 0);
+	assert_int_equal(nft_each_chain(&nl, ref_of(NULL), chains_each, &seen), 0);
 	assert_int_equal(seen, 0);
 }
 
