@@ -308,7 +308,7 @@ int cnitool_main(int argc, char **argv)
 	const char *name = argc > 1 ? argv[1] : "";
 
 	log_start();
-	log_who("cnitool", name);
+	log_set_prefix("cnitool", name);
 	tx_begin(&tx);
 	tx.mem.exhausted = leave_exhausted;
 	json_set_alloc_funcs(alloc_or_leave, free);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * differ.c - CHECK: the differences between what should be and what there is
+ * differ.c - CHECK: collect the differences between wanted and present state
  */
 #include "base/differ.h"
 #include "base/log.h"

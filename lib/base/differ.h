@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * differ.h - CHECK: the differences between what should be and what there is
+ * differ.h - CHECK: collect the differences between wanted and present state
  *
- * A check compares object by object and notes every difference in the transaction; the
- * dispatcher (cni.c) makes one error of them all, with the list in its details (CNI spec,
- * section "CHECK").  A check that notes nothing has succeeded.
+ * A check compares one object after the other and notes every difference in the transaction.
+ * The dispatcher (cni.c) turns all of them into one error whose details contain the list (CNI
+ * spec, section 2, "CHECK").  A check that notes nothing has succeeded.
  */
 #ifndef CPLUG_DIFFER_H
 #define CPLUG_DIFFER_H
 
 #include "base/tx.h"
 
-/* The arena holds the strings. */
+/* The strings are in the arena. */
 struct difference {
 	const char *object;      /* "route 0.0.0.0/0 on eth0" */
-	const char *want, *have; /* "" = nothing */
-	const char *sentence;    /* the message, should this be the first difference */
+	const char *want, *have; /* "": absent */
+	const char *sentence;    /* the error message if this difference is the first */
 };
 
-/* Notes a difference.  have may be NULL, which means nothing. */
+/* Notes a difference.  have NULL or "": the object is absent. */
 void differ(struct tx *tx, const char *object, const char *want, const char *have);
 
-/* The same with a sentence of its own, in place of "object: expected want, found have". */
+/* The same with its own message instead of "object: expected want, found have". */
 void differ_as(struct tx *tx, const char *sentence, const char *object, const char *want,
 	       const char *have);
 

@@ -2,9 +2,8 @@
 /*
  * log.c - traces and warnings
  *
- * A line is composed in one buffer and written with one write(), so lines of
- * concurrent plugins do not mix.  Warnings always reach stderr; steps only
- * under CNI_DEBUG.
+ * A line is composed in one buffer and written with one write(), so lines of concurrent
+ * plugins do not mix.  stderr gets warnings always, and steps only with CNI_DEBUG.
  */
 #include <fcntl.h>
 #include <stdarg.h>
@@ -42,7 +41,7 @@ void log_start(void)
 	}
 }
 
-void log_who(const char *plugin, const char *command)
+void log_set_prefix(const char *plugin, const char *command)
 {
 	log_state.plugin = plugin;
 	log_state.command = command;
@@ -50,7 +49,7 @@ void log_who(const char *plugin, const char *command)
 
 int log_to(const char *file, enum log_level level)
 {
-	/* O_NONBLOCK: a FIFO that nobody reads is an error, and a full one loses lines */
+	/* O_NONBLOCK: opening a FIFO without a reader fails; a full FIFO loses lines */
 	int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
 	int fd = open(file, flags, 0600);
 
@@ -78,7 +77,7 @@ bool log_on(enum log_level level)
 	       (log_state.fd >= 0 && level <= log_state.file_level);
 }
 
-/* Appends s as the inside of a JSON string. */
+/* Appends s, escaped for a JSON string, without quotes. */
 static void json_escape(char *out, size_t size, const char *s)
 {
 	size_t n = strlen(out);
@@ -136,7 +135,7 @@ void log_line(enum log_level level, const char *fmt, ...)
 	if (level <= log_state.stderr_level) {
 		n = compose(line, sizeof(line), log_state.json, level, text);
 		if (write(STDERR_FILENO, line, n) < 0)
-			errno = 0; /* nobody to tell */
+			errno = 0; /* there is no other place to report it */
 	}
 	if (log_state.fd >= 0 && level <= log_state.file_level) {
 		n = compose(line, sizeof(line), log_state.json, level, text);

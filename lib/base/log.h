@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * log.h - traces and warnings, never answers
+ * log.h - traces and warnings
  *
- * The answer of a call goes to stdout through one place (cni.c).  What is
- * logged here goes to stderr and, for runtimes that swallow stderr, to a file.
+ * Log lines go to stderr and, for runtimes that discard stderr, to a file.  The result of a
+ * call goes to stdout, which only cni.c writes to.
  *
  *   CNI_DEBUG=1      one line per step on stderr, with microseconds
  *   CNI_DEBUG=json   the same as JSON lines
- *   CNI_LOG=FILE     everything of the level also goes to FILE (appended)
+ *   CNI_LOG=FILE     all lines are also appended to FILE
  *
- * The config key log: {"file": …, "level": …} sets the same (log_to()).
+ * The configuration key log, {"file": …, "level": …}, also sets the file (log_to()).
  */
 #ifndef CPLUG_LOG_H
 #define CPLUG_LOG_H
@@ -20,24 +20,24 @@
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
-/* Reads CNI_DEBUG and CNI_LOG (secure_getenv) and starts the clock. */
+/* Reads CNI_DEBUG and CNI_LOG (secure_getenv(3)) and starts the clock. */
 void log_start(void);
 
-/* Who speaks: the plugin's name and the command, for the prefix. */
-void log_who(const char *plugin, const char *command);
+/* Sets the prefix of each line: the plugin's name and the CNI command. */
+void log_set_prefix(const char *plugin, const char *command);
 
-/* Log to a file as well; returns 0 or -errno.  level: error, warn, info, debug. */
+/* Also logs to a file, lines up to level.  Returns 0 or -errno of open(2). */
 int log_to(const char *file, enum log_level level) CHECKED;
 
-/* Parses a level's name; false if unknown. */
+/* Parses "error", "warn", "info" or "debug"; false if it is another word. */
 bool log_level_parse(const char *name, enum log_level *ret);
 
-/* Is anybody listening at this level?  (to avoid composing lines for nobody) */
+/* Is a line of this level written anywhere?  Callers use it to avoid composing a line. */
 bool log_on(enum log_level level);
 
 void log_line(enum log_level level, const char *fmt, ...) PRINTF(2, 3);
 
-/* A step of the work, just done. */
+/* Logs a step that was just done. */
 #define log_step(...)                                                                              \
 	do {                                                                                       \
 		if (log_on(LOG_DEBUG))                                                             \

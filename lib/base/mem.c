@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * mem.c - the call's arena: a list of blocks, bumped through
+ * mem.c - the arena of a call: a list of blocks with a bump pointer
  *
- * The first block is so large that malloc() maps it: its pages are zero already, and
- * cost nothing until they are touched.  Later ones double.
+ * The first block is so large that calloc() maps it: its pages are zero and cost nothing until
+ * they are touched.  Each later block is twice as large as the one before.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@ static size_t align_up(size_t n)
 	return (n + a - 1) & ~(a - 1);
 }
 
-/* A block with room for size bytes; false if there is no memory. */
+/* Adds a block with room for size bytes; false if there is no memory. */
 static bool add_block(struct mem *m, size_t size)
 {
 	size_t room = m->blocks ? m->blocks->size * 2 : FIRST_BLOCK;
@@ -86,7 +86,7 @@ char *mem_str(struct mem *m, const char *s)
 	return mem_dup(m, s, strlen(s) + 1);
 }
 
-/* Mostly it fits into what the block has left, and need not be measured first. */
+/* Prints into the rest of the block first, because the text mostly fits. */
 char *mem_vprintf(struct mem *m, const char *fmt, va_list ap)
 {
 	struct mem_block *b = m->blocks;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * mem.h - the call's arena
+ * mem.h - the arena of a call
  *
- * Everything a call makes lives until the call ends, so nothing is freed one
- * by one and nothing can be freed twice.  The memory is zeroed.
+ * All memory of a call is released when the call ends; no object is freed alone.  The memory
+ * is zeroed.
  *
- * An allocation that fails never returns: it leaves through mem.exhausted,
- * which the owner of the arena sets (the dispatcher rolls the call back and
- * answers with one error document).  Code that allocates therefore has no
- * failure branch, and a builder stays silent (house rule R5).
+ * A failed allocation does not return: it calls mem.exhausted, which the owner of the arena
+ * sets.  The dispatcher's leaves by longjmp, rolls the call back and answers with code 110
+ * (CPLUG_E_MEMORY).  So code that allocates has no failure branch, and builders return
+ * nothing (rule R5).
  */
 #ifndef CPLUG_MEM_H
 #define CPLUG_MEM_H
@@ -27,12 +27,12 @@ struct mem {
 	void *arg;
 };
 
-/* size zeroed bytes, aligned for any type. */
+/* Returns size zeroed bytes, aligned for any type. */
 void *mem_alloc(struct mem *m, size_t size) __attribute__((returns_nonnull));
 
 /*
- * The same; NULL if there is no memory.  For code that must not be left by a longjmp, because
- * it holds something that a rollback does not know, like a child that runs.
+ * The same, but returns NULL if there is no memory.  For code that must not be left by longjmp
+ * because it holds something that the rollback does not know, such as a running child.
  */
 void *mem_try_alloc(struct mem *m, size_t size);
 
@@ -48,13 +48,13 @@ char *mem_vprintf(struct mem *m, const char *fmt, va_list ap) PRINTF(2, 0)
 	__attribute__((returns_nonnull));
 
 /*
- * Room for one more element of an array of n elements of size bytes each that
- * lives in the arena: returns the array, moved if it had to grow (at powers of
- * two, from 4).  n must be what the previous calls counted.
+ * Makes room for one more element in an array of n elements of size bytes each.  Returns the
+ * array, which moves when it grows (at 4 and at each power of two above).  The array must have
+ * grown from NULL by this function, one element at a time.
  */
 void *mem_grow(struct mem *m, void *array, size_t n, size_t size) __attribute__((returns_nonnull));
 
-/* Gives everything back. */
+/* Releases all memory of the arena. */
 void mem_free(struct mem *m);
 
 #endif

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * tx.c - first error, undo stack, fault points
+ * tx.c - the first failure, the undo stack, fault points
  *
- * Undo records live in fixed slots: an ADD makes a handful of changes, and a
- * list of things (forty port mappings) is one change-set and one record.  When
- * the slots are full the newest change is undone at once and the call fails;
- * that is a defect to be seen in tests, not a leak.
+ * Undo records have fixed slots, because an ADD makes few changes, and a list of objects
+ * (forty port mappings) is one change-set and one record.  If the slots are full, the newest
+ * change is undone at once and the call fails: a defect that tests show, and no leak.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +25,7 @@ static unsigned env_number(const char *name)
 
 void tx_begin(struct tx *tx)
 {
-	/* Not the slots, 13 KiB that nobody may ever use: a record is written whole. */
+	/* Not the slots (13 KiB): a record is written as a whole. */
 	memset(tx, 0, offsetof(struct tx, undo));
 	tx->fail_at = env_number("CNI_TEST_FAIL_AT");
 	tx->crash_at = env_number("CNI_TEST_CRASH_AT");
@@ -67,7 +66,7 @@ static PRINTF(4, 0) int record_failure(struct tx *tx, enum cni_code code, int er
 	vsnprintf(text, sizeof(text), fmt, ap);
 	log_step("failed: %s", text);
 	if (tx->err || tx->unwinding) {
-		if (!str_eq(text, tx->msg)) /* an undo may fail of the same */
+		if (!str_eq(text, tx->msg)) /* an undo may fail for the same reason */
 			append_detail(tx, text);
 		return err;
 	}
@@ -112,7 +111,7 @@ int tx_excuse(struct tx *tx, int r, const char *why)
 {
 	if (r >= 0)
 		return 0;
-	/* It is not the first failure, which stays; this one is among the details. */
+	/* An earlier failure is the first one and stays; this one is in the details. */
 	if (*tx->details && tx->err != r) {
 		log_warn("%s (%s)", strerror(-r), why);
 		return 0;

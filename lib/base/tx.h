@@ -1,31 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * tx.h - the transaction: what went wrong, and how do we go back
+ * tx.h - the transaction: the first failure, and the undo stack
  *
- * struct tx is the first argument of everything that acts.  A step that fails
- * says so in the same statement that returns:
+ * struct tx is the first argument of every function that acts.  A step that fails records
+ * the failure in the return statement:
  *
  *	return tx_fail(tx, -ENODEV, "%s: no interface named %s", where, name);
  *
- * A step that changed the world registers the way back as its last act:
+ * A step that changed something registers its undo as its last act:
  *
  *	return tx_undo(tx, undo_link, "add link", &key);
  *
- * The undo gets a copy of *arg, so nothing it needs can go out of scope, and
- * registering cannot fail for memory after the change was made.  Only the
- * dispatcher (cni.c, and cnitool's main) begins, commits and rolls back.
+ * The undo function gets a copy of *arg, so its argument cannot go out of scope, and
+ * registering needs no memory after the change was made.  Only the dispatcher (cni.c, and
+ * cnitool's main) begins, commits and rolls back.
  *
- * Who records: a function that takes struct tx records every failure that it returns, so no
- * caller has to ask whether that was done.  The exceptions are an errno that its header names
- * as an answer (-ENOENT from netns_open()), a name that ends in _try (records nothing), and a
+ * A function that takes struct tx records every failure that it returns, so no caller has to
+ * ask whether a failure was recorded (rule R2).  Exceptions: an errno that its header names as
+ * an answer (-ENOENT from netns_open()); a name that ends in _try, which records nothing; a
  * return type that cannot fail (void, bool, a value).  A function that needs only the arena
  * takes struct mem.
  *
- * The first failure is the answer; later ones, and failed undos, are collected
- * in the details.  Codes: CNI spec, section "Error", and docs/errors.md.
+ * The first failure becomes the error document; later failures, and those of undo functions,
+ * go to its details.  Codes: CNI spec, section "Error", and docs/errors.md.
  *
- * CNI_TEST_FAIL_AT=n makes the n-th registration of a run fail after its change
- * was made and recorded; CNI_TEST_CRASH_AT=n kills the process there.
+ * CNI_TEST_FAIL_AT=n makes the n-th registration fail, after the change was made and
+ * recorded; CNI_TEST_CRASH_AT=n kills the process there.
  */
 #ifndef CPLUG_TX_H
 #define CPLUG_TX_H
@@ -50,13 +50,13 @@ enum cni_code {
 	CNI_E_UNAVAILABLE = 50,  /* STATUS: not available */
 	CNI_E_DEGRADED = 51,     /* STATUS: and existing containers may suffer */
 	CPLUG_E_KERNEL = 100,    /* the kernel refused a request */
-	CPLUG_E_EXISTS = 101,    /* the interface exists already in the container */
-	CPLUG_E_TAKEN = 102,     /* a name is in use by something else */
+	CPLUG_E_EXISTS = 101,    /* the container has an interface of that name */
+	CPLUG_E_TAKEN = 102,     /* another object has the name */
 	CPLUG_E_EXHAUSTED = 103, /* no free address */
-	CPLUG_E_ADDRESS = 104,   /* the requested address cannot be had */
+	CPLUG_E_ADDRESS = 104,   /* the requested address is not available */
 	CPLUG_E_PORT = 105,      /* a host port is taken */
-	CPLUG_E_DELEGATE = 106,  /* a delegated plugin cannot be found or run */
-	CPLUG_E_CHECK = 107,     /* CHECK: the world differs from the result */
+	CPLUG_E_DELEGATE = 106,  /* a delegated plugin was not found or did not run */
+	CPLUG_E_CHECK = 107,     /* CHECK: something differs from the result */
 	CPLUG_E_PREV = 108,      /* prevResult is missing or does not fit */
 	CPLUG_E_SIGNAL = 109,    /* interrupted, and rolled back */
 	CPLUG_E_MEMORY = 110,    /* out of memory */
@@ -72,13 +72,13 @@ typedef int undo_fn(struct tx *tx, void *arg);
 
 struct tx {
 	enum cni_code code; /* of the first failure */
-	int err;            /* its -errno; 0 = nothing failed */
+	int err;            /* its -errno; 0: nothing failed */
 	char msg[1024];
 	char details[4096];
-	struct difference *differences; /* what a CHECK has found (differ.h) */
+	struct difference *differences; /* found by CHECK (differ.h) */
 	unsigned n_differences;
 	bool unwinding;
-	unsigned depth, count; /* undo records held; registered in all */
+	unsigned depth, count; /* undo records on the stack; registered so far */
 	unsigned fail_at, crash_at;
 	struct mem mem;
 	struct undo {
@@ -88,16 +88,17 @@ struct tx {
 	} undo[TX_UNDO_MAX];
 };
 
-/* Starts afresh; reads the fault injection variables. */
+/* Initialises tx; reads the fault injection variables. */
 void tx_begin(struct tx *tx);
 
 /*
- * Records a failure and returns err (a negative errno; 0 is taken for -EIO).
- * The code is derived from err: CNI_E_AGAIN for -EAGAIN and -ETIMEDOUT,
- * CPLUG_E_SIGNAL for -EINTR, CPLUG_E_MEMORY for -ENOMEM and -ENOBUFS, else
- * CPLUG_E_KERNEL; tx_fail_as() names it (but -ENOMEM stays CPLUG_E_MEMORY among our
- * own codes).  A second failure, or one while
- * unwinding, goes to the details.
+ * Records a failure and returns err, a negative errno (0 or more becomes -EIO).  A second
+ * failure, and one during rollback, goes to the details.
+ *
+ * tx_fail() derives the code from err: CNI_E_AGAIN for -EAGAIN and -ETIMEDOUT, CPLUG_E_SIGNAL
+ * for -EINTR, CPLUG_E_MEMORY for -ENOMEM and -ENOBUFS, else CPLUG_E_KERNEL.  tx_fail_as()
+ * takes it from the caller, but with -ENOMEM a code of ours (100 and up) becomes
+ * CPLUG_E_MEMORY.
  */
 int tx_fail(struct tx *tx, int err, const char *fmt, ...) PRINTF(3, 4);
 int tx_fail_as(struct tx *tx, enum cni_code code, int err, const char *fmt, ...) PRINTF(4, 5);
@@ -106,15 +107,15 @@ int tx_fail_as(struct tx *tx, enum cni_code code, int err, const char *fmt, ...)
 void tx_detail(struct tx *tx, const char *fmt, ...) PRINTF(2, 3);
 
 /*
- * Forgets the recorded failure, because the caller can live with it, and warns
- * with its words (unless another had been recorded before, which stays).  r is what the failed step
- * returned; returns 0.  Does nothing if r >= 0.
+ * Removes the recorded failure of a step that the caller can do without, and logs it as a
+ * warning with why.  r is what the step returned; does nothing if r >= 0.  A failure that was
+ * recorded before the step stays.  Returns 0.
  */
 int tx_excuse(struct tx *tx, int r, const char *why);
 
 /*
- * Records that something was changed: fn(tx, copy of *arg) undoes it.  Returns 0,
- * or the injected failure.  The record stands in both cases.
+ * Registers fn(tx, copy of *arg) as the undo of a change.  Returns 0, -EINTR if a signal came,
+ * or an injected failure; the undo is registered in all cases.
  */
 #define tx_undo(tx, fn, what, arg)                                                                 \
 	({                                                                                         \
@@ -124,19 +125,20 @@ int tx_excuse(struct tx *tx, int r, const char *why);
 int tx_undo_record(struct tx *tx, undo_fn *fn, const char *what, const void *arg,
 		   size_t size) CHECKED;
 
-/* Undoes everything, newest first; failures go to the details. */
+/* Calls all undo functions, newest first; their failures go to the details. */
 void tx_rollback(struct tx *tx);
 
-/* Keeps everything: forgets the undo stack. */
+/* Empties the undo stack: the changes stay. */
 void tx_commit(struct tx *tx);
 
-/* Gives the arena back. */
+/* Releases the arena. */
 void tx_end(struct tx *tx);
 
 /*
- * SIGTERM, SIGINT and SIGHUP set a flag (tx_catch_signals()); a call that blocks
- * asks tx_interrupted() before and after it sleeps, and fails with -EINTR, so
- * that a polite kill is rolled back.  While unwinding nobody is interrupted.
+ * tx_catch_signals() makes SIGTERM, SIGINT and SIGHUP set a flag, and ignores SIGPIPE.
+ * tx_interrupted() returns 0, or records and returns -EINTR if the flag is set, but never
+ * during rollback.  A function that blocks asks it before and after it sleeps, so that the
+ * call is rolled back.
  */
 void tx_catch_signals(void);
 int tx_interrupted(struct tx *tx) CHECKED;

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * util.h - the four words every file speaks: TRY, also, CHECKED, auto_
+ * util.h - TRY, also, CHECKED, auto_ and a few string functions
  *
- * Functions return 0 or a negative errno (house rule R7).  An action that can
- * fail is CHECKED: its answer must be used.  TRY() hands a failure to the
- * caller at once; also() goes on and keeps the first one, for teardown (R11).
- * A function that uses TRY owns nothing by hand: its descriptors and library
- * objects are auto_(): released when the name goes out of scope (R6).
+ * Functions return 0 or a negative errno (rule R7).  The result of a CHECKED function must be
+ * used.  TRY() returns a failure to the caller at once; also() continues and keeps the first
+ * failure, for teardown (R11).  A function that uses TRY declares its descriptors and library
+ * objects with auto_(), which releases them at the end of their scope (R6).
  */
 #ifndef CPLUG_UTIL_H
 #define CPLUG_UTIL_H
@@ -24,7 +23,7 @@
 #define UNUSED __attribute__((unused))
 #define auto_(release) __attribute__((cleanup(release)))
 
-/* Returns the value of an expression from the calling function if negative. */
+/* Evaluates expr; if it is negative, returns it from the calling function. */
 #define TRY(expr)                                                                                  \
 	do {                                                                                       \
 		int try_ = (expr);                                                                 \
@@ -32,7 +31,7 @@
 			return try_;                                                               \
 	} while (0)
 
-/* The first failure of two: r = also(r, step()). */
+/* Returns the first failure of two: r = also(r, step()). */
 static inline int also(int r, int next)
 {
 	return r < 0 ? r : next;
@@ -40,7 +39,7 @@ static inline int also(int r, int next)
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-/* The kernel's errors are no larger (linux/err.h, MAX_ERRNO). */
+/* The largest errno of the kernel (linux/err.h, MAX_ERRNO). */
 enum { ERRNO_MAX = 4095 };
 
 static inline bool str_eq(const char *a, const char *b)
@@ -48,7 +47,7 @@ static inline bool str_eq(const char *a, const char *b)
 	return a && b && strcmp(a, b) == 0;
 }
 
-/* NULL and "" are the same nothing. */
+/* Is s NULL or ""? */
 static inline bool str_empty(const char *s)
 {
 	return !s || !*s;
@@ -59,7 +58,7 @@ static inline bool str_starts(const char *s, const char *prefix)
 	return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
-/* auto_(fd_close) int fd = -1;  closes what is open, keeps errno. */
+/* Closes *fd if it is open, and keeps errno: auto_(fd_close) int fd = -1; */
 static inline void fd_close(int *fd)
 {
 	int saved = errno;
@@ -70,7 +69,7 @@ static inline void fd_close(int *fd)
 	errno = saved;
 }
 
-/* Takes a descriptor out of an auto_ variable. */
+/* Moves a descriptor out of an auto_ variable, which no longer closes it. */
 static inline int fd_steal(int *fd)
 {
 	int taken = *fd;

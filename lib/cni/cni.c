@@ -457,7 +457,7 @@ int cni_main(const struct plugin *const *all, const struct plugin *p)
 		return banner(p);
 	if (str_eq(command, "VERSION"))
 		return answer_version(p);
-	log_who(p->name, command);
+	log_set_prefix(p->name, command);
 	tx_catch_signals();
 	call.command_name = command;
 	call.plugins = all;

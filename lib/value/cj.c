@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * cj.c - the config cursor, over jansson
+ * cj.c - the configuration cursor, over jansson
  *
- * A cursor is a value: the JSON it stands on, and the way back to its parent.
- * The path is walked only when there is something to complain about, so reading
- * costs one hash look-up per key, and a scan of the object's members when the
- * key is spelled in another case or absent.
- *
- * What all cursors of a document share (its complaints, and which members were
- * asked for) is cj_doc.c's.
+ * A cursor is a JSON value and a pointer to the parent's cursor.  Paths are built only for
+ * complaints, so reading a key costs one hash look-up, and a scan of the object's members if
+ * the key is absent or spelled in another case.
  */
 #include <inttypes.h>
 #include <jansson.h>
@@ -31,7 +27,7 @@ int cj_parse(struct tx *tx, const char *text, size_t size, const char *what, str
 				  what);
 	root = json_loadb(text, size, 0, &e);
 	if (!root && (!e.text[0] || json_error_code(&e) == json_error_out_of_memory))
-		doc_no_memory(&tx->mem); /* jansson is mostly speechless then */
+		doc_no_memory(&tx->mem); /* out of memory, jansson often gives no text */
 	if (!root)
 		return tx_fail_as(tx, CNI_E_DECODE, -EINVAL,
 				  "cannot parse the %s: line %d, column %d: %s", what, e.line,
@@ -63,7 +59,7 @@ void cj_free(struct cj *root)
 
 enum { KEY_MAX = 64 };
 
-/* Can the key stand in a path as it is? */
+/* Does the key need no quotes in a path? */
 static bool is_plain(const char *key)
 {
 	size_t n = strlen(key);
@@ -106,7 +102,7 @@ void cj_wrong(const struct cj *c, const char *key, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (!doc_listens(c->doc))
+	if (!doc_has_room(c->doc))
 		return;
 	va_start(ap, fmt);
 	doc_complain(c->doc, cj_path(c, key), fmt, ap);
@@ -135,7 +131,7 @@ bool cj_present(const struct cj *c)
 	return c->json && !json_is_null(c->json);
 }
 
-/* The cursor of a member, given jansson's iterator. */
+/* The cursor of the member at jansson's iterator; absent if it is NULL. */
 static struct cj member_at(const struct cj *c, void *it)
 {
 	struct cj m = { .doc = c->doc, .parent = c };
@@ -147,7 +143,7 @@ static struct cj member_at(const struct cj *c, void *it)
 	return m;
 }
 
-/* The member of that key: absent, or not null. */
+/* The member of that key; a null is absent. */
 static struct cj find_member(const struct cj *c, const char *key)
 {
 	struct cj found = { .doc = c->doc, .parent = c, .key = key };
@@ -277,7 +273,7 @@ bool cj_is_int(const struct cj *c)
 	return json_is_integer(c->json);
 }
 
-/* A string that must be what is expected; NULL if absent or complained about. */
+/* A string; NULL if absent, or of another type (complaint: what was expected). */
 static const char *string_expected(const struct cj *c, const char *what)
 {
 	if (cj_present(c) && !json_is_string(c->json))
@@ -430,9 +426,9 @@ char *cj_dump(struct mem *mem, const struct cj *c)
 	return copy;
 }
 
-/* ---- what nobody read ---- */
+/* ---- unknown keys ---- */
 
-/* Keys of the root that belong to the runtime, or to other plugins. */
+/* Is it a key of the root that the runtime or other plugins use? */
 static bool is_of_others(const char *key)
 {
 	static const char *const known[] = { "runtimeConfig", "args", "capabilities",
@@ -444,7 +440,7 @@ static bool is_of_others(const char *key)
 	return str_starts(key, "cni.dev/");
 }
 
-/* Does the delegate, another program, read this "ipam"?  We only saw its type. */
+/* Is it an "ipam" that another program reads?  Then only its type was asked for. */
 static bool is_of_delegate(const struct cj *ipam)
 {
 	if (strcasecmp(ipam->key, "ipam") != 0 || !json_is_object(ipam->json))

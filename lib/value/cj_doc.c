@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * cj_doc.c - what the cursors of one document share
+ * cj_doc.c - the document behind the cursors
  *
- * Complaints are sentences in the arena, in the order of reading, each once;
- * the document keeps the first few dozens and counts the rest.
+ * Complaints are kept in the order of reading, each once; beyond COMPLAINTS_MAX they are only
+ * counted.
  *
- * To report keys that nobody reads, the document remembers which members were
- * asked for, by the address of their key: unlike the values (jansson has one
- * true and one null) it belongs to one member only.  This is kept only while
- * somebody listens.
+ * To report unknown keys, the document keeps the set of members that were asked for, by the
+ * address of their key.  The address of the value would not do, because jansson has only one
+ * true and one null.  The set is kept only if the report would be logged.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -37,7 +36,7 @@ struct cj_doc *doc_new(struct mem *mem, json_t *root, const char *what)
 	return d;
 }
 
-/* Where key is, or belongs, in a set of n slots (a power of two, never full). */
+/* The slot of key in a set of n slots (a power of two, never full). */
 static size_t slot_of(const char **slots, size_t n, const char *key)
 {
 	size_t i = (size_t)((uint64_t)(uintptr_t)key * 0x9e3779b97f4a7c15u >> 32);
@@ -70,11 +69,11 @@ void doc_see(struct cj_doc *d, const char *key)
 	d->n_seen++;
 }
 
-bool doc_listens(struct cj_doc *d)
+bool doc_has_room(struct cj_doc *d)
 {
 	if (d->n_complaints < COMPLAINTS_MAX)
 		return true;
-	d->n_unsaid++;
+	d->n_dropped++;
 	return false;
 }
 
@@ -94,7 +93,7 @@ void doc_complain(struct cj_doc *d, const char *path, const char *fmt, va_list a
 int doc_fail(struct tx *tx, struct cj_doc *d, enum cni_code code)
 {
 	char text[sizeof(tx->msg) - 32]; /* room for "and more" */
-	unsigned said = 0, all = d->n_complaints + d->n_unsaid;
+	unsigned said = 0, all = d->n_complaints + d->n_dropped;
 	size_t n = 0;
 
 	if (!all)
@@ -107,7 +106,7 @@ int doc_fail(struct tx *tx, struct cj_doc *d, enum cni_code code)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", said ? "; " : "", s);
 	}
 	d->complaints = NULL;
-	d->n_complaints = d->n_unsaid = 0;
+	d->n_complaints = d->n_dropped = 0;
 	if (said < all)
 		return tx_fail_as(tx, code, -EINVAL, "%s; and %u more", text, all - said);
 	return tx_fail_as(tx, code, -EINVAL, "%s", text);
@@ -121,7 +120,7 @@ static int quote_some(const char *text, size_t size, void *arg)
 	memcpy(q->s + q->n, text, n);
 	q->n += n;
 	q->cut = n < size;
-	return q->cut ? -1 : 0; /* no need to hear the rest */
+	return q->cut ? -1 : 0; /* stops the dump */
 }
 
 struct quote doc_quote(const json_t *json)
@@ -132,7 +131,7 @@ struct quote doc_quote(const json_t *json)
 			       JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15)) < 0 &&
 	    !q.cut)
 		q = (struct quote){ .n = 0 };
-	if (q.cut) { /* not in the middle of a character */
+	if (q.cut) { /* cut at the start of a UTF-8 character */
 		while (q.n && ((unsigned char)q.s[q.n - 1] & 0xc0) == 0x80)
 			q.n--;
 		if (q.n && (unsigned char)q.s[q.n - 1] >= 0xc0)

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * ip.c - addresses, prefixes and MACs as values
+ * ip.c - IP addresses, prefixes and MAC addresses as values
  *
- * An address is a family and up to 16 bytes in network order.  Arithmetic and
- * masks work on the bytes, so both families share every line, and no byte order
- * is ever converted.  Bytes beyond the family's length are always zero.
+ * An address is a family and up to 16 bytes in network order; bytes beyond the family's length
+ * are zero.  Arithmetic and masks work on the bytes, so both families use the same code.
  *
- * Text goes in through inet_pton(), which is as strict as we want it, and comes
- * out through our own printer: the C libraries disagree with each other (and
- * with Go) about addresses like ::1.2.3.4.
+ * inet_pton(3) parses.  Printing is our own, because the C libraries and Go print addresses
+ * like ::1.2.3.4 differently.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -34,7 +32,7 @@ bool ip_set(struct ip ip)
 	return ip_bytes(ip) != 0;
 }
 
-/* Parses; *ret_mapped tells whether IPv4 was spelled as IPv6. */
+/* *ret_mapped: the text was an IPv4-mapped IPv6 address. */
 static bool parse_ip(const char *s, struct ip *ret, bool *ret_mapped)
 {
 	struct ip ip = { .family = AF_INET };
@@ -72,7 +70,7 @@ static int longest_zeros(const unsigned *word, int *ret_len)
 {
 	int best = -1;
 
-	*ret_len = 1; /* one zero word alone is spelled out */
+	*ret_len = 1; /* a single zero word is not shortened */
 	for (int i = 0; i < 8; i++) {
 		int n = 0;
 
@@ -142,7 +140,7 @@ bool cidr_parse(const char *s, struct cidr *ret)
 		len = len * 10 + (unsigned)(*p - '0');
 	}
 	if (mapped && len < 96)
-		return false; /* a prefix that is only partly IPv4 */
+		return false; /* the prefix is shorter than ::ffff:0:0/96 */
 	c.len = mapped ? len - 96 : len;
 	if (c.len > ip_bits(c.ip))
 		return false;
@@ -240,7 +238,7 @@ int ip_cmp(struct ip a, struct ip b)
 struct ip ip_add(struct ip ip, int64_t n)
 {
 	uint64_t low = (uint64_t)n;
-	unsigned sign = n < 0 ? 0xff : 0; /* the upper bytes of n in two's complement */
+	unsigned sign = n < 0 ? 0xff : 0; /* upper bytes of n, two's complement */
 	unsigned carry = 0;
 
 	for (unsigned i = ip_bytes(ip), k = 0; i--; k++) {

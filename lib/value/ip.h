@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ip.h - addresses, prefixes and MACs as values (pure; no I/O)
+ * ip.h - IP addresses, prefixes and MAC addresses as values
  *
- * Text forms: IPv4 is a strict dotted quad (no leading zeros); IPv6 is RFC 4291
- * on input and RFC 5952 on output; ::ffff:a.b.c.d is taken as IPv4 (as Go's
- * net package does).  All functions are total: no pointer is kept, none fails
- * but the parsers, which say so with false and leave *ret alone.
+ * Text: IPv4 is a dotted quad without leading zeros (inet_pton(3)); IPv6 is read as RFC 4291
+ * and printed as RFC 5952.  ::ffff:a.b.c.d is read as IPv4, as Go's net package does.  Only
+ * the parsers can fail: they return false and leave *ret unchanged.
  */
 #ifndef CPLUG_IP_H
 #define CPLUG_IP_H
@@ -16,7 +15,7 @@
 #include "base/util.h"
 
 struct ip {
-	int family; /* AF_INET, AF_INET6, or 0 = no address */
+	int family; /* AF_INET, AF_INET6, or 0: no address */
 	union {
 		uint8_t b[16];
 		struct in_addr v4;
@@ -31,10 +30,10 @@ struct cidr {
 
 struct mac {
 	uint8_t b[20];
-	unsigned len; /* bytes: 6, 8 or 20; 0 = none */
+	unsigned len; /* in bytes: 6, 8 or 20; 0: none */
 };
 
-/* Texts are returned by value; use the macros where a char * is wanted. */
+/* Texts are returned by value; the macros give a char * that is valid in its expression. */
 struct ip_text {
 	char s[INET6_ADDRSTRLEN + 4];
 };
@@ -48,22 +47,22 @@ struct mac_text {
 bool ip_parse(const char *s, struct ip *ret);
 struct ip_text ip_text(struct ip ip); /* "" for no address */
 
-/* "10.1.0.5/24": the host bits stay.  ::ffff:10.1.1.1/120 becomes 10.1.1.1/24. */
+/* "10.1.0.5/24" keeps its host bits.  ::ffff:10.1.1.1/120 becomes 10.1.1.1/24. */
 bool cidr_parse(const char *s, struct cidr *ret);
 struct ip_text cidr_text(struct cidr c);
 
-/* 6, 8 or 20 bytes; "aa:bb:…", "aa-bb-…" or "aabb.ccdd.…", any case. */
+/* 6, 8 or 20 bytes as "aa:bb:…", "aa-bb-…" or "aabb.ccdd.…", in any case. */
 bool mac_parse(const char *s, struct mac *ret);
 struct mac_text mac_text(struct mac m); /* lower-case, colons; "" for none */
 bool mac_eq(struct mac a, struct mac b);
 
 unsigned ip_bits(struct ip ip);  /* 32 or 128; 0 for none */
 unsigned ip_bytes(struct ip ip); /* 4 or 16; 0 for none */
-bool ip_set(struct ip ip);       /* is there an address at all? */
+bool ip_set(struct ip ip);       /* is there an address? */
 bool ip_eq(struct ip a, struct ip b);
 /* <0, 0, >0: by family (IPv4 first), then numerically. */
 int ip_cmp(struct ip a, struct ip b);
-/* The address n after (before, if negative) ip; wraps around at the ends. */
+/* ip + n; wraps around. */
 struct ip ip_add(struct ip ip, int64_t n);
 bool ip_is_any(struct ip ip);       /* 0.0.0.0 or :: */
 bool ip_is_loopback(struct ip ip);  /* 127/8 or ::1 */
@@ -72,9 +71,9 @@ bool ip_is_linklocal(struct ip ip); /* 169.254/16 or fe80::/10 */
 
 struct cidr cidr_host(struct ip ip);             /* ip/32 or ip/128 */
 struct ip cidr_network(struct cidr c);           /* host bits cleared */
-struct cidr cidr_masked(struct cidr c);          /* the same as a prefix */
+struct cidr cidr_masked(struct cidr c);          /* the same, with the length */
 struct ip cidr_last(struct cidr c);              /* all host bits set (IPv4: broadcast) */
-bool cidr_contains(struct cidr c, struct ip ip); /* false across families */
+bool cidr_contains(struct cidr c, struct ip ip); /* false if the families differ */
 bool cidr_overlaps(struct cidr a, struct cidr b);
 bool cidr_eq(struct cidr a, struct cidr b); /* address and length */
 bool cidr_is_default(struct cidr c);        /* 0.0.0.0/0 or ::/0 */

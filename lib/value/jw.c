@@ -2,9 +2,8 @@
 /*
  * jw.c - the JSON writer
  *
- * The text grows in the arena by doubling.  No stack of states is needed: what
- * must stand before the next value (a comma, or nothing) is told by the last
- * character written, since no value ends in an opening bracket.
+ * The text grows in the arena by doubling.  The last character written decides whether a comma
+ * precedes the next value, because no value ends in an opening bracket.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -52,7 +51,7 @@ static void new_line(struct jw *w)
 		put_bytes(w, "    ", 4);
 }
 
-/* The bytes of the character at s if it is proper UTF-8 (RFC 3629), else 0. */
+/* The length of the UTF-8 character at s (RFC 3629); 0 if it is not valid. */
 static unsigned utf8_len(const char *s)
 {
 	const unsigned char *p = (const unsigned char *)s;
@@ -99,7 +98,7 @@ static void put_quoted(struct jw *w, const char *s)
 	put_bytes(w, "\"", 1);
 }
 
-/* What stands before a value. */
+/* Writes the comma, the line break and the key before a value. */
 static void begin_value(struct jw *w, const char *key)
 {
 	if (!at_start(w))

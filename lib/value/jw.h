@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * jw.h - the JSON writer: says a document, piece by piece
+ * jw.h - the JSON writer: builds a document value by value
  *
- * A silent builder (house rule R5): nothing here fails.
+ * No function fails (rule R5).
  *
  *	struct jw w;
  *
@@ -15,10 +15,9 @@
  *	jw_close(&w, '}');
  *	text = jw_end(&w);
  *
- * The layout is that of Go's json.MarshalIndent with four spaces, or compact.
- * Keys come out in the order said.  Bytes that are not UTF-8 become U+FFFD, so
- * that a name the kernel or a user made up cannot spoil the document; <, > and &
- * stay as they are.
+ * The layout is that of Go's json.MarshalIndent with four spaces, or compact.  Keys keep the
+ * order of the calls.  Bytes that are not UTF-8 become U+FFFD, because names from the kernel
+ * or a user may contain any byte.  <, > and & are not escaped.
  */
 #ifndef CPLUG_JW_H
 #define CPLUG_JW_H
@@ -35,17 +34,17 @@ struct jw {
 
 void jw_init(struct jw *w, struct mem *mem, bool compact);
 
-/* bracket: '{' or '[', and its partner.  key: NULL in a list and at the root. */
+/* bracket: '{' or '[' to open, '}' or ']' to close.  key: NULL in a list and at the root. */
 void jw_open(struct jw *w, const char *key, char bracket);
 void jw_close(struct jw *w, char bracket);
 
 void jw_str(struct jw *w, const char *key, const char *s);
 void jw_int(struct jw *w, const char *key, int64_t n);
 void jw_bool(struct jw *w, const char *key, bool b);
-/* A value that is JSON already (compact; it is not indented again). */
+/* Adds a value that is JSON text; it is not indented again. */
 void jw_raw(struct jw *w, const char *key, const char *json);
 
-/* The text, NUL-terminated, without a final newline, in the arena. */
+/* Returns the text, in the arena, without a final newline. */
 char *jw_end(struct jw *w);
 
 #endif

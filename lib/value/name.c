@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * name.c - names that are computed, and what a name may be
+ * name.c - derived names, and which names are valid
  *
- * A derived name is a prefix and the first digits of a SHA-512: long enough not
- * to collide, short enough for the kernel, and the same hash the reference
- * uses, so that its chains and devices can be found by us and ours by it.  The
- * hash is written out here (FIPS 180-4) because it is the only one we need, and
- * fed in pieces, so that composing its input needs no memory.
+ * A derived name is a prefix and the first digits of a SHA-512, which the reference uses for
+ * its chains and devices, too.  The hash (FIPS 180-4; numbers in comments are its sections)
+ * takes its input in pieces, so composing the input needs no memory.
  */
 #include "value/name.h"
 
@@ -18,13 +16,13 @@ struct sha {
 	uint8_t block[BLOCK];
 };
 
-/* The first 64 bits of the fractional parts of the square roots of 8 primes (5.3.5) … */
+/* 5.3.5: first 64 bits of the fractional parts of the square roots of 8 primes */
 static const uint64_t sha_start[8] = {
 	0x6a09e667f3bcc908, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b, 0xa54ff53a5f1d36f1,
 	0x510e527fade682d1, 0x9b05688c2b3e6c1f, 0x1f83d9abfb41bd6b, 0x5be0cd19137e2179,
 };
 
-/* … and of the cube roots of 80 (4.2.3). */
+/* 4.2.3: the same of the cube roots of 80 primes */
 static const uint64_t sha_k[80] = {
 	0x428a2f98d728ae22, 0x7137449123ef65cd, 0xb5c0fbcfec4d3b2f, 0xe9b5dba58189dbbc,
 	0x3956c25bf348b538, 0x59f111f1b605d019, 0x923f82a4af194f9b, 0xab1c5ed5da6d8118,
@@ -53,7 +51,7 @@ static uint64_t ror(uint64_t x, int n)
 	return x >> n | x << (64 - n);
 }
 
-/* 6.4.2, step 3: what becomes e stands where d was, and a takes the place of h. */
+/* 6.4.2, step 3.  The new e is computed in place of d, the new a in place of h. */
 static inline void sha_round(uint64_t *const r[8], uint64_t kw)
 {
 	uint64_t a = *r[0], b = *r[1], c = *r[2], e = *r[4], f = *r[5], g = *r[6];
@@ -81,7 +79,7 @@ static void sha_block(uint64_t h[8], const uint8_t *p)
 	}
 	memcpy(v, h, sizeof(v));
 	for (unsigned t = 0; t < 80; t++) {
-		/* a to h: not the words move on by one in each round, but their names. */
+		/* Instead of moving the words a to h by one in each round, rename them. */
 		uint64_t *r[8];
 
 		for (unsigned i = 0; i < 8; i++)
@@ -143,7 +141,7 @@ void sha512(const void *data, size_t size, uint8_t ret[SHA512_SIZE])
 }
 
 /* prefix and the digits of the hash, len characters in all. */
-static void spell(char *out, size_t len, const char *prefix, const uint8_t hash[SHA512_SIZE])
+static void write_name(char *out, size_t len, const char *prefix, const uint8_t hash[SHA512_SIZE])
 {
 	static const char digits[] = "0123456789abcdef";
 	size_t n = strlen(prefix);
@@ -164,7 +162,7 @@ void name_hash(char *out, size_t len, const char *prefix, const char *text)
 	uint8_t hash[SHA512_SIZE];
 
 	sha512(text, strlen(text), hash);
-	spell(out, len, prefix, hash);
+	write_name(out, len, prefix, hash);
 }
 
 struct name_owner name_owner(const char *network, const char *id, const char *ifname)
@@ -180,11 +178,11 @@ struct name_owner name_owner(const char *network, const char *id, const char *if
 	sha_feed(&s, "/", 1);
 	sha_feed(&s, ifname, strlen(ifname));
 	sha_end(&s, hash);
-	spell(owner.s, sizeof(owner.s) - 1, "veth", hash);
+	write_name(owner.s, sizeof(owner.s) - 1, "veth", hash);
 	return owner;
 }
 
-/* Not isalnum(): a locale has no say in what a name is. */
+/* isalnum(3) would depend on the locale. */
 static bool alnum(char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -199,7 +197,7 @@ bool name_valid_id(const char *s)
 	return !*s;
 }
 
-/* White space as Unicode has it (the property White_Space), in UTF-8. */
+/* White space: the characters with Unicode's property White_Space, in UTF-8. */
 static bool starts_with_space(const char *s)
 {
 	static const char *const wide[] = {

@@ -2,14 +2,13 @@
 /*
  * result.c - the result type, and reading it in all protocol versions
  *
- * There are three forms.  Up to 0.2.0 a result is one IPv4 and one IPv6 block,
- * each with its routes; up to 0.4.0 it is lists of interfaces, addresses (with
- * their IP version) and routes; from 1.0.0 on addresses speak for themselves and
- * interfaces may tell more.  The last is the form kept in memory.  Printing is
- * result_print.c's.
+ * There are three forms.  Up to 0.2.0 a result has one IPv4 and one IPv6 block, each with its
+ * routes.  Up to 0.4.0 it has lists of interfaces, addresses (with their IP version) and
+ * routes.  Since 1.0.0 addresses have no version, and interfaces have more fields.
+ * result_print.c prints.
  *
- * Strings are copied into the arena, since the document of a delegate's answer
- * is freed before its result is.
+ * Strings are copied into the arena, because the document of a delegate's result is freed
+ * before the result.
  */
 #include <limits.h>
 
@@ -148,7 +147,7 @@ struct result_dns result_read_dns(struct mem *mem, const struct cj *c)
 	return d;
 }
 
-/* An element that must be an object; null is not. */
+/* An element that must be an object; null is a complaint. */
 static struct cj object_at(const struct cj *list, unsigned i)
 {
 	struct cj c = cj_at(list, i);
@@ -164,7 +163,7 @@ void result_read_routes(struct result *r, const struct cj *list)
 		struct cj c = object_at(list, i), dst = cj_any(&c, "dst");
 		struct result_route route = { .gw = cj_ip(&c, "gw") };
 
-		/* "<nil>" is how the reference prints a route without one. */
+		/* The reference prints "<nil>" for a route without dst. */
 		if (!cj_is_str(&dst) || !str_eq(cj_as_str(&dst), "<nil>"))
 			route.dst = cj_as_cidr(&dst);
 		route.has_dst = ip_set(route.dst.ip);
@@ -177,7 +176,7 @@ void result_read_routes(struct result *r, const struct cj *list)
 	}
 }
 
-/* An address that must be there. */
+/* An address; absent is a complaint. */
 static struct cidr address(const struct cj *c, const char *key)
 {
 	struct cj k = cj_any(c, key);
@@ -246,7 +245,7 @@ static const char *version_or_oldest(const char *version)
 	return version;
 }
 
-/* Is the version one we know, and of the group that is wanted? */
+/* Fails unless the version is known and of the wanted group. */
 static int check_version(struct tx *tx, const char *version, const struct result_rules *rules)
 {
 	static const char *const members[] = {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * result.h - the one result type, and all protocol versions of it
+ * result.h - the result type, and its form in each protocol version
  *
- * Inside cplug a result is always of the newest form; only this module knows
- * how 0.1.0, 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0 and 1.1.0 spell it.  (CNI spec,
- * "ADD Success", of each version; the conversions are libcni's.)
+ * In memory a result has the newest form.  This module reads and prints the forms of 0.1.0,
+ * 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0 and 1.1.0 (CNI spec of each version, "ADD Success"), and
+ * converts as libcni does.
  */
 #ifndef CPLUG_RESULT_H
 #define CPLUG_RESULT_H
@@ -16,35 +16,35 @@
 
 struct result_if {
 	const char *name;
-	const char *mac;         /* text as given; NULL = none */
-	const char *sandbox;     /* netns path; NULL = on the host */
-	int64_t mtu;             /* 0 = unset; from 1.0.0 on, and so the next two */
-	const char *socket_path; /* NULL = none */
+	const char *mac;         /* text as given; NULL: none */
+	const char *sandbox;     /* netns path; NULL: on the host */
+	int64_t mtu;             /* 0: unset; this and the next two since 1.0.0 */
+	const char *socket_path; /* NULL: none */
 	const char *pci_id;
 };
 
 struct result_ip {
 	struct cidr addr;
-	struct ip gateway; /* ip_set() = there is one */
-	int iface;         /* index into ifs; -1 = unset */
+	struct ip gateway; /* family 0: none */
+	int iface;         /* index into ifs; -1: unset */
 };
 
 struct result_route {
 	struct cidr dst;
-	bool has_dst; /* false prints "<nil>" as the reference does */
+	bool has_dst; /* false: printed as "<nil>", as the reference does */
 	struct ip gw;
-	int64_t mtu, advmss, priority; /* 0 = unset */
-	int64_t table, scope;          /* -1 = unset */
+	int64_t mtu, advmss, priority; /* 0: unset */
+	int64_t table, scope;          /* -1: unset */
 };
 
 struct result_dns {
 	const char **nameservers, **search, **options;
 	unsigned n_nameservers, n_search, n_options;
-	const char *domain; /* NULL = none */
+	const char *domain; /* NULL: none */
 };
 
 struct result {
-	struct mem *mem; /* where the arrays grow */
+	struct mem *mem; /* the arena of the arrays */
 	struct result_if *ifs;
 	struct result_ip *ips;
 	struct result_route *routes;
@@ -54,32 +54,32 @@ struct result {
 
 void result_init(struct result *r, struct mem *mem);
 
-/* Each appends and returns the index. */
+/* Each appends one entry and returns its index. */
 unsigned result_add_if(struct result *r, struct result_if i);
 unsigned result_add_ip(struct result *r, struct result_ip ip);
 unsigned result_add_route(struct result *r, struct result_route route);
 
-/* A route with everything unset but dst and gw (gw may have no address). */
+/* A route with dst and gw (family 0: none); everything else is unset. */
 struct result_route result_route(struct cidr dst, struct ip gw);
 
 /*
- * The interface of that name in the container (sandboxed: its sandbox is not
- * empty), or on the host; -1 if not there.
+ * The index of the interface of that name in the container (sandboxed: sandbox is not empty)
+ * or on the host; -1 if there is none.
  */
 int result_find_if(const struct result *r, const char *name, bool sandboxed);
 
 bool result_dns_empty(const struct result_dns *d);
 
 /*
- * Readers that other modules share: a dns object, a list of routes.  Complaints
- * go to c's document.
+ * Read a dns object, and a list of routes, which configurations have, too.  Complaints go to
+ * the cursor's document.
  */
 struct result_dns result_read_dns(struct mem *mem, const struct cj *c);
 void result_read_routes(struct result *r, const struct cj *list);
 
 /* How to read a result. */
 struct result_rules {
-	const char *def_version; /* of a result without cniVersion: the configuration's */
+	const char *def_version; /* for a result without cniVersion: the configuration's */
 	/*
 	 * NULL, or a version: the result's must belong to the same group of {0.1.0, 0.2.0},
 	 * {0.3.0, 0.3.1, 0.4.0} and {1.0.0, 1.1.0}, as prevResult's must.
@@ -97,17 +97,17 @@ int result_read(struct tx *tx, const struct cj *c, const struct result_rules *ru
 		struct result *ret) CHECKED;
 
 /*
- * The JSON text for a protocol version, in the arena: 4 spaces of indentation,
- * no final newline; or compact (for another plugin's stdin, the cache).  Fails
- * with CNI_E_VERSION for an unknown version, and for < 0.3.0 with no address.
+ * Prints the JSON of a protocol version into the arena, without a final newline: compact (for
+ * another plugin's stdin, and the cache), or indented by four spaces.  Fails with
+ * CNI_E_VERSION if the version is unknown, or older than 0.3.0 and there is no address.
  */
 int result_print(struct tx *tx, const struct result *r, const char *version, bool compact,
 		 char **ret_text) CHECKED;
 
-/* The protocol versions known, oldest first, NULL-terminated. */
+/* The protocol versions, oldest first, NULL-terminated. */
 extern const char *const result_versions[];
 
-/* The three forms; RESULT_UNKNOWN unless it is exactly one of the versions above. */
+/* The form of a version; RESULT_UNKNOWN if it is not in result_versions. */
 enum result_form {
 	RESULT_UNKNOWN,
 	RESULT_BLOCKS, /* 0.1.0, 0.2.0: ip4, ip6 */
@@ -117,8 +117,8 @@ enum result_form {
 enum result_form result_form(const char *version);
 
 /*
- * Parses "1", "1.0", "1.0.0" or "" (0.1.0) into major*1000000 + minor*1000 +
- * patch; -1 if it is not 1 to 3 numbers of up to 3 digits.
+ * Converts "1", "1.0", "1.0.0" or "" (0.1.0) to major*1000000 + minor*1000 + patch; -1 if it is
+ * not one to three numbers of up to three digits.
  */
 int result_version_number(const char *version);
 

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * result_print.c - the result in the words of a protocol version
+ * result_print.c - print the result of a protocol version
  *
- * The reference prints the older forms in the order of its struct fields and
- * the newest one with sorted keys (it goes through a map).  Both are kept, byte
- * for byte, since results end up in caches and get compared: the fields of an
- * object are collected in the old order, without those that are empty, and
- * sorted before printing if the version wants it.
+ * The output is byte for byte the reference's, because results are cached and compared.  It
+ * prints the older forms in the order of its struct fields, and the newest with sorted keys
+ * (through a map).  So the fields of an object are collected in the old order, without empty
+ * ones, and sorted before printing if the version needs it.
  */
 #include "value/jw.h"
 #include "value/result.h"
@@ -120,7 +119,7 @@ static void print_ip(struct jw *w, const struct result_ip *ip, bool sorted)
 	print_object(w, NULL, &o, sorted);
 }
 
-/* brief: only what a route was before 0.3.0. */
+/* brief: only the fields of versions before 0.3.0. */
 static void print_route(struct jw *w, const struct result_route *r, bool sorted, bool brief)
 {
 	struct ip_text dst = cidr_text(r->dst), gw = ip_text(r->gw);
@@ -138,7 +137,7 @@ static void print_route(struct jw *w, const struct result_route *r, bool sorted,
 	print_object(w, NULL, &o, sorted);
 }
 
-/* The first address of a family, and the family's routes (a route to nowhere is IPv6's). */
+/* The first address of a family, and its routes; a route without dst counts as IPv6. */
 static bool print_block(struct jw *w, const struct result *r, int family)
 {
 	const struct result_ip *ip = NULL;
