@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * alive.c - is a network namespace of this machine still alive?
+ * alive.c - does a network namespace still exist?
  *
- * Linux 6.18 can be asked: nsfs gives out file handles, made of the namespace's id (for a
- * network namespace, its cookie), type and inode number (struct nsfs_file_handle of
- * linux/nsfs.h), and opening one fails with ESTALE if there is no such namespace any more,
- * whoever would hold it and whatever we may look at.  Whether that is so here is tried with
- * our own namespace first; any other failure proves nothing.
+ * Linux 6.18 has file handles for nsfs: id (for a network namespace its cookie), type and
+ * inode number (linux/nsfs.h, struct nsfs_file_handle).  open_by_handle_at(2) fails with
+ * ESTALE if no such namespace exists, whatever the caller may inspect; any other error proves
+ * nothing.  can_ask() tries it with our own namespace first.
  *
- * Otherwise /proc is read, all of it.  The walk costs milliseconds and is made only when an
- * address pool is exhausted.  A process that ends meanwhile takes nothing away that we
- * should have seen: what it held was seen elsewhere, or is gone.  The kernel gives inode
- * numbers of dead namespaces to new ones at once, so where there is one of that number its
- * cookie tells whether it is the same.
+ * Otherwise all of /proc is read.  That takes milliseconds, and happens only if an address
+ * pool is exhausted.  A process may end during the walk, but then the namespace that it held
+ * is held elsewhere, or is gone.  The kernel reuses inode numbers at once, so a namespace that
+ * has the number is compared by its cookie.
  *
- * In doubt a namespace is alive.
+ * In doubt a namespace exists.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -28,7 +26,7 @@
 #include "sys/file.h"
 #include "sys/netns.h"
 
-/* Inode of the first pid namespace (linux/proc_ns.h, PROC_PID_INIT_INO). */
+/* Inode of the initial pid namespace (linux/proc_ns.h, PROC_PID_INIT_INO). */
 static const ino_t initial_pid_ns = 0xEFFFFFFCu;
 
 enum { MOUNTINFO_MAX = 16 << 20 };
@@ -38,13 +36,13 @@ enum { MOUNTINFO_MAX = 16 << 20 };
 /* FD_NSFS_ROOT of linux/fcntl.h, FILEID_NSFS of linux/exportfs.h. */
 enum { NSFS_ROOT = -10003, NSFS_HANDLE = 0xf1 };
 
-/* struct nsfs_file_handle, which most machines' headers do not have yet. */
+/* struct nsfs_file_handle, which is new in linux/nsfs.h. */
 struct nsfs_handle {
 	uint64_t id;
 	uint32_t type, ino;
 };
 
-/* 0 = alive, -ESTALE = no such namespace, or another -errno: not known. */
+/* Returns 0 if it exists, -ESTALE if not, or another -errno if that is not known. */
 static int ask_kernel(ino_t ino, uint64_t cookie)
 {
 	struct nsfs_handle ns = { .id = cookie, .type = CLONE_NEWNET, .ino = (uint32_t)ino };
@@ -59,7 +57,7 @@ static int ask_kernel(ino_t ino, uint64_t cookie)
 	return fd < 0 ? -errno : 0;
 }
 
-/* Does asking work here?  Of our own namespace we know that it is alive. */
+/* Does the kernel answer?  Our own namespace exists, and one with another cookie does not. */
 static bool can_ask(struct tx *tx)
 {
 	struct netns self = NETNS_NONE;
@@ -111,7 +109,7 @@ static void add_net(struct search *s, ino_t ino, const char *path)
 	a->net[a->n++] = (struct alive_net){ ino, path };
 }
 
-/* Ended meanwhile is fine; hidden is not. */
+/* Something could not be read: a process that ended is fine, one that is hidden is not. */
 static void missed(struct search *s)
 {
 	if (errno != ENOENT && errno != ESRCH)
@@ -128,7 +126,7 @@ static void read_own(struct search *s, int proc, const char *pid)
 		missed(s);
 }
 
-/* Descriptors read as "net:[4026532281]". */
+/* The link of such a descriptor reads "net:[4026532281]". */
 static void read_descriptors(struct search *s, int proc, const char *pid)
 {
 	int fd = openat(proc, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -152,7 +150,7 @@ static void read_descriptors(struct search *s, int proc, const char *pid)
 	closedir(d);
 }
 
-/* Mounts of nsfs have "net:[4026532281]" for their root (proc(5), mountinfo). */
+/* The root field of such a mount is "net:[4026532281]" (proc(5), mountinfo). */
 static void read_mounts(struct search *s, int proc, const char *pid)
 {
 	struct stat st;
@@ -181,7 +179,7 @@ static void read_mounts(struct search *s, int proc, const char *pid)
 	s->mnt[s->n_mnt++] = st.st_ino;
 }
 
-/* Do we see every process of the machine, with the right to look at it? */
+/* Can we see and inspect every process of the machine? */
 static bool sees_all(struct mem *mem)
 {
 	struct stat st;
@@ -220,7 +218,7 @@ static void read_proc(struct mem *mem, struct alive *a)
 		closedir(d);
 }
 
-/* Is it missing from what /proc shows? */
+/* Does /proc show that it does not exist? */
 static bool is_missing(struct tx *tx, const struct alive *a, ino_t ino, uint64_t cookie)
 {
 	const struct alive_net *n = find_net(a, ino);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * alive.h - is a network namespace of this machine still alive?
+ * alive.h - does a network namespace still exist?
  *
- * A namespace lives while a process is in it, a mount holds it (in any process's mount
- * namespace), or a process has it open.  Linux 6.18 can be asked about one; before, all
- * three are read from /proc, which needs the right to look at every process.
+ * A namespace exists while a process is in it, a mount in any mount namespace holds it, or a
+ * process has a descriptor of it.  Linux 6.18 answers the question for one namespace.  Older
+ * kernels do not, so all three are read from /proc, which needs access to every process.
  */
 #ifndef CPLUG_ALIVE_H
 #define CPLUG_ALIVE_H
@@ -14,23 +14,23 @@
 #include "base/tx.h"
 
 struct alive_net {
-	ino_t ino;        /* of nsfs */
-	const char *path; /* by which it can be opened */
+	ino_t ino;        /* inode number in nsfs */
+	const char *path; /* for open(2) */
 };
 
-/* What is known so far; begin with zeros. */
+/* The knowledge so far; initialise with zeros. */
 struct alive {
-	bool tried, askable; /* does the kernel answer? */
+	bool tried, askable; /* was it tried whether the kernel answers; does it? */
 	bool collected;      /* /proc was read */
-	bool complete;       /* and nothing of it was hidden from us */
+	bool complete;       /* and every process could be inspected */
 	struct alive_net *net;
 	unsigned n;
 };
 
 /*
- * Is a namespace gone for sure?  ino and cookie (netns_cookie(); 0 = not known) are its own:
- * an inode number may belong to another namespace by now.  Where we cannot know (an old
- * kernel, and we do not see all of the machine), it is not.
+ * Is it certain that a namespace no longer exists?  ino is its inode number, which the kernel
+ * may have reused; cookie is that of netns_cookie(), or 0 if unknown.  Returns false if it
+ * cannot be known (an old kernel, and not every process can be inspected).
  */
 bool alive_is_gone(struct tx *tx, struct alive *a, ino_t ino, uint64_t cookie);
 

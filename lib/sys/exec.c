@@ -2,24 +2,22 @@
 /*
  * exec.c - find and run another plugin
  *
- * The child reads its request from a sealed file in memory, so there is nothing
- * to feed it and no broken pipe to mind.  Its stdout and stderr are pipes, and a
- * pidfd tells when it has ended: a grandchild that keeps a pipe open does not
- * hold us up.  All three are awaited in one ppoll().
+ * The child reads its request from a sealed memfd, so nothing has to be fed to it, and no
+ * SIGPIPE can occur.  Its stdout and stderr are pipes.  A pidfd reports its end, because a
+ * grandchild may keep the pipes open.  One ppoll() waits for all three.
  *
- * The child shares our memory until it has executed the plugin, while we wait
- * (CLONE_VFORK): that saves copying our page tables and lets it report the errno of
- * execve() in a variable.  It has a stack of its own, in the arena.  Signals stay
- * blocked from before its birth until it is gone, except inside ppoll(); so no
- * handler of ours can run in it, and none can be missed between asking
- * tx_interrupted() and sleeping.
+ * The child shares our memory until execve(), while we wait (CLONE_VM, CLONE_VFORK): no page
+ * tables are copied, and it reports the errno of execve() in a variable.  Its stack is in the
+ * arena.  Signals are blocked from before clone() until the child has ended, except inside
+ * ppoll(), so none of our handlers runs in the child, and no signal is missed between
+ * tx_interrupted() and the sleep.
  *
- * From the child's birth to the return an exhausted arena must not leave by longjmp (mem.h):
+ * Between clone() and the return, an exhausted arena must not leave by longjmp (mem.h):
  * signals would stay blocked, the child would run on, and the caller could not register its
  * undo.  So the memory is allocated before, and the output grows with mem_try_alloc().
  *
- * A child that must go (we were interrupted, it takes too long, it talks too much) gets
- * SIGTERM, so that it can roll back, and SIGKILL some seconds later.
+ * If we are interrupted, or the child takes too long or writes too much, it gets SIGTERM, so
+ * that it can roll back, and SIGKILL after GRACE_MS.
  */
 #include <fcntl.h>
 #include <jansson.h>
@@ -47,7 +45,7 @@ enum {
 	OUT_MAX = 16 << 20,
 	OUT_FIRST = 4096,
 	ERR_KEPT = 4096,
-	BUSY_TRIES = 50, /* ETXTBSY: somebody is still writing the plugin's file */
+	BUSY_TRIES = 50, /* ETXTBSY: the plugin's file is open for writing */
 	BUSY_WAIT_MS = 20,
 	GRACE_MS = 10000, /* from SIGTERM to SIGKILL */
 	CHILD_STACK = 32 << 10,
@@ -59,14 +57,14 @@ struct job {
 	int out[2], err[2]; /* pipes */
 	int pidfd;
 	pid_t pid;
-	int64_t deadline; /* in milliseconds of the monotonic clock; 0 = none */
+	int64_t deadline; /* in ms of CLOCK_MONOTONIC; 0: none */
 	bool stopping;    /* SIGTERM was sent */
-	int failed;       /* why it was stopped */
+	int failed;       /* the recorded failure for which it was stopped */
 	sigset_t mask;    /* ours, to be restored */
 	struct sigaction chld;
 	char *text; /* its stdout so far, NUL-terminated */
 	size_t size, room;
-	char *tail; /* the last of its stderr */
+	char *tail; /* the end of its stderr */
 	size_t tail_size;
 };
 
@@ -80,7 +78,7 @@ static bool is_self(const struct stat *st)
 	       self.st_ino == st->st_ino;
 }
 
-/* The directories as "a b", for the message. */
+/* The directories as "a b", for messages. */
 static const char *listed(struct mem *mem, const char *cni_path)
 {
 	char *s = mem_str(mem, cni_path);
@@ -150,7 +148,7 @@ static bool env_named(const char *const *env, const char *entry)
 	return false;
 }
 
-/* Our environment with the changes. */
+/* Our environment, with the changes. */
 static char **env_build(struct mem *mem, const char *const *env)
 {
 	char **list = NULL;
@@ -170,7 +168,7 @@ static char **env_build(struct mem *mem, const char *const *env)
 	return list;
 }
 
-/* The request as a file that nobody can change. */
+/* Writes the request into a memfd that can no longer be changed. */
 static int input_open(struct tx *tx, struct job *j, const char *in, size_t size)
 {
 	j->in = (int)syscall(SYS_memfd_create, "cni-request",
@@ -196,7 +194,7 @@ static int input_open(struct tx *tx, struct job *j, const char *in, size_t size)
 	return 0;
 }
 
-/* Blocks what must not reach the child, and makes sure it can be waited for. */
+/* Blocks all signals; SIGCHLD must not be ignored, or the child could not be awaited. */
 static void signals_hold(struct job *j)
 {
 	struct sigaction chld = { .sa_handler = SIG_DFL };
@@ -220,10 +218,10 @@ struct birth {
 	char *const *argv, *const *envp;
 	char *stack_end;
 	pid_t parent;
-	int err; /* why it could not become the plugin */
+	int err; /* errno, if it could not execute the plugin */
 };
 
-/* The child, on our memory: nothing but system calls.  Returns only if it failed. */
+/* The child, in our memory: makes only system calls.  Returns only if it failed. */
 static int child(void *arg)
 {
 	struct birth *b = arg;
@@ -232,11 +230,11 @@ static int child(void *arg)
 	int in, out, err;
 
 	for (int sig = 1; sig < 32; sig++)
-		sigaction(sig, &dfl, NULL); /* not for SIGKILL and SIGSTOP, of course */
+		sigaction(sig, &dfl, NULL); /* fails for SIGKILL and SIGSTOP */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != b->parent)
 		return 127;
-	/* Ours may be 0, 1 or 2 themselves, if we were started without them. */
+	/* The descriptors may be 0, 1 or 2, if we were started without those. */
 	in = fcntl(j->in, F_DUPFD_CLOEXEC, 3);
 	out = fcntl(j->out[1], F_DUPFD_CLOEXEC, 3);
 	err = fcntl(j->err[1], F_DUPFD_CLOEXEC, 3);
@@ -279,7 +277,7 @@ static int start(struct tx *tx, struct job *j, struct birth *b)
 	if (r < 0)
 		return tx_fail_as(tx, CPLUG_E_DELEGATE, r, "cannot run %s: %s", j->path,
 				  strerror(-r));
-	j->pidfd = (int)syscall(SYS_pidfd_open, j->pid, 0); /* without one: the pipes' ends tell */
+	j->pidfd = (int)syscall(SYS_pidfd_open, j->pid, 0); /* -1: wait for the ends of the pipes */
 	fd_close(&j->out[1]);
 	fd_close(&j->err[1]);
 	return 0;
@@ -295,7 +293,7 @@ static int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Asks it to go, politely the first time. */
+/* Sends SIGTERM the first time, then SIGKILL. */
 static void stop(struct job *j)
 {
 	kill(j->pid, j->stopping ? SIGKILL : SIGTERM);
@@ -303,7 +301,7 @@ static void stop(struct job *j)
 	j->stopping = true;
 }
 
-/* Stops it unless that was done before; r is the recorded failure. */
+/* Stops it because of the recorded failure r, unless it was stopped before. */
 static void give_up(struct job *j, int r)
 {
 	if (!j->failed)
@@ -347,20 +345,20 @@ static void keep_out(struct tx *tx, struct job *j, const char *data, size_t size
 	j->text[j->size] = '\0';
 }
 
-/* Passes it on, and keeps the end of it; size <= ERR_KEPT. */
+/* Passes stderr on, and keeps its end; size <= ERR_KEPT. */
 static void keep_err(struct job *j, const char *data, size_t size)
 {
 	size_t over = j->tail_size + size > ERR_KEPT ? j->tail_size + size - ERR_KEPT : 0;
 
 	if (write(STDERR_FILENO, data, size) < 0)
-		errno = 0; /* nobody to tell */
+		errno = 0; /* there is no other place to report it */
 	memmove(j->tail, j->tail + over, j->tail_size - over);
 	memcpy(j->tail + j->tail_size - over, data, size);
 	j->tail_size += size - over;
 	j->tail[j->tail_size] = '\0';
 }
 
-/* Reads once what is there; closes at the end.  Returns whether there was something. */
+/* Reads once; closes *fd at its end.  Returns true if there was data. */
 static bool drain(struct tx *tx, struct job *j, int *fd)
 {
 	char chunk[ERR_KEPT];
@@ -378,7 +376,7 @@ static bool drain(struct tx *tx, struct job *j, int *fd)
 	return n > 0;
 }
 
-/* Sleeps until something happened to it, or to us. */
+/* Sleeps until the child wrote or ended, a signal came, or the time is up. */
 static void nap(struct tx *tx, struct job *j, struct pollfd p[3])
 {
 	int64_t left = j->deadline ? j->deadline - now_ms() : 0;
@@ -410,7 +408,7 @@ static int attend(struct tx *tx, struct job *j)
 			drain(tx, j, &j->out[0]);
 		if (p[1].revents)
 			drain(tx, j, &j->err[0]);
-		if (p[2].revents) { /* it has ended: what is in the pipes is all there is */
+		if (p[2].revents) { /* it has ended: read the rest of the pipes */
 			while (drain(tx, j, &j->out[0]) || drain(tx, j, &j->err[0]))
 				;
 			break;
@@ -426,7 +424,7 @@ static int pipes_open(struct tx *tx, struct job *j)
 	if (pipe2(j->out, O_CLOEXEC | O_NONBLOCK) < 0 || pipe2(j->err, O_CLOEXEC | O_NONBLOCK) < 0)
 		return tx_fail_as(tx, CPLUG_E_DELEGATE, -errno, "cannot run %s: pipe: %s", j->path,
 				  strerror(errno));
-	/* O_NONBLOCK is ours alone: the child's ends are other open files. */
+	/* The child's ends are other open file descriptions: without O_NONBLOCK. */
 	fcntl(j->out[1], F_SETFL, 0);
 	fcntl(j->err[1], F_SETFL, 0);
 	return 0;
@@ -472,7 +470,7 @@ static void json_release(json_t **json)
 	json_decref(*json);
 }
 
-/* Its error object; false if there is none. */
+/* Records the child's error object; false if there is none. */
 static bool pass_error(struct tx *tx, const struct exec_answer *a)
 {
 	auto_(json_release) json_t *e = json_loadb(a->out, a->out_size, 0, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * exec.h - find and run another plugin (CNI spec, section 4 "Plugin Delegation")
+ * exec.h - find and run another plugin (CNI spec, section 4, "Plugin Delegation")
  */
 #ifndef CPLUG_EXEC_H
 #define CPLUG_EXEC_H
@@ -8,22 +8,19 @@
 #include "base/tx.h"
 
 /*
- * Searches the directories of a CNI_PATH (colon-separated) for a regular file
- * named type (valid: name_valid_type()).  *ret_self tells whether it is this very
- * program (same device and inode as /proc/self/exe).  False if there is none.
+ * Searches the directories of a CNI_PATH (colon-separated) for a regular file named type, a
+ * valid one (name_valid_type()).  Returns false if there is none.  *ret_self: the file is this
+ * program (same device and inode as /proc/self/exe).
  */
 bool exec_look(struct mem *mem, const char *cni_path, const char *type, const char **ret_path,
 	       bool *ret_self);
 
-/*
- * The same, of any type; fails with CPLUG_E_DELEGATE, and the message lists the
- * directories.
- */
+/* The same for any type; fails with CPLUG_E_DELEGATE and a list of the directories. */
 int exec_find(struct tx *tx, const char *cni_path, const char *type, const char **ret_path,
 	      bool *ret_self) CHECKED;
 
 struct exec_answer {
-	int status; /* as of waitpid() */
+	int status; /* as from waitpid(2) */
 	char *out;  /* stdout, NUL-terminated, in the arena */
 	size_t out_size;
 	char *err; /* the last 4 KiB of stderr */
@@ -51,10 +48,9 @@ struct exec_request {
 int exec_run(struct tx *tx, const struct exec_request *q, struct exec_answer *ret) CHECKED;
 
 /*
- * Turns the answer of a plugin that failed into a recorded failure: its error
- * object (code, msg, details) passed through unchanged; or, without one, a
- * sentence with its exit status and what it said on stderr (CPLUG_E_DELEGATE).
- * Returns 0 if it succeeded.
+ * Returns 0 if the plugin succeeded.  Otherwise records and returns a failure: the code, msg
+ * and details of its error object; or without one, its exit status and the end of its stderr
+ * (CPLUG_E_DELEGATE).
  */
 int exec_judge(struct tx *tx, const char *path, const struct exec_answer *a) CHECKED;
 

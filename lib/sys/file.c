@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * file.c - read, replace atomically, lock
+ * file.c - read a file, replace it atomically, lock it
  *
- * Replacing.  The content is written to an inode without a name (O_TMPFILE) and
- * gets its name when it is complete: by link() if the target does not exist, so
- * that a process killed at any instruction leaves nothing at all; otherwise by
- * link() to one fixed temporary name and rename() over the target.  Several
- * writers may share that name, since whatever stands under it is complete; one
- * that finds its link taken away starts again.  What a killed writer left under
- * it is overwritten by the next writer and removed by file_remove().  On file
- * systems without O_TMPFILE the content is written under that name, by one writer at a
- * time.
+ * Replacing.  The content is written to an unnamed file (O_TMPFILE), which gets its name when
+ * it is complete.  If the target does not exist, link() gives it the name, so a process that
+ * is killed anywhere leaves nothing.  Otherwise link() gives it a fixed temporary name, and
+ * rename() replaces the target.  Writers share the temporary name, because the file under it
+ * is always complete; a writer whose link was taken away starts again.  A killed writer's file
+ * is replaced by the next writer, or removed by file_remove().  On a file system without
+ * O_TMPFILE, the content is written under the temporary name, by one writer at a time.
  *
- * Locking.  A blocking flock() is fair and wakes at once, but knows no time-out;
- * a ticking timer interrupts it, and at each tick we look at the clock and for
- * SIGTERM.  (One shot would be lost if it fired just before flock() slept.)
- * The lock is on an inode: if the name was removed meanwhile ("rm -rf
- * /var/lib/cni"), the others lock a new one, so we look again and start over.
+ * Locking.  A blocking flock() is fair and wakes at once, unlike polling, but has no time-out.
+ * So a periodic timer interrupts it, and each tick checks the clock and for SIGTERM.  (A single
+ * shot would be lost if it fired just before flock() slept.)  The lock belongs to an inode: if
+ * the name was removed meanwhile ("rm -rf /var/lib/cni"), others lock another file, so the name
+ * is checked after locking.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -53,7 +51,7 @@ static int fail_on_path(struct tx *tx, int err, const char *verb, int dirfd, con
 			  path_text(&tx->mem, dirfd, path), strerror(-err));
 }
 
-/* Reads to the end; room: the size expected.  Returns 0 or -errno. */
+/* Reads to the end; room: the expected size.  Returns 0 or -errno. */
 static int read_all(struct mem *mem, int fd, size_t room, size_t max, struct file_text *ret)
 {
 	char *text = mem_alloc(mem, room + 2);
@@ -86,7 +84,7 @@ static int read_all(struct mem *mem, int fd, size_t room, size_t max, struct fil
 
 int file_read(struct mem *mem, int dirfd, const char *path, size_t max, struct file_text *ret)
 {
-	/* O_NONBLOCK: a FIFO must not make us wait */
+	/* O_NONBLOCK: opening a FIFO must not block */
 	int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
 	auto_(fd_close) int fd =
 		openat(dirfd, path, dirfd == AT_FDCWD ? flags : flags | O_NOFOLLOW);
@@ -99,7 +97,7 @@ int file_read(struct mem *mem, int dirfd, const char *path, size_t max, struct f
 		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
 	if (st.st_size > 0 && (size_t)st.st_size > max)
 		return -EFBIG;
-	room = st.st_size > 0 ? (size_t)st.st_size : 1024; /* files of /proc have size 0 */
+	room = st.st_size > 0 ? (size_t)st.st_size : 1024; /* st_size is 0 in /proc */
 	return read_all(mem, fd, room, max, ret);
 }
 
@@ -122,7 +120,7 @@ struct place {
 	int dirfd;        /* as given */
 	const char *path; /* the target */
 	const char *dir;  /* its directory */
-	const char *temp; /* beside it */
+	const char *temp; /* the temporary name in it */
 };
 
 static struct place place(struct mem *mem, int dirfd, const char *path)
@@ -140,8 +138,8 @@ static struct place place(struct mem *mem, int dirfd, const char *path)
 }
 
 /*
- * The temporary name where there are no nameless files: its lock makes writers take
- * turns, and who is killed leaves it for the next one.
+ * Opens the temporary name, on a file system without O_TMPFILE.  Its lock serialises the
+ * writers; a killed writer's file is used by the next one.  -EAGAIN: try again.
  */
 static int named_open(const struct place *pl, mode_t mode)
 {
@@ -151,7 +149,7 @@ static int named_open(const struct place *pl, mode_t mode)
 
 	if (fd < 0 || flock(fd, LOCK_EX) < 0 || fstat(fd, &ours) < 0)
 		return -errno;
-	/* the one before us has put it in place */
+	/* the writer before us has renamed it */
 	if (fstatat(pl->dirfd, pl->temp, &there, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    there.st_ino != ours.st_ino)
 		return -EAGAIN;
@@ -160,7 +158,7 @@ static int named_open(const struct place *pl, mode_t mode)
 	return fd_steal(&fd);
 }
 
-/* Opens a file without a name, or (*ret_named) pl->temp. */
+/* Opens an unnamed file, or pl->temp (*ret_named). */
 static int temp_open(const struct place *pl, mode_t mode, bool *ret_named)
 {
 	int fd = openat(pl->dirfd, pl->dir, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_TMPFILE, mode);
@@ -175,7 +173,7 @@ int file_link(int fd, int dirfd, const char *path)
 {
 	char self[40];
 
-	/* the right to do it without /proc is not everybody's; then it says ENOENT */
+	/* needs CAP_DAC_READ_SEARCH (ENOENT); the other form needs /proc */
 	if (linkat(fd, "", dirfd, path, AT_EMPTY_PATH) == 0)
 		return 0;
 	if (errno != ENOENT && errno != EINVAL && errno != EPERM)
@@ -186,7 +184,7 @@ int file_link(int fd, int dirfd, const char *path)
 	return 0;
 }
 
-/* -EAGAIN: another writer took our temporary name away. */
+/* Returns 0, -EAGAIN if another writer took our temporary name away, or -errno. */
 static int put_in_place(const struct place *pl, int fd, bool named)
 {
 	int r = named ? -EEXIST : file_link(fd, pl->dirfd, pl->path);
@@ -227,7 +225,7 @@ static int replace_once(const struct place *pl, const struct file_new *f)
 	if (fd < 0)
 		return fd;
 	r = write_all(fd, f->data, f->size);
-	if (r == 0 && fchmod(fd, f->mode) < 0) /* whatever the umask */
+	if (r == 0 && fchmod(fd, f->mode) < 0) /* the umask does not count */
 		r = -errno;
 	if (r == 0 && f->sync && fsync(fd) < 0)
 		r = -errno;
@@ -270,11 +268,12 @@ int file_mkdirs(struct tx *tx, const char *path, mode_t mode)
 			continue;
 		*p = '\0';
 		if (mkdir(copy, mode) < 0 && errno != EEXIST)
-			log_step("mkdir %s: %s", copy, strerror(errno)); /* the last one decides */
+			log_step("mkdir %s: %s", copy,
+				 strerror(errno)); /* the last mkdir() decides */
 		*p = '/';
 	}
 	r = mkdir(path, mode) < 0 ? -errno : 0;
-	/* "a/b/" and "a/." exist by now */
+	/* "a/b/" and "a/." were made by the loop */
 	if (r == -EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		r = 0;
 	if (r < 0)
@@ -292,7 +291,7 @@ int file_remove(struct tx *tx, int dirfd, const char *path)
 	return 0;
 }
 
-/* Who has a flock on this inode?  0 = cannot be known (another pid namespace).  proc(5) */
+/* The pid that holds a flock on this inode; 0 if unknown (another pid namespace).  proc(5) */
 static int lock_holder(struct mem *mem, const struct stat *st)
 {
 	unsigned dev_major, dev_minor;
@@ -304,14 +303,14 @@ static int lock_holder(struct mem *mem, const struct stat *st)
 	if (file_read(mem, AT_FDCWD, "/proc/locks", 16 << 20, &text) < 0)
 		return 0;
 	for (char *s = strtok_r(text.s, "\n", &save); s; s = strtok_r(NULL, "\n", &save)) {
-		/* waiters are marked with an arrow before the kind: "12: -> FLOCK …" */
+		/* a waiter has an arrow before the kind: "12: -> FLOCK …" */
 		if (sscanf(s, "%*u: FLOCK %*s %*s %d %x:%x:%lu", &pid, &dev_major, &dev_minor,
 			   &ino) != 4 ||
 		    ino != st->st_ino || pid <= 0)
 			continue;
 		found = pid;
 		if (makedev(dev_major, dev_minor) == st->st_dev)
-			break; /* else: btrfs and overlays report another device here */
+			break; /* else go on: btrfs and overlayfs show another device here */
 	}
 	return found;
 }
@@ -350,7 +349,7 @@ static void on_tick(int sig UNUSED)
 {
 }
 
-/* flock() until the deadline: 0, -ETIMEDOUT, or -errno; a recorded -EINTR. */
+/* Returns 0, -ETIMEDOUT or another -errno; only -EINTR is recorded. */
 static int flock_until(struct tx *tx, int fd, int64_t deadline)
 {
 	struct sigaction tick = { .sa_handler = on_tick }, old_action; /* no SA_RESTART */
@@ -380,7 +379,7 @@ static int flock_until(struct tx *tx, int fd, int64_t deadline)
 	return r;
 }
 
-/* Does the name still lead to the file we locked? */
+/* Does the name still lead to the locked file? */
 static bool still_named(int dirfd, const char *path, const struct stat *locked)
 {
 	struct stat st;

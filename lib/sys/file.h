@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * file.h - read, replace atomically, lock
+ * file.h - read a file, replace it atomically, lock it
  *
- * Paths come from configuration, so every open is O_CLOEXEC; what we write is
- * opened O_NOFOLLOW, under a directory descriptor where there is one.  A file is
- * never rewritten in place: a reader sees the old content or the new.  Messages
- * name the path.
+ * A file is never rewritten in place: a reader sees the old content or the new.  Files that
+ * are written are opened with O_NOFOLLOW.  Failures have the code CPLUG_E_FILE and name the
+ * path.  dirfd may be AT_FDCWD, as in openat(2).
  */
 #ifndef CPLUG_FILE_H
 #define CPLUG_FILE_H
@@ -16,50 +15,42 @@
 #include "base/tx.h"
 
 /*
- * Reads a whole file (at most max bytes, else -EFBIG) into the arena; the text
- * is NUL-terminated.  Returns 0 or -errno, and records nothing: the caller
- * knows whether absence matters.  dirfd may be AT_FDCWD; below another the last part of
- * the path is never a symbolic link (-ELOOP).
+ * Reads a regular file of at most max bytes into the arena.  Returns 0 or -errno (-EFBIG,
+ * -EISDIR, -EINVAL: not a regular file).  With a dirfd, the last part of the path must not be
+ * a symbolic link (-ELOOP).
  */
 struct file_text {
-	char *s;
+	char *s;     /* NUL-terminated */
 	size_t size; /* in bytes, without the NUL */
 };
 int file_read(struct mem *mem, int dirfd, const char *path, size_t max,
 	      struct file_text *ret) CHECKED;
 
-/*
- * Writes a file so that it appears whole or not at all: a temporary name in the
- * same directory, then rename over the target, then (sync) fsync of file and
- * directory.  Records failures.
- */
+/* Writes a file that appears complete or not at all, in place of one that is there. */
 struct file_new {
-	int dirfd; /* or AT_FDCWD */
+	int dirfd;
 	const char *path;
 	const void *data;
 	size_t size;
-	mode_t mode;
-	bool sync;
+	mode_t mode; /* independent of the umask */
+	bool sync;   /* fsync(2) the file and its directory */
 };
 int file_replace(struct tx *tx, const struct file_new *f) CHECKED;
 
-/*
- * Gives an open file that has no name (O_TMPFILE) this one: 0, -EEXIST if the name is
- * taken, or -errno, unrecorded.
- */
+/* Gives a name to an open O_TMPFILE file.  Returns 0 or -errno (-EEXIST: the name is taken). */
 int file_link(int fd, int dirfd, const char *path) CHECKED;
 
-/* mkdir -p; existing directories are fine.  Records failures. */
+/* As mkdir -p: makes all missing directories of the path. */
 int file_mkdirs(struct tx *tx, const char *path, mode_t mode) CHECKED;
 
-/* Removes a file; absence is success.  Records failures. */
+/* Removes a file; absent is success. */
 int file_remove(struct tx *tx, int dirfd, const char *path) CHECKED;
 
 /*
- * Takes an exclusive flock() on path (created if missing; opened read-only, so
- * it works next to the reference), waiting at most timeout_ms.  When the time is
- * up: CNI_E_AGAIN, with the pid and command of the holder (from /proc/locks)
- * where it can be found.  The lock is released by closing the descriptor.
+ * Takes an exclusive flock(2) on path, as the reference does; makes the file if it is missing.
+ * Waits for timeout_ms at most, then fails with CNI_E_AGAIN and the pid and command of the
+ * holder, if /proc/locks shows it.  Fails with -EINTR if a signal came.  Closing the
+ * descriptor releases the lock.
  */
 int file_lock(struct tx *tx, int dirfd, const char *path, int timeout_ms, int *ret_fd) CHECKED;
 

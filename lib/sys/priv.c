@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * priv.c - giving away what a call does not need
+ * priv.c - drop the capabilities that a call does not need
  *
- * capset() is called without libcap, which would cost a shared library for two system
- * calls.  In a user namespace the sets are those of that namespace, and the same is true.
+ * capget(2) and capset(2) are called directly, because libcap would be a shared library for
+ * two system calls.  In a user namespace the sets belong to that namespace.
  */
 #include <linux/capability.h>
 #include <sys/prctl.h>
@@ -14,7 +14,7 @@
 
 enum { WORDS = _LINUX_CAPABILITY_U32S_3 };
 
-/* Every call's; all of them are in the first word. */
+/* Needed by every call; all of them are in the first word. */
 static const __u64 needed = 1u << CAP_NET_ADMIN | 1u << CAP_SYS_ADMIN | 1u << CAP_DAC_OVERRIDE |
 			    1u << CAP_DAC_READ_SEARCH | 1u << CAP_SYS_PTRACE;
 

@@ -15,7 +15,7 @@
 
 static const char suffix[] = ".json";
 
-static int fail(struct tx *tx, int err, const char *verb, const struct state_file *f)
+static int fail_on_document(struct tx *tx, int err, const char *verb, const struct state_file *f)
 {
 	return tx_fail_as(tx, CPLUG_E_FILE, err, "%s %s/%s: %s", verb, f->dir, f->name,
 			  strerror(-err));
@@ -42,7 +42,7 @@ static bool is_name(const char *s)
 	return *s && *s != '.' && !strchr(s, '/');
 }
 
-/* Opens the folder: 0, or -errno, unrecorded. */
+/* Opens the folder: 0, or -errno (not recorded). */
 static int open_dir(const struct state_file *f, int *ret_fd)
 {
 	int fd;
@@ -56,7 +56,7 @@ static int open_dir(const struct state_file *f, int *ret_fd)
 	return 0;
 }
 
-/* Reads the document: 0, -ENOENT if there is none, or -errno, unrecorded. */
+/* Reads the document: 0, -ENOENT if there is none, or -errno (not recorded). */
 static int read_document(struct tx *tx, const struct state_file *f, char **ret)
 {
 	auto_(fd_close) int dir = -1;
@@ -88,7 +88,7 @@ static int write_document(struct tx *tx, const struct state_file *f, const char 
 		r = open_dir(f, &dir);
 	}
 	if (r < 0)
-		return fail(tx, r, "write", f);
+		return fail_on_document(tx, r, "write", f);
 	return file_replace(tx, &(struct file_new){ .dirfd = dir,
 						    .path = f->name,
 						    .data = json,
@@ -104,7 +104,7 @@ static int remove_document(struct tx *tx, const struct state_file *f)
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
-		return fail(tx, r, "remove", f);
+		return fail_on_document(tx, r, "remove", f);
 	return file_remove(tx, dir, f->name);
 }
 
@@ -129,10 +129,10 @@ int state_save(struct tx *tx, const struct state_file *f, const char *json)
 	int r;
 
 	if (strlen(json) > STATE_MAX)
-		return fail(tx, -EFBIG, "write", f);
+		return fail_on_document(tx, -EFBIG, "write", f);
 	r = read_document(tx, f, &before);
 	if (r < 0 && r != -ENOENT)
-		return fail(tx, r, "read", f);
+		return fail_on_document(tx, r, "read", f);
 	u.before = before;
 	TRY(write_document(tx, f, json));
 	log_step("write %s/%s", f->dir, f->name);
@@ -146,7 +146,7 @@ int state_load(struct tx *tx, const struct state_file *f, char **ret_json)
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
-		return fail(tx, r, "read", f);
+		return fail_on_document(tx, r, "read", f);
 	return 1;
 }
 
@@ -197,7 +197,7 @@ int state_list(struct tx *tx, const char *dir, struct state_list *ret)
 	auto_(close_dir) DIR *d = opendir(dir);
 
 	if (!d && errno != ENOENT)
-		return fail(tx, -errno, "read", &folder);
+		return fail_on_document(tx, -errno, "read", &folder);
 	for (struct dirent *de; d && (errno = 0, de = readdir(d));) {
 		struct state_entry e = { .file = folder };
 
@@ -209,7 +209,7 @@ int state_list(struct tx *tx, const char *dir, struct state_list *ret)
 		list.e[list.n++] = e;
 	}
 	if (d && errno)
-		return fail(tx, -errno, "read", &folder);
+		return fail_on_document(tx, -errno, "read", &folder);
 	*ret = list;
 	return 0;
 }

@@ -2,7 +2,7 @@
 /*
  * state.h - a small JSON document for an attachment, below /run
  *
- * Names and owners are derived (house rule R10), but some values cannot be: the MTU that an
+ * Names and owners are derived (rule R10), but some values cannot be: the MTU that an
  * interface had before tuning changed it, the name that a device had on the host.  Such a
  * document is written before the change that it describes, and removed by DEL or GC.
  *

@@ -28,7 +28,7 @@ static const char *where(const struct job *j)
 	return j->ns.fd < 0 ? "host" : "container";
 }
 
-static int fail(struct tx *tx, const struct job *j, const char *what, int err)
+static int fail_to_add(struct tx *tx, const struct job *j, const char *what, int err)
 {
 	return tx_fail(tx, err, "%s: add %s: %s: %s", where(j), j->name, what, strerror(-err));
 }
@@ -55,7 +55,9 @@ static int attach(int fd, const struct job *j, int more_flags)
 	struct ifreq q = { .ifr_flags = (short)(j->flags | more_flags) };
 
 	memcpy(q.ifr_name, j->name, sizeof(q.ifr_name));
-	return ioctl(fd, TUNSETIFF, &q) < 0 ? -errno : 0;
+	if (ioctl(fd, TUNSETIFF, &q) < 0)
+		return -errno;
+	return 0;
 }
 
 /* Until the last step the device goes with the descriptor. */
@@ -72,13 +74,13 @@ static int add_here(struct tx *tx, void *arg)
 				  "%s: add %s: an interface of that name exists already", where(j),
 				  j->name);
 	if (r < 0)
-		return fail(tx, j, "TUNSETIFF", r);
+		return fail_to_add(tx, j, "TUNSETIFF", r);
 	if (j->owner >= 0 && ioctl(fd, TUNSETOWNER, (unsigned long)j->owner) < 0)
-		return fail(tx, j, "set the owner", -errno);
+		return fail_to_add(tx, j, "set the owner", -errno);
 	if (j->group >= 0 && ioctl(fd, TUNSETGROUP, (unsigned long)j->group) < 0)
-		return fail(tx, j, "set the group", -errno);
+		return fail_to_add(tx, j, "set the group", -errno);
 	if (ioctl(fd, TUNSETPERSIST, 1UL) < 0)
-		return fail(tx, j, "make it persistent", -errno);
+		return fail_to_add(tx, j, "make it persistent", -errno);
 	return 0;
 }
 
@@ -103,7 +105,7 @@ static int del_here(struct tx *tx, void *arg)
 	return 0;
 }
 
-static int run(struct tx *tx, struct job *j, int (*fn)(struct tx *tx, void *arg))
+static int run_in_ns(struct tx *tx, struct job *j, int (*fn)(struct tx *tx, void *arg))
 {
 	if (j->ns.fd < 0)
 		return fn(tx, j);
@@ -112,7 +114,7 @@ static int run(struct tx *tx, struct job *j, int (*fn)(struct tx *tx, void *arg)
 
 static int undo_add(struct tx *tx, void *arg)
 {
-	return run(tx, arg, del_here);
+	return run_in_ns(tx, arg, del_here);
 }
 
 int tun_add(struct tx *tx, const struct netns *ns, const struct tun_new *t)
@@ -133,7 +135,7 @@ int tun_add(struct tx *tx, const struct netns *ns, const struct tun_new *t)
 	if (!t->packet_info)
 		flags |= IFF_NO_PI;
 	j.flags = (short)flags;
-	TRY(run(tx, &j, add_here));
+	TRY(run_in_ns(tx, &j, add_here));
 	log_step("%s: add %s %s", where(&j), t->layer3 ? "tun" : "tap", j.name);
 	return tx_undo(tx, undo_add, "add tap or tun device", &j);
 }

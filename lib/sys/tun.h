@@ -14,7 +14,7 @@
 struct tun_new {
 	const char *name;
 	bool layer3;          /* a tun device: IP packets; otherwise a tap device: frames */
-	bool multi_queue;     /* IFF_MULTI_QUEUE: whoever attaches must use it, too */
+	bool multi_queue;     /* IFF_MULTI_QUEUE: a program that attaches needs it, too */
 	bool vnet_hdr;        /* IFF_VNET_HDR: a virtio header before each packet */
 	bool packet_info;     /* no IFF_NO_PI: 4 bytes of flags and protocol before each packet */
 	int64_t owner, group; /* uid and gid that may attach; -1 = none but CAP_NET_ADMIN */
