@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test_cache.c - the result cache: libcni's bytes, read and written
+ * test_cache.c - the result cache: reading and writing libcni's format
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "cnitool/target.h"
 #include "unit.h"
 
-static void base64_goes_both_ways(void **state)
+static void base64_is_encoded_and_decoded(void **state)
 {
 	static const struct {
 		const char *data, *text;
@@ -63,7 +63,7 @@ static const char full_text[] =
 	"\"cniArgs\":[[\"K\",\"V\"],[\"A\",\"\\u003cb\\u003e\"]],\"capabilityArgs\":{\"ips\":"
 	"[\"1\"],\"mac\":\"02:00\"},\"result\":{\"cniVersion\":\"1.0.0\",\"ips\":[]}}";
 
-static void the_text_is_libcnis(void **state)
+static void the_text_is_the_same_as_libcnis(void **state)
 {
 	static const struct cached bare = { .network = "n", .id = "i", .ifname = "e" };
 
@@ -74,7 +74,7 @@ static void the_text_is_libcnis(void **state)
 			    "\"ifName\":\"e\",\"networkName\":\"n\"}");
 }
 
-static void the_text_is_understood(void **state)
+static void libcnis_text_is_parsed(void **state)
 {
 	static const char *const bad[] = { "", "{", "[]", "{}", "{\"kind\":\"cniCacheV2\"}" };
 	struct cached c;
@@ -123,7 +123,7 @@ static void put(const char *name, const char *text)
 	assert_int_equal(fclose(f), 0);
 }
 
-static void what_is_written_is_read(void **state)
+static void written_files_are_read(void **state)
 {
 	struct stat st;
 	struct cached c;
@@ -145,7 +145,7 @@ static void what_is_written_is_read(void **state)
 	assert_int_equal(cache_read(&unit_tx, &cache, full.network, full.id, full.ifname, &c), 0);
 }
 
-static void a_bare_result_is_understood(void **state)
+static void a_file_with_only_a_result_is_read(void **state)
 {
 	struct cached c;
 
@@ -160,7 +160,7 @@ static void a_bare_result_is_understood(void **state)
 	assert_non_null(strstr(unit_tx.msg, "n-i-eth1"));
 }
 
-static void all_are_listed_in_order(void **state)
+static void files_are_listed_in_order(void **state)
 {
 	struct cached a = full, *all;
 	unsigned n;
@@ -181,7 +181,7 @@ static void all_are_listed_in_order(void **state)
 	assert_int_equal(n, 1);
 }
 
-static void names_lead_nowhere_else(void **state)
+static void names_stay_in_the_folder(void **state)
 {
 	static const struct {
 		const char *network, *id, *ifname;
@@ -237,13 +237,14 @@ static void ids_are_the_references(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_TX(base64_goes_both_ways),
-		WITH_TX(the_text_is_libcnis),
-		WITH_TX(the_text_is_understood),
-		cmocka_unit_test_setup_teardown(what_is_written_is_read, make_dir, remove_dir),
-		cmocka_unit_test_setup_teardown(a_bare_result_is_understood, make_dir, remove_dir),
-		cmocka_unit_test_setup_teardown(all_are_listed_in_order, make_dir, remove_dir),
-		cmocka_unit_test_setup_teardown(names_lead_nowhere_else, make_dir, remove_dir),
+		WITH_TX(base64_is_encoded_and_decoded),
+		WITH_TX(the_text_is_the_same_as_libcnis),
+		WITH_TX(libcnis_text_is_parsed),
+		cmocka_unit_test_setup_teardown(written_files_are_read, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(a_file_with_only_a_result_is_read, make_dir,
+						remove_dir),
+		cmocka_unit_test_setup_teardown(files_are_listed_in_order, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(names_stay_in_the_folder, make_dir, remove_dir),
 		WITH_TX(targets_are_paths),
 		WITH_TX(ids_are_the_references),
 	};

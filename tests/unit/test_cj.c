@@ -2,9 +2,9 @@
 /*
  * test_cj.c - the config cursor
  *
- * What is said about wrong configurations is data: config-errors/NAME.json is
- * read by the made-up plugin below, and must fail with the sentence in
- * config-errors/NAME.expected.  "make check" runs this at the root of the tree.
+ * Error messages are in files: the example plugin below reads config-errors/NAME.json, and must
+ * fail with the message in config-errors/NAME.expected.  `make check` runs the test in the top
+ * folder.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -28,7 +28,7 @@ static struct cj parse(const char *text)
 	return c;
 }
 
-/* Expects what has been complained about; NULL = nothing. */
+/* Asserts the complaints; NULL = none. */
 static void expect(const struct cj *c, const char *sentence)
 {
 	int r = cj_ok(&unit_tx, c);
@@ -41,10 +41,10 @@ static void expect(const struct cj *c, const char *sentence)
 	assert_int_equal(unit_tx.code, CNI_E_CONFIG);
 	assert_string_equal(unit_tx.msg, sentence);
 	unit_tx.err = 0;
-	assert_int_equal(cj_ok(&unit_tx, c), 0); /* said once */
+	assert_int_equal(cj_ok(&unit_tx, c), 0); /* reported once */
 }
 
-/* ---- a made-up plugin ---- */
+/* ---- an example plugin ---- */
 
 static void read_ranges(const struct cj *ipam)
 {
@@ -170,7 +170,7 @@ static void values_and_defaults(void **state)
 	assert_true(cj_bool(&c, "z", true));
 	assert_int_equal(cj_int(&c, "i", 1, INT64_MIN, INT64_MAX), -7);
 	assert_int_equal(cj_int(&c, "i", 1, -7, -7), -7);
-	assert_int_equal(cj_int(&c, "no", -1, 0, 9), -1); /* the default need not fit */
+	assert_int_equal(cj_int(&c, "no", -1, 0, 9), -1); /* bounds do not apply to the default */
 	assert_string_equal(IP_S(cj_ip(&c, "ip")), "fd00::1");
 	assert_false(ip_set(cj_ip(&c, "e")));
 	assert_false(ip_set(cj_ip(&c, "z")));
@@ -193,12 +193,12 @@ static void keys_match_in_any_case(void **state)
 	} cases[] = {
 		{ "{\"mtu\":1}", 1 },
 		{ "{\"MTU\":2}", 2 },
-		{ "{\"MTU\":2,\"mtu\":1}", 1 },    /* exact wins */
-		{ "{\"mtu\":1,\"Mtu\":2}", 1 },    /* wherever it stands */
-		{ "{\"MTU\":2,\"Mtu\":3}", 3 },    /* else the last */
-		{ "{\"mtu\":1,\"mtu\":2}", 2 },    /* of equals, too */
-		{ "{\"mtu\":null,\"MTU\":2}", 2 }, /* null is absent */
-		{ "{\"MTU\":2,\"Mtu\":null}", 2 }, /* always */
+		{ "{\"MTU\":2,\"mtu\":1}", 1 },    /* the exact key wins */
+		{ "{\"mtu\":1,\"Mtu\":2}", 1 },    /* in any order */
+		{ "{\"MTU\":2,\"Mtu\":3}", 3 },    /* otherwise the last key */
+		{ "{\"mtu\":1,\"mtu\":2}", 2 },    /* also of equal keys */
+		{ "{\"mtu\":null,\"MTU\":2}", 2 }, /* null counts as absent */
+		{ "{\"MTU\":2,\"Mtu\":null}", 2 }, /* in any order */
 		{ "{\"mtu\":null}", 9 },
 		{ "{\"mtux\":1,\"mt\":2,\"\":3}", 9 },
 		{ "{}", 9 },
@@ -319,7 +319,7 @@ static void the_empty_document_has_nothing(void **state)
 	cj_free(&c);
 }
 
-static void many_complaints_are_counted(void **state)
+static void excess_complaints_are_counted(void **state)
 {
 	struct cj c = parse("{}");
 	size_t n;
@@ -350,7 +350,7 @@ static void values_are_dumped(void **state)
 	cj_free(&c);
 }
 
-/* ---- what nobody read ---- */
+/* ---- unread keys ---- */
 
 static void unread_keys_are_reported(void **state)
 {
@@ -370,7 +370,7 @@ static void unread_keys_are_reported(void **state)
 		"\"ipam\":{\"type\":\"theirs\",\"subnet\":5},\"sysctl\":{\"a.b\":\"1\"},"
 		"\"list\":[{\"k\":1,\"u\":[]}]}");
 	cj_str(&c, "type", NULL);
-	cj_bool(&c, "t1", false); /* but not t2, the same true to jansson */
+	cj_bool(&c, "t1", false); /* but not t2: jansson shares the value true */
 	ipam = cj_obj(&c, "ipam");
 	cj_str(&ipam, "type", NULL);
 	sysctl = cj_obj(&c, "sysctl");
@@ -392,13 +392,13 @@ static void unread_keys_are_reported(void **state)
 	cj_free(&c);
 }
 
-static void the_record_of_readers_grows(void **state)
+static void the_list_of_read_keys_grows(void **state)
 {
 	char *text = mem_alloc(&unit_tx.mem, 100000), key[16];
 	size_t n = (size_t)sprintf(text, "{\"k\":0");
 	struct cj c;
 
-	(void)state; /* still logging to the file of the last test */
+	(void)state; /* the log still goes to the file of the previous test */
 	assert_true(log_on(LOG_DEBUG));
 	for (int i = 0; i < 2000; i++)
 		n += (size_t)sprintf(text + n, ",\"k%d\":%d", i, i);
@@ -413,7 +413,7 @@ static void the_record_of_readers_grows(void **state)
 	cj_free(&c);
 }
 
-static void depth_and_size_do_no_harm(void **state)
+static void deep_and_large_documents_are_handled(void **state)
 {
 	enum { DEEP = 100000 };
 	char *text = mem_alloc(&unit_tx.mem, 2 * DEEP + 16);
@@ -429,7 +429,8 @@ static void depth_and_size_do_no_harm(void **state)
 	memset(text, ' ', 2 * DEEP);
 	unit_tx.err = 0;
 	assert_int_equal(cj_parse(&unit_tx, text, 2 * DEEP, "x", &c), -EINVAL);
-	assert_int_equal(cj_parse(&unit_tx, "{}\0", 3, "x", &c), -EINVAL); /* a stray NUL */
+	assert_int_equal(cj_parse(&unit_tx, "{}\0", 3, "x", &c),
+			 -EINVAL); /* a NUL in the document */
 	assert_int_equal(cj_parse(&unit_tx, NULL, 0, "x", &c), -EINVAL);
 }
 
@@ -451,10 +452,10 @@ static void *scarce_malloc(size_t size)
 }
 
 /*
- * Wherever jansson runs out of memory: never a wrong answer, never a leak.  Some of
- * it jansson takes for a syntax error, which is a refusal, too.
+ * If jansson runs out of memory, at any allocation, there is no wrong result and no leak.  It
+ * reports some of these failures as syntax errors.
  */
-static void out_of_memory_leaves_by_the_door(void **state)
+static void out_of_memory_leaves_through_the_arena(void **state)
 {
 	static const char text[] = "{\"a\":[1,2.5,\"x\",{\"b\":true}],\"c\":\"d\"}";
 	static volatile unsigned n, left;
@@ -497,12 +498,12 @@ int main(void)
 		WITH_TX(cursors_move),
 		WITH_TX(nothing_is_assumed_to_be_an_object),
 		WITH_TX(the_empty_document_has_nothing),
-		WITH_TX(many_complaints_are_counted),
+		WITH_TX(excess_complaints_are_counted),
 		WITH_TX(values_are_dumped),
 		WITH_TX(unread_keys_are_reported),
-		WITH_TX(the_record_of_readers_grows),
-		WITH_TX(depth_and_size_do_no_harm),
-		WITH_TX(out_of_memory_leaves_by_the_door),
+		WITH_TX(the_list_of_read_keys_grows),
+		WITH_TX(deep_and_large_documents_are_handled),
+		WITH_TX(out_of_memory_leaves_through_the_arena),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

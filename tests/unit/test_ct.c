@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* test_ct.c - which flows are forgotten, and which live on */
+/* test_ct.c - which conntrack entries are deleted, and which stay */
 #include "nft/ct.h"
 #include "nft/nft.h"
 #include "private_net.h"
@@ -15,7 +15,7 @@ static int begin(void **state)
 	unit_begin(state);
 	nl = (struct nfnl){ 0 };
 	if (!private_net())
-		return 0; /* each test skips itself */
+		return 0; /* track() skips the tests */
 	return nfnl_open(&unit_tx, &nl, NULL);
 }
 
@@ -25,7 +25,7 @@ static int end(void **state)
 	return unit_end(state);
 }
 
-/* Connection tracking begins with the first rule that needs it (ct state: both families). */
+/* Connection tracking is enabled by the first rule that needs it (ct state: both families). */
 static void track(void)
 {
 	static const enum nft_type key[] = { NFT_T_PROTO, NFT_T_SERVICE, NFT_T_END };
@@ -84,7 +84,7 @@ static void say(int fd)
 {
 	ssize_t n = send(fd, "x", 1, MSG_NOSIGNAL);
 
-	if (n < 0 && errno == ECONNREFUSED) /* of the one before */
+	if (n < 0 && errno == ECONNREFUSED) /* the ICMP error of the datagram before */
 		n = send(fd, "x", 1, MSG_NOSIGNAL);
 	assert_int_equal(n, 1);
 }
@@ -100,7 +100,7 @@ static void test_nothing_tracked(void **state)
 	assert_int_equal(flush(NULL, 0, any), 0);
 }
 
-/* A sender that began before the mapping reaches it only when its flow is forgotten. */
+/* A sender that is older than the mapping reaches it only after its flow was deleted. */
 static void test_steady_sender(void **state)
 {
 	auto_(fd_close) int old = -1, new = -1, sender = -1;
@@ -121,9 +121,9 @@ static void test_steady_sender(void **state)
 	say(sender);
 	assert_true(arrives(new, 1000));
 
-	/* what leads to the new owner stays */
+	/* Flows to the new owner stay. */
 	assert_int_equal(flush(&f, 1, ip_of("127.0.0.2")), 0);
-	/* for another owner it would have to go */
+	/* For another owner they are deleted. */
 	assert_int_equal(flush(&f, 1, ip_of("127.0.0.3")), 1);
 }
 
@@ -166,7 +166,7 @@ static void test_specific_address(void **state)
 	assert_int_equal(flush(&f, 1, any), 1);
 }
 
-/* The same port of somebody else is none of a wildcard mapping's business. */
+/* A mapping without hostIP does not affect flows to the same port of other hosts. */
 static void test_other_hosts(void **state)
 {
 	static const char add_addresses[] = "ip addr add 198.51.100.1/32 dev lo && "
@@ -184,11 +184,11 @@ static void test_other_hosts(void **state)
 	say(away);
 	say(own);
 	assert_int_equal(flush(&f, 1, any), 1);
-	f.dst = ip_of("192.0.2.7"); /* unless it is named */
+	f.dst = ip_of("192.0.2.7"); /* a mapping of this address does */
 	assert_int_equal(flush(&f, 1, any), 1);
 }
 
-/* A TCP connection with the host itself goes on; one to a former container does not. */
+/* A TCP connection with the host itself stays; one to a former container is deleted. */
 static void test_established(void **state)
 {
 	auto_(fd_close) int ssh = -1, web = -1, one = -1, two = -1;

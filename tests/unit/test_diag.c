@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* test_diag.c - who listens, and whom that concerns */
+/* test_diag.c - listening sockets, and the addresses that they serve */
 #include "nft/diag.h"
 #include "private_net.h"
 #include "unit.h"
 
 static const struct ip any;
 
-/* Who is asked for, and found first; its text is written to text, if that is not NULL. */
+/* Returns the number of listeners that serve addr; writes the text of the first one, unless text
+ * is NULL. */
 static unsigned found(uint8_t proto, int family, struct ip addr, uint16_t first, uint16_t last,
 		      char *text, size_t size)
 {
@@ -37,8 +38,8 @@ static const struct {
 	int type;
 	bool v6only;
 	const char *bound;
-	const char *asked; /* "" = any address of the family … */
-	int family;        /* … that is this one */
+	const char *asked; /* "" = any address of family */
+	int family;
 	int expected;
 } cases[] = {
 	{ SOCK_STREAM, false, "127.0.0.1", "", AF_INET, 1 },
@@ -74,7 +75,7 @@ static void test_listeners(void **state)
 		char text[128] = "";
 		int r;
 
-		if (fd < 0) /* no IPv6 */
+		if (fd < 0) /* IPv6 is disabled */
 			continue;
 		r = (int)found(proto, cases[i].family, asked, 8080, 8080, text, sizeof(text));
 		CHECK(r == cases[i].expected, "case %u: got %d (%s), expected %d", i, r, text,
@@ -108,7 +109,7 @@ static void test_mapped(void **state)
 	assert_int_equal(found(IPPROTO_TCP, AF_INET6, any, 8080, 8080, NULL, 0), 0);
 }
 
-/* Who only talks is not in the way. */
+/* Connected sockets are not listed. */
 static void test_not_listening(void **state)
 {
 	auto_(fd_close) int server = -1, client = -1, udp = -1;

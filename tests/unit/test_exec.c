@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test_exec.c - other plugins: found, run, and judged
+ * test_exec.c - other plugins: search, execution, result
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -21,7 +21,7 @@ static const char *path_of(const char *name)
 	return mem_printf(&unit_tx.mem, "%s/%s", dir, name);
 }
 
-/* A plugin that is a shell script. */
+/* Creates a plugin that is a shell script. */
 static void plugin(const char *name, const char *script)
 {
 	FILE *f = fopen(path_of(name), "w");
@@ -58,7 +58,7 @@ static int64_t now_ms(void)
 static void plugins_are_found(void **state)
 {
 	struct {
-		const char *path, *type, *words; /* NULL: it is found */
+		const char *path, *type, *words; /* NULL: found */
 	} cases[] = {
 		{ dir, "there", NULL },
 		{ mem_printf(&unit_tx.mem, "/nowhere::%s", dir), "there", NULL },
@@ -97,7 +97,7 @@ static void plugins_are_found(void **state)
 	assert_true(self);
 }
 
-/* Runs a plugin that cannot succeed. */
+/* Runs a plugin, and asserts that it fails. */
 static int run_failing(const char *name, int timeout_ms)
 {
 	struct exec_request q = { .path = path_of(name), .in = "", .timeout_ms = timeout_ms };
@@ -145,7 +145,7 @@ static void streams_and_environment_are_its_own(void **state)
 	assert_string_equal(a.err, "one\ntwo\n");
 }
 
-static void a_grandchild_does_not_hold_us_up(void **state)
+static void a_grandchild_does_not_block_the_caller(void **state)
 {
 	int64_t begin = now_ms();
 	struct exec_answer a;
@@ -157,7 +157,7 @@ static void a_grandchild_does_not_hold_us_up(void **state)
 	assert_true(now_ms() - begin < 10000);
 }
 
-static void what_cannot_be_run_is_told(void **state)
+static void failures_to_execute_are_reported(void **state)
 {
 	FILE *f;
 
@@ -175,7 +175,7 @@ static void what_cannot_be_run_is_told(void **state)
 	assert_non_null(strstr(unit_tx.msg, strerror(ENOEXEC)));
 }
 
-static void it_has_its_time(void **state)
+static void a_timeout_kills_the_plugin(void **state)
 {
 	int64_t begin = now_ms();
 
@@ -186,7 +186,7 @@ static void it_has_its_time(void **state)
 	assert_true(now_ms() - begin < 9000);
 }
 
-static void a_flood_is_stopped(void **state)
+static void too_much_output_is_rejected(void **state)
 {
 	(void)state;
 	plugin("flood", "exec yes");
@@ -212,7 +212,7 @@ static bool signals_are_open(void)
 	return !sigismember(&mask, SIGTERM) && !sigismember(&mask, SIGCHLD);
 }
 
-/* A process of its own, because its memory is limited. */
+/* In a child process, because its memory is limited. */
 static int flood_with_little_memory(void)
 {
 	struct rlimit limit = { address_space() + (1 << 20), RLIM_INFINITY };
@@ -229,7 +229,7 @@ static int flood_with_little_memory(void)
 	return no_child && signals_are_open() ? 0 : 3;
 }
 
-static void a_child_is_stopped_when_memory_ends(void **state)
+static void the_plugin_is_killed_when_memory_runs_out(void **state)
 {
 	int status = -1;
 	pid_t pid;
@@ -290,12 +290,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(plugins_are_found, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(streams_and_environment_are_its_own, make_dir,
 						remove_dir),
-		cmocka_unit_test_setup_teardown(a_grandchild_does_not_hold_us_up, make_dir,
+		cmocka_unit_test_setup_teardown(a_grandchild_does_not_block_the_caller, make_dir,
 						remove_dir),
-		cmocka_unit_test_setup_teardown(what_cannot_be_run_is_told, make_dir, remove_dir),
-		cmocka_unit_test_setup_teardown(it_has_its_time, make_dir, remove_dir),
-		cmocka_unit_test_setup_teardown(a_flood_is_stopped, make_dir, remove_dir),
-		cmocka_unit_test_setup_teardown(a_child_is_stopped_when_memory_ends, make_dir,
+		cmocka_unit_test_setup_teardown(failures_to_execute_are_reported, make_dir,
+						remove_dir),
+		cmocka_unit_test_setup_teardown(a_timeout_kills_the_plugin, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(too_much_output_is_rejected, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(the_plugin_is_killed_when_memory_runs_out, make_dir,
 						remove_dir),
 		cmocka_unit_test_setup_teardown(failures_are_passed_through, make_dir, remove_dir),
 	};

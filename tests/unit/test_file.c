@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test_file.c - read, replace, lock: each test in a directory of its own
+ * test_file.c - reading, replacing and locking files, each test in its own folder
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -94,11 +94,11 @@ static void reads_whole_files(void **state)
 	assert_int_equal(file_read(&unit_tx.mem, at, ".", 5, &text), -EISDIR);
 	assert_int_equal(mkfifoat(at, "fifo", 0600), 0);
 	assert_int_equal(file_read(&unit_tx.mem, at, "fifo", 5, &text), -EINVAL);
-	/* a file of /proc says it has size 0 */
+	/* Files in /proc have size 0. */
 	assert_int_equal(file_read(&unit_tx.mem, AT_FDCWD, "/proc/self/maps", 1 << 20, &text), 0);
 	assert_true(text.size > 1024 && text.size == strlen(text.s));
 	assert_int_equal(file_read(&unit_tx.mem, AT_FDCWD, "/proc/self/maps", 100, &text), -EFBIG);
-	assert_int_equal(unit_tx.err, 0); /* reading records nothing */
+	assert_int_equal(unit_tx.err, 0); /* reading does not record failures */
 }
 
 static void replaces(void **state)
@@ -117,9 +117,9 @@ static void replaces(void **state)
 	assert_int_equal(put_in(AT_FDCWD, in_dir("a"), "third", 0600, true), 0);
 	expect("a", "third");
 	assert_int_equal(fstat(old, &st), 0);
-	assert_int_equal(st.st_size, 3); /* who had it open still reads the old one */
+	assert_int_equal(st.st_size, 3); /* an open descriptor still refers to the old file */
 	fd_close(&old);
-	/* a link is replaced, not followed */
+	/* A symlink is replaced, not followed. */
 	assert_int_equal(symlinkat("a", at, "link"), 0);
 	assert_int_equal(put("link", "not a"), 0);
 	expect("a", "third");
@@ -127,7 +127,7 @@ static void replaces(void **state)
 	assert_int_equal(entries(), 2);
 }
 
-static void replaces_what_a_killed_one_left(void **state)
+static void replaces_leftovers_of_a_killed_process(void **state)
 {
 	(void)state;
 	assert_int_equal(put("a", "one"), 0);
@@ -141,7 +141,7 @@ static void replaces_what_a_killed_one_left(void **state)
 	assert_int_equal(entries(), 0);
 }
 
-/* Many writers: what is read is always whole. */
+/* With many writers, readers always see a complete file. */
 static void writers_do_not_mix(void **state)
 {
 	enum { WRITERS = 4, ROUNDS = 300, SIZE = 20000 };
@@ -181,7 +181,7 @@ static void writers_do_not_mix(void **state)
 	assert_int_equal(entries(), 1);
 }
 
-static void says_what_it_cannot_write(void **state)
+static void reports_what_it_cannot_write(void **state)
 {
 	(void)state;
 	assert_int_equal(put_in(at, "no/a", "", 0600, false), -ENOENT);
@@ -217,7 +217,7 @@ static void makes_directories(void **state)
 
 /* ---- locks ---- */
 
-/* A child that holds the lock until it is told to let go, or killed. */
+/* Starts a child that holds the lock until it gets a byte, or is killed. */
 static pid_t holder(int *ret_tell)
 {
 	int pipes[2][2];
@@ -297,13 +297,13 @@ static void waits_for_its_turn(void **state)
 		usleep(80000);
 		_exit(0);
 	}
-	close(tell); /* now only the closer has it */
+	close(tell); /* only the closer still has it open */
 	assert_int_equal(file_lock(&unit_tx, at, "lock", 10000, &fd), 0);
 	waitpid(pid, NULL, 0);
 	waitpid(closer, NULL, 0);
 }
 
-/* "rm -rf" while we wait: the lock that counts is the new one. */
+/* If the lock file is deleted and created again while we wait, the new one is locked. */
 static void follows_the_name(void **state)
 {
 	auto_(fd_close) int fd = -1;
@@ -328,7 +328,7 @@ static void follows_the_name(void **state)
 	waitpid(remover, NULL, 0);
 }
 
-static void a_lock_is_no_trap(void **state)
+static void an_invalid_lock_file_is_rejected(void **state)
 {
 	auto_(fd_close) int fd = -1;
 
@@ -392,15 +392,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IN_DIR(reads_whole_files),
 		IN_DIR(replaces),
-		IN_DIR(replaces_what_a_killed_one_left),
+		IN_DIR(replaces_leftovers_of_a_killed_process),
 		IN_DIR(writers_do_not_mix),
-		IN_DIR(says_what_it_cannot_write),
+		IN_DIR(reports_what_it_cannot_write),
 		IN_DIR(makes_directories),
 		IN_DIR(locks),
 		IN_DIR(names_the_holder),
 		IN_DIR(waits_for_its_turn),
 		IN_DIR(follows_the_name),
-		IN_DIR(a_lock_is_no_trap),
+		IN_DIR(an_invalid_lock_file_is_rejected),
 		IN_DIR(reads_resolv_conf),
 	};
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test_ip.c - addresses, prefixes, MACs.  The lexical cases are measured: they are
- * what the reference accepts, rejects and prints.
+ * test_ip.c - addresses, prefixes, MAC addresses.  The lexical cases are what the reference plugins
+ * accept, reject and print, as tried out.
  */
 #include "value/ip.h"
 #include "unit.h"
@@ -65,7 +65,7 @@ static void addresses_parse_and_print(void **state)
 
 		if (!cases[i].out) {
 			CHECK(!ip_parse(cases[i].in, &a), "\"%s\" is accepted", cases[i].in);
-			assert_int_equal(a.family, -1); /* left alone */
+			assert_int_equal(a.family, -1); /* unchanged */
 			continue;
 		}
 		assert_string_equal(IP_S(ip(cases[i].in)), cases[i].out);
@@ -73,7 +73,7 @@ static void addresses_parse_and_print(void **state)
 	assert_false(ip_parse(NULL, &(struct ip){ .family = 0 }));
 	assert_string_equal(IP_S((struct ip){ .family = 0 }), "");
 	assert_string_equal(CIDR_S((struct cidr){ .len = 7 }), "");
-	/* The kernel may show us a mapped address; it is not taken for IPv4. */
+	/* The kernel may return an IPv4-mapped address; it is not treated as IPv4. */
 	assert_string_equal(
 		IP_S(((struct ip){ .family = AF_INET6, .b = { [10] = 255, 255, 10, 0, 0, 1 } })),
 		"::ffff:10.0.0.1");
@@ -179,7 +179,7 @@ static void macs_parse_and_print(void **state)
 		mac_eq((struct mac){ .b = { 1 }, .len = 6 }, (struct mac){ .b = { 2 }, .len = 6 }));
 }
 
-static void addresses_are_counted(void **state)
+static void addresses_are_added_and_counted(void **state)
 {
 	static const struct {
 		const char *from;
@@ -233,7 +233,7 @@ static void addresses_compare(void **state)
 	}
 }
 
-static void addresses_have_kinds(void **state)
+static void addresses_are_classified(void **state)
 {
 	static const struct {
 		const char *ip;
@@ -323,9 +323,9 @@ int main(void)
 		cmocka_unit_test(addresses_parse_and_print),
 		cmocka_unit_test(prefixes_parse_and_print),
 		cmocka_unit_test(macs_parse_and_print),
-		cmocka_unit_test(addresses_are_counted),
+		cmocka_unit_test(addresses_are_added_and_counted),
 		cmocka_unit_test(addresses_compare),
-		cmocka_unit_test(addresses_have_kinds),
+		cmocka_unit_test(addresses_are_classified),
 		cmocka_unit_test(prefixes_contain_and_overlap),
 	};
 

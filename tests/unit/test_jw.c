@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test_jw.c - the JSON writer: layout, escapes, bytes that are no text
+ * test_jw.c - the JSON writer: layout, escapes, invalid UTF-8
  */
 #include "value/jw.h"
 #include "unit.h"
@@ -65,7 +65,7 @@ static void strings_are_escaped(void **state)
 		{ "\xc3", "\"\ufffd\"" },
 		{ "\xc0\xaf", "\"\ufffd\ufffd\"" },                     /* overlong / */
 		{ "\xe0\x80\xaf", "\"\ufffd\ufffd\ufffd\"" },           /* likewise */
-		{ "\xed\xa0\x80", "\"\ufffd\ufffd\ufffd\"" },           /* half a surrogate */
+		{ "\xed\xa0\x80", "\"\ufffd\ufffd\ufffd\"" },           /* lone surrogate */
 		{ "\xf4\x90\x80\x80", "\"\ufffd\ufffd\ufffd\ufffd\"" }, /* beyond Unicode */
 		{ "\xf0\x8f\xbf\xbf", "\"\ufffd\ufffd\ufffd\ufffd\"" }, /* overlong */
 		{ "\xe2\x82", "\"\ufffd\ufffd\"" },
@@ -82,7 +82,7 @@ static void strings_are_escaped(void **state)
 	}
 }
 
-static void nothing_said_is_the_empty_text(void **state)
+static void no_output_is_the_empty_text(void **state)
 {
 	struct jw w;
 
@@ -96,7 +96,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_TX(documents_are_laid_out),
 		WITH_TX(strings_are_escaped),
-		WITH_TX(nothing_said_is_the_empty_text),
+		WITH_TX(no_output_is_the_empty_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test_lease.c - lease files, and the index against the truth
+ * test_lease.c - lease files, and the index compared with them
  *
- * The store is driven with random claims and releases, of us and of "somebody
- * else" who only touches files, and compared with a model after each step.
+ * The test makes random claims and releases, of our own and of a foreign program that only changes
+ * files, and compares the store with a model after each step.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -36,7 +36,7 @@ static int end(void **state)
 	return unit_end(state);
 }
 
-static void what_a_lease_says(void **state)
+static void lease_files_are_parsed(void **state)
 {
 	static const struct {
 		const char *text;
@@ -84,13 +84,13 @@ static void what_a_lease_says(void **state)
 
 enum { ADDRESSES = 1500, IDS = 40, LIES = 150 };
 
-static int model[ADDRESSES]; /* the id that has it, or -1 */
+static int model[ADDRESSES]; /* the owner's id, or -1 */
 
 static struct ip address(unsigned n)
 {
 	struct ip ip;
 
-	/* every third one is IPv6, spread over many blocks */
+	/* Every third address is IPv6, spread over many blocks. */
 	if (n % 3 == 0) {
 		ip_parse("fd00:77::", &ip);
 		return ip_add(ip, (int64_t)n * 97);
@@ -104,7 +104,7 @@ static const char *id(unsigned n)
 	return mem_printf(&unit_tx.mem, "container-%u", n);
 }
 
-/* Somebody else, without index and tools of ours; the folder may be the same tick old. */
+/* A foreign program changes a lease without the index, perhaps within the same clock tick. */
 static void foreign(unsigned n, int who)
 {
 	const char *path = mem_printf(&unit_tx.mem, "%s/net/%s", dir, IP_S(address(n)));
@@ -163,7 +163,7 @@ static void one_step(struct store *st, unsigned n, unsigned who)
 	}
 }
 
-static void the_index_is_right(void **state)
+static void the_index_matches_the_files(void **state)
 {
 	enum { ROUNDS = 120, STEPS = 60 };
 	unsigned good = 0;
@@ -187,11 +187,11 @@ static void the_index_is_right(void **state)
 		}
 		unit_again();
 	}
-	/* it was believed whenever nobody else had been there, and only then */
+	/* The index was used exactly when no foreign program had changed the folder. */
 	assert_int_equal(good, ROUNDS - 1 - (ROUNDS - 1) / 5);
 }
 
-static void what_is_known_of_a_lease_survives_a_rescan(void **state)
+static void the_life_of_a_lease_survives_a_rescan(void **state)
 {
 	static const struct lease_life life = { 7, 8, 9, 10 };
 	struct lease_life got = { 0 };
@@ -213,8 +213,8 @@ static void what_is_known_of_a_lease_survives_a_rescan(void **state)
 	store_close(&st);
 }
 
-/* Whatever the index says, an address has one lessee, and no loop runs for ever. */
-static void a_lying_index_does_no_harm(void **state)
+/* With a damaged index no address is leased twice, and no loop is endless. */
+static void a_damaged_index_is_harmless(void **state)
 {
 	static const struct lease_life life = { 0 };
 	struct pool_range range = { .gateway = { .family = 0 } };
@@ -234,7 +234,8 @@ static void a_lying_index_does_no_harm(void **state)
 		struct ip ip;
 		unsigned n;
 
-		/* tables, not the head with the stamp: so it is believed */
+		/* Damage the tables, not the header with the time stamp, so that the index is used.
+		 */
 		for (int k = 0; fd >= 0 && fstat(fd, &s) == 0 && s.st_size > 4096 && k < 40; k++) {
 			uint8_t noise = (uint8_t)rand();
 			off_t at = 4096 + rand() % (s.st_size - 4096);
@@ -256,7 +257,7 @@ static void a_lying_index_does_no_harm(void **state)
 		store_begin(&st);
 		for (unsigned i = 0; i < 1000; i++)
 			n += lease_read(&unit_tx.mem, st.dir, ip_add(range.first, i), &l) == 0;
-		assert_int_equal(n, LIES); /* as many as were promised */
+		assert_int_equal(n, LIES); /* one lease per claim */
 		store_close(&st);
 	}
 }
@@ -266,10 +267,10 @@ static void a_lying_index_does_no_harm(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IN_DIR(what_a_lease_says),
-		IN_DIR(the_index_is_right),
-		IN_DIR(what_is_known_of_a_lease_survives_a_rescan),
-		IN_DIR(a_lying_index_does_no_harm),
+		IN_DIR(lease_files_are_parsed),
+		IN_DIR(the_index_matches_the_files),
+		IN_DIR(the_life_of_a_lease_survives_a_rescan),
+		IN_DIR(a_damaged_index_is_harmless),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

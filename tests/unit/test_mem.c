@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test_mem.c - the arena: zeroed, aligned, and what happens when it is full
+ * test_mem.c - the arena: zeroing, alignment, exhaustion
  */
 #include "base/mem.h"
 #include "unit.h"
@@ -30,7 +30,7 @@ static void memory_is_zeroed_and_aligned(void **state)
 	}
 	mem_free(&m);
 	assert_null(m.blocks);
-	mem_free(&m); /* twice is once */
+	mem_free(&m); /* a second call does nothing */
 }
 
 static void copies_are_copies(void **state)
@@ -63,7 +63,7 @@ static void arrays_grow(void **state)
 		a = mem_grow(&m, a, n, sizeof(*a));
 		moved += a != before;
 		if (!a)
-			return; /* said for the analyzer: it is never NULL */
+			return; /* for the analyzer: it is never NULL */
 		a[n] = n;
 	}
 	for (unsigned n = 0; n < 10000; n++)
@@ -80,7 +80,7 @@ static void __attribute__((noreturn)) leave(void *arg)
 	longjmp(way_out, 1);
 }
 
-static void exhaustion_leaves_by_the_door(void **state)
+static void exhaustion_calls_the_handler(void **state)
 {
 	int told = 0;
 	struct mem m = { .exhausted = leave, .arg = &told };
@@ -104,7 +104,7 @@ int main(void)
 		cmocka_unit_test(memory_is_zeroed_and_aligned),
 		cmocka_unit_test(copies_are_copies),
 		cmocka_unit_test(arrays_grow),
-		cmocka_unit_test(exhaustion_leaves_by_the_door),
+		cmocka_unit_test(exhaustion_calls_the_handler),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

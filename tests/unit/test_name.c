@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test_name.c - SHA-512, the names derived with it, and what a name may be
+ * test_name.c - SHA-512, the names derived with it, and valid names
  *
- * The digests are NIST's examples for FIPS 180-4, the derived names those that
- * the reference makes for the same attachments.
+ * The digests are NIST's examples for FIPS 180-4.  The derived names are those of the reference
+ * plugins for the same attachments.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +58,7 @@ static void sha512_is_nists(void **state)
 	}
 }
 
-/* Every length around the borders of blocks and padding: the digest of their digests. */
+/* Lengths around the limits of blocks and padding: the digest of their digests. */
 static void sha512_of_every_length(void **state)
 {
 	uint8_t all[300][SHA512_SIZE], hash[SHA512_SIZE];
@@ -174,11 +174,11 @@ static void interface_names(void **state)
 		{ "a\b", NULL },
 		{ "a\u00a0b", chars },
 		{ "a\xc2\x85", chars },
-		{ "a\x85", NULL }, /* not UTF-8: no space either */
+		{ "a\x85", NULL }, /* invalid UTF-8, and no space */
 		{ "a\u1680", chars },
 		{ "a\u2000", chars },
 		{ "a\u200a", chars },
-		{ "a\u200b", NULL }, /* zero width, but no space to Unicode */
+		{ "a\u200b", NULL }, /* zero width space: no space in Unicode */
 		{ "a\u2028", chars },
 		{ "a\u202f", chars },
 		{ "a\u205f", chars },

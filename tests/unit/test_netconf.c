@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test_netconf.c - network lists: found, read, and turned into requests
+ * test_netconf.c - network lists: search, reading, requests
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ static int read_list(const char *text, struct netconf *ret)
 	return netconf_read(&unit_tx, NULL, "x.conflist", text, strlen(text), ret);
 }
 
-static void the_highest_version_we_speak_is_chosen(void **state)
+static void the_highest_supported_version_is_chosen(void **state)
 {
 	static const struct {
 		const char *keys, *version; /* NULL: an error */
@@ -27,7 +27,7 @@ static void the_highest_version_we_speak_is_chosen(void **state)
 		{ "", "" },
 		{ "\"cniVersion\":\"0.4.0\",", "0.4.0" },
 		{ "\"cniVersion\":\"9.0.0\",", "9.0.0" },
-		{ "\"cniVersion\":\"nonsense\",", "nonsense" }, /* the plugins will tell */
+		{ "\"cniVersion\":\"nonsense\",", "nonsense" }, /* the plugins reject it */
 		{ "\"cniVersions\":[],", "" },
 		{ "\"cniVersions\":[\"0.3.1\",\"1.0.0\",\"0.4.0\"],", "1.0.0" },
 		{ "\"cniVersions\":[\"1.0\"],", "1.0.0" },
@@ -92,7 +92,7 @@ static void flags_are_booleans_or_words(void **state)
 		}
 }
 
-static void wrong_lists_are_told(void **state)
+static void invalid_lists_are_reported(void **state)
 {
 	static const struct {
 		const char *text, *words;
@@ -250,7 +250,7 @@ static void a_single_plugin_becomes_a_list(void **state)
 	netconf_free(&n);
 }
 
-static void what_cannot_be_found_is_told(void **state)
+static void missing_networks_are_reported(void **state)
 {
 	struct netconf n;
 
@@ -278,9 +278,9 @@ static void all_networks_are_listed_once(void **state)
 	assert_string_equal(names, "b f w x ");
 }
 
-/* ---- wishes ---- */
+/* ---- capability arguments ---- */
 
-static void wishes_become_capability_arguments(void **state)
+static void options_become_capability_arguments(void **state)
 {
 	static const struct {
 		const char *publish, *ip, *mac, *cap_args, *caps; /* NULL caps: an error */
@@ -340,7 +340,7 @@ static void wishes_become_capability_arguments(void **state)
 	}
 }
 
-static void wishes_nobody_fulfils_are_refused(void **state)
+static void options_without_capability_are_rejected(void **state)
 {
 	static const char *const wish = "80:80";
 	struct options o = { .publish = { (const char *[]){ wish }, 1 } };
@@ -377,17 +377,18 @@ static void args_are_pairs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_TX(the_highest_version_we_speak_is_chosen),
+		WITH_TX(the_highest_supported_version_is_chosen),
 		WITH_TX(flags_are_booleans_or_words),
-		WITH_TX(wrong_lists_are_told),
+		WITH_TX(invalid_lists_are_reported),
 		WITH_TX(requests_are_derived),
 		cmocka_unit_test_setup_teardown(networks_are_found, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(a_single_plugin_becomes_a_list, make_dir,
 						remove_dir),
-		cmocka_unit_test_setup_teardown(what_cannot_be_found_is_told, make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(missing_networks_are_reported, make_dir,
+						remove_dir),
 		cmocka_unit_test_setup_teardown(all_networks_are_listed_once, make_dir, remove_dir),
-		WITH_TX(wishes_become_capability_arguments),
-		WITH_TX(wishes_nobody_fulfils_are_refused),
+		WITH_TX(options_become_capability_arguments),
+		WITH_TX(options_without_capability_are_rejected),
 		WITH_TX(args_are_pairs),
 	};
 

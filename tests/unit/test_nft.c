@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* test_nft.c - tables, chains and rules against the kernel, in network namespaces of our own */
+/* test_nft.c - tables, chains and rules with the kernel, in new network namespaces */
 #include "nft_skeleton.h"
 
 static int count(const struct nft_rule_info *w, void *arg)
@@ -21,15 +21,15 @@ static void test_skeleton(void **state)
 	say_skeleton(n);
 	assert_false(nft_is_empty(n));
 	commits(n);
-	commits(n); /* the very same again */
+	commits(n); /* the same change again */
 	n = changes(NFPROTO_INET);
-	say_skeleton(n); /* and said anew */
+	say_skeleton(n); /* and composed again */
 	commits(n);
 	assert_int_equal(nft_each_rule(&nl, ref_of("ports"), count, &rules), 0);
 	assert_int_equal(rules, 5);
 }
 
-static void test_skeleton_reads_well(void **state)
+static void test_nft_prints_the_skeleton(void **state)
 {
 	static const char *const lines[] = {
 		"table inet cplug {",
@@ -85,7 +85,7 @@ static void test_skeleton_reads_well(void **state)
 	prints(lines);
 }
 
-static void test_missing_table_is_told(void **state)
+static void test_missing_table_is_reported(void **state)
 {
 	struct nft_elem e = port_elem(IPPROTO_TCP, 8080, "10.1.0.5", 80);
 
@@ -96,7 +96,7 @@ static void test_missing_table_is_told(void **state)
 	assert_false(find("ports4", &e));
 }
 
-static void test_commit_speaks(void **state)
+static void test_commit_explains_errors(void **state)
 {
 	struct nft *n = changes(NFPROTO_INET);
 
@@ -110,7 +110,7 @@ static void test_commit_speaks(void **state)
 
 /* ---- traffic ---- */
 
-static void test_ports_lead_there(void **state)
+static void test_ports_are_translated(void **state)
 {
 	auto_(fd_close) int wild = -1, specific = -1, range = -1, six = -1;
 	struct nft_elem e = port_elem(IPPROTO_TCP, 8080, "127.0.0.1", 9090), s = { 0 };
@@ -208,7 +208,7 @@ static void test_bridge_family(void **state)
 		"iifname @guarded iifname . arp saddr ether != @spoof drop", NULL });
 }
 
-/* ---- what is said wrongly is told by the commit ---- */
+/* ---- mistakes of the caller are reported by the commit ---- */
 
 static void refuses(struct nft *n, int err, const char *why)
 {
@@ -266,10 +266,10 @@ static void test_mistakes(void **state)
 	n = changes(NFPROTO_INET);
 	nft_rule(n, "ports");
 	refuses(n, -EINVAL, "a rule without an end");
-	nft_rule_end(n, NULL); /* gives it back */
+	nft_rule_end(n, NULL); /* frees the rule */
 }
 
-/* The netfilter sockets in this namespace, without the kernel's own. */
+/* Returns the number of netfilter sockets in this namespace, without the kernel's. */
 static unsigned open_sockets(void)
 {
 	FILE *f = fopen("/proc/net/netlink", "re");
@@ -307,10 +307,10 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
 		TEST(test_skeleton),
-		TEST(test_skeleton_reads_well),
-		TEST(test_missing_table_is_told),
-		TEST(test_commit_speaks),
-		TEST(test_ports_lead_there),
+		TEST(test_nft_prints_the_skeleton),
+		TEST(test_missing_table_is_reported),
+		TEST(test_commit_explains_errors),
+		TEST(test_ports_are_translated),
 		TEST(test_bridge_family),
 		TEST(test_mistakes),
 		TEST(test_closed_before_long),

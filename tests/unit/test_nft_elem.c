@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* test_nft_elem.c - elements: added, found, listed, deleted, one and ten thousand */
+/* test_nft_elem.c - elements: adding, searching, listing and deleting one and ten thousand */
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -14,7 +14,7 @@ static void test_keys(void **state)
 
 	(void)state;
 	nft_key_port(&port, 80);
-	assert_int_equal(port.len, 2); /* alone: as it is */
+	assert_int_equal(port.len, 2); /* alone: not padded */
 	nft_key_u8(&pair, IPPROTO_TCP);
 	nft_key_port(&pair, 80);
 	assert_int_equal(pair.len, 8); /* together: padded */
@@ -68,7 +68,7 @@ static void test_verdict_element(void **state)
 	assert_true(find("masq4", &q));
 	assert_string_equal(q.chain, masq_chain);
 	e.chain = "nothing";
-	nft_key_u8(&e.key, 1); /* a key that does not fit, to a chain that is not there */
+	nft_key_u8(&e.key, 1); /* a key of another type, and a missing chain */
 	assert_int_not_equal(try_add("masq4", &e, true), 0);
 }
 
@@ -109,7 +109,7 @@ static void test_range_of_single_values(void **state)
 	assert_int_equal(try_del("nets", &high), 0);
 }
 
-static void test_elements_read_well(void **state)
+static void test_nft_prints_elements(void **state)
 {
 	struct nft *n = changes(NFPROTO_INET);
 	struct nft_elem e = port_elem(IPPROTO_TCP, 8080, "10.1.0.5", 80);
@@ -181,7 +181,7 @@ static void test_generation(void **state)
 	assert_int_equal(nft_try(&nl, n, genid), -ERESTART);
 	assert_int_equal(nft_genid(&nl, &later), 0);
 	assert_int_not_equal(genid, later);
-	assert_int_equal(nft_try(&nl, n, later), 0); /* the same change-set again */
+	assert_int_equal(nft_try(&nl, n, later), 0); /* the same change again */
 }
 
 /* ---- many ---- */
@@ -227,7 +227,7 @@ static void test_ten_thousand(void **state)
 		q[i].key = e.key;
 	}
 	r = nft_try(&nl, add, 0);
-	if (r == -EMSGSIZE) /* without privileges over the machine, net.core.wmem_max rules */
+	if (r == -EMSGSIZE) /* limited by net.core.wmem_max in a user namespace */
 		skip();
 	assert_int_equal(r, 0);
 	assert_int_equal(count("ports4"), 10000);
@@ -237,13 +237,13 @@ static void test_ten_thousand(void **state)
 	assert_string_equal(q[9999].comment, "net/id/eth0");
 	assert_int_equal(nft_each_elem(&nl, ref_of("ports4"), stop_each, &seen), 0);
 	assert_int_equal(seen, 3);
-	assert_int_equal(nft_try(&nl, add, 0), -EEXIST); /* and the socket is not confused */
+	assert_int_equal(nft_try(&nl, add, 0), -EEXIST); /* the socket is still usable */
 	commits(del);
 	assert_int_equal(count("ports4"), 0);
 	assert_int_equal(count("nothing"), 0);
 }
 
-static void test_many_refusals(void **state)
+static void test_many_errors(void **state)
 {
 	struct nft *n = changes(NFPROTO_INET);
 	struct nft_elem e = port_elem(IPPROTO_TCP, 8080, "10.1.0.5", 80);
@@ -261,7 +261,7 @@ static void test_many_refusals(void **state)
 	assert_int_equal(count("ports4"), 1);
 }
 
-/* Somebody else changes the ruleset all the time; a dump is of one moment all the same. */
+/* A dump is consistent while another process changes the ruleset constantly. */
 static void test_dump_while_changing(void **state)
 {
 	struct nft *n = changes(NFPROTO_INET);
@@ -356,9 +356,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_keys),       TEST(test_element_comes_and_goes),
 		TEST(test_verdict_element),        TEST(test_range),
-		TEST(test_range_of_single_values), TEST(test_elements_read_well),
+		TEST(test_range_of_single_values), TEST(test_nft_prints_elements),
 		TEST(test_longest_userdata),       TEST(test_generation),
-		TEST(test_ten_thousand),           TEST(test_many_refusals),
+		TEST(test_ten_thousand),           TEST(test_many_errors),
 		TEST(test_dump_while_changing),    TEST(test_chains),
 	};
 

@@ -2,9 +2,9 @@
 /*
  * test_result.c - results in all protocol versions
  *
- * results/NAME-VERSION.json are results as the reference prints them.  Each must
- * come out byte for byte as it went in; and, printed in another version, as the
- * file that stands for the same attachment there.
+ * results/NAME-VERSION.json are results of the reference plugins.  Reading and printing must not
+ * change a byte.  Printed in another version, a result must be the same as the file of the same
+ * attachment in that version.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -28,7 +28,7 @@ static char *slurp(const char *name)
 	return text;
 }
 
-/* Reads a text as a result; the document is freed, as for a delegate's answer. */
+/* Reads a text as a result, and frees the document, as for an IPAM plugin's answer. */
 static int read_text(const char *text, const char *def, const char *group, struct result *ret)
 {
 	struct result_rules rules = { .def_version = def, .group = group, .code = CNI_E_DECODE };
@@ -108,18 +108,18 @@ static void odd_results_are_read(void **state)
 		{ "{}", NULL, "1.0.0", "{\"cniVersion\":\"1.0.0\"}" },
 		{ "{\"ips\":null,\"interfaces\":null,\"routes\":null,\"dns\":null}", "1.0.0",
 		  "1.1.0", "{\"cniVersion\":\"1.1.0\"}" },
-		/* without a version it is the configuration's */
+		/* Without cniVersion it has the configuration's. */
 		{ "{\"ips\":[{\"address\":\"10.1.0.5/24\"}]}", "1.0.0", "1.0.0",
 		  "{\"cniVersion\":\"1.0.0\",\"ips\":[{\"address\":\"10.1.0.5/24\"}]}" },
 		{ "{\"cniVersion\":\"\",\"ip4\":{\"ip\":\"10.1.0.5/24\"}}", "", "1.0.0",
 		  "{\"cniVersion\":\"1.0.0\",\"ips\":[{\"address\":\"10.1.0.5/24\"}]}" },
 		{ "{\"CNIVERSION\":\"0.2.0\",\"IP4\":{\"Ip\":\"10.1.0.5/24\"}}", "1.0.0", "0.2.0",
 		  "{\"cniVersion\":\"0.2.0\",\"ip4\":{\"ip\":\"10.1.0.5/24\"},\"dns\":{}}" },
-		/* an older form does not know what a newer one says */
+		/* An older format lacks keys of a newer one. */
 		{ "{\"interfaces\":[{\"name\":\"a\",\"mtu\":5}],\"ip4\":{\"ip\":\"1.1.1.1/8\"}}",
 		  "0.4.0", "1.1.0",
 		  "{\"cniVersion\":\"1.1.0\",\"interfaces\":[{\"name\":\"a\"}]}" },
-		/* the reference's loopback labels the new form with the old version */
+		/* The reference's loopback writes the old cniVersion in the new format. */
 		{ "{\"ips\":[{\"address\":\"::1/128\",\"interface\":0}]}", "0.3.1", "0.3.1",
 		  "{\"cniVersion\":\"0.3.1\",\"ips\":[{\"version\":\"6\",\"interface\":0,"
 		  "\"address\":\"::1/128\"}],\"dns\":{}}" },
@@ -137,7 +137,7 @@ static void odd_results_are_read(void **state)
 				    cases[i].out);
 }
 
-static void wrong_results_are_refused(void **state)
+static void invalid_results_are_rejected(void **state)
 {
 	static const struct {
 		const char *in, *version, *msg;
@@ -184,12 +184,12 @@ static void prev_results_belong_to_the_configs_group(void **state)
 	"could not parse prevResult: result type supports [" set                                   \
 	"] but unmarshalled CNIVersion is \"" version "\""
 	static const struct {
-		const char *version, *group, *msg; /* NULL = fine */
+		const char *version, *group, *msg; /* NULL = accepted */
 	} cases[] = {
 		{ "0.1.0", "0.2.0", NULL },
 		{ "0.2.0", "", NULL },
 		{ "", "0.1.0", NULL },
-		{ "", "1.1.0", NULL }, /* it takes the config's */
+		{ "", "1.1.0", NULL }, /* has the configuration's */
 		{ "0.3.0", "0.4.0", NULL },
 		{ "0.4.0", "0.3.1", NULL },
 		{ "1.0.0", "1.1.0", NULL },
@@ -239,7 +239,7 @@ static void no_result_is_an_empty_one(void **state)
 	assert_int_equal(result_read(&unit_tx, &k, &rules, &r), -EINVAL);
 	assert_int_equal(unit_tx.code, CPLUG_E_PREV);
 	assert_string_equal(unit_tx.msg, "wrong: expected an object, got 5");
-	assert_int_equal(r.n_ifs, 77); /* untouched */
+	assert_int_equal(r.n_ifs, 77); /* unchanged */
 	cj_free(&c);
 }
 
@@ -336,7 +336,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_TX(results_are_printed_as_the_reference_does),
 		WITH_TX(odd_results_are_read),
-		WITH_TX(wrong_results_are_refused),
+		WITH_TX(invalid_results_are_rejected),
 		WITH_TX(prev_results_belong_to_the_configs_group),
 		WITH_TX(no_result_is_an_empty_one),
 		WITH_TX(results_are_built),

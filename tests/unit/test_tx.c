@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * test_tx.c - the transaction: the first failure, the way back, fault points
+ * test_tx.c - the transaction: recording failures, rollback, fault points
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,13 +23,13 @@ static int undo_fails(struct tx *tx, void *arg)
 	return tx_fail(tx, -EBUSY, "cannot undo %s", (const char *)arg);
 }
 
-/* Records a change that is undone by saying word. */
+/* Records a change whose undo writes word. */
 static int change(struct tx *tx, undo_fn *fn, const char *word)
 {
 	char arg[TX_UNDO_ARG] = "";
 
 	snprintf(arg, sizeof(arg), "%s", word);
-	return tx_undo(tx, fn, word, &arg); /* arg goes out of scope here */
+	return tx_undo(tx, fn, word, &arg); /* tx_undo() copies arg */
 }
 
 static int with_env(void **state)
@@ -80,7 +80,7 @@ static void the_first_failure_is_the_answer(void **state)
 	assert_string_equal(unit_tx.details, "second; third 3");
 }
 
-static void texts_that_are_too_long_are_cut(void **state)
+static void texts_that_are_too_long_are_truncated(void **state)
 {
 	char longer[3000];
 
@@ -93,7 +93,7 @@ static void texts_that_are_too_long_are_cut(void **state)
 	assert_int_equal(strlen(unit_tx.details), sizeof(unit_tx.details) - 1);
 }
 
-static void what_one_can_live_with_is_excused(void **state)
+static void an_excused_failure_is_forgotten(void **state)
 {
 	(void)state;
 	assert_int_equal(tx_excuse(&unit_tx, 0, "nothing happened"), 0);
@@ -108,7 +108,7 @@ static void what_one_can_live_with_is_excused(void **state)
 	assert_int_equal(unit_tx.err, -ENODEV);
 }
 
-static void rollback_goes_backwards_and_on(void **state)
+static void rollback_is_in_reverse_order_and_continues(void **state)
 {
 	(void)state;
 	assert_int_equal(change(&unit_tx, undo_word, "one"), 0);
@@ -120,7 +120,7 @@ static void rollback_goes_backwards_and_on(void **state)
 	assert_string_equal(unit_tx.msg, "the reason");
 	assert_string_equal(unit_tx.details, "cannot undo two");
 	assert_false(unit_tx.unwinding);
-	tx_rollback(&unit_tx); /* nothing is left */
+	tx_rollback(&unit_tx); /* has nothing left to do */
 	assert_string_equal(trace, "three two one ");
 }
 
@@ -133,7 +133,7 @@ static void commit_keeps_everything(void **state)
 	assert_string_equal(trace, "");
 }
 
-static void too_many_changes_are_undone_at_once(void **state)
+static void too_many_changes_are_rolled_back(void **state)
 {
 	(void)state;
 	for (int i = 0; i < TX_UNDO_MAX; i++)
@@ -152,7 +152,7 @@ static void the_nth_change_can_be_made_to_fail(void **state)
 	assert_int_equal(change(&unit_tx, undo_word, "one"), 0);
 	assert_int_equal(change(&unit_tx, undo_word, "two"), -EIO);
 	assert_int_equal(change(&unit_tx, undo_word, "three"), 0);
-	tx_rollback(&unit_tx); /* the record of the failed one stands */
+	tx_rollback(&unit_tx); /* the failed change was recorded */
 	assert_string_equal(trace, "three two one ");
 }
 
@@ -174,8 +174,8 @@ static void the_nth_change_can_kill(void **state)
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
-/* The last test: the flag stays up. */
-static void a_polite_kill_is_a_failure(void **state)
+/* Must be the last test, because the flag is not reset. */
+static void a_signal_is_a_failure(void **state)
 {
 	(void)state;
 	assert_int_equal(tx_interrupted(&unit_tx), 0);
@@ -186,7 +186,7 @@ static void a_polite_kill_is_a_failure(void **state)
 	assert_int_equal(change(&unit_tx, undo_word, "one"), -EINTR);
 	assert_int_equal(unit_tx.code, CPLUG_E_SIGNAL);
 	unit_tx.unwinding = true;
-	assert_int_equal(tx_interrupted(&unit_tx), 0); /* nobody interrupts the way back */
+	assert_int_equal(tx_interrupted(&unit_tx), 0); /* a rollback is not interrupted */
 	unit_tx.unwinding = false;
 	tx_rollback(&unit_tx);
 	assert_string_equal(trace, "one ");
@@ -199,14 +199,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(codes_derive_from_errors),
 		TEST(the_first_failure_is_the_answer),
-		TEST(texts_that_are_too_long_are_cut),
-		TEST(what_one_can_live_with_is_excused),
-		TEST(rollback_goes_backwards_and_on),
+		TEST(texts_that_are_too_long_are_truncated),
+		TEST(an_excused_failure_is_forgotten),
+		TEST(rollback_is_in_reverse_order_and_continues),
 		TEST(commit_keeps_everything),
-		TEST(too_many_changes_are_undone_at_once),
+		TEST(too_many_changes_are_rolled_back),
 		TEST(the_nth_change_can_be_made_to_fail),
 		TEST(the_nth_change_can_kill),
-		TEST(a_polite_kill_is_a_failure),
+		TEST(a_signal_is_a_failure),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
