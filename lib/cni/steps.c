@@ -166,12 +166,19 @@ static int by_text(const void *a, const void *b)
 	return strcmp(x->s, y->s);
 }
 
+/*
+ * An interface that an attachment gave to this namespace is not GC's, because the host may itself
+ * be a container of a network of that name.
+ */
 static int note_stale(const struct link *l, void *arg)
 {
 	struct marks *m = arg;
 	struct mark key = { .group = 0 };
+	struct mark_owner o;
 
 	if (!str_starts(l->alias, m->prefix))
+		return 0;
+	if (mark_parse(m->mem, l->alias, &o) && str_eq(l->name, o.ifname))
 		return 0;
 	memcpy(key.s, l->alias, sizeof(key.s));
 	if (m->n && bsearch(&key, m->valid, m->n, sizeof(key), by_text))
