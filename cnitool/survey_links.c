@@ -2,14 +2,17 @@
 /*
  * survey_links.c - links on the host without a living owner
  */
+#include <stdlib.h>
+
 #include "cnitool/survey.h"
 #include "netlink/bridge_port.h"
 #include "netlink/link.h"
 
 struct link_survey {
 	struct survey *s;
-	struct link *bridges; /* of networks that are not known */
-	unsigned n_bridges;
+	const struct mark *marks; /* of s->known, in that order */
+	struct link *v;           /* links that may be cplug's */
+	unsigned n;
 };
 
 /* By ifindex, because the name may belong to another link by now. */
@@ -20,7 +23,7 @@ static int remove_link(struct survey *s, const void *data)
 	int there;
 
 	TRY(there = link_find_index(s->t->tx, &s->host, l->index, &now));
-	if (!there || !str_eq(now.alias, l->alias))
+	if (!there || !str_eq(now.alias, l->alias) || now.group != l->group)
 		return 0;
 	return link_del(s->t->tx, &s->host, now.name);
 }
@@ -54,20 +57,48 @@ static void add_link(struct survey *s, const struct survey_verdict *v, const str
 
 /* ---- of an attachment ---- */
 
-static int note_veth(const struct link *l, void *arg)
+/*
+ * The attachment that a link belongs to: by its alias; or as one of the known attachments, if the
+ * alias is a shortened mark, or if an ADD was killed before the link got its alias (mark.h).
+ */
+static bool find_owner(const struct link_survey *x, const struct link *l, struct mark_owner *ret)
 {
-	struct link_survey *x = arg;
+	const struct survey *s = x->s;
+
+	if (mark_parse(&s->t->tx->mem, l->alias, ret))
+		return ret->id != NULL;
+	for (unsigned i = 0; i < s->n_known; i++) {
+		const struct survey_known *k = &s->known[i];
+
+		if (!link_is_marked(l, &x->marks[i]))
+			continue;
+		*ret = (struct mark_owner){ k->network, k->id, k->ifname };
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Not a device, which cannot be deleted; nor an interface that an attachment gave to this
+ * namespace, because the host may itself be a container of another one.
+ */
+static bool is_host_end(const struct link *l, const struct mark_owner *o)
+{
+	return *l->kind && !str_eq(l->name, o->ifname);
+}
+
+static void judge_link(struct link_survey *x, const struct link *l)
+{
 	struct survey *s = x->s;
-	struct mem *m = &s->t->tx->mem;
 	struct survey_verdict v;
 	struct mark_owner o;
 
-	if (!mark_parse(m, l->alias, &o) || !o.id || !survey_wants(s, o.network))
-		return 0;
+	if (!find_owner(x, l, &o) || !is_host_end(l, &o) || !survey_wants(s, o.network))
+		return;
 	v = survey_judge(s, name_owner(o.network, o.id, o.ifname).s, o.network);
 	if (!v.stays && v.why)
-		add_link(s, &v, l, mem_printf(m, "%s/%s/%s", o.network, o.id, o.ifname));
-	return 0;
+		add_link(s, &v, l,
+			 mem_printf(&s->t->tx->mem, "%s/%s/%s", o.network, o.id, o.ifname));
 }
 
 /* ---- of a network ---- */
@@ -80,20 +111,7 @@ static bool has_living(const struct survey *s, const char *network)
 	return false;
 }
 
-static int note_bridge(const struct link *l, void *arg)
-{
-	struct link_survey *x = arg;
-	struct survey *s = x->s;
-	struct mark_owner o;
-
-	if (!mark_parse(&s->t->tx->mem, l->alias, &o) || o.id || !survey_wants(s, o.network) ||
-	    survey_find_network(s, o.network) || has_living(s, o.network))
-		return 0;
-	x->bridges = mem_grow(&s->t->tx->mem, x->bridges, x->n_bridges, sizeof(*x->bridges));
-	x->bridges[x->n_bridges++] = *l;
-	return 0;
-}
-
+/* A bridge that cplug made for a network which is not configured any more. */
 static int judge_bridge(struct survey *s, const struct link *l)
 {
 	const struct survey_verdict unused = {
@@ -103,19 +121,50 @@ static int judge_bridge(struct survey *s, const struct link *l)
 	struct mark_owner o;
 	int used;
 
+	if (!str_eq(l->kind, "bridge") || !mark_parse(&s->t->tx->mem, l->alias, &o) || o.id ||
+	    !survey_wants(s, o.network) || survey_find_network(s, o.network) ||
+	    has_living(s, o.network))
+		return 0;
 	TRY(used = bridge_port_any(s->t->tx, &s->host, l->index));
-	if (!used && mark_parse(&s->t->tx->mem, l->alias, &o))
+	if (!used)
 		add_link(s, &unused, l, o.network);
 	return 0;
 }
 
+/* ---- all ---- */
+
+static int note_link(const struct link *l, void *arg)
+{
+	struct link_survey *x = arg;
+
+	if (*l->alias ? !mark_is_any(l->alias) : !l->group)
+		return 0;
+	x->v = mem_grow(&x->s->t->tx->mem, x->v, x->n, sizeof(*x->v));
+	x->v[x->n++] = *l;
+	return 0;
+}
+
+static int by_index(const void *a, const void *b)
+{
+	return ((const struct link *)a)->index - ((const struct link *)b)->index;
+}
+
 int survey_links(struct survey *s)
 {
-	struct link_survey x = { .s = s };
+	struct mark *marks = mem_alloc(&s->t->tx->mem, (s->n_known + 1) * sizeof(*marks));
+	struct link_survey x = { .s = s, .marks = marks };
 
-	TRY(link_each(s->t->tx, &s->host, "veth", note_veth, &x));
-	TRY(link_each(s->t->tx, &s->host, "bridge", note_bridge, &x));
-	for (unsigned i = 0; i < x.n_bridges; i++)
-		TRY(judge_bridge(s, &x.bridges[i]));
+	for (unsigned i = 0; i < s->n_known; i++)
+		marks[i] = mark_of(s->known[i].network, s->known[i].id, s->known[i].ifname);
+	TRY(link_each(s->t->tx, &s->host, "", note_link, &x));
+	if (x.n)
+		qsort(x.v, x.n, sizeof(*x.v), by_index);
+	for (unsigned i = 0; i < x.n; i++) {
+		/* A dump that the kernel interrupted is repeated: links are listed twice. */
+		if (i && x.v[i].index == x.v[i - 1].index)
+			continue;
+		judge_link(&x, &x.v[i]);
+		TRY(judge_bridge(s, &x.v[i]));
+	}
 	return 0;
 }

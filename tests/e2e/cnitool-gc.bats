@@ -46,6 +46,24 @@ veths_are() {
 	[[ $(ip -j link show type veth | jq '[.[].ifname | select(startswith("veth"))] | length') == "$1" ]]
 }
 
+# group_of MARK - the device group of a new link that will have the mark (FNV-1a, lib/value/mark.h)
+group_of() {
+	local i h=2166136261
+
+	for ((i = 0; i < ${#1}; i++)); do
+		printf -v c %d "'${1:i:1}"
+		((h = (h ^ c) * 16777619 & 0xffffffff))
+	done
+	echo $((h & 0x1fffffff | 3 << 29))
+}
+
+# alias_of NETWORK ID IFNAME - a mark that is longer than an alias
+alias_of() {
+	local text="cplug $1/$2/$3"
+
+	printf '%s#veth%s' "${text:0:239}" "$(printf %s "$1/$2/$3" | sha512sum | cut -c1-11)"
+}
+
 things() {
 	snapshot | grep -v last_reserved | sort
 }
@@ -245,6 +263,45 @@ rehearses() {
 	is "$status" 1
 	contains "$errors" 'net1'
 	is "$(things | diff "$BATS_TEST_TMPDIR/before" -)" ''
+}
+
+# mark_link NAME ALIAS - a link of another kind than veth and bridge
+mark_link() {
+	ip link add "$1" type ifb
+	ip link set "$1" alias "$2"
+}
+
+@test "gc: removes links of any kind that belong to a dead attachment, by alias or device group" {
+	local id long
+
+	ip link add probe type ifb 2>/dev/null || skip "this kernel has no ifb"
+	ip link del probe
+	net "$NET"
+	plug c1
+	plug c2
+	id=cnitool-$(printf /run/netns/c1 | sha512sum | cut -c1-20)
+	long=$(printf 'x%.0s' {1..240})
+	# podman has cached two more containers whose namespaces are gone; one has a long id.
+	mkdir -p /run/containers/cni/results
+	for c in gone "$long"; do
+		printf '{"kind":"cniCacheV1","containerId":"%s","config":"","ifName":"eth0","networkName":"net1","netns":"/run/netns/gone","result":{"cniVersion":"1.1.0"}}' \
+			"$c" >"/run/containers/cni/results/${c:0:9}"
+	done
+	mark_link dead0 'cplug net1/gone/eth0'
+	mark_link alive0 "cplug net1/$id/eth0"
+	mark_link foreign0 'cplugged by hand'
+	mark_link other0 'cplug net2/unknown/eth0'
+	# The interface that an outer cplug gave to this namespace.
+	mark_link eth0 'cplug net1/gone/eth0'
+	# The alias of a long id ends in a hash; a link whose ADD was killed has its group only.
+	mark_link dead1 "$(alias_of net1 "$long" eth0)"
+	ip link add dead2 type ifb
+	ip link set dead2 group "$(group_of 'cplug net1/gone/eth0')"
+	rehearses
+	contains "$told" '^removed ifb dead0 of net1/gone/eth0: its network namespace /run/netns/gone is gone$'
+	contains "$told" '^removed ifb dead1 of net1/x*/eth0: '
+	contains "$told" '^removed ifb dead2 of net1/gone/eth0: '
+	is "$(ip -j link show type ifb | jq -r '[.[].ifname] | sort | join(" ")')" 'alive0 eth0 foreign0 other0'
 }
 
 @test "gc: leaves attachments alone that podman or containerd has cached" {
