@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * survey_files.c - resolv.conf files without a living owner
+ * survey_files.c - resolv.conf files and state documents without a living owner
  */
+#include <dirent.h>
+#include <fcntl.h>
+
 #include "cni/resolv.h"
 #include "cnitool/survey.h"
+#include "sys/file.h"
+#include "sys/state.h"
 #include "value/mark.h"
+
+/* ---- resolv.conf ---- */
 
 struct resolv_file {
 	const char *path, *owner;
@@ -51,8 +58,66 @@ static void note_resolv(const char *path, const char *netns, const char *owner, 
 		   });
 }
 
+/* ---- state documents (sys/state.h) ---- */
+
+static int remove_state(struct survey *s, const void *data)
+{
+	return file_remove(s->t->tx, AT_FDCWD, data);
+}
+
+/* A plugin's GC comes first, and undoes what the document describes. */
+static void judge_state(struct survey *s, const struct state_entry *e)
+{
+	struct mem *m = &s->t->tx->mem;
+	struct survey_verdict v;
+	const char *path;
+
+	if (!e->network || !survey_wants(s, e->network))
+		return;
+	v = survey_judge(s, name_owner(e->network, e->id, e->ifname).s, e->network);
+	if (v.stays || !v.why)
+		return;
+	path = mem_printf(m, "%s/%s", e->file.dir, e->file.name);
+	survey_add(s, &v,
+		   (struct survey_finding){
+			   .kind = "file",
+			   .object = path,
+			   .owner = mem_printf(m, "%s/%s/%s", e->network, e->id, e->ifname),
+			   .remove = remove_state,
+			   .data = path,
+		   });
+}
+
+static void close_dir(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+}
+
+/* One folder a plugin. */
+static int survey_state(struct survey *s)
+{
+	struct tx *tx = s->t->tx;
+	auto_(close_dir) DIR *d = opendir(STATE_ROOT);
+	struct state_list list;
+	int r = 0;
+
+	for (struct dirent *e; d && (e = readdir(d));) {
+		const char *dir = mem_printf(&tx->mem, STATE_ROOT "/%s", e->d_name);
+		int one;
+
+		if (*e->d_name == '.' || (e->d_type != DT_DIR && e->d_type != DT_UNKNOWN))
+			continue;
+		one = state_list(tx, dir, &list);
+		for (unsigned i = 0; one == 0 && i < list.n; i++)
+			judge_state(s, &list.e[i]);
+		r = also(r, one);
+	}
+	return r;
+}
+
 int survey_files(struct survey *s)
 {
 	resolv_each(s->t->tx, note_resolv, s);
-	return 0;
+	return survey_state(s);
 }

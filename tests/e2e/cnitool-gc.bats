@@ -304,6 +304,22 @@ mark_link() {
 	is "$(ip -j link show type ifb | jq -r '[.[].ifname] | sort | join(" ")')" 'alive0 eth0 foreign0 other0'
 }
 
+@test "gc: removes the state documents of dead attachments, whichever plugin wrote them" {
+	local id state=/run/cni/cplug
+
+	net "$NET"
+	plug c1
+	id=cnitool-$(printf /run/netns/c1 | sha512sum | cut -c1-20)
+	mkdir -p "$state"/{tuning,other,empty}
+	echo '{}' | tee "$state/tuning/net1:$id:eth0.json" "$state/tuning/net1:gone:eth0.json" \
+		"$state/other/net1:gone:eth0.json" "$state/other/net2:gone:eth0.json" \
+		"$state/other/net1-gone" >/dev/null
+	rehearses
+	contains "$told" "^removed $state/tuning/net1:gone:eth0.json of net1/gone/eth0: no runtime remembers its attachment$"
+	is "$(cd "$state" && find . -type f | sort | paste -sd ' ')" \
+		"./other/net1-gone ./other/net2:gone:eth0.json ./tuning/net1:$id:eth0.json"
+}
+
 @test "gc: leaves attachments alone that podman or containerd has cached" {
 	net "$NET"
 	plug c1 -p 8080:80
