@@ -78,9 +78,12 @@ static int macvlan_leg(struct tx *tx, struct call *c, struct leg *leg)
 	leg->link.kind = "macvlan";
 	leg->link.put = put_macvlan;
 	leg->link.data = v;
+	leg->link.hint = "the parent must be an Ethernet interface, and in mode passthru a macvlan "
+			 "interface is the only one on its parent";
 	leg->check = check_macvlan;
 	leg->has_mac = true;
 	leg->has_parent = true;
+	leg->skips_own_kind = true;
 	v->mode = read_mode(&c->conf);
 	v->queue_len = (uint32_t)cj_int(&c->conf, "bcqueuelen", 0, 0, UINT32_MAX);
 	return leg_read(tx, c, leg);

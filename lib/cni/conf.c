@@ -91,8 +91,8 @@ static int find_named(struct tx *tx, struct rt *rt, const char *name, struct lin
 	return 0;
 }
 
-int conf_find_parent(struct tx *tx, struct call *c, const struct conf_parent *p, int mtu,
-		     struct rt **ret_rt, struct link *ret)
+int conf_find_parent(struct tx *tx, struct call *c, const struct conf_parent *p, struct rt **ret_rt,
+		     struct link *ret)
 {
 	struct rt *rt = p->in_container ? &c->cont : &c->host;
 
@@ -100,14 +100,19 @@ int conf_find_parent(struct tx *tx, struct call *c, const struct conf_parent *p,
 		TRY(find_named(tx, rt, p->master, ret));
 	else
 		TRY(find_default(tx, rt, ret));
-	if (mtu > ret->mtu)
+	*ret_rt = rt;
+	return 0;
+}
+
+int conf_check_parent(struct tx *tx, const struct rt *rt, const struct link *parent, int mtu)
+{
+	if (mtu > parent->mtu)
 		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
 				  "mtu: invalid MTU %d, must be [0, master MTU(%d)]: %s is the "
 				  "master",
-				  mtu, ret->mtu, ret->name);
-	if (!(ret->flags & IFF_UP))
+				  mtu, parent->mtu, parent->name);
+	if (!(parent->flags & IFF_UP))
 		return tx_fail(tx, -ENETDOWN, "%s: master %s is down (ip link set %s up)",
-			       rt->where, ret->name, ret->name);
-	*ret_rt = rt;
+			       rt->where, parent->name, parent->name);
 	return 0;
 }

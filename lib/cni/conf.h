@@ -36,10 +36,14 @@ struct conf_parent {
 struct conf_parent conf_parent(const struct cj *c);
 
 /*
- * Looks the parent up: *ret_rt is the socket of its namespace.  Fails if it is missing
- * (CNI_E_CONFIG) or down, and for an mtu (bytes) above the parent's (CNI_E_CONFIG).
+ * Looks the parent up: *ret_rt is the socket of its namespace.  A missing parent is a failure
+ * (CNI_E_CONFIG).
  */
-int conf_find_parent(struct tx *tx, struct call *c, const struct conf_parent *p, int mtu,
-		     struct rt **ret_rt, struct link *ret) CHECKED;
+int conf_find_parent(struct tx *tx, struct call *c, const struct conf_parent *p, struct rt **ret_rt,
+		     struct link *ret) CHECKED;
+
+/* Fails if the parent is down, or if mtu (bytes) is above its MTU (CNI_E_CONFIG). */
+int conf_check_parent(struct tx *tx, const struct rt *rt, const struct link *parent,
+		      int mtu) CHECKED;
 
 #endif

@@ -56,22 +56,39 @@ static int describe(struct tx *tx, struct call *c, struct leg *leg)
 	return c->plugin->leg(tx, c, leg);
 }
 
-/* Finds the parent; *ret_rt is the socket that requests for the link go to. */
-static int place(struct tx *tx, struct call *c, struct leg *leg, struct rt **ret_rt)
-{
-	struct link parent;
+/* Where the link is made: the socket that the request goes to, and what it is made on. */
+struct site {
+	struct rt *rt;
+	struct link parent; /* index 0: the kind has none */
+};
 
-	*ret_rt = &c->cont;
-	leg->link.name = c->ifname;
-	leg->link.in = &c->cont;
-	leg->link.group = call_mark(tx, c)->group;
-	if (leg->has_mac && !leg->link.mac.len)
-		leg->link.mac = link_random_mac();
+static int find_site(struct tx *tx, struct call *c, const struct leg *leg, struct site *ret)
+{
+	*ret = (struct site){ .rt = &c->cont };
 	if (!leg->has_parent)
 		return 0;
-	TRY(conf_find_parent(tx, c, &leg->parent, leg->link.mtu, ret_rt, &parent));
-	leg->link.parent = parent.index;
-	return 0;
+	return conf_find_parent(tx, c, &leg->parent, &ret->rt, &ret->parent);
+}
+
+static int add_link(struct tx *tx, struct call *c, struct leg *leg, struct link *ret)
+{
+	struct link_want want = { .mac = leg->link.mac };
+	struct site s;
+
+	TRY(find_site(tx, c, leg, &s));
+	if (leg->has_parent) {
+		TRY(conf_check_parent(tx, s.rt, &s.parent, leg->link.mtu));
+		leg->parent.master = mem_str(&tx->mem, s.parent.name);
+	}
+	if (leg->has_mac && !leg->link.mac.len)
+		leg->link.mac = link_random_mac();
+	leg->link.name = c->ifname;
+	leg->link.in = &c->cont;
+	leg->link.parent = s.parent.index;
+	leg->link.group = call_mark(tx, c)->group;
+	TRY(link_add(tx, s.rt, &leg->link, ret));
+	/* A macvlan in mode passthru starts with its parent's MAC. */
+	return link_ensure(tx, &c->cont, ret, &want);
 }
 
 /* ---- ADD ---------------------------------------------------------------- */
@@ -91,15 +108,18 @@ static void list_interface(struct tx *tx, const struct call *c, const struct lin
 		res->ips[i].iface = 0;
 }
 
-static int check_mtu(struct tx *tx, const struct leg *leg, const struct result *res)
+static int check_mtu(struct tx *tx, const struct leg *leg, const struct link *l,
+		     const struct result *res)
 {
-	if (!leg->link.mtu || leg->link.mtu >= 1280)
-		return 0;
-	for (unsigned i = 0; i < res->n_ips; i++)
+	const char *whose = "";
+
+	if (!leg->link.mtu && leg->has_parent)
+		whose = mem_printf(&tx->mem, " (the master %s has it)", leg->parent.master);
+	for (unsigned i = 0; i < res->n_ips && l->mtu < 1280; i++)
 		if (res->ips[i].addr.ip.family == AF_INET6)
 			return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
-					  "mtu: %d is too small for %s: IPv6 needs at least 1280",
-					  leg->link.mtu, CIDR_S(res->ips[i].addr));
+					  "mtu: %d is too small for %s: IPv6 needs at least 1280%s",
+					  l->mtu, CIDR_S(res->ips[i].addr), whose);
 	return 0;
 }
 
@@ -108,15 +128,13 @@ int leg_add(struct tx *tx, struct call *c, struct result *res)
 	struct iface_options o = { .mark = call_mark(tx, c) };
 	struct leg leg;
 	struct link l;
-	struct rt *rt;
 
 	TRY(describe(tx, c, &leg));
 	TRY(ipam_validate(tx, c));
-	TRY(place(tx, c, &leg, &rt));
-	TRY(link_add(tx, rt, &leg.link, &l));
+	TRY(add_link(tx, c, &leg, &l));
 	if (ipam_wanted(c)) {
 		TRY(ipam_add(tx, c, res));
-		TRY(check_mtu(tx, &leg, res));
+		TRY(check_mtu(tx, &leg, &l, res));
 	}
 	list_interface(tx, c, &l, res);
 	if (!result_dns_empty(&leg.dns))
@@ -131,13 +149,65 @@ int leg_add(struct tx *tx, struct call *c, struct result *res)
 
 /* ---- CHECK, repair ------------------------------------------------------ */
 
-static void check_parent(struct tx *tx, const struct link *have, const struct leg *leg)
+/* 1, 0, or a recorded failure. */
+static int is_on_parent(struct tx *tx, struct call *c, const struct leg *leg, const struct site *s,
+			const struct link *have)
 {
-	if (!leg->has_parent || have->parent == leg->link.parent)
-		return;
-	differ(tx, mem_printf(&tx->mem, "master of %s", have->name),
-	       mem_printf(&tx->mem, "interface #%d", leg->link.parent),
-	       mem_printf(&tx->mem, "interface #%d", have->parent));
+	int index = s->parent.index, nsid = -1;
+	bool skipped = leg->skips_own_kind && str_eq(s->parent.kind, leg->link.kind);
+
+	if (skipped) {
+		index = s->parent.parent;
+		nsid = s->parent.parent_nsid;
+	}
+	if (have->parent != index)
+		return 0;
+	if (s->rt == &c->cont)
+		return have->parent_nsid == nsid;
+	/* Its id in the container's namespace is not known. */
+	if (nsid >= 0)
+		return 1;
+	TRY(link_nsid(tx, &c->cont, s->rt->ns, &nsid));
+	return have->parent_nsid == nsid;
+}
+
+/* What the link is made on, for a message. */
+static int name_parent(struct tx *tx, struct call *c, const struct link *l, const char **ret)
+{
+	bool at_cont = l->parent_nsid < 0;
+	const char *where = at_cont ? " (container)" : "";
+	struct link parent;
+	int there = 0, nsid;
+
+	*ret = mem_printf(&tx->mem, "interface #%d of another namespace", l->parent);
+	TRY(link_nsid(tx, &c->cont, c->host.ns, &nsid));
+	if (at_cont)
+		TRY(there = link_find_index(tx, &c->cont, l->parent, &parent));
+	else if (l->parent_nsid == nsid)
+		TRY(there = link_find_index(tx, &c->host, l->parent, &parent));
+	if (there)
+		*ret = mem_printf(&tx->mem, "%s%s", parent.name, where);
+	return 0;
+}
+
+static int check_parent(struct tx *tx, struct call *c, const struct leg *leg,
+			const struct link *have)
+{
+	const char *name;
+	struct site s;
+	int on;
+
+	if (!leg->has_parent || !leg->parent.master)
+		return 0;
+	TRY(find_site(tx, c, leg, &s));
+	if (!(s.parent.flags & IFF_UP))
+		differ(tx, mem_printf(&tx->mem, "master %s", s.parent.name), "up", "down");
+	TRY(on = is_on_parent(tx, c, leg, &s, have));
+	if (on)
+		return 0;
+	TRY(name_parent(tx, c, have, &name));
+	differ(tx, mem_printf(&tx->mem, "master of %s", have->name), s.parent.name, name);
+	return 0;
 }
 
 int leg_check(struct tx *tx, struct call *c)
@@ -145,17 +215,15 @@ int leg_check(struct tx *tx, struct call *c)
 	struct iface_want want = { .up = true };
 	struct leg leg;
 	struct link l;
-	struct rt *rt;
 
 	TRY(describe(tx, c, &leg));
 	want.kind = leg.link.kind;
 	want.mtu = leg.link.mtu;
 	TRY(call_need_prev(tx, c));
 	TRY(ipam_check(tx, c));
-	TRY(place(tx, c, &leg, &rt));
 	TRY(iface_check(tx, c, &want, &l));
 	if (l.index && str_eq(l.kind, leg.link.kind)) {
-		check_parent(tx, &l, &leg);
+		TRY(check_parent(tx, c, &leg, &l));
 		if (leg.check)
 			leg.check(tx, &leg, &l);
 		/* The reference's ADD sets other sysctls. */
@@ -165,27 +233,40 @@ int leg_check(struct tx *tx, struct call *c)
 	return step_resolv(tx, c, leg.resolv_conf, &c->prev->dns);
 }
 
+static int fail_if_foreign(struct tx *tx, struct call *c, const struct leg *leg,
+			   const struct link *have)
+{
+	struct site s;
+	int on = 1;
+
+	if (leg->has_parent && leg->parent.master) {
+		TRY(find_site(tx, c, leg, &s));
+		TRY(on = is_on_parent(tx, c, leg, &s, have));
+	}
+	if (on && str_eq(have->kind, leg->link.kind))
+		return 0;
+	return tx_fail_as(tx, CPLUG_E_EXISTS, -EEXIST,
+			  "container: interface %s is another one than ADD made (remove it, and "
+			  "repair again)",
+			  c->ifname);
+}
+
 /* The link as prevResult and the configuration want it; made again if it is gone. */
 static int ensure_link(struct tx *tx, struct call *c, struct leg *leg, struct link *ret)
 {
+	struct link_want want = { .mark = call_mark(tx, c) };
 	int i = prev_interface(c), there;
-	struct link_want want = { .mtu = leg->link.mtu, .up = true };
-	struct rt *rt;
 
 	if (leg->has_mac && prev_mac(c, i).len)
 		leg->link.mac = prev_mac(c, i);
 	if (prev_mtu(c, i))
 		leg->link.mtu = prev_mtu(c, i);
-	TRY(place(tx, c, leg, &rt));
+	want.mtu = leg->link.mtu;
 	TRY(there = link_find(tx, &c->cont, c->ifname, ret));
-	if (!there)
-		return link_add(tx, rt, &leg->link, ret);
-	if (!str_eq(ret->kind, leg->link.kind) ||
-	    (leg->has_parent && ret->parent != leg->link.parent))
-		return tx_fail_as(tx, CPLUG_E_EXISTS, -EEXIST,
-				  "container: interface %s is another one than ADD made (remove "
-				  "it, and repair again)",
-				  c->ifname);
+	if (there)
+		TRY(fail_if_foreign(tx, c, leg, ret));
+	else
+		TRY(add_link(tx, c, leg, ret));
 	if (leg->check)
 		leg->check(tx, leg, ret);
 	if (tx->n_differences) {
@@ -193,7 +274,6 @@ static int ensure_link(struct tx *tx, struct call *c, struct leg *leg, struct li
 		want.data = leg->link.data;
 	}
 	differ_forget(tx);
-	want.mark = call_mark(tx, c);
 	return link_ensure(tx, &c->cont, ret, &want);
 }
 
@@ -217,16 +297,16 @@ int leg_repair(struct tx *tx, struct call *c)
 /* ---- DEL, GC, STATUS ---------------------------------------------------- */
 
 /*
- * A link without a mark was made by the reference; prevResult must then name its MAC, or it may
- * be a link that made our ADD fail.
+ * A link without a mark was made by the reference, or the container changed its alias; prevResult
+ * must then name its MAC, or it may be a link that made our ADD fail.
  */
 static bool is_ours(struct tx *tx, struct call *c, const struct link *l)
 {
 	struct mac mac;
 
-	if (*l->alias || l->group)
-		return link_is_marked(l, call_mark(tx, c));
-	if (!c->prev)
+	if (link_is_marked(l, call_mark(tx, c)))
+		return true;
+	if (mark_is_any(l->alias) || !c->prev)
 		return false;
 	mac = prev_mac(c, prev_interface(c));
 	return mac.len && mac_eq(mac, l->mac);
@@ -265,16 +345,17 @@ int leg_gc(struct tx *tx, struct call *c)
 
 int leg_status(struct tx *tx, struct call *c)
 {
-	struct link parent;
 	struct leg leg;
-	struct rt *rt;
+	struct site s;
 	int r;
 
 	TRY(describe(tx, c, &leg));
 	TRY(ipam_status(tx, c));
 	if (!leg.has_parent || leg.parent.in_container)
 		return 0;
-	r = conf_find_parent(tx, c, &leg.parent, leg.link.mtu, &rt, &parent);
+	r = find_site(tx, c, &leg, &s);
+	if (r == 0)
+		r = conf_check_parent(tx, s.rt, &s.parent, leg.link.mtu);
 	if (r < 0)
 		tx->code = CNI_E_UNAVAILABLE;
 	return r;

@@ -16,7 +16,8 @@
  *
  * ADD		validate the IPAM, find the parent, make the link in the container, lease
  *		addresses, configure, write resolv.conf, announce
- * CHECK	compare each of these with prevResult and the configuration
+ * CHECK	compare each of these with prevResult and the configuration; the parent only if
+ *		the configuration names it, because the default route may have moved since
  * repair	the steps of ADD for what differs; a link that is gone is made again
  * DEL		delete the link, resolv.conf and the leases, with or without the namespace
  * GC		resolv.conf and leases; links go with their namespaces
@@ -32,14 +33,16 @@
 
 struct leg {
 	/*
-	 * Kind, put and data, MTU and MAC of the link; leg.c fills in name, place, parent and
-	 * group. kind must be set also if the configuration is wrong: DEL goes on with it.
+	 * Kind, put and data, MTU, MAC and hint of the link; leg.c fills in name, place, parent
+	 * and group. kind must be set also if the configuration is wrong: DEL goes on with it.
 	 */
 	struct link_new link;
 	bool has_mac; /* the kind has a MAC of its own: link.mac, or a random one */
 
 	bool has_parent;
 	struct conf_parent parent;
+	/* The kernel makes the link of a parent of the same kind on that one's own parent. */
+	bool skips_own_kind;
 
 	bool needs_ipam; /* an interface without addresses makes no sense */
 	bool dad;        /* IPv6: wait for duplicate address detection */

@@ -261,21 +261,33 @@ static int keep_nsid(const struct nlmsghdr *h, void *arg)
 	return 0;
 }
 
-int link_is_pair(struct tx *tx, struct rt *host, const struct link *at_host, const struct rt *cont,
-		 const struct link *at_cont)
+int link_nsid(struct tx *tx, struct rt *rt, const struct netns *ns, int *ret)
 {
 	struct rtgenmsg *g;
 	struct rt_msg m;
 	int nsid = -1, r;
 
+	g = rt_new(&m, RTM_GETNSID, 0, sizeof(*g));
+	g->rtgen_family = AF_UNSPEC;
+	if (ns)
+		rt_put_u32(&m, NETNSA_FD, (uint32_t)ns->fd);
+	else
+		rt_put_u32(&m, NETNSA_PID, (uint32_t)getpid());
+	r = rt_ask(rt, &m, keep_nsid, &nsid);
+	if (r < 0)
+		return rt_refused(tx, rt, r, "look up the id of a namespace");
+	*ret = nsid;
+	return 0;
+}
+
+int link_is_pair(struct tx *tx, struct rt *host, const struct link *at_host, const struct rt *cont,
+		 const struct link *at_cont)
+{
+	int nsid;
+
 	if (!str_eq(at_host->kind, "veth") || at_host->parent != at_cont->index ||
 	    at_host->parent_nsid < 0)
 		return 0;
-	g = rt_new(&m, RTM_GETNSID, 0, sizeof(*g));
-	g->rtgen_family = AF_UNSPEC;
-	rt_put_u32(&m, NETNSA_FD, (uint32_t)cont->ns->fd);
-	r = rt_ask(host, &m, keep_nsid, &nsid);
-	if (r < 0)
-		return rt_refused(tx, host, r, "look up the namespace of %s", at_cont->name);
+	TRY(link_nsid(tx, host, cont->ns, &nsid));
 	return nsid == at_host->parent_nsid;
 }

@@ -92,9 +92,15 @@ static inline bool link_is_marked(const struct link *l, const struct mark *m)
 }
 
 /*
+ * The id that rt's namespace has for another one (NULL: the process's own), as in parent_nsid
+ * (linux/net_namespace.h, RTM_GETNSID); -1 = none, as for itself.
+ */
+int link_nsid(struct tx *tx, struct rt *rt, const struct netns *ns, int *ret) CHECKED;
+
+/*
  * Is the container's link the other end of the host's?  The container can choose the ifindex that
- * its own link names as peer, so the host's link is asked, and the namespace compared
- * (linux/net_namespace.h, RTM_GETNSID).  1, 0, or a recorded failure.
+ * its own link names as peer, so the host's link is asked, and the namespace compared.  1, 0,
+ * or a recorded failure.
  */
 int link_is_pair(struct tx *tx, struct rt *host, const struct link *at_host, const struct rt *cont,
 		 const struct link *at_cont) CHECKED;
@@ -124,6 +130,7 @@ struct link_new {
 	const void *data;
 	/* The other end of a veth pair (linux/veth.h); in place of put. */
 	const struct link_new *peer;
+	const char *hint; /* what the kernel's EINVAL may mean, for the error's details */
 };
 
 /*

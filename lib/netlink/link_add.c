@@ -160,6 +160,29 @@ static int explain_exists(struct tx *tx, struct rt *rt, const struct link_new *n
 	return name_taken(tx, where(rt, n), n->name);
 }
 
+/* Names the parent, and the bridge or bond that uses it already, which is the usual reason. */
+static int refused(struct tx *tx, struct rt *rt, int r, const struct link_new *n)
+{
+	const char *what = description(tx, rt, n);
+	struct link parent, master;
+	int there = 0;
+
+	if (n->parent)
+		TRY(there = link_find_index(tx, rt, n->parent, &parent));
+	if (!there)
+		return rt_refused(tx, rt, r, "add %s", what);
+	what = mem_printf(&tx->mem, "%s on %s", what, parent.name);
+	there = 0;
+	if (r == -EBUSY && parent.master)
+		TRY(there = link_find_index(tx, rt, parent.master, &master));
+	if (there)
+		what = mem_printf(&tx->mem, "%s, a port of %s %s", what, master.kind, master.name);
+	r = rt_refused(tx, rt, r, "add %s", what);
+	if (r == -EINVAL && n->hint)
+		tx_detail(tx, "%s", n->hint);
+	return r;
+}
+
 int link_add(struct tx *tx, struct rt *rt, const struct link_new *n, struct link *ret)
 {
 	struct undo_link u = { .rt = where(rt, n) };
@@ -174,7 +197,7 @@ int link_add(struct tx *tx, struct rt *rt, const struct link_new *n, struct link
 		r = add_with_index(rt, n);
 	}
 	if (r < 0)
-		return rt_refused(tx, rt, r, "add %s", description(tx, rt, n));
+		return refused(tx, rt, r, n);
 	snprintf(u.name, sizeof(u.name), "%s", n->name);
 	if (log_on(LOG_DEBUG))
 		log_step("%s: add %s", rt->where, description(tx, rt, n));
