@@ -149,9 +149,10 @@ static int each_link(const struct nlmsghdr *h, void *arg UNUSED)
 	const struct nlattr *a[IFLA_MAX + 1];
 
 	gather(h, sizeof(*i), a, ARRAY_LEN(a));
-	say("link %s up %d promisc %d mtu %s mac %s master %s alias %s", str(a[IFLA_IFNAME]),
-	    !!(i->ifi_flags & IFF_UP), !!(i->ifi_flags & IFF_PROMISC), hex(a[IFLA_MTU]),
-	    hex(a[IFLA_ADDRESS]), hex(a[IFLA_MASTER]), str(a[IFLA_IFALIAS]));
+	say("link %s up %d promisc %d mtu %s mac %s master %s alias %s group %s",
+	    str(a[IFLA_IFNAME]), !!(i->ifi_flags & IFF_UP), !!(i->ifi_flags & IFF_PROMISC),
+	    hex(a[IFLA_MTU]), hex(a[IFLA_ADDRESS]), hex(a[IFLA_MASTER]), str(a[IFLA_IFALIAS]),
+	    hex(a[IFLA_GROUP]));
 	return MNL_CB_OK;
 }
 

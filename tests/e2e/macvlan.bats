@@ -1,0 +1,837 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# macvlan: interfaces on the wire of a parent, which is "uplink" here; another host on that
+# wire is the namespace "world"
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034 # commands for eval; tests are subshells
+load lib
+load check
+load cnitool
+
+CONF='{"cniVersion":"1.1.0","name":"net1","type":"macvlan","master":"uplink",
+	"ipam":{"type":"host-local","routes":[{"dst":"0.0.0.0/0"}],"ranges":[
+		[{"subnet":"203.0.113.0/24","rangeStart":"203.0.113.10","gateway":"203.0.113.2"}]]}}'
+DUAL='{"cniVersion":"1.1.0","name":"net1","type":"macvlan","master":"uplink",
+	"ipam":{"type":"host-local","routes":[{"dst":"0.0.0.0/0"},{"dst":"::/0"}],"ranges":[
+		[{"subnet":"203.0.113.0/24","rangeStart":"203.0.113.10","gateway":"203.0.113.2"}],
+		[{"subnet":"2001:db8:113::/64","rangeStart":"2001:db8:113::10","gateway":"2001:db8:113::2"}]]}}'
+L2='{"cniVersion":"1.1.0","name":"wire","type":"macvlan","master":"uplink"}'
+
+prepare() {
+	world
+	export NETCONFPATH=$BATS_TEST_TMPDIR/net.d
+	mkdir -p "$NETCONFPATH"
+}
+
+# conf FILTER - prints CONF, changed by FILTER
+conf() {
+	with "$CONF" "$1"
+}
+
+# mac NS IFNAME - prints a link's MAC address
+mac() {
+	in_ns "$1" ip -j link show dev "$2" | jq -r '.[0].address'
+}
+
+# tentative NS - prints the IPv6 addresses of eth0 that are not usable yet
+tentative() {
+	in_ns "$1" ip -6 -j address show dev eth0 tentative | jq -r '[.[].addr_info[]?.local] | join(" ")'
+}
+
+# ---- ADD, DEL, protocol versions -------------------------------------------
+
+@test "macvlan: ADD creates link, address and route, and returns them; DEL leaves no difference" {
+	new_netns c1
+	remember
+	add macvlan "$CONF"
+	has '.interfaces | length == 1'
+	has '.interfaces[0].name == "eth0" and .interfaces[0].sandbox == "/run/netns/c1" and .interfaces[0].mtu == 1500'
+	has '.ips == [{interface: 0, address: "203.0.113.10/24", gateway: "203.0.113.2"}]'
+	has '.routes == [{dst: "0.0.0.0/0"}] and (has("dns") | not)'
+	link c1 eth0 ".address == \"$(result '.interfaces[0].mac')\" and .ifalias == \"cplug net1/c1/eth0\" and .group == \"default\""
+	link c1 eth0 '.linkinfo.info_kind == "macvlan" and .linkinfo.info_data.mode == "bridge" and (.flags | any(. == "UP"))'
+	prints 203.0.113.10/24 addresses c1 eth0
+	route c1 '.dst == "default" and .gateway == "203.0.113.2" and .dev == "eth0"'
+	sees c1 203.0.113.2
+	del macvlan "$CONF"
+	assert_same_snapshot
+}
+
+@test "macvlan: every protocol version has its result, and CHECK, GC and STATUS where it has them" {
+	local v conf
+
+	cni VERSION macvlan '{"cniVersion":"1.1.0"}'
+	ok
+	has '.supportedVersions == ["0.1.0","0.2.0","0.3.0","0.3.1","0.4.0","1.0.0","1.1.0"]'
+	new_netns c1
+	add macvlan "$DUAL"
+	del macvlan "$DUAL"
+	remember
+	for v in 0.1.0 0.2.0 0.3.0 0.3.1 0.4.0 1.0.0 1.1.0; do
+		conf=$(with "$DUAL" ".cniVersion = \"$v\"")
+		add macvlan "$conf"
+		has ".cniVersion == \"$v\""
+		case $v in
+		0.1.0 | 0.2.0) has '.ip4.gateway == "203.0.113.2" and (.ip6.ip | startswith("2001:db8:113::")) and (has("ips") | not)' ;;
+		0.*) has '.interfaces[0].name == "eth0" and (.ips | map(.version) == ["4", "6"]) and all(.ips[]; .interface == 0)' ;;
+		*) has '.interfaces[0].name == "eth0" and all(.ips[]; .interface == 0 and (has("version") | not))' ;;
+		esac
+		conf=$(chained "$conf")
+		case $v in
+		0.[1-3].*) cni CHECK macvlan "$conf" && failed 1 ;;
+		*) cni CHECK macvlan "$conf" && ok ;;
+		esac
+		cni STATUS macvlan "$conf" '' '' ''
+		[[ $v == 1.1.0 ]] && ok || failed 1
+		cni GC macvlan "$(with "$conf" '."cni.dev/valid-attachments" = [{containerID: "c1", ifname: "eth0"}]')" '' '' ''
+		[[ $v == 1.1.0 ]] && ok || failed 1
+		sees c1 2001:db8:113::2
+		del macvlan "$conf"
+		assert_same_snapshot
+	done
+}
+
+@test "macvlan: the link is created in the container with its final name, MTU and MAC address" {
+	local trace
+
+	can_trace || skip "no strace"
+	new_netns c1
+	trace=$(sent ADD macvlan "$(with "$DUAL" '.mtu = 1400 | .mac = "02:00:00:00:00:07"')" | grep RTM_NEWLINK)
+	echo "$trace"
+	is "$(grep -c 'NLM_F_CREATE' <<<"$trace")" 1
+	contains "$trace" 'NLM_F_CREATE.*"eth0".*1400.*IFLA_NET_NS_FD'
+	is "$(grep -c IFLA_IFNAME <<<"$trace")" 1
+}
+
+@test "macvlan: a host interface named like the container's is no conflict" {
+	ip link set uplink down
+	ip link set uplink name eth0
+	ip link set eth0 up
+	new_netns c1 c2
+	remember
+	add macvlan "$(conf '.master = "eth0"')"
+	add macvlan "$(conf '.master = "eth0"')" c2
+	sees c1 203.0.113.2
+	sees c2 203.0.113.10
+	cni CHECK macvlan "$(chained "$(conf '.master = "eth0"')")" c2
+	ok
+	del macvlan "$(conf '.master = "eth0"')"
+	del macvlan "$(conf '.master = "eth0"')" c2
+	assert_same_snapshot
+}
+
+@test "macvlan: DEL works twice, without prevResult, without a namespace, and with a missing one" {
+	local conf
+
+	new_netns c1
+	remember
+	add macvlan "$DUAL"
+	conf=$(chained "$DUAL")
+	del macvlan "$conf"
+	assert_same_snapshot
+	del macvlan "$conf"
+	assert_same_snapshot
+
+	add macvlan "$DUAL"
+	del macvlan "$DUAL"
+	assert_same_snapshot
+
+	add macvlan "$DUAL"
+	del macvlan "$DUAL" c1 /run/netns/never
+	prints '' find /var/lib/cni/networks/net1 -name '2*'
+	in_ns c1 ip link del eth0
+
+	add macvlan "$DUAL"
+	del macvlan "$(chained "$DUAL")" c1 ''
+	prints '' find /var/lib/cni/networks/net1 -name '2*'
+	in_ns c1 ip link del eth0
+	assert_same_snapshot
+
+	del_netns c1
+	remember
+	new_netns c1
+	add macvlan "$DUAL"
+	conf=$(chained "$DUAL")
+	del_netns c1
+	del macvlan "$conf"
+	del macvlan "$DUAL"
+	assert_same_snapshot
+}
+
+@test "macvlan: DEL and GC work with invalid options, and without the parent" {
+	local wrong
+
+	wrong=$(conf '.mode = "twisted" | .mtu = "much" | .master = 7 | .mac = "x" | .bcqueuelen = -1 | .resolvConf = true | .dad = 5')
+	new_netns c1
+	remember
+	cni ADD macvlan "$wrong"
+	failed 7 'mode: unknown macvlan mode: "twisted"'
+	failed 7 'bcqueuelen'
+	failed 7 'dad'
+	assert_same_snapshot
+	add macvlan "$CONF"
+	del macvlan "$wrong"
+	assert_same_snapshot
+	add macvlan "$CONF"
+	cni GC macvlan "$(with "$wrong" '."cni.dev/valid-attachments" = []')" '' '' ''
+	ok
+	prints '' find /var/lib/cni/networks/net1 -name '2*'
+	# The kernel deletes the link with its parent.
+	ip link del uplink
+	no_link c1 eth0
+	cni CHECK macvlan "$(with "$CONF" '.prevResult = {cniVersion: "1.1.0"}')"
+	failed
+	del macvlan "$CONF"
+}
+
+@test "macvlan: ADD fails if the container already has an interface of that name, and DEL leaves it" {
+	local kind
+
+	new_netns c1
+	for kind in 'macvlan mode bridge' veth; do
+		# shellcheck disable=SC2086 # words
+		if [[ $kind == veth ]]; then
+			in_ns c1 ip link add eth0 type veth peer name other
+		else
+			ip link add eth0 netns c1 link uplink type $kind
+		fi
+		remember
+		cni ADD macvlan "$CONF"
+		failed 101 'eth0.*exists already'
+		assert_same_snapshot
+		del macvlan "$CONF"
+		assert_same_snapshot
+		in_ns c1 ip link del eth0
+	done
+	# One that is another attachment's.
+	add macvlan "$L2"
+	remember
+	cni ADD macvlan "$CONF"
+	failed 101 'eth0'
+	del macvlan "$CONF"
+	assert_same_snapshot
+	cni GC macvlan "$(conf '."cni.dev/valid-attachments" = []')" '' '' ''
+	ok
+	assert_same_snapshot
+	del macvlan "$L2"
+	no_link c1 eth0
+}
+
+@test "macvlan: DEL deletes its link also if the alias was changed, but not another attachment's" {
+	new_netns c1
+	remember
+	add macvlan "$CONF"
+	in_ns c1 ip link set eth0 alias 'mine'
+	del macvlan "$(chained "$CONF")"
+	assert_same_snapshot
+	add macvlan "$CONF"
+	in_ns c1 ip link set eth0 alias 'cplug net2/c1/eth0'
+	del macvlan "$(chained "$CONF")"
+	link c1 eth0 '.ifalias == "cplug net2/c1/eth0"'
+}
+
+# ---- accidents -------------------------------------------------------------
+
+@test "macvlan: a failed ADD leaves no difference" {
+	new_netns c1 c2
+	add macvlan "$(conf '.ipam.ranges[0][0].rangeEnd = "203.0.113.10"')" c2
+	remember
+	cni ADD macvlan "$(conf '.ipam.ranges[0][0].rangeEnd = "203.0.113.10"')"
+	failed '' 'no IP addresses available'
+	assert_same_snapshot
+	cni ADD macvlan "$(conf '.ipam.type = "nothing-of-the-kind"')"
+	failed '' 'nothing-of-the-kind'
+	assert_same_snapshot
+	cni ADD macvlan "$(conf '.ipam.routes = [{dst: "192.0.2.0/24", gw: "198.51.100.77"}]')"
+	failed '' '192\.0\.2\.0.*(unreachable|invalid gateway)'
+	assert_same_snapshot
+	cni ADD macvlan "$(conf '.mac = "01:00:5e:00:00:01"')"
+	failed
+	assert_same_snapshot
+	for n in 1 2 3; do
+		CNI_TEST_FAIL_AT=$n cni ADD macvlan "$DUAL"
+		((status)) || break
+		failed
+		assert_same_snapshot
+	done
+}
+
+@test "macvlan: a parent that is missing or down fails ADD and STATUS, and is named" {
+	new_netns c1
+	ip link set uplink down
+	remember
+	cni ADD macvlan "$CONF"
+	failed '' 'master uplink is down'
+	cni STATUS macvlan "$CONF" '' '' ''
+	failed 50 'master uplink is down'
+	cni ADD macvlan "$(conf '.master = "nosuch"')"
+	failed 7 'no interface nosuch'
+	cni STATUS macvlan "$(conf '.master = "nosuch"')" '' '' ''
+	failed 50 'no interface nosuch'
+	assert_same_snapshot
+	ip link set uplink up
+	cni STATUS macvlan "$CONF" '' '' ''
+	ok
+	is "$output" ''
+}
+
+@test "macvlan: a parent that cannot have a macvlan interface is named with the reason" {
+	ip link add br1 type bridge
+	ip link add port0 type veth peer name port1
+	ip link set port0 master br1 up
+	new_netns c1
+	remember
+	cni ADD macvlan "$(with "$L2" '.master = "port0"')"
+	failed '' 'port0, a port of bridge br1: Device or resource busy'
+	cni ADD macvlan "$(with "$L2" '.master = "lo"')"
+	failed '' 'on lo: .*'
+	failed '' 'must be an Ethernet interface'
+	assert_same_snapshot
+}
+
+@test "macvlan: DEL removes what an ADD left that was killed at any change" {
+	local n
+
+	new_netns c1 c2
+	add macvlan "$DUAL" c2
+	del macvlan "$DUAL" c2
+	remember
+	for ((n = 1; n < 20; n++)); do
+		CNI_TEST_CRASH_AT=$n cni ADD macvlan "$DUAL"
+		((status)) || break
+		((status > 128)) || fail "not killed: $status"
+		if ((n == 1)); then
+			# The link has no alias yet, but the device group that is computed from it.
+			link c1 eth0 '.group != "default" and (has("ifalias") | not)'
+			# Another attachment leaves it alone.
+			del macvlan "$(with "$DUAL" '.name = "other"')"
+			link c1 eth0 true
+		fi
+		del macvlan "$DUAL"
+		assert_same_snapshot
+	done
+	((n > 2 && n < 20)) || fail "$n steps"
+}
+
+# ---- modes -----------------------------------------------------------------
+
+@test "macvlan: the modes are set, and do what they say" {
+	local mode conf
+
+	new_netns c1 c2
+	for mode in bridge private vepa; do
+		conf=$(with "$L2" ".mode = \"$mode\"")
+		add macvlan "$conf"
+		add macvlan "$conf" c2
+		link c1 eth0 ".linkinfo.info_data.mode == \"$mode\""
+		in_ns c1 ip address add 203.0.113.10/24 dev eth0
+		in_ns c2 ip address add 203.0.113.11/24 dev eth0
+		sees c1 203.0.113.2
+		case $mode in
+		bridge) sees c1 203.0.113.11 ;;
+		*) sees_not c1 203.0.113.11 ;;
+		esac
+		del macvlan "$conf"
+		del macvlan "$conf" c2
+	done
+}
+
+@test "macvlan: passthru takes the parent for one container, with its MAC address or the given one" {
+	local conf
+
+	conf=$(conf '.mode = "passthru"')
+	new_netns c1 c2
+	remember
+	add macvlan "$conf"
+	link c1 eth0 '.linkinfo.info_data.mode == "passthru"'
+	is "$(mac c1 eth0)" "$(mac - uplink)"
+	has ".interfaces[0].mac == \"$(mac - uplink)\""
+	sees c1 203.0.113.2
+	cni CHECK macvlan "$(chained "$conf")"
+	ok
+	cni ADD macvlan "$conf" c2
+	failed '' 'on uplink: Invalid argument'
+	failed '' 'in mode passthru'
+	cni ADD macvlan "$CONF" c2
+	failed '' 'on uplink: Invalid argument'
+	failed '' 'in mode passthru'
+	del macvlan "$conf"
+	assert_same_snapshot
+	# The kernel gives it to the parent, and takes it back.
+	conf=$(with "$conf" '.mac = "02:00:00:00:00:99"')
+	add macvlan "$conf"
+	has '.interfaces[0].mac == "02:00:00:00:00:99"'
+	link c1 eth0 '.address == "02:00:00:00:00:99"'
+	sees c1 203.0.113.2
+	del macvlan "$conf"
+	assert_same_snapshot
+}
+
+# ---- parent ----------------------------------------------------------------
+
+@test "macvlan: without ipam, and with an empty one, the attachment is layer 2 only" {
+	local ipam conf
+
+	new_netns c1 c2
+	remember
+	for ipam in 'del(.ipam)' '.ipam = {}'; do
+		conf=$(conf "$ipam")
+		add macvlan "$conf"
+		has '(has("ips") | not) and (.interfaces | length == 1)'
+		link c1 eth0 '.flags | any(. == "UP")'
+		prints '' addresses c1 eth0
+		cni CHECK macvlan "$(chained "$conf")"
+		ok
+		add macvlan "$conf" c2
+		in_ns c1 ip address add 192.168.7.1/24 dev eth0
+		in_ns c2 ip address add 192.168.7.2/24 dev eth0
+		sees c1 192.168.7.2
+		in_ns c2 ip link set eth0 down
+		cni CHECK macvlan "$(chained "$conf")" c2
+		failed 107 'eth0'
+		del macvlan "$conf"
+		del macvlan "$conf" c2
+		assert_same_snapshot
+	done
+	cni ADD macvlan "$(with "$L2" '.cniVersion = "0.2.0"')"
+	failed
+	assert_same_snapshot
+}
+
+@test "macvlan: linkInContainer looks the parent up in the container" {
+	local conf
+
+	conf=$(conf '.linkInContainer = true | .master = "wan0" | .ipam.routes = []')
+	new_netns c1
+	cni ADD macvlan "$conf"
+	failed 7 'container.*no interface wan0'
+	ip link set uplink netns c1 name wan0
+	in_ns c1 ip link set wan0 up
+	cni STATUS macvlan "$conf" '' '' ''
+	ok
+	remember
+	add macvlan "$conf"
+	link c1 eth0 '.link == "wan0" and .linkinfo.info_data.mode == "bridge"'
+	sees c1 203.0.113.2
+	cni CHECK macvlan "$(chained "$conf")"
+	ok
+	del macvlan "$conf"
+	assert_same_snapshot
+	# Without master: the link of the container's default route.
+	in_ns c1 ip route add default dev wan0
+	remember
+	conf=$(with "$conf" 'del(.master)')
+	add macvlan "$conf"
+	link c1 eth0 '.link == "wan0"'
+	cni CHECK macvlan "$(chained "$conf")"
+	ok
+	del macvlan "$conf"
+	assert_same_snapshot
+}
+
+@test "macvlan: linkInContainer without master, and a default route of its own" {
+	local conf
+
+	conf=$(conf '.linkInContainer = true | del(.master) | .ipam.routes = [{dst: "0.0.0.0/0"}]')
+	new_netns c1
+	ip link set uplink netns c1 name wan0
+	in_ns c1 ip link set wan0 up
+	in_ns c1 ip route add default dev wan0 metric 1000
+	remember
+	add macvlan "$conf"
+	link c1 eth0 '.link == "wan0"'
+	sees c1 203.0.113.2
+	conf=$(chained "$conf")
+	cni CHECK macvlan "$conf"
+	ok
+	in_ns c1 ip route del default metric 1000
+	cni CHECK macvlan "$conf"
+	ok
+	del macvlan "$conf"
+}
+
+@test "macvlan: without master the parent is the link of the default route, also of IPv6 only" {
+	new_netns c1
+	ip link add other type veth peer name others
+	ip link set other up
+	add macvlan "$(conf 'del(.master)')"
+	sees c1 203.0.113.2
+	cni CHECK macvlan "$(chained "$(conf 'del(.master)')")"
+	ok
+	del macvlan "$(conf 'del(.master)')"
+	ip route del default
+	add macvlan "$(conf '.master = ""')"
+	sees c1 203.0.113.2
+	del macvlan "$(conf '.master = ""')"
+	ip -6 route del default
+	remember
+	cni ADD macvlan "$(conf 'del(.master)')"
+	failed 7 'no default route interface found'
+	cni STATUS macvlan "$(conf 'del(.master)')" '' '' ''
+	failed 50 'no default route interface found'
+	assert_same_snapshot
+}
+
+@test "macvlan: a parent that is a macvlan interface itself stands for its own parent" {
+	local conf
+
+	conf=$(conf '.master = "shim0"')
+	ip link add shim0 link uplink type macvlan mode bridge
+	ip link set shim0 up
+	new_netns c1
+	remember
+	add macvlan "$conf"
+	sees c1 203.0.113.2
+	cni CHECK macvlan "$(chained "$conf")"
+	ok
+	del macvlan "$conf"
+	assert_same_snapshot
+	# In a container, which sees neither of the two parents.
+	add macvlan "$L2"
+	remember
+	conf=$(conf '.linkInContainer = true | .master = "eth0" | .name = "inner"')
+	add macvlan "$conf" c1 c1 eth1
+	sees c1 203.0.113.2
+	cni CHECK macvlan "$(chained "$conf")" c1 c1 eth1
+	ok
+	del macvlan "$conf" c1 c1 eth1
+	assert_same_snapshot
+}
+
+# ---- MTU, MAC, queue -------------------------------------------------------
+
+@test "macvlan: mtu is at most the parent's, which is the default" {
+	ip link set uplink mtu 1450
+	new_netns c1
+	add macvlan "$CONF"
+	has '.interfaces[0].mtu == 1450'
+	link c1 eth0 '.mtu == 1450'
+	del macvlan "$CONF"
+	add macvlan "$(conf '.mtu = 1400')"
+	has '.interfaces[0].mtu == 1400'
+	link c1 eth0 '.mtu == 1400'
+	del macvlan "$CONF"
+	add macvlan "$(conf '.mtu = "auto"')"
+	link c1 eth0 '.mtu == 1450'
+	del macvlan "$CONF"
+	remember
+	cni ADD macvlan "$(conf '.mtu = 1451')"
+	failed 7 'invalid MTU 1451, must be \[0, master MTU\(1450\)\].*uplink'
+	cni ADD macvlan "$(conf '.mtu = -1')"
+	failed 7 mtu
+	cni ADD macvlan "$(conf '.mtu = 67')"
+	failed 7 mtu
+	cni ADD macvlan "$(with "$DUAL" '.mtu = 1279')"
+	failed 7 'mtu: 1279 is too small for 2001:db8:113::'
+	assert_same_snapshot
+	ip address flush dev uplink
+	ip link set uplink mtu 1200
+	remember
+	cni ADD macvlan "$DUAL"
+	failed 7 'mtu: 1200 is too small for 2001:.*master uplink'
+	assert_same_snapshot
+}
+
+@test "macvlan: mac of the configuration, of CNI_ARGS, of args.cni and of runtimeConfig: the last one wins" {
+	local conf
+
+	new_netns c1 c2 c3 c4
+	conf=$(conf '.mac = "02:AA:00:00:00:01"')
+	add macvlan "$conf"
+	has '.interfaces[0].mac == "02:aa:00:00:00:01"'
+	link c1 eth0 '.address == "02:aa:00:00:00:01"'
+	CNI_ARGS='IgnoreUnknown=1;MAC=02:aa:00:00:00:02' cni ADD macvlan "$conf" c2
+	ok
+	link c2 eth0 '.address == "02:aa:00:00:00:02"'
+	conf=$(with "$conf" '.args.cni.mac = "02-aa-00-00-00-03"')
+	CNI_ARGS='MAC=02:aa:00:00:00:02' cni ADD macvlan "$conf" c3
+	ok
+	link c3 eth0 '.address == "02:aa:00:00:00:03"'
+	conf=$(with "$conf" '.runtimeConfig.mac = "02aa.0000.0004"')
+	CNI_ARGS='MAC=02:aa:00:00:00:02' cni ADD macvlan "$conf" c4
+	ok
+	link c4 eth0 '.address == "02:aa:00:00:00:04"'
+	has '.interfaces[0].mac == "02:aa:00:00:00:04"'
+	sees c4 203.0.113.10
+	cni ADD macvlan "$(conf '.mac = "2:0:0:0:0:3"')" c1 c1 eth1
+	failed 7 'mac'
+}
+
+@test "macvlan: without mac, the random MAC address is set explicitly, so that udev keeps it" {
+	local sys=$BATS_TEST_TMPDIR/sys
+
+	new_netns c1
+	add macvlan "$L2"
+	mkdir "$sys"
+	in_ns c1 unshare --mount bash -c "mount -t sysfs sysfs $sys && cat $sys/class/net/eth0/addr_assign_type" >"$BATS_TEST_TMPDIR/type"
+	# NET_ADDR_SET of linux/netdevice.h
+	prints 3 cat "$BATS_TEST_TMPDIR/type"
+}
+
+@test "macvlan: bcqueuelen sets the length of the broadcast queue" {
+	local conf
+
+	new_netns c1
+	add macvlan "$(with "$L2" '.bcqueuelen = 123')"
+	link c1 eth0 '.linkinfo.info_data.bcqueuelen == 123'
+	conf=$(chained "$L2")
+	cni CHECK macvlan "$(with "$conf" '.bcqueuelen = 123')"
+	ok
+	cni CHECK macvlan "$(with "$conf" '.bcqueuelen = 124')"
+	failed 107 bcqueuelen
+	cni ADD macvlan "$(with "$L2" '.bcqueuelen = 4294967296')" c1 c1 eth1
+	failed 7 bcqueuelen
+}
+
+# ---- addresses on a shared wire --------------------------------------------
+
+@test "macvlan: IPv6 addresses are usable when ADD returns" {
+	new_netns c1
+	add macvlan "$DUAL"
+	prints '' tentative c1
+	in_ns c1 socat -u /dev/null 'UDP6-SENDTO:[2001:db8:113::2]:9,bind=[2001:db8:113::10]'
+	sees c1 2001:db8:113::2
+	prints 0 in_ns c1 cat /proc/sys/net/ipv6/conf/eth0/accept_ra
+	prints 0 in_ns c1 cat /proc/sys/net/ipv6/conf/eth0/autoconf
+}
+
+@test "macvlan: dad true waits until the addresses are usable, and fails for a duplicate" {
+	local conf
+
+	conf=$(with "$DUAL" '.dad = true')
+	new_netns c1
+	remember
+	add macvlan "$conf"
+	prints '' tentative c1
+	prints 1 in_ns c1 cat /proc/sys/net/ipv6/conf/eth0/accept_dad
+	sees c1 2001:db8:113::2
+	cni CHECK macvlan "$(chained "$conf")"
+	ok
+	del macvlan "$conf"
+	assert_same_snapshot
+	# (.10 was leased last.)
+	in_ns world ip address add 2001:db8:113::11/64 dev eth0 nodad
+	cni ADD macvlan "$conf"
+	failed '' '2001:db8:113::11.*another host'
+	assert_same_snapshot
+	add macvlan "$DUAL"
+}
+
+# world_knows ADDRESS MAC - does the other host on the wire have MAC for ADDRESS?
+world_knows() {
+	in_ns world ip neigh show to "$1" dev eth0 | grep -q "$2"
+}
+
+@test "macvlan: hosts on the wire learn the next owner of an address at once, without asking" {
+	local conf id ip mac
+
+	conf=$(with "$DUAL" '.args.cni.ips = ["203.0.113.77", "2001:db8:113::77"]')
+	new_netns c1 c2 c3 peer
+	add macvlan "$DUAL" peer
+	for id in c1 c2 c3; do
+		add macvlan "$conf" "$id"
+		has '[.ips[].address] == ["203.0.113.77/24", "2001:db8:113::77/64"]'
+		mac=$(result '.interfaces[0].mac')
+		for ip in 203.0.113.77 2001:db8:113::77; do
+			[[ $id == c1 ]] || wait_for "the news of $ip" world_knows $ip "$mac"
+			sees world $ip
+			sees peer $ip
+		done
+		del macvlan "$conf" "$id"
+	done
+}
+
+@test "macvlan: containers reach each other and hosts on the wire, but not their own host" {
+	new_netns c1 c2
+	add macvlan "$DUAL"
+	add macvlan "$DUAL" c2
+	tcp_answer c1 80 web
+	is "$(ask c2 tcp 203.0.113.10 80)" 'web from 203.0.113.11'
+	is "$(ask world tcp 203.0.113.10 80)" 'web from 203.0.113.2'
+	is "$(ask world tcp 2001:db8:113::10 80)" 'web from [2001:0db8:0113:0000:0000:0000:0000:0002]'
+	tcp_answer world 80 outside
+	is "$(ask c1 tcp 2001:db8:113::2 80)" 'outside from [2001:0db8:0113:0000:0000:0000:0000:0010]'
+	sees_not c1 203.0.113.1
+}
+
+# ---- DNS -------------------------------------------------------------------
+
+DNS='.dns = {nameservers: ["203.0.113.2", "fd00::1"], domain: "example.org", search: ["a.org", "b.org"], options: ["ndots:2"]}'
+
+@test "macvlan: dns in the result comes from the configuration, or else from the IPAM" {
+	new_netns c1 c2
+	add macvlan "$(conf "$DNS")"
+	has '.dns == {nameservers: ["203.0.113.2", "fd00::1"], domain: "example.org", search: ["a.org", "b.org"], options: ["ndots:2"]}'
+	printf 'nameserver 192.0.2.53\nsearch c.org\n' >/run/.rig/resolv
+	add macvlan "$(conf '.ipam.resolvConf = "/run/.rig/resolv"')" c2
+	has '.dns == {nameservers: ["192.0.2.53"], search: ["c.org"]}'
+	grep -q 'nameserver 192.0.2.53' /etc/netns/c2/resolv.conf
+}
+
+@test "macvlan: resolv.conf is written, checked, and removed by DEL and by GC" {
+	local conf
+
+	conf=$(conf "$DNS")
+	new_netns c1
+	remember
+	add macvlan "$conf"
+	is "$(grep -v '^#' /etc/netns/c1/resolv.conf | sort | xargs)" \
+		'domain example.org nameserver 203.0.113.2 nameserver fd00::1 options ndots:2 search a.org b.org'
+	ip netns exec c1 cat /etc/resolv.conf | grep -q 'nameserver 203.0.113.2'
+	del macvlan "$conf"
+	assert_same_snapshot
+	add macvlan "$conf"
+	in_ns c1 ip link del eth0
+	cni GC macvlan "$(with "$conf" '."cni.dev/valid-attachments" = []')" '' '' ''
+	ok
+	assert_same_snapshot
+	add macvlan "$(with "$conf" '.resolvConf = "off"')"
+	[[ ! -e /etc/netns/c1/resolv.conf ]]
+	del macvlan "$conf"
+	add macvlan "$(with "$conf" ".resolvConf = \"$BATS_TEST_TMPDIR/resolv.conf\"")"
+	grep -q 'nameserver 203.0.113.2' "$BATS_TEST_TMPDIR/resolv.conf"
+	del macvlan "$(with "$conf" ".resolvConf = \"$BATS_TEST_TMPDIR/resolv.conf\"")"
+	[[ ! -e $BATS_TEST_TMPDIR/resolv.conf ]]
+}
+
+# ---- GC --------------------------------------------------------------------
+
+@test "macvlan: GC removes the leases and files of attachments that are not valid" {
+	local conf
+
+	conf=$(with "$DUAL" "$DNS")
+	new_netns keep
+	add macvlan "$conf" keep
+	CHECK=$(chained "$conf")
+	remember
+	new_netns lost
+	add macvlan "$conf" lost
+	del_netns lost
+	cni GC macvlan "$(with "$conf" '."cni.dev/valid-attachments" = [{containerID: "keep", ifname: "eth0"}]')" '' '' ''
+	ok
+	assert_same_snapshot
+	cni CHECK macvlan "$CHECK" keep
+	ok
+}
+
+# ---- CHECK -----------------------------------------------------------------
+
+# routes_back - adds the routes again that go when eth0 goes down
+ROUTES_BACK='in_ns c1 ip route replace default via 203.0.113.2; in_ns c1 ip -6 route replace default via 2001:db8:113::2'
+
+changes() {
+	local conf
+
+	conf=$(with "$DUAL" "$DNS | .mtu = 1400 | .bcqueuelen = 100 | .mac = \"02:00:00:00:00:42\" | .cniVersion = \"1.1.0\"")
+	new_netns c1
+	add macvlan "$conf"
+	TYPE=macvlan CHECK=$(chained "$conf")
+	silent "after ADD"
+	mutate 'MTU of eth0' 'in_ns c1 ip link set eth0 mtu 1399' 'in_ns c1 ip link set eth0 mtu 1400'
+	mutate 'MAC of eth0' 'in_ns c1 ip link set eth0 address 02:00:00:00:00:99' 'in_ns c1 ip link set eth0 address 02:00:00:00:00:42'
+	mutate 'mode of eth0.*bridge.*private' 'in_ns c1 ip link set eth0 type macvlan mode private' 'in_ns c1 ip link set eth0 type macvlan mode bridge'
+	mutate 'mode of eth0.*bridge.*vepa' 'in_ns c1 ip link set eth0 type macvlan mode vepa' 'in_ns c1 ip link set eth0 type macvlan mode bridge'
+	mutate 'bcqueuelen of eth0.*100.* 7' 'in_ns c1 ip link set eth0 type macvlan bcqueuelen 7' 'in_ns c1 ip link set eth0 type macvlan bcqueuelen 100'
+	mutate 'interface eth0.*up.*down' 'in_ns c1 ip link set eth0 down' "in_ns c1 ip link set eth0 up; $ROUTES_BACK"
+	mutate '203\.0\.113\.10/24' 'in_ns c1 ip address del 203.0.113.10/24 dev eth0' \
+		"in_ns c1 ip address add 203.0.113.10/24 brd + dev eth0; $ROUTES_BACK"
+	mutate '2001:db8:113::10/64' 'in_ns c1 ip address del 2001:db8:113::10/64 dev eth0' \
+		"in_ns c1 ip address add 2001:db8:113::10/64 dev eth0 nodad; $ROUTES_BACK"
+	mutate '0\.0\.0\.0/0' 'in_ns c1 ip route del default' "$ROUTES_BACK"
+	mutate '::/0' 'in_ns c1 ip -6 route del default' "$ROUTES_BACK"
+	mutate 'route 203\.0\.113\.0/24' 'in_ns c1 ip route del 203.0.113.0/24' 'in_ns c1 ip route add 203.0.113.0/24 dev eth0 src 203.0.113.10'
+	mutate 'resolv.conf' 'sed -i s/203.0.113.2/203.0.113.99/ /etc/netns/c1/resolv.conf' \
+		'sed -i s/203.0.113.99/203.0.113.2/ /etc/netns/c1/resolv.conf'
+	mutate 'resolv.conf' 'mv /etc/netns/c1/resolv.conf /run/x' 'mv /run/x /etc/netns/c1/resolv.conf'
+	mutate '203\.0\.113\.10' 'mv /var/lib/cni/networks/net1/203.0.113.10 /run/x' 'mv /run/x /var/lib/cni/networks/net1/203.0.113.10'
+	knob c1 net/ipv4/conf/eth0/arp_notify 0
+	knob c1 net/ipv6/conf/eth0/ndisc_notify 0
+	knob c1 net/ipv6/conf/eth0/keep_addr_on_down 0
+}
+
+@test "macvlan: CHECK reports each change of link, addresses, routes, sysctls and files" {
+	changes
+}
+
+@test "macvlan: CHECK repairs each of these changes" {
+	CHECK_REPAIRS=1
+	changes
+}
+
+@test "macvlan: CHECK reports a link of another kind, on another parent, and a missing one" {
+	local mac
+
+	ip link add other type veth peer name others
+	ip link set other up
+	new_netns c1
+	add macvlan "$L2"
+	TYPE=macvlan CHECK=$(chained "$L2") mac=$(mac c1 eth0)
+	silent "after ADD"
+	mutate 'interface eth0.*macvlan.*veth' 'in_ns c1 ip link del eth0; in_ns c1 ip link add eth0 type veth; in_ns c1 ip link set eth0 up' \
+		"in_ns c1 ip link del eth0; ip link add eth0 netns c1 link uplink address $mac type macvlan mode bridge; in_ns c1 ip link set eth0 up"
+	mutate 'master of eth0.*uplink.*other' "in_ns c1 ip link del eth0; ip link add eth0 netns c1 link other address $mac type macvlan mode bridge; in_ns c1 ip link set eth0 up" \
+		"in_ns c1 ip link del eth0; ip link add eth0 netns c1 link uplink address $mac type macvlan mode bridge; in_ns c1 ip link set eth0 up"
+	# The parent of another namespace may have the same ifindex.
+	in_ns c1 ip link del eth0
+	in_ns c1 ip link add twin index "$(ip -j link show uplink | jq '.[0].ifindex')" type veth peer name twins
+	in_ns c1 ip link set twin up
+	in_ns c1 ip link add eth0 link twin address "$mac" type macvlan mode bridge
+	in_ns c1 ip link set eth0 up
+	named 'another namespace' 'master of eth0.*uplink'
+	in_ns c1 ip link del eth0
+	named 'no link' 'interface eth0'
+	CPLUG_REPAIR=1 cni CHECK macvlan "$CHECK"
+	ok
+	silent "after the repair"
+	is "$(mac c1 eth0)" "$mac"
+	link c1 eth0 '.ifalias == "cplug wire/c1/eth0"'
+}
+
+@test "macvlan: CHECK names a parent that is down" {
+	new_netns c1
+	add macvlan "$CONF"
+	TYPE=macvlan CHECK=$(chained "$CONF")
+	ip link set uplink down
+	cni CHECK macvlan "$CHECK"
+	failed 107 'uplink'
+	ip link set uplink up
+	silent "with the parent up"
+}
+
+# ---- cnitool ---------------------------------------------------------------
+
+@test "macvlan: cnitool check --repair and restore create a deleted interface again" {
+	net "$(jq -c '{cniVersion, name, plugins: [del(.cniVersion, .name)]}' <<<"$DUAL")"
+	export CNI_PATH=$CPLUG_BIN
+	plug c1
+	remember
+	in_ns c1 ip link del eth0
+	tool check net1 c1
+	is "$status" 1
+	contains "$errors" 'eth0'
+	tool check --repair net1 c1
+	ok
+	assert_same_snapshot
+	sees c1 203.0.113.2
+	in_ns c1 ip link del eth0
+	tool restore --json
+	has '(.restored | length == 1) and .failed == []'
+	assert_same_snapshot
+	sees c1 2001:db8:113::2
+	tool restore --json
+	has '.restored == [] and .failed == [] and (.whole | length == 1)'
+}
+
+@test "macvlan: cnitool list shows attachments, and gc frees those whose namespace is gone" {
+	export CNI_PATH=$CPLUG_BIN
+	net "$(jq -c '{cniVersion, name, plugins: [del(.cniVersion, .name)]}' <<<"$DUAL")"
+	plug c1
+	remember
+	plug c2
+	tool list
+	ok
+	contains "$output" 'eth0 .*203\.0\.113\.10/24,2001:db8:113::10/64 '
+	del_netns c2
+	tool gc
+	ok
+	assert_same_snapshot
+}
