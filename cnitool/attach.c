@@ -56,7 +56,7 @@ static int run_plugin(struct tool *t, const char *command, const struct netconf 
 	/* An ordinary user's leases go where the results go. */
 	if (t->cache.private)
 		e.data_dir = mem_printf(m, "%s/networks", t->cache.dir);
-	request = netconf_request(t->tx, n, i, &e);
+	request = netconf_request(m, n, i, &e);
 	TRY(exec_find(t->tx, t->opt.cni_path, n->plugins[i].type, &path, &self));
 	log_step("%s %s %s", command, path, request);
 	q = (struct exec_request){

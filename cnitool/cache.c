@@ -42,9 +42,9 @@ static void json_release(json_t **json)
 /* ---- the directory ---- */
 
 /* Can we make files there, or make it? */
-static bool is_writable(struct tx *tx, const char *dir)
+static bool is_writable(struct mem *m, const char *dir)
 {
-	char *s = mem_str(&tx->mem, dir);
+	char *s = mem_str(m, dir);
 
 	while (access(s, F_OK) < 0 && errno == ENOENT && strrchr(s, '/') > s)
 		*strrchr(s, '/') = '\0';
@@ -69,12 +69,12 @@ static int make_own_dir(struct tx *tx, const char *dir)
 }
 
 /* The user behind the root of a user namespace (user_namespaces(7)). */
-static unsigned outer_uid(struct tx *tx)
+static unsigned outer_uid(struct mem *m)
 {
 	unsigned uid = geteuid(), inside, outside;
 	struct file_text text;
 
-	if (file_read(&tx->mem, AT_FDCWD, "/proc/self/uid_map", 4096, &text) == 0 &&
+	if (file_read(m, AT_FDCWD, "/proc/self/uid_map", 4096, &text) == 0 &&
 	    sscanf(text.s, "%u %u", &inside, &outside) == 2 && uid >= inside)
 		return outside + (uid - inside);
 	return uid;
@@ -85,10 +85,10 @@ int cache_open(struct tx *tx, const char *dir, struct cache *ret)
 	const char *base = secure_getenv("XDG_RUNTIME_DIR");
 
 	*ret = (struct cache){ .dir = dir ? dir : default_dir, .lock = -1, .chosen = dir != NULL };
-	if (dir || is_writable(tx, default_dir))
+	if (dir || is_writable(&tx->mem, default_dir))
 		return 0;
 	if (str_empty(base) || access(base, W_OK | X_OK) < 0) {
-		base = mem_printf(&tx->mem, "/tmp/cplug-%u", outer_uid(tx));
+		base = mem_printf(&tx->mem, "/tmp/cplug-%u", outer_uid(&tx->mem));
 		TRY(make_own_dir(tx, base));
 	}
 	ret->dir = mem_printf(&tx->mem, "%s/cni", base);
@@ -156,10 +156,10 @@ int cache_path(struct tx *tx, const struct cache *c, const char *network, const 
 /* ---- writing ---- */
 
 /* Go's encoder escapes these, which stand in strings only. */
-static const char *escape_html(struct tx *tx, const char *text)
+static const char *escape_html(struct mem *m, const char *text)
 {
 	size_t n = strlen(text);
-	char *copy = mem_alloc(&tx->mem, n * 6 + 1);
+	char *copy = mem_alloc(m, n * 6 + 1);
 	char *out = copy;
 
 	for (size_t i = 0; i < n; i++) {
@@ -177,7 +177,7 @@ static const char *escape_html(struct tx *tx, const char *text)
 }
 
 /* An object's text with sorted keys; NULL if it is empty or none. */
-static const char *sorted_object(struct tx *tx, const char *text)
+static const char *sorted_object(struct mem *m, const char *text)
 {
 	auto_(json_release) json_t *json = text ? json_loads(text, 0, NULL) : NULL;
 	char *s, *copy;
@@ -185,15 +185,15 @@ static const char *sorted_object(struct tx *tx, const char *text)
 	if (!json_object_size(json))
 		return NULL;
 	s = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(15));
-	copy = mem_str(&tx->mem, s);
+	copy = mem_str(m, s);
 	free(s);
 	return copy;
 }
 
 /* "K=V;K2=V2" as [["K","V"],["K2","V2"]] */
-static void put_args(struct tx *tx, struct jw *w, const char *args)
+static void put_args(struct mem *m, struct jw *w, const char *args)
 {
-	char *copy = mem_str(&tx->mem, args), *save;
+	char *copy = mem_str(m, args), *save;
 
 	jw_open(w, "cniArgs", '[');
 	for (char *s = strtok_r(copy, ";", &save); s; s = strtok_r(NULL, ";", &save)) {
@@ -209,34 +209,34 @@ static void put_args(struct tx *tx, struct jw *w, const char *args)
 	jw_close(w, ']');
 }
 
-const char *cache_text(struct tx *tx, const struct cached *a)
+const char *cache_text(struct mem *m, const struct cached *a)
 {
-	const char *caps = sorted_object(tx, a->capability_args),
-		   *result = sorted_object(tx, a->result);
+	const char *caps = sorted_object(m, a->capability_args),
+		   *result = sorted_object(m, a->result);
 	struct jw w;
 
-	jw_init(&w, &tx->mem, true);
+	jw_init(&w, m, true);
 	jw_open(&w, NULL, '{');
 	jw_str(&w, "kind", kind);
 	jw_str(&w, "containerId", a->id);
-	jw_str(&w, "config", base64_encode(&tx->mem, a->config ? a->config : "", a->config_size));
+	jw_str(&w, "config", base64_encode(m, a->config ? a->config : "", a->config_size));
 	jw_str(&w, "ifName", a->ifname);
 	jw_str(&w, "networkName", a->network);
 	if (!str_empty(a->netns))
 		jw_str(&w, "netns", a->netns);
 	if (!str_empty(a->args))
-		put_args(tx, &w, a->args);
+		put_args(m, &w, a->args);
 	if (caps)
 		jw_raw(&w, "capabilityArgs", caps);
 	if (result)
 		jw_raw(&w, "result", result);
 	jw_close(&w, '}');
-	return escape_html(tx, jw_end(&w));
+	return escape_html(m, jw_end(&w));
 }
 
 int cache_write(struct tx *tx, const struct cache *c, const struct cached *a)
 {
-	const char *path = NULL, *text = cache_text(tx, a);
+	const char *path = NULL, *text = cache_text(&tx->mem, a);
 
 	TRY(cache_path(tx, c, a->network, a->id, a->ifname, &path));
 	TRY(file_mkdirs(tx, mem_printf(&tx->mem, "%s/results", c->dir), 0700));
@@ -258,14 +258,14 @@ int cache_remove(struct tx *tx, const struct cache *c, const char *network, cons
 
 /* ---- reading ---- */
 
-static const char *get_str(struct tx *tx, json_t *o, const char *key)
+static const char *get_str(struct mem *m, json_t *o, const char *key)
 {
 	const char *s = json_string_value(json_object_get(o, key));
 
-	return str_empty(s) ? NULL : mem_str(&tx->mem, s);
+	return str_empty(s) ? NULL : mem_str(m, s);
 }
 
-static const char *get_object(struct tx *tx, json_t *o, const char *key)
+static const char *get_object(struct mem *m, json_t *o, const char *key)
 {
 	json_t *json = json_object_get(o, key);
 	char *text, *copy;
@@ -273,12 +273,12 @@ static const char *get_object(struct tx *tx, json_t *o, const char *key)
 	if (!json_is_object(json))
 		return NULL;
 	text = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(15));
-	copy = mem_str(&tx->mem, text);
+	copy = mem_str(m, text);
 	free(text);
 	return copy;
 }
 
-static const char *get_args(struct tx *tx, json_t *o)
+static const char *get_args(struct mem *m, json_t *o)
 {
 	const char *args = NULL;
 	json_t *pair;
@@ -289,13 +289,13 @@ static const char *get_args(struct tx *tx, json_t *o)
 		const char *value = json_string_value(json_array_get(pair, 1));
 
 		if (key && value)
-			args = mem_printf(&tx->mem, "%s%s%s=%s", args ? args : "", args ? ";" : "",
-					  key, value);
+			args = mem_printf(m, "%s%s%s=%s", args ? args : "", args ? ";" : "", key,
+					  value);
 	}
 	return args;
 }
 
-bool cache_parse(struct tx *tx, const char *text, size_t size, struct cached *ret)
+bool cache_parse(struct mem *m, const char *text, size_t size, struct cached *ret)
 {
 	auto_(json_release) json_t *o = json_loadb(text, size, 0, NULL);
 	const char *config = json_string_value(json_object_get(o, "config"));
@@ -303,16 +303,16 @@ bool cache_parse(struct tx *tx, const char *text, size_t size, struct cached *re
 	if (!str_eq(json_string_value(json_object_get(o, "kind")), kind))
 		return false;
 	*ret = (struct cached){
-		.network = get_str(tx, o, "networkName"),
-		.id = get_str(tx, o, "containerId"),
-		.ifname = get_str(tx, o, "ifName"),
-		.netns = get_str(tx, o, "netns"),
-		.args = get_args(tx, o),
-		.capability_args = get_object(tx, o, "capabilityArgs"),
-		.result = get_object(tx, o, "result"),
+		.network = get_str(m, o, "networkName"),
+		.id = get_str(m, o, "containerId"),
+		.ifname = get_str(m, o, "ifName"),
+		.netns = get_str(m, o, "netns"),
+		.args = get_args(m, o),
+		.capability_args = get_object(m, o, "capabilityArgs"),
+		.result = get_object(m, o, "result"),
 	};
 	if (config)
-		ret->config = base64_decode(&tx->mem, config, &ret->config_size);
+		ret->config = base64_decode(m, config, &ret->config_size);
 	return true;
 }
 
@@ -330,7 +330,7 @@ int cache_read(struct tx *tx, const struct cache *c, const char *network, const 
 		return 0;
 	if (r < 0)
 		return tx_fail_as(tx, CPLUG_E_FILE, r, "cannot read %s: %s", path, strerror(-r));
-	if (cache_parse(tx, text.s, text.size, ret)) {
+	if (cache_parse(&tx->mem, text.s, text.size, ret)) {
 		ret->network = network; /* the name of the file decides */
 		ret->id = id;
 		ret->ifname = ifname;
@@ -370,15 +370,15 @@ static bool is_collected(const struct collection *l, const struct cached *a)
 	return false;
 }
 
-static void collect_file(struct tx *tx, const char *path, struct collection *l)
+static void collect_file(struct mem *m, const char *path, struct collection *l)
 {
 	struct cached a;
 	struct file_text text;
-	int r = file_read(&tx->mem, AT_FDCWD, path, FILE_MAX, &text);
+	int r = file_read(m, AT_FDCWD, path, FILE_MAX, &text);
 
 	if (r == -ENOENT)
 		return;
-	if (r < 0 || !cache_parse(tx, text.s, text.size, &a) || !a.network || !a.ifname || !a.id) {
+	if (r < 0 || !cache_parse(m, text.s, text.size, &a) || !a.network || !a.ifname || !a.id) {
 		if (l->warn)
 			log_warn("%s: left out: %s", path,
 				 r < 0        ? strerror(-r)
@@ -389,7 +389,7 @@ static void collect_file(struct tx *tx, const char *path, struct collection *l)
 	if ((l->network && !str_eq(l->network, a.network)) || is_collected(l, &a))
 		return;
 	a.file = path;
-	l->list = mem_grow(&tx->mem, l->list, l->n, sizeof(*l->list));
+	l->list = mem_grow(m, l->list, l->n, sizeof(*l->list));
 	l->list[l->n++] = a;
 }
 
@@ -402,7 +402,7 @@ static int collect_dir(struct tx *tx, const char *dir, struct collection *l)
 		return tx_fail_as(tx, CPLUG_E_FILE, -errno, "cannot read directory %s: %s", dir,
 				  strerror(errno));
 	for (int i = 0; i < all; i++) {
-		collect_file(tx, mem_printf(&tx->mem, "%s/%s", dir, e[i]->d_name), l);
+		collect_file(&tx->mem, mem_printf(&tx->mem, "%s/%s", dir, e[i]->d_name), l);
 		free(e[i]);
 	}
 	free(e);

@@ -75,8 +75,8 @@ int cache_everywhere(struct tx *tx, const struct cache *c, const char *network, 
 		     unsigned *ret_n) CHECKED;
 
 /* The text of an attachment's file (in the arena). */
-const char *cache_text(struct tx *tx, const struct cached *a);
+const char *cache_text(struct mem *m, const struct cached *a);
 /* The other way round: false if it is not of this kind. */
-bool cache_parse(struct tx *tx, const char *text, size_t size, struct cached *ret);
+bool cache_parse(struct mem *m, const char *text, size_t size, struct cached *ret);
 
 #endif

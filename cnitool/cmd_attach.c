@@ -16,11 +16,11 @@
 /* The attachment that NET NETNS and the options mean. */
 static void name_attachment(struct tool *t, const struct netconf *net, struct attachment *ret)
 {
-	const char *path = target_path(t->tx, t->args.v[1]);
+	const char *path = target_path(&t->tx->mem, t->args.v[1]);
 
 	*ret = (struct attachment){
 		.net = net,
-		.id = t->opt.id ? t->opt.id : target_id(t->tx, path),
+		.id = t->opt.id ? t->opt.id : target_id(&t->tx->mem, path),
 		.ifname = t->opt.ifname ? t->opt.ifname : "eth0",
 		.netns = path,
 		.args = t->opt.args,

@@ -43,7 +43,7 @@ struct run {
 /* A path, a name, a process; or the name of a container that runs. */
 static int open_other_netns(struct tool *t, const char *arg, struct netns *ret)
 {
-	const char *path = target_path(t->tx, arg);
+	const char *path = target_path(&t->tx->mem, arg);
 	const char *ours = mem_printf(&t->tx->mem, "/run/netns/cplug-%s", arg);
 	int r = netns_open(t->tx, access(path, F_OK) < 0 ? ours : path, ret);
 
@@ -84,13 +84,13 @@ static int read_networks(struct run *u)
 	return caps_build(u->t->tx, &u->t->opt, u->nets, u->n, u->caps);
 }
 
-static const char *random_id(struct tx *tx)
+static const char *random_id(struct mem *m)
 {
 	uint32_t v = 0;
 
 	if (getrandom(&v, sizeof(v), 0) < 0)
 		v = (uint32_t)getpid();
-	return mem_printf(&tx->mem, "cplug-%08x", v);
+	return mem_printf(m, "cplug-%08x", v);
 }
 
 static void read_plan(struct run *u)
@@ -99,7 +99,7 @@ static void read_plan(struct run *u)
 	static char *shell[2];
 	const char *wanted = secure_getenv("SHELL");
 
-	u->id = o->id ? o->id : random_id(u->t->tx);
+	u->id = o->id ? o->id : random_id(&u->t->tx->mem);
 	shell[0] = mem_str(&u->t->tx->mem, o->rootfs || str_empty(wanted) ? "/bin/sh" : wanted);
 	u->plan.nohup = u->t->nohup;
 	u->plan.user = o->user;
@@ -253,7 +253,7 @@ static int end_container(struct run *u)
 	}
 	cache_unlock(&u->t->cache);
 	sandbox_close(&u->box);
-	run_registry_release(tx, &u->claim);
+	run_registry_release(&u->claim);
 	tx->unwinding = false;
 	if (r < 0 && first)
 		fprintf(stderr, "cnitool: %s (cnitool gc will try again)\n", errctx_take(tx, m));

@@ -37,23 +37,23 @@ static bool receive_bytes(int fd, void *at, size_t size)
 	return true;
 }
 
-static bool receive_text(struct tx *tx, int fd, uint32_t size, const char **ret)
+static bool receive_text(struct mem *m, int fd, uint32_t size, const char **ret)
 {
-	char *text = size ? mem_alloc(&tx->mem, (size_t)size + 1) : NULL;
+	char *text = size ? mem_alloc(m, (size_t)size + 1) : NULL;
 
 	*ret = text;
 	return receive_bytes(fd, text, size);
 }
 
 /* Sleeps until we are told to start; false if the parent is gone. */
-static bool wait_for_start(struct tx *tx, int control, struct sandbox_files *f)
+static bool wait_for_start(struct mem *m, int control, struct sandbox_files *f)
 {
-	struct sandbox_message m;
+	struct sandbox_message msg;
 
-	return receive_bytes(control, &m, sizeof(m)) &&
-	       receive_text(tx, control, m.hosts, &f->hosts) &&
-	       receive_text(tx, control, m.resolv_conf, &f->resolv_conf) &&
-	       receive_text(tx, control, m.hostname, &f->hostname);
+	return receive_bytes(control, &msg, sizeof(msg)) &&
+	       receive_text(m, control, msg.hosts, &f->hosts) &&
+	       receive_text(m, control, msg.resolv_conf, &f->resolv_conf) &&
+	       receive_text(m, control, msg.hostname, &f->hostname);
 }
 
 /* ---- the command ---- */
@@ -170,7 +170,7 @@ static int32_t serve_container(struct tool *t, const struct sandbox_plan *plan, 
 	struct sandbox_files files = { .hosts = NULL };
 	int r;
 
-	if (!wait_for_start(t->tx, control, &files))
+	if (!wait_for_start(&t->tx->mem, control, &files))
 		_exit(EXIT_OURS);
 	r = plan->user ? become_root(t->tx) : 0;
 	/* A change of credentials forgets it, so it is said again. */

@@ -129,7 +129,7 @@ int cmd_version(struct tool *t)
 
 int tool_print(struct tool *t, const char *json_text)
 {
-	const char *text = netconf_pretty(t->tx, json_text);
+	const char *text = netconf_pretty(&t->tx->mem, json_text);
 
 	if (t->opt.quiet)
 		return 0;
@@ -212,7 +212,7 @@ static const char *or_env(const char *given, const char *variable)
 }
 
 /* Where we are ourselves: the plugins are hard links beside us. */
-static const char *default_cni_path(struct tx *tx)
+static const char *default_cni_path(struct mem *m)
 {
 	char self[4096];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -222,7 +222,7 @@ static const char *default_cni_path(struct tx *tx)
 		*strrchr(self, '/') = '\0';
 	else
 		self[0] = '\0';
-	return mem_printf(&tx->mem, "%s%s/opt/cni/bin:/usr/lib/cni", self, *self ? ":" : "");
+	return mem_printf(m, "%s%s/opt/cni/bin:/usr/lib/cni", self, *self ? ":" : "");
 }
 
 static void apply_defaults(struct tool *t)
@@ -237,7 +237,7 @@ static void apply_defaults(struct tool *t)
 	if (!o->conf_dir)
 		o->conf_dir = "/etc/cni/net.d";
 	if (!o->cni_path)
-		o->cni_path = default_cni_path(t->tx);
+		o->cni_path = default_cni_path(&t->tx->mem);
 	/* Tools that run in a container see the interface's name there; run's are its own. */
 	if (t->verb->bit & (V_ADD | V_DEL | V_CHECK | V_ATTACH | V_DETACH))
 		o->ifname = or_env(o->ifname, "CNI_IFNAME");

@@ -115,10 +115,10 @@ static int clone_etc_files(struct tx *tx, const struct sandbox_files *f, struct 
 	return 0;
 }
 
-static void clone_devices(struct tx *tx, struct detached *h)
+static void clone_devices(struct mem *m, struct detached *h)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(devices); i++)
-		h->devices[i] = clone_mount(mem_printf(&tx->mem, "/dev/%s", devices[i]), false);
+		h->devices[i] = clone_mount(mem_printf(m, "/dev/%s", devices[i]), false);
 }
 
 /* ---- the root directory ---- */
@@ -212,12 +212,12 @@ static void mount_sys(const struct sandbox_plan *plan, struct detached *h)
 		log_step("container: /sys/fs/cgroup: %s", strerror(errno));
 }
 
-static void mount_etc_files(struct tx *tx, const struct sandbox_plan *plan, struct detached *h)
+static void mount_etc_files(struct mem *m, const struct sandbox_plan *plan, struct detached *h)
 {
 	if (plan->rootfs)
 		make_dir("/etc");
 	for (unsigned i = 0; i < N_FILES; i++) {
-		const char *path = mem_printf(&tx->mem, "/etc/%s", etc_names[i]);
+		const char *path = mem_printf(m, "/etc/%s", etc_names[i]);
 		int r;
 
 		if (h->files[i] < 0)
@@ -238,7 +238,7 @@ int mounts_make(struct tx *tx, const struct sandbox_plan *plan, const struct san
 
 	TRY(clone_etc_files(tx, files, &h));
 	if (plan->rootfs) {
-		clone_devices(tx, &h);
+		clone_devices(&tx->mem, &h);
 		TRY(change_root(tx, plan->rootfs, &old));
 	} else {
 		h.cgroup = clone_mount("/sys/fs/cgroup", true);
@@ -249,7 +249,7 @@ int mounts_make(struct tx *tx, const struct sandbox_plan *plan, const struct san
 		TRY(mount_dev(tx, &h));
 		TRY(leave_old_root(tx, old));
 	}
-	mount_etc_files(tx, plan, &h);
+	mount_etc_files(&tx->mem, plan, &h);
 	fd_close(&h.cgroup);
 	if (plan->hostname && sethostname(plan->hostname, strlen(plan->hostname)) < 0)
 		return tx_fail(tx, -errno, "container: set the hostname to %s: %s", plan->hostname,

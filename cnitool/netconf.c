@@ -105,7 +105,7 @@ static bool read_flag(const struct cj *c, const char *key)
 }
 
 /* The highest version of cniVersion and cniVersions that we speak. */
-static const char *read_version(struct tx *tx, const struct cj *c)
+static const char *read_version(struct mem *m, const struct cj *c)
 {
 	const char *version = cj_str(c, "cniVersion", "");
 	struct cj list = cj_list(c, "cniVersions");
@@ -129,16 +129,16 @@ static const char *read_version(struct tx *tx, const struct cj *c)
 	}
 	if (best < 0 || best > NEWEST)
 		return version;
-	return mem_printf(&tx->mem, "%d.%d.%d", best / 1000000, best / 1000 % 1000, best % 1000);
+	return mem_printf(m, "%d.%d.%d", best / 1000000, best / 1000 % 1000, best % 1000);
 }
 
-static void add_plugin(struct tx *tx, struct netconf *n, const struct cj *conf)
+static void add_plugin(struct mem *m, struct netconf *n, const struct cj *conf)
 {
 	const char *type = cj_str(conf, "type", "");
 
 	if (!name_valid_type(type))
 		cj_wrong(conf, "type", *type ? "invalid plugin name: %s" : "missing%s", type);
-	n->plugins = mem_grow(&tx->mem, n->plugins, n->n_plugins, sizeof(*n->plugins));
+	n->plugins = mem_grow(m, n->plugins, n->n_plugins, sizeof(*n->plugins));
 	n->plugins[n->n_plugins++] = (struct netconf_plugin){ type, *conf };
 }
 
@@ -172,7 +172,7 @@ static int read_plugin(struct tx *tx, const char *file, struct netconf *n)
 	TRY(read_text(tx, file, &text, &size));
 	r = parse_document(tx, text, size, n, &c);
 	if (r == 0) {
-		add_plugin(tx, n, c);
+		add_plugin(&tx->mem, n, c);
 		r = cj_ok(tx, c);
 	}
 	return errctx_prefix(tx, m, r, "%s: ", file);
@@ -196,7 +196,7 @@ static int read_list(struct tx *tx, const char *dir, struct cj *c, struct netcon
 
 	*plugins = cj_list(c, "plugins");
 	n->name = cj_str(c, "name", "");
-	n->version = read_version(tx, c);
+	n->version = read_version(&tx->mem, c);
 	n->disable_check = read_flag(c, "disableCheck");
 	n->disable_gc = read_flag(c, "disableGC");
 	if (!*n->name)
@@ -212,7 +212,7 @@ static int read_list(struct tx *tx, const char *dir, struct cj *c, struct netcon
 		struct cj *e = mem_alloc(&tx->mem, sizeof(*e));
 
 		*e = cj_at(plugins, i);
-		add_plugin(tx, n, e);
+		add_plugin(&tx->mem, n, e);
 	}
 	TRY(cj_ok(tx, c));
 	if (!inlined && dir)
@@ -239,10 +239,10 @@ int netconf_read(struct tx *tx, const char *dir, const char *file, const char *t
 	return errctx_prefix(tx, m, r, "%s: ", file);
 }
 
-static const char *dump_json(struct tx *tx, json_t *json, size_t flags)
+static const char *dump_json(struct mem *m, json_t *json, size_t flags)
 {
 	char *s = json_dumps(json, flags | JSON_REAL_PRECISION(15));
-	char *copy = mem_str(&tx->mem, s ? s : "");
+	char *copy = mem_str(m, s ? s : "");
 
 	free(s);
 	json_decref(json);
@@ -265,7 +265,7 @@ static int read_single(struct tx *tx, const char *file, const char *text, size_t
 		cj_wrong(&plugins, NULL, "this is a list, which belongs in a file *.conflist");
 	list = json_pack("{s:s, s:s, s:[O]}", "name", cj_str(&c, "name", ""), "cniVersion",
 			 cj_str(&c, "cniVersion", ""), "plugins", c.json);
-	text = dump_json(tx, list, JSON_COMPACT | JSON_SORT_KEYS);
+	text = dump_json(&tx->mem, list, JSON_COMPACT | JSON_SORT_KEYS);
 	r = cj_ok(tx, &c);
 	cj_free(&c);
 	errctx_prefix(tx, m, r, "%s: ", file);
@@ -437,7 +437,7 @@ static void set_data_dir(json_t *object, const struct netconf_plugin *p, const c
 	json_object_set_new(object, "ipam", copy);
 }
 
-const char *netconf_request(struct tx *tx, const struct netconf *n, unsigned plugin,
+const char *netconf_request(struct mem *m, const struct netconf *n, unsigned plugin,
 			    const struct netconf_extra *extra)
 {
 	const struct netconf_plugin *p = &n->plugins[plugin];
@@ -450,12 +450,12 @@ const char *netconf_request(struct tx *tx, const struct netconf *n, unsigned plu
 	set_data_dir(o, p, extra->data_dir);
 	set_text(o, "cni.dev/valid-attachments", extra->valid);
 	set_text(o, "cni.dev/attachments", extra->valid); /* as older specs spelled it */
-	return dump_json(tx, o, JSON_COMPACT | JSON_SORT_KEYS);
+	return dump_json(m, o, JSON_COMPACT | JSON_SORT_KEYS);
 }
 
-const char *netconf_pretty(struct tx *tx, const char *text)
+const char *netconf_pretty(struct mem *m, const char *text)
 {
 	json_t *json = json_loads(text, JSON_DECODE_ANY, NULL);
 
-	return json ? dump_json(tx, json, JSON_INDENT(4) | JSON_ENCODE_ANY) : text;
+	return json ? dump_json(m, json, JSON_INDENT(4) | JSON_ENCODE_ANY) : text;
 }

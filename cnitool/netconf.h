@@ -70,10 +70,10 @@ struct netconf_extra {
 };
 
 /* A plugin's request: its object with name, cniVersion and the extras, in the arena. */
-const char *netconf_request(struct tx *tx, const struct netconf *n, unsigned plugin,
+const char *netconf_request(struct mem *m, const struct netconf *n, unsigned plugin,
 			    const struct netconf_extra *extra);
 
 /* JSON text as it is shown to people: 4 spaces of indentation, order kept. */
-const char *netconf_pretty(struct tx *tx, const char *text);
+const char *netconf_pretty(struct mem *m, const char *text);
 
 #endif

@@ -33,13 +33,12 @@ static const char *claim_path(const struct tool *t, const char *id)
 	return mem_printf(&t->tx->mem, "%s/%s", registry_dir(t), id);
 }
 
-static void remove_netns_name(struct tx *tx, const char *netns)
+static void remove_netns_name(const char *netns)
 {
 	if (umount2(netns, MNT_DETACH) < 0 && errno != EINVAL && errno != ENOENT)
 		log_warn("cannot unmount %s: %s", netns, strerror(errno));
 	if (unlink(netns) < 0 && errno != ENOENT)
 		log_warn("cannot remove %s: %s", netns, strerror(errno));
-	(void)tx;
 }
 
 /* Takes the lock of a file that is there; -EWOULDBLOCK if its owner lives. */
@@ -54,13 +53,13 @@ static int lock_existing(const char *path, int *ret_fd)
 }
 
 /* What a dead one left: its name, as noted in the file. */
-static void clean_up_dead(struct tx *tx, const char *path, bool forget)
+static void clean_up_dead(struct mem *m, const char *path, bool forget)
 {
 	struct file_text netns;
 
-	if (file_read(&tx->mem, AT_FDCWD, path, 4096, &netns) == 0 &&
-	    str_starts(netns.s, mem_printf(&tx->mem, "%s/", netns_dir)) && !strstr(netns.s, ".."))
-		remove_netns_name(tx, netns.s);
+	if (file_read(m, AT_FDCWD, path, 4096, &netns) == 0 &&
+	    str_starts(netns.s, mem_printf(m, "%s/", netns_dir)) && !strstr(netns.s, ".."))
+		remove_netns_name(netns.s);
 	if (forget && unlink(path) < 0)
 		log_warn("cannot remove %s: %s", path, strerror(errno));
 }
@@ -85,7 +84,7 @@ int run_registry_claim(struct tool *t, const char *id, struct run_claim *ret)
 				  "a container named %s is running: choose another --name", id);
 	if (r < 0)
 		return tx_fail_as(t->tx, CPLUG_E_FILE, r, "lock %s: %s", path, strerror(-r));
-	clean_up_dead(t->tx, path, false);
+	clean_up_dead(&t->tx->mem, path, false);
 	*ret = (struct run_claim){ .id = mem_str(&t->tx->mem, id),
 				   .path = path,
 				   .fd = fd_steal(&fd) };
@@ -145,12 +144,12 @@ int run_registry_name_netns(struct tx *tx, struct run_claim *c, int pid, const c
 	return 0;
 }
 
-void run_registry_release(struct tx *tx, struct run_claim *c)
+void run_registry_release(struct run_claim *c)
 {
 	if (c->fd < 0)
 		return;
 	if (c->netns)
-		remove_netns_name(tx, c->netns);
+		remove_netns_name(c->netns);
 	if (unlink(c->path) < 0 && errno != ENOENT)
 		log_warn("cannot remove %s: %s", c->path, strerror(errno));
 	fd_close(&c->fd);
@@ -193,7 +192,7 @@ int run_registry_sweep(struct tool *t)
 
 		if (name_valid_id(e->d_name) && !has_attachments(all, n, e->d_name) &&
 		    lock_existing(path, &fd) == 0)
-			clean_up_dead(t->tx, path, true);
+			clean_up_dead(&t->tx->mem, path, true);
 	}
 	return 0;
 }

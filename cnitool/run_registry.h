@@ -33,7 +33,7 @@ int run_registry_name_netns(struct tx *tx, struct run_claim *c, int pid,
 			    const char **ret_path) CHECKED;
 
 /* Removes the name and the file. */
-void run_registry_release(struct tx *tx, struct run_claim *c);
+void run_registry_release(struct run_claim *c);
 
 /* Was the container of that id run by a cnitool that was killed? */
 bool run_registry_is_dead(struct tool *t, const char *id);

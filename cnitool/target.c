@@ -19,9 +19,9 @@
 enum { MAX_IFS = 1000 };
 
 /* Lexically: no "//", "." and "..".  path is absolute. */
-static const char *clean_path(struct tx *tx, const char *path)
+static const char *clean_path(struct mem *m, const char *path)
 {
-	char *out = mem_alloc(&tx->mem, strlen(path) + 2);
+	char *out = mem_alloc(m, strlen(path) + 2);
 	size_t n = 0;
 
 	while (*path) {
@@ -41,14 +41,14 @@ static const char *clean_path(struct tx *tx, const char *path)
 	return n ? out : "/";
 }
 
-static const char *absolute_path(struct tx *tx, const char *path)
+static const char *absolute_path(struct mem *m, const char *path)
 {
 	char *here;
 
 	if (*path == '/')
-		return clean_path(tx, path);
+		return clean_path(m, path);
 	here = getcwd(NULL, 0);
-	path = clean_path(tx, mem_printf(&tx->mem, "%s/%s", here ? here : "", path));
+	path = clean_path(m, mem_printf(m, "%s/%s", here ? here : "", path));
 	free(here);
 	return path;
 }
@@ -60,31 +60,31 @@ static bool is_namespace(const char *path)
 	return statfs(path, &fs) == 0 && fs.f_type == NSFS_MAGIC;
 }
 
-const char *target_path(struct tx *tx, const char *arg)
+const char *target_path(struct mem *m, const char *arg)
 {
 	static const char *const dirs[] = { "/run/netns", "/var/run/netns" };
 	bool number = *arg && strspn(arg, "0123456789") == strlen(arg);
 
 	if (strchr(arg, '/') || str_empty(arg))
-		return absolute_path(tx, arg);
+		return absolute_path(m, arg);
 	for (unsigned i = 0; i < ARRAY_LEN(dirs); i++) {
-		const char *path = mem_printf(&tx->mem, "%s/%s", dirs[i], arg);
+		const char *path = mem_printf(m, "%s/%s", dirs[i], arg);
 
 		if (access(path, F_OK) == 0)
 			return path;
 	}
 	if (number)
-		return mem_printf(&tx->mem, "/proc/%s/ns/net", arg);
+		return mem_printf(m, "/proc/%s/ns/net", arg);
 	if (is_namespace(arg))
-		return absolute_path(tx, arg);
-	return mem_printf(&tx->mem, "%s/%s", dirs[0], arg);
+		return absolute_path(m, arg);
+	return mem_printf(m, "%s/%s", dirs[0], arg);
 }
 
-const char *target_id(struct tx *tx, const char *path)
+const char *target_id(struct mem *m, const char *path)
 {
 	static const char prefix[] = "cnitool-";
 	size_t len = sizeof(prefix) - 1 + 20;
-	char *id = mem_alloc(&tx->mem, len + 1);
+	char *id = mem_alloc(m, len + 1);
 
 	name_hash(id, len, prefix, path);
 	return id;

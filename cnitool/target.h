@@ -14,10 +14,10 @@
  * The absolute path that arg means.  It need not exist: what was added must be
  * deletable after its namespace is gone.
  */
-const char *target_path(struct tx *tx, const char *arg);
+const char *target_path(struct mem *m, const char *arg);
 
 /* The container id of a path: "cnitool-" and 20 hexadecimal digits of its SHA-512. */
-const char *target_id(struct tx *tx, const char *path);
+const char *target_id(struct mem *m, const char *path);
 
 /* Opens it for plugging: it must exist and must not be our own. */
 int target_open(struct tx *tx, const char *path, struct netns *ret) CHECKED;

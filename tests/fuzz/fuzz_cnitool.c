@@ -11,12 +11,12 @@ static void cached(struct tx *tx, const char *data, size_t size)
 	struct cached a = { .id = NULL }, again = { .id = NULL };
 	const char *text;
 
-	if (!cache_parse(tx, data, size, &a))
+	if (!cache_parse(&tx->mem, data, size, &a))
 		return;
 	if (!a.network || !a.id || !a.ifname)
 		return;
-	text = cache_text(tx, &a);
-	if (text && !cache_parse(tx, text, strlen(text), &again))
+	text = cache_text(&tx->mem, &a);
+	if (text && !cache_parse(&tx->mem, text, strlen(text), &again))
 		__builtin_trap();
 }
 
@@ -34,7 +34,7 @@ static void listed(struct tx *tx, const char *data, size_t size)
 	(void)netconf_declares(&n, "portMappings");
 	(void)netconf_speaks(&n, "1.1.0");
 	for (unsigned i = 0; i < n.n_plugins; i++)
-		(void)netconf_pretty(tx, netconf_request(tx, &n, i, &extra));
+		(void)netconf_pretty(&tx->mem, netconf_request(&tx->mem, &n, i, &extra));
 	netconf_free(&n);
 }
 

@@ -68,8 +68,8 @@ static void the_text_is_the_same_as_libcnis(void **state)
 	static const struct cached bare = { .network = "n", .id = "i", .ifname = "e" };
 
 	(void)state;
-	assert_string_equal(cache_text(&unit_tx, &full), full_text);
-	assert_string_equal(cache_text(&unit_tx, &bare),
+	assert_string_equal(cache_text(&unit_tx.mem, &full), full_text);
+	assert_string_equal(cache_text(&unit_tx.mem, &bare),
 			    "{\"kind\":\"cniCacheV1\",\"containerId\":\"i\",\"config\":\"\","
 			    "\"ifName\":\"e\",\"networkName\":\"n\"}");
 }
@@ -80,7 +80,7 @@ static void libcnis_text_is_parsed(void **state)
 	struct cached c;
 
 	(void)state;
-	assert_true(cache_parse(&unit_tx, full_text, strlen(full_text), &c));
+	assert_true(cache_parse(&unit_tx.mem, full_text, strlen(full_text), &c));
 	assert_string_equal(c.network, full.network);
 	assert_string_equal(c.id, full.id);
 	assert_string_equal(c.ifname, full.ifname);
@@ -91,7 +91,8 @@ static void libcnis_text_is_parsed(void **state)
 	assert_int_equal(c.config_size, full.config_size);
 	assert_string_equal(c.config, full.config);
 	for (unsigned i = 0; i < ARRAY_LEN(bad); i++)
-		CHECK(!cache_parse(&unit_tx, bad[i], strlen(bad[i]), &c), "accepted: %s", bad[i]);
+		CHECK(!cache_parse(&unit_tx.mem, bad[i], strlen(bad[i]), &c), "accepted: %s",
+		      bad[i]);
 }
 
 /* ---- files ---- */
@@ -220,17 +221,18 @@ static void targets_are_paths(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_LEN(cases); i++)
-		assert_string_equal(target_path(&unit_tx, cases[i].arg), cases[i].path);
+		assert_string_equal(target_path(&unit_tx.mem, cases[i].arg), cases[i].path);
 	assert_int_equal(chdir("/tmp"), 0);
-	assert_string_equal(target_path(&unit_tx, "./ns"), "/tmp/ns");
-	assert_string_equal(target_path(&unit_tx, "../run/x"), "/run/x");
+	assert_string_equal(target_path(&unit_tx.mem, "./ns"), "/tmp/ns");
+	assert_string_equal(target_path(&unit_tx.mem, "../run/x"), "/run/x");
 }
 
 static void ids_are_the_references(void **state)
 {
 	(void)state;
-	assert_string_equal(target_id(&unit_tx, "/run/netns/a"), "cnitool-a145bc1ace582bff43bd");
-	assert_string_equal(target_id(&unit_tx, "/var/run/netns/testing"),
+	assert_string_equal(target_id(&unit_tx.mem, "/run/netns/a"),
+			    "cnitool-a145bc1ace582bff43bd");
+	assert_string_equal(target_id(&unit_tx.mem, "/var/run/netns/testing"),
 			    "cnitool-77383ca0a0715733ca6f");
 }
 

@@ -158,8 +158,9 @@ static void requests_are_derived(void **state)
 	(void)state;
 	assert_int_equal(read_list(list, &n), 0);
 	for (unsigned i = 0; i < ARRAY_LEN(cases); i++)
-		assert_string_equal(netconf_request(&unit_tx, &n, cases[i].plugin, &cases[i].extra),
-				    cases[i].request);
+		assert_string_equal(
+			netconf_request(&unit_tx.mem, &n, cases[i].plugin, &cases[i].extra),
+			cases[i].request);
 	assert_true(netconf_declares(&n, "mac"));
 	assert_false(netconf_declares(&n, "ips"));
 	assert_false(netconf_declares(&n, "MAC"));
