@@ -53,10 +53,16 @@ static uint8_t family_of(const struct nlmsghdr *h)
 
 static const char *family_name(uint8_t family)
 {
-	return family == NFPROTO_IPV4     ? "ip"
-	       : family == NFPROTO_IPV6   ? "ip6"
-	       : family == NFPROTO_BRIDGE ? "bridge"
-					  : "inet";
+	switch (family) {
+	case NFPROTO_IPV4:
+		return "ip";
+	case NFPROTO_IPV6:
+		return "ip6";
+	case NFPROTO_BRIDGE:
+		return "bridge";
+	default:
+		return "inet";
+	}
 }
 
 static int note_chain(const struct nlmsghdr *h, void *arg)
@@ -172,15 +178,14 @@ static int walk_chain(const struct foreign_fw_packet *p, struct ruleset *s, cons
 	_Alignas(struct nlmsghdr) char buf[FOREIGN_FW_ASK_ROOM];
 	struct rules rules = { .mem = s->mem, .chain = chain };
 	bool escaped = false;
+	struct nlmsghdr *h;
 	int r;
 
 	*ret = PASSES;
 	if (depth > DEPTH_MAX || s->read > RULES_MAX)
 		return 0; /* whoever made this: in doubt it lets pass */
-	r = nfnl_ask(
-		p->nl,
-		foreign_fw_ask(buf, NFT_MSG_GETRULE, p->family, p->table, NFTA_RULE_CHAIN, chain),
-		keep_rule, &rules);
+	h = foreign_fw_ask(buf, NFT_MSG_GETRULE, p->family, p->table, NFTA_RULE_CHAIN, chain);
+	r = nfnl_ask(p->nl, h, keep_rule, &rules);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	s->read += rules.n;
@@ -199,6 +204,8 @@ static const char *remedy_for(struct mem *mem, const struct ruleset *s, const st
 			      const char *bridge)
 {
 	const char *tool = c->family == NFPROTO_IPV6 ? "ip6tables" : "iptables";
+	const char *user = s->docker ? "DOCKER-USER" : "FORWARD";
+	const char *family = family_name(c->family);
 	bool xt = str_eq(c->table, "filter") && str_eq(c->name, "FORWARD");
 
 	if (str_eq(c->table, "firewalld"))
@@ -211,28 +218,29 @@ static const char *remedy_for(struct mem *mem, const struct ruleset *s, const st
 				  bridge, bridge);
 	if (xt)
 		return mem_printf(mem, "%s -I %s -i %s -j ACCEPT; %s -I %s -o %s -j ACCEPT", tool,
-				  s->docker ? "DOCKER-USER" : "FORWARD", bridge, tool,
-				  s->docker ? "DOCKER-USER" : "FORWARD", bridge);
+				  user, bridge, tool, user, bridge);
 	if (c->family == NFPROTO_BRIDGE)
 		return mem_printf(mem, "nft insert rule bridge %s %s meta ibrname %s accept",
 				  c->table, c->name, bridge);
 	return mem_printf(mem,
 			  "nft insert rule %s %s %s iifname %s accept; nft insert rule %s %s %s "
 			  "oifname %s accept",
-			  family_name(c->family), c->table, c->name, bridge, family_name(c->family),
-			  c->table, c->name, bridge);
+			  family, c->table, c->name, bridge, family, c->table, c->name, bridge);
 }
 
 static const char *describe_drop(struct mem *mem, const struct ruleset *s, const struct chain *c,
 				 const char *bridge, bool by_policy)
 {
+	const char *traffic = "forwarded traffic", *why = "by one of its rules";
+
+	if (c->family == NFPROTO_BRIDGE)
+		traffic = "traffic between the ports";
+	if (by_policy)
+		why = "whose policy is drop";
 	return mem_printf(mem,
 			  "%s of bridge %s is dropped by chain %s of nftables table %s %s, %s (let "
 			  "it pass there: %s)",
-			  c->family == NFPROTO_BRIDGE ? "traffic between the ports"
-						      : "forwarded traffic",
-			  bridge, c->name, family_name(c->family), c->table,
-			  by_policy ? "whose policy is drop" : "by one of its rules",
+			  traffic, bridge, c->name, family_name(c->family), c->table, why,
 			  remedy_for(mem, s, c, bridge));
 }
 
@@ -244,11 +252,12 @@ static bool chain_applies(const struct chain *c, uint8_t nfproto)
 static int read_chains(struct nfnl *nl, struct ruleset *s)
 {
 	_Alignas(struct nlmsghdr) char buf[FOREIGN_FW_ASK_ROOM];
+	struct nlmsghdr *h;
 
-	TRY(nfnl_ask(nl, foreign_fw_ask(buf, NFT_MSG_GETCHAIN, NFPROTO_UNSPEC, NULL, 0, NULL),
-		     note_chain, s));
-	return nfnl_ask(nl, foreign_fw_ask(buf, NFT_MSG_GETTABLE, NFPROTO_UNSPEC, NULL, 0, NULL),
-			forget_dormant, s);
+	h = foreign_fw_ask(buf, NFT_MSG_GETCHAIN, NFPROTO_UNSPEC, NULL, 0, NULL);
+	TRY(nfnl_ask(nl, h, note_chain, s));
+	h = foreign_fw_ask(buf, NFT_MSG_GETTABLE, NFPROTO_UNSPEC, NULL, 0, NULL);
+	return nfnl_ask(nl, h, forget_dormant, s);
 }
 
 static int check_all(struct foreign_fw_packet *p, struct ruleset *s, const bool wanted[3],
@@ -285,10 +294,13 @@ int foreign_fw_check(struct tx *tx, struct nfnl *nl, const struct link *bridge, 
 
 	*ret = NULL;
 	r = read_chains(nl, &s);
-	r = r < 0 ? r : check_all(&p, &s, wanted, ret);
+	if (r == 0)
+		r = check_all(&p, &s, wanted, ret);
 	if (r == 0 && four && !*ret)
 		r = foreign_fw_legacy(&tx->mem, bridge, false, ret);
 	if (r == 0 && six && !*ret)
 		r = foreign_fw_legacy(&tx->mem, bridge, true, ret);
-	return r < 0 ? tx_fail(tx, r, "host: read the forward chains: %s", strerror(-r)) : 0;
+	if (r < 0)
+		return tx_fail(tx, r, "host: read the forward chains: %s", strerror(-r));
+	return 0;
 }

@@ -55,12 +55,11 @@ static void restrict_to(struct reading *r, enum foreign_fw_answer a)
 		r->v->match = a;
 }
 
-static enum foreign_fw_answer invert_answer(enum foreign_fw_answer a, bool really)
+static enum foreign_fw_answer invert_answer(enum foreign_fw_answer a, bool inverted)
 {
-	return !really               ? a
-	       : a == FOREIGN_FW_YES ? FOREIGN_FW_NO
-	       : a == FOREIGN_FW_NO  ? FOREIGN_FW_YES
-				     : a;
+	if (!inverted || a == FOREIGN_FW_MAYBE)
+		return a;
+	return a == FOREIGN_FW_YES ? FOREIGN_FW_NO : FOREIGN_FW_YES;
 }
 
 /* ---- loading ---- */
@@ -79,9 +78,13 @@ static struct loaded load_meta(const struct foreign_fw_packet *p, uint32_t key)
 	case NFT_META_BRI_OIFNAME:
 		return (struct loaded){ .what = frame ? IN_NAME : UNKNOWN };
 	case NFT_META_IIF:
-		return frame ? unknown : loaded_number(&index, sizeof(index));
+		if (frame)
+			return unknown;
+		return loaded_number(&index, sizeof(index));
 	case NFT_META_NFPROTO:
-		return frame ? unknown : loaded_number(&p->nfproto, 1);
+		if (frame)
+			return unknown;
+		return loaded_number(&p->nfproto, 1);
 	case NFT_META_L4PROTO:
 		return (struct loaded){ .what = L4PROTO };
 	default:

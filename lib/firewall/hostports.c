@@ -30,11 +30,12 @@ const char *hostports_proto(uint8_t proto)
 
 const char *hostports_text(struct mem *mem, const struct port_mapping *m)
 {
-	bool six = m->host_ip.family == AF_INET6;
-	const char *ip = ip_set(m->host_ip) ? mem_printf(mem, "%s%s%s:", six ? "[" : "",
-							 IP_S(m->host_ip), six ? "]" : "")
-					    : "";
+	const char *ip = "";
 
+	if (m->host_ip.family == AF_INET6)
+		ip = mem_printf(mem, "[%s]:", IP_S(m->host_ip));
+	else if (ip_set(m->host_ip))
+		ip = mem_printf(mem, "%s:", IP_S(m->host_ip));
 	if (m->host_end != m->host)
 		return mem_printf(mem, "%s%u-%u/%s", ip, m->host, m->host_end,
 				  hostports_proto(m->proto));

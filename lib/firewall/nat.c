@@ -91,14 +91,15 @@ static void add_ports(struct mem *mem, struct owned_change *c, const struct host
 /* Networks with equal conditions share a group. */
 static const char *group_of(struct mem *mem, const struct hostports *p)
 {
+	const char *v4, *v6;
 	char *hash;
 
 	if (!p || (!p->v4.n && !p->v6.n))
 		return "";
+	v4 = p->v4.text ? p->v4.text : "";
+	v6 = p->v6.text ? p->v6.text : "";
 	hash = mem_alloc(mem, 13);
-	name_hash(hash, 12, "",
-		  mem_printf(mem, "%s|%s", p->v4.text ? p->v4.text : "",
-			     p->v6.text ? p->v6.text : ""));
+	name_hash(hash, 12, "", mem_printf(mem, "%s|%s", v4, v6));
 	return hash;
 }
 
@@ -145,9 +146,10 @@ static int need_mark_chain(struct tx *tx, struct nfnl *nl, const struct nat *n)
 			"%s (make it: nft add table inet %s; nft add chain inet %s %s)",
 			n->ports->mark_chain, nat_table.name, nat_table.name, nat_table.name,
 			n->ports->mark_chain);
-	return r < 0 ? tx_fail(tx, r, "host: look up chain %s: %s", n->ports->mark_chain,
-			       strerror(-r))
-		     : 0;
+	if (r < 0)
+		return tx_fail(tx, r, "host: look up chain %s: %s", n->ports->mark_chain,
+			       strerror(-r));
+	return 0;
 }
 
 /* Conditions are of one family: whoever restricts one may think that he restricted both. */

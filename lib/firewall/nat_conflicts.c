@@ -182,9 +182,10 @@ static int add_conflicts(struct conflicts *cf, struct nfnl *nl, int family)
 	if (range && m->host_end - m->host >= FEW_PORTS) {
 		r = nft_each_elem(nl, owned_set_ref(&cf->tx->mem, cf->c.in, cf->set), note_port,
 				  cf);
-		return r < 0 ? tx_fail(cf->tx, r, "host: look for published ports: %s",
-				       strerror(-r))
-			     : 0;
+		if (r < 0)
+			return tx_fail(cf->tx, r, "host: look for published ports: %s",
+				       strerror(-r));
+		return 0;
 	}
 	for (unsigned port = m->host; port <= m->host_end; port++) {
 		struct nft_key key = nat_port_key(m, port);

@@ -19,8 +19,10 @@ static int flush_flows(struct tx *tx, struct nfnl *nl, int family, const struct 
 		       unsigned n, struct ip keep)
 {
 	unsigned gone = 0;
-	int r = n ? ct_flush(nl, family, f, n, keep, &gone) : 0;
+	int r = 0;
 
+	if (n)
+		r = ct_flush(nl, family, f, n, keep, &gone);
 	if (r < 0)
 		log_warn("conntrack: cannot forget old flows: %s", strerror(-r));
 	else if (gone)
@@ -75,7 +77,8 @@ static void note_port(struct nat_after_del *a, const struct owned_elem *o)
 {
 	const struct nft_elem *e = &o->there;
 	bool six = (o->set - HOSTPORTS4) % 2, host = nat_table.sets[o->set].key_len > 8;
-	unsigned ip_len = six ? 16 : 4, at = host ? ip_len : 0;
+	unsigned ip_len = six ? 16 : 4;
+	unsigned at = host ? ip_len : 0;
 	struct ct_filter f = { .proto = e->key.b[at] };
 
 	f.port_first = port_at(&e->key, at + 4);
@@ -138,5 +141,7 @@ int nat_after_del_finish(struct tx *tx, struct nfnl *nl, struct rt *host, struct
 	for (unsigned i = 0; i < a->n_users; i++)
 		r = also(r, nat_localnet_release(tx, nl, host, &a->users[i]));
 	/* Whoever deleted it did perhaps not come so far. */
-	return a->any ? r : also(r, nat_localnet_sweep(tx, nl, host));
+	if (!a->any)
+		r = also(r, nat_localnet_sweep(tx, nl, host));
+	return r;
 }

@@ -100,10 +100,10 @@ const char *nat_masq_chain(struct mem *mem, const struct nat *n, struct cidr sub
 const char *nat_snat_chain(struct mem *mem, const struct nat *n, struct cidr subnet,
 			   const char *dev)
 {
-	bool six = subnet.ip.family == AF_INET6;
 	const struct hostports *p = n->ports;
-	const char *base = mem_printf(mem, "snat%d/%s/%s", six ? 6 : 4, dev,
-				      p->masq_all ? "all" : subnet_name(mem, subnet));
+	const char *to = p->masq_all ? "all" : subnet_name(mem, subnet);
+	int family = subnet.ip.family == AF_INET6 ? 6 : 4;
+	const char *base = mem_printf(mem, "snat%d/%s/%s", family, dev, to);
 
 	if (p->mark_chain)
 		return mem_printf(mem, "%s-to-%.60s", base, p->mark_chain);
@@ -176,16 +176,26 @@ static void put_condition(struct nft *n, const struct port_condition *c)
 	}
 }
 
+/* "NAME", or "NAME-GROUP". */
+static void group_name(char *buf, size_t size, const char *name, const char *group)
+{
+	snprintf(buf, size, "%s%s%s", name, *group ? "-" : "", group);
+}
+
 static void put_hook(struct nft *n, const char *hook, unsigned number, const char *group,
 		     const struct hostports *p)
 {
 	static const struct port_conditions none = { .n = 0 };
-	const struct port_conditions *both[] = { p ? &p->v4 : &none, p ? &p->v6 : &none };
+	const struct port_conditions *both[] = { &none, &none };
 	static const uint8_t families[] = { NFPROTO_IPV4, NFPROTO_IPV6 };
 	char chain[40], target[40];
 
-	snprintf(chain, sizeof(chain), "%s%s%s", hook, *group ? "-" : "", group);
-	snprintf(target, sizeof(target), "ports%s%s", *group ? "-" : "", group);
+	if (p) {
+		both[0] = &p->v4;
+		both[1] = &p->v6;
+	}
+	group_name(chain, sizeof(chain), hook, group);
+	group_name(target, sizeof(target), "ports", group);
 	fresh_base(n, chain, "nat", number, NF_IP_PRI_NAT_DST);
 	for (unsigned f = 0; f < (*group ? 2 : 1); f++) {
 		nft_rule(n, chain);
@@ -213,13 +223,12 @@ static void put_ports(struct nft *n, const char *group)
 	};
 	char chain[40], map[48];
 
-	snprintf(chain, sizeof(chain), "ports%s%s", *group ? "-" : "", group);
+	group_name(chain, sizeof(chain), "ports", group);
 	nft_fresh_chain(n, chain);
 	for (unsigned i = 0; i < PORTS_RULES; i++) {
 		uint8_t family = rules[i].six ? NFPROTO_IPV6 : NFPROTO_IPV4;
 
-		snprintf(map, sizeof(map), "%s%s%s", nat_sets[rules[i].set].name, *group ? "-" : "",
-			 group);
+		group_name(map, sizeof(map), nat_sets[rules[i].set].name, group);
 		nft_rule(n, chain);
 		nft_match_nfproto(n, family);
 		if (rules[i].host)
@@ -232,27 +241,28 @@ static void put_ports(struct nft *n, const char *group)
 	}
 }
 
-/* What a container says to its subnet and to the exceptions keeps its address. */
+static void put_exception(struct nft *n, const char *chain, struct cidr to)
+{
+	nft_rule(n, chain);
+	nft_match_nfproto(n, to.ip.family == AF_INET6 ? NFPROTO_IPV6 : NFPROTO_IPV4);
+	nft_match_cidr(n, false, true, to);
+	nft_return(n);
+	nft_rule_end(n, NULL);
+}
+
+/* Packets of a container to its subnet, to multicast groups and to the exceptions pass as they are.
+ */
 static void put_exceptions(struct nft *n, const char *chain, const struct nat_skeleton *s,
 			   struct cidr subnet)
 {
-	bool six = subnet.ip.family == AF_INET6;
 	struct cidr multicast;
 
-	cidr_parse(six ? "ff00::/8" : "224.0.0.0/4", &multicast);
-	for (unsigned i = 0; i < s->n->n_except + 2; i++) {
-		struct cidr c = i == 0   ? cidr_masked(subnet)
-				: i == 1 ? multicast
-					 : cidr_masked(s->n->except[i - 2]);
-
-		if (c.ip.family != subnet.ip.family)
-			continue;
-		nft_rule(n, chain);
-		nft_match_nfproto(n, six ? NFPROTO_IPV6 : NFPROTO_IPV4);
-		nft_match_cidr(n, false, true, c);
-		nft_return(n);
-		nft_rule_end(n, NULL);
-	}
+	cidr_parse(subnet.ip.family == AF_INET6 ? "ff00::/8" : "224.0.0.0/4", &multicast);
+	put_exception(n, chain, cidr_masked(subnet));
+	put_exception(n, chain, multicast);
+	for (unsigned i = 0; i < s->n->n_except; i++)
+		if (s->n->except[i].ip.family == subnet.ip.family)
+			put_exception(n, chain, cidr_masked(s->n->except[i]));
 }
 
 static void put_masq(struct nft *n, const struct nat_skeleton *s, struct cidr subnet)

@@ -161,14 +161,17 @@ static struct flow get_flow(const struct nlmsghdr *h)
 	const struct nlattr *proto = nfnl_attr_in(orig, CTA_TUPLE_PROTO);
 	const struct nlattr *num = nfnl_attr_in(proto, CTA_PROTO_NUM);
 	const struct nlattr *port = nfnl_attr_in(proto, CTA_PROTO_DST_PORT);
-
-	return (struct flow){
-		.proto = num ? mnl_attr_get_u8(num) : 0,
-		.dport = port ? ntohs(mnl_attr_get_u16(port)) : 0,
+	struct flow w = {
 		.dst = get_ip(orig, CTA_IP_V4_DST, CTA_IP_V6_DST),
 		.reply_src = get_ip(nfnl_attr(h, CTA_TUPLE_REPLY), CTA_IP_V4_SRC, CTA_IP_V6_SRC),
 		.status = nfnl_be32(nfnl_attr(h, CTA_STATUS)),
 	};
+
+	if (num)
+		w.proto = mnl_attr_get_u8(num);
+	if (port)
+		w.dport = ntohs(mnl_attr_get_u16(port));
+	return w;
 }
 
 /* Whom would the kernel send as, to there?  To an address of its own, as that one. */

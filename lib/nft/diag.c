@@ -125,8 +125,10 @@ int diag_find_listeners(struct mem *mem, uint8_t proto, uint16_t first, uint16_t
 
 	if (proto == IPPROTO_TCP || proto == IPPROTO_UDP) {
 		r = nfnl_socket(&nl, NETLINK_SOCK_DIAG);
-		r = r < 0 ? r : ask_listeners(&nl, AF_INET, first, last, &f);
-		r = r < 0 ? r : ask_listeners(&nl, AF_INET6, first, last, &f);
+		if (r == 0)
+			r = ask_listeners(&nl, AF_INET, first, last, &f);
+		if (r == 0)
+			r = ask_listeners(&nl, AF_INET6, first, last, &f);
 		nfnl_close(&nl);
 	}
 	if (r < 0 && r != -EPROTONOSUPPORT)
@@ -237,10 +239,14 @@ void diag_find_processes(struct mem *mem, struct diag_listener *l, unsigned n)
 
 const char *diag_str(struct mem *mem, const struct diag_listener *l)
 {
-	bool v6 = l->addr.family == AF_INET6;
+	const char *proto = l->proto == IPPROTO_TCP ? "tcp" : "udp", *process = "";
+	struct ip_text ip = ip_text(l->addr);
+	const char *addr = ip.s;
 
-	return mem_printf(mem, "%s %s%s%s:%u, inode %u, uid %u%s%s",
-			  l->proto == IPPROTO_TCP ? "tcp" : "udp", v6 ? "[" : "", IP_S(l->addr),
-			  v6 ? "]" : "", l->port, l->inode, l->uid, *l->process ? ", process " : "",
-			  l->process);
+	if (l->addr.family == AF_INET6)
+		addr = mem_printf(mem, "[%s]", ip.s);
+	if (*l->process)
+		process = mem_printf(mem, ", process %s", l->process);
+	return mem_printf(mem, "%s %s:%u, inode %u, uid %u%s", proto, addr, l->port, l->inode,
+			  l->uid, process);
 }

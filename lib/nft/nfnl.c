@@ -71,13 +71,17 @@ static int open_here(struct tx *tx, void *arg)
 {
 	int r = nfnl_socket(arg, NETLINK_NETFILTER);
 
-	return r < 0 ? tx_fail(tx, r, "open a netfilter socket: %s", strerror(-r)) : 0;
+	if (r < 0)
+		return tx_fail(tx, r, "open a netfilter socket: %s", strerror(-r));
+	return 0;
 }
 
 int nfnl_open(struct tx *tx, struct nfnl *nl, const struct netns *ns)
 {
 	*nl = (struct nfnl){ 0 };
-	return ns ? netns_run(tx, ns, open_here, nl) : open_here(tx, nl);
+	if (!ns)
+		return open_here(tx, nl);
+	return netns_run(tx, ns, open_here, nl);
 }
 
 /* Does the kernel collect unreachable AF_UNIX sockets in the background? */
@@ -278,19 +282,25 @@ const struct nlattr *nfnl_attr_next(const struct nlattr *nest, const struct nlat
 	end = begin + mnl_attr_get_payload_len(nest);
 	if (a)
 		begin = (const char *)mnl_attr_next(a);
-	return begin < end ? first_attr(begin, (size_t)(end - begin), -1) : NULL;
+	if (begin >= end)
+		return NULL;
+	return first_attr(begin, (size_t)(end - begin), -1);
 }
 
 uint32_t nfnl_be32(const struct nlattr *a)
 {
-	return a && mnl_attr_get_payload_len(a) >= 4 ? ntohl(mnl_attr_get_u32(a)) : 0;
+	if (!a || mnl_attr_get_payload_len(a) < 4)
+		return 0;
+	return ntohl(mnl_attr_get_u32(a));
 }
 
 const char *nfnl_text(const struct nlattr *a)
 {
 	unsigned len = a ? mnl_attr_get_payload_len(a) : 0;
 
-	return len && !mnl_attr_get_str(a)[len - 1] ? mnl_attr_get_str(a) : "";
+	if (!len || mnl_attr_get_str(a)[len - 1])
+		return "";
+	return mnl_attr_get_str(a);
 }
 
 bool nfnl_same(const struct nlattr *a, const struct nlattr *b)
@@ -336,7 +346,9 @@ int nfnl_error(struct nfnl *nl, const struct nlmsghdr *h)
 
 const char *nfnl_why(struct mem *mem, const struct nfnl *nl)
 {
-	return *nl->why ? mem_printf(mem, " (%s)", nl->why) : "";
+	if (!*nl->why)
+		return "";
+	return mem_printf(mem, " (%s)", nl->why);
 }
 
 struct ask {

@@ -236,9 +236,8 @@ static void explain_refusal(struct nfnl *nl, const struct nft *n, uint32_t index
 		{ NFT_MSG_DELSETELEM, NFTA_SET_ELEM_LIST_SET, "delete element of" },
 	};
 	const struct nlmsghdr *h = nft_at(n, 0);
+	const char *what, *name, *colon = *nl->why ? ": " : "";
 	char words[sizeof(nl->why)];
-	const struct nlattr *a;
-	const char *what;
 
 	while (index--)
 		h = (const void *)((const char *)h + nfnl_align(h->nlmsg_len));
@@ -248,10 +247,9 @@ static void explain_refusal(struct nfnl *nl, const struct nft *n, uint32_t index
 		what = known[i].what;
 		if (known[i].type == NFT_MSG_DELRULE && nfnl_attr(h, NFTA_RULE_HANDLE))
 			what = "delete rule of chain";
-		a = nfnl_attr(h, known[i].name);
+		name = nfnl_text(nfnl_attr(h, known[i].name));
 		memcpy(words, nl->why, sizeof(words));
-		snprintf(nl->why, sizeof(nl->why), "%s %.64s%s%.64s", what,
-			 a ? mnl_attr_get_str(a) : "", *words ? ": " : "", words);
+		snprintf(nl->why, sizeof(nl->why), "%s %.64s%s%.64s", what, name, colon, words);
 		return;
 	}
 }

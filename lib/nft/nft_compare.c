@@ -43,7 +43,9 @@ struct compare {
 
 static const char *family_name(uint8_t family)
 {
-	return family == NFPROTO_BRIDGE ? "bridge" : family == NFPROTO_INET ? "inet" : "";
+	if (family == NFPROTO_BRIDGE)
+		return "bridge";
+	return family == NFPROTO_INET ? "inet" : "";
 }
 
 static int msg_type(const struct nlmsghdr *h)
@@ -67,14 +69,15 @@ static char *describe_chain(struct mem *mem, const struct nlmsghdr *h)
 	const struct nlattr *hook = nfnl_attr(h, NFTA_CHAIN_HOOK);
 	const struct nlattr *policy = nfnl_attr(h, NFTA_CHAIN_POLICY);
 	uint32_t number = nfnl_be32(nfnl_attr_in(hook, NFTA_HOOK_HOOKNUM));
+	const char *name = number < ARRAY_LEN(hooks) ? hooks[number] : "?";
+	bool drops = policy && nfnl_be32(policy) == NF_DROP;
 
 	if (!hook)
 		return mem_str(mem, "a regular chain");
 	return mem_printf(mem, "type %s hook %s priority %d policy %s",
-			  nfnl_text(nfnl_attr(h, NFTA_CHAIN_TYPE)),
-			  number < ARRAY_LEN(hooks) ? hooks[number] : "?",
+			  nfnl_text(nfnl_attr(h, NFTA_CHAIN_TYPE)), name,
 			  (int)nfnl_be32(nfnl_attr_in(hook, NFTA_HOOK_PRIORITY)),
-			  policy && nfnl_be32(policy) == NF_DROP ? "drop" : "accept");
+			  drops ? "drop" : "accept");
 }
 
 static char *describe_set(struct mem *mem, const struct nlmsghdr *h)
@@ -129,16 +132,19 @@ static const char *name_of(const struct nlmsghdr *h)
 {
 	int k = kind_index(h);
 
-	return k > 0 ? nfnl_text(nfnl_attr(h, kinds[k].name)) : "";
+	if (k <= 0)
+		return "";
+	return nfnl_text(nfnl_attr(h, kinds[k].name));
 }
 
 /* "chain ports of nftables table inet cplug" */
 static char *describe_object(const struct compare *c, const struct nlmsghdr *h)
 {
 	int k = kind_index(h);
+	const char *of = k ? " of " : "";
 
-	return mem_printf(&c->tx->mem, "%s%s%snftables table %s %s", kinds[k].what, name_of(h),
-			  k ? " of " : "", family_name(c->n->family), c->n->table);
+	return mem_printf(&c->tx->mem, "%s%s%snftables table %s %s", kinds[k].what, name_of(h), of,
+			  family_name(c->n->family), c->n->table);
 }
 
 /* The objects that are said, each once. */
@@ -205,7 +211,8 @@ static int ask_objects(struct compare *c)
 		for (unsigned i = 0; i < some; i++)
 			used += ask_object(c, buf + used, &c->objects[i], c->first + i);
 		r = nfnl_send(c->nl, &(struct iovec){ buf, used }, 1);
-		r = r < 0 ? r : nfnl_read(c->nl, c->first, c->first + some - 1, object_each, c);
+		if (r == 0)
+			r = nfnl_read(c->nl, c->first, c->first + some - 1, object_each, c);
 	}
 	c->objects = all;
 	return r;
@@ -394,6 +401,8 @@ int nft_compare(struct tx *tx, struct nfnl *nl, struct nft *n)
 	list_objects(&c);
 	if (r == 0)
 		r = compare_all(&c);
-	return r < 0 ? tx_fail(tx, r, "host: compare nftables table %s: %s", n->table, strerror(-r))
-		     : 0;
+	if (r < 0)
+		return tx_fail(tx, r, "host: compare nftables table %s: %s", n->table,
+			       strerror(-r));
+	return 0;
 }

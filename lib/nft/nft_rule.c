@@ -271,22 +271,28 @@ void nft_match_l4proto(struct nft *n, bool equal, uint8_t proto)
 	nft_match(n, equal, &proto, sizeof(proto));
 }
 
+static enum nft_field address_field(int family, bool source)
+{
+	if (family == AF_INET6)
+		return source ? NFT_IP6_SADDR : NFT_IP6_DADDR;
+	return source ? NFT_IP_SADDR : NFT_IP_DADDR;
+}
+
 void nft_match_cidr(struct nft *n, bool source, bool equal, struct cidr c)
 {
-	bool v6 = c.ip.family == AF_INET6;
-	uint32_t offset = (uint32_t)(v6 ? (source ? 8 : 24) : (source ? 12 : 16));
+	const struct field *f = &fields[address_field(c.ip.family, source)];
 	struct ip network = cidr_network(c);
 	uint8_t mask[16] = { 0 };
 	unsigned bytes = ip_bytes(c.ip);
 
 	if (c.len % 8 == 0 && c.len > 0) { /* load no more than the prefix */
-		load_payload(n, NFT_PAYLOAD_NETWORK_HEADER, offset, c.len / 8);
+		load_payload(n, f->base, f->key, c.len / 8);
 		nft_match(n, equal, network.b, c.len / 8);
 		return;
 	}
 	for (unsigned i = 0; i < c.len; i++)
 		mask[i / 8] |= (uint8_t)(0x80 >> i % 8);
-	load_payload(n, NFT_PAYLOAD_NETWORK_HEADER, offset, bytes);
+	load_payload(n, f->base, f->key, bytes);
 	nft_match_masked(n, equal, mask, network.b, bytes);
 }
 
