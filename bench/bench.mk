@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# bench.mk - how fast, compared in one run: see docs/performance.md
+# bench.mk - performance compared with the reference plugins: see docs/performance.md
 #
-# What is measured is the release form (make static).  The tools, and with them the floor, are
-# made in the same way, with the same C library: starting a process costs them as much.
+# Measures the release form (make static).  The tools, including the floor, are linked in the same
+# form with the same C library, because that determines the cost of starting a process.
 
 BENCH       := build/bench
 BENCH_TOOLS := $(patsubst bench/%.c,$(BENCH)/%,$(wildcard bench/*.c)) $(BENCH)/nothing-system
@@ -15,7 +15,7 @@ bench: bench-tools ## measure everything, under 15 minutes; writes bench/RESULTS
 	$(Q)bench/run $(BENCH) $(BENCH_CNI) $(BENCH)/results
 	$(Q)bench/report $(BENCH)/results bench
 
-bench-quick: bench-tools ## the same in small, under a minute; writes build/bench/RESULTS.md
+bench-quick: bench-tools ## measure a few cases, under a minute; writes build/bench/RESULTS.md
 	$(Q)touch $(BENCH)/quick
 	$(Q)bench/run --quick $(BENCH) $(BENCH_CNI) $(BENCH)/quick
 	$(Q)bench/report $(BENCH)/quick $(BENCH)
@@ -32,7 +32,7 @@ $(BENCH)/%: $(BUILD)/bench/%.o
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(ALL_LDFLAGS) $(LIBS)
 
-# As the system's compiler makes it, with the system's C library.
+# The empty program made with the system's C library.
 $(BENCH)/nothing-system: bench/nothing.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)

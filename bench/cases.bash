@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# cases.bash - what is measured: a case is one line
+# cases.bash - the cases to measure, one per line
 #
 #	measure NAME [-f] [-s] PLUGIN... [-- PLUGIN...]
 #
-# PLUGIN is the JSON of a plugin in a conflist.  Those after "--" are the reference's, if
-# it needs others for the same; -f: the floor is measured, too; -s: slow, fewer rounds.
-# A new plugin joins by its line.
+# PLUGIN is the JSON of a plugin in a conflist.  The plugins after "--" are for the reference, if
+# it needs other ones for the same effect.  -f: measure the floor, too; -s: slow, fewer rounds.
+# A new plugin needs a line here.
 
 ipam4='"ipam":{"type":"host-local","dataDir":"@DATA@","ranges":[[{"subnet":"10.88.0.0/16"}]]}'
 ipam46='"ipam":{"type":"host-local","dataDir":"@DATA@",
@@ -15,7 +15,7 @@ ipam46='"ipam":{"type":"host-local","dataDir":"@DATA@",
 bridge='"type":"bridge","bridge":"bench0","isDefaultGateway":true'
 masq="$bridge,\"ipMasq\":true"
 
-# published COUNT - the runtime's wish: ports from 8000 on
+# published COUNT - prints the capability argument for host ports from 8000 on
 published() {
 	local i list=''
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * floor.c - the least work the kernel must do for one ADD (or DEL) of a bridge
+ * floor.c - the minimal work of the kernel for one ADD or DEL of bridge
  *
  *	floor add NETNS HOST-LINK BRIDGE ADDRESS/LENGTH GATEWAY
  *	floor del HOST-LINK
  *
- * One veth pair born with its peer in the namespace under its final name, one
- * address, one default route, two netlink sockets, no lookup but the bridge's index.
- * It allocates no address, reads no JSON, installs no firewall rule and rolls nothing
- * back: a yardstick, not a plugin.  FLOOR_TRACE=1 shows what takes how long.
+ * It creates a veth pair with its peer in the namespace and under the final name, one address and
+ * one default route, with two netlink sockets, and looks up only the bridge's index.  It allocates
+ * no address, reads no JSON, installs no firewall rule and does not roll back: it is the lower
+ * limit for a plugin.  FLOOR_TRACE=1 prints the duration of each request.
  */
 #include <arpa/inet.h>
 #include <err.h>

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * flow.c - what passes through a published port
+ * flow.c - measures connections and throughput of a published port
  *
- *	flow serve PORT                      for ever; a client's first byte says what it wants
+ *	flow serve PORT                      until killed; a client's first byte selects the mode
  *	flow connect ADDRESS PORT SECONDS    prints new connections per second
  *	flow stream ADDRESS PORT SECONDS     prints megabytes per second
  *
- * A connection counts when the server's answer was read, so the whole way there and
- * back was found; it is ended by a reset, which leaves nobody in TIME_WAIT.
+ * A connection counts when the server's answer was read, so both directions work.  It is closed by
+ * a reset, which leaves no socket in TIME_WAIT.
  */
 #include <arpa/inet.h>
 #include <err.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* nothing.c - what a process costs that does nothing: VERSION is measured against it */
+/* nothing.c - an empty program, with which VERSION is compared */
 
 int main(void)
 {

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash disable=SC2154 # of bench/run
 #
-# preload.bash - what is on a host already when the measuring begins
+# preload.bash - creates the state of a host before a measurement
 #
 #	preload_KIND LANE NETWORK N
 
-# N other containers of the network: leases, published ports, masqueraded addresses.
+# Leases, published ports and masqueraded addresses of N other containers of the network.
 preload_state() {
 	local lane=$1 network=$2 n=$3
 
@@ -15,7 +15,7 @@ preload_state() {
 	preload_ports "$lane" "$n"
 }
 
-# They are real attachments of portmap, so all its elements are there.
+# Real ADDs of portmap, which create all elements.
 preload_ports() {
 	local lane=$1 n=$2 name=preload-$1 port
 
@@ -44,8 +44,8 @@ preload_leases() {
 preload_masq() {
 	local chain set
 
-	# The network's chain and set came with its first container (and would be taken away
-	# as nobody's with the first port).
+	# The network's first container created chain and set.  (The next change of the ports
+	# would remove unused ones.)
 	chain=$(in_ns "host-$1" nft list chains | sed -n 's/.*chain \(masq-[^ ]*\).*/\1/p' | head -n 1)
 	set=$(in_ns "host-$1" nft list sets | sed -n 's/.*set \(masq4-[^ ]*\).*/\1/p' | head -n 1)
 	awk -v n="$3" -v chain="$chain" -v set="$set" 'BEGIN {
@@ -57,7 +57,7 @@ preload_masq() {
 	}' | in_ns "host-$1" nft -f -
 }
 
-# As the reference writes them: published ports and masquerade of N containers.
+# Rules of the reference plugins: published ports and masquerade of N containers.
 preload_iptables() {
 	(($2 > 0)) || return 0
 	awk -v n="$2" -v q='\\"' 'BEGIN {
@@ -90,7 +90,7 @@ preload_iptables() {
 	}' | in_ns "host-$1" iptables-restore
 }
 
-# Somebody else's nat rules.
+# Foreign nat rules.
 preload_foreign() {
 	(($3 > 0)) || return 0
 	awk -v n="$3" 'BEGIN {
@@ -103,7 +103,7 @@ preload_foreign() {
 	}' | in_ns "host-$1" nft -f -
 }
 
-# Links: pairs on bridges that take a thousand each.
+# Veth pairs on bridges with a thousand ports each.
 preload_links() {
 	(($3 > 0)) || return 0
 	awk -v n="$3" 'BEGIN {

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * spawn.c - plays the runtime: calls plugins as one does, and measures the calls
+ * spawn.c - calls plugins as a runtime does, and measures the calls
  *
  *	spawn [-r ROUNDS] PLAN                   one container at a time
  *	spawn -b PARALLEL [-n CONTAINERS] [-r ROUNDS] PLAN    bursts
- *	spawn -k [-n CONTAINERS] PLAN            ADD only, and nothing is reported
+ *	spawn -k [-n CONTAINERS] PLAN            ADD only, without output
  *
- * A plan has one word after the other, separated by blanks:
+ * A plan is a sequence of words, separated by blanks:
  *
  *	case NAME
- *	lane NAME NETNS            a competitor, and the namespace its host is
+ *	lane NAME NETNS            a competitor, and the namespace of its host
  *	step VERB [VARIABLE=VALUE...] PROGRAM CONF [ARGUMENT...]     CONF "-": none
  *
- * The lanes are interleaved: in each round every lane goes through its verbs with a
- * container, so whatever else the machine does hits all of them.  Steps of one verb
- * are one sample (a chain of plugins).  In CONF and in arguments, @ID@, @NS@, @N@ and
- * @IP@ are the container's id, namespace, number (4 digits) and a number as address.
- * What ADD answers is the prevResult of the steps after it (but of GC and STATUS).
+ * The lanes are interleaved: in each round every lane calls its verbs for one container, so that
+ * other load on the machine affects all lanes.  The steps of one verb (a chain of plugins) are one
+ * sample.  In CONF and arguments @ID@, @NS@, @N@ and @IP@ are the container's ID, namespace, number
+ * (4 digits), and its number as address.  The result of ADD is the prevResult of later steps
+ * (except GC and STATUS).
  *
- * Prints lines of words, times in microseconds:
+ * Prints these lines, with times in microseconds:
  *
  *	time CASE LANE VERB SAMPLES FAILED P50 P90 P99 MIN USER SYSTEM RSS-KIB
  *	ratio CASE VERB LANE LANE Q1 MEDIAN Q3      of the samples of the same round
@@ -63,7 +63,7 @@ struct sample {
 	bool failed;
 };
 
-/* One lane's container: what the calls need to know. */
+/* A lane's current container. */
 struct box {
 	const struct lane *lane;
 	unsigned number;
@@ -190,7 +190,7 @@ static void read_plan(const char *path)
 
 /* ---- containers --------------------------------------------------------- */
 
-/* A namespace, kept by a bind mount as `ip netns` does; with lo's address. */
+/* Creates a namespace with a bind mount, as `ip netns` does, and with lo's address. */
 static void make_netns(const char *path)
 {
 	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
@@ -204,7 +204,7 @@ static void make_netns(const char *path)
 	close(fd);
 }
 
-/* shared: the namespace has been made by another container */
+/* shared: another container has created the namespace */
 static struct box *make_box(const struct lane *l, unsigned number, bool shared)
 {
 	struct box *b = checked(calloc(1, sizeof(*b)));
@@ -219,7 +219,7 @@ static struct box *make_box(const struct lane *l, unsigned number, bool shared)
 	return b;
 }
 
-/* Replaces the @WORDS@. */
+/* Replaces @ID@, @NS@, @N@ and @IP@. */
 static char *fill(const struct box *b, const char *in)
 {
 	const struct {
@@ -254,7 +254,7 @@ static char *fill(const struct box *b, const char *in)
 	return out;
 }
 
-/* The configuration, with the chain's result so far. */
+/* The configuration with the result of the previous plugin. */
 static char *fill_conf(const struct box *b, const struct step *s)
 {
 	bool without = strcmp(s->verb, "GC") == 0 || strcmp(s->verb, "STATUS") == 0;
@@ -333,7 +333,7 @@ static void talk(const struct child *c, const char *conf, char *answer)
 	for (; left; conf += n, left -= (size_t)n) {
 		n = write(c->in, conf, left);
 		if (n < 0)
-			break; /* it does not care to read */
+			break; /* the plugin does not read it */
 	}
 	close(c->in);
 	while (at < ANSWER - 1 && (n = read(c->out, answer + at, ANSWER - 1 - at)) > 0)
@@ -395,7 +395,7 @@ static struct sample run_verb(struct box *b, const char *verb)
 	return s;
 }
 
-/* The lane's host is where we are, until the next lane. */
+/* Enters the namespace of the lane's host. */
 static void enter(const struct lane *l)
 {
 	if (setns(l->netns, CLONE_NEWNET) < 0)
@@ -455,7 +455,7 @@ static void report_time(const struct table *t, unsigned lane, unsigned verb)
 		v[r] = cell(t, lane, verb, r)->wall;
 		failed += cell(t, lane, verb, r)->failed;
 	}
-	p50 = quantile(v, n, 0.5); /* and they are in order */
+	p50 = quantile(v, n, 0.5); /* sorts v */
 	printf("time %s %s %s %u %u %.0f %.0f %.0f %.0f %.0f %.0f %.0f\n", case_name,
 	       lanes[lane].name, lanes[lane].verb[verb], n, failed, p50, quantile(v, n, 0.9),
 	       quantile(v, n, 0.99), v[0], median_of(t, lane, verb, offsetof(struct sample, user)),
@@ -489,7 +489,7 @@ static void report(const struct table *t)
 		}
 }
 
-/* ---- one at a time ------------------------------------------------------ */
+/* ---- single containers -------------------------------------------------- */
 
 static void run_rounds(unsigned rounds)
 {
@@ -500,7 +500,7 @@ static void run_rounds(unsigned rounds)
 	t.s = checked(calloc((size_t)LANES * VERBS * rounds, sizeof(*t.s)));
 	for (unsigned i = 0; i < n_lanes; i++)
 		boxes[i] = make_box(&lanes[i], 0, false);
-	/* The first is for warming up: bridges and tables are made then. */
+	/* The first round is not measured, because it creates bridges and tables. */
 	for (unsigned r = 0; r <= rounds; r++)
 		for (unsigned i = 0; i < n_lanes; i++) {
 			unsigned l = (i + r) % n_lanes;
@@ -532,9 +532,9 @@ static void work(struct shared *sh, struct box **boxes, unsigned n, const char *
 }
 
 /*
- * All containers of a lane through one verb, so many at a time; returns the time.
- * Each worker is a process; the answers of ADD stay there, so DEL is called without
- * prevResult, as runtimes do that have lost their cache.
+ * Calls one verb for all containers of a lane, with `parallel` worker processes.  Returns the
+ * duration.  The results of ADD stay in the workers, so DEL is called without prevResult, as by
+ * runtimes that have lost their cache.
  */
 static double burst(struct shared *sh, struct box **boxes, unsigned n, unsigned parallel,
 		    const char *verb)
@@ -631,7 +631,7 @@ int main(int argc, char **argv)
 	if (optind + 1 != argc || !rounds)
 		errx(2, "usage: spawn [-r ROUNDS] [-b PARALLEL | -k] [-n CONTAINERS] PLAN");
 	netns_folder = getenv("BENCH_NETNS") ? getenv("BENCH_NETNS") : "/run/netns";
-	signal(SIGPIPE, SIG_IGN); /* a plugin need not read what it gets */
+	signal(SIGPIPE, SIG_IGN); /* a plugin need not read its input */
 	read_plan(argv[optind]);
 	if (keep && !parallel)
 		parallel = 2;
