@@ -345,7 +345,7 @@ static void talk(const struct child *c, const char *conf, char *answer)
 static void complain(const struct step *s, const char *answer)
 {
 	if (!complained)
-		warnx("%s: %s %s failed (more will not be told): %s", case_name, s->verb,
+		warnx("%s: %s %s failed (further failures are not printed): %s", case_name, s->verb,
 		      s->argv[0], *answer ? answer : "without a word");
 	complained = true;
 }
