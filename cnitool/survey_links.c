@@ -25,7 +25,7 @@ static int remove_link(struct survey *s, const void *data)
 	TRY(there = link_find_index(s->t->tx, &s->host, l->index, &now));
 	if (!there || !str_eq(now.alias, l->alias) || now.group != l->group)
 		return 0;
-	return link_del(s->t->tx, &s->host, now.name);
+	return link_del(s->t->tx, &s->host, &now);
 }
 
 /* An attachment may have been added in the meantime. */

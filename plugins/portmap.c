@@ -6,6 +6,7 @@
  * prevResult.  (bridge can do the same by itself, in one transaction with the rest.)
  */
 #include "base/differ.h"
+#include "base/log.h"
 #include "cni/prev.h"
 #include "cni/steps.h"
 #include "netlink/bridge_port.h"
@@ -31,6 +32,8 @@ static int portmap_read(struct tx *tx, struct call *c, struct portmap **ret)
 		.ports = p->ports.n ? &p->ports : NULL,
 	};
 	prev_addresses(c, &p->nat.to4, &p->nat.to6);
+	if (p->ports.n && !ip_set(p->nat.to4.ip) && !ip_set(p->nat.to6.ip))
+		log_warn("prevResult has no address of %s, so no port is published", c->ifname);
 	*ret = p;
 	return 0;
 }

@@ -319,6 +319,11 @@ int call_read(struct tx *tx, struct call *c)
 				  c->command_name);
 	c->command = (enum cni_command)command;
 	c->repair = command == CNI_CHECK && str_eq(secure_getenv("CPLUG_REPAIR"), "1");
+	return 0;
+}
+
+int call_read_prev(struct tx *tx, struct call *c)
+{
 	if (c->command == CNI_GC)
 		return read_valid(tx, c);
 	if (c->command == CNI_STATUS)
@@ -362,13 +367,29 @@ static int open_cont(struct tx *tx, struct call *c, bool cont)
 	return r == -ENOENT ? 0 : r;
 }
 
+/*
+ * CNI_NETNS leads to the plugin's own namespace.  A DEL then means that the container's is gone,
+ * because the process id in the path was given to another process: nothing of the host's may be
+ * touched, and the rest of the attachment is deleted.
+ */
+static int same_netns(struct tx *tx, struct call *c)
+{
+	if (c->command != CNI_DEL)
+		return tx_fail_as(tx, CNI_E_NETNS, -EINVAL,
+				  "plugin's netns and netns from CNI_NETNS should not be the same");
+	log_warn("CNI_NETNS %s is the plugin's own namespace: the container's is taken for gone",
+		 c->netns_path);
+	netns_close(&c->cont_ns);
+	return 0;
+}
+
 int call_open(struct tx *tx, struct call *c, bool host, bool cont)
 {
 	TRY(netns_open_self(tx, &c->host_ns));
-	TRY(open_cont(tx, c, cont));
+	if (c->command != CNI_GC && c->command != CNI_STATUS)
+		TRY(open_cont(tx, c, cont));
 	if (netns_eq(&c->host_ns, &c->cont_ns) && !override_netns_check())
-		return tx_fail_as(tx, CNI_E_NETNS, -EINVAL,
-				  "plugin's netns and netns from CNI_NETNS should not be the same");
+		TRY(same_netns(tx, c));
 	if (host)
 		TRY(rt_open(tx, &c->host, "host", NULL));
 	if (cont && c->cont_ns.fd >= 0)
@@ -443,6 +464,22 @@ int call_arg(struct tx *tx, const struct call *c, const char *key, const char **
 	return 0;
 }
 
+int call_usable_mac(struct tx *tx, struct mac mac)
+{
+	static const uint8_t zero[sizeof(mac.b)];
+
+	if (mac.len && (mac.b[0] & 1))
+		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
+				  "mac: %s is a multicast address, which no interface can have "
+				  "(choose one whose first byte is even)",
+				  MAC_S(mac));
+	if (mac.len && memcmp(mac.b, zero, mac.len) == 0)
+		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
+				  "mac: %s is no address (leave the key out for a random one)",
+				  MAC_S(mac));
+	return 0;
+}
+
 int call_mac(struct tx *tx, const struct call *c, struct mac *ret)
 {
 	struct cj args = cj_obj(&c->conf, "args"), cni = cj_obj(&args, "cni");
@@ -460,5 +497,6 @@ int call_mac(struct tx *tx, const struct call *c, struct mac *ret)
 	mac = m.len ? m : mac;
 	m = cj_mac(&runtime, "mac");
 	*ret = m.len ? m : mac;
-	return cj_ok(tx, &c->conf);
+	TRY(cj_ok(tx, &c->conf));
+	return call_usable_mac(tx, *ret);
 }

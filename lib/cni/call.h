@@ -93,10 +93,13 @@ struct owned_valid call_valid_keys(struct tx *tx, const struct call *c);
  */
 int call_read(struct tx *tx, struct call *c) CHECKED;
 
+/* Reads prevResult, and for GC the valid attachments; the version must have been checked. */
+int call_read_prev(struct tx *tx, struct call *c) CHECKED;
+
 /*
  * Opens what the plugin uses: host and container sockets.  ADD and CHECK need the
- * container's namespace; other verbs do without if it is gone.  The plugin's own
- * namespace is refused (CNI_E_NETNS) before anything is done.
+ * container's namespace; DEL does without if it is gone, or if CNI_NETNS is the plugin's own
+ * namespace, which ADD and CHECK refuse (CNI_E_NETNS) before anything is done.
  */
 int call_open(struct tx *tx, struct call *c, bool host, bool cont) CHECKED;
 void call_close(struct call *c);
@@ -113,6 +116,9 @@ int call_arg(struct tx *tx, const struct call *c, const char *key, const char **
 
 /* The MAC wanted: CNI_ARGS MAC < args.cni.mac < runtimeConfig.mac; len 0 = none. */
 int call_mac(struct tx *tx, const struct call *c, struct mac *ret) CHECKED;
+
+/* Fails with CNI_E_CONFIG for a multicast or zero MAC; none is fine. */
+int call_usable_mac(struct tx *tx, struct mac mac) CHECKED;
 
 /* The prevResult, which CHECK and chained ADDs need: fails with CPLUG_E_PREV. */
 int call_need_prev(struct tx *tx, const struct call *c) CHECKED;

@@ -423,6 +423,7 @@ static int run_call(const struct plugin *p)
 {
 	TRY(call_read(&tx, &call));
 	TRY(check_version(p));
+	TRY(call_read_prev(&tx, &call));
 	TRY(open_log());
 	if (p->flags & CNI_IS_IPAM || !ipam_is_foreign(&tx, &call))
 		priv_drop(p->capabilities);

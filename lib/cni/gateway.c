@@ -79,6 +79,49 @@ int gateway_forward(struct tx *tx, struct rt *rt, int family)
 	return sysctl_ensure(tx, NULL, s, 1, NULL);
 }
 
+/* Does the kernel pass over routes of links without carrier (ip-sysctl.rst)? */
+static bool ignores_linkdown(const struct rt *rt, int family, const char *ifname)
+{
+	static const char key[] = "ignore_routes_with_linkdown";
+	const struct sysctl list[] = {
+		sysctl_conf(family, "all", key, "1"),
+		sysctl_conf(family, ifname, key, "1"),
+	};
+	char now[8];
+
+	for (unsigned i = 0; i < ARRAY_LEN(list); i++)
+		if (sysctl_read_try(rt->ns, list[i].name, now, sizeof(now)) == 0 &&
+		    str_eq(now, "1"))
+			return true;
+	return false;
+}
+
+/*
+ * Is a route through l at least as specific as the one that the kernel uses, and dead only
+ * because l has no carrier yet?  With ignore_routes_with_linkdown (FRR and Cumulus set it) the
+ * kernel passes it over until the first container's end is up.
+ */
+static int waits_for_carrier(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip,
+			     const struct route_lookup *used)
+{
+	struct route_filter filter = { .family = ip.family, .link = l->index };
+	struct route_list list;
+	struct link now;
+	int there;
+
+	TRY(there = link_find_index(tx, rt, l->index, &now));
+	if (!there || (now.flags & IFF_RUNNING) || !ignores_linkdown(rt, ip.family, now.name))
+		return 0;
+	TRY(route_list(tx, rt, &filter, &list));
+	for (unsigned i = 0; i < list.n; i++) {
+		struct cidr dst = list.r[i].dst;
+
+		if (cidr_contains(dst, ip) && (!used->dst.ip.family || dst.len >= used->dst.len))
+			return 1;
+	}
+	return 0;
+}
+
 int gateway_check_route(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip)
 {
 	static const char hint[] = "choose another subnet, or remove that route";
@@ -89,6 +132,9 @@ int gateway_check_route(struct tx *tx, struct rt *rt, const struct link *l, stru
 
 	TRY(route_lookup(tx, rt, ip, &w));
 	if (w.index == l->index && !w.rejects)
+		return 0;
+	TRY(there = waits_for_carrier(tx, rt, l, ip, &w));
+	if (there)
 		return 0;
 	if (w.index && !w.rejects)
 		TRY(there = link_find_index(tx, rt, w.index, &other));
@@ -104,15 +150,39 @@ int gateway_check_route(struct tx *tx, struct rt *rt, const struct link *l, stru
 			  IP_S(ip), l->name, rejecting, hint);
 }
 
+int gateway_validate(struct tx *tx, const struct result *r)
+{
+	for (unsigned i = 0; i < r->n_ips; i++) {
+		const struct result_ip *ip = &r->ips[i];
+
+		if (ip->gateway.family == AF_INET && !cidr_contains(ip->addr, ip->gateway))
+			return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
+					  "gateway: %s is outside %s (choose an address of the "
+					  "subnet)",
+					  IP_S(ip->gateway), CIDR_S(cidr_masked(ip->addr)));
+	}
+	return 0;
+}
+
+/* The prefix length of a gateway on the host. */
+static unsigned gateway_len(const struct result_ip *ip)
+{
+	if (cidr_contains(ip->addr, ip->gateway))
+		return ip->addr.len;
+	return ip_is_linklocal(ip->gateway) ? 64 : ip_bits(ip->gateway);
+}
+
 unsigned gateway_list(struct tx *tx, const struct result *r, struct cidr **ret)
 {
 	struct cidr *list = NULL;
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < r->n_ips; i++) {
-		struct cidr gw = { r->ips[i].gateway, r->ips[i].addr.len };
+		struct cidr gw = { .ip = r->ips[i].gateway };
 		bool seen = !ip_set(gw.ip);
 
+		if (!seen)
+			gw.len = gateway_len(&r->ips[i]);
 		for (unsigned k = 0; k < n; k++)
 			seen |= cidr_eq(list[k], gw);
 		if (seen)

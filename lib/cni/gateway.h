@@ -24,10 +24,17 @@ int gateway_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct ci
 int gateway_forward(struct tx *tx, struct rt *rt, int family) CHECKED;
 
 /*
- * The gateways of the result's addresses, with the address's prefix length, in order.
+ * The gateways of the result's addresses, in order, with the prefix length that they have on the
+ * host: the address's; of an IPv6 gateway outside its prefix 64 if it is link-local, else 128.
  * *ret is in the arena.
  */
 unsigned gateway_list(struct tx *tx, const struct result *r, struct cidr **ret);
+
+/*
+ * Fails with CNI_E_CONFIG for an IPv4 gateway outside the address's prefix: the container could not
+ * reach it.
+ */
+int gateway_validate(struct tx *tx, const struct result *r) CHECKED;
 
 /*
  * isGateway: gives every address without a gateway the first host address of its prefix.

@@ -104,8 +104,43 @@ static struct result_route result_route_of(const struct result *r, unsigned i)
 	return route;
 }
 
+/* Is a route the same as one before it?  The kernel would only say "File exists". */
+static int refuse_duplicate(struct tx *tx, const struct result *r, unsigned i)
+{
+	const struct result_route *b = &r->routes[i];
+
+	for (unsigned k = 0; k < i; k++) {
+		const struct result_route *a = &r->routes[k];
+		bool same_gw = ip_eq(a->gw, b->gw) || (!ip_set(a->gw) && !ip_set(b->gw));
+
+		if (cidr_eq(a->dst, b->dst) && same_gw && a->table == b->table &&
+		    a->priority == b->priority)
+			return tx_fail_as(tx, CNI_E_CONFIG, -EEXIST,
+					  "ipam.routes[%u]: the route to %s is given twice", i,
+					  CIDR_S(b->dst));
+	}
+	return 0;
+}
+
+/* An IPv6 gateway that no prefix of the interface contains is reached on the link. */
+static int add_gateway_routes(struct tx *tx, struct call *c, const struct link *l,
+			      const struct result *r)
+{
+	for (unsigned i = 0; i < r->n_ips; i++) {
+		struct ip gw = r->ips[i].gateway;
+		struct result_route on_link =
+			result_route(cidr_host(gw), (struct ip){ .family = 0 });
+
+		if (gw.family == AF_INET6 && belongs(r, &r->ips[i], l->name) &&
+		    !ip_is_linklocal(gw) && !cidr_contains(r->ips[i].addr, gw))
+			TRY(route_set(tx, &c->cont, l, &on_link));
+	}
+	return 0;
+}
+
 static int add_routes(struct tx *tx, struct call *c, const struct link *l, const struct result *r)
 {
+	TRY(add_gateway_routes(tx, c, l, r));
 	for (unsigned i = 0; i < r->n_routes; i++) {
 		struct result_route route = result_route_of(r, i);
 
@@ -114,6 +149,7 @@ static int add_routes(struct tx *tx, struct call *c, const struct link *l, const
 					  "ipam.routes[%u].dst: missing (give a prefix, like "
 					  "0.0.0.0/0)",
 					  i);
+		TRY(refuse_duplicate(tx, r, i));
 		TRY(route_add(tx, &c->cont, l, &route));
 	}
 	return 0;

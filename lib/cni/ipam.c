@@ -128,6 +128,27 @@ int ipam_validate(struct tx *tx, struct call *c)
 	return 0;
 }
 
+/* A gateway that the delegate gave must be another host's, of the address's family. */
+static int check_gateways(struct tx *tx, const struct result *r)
+{
+	for (unsigned i = 0; i < r->n_ips; i++) {
+		struct ip gw = r->ips[i].gateway, own = r->ips[i].addr.ip;
+
+		if (!ip_set(gw))
+			continue;
+		if (gw.family != own.family)
+			return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
+					  "gateway: %s is of another family than the address %s",
+					  IP_S(gw), IP_S(own));
+		if (ip_eq(gw, own))
+			return tx_fail_as(tx, CNI_E_CONFIG, -EADDRINUSE,
+					  "gateway: %s is also the container's address (exclude "
+					  "it from the addresses that the IPAM plugin gives)",
+					  IP_S(gw));
+	}
+	return 0;
+}
+
 int ipam_add(struct tx *tx, struct call *c, struct result *ret)
 {
 	TRY(find(tx, c));
@@ -135,12 +156,14 @@ int ipam_add(struct tx *tx, struct call *c, struct result *ret)
 		TRY(c->delegate->add(tx, c, ret));
 	else
 		TRY(run_add(tx, c, c->delegate_path, ret));
+	/* The main plugin lists the interfaces; an index into the delegate's list means nothing. */
+	ret->n_ifs = 0;
 	if (!ret->n_ips)
 		return tx_fail_as(tx, CPLUG_E_DELEGATE, -EINVAL,
 				  "IPAM plugin returned missing IP config (ipam.type %s gave no "
 				  "address)",
 				  ipam_type(c));
-	return 0;
+	return check_gateways(tx, ret);
 }
 
 /* A verb without a result; at: offset of its function in struct plugin. */

@@ -23,9 +23,10 @@ static int read_mac(struct tx *tx, struct call *c, struct mac *ret)
 	struct mac mac = cj_mac(&c->conf, "mac");
 
 	TRY(call_mac(tx, c, ret));
-	if (!ret->len)
-		*ret = mac;
-	return 0;
+	if (ret->len)
+		return 0;
+	*ret = mac;
+	return call_usable_mac(tx, mac);
 }
 
 int leg_read(struct tx *tx, struct call *c, struct leg *leg)
@@ -85,7 +86,7 @@ static int add_link(struct tx *tx, struct call *c, struct leg *leg, struct link 
 	leg->link.name = c->ifname;
 	leg->link.in = &c->cont;
 	leg->link.parent = s.parent.index;
-	leg->link.group = call_mark(tx, c)->group;
+	leg->link.mark = call_mark(tx, c);
 	TRY(link_add(tx, s.rt, &leg->link, ret));
 	/* A macvlan in mode passthru starts with its parent's MAC. */
 	return link_ensure(tx, &c->cont, ret, &want);
@@ -320,9 +321,10 @@ static int delete_link(struct tx *tx, struct call *c, const char *kind)
 	if (!rt_is_open(&c->cont))
 		return 0;
 	TRY(there = link_find(tx, &c->cont, c->ifname, &l));
-	if (!there || !str_eq(l.kind, kind) || !is_ours(tx, c, &l))
+	/* CNI_IFNAME may be an alternative name of another link. */
+	if (!there || !str_eq(l.name, c->ifname) || !str_eq(l.kind, kind) || !is_ours(tx, c, &l))
 		return 0;
-	return link_del(tx, &c->cont, c->ifname);
+	return link_del(tx, &c->cont, &l);
 }
 
 int leg_del(struct tx *tx, struct call *c)

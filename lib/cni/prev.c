@@ -40,25 +40,31 @@ int prev_mtu(const struct call *c, int i)
 	return mtu > 0 && mtu <= UINT16_MAX ? (int)mtu : 0;
 }
 
-/* An address without a valid interface index may be the container's. */
-static bool may_be_ours(const struct call *c, const struct result_ip *ip)
+/*
+ * The interface that addresses of the attachment belong to: CNI_IFNAME in a sandbox; or without
+ * one, because some plugins leave the sandbox empty.  -1 = prevResult does not list it.
+ */
+static int address_interface(const struct call *c)
 {
-	const struct result_if *f;
+	int i = prev_interface(c);
 
-	if (ip->iface < 0 || (unsigned)ip->iface >= c->prev->n_ifs)
-		return true;
-	f = &c->prev->ifs[ip->iface];
-	return str_eq(f->name, c->ifname) && !str_empty(f->sandbox);
+	if (i >= 0)
+		return i;
+	return result_find_if(c->prev, c->ifname, false);
 }
 
 void prev_addresses(const struct call *c, struct cidr *ret4, struct cidr *ret6)
 {
+	int ours = address_interface(c);
+
 	*ret4 = *ret6 = (struct cidr){ .len = 0 };
 	for (unsigned i = 0; i < c->prev->n_ips; i++) {
 		const struct result_ip *ip = &c->prev->ips[i];
 		struct cidr *to = ip->addr.ip.family == AF_INET6 ? ret6 : ret4;
+		/* Without a valid index an address may be the container's. */
+		bool listed = ip->iface >= 0 && (unsigned)ip->iface < c->prev->n_ifs;
 
-		if (may_be_ours(c, ip) && !ip_set(to->ip))
+		if ((!listed || ip->iface == ours) && !ip_set(to->ip))
 			*to = ip->addr;
 	}
 }

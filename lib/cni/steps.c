@@ -87,12 +87,12 @@ int step_resolv(struct tx *tx, struct call *c, const char *mode, const struct re
 	return 0;
 }
 
-/* The namespace's path: as given, or as it was at ADD. */
+/* The namespace's path as it was at ADD, or as given. */
 static const char *sandbox(const struct call *c)
 {
 	int i = c->prev ? result_find_if(c->prev, c->ifname, true) : -1;
 
-	return *c->netns_path || i < 0 ? c->netns_path : c->prev->ifs[i].sandbox;
+	return i < 0 ? c->netns_path : c->prev->ifs[i].sandbox;
 }
 
 int step_resolv_remove(struct tx *tx, struct call *c, const char *mode)
@@ -102,7 +102,8 @@ int step_resolv_remove(struct tx *tx, struct call *c, const char *mode)
 
 	if (path)
 		return resolv_remove(tx, path, owner);
-	if (str_empty(netns) && !str_eq(mode, "off"))
+	/* DEL may name the namespace by another path than ADD, or not at all. */
+	if (!str_eq(mode, "off"))
 		return resolv_forget(tx, c->network, owner);
 	return 0;
 }

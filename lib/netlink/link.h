@@ -123,8 +123,8 @@ struct link_new {
 	int master;    /* likewise */
 	int mtu;       /* bytes */
 	struct mac mac;
-	uint32_t group; /* of its mark (mark.h), until the alias is set */
-	int queues;     /* transmit and receive queues, each */
+	const struct mark *mark; /* its group, until the alias is set (mark.h); NULL = none */
+	int queues;              /* transmit and receive queues, each */
 	/* The kind's own attributes: called between begin and end of IFLA_INFO_DATA. */
 	void (*put)(struct rt_msg *m, const void *data);
 	const void *data;
@@ -136,7 +136,9 @@ struct link_new {
 /*
  * Adds a link, which is down.  *ret (may be NULL) is what was made.  Undo: deletes it.
  * A name that is in use in the container fails with CPLUG_E_EXISTS, one on the host with
- * CPLUG_E_TAKEN, and the message tells what has it.
+ * CPLUG_E_TAKEN, and the message tells what has it.  If that is a link with the same mark, its
+ * other end may be in a namespace that the kernel is destroying: link_add() waits up to two seconds
+ * for it to go.
  */
 int link_add(struct tx *tx, struct rt *rt, const struct link_new *n, struct link *ret) CHECKED;
 
@@ -191,14 +193,23 @@ int link_set_up_notify(struct tx *tx, struct rt *rt, const struct link *l,
 int link_set_no_dad(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
 
 /*
+ * Sets the MAC to the value that it has.  The kernel then counts it as set (addr_assign_type 3),
+ * and a bridge keeps it, where otherwise it follows the lowest MAC of its ports.
+ */
+int link_fix_mac(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
+
+/*
  * Tells the link's peers on the wire where its addresses live now: the kernel sends
  * a gratuitous ARP and (with ndisc_notify) unsolicited neighbour advertisements
  * when a MAC is set, also to the value it has.  No packet socket, no grace period.
  */
 int link_announce(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
 
-/* Deletes; a link that is gone is success. */
-int link_del(struct tx *tx, struct rt *rt, const char *name) CHECKED;
+/*
+ * Deletes a link as it was looked up, by its ifindex: a name may be another link's alternative
+ * name.  A link that is gone is success.
+ */
+int link_del(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
 
 /*
  * Deletes n links as they were looked up, in one request if possible: they are put into

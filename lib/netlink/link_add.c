@@ -42,8 +42,8 @@ static void put_end(struct rt_msg *m, const struct rt *rt, const struct link_new
 		rt_put_u32(m, IFLA_LINK, (uint32_t)n->parent);
 	if (n->master)
 		rt_put_u32(m, IFLA_MASTER, (uint32_t)n->master);
-	if (n->group)
-		rt_put_u32(m, IFLA_GROUP, n->group);
+	if (n->mark)
+		rt_put_u32(m, IFLA_GROUP, n->mark->group);
 	if (n->queues) {
 		rt_put_u32(m, IFLA_NUM_TX_QUEUES, (uint32_t)n->queues);
 		rt_put_u32(m, IFLA_NUM_RX_QUEUES, (uint32_t)n->queues);
@@ -98,8 +98,13 @@ struct undo_link {
 static int undo_link(struct tx *tx, void *arg)
 {
 	struct undo_link *u = arg;
+	struct link l;
+	int there;
 
-	return link_del(tx, u->rt, u->name);
+	TRY(there = link_find(tx, u->rt, u->name, &l));
+	if (!there)
+		return 0;
+	return link_del(tx, u->rt, &l);
 }
 
 /* 0 if the name is free in rt's namespace, else a failure that names what has it. */
@@ -152,6 +157,42 @@ static int add_with_index(struct rt *rt, const struct link_new *n)
 	return r;
 }
 
+enum { LEFTOVER_TIMEOUT_MS = 2000 };
+
+static int any_event(const struct nlmsghdr *h UNUSED, void *arg UNUSED)
+{
+	return 1;
+}
+
+/*
+ * Waits for a link with the same mark to go.  The same attachment had a namespace before, and
+ * the kernel destroys a namespace, and with it the other end, some time after its last
+ * user has gone.  1 = it is gone, 0 = there is none, or it stays.
+ */
+static int wait_for_leftover(struct tx *tx, struct rt *rt, const struct link_new *n)
+{
+	auto_(rt_close) struct rt events = { .sk = NULL };
+	int64_t deadline = rt_deadline(LEFTOVER_TIMEOUT_MS);
+	struct link l;
+	int there, r = 0;
+
+	if (!n->mark)
+		return 0;
+	TRY(there = link_find(tx, rt, n->name, &l));
+	if (!there || !link_is_marked(&l, n->mark))
+		return 0;
+	TRY(rt_subscribe(tx, rt, RTNLGRP_LINK, &events));
+	while (r != -ETIMEDOUT) {
+		TRY(there = link_find_index(tx, rt, l.index, NULL));
+		if (!there)
+			return 1;
+		r = rt_wait(tx, &events, deadline, any_event, NULL);
+		if (r < 0 && r != -ETIMEDOUT)
+			return r;
+	}
+	return 0;
+}
+
 /* The kernel says EEXIST for either end of a pair: find out which name is taken. */
 static int explain_exists(struct tx *tx, struct rt *rt, const struct link_new *n)
 {
@@ -187,11 +228,18 @@ int link_add(struct tx *tx, struct rt *rt, const struct link_new *n, struct link
 {
 	struct undo_link u = { .rt = where(rt, n) };
 	struct rt_msg m;
-	int r;
+	int r, gone;
 
 	TRY(tx_interrupted(tx));
 	compose(&m, rt, n, 0);
 	r = rt_try(rt, &m);
+	if (r == -EEXIST) {
+		if (n->peer)
+			TRY(name_taken(tx, where(rt, n->peer), n->peer->name));
+		TRY(gone = wait_for_leftover(tx, where(rt, n), n));
+		if (gone)
+			r = rt_try(rt, &m);
+	}
 	if (r == -EEXIST) {
 		TRY(explain_exists(tx, rt, n));
 		r = add_with_index(rt, n);

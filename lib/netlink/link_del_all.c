@@ -89,6 +89,6 @@ int link_del_all(struct tx *tx, struct rt *rt, const struct link *links, unsigne
 	if (del_together(rt, links, n))
 		return 0;
 	for (unsigned i = 0; i < n; i++)
-		r = also(r, link_del(tx, rt, links[i].name));
+		r = also(r, link_del(tx, rt, &links[i]));
 	return r;
 }

@@ -69,6 +69,15 @@ int link_set_no_dad(struct tx *tx, struct rt *rt, const struct link *l)
 	return sysctl_ensure_new(tx, rt->ns, &s, 1);
 }
 
+int link_fix_mac(struct tx *tx, struct rt *rt, const struct link *l)
+{
+	struct rt_msg m;
+
+	change(&m, l->index);
+	rt_put_mac(&m, IFLA_ADDRESS, l->mac);
+	return rt_call(tx, rt, &m, "fix the MAC of %s", l->name);
+}
+
 int link_announce(struct tx *tx, struct rt *rt, const struct link *l)
 {
 	struct rt_msg m;
@@ -78,19 +87,19 @@ int link_announce(struct tx *tx, struct rt *rt, const struct link *l)
 	return rt_call(tx, rt, &m, "announce the addresses of %s", l->name);
 }
 
-int link_del(struct tx *tx, struct rt *rt, const char *name)
+int link_del(struct tx *tx, struct rt *rt, const struct link *l)
 {
 	struct rt_msg m;
+	struct ifinfomsg *i = rt_new(&m, RTM_DELLINK, 0, sizeof(*i));
 	int r;
 
-	rt_new(&m, RTM_DELLINK, 0, sizeof(struct ifinfomsg));
-	rt_put_str(&m, IFLA_IFNAME, name);
+	i->ifi_index = l->index;
 	r = rt_try(rt, &m);
 	if (r == -ENODEV || r == -ENXIO)
 		return 0;
 	if (r < 0)
-		return rt_refused(tx, rt, r, "delete interface %s", name);
-	log_step("%s: delete interface %s", rt->where, name);
+		return rt_refused(tx, rt, r, "delete interface %s", l->name);
+	log_step("%s: delete interface %s", rt->where, l->name);
 	return 0;
 }
 

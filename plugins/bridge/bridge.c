@@ -135,6 +135,7 @@ static int layer3(struct tx *tx, struct call *c, struct bridge *b, struct result
 		res->dns = b->cf.dns;
 	if (b->cf.is_gateway) {
 		gateway_complete(res, b->cf.default_gateway);
+		TRY(gateway_validate(tx, res));
 		TRY(bridge_vlan_gateway_ensure(tx, c, b));
 	}
 	list_interfaces(tx, c, b, res);

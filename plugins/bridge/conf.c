@@ -54,6 +54,9 @@ static struct vlan_range read_range(const struct cj *e, bool *ret_any)
 				.last = (uint16_t)cj_int(e, "maxID", 0, 1, 4094) };
 
 	*ret_any = r.first && r.last;
+	/* A value that is out of range has its own complaint. */
+	if (cj_has(e, "minID") == cj_has(e, "maxID") && !*ret_any)
+		return r;
 	if (!r.first != !r.last)
 		cj_wrong(e, r.first ? "maxID" : "minID", "missing: minID and maxID come together");
 	else if (r.last < r.first)

@@ -80,8 +80,14 @@ static int ensure_addresses(struct tx *tx, struct call *c, const struct bridge *
 
 	for (unsigned i = 0; i < n; i++)
 		TRY(gateway_ensure(tx, &c->host, gateway_link(b), list[i], b->cf.force_address));
-	for (unsigned i = 0; i < res->n_ips; i++)
-		TRY(gateway_forward(tx, &c->host, res->ips[i].addr.ip.family));
+	for (unsigned i = 0; i < res->n_ips; i++) {
+		const struct result_ip *ip = &res->ips[i];
+
+		/* No address of the gateway link brings a route to the subnet. */
+		if (ip_set(ip->gateway) && !cidr_contains(ip->addr, ip->gateway))
+			TRY(route_add_connected(tx, &c->host, gateway_link(b), ip->addr));
+		TRY(gateway_forward(tx, &c->host, ip->addr.ip.family));
+	}
 	return 0;
 }
 

@@ -5,6 +5,9 @@
  * A bridge that cplug makes has a MAC of its own, so it does not follow its ports', and it
  * ignores router advertisements.  On an administrator's bridge the host may learn routes.
  */
+#include <fcntl.h>
+#include <stdlib.h>
+
 #include <linux/if_link.h>
 
 #include "base/differ.h"
@@ -13,6 +16,7 @@
 #include "netlink/bridge_port.h"
 #include "netlink/route.h"
 #include "plugins/bridge/bridge.h"
+#include "sys/file.h"
 #include "sys/sysctl.h"
 
 static void put_vlan_filtering(struct rt_msg *m, const void *on)
@@ -37,6 +41,31 @@ static int need_kind(struct tx *tx, const struct rt *rt, const struct link *l)
 			  "%s: bridge %s: the name belongs to an interface that is not a "
 			  "bridge%s (choose another \"bridge\", or rename that interface)",
 			  rt->where, l->name, kind);
+}
+
+/* The number in a file of /sys/class/net/IFNAME; -1 if it cannot be read. */
+static int sysfs_number(struct tx *tx, const char *ifname, const char *file)
+{
+	const char *path = mem_printf(&tx->mem, "/sys/class/net/%s/%s", ifname, file);
+	struct file_text text;
+
+	if (file_read(&tx->mem, AT_FDCWD, path, 4096, &text) < 0)
+		return -1;
+	return (int)strtol(text.s, NULL, 10);
+}
+
+/*
+ * Containers remember the gateway's MAC.  The MAC of a bridge that an administrator made without
+ * one follows its lowest port's, so the first ADD fixes it.  sysfs may show another namespace.
+ */
+static int fix_mac(struct tx *tx, struct call *c, const struct bridge *b)
+{
+	enum { NET_ADDR_SET = 3 };
+
+	if (sysfs_number(tx, b->br.name, "ifindex") == b->br.index &&
+	    sysfs_number(tx, b->br.name, "addr_assign_type") == NET_ADDR_SET)
+		return 0;
+	return link_fix_mac(tx, &c->host, &b->br);
 }
 
 int bridge_link_ensure(struct tx *tx, struct call *c, struct bridge *b)
@@ -72,6 +101,8 @@ int bridge_link_ensure(struct tx *tx, struct call *c, struct bridge *b)
 	TRY(link_ensure(tx, &c->host, &b->br, &want));
 	if (!made && mark_is_any(b->br.alias))
 		return sysctl_ensure(tx, c->host.ns, &no_ra, 1, NULL);
+	if (!made && b->cf.is_gateway)
+		return fix_mac(tx, c, b);
 	return 0;
 }
 
@@ -124,5 +155,5 @@ int bridge_link_gc(struct tx *tx, struct call *c, const char *name)
 	TRY(used = bridge_port_any(tx, &c->host, br.index));
 	if (used)
 		return 0;
-	return link_del(tx, &c->host, br.name);
+	return link_del(tx, &c->host, &br);
 }

@@ -74,7 +74,7 @@ static int make_pair(struct tx *tx, struct call *c, struct bridge *b)
 		.mtu = b->cf.mtu,
 		.mac = or_random(b->host_mac),
 		.master = b->br.index,
-		.group = call_mark(tx, c)->group,
+		.mark = call_mark(tx, c),
 		.queues = 1,
 		.peer = &cont,
 	};
@@ -343,7 +343,8 @@ static int remove_container_end(struct tx *tx, struct call *c)
 	if (!rt_is_open(&c->cont))
 		return 0;
 	TRY(there = link_find(tx, &c->cont, c->ifname, &eth));
-	if (!there || !str_eq(eth.kind, "veth"))
+	/* CNI_IFNAME may be an alternative name of another link. */
+	if (!there || !str_eq(eth.name, c->ifname) || !str_eq(eth.kind, "veth"))
 		return 0;
 	mac = c->prev ? prev_mac(c, prev_interface(c)) : (struct mac){ .len = 0 };
 	if (!mac.len || !mac_eq(mac, eth.mac))
@@ -353,7 +354,7 @@ static int remove_container_end(struct tx *tx, struct call *c)
 		TRY(there = link_is_pair(tx, &c->host, &host, &c->cont, &eth));
 	if (there && mark_is_any(host.alias) && !link_is_marked(&host, call_mark(tx, c)))
 		return 0;
-	return link_del(tx, &c->cont, c->ifname);
+	return link_del(tx, &c->cont, &eth);
 }
 
 int bridge_veth_remove(struct tx *tx, struct call *c, const char *host_ifname)
@@ -363,6 +364,6 @@ int bridge_veth_remove(struct tx *tx, struct call *c, const char *host_ifname)
 
 	TRY(there = find_marked(tx, c, host_ifname, &l));
 	if (there)
-		return link_del(tx, &c->host, l.name);
+		return link_del(tx, &c->host, &l);
 	return remove_container_end(tx, c);
 }

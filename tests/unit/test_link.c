@@ -52,14 +52,17 @@ static int close_namespaces(void **state UNUSED)
 
 static const struct link_new container_end = { .name = "eth0", .in = &cont, .mtu = 1400 };
 
+static struct mark mark;
+
 static struct link_new pair(const char *name)
 {
+	mark = mark_of("net1", "c1", "eth0");
 	return (struct link_new){
 		.kind = "veth",
 		.name = name,
 		.mtu = 1400,
 		.mac = { .b = { 2, 0, 0, 0, 0, 7 }, .len = 6 },
-		.group = mark_of("net1", "c1", "eth0").group,
+		.mark = &mark,
 		.queues = 1,
 		.peer = &container_end,
 	};
@@ -72,7 +75,6 @@ static bool there(struct rt *rt, const char *name)
 
 static void a_pair_is_made_in_place(void **state UNUSED)
 {
-	struct mark mark = mark_of("net1", "c1", "eth0");
 	struct link_new n = pair("veth1");
 	struct link h, c;
 
@@ -151,7 +153,6 @@ static void a_shared_link_is_taken_as_it_is(void **state UNUSED)
 
 static void ensure_changes_what_differs(void **state UNUSED)
 {
-	struct mark mark = mark_of("net1", "c1", "eth0");
 	struct link_want want = { .mtu = 1300, .up = true, .mark = &mark };
 	struct link_new n = pair("veth1");
 	struct link l, now;

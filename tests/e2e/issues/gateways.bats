@@ -1,0 +1,84 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Gateways, MACs and routes that cannot work, and unusual ones that can.
+load ../lib
+
+# conf RANGES - a bridge with isDefaultGateway whose host-local has these range sets
+conf() {
+	jq -n --argjson ranges "$1" '{cniVersion: "1.1.0", name: "net1", type: "bridge", bridge: "br1",
+		isDefaultGateway: true, ipam: {type: "host-local", ranges: $ranges}}'
+}
+
+# fixed IPS [ROUTES] - the same with an IPAM plugin that answers with these
+fixed() {
+	cat >"$BATS_TEST_TMPDIR/fixed" <<-END
+		#!/bin/sh
+		cat >/dev/null
+		[ "\$CNI_COMMAND" != ADD ] || echo '{"cniVersion":"1.1.0","ips":$1,"routes":${2-[]},
+			"interfaces":[{"name":"other0"},{"name":"other1"}]}'
+	END
+	chmod +x "$BATS_TEST_TMPDIR/fixed"
+	with "$(conf '[]')" '.ipam = {type: "fixed"}'
+}
+
+@test "gateways: one outside the subnet, of another family, or the container's own is refused" {
+	export CNI_PATH=$CPLUG_BIN:$BATS_TEST_TMPDIR
+
+	new_netns c1
+	cni ADD bridge "$(fixed '[{"address":"10.1.0.2/24","gateway":"10.2.0.1"}]')"
+	failed 7 'gateway: 10\.2\.0\.1 is outside 10\.1\.0\.0/24'
+	cni ADD bridge "$(fixed '[{"address":"10.1.0.2/24","gateway":"fd00::1"}]')"
+	failed 7 'gateway: fd00::1 is of another family'
+	cni ADD bridge "$(fixed '[{"address":"10.1.0.2/24","gateway":"10.1.0.2"}]')"
+	failed 7 "gateway: 10\.1\.0\.2 is also the container's address"
+}
+
+@test "gateways: IPv6 gateways that are link-local or outside the subnet work" {
+	export CNI_PATH=$CPLUG_BIN:$BATS_TEST_TMPDIR
+	local gw prev
+
+	for gw in fe80::1 fd00:2::1; do
+		new_netns c1
+		add bridge "$(fixed '[{"address":"fd00:1::2/64","gateway":"'$gw'"}]')"
+		prev=$output
+		contains "$(in_ns c1 ip -6 route show default)" "via $gw"
+		ping -6 -c1 -W2 fd00:1::2
+		in_ns c1 ping -6 -c1 -W2 -I eth0 "$gw"
+		cni CHECK bridge "$(with "$(fixed '[]')" ".prevResult = $prev")"
+		ok
+		del bridge "$(fixed '[]')"
+		ip link del br1
+		del_netns c1
+	done
+}
+
+@test "gateways: interfaces in the IPAM plugin's result do not shift the indexes" {
+	export CNI_PATH=$CPLUG_BIN:$BATS_TEST_TMPDIR
+
+	new_netns c1
+	add bridge "$(fixed '[{"address":"10.1.0.2/24","gateway":"10.1.0.1","interface":1}]')"
+	has '[.interfaces[].name] | length == 3 and .[2] == "eth0"'
+	has '.ips[0].interface == 2'
+	contains "$(in_ns c1 ip -4 address show eth0)" '10\.1\.0\.2/24'
+	sees c1 10.1.0.1
+}
+
+@test "gateways: a route that is given twice is named" {
+	export CNI_PATH=$CPLUG_BIN:$BATS_TEST_TMPDIR
+
+	new_netns c1
+	cni ADD bridge "$(fixed '[{"address":"10.1.0.2/24","gateway":"10.1.0.1"}]' \
+		'[{"dst":"192.0.2.0/24"},{"dst":"192.0.2.0/24"}]')"
+	failed 7 'ipam\.routes\[1\]: the route to 192\.0\.2\.0/24 is given twice'
+}
+
+@test "gateways: a MAC that no interface can have is named" {
+	local conf
+
+	new_netns c1
+	conf=$(conf '[[{"subnet":"10.1.0.0/24"}]]')
+	CNI_ARGS='MAC=01:00:5e:00:00:01' cni ADD bridge "$conf"
+	failed 7 'mac: 01:00:5e:00:00:01 is a multicast address'
+	cni ADD bridge "$(with "$conf" '.runtimeConfig.mac = "00:00:00:00:00:00"')"
+	failed 7 'mac: 00:00:00:00:00:00 is no address'
+}
