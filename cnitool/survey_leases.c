@@ -79,7 +79,7 @@ static int judge_lease(struct tx *tx, const struct lease *l, int r, void *arg)
 	/* A lease of an old format names no interface, so no key can be known. */
 	v = survey_judge(x->s, name_owner(network, l->lessee.id, ifname ? ifname : "").s, network);
 	if (!v.stays && (!v.why || !ifname))
-		v.why = store_obituary(tx, x->st, l);
+		v.why = store_death_reason(tx, x->st, l);
 	if (v.stays || !v.why)
 		return 0;
 	survey_add(x->s, &v,

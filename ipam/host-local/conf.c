@@ -12,19 +12,19 @@ const char *local_conf_data_dir(const struct call *c)
 	return *dir ? dir : "/var/lib/cni/networks";
 }
 
-/* ---- addresses asked for ---- */
+/* ---- requested addresses ---- */
 
-static void add_wish(struct mem *mem, struct local_conf *cf, struct ip ip)
+static void add_request(struct mem *mem, struct local_conf *cf, struct ip ip)
 {
-	for (unsigned i = 0; i < cf->n_wishes; i++)
-		if (ip_eq(cf->wishes[i].ip, ip))
+	for (unsigned i = 0; i < cf->n_requests; i++)
+		if (ip_eq(cf->requests[i].ip, ip))
 			return;
-	cf->wishes = mem_grow(mem, cf->wishes, cf->n_wishes, sizeof(*cf->wishes));
-	cf->wishes[cf->n_wishes++] = (struct wish){ .ip = ip };
+	cf->requests = mem_grow(mem, cf->requests, cf->n_requests, sizeof(*cf->requests));
+	cf->requests[cf->n_requests++] = (struct request){ .ip = ip };
 }
 
-/* "10.1.0.9" or "10.1.0.9/24"; the prefix does not count. */
-static bool parse_wish(const char *s, struct ip *ret)
+/* "10.1.0.9" or "10.1.0.9/24"; the prefix length is ignored. */
+static bool parse_request(const char *s, struct ip *ret)
 {
 	struct cidr c;
 
@@ -36,7 +36,7 @@ static bool parse_wish(const char *s, struct ip *ret)
 	return true;
 }
 
-static void read_wishes(struct mem *mem, const struct cj *c, struct local_conf *cf)
+static void read_requests(struct mem *mem, const struct cj *c, struct local_conf *cf)
 {
 	struct cj list = cj_list(c, "ips");
 	struct ip ip;
@@ -45,15 +45,15 @@ static void read_wishes(struct mem *mem, const struct cj *c, struct local_conf *
 		struct cj e = cj_at(&list, i);
 		const char *s = cj_as_str(&e);
 
-		if (s && parse_wish(s, &ip))
-			add_wish(mem, cf, ip);
+		if (s && parse_request(s, &ip))
+			add_request(mem, cf, ip);
 		else if (s)
 			cj_wrong(&e, NULL, "expected an IP address, like 10.1.0.9, got \"%.60s\"",
 				 s);
 	}
 }
 
-int local_conf_read_wishes(struct tx *tx, const struct call *c, struct local_conf *cf)
+int local_conf_read_requests(struct tx *tx, const struct call *c, struct local_conf *cf)
 {
 	struct cj args = cj_obj(&c->conf, "args"), cni = cj_obj(&args, "cni");
 	struct cj runtime = cj_obj(&c->conf, "runtimeConfig");
@@ -62,14 +62,14 @@ int local_conf_read_wishes(struct tx *tx, const struct call *c, struct local_con
 
 	TRY(call_arg(tx, c, "IP", &arg));
 	if (!str_empty(arg)) {
-		if (!parse_wish(arg, &ip))
+		if (!parse_request(arg, &ip))
 			return tx_fail_as(tx, CNI_E_ENV, -EINVAL,
 					  "CNI_ARGS: IP=%.60s is not an IP address, like 10.1.0.9",
 					  arg);
-		add_wish(&tx->mem, cf, ip);
+		add_request(&tx->mem, cf, ip);
 	}
-	read_wishes(&tx->mem, &cni, cf);
-	read_wishes(&tx->mem, &runtime, cf);
+	read_requests(&tx->mem, &cni, cf);
+	read_requests(&tx->mem, &runtime, cf);
 	return cj_ok(tx, &c->conf);
 }
 
@@ -81,7 +81,7 @@ int local_conf_read(struct tx *tx, const struct call *c, struct local_conf *ret)
 		.data_dir = local_conf_data_dir(c),
 		.resolv_conf = cj_str(&ipam, "resolvConf", ""),
 	};
-	cj_any(&ipam, "type"); /* it is known, to whoever called us */
+	cj_any(&ipam, "type"); /* read by the caller: not an unknown key */
 	pool_read(&tx->mem, &c->conf, c->version, &ret->pool);
 	return cj_ok(tx, &c->conf);
 }

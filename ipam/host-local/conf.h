@@ -8,7 +8,7 @@
 #include "cni/call.h"
 #include "ipam/host-local/pool.h"
 
-struct wish {
+struct request {
 	struct ip ip;
 	bool granted;
 };
@@ -16,20 +16,20 @@ struct wish {
 struct local_conf {
 	const char *data_dir, *resolv_conf;
 	struct pool pool;
-	struct wish *wishes; /* addresses asked for, each once */
-	unsigned n_wishes;
+	struct request *requests; /* requested addresses, each once */
+	unsigned n_requests;
 };
 
-/* ipam.dataDir, for verbs that need nothing else; cj_ok() tells whether it is usable. */
+/* ipam.dataDir, for verbs that need nothing else; complaints go to the configuration. */
 const char *local_conf_data_dir(const struct call *c);
 
-/* What every verb but DEL and GC needs.  Fails with CNI_E_CONFIG. */
+/* Reads what every verb except DEL and GC needs.  Fails with CNI_E_CONFIG. */
 int local_conf_read(struct tx *tx, const struct call *c, struct local_conf *ret) CHECKED;
 
 /*
- * Adds the addresses asked for: CNI_ARGS IP, args.cni.ips, runtimeConfig.ips, in this
+ * Adds the requested addresses: IP of CNI_ARGS, args.cni.ips, runtimeConfig.ips, in this
  * order.  Fails with CNI_E_ENV or CNI_E_CONFIG.
  */
-int local_conf_read_wishes(struct tx *tx, const struct call *c, struct local_conf *cf) CHECKED;
+int local_conf_read_requests(struct tx *tx, const struct call *c, struct local_conf *cf) CHECKED;
 
 #endif

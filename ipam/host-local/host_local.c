@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * host_local.c - host-local: addresses of this host's own pool
+ * host_local.c - host-local: allocate addresses from a pool of this host
  *
- * ADD takes one address of every range set, the one asked for if there is one, else the
- * next free.  Which sets there are is needed only there and where addresses are counted
- * or compared: DEL and GC go by whom a lease is for, and work whatever has become of the
- * configuration.
+ * ADD allocates one address of every range set: the requested one, or the next free.  DEL and
+ * GC find leases by container, not by range set, so they work after the configuration changed.
  */
 #include <time.h>
 
@@ -18,7 +16,7 @@
 
 /* ---- ADD ---- */
 
-/* What will tell whether the container still lives. */
+/* Shows later whether the container still exists. */
 static struct lease_life life_of(const struct call *c)
 {
 	struct lease_life l = { .boot = index_boot_id(), .time = (uint64_t)time(NULL) };
@@ -30,22 +28,22 @@ static struct lease_life life_of(const struct call *c)
 	return l;
 }
 
-/* Every wish must be of a set of its own; tell before anything is done. */
-static int check_wishes(struct tx *tx, const struct local_conf *cf, struct wish **by_set)
+/* Assigns each requested address to a set of its own, before anything is changed. */
+static int check_requests(struct tx *tx, const struct local_conf *cf, struct request **by_set)
 {
 	const char *left = "";
 
 	for (unsigned s = 0; s < cf->pool.n; s++)
-		for (unsigned i = 0; i < cf->n_wishes && !by_set[s]; i++)
-			if (!cf->wishes[i].granted &&
-			    pool_find(&cf->pool.sets[s], cf->wishes[i].ip)) {
-				cf->wishes[i].granted = true;
-				by_set[s] = &cf->wishes[i];
+		for (unsigned i = 0; i < cf->n_requests && !by_set[s]; i++)
+			if (!cf->requests[i].granted &&
+			    pool_find(&cf->pool.sets[s], cf->requests[i].ip)) {
+				cf->requests[i].granted = true;
+				by_set[s] = &cf->requests[i];
 			}
-	for (unsigned i = 0; i < cf->n_wishes; i++)
-		if (!cf->wishes[i].granted)
+	for (unsigned i = 0; i < cf->n_requests; i++)
+		if (!cf->requests[i].granted)
 			left = mem_printf(&tx->mem, "%s%s%s", left, *left ? ", " : "",
-					  IP_S(cf->wishes[i].ip));
+					  IP_S(cf->requests[i].ip));
 	if (!*left)
 		return 0;
 	for (unsigned s = 0; s < cf->pool.n; s++)
@@ -56,9 +54,9 @@ static int check_wishes(struct tx *tx, const struct local_conf *cf, struct wish 
 			  left);
 }
 
-/* Claims the address asked for from range set s. */
-static int claim_wish(struct tx *tx, struct store *st, const struct store_want *w,
-		      const struct pool_set *s, struct ip ip)
+/* Claims a requested address of range set s. */
+static int claim_request(struct tx *tx, struct store *st, const struct store_want *w,
+			 const struct pool_set *s, struct ip ip)
 {
 	const char *holder = "its file cannot be read";
 	struct lease l;
@@ -86,7 +84,7 @@ static bool is_of(const struct lease *l, const struct lessee *o)
 	       (!l->lessee.ifname || str_eq(l->lessee.ifname, o->ifname));
 }
 
-/* A lease of the same attachment in s: released if its container is dead, else a failure. */
+/* Releases a lease that the attachment has in s, if its container is dead; else fails. */
 static int release_former(struct tx *tx, struct store *st, const struct store_want *w,
 			  const struct pool_set *s)
 {
@@ -133,7 +131,7 @@ static int claim_any(struct tx *tx, struct store *st, const struct store_want *w
 			  w->set, pool_text(&tx->mem, s));
 }
 
-/* What the configuration says, and goes into every result. */
+/* Adds what the configuration contains: routes, and DNS of resolvConf. */
 static int add_static(struct tx *tx, const struct call *c, const struct local_conf *cf,
 		      struct result *ret)
 {
@@ -151,21 +149,21 @@ static int local_validate(struct tx *tx, struct call *c)
 	struct local_conf cf;
 
 	TRY(local_conf_read(tx, c, &cf));
-	return local_conf_read_wishes(tx, c, &cf);
+	return local_conf_read_requests(tx, c, &cf);
 }
 
 static int local_add(struct tx *tx, struct call *c, struct result *ret)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
 	struct store_want want = { .lessee = { c->id, c->ifname }, .life = life_of(c) };
-	struct wish **by_set;
+	struct request **by_set;
 	struct local_conf cf;
 
 	TRY(local_conf_read(tx, c, &cf));
-	TRY(local_conf_read_wishes(tx, c, &cf));
+	TRY(local_conf_read_requests(tx, c, &cf));
 	TRY(add_static(tx, c, &cf, ret));
-	by_set = mem_alloc(&tx->mem, cf.pool.n * sizeof(struct wish *));
-	TRY(check_wishes(tx, &cf, by_set));
+	by_set = mem_alloc(&tx->mem, cf.pool.n * sizeof(struct request *));
+	TRY(check_requests(tx, &cf, by_set));
 	TRY(store_open(tx, cf.data_dir, c->network, STORE_CREATE, &st));
 	for (unsigned i = 0; i < cf.pool.n; i++) {
 		const struct pool_set *s = &cf.pool.sets[i];
@@ -175,7 +173,7 @@ static int local_add(struct tx *tx, struct call *c, struct result *ret)
 		want.set = i;
 		if (by_set[i]) {
 			ip = by_set[i]->ip;
-			TRY(claim_wish(tx, &st, &want, s, ip));
+			TRY(claim_request(tx, &st, &want, s, ip));
 		} else {
 			TRY(claim_any(tx, &st, &want, s, &ip));
 		}
@@ -194,7 +192,7 @@ static int local_del(struct tx *tx, struct call *c)
 	auto_(store_close) struct store st = STORE_CLOSED;
 	const char *dir = local_conf_data_dir(c);
 	struct lease *leases;
-	const char *ifname = NULL; /* as the leases to release have it */
+	const char *ifname = NULL; /* of the leases to release; NULL: those without one */
 	unsigned n;
 	int r;
 
@@ -204,7 +202,7 @@ static int local_del(struct tx *tx, struct call *c)
 		return 0;
 	TRY(r);
 	TRY(store_find(tx, &st, c->id, &leases, &n));
-	/* Old leases, which name no interface, count if there are no others. */
+	/* Old leases, without an interface, are released only if no other matches. */
 	for (unsigned i = 0; i < n; i++)
 		if (str_eq(leases[i].lessee.ifname, c->ifname))
 			ifname = c->ifname;
@@ -221,7 +219,7 @@ static bool is_valid(const struct lessee *o, const void *arg)
 {
 	const struct call *c = arg;
 
-	return call_is_valid(c, o->id, o->ifname); /* an old lease names no interface */
+	return call_is_valid(c, o->id, o->ifname); /* an old lease has no interface */
 }
 
 static int local_gc(struct tx *tx, struct call *c)
@@ -232,7 +230,7 @@ static int local_gc(struct tx *tx, struct call *c)
 
 	TRY(cj_ok(tx, &c->conf));
 	if (!c->valid_known)
-		return 0; /* nothing is known, so nothing is removed */
+		return 0; /* without the list of valid attachments nothing is removed */
 	r = store_open(tx, dir, c->network, STORE_CHANGE, &st);
 	if (r == -ENOENT)
 		return 0;
@@ -242,7 +240,7 @@ static int local_gc(struct tx *tx, struct call *c)
 
 /* ---- CHECK ---- */
 
-/* What is wrong with a lease, in a sentence; NULL = it is lessee's. */
+/* A sentence that says what is wrong with a lease; NULL: it belongs to o. */
 static const char *lease_trouble(struct mem *mem, struct store *st, const struct lessee *o,
 				 struct ip ip, const char **ret_have)
 {
@@ -281,7 +279,7 @@ static void differ_no_lease(struct tx *tx, const struct lessee *o, const char *d
 		  "lease", of, NULL);
 }
 
-/* Without a prevResult: any lease will do. */
+/* Without a prevResult any lease of the attachment is sufficient. */
 static int check_any(struct tx *tx, struct store *st, const struct lessee *o)
 {
 	struct lease *leases;
@@ -331,8 +329,8 @@ static int local_check(struct tx *tx, struct call *c)
 }
 
 /*
- * A lease that was lost is taken again, if nobody else has the address meanwhile.  One that
- * another namespace had at ADD says that prevResult is another container's story.
+ * Claims a lost lease again, if its address is still free.  Fails if the lease was made for
+ * another namespace, because then prevResult belongs to another container.
  */
 static int repair_address(struct tx *tx, struct store *st, const struct store_want *w, struct ip ip)
 {

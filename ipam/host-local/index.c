@@ -1,30 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * index.c - what a folder of leases contains, without reading the folder
+ * index.c - an index of a folder of leases
  *
- * The file: a head of one page, then two tables (slots.h).  The owner table leads from
- * the hash of a container id to an address (an id has as many slots as leases); the
- * block table from an aligned block of 256 addresses to one bit for each.  Neither
- * knows anything of range sets, so a configuration may change, or differ from call to
- * call, without any effect here.  An index of 65,000 leases takes 8 MiB, of which a call
- * reads and writes a few pages.
+ * The file has a head of one page and two tables (slots.h).  The owner table maps the hash of
+ * a container id to an address; an id has one slot for each lease.  The block table maps an
+ * aligned block of 256 addresses to one bit for each.  Neither depends on range sets, so the
+ * configuration may change between calls.  An index of 65,000 leases takes 8 MiB, of which a
+ * call reads and writes a few pages.
  *
- * In step or not?  When it is closed, the index sets the folder's modification time to the
- * nanosecond of that moment and keeps it in its head with the inode and change time.  The
- * kernel stamps changes with the coarse clock of its tick, so whatever anybody changes
- * in the folder later, even in the same tick, leaves another time than ours there, and
- * the index is not good any more.  Where time-stamps are too coarse for that, or not ours
- * to set, it is never good, and every call reads the folder.
+ * Detecting changes of the folder.  index_close() sets the folder's modification time to the
+ * current nanosecond, and stores it in the head with the inode and the change time.  The
+ * kernel takes time-stamps from its coarse clock, so a later change, even in the same tick,
+ * leaves another time, and the index is no longer good.  If the file system's time-stamps are
+ * too coarse, or we may not set them, the index is never good, and every call reads the folder.
  *
- * Killed in the middle?  The head is marked unclean before the first slot is written
- * and clean after the last, and a killed process's writes stay in the page cache in
- * order.  After a power failure they may not; so the head names the boot it belongs
- * to, and an index of another boot is not good either.
+ * Being killed.  The head is marked unclean before the first slot is written, and clean after
+ * the last; the writes of a killed process stay in the page cache in order.  After a power
+ * failure they may not, so the head has the id of its boot, and an index of another boot is
+ * not good.
  *
- * What cannot be read from the folder again is the life of leases.  So it is written before
- * the lease is made (index_intend()), and tables that were built in memory replace the file
- * as a whole, by rename(): whenever a call is killed, the file knows the life of every lease
- * that is there.  A slot without a lease is forgotten with the next reading of the folder.
+ * The life of leases cannot be read from the folder.  So it is written before the lease is
+ * made (index_intend()), and tables that were built in memory replace the file by rename():
+ * whenever a call is killed, the file has the life of every lease that exists.  A slot without
+ * a lease disappears when the folder is read next.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -89,13 +87,13 @@ static bool stamp_of(int dirfd, struct stamp *ret)
 	return true;
 }
 
-/* Gives the folder a time of its own; false if it did not keep it. */
+/* Sets a unique modification time; false if the folder did not keep it. */
 static bool stamp_set(int dirfd, struct stamp *ret)
 {
 	struct timespec t[2] = { { .tv_nsec = UTIME_OMIT } };
 
 	clock_gettime(CLOCK_REALTIME, &t[1]);
-	t[1].tv_nsec |= 1; /* never a multiple of a coarser clock's unit */
+	t[1].tv_nsec |= 1; /* never a multiple of the unit of a coarser clock */
 	return futimens(dirfd, t) == 0 && stamp_of(dirfd, ret) && ret->mtime == t[1].tv_sec &&
 	       ret->mtime_ns == t[1].tv_nsec;
 }
@@ -130,7 +128,7 @@ static void mark(struct index *ix, bool clean, const struct stamp *stamp)
 		ix->owner.broken = true;
 }
 
-/* The file will be changed: until index_close() it is worth nothing. */
+/* The tables change: until index_close() the file is not good. */
 static void unclean(struct index *ix)
 {
 	if (!ix->unsaved && ix->good)
@@ -138,7 +136,7 @@ static void unclean(struct index *ix)
 	ix->unsaved = true;
 }
 
-/* Reads the head; the tables can be read afterwards if it returns true. */
+/* Reads the head; true: the tables can be read. */
 static bool read_head(struct index *ix, struct head *h)
 {
 	struct stat st;
@@ -183,7 +181,7 @@ void index_renew(struct index *ix)
 	if (!index_exists(ix))
 		return;
 	unclean(ix);
-	/* the life of leases cannot be read from their files: keep what we knew */
+	/* keep the old table: the folder does not have the life of leases */
 	if (ix->readable)
 		ix->old = ix->owner;
 	slots_in_memory(&ix->owner, ix->mem);
@@ -214,7 +212,7 @@ static bool write_images(struct index *ix, int fd)
 	       slots_write(fd, ix->block.image, (size_t)blocks, SLOTS_PAGE + owners);
 }
 
-/* Tables that are in memory become the file; if that fails, the old one stays, unclean. */
+/* Writes tables that are in memory to the file; if that fails, the old file stays, unclean. */
 static bool save_images(struct index *ix)
 {
 	const char *temp = mem_printf(ix->mem, "%s.new", ix->name);
@@ -256,7 +254,7 @@ static bool block_in_use(const struct slot *s)
 	return s->taken[0] | s->taken[1] | s->taken[2] | s->taken[3];
 }
 
-/* Room for one more slot in t; both tables are in memory then, or none. */
+/* Makes room for one more slot in t.  Afterwards both tables are in memory, or neither. */
 static void make_room(struct index *ix, struct slots *t)
 {
 	if (!slots_full(t))
@@ -383,7 +381,7 @@ bool index_intend(struct index *ix, struct ip ip, const char *id, const struct l
 	s.life = *life;
 	owner_put(ix, &s, ip);
 	if (ix->owner.image && ix->block.image)
-		(void)save_images(ix); /* or when it is closed */
+		(void)save_images(ix); /* if it fails: when it is closed */
 	return true;
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * lease.c - the files of a network's folder, as the reference host-local has them
+ * lease.c - the files of a network's folder, in the format of the reference host-local
  *
- * A lease appears whole or not at all: its content is written to an inode without a
- * name (O_TMPFILE), and link() gives it the address as its name.  link() succeeds for one
- * and fails with EEXIST for everybody else, lock or no lock.  Nothing is fsync()ed:
- * docs/leases.md tells why that is right.
+ * A lease appears complete or not at all: its content is written to an unnamed file
+ * (O_TMPFILE), and link() gives it the address as its name.  link() succeeds for one process
+ * and fails with EEXIST for all others, even without the lock.  There is no fsync(2);
+ * docs/leases.md explains why.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include "ipam/host-local/lease.h"
 #include "value/name.h"
 
-/* A container id is part of the environment, where a string has 128 KiB at most. */
+/* A container id comes from the environment, where a string has at most 128 KiB (execve(2)). */
 enum { SMALL = 512, LEASE_MAX = 256 * 1024 };
 
 const char *lessee_text(struct mem *mem, const struct lessee *o)
@@ -25,7 +25,7 @@ const char *lessee_text(struct mem *mem, const struct lessee *o)
 	return mem_printf(mem, "container %s (%s)", o->id, o->ifname);
 }
 
-/* Takes the white space at both ends away. */
+/* Removes white space at both ends. */
 static char *trim(char *s)
 {
 	static const char space[] = " \t\r\n\v\f";
@@ -53,7 +53,7 @@ bool lease_parse(char *text, size_t size, struct lessee *ret)
 	return name_valid_id(ret->id) && !(ret->ifname && name_invalid_ifname(ret->ifname));
 }
 
-/* Reads into small, to which *ret points then, or into the arena. */
+/* *ret points into small, or into the arena if small is too small. */
 static int read_name(struct mem *mem, int dir, const char *name, char small[SMALL],
 		     struct lessee *ret)
 {
@@ -103,7 +103,7 @@ static void dir_close(DIR **d)
 
 int lease_scan(struct tx *tx, int dir, lease_each_fn *each, void *arg)
 {
-	/* opened anew: a duplicate would share the position */
+	/* not dup(): a duplicate would share the position */
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	auto_(dir_close) DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
@@ -136,7 +136,7 @@ static int open_spare(struct lease_spare *s)
 {
 	int fd;
 
-	/* a killed call's; it may be a lease by now, so not truncated */
+	/* unlink, do not truncate: the file of a killed call may have become a lease */
 	unlinkat(s->dir, s->name, 0);
 	fd = openat(s->dir, s->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
@@ -164,7 +164,7 @@ int lease_new(struct mem *mem, int dir, struct lease_spare *spare, struct lessee
 	return fd_steal(&fd);
 }
 
-/* ---- the address given last ---- */
+/* ---- last_reserved_ip ---- */
 
 struct last_name {
 	char s[40];
@@ -195,8 +195,8 @@ struct ip lease_last(int dir, unsigned set)
 }
 
 /*
- * Overwritten in place, as the reference does: it only tells where to go on searching,
- * so a torn one does no harm, and a rename would cost more than a lease.
+ * Overwrites the file in place, as the reference does: it only says where the next search
+ * starts, so a torn one is harmless, and a rename would cost more than a lease.
  */
 int lease_set_last(int dir, unsigned set, struct ip ip)
 {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * lease.h - the files of a network's folder, as the reference host-local has them
+ * lease.h - the files of a network's folder, in the format of the reference host-local
  *
  *	10.9.0.2             <container id> CR LF <ifname>, mode 0600; older: only the id
- *	last_reserved_ip.0   the address given last from range set 0
- *	lock                 flock()ed by whoever changes anything
+ *	last_reserved_ip.0   the address that was allocated last from range set 0
+ *	lock                 locked with flock(2) during a change
  *
- * A file under the name of an address is the lease, and nothing else is.  dir is a
- * descriptor of the folder throughout; symbolic links are not followed.
+ * A lease is a file whose name is an address.  dir is a descriptor of the folder; symbolic
+ * links are not followed.
  */
 #ifndef CPLUG_HOST_LOCAL_LEASE_H
 #define CPLUG_HOST_LOCAL_LEASE_H
@@ -15,10 +15,10 @@
 #include "value/ip.h"
 #include "base/tx.h"
 
-/* Who has, or wants, an address. */
+/* The attachment that has, or claims, an address. */
 struct lessee {
 	const char *id;
-	const char *ifname; /* NULL in an old lease: any interface of id */
+	const char *ifname; /* NULL in an old lease: all interfaces of id */
 };
 
 struct lease {
@@ -30,21 +30,21 @@ struct lease {
 const char *lessee_text(struct mem *mem, const struct lessee *o);
 
 /*
- * What a lease file of size bytes says; text is NUL-terminated, changed, and borrowed.
- * White space around it does not count.  False if that is no lease.
+ * Parses the content of a lease file: size bytes and a NUL.  Ignores white space around it.
+ * Changes text, and *ret points into it.  Returns false if it is not a lease.
  */
 bool lease_parse(char *text, size_t size, struct lessee *ret);
 
 /*
- * The lease of an address, in the arena: 0, -ENOENT if there is none, -EBADMSG if the file
- * is no lease (empty, or garbage), or another -errno.  Unrecorded.
+ * Reads the lease of an address into the arena.  Returns 0, -ENOENT if there is none, -EBADMSG
+ * if the file is not a lease (empty or damaged), or another -errno.
  */
 int lease_read(struct mem *mem, int dir, struct ip ip, struct lease *ret) CHECKED;
 
 /*
- * Calls each() for every file whose name is an address, with the outcome of reading it
- * (r: 0, -EBADMSG, another -errno); the lease is valid during the call.  Returns the
- * first failure of each(), or a recorded one.
+ * Calls each() for every file whose name is an address; r is the result of reading it (0,
+ * -EBADMSG, or another -errno).  The lease is valid during the call.  Continues after a
+ * failure and returns the first one; failures to read the folder are recorded (CPLUG_E_FILE).
  */
 typedef int lease_each_fn(struct tx *tx, const struct lease *l, int r, void *arg);
 int lease_scan(struct tx *tx, int dir, lease_each_fn *each, void *arg) CHECKED;
@@ -62,9 +62,9 @@ struct lease_spare {
  */
 int lease_new(struct mem *mem, int dir, struct lease_spare *spare, struct lessee o) CHECKED;
 
-/* The address given last from a range set; no address if not known. */
+/* The address that was allocated last from a range set; family 0 if unknown. */
 struct ip lease_last(int dir, unsigned set);
-/* Sets it, or removes it (no address): 0 or -errno. */
+/* Stores it; family 0: removes the file.  Returns 0 or -errno. */
 int lease_set_last(int dir, unsigned set, struct ip ip) CHECKED;
 
 #endif

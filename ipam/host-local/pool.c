@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * pool.c - range sets
+ * pool.c - range sets: the addresses of a network
  *
- * Reading goes on after a mistake, so that all are told at once; a range with
- * one is left out of the comparisons that follow.
+ * Reading continues after a mistake, so that all mistakes are reported at once; later checks
+ * leave a wrong range out.
  */
 #include <stdio.h>
 
@@ -34,7 +34,7 @@ const char *pool_text(struct mem *mem, const struct pool_set *s)
 
 /* ---- reading ---- */
 
-/* IPv4: the one before the broadcast address; IPv6 has none. */
+/* IPv4: the address before the broadcast address.  IPv6 has no broadcast. */
 static struct ip last_usable(struct cidr subnet)
 {
 	struct ip last = cidr_last(subnet);
@@ -44,7 +44,7 @@ static struct ip last_usable(struct cidr subnet)
 	return last;
 }
 
-/* Is there a value, be it a wrong one?  "" is none. */
+/* Is there a value, even a wrong one?  "" counts as absent. */
 static bool is_given(const struct cj *c, const char *key)
 {
 	struct cj k = cj_any(c, key);
@@ -57,7 +57,7 @@ static bool read_subnet(const struct cj *c, unsigned set, struct cidr *ret)
 	struct cidr s = cj_cidr(c, "subnet");
 
 	if (!ip_set(s.ip)) {
-		if (!is_given(c, "subnet")) /* a wrong one was complained about already */
+		if (!is_given(c, "subnet")) /* else: there is a complaint already */
 			cj_wrong(c, "subnet",
 				 "invalid range set %u: a subnet is needed, like 10.1.0.0/24", set);
 		return false;
@@ -124,7 +124,7 @@ static bool ranges_overlap(const struct pool_range *a, const struct pool_range *
 	       ip_cmp(b->first, a->last) <= 0;
 }
 
-/* Adds a range to a set, if it fits in. */
+/* Adds a range to a set, unless it has another family or overlaps. */
 static void add_range(struct mem *mem, struct pool_set *s, const struct pool_range *r,
 		      const struct cj *c, unsigned set)
 {
@@ -185,7 +185,7 @@ static void read_sets(struct mem *mem, const struct cj *c, const char *key, stru
 	}
 }
 
-/* The range written directly into ipam, there if it has a subnet. */
+/* The range in ipam itself, which exists if ipam has a subnet. */
 static void read_legacy(struct mem *mem, const struct cj *ipam, struct pool *p)
 {
 	struct pool_set s = { 0 };
@@ -248,7 +248,7 @@ void pool_read(struct mem *mem, const struct cj *conf, const char *version, stru
 /* Part of a range, both ends inclusive. */
 struct span {
 	struct ip from, to;
-	struct ip gateway; /* not to be given away */
+	struct ip gateway; /* never allocated */
 };
 
 static bool next_within(struct span s, pool_free_fn *is_free, void *arg, struct ip *ret)
@@ -261,7 +261,7 @@ static bool next_within(struct span s, pool_free_fn *is_free, void *arg, struct 
 			return true;
 		}
 		if (ip_eq(ip, s.to))
-			break; /* the next one may wrap around */
+			break; /* the next address may wrap around */
 		s.from = ip_add(ip, 1);
 	}
 	return false;

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * pool.h - range sets: which addresses a network may give (pure)
+ * pool.h - range sets: the addresses of a network
  *
- * A pool is a list of sets; an attachment gets one address of each set.  A set
- * is a list of ranges of one family.  A set's number is part of a file name
- * (last_reserved_ip.N), so the order is fixed: runtimeConfig.ipRanges, the
- * single range written directly into ipam, ipam.ranges.
+ * A pool is a list of sets; an attachment gets one address of each set.  A set is a list of
+ * ranges of one family.  The number of a set is part of a file name (last_reserved_ip.N), so
+ * the order is fixed: runtimeConfig.ipRanges, the single range in ipam itself, ipam.ranges.
  *
  *	ipam: { "ranges": [ [ {"subnet": "10.1.0.0/24"} ], [ {"subnet": "fd01::/64"} ] ] }
  *
- * (The reference's host-local, whose rules and words are kept.)
+ * Rules and messages are those of the reference host-local.
  */
 #ifndef CPLUG_HOST_LOCAL_POOL_H
 #define CPLUG_HOST_LOCAL_POOL_H
@@ -21,7 +20,7 @@
 struct pool_range {
 	struct cidr subnet;
 	struct ip first, last; /* inclusive */
-	struct ip gateway;     /* never given to anybody; may lie outside */
+	struct ip gateway;     /* never allocated; may be outside of the range */
 };
 
 struct pool_set {
@@ -35,25 +34,25 @@ struct pool {
 };
 
 /*
- * Reads and validates all sets; conf is the root of the configuration.  Complaints go
- * to its document (cj_ok()), and with any of them *ret is not to be used.
+ * Reads and validates all sets; conf is the root of the configuration.  If there are
+ * complaints (cj_ok()), *ret must not be used.
  */
 void pool_read(struct mem *mem, const struct cj *conf, const char *version, struct pool *ret);
 
-/* The range that holds ip, or NULL. */
+/* The range that contains ip, or NULL. */
 const struct pool_range *pool_find(const struct pool_set *s, struct ip ip);
 
 /* "10.1.0.1-10.1.0.254,10.2.0.1-10.2.0.9", in the arena. */
 const char *pool_text(struct mem *mem, const struct pool_set *s);
 
-/* The first free address of from … to, both inclusive; false if there is none. */
+/* Finds the first free address of from … to, both inclusive; false if there is none. */
 typedef bool pool_free_fn(void *arg, struct ip from, struct ip to, struct ip *ret);
 
 /*
- * The free address that is next after last, going round: the rest of last's range,
- * the ranges after it, those before it, and its range up to and including last.  A
- * last that lies in no range (or no address) starts at the first range.  Gateways
- * are skipped.  False if nothing is free.
+ * Finds the next free address after last: in the rest of last's range, the ranges after it,
+ * those before it, and its own range up to and including last.  If last is in no range, or no
+ * address, the search starts at the first range.  Skips gateways.  Returns false if no address
+ * is free.
  */
 bool pool_next(const struct pool_set *s, struct ip last, pool_free_fn *is_free, void *arg,
 	       struct ip *ret);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * reclaim.c - leases of containers that died without DEL
+ * reclaim.c - release leases of containers that died without DEL
  *
- * What is known about the life of a lease stands in the index, and was written when our
- * ADD made the lease.  Somebody else may have made the lease anew since, for the same
- * container: then the file is younger than what we know, and nothing is known.  Never is a
- * lease in doubt given away.
+ * The index has the life of a lease, which our ADD wrote.  The reference may have made the
+ * lease again since then, for the same container: then the file is newer than the life, which
+ * does not apply.  In doubt a lease is kept.
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -13,10 +12,10 @@
 #include "base/log.h"
 #include "ipam/host-local/store.h"
 
-/* Between asking for the time and making the file, a call may wait for the lock. */
+/* A call may wait for the lock between reading the time and making the file. */
 enum { MADE_WITHIN_S = 15 };
 
-/* Was this file made by the call that wrote down this life? */
+/* Was this file made by the call that wrote this life? */
 static bool is_of_life(const struct store *st, const struct lease *l, const struct lease_life *life)
 {
 	struct stat file;
@@ -28,8 +27,7 @@ static bool is_of_life(const struct store *st, const struct lease *l, const stru
 	return age >= -1 && age <= MADE_WITHIN_S;
 }
 
-/* Why a lease's container cannot be alive any more; NULL if it may be. */
-const char *store_obituary(struct tx *tx, struct store *st, const struct lease *l)
+const char *store_death_reason(struct tx *tx, struct store *st, const struct lease *l)
 {
 	uint64_t boot = index_boot_id();
 	struct lease_life life;
@@ -50,7 +48,7 @@ const char *store_obituary(struct tx *tx, struct store *st, const struct lease *
 
 bool store_is_dead(struct tx *tx, struct store *st, const struct lease *l)
 {
-	return store_obituary(tx, st, l) != NULL;
+	return store_death_reason(tx, st, l) != NULL;
 }
 
 struct reclaim {
@@ -61,7 +59,7 @@ struct reclaim {
 static int reclaim_one(struct tx *tx, const struct lease *l, int r, void *arg)
 {
 	struct reclaim *c = arg;
-	const char *why = r == 0 ? store_obituary(tx, c->st, l) : NULL;
+	const char *why = r == 0 ? store_death_reason(tx, c->st, l) : NULL;
 
 	if (!why)
 		return 0;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * slots.c - a hash table of addresses that lives in a file
+ * slots.c - a hash table of addresses in a file
  *
- * Whatever the file contains, every loop ends: none takes more turns than the table
- * has slots.
+ * Every loop ends after at most as many turns as the table has slots, whatever the file
+ * contains.
  */
 #include "ipam/host-local/slots.h"
 
@@ -12,7 +12,7 @@ _Static_assert(sizeof(struct slot) * SLOTS_PER_PAGE == SLOTS_PAGE, "64 slots mak
 uint64_t slots_hash(const void *data, size_t size)
 {
 	const unsigned char *p = data;
-	uint64_t h = 0xcbf29ce484222325; /* FNV-1a, and a final mix */
+	uint64_t h = 0xcbf29ce484222325; /* FNV-1a (RFC 9923), and a final mix */
 
 	for (size_t i = 0; i < size; i++)
 		h = (h ^ p[i]) * 0x100000001b3;
@@ -139,7 +139,7 @@ void slots_remove(struct slots *t, uint32_t i)
 		if (!s.key)
 			break;
 		if (((at - (uint32_t)s.key) & mask) < ((at - hole) & mask))
-			continue; /* its own place is behind the hole */
+			continue; /* its own place is after the hole */
 		slots_put(t, hole, &s);
 		hole = at;
 	}

@@ -2,23 +2,22 @@
 /*
  * store.c - the leases of one network: find, claim, release
  *
- * The files are the truth, and three rules keep it, at whatever instruction we are killed:
+ * The lease files are authoritative.  Three rules keep them consistent, wherever we are killed:
  *
- *  - A lease is made by link(), whole or not at all, for one and no other (lease.c).  So
- *    no address is ever given twice, whatever the lock and the index are worth.
+ *  - A lease is made by link(), complete or not at all, by one process only (lease.c).  So no
+ *    address is allocated twice, even if the lock or the index fail.
  *  - A lease is removed only under the lock, after its content was read and is the lessee's.
- *  - An empty or unreadable file is no lease.  The reference creates the file and then
- *    writes it, so a crash (or a power failure, before the data reached the disk) leaves such
- *    a thing.  We hold the lock that the reference holds between the two, so nobody is
- *    about to fill it: it is removed when its address is claimed.
+ *  - An empty or damaged file is not a lease.  The reference creates the file and then writes
+ *    it, so a crash or a power failure can leave one.  The reference holds the lock between the
+ *    two steps; we hold it now, so no process is about to write the file, and it is removed
+ *    when its address is claimed.
  *
- * The index says where to look, never what is true.  A free address it names is claimed by
- * link(): if that fails, the index learns and we go on.  A lease it names is read: if
- * it is not there, the folder is read as a whole, once, and the question asked again.  So
- * it is if the index knows of no free address, before anybody is told so.  What an index in
- * step with the folder (index.c) does not know of does not exist.  Without an index
- * (not creatable, or only reading) addresses are probed one by one, and lessees are found by
- * reading the folder, as the reference does.
+ * The index is only a hint.  A free address from it is claimed by link(); if that fails, the
+ * index is corrected and the search continues.  A lease from it is read; if it does not exist,
+ * the folder is read, once, and the question is asked again.  The folder is also read before
+ * "no free address" is reported.  What a good index (index.c) does not have does not exist.
+ * Without an index (it cannot be made, or STORE_READ), addresses are probed one by one, and the
+ * leases of a container are found by reading the folder, as the reference does.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -52,7 +51,7 @@ static int index_lease(struct tx *tx UNUSED, const struct lease *l, int r, void 
 	return 0;
 }
 
-/* Fills the index from the folder. */
+/* Builds the index from the folder. */
 static int rescan(struct tx *tx, struct store *st)
 {
 	st->rescanned = true;
@@ -66,8 +65,8 @@ static int rescan(struct tx *tx, struct store *st)
 /* ---- opening ---- */
 
 /*
- * The lock we hold.  A call that runs out of memory leaves without closing anything
- * (mem.h), and its rollback must not wait for itself.
+ * The descriptor of the lock that we hold.  A call that runs out of memory closes nothing
+ * (mem.h), and its rollback must not wait for its own lock.
  */
 static int lock_held = -1;
 
@@ -87,7 +86,7 @@ static int open_dir(int at, const char *name, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-/* A directory in another: made if need be, never a symbolic link. */
+/* Opens a subdirectory, not a symbolic link; makes it if create. */
 static int open_subdir(int at, const char *name, mode_t mode, bool create)
 {
 	int fd = open_dir(at, name, O_RDONLY | O_NOFOLLOW);
@@ -112,7 +111,7 @@ static int open_dirs(struct tx *tx, struct store *st, bool create)
 		return tx_fail_as(tx, CPLUG_E_FILE, st->root, "open %s: %s", st->data_dir,
 				  strerror(-st->root));
 	st->dir = open_subdir(st->root, st->network, 0755, create);
-	/* A name too long for a folder is the name of none. */
+	/* A name that is too long for a file name cannot exist. */
 	if ((st->dir == -ENOENT || st->dir == -ENAMETOOLONG) && !create)
 		return -ENOENT;
 	if (st->dir < 0)
@@ -162,7 +161,7 @@ void store_close(struct store *st)
 	fd_close(&st->lock);
 }
 
-/* The nearest directory that exists tells. */
+/* Checks the nearest existing directory. */
 int store_writable(struct tx *tx, const char *data_dir, const char *network)
 {
 	char *path = mem_printf(&tx->mem, "%s/%s", data_dir, network), *slash;
@@ -209,7 +208,7 @@ static int keep_lease_of_id(struct tx *tx, const struct lease *l, int r, void *a
 	return 0;
 }
 
-/* What the index says, looked up; false if it was wrong, or there is none. */
+/* Finds by index, and reads each lease; false if the index is wrong or missing. */
 static bool find_by_index(struct mem *mem, struct store *st, struct found *f)
 {
 	struct ip *ips;
@@ -295,11 +294,11 @@ int store_purge(struct tx *tx, struct store *st, store_keep_fn *keep, const void
 struct claim {
 	const char *data_dir, *network;
 	struct lessee lessee;
-	struct ip ip, last; /* last: what last_reserved_ip was before */
+	struct ip ip, last; /* last: last_reserved_ip before the claim */
 	unsigned set;
 };
 
-/* Releases a claim if it still is ours, and puts last_reserved_ip back. */
+/* Releases the claim if it is still ours, and restores last_reserved_ip. */
 static int undo_claim(struct tx *tx, void *arg)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
@@ -320,7 +319,7 @@ static int undo_claim(struct tx *tx, void *arg)
 	return r;
 }
 
-/* Links a lease to its address: 0, -EEXIST (and the index knows), or -errno. */
+/* Links a lease to its address: 0, -EEXIST (the index was corrected), or -errno. */
 static int link_or_learn(struct mem *mem, struct store *st, int fd, struct ip ip)
 {
 	const struct ip_text name = ip_text(ip);
@@ -347,7 +346,7 @@ static int link_or_learn(struct mem *mem, struct store *st, int fd, struct ip ip
 	}
 }
 
-/* Makes the file of a lease, and its undo record. */
+/* Makes the file of a lease, and registers its undo. */
 static int claim_file(struct tx *tx, struct store *st, const struct claim *c)
 {
 	/* Beside the folder if possible: the reference reads every file in it. */
@@ -419,7 +418,7 @@ struct search {
 	struct store *st;
 };
 
-/* Probing, without an index. */
+/* Finds a free address without an index. */
 static bool probe_free(struct mem *mem, struct store *st, struct ip from, struct ip to,
 		       struct ip *ret)
 {

@@ -2,9 +2,9 @@
 /*
  * store.h - the leases of one network: find, claim, release
  *
- * The folder <dataDir>/<network> (lease.h) under its lock, and beside it
- * <dataDir>/.cplug/<network>.index (index.h), a hint that saves reading the folder.
- * docs/leases.md tells more.
+ * The leases are in the folder <dataDir>/<network> (lease.h), which has a lock.  The file
+ * <dataDir>/.cplug/<network>.index (index.h) is a hint that saves reading the folder.  See
+ * docs/leases.md.
  */
 #ifndef CPLUG_HOST_LOCAL_STORE_H
 #define CPLUG_HOST_LOCAL_STORE_H
@@ -16,18 +16,18 @@
 #include "base/tx.h"
 
 enum store_mode {
-	STORE_READ,   /* looks only: takes no lock, writes nothing */
-	STORE_CHANGE, /* for release: locked */
-	STORE_CREATE, /* for claims: locked; makes what is missing */
+	STORE_READ,   /* takes no lock, writes nothing */
+	STORE_CHANGE, /* to release: takes the lock */
+	STORE_CREATE, /* to claim: takes the lock, makes missing folders */
 };
 
 struct store {
 	const char *data_dir, *network;
-	int root, dir; /* the data directory, and the network's in it */
-	int folder;    /* .cplug; -1 = there is none */
+	int root, dir; /* the data directory, and the network's folder in it */
+	int folder;    /* .cplug; -1: there is none */
 	int lock;
 	bool rescanned;
-	struct alive *alive; /* the namespaces, once somebody asked */
+	struct alive *alive; /* set when first needed */
 	struct index index;
 };
 
@@ -35,18 +35,18 @@ struct store {
 	((struct store){ .root = -1, .dir = -1, .folder = -1, .lock = -1, .index.fd = -1 })
 
 /*
- * Opens a network's leases; auto_(store_close).  Returns 0, or -ENOENT unrecorded if
- * there is no such folder (never for STORE_CREATE), or a recorded failure.  The
- * strings must live as long as the call.
+ * Opens a network's leases; *ret must be auto_(store_close).  Returns 0, -ENOENT (not recorded;
+ * never with STORE_CREATE) if the folder does not exist, or a recorded failure.  The strings
+ * must live as long as the call.
  */
 int store_open(struct tx *tx, const char *data_dir, const char *network, enum store_mode mode,
 	       struct store *ret) CHECKED;
 void store_close(struct store *st);
 
-/* Could a lease be written there?  Else fails with CNI_E_UNAVAILABLE.  Makes nothing. */
+/* Fails with CNI_E_UNAVAILABLE if no lease could be written there.  Makes nothing. */
 int store_writable(struct tx *tx, const char *data_dir, const char *network) CHECKED;
 
-/* All leases of container id, whatever the interface; in the arena. */
+/* Finds all leases of a container, of all its interfaces; *ret is in the arena. */
 int store_find(struct tx *tx, struct store *st, const char *id, struct lease **ret,
 	       unsigned *ret_n) CHECKED;
 
@@ -70,25 +70,25 @@ int store_claim(struct tx *tx, struct store *st, const struct store_want *w, str
 int store_claim_next(struct tx *tx, struct store *st, const struct store_want *w,
 		     const struct pool_set *s, struct ip *ret) CHECKED;
 
-/* Has the set a free address?  (In any mode.) */
+/* Has the range set a free address?  Works in all modes. */
 bool store_has_free(struct mem *mem, struct store *st, const struct pool_set *s, unsigned set);
 
-/* Removes a lease that was read; gone is done. */
+/* Removes a lease; absent is success. */
 int store_release(struct tx *tx, struct store *st, const struct lease *l) CHECKED;
 
 /*
- * Releases the leases whose container is dead for sure: taken in another boot, or its
- * network namespace is gone.  What is not known, or cannot be seen, stays.  Says on stderr
- * what it released; *ret_n counts.
+ * Releases the leases whose container is certainly dead: made before the last boot, or its
+ * network namespace no longer exists.  Keeps a lease if that is unknown.  Logs a warning for
+ * each; *ret_n is their number.
  */
 int store_reclaim(struct tx *tx, struct store *st, unsigned *ret_n) CHECKED;
 
-/* Is the container of a lease dead for sure? */
+/* Is the container of a lease certainly dead? */
 bool store_is_dead(struct tx *tx, struct store *st, const struct lease *l);
-/* Why: "its network namespace is gone"; NULL if it may be alive. */
-const char *store_obituary(struct tx *tx, struct store *st, const struct lease *l);
+/* The reason, "its network namespace is gone"; NULL if the container may be alive. */
+const char *store_death_reason(struct tx *tx, struct store *st, const struct lease *l);
 
-/* Removes every lease that keep() does not want, and files that are no lease. */
+/* Removes every lease for which keep() returns false, and damaged ones. */
 typedef bool store_keep_fn(const struct lessee *o, const void *arg);
 int store_purge(struct tx *tx, struct store *st, store_keep_fn *keep, const void *arg) CHECKED;
 

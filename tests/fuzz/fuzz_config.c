@@ -29,7 +29,7 @@ void fuzz_one(struct tx *tx, char *data, size_t size)
 		fuzz_expect(tx, r);
 		forget(tx);
 		if (r == 0)
-			fuzz_expect(tx, local_conf_read_wishes(tx, &c, &local));
+			fuzz_expect(tx, local_conf_read_requests(tx, &c, &local));
 		forget(tx);
 		ports = hostports_read(&tx->mem, &c.conf);
 		for (unsigned i = 0; i < ports.n; i++)
