@@ -53,11 +53,12 @@ static char answers[262144] __attribute__((aligned(NLMSG_ALIGNTO)));
 /* Unpredictable, and different for each socket of the process. */
 static unsigned first_seq(void)
 {
-	const unsigned *random = (const unsigned *)getauxval(AT_RANDOM);
+	const char *random = (const char *)getauxval(AT_RANDOM); /* 16 bytes, not aligned */
 	static unsigned sockets;
+	unsigned base = 0;
 
-	unsigned base = random ? random[1] : 0;
-
+	if (random)
+		memcpy(&base, random + sizeof(base), sizeof(base));
 	return base + (sockets++ << 20);
 }
 
