@@ -288,9 +288,13 @@ static int keep_echo(const struct nlmsghdr *h, void *arg)
 static int add(struct rt *rt, struct rule *r)
 {
 	struct rt_msg m;
+	int err;
 
 	compose(&m, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO | NLM_F_ACK, r);
-	return rt_ask(rt, &m, keep_echo, r);
+	err = rt_ask(rt, &m, keep_echo, r);
+	if (err == -EBADMSG) /* acknowledged, but the kernel had no memory for the echo */
+		return 0;
+	return err;
 }
 
 int rule_add(struct tx *tx, struct rt *rt, const struct rule *r)
