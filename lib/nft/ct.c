@@ -1,26 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * ct.c - forget flows that lead where a mapping no longer does
+ * ct.c - delete flows whose port mapping is gone or new
  *
- * First the kernel is asked how many flows it tracks here: none, on a fresh host,
- * and then nothing else costs anything.  A dump takes and gives back a lock for each
- * of the table's 65536 to 262144 buckets: 3 to 10 ms, though there be three flows.
- * Reading /proc/net/nf_conntrack passes over empty buckets in 0.3 ms, and costs some
- * 3 us for a flow.  So of a few flows it tells (where there is such a file) whether
- * any is of a port in question; mostly none is, and that was all.
+ * First the kernel tells how many flows it tracks in this namespace: on a fresh host none, which
+ * ends the search.  A dump takes and releases a lock for each of the table's 65536 to 262144
+ * buckets: 3 to 10 ms even for three flows.  Reading /proc/net/nf_conntrack skips empty buckets in
+ * 0.3 ms and costs about 3 us per flow.  So if there are few flows, that file (where it exists)
+ * tells whether one has a port in question; usually none has, which ends the search.
  *
- * Otherwise the table is dumped once, and the kernel is told what all filters have in
- * common (CTA_FILTER, since 5.8; older kernels overlook it), so that of a million
- * flows it hands out those of the port.
- * Each is compared again here, and deleted by its original tuple and its id, so
- * that a flow that began anew in between is left alone.
+ * Otherwise the table is dumped once.  The kernel filters by what all filters have in common
+ * (CTA_FILTER, Linux 5.8; older kernels ignore it), so that it returns only the flows of the port,
+ * even if it tracks a million.  Each returned flow is compared again, and deleted by its original
+ * tuple and its id, so that a flow that began meanwhile stays.
  *
- * "Whatever it leads to" needs care: a wildcard mapping is about addresses of this
- * host.  Flows through this host to the same port of somebody else's must live, and
- * so must connections to a service that another program maps.
+ * A mapping without a host address concerns addresses of this host only.  Flows that pass through
+ * this host to the same port of another host must stay, and so must connections to a service that
+ * another program maps.
  *
- * linux/netfilter/nfnetlink_conntrack.h; the bits of CTA_FILTER_ORIG_FLAGS are those
- * of libnetfilter_conntrack (the kernel's net/netfilter/nf_internals.h).
+ * linux/netfilter/nfnetlink_conntrack.h; the bits of CTA_FILTER_ORIG_FLAGS are those of
+ * libnetfilter_conntrack (net/netfilter/nf_internals.h of the kernel).
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -38,9 +36,9 @@ enum {
 	FILTER_IP_DST = 1 << 1,
 	FILTER_PROTO = 1 << 3,
 	FILTER_DPORT = 1 << 5,
-	DELETE_ROOM = 512, /* of one request */
-	FEW = 2000,        /* flows that are faster to read as text */
-	DELETE_MANY = 64,  /* answers at a time: the socket's buffer must hold them all */
+	DELETE_ROOM = 512, /* of a request */
+	FEW = 2000,        /* flows: reading so many as text is faster than a dump */
+	DELETE_MANY = 64,  /* answers at a time: the receive buffer must hold them all */
 };
 
 struct flow {
@@ -57,11 +55,11 @@ struct flush {
 	unsigned n;
 	struct ip keep;
 
-	char *buf; /* the requests to delete */
+	char *buf; /* delete requests */
 	size_t used, room;
 	unsigned count, gone;
 
-	struct ip local; /* the address asked about last, and whether it is ours */
+	struct ip local; /* the last argument of is_local(), and its result */
 	bool is_local;
 };
 
@@ -78,7 +76,7 @@ static struct nlmsghdr *ct_request(void *buf, int type, int family, int flags)
 	return h;
 }
 
-/* ---- how many are there ---- */
+/* ---- number of flows ---- */
 
 static int entries_each(const struct nlmsghdr *h, void *arg)
 {
@@ -89,17 +87,17 @@ static int entries_each(const struct nlmsghdr *h, void *arg)
 	return 0;
 }
 
-/* The number of flows tracked in this namespace, or a negative errno. */
+/* The number of flows tracked in this namespace, or -errno. */
 static int64_t count_entries(struct nfnl *nl)
 {
 	_Alignas(struct nlmsghdr) char buf[64] = { 0 };
-	uint32_t n = UINT32_MAX; /* not told: look */
+	uint32_t n = UINT32_MAX; /* no answer: assume many */
 
 	TRY(nfnl_ask(nl, ct_request(buf, IPCTNL_MSG_CT_GET_STATS, AF_UNSPEC, 0), entries_each, &n));
 	return n;
 }
 
-/* ---- is there any ---- */
+/* ---- quick search ---- */
 
 /* "ipv4     2 udp      17 29 src=127.0.0.1 dst=127.0.0.1 sport=48445 dport=53 …" */
 static bool line_matches(const struct flush *c, const char *line)
@@ -117,7 +115,7 @@ static bool line_matches(const struct flush *c, const char *line)
 	return false;
 }
 
-/* Could a tracked flow match?  True, too, if it cannot be told. */
+/* May a tracked flow match?  true also if the file cannot be read. */
 static bool any_seen(const struct flush *c)
 {
 	FILE *f = fopen("/proc/net/nf_conntrack", "re");
@@ -135,7 +133,7 @@ static bool any_seen(const struct flush *c)
 	return seen;
 }
 
-/* ---- which ---- */
+/* ---- matching ---- */
 
 static struct ip get_ip(const struct nlattr *tuple, uint16_t v4, uint16_t v6)
 {
@@ -174,7 +172,10 @@ static struct flow get_flow(const struct nlmsghdr *h)
 	return w;
 }
 
-/* Whom would the kernel send as, to there?  To an address of its own, as that one. */
+/*
+ * Is ip an address of this host?  The source address that the kernel picks for a local destination
+ * is the destination itself.
+ */
 static bool ask_local(struct ip ip)
 {
 	auto_(fd_close) int fd = socket(ip.family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -216,7 +217,7 @@ static bool flow_matches(struct flush *c, const struct ct_filter *f, const struc
 		return ip_eq(f->reply_src, w->reply_src);
 	if (ip_set(c->keep) && ip_eq(c->keep, w->reply_src))
 		return false;
-	/* A connection with the host itself that is well under way stays what it is. */
+	/* An established connection with the host itself stays. */
 	if (ip_eq(w->dst, w->reply_src) && w->proto != IPPROTO_UDP && w->status & IPS_ASSURED)
 		return false;
 	return ip_set(f->dst) || is_local(c, w->dst);
@@ -260,7 +261,7 @@ static int flow_each(const struct nlmsghdr *h, void *arg)
 	struct flush *c = arg;
 	struct flow w;
 
-	if (!h) { /* from the start */
+	if (!h) { /* the dump starts again */
 		c->used = c->count = 0;
 		return 0;
 	}
@@ -284,12 +285,12 @@ static int ack_each(const struct nlmsghdr *h, void *arg)
 
 	if (r == 0)
 		a->c->gone++;
-	else if (r != -ENOENT) /* ended by itself */
+	else if (r != -ENOENT) /* the flow has ended */
 		a->err = also(a->err, r);
 	return h->nlmsg_seq == a->last;
 }
 
-/* Sends what is to be deleted, some at a time. */
+/* Sends the delete requests, DELETE_MANY at a time. */
 static int delete_all(struct flush *c)
 {
 	size_t o = 0;
@@ -315,7 +316,7 @@ static int delete_all(struct flush *c)
 	return r;
 }
 
-/* ---- the kernel's own filter ---- */
+/* ---- filtering by the kernel ---- */
 
 static void put_ip(struct nlmsghdr *h, struct ip ip, uint16_t v4, uint16_t v6)
 {
@@ -326,9 +327,9 @@ static void put_ip(struct nlmsghdr *h, struct ip ip, uint16_t v4, uint16_t v6)
 }
 
 /*
- * What all filters have in common.  Not IPv6 addresses: there the kernel keeps those
- * that differ and drops those that are equal (ipv6_addr_cmp() taken for a truth value
- * in ctnetlink_filter_match_tuple(), seen in 6.18).
+ * What all filters have in common.  Not IPv6 addresses: there the kernel returns the flows that
+ * differ (ctnetlink_filter_match_tuple() uses the result of ipv6_addr_cmp() as a truth value; seen
+ * in 6.18).
  */
 static uint32_t common_filter(const struct flush *c, bool *reply)
 {
@@ -380,7 +381,7 @@ static void put_filter(struct nlmsghdr *h, const struct flush *c)
 
 static int collect_flows(struct flush *c)
 {
-	_Alignas(struct nlmsghdr) char buf[512] = { 0 }; /* padding travels to the kernel, too */
+	_Alignas(struct nlmsghdr) char buf[512] = { 0 }; /* padding is sent, too */
 	struct nlmsghdr *h = ct_request(buf, IPCTNL_MSG_CT_GET, c->family, NLM_F_DUMP);
 	int r;
 
@@ -388,7 +389,7 @@ static int collect_flows(struct flush *c)
 	r = nfnl_ask(c->nl, h, flow_each, c);
 	if (r != -EINVAL && r != -EOPNOTSUPP)
 		return r;
-	c->used = c->count = 0; /* a kernel that does not like the filter */
+	c->used = c->count = 0; /* the kernel rejects the filter: dump without it */
 	return nfnl_ask(c->nl, ct_request(buf, IPCTNL_MSG_CT_GET, c->family, NLM_F_DUMP), flow_each,
 			c);
 }
@@ -398,7 +399,7 @@ static void free_buf(struct flush *c)
 	free(c->buf);
 }
 
-/* As count_entries(); without conntrack there are none. */
+/* As count_entries(); 0 without conntrack. */
 static int64_t tracked_now(struct nfnl *nl)
 {
 	int64_t n = count_entries(nl);

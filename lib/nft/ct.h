@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ct.h - connection tracking: forget the flows of a mapping
+ * ct.h - conntrack: delete the flows of a port mapping
  *
- * A published port's DNAT verdict is cached in the flow, so a flow that began
- * before ADD, or outlives DEL, goes to the wrong place (UDP first of all).
- * (linux/netfilter/nfnetlink_conntrack.h)
+ * A flow keeps the DNAT result of its first packet.  A flow that began before ADD, or is still
+ * there after DEL, therefore leads to the wrong destination, in particular with UDP.
+ *
+ * linux/netfilter/nfnetlink_conntrack.h.
  */
 #ifndef CPLUG_CT_H
 #define CPLUG_CT_H
@@ -12,7 +13,7 @@
 #include "value/ip.h"
 #include "nft/nfnl.h"
 
-/* A flow of original direction: protocol, destination port, destination address. */
+/* Which flows: protocol, destination and port of the original direction, source of the reply. */
 struct ct_filter {
 	uint8_t proto;                  /* IPPROTO_TCP, _UDP, _SCTP */
 	uint16_t port_first, port_last; /* original destination port */
@@ -21,25 +22,24 @@ struct ct_filter {
 };
 
 /*
- * Deletes every tracked flow that matches one of n filters, of the family
- * (AF_INET or AF_INET6).  One dump, filtered by the kernel where it can; an absent
- * conntrack is success.  nl must be of the process's own namespace.
+ * Deletes all tracked flows of a family (AF_INET or AF_INET6) that match one of n filters.  One
+ * dump, filtered by the kernel where possible; a kernel without conntrack has none.  nl must be of
+ * the process's own namespace.
  *
- * For DEL: reply_src = the container; every flow of the port that leads there.
+ * DEL: reply_src is the container's address; matches every flow of the port that leads there.
  *
- * For ADD: reply_src unset; flows of the port whatever they lead to, except those
- * that already lead to keep (the new owner), those to other hosts (if dst is unset,
- * only flows to addresses of this host match), and
- * established TCP and SCTP connections with the host itself.
+ * ADD: reply_src is empty; matches every flow of the port, except those that lead to keep (the new
+ * owner) already, those to other hosts (without dst, only flows to addresses of this host match),
+ * and established TCP and SCTP connections with the host itself.
  *
- * Returns 0 or -errno, unrecorded; *ret_deleted counts (may be NULL).
+ * Returns 0 or -errno; *ret_deleted (may be NULL) is the number of deleted flows.
  */
 int ct_flush(struct nfnl *nl, int family, const struct ct_filter *f, unsigned n, struct ip keep,
 	     unsigned *ret_deleted) CHECKED;
 
 /*
- * Could a tracked flow match one of the filters?  A quick look, without a dump: true where
- * it cannot be told, or would take long.
+ * May there be a tracked flow that matches one of the filters?  Does not dump the table: returns
+ * true if it is unknown, or would take long to find out.
  */
 bool ct_seen(struct nfnl *nl, int family, const struct ct_filter *f, unsigned n);
 

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * diag.c - who listens on a port of this host
+ * diag.c - listening sockets of this host, and their processes
  *
- * The kernel's socket lists (sock_diag) are asked for one state and the ports in
- * question, which a little program of the request's selects in the kernel: so a host
- * of a million connections answers with a few sockets, and a range of 60000 ports is
- * one question.  Which process has such a socket is in no netlink message: it is
- * looked for in /proc, only when the caller is going to complain, with an end to the
- * effort.
+ * A dump of the kernel's sockets (sock_diag) is restricted to one state, and by a bytecode program
+ * in the request to a range of ports.  So the kernel returns a few sockets even if it has a million
+ * connections, and a range of 60000 ports is one request.  No netlink message names the process of
+ * a socket; it is searched for in /proc, only if the socket is going to be reported, and with a
+ * limit.
  *
  * linux/inet_diag.h, sock_diag(7).
  */
@@ -25,9 +24,11 @@
 #include "nft/diag.h"
 #include "nft/nfnl.h"
 
-enum { LINKS_MAX = 50000 }; /* descriptors of other processes to look at: some 100 ms */
+enum { LINKS_MAX = 50000 }; /* descriptors of other processes that are examined: about 100 ms */
 
-/* IPv4 through an IPv6 socket: as ::ffff:a.b.c.d, or, if it is not v6only, as :: */
+/*
+ * An IPv6 socket that serves IPv4 only is bound to ::ffff:a.b.c.d; without v6only, :: serves both.
+ */
 static struct ip address_of(const struct inet_diag_msg *m)
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
@@ -53,7 +54,7 @@ static bool is_v6only(const struct nlmsghdr *h)
 struct listeners {
 	struct mem *mem;
 	struct diag_listener *l;
-	unsigned n, before; /* before: what the other questions found */
+	unsigned n, before; /* before: number of sockets of the previous requests */
 	uint8_t proto;
 };
 
@@ -79,7 +80,7 @@ static int listener_each(const struct nlmsghdr *h, void *arg)
 	return 0;
 }
 
-/* The program: go on if the port is at least first, then if it is at most last. */
+/* The program: continue if the port is at least first, then if it is at most last. */
 static void put_ports(struct nlmsghdr *h, uint16_t first, uint16_t last)
 {
 	enum { OP = sizeof(struct inet_diag_bc_op), TEST = 2 * OP, BEYOND = OP };
@@ -93,7 +94,7 @@ static void put_ports(struct nlmsghdr *h, uint16_t first, uint16_t last)
 	mnl_attr_put(h, INET_DIAG_REQ_BYTECODE, sizeof(program), program);
 }
 
-/* Sockets of a family on some ports that wait for whoever comes. */
+/* Appends the listening sockets of a family. */
 static int ask_listeners(struct nfnl *nl, int family, uint16_t first, uint16_t last,
 			 struct listeners *f)
 {
@@ -107,12 +108,12 @@ static int ask_listeners(struct nfnl *nl, int family, uint16_t first, uint16_t l
 	req = mnl_nlmsg_put_extra_header(h, sizeof(*req));
 	req->sdiag_family = (uint8_t)family;
 	req->sdiag_protocol = f->proto;
-	/* UDP has no state for it: bound and not connected is "closed" */
+	/* UDP has no listening state: a bound, unconnected socket is in TCP_CLOSE. */
 	req->idiag_states = f->proto == IPPROTO_TCP ? 1u << TCP_LISTEN : 1u << TCP_CLOSE;
 	put_ports(h, first, last);
 	f->before = f->n;
 	r = nfnl_ask(nl, h, listener_each, f);
-	/* A kernel without sock_diag, or without one for this protocol or family. */
+	/* The kernel has no sock_diag, or none for this protocol or family. */
 	return r == -ENOENT || r == -EINVAL || r == -EOPNOTSUPP || r == -EPROTONOSUPPORT ? 0 : r;
 }
 
@@ -142,7 +143,7 @@ bool diag_serves(const struct diag_listener *l, int family, struct ip addr)
 {
 	if (l->addr.family == family)
 		return !ip_set(addr) || ip_is_any(l->addr) || ip_eq(l->addr, addr);
-	/* IPv4 through an IPv6 socket. */
+	/* An IPv6 socket on :: also serves IPv4. */
 	return family == AF_INET && ip_is_any(l->addr) && !l->v6only;
 }
 
@@ -178,7 +179,7 @@ static void name_process(const struct search *s, const char *pid, struct diag_li
 	snprintf(l->process, sizeof(l->process), "%.20s (%s)", pid, name);
 }
 
-/* A descriptor of a process: is it one of the sockets? */
+/* Is this descriptor of a process one of the sockets? */
 static void match_socket(struct search *s, const char *pid, const char *link)
 {
 	struct diag_listener key = { .inode = 0 }, *wanted = &key, **l;

@@ -1,45 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * diag.h - who listens on a port of this host?  (linux/inet_diag.h)
- */
+/* diag.h - listening sockets of this host, and their processes (linux/inet_diag.h) */
 #ifndef CPLUG_DIAG_H
 #define CPLUG_DIAG_H
 
 #include "value/ip.h"
 #include "base/mem.h"
 
-/* A socket that waits for whoever comes: a TCP listener, or a UDP socket bound but not connected */
+/* A socket that serves anybody: a TCP listener, or a UDP socket that is bound but not connected. */
 struct diag_listener {
 	uint8_t proto;
-	bool v6only;    /* only where addr is IPv6 */
-	struct ip addr; /* what it is bound to; as IPv4 if it can serve nothing else */
+	bool v6only;    /* IPV6_V6ONLY; only if addr is IPv6 */
+	struct ip addr; /* bound to; IPv4 if it serves only that */
 	uint16_t port;
 	uint32_t uid, inode;
-	char process[48]; /* "77 (nginx)" after diag_find_processes(), "" = not known */
+	char process[48]; /* "77 (nginx)", set by diag_find_processes(); "" = unknown */
 };
 
 /*
- * All such sockets of this namespace on the ports first … last, of both families:
- * two questions however many ports.  *ret lives in the arena.  A kernel without
- * inet_diag knows none, and so does a protocol other than TCP and UDP.  Returns 0 or
- * -errno, unrecorded.
+ * All such sockets of this namespace on ports first to last, of both families, in the arena.  Two
+ * requests, whatever the number of ports.  *ret_n is 0 for protocols other than TCP and UDP, and if
+ * the kernel has no inet_diag.  Returns 0 or -errno.
  */
 int diag_find_listeners(struct mem *mem, uint8_t proto, uint16_t first, uint16_t last,
 			struct diag_listener **ret, unsigned *ret_n) CHECKED;
 
 /*
- * Would it serve addr (no address: any address of family)?  A socket bound to the
- * wildcard serves every address.
+ * Does the socket serve addr (no address: some address of family)?  A socket bound to the wildcard
+ * address serves every address.
  */
 bool diag_serves(const struct diag_listener *l, int family, struct ip addr);
 
 /*
- * Looks for the processes that have the sockets open: once through /proc for all of
- * them, so only for whom the answer matters.  With an end to the effort.
+ * Finds the processes that have n sockets open, in one pass through /proc.  Call it only for
+ * sockets that are going to be reported.  It stops after 50000 descriptors.
  */
 void diag_find_processes(struct mem *mem, struct diag_listener *l, unsigned n);
 
-/* "tcp 127.0.0.1:8080, inode 1234, uid 0, process 77 (nginx)" as far as it is known. */
+/* "tcp 127.0.0.1:8080, inode 1234, uid 0, process 77 (nginx)"; without the process if unknown. */
 const char *diag_str(struct mem *mem, const struct diag_listener *l);
 
 #endif

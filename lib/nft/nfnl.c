@@ -1,29 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * nfnl.c - one way to send to netfilter, one way to read what it says
+ * nfnl.c - sending to netfilter, and reading its answers
  *
- * The kernel handles a request inside sendmsg(), so the answers wait when that
- * returns.  Every request gets numbers of its own; answers to something older
- * (a caller that gave up) are skipped.  Only the messages that are asked to be
- * acknowledged are, but refusals come always, with the kernel's words
- * (NETLINK_EXT_ACK) and without a copy of our request (NETLINK_CAP_ACK).
+ * The kernel handles a request inside sendmsg(), so the answers are there when that returns.  Every
+ * request gets sequence numbers of its own; answers to an older request (whose caller gave up) are
+ * skipped.  The kernel acknowledges only messages that ask for it, but always reports refusals,
+ * with its message (NETLINK_EXT_ACK) and without a copy of the request (NETLINK_CAP_ACK).
  *
- * Closing is the expensive part.  What was deleted from nf_tables is freed after an
- * RCU grace period, 5 to 20 ms, and whoever closes a netfilter socket of the
- * namespace in the meantime waits for that, holding the mutex of every commit there
- * (nft_rcv_nl_event()).  So closes in a row pay one grace period each: 64 concurrent
- * DELs took 0.9 s, and their neighbours' ADDs stood in the same queue.  Therefore:
+ * Closing is the expensive part.  nf_tables frees deleted objects after an RCU grace period, 5 to
+ * 20 ms.  A process that closes a netfilter socket in this namespace meanwhile waits for that, and
+ * holds the mutex of all commits there (nft_rcv_nl_event() in net/netfilter/nf_tables_api.c).  So
+ * each of several closes in a row costs a grace period: 64 concurrent DELs took 0.9 s, and
+ * concurrent ADDs waited, too.  Therefore:
  *
- * - A kernel whose garbage collector of AF_UNIX works in the background (6.9, and the
- *   stable 6.1 and 6.6) closes the socket for us: we leave it in the receive queue of
- *   a socket that only that queue still holds, and go.  Many of them are closed for
- *   one grace period, and nobody but a kernel worker waits: a DEL is done in 0.4 ms
- *   instead of 13, and 16 workers plug and unplug 7 to 19 times as often.
- *   That costs 0.1 ms, so it is done only where there may be something to wait for: after
- *   deletions of our own, and when others plug and unplug at the same time (who makes a
- *   link waits for the same mutex, nf_tables_netdev_event(), and so for them).
- * - Elsewhere we wait ourselves after a deletion, without the mutex (membarrier(2) is
- *   as long as a grace period, and shared), and close then: 64 DELs in 0.1 s.
+ * - If the kernel's garbage collector of AF_UNIX sockets runs in the background (Linux 6.9, stable
+ *   6.1 and 6.6), the collector closes our socket: we leave it in the receive queue of a socket
+ *   that only this queue refers to.  The collector closes many sockets in one grace period, and
+ *   only a kernel worker waits.  A DEL takes 0.4 ms instead of 13, and 16 concurrent workers attach
+ *   and detach 7 to 19 times as often.  This costs 0.1 ms, so it is done only if a wait is likely:
+ *   after deletions of our own, or if creating a link had to wait (which takes the same mutex,
+ *   nf_tables_netdev_event(), and so shows that others delete at the same time).
+ * - Otherwise, after a deletion we wait before the close, without the mutex: membarrier(2) takes
+ *   one grace period, which concurrent callers share.  64 DELs take 0.1 s.
  *
  * linux/netlink.h, linux/netfilter/nfnetlink.h.
  */
@@ -42,7 +40,7 @@
 #include "nft/nfnl.h"
 #include "netlink/rt.h"
 
-/* A dump's datagram is at most 32 KiB, if the reader has that much room. */
+/* The kernel fills datagrams of a dump up to 32 KiB, if the buffer of the reader is that large. */
 enum { READ_SIZE = 32768, READ_TIMEOUT = 10, DUMP_TRIES = 100, RECEIVE_TRIES = 4 };
 
 int nfnl_socket(struct nfnl *nl, int protocol)
@@ -60,7 +58,7 @@ int nfnl_socket(struct nfnl *nl, int protocol)
 		return err;
 	}
 	fd = mnl_socket_get_fd(nl->sk);
-	/* Comforts: without them there are fewer words, not less function. */
+	/* Best effort: only error texts depend on these options. */
 	setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
 	setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
@@ -96,9 +94,8 @@ static bool collects_later(void)
 }
 
 /*
- * Sends fd, and the receiving socket itself, to the receiving socket.  Once fd is
- * closed nobody can reach either of them any more, and closing the sending socket,
- * which is returned, wakes the collector.
+ * Sends fd and the receiving socket to the receiving socket.  When the caller has closed fd, both
+ * are unreachable.  Returns the sending socket; closing it wakes the collector.
  */
 static int leave_to_collector(int fd)
 {
@@ -118,7 +115,7 @@ static int leave_to_collector(int fd)
 	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return -1;
 	memcpy(CMSG_DATA(&c.h), (int[]){ fd, pair[1] }, 2 * sizeof(int));
-	(void)!sendmsg(pair[0], &m, MSG_NOSIGNAL); /* if it cannot be sent: just closed */
+	(void)!sendmsg(pair[0], &m, MSG_NOSIGNAL); /* on failure, fd is closed as usual */
 	close(pair[1]);
 	return pair[0];
 }
@@ -146,7 +143,7 @@ uint32_t nfnl_seq(struct nfnl *nl, unsigned n)
 	return first;
 }
 
-/* The socket takes what its buffer could hold, and 208 KiB is the usual size. */
+/* The socket accepts datagrams up to the size of its send buffer, usually 208 KiB. */
 static bool enlarge(int fd, size_t size)
 {
 	int want = (int)(size < INT32_MAX / 4 ? size + 4096 : INT32_MAX / 4), have = 0;
@@ -186,8 +183,8 @@ int nfnl_send(struct nfnl *nl, const struct iovec *piece, unsigned n)
 }
 
 /*
- * An answer that cannot be received (no memory for a moment) is still there, and asked for
- * again: a change-set must not count as refused when it was committed.
+ * Retries a failed recv() (the kernel was short of memory), because the answer stays in the queue:
+ * otherwise a committed change-set would be reported as refused.
  */
 static ssize_t receive_datagram(struct nfnl *nl, void *buf, size_t size, int flags)
 {
@@ -212,7 +209,7 @@ int nfnl_read(struct nfnl *nl, uint32_t first, uint32_t last, nfnl_each_fn *each
 		ssize_t n = receive_datagram(nl, buf, sizeof(buf), lost ? MSG_DONTWAIT : 0);
 		int left = (int)n;
 
-		if (n == -ENOBUFS && !lost) { /* told before what is there: see that first */
+		if (n == -ENOBUFS && !lost) { /* answers are queued: read those first */
 			lost = true;
 			continue;
 		}
@@ -236,7 +233,7 @@ bool nfnl_is_end(const struct nlmsghdr *h)
 	return h->nlmsg_type == NLMSG_ERROR || h->nlmsg_type == NLMSG_DONE;
 }
 
-/* The first attribute of a type in size bytes at data, or of any type (-1). */
+/* The first attribute of a type (-1 = any) in size bytes at data. */
 static const struct nlattr *first_attr(const void *data, size_t size, int type)
 {
 	const char *end = (const char *)data + size;
@@ -355,9 +352,9 @@ struct ask {
 	struct nfnl *nl;
 	nfnl_each_fn *each;
 	void *arg;
-	int r; /* what each() said last */
+	int r; /* last result of each() */
 	bool dump;
-	bool interrupted; /* the dump is not of one moment */
+	bool interrupted; /* a change of the ruleset interrupted the dump */
 };
 
 static int ask_each(const struct nlmsghdr *h, void *arg)
@@ -374,7 +371,7 @@ static int ask_each(const struct nlmsghdr *h, void *arg)
 		a->interrupted = true;
 		return 1;
 	}
-	/* Read on when enough was seen: what is left would be in the next one's way. */
+	/* Read to the end even if each() needs no more: the rest would precede the next answer. */
 	if (a->r == 0 && !a->interrupted)
 		a->r = a->each(h, a->arg);
 	return 0;

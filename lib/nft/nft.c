@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * nft.c - the change-set: what is said becomes messages, and one commit
+ * nft.c - change-sets: messages, and the commit
  *
- * A change-set is a row of netlink messages in one buffer.  The commit puts a
- * batch's head and foot around it and sends it with one sendmsg(); the kernel
- * works through all of it and does everything or nothing.  Only the last message
- * asks to be acknowledged.  Refused messages are answered in any case and before
- * it, so reading until that acknowledgement sees every refusal.  An answer to the
- * head is about the whole batch, and then nothing else is said.
+ * A change-set is a sequence of netlink messages in one buffer.  The commit puts head and foot of a
+ * batch around them and sends all with one sendmsg().  The kernel executes all of them or none.
+ * Only the last message asks for an acknowledgement.  Since the kernel reports refused messages
+ * anyway, and before that acknowledgement, reading up to it finds every refusal.  An answer to the
+ * batch's head concerns the whole batch and is the only one.
  *
  * linux/netfilter/nf_tables.h, linux/netfilter/nfnetlink.h.
  */
@@ -25,7 +24,7 @@
 
 enum {
 	FIRST_ROOM = 4096,
-	NAME_ROOM = 1024, /* table and chain or set, 255 bytes each, and small things */
+	NAME_ROOM = 1024, /* two names of at most 255 bytes, and small attributes */
 };
 
 void nft_wrong(struct nft *n, int err, const char *why)
@@ -104,7 +103,9 @@ void nft_msg_end(struct nft *n, const struct nlmsghdr *h)
 	n->count++;
 }
 
-/* Names come from configuration and hashes: the kernel's limit is told, not cut. */
+/*
+ * Names contain names of networks and devices: report one that is too long instead of cutting it.
+ */
 void nft_put_name(struct nft *n, struct nlmsghdr *h, uint16_t attr, const char *name)
 {
 	if (strlen(name) >= NFT_NAME_MAXLEN) {
@@ -194,9 +195,9 @@ void nft_del_set(struct nft *n, const char *set)
 	nft_msg_end(n, nft_named(n, NFT_MSG_DELSET, 0, NFTA_SET_NAME, set));
 }
 
-/* ---- acting ---- */
+/* ---- committing ---- */
 
-/* Numbers the messages from seq on; the last one asks to be acknowledged. */
+/* Numbers the messages, from seq on; only the last one asks for an acknowledgement. */
 static void number_messages(struct nft *n, uint32_t seq)
 {
 	struct nlmsghdr *h = NULL;
@@ -213,11 +214,11 @@ static void number_messages(struct nft *n, uint32_t seq)
 struct commit {
 	struct nfnl *nl;
 	const struct nft *n;
-	uint32_t head, last; /* numbers of the batch's head and the last message */
+	uint32_t head, last; /* sequence numbers of the batch's head and of the last message */
 	int err;             /* the first refusal */
 };
 
-/* Puts what was refused before the kernel's words, which are often missing. */
+/* Puts the refused operation before the kernel's message, which is often missing. */
 static void explain_refusal(struct nfnl *nl, const struct nft *n, uint32_t index)
 {
 	static const struct {
@@ -268,7 +269,7 @@ static int commit_each(const struct nlmsghdr *h, void *arg)
 	return h->nlmsg_seq == c->head || h->nlmsg_seq == c->last;
 }
 
-/* Is the change-set whole and right? */
+/* Is every rule ended, and no error stored? */
 static int check_complete(struct nfnl *nl, struct nft *n)
 {
 	nl->why[0] = '\0';
@@ -304,7 +305,10 @@ int nft_try(struct nfnl *nl, struct nft *n, uint32_t genid)
 		      3));
 	r = nfnl_read(nl, c.head, c.last + 1, commit_each, &c);
 	nl->deleted = nl->deleted || (n->deletes && !c.err);
-	/* So many refusals that the socket lost some: the first one is known. */
+	/*
+	 * A negative r means that the socket lost answers, because there were so many refusals; the
+	 * first one is known.
+	 */
 	return c.err ? c.err : r;
 }
 

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * nft_ask.c - questions to nf_tables
+ * nft_ask.c - queries to nf_tables
  *
- * Nothing here needs to read a whole ruleset: elements are asked for by their
- * keys, many questions in one datagram, and each answer is recognised by its
- * number.  Sets and the rules of one chain are dumped only where a list is wanted
- * (GC, CHECK).
+ * Elements are looked up by key, many in one datagram; each answer is assigned by its sequence
+ * number.  Whole sets, and the rules of one chain, are dumped only where a list is needed (GC,
+ * CHECK, and the dispatch rules of a new network).
  *
  * linux/netfilter/nf_tables.h.
  */
@@ -20,11 +19,11 @@
 #include "nft/nft.h"
 
 enum {
-	ASK_ROOM = 768, /* of a question: two names of 255 bytes, a key */
-	ASK_MANY = 64,  /* answers at a time: the socket's buffer must hold them all */
+	ASK_ROOM = 768, /* of a query: two names of 255 bytes and a key */
+	ASK_MANY = 64,  /* answers at a time: the receive buffer must hold them all */
 };
 
-/* A name; NULL if there is none. */
+/* NULL if there is none, or an empty one. */
 static const char *get_str(const struct nlattr *a)
 {
 	const char *s = nfnl_text(a);
@@ -32,14 +31,14 @@ static const char *get_str(const struct nlattr *a)
 	return *s ? s : NULL;
 }
 
-/* Padding travels to the kernel, too, and libmnl before 1.0.5 leaves it as it is. */
+/* Zeroed, because libmnl before 1.0.5 does not initialize padding, which is sent to the kernel. */
 static struct nlmsghdr *question(char buf[ASK_ROOM], int type, uint8_t family, int flags)
 {
 	return nftnl_nlmsg_build_hdr(memset(buf, 0, ASK_ROOM), (uint16_t)type, family,
 				     (uint16_t)flags, 0);
 }
 
-/* A question about something in a table.  NULL if the kernel could not know such a name. */
+/* A query for an object of a table.  NULL if the name is too long to exist. */
 static struct nlmsghdr *question_about(char *buf, int type, int flags, struct nft_ref ref,
 				       uint16_t name_attr)
 {
@@ -77,7 +76,7 @@ int nft_usable(struct nfnl *nl)
 	uint32_t genid;
 	int r = nft_genid(nl, &genid);
 
-	/* netfilter's word for a part of it that is not there */
+	/* netfilter's error for a missing subsystem */
 	return r == -EINVAL || r == -EOPNOTSUPP ? -EPROTONOSUPPORT : r;
 }
 
@@ -116,7 +115,7 @@ static const char *verdict_chain(const struct nlattr *data)
 	return get_str(nfnl_attr_in(nfnl_attr_in(data, NFTA_DATA_VERDICT), NFTA_VERDICT_CHAIN));
 }
 
-/* What points somewhere points into the message. */
+/* Pointers in *e point into the message. */
 static void get_elem(const struct nlattr *nest, struct nft_elem *e)
 {
 	const struct nlattr *data = nfnl_attr_in(nest, NFTA_SET_ELEM_DATA);
@@ -140,7 +139,7 @@ struct elem_lookup {
 
 static void keep_answer(struct mem *mem, const struct nft_elem *answer, struct nft_elem *e)
 {
-	if (answer->key_end.len) { /* the range that holds the key */
+	if (answer->key_end.len) { /* the range that contains the key */
 		unsigned parts = e->key.parts;
 
 		e->key = answer->key;
@@ -177,7 +176,7 @@ static int elem_lookup_each(const struct nlmsghdr *h, void *arg)
 	return --f->left == 0;
 }
 
-/* One question more at buf; returns its size, or 0. */
+/* Appends a query at buf; returns its size, or 0 if the set cannot exist. */
 static size_t put_elem_question(char *buf, struct nft_ref set, const struct nft_key *k,
 				uint32_t seq)
 {
@@ -247,7 +246,7 @@ static int elem_each(const struct nlmsghdr *h, void *arg)
 		return c->each(NULL, c->arg);
 	list = nfnl_attr(h, NFTA_SET_ELEM_LIST_ELEMENTS);
 	while (r == 0 && (a = nfnl_attr_next(list, a))) {
-		/* The second half of a range over single values is no element of its own. */
+		/* The end of a range in a set of single values is not an element of its own. */
 		if (nfnl_be32(nfnl_attr_in(a, NFTA_SET_ELEM_FLAGS)) & NFT_SET_ELEM_INTERVAL_END)
 			continue;
 		get_elem(a, &e);
@@ -365,7 +364,7 @@ int nft_each_chain(struct nfnl *nl, struct nft_ref table, nft_chain_fn *each, vo
 	_Alignas(struct nlmsghdr) char buf[ASK_ROOM];
 	struct nlmsghdr *h = question(buf, NFT_MSG_GETCHAIN, table.family, NLM_F_DUMP);
 
-	/* The kernel does not choose by table, but by family. */
+	/* The kernel filters this dump by family only. */
 	return gone_is_empty(nfnl_ask(nl, h, chain_each, &c));
 }
 

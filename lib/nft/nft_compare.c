@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * nft_compare.c - does the kernel have what a change-set says?
+ * nft_compare.c - CHECK: compares a change-set with the kernel's state
  *
- * The messages of a change-set are compared with the kernel's answers about the same
- * objects: all tables, chains and sets in one datagram, then the rules of the table in one
- * dump (nft_same.c).  The cost depends on what is said and on the number of networks, not
- * on what elements there are.
+ * Each message of the change-set is compared with the kernel's answer about the same object: first
+ * all tables, chains and sets, 64 in one datagram, then the rules of the table, in one dump
+ * (nft_same.c).  The cost depends on the change-set and on the number of networks, not on the
+ * number of elements.
  */
 #include <netinet/in.h>
 
@@ -20,7 +20,7 @@
 
 enum { ASK_ROOM = 600, ASK_MANY = 64, LOOK_AHEAD = 16 };
 
-/* Of a chain. */
+/* The rules of a chain. */
 struct rules {
 	const struct nlattr **rule;
 	unsigned n;
@@ -28,7 +28,7 @@ struct rules {
 
 struct object {
 	const struct nlmsghdr *want, *have; /* have: NULL = missing */
-	struct rules rules;                 /* that the kernel has in this chain */
+	struct rules rules;                 /* the kernel's rules in this chain */
 };
 
 struct compare {
@@ -53,7 +53,7 @@ static int msg_type(const struct nlmsghdr *h)
 	return h->nlmsg_type & 0xff;
 }
 
-/* ---- tables, chains and sets, in words ---- */
+/* ---- tables, chains and sets as text ---- */
 
 static char *describe_table(struct mem *mem, const struct nlmsghdr *h)
 {
@@ -101,8 +101,8 @@ static const struct {
 	uint8_t add, ask;
 	uint16_t name; /* attribute; 0 = the table itself */
 	const char *what;
-	char *(*words)(struct mem *mem, const struct nlmsghdr *h);
-	uint16_t told[6]; /* the attributes that the words tell of */
+	char *(*describe)(struct mem *mem, const struct nlmsghdr *h);
+	uint16_t described[6]; /* the attributes that describe() prints */
 } kinds[] = {
 	{ NFT_MSG_NEWTABLE, NFT_MSG_GETTABLE, 0, "", describe_table, { NFTA_TABLE_FLAGS } },
 	{ NFT_MSG_NEWCHAIN,
@@ -147,7 +147,7 @@ static char *describe_object(const struct compare *c, const struct nlmsghdr *h)
 			  family_name(c->n->family), c->n->table);
 }
 
-/* The objects that are said, each once. */
+/* Lists the objects of the change-set, each once. */
 static void list_objects(struct compare *c)
 {
 	const struct nlmsghdr *h;
@@ -246,10 +246,13 @@ static int rules_each(const struct nlmsghdr *h, void *arg)
 	return 0;
 }
 
-/* All of the table in one dump: a dozen rules for each network, and a dump each costs more. */
+/*
+ * One dump for the whole table, because a dump for each chain costs more: a table has about a dozen
+ * rules for each network.
+ */
 static int ask_rules(struct compare *c)
 {
-	_Alignas(struct nlmsghdr) char buf[ASK_ROOM] = { 0 }; /* padding travels, too */
+	_Alignas(struct nlmsghdr) char buf[ASK_ROOM] = { 0 }; /* padding is sent, too */
 	struct nlmsghdr *h =
 		nftnl_nlmsg_build_hdr(buf, NFT_MSG_GETRULE, c->n->family, NLM_F_DUMP, 0);
 	int r;
@@ -259,7 +262,10 @@ static int ask_rules(struct compare *c)
 	return r == -ENOENT ? 0 : r;
 }
 
-/* Where, from a place on, is a rule like this one?  Its distance, or LOOK_AHEAD. */
+/*
+ * The distance of a rule like want from the one at from, at most LOOK_AHEAD.  have: the list has
+ * the kernel's rules.
+ */
 static unsigned rule_distance(const struct nlattr *want, const struct rules *in, unsigned from,
 			      bool have)
 {
@@ -285,7 +291,10 @@ static void rule_differs(const struct compare *c, const struct object *chain, un
 	       wanted, found);
 }
 
-/* Walks along both lists; a rule too many, or too few, is not held against the others. */
+/*
+ * Walks along both lists.  A rule that is missing or too much is one difference; the rules after it
+ * are compared as usual.
+ */
 static void compare_rules(const struct compare *c, const struct object *chain,
 			  const struct rules *want, const struct rules *have)
 {
@@ -313,7 +322,7 @@ static void compare_rules(const struct compare *c, const struct object *chain,
 	}
 }
 
-/* Others have rules in that chain, too, but of the kind that ours are. */
+/* Other networks have rules in this chain, too, but of the same form as ours. */
 static void compare_shared(const struct compare *c, const struct object *chain,
 			   const struct rules *want, const struct rules *have)
 {
@@ -346,7 +355,7 @@ static void compare_chain(const struct compare *c, const struct object *chain)
 			keep_rule(&c->tx->mem, &want, h);
 			continue;
 		}
-		/* Said again: it is emptied first. */
+		/* The change-set flushes the chain. */
 		want.n = 0;
 		emptied = true;
 	}
@@ -356,21 +365,21 @@ static void compare_chain(const struct compare *c, const struct object *chain)
 		compare_shared(c, chain, &want, &chain->rules);
 }
 
-/* What differs in bytes may still be the same in words. */
+/* Objects that differ in bytes may still have the same description. */
 static void compare_object(const struct compare *c, const struct object *o)
 {
 	const char *want, *have = NULL;
 	int k = kind_index(o->want);
 	bool same = o->have;
 
-	for (unsigned i = 0; same && kinds[k].told[i]; i++)
-		same = nfnl_same(nfnl_attr(o->want, kinds[k].told[i]),
-				 nfnl_attr(o->have, kinds[k].told[i]));
+	for (unsigned i = 0; same && kinds[k].described[i]; i++)
+		same = nfnl_same(nfnl_attr(o->want, kinds[k].described[i]),
+				 nfnl_attr(o->have, kinds[k].described[i]));
 	if (same)
 		return;
-	want = kinds[k].words(&c->tx->mem, o->want);
+	want = kinds[k].describe(&c->tx->mem, o->want);
 	if (o->have)
-		have = kinds[k].words(&c->tx->mem, o->have);
+		have = kinds[k].describe(&c->tx->mem, o->have);
 	if (!str_eq(want, have))
 		differ(c->tx, describe_object(c, o->want), want, have);
 }
@@ -383,7 +392,9 @@ static int compare_all(struct compare *c)
 		const struct object *o = &c->objects[i];
 
 		compare_object(c, o);
-		/* Without the table there is nothing, and without a chain no rule in it. */
+		/*
+		 * If the table is missing, everything is; if a chain is missing, so are its rules.
+		 */
 		if (!o->have && msg_type(o->want) == NFT_MSG_NEWTABLE)
 			return 0;
 		if (o->have && msg_type(o->want) == NFT_MSG_NEWCHAIN)

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * nft_elem.c - sets and maps, their keys, and their elements
+ * nft_elem.c - sets and maps, their keys and elements
  *
- * A set is declared once and built with libnftnl.  Elements are most of what is
- * ever sent: those of one set share a message, as many as an attribute can hold
- * (64 KiB), and are written without objects in between.
+ * A set is built with libnftnl.  Elements are the bulk of what is sent, so they are written without
+ * objects of libnftnl, and elements of one set share a message, up to the size of an attribute (64
+ * KiB).
  *
- * A range is an element with two keys in a set of concatenations, and two elements
- * in a set of single values (linux/netfilter/nf_tables.h).
+ * In a set of concatenations, a range is one element with two keys; in a set of single values, it
+ * is two elements (linux/netfilter/nf_tables.h).
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -21,10 +21,10 @@
 
 enum {
 	ELEM_ROOM = 1024,  /* of one element: keys, data, a chain's name and userdata */
-	ELEMS_MAX = 60000, /* of one message: the nest's length has 16 bits */
+	ELEMS_MAX = 60000, /* of one message: the length of a nest has 16 bits */
 	SET_ROOM = 2048,
-	PARTS_MAX = 5, /* of a concatenation: what 32 bits of type can tell */
-	PART_BITS = 6, /* of one part in a concatenation's type (nft's TYPE_BITS) */
+	PARTS_MAX = 5, /* of a concatenation: more do not fit into the 32 bits of its type */
+	PART_BITS = 6, /* of a part in the type of a concatenation (nft's TYPE_BITS) */
 	VERDICT_TYPE = (int)NFT_DATA_VERDICT,
 };
 
@@ -52,11 +52,11 @@ static uint8_t type_len(enum nft_type t)
 	return 0;
 }
 
-/* What the kernel and nft want to know of a key or data. */
+/* A key or data as the kernel and nft describe it. */
 struct shape {
 	uint32_t type, len, parts;
-	uint32_t order;    /* nft's: 1 = the host's byte order, 2 = the network's, 0 = mixed */
-	uint8_t field[16]; /* the lengths of the parts */
+	uint32_t order;    /* nft's enum byteorder: 1 = host, 2 = network, 0 = mixed */
+	uint8_t field[16]; /* lengths of the parts, in bytes */
 };
 
 static struct shape shape_of(struct nft *n, const enum nft_type *t)
@@ -82,7 +82,7 @@ static struct shape shape_of(struct nft *n, const enum nft_type *t)
 	return s;
 }
 
-/* Notes that nft leaves for itself, so that it prints values the right way round. */
+/* Userdata that nft stores for itself, to print values in the right byte order. */
 static void put_set_userdata(struct nft *n, struct nftnl_set *s, const struct shape *key,
 			     const struct shape *data, const char *comment)
 {
@@ -158,7 +158,7 @@ static void key_append(struct nft_key *k, const void *data, size_t size)
 	if (k->parts)
 		k->len = (unsigned)nfnl_align(k->len);
 	if (k->len + nfnl_align(size) > NFT_KEY_MAX)
-		return; /* five parts of sixteen bytes: shape_of() has told */
+		return; /* more than shape_of() permits, which has stored the error */
 	memcpy(k->b + k->len, data, size);
 	k->len += k->parts ? (unsigned)nfnl_align(size) : (unsigned)size;
 	k->parts++;
@@ -225,7 +225,7 @@ static void put_goto(struct nft *n, struct nlmsghdr *h, const char *chain)
 	mnl_attr_nest_end(h, data);
 }
 
-/* The comment, which nft prints, and our own bytes, which it skips: type, length, value. */
+/* The comment, which nft prints, and our own bytes, which it skips.  Each: type, length, value. */
 static void put_userdata(struct nft *n, struct nlmsghdr *h, const struct nft_elem *e)
 {
 	uint8_t u[NFT_USERDATA_MAXLEN] = { 0 };
@@ -268,8 +268,8 @@ static void open_elems(struct nft *n, int type, int flags, const char *set)
 }
 
 /*
- * The end of a range over a single part is an element of its own: the first value
- * behind it, marked.  A range up to the last value has none.
+ * In a set of single values, the end of a range is an element of its own: the first value after it,
+ * with a flag.  A range up to the last value has none.
  */
 static void put_range_end(struct nlmsghdr *h, const struct nft_key *last)
 {

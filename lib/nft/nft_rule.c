@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * nft_rule.c - the words of a rule
+ * nft_rule.c - expressions of a rule
  *
- * A word is one expression, or a few.  The kernel's registers are sixteen of 32
- * bits (NFT_REG32_00 …).  Loading words fill them from the first one on, each
- * value at the next free one, so that several loads lie side by side as the key of
- * a concatenation does.  Every word that matches or looks up starts at the first
- * one and leaves them all free again.  A map lookup puts its data there, too:
- * that is where dnat finds an address, and behind it the port.
+ * The kernel has sixteen registers of 32 bits (NFT_REG32_00 …).  A load fills the next free ones,
+ * so that several loads are adjacent, like the key of a concatenation.  A match or a lookup starts
+ * at the first register and frees all of them.  A map lookup writes its data there, too: dnat takes
+ * the address from there, and the port after it.
  *
- * The expressions are those that nft itself makes (nft --debug=netlink), so that
- * it prints them as they were meant.
+ * The expressions are those that nft generates (nft --debug=netlink), so that `nft list` prints the
+ * rules as intended.
  */
 #include <arpa/inet.h>
 #include <linux/netfilter.h>
@@ -26,9 +24,9 @@
 #include "nft/nft.h"
 
 enum {
-	WORDS_MAX = 32,
+	EXPRS_MAX = 32,
 	REGS_MAX = 16,
-	RULE_ROOM = 16384,    /* 32 words, of which some carry a name of 255 bytes */
+	RULE_ROOM = 16384,    /* 32 expressions, some with a name of 255 bytes */
 	DNAT_BIT = 1 << 5,    /* IPS_DST_NAT, linux/netfilter/nf_conntrack_common.h */
 	INVALID_BIT = 1 << 0, /* NF_CT_STATE_INVALID_BIT, same file */
 };
@@ -37,7 +35,7 @@ void nft_rule(struct nft *n, const char *chain)
 {
 	if (n->rule)
 		return nft_wrong(n, -EINVAL, "a rule within a rule");
-	n->words = n->regs = 0;
+	n->exprs = n->regs = 0;
 	n->rule = nftnl_rule_alloc();
 	if (!n->rule)
 		return nft_wrong(n, -ENOMEM, NULL);
@@ -76,14 +74,14 @@ void nft_rule_end(struct nft *n, const char *comment)
 	n->rule = NULL;
 }
 
-/* A new expression of the rule; NULL if that cannot be (remembered). */
+/* Adds an expression to the open rule; NULL on an error, which is stored. */
 static struct nftnl_expr *new_expr(struct nft *n, const char *name)
 {
 	struct nftnl_expr *e;
 
 	if (!n->rule)
 		nft_wrong(n, -EINVAL, "a word outside of a rule");
-	else if (n->words++ == WORDS_MAX)
+	else if (n->exprs++ == EXPRS_MAX)
 		nft_wrong(n, -E2BIG, "a rule of too many words");
 	if (n->err)
 		return NULL;
@@ -112,7 +110,7 @@ static void set_name(struct nft *n, struct nftnl_expr *e, uint16_t attr, const c
 
 /* ---- loading ---- */
 
-/* The next free registers, for len bytes. */
+/* The next free registers for len bytes. */
 static uint32_t take_regs(struct nft *n, unsigned len)
 {
 	unsigned first = n->regs;
@@ -159,7 +157,7 @@ static void load_ct(struct nft *n, uint32_t key, uint32_t len)
 
 struct field {
 	void (*load)(struct nft *n, const struct field *f);
-	uint8_t base, key, len; /* key: or the offset in the header */
+	uint8_t base, key, len; /* key: of meta or ct; the offset in the header for payload */
 };
 
 static void load_payload_field(struct nft *n, const struct field *f)
@@ -213,7 +211,7 @@ void nft_load(struct nft *n, enum nft_field field)
 
 /* ---- matching ---- */
 
-/* Consumes what was loaded: it begins at the first register, and all are free again. */
+/* The first register of the loaded values; frees all registers. */
 static uint32_t consume_regs(struct nft *n)
 {
 	if (n->regs == 0)
@@ -234,7 +232,7 @@ void nft_match(struct nft *n, bool equal, const void *value, unsigned len)
 	set_bytes(n, e, NFTNL_EXPR_CMP_DATA, value, len);
 }
 
-/* The first registers: and with mask, then xor. */
+/* First registers: (value & mask) ^ xor. */
 static void put_bitwise(struct nft *n, const void *mask, const void * xor, unsigned len)
 {
 	struct nftnl_expr *e = new_expr(n, "bitwise");
@@ -285,7 +283,7 @@ void nft_match_cidr(struct nft *n, bool source, bool equal, struct cidr c)
 	uint8_t mask[16] = { 0 };
 	unsigned bytes = ip_bytes(c.ip);
 
-	if (c.len % 8 == 0 && c.len > 0) { /* load no more than the prefix */
+	if (c.len % 8 == 0 && c.len > 0) { /* load only the bytes of the prefix */
 		load_payload(n, f->base, f->key, c.len / 8);
 		nft_match(n, equal, network.b, c.len / 8);
 		return;
@@ -337,7 +335,7 @@ void nft_match_port(struct nft *n, bool source, bool equal, uint16_t first, uint
 	set_bytes(n, e, NFTNL_EXPR_RANGE_TO_DATA, &to, sizeof(to));
 }
 
-/* Is one of the bits set in what was loaded (or none, if !any)? */
+/* Is one of the bits set in the loaded value (or none, if !any)? */
 static void match_bits(struct nft *n, bool any, uint32_t bits)
 {
 	static const uint32_t zero;

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * nft_same.c - is this the rule we said?
+ * nft_same.c - compares two rules
  *
- * Rules are compared expression by expression and attribute by attribute.  The kernel
- * gives back what it was told, but numbers registers in its own way, and adds
- * attributes that were left to it: zero, or of nat the upper ends of ranges.  A ruleset
- * that nft printed and loaded again has the matches of a rule in another order, which
- * is no difference.
+ * Rules are compared expression by expression and attribute by attribute.  The kernel returns the
+ * attributes that it was given, but numbers registers differently, and adds attributes that were
+ * omitted: with value zero, or, for nat, the upper ends of ranges.  If nft printed a ruleset and
+ * loaded it again, the matches of a rule may be in another order, which is no difference.
  */
 #include <netinet/in.h>
 
@@ -30,7 +29,7 @@ static bool all_zero(const struct nlattr *a)
 	return true;
 }
 
-/* Which attributes of which expressions are registers. */
+/* Which attributes of which expressions are registers? */
 static bool is_register(const char *expr, uint16_t attr)
 {
 	static const struct {
@@ -60,7 +59,10 @@ static bool is_register(const char *expr, uint16_t attr)
 	return false;
 }
 
-/* A register's place, in units of 4 bytes: it has a number as one of 16 bytes, too. */
+/*
+ * The offset of a register, in units of 4 bytes.  (Registers of 16 bytes have numbers of their
+ * own.)
+ */
 static uint32_t register_offset(const struct nlattr *a)
 {
 	uint32_t reg = nfnl_be32(a);
@@ -68,7 +70,10 @@ static uint32_t register_offset(const struct nlattr *a)
 	return reg >= NFT_REG32_00 ? reg - NFT_REG32_00 + 4 : reg * 4;
 }
 
-/* What the kernel adds to nat: the upper ends, and that there are addresses and ports. */
+/*
+ * Does the kernel add this attribute to nat: upper ends of ranges, or the flags that there are
+ * addresses and ports?
+ */
 static bool is_added(const char *expr, const struct nlattr *have, const struct nlattr *all)
 {
 	uint16_t type = mnl_attr_get_type(have);
@@ -122,12 +127,12 @@ static bool same_expr(const struct nlattr *want, const struct nlattr *have)
 		return true;
 	name = nfnl_text(nfnl_attr_in(want, NFTA_EXPR_NAME));
 	return str_eq(name, nfnl_text(nfnl_attr_in(have, NFTA_EXPR_NAME))) &&
-	       (str_eq(name, "counter") || /* it counts */
+	       (str_eq(name, "counter") || /* its values change */
 		same_attrs(name, nfnl_attr_in(want, NFTA_EXPR_DATA),
 			   nfnl_attr_in(have, NFTA_EXPR_DATA)));
 }
 
-/* nft turns also single bytes the right way round, which does nothing. */
+/* nft adds a byteorder expression also for values of one byte, where it does nothing. */
 static bool is_idle(const struct nlattr *expr)
 {
 	const struct nlattr *data = nfnl_attr_in(expr, NFTA_EXPR_DATA);
@@ -137,7 +142,7 @@ static bool is_idle(const struct nlattr *expr)
 		       nfnl_be32(nfnl_attr_in(data, NFTA_BYTEORDER_SIZE));
 }
 
-/* Does it end a match: what was loaded is compared, and nothing kept? */
+/* Does this expression end a match: compares loaded values, and keeps none? */
 static bool ends_match(const struct nlattr *expr)
 {
 	const char *name = nfnl_text(nfnl_attr_in(expr, NFTA_EXPR_NAME));
@@ -147,7 +152,10 @@ static bool ends_match(const struct nlattr *expr)
 	       (str_eq(name, "lookup") && !nfnl_attr_in(data, NFTA_LOOKUP_DREG));
 }
 
-/* A rule taken apart: expressions, and where each match ends; what follows decides. */
+/*
+ * The expressions of a rule, and the end of each match; the expressions after the last match are
+ * statements.
+ */
 struct parts {
 	const struct nlattr *expr[EXPRS_MAX];
 	unsigned n, end[EXPRS_MAX], n_matches;
@@ -233,7 +241,7 @@ bool nft_alike(const struct nlattr *a, const struct nlattr *b)
 	return true;
 }
 
-/* ---- rules, in words: what they look up and decide, and what leads there ---- */
+/* ---- rules as text: lookups, verdicts and names of expressions ---- */
 
 static const char *describe_verdict(struct mem *mem, const struct nlattr *data)
 {
