@@ -78,16 +78,18 @@ endif
 
 # libnl, libnftnl and jansson are linked from their archives if these are installed (Debian has
 # them), because five shared libraries cost half a millisecond at every start.
-archives := -Wl,-Bstatic -lnftnl -lnl-3 -ljansson -Wl,-Bdynamic
-LIBS_DYNAMIC := -lnftnl -lnl-3 -ljansson -lmnl
+archives := -Wl,-Bstatic -lnftnl -lnl-route-3 -lnl-3 -ljansson -Wl,-Bdynamic
+LIBS_DYNAMIC := -lnftnl -lnl-route-3 -lnl-3 -ljansson -lmnl
+# Replacements of parts of libraries: link objects of libnl-route (and more below).
+COMPAT := rtnl
 ifeq ($(STATIC),1)
 # The release form.  With musl programs start in a third of the time, and are half as large.
 MUSL := $(if $(filter musl,$(LIBC)),$(shell CC='$(CC)' compat/musl build/musl))
-# Replacements of parts of libraries: the resolver that libnl-3 needs, libmnl without archive.
+# Replacements also of the resolver that libnl-3 needs, and of libmnl without archive.
 mnl := $(filter /%,$(shell $(CC) -print-file-name=libmnl.a))
-COMPAT := nss $(if $(mnl),,mnl) $(if $(MUSL),chk strerror malloc)
+COMPAT += nss $(if $(mnl),,mnl) $(if $(MUSL),chk strerror malloc)
 ALL_CFLAGS += -fno-asynchronous-unwind-tables
-libs := -Wl,--start-group -l:libnftnl.a -l:libnl-3.a -l:libjansson.a $(mnl)
+libs := -Wl,--start-group -l:libnftnl.a -l:libnl-route-3.a -l:libnl-3.a -l:libjansson.a $(mnl)
 ifneq ($(MUSL),)
 CPPFLAGS += -nostdinc -isystem $(subst /lib/,/include/,$(MUSL)) -isystem $(shell $(CC) -print-file-name=include) \
 	-idirafter build/musl/include
@@ -113,8 +115,8 @@ endif
 # The form that is installed, tested and measured: the release form if it can be linked.
 # RELEASE=bin selects the other one.
 ifndef RELEASE
-RELEASE := $(shell printf 'int main(void){return 0;}' | $(CC) -xc - -static-pie -l:libnftnl.a -l:libnl-3.a \
-	-l:libjansson.a -o /dev/null 2>/dev/null && echo $(STATIC_DIR)/)bin
+RELEASE := $(shell printf 'int main(void){return 0;}' | $(CC) -xc - -static-pie -l:libnftnl.a -l:libnl-route-3.a \
+	-l:libnl-3.a -l:libjansson.a -o /dev/null 2>/dev/null && echo $(STATIC_DIR)/)bin
 endif
 
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(COMPAT:%=$(BUILD)/compat/%.o)

@@ -2,7 +2,7 @@
 /*
  * chk.c - functions of glibc that archives made for it call, in an executable with musl
  *
- * Debian compiles libnl-3, libnftnl and jansson with _FORTIFY_SOURCE, which replaces snprintf()
+ * Debian compiles libnl, libnftnl and jansson with _FORTIFY_SOURCE, which replaces snprintf()
  * and others by functions that also get the size of the buffer; glibc 2.38 and later replace
  * strtol() and others by those of C23.  The functions here do the same: one that would write past
  * the buffer ends the process.
@@ -25,6 +25,10 @@ int __snprintf_chk(char *s, size_t n, int flag, size_t slen, const char *format,
 int __vsnprintf_chk(char *s, size_t n, int flag, size_t slen, const char *format, va_list args)
 	FORMAT(__printf__, 5, 0);
 int __vasprintf_chk(char **s, int flag, const char *format, va_list args) FORMAT(__printf__, 3, 0);
+int __asprintf_chk(char **s, int flag, const char *format, ...) FORMAT(__printf__, 3, 4);
+int __printf_chk(int flag, const char *format, ...) FORMAT(__printf__, 2, 3);
+int __sprintf_chk(char *s, int flag, size_t slen, const char *format, ...) FORMAT(__printf__, 4, 5);
+void *__memcpy_chk(void *to, const void *from, size_t n, size_t slen);
 char *__strncpy_chk(char *to, const char *from, size_t n, size_t slen);
 long __isoc23_strtol(const char *s, char **end, int base);
 unsigned long __isoc23_strtoul(const char *s, char **end, int base);
@@ -81,6 +85,49 @@ int __vasprintf_chk(char **s, int flag, const char *format, va_list args)
 {
 	(void)flag;
 	return vasprintf(s, format, args);
+}
+
+int __asprintf_chk(char **s, int flag, const char *format, ...)
+{
+	va_list args;
+	int length;
+
+	(void)flag;
+	va_start(args, format);
+	length = vasprintf(s, format, args);
+	va_end(args);
+	return length;
+}
+
+int __printf_chk(int flag, const char *format, ...)
+{
+	va_list args;
+	int length;
+
+	(void)flag;
+	va_start(args, format);
+	length = vprintf(format, args);
+	va_end(args);
+	return length;
+}
+
+int __sprintf_chk(char *s, int flag, size_t slen, const char *format, ...)
+{
+	va_list args;
+	int length;
+
+	(void)flag;
+	va_start(args, format);
+	length = vsnprintf(s, slen, format, args);
+	va_end(args);
+	must_fit((size_t)length + 1, slen);
+	return length;
+}
+
+void *__memcpy_chk(void *to, const void *from, size_t n, size_t slen)
+{
+	must_fit(n, slen);
+	return memcpy(to, from, n);
 }
 
 char *__strncpy_chk(char *to, const char *from, size_t n, size_t slen)

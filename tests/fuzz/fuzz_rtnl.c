@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * fuzz_rtnl.c - answers of rtnetlink: links, addresses, routes, VLANs of bridge ports
+ * fuzz_rtnl.c - answers of rtnetlink: links, addresses, routes, rules, traffic control,
+ * VLANs of bridge ports
  */
 #include <netlink/socket.h>
 
@@ -9,6 +10,8 @@
 #include "netlink/link.h"
 #include "netlink/bridge_port.h"
 #include "netlink/route.h"
+#include "netlink/rule.h"
+#include "netlink/tc.h"
 
 static int each_link(const struct link *l, void *arg)
 {
@@ -24,11 +27,15 @@ static void ask(struct tx *tx, struct rt *rt, unsigned what)
 	struct link l = { .index = 1, .name = "eth0" }, found;
 	struct bridge_port_vlans vlans = { .pvid = 100 };
 	struct addr_list list;
+	struct route_list routes;
+	struct rule_list rules;
+	struct tc_tbf_params tbf;
+	static const struct route_filter filter = { .link = 1 };
 	unsigned n = 0;
 	int number;
 
 	cidr_parse("0.0.0.0/0", &route.dst);
-	switch (what % 8) {
+	switch (what % 12) {
 	case 0:
 		fuzz_expect(tx, link_find(tx, rt, "eth0", &found));
 		break;
@@ -50,8 +57,20 @@ static void ask(struct tx *tx, struct rt *rt, unsigned what)
 	case 6:
 		fuzz_expect(tx, bridge_port_any(tx, rt, 1));
 		break;
-	default:
+	case 7:
 		fuzz_expect(tx, bridge_port_set_vlans(tx, rt, &l, &vlans));
+		break;
+	case 8:
+		fuzz_expect(tx, route_list(tx, rt, &filter, &routes));
+		break;
+	case 9:
+		fuzz_expect(tx, rule_list(tx, rt, 0, &rules));
+		break;
+	case 10:
+		fuzz_expect(tx, tc_tbf_find(tx, rt, &l, &tbf));
+		break;
+	default:
+		fuzz_expect(tx, tc_redirect_find(tx, rt, &l, &l));
 		break;
 	}
 }

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * tc.c - traffic control
+ *
+ * libnl-route-3's objects compose the messages; rt.c sends them.  Three things are put into the
+ * messages here, because the objects cannot: rates from 2^31 bytes/s on (the setters take an
+ * int), the burst in bytes (a long burst at a low rate has more ticks than 32 bits hold), and
+ * the selector of a u32 filter (the library reads through NULL if it cannot be allocated).
+ * Answers are read from the messages, for the first two reasons.
+ */
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+#include <netlink/route/qdisc.h>
+#include <netlink/route/qdisc/tbf.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "netlink/tc_impl.h"
+
+#define TBF_HANDLE TC_H_MAKE(1U << 16, 0)
+
+enum { LATENCIES_PER_SECOND = 40, TICK_SHIFT = 6 /* a tick is 64 ns */ };
+
+static void put_qdisc(struct rtnl_qdisc **q)
+{
+	if (*q)
+		rtnl_qdisc_put(*q);
+}
+
+int tc_take(struct rt_msg *m, int r, struct nl_msg *msg)
+{
+	struct nlmsghdr *h = r < 0 ? NULL : nlmsg_hdr(msg);
+
+	if (!h)
+		return -ENOMEM;
+	m->overflow = h->nlmsg_len > sizeof(m->room);
+	if (!m->overflow)
+		memcpy(m->room, h, h->nlmsg_len);
+	m->h.nlmsg_flags |= NLM_F_REQUEST;
+	nlmsg_free(msg);
+	return 0;
+}
+
+struct nlattr *tc_reopen_options(struct rt_msg *m)
+{
+	struct nlattr *o = NULL;
+
+	if (!m->overflow)
+		o = nlmsg_find_attr(&m->h, sizeof(struct tcmsg), TCA_OPTIONS);
+	if (o && (char *)o + NLA_ALIGN(o->nla_len) == m->room + NLMSG_ALIGN(m->h.nlmsg_len))
+		return o;
+	m->overflow = true;
+	return NULL;
+}
+
+/* ---- qdiscs ------------------------------------------------------------- */
+
+static struct rtnl_qdisc *new_qdisc(const struct link *l, uint32_t parent, uint32_t handle)
+{
+	struct rtnl_qdisc *q = rtnl_qdisc_alloc();
+
+	if (!q)
+		return NULL;
+	rtnl_tc_set_ifindex(TC_CAST(q), l->index);
+	rtnl_tc_set_parent(TC_CAST(q), parent);
+	rtnl_tc_set_handle(TC_CAST(q), handle);
+	return q;
+}
+
+int tc_qdisc_compose(struct rt_msg *m, const struct link *l, uint32_t parent, uint32_t handle,
+		     const char *kind)
+{
+	auto_(put_qdisc) struct rtnl_qdisc *q = new_qdisc(l, parent, handle);
+	struct nl_msg *msg = NULL;
+	int r;
+
+	if (!q || rtnl_tc_set_kind(TC_CAST(q), kind) < 0)
+		return -ENOMEM;
+	r = rtnl_qdisc_build_add_request(q, NLM_F_CREATE | NLM_F_EXCL, &msg);
+	return tc_take(m, r, msg);
+}
+
+int tc_qdisc_del(struct tx *tx, struct rt *rt, const struct link *l, uint32_t parent,
+		 uint32_t handle)
+{
+	auto_(put_qdisc) struct rtnl_qdisc *q = new_qdisc(l, parent, handle);
+	struct nl_msg *msg = NULL;
+	struct rt_msg m;
+	int r = -ENOMEM;
+
+	if (q) {
+		r = rtnl_qdisc_build_delete_request(q, &msg);
+		r = tc_take(&m, r, msg);
+	}
+	if (r == 0)
+		r = rt_try(rt, &m);
+	if (r < 0 && !tc_is_gone(r))
+		return rt_refused(tx, rt, r, "delete a queueing discipline of %s", l->name);
+	return 0;
+}
+
+static void read_tbf(struct nlattr *options, struct tc_tbf_params *p)
+{
+	struct nlattr *tb[TCA_TBF_MAX + 1];
+	struct tc_tbf_qopt q;
+
+	if (!options || nla_parse_nested(tb, TCA_TBF_MAX, options, NULL) < 0 ||
+	    !tb[TCA_TBF_PARMS] || nla_len(tb[TCA_TBF_PARMS]) < (int)sizeof(q))
+		return;
+	memcpy(&q, nla_data(tb[TCA_TBF_PARMS]), sizeof(q));
+	p->rate = q.rate.rate;
+	p->limit = q.limit;
+	p->buffer = q.buffer;
+	if (tb[TCA_TBF_RATE64] && nla_len(tb[TCA_TBF_RATE64]) >= (int)sizeof(p->rate))
+		p->rate = nla_get_u64(tb[TCA_TBF_RATE64]);
+}
+
+static int keep_qdisc(const struct nlmsghdr *h, void *arg)
+{
+	struct nlmsghdr *m = (struct nlmsghdr *)(uintptr_t)h; /* libnl reads through non-const */
+	struct nlattr *tb[TCA_MAX + 1];
+	struct tc_qdisc *q = arg;
+	struct tcmsg *t;
+
+	if (!h || h->nlmsg_type != RTM_NEWQDISC)
+		return 0;
+	t = nlmsg_data(m);
+	if (nlmsg_parse(m, sizeof(*t), tb, TCA_MAX, NULL) < 0)
+		return -EBADMSG;
+	q->tbf.handle = t->tcm_handle;
+	if (tb[TCA_KIND])
+		nla_strlcpy(q->kind, tb[TCA_KIND], sizeof(q->kind));
+	if (str_eq(q->kind, "tbf"))
+		read_tbf(tb[TCA_OPTIONS], &q->tbf);
+	return 0;
+}
+
+int tc_qdisc_find(struct tx *tx, struct rt *rt, const struct link *l, uint32_t parent,
+		  struct tc_qdisc *ret)
+{
+	struct rt_msg m;
+	/*
+	 * An answer to RTM_GETQDISC is a notification, which NLM_F_ECHO asks for.  There is none
+	 * about a qdisc like noqueue, hence the acknowledgement.
+	 */
+	struct tcmsg *t = rt_new(&m, RTM_GETQDISC, NLM_F_ECHO | NLM_F_ACK, sizeof(*t));
+	struct tc_qdisc q = { .kind = "" };
+	int r;
+
+	t->tcm_ifindex = l->index;
+	t->tcm_parent = parent;
+	r = rt_ask(rt, &m, keep_qdisc, &q);
+	if (r < 0 && !tc_is_gone(r) && r != -EBADMSG)
+		return rt_refused(tx, rt, r, "look up the queueing discipline of %s", l->name);
+	*ret = q;
+	return 0;
+}
+
+/* ---- the token bucket --------------------------------------------------- */
+
+static uint32_t saturated(uint64_t n)
+{
+	return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
+}
+
+struct tc_tbf_params tc_tbf_params(const struct tc_tbf *t)
+{
+	uint64_t ticks = ((uint64_t)t->burst * 1000000000 / t->rate) >> TICK_SHIFT;
+
+	return (struct tc_tbf_params){
+		.rate = t->rate,
+		.limit = saturated(t->rate / LATENCIES_PER_SECOND + t->burst),
+		.buffer = saturated(ticks),
+		.burst = t->burst,
+		.handle = TBF_HANDLE,
+	};
+}
+
+struct tc_text tc_tbf_text(const struct tc_tbf_params *p)
+{
+	uint64_t ns = (uint64_t)p->buffer << TICK_SHIFT, burst = p->burst;
+	struct tc_text t;
+
+	if (!burst) /* rounded up, as ticks are rounded down */
+		burst = (uint64_t)((double)ns * (double)p->rate / 1e9 + 0.99);
+	snprintf(t.s, sizeof(t.s), "rate %llu B/s, burst %llu B, limit %u B",
+		 (unsigned long long)p->rate, (unsigned long long)burst, p->limit);
+	return t;
+}
+
+bool tc_tbf_matches(const struct tc_tbf_params *have, const struct tc_tbf *want)
+{
+	enum { MICROSECOND = 16 }; /* ticks */
+	struct tc_tbf_params p = tc_tbf_params(want);
+	uint32_t low = have->buffer < p.buffer ? have->buffer : p.buffer;
+
+	if (have->rate != p.rate || have->limit != p.limit)
+		return false;
+	return p.buffer == UINT32_MAX || have->buffer - low + p.buffer - low <= MICROSECOND;
+}
+
+/* What the library's object could not take. */
+static void correct(struct rt_msg *m, const struct tc_tbf_params *p)
+{
+	struct nlattr *options = tc_reopen_options(m), *parms = NULL;
+	struct tc_tbf_qopt q;
+
+	if (options)
+		parms = nla_find(nla_data(options), nla_len(options), TCA_TBF_PARMS);
+	if (!parms || nla_len(parms) != sizeof(q)) {
+		m->overflow = true;
+		return;
+	}
+	memcpy(&q, nla_data(parms), sizeof(q));
+	q.rate.rate = saturated(p->rate);
+	q.limit = p->limit;
+	q.buffer = p->buffer;
+	memcpy(nla_data(parms), &q, sizeof(q));
+	if (p->rate > UINT32_MAX)
+		rt_put(m, TCA_TBF_RATE64, &p->rate, sizeof(p->rate));
+	if (p->burst)
+		rt_put_u32(m, TCA_TBF_BURST, p->burst);
+	rt_nest_end(m, options);
+}
+
+static int compose_tbf(struct rt_msg *m, const struct link *l, const struct tc_tbf_params *p,
+		       int flags)
+{
+	auto_(put_qdisc) struct rtnl_qdisc *q = new_qdisc(l, TC_H_ROOT, p->handle);
+	struct nl_msg *msg = NULL;
+	int r;
+
+	if (!q || rtnl_tc_set_kind(TC_CAST(q), "tbf") < 0 || !rtnl_tc_data(TC_CAST(q)))
+		return -ENOMEM; /* the setters would abort */
+	rtnl_qdisc_tbf_set_rate(q, 1, 1, 0);
+	rtnl_qdisc_tbf_set_limit(q, 1);
+	r = rtnl_qdisc_build_add_request(q, NLM_F_CREATE | flags, &msg);
+	TRY(tc_take(m, r, msg));
+	correct(m, p);
+	return 0;
+}
+
+/* ---- the rate limit ----------------------------------------------------- */
+
+struct undo_tbf {
+	struct rt *rt;
+	struct tc_tbf_params before; /* rate 0: there was none */
+	int index;
+	char name[IFNAMSIZ];
+};
+
+static int set_tbf(struct tx *tx, struct rt *rt, const struct link *l,
+		   const struct tc_tbf_params *p, int flags)
+{
+	struct rt_msg m;
+	int r = compose_tbf(&m, l, p, flags);
+
+	if (r == 0)
+		r = rt_try(rt, &m);
+	if (r == -EEXIST)
+		return tx_fail_as(tx, CPLUG_E_TAKEN, r,
+				  "%s: limit the rate of %s: it has a queueing discipline already "
+				  "(see: tc qdisc show dev %s)",
+				  rt->where, l->name, l->name);
+	if (r < 0)
+		return rt_refused(tx, rt, r, "limit the rate of %s (qdisc tbf)", l->name);
+	if (log_on(LOG_DEBUG))
+		log_step("%s: limit %s to %s", rt->where, l->name, TC_TBF_S(p));
+	return 0;
+}
+
+static int undo_tbf(struct tx *tx, void *arg)
+{
+	struct undo_tbf *u = arg;
+	struct link l = { .index = u->index };
+
+	memcpy(l.name, u->name, sizeof(l.name));
+	if (u->before.rate)
+		return set_tbf(tx, u->rt, &l, &u->before, NLM_F_REPLACE);
+	return tc_qdisc_del(tx, u->rt, &l, TC_H_ROOT, TBF_HANDLE);
+}
+
+static int change_tbf(struct tx *tx, struct rt *rt, const struct link *l,
+		      const struct tc_tbf_params *p, const struct tc_tbf_params *before)
+{
+	struct undo_tbf u = { .rt = rt, .index = l->index, .before = *before };
+
+	TRY(tx_interrupted(tx));
+	TRY(set_tbf(tx, rt, l, p, before->rate ? NLM_F_REPLACE : NLM_F_EXCL));
+	memcpy(u.name, l->name, sizeof(u.name));
+	return tx_undo(tx, undo_tbf, "limit rate", &u);
+}
+
+int tc_tbf_find(struct tx *tx, struct rt *rt, const struct link *l, struct tc_tbf_params *ret)
+{
+	struct tc_qdisc q;
+
+	TRY(tc_qdisc_find(tx, rt, l, TC_H_ROOT, &q));
+	if (!str_eq(q.kind, "tbf"))
+		return 0;
+	*ret = q.tbf;
+	return 1;
+}
+
+int tc_tbf_add(struct tx *tx, struct rt *rt, const struct link *l, const struct tc_tbf *t)
+{
+	struct tc_tbf_params p = tc_tbf_params(t), none = { .rate = 0 };
+
+	return change_tbf(tx, rt, l, &p, &none);
+}
+
+int tc_tbf_ensure(struct tx *tx, struct rt *rt, const struct link *l, const struct tc_tbf *t)
+{
+	struct tc_tbf_params p = tc_tbf_params(t), before = { .rate = 0 };
+	int there;
+
+	TRY(there = tc_tbf_find(tx, rt, l, &before));
+	if (there && tc_tbf_matches(&before, t))
+		return 0;
+	if (there)
+		p.handle = before.handle;
+	return change_tbf(tx, rt, l, &p, &before);
+}
+
+int tc_tbf_del(struct tx *tx, struct rt *rt, const struct link *l)
+{
+	struct tc_tbf_params p;
+	int there;
+
+	TRY(there = tc_tbf_find(tx, rt, l, &p));
+	if (!there)
+		return 0;
+	return tc_qdisc_del(tx, rt, l, TC_H_ROOT, p.handle);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tc.h - traffic control: a rate limit, and the redirection of what arrives to another link
+ *
+ * A link's queueing discipline (qdisc) limits what it sends.  What a link receives has no queue,
+ * so it is redirected to an intermediate link (kind ifb), whose qdisc limits it.
+ *
+ * Messages are composed with libnl-route-3's objects.  Kernel ABI: linux/pkt_sched.h,
+ * linux/pkt_cls.h, linux/tc_act/tc_mirred.h; tc-tbf(8), tc-u32(8), tc-mirred(8).
+ */
+#ifndef CPLUG_TC_H
+#define CPLUG_TC_H
+
+#include "netlink/link.h"
+
+/* A token bucket filter. */
+struct tc_tbf {
+	uint64_t rate;  /* bytes per second, at least 1 */
+	uint32_t burst; /* bytes, at least 1 */
+};
+
+/* The same as the kernel stores it. */
+struct tc_tbf_params {
+	uint64_t rate;   /* bytes per second */
+	uint32_t limit;  /* bytes that may wait: what is sent in 25 ms, and the burst */
+	uint32_t buffer; /* the burst as a time, in ticks of 64 ns; UINT32_MAX if it is longer */
+	uint32_t burst;  /* bytes: where the buffer is UINT32_MAX; not reported by the kernel */
+	uint32_t handle; /* of the qdisc */
+};
+
+/* What tc_tbf_add() gives to the kernel (handle 1:). */
+struct tc_tbf_params tc_tbf_params(const struct tc_tbf *t);
+
+/* "rate 1000000 B/s, burst 10000 B, limit 35000 B", for messages. */
+struct tc_text {
+	char s[96];
+};
+struct tc_text tc_tbf_text(const struct tc_tbf_params *p);
+#define TC_TBF_S(p) (tc_tbf_text(p).s)
+
+/*
+ * Is the root qdisc of a link a token bucket filter?  1 and its parameters, 0, or a recorded
+ * failure.
+ */
+int tc_tbf_find(struct tx *tx, struct rt *rt, const struct link *l,
+		struct tc_tbf_params *ret) CHECKED;
+
+/*
+ * Are these the parameters that tc_tbf_add() would give to the kernel?  Up to a microsecond in
+ * the buffer, because the reference rounds it to that; a buffer that is too long for the kernel's
+ * report is not compared.
+ */
+bool tc_tbf_matches(const struct tc_tbf_params *have, const struct tc_tbf *want);
+
+/*
+ * Limits what a link sends: root qdisc tbf, handle 1:.  Fails with CPLUG_E_TAKEN if the link has
+ * a root qdisc that is not the kernel's default.  Undo: deletes it.
+ */
+int tc_tbf_add(struct tx *tx, struct rt *rt, const struct link *l, const struct tc_tbf *t) CHECKED;
+
+/*
+ * The same, but a token bucket filter that is there stays if it matches, or gets these
+ * parameters.  Undo: as it was.
+ */
+int tc_tbf_ensure(struct tx *tx, struct rt *rt, const struct link *l,
+		  const struct tc_tbf *t) CHECKED;
+
+/* Deletes the root qdisc if it is a token bucket filter; gone is success.  No undo: for DEL. */
+int tc_tbf_del(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
+
+/*
+ * Ensures that all that arrives at a link is redirected to another, which sends it (so the
+ * other is usually an ifb): qdisc ingress, or a clsact that is there, and a u32 filter with
+ * priority 1 for all protocols.  Undo: as it was.
+ */
+int tc_redirect_ensure(struct tx *tx, struct rt *rt, const struct link *l,
+		       const struct link *to) CHECKED;
+
+/*
+ * Does a filter redirect from a link to another?  1, 0, or a recorded failure.  The reference's
+ * filter counts, too.
+ */
+int tc_redirect_find(struct tx *tx, struct rt *rt, const struct link *l,
+		     const struct link *to) CHECKED;
+
+/*
+ * Deletes the filters that redirect from a link to another, and the qdisc ingress if it has no
+ * filter then; gone is success.  No undo: for DEL.
+ */
+int tc_redirect_del(struct tx *tx, struct rt *rt, const struct link *l,
+		    const struct link *to) CHECKED;
+
+#endif
