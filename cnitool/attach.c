@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * attach.c - one attachment: a container's interface on a network
+ * attach.c - run the plugins of a list for an attachment
  *
- * A plugin gets its request on stdin and the attachment in its environment; the
- * result of one is the prevResult of the next.  Results are passed on as they were
- * printed, unless a plugin answered in another protocol version than the list's:
- * then they are converted.
+ * A plugin gets its configuration on stdin and the attachment in its environment.  The result of
+ * each plugin is the prevResult of the next one.  It is passed on as it was printed, unless its
+ * protocol version differs from the list's.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -22,59 +21,94 @@
 
 /* ---- running a plugin ---- */
 
-/* What happened to which plugin, as libcni says it. */
-static int blame_plugin(struct tx *tx, struct errctx m, int r, const struct netconf *n, unsigned i,
-			const char *verb)
-{
-	return errctx_prefix(tx, m, r,
-			     "plugin type=\"%s\" name=\"%s\" failed (%s): ", n->plugins[i].type,
-			     n->name, verb);
-}
+struct command {
+	const char *name; /* CNI_COMMAND */
+	const char *word; /* libcni's, for messages */
+	bool repairs;     /* CPLUG_REPAIR=1: cplug's plugins repair what their CHECK finds */
+};
 
-/* a may be NULL: the variables of an attachment are there, but empty. */
-static int run_plugin(struct tool *t, const char *command, const struct netconf *n, unsigned i,
-		      const struct attachment *a, const struct netconf_extra *extra,
-		      struct exec_answer *ret)
+static const struct command add_command = { "ADD", "add", false };
+static const struct command del_command = { "DEL", "delete", false };
+static const struct command check_command = { "CHECK", "check", false };
+static const struct command repair_command = { "CHECK", "repair", true };
+static const struct command gc_command = { "GC", "gc", false };
+static const struct command status_command = { "STATUS", "status", false };
+
+/* A call of the plugins of a list, one after the other. */
+struct list_call {
+	const struct command *command;
+	const struct netconf *net;
+	const struct attachment *a; /* NULL: its variables are empty */
+	struct netconf_extra extra;
+};
+
+static const char *const *plugin_env(struct tool *t, const struct list_call *c)
 {
+	static const struct attachment none = { .id = "", .ifname = "" };
+	const struct attachment *a = c->a ? c->a : &none;
+	const char *netns = a->netns ? a->netns : "", *args = a->args ? a->args : "";
 	struct mem *m = &t->tx->mem;
-	struct netconf_extra e = *extra;
-	const char *request, *path;
-	struct exec_request q;
-	bool self, repair = str_eq(command, "REPAIR");
 	const char *const env[] = {
-		mem_printf(m, "CNI_COMMAND=%s", repair ? "CHECK" : command),
-		mem_printf(m, "CNI_CONTAINERID=%s", a ? a->id : ""),
-		mem_printf(m, "CNI_NETNS=%s", a && a->netns ? a->netns : ""),
-		mem_printf(m, "CNI_ARGS=%s", a && a->args ? a->args : ""),
-		mem_printf(m, "CNI_IFNAME=%s", a ? a->ifname : ""),
+		mem_printf(m, "CNI_COMMAND=%s", c->command->name),
+		mem_printf(m, "CNI_CONTAINERID=%s", a->id),
+		mem_printf(m, "CNI_NETNS=%s", netns),
+		mem_printf(m, "CNI_ARGS=%s", args),
+		mem_printf(m, "CNI_IFNAME=%s", a->ifname),
 		mem_printf(m, "CNI_PATH=%s", t->opt.cni_path),
-		/* A plugin of ours puts right what its CHECK finds; another does not know it. */
-		repair ? "CPLUG_REPAIR=1" : "CPLUG_REPAIR=",
+		c->command->repairs ? "CPLUG_REPAIR=1" : "CPLUG_REPAIR=",
 		NULL,
 	};
 
-	/* An ordinary user's leases go where the results go. */
+	return mem_dup(m, env, sizeof(env));
+}
+
+static int exec_plugin(struct tool *t, const struct list_call *c, unsigned i,
+		       struct exec_answer *ret)
+{
+	struct netconf_extra extra = c->extra;
+	struct exec_request q;
+	const char *path;
+	bool self;
+
+	/* An ordinary user's leases are kept beside the results. */
 	if (t->cache.private)
-		e.data_dir = mem_printf(m, "%s/networks", t->cache.dir);
-	request = netconf_request(m, n, i, &e);
-	TRY(exec_find(t->tx, t->opt.cni_path, n->plugins[i].type, &path, &self));
-	log_step("%s %s %s", command, path, request);
+		extra.data_dir = mem_printf(&t->tx->mem, "%s/networks", t->cache.dir);
+	TRY(exec_find(t->tx, t->opt.cni_path, c->net->plugins[i].type, &path, &self));
 	q = (struct exec_request){
-		.path = path, .env = env, .in = request, .size = strlen(request)
+		.path = path,
+		.env = plugin_env(t, c),
+		.in = netconf_request(&t->tx->mem, c->net, i, &extra),
 	};
+	q.size = strlen(q.in);
+	log_step("%s (%s) %s %s", c->command->name, c->command->word, path, (const char *)q.in);
 	TRY(exec_run(t->tx, &q, ret));
 	return exec_judge(t->tx, path, ret);
 }
 
-/* A verb that has no answer; who failed is told by verb, if not NULL. */
-static int run_plugin_mute(struct tool *t, const char *command, const struct netconf *n, unsigned i,
-			   const struct attachment *a, const struct netconf_extra *extra,
-			   const char *verb)
+/* Begins the failure of a plugin (r < 0) as libcni does.  Returns r. */
+static int blame_plugin(struct tool *t, const struct list_call *c, unsigned i, struct errctx m,
+			int r)
+{
+	return errctx_prefix(t->tx, m, r, "plugin type=\"%s\" name=\"%s\" failed (%s): ",
+			     c->net->plugins[i].type, c->net->name, c->command->word);
+}
+
+/* Runs plugin i, whose answer does not matter. */
+static int run_plugin(struct tool *t, const struct list_call *c, unsigned i)
 {
 	struct errctx m = errctx_mark(t->tx);
 	struct exec_answer answer;
+	int r = exec_plugin(t, c, i, &answer);
 
-	return blame_plugin(t->tx, m, run_plugin(t, command, n, i, a, extra, &answer), n, i, verb);
+	return blame_plugin(t, c, i, m, r);
+}
+
+/* Runs all plugins, up to the first failure. */
+static int run_plugins(struct tool *t, const struct list_call *c)
+{
+	for (unsigned i = 0; i < c->net->n_plugins; i++)
+		TRY(run_plugin(t, c, i));
+	return 0;
 }
 
 int attach_plugins_exist(struct tool *t, const struct netconf *n)
@@ -92,6 +126,14 @@ int attach_plugins_exist(struct tool *t, const struct netconf *n)
 	return 0;
 }
 
+bool attach_plugin_is_ours(struct tool *t, const struct netconf *n, unsigned i)
+{
+	const char *path, *type = n->plugins[i].type;
+	bool self = false;
+
+	return exec_look(&t->tx->mem, t->opt.cni_path, type, &path, &self) && self;
+}
+
 /* ---- results ---- */
 
 static const char *version_of(const struct netconf *n)
@@ -99,7 +141,7 @@ static const char *version_of(const struct netconf *n)
 	return *n->version ? n->version : "0.1.0";
 }
 
-/* A result at the list's version: compact JSON. */
+/* Converts a result to the list's protocol version: compact JSON. */
 static int convert_result(struct tx *tx, const struct netconf *n, const char *text,
 			  const char **ret)
 {
@@ -129,101 +171,65 @@ static int convert_result(struct tx *tx, const struct netconf *n, const char *te
 	return r;
 }
 
-/* A plugin's answer to ADD, which keeps the order of its keys. */
+/*
+ * The result of an ADD at the list's version.  One that has this version already keeps the order
+ * of its keys.
+ */
 static int read_answer(struct tx *tx, const struct netconf *n, const struct exec_answer *a,
 		       const char **ret)
 {
-	const char *sorted = NULL, *text = a->out + strspn(a->out, " \t\r\n");
+	const char *converted = NULL, *text = a->out + strspn(a->out, " \t\r\n");
 	json_t *json, *version;
 
 	if (str_starts(text, "null"))
 		text = "{}";
-	TRY(convert_result(tx, n, text, &sorted));
+	TRY(convert_result(tx, n, text, &converted));
 	json = json_loads(text, 0, NULL);
 	version = json_object_get(json, "cniVersion");
 	if (str_eq(json_string_value(version), version_of(n))) {
 		char *compact = json_dumps(json, JSON_COMPACT);
 
-		*ret = mem_str(&tx->mem, compact);
+		converted = mem_str(&tx->mem, compact);
 		free(compact);
-	} else {
-		*ret = sorted;
 	}
 	json_decref(json);
+	*ret = converted;
 	return 0;
 }
 
+/* ---- the cache ---- */
+
+struct cache_key attachment_key(const struct attachment *a)
+{
+	return (struct cache_key){ a->net->name, a->id, a->ifname };
+}
+
 /*
- * The attachment with what the cache knows, and the prevResult of its DEL or CHECK
- * (NULL if there is none).  Returns 1 if the cache knows it, 0 if not.
+ * Completes the attachment with what is cached, and converts the cached result to a prevResult
+ * (*ret_prev; NULL if there is none, or if the list's version has none in DEL and CHECK).
+ * c: what is cached; NULL = read it.  Returns 1, 0 if nothing is cached, or a recorded failure.
  */
 static int use_cached(struct tool *t, struct attachment *a, const struct cached *c,
 		      const char **ret_prev)
 {
-	a->args = a->args ? a->args : c->args;
-	a->capability_args = a->capability_args ? a->capability_args : c->capability_args;
+	struct cache_key key = attachment_key(a);
+	struct cached file;
+	int found;
+
+	*ret_prev = NULL;
+	if (!c) {
+		TRY(found = cache_read(t->tx, &t->cache, &key, &file));
+		if (!found)
+			return 0;
+		c = &file;
+	}
+	if (!a->args)
+		a->args = c->args;
+	if (!a->capability_args)
+		a->capability_args = c->capability_args;
 	if (c->result && netconf_speaks(a->net, "0.4.0"))
 		TRY(convert_result(t->tx, a->net, c->result, ret_prev));
 	return 1;
-}
-
-static int read_cached(struct tool *t, struct attachment *a, const char **ret_prev)
-{
-	struct cached c;
-	int r = cache_read(t->tx, &t->cache, a->net->name, a->id, a->ifname, &c);
-
-	*ret_prev = NULL;
-	return r <= 0 ? r : use_cached(t, a, &c, ret_prev);
-}
-
-/* ---- DEL ---- */
-
-int attach_del(struct tool *t, const struct attachment *given)
-{
-	struct attachment a = *given;
-	struct errctx m = errctx_mark(t->tx);
-	struct netconf_extra extra = { .valid = NULL };
-	int r = read_cached(t, &a, &extra.prev_result);
-
-	if (r < 0) /* then without: the plugins can */
-		log_warn("%s (the cached result is not used)", errctx_take(t->tx, m));
-	extra.capability_args = a.capability_args;
-	r = 0;
-	for (unsigned i = a.net->n_plugins; i-- > 0;)
-		r = also(r, run_plugin_mute(t, "DEL", a.net, i, &a, &extra, "delete"));
-	if (r < 0)
-		return r;
-	return cache_remove(t->tx, &t->cache, a.net->name, a.id, a.ifname);
-}
-
-int attach_undo(struct tool *t, const struct attachment *a)
-{
-	bool was = t->tx->unwinding;
-	int r;
-
-	t->tx->unwinding = true;
-	r = attach_del(t, a);
-	t->tx->unwinding = was;
-	return r;
-}
-
-/* ---- ADD ---- */
-
-static int add_plugins(struct tool *t, const struct attachment *a, const char **ret)
-{
-	struct netconf_extra extra = { .capability_args = a->capability_args };
-
-	for (unsigned i = 0; i < a->net->n_plugins; i++) {
-		struct errctx m = errctx_mark(t->tx);
-		struct exec_answer answer;
-		int r = run_plugin(t, "ADD", a->net, i, a, &extra, &answer);
-
-		if (r == 0)
-			r = read_answer(t->tx, a->net, &answer, &extra.prev_result);
-		TRY(blame_plugin(t->tx, m, r, a->net, i, "add"));
-	}
-	*ret = extra.prev_result;
-	return 0;
 }
 
 static int write_cached(struct tool *t, const struct attachment *a, const char *result)
@@ -243,13 +249,69 @@ static int write_cached(struct tool *t, const struct attachment *a, const char *
 	return cache_write(t->tx, &t->cache, &c);
 }
 
-/* The interface is gone, but not what was kept for it: its namespace was made anew. */
+/* ---- DEL ---- */
+
+int attach_del(struct tool *t, const struct attachment *given)
+{
+	struct attachment a = *given;
+	struct list_call call = { .command = &del_command, .net = a.net, .a = &a };
+	struct errctx m = errctx_mark(t->tx);
+	struct cache_key key = attachment_key(&a);
+	int r = use_cached(t, &a, NULL, &call.extra.prev_result);
+
+	if (r < 0) /* plugins can do without */
+		log_warn("%s (the cached result is not used)", errctx_take(t->tx, m));
+	call.extra.capability_args = a.capability_args;
+	r = 0;
+	for (unsigned i = a.net->n_plugins; i-- > 0;)
+		r = also(r, run_plugin(t, &call, i));
+	if (r < 0)
+		return r;
+	return cache_remove(t->tx, &t->cache, &key);
+}
+
+int attach_undo(struct tool *t, const struct attachment *a)
+{
+	bool was = t->tx->unwinding;
+	int r;
+
+	t->tx->unwinding = true;
+	r = attach_del(t, a);
+	t->tx->unwinding = was;
+	return r;
+}
+
+/* ---- ADD ---- */
+
+static int add_plugins(struct tool *t, const struct attachment *a, const char **ret)
+{
+	struct list_call call = { .command = &add_command, .net = a->net, .a = a };
+
+	call.extra.capability_args = a->capability_args;
+	for (unsigned i = 0; i < a->net->n_plugins; i++) {
+		struct errctx m = errctx_mark(t->tx);
+		struct exec_answer answer;
+		int r = exec_plugin(t, &call, i, &answer);
+
+		if (r == 0)
+			r = read_answer(t->tx, a->net, &answer, &call.extra.prev_result);
+		TRY(blame_plugin(t, &call, i, m, r));
+	}
+	*ret = call.extra.prev_result;
+	return 0;
+}
+
+/*
+ * Deletes a cached attachment of the same name whose interface is gone: its namespace was made
+ * anew.
+ */
 static int del_previous(struct tool *t, const struct attachment *a)
 {
+	struct attachment old = { a->net, a->id, a->ifname, a->netns, NULL, NULL };
+	struct cache_key key = attachment_key(a);
 	struct errctx m = errctx_mark(t->tx);
 	struct cached c;
-	struct attachment old = { a->net, a->id, a->ifname, a->netns, NULL, NULL };
-	int r = cache_read(t->tx, &t->cache, a->net->name, a->id, a->ifname, &c);
+	int r = cache_read(t->tx, &t->cache, &key, &c);
 
 	if (r < 0)
 		errctx_take(t->tx, m);
@@ -260,7 +322,7 @@ static int del_previous(struct tool *t, const struct attachment *a)
 	return attach_del(t, &old);
 }
 
-/* A copy that does not go with its caller. */
+/* A copy in the arena, for t->unfinished. */
 static const struct attachment *copy_attachment(struct tool *t, const struct attachment *a)
 {
 	struct attachment *copy = mem_dup(&t->tx->mem, a, sizeof(*a));
@@ -272,17 +334,17 @@ static const struct attachment *copy_attachment(struct tool *t, const struct att
 int attach_add(struct tool *t, const struct attachment *a, const char **ret_result)
 {
 	auto_(netns_close) struct netns ns = NETNS_NONE;
+	struct cache_key key = attachment_key(a);
 	const char *path, *result;
 	int was_there, r;
 
-	TRY(cache_path(t->tx, &t->cache, a->net->name, a->id, a->ifname, &path));
+	TRY(cache_path(t->tx, &t->cache, &key, &path));
 	TRY(target_open(t->tx, a->netns, &ns));
-	was_there = target_has_if(t->tx, &ns, a->ifname);
-	TRY(was_there);
+	TRY(was_there = target_has_if(t->tx, &ns, a->ifname));
 	if (!was_there) {
 		TRY(del_previous(t, a));
 		t->unfinished = copy_attachment(t, a);
-		/* If we are killed, gc finds what is to be undone. */
+		/* If we are killed, gc finds the attachment. */
 		TRY(write_cached(t, a, NULL));
 	}
 	r = add_plugins(t, a, &result);
@@ -300,19 +362,24 @@ int attach_add(struct tool *t, const struct attachment *a, const char **ret_resu
 	return r;
 }
 
-/* ---- CHECK, GC, STATUS ---- */
+/* ---- CHECK ---- */
 
-/* Without what add remembered there is nothing to compare with. */
+/* CHECK compares with the result of ADD, so there must be one. */
 static int need_cached(struct tool *t, const struct attachment *a, bool found, const char *prev)
 {
-	if (found && prev)
-		return 0;
-	return tx_fail_as(t->tx, CNI_E_CONTAINER, -ENOENT,
-			  found ? "%s of %s on network \"%s\": its add never ended: nothing to "
-				  "compare with (del it, then add it again)"
-				: "%s of %s on network \"%s\" was never added: nothing to compare "
+	const char *container = str_empty(a->netns) ? a->id : a->netns;
+
+	if (!found)
+		return tx_fail_as(t->tx, CNI_E_CONTAINER, -ENOENT,
+				  "%s of %s on network \"%s\" was never added: nothing to compare "
 				  "with (see cnitool list; -i names another interface)",
-			  a->ifname, str_empty(a->netns) ? a->id : a->netns, a->net->name);
+				  a->ifname, container, a->net->name);
+	if (!prev)
+		return tx_fail_as(t->tx, CNI_E_CONTAINER, -ENOENT,
+				  "%s of %s on network \"%s\": its add never ended: nothing to "
+				  "compare with (del it, then add it again)",
+				  a->ifname, container, a->net->name);
+	return 0;
 }
 
 static int need_version(struct tool *t, const struct netconf *n)
@@ -327,51 +394,51 @@ static int need_version(struct tool *t, const struct netconf *n)
 int attach_check(struct tool *t, const struct attachment *given)
 {
 	struct attachment a = *given;
-	struct netconf_extra extra = { .valid = NULL };
+	struct list_call call = { .command = &check_command, .net = a.net, .a = &a };
 	int found;
 
 	TRY(need_version(t, a.net));
 	if (a.net->disable_check)
 		return 0;
-	TRY(found = read_cached(t, &a, &extra.prev_result));
-	TRY(need_cached(t, &a, found, extra.prev_result));
-	extra.capability_args = a.capability_args;
-	for (unsigned i = 0; i < a.net->n_plugins; i++)
-		TRY(run_plugin_mute(t, "CHECK", a.net, i, &a, &extra, "check"));
-	return 0;
+	TRY(found = use_cached(t, &a, NULL, &call.extra.prev_result));
+	TRY(need_cached(t, &a, found, call.extra.prev_result));
+	call.extra.capability_args = a.capability_args;
+	return run_plugins(t, &call);
 }
 
 /* ---- repair ---- */
 
-/* A list of {"object","want","have"} from a plugin. */
-static void note_differences(struct tool *t, const char *type, json_t *list, struct repairs *ret)
+static const char *copy_member(struct mem *m, json_t *object, const char *key)
+{
+	const char *s = json_string_value(json_object_get(object, key));
+
+	return mem_str(m, s ? s : "");
+}
+
+/* list: {"object","want","have"} of each difference. */
+static void note_differences(struct mem *m, const char *type, json_t *list, struct repairs *ret)
 {
 	json_t *e;
 	size_t i;
 
 	json_array_foreach (list, i, e) {
-		const char *object = json_string_value(json_object_get(e, "object"));
-		const char *want = json_string_value(json_object_get(e, "want"));
-		const char *have = json_string_value(json_object_get(e, "have"));
-
-		if (!object)
+		if (!json_is_string(json_object_get(e, "object")))
 			continue;
-		ret->v = mem_grow(&t->tx->mem, ret->v, ret->n, sizeof(*ret->v));
+		ret->v = mem_grow(m, ret->v, ret->n, sizeof(*ret->v));
 		ret->v[ret->n++] = (struct repaired){
-			.plugin = mem_str(&t->tx->mem, type),
-			.object = mem_str(&t->tx->mem, object),
-			.want = mem_str(&t->tx->mem, want ? want : ""),
-			.have = mem_str(&t->tx->mem, have ? have : ""),
+			.plugin = mem_str(m, type),
+			.object = copy_member(m, e, "object"),
+			.want = copy_member(m, e, "want"),
+			.have = copy_member(m, e, "have"),
 		};
 	}
 }
 
 /*
- * What a plugin answered: what it repaired; or as the error of a plain CHECK, which is no
- * failure where nothing was to be done but look.
+ * Notes what a plugin's answer lists: what it repaired, or the differences in the error of a CHECK
+ * (code 107).  Returns whether it is such an error.
  */
-static bool read_differences(struct tool *t, const char *type, const char *text,
-			     struct repairs *ret)
+static bool read_differences(struct mem *m, const char *type, const char *text, struct repairs *ret)
 {
 	json_t *json = json_loads(text, 0, NULL), *list = NULL;
 	const char *details = json_string_value(json_object_get(json, "details"));
@@ -383,73 +450,71 @@ static bool read_differences(struct tool *t, const char *type, const char *text,
 		json_decref(list);
 		list = json_pack("[{s:O?}]", "object", json_object_get(json, "msg"));
 	}
-	note_differences(t, type, differs ? list : json_object_get(json, "repaired"), ret);
+	note_differences(m, type, differs ? list : json_object_get(json, "repaired"), ret);
 	json_decref(list);
 	json_decref(json);
 	return differs;
 }
 
-static int repair_plugin(struct tool *t, const struct attachment *a, unsigned i, bool dry,
-			 const struct netconf_extra *extra, struct repairs *ret)
+/* Without the repair, a CHECK that found differences is no failure. */
+static int repair_plugin(struct tool *t, const struct list_call *call, unsigned i,
+			 struct repairs *ret)
 {
-	struct errctx m = errctx_mark(t->tx);
+	bool dry = !call->command->repairs, differs = false;
 	struct exec_answer answer = { .out = NULL };
-	int r = run_plugin(t, dry ? "CHECK" : "REPAIR", a->net, i, a, extra, &answer);
+	struct errctx m = errctx_mark(t->tx);
+	int r = exec_plugin(t, call, i, &answer);
 
-	if (answer.out && (r == 0 || dry) &&
-	    read_differences(t, a->net->plugins[i].type, answer.out, ret) && dry) {
+	if (answer.out && (r == 0 || dry))
+		differs =
+			read_differences(&t->tx->mem, call->net->plugins[i].type, answer.out, ret);
+	if (dry && differs) {
 		errctx_take(t->tx, m);
 		return 0;
 	}
-	return blame_plugin(t->tx, m, r, a->net, i, dry ? "check" : "repair");
+	return blame_plugin(t, call, i, m, r);
 }
 
 int attach_repair(struct tool *t, const struct attachment *given, const struct cached *c, bool dry,
 		  struct repairs *ret)
 {
 	struct attachment a = *given;
-	struct netconf_extra extra = { .valid = NULL };
-	const char *path;
+	struct list_call call = { .net = a.net, .a = &a };
 	int found, r = 0;
 
+	call.command = dry ? &check_command : &repair_command;
 	TRY(need_version(t, a.net));
-	TRY(found = c ? use_cached(t, &a, c, &extra.prev_result)
-		      : read_cached(t, &a, &extra.prev_result));
-	TRY(need_cached(t, &a, found, extra.prev_result));
-	extra.capability_args = a.capability_args;
+	TRY(found = use_cached(t, &a, c, &call.extra.prev_result));
+	TRY(need_cached(t, &a, found, call.extra.prev_result));
+	call.extra.capability_args = a.capability_args;
 	for (unsigned i = 0; i < a.net->n_plugins; i++) {
-		struct errctx m = errctx_mark(t->tx);
-		bool self = false;
-
-		if (exec_find(t->tx, t->opt.cni_path, a.net->plugins[i].type, &path, &self) < 0)
-			errctx_take(t->tx, m);
-		if (!self)
+		if (!attach_plugin_is_ours(t, a.net, i))
 			continue;
 		ret->ours++;
-		r = also(r, repair_plugin(t, &a, i, dry, &extra, ret));
+		r = also(r, repair_plugin(t, &call, i, ret));
 	}
 	return r;
 }
 
+/* ---- GC, STATUS ---- */
+
 int attach_list_gc(struct tool *t, const struct netconf *n, const char *valid)
 {
-	struct netconf_extra extra = { .valid = valid };
+	struct list_call call = { .command = &gc_command, .net = n, .extra.valid = valid };
 	int r = 0;
 
 	if (!netconf_speaks(n, "1.1.0"))
 		return 0;
 	for (unsigned i = 0; i < n->n_plugins; i++)
-		r = also(r, run_plugin_mute(t, "GC", n, i, NULL, &extra, "gc"));
+		r = also(r, run_plugin(t, &call, i));
 	return r;
 }
 
 int attach_list_status(struct tool *t, const struct netconf *n)
 {
-	struct netconf_extra extra = { .valid = NULL };
+	struct list_call call = { .command = &status_command, .net = n };
 
 	if (!netconf_speaks(n, "1.1.0"))
 		return 0;
-	for (unsigned i = 0; i < n->n_plugins; i++)
-		TRY(run_plugin_mute(t, "STATUS", n, i, NULL, &extra, "status"));
-	return 0;
+	return run_plugins(t, &call);
 }

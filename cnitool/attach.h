@@ -2,8 +2,8 @@
 /*
  * attach.h - one attachment: a container's interface on a network
  *
- * Runs the plugins of a list as a runtime must (CNI spec, section 3 "Execution of
- * Network Configurations"): ADD and CHECK forwards, DEL backwards.
+ * Runs the plugins of a list as a runtime must (CNI spec, section 3 "Execution of Network
+ * Configurations"): forwards for ADD and CHECK, backwards for DEL.
  */
 #ifndef CPLUG_CNITOOL_ATTACH_H
 #define CPLUG_CNITOOL_ATTACH_H
@@ -16,32 +16,36 @@ struct tool;
 struct attachment {
 	const struct netconf *net;
 	const char *id, *ifname;
-	const char *netns;           /* path; "" if there is none any more */
+	const char *netns;           /* path; NULL or "" = gone */
 	const char *args;            /* CNI_ARGS; NULL or "" = none */
 	const char *capability_args; /* JSON object; NULL = none */
 };
 
+struct cache_key attachment_key(const struct attachment *a);
+
 /*
- * ADD, and the result into the cache.  If it fails, DEL undoes what was done -
- * unless an interface of that name was there before: it is not ours to remove.  An
- * attachment of the same name that was never removed, though its interface is
- * gone, is removed first.  *ret_result is compact JSON.
+ * ADD; caches the result.  *ret_result is compact JSON.  A failed ADD is undone by a DEL, unless
+ * the container had an interface of that name before, because a DEL would remove that one.  A
+ * cached attachment of the same name whose interface is gone is deleted first.
  */
 int attach_add(struct tool *t, const struct attachment *a, const char **ret_result) CHECKED;
 
 /*
- * DEL of every plugin, whatever fails; forgotten only if nothing failed.
- * Arguments that are NULL are taken from the cache.
+ * DEL of all plugins.  Continues after failures and returns the first; removes the cached result
+ * if there is none.  Arguments that are NULL are taken from the cache.
  */
 int attach_del(struct tool *t, const struct attachment *given) CHECKED;
 
-/* The same, after something else went wrong or a signal came: it is not interrupted. */
+/* The same after another failure, or after a signal: it is not interrupted. */
 int attach_undo(struct tool *t, const struct attachment *a) CHECKED;
 
-/* CHECK; success if the list has it disabled. */
+/*
+ * CHECK; nothing to do if the list has disableCheck.  Fails with CNI_E_VERSION for a list older
+ * than 0.4.0, and with CNI_E_CONTAINER if no result is cached.
+ */
 int attach_check(struct tool *t, const struct attachment *given) CHECKED;
 
-/* What was put right of an attachment; or, with dry, what differs. */
+/* A difference that was repaired; or, with dry, that was found. */
 struct repaired {
 	const char *plugin; /* its type */
 	const char *object, *want, *have;
@@ -50,22 +54,28 @@ struct repaired {
 struct repairs {
 	struct repaired *v;
 	unsigned n;
-	unsigned ours; /* plugins of the list that can repair: this program's own */
+	unsigned ours; /* plugins of the list that are cplug's, so that they can repair */
 };
 
 /*
- * CHECK of every plugin of ours, and (unless dry) what differs is put right; goes on after
- * failures.  Plugins that are not ours are passed over.  c: what is remembered of it; NULL =
- * look into the cache.
+ * CHECK of cplug's plugins in the list, which repair what differs unless dry is set.  Continues
+ * after failures and returns the first.  c: what is cached of the attachment; NULL = read it.
+ * Fails like attach_check().
  */
 int attach_repair(struct tool *t, const struct attachment *given, const struct cached *c, bool dry,
 		  struct repairs *ret) CHECKED;
 
-/* Verbs of a whole list: no attachment.  valid as in struct netconf_extra. */
+/*
+ * GC and STATUS of a list; nothing to do before 1.1.0.  valid: as in struct netconf_extra.  GC
+ * continues after failures and returns the first.
+ */
 int attach_list_gc(struct tool *t, const struct netconf *n, const char *valid) CHECKED;
 int attach_list_status(struct tool *t, const struct netconf *n) CHECKED;
 
-/* Are all plugins of the list on CNI_PATH? */
+/* Fails if a plugin of the list is not on CNI_PATH (CPLUG_E_DELEGATE). */
 int attach_plugins_exist(struct tool *t, const struct netconf *n) CHECKED;
+
+/* Is plugin i of the list this very executable? */
+bool attach_plugin_is_ours(struct tool *t, const struct netconf *n, unsigned i);
 
 #endif

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * cache.c - the result cache that all libcni programs share
+ * cache.c - the cache of results that all libcni programs share
  *
- * A file holds one JSON object of kind "cniCacheV1" (libcni's api.go): the keys in a
- * fixed order, what is inside them sorted, compact, and '<', '>' and '&' escaped as
- * Go's encoder does.  The list of plugins is in it as base64.
+ * A file holds one JSON object of kind "cniCacheV1" (libcni/api.go, cachedInfo): its members in a
+ * fixed order, objects in them sorted, compact, with '<', '>' and '&' escaped as Go's encoder
+ * does.  The list's text is a member, as base64.
  *
- * A file appears whole or not at all (file_replace()), so a reader needs no lock;
- * the lock on the directory only keeps gc, which must not see an attachment half
- * made, apart from the rest.
+ * A file appears whole or not at all (file_replace()), so readers take no lock.  The lock on the
+ * directory keeps gc from seeing an attachment before its ADD has ended.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -21,12 +20,13 @@
 
 #include "cnitool/base64.h"
 #include "cnitool/cache.h"
+#include "cnitool/errctx.h"
 #include "sys/file.h"
 #include "value/jw.h"
 #include "base/log.h"
 #include "value/name.h"
 
-/* A file's new content may need a name of its own: .NAME.cplug-new (file.c). */
+/* file_replace() may need a temporary name: .NAME.cplug-new. */
 enum { FILE_NAME_MAX = NAME_MAX - 11 };
 
 enum { FILE_MAX = 64 << 20, LOCK_TRIES = 6000, LOCK_WAIT_MS = 10 };
@@ -41,7 +41,7 @@ static void json_release(json_t **json)
 
 /* ---- the directory ---- */
 
-/* Can we make files there, or make it? */
+/* Can we create files in the directory, or create it? */
 static bool is_writable(struct mem *m, const char *dir)
 {
 	char *s = mem_str(m, dir);
@@ -51,7 +51,7 @@ static bool is_writable(struct mem *m, const char *dir)
 	return access(s, W_OK | X_OK) == 0;
 }
 
-/* A directory in a place where others may write must have been ours all along. */
+/* Others can write to the parent, so the directory may be another user's. */
 static int make_own_dir(struct tx *tx, const char *dir)
 {
 	struct stat st;
@@ -68,7 +68,7 @@ static int make_own_dir(struct tx *tx, const char *dir)
 	return 0;
 }
 
-/* The user behind the root of a user namespace (user_namespaces(7)). */
+/* The user id outside of the user namespace (user_namespaces(7)). */
 static unsigned outer_uid(struct mem *m)
 {
 	unsigned uid = geteuid(), inside, outside;
@@ -125,23 +125,22 @@ void cache_unlock(struct cache *c)
 	fd_close(&c->lock);
 }
 
-int cache_path(struct tx *tx, const struct cache *c, const char *network, const char *id,
-	       const char *ifname, const char **ret)
+int cache_path(struct tx *tx, const struct cache *c, const struct cache_key *key, const char **ret)
 {
-	const char *wrong = name_invalid_ifname(ifname);
+	const char *wrong = name_invalid_ifname(key->ifname);
 	size_t length;
 
-	if (!name_valid_id(network))
+	if (!name_valid_id(key->network))
 		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
-				  "invalid characters found in network name: %s", network);
-	if (!name_valid_id(id))
+				  "invalid characters found in network name: %s", key->network);
+	if (!name_valid_id(key->id))
 		return tx_fail_as(tx, CNI_E_ENV, -EINVAL,
 				  "invalid characters in container id: %s (letters, digits, '_', "
 				  "'.' and '-' are allowed)",
-				  id);
+				  key->id);
 	if (wrong)
-		return tx_fail_as(tx, CNI_E_ENV, -EINVAL, "%s: \"%s\"", wrong, ifname);
-	length = strlen(network) + strlen(id) + strlen(ifname) + 2;
+		return tx_fail_as(tx, CNI_E_ENV, -EINVAL, "%s: \"%s\"", wrong, key->ifname);
+	length = strlen(key->network) + strlen(key->id) + strlen(key->ifname) + 2;
 	if (length > FILE_NAME_MAX)
 		return tx_fail_as(
 			tx, CNI_E_CONFIG, -ENAMETOOLONG,
@@ -149,37 +148,48 @@ int cache_path(struct tx *tx, const struct cache *c, const char *network, const 
 			"remembered in a file named NETWORK-ID-IFNAME, of at most %d bytes, "
 			"not %zu",
 			FILE_NAME_MAX, length);
-	*ret = mem_printf(&tx->mem, "%s/results/%s-%s-%s", c->dir, network, id, ifname);
+	*ret = mem_printf(&tx->mem, "%s/results/%s-%s-%s", c->dir, key->network, key->id,
+			  key->ifname);
 	return 0;
 }
 
 /* ---- writing ---- */
 
-/* Go's encoder escapes these, which stand in strings only. */
+/* What Go's encoder writes for a byte of a string; NULL = the byte. */
+static const char *escape_of(char c)
+{
+	switch (c) {
+	case '<':
+		return "\\u003c";
+	case '>':
+		return "\\u003e";
+	case '&':
+		return "\\u0026";
+	default:
+		return NULL;
+	}
+}
+
+/* These bytes occur in JSON only within strings. */
 static const char *escape_html(struct mem *m, const char *text)
 {
-	size_t n = strlen(text);
-	char *copy = mem_alloc(m, n * 6 + 1);
+	char *copy = mem_alloc(m, strlen(text) * 6 + 1);
 	char *out = copy;
 
-	for (size_t i = 0; i < n; i++) {
-		const char *to = text[i] == '<'   ? "\\u003c"
-				 : text[i] == '>' ? "\\u003e"
-				 : text[i] == '&' ? "\\u0026"
-						  : NULL;
+	for (; *text; text++) {
+		const char *escape = escape_of(*text);
 
-		if (to)
-			out = stpcpy(out, to);
+		if (escape)
+			out = stpcpy(out, escape);
 		else
-			*out++ = text[i];
+			*out++ = *text;
 	}
 	return copy;
 }
 
-/* An object's text with sorted keys; NULL if it is empty or none. */
-static const char *sorted_object(struct mem *m, const char *text)
+/* The text of an object with sorted keys; NULL if it is no object, or empty. */
+static const char *object_text(struct mem *m, json_t *json)
 {
-	auto_(json_release) json_t *json = text ? json_loads(text, 0, NULL) : NULL;
 	char *s, *copy;
 
 	if (!json_object_size(json))
@@ -188,6 +198,13 @@ static const char *sorted_object(struct mem *m, const char *text)
 	copy = mem_str(m, s);
 	free(s);
 	return copy;
+}
+
+static const char *sort_object(struct mem *m, const char *text)
+{
+	auto_(json_release) json_t *json = text ? json_loads(text, 0, NULL) : NULL;
+
+	return object_text(m, json);
 }
 
 /* "K=V;K2=V2" as [["K","V"],["K2","V2"]] */
@@ -211,15 +228,16 @@ static void put_args(struct mem *m, struct jw *w, const char *args)
 
 const char *cache_text(struct mem *m, const struct cached *a)
 {
-	const char *caps = sorted_object(m, a->capability_args),
-		   *result = sorted_object(m, a->result);
+	const char *caps = sort_object(m, a->capability_args);
+	const char *result = sort_object(m, a->result);
+	const char *config = a->config ? a->config : "";
 	struct jw w;
 
 	jw_init(&w, m, true);
 	jw_open(&w, NULL, '{');
 	jw_str(&w, "kind", kind);
 	jw_str(&w, "containerId", a->id);
-	jw_str(&w, "config", base64_encode(m, a->config ? a->config : "", a->config_size));
+	jw_str(&w, "config", base64_encode(m, config, a->config_size));
 	jw_str(&w, "ifName", a->ifname);
 	jw_str(&w, "networkName", a->network);
 	if (!str_empty(a->netns))
@@ -236,9 +254,10 @@ const char *cache_text(struct mem *m, const struct cached *a)
 
 int cache_write(struct tx *tx, const struct cache *c, const struct cached *a)
 {
+	const struct cache_key key = { a->network, a->id, a->ifname };
 	const char *path = NULL, *text = cache_text(&tx->mem, a);
 
-	TRY(cache_path(tx, c, a->network, a->id, a->ifname, &path));
+	TRY(cache_path(tx, c, &key, &path));
 	TRY(file_mkdirs(tx, mem_printf(&tx->mem, "%s/results", c->dir), 0700));
 	return file_replace(tx, &(struct file_new){ .dirfd = AT_FDCWD,
 						    .path = path,
@@ -247,12 +266,11 @@ int cache_write(struct tx *tx, const struct cache *c, const struct cached *a)
 						    .mode = 0600 });
 }
 
-int cache_remove(struct tx *tx, const struct cache *c, const char *network, const char *id,
-		 const char *ifname)
+int cache_remove(struct tx *tx, const struct cache *c, const struct cache_key *key)
 {
 	const char *path = NULL;
 
-	TRY(cache_path(tx, c, network, id, ifname, &path));
+	TRY(cache_path(tx, c, key, &path));
 	return file_remove(tx, AT_FDCWD, path);
 }
 
@@ -262,20 +280,18 @@ static const char *get_str(struct mem *m, json_t *o, const char *key)
 {
 	const char *s = json_string_value(json_object_get(o, key));
 
-	return str_empty(s) ? NULL : mem_str(m, s);
+	if (str_empty(s))
+		return NULL;
+	return mem_str(m, s);
 }
 
 static const char *get_object(struct mem *m, json_t *o, const char *key)
 {
 	json_t *json = json_object_get(o, key);
-	char *text, *copy;
 
-	if (!json_is_object(json))
-		return NULL;
-	text = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(15));
-	copy = mem_str(m, text);
-	free(text);
-	return copy;
+	if (json_is_object(json) && !json_object_size(json))
+		return "{}";
+	return object_text(m, json);
 }
 
 static const char *get_args(struct mem *m, json_t *o)
@@ -288,9 +304,12 @@ static const char *get_args(struct mem *m, json_t *o)
 		const char *key = json_string_value(json_array_get(pair, 0));
 		const char *value = json_string_value(json_array_get(pair, 1));
 
-		if (key && value)
-			args = mem_printf(m, "%s%s%s=%s", args ? args : "", args ? ";" : "", key,
-					  value);
+		if (!key || !value)
+			continue;
+		if (args)
+			args = mem_printf(m, "%s;%s=%s", args, key, value);
+		else
+			args = mem_printf(m, "%s=%s", key, value);
 	}
 	return args;
 }
@@ -316,31 +335,31 @@ bool cache_parse(struct mem *m, const char *text, size_t size, struct cached *re
 	return true;
 }
 
-int cache_read(struct tx *tx, const struct cache *c, const char *network, const char *id,
-	       const char *ifname, struct cached *ret)
+int cache_read(struct tx *tx, const struct cache *c, const struct cache_key *key,
+	       struct cached *ret)
 {
 	auto_(json_release) json_t *bare = NULL;
 	const char *path = NULL;
 	struct file_text text;
 	int r;
 
-	TRY(cache_path(tx, c, network, id, ifname, &path));
+	TRY(cache_path(tx, c, key, &path));
 	r = file_read(&tx->mem, AT_FDCWD, path, FILE_MAX, &text);
 	if (r == -ENOENT || r == -ENOTDIR)
 		return 0;
 	if (r < 0)
 		return tx_fail_as(tx, CPLUG_E_FILE, r, "cannot read %s: %s", path, strerror(-r));
-	if (cache_parse(&tx->mem, text.s, text.size, ret)) {
-		ret->network = network; /* the name of the file decides */
-		ret->id = id;
-		ret->ifname = ifname;
-		return 1;
+	if (!cache_parse(&tx->mem, text.s, text.size, ret)) {
+		bare = json_loadb(text.s, text.size, 0, NULL);
+		if (!json_is_object(bare))
+			return tx_fail_as(tx, CPLUG_E_FILE, -EINVAL,
+					  "%s: this is no result of an earlier ADD", path);
+		*ret = (struct cached){ .result = text.s };
 	}
-	bare = json_loadb(text.s, text.size, 0, NULL);
-	if (!json_is_object(bare))
-		return tx_fail_as(tx, CPLUG_E_FILE, -EINVAL,
-				  "%s: this is no result of an earlier ADD", path);
-	*ret = (struct cached){ .network = network, .id = id, .ifname = ifname, .result = text.s };
+	/* The file's name decides, as in libcni. */
+	ret->network = key->network;
+	ret->id = key->id;
+	ret->ifname = key->ifname;
 	return 1;
 }
 
@@ -374,16 +393,20 @@ static void collect_file(struct mem *m, const char *path, struct collection *l)
 {
 	struct cached a;
 	struct file_text text;
+	const char *why = NULL;
 	int r = file_read(m, AT_FDCWD, path, FILE_MAX, &text);
 
 	if (r == -ENOENT)
 		return;
-	if (r < 0 || !cache_parse(m, text.s, text.size, &a) || !a.network || !a.ifname || !a.id) {
+	if (r < 0)
+		why = strerror(-r);
+	else if (!text.size)
+		why = "it is empty (a crash left it)";
+	else if (!cache_parse(m, text.s, text.size, &a) || !a.network || !a.ifname || !a.id)
+		why = "it is no attachment as libcni remembers them";
+	if (why) {
 		if (l->warn)
-			log_warn("%s: left out: %s", path,
-				 r < 0        ? strerror(-r)
-				 : !text.size ? "it is empty (a crash left it)"
-					      : "it is no attachment as libcni remembers them");
+			log_warn("%s: left out: %s", path, why);
 		return;
 	}
 	if ((l->network && !str_eq(l->network, a.network)) || is_collected(l, &a))
@@ -434,8 +457,9 @@ int cache_everywhere(struct tx *tx, const struct cache *c, const char *network, 
 	const char *const dirs[] = { c->dir, default_dir, "/var/lib/cni/cache",
 				     "/run/containers/cni" };
 	struct collection l = { .network = network, .warn = true };
+	unsigned n = c->chosen ? 1 : ARRAY_LEN(dirs);
 
-	for (unsigned i = 0; i < (c->chosen ? 1 : ARRAY_LEN(dirs)); i++) {
+	for (unsigned i = 0; i < n; i++) {
 		const char *dir = mem_printf(&tx->mem, "%s/results", dirs[i]);
 		bool seen = false;
 
@@ -447,4 +471,26 @@ int cache_everywhere(struct tx *tx, const struct cache *c, const char *network, 
 	*ret = l.list;
 	*ret_n = l.n;
 	return 0;
+}
+
+const char *cache_read_result(struct tx *tx, const char *text, struct result *ret)
+{
+	const struct result_rules rules = { .def_version = "1.0.0", .code = CNI_E_DECODE };
+	struct errctx m = errctx_mark(tx);
+	struct cj root = { .json = NULL };
+	const char *why = NULL;
+	int r;
+
+	result_init(ret, &tx->mem);
+	if (!text)
+		return NULL;
+	r = cj_parse(tx, text, strlen(text), "result", &root);
+	if (r == 0)
+		r = result_read(tx, &root, &rules, ret);
+	cj_free(&root);
+	if (r < 0) {
+		why = errctx_take(tx, m);
+		result_init(ret, &tx->mem);
+	}
+	return why;
 }

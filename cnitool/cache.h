@@ -1,21 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * cache.h - the result cache that all libcni programs share
+ * cache.h - the cache of results that all libcni programs share
  *
- * An attachment that was added is remembered in <dir>/results/NETWORK-ID-IFNAME,
- * byte by byte as libcni writes it, so the reference's cnitool can undo what ours
- * did and the other way round.
+ * The result of an ADD is kept in DIR/results/NETWORK-ID-IFNAME, with the configuration and the
+ * arguments, byte by byte as libcni writes it (libcni/api.go, cacheAdd()).  So the reference's
+ * cnitool can delete what ours added, and ours what the reference's added.
  */
 #ifndef CPLUG_CNITOOL_CACHE_H
 #define CPLUG_CNITOOL_CACHE_H
 
 #include "base/tx.h"
+#include "value/result.h"
 
 struct cache {
-	const char *dir; /* /var/lib/cni */
+	const char *dir; /* DIR: /var/lib/cni */
 	int lock;        /* held descriptor, -1 = none */
-	bool private;    /* a place of our own, because /var/lib/cni is not ours to write */
-	bool chosen;     /* by the user */
+	bool private;    /* a directory of the user's own, because /var/lib/cni is not writable */
+	bool chosen;     /* the user named the directory */
+};
+
+/* The name of an attachment. */
+struct cache_key {
+	const char *network, *id, *ifname;
 };
 
 struct cached {
@@ -25,58 +31,67 @@ struct cached {
 	const char *capability_args; /* JSON object; NULL = none */
 	const char *result;          /* compact JSON; NULL = none */
 	const char *config;          /* the list's text; NULL = none */
-	size_t config_size;
-	const char *file; /* where it is remembered (cache_all(), cache_everywhere()) */
+	size_t config_size;          /* bytes */
+	const char *file;            /* path (cache_all(), cache_everywhere()) */
 };
 
 /*
- * Chooses the directory: dir if not NULL; else /var/lib/cni; else, if that is not
- * ours to write, ${XDG_RUNTIME_DIR:-/tmp/cplug-UID}/cni.  Creates nothing but the
- * last, which must belong to us.
+ * Chooses the directory: dir if not NULL; else /var/lib/cni; else, if that is not writable,
+ * ${XDG_RUNTIME_DIR:-/tmp/cplug-UID}/cni.  Creates only /tmp/cplug-UID; fails (CPLUG_E_FILE) if
+ * that belongs to another user or is writable for one.
  */
 int cache_open(struct tx *tx, const char *dir, struct cache *ret) CHECKED;
 
 /*
- * Keeps gc (exclusive) apart from everything else (shared) of this cache, for as
- * long as the lock is held; waits for a minute.
+ * Locks the cache against other cnitools: gc exclusively, all others shared.  Waits for a
+ * minute; then fails with CNI_E_AGAIN.
  */
 int cache_lock(struct tx *tx, struct cache *c, bool exclusive) CHECKED;
 void cache_unlock(struct cache *c);
 
-/* Where an attachment is remembered.  Fails if a part is not valid in a name. */
-int cache_path(struct tx *tx, const struct cache *c, const char *network, const char *id,
-	       const char *ifname, const char **ret) CHECKED;
+/*
+ * The path of an attachment's file.  Fails if a part of the key is not valid (CNI_E_CONFIG,
+ * CNI_E_ENV), or if the file's name would be too long (CNI_E_CONFIG).  So do the functions below.
+ */
+int cache_path(struct tx *tx, const struct cache *c, const struct cache_key *key,
+	       const char **ret) CHECKED;
 
 /*
- * Reads what is known of an attachment.  Returns 1 if there is something, 0 if
- * not, or a recorded failure (the file cannot be understood).  A bare result, as
- * older programs kept it, is understood.
+ * Reads what is cached of an attachment.  Returns 1, 0 if nothing is, or a recorded failure
+ * (CPLUG_E_FILE), also for a file that is not understood.  A bare result, as older programs
+ * cached it, is understood.
  */
-int cache_read(struct tx *tx, const struct cache *c, const char *network, const char *id,
-	       const char *ifname, struct cached *ret) CHECKED;
+int cache_read(struct tx *tx, const struct cache *c, const struct cache_key *key,
+	       struct cached *ret) CHECKED;
 
 int cache_write(struct tx *tx, const struct cache *c, const struct cached *a) CHECKED;
-int cache_remove(struct tx *tx, const struct cache *c, const char *network, const char *id,
-		 const char *ifname) CHECKED;
+int cache_remove(struct tx *tx, const struct cache *c, const struct cache_key *key) CHECKED;
 
 /*
- * Every attachment remembered, by file name.  network NULL: of all networks.  What
- * cannot be understood is left out, as libcni does.
+ * Every cached attachment, by file name.  network NULL: of all networks.  Files that are not
+ * understood are left out, as in libcni.
  */
 int cache_all(struct tx *tx, const struct cache *c, const char *network, struct cached **ret,
 	      unsigned *ret_n) CHECKED;
 
 /*
- * The same of every program's cache on this machine, if the user chose none: ours, those of
- * containerd, CRI-O and others (/var/lib/cni, /var/lib/cni/cache) and podman's
- * (/run/containers/cni); each attachment once.  A file that is none is warned about, once.
+ * The same of the caches of all programs on this host, unless the user chose a directory: ours,
+ * those of containerd, CRI-O and others (/var/lib/cni, /var/lib/cni/cache) and podman's
+ * (/run/containers/cni); each attachment once.  Warns about files that are not understood.
  */
 int cache_everywhere(struct tx *tx, const struct cache *c, const char *network, struct cached **ret,
 		     unsigned *ret_n) CHECKED;
 
-/* The text of an attachment's file (in the arena). */
+/* The content of an attachment's file, in the arena. */
 const char *cache_text(struct mem *m, const struct cached *a);
-/* The other way round: false if it is not of this kind. */
+
+/* Reads such a content, into the arena; false if it is something else. */
 bool cache_parse(struct mem *m, const char *text, size_t size, struct cached *ret);
+
+/*
+ * Reads a cached result (JSON; NULL = none) of any protocol version.  Returns NULL, or why it
+ * cannot be read: then *ret is empty, and nothing is recorded.
+ */
+const char *cache_read_result(struct tx *tx, const char *text, struct result *ret);
 
 #endif

@@ -2,9 +2,9 @@
 /*
  * cmd_attach.c - the verbs for one attachment: add, del, check, attach, detach; and status
  *
- * add, del and check name an attachment as the reference does: by the namespace's
- * path.  attach and detach look for the container that has the namespace already,
- * so that the new interface belongs to it and goes when it goes.
+ * add, del and check name an attachment as the reference does: by the path of the namespace.
+ * attach and detach look for the cached container of the namespace, so that the interface
+ * belongs to this container and is deleted with it.
  */
 #include "cnitool/attach.h"
 #include "cnitool/caps.h"
@@ -13,28 +13,42 @@
 #include "base/log.h"
 #include "cnitool/target.h"
 
-/* The attachment that NET NETNS and the options mean. */
+/* The attachment that the operands NET NETNS and the options name. */
 static void name_attachment(struct tool *t, const struct netconf *net, struct attachment *ret)
 {
 	const char *path = target_path(&t->tx->mem, t->args.v[1]);
-
-	*ret = (struct attachment){
+	struct attachment a = {
 		.net = net,
-		.id = t->opt.id ? t->opt.id : target_id(&t->tx->mem, path),
-		.ifname = t->opt.ifname ? t->opt.ifname : "eth0",
+		.id = t->opt.id,
+		.ifname = t->opt.ifname,
 		.netns = path,
 		.args = t->opt.args,
 	};
+
+	if (!a.id)
+		a.id = target_id(&t->tx->mem, path);
+	if (!a.ifname)
+		a.ifname = "eth0";
+	*ret = a;
 }
 
-/* What was asked for: capability arguments and CNI_ARGS, found sound. */
-static int read_requests(struct tool *t, struct attachment *a)
+/* Capability arguments and CNI_ARGS, checked. */
+static int read_arguments(struct tool *t, struct attachment *a)
 {
 	TRY(caps_check_args(t->tx, t->opt.args));
 	return caps_build(t->tx, &t->opt, a->net, 1, &a->capability_args);
 }
 
-/* ADD, and the answer out; what cannot be told did not happen. */
+/* The attachment on a configured network, with the cache locked. */
+static int prepare_attachment(struct tool *t, struct netconf *net, struct attachment *ret)
+{
+	TRY(netconf_find(t->tx, t->opt.conf_dir, t->args.v[0], net));
+	name_attachment(t, net, ret);
+	TRY(read_arguments(t, ret));
+	return cache_lock(t->tx, &t->cache, false);
+}
+
+/* ADD; undone if its result cannot be printed. */
 static int add_and_print(struct tool *t, const struct attachment *a)
 {
 	const char *result;
@@ -53,28 +67,24 @@ int cmd_add(struct tool *t)
 	struct netconf net;
 	struct attachment a;
 
-	TRY(netconf_find(t->tx, t->opt.conf_dir, t->args.v[0], &net));
-	name_attachment(t, &net, &a);
-	TRY(read_requests(t, &a));
-	TRY(cache_lock(t->tx, &t->cache, false));
+	TRY(prepare_attachment(t, &net, &a));
 	return add_and_print(t, &a);
 }
 
-/* A network whose configuration was removed lives on in the cache. */
+/* The network's configuration; the cached one if it is not configured any more. */
 static int find_conf(struct tool *t, const char *id, const char *ifname, struct netconf *ret)
 {
-	const char *name = t->args.v[0];
+	const struct cache_key key = { t->args.v[0], id, ifname };
 	struct errctx m = errctx_mark(t->tx);
 	struct cached c;
-	int r = netconf_find(t->tx, t->opt.conf_dir, name, ret);
+	int r = netconf_find(t->tx, t->opt.conf_dir, key.network, ret);
 
 	if (r != -ENOENT)
 		return r;
-	if (cache_read(t->tx, &t->cache, name, id, ifname, &c) != 1 || !c.config)
+	if (cache_read(t->tx, &t->cache, &key, &c) != 1 || !c.config)
 		return r;
 	log_warn("%s (its configuration at the time of ADD is used)", errctx_take(t->tx, m));
-	return netconf_read(t->tx, t->opt.conf_dir, "the cached configuration", c.config,
-			    c.config_size, ret);
+	return netconf_read_cached(t->tx, t->opt.conf_dir, c.config, c.config_size, ret);
 }
 
 static int del_attachment(struct tool *t, struct attachment a)
@@ -83,7 +93,7 @@ static int del_attachment(struct tool *t, struct attachment a)
 
 	TRY(find_conf(t, a.id, a.ifname, &net));
 	a.net = &net;
-	TRY(read_requests(t, &a));
+	TRY(read_arguments(t, &a));
 	return attach_del(t, &a);
 }
 
@@ -101,11 +111,10 @@ int cmd_check(struct tool *t)
 	struct netconf net;
 	struct attachment a;
 
-	TRY(netconf_find(t->tx, t->opt.conf_dir, t->args.v[0], &net));
-	name_attachment(t, &net, &a);
-	TRY(read_requests(t, &a));
-	TRY(cache_lock(t->tx, &t->cache, false));
-	return t->opt.repair ? cmd_restore_one(t, &a) : attach_check(t, &a);
+	TRY(prepare_attachment(t, &net, &a));
+	if (t->opt.repair)
+		return cmd_restore_one(t, &a);
+	return attach_check(t, &a);
 }
 
 int cmd_status(struct tool *t)
@@ -116,9 +125,9 @@ int cmd_status(struct tool *t)
 	return attach_list_status(t, &net);
 }
 
-/* ---- by whoever has the namespace ---- */
+/* ---- by namespace ---- */
 
-/* Is the attachment's namespace ns?  If it cannot be opened: is its path the same? */
+/* Is the attachment in ns?  If its namespace cannot be opened: is its path the same? */
 static bool is_in_netns(struct tool *t, const struct cached *c, const struct netns *ns,
 			const char *path)
 {
@@ -136,8 +145,8 @@ static bool is_in_netns(struct tool *t, const struct cached *c, const struct net
 	return netns_eq(&theirs, ns);
 }
 
-/* The container that has the namespace: its id, and the path it knows it by. */
-static int find_owner(struct tool *t, const struct netns *ns, struct attachment *a)
+/* The id and path of the cached container that has the namespace; unchanged if there is none. */
+static int find_container(struct tool *t, const struct netns *ns, struct attachment *a)
 {
 	struct cached *all;
 	unsigned n;
@@ -160,49 +169,65 @@ int cmd_attach(struct tool *t)
 	struct netconf net;
 	struct attachment a;
 
-	TRY(netconf_find(t->tx, t->opt.conf_dir, t->args.v[0], &net));
-	name_attachment(t, &net, &a);
-	TRY(read_requests(t, &a));
-	TRY(cache_lock(t->tx, &t->cache, false));
+	TRY(prepare_attachment(t, &net, &a));
 	TRY(target_open(t->tx, a.netns, &ns));
-	TRY(find_owner(t, &ns, &a));
+	TRY(find_container(t, &ns, &a));
 	if (!t->opt.ifname)
 		TRY(target_free_if(t->tx, &ns, &a.ifname));
 	return add_and_print(t, &a);
 }
 
-/* Which of the interfaces of the namespace on the network is meant? */
-static int choose_interface(struct tool *t, const struct netns *ns, struct attachment *a)
+/* Does the cached attachment match the options and the namespace? */
+static bool is_chosen(struct tool *t, const struct cached *c, const struct netns *ns,
+		      const char *path)
 {
-	const char *names = NULL, *net = t->args.v[0];
-	struct cached *all;
-	unsigned n, found = 0;
-	const char *path = a->netns;
+	if (t->opt.ifname && !str_eq(t->opt.ifname, c->ifname))
+		return false;
+	if (t->opt.id && !str_eq(t->opt.id, c->id))
+		return false;
+	return is_in_netns(t, c, ns, path);
+}
 
-	TRY(cache_all(t->tx, &t->cache, net, &all, &n));
-	for (unsigned i = 0; i < n; i++) {
-		if ((t->opt.ifname && !str_eq(t->opt.ifname, all[i].ifname)) ||
-		    (t->opt.id && !str_eq(t->opt.id, all[i].id)) ||
-		    !is_in_netns(t, &all[i], ns, path))
-			continue;
-		a->id = all[i].id;
-		a->ifname = all[i].ifname;
-		a->netns = all[i].netns;
-		names = mem_printf(&t->tx->mem, "%s%s%s", names ? names : "", names ? ", " : "",
-				   all[i].ifname);
-		found++;
-	}
-	if (found > 1)
+/* Fails because not one interface was found, but n; names: of those, separated by commas. */
+static int fail_choice(struct tool *t, unsigned n, const char *names)
+{
+	const char *netns = t->args.v[1], *net = t->args.v[0];
+
+	if (n)
 		return tx_fail_as(t->tx, CNI_E_ENV, -EINVAL,
 				  "%s has several interfaces on network \"%s\", choose one with "
 				  "-i: %s",
-				  t->args.v[1], net, names);
-	if (!found)
+				  netns, net, names);
+	if (t->opt.ifname)
 		return tx_fail_as(t->tx, CNI_E_CONTAINER, -ENOENT,
-				  "%s has no interface %s%son network \"%s\": see cnitool list",
-				  t->args.v[1], t->opt.ifname ? t->opt.ifname : "",
-				  t->opt.ifname ? " " : "", net);
-	return 0;
+				  "%s has no interface %s on network \"%s\": see cnitool list",
+				  netns, t->opt.ifname, net);
+	return tx_fail_as(t->tx, CNI_E_CONTAINER, -ENOENT,
+			  "%s has no interface on network \"%s\": see cnitool list", netns, net);
+}
+
+/* The one attachment of the namespace to the network. */
+static int choose_attachment(struct tool *t, const struct netns *ns, struct attachment *a)
+{
+	const char *names = NULL, *path = a->netns;
+	struct cached *all;
+	unsigned n, found = 0;
+
+	TRY(cache_all(t->tx, &t->cache, t->args.v[0], &all, &n));
+	for (unsigned i = 0; i < n; i++) {
+		const struct cached *c = &all[i];
+
+		if (!is_chosen(t, c, ns, path))
+			continue;
+		a->id = c->id;
+		a->ifname = c->ifname;
+		a->netns = c->netns;
+		names = names ? mem_printf(&t->tx->mem, "%s, %s", names, c->ifname) : c->ifname;
+		found++;
+	}
+	if (found == 1)
+		return 0;
+	return fail_choice(t, found, names);
 }
 
 int cmd_detach(struct tool *t)
@@ -215,6 +240,6 @@ int cmd_detach(struct tool *t)
 	TRY(cache_lock(t->tx, &t->cache, false));
 	if (netns_open(t->tx, a.netns, &ns) < 0)
 		errctx_take(t->tx, m);
-	TRY(choose_interface(t, &ns, &a));
+	TRY(choose_attachment(t, &ns, &a));
 	return del_attachment(t, a);
 }

@@ -2,16 +2,14 @@
 /*
  * cmd_gc.c - the verb gc: remove what belongs to containers that are gone
  *
- * An attachment is stale if its namespace is gone, or if the cnitool that ran its
- * container was killed (run_registry.h); in doubt it stays.  Stale ones get a DEL of the
- * whole list, as the reference does with every attachment.  Then each plugin gets a
- * GC with the list of those that are left, whoever's cache they are in.  What is left
- * after that, of whatever network, is found by a survey (survey.h), which is made before
- * anything is removed: so --dry-run tells the same.
+ * An attachment is stale if its namespace is gone, or if the cnitool run of its container was
+ * killed (run_registry.h).  If that is not certain, it stays.  Stale attachments of our cache get
+ * a DEL.  Then the plugins of each network get a GC with the attachments that remain, in the
+ * caches of all programs.  Objects that are left, of any network, are found by a survey
+ * (survey.h).  The survey comes before all removals, so --dry-run reports the same.
  */
 #include "cnitool/attach.h"
 #include "cnitool/cnitool.h"
-#include "sys/exec.h"
 #include "cnitool/errctx.h"
 #include "value/jw.h"
 #include "base/log.h"
@@ -22,22 +20,22 @@
 struct gc {
 	struct netconf *nets;
 	unsigned n_nets;
-	struct cached *all; /* in our own cache */
+	struct cached *all; /* of our cache */
 	const char **stale; /* why; NULL = it stays */
 	unsigned n;
-	struct cached *others; /* in everybody's */
+	struct cached *others; /* of the caches of all programs */
 	unsigned n_others;
 	struct survey survey;
 };
 
 /* ---- what is known ---- */
 
-/* Why an attachment is stale; NULL if it lives, or may. */
+/* Why an attachment is stale; NULL if it lives, or may live. */
 static const char *death_reason(struct tool *t, struct survey *s, const struct cached *c)
 {
 	if (run_registry_is_dead(t, c->id))
 		return "the cnitool run of its container was killed";
-	/* The path may be gone, or be another container's, and the namespace live on. */
+	/* The namespace may live although its path is gone, or names another one. */
 	if (target_lives(t->tx, c->netns) || survey_lease_lives(s, c->network, c->id, c->ifname))
 		return NULL;
 	return mem_printf(&t->tx->mem, "its network namespace %s is gone", c->netns);
@@ -60,21 +58,14 @@ static int find_networks(struct tool *t, struct gc *g)
 	return r;
 }
 
-/* Is one of its plugins ours, so that it gets, and heeds, a GC? */
+/* Does the network get a GC, and is one of its plugins cplug's, so that it removes objects? */
 static bool is_collected(struct tool *t, const struct netconf *n)
 {
-	const char *path;
-	bool self, any = false;
+	bool ours = false;
 
-	for (unsigned i = 0; i < n->n_plugins; i++) {
-		struct errctx m = errctx_mark(t->tx);
-
-		self = false;
-		if (exec_find(t->tx, t->opt.cni_path, n->plugins[i].type, &path, &self) < 0)
-			errctx_take(t->tx, m);
-		any |= self;
-	}
-	return any && netconf_speaks(n, "1.1.0") && !n->disable_gc;
+	for (unsigned i = 0; i < n->n_plugins; i++)
+		ours |= attach_plugin_is_ours(t, n, i);
+	return ours && netconf_speaks(n, "1.1.0") && !n->disable_gc;
 }
 
 static void note_data_dir(struct survey *s, const char *dir)
@@ -89,7 +80,7 @@ static void note_data_dir(struct survey *s, const char *dir)
 	s->data_dirs[s->n_data_dirs++] = mem_str(&s->t->tx->mem, dir);
 }
 
-/* Where a configuration says that leases are. */
+/* The data directories that a configuration names. */
 static void note_data_dirs(struct survey *s, const struct netconf *n)
 {
 	for (unsigned i = 0; i < n->n_plugins; i++) {
@@ -100,14 +91,14 @@ static void note_data_dirs(struct survey *s, const struct netconf *n)
 	}
 }
 
-/* The configuration that a cache kept; false if it is none. */
-static bool read_kept_conf(struct tool *t, const struct cached *c, struct netconf *ret)
+/* The cached configuration; false if there is none, or it cannot be read. */
+static bool read_cached_conf(struct tool *t, const struct cached *c, struct netconf *ret)
 {
 	struct errctx m = errctx_mark(t->tx);
 
 	if (!c->config)
 		return false;
-	if (netconf_read_kept(t->tx, t->opt.conf_dir, c->config, c->config_size, ret) == 0)
+	if (netconf_read_cached(t->tx, t->opt.conf_dir, c->config, c->config_size, ret) == 0)
 		return true;
 	errctx_take(t->tx, m);
 	return false;
@@ -128,14 +119,14 @@ static void note_networks(struct tool *t, struct gc *g)
 		s->nets[s->n_nets++] = (struct survey_network){
 			.name = n->name,
 			.disabled = n->disable_gc,
-			/* Without a list of who is left a GC removes nothing. */
+			/* --all: without a list of attachments, a GC removes nothing. */
 			.collecting = is_collected(t, n) && !t->opt.all,
 		};
 	}
 	for (unsigned i = 0; i < g->n_others; i++) {
 		struct netconf kept;
 
-		if (!read_kept_conf(t, &g->others[i], &kept))
+		if (!read_cached_conf(t, &g->others[i], &kept))
 			continue;
 		note_data_dirs(s, &kept);
 		netconf_free(&kept);
@@ -159,8 +150,7 @@ static void note_known(struct tool *t, struct gc *g)
 		const struct cached *c = own ? &g->all[i] : &g->others[i - g->n];
 		struct name_owner key = name_owner(c->network, c->id, c->ifname);
 
-		/* (Ours are among everybody's again.) */
-		if (survey_knows(s, key.s))
+		if (survey_knows(s, key.s)) /* ours are among the others, too */
 			continue;
 		s->known = mem_grow(&t->tx->mem, s->known, s->n_known, sizeof(*s->known));
 		s->known[s->n_known++] = (struct survey_known){
@@ -174,6 +164,18 @@ static void note_known(struct tool *t, struct gc *g)
 	}
 }
 
+/* Why an attachment of our cache gets a DEL; NULL if it gets none. */
+static const char *stale_reason(struct tool *t, struct gc *g, const struct cached *c)
+{
+	const struct netconf *n = network_of(g, c->network);
+
+	if (n && n->disable_gc)
+		return NULL;
+	if (t->opt.all)
+		return "--all";
+	return death_reason(t, &g->survey, c);
+}
+
 static int gather(struct tool *t, struct gc *g)
 {
 	const char *name = t->args.n ? t->args.v[0] : NULL;
@@ -184,20 +186,15 @@ static int gather(struct tool *t, struct gc *g)
 	TRY(find_networks(t, g));
 	note_networks(t, g);
 	g->stale = mem_alloc(&t->tx->mem, (g->n + 1) * sizeof(*g->stale));
-	for (unsigned i = 0; i < g->n; i++) {
-		const struct netconf *n = network_of(g, g->all[i].network);
-
-		g->stale[i] = n && n->disable_gc ? NULL
-			      : t->opt.all       ? "--all"
-						 : death_reason(t, &g->survey, &g->all[i]);
-	}
+	for (unsigned i = 0; i < g->n; i++)
+		g->stale[i] = stale_reason(t, g, &g->all[i]);
 	note_known(t, g);
 	return 0;
 }
 
 /* ---- removing ---- */
 
-/* The configuration of an attachment: the network's, or what the cache kept of it. */
+/* The configuration of an attachment: the network's, or the cached one. */
 static const struct netconf *conf_of(struct tool *t, const struct gc *g, const struct cached *c)
 {
 	const struct netconf *n = network_of(g, c->network);
@@ -206,7 +203,7 @@ static const struct netconf *conf_of(struct tool *t, const struct gc *g, const s
 	if (n)
 		return n;
 	kept = mem_alloc(&t->tx->mem, sizeof(*kept));
-	if (read_kept_conf(t, c, kept))
+	if (read_cached_conf(t, c, kept))
 		return kept;
 	log_warn("%s %s: network \"%s\" is not configured any more", c->id, c->ifname, c->network);
 	return NULL;
@@ -216,9 +213,15 @@ static int remove_one(struct tool *t, const struct netconf *net, const struct ca
 {
 	struct attachment a = { net, c->id, c->ifname, c->netns, c->args, c->capability_args };
 	struct errctx m = errctx_mark(t->tx);
+	int r = attach_del(t, &a);
 
-	return errctx_prefix(t->tx, m, attach_del(t, &a),
-			     "failed to delete stale attachment %s %s: ", c->id, c->ifname);
+	return errctx_prefix(t->tx, m, r, "failed to delete stale attachment %s %s: ", c->id,
+			     c->ifname);
+}
+
+static const char *removed_word(const struct tool *t)
+{
+	return t->opt.dry_run ? "would remove" : "removed";
 }
 
 static int remove_stale(struct tool *t, struct gc *g)
@@ -237,15 +240,14 @@ static int remove_stale(struct tool *t, struct gc *g)
 		if (!t->opt.dry_run)
 			one = remove_one(t, net, c);
 		if (one == 0)
-			tool_say(t, "%s %s of %s on network %s: %s\n",
-				 t->opt.dry_run ? "would remove" : "removed", c->ifname, c->id,
-				 c->network, g->stale[i]);
+			tool_say(t, "%s %s of %s on network %s: %s\n", removed_word(t), c->ifname,
+				 c->id, c->network, g->stale[i]);
 		r = also(r, one);
 	}
 	return r;
 }
 
-/* [{"containerID":…,"ifname":…}]: what is left of a network. */
+/* The attachments of a network that remain: [{"containerID":…,"ifname":…}]. */
 static const char *valid_attachments(struct tool *t, const struct gc *g, const struct netconf *net)
 {
 	struct jw w;
@@ -271,10 +273,12 @@ static void print_leftovers(struct tool *t, const struct survey *s)
 	for (unsigned i = 0; i < s->n; i++) {
 		const struct survey_finding *f = &s->v[i];
 
-		if (f->reported && (f->removed || t->opt.dry_run))
-			tool_say(t, "%s %s%s%s: %s\n", t->opt.dry_run ? "would remove" : "removed",
-				 f->object, f->owner ? " of " : "", f->owner ? f->owner : "",
-				 f->why);
+		if (!f->reported || (!f->removed && !t->opt.dry_run))
+			continue;
+		tool_say(t, "%s %s", removed_word(t), f->object);
+		if (f->owner)
+			tool_say(t, " of %s", f->owner);
+		tool_say(t, ": %s\n", f->why);
 	}
 }
 
@@ -282,14 +286,13 @@ static void put_attachments(struct jw *w, const char *key, const struct gc *g, b
 {
 	jw_open(w, key, '[');
 	for (unsigned i = 0; i < g->n; i++) {
+		const struct cached *c = &g->all[i];
+		const struct cache_key name = { c->network, c->id, c->ifname };
+
 		if ((g->stale[i] != NULL) != stale)
 			continue;
 		jw_open(w, NULL, '{');
-		jw_str(w, "network", g->all[i].network);
-		jw_str(w, "containerID", g->all[i].id);
-		jw_str(w, "ifname", g->all[i].ifname);
-		if (g->all[i].netns)
-			jw_str(w, "netns", g->all[i].netns);
+		tool_put_attachment(w, &name, c->netns);
 		if (stale)
 			jw_str(w, "reason", g->stale[i]);
 		jw_close(w, '}');
@@ -323,14 +326,12 @@ static int print_json(struct tool *t, const struct gc *g)
 
 	if (!t->opt.json)
 		return 0;
-	jw_init(&w, &t->tx->mem, true);
-	jw_open(&w, NULL, '{');
+	tool_open_json(t, &w);
 	jw_bool(&w, "dryRun", t->opt.dry_run);
 	put_attachments(&w, "removed", g, true);
 	put_attachments(&w, "kept", g, false);
 	put_leftovers(&w, &g->survey, t->opt.dry_run);
-	jw_close(&w, '}');
-	return tool_print(t, jw_end(&w));
+	return tool_print_json(t, &w);
 }
 
 /*
@@ -365,7 +366,9 @@ static int run_gc(struct tool *t, struct gc *g)
 		r = also(r, run_registry_sweep(t));
 	}
 	print_leftovers(t, &g->survey);
-	return r < 0 ? r : print_json(t, g);
+	if (r < 0)
+		return r;
+	return print_json(t, g);
 }
 
 int cmd_gc(struct tool *t)

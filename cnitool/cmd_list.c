@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * cmd_list.c - the verb list: what networks there are, and what is plugged in
+ * cmd_list.c - the verb list: configured networks, and cached attachments
  *
- * An attachment without a configured network, and one whose namespace is gone, are
- * told as such: they are gc's.
+ * Also lists attachments that gc would remove: those whose namespace is gone, or whose network is
+ * not configured any more.
  */
 #include <stdio.h>
 
 #include "cnitool/cnitool.h"
-#include "cnitool/errctx.h"
+#include "base/log.h"
 #include "value/jw.h"
 #include "cnitool/netconf.h"
 #include "value/result.h"
@@ -47,23 +47,14 @@ static const struct netconf *conf_of(const struct listing *s, const struct cache
 	return NULL;
 }
 
-/* The addresses of a result; it may be of any version, or nonsense (then: none). */
-static struct result addresses(struct tool *t, const struct cached *c)
+/* The addresses of a result; none if it cannot be read. */
+static struct result read_addresses(struct tool *t, const struct cached *c)
 {
-	const struct result_rules rules = { .def_version = "1.0.0", .code = CNI_E_DECODE };
-	struct errctx m = errctx_mark(t->tx);
 	struct result res;
-	struct cj root = { .json = NULL };
+	const char *why = cache_read_result(t->tx, c->result, &res);
 
-	result_init(&res, &t->tx->mem);
-	if (!c->result)
-		return res;
-	if (cj_parse(t->tx, c->result, strlen(c->result), "result", &root) < 0 ||
-	    result_read(t->tx, &root, &rules, &res) < 0) {
-		errctx_take(t->tx, m);
-		result_init(&res, &t->tx->mem);
-	}
-	cj_free(&root);
+	if (why)
+		log_step("%s: %s", c->file, why);
 	return res;
 }
 
@@ -71,13 +62,11 @@ static struct result addresses(struct tool *t, const struct cached *c)
 
 static void put_attachment(struct tool *t, struct jw *w, const struct cached *c)
 {
-	struct result res = addresses(t, c);
+	const struct cache_key key = { NULL, c->id, c->ifname };
+	struct result res = read_addresses(t, c);
 
 	jw_open(w, NULL, '{');
-	jw_str(w, "containerID", c->id);
-	jw_str(w, "ifname", c->ifname);
-	if (c->netns)
-		jw_str(w, "netns", c->netns);
+	tool_put_attachment(w, &key, c->netns);
 	jw_bool(w, "alive", is_alive(t, c));
 	jw_open(w, "ips", '[');
 	for (unsigned i = 0; i < res.n_ips; i++)
@@ -100,8 +89,7 @@ static int print_json(struct tool *t, const struct listing *s)
 {
 	struct jw w;
 
-	jw_init(&w, &t->tx->mem, true);
-	jw_open(&w, NULL, '{');
+	tool_open_json(t, &w);
 	jw_open(&w, "networks", '[');
 	for (unsigned i = 0; i < s->n_nets; i++) {
 		jw_open(&w, NULL, '{');
@@ -117,8 +105,7 @@ static int print_json(struct tool *t, const struct listing *s)
 	}
 	jw_close(&w, ']');
 	put_attachments(t, &w, s, NULL); /* of networks that are not configured */
-	jw_close(&w, '}');
-	return tool_print(t, jw_end(&w));
+	return tool_print_json(t, &w);
 }
 
 /* ---- as a table ---- */
@@ -133,15 +120,18 @@ static void print_network(const struct netconf *n)
 
 static void print_attachment(struct tool *t, const struct cached *c)
 {
-	struct result res = addresses(t, c);
+	struct result res = read_addresses(t, c);
+	const char *netns = c->netns ? c->netns : "";
 
 	printf("  %-8s %-30s ", c->ifname, c->id);
 	for (unsigned i = 0; i < res.n_ips; i++)
 		printf("%s%s", i ? "," : "", CIDR_S(res.ips[i].addr));
-	printf("%s%s%s\n", res.n_ips ? "  " : "", c->netns ? c->netns : "",
-	       !is_alive(t, c) ? " (gone: cnitool gc)"
-	       : c->result     ? ""
-			       : " (unfinished)");
+	printf("%s%s", res.n_ips ? "  " : "", netns);
+	if (!is_alive(t, c))
+		printf(" (gone: cnitool gc)");
+	else if (!c->result)
+		printf(" (unfinished)");
+	printf("\n");
 }
 
 static void print_attachments(struct tool *t, const struct listing *s, const struct netconf *net)

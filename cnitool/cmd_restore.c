@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * cmd_restore.c - the verb restore, and check --repair: what the kernel lost is made again
+ * cmd_restore.c - the verb restore, and check --repair: repair attachments
  *
- * What is remembered of an attachment - its configuration and result - says what there
- * must be.  cplug's plugins compare, and put right what differs (CHECK with CPLUG_REPAIR,
- * lib/cni/cni.c); so restoring what is whole changes nothing.
+ * The cached configuration and result of an attachment say what must exist.  cplug's plugins
+ * compare, and repair what differs (a CHECK with CPLUG_REPAIR=1, lib/cni/cni.c), so an attachment
+ * that is complete is not changed.
  *
- * A runtime may delete the container meanwhile.  Having changed something, we look whether
- * the attachment is still remembered, and if not, delete what was made.
+ * A runtime may delete the container at the same time.  So after a change, restore looks whether
+ * the attachment is still cached; if it is not, restore deletes what it made.
  */
 #include <stdio.h>
 
@@ -20,7 +20,7 @@
 #include "cnitool/run_registry.h"
 #include "cnitool/target.h"
 
-/* ---- telling ---- */
+/* ---- differences ---- */
 
 static void put_differences(struct jw *w, const char *key, const struct repairs *r)
 {
@@ -36,21 +36,23 @@ static void put_differences(struct jw *w, const char *key, const struct repairs 
 	jw_close(w, ']');
 }
 
+static void say_difference(const struct tool *t, const struct attachment *a,
+			   const struct repaired *d)
+{
+	const char *have = *d->have ? d->have : "nothing";
+
+	tool_say(t, "%s %s of %s on network %s: %s", t->opt.dry_run ? "would restore" : "restored",
+		 a->ifname, a->id, a->net->name, d->object);
+	if (*d->want)
+		tool_say(t, ": %s (was: %s)", d->want, have);
+	tool_say(t, "\n");
+}
+
 static void say_differences(const struct tool *t, const struct attachment *a,
 			    const struct repairs *r)
 {
-	for (unsigned i = 0; i < r->n; i++) {
-		const struct repaired *d = &r->v[i];
-
-		tool_say(t, "%s %s of %s on network %s: %s%s%s%s%s%s\n",
-			 t->opt.dry_run ? "would restore" : "restored", a->ifname, a->id,
-			 a->net->name, d->object, *d->want ? ": " : "", d->want,
-			 *d->want ? " (was: " : "",
-			 !*d->want  ? ""
-			 : *d->have ? d->have
-				    : "nothing",
-			 *d->want ? ")" : "");
-	}
+	for (unsigned i = 0; i < r->n; i++)
+		say_difference(t, a, &r->v[i]);
 }
 
 /* ---- check --repair ---- */
@@ -66,23 +68,26 @@ int cmd_restore_one(struct tool *t, const struct attachment *a)
 	say_differences(t, a, &done);
 	if (r < 0 || !t->opt.json)
 		return r;
-	jw_init(&w, &t->tx->mem, true);
-	jw_open(&w, NULL, '{');
+	tool_open_json(t, &w);
 	put_differences(&w, "repaired", &done);
-	jw_close(&w, '}');
-	return tool_print(t, jw_end(&w));
+	return tool_print_json(t, &w);
 }
 
 /* ---- restore ---- */
 
-enum fate { WHOLE, RESTORED, FAILED, FOREIGN };
+enum outcome {
+	WHOLE,    /* nothing differs */
+	RESTORED, /* or would be, with --dry-run */
+	FAILED,
+	FOREIGN, /* none of its plugins is cplug's */
+};
 
 struct restoration {
 	const struct cached *c;
 	struct netconf net;
 	struct attachment a;
 	struct repairs done;
-	enum fate fate;
+	enum outcome outcome;
 	const char *why; /* of a failure */
 };
 
@@ -91,39 +96,31 @@ struct restore {
 	unsigned n, failed;
 };
 
-/* The namespace's path: libcni before 1.2 kept it in the result only. */
+/* The path of the namespace: libcni before 1.2 cached it only in the result. */
 static const char *netns_of(struct tool *t, const struct cached *c)
 {
-	const struct result_rules rules = { .def_version = "0.1.0", .code = CNI_E_DECODE };
-	struct errctx m = errctx_mark(t->tx);
-	struct cj root = { .json = NULL };
 	struct result res;
-	const char *path = NULL;
-	int i = -1;
+	int i;
 
 	if (c->netns)
 		return c->netns;
-	result_init(&res, &t->tx->mem);
-	if (cj_parse(t->tx, c->result, strlen(c->result), "result", &root) < 0 ||
-	    result_read(t->tx, &root, &rules, &res) < 0)
-		errctx_take(t->tx, m);
-	else
-		i = result_find_if(&res, c->ifname, true);
-	if (i >= 0)
-		path = res.ifs[i].sandbox;
-	cj_free(&root);
-	return path;
+	if (cache_read_result(t->tx, c->result, &res))
+		return NULL;
+	i = result_find_if(&res, c->ifname, true);
+	if (i < 0)
+		return NULL;
+	return res.ifs[i].sandbox;
 }
 
-/* As it was at the time of ADD; the network's file may say something else by now. */
-static int conf_of(struct tool *t, const struct cached *c, struct netconf *ret)
+/* The configuration at the time of ADD, because the network's file may have changed since. */
+static int read_conf(struct tool *t, const struct cached *c, struct netconf *ret)
 {
 	if (c->config)
-		return netconf_read_kept(t->tx, t->opt.conf_dir, c->config, c->config_size, ret);
+		return netconf_read_cached(t->tx, t->opt.conf_dir, c->config, c->config_size, ret);
 	return netconf_find(t->tx, t->opt.conf_dir, c->network, ret);
 }
 
-/* Deleted meanwhile: what was made belongs to nobody. */
+/* Without its cached result, nothing would ever delete what was made. */
 static int undo_if_deleted(struct tool *t, const struct restoration *o)
 {
 	if (!o->done.n || access(o->c->file, F_OK) == 0)
@@ -133,22 +130,40 @@ static int undo_if_deleted(struct tool *t, const struct restoration *o)
 	return attach_undo(t, &o->a);
 }
 
+static int repair_attachment(struct tool *t, struct restoration *o)
+{
+	int r;
+
+	TRY(read_conf(t, o->c, &o->net));
+	o->a.net = &o->net;
+	r = attach_repair(t, &o->a, o->c, t->opt.dry_run, &o->done);
+	if (!t->opt.dry_run)
+		r = also(r, undo_if_deleted(t, o));
+	say_differences(t, &o->a, &o->done);
+	netconf_free(&o->net);
+	return r;
+}
+
+static enum outcome outcome_of(const struct restoration *o)
+{
+	if (!o->done.ours)
+		return FOREIGN;
+	return o->done.n ? RESTORED : WHOLE;
+}
+
+/* Reports a failure itself, and continues with the next attachment. */
 static void restore_attachment(struct tool *t, struct restoration *o)
 {
 	struct errctx m = errctx_mark(t->tx);
-	int r = conf_of(t, o->c, &o->net);
+	int r = repair_attachment(t, o);
 
-	o->a.net = &o->net;
 	if (r == 0) {
-		r = attach_repair(t, &o->a, o->c, t->opt.dry_run, &o->done);
-		r = also(r, t->opt.dry_run ? 0 : undo_if_deleted(t, o));
-		say_differences(t, &o->a, &o->done);
-		netconf_free(&o->net);
+		o->outcome = outcome_of(o);
+		return;
 	}
-	o->fate = r < 0 ? FAILED : !o->done.ours ? FOREIGN : o->done.n ? RESTORED : WHOLE;
-	if (r < 0)
-		o->why = errctx_take(t->tx, m);
-	if (r < 0 && !t->opt.json)
+	o->outcome = FAILED;
+	o->why = errctx_take(t->tx, m);
+	if (!t->opt.json)
 		fprintf(stderr, "cnitool: %s of %s on network %s: %s\n", o->a.ifname, o->a.id,
 			o->c->network, o->why);
 }
@@ -161,7 +176,7 @@ static bool is_wanted(const struct tool *t, const struct cached *c)
 	return !t->args.n;
 }
 
-/* What lives, and was added to the end. */
+/* Attachments that live and whose ADD succeeded. */
 static void choose_attachments(struct tool *t, const struct cached *all, unsigned n,
 			       struct restore *s)
 {
@@ -183,7 +198,7 @@ static void choose_attachments(struct tool *t, const struct cached *all, unsigne
 	}
 }
 
-/* A network that nobody knows is a slip of the pen. */
+/* An operand that is neither configured nor cached is a typing error. */
 static int check_names(struct tool *t, const struct cached *all, unsigned n)
 {
 	for (unsigned i = 0; i < t->args.n; i++) {
@@ -198,19 +213,18 @@ static int check_names(struct tool *t, const struct cached *all, unsigned n)
 	return 0;
 }
 
-static void put_fate(struct jw *w, const char *key, const struct restore *s, enum fate fate)
+static void put_outcome(struct jw *w, const char *key, const struct restore *s,
+			enum outcome outcome)
 {
 	jw_open(w, key, '[');
 	for (unsigned i = 0; i < s->n; i++) {
 		const struct restoration *o = &s->v[i];
+		const struct cache_key name = { o->c->network, o->a.id, o->a.ifname };
 
-		if (o->fate != fate)
+		if (o->outcome != outcome)
 			continue;
 		jw_open(w, NULL, '{');
-		jw_str(w, "network", o->c->network);
-		jw_str(w, "containerID", o->a.id);
-		jw_str(w, "ifname", o->a.ifname);
-		jw_str(w, "netns", o->a.netns);
+		tool_put_attachment(w, &name, o->a.netns);
 		if (o->done.n)
 			put_differences(w, "differences", &o->done);
 		if (o->why)
@@ -226,14 +240,12 @@ static int print_json(struct tool *t, const struct restore *s)
 
 	if (!t->opt.json)
 		return 0;
-	jw_init(&w, &t->tx->mem, true);
-	jw_open(&w, NULL, '{');
+	tool_open_json(t, &w);
 	jw_bool(&w, "dryRun", t->opt.dry_run);
-	put_fate(&w, "restored", s, RESTORED);
-	put_fate(&w, "whole", s, WHOLE);
-	put_fate(&w, "failed", s, FAILED);
-	jw_close(&w, '}');
-	return tool_print(t, jw_end(&w));
+	put_outcome(&w, "restored", s, RESTORED);
+	put_outcome(&w, "whole", s, WHOLE);
+	put_outcome(&w, "failed", s, FAILED);
+	return tool_print_json(t, &w);
 }
 
 int cmd_restore(struct tool *t)
@@ -249,13 +261,13 @@ int cmd_restore(struct tool *t)
 	for (unsigned i = 0; i < s.n; i++) {
 		TRY(tx_interrupted(t->tx));
 		restore_attachment(t, &s.v[i]);
-		s.failed += s.v[i].fate == FAILED;
+		s.failed += s.v[i].outcome == FAILED;
 	}
 	TRY(print_json(t, &s));
 	if (!s.failed)
 		return 0;
 	t->status = 1;
-	return t->opt.json ? 0
-			   : tx_fail(t->tx, -EIO, "%u of %u attachments could not be restored",
-				     s.failed, s.n);
+	if (t->opt.json)
+		return 0;
+	return tx_fail(t->tx, -EIO, "%u of %u attachments could not be restored", s.failed, s.n);
 }

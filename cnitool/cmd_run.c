@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * cmd_run.c - the verb run: a command in new namespaces, plugged into networks
+ * cmd_run.c - the verb run: a command in new namespaces, attached to networks
  *
- * Nothing is made before everything asked for was found possible.  Then, in this
- * order: the id is claimed, init is born in its namespaces, the namespace gets a
- * name, each network is added, the command is started.  Whatever happens next, the
- * way back is the same: every attachment of this id is deleted (also those that
- * `cnitool attach` made meanwhile), the name is removed, init is ended.
+ * Nothing is made before all options and networks are found valid.  Then: claim the id, start
+ * init in new namespaces, name its network namespace, ADD each network, start the command.  The
+ * end is the same after success and failure: DEL of every attachment of the id (also of those
+ * that `cnitool attach` added), remove the name, kill init.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +28,7 @@ struct run {
 	struct netconf *nets;
 	const char **caps;
 	unsigned n;
-	struct netns join; /* container:… */
+	struct netns join; /* of container:NETNS */
 	struct sandbox_plan plan;
 	const char *id;
 	struct run_claim claim;
@@ -38,15 +37,18 @@ struct run {
 	struct result all; /* addresses and DNS of all networks */
 };
 
-/* ---- what is asked for ---- */
+/* ---- options and networks ---- */
 
-/* A path, a name, a process; or the name of a container that runs. */
+/* NETNS as everywhere, or the --name of a running container. */
 static int open_other_netns(struct tool *t, const char *arg, struct netns *ret)
 {
 	const char *path = target_path(&t->tx->mem, arg);
 	const char *ours = mem_printf(&t->tx->mem, "/run/netns/cplug-%s", arg);
-	int r = netns_open(t->tx, access(path, F_OK) < 0 ? ours : path, ret);
+	int r;
 
+	if (access(path, F_OK) == 0)
+		ours = path;
+	r = netns_open(t->tx, ours, ret);
 	if (r == -ENOENT)
 		return tx_fail_as(t->tx, CNI_E_NETNS, r,
 				  "container:%s: there is no network namespace at %s", arg, path);
@@ -93,57 +95,64 @@ static const char *random_id(struct mem *m)
 	return mem_printf(m, "cplug-%08x", v);
 }
 
+/* The command, or a shell: the user's, unless there is a rootfs that may not have it. */
+static char *const *read_command(struct run *u)
+{
+	static char *shell[2];
+	const char *wanted = secure_getenv("SHELL");
+	char **command = u->t->command;
+
+	if (command && command[0])
+		return command;
+	if (u->t->opt.rootfs || str_empty(wanted))
+		wanted = "/bin/sh";
+	shell[0] = mem_str(&u->t->tx->mem, wanted);
+	return shell;
+}
+
 static void read_plan(struct run *u)
 {
 	const struct options *o = &u->t->opt;
-	static char *shell[2];
-	const char *wanted = secure_getenv("SHELL");
+	struct sandbox_plan *p = &u->plan;
 
 	u->id = o->id ? o->id : random_id(&u->t->tx->mem);
-	shell[0] = mem_str(&u->t->tx->mem, o->rootfs || str_empty(wanted) ? "/bin/sh" : wanted);
-	u->plan.nohup = u->t->nohup;
-	u->plan.user = o->user;
-	u->plan.rootfs = o->rootfs;
-	u->plan.workdir = o->workdir;
-	u->plan.env = &o->env;
-	u->plan.command = u->t->command && u->t->command[0] ? u->t->command : shell;
-	u->plan.hostname = o->hostname ? o->hostname : u->plan.new_net || o->id ? u->id : NULL;
+	p->nohup = u->t->nohup;
+	p->user = o->user;
+	p->rootfs = o->rootfs;
+	p->workdir = o->workdir;
+	p->env = &o->env;
+	p->command = read_command(u);
+	p->hostname = o->hostname;
+	if (!p->hostname && (p->new_net || o->id))
+		p->hostname = u->id;
 }
 
-/* ---- plugging ---- */
+/* ---- attaching ---- */
 
 static int set_lo_up(struct tx *tx, const char *path)
 {
 	auto_(netns_close) struct netns ns = NETNS_NONE;
 	auto_(rt_close) struct rt rt = { .sk = NULL };
 	struct link lo;
-	int r;
 
 	TRY(target_open(tx, path, &ns));
 	TRY(rt_open(tx, &rt, "container", &ns));
-	r = link_find(tx, &rt, "lo", &lo);
-	return r > 0 ? link_set_up(tx, &rt, &lo) : r;
+	TRY(link_need(tx, &rt, "lo", &lo));
+	return link_set_up(tx, &rt, &lo);
 }
 
+/* Addresses and DNS of a result, for /etc. */
 static void merge_result(struct run *u, const char *text)
 {
-	const struct result_rules rules = { .def_version = "1.0.0", .code = CNI_E_DECODE };
-	struct tx *tx = u->t->tx;
-	struct errctx m = errctx_mark(tx);
-	struct cj c = { .json = NULL };
 	struct result res;
+	const char *why = cache_read_result(u->t->tx, text, &res);
 
-	result_init(&res, &tx->mem);
-	if (cj_parse(tx, text, strlen(text), "result", &c) < 0 ||
-	    result_read(tx, &c, &rules, &res) < 0) {
-		log_warn("%s", errctx_take(tx, m));
-		return;
-	}
+	if (why)
+		log_warn("%s", why);
 	for (unsigned i = 0; i < res.n_ips; i++)
 		if (!ip_is_loopback(res.ips[i].addr.ip))
 			result_add_ip(&u->all, res.ips[i]);
-	etc_files_merge_dns(&tx->mem, &u->all.dns, &res.dns);
-	cj_free(&c);
+	etc_files_merge_dns(&u->t->tx->mem, &u->all.dns, &res.dns);
 }
 
 static struct attachment attachment_of(const struct run *u, unsigned i)
@@ -172,7 +181,7 @@ static int attach_networks(struct run *u)
 	return 0;
 }
 
-/* The attachments made by others for this container: newest interface first. */
+/* Attachments that `cnitool attach` added to this container: the newest interface first. */
 static int detach_others(struct run *u)
 {
 	struct cached *all;
@@ -181,38 +190,48 @@ static int detach_others(struct run *u)
 
 	TRY(cache_all(u->t->tx, &u->t->cache, NULL, &all, &n));
 	while (n-- > 0) {
-		struct attachment a = { .id = u->id, .ifname = all[n].ifname, .netns = u->netns };
+		const struct cached *c = &all[n];
+		struct attachment a = { .id = u->id, .ifname = c->ifname, .netns = u->netns };
 		struct netconf net;
 		int one;
 
-		if (!str_eq(all[n].id, u->id) || !all[n].config)
+		if (!str_eq(c->id, u->id) || !c->config)
 			continue;
 		a.net = &net;
-		one = netconf_read(u->t->tx, u->t->opt.conf_dir, all[n].network, all[n].config,
-				   all[n].config_size, &net);
-		r = also(r, one < 0 ? one : attach_undo(u->t, &a));
+		one = netconf_read_cached(u->t->tx, u->t->opt.conf_dir, c->config, c->config_size,
+					  &net);
+		if (one == 0)
+			one = attach_undo(u->t, &a);
+		r = also(r, one);
 	}
 	return r;
 }
 
-static int detach_networks(struct run *u)
+/* Is the attachment cached?  If not, its ADD was undone, or never began. */
+static bool is_added(struct run *u, const struct attachment *a)
 {
+	struct cache_key key = attachment_key(a);
 	const char *path;
 	struct cached c;
+
+	return cache_path(u->t->tx, &u->t->cache, &key, &path) == 0 &&
+	       cache_read(u->t->tx, &u->t->cache, &key, &c) == 1;
+}
+
+static int detach_networks(struct run *u)
+{
 	int r = 0;
 
 	for (unsigned i = u->n; i-- > 0;) {
 		struct attachment a = attachment_of(u, i);
 
-		/* What is not remembered was undone, or never begun. */
-		if (cache_path(u->t->tx, &u->t->cache, a.net->name, a.id, a.ifname, &path) == 0 &&
-		    cache_read(u->t->tx, &u->t->cache, a.net->name, a.id, a.ifname, &c) == 1)
+		if (is_added(u, &a))
 			r = also(r, attach_undo(u->t, &a));
 	}
 	return also(r, detach_others(u));
 }
 
-/* ---- a container's life ---- */
+/* ---- the container ---- */
 
 static int start_container(struct run *u)
 {
@@ -237,7 +256,7 @@ static int run_in_container(struct run *u)
 	return sandbox_run(u->t, &u->box, &f, &u->t->status);
 }
 
-/* From here on nobody interrupts. */
+/* Is not interrupted by signals. */
 static int end_container(struct run *u)
 {
 	struct tx *tx = u->t->tx;
@@ -269,7 +288,7 @@ int cmd_run(struct tool *t)
 	TRY(read_networks(&u));
 	read_plan(&u);
 	if (u.plan.new_net) {
-		TRY(cache_lock(t->tx, &t->cache, false)); /* no gc meanwhile */
+		TRY(cache_lock(t->tx, &t->cache, false)); /* keeps gc out */
 		TRY(run_registry_claim(t, u.id, &u.claim));
 	}
 	r = start_container(&u);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * cnitool.h - the client: plugs containers into networks by hand
+ * cnitool.h - the client: attaches containers to networks from the command line
  *
- * cnitool is a runtime in small: it finds a network's configuration (netconf.h),
- * runs its plugins for an attachment (attach.h), and remembers the result where
- * every libcni program does (cache.h).  main.c holds the table of verbs; each
- * verb is in a cmd_*.c.
+ * cnitool is a small runtime: it reads a network's configuration (netconf.h), runs its plugins
+ * for an attachment (attach.h), and keeps the result in the cache of all libcni programs
+ * (cache.h).  main.c has the table of verbs; each verb is in a cmd_*.c.
  */
 #ifndef CPLUG_CNITOOL_H
 #define CPLUG_CNITOOL_H
@@ -13,7 +12,7 @@
 #include "cnitool/cache.h"
 #include "base/tx.h"
 
-/* Runs the client; returns its exit status. */
+/* Runs cnitool; returns its exit status. */
 int cnitool_main(int argc, char **argv);
 
 /* A growing list of words, in the arena. */
@@ -22,7 +21,7 @@ struct words {
 	unsigned n;
 };
 
-/* What the options say; NULL, 0 and false if not given (options.c). */
+/* The values of the options; NULL, 0 and false if not given (options.c). */
 struct options {
 	const char *conf_dir, *cni_path, *cache_dir;
 	const char *ifname, *id, *args, *cap_args;
@@ -33,35 +32,37 @@ struct options {
 	bool json, quiet, help;
 };
 
+/* Exit status: wrong usage; and of run: cnitool failed, the command cannot be run, is not found. */
 enum { EXIT_USAGE = 2, EXIT_OURS = 125, EXIT_NOT_RUNNABLE = 126, EXIT_NOT_FOUND = 127 };
 
 struct attachment;
+struct jw;
 
 struct tool {
 	struct tx *tx;
 	const struct verb *verb;
-	struct options opt; /* defaults filled in: conf_dir and cni_path */
-	struct words args;  /* what stands after the verb and is no option */
-	char **command;     /* NULL-terminated: what is to be run */
+	struct options opt; /* with the default conf_dir and cni_path */
+	struct words args;  /* the operands */
+	char **command;     /* of run; NULL-terminated */
 	struct cache cache;
-	bool nohup; /* SIGHUP was ignored when we were started, and is so still */
-	int status; /* run: the command's exit status */
-	/* What an add has begun and nobody was told yet: undone if memory runs out. */
+	bool nohup; /* SIGHUP was ignored when cnitool started */
+	int status; /* exit status if nothing fails: the command's (run) or 1 (restore) */
+	/* An ADD that has begun and is not printed yet: undone if memory runs out. */
 	const struct attachment *unfinished;
 };
 
 struct verb {
 	const char *name;
-	const char *operands; /* as shown */
+	const char *operands; /* for the usage text */
 	const char *about;    /* one line */
-	unsigned bit;         /* selects its options */
-	unsigned least, most; /* operands */
-	bool takes_command;   /* what follows the first operand, or --, is a command */
+	unsigned bit;         /* V_*, selects its options */
+	unsigned least, most; /* number of operands */
+	bool takes_command;   /* the words after the first operand, or after --, are a command */
 	int (*run)(struct tool *t);
 	const char *text; /* paragraphs of its help */
 };
 
-/* Selects verbs in tables. */
+/* Verbs, as a set. */
 enum {
 	V_ADD = 1,
 	V_DEL = 2,
@@ -77,20 +78,33 @@ enum {
 	V_ALL = 2047,
 };
 
-/*
- * Reads argv[2…] by the table of options.  Fails with -EINVAL (CNI_E_FIELD): a
- * sentence about the usage.
- */
+/* ---- options.c ---- */
+
+/* Reads argv[2…].  Fails with -EINVAL (CNI_E_FIELD) and a sentence about the usage. */
 int options_read(struct tool *t, int argc, char **argv) CHECKED;
-/* The options of a verb, as a part of its help. */
+
+/* Prints the options of a verb, for its help. */
 void options_help(unsigned verb);
 
-/* Puts JSON text on stdout, indented, or says why not; nothing under -q. */
+/* ---- output.c ---- */
+
+/* Prints JSON text, indented; nothing with -q.  Fails with CNI_E_IO. */
 int tool_print(struct tool *t, const char *json_text) CHECKED;
-/* printf() to stdout; nothing under -q and --json. */
+
+/* Opens an object; prints it as tool_print() does. */
+void tool_open_json(struct tool *t, struct jw *w);
+int tool_print_json(struct tool *t, struct jw *w) CHECKED;
+
+/* Adds the members that name an attachment.  network and netns may be NULL. */
+void tool_put_attachment(struct jw *w, const struct cache_key *key, const char *netns);
+
+/* printf() to stdout; nothing with -q or --json. */
 void tool_say(const struct tool *t, const char *fmt, ...) PRINTF(2, 3);
-/* Puts the recorded failure where it belongs: a sentence, or JSON. */
+
+/* Prints the recorded failure: a sentence on stderr, or an error object on stdout. */
 void tool_print_failure(const struct tool *t);
+
+/* ---- cmd_*.c ---- */
 
 int cmd_add(struct tool *t) CHECKED;
 int cmd_del(struct tool *t) CHECKED;
@@ -104,7 +118,7 @@ int cmd_detach(struct tool *t) CHECKED;
 int cmd_run(struct tool *t) CHECKED;
 int cmd_version(struct tool *t) CHECKED;
 
-/* check --repair: repairs one attachment, prints what was done, and checks it again. */
+/* check --repair: repairs one attachment, prints the differences, and checks it again. */
 int cmd_restore_one(struct tool *t, const struct attachment *a) CHECKED;
 
 #endif

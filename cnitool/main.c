@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * main.c - the client's main: the table of verbs, help, and where answers go
+ * main.c - cnitool's main: the table of verbs, their help, and the exit status
  *
- * A verb reads its options by table (options.c), then runs with a transaction like
- * a plugin's: what fails first is the answer.  Answers go to stdout, failures to
- * stderr as one sentence; with --json both are JSON on stdout.  Exit status: 0, 1
- * for a failure, 2 for wrong usage; run has its own.
+ * A verb reads its options by table (options.c), then runs with a transaction like a plugin's:
+ * the first failure is reported.  Exit status: 0; 1 for a failure; 2 for wrong usage; of run:
+ * enum in cnitool.h, or the command's.
  */
 #include <jansson.h>
 #include <setjmp.h>
@@ -18,7 +17,6 @@
 #include "cnitool/cnitool.h"
 #include "value/jw.h"
 #include "base/log.h"
-#include "cnitool/netconf.h"
 #include "sys/netns.h"
 
 /* ---- the verbs ---- */
@@ -117,59 +115,10 @@ int cmd_version(struct tool *t)
 		printf("cnitool of cplug %s, CNI 1.1.0\n", CPLUG_VERSION);
 		return 0;
 	}
-	jw_init(&w, &t->tx->mem, true);
-	jw_open(&w, NULL, '{');
+	tool_open_json(t, &w);
 	jw_str(&w, "version", CPLUG_VERSION);
 	jw_str(&w, "cniVersion", "1.1.0");
-	jw_close(&w, '}');
-	return tool_print(t, jw_end(&w));
-}
-
-/* ---- answers ---- */
-
-int tool_print(struct tool *t, const char *json_text)
-{
-	const char *text = netconf_pretty(&t->tx->mem, json_text);
-
-	if (t->opt.quiet)
-		return 0;
-	if (printf("%s%s", text, isatty(STDOUT_FILENO) ? "\n" : "") < 0 || fflush(stdout) != 0)
-		return tx_fail_as(t->tx, CNI_E_IO, -errno, "cannot write the result: %s",
-				  strerror(errno));
-	return 0;
-}
-
-void tool_say(const struct tool *t, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (t->opt.quiet || t->opt.json)
-		return;
-	va_start(ap, fmt);
-	vprintf(fmt, ap);
-	va_end(ap);
-}
-
-void tool_print_failure(const struct tool *t)
-{
-	const struct tx *tx = t->tx;
-	struct jw w;
-
-	if (!t->opt.json) {
-		fprintf(stderr, "cnitool: %s%s%s\n", tx->msg, *tx->details ? "; " : "",
-			tx->details);
-		return;
-	}
-	jw_init(&w, &t->tx->mem, false);
-	jw_open(&w, NULL, '{');
-	jw_str(&w, "cniVersion", "1.1.0");
-	jw_int(&w, "code", tx->code);
-	jw_str(&w, "msg", tx->msg);
-	if (*tx->details)
-		jw_str(&w, "details", tx->details);
-	jw_close(&w, '}');
-	/* The command's output is its own. */
-	fprintf(t->verb && t->verb->bit == V_RUN ? stderr : stdout, "%s\n", jw_end(&w));
+	return tool_print_json(t, &w);
 }
 
 /* ---- main ---- */
@@ -194,7 +143,7 @@ static void leave_exhausted(void *arg UNUSED)
 	_exit(EXIT_FAILURE);
 }
 
-/* What jansson cannot allocate it takes for a mistake in the document: so it never learns. */
+/* jansson reports a failed allocation as an error in the document, so it must not see one. */
 static void *alloc_or_leave(size_t size)
 {
 	void *p = malloc(size);
@@ -208,21 +157,29 @@ static const char *or_env(const char *given, const char *variable)
 {
 	const char *s = given ? given : secure_getenv(variable);
 
-	return str_empty(s) ? NULL : s;
+	if (str_empty(s))
+		return NULL;
+	return s;
 }
 
-/* Where we are ourselves: the plugins are hard links beside us. */
+/* The directory of this executable comes first, because the plugins are hard links to it. */
 static const char *default_cni_path(struct mem *m)
 {
+	static const char system_dirs[] = "/opt/cni/bin:/usr/lib/cni";
 	char self[4096];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash;
 
-	self[n > 0 ? n : 0] = '\0';
-	if (n > 0 && strrchr(self, '/') && !strchr(self, ':'))
-		*strrchr(self, '/') = '\0';
-	else
-		self[0] = '\0';
-	return mem_printf(m, "%s%s/opt/cni/bin:/usr/lib/cni", self, *self ? ":" : "");
+	if (n <= 0)
+		return system_dirs;
+	self[n] = '\0';
+	slash = strrchr(self, '/');
+	if (!slash || strchr(self, ':'))
+		return system_dirs;
+	*slash = '\0';
+	if (!*self)
+		return system_dirs;
+	return mem_printf(m, "%s:%s", self, system_dirs);
 }
 
 static void apply_defaults(struct tool *t)
@@ -238,12 +195,12 @@ static void apply_defaults(struct tool *t)
 		o->conf_dir = "/etc/cni/net.d";
 	if (!o->cni_path)
 		o->cni_path = default_cni_path(&t->tx->mem);
-	/* Tools that run in a container see the interface's name there; run's are its own. */
+	/* run gives its interfaces names itself. */
 	if (t->verb->bit & (V_ADD | V_DEL | V_CHECK | V_ATTACH | V_DETACH))
 		o->ifname = or_env(o->ifname, "CNI_IFNAME");
 }
 
-/* Whoever started us with nohup(1) means us and the command. */
+/* SIGHUP stays ignored if nohup(1) started us, for us and for the command. */
 static void catch_signals(struct tool *t)
 {
 	struct sigaction hup;
@@ -254,7 +211,7 @@ static void catch_signals(struct tool *t)
 		sigaction(SIGHUP, &hup, NULL);
 }
 
-/* What was begun is undone; if there is no memory even for that, we say so and end. */
+/* Undoes an ADD that has begun.  If memory runs out again, leave_exhausted() ends the process. */
 static int fail_exhausted(struct tool *t)
 {
 	const struct attachment *a = t->unfinished;
@@ -275,13 +232,18 @@ static int run_verb(struct tool *t)
 	return t->verb->run(t);
 }
 
+static int failure_status(const struct tool *t, int status)
+{
+	return t->verb->bit == V_RUN ? EXIT_OURS : status;
+}
+
 static int act_on_verb(struct tool *t, int argc, char **argv)
 {
 	int r = options_read(t, argc, argv);
 
 	if (r < 0) {
 		tool_print_failure(t);
-		return t->verb->bit == V_RUN ? EXIT_OURS : EXIT_USAGE;
+		return failure_status(t, EXIT_USAGE);
 	}
 	if (t->opt.help) {
 		print_verb_help(t->verb);
@@ -298,7 +260,9 @@ static int act_on_verb(struct tool *t, int argc, char **argv)
 		fprintf(stderr, "cnitool: cannot write the answer: %s\n", strerror(errno));
 		r = -EIO;
 	}
-	return r < 0 ? (t->verb->bit == V_RUN ? EXIT_OURS : EXIT_FAILURE) : t->status;
+	if (r < 0)
+		return failure_status(t, EXIT_FAILURE);
+	return t->status;
 }
 
 int cnitool_main(int argc, char **argv)

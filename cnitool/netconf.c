@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * netconf.c - network configuration lists: found, read, turned into requests
+ * netconf.c - read network configuration lists, and derive the plugins' requests
  *
- * The rules are libcni's (docs: man cnitool): lists are looked through before
- * single plugins, both in the order of their file names; the first of the name
- * wins.  One difference: a broken file does not hide the networks after it.
+ * Follows libcni: lists are searched before single plugins, both in the order of their file
+ * names, and the first network of the name is used.  Other than in libcni, a file that cannot be
+ * read does not hide the files after it.
  *
- * The JSON trees of a list that is returned may live as long as the program, like
- * the arena that their cursors are in: cnitool reads a handful of files and ends.
+ * The JSON trees of a list live until the program ends, unless netconf_free() is called: cnitool
+ * reads few files.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 #include "cnitool/netconf.h"
 #include "value/result.h"
 
-enum { FILE_MAX = 16 << 20, NEWEST = 1001000 /* the protocol we speak: 1.1.0 */ };
+enum { FILE_MAX = 16 << 20, NEWEST = 1001000 /* our protocol version: 1.1.0 */ };
 
 struct files {
 	const char **v;
@@ -51,7 +51,7 @@ static void dir_close(DIR **d)
 		closedir(*d);
 }
 
-/* The files of a directory with one of the suffixes, sorted; a missing directory has none. */
+/* The files of a directory with one of the suffixes, sorted.  No directory: none. */
 static int find_files(struct tx *tx, const char *dir, const char *const *suffixes,
 		      struct files *ret)
 {
@@ -75,21 +75,18 @@ static int find_files(struct tx *tx, const char *dir, const char *const *suffixe
 	return 0;
 }
 
-static int read_text(struct tx *tx, const char *file, char **ret, size_t *ret_size)
+static int read_text(struct tx *tx, const char *file, struct file_text *ret)
 {
-	struct file_text text;
-	int r = file_read(&tx->mem, AT_FDCWD, file, FILE_MAX, &text);
+	int r = file_read(&tx->mem, AT_FDCWD, file, FILE_MAX, ret);
 
 	if (r < 0)
 		return tx_fail_as(tx, CPLUG_E_FILE, r, "cannot read %s: %s", file, strerror(-r));
-	*ret = text.s;
-	*ret_size = text.size;
 	return 0;
 }
 
 /* ---- a list ---- */
 
-/* disableCheck and its like: true, or "true" in any case. */
+/* disableCheck etc.: a boolean, or the word in upper or lower case. */
 static bool read_flag(const struct cj *c, const char *key)
 {
 	struct cj k = cj_any(c, key);
@@ -104,7 +101,7 @@ static bool read_flag(const struct cj *c, const char *key)
 	return cj_is_bool(&k) && cj_as_bool(&k, false);
 }
 
-/* The highest version of cniVersion and cniVersions that we speak. */
+/* The highest version of cniVersion and cniVersions that we support. */
 static const char *read_version(struct mem *m, const struct cj *c)
 {
 	const char *version = cj_str(c, "cniVersion", "");
@@ -136,13 +133,15 @@ static void add_plugin(struct mem *m, struct netconf *n, const struct cj *conf)
 {
 	const char *type = cj_str(conf, "type", "");
 
-	if (!name_valid_type(type))
-		cj_wrong(conf, "type", *type ? "invalid plugin name: %s" : "missing%s", type);
+	if (!*type)
+		cj_wrong(conf, "type", "missing");
+	else if (!name_valid_type(type))
+		cj_wrong(conf, "type", "invalid plugin name: %s", type);
 	n->plugins = mem_grow(m, n->plugins, n->n_plugins, sizeof(*n->plugins));
 	n->plugins[n->n_plugins++] = (struct netconf_plugin){ type, *conf };
 }
 
-/* A document whose cursor, unlike one on the stack, stays as long as the list. */
+/* The cursor is in the arena, because the list refers to it. */
 static int parse_document(struct tx *tx, const char *text, size_t size, struct netconf *n,
 			  struct cj **ret)
 {
@@ -160,17 +159,16 @@ void netconf_free(struct netconf *n)
 	n->n_roots = 0;
 }
 
-/* One plugin from a file of its own. */
+/* A plugin in the list's folder. */
 static int read_plugin(struct tx *tx, const char *file, struct netconf *n)
 {
 	struct errctx m = errctx_mark(tx);
+	struct file_text text;
 	struct cj *c;
-	char *text;
-	size_t size;
 	int r;
 
-	TRY(read_text(tx, file, &text, &size));
-	r = parse_document(tx, text, size, n, &c);
+	TRY(read_text(tx, file, &text));
+	r = parse_document(tx, text.s, text.size, n, &c);
 	if (r == 0) {
 		add_plugin(&tx->mem, n, c);
 		r = cj_ok(tx, c);
@@ -222,23 +220,23 @@ static int read_list(struct tx *tx, const char *dir, struct cj *c, struct netcon
 	return 0;
 }
 
-int netconf_read(struct tx *tx, const char *dir, const char *file, const char *text, size_t size,
-		 struct netconf *ret)
+int netconf_read(struct tx *tx, const struct netconf_source *source, struct netconf *ret)
 {
-	struct netconf n = { .file = file, .text = text, .size = size };
+	struct netconf n = { .file = source->file, .text = source->text, .size = source->size };
 	struct errctx m = errctx_mark(tx);
 	struct cj *c;
-	int r = parse_document(tx, text, size, &n, &c);
+	int r = parse_document(tx, source->text, source->size, &n, &c);
 
 	if (r == 0)
-		r = read_list(tx, dir, c, &n);
+		r = read_list(tx, source->dir, c, &n);
 	if (r == 0)
 		*ret = n;
 	else
 		netconf_free(&n);
-	return errctx_prefix(tx, m, r, "%s: ", file);
+	return errctx_prefix(tx, m, r, "%s: ", source->file);
 }
 
+/* Takes the tree over. */
 static const char *dump_json(struct mem *m, json_t *json, size_t flags)
 {
 	char *s = json_dumps(json, flags | JSON_REAL_PRECISION(15));
@@ -249,39 +247,41 @@ static const char *dump_json(struct mem *m, json_t *json, size_t flags)
 	return copy;
 }
 
-/* A file with one plugin, as the list that libcni makes of it. */
-static int read_single(struct tx *tx, const char *file, const char *text, size_t size,
-		       struct netconf *ret)
+/* Reads a single plugin as the list that libcni makes of it (ConfListFromConf()). */
+static int read_single(struct tx *tx, const struct netconf_source *source, struct netconf *ret)
 {
+	struct netconf_source list = { .file = source->file };
 	struct errctx m = errctx_mark(tx);
 	struct cj c, plugins;
-	json_t *list;
-	int r = cj_parse(tx, text, size, "network configuration", &c);
+	json_t *json;
+	int r = cj_parse(tx, source->text, source->size, "network configuration", &c);
 
 	if (r < 0)
-		return errctx_prefix(tx, m, r, "%s: ", file);
+		return errctx_prefix(tx, m, r, "%s: ", source->file);
 	plugins = cj_any(&c, "plugins");
 	if (cj_present(&plugins))
 		cj_wrong(&plugins, NULL, "this is a list, which belongs in a file *.conflist");
-	list = json_pack("{s:s, s:s, s:[O]}", "name", cj_str(&c, "name", ""), "cniVersion",
+	json = json_pack("{s:s, s:s, s:[O]}", "name", cj_str(&c, "name", ""), "cniVersion",
 			 cj_str(&c, "cniVersion", ""), "plugins", c.json);
-	text = dump_json(&tx->mem, list, JSON_COMPACT | JSON_SORT_KEYS);
+	list.text = dump_json(&tx->mem, json, JSON_COMPACT | JSON_SORT_KEYS);
+	list.size = strlen(list.text);
 	r = cj_ok(tx, &c);
 	cj_free(&c);
-	errctx_prefix(tx, m, r, "%s: ", file);
-	return r < 0 ? r : netconf_read(tx, NULL, file, text, strlen(text), ret);
+	TRY(errctx_prefix(tx, m, r, "%s: ", source->file));
+	return netconf_read(tx, &list, ret);
 }
 
-int netconf_read_kept(struct tx *tx, const char *dir, const char *text, size_t size,
-		      struct netconf *ret)
+int netconf_read_cached(struct tx *tx, const char *dir, const char *text, size_t size,
+			struct netconf *ret)
 {
-	static const char file[] = "the cached configuration";
+	const struct netconf_source source = { dir, "the cached configuration", text, size };
 	json_t *json = json_loadb(text, size, 0, NULL);
 	bool single = json_object_get(json, "type") && !json_object_get(json, "plugins");
 
 	json_decref(json);
-	return single ? read_single(tx, file, text, size, ret)
-		      : netconf_read(tx, dir, file, text, size, ret);
+	if (single)
+		return read_single(tx, &source, ret);
+	return netconf_read(tx, &source, ret);
 }
 
 /* ---- a directory of lists ---- */
@@ -293,18 +293,21 @@ struct conf_search {
 	const char *dir, *name; /* NULL: all */
 	struct netconf *found;
 	unsigned n, files;
-	const char *broken; /* what was wrong with the first such file */
+	const char *broken; /* why the first file that cannot be read cannot */
 };
 
-static int read_file(struct tx *tx, struct conf_search *s, const char *file, bool single,
+static int read_file(struct tx *tx, const struct conf_search *s, const char *file, bool single,
 		     struct netconf *ret)
 {
-	char *text = NULL;
-	size_t size = 0;
+	struct netconf_source source = { .dir = s->dir, .file = file };
+	struct file_text text;
 
-	TRY(read_text(tx, file, &text, &size));
-	return single ? read_single(tx, file, text, size, ret)
-		      : netconf_read(tx, s->dir, file, text, size, ret);
+	TRY(read_text(tx, file, &text));
+	source.text = text.s;
+	source.size = text.size;
+	if (single)
+		return read_single(tx, &source, ret);
+	return netconf_read(tx, &source, ret);
 }
 
 static bool is_known(const struct conf_search *s, const char *name)
@@ -330,7 +333,8 @@ static int search_files(struct tx *tx, struct conf_search *s, const char *const 
 			const char *why = errctx_take(tx, m);
 
 			log_warn("%s (the file is skipped)", why);
-			s->broken = s->broken ? s->broken : why;
+			if (!s->broken)
+				s->broken = why;
 			continue;
 		}
 		if ((s->name && !str_eq(n.name, s->name)) || is_known(s, n.name)) {
@@ -373,9 +377,13 @@ int netconf_find(struct tx *tx, const char *dir, const char *name, struct netcon
 				  "no net configurations found in %s: put a *.conflist there, or "
 				  "name another directory with --net-conf-path",
 				  dir);
-	return tx_fail_as(tx, CNI_E_CONFIG, -ENOENT,
-			  "no net configuration with name \"%s\" in %s%s%s", name, dir,
-			  s.broken ? "; a file was skipped: " : "", s.broken ? s.broken : "");
+	if (s.broken)
+		return tx_fail_as(tx, CNI_E_CONFIG, -ENOENT,
+				  "no net configuration with name \"%s\" in %s; a file was "
+				  "skipped: %s",
+				  name, dir, s.broken);
+	return tx_fail_as(tx, CNI_E_CONFIG, -ENOENT, "no net configuration with name \"%s\" in %s",
+			  name, dir);
 }
 
 /* ---- requests ---- */
@@ -385,7 +393,7 @@ bool netconf_speaks(const struct netconf *n, const char *version)
 	return result_version_number(n->version) >= result_version_number(version);
 }
 
-/* The capabilities of a plugin that are true; the keys are a free map's: case counts. */
+/* The keys of "capabilities" are a map's, so their case matters. */
 static bool plugin_declares(const struct netconf_plugin *p, const char *capability)
 {
 	struct cj caps = cj_any(&p->conf, "capabilities");
@@ -423,7 +431,7 @@ static void set_runtime_config(json_t *object, const struct netconf_plugin *p, c
 	json_decref(all);
 }
 
-/* What the configuration says about leases counts. */
+/* Unless the configuration names one. */
 static void set_data_dir(json_t *object, const struct netconf_plugin *p, const char *dir)
 {
 	struct cj ipam = cj_any(&p->conf, "ipam");
@@ -449,7 +457,7 @@ const char *netconf_request(struct mem *m, const struct netconf *n, unsigned plu
 	set_runtime_config(o, p, extra->capability_args);
 	set_data_dir(o, p, extra->data_dir);
 	set_text(o, "cni.dev/valid-attachments", extra->valid);
-	set_text(o, "cni.dev/attachments", extra->valid); /* as older specs spelled it */
+	set_text(o, "cni.dev/attachments", extra->valid); /* the key of older specifications */
 	return dump_json(m, o, JSON_COMPACT | JSON_SORT_KEYS);
 }
 
@@ -457,5 +465,7 @@ const char *netconf_pretty(struct mem *m, const char *text)
 {
 	json_t *json = json_loads(text, JSON_DECODE_ANY, NULL);
 
-	return json ? dump_json(m, json, JSON_INDENT(4) | JSON_ENCODE_ANY) : text;
+	if (!json)
+		return text;
+	return dump_json(m, json, JSON_INDENT(4) | JSON_ENCODE_ANY);
 }

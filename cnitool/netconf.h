@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * netconf.h - network configuration lists: found, read, turned into requests
+ * netconf.h - read network configuration lists, and derive the plugins' requests
  *
- * (CNI spec, section 1 "Network configuration format"; libcni's conf.go.)  A
- * directory holds lists (*.conflist) and single plugins (*.conf, *.json), which are
- * taken for lists of one.  A list may get more plugins from the folder of its
- * name (NAME/ *.conf), unless it says loadOnlyInlinedPlugins.
+ * (CNI spec, section 1 "Network configuration format"; libcni/conf.go.)  A directory holds lists
+ * (*.conflist) and single plugins (*.conf, *.json); a single plugin becomes a list of one.  A
+ * list gets further plugins from the folder of its name (NAME/ *.conf), unless it sets
+ * loadOnlyInlinedPlugins.
+ *
+ * Failures are CNI_E_CONFIG or CNI_E_DECODE for a document, CPLUG_E_FILE for a file or directory
+ * that cannot be read.
  */
 #ifndef CPLUG_CNITOOL_NETCONF_H
 #define CPLUG_CNITOOL_NETCONF_H
@@ -20,60 +23,63 @@ struct netconf_plugin {
 
 struct netconf {
 	const char *name;
-	const char *version; /* the one to be spoken; "" if none is given */
+	const char *version; /* protocol version to be used; "" if none is given */
 	const char *file;
-	const char *text; /* as libcni's cache keeps it */
-	size_t size;
+	const char *text; /* as libcni caches it */
+	size_t size;      /* bytes */
 	bool disable_check, disable_gc;
 	struct netconf_plugin *plugins;
 	unsigned n_plugins;
-	struct cj **roots; /* the documents it stands in */
+	struct cj **roots; /* the documents that it was read from */
 	unsigned n_roots;
 };
 
 /*
- * Finds a network by name.  A file that cannot be read is no obstacle to another,
- * but is told: in a warning, and in the error if the network is not found.
- * Returns 0, or a recorded failure: -ENOENT if there is none of that name.
+ * Finds a network by name.  A file that cannot be read does not hide others: it is named in a
+ * warning, and in the failure if the network is not found.  Returns 0 or a recorded failure:
+ * -ENOENT if there is no network of that name.
  */
 int netconf_find(struct tx *tx, const char *dir, const char *name, struct netconf *ret) CHECKED;
 
-/* Every network of a directory, by file name; broken files are warned about. */
+/* All networks of a directory, by file name; warns about files that cannot be read. */
 int netconf_all(struct tx *tx, const char *dir, struct netconf **ret, unsigned *ret_n) CHECKED;
 
-/*
- * Reads a list from text.  file is where it is said to come from; dir is where
- * its folder is looked for (NULL: nowhere).
- */
-int netconf_read(struct tx *tx, const char *dir, const char *file, const char *text, size_t size,
-		 struct netconf *ret) CHECKED;
-
-/* The same from what a cache kept, which may be a single plugin's. */
-int netconf_read_kept(struct tx *tx, const char *dir, const char *text, size_t size,
-		      struct netconf *ret) CHECKED;
-
-/* Frees the JSON trees; for who reads many lists (a program's end does it as well). */
-void netconf_free(struct netconf *n);
-
-/* Is the list's version at least this one?  ("" is 0.1.0) */
-bool netconf_speaks(const struct netconf *n, const char *version);
-
-/* Does a plugin of the list declare a capability? */
-bool netconf_declares(const struct netconf *n, const char *capability);
-
-/* What is added to a plugin's object; each NULL or JSON text. */
-struct netconf_extra {
-	const char *prev_result;
-	const char *capability_args; /* an object: what the plugin declares is picked */
-	const char *valid;           /* GC: the list of valid attachments */
-	const char *data_dir; /* not JSON: where a host-local keeps leases that names no place */
+struct netconf_source {
+	const char *dir;  /* where the list's folder is; NULL = it has none */
+	const char *file; /* for messages, and netconf.file */
+	const char *text;
+	size_t size; /* bytes */
 };
 
-/* A plugin's request: its object with name, cniVersion and the extras, in the arena. */
+/* Reads a list. */
+int netconf_read(struct tx *tx, const struct netconf_source *source, struct netconf *ret) CHECKED;
+
+/* Reads a cached configuration, which may be a list or a single plugin. */
+int netconf_read_cached(struct tx *tx, const char *dir, const char *text, size_t size,
+			struct netconf *ret) CHECKED;
+
+/* Frees the JSON trees.  Only needed by a caller that reads many lists. */
+void netconf_free(struct netconf *n);
+
+/* Is the list's protocol version at least this one?  (None is 0.1.0.) */
+bool netconf_speaks(const struct netconf *n, const char *version);
+
+/* Does a plugin of the list declare the capability? */
+bool netconf_declares(const struct netconf *n, const char *capability);
+
+/* What is added to a plugin's configuration; NULL = nothing. */
+struct netconf_extra {
+	const char *prev_result;     /* JSON */
+	const char *capability_args; /* JSON object: the plugin gets what it declares */
+	const char *valid;           /* JSON list: the valid attachments, for GC */
+	const char *data_dir;        /* path: where host-local keeps leases by default */
+};
+
+/* The request for a plugin: its configuration with name, cniVersion and the extras. */
 const char *netconf_request(struct mem *m, const struct netconf *n, unsigned plugin,
 			    const struct netconf_extra *extra);
 
-/* JSON text as it is shown to people: 4 spaces of indentation, order kept. */
+/* JSON text, indented by 4 spaces, with the order of its keys. */
 const char *netconf_pretty(struct mem *m, const char *text);
 
 #endif

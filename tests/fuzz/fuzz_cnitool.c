@@ -25,8 +25,9 @@ static void listed(struct tx *tx, const char *data, size_t size)
 	const struct netconf_extra extra = { .prev_result = "{\"cniVersion\":\"1.0.0\"}",
 					     .capability_args = "{\"portMappings\":[{}]}",
 					     .valid = "[]" };
+	const struct netconf_source source = { NULL, "x.conflist", data, size };
 	struct netconf n = { .name = NULL };
-	int r = netconf_read(tx, NULL, "x.conflist", data, size, &n);
+	int r = netconf_read(tx, &source, &n);
 
 	fuzz_expect(tx, r);
 	if (r < 0)

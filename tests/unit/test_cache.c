@@ -57,6 +57,8 @@ static const struct cached full = {
 	.config_size = 3,
 };
 
+static const struct cache_key full_key = { "net1", "cnitool-a145bc1ace582bff43bd", "eth0" };
+
 static const char full_text[] =
 	"{\"kind\":\"cniCacheV1\",\"containerId\":\"cnitool-a145bc1ace582bff43bd\",\"config\":"
 	"\"e30K\",\"ifName\":\"eth0\",\"networkName\":\"net1\",\"netns\":\"/run/netns/a\","
@@ -130,9 +132,9 @@ static void written_files_are_read(void **state)
 	struct cached c;
 
 	(void)state;
-	assert_int_equal(cache_read(&unit_tx, &cache, full.network, full.id, full.ifname, &c), 0);
+	assert_int_equal(cache_read(&unit_tx, &cache, &full_key, &c), 0);
 	assert_int_equal(cache_write(&unit_tx, &cache, &full), 0);
-	assert_int_equal(cache_read(&unit_tx, &cache, full.network, full.id, full.ifname, &c), 1);
+	assert_int_equal(cache_read(&unit_tx, &cache, &full_key, &c), 1);
 	assert_string_equal(c.netns, full.netns);
 	assert_int_equal(stat(mem_printf(&unit_tx.mem,
 					 "%s/results/net1-cnitool-a145bc1ace582bff43bd-eth0", dir),
@@ -141,13 +143,14 @@ static void written_files_are_read(void **state)
 	assert_int_equal(st.st_mode & 0777, 0600);
 	assert_int_equal(stat(mem_printf(&unit_tx.mem, "%s/results", dir), &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0700);
-	assert_int_equal(cache_remove(&unit_tx, &cache, full.network, full.id, full.ifname), 0);
-	assert_int_equal(cache_remove(&unit_tx, &cache, full.network, full.id, full.ifname), 0);
-	assert_int_equal(cache_read(&unit_tx, &cache, full.network, full.id, full.ifname, &c), 0);
+	assert_int_equal(cache_remove(&unit_tx, &cache, &full_key), 0);
+	assert_int_equal(cache_remove(&unit_tx, &cache, &full_key), 0);
+	assert_int_equal(cache_read(&unit_tx, &cache, &full_key, &c), 0);
 }
 
 static void a_file_with_only_a_result_is_read(void **state)
 {
+	static const struct cache_key whole = { "n", "i", "eth0" }, broken = { "n", "i", "eth1" };
 	struct cached c;
 
 	(void)state;
@@ -155,9 +158,9 @@ static void a_file_with_only_a_result_is_read(void **state)
 	cache_unlock(&cache);
 	put("n-i-eth0", "{\"cniVersion\":\"0.4.0\"}");
 	put("n-i-eth1", "nonsense");
-	assert_int_equal(cache_read(&unit_tx, &cache, "n", "i", "eth0", &c), 1);
+	assert_int_equal(cache_read(&unit_tx, &cache, &whole, &c), 1);
 	assert_string_equal(c.result, "{\"cniVersion\":\"0.4.0\"}");
-	assert_true(cache_read(&unit_tx, &cache, "n", "i", "eth1", &c) < 0);
+	assert_true(cache_read(&unit_tx, &cache, &broken, &c) < 0);
 	assert_non_null(strstr(unit_tx.msg, "n-i-eth1"));
 }
 
@@ -184,9 +187,7 @@ static void files_are_listed_in_order(void **state)
 
 static void names_stay_in_the_folder(void **state)
 {
-	static const struct {
-		const char *network, *id, *ifname;
-	} cases[] = {
+	static const struct cache_key cases[] = {
 		{ "../x", "i", "e" }, { "n", "../../i", "e" }, { "n", "i", "../e" },
 		{ "", "i", "e" },     { "n", "", "e" },        { "n", "i", "" },
 		{ "n", "i\n", "e" },
@@ -196,9 +197,7 @@ static void names_stay_in_the_folder(void **state)
 	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
 		const char *path;
 
-		CHECK(cache_path(&unit_tx, &cache, cases[i].network, cases[i].id, cases[i].ifname,
-				 &path) < 0,
-		      "case %u", i);
+		CHECK(cache_path(&unit_tx, &cache, &cases[i], &path) < 0, "case %u", i);
 		unit_again();
 	}
 }

@@ -16,7 +16,9 @@
 
 static int read_list(const char *text, struct netconf *ret)
 {
-	return netconf_read(&unit_tx, NULL, "x.conflist", text, strlen(text), ret);
+	const struct netconf_source source = { NULL, "x.conflist", text, strlen(text) };
+
+	return netconf_read(&unit_tx, &source, ret);
 }
 
 static void the_highest_supported_version_is_chosen(void **state)

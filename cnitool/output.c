@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * output.c - answers on stdout, failures on stderr; with --json both on stdout
+ */
+#include <stdio.h>
+
+#include "cnitool/cnitool.h"
+#include "cnitool/netconf.h"
+#include "value/jw.h"
+
+int tool_print(struct tool *t, const char *json_text)
+{
+	const char *text = netconf_pretty(&t->tx->mem, json_text);
+	const char *newline = isatty(STDOUT_FILENO) ? "\n" : "";
+
+	if (t->opt.quiet)
+		return 0;
+	if (printf("%s%s", text, newline) < 0 || fflush(stdout) != 0)
+		return tx_fail_as(t->tx, CNI_E_IO, -errno, "cannot write the result: %s",
+				  strerror(errno));
+	return 0;
+}
+
+void tool_say(const struct tool *t, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (t->opt.quiet || t->opt.json)
+		return;
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+}
+
+void tool_open_json(struct tool *t, struct jw *w)
+{
+	jw_init(w, &t->tx->mem, true);
+	jw_open(w, NULL, '{');
+}
+
+int tool_print_json(struct tool *t, struct jw *w)
+{
+	jw_close(w, '}');
+	return tool_print(t, jw_end(w));
+}
+
+void tool_put_attachment(struct jw *w, const struct cache_key *key, const char *netns)
+{
+	if (key->network)
+		jw_str(w, "network", key->network);
+	jw_str(w, "containerID", key->id);
+	jw_str(w, "ifname", key->ifname);
+	if (netns)
+		jw_str(w, "netns", netns);
+}
+
+void tool_print_failure(const struct tool *t)
+{
+	/* stdout is the command's. */
+	FILE *to = t->verb && t->verb->bit == V_RUN ? stderr : stdout;
+	const struct tx *tx = t->tx;
+	struct jw w;
+
+	if (!t->opt.json) {
+		fprintf(stderr, "cnitool: %s%s%s\n", tx->msg, *tx->details ? "; " : "",
+			tx->details);
+		return;
+	}
+	jw_init(&w, &t->tx->mem, false);
+	jw_open(&w, NULL, '{');
+	jw_str(&w, "cniVersion", "1.1.0");
+	jw_int(&w, "code", tx->code);
+	jw_str(&w, "msg", tx->msg);
+	if (*tx->details)
+		jw_str(&w, "details", tx->details);
+	jw_close(&w, '}');
+	fprintf(to, "%s\n", jw_end(&w));
+}
