@@ -262,7 +262,7 @@ rehearses() {
 	exec {lock}<&-
 	is "$status" 1
 	contains "$errors" 'net1'
-	is "$(things | diff "$BATS_TEST_TMPDIR/before" -)" ''
+	same_things before
 }
 
 # mark_link NAME ALIAS - a link of another kind than veth and bridge

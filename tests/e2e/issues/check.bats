@@ -39,7 +39,7 @@ PORTMAP='{"cniVersion":"1.1.0","name":"net1","type":"portmap","capabilities":{"p
 	ip address flush dev br1
 	cni CHECK bridge "$check"
 	failed 107 '10.1.0.2 is leased to container other'
-	jq -e '.details | fromjson | map(.object) | index("lease of 10.1.0.2") != null and
+	json_holds '.details | fromjson | map(.object) | index("lease of 10.1.0.2") != null and
 		index("gateway address of br1") != null' <<<"$output"
 }
 
