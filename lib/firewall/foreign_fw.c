@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * foreign_fw.c - does somebody else's firewall drop what containers say to the world?
+ * foreign_fw.c - does another program's firewall drop forwarded traffic of a bridge?
  *
- * Every base chain of the forward hook is walked through, with the chains it leads to, and
- * ends in one of three ways: something may accept the packet; all are stopped by a rule; or
- * all fall through to the policy.  iptables-nft is seen as its tables (ip filter);
- * iptables-legacy is asked by itself.
+ * Every base chain of the forward hook is evaluated, with the chains that it leads to.  The result
+ * is one of three: PASSES, a rule may accept the packet; STOPS, a rule drops it; FALLS, it reaches
+ * the end of the chain, and a base chain's policy decides.  iptables-nft has ordinary tables (ip
+ * filter); iptables-legacy is read separately.
  */
 #include <stdio.h>
 
@@ -20,16 +20,16 @@ enum end { PASSES, STOPS, FALLS };
 struct chain {
 	uint8_t family;
 	const char *table, *name;
-	bool drops; /* its policy */
+	bool drops; /* the policy is drop */
 };
 
-/* What is on the forward hook, and who made it. */
+/* The base chains of the forward hook, and which programs made chains. */
 struct ruleset {
 	struct mem *mem;
 	struct chain *chains;
 	unsigned n;
 	bool docker, ufw;
-	unsigned read; /* rules */
+	unsigned read; /* number of rules read so far */
 };
 
 struct nlmsghdr *foreign_fw_ask(char *buf, int type, uint8_t family, const char *table,
@@ -98,7 +98,7 @@ static int note_chain(const struct nlmsghdr *h, void *arg)
 	return 0;
 }
 
-/* Nothing passes the chains of a dormant table. */
+/* Packets do not pass the chains of a dormant table. */
 static int forget_dormant(const struct nlmsghdr *h, void *arg)
 {
 	struct ruleset *s = arg;
@@ -143,7 +143,7 @@ static int keep_rule(const struct nlmsghdr *h, void *arg)
 static int walk_chain(const struct foreign_fw_packet *p, struct ruleset *s, const char *chain,
 		      unsigned depth, enum end *ret);
 
-/* One rule: returns 1 if the chain ends with it, as *ret says. */
+/* Evaluates one rule.  Returns 1 if the chain ends with it and *ret is the result, 0, or -errno. */
 static int walk_rule(const struct foreign_fw_packet *p, struct ruleset *s,
 		     const struct nlattr *rule, unsigned depth, bool *escaped, enum end *ret)
 {
@@ -183,7 +183,7 @@ static int walk_chain(const struct foreign_fw_packet *p, struct ruleset *s, cons
 
 	*ret = PASSES;
 	if (depth > DEPTH_MAX || s->read > RULES_MAX)
-		return 0; /* whoever made this: in doubt it lets pass */
+		return 0; /* too deep or too long: in doubt the packet passes */
 	h = foreign_fw_ask(buf, NFT_MSG_GETRULE, p->family, p->table, NFTA_RULE_CHAIN, chain);
 	r = nfnl_ask(p->nl, h, keep_rule, &rules);
 	if (r < 0)
@@ -198,7 +198,7 @@ static int walk_chain(const struct foreign_fw_packet *p, struct ruleset *s, cons
 	return 0;
 }
 
-/* ---- telling ---- */
+/* ---- the message ---- */
 
 static const char *remedy_for(struct mem *mem, const struct ruleset *s, const struct chain *c,
 			      const char *bridge)

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * foreign_fw.h - does somebody else's firewall drop what containers say to the world?
+ * foreign_fw.h - does another program's firewall drop forwarded traffic of a bridge?
  *
- * In nftables all base chains of a hook are passed, and what one drops is dropped, so a
- * bridge depends on everybody's forward chains.  They are read as far as a new
- * connection that comes in by the bridge would get: interfaces, connection states,
- * families and protocols are understood, and whatever else a rule asks for is taken to
- * be true if it accepts, and false if it drops.  So nobody is accused who lets some of it
- * pass.
+ * A packet passes the base chains of all tables at a hook, and a drop in one of them is final.  So
+ * a bridge depends on the forward chains of all programs.  This module reads them for a new
+ * connection that comes in by the bridge.  It understands interfaces, connection states, families
+ * and protocols.  It assumes that any other match is true in a rule that accepts and false in a
+ * rule that drops, so a firewall that lets part of the traffic pass is not reported.
  */
 #ifndef CPLUG_FOREIGN_FW_H
 #define CPLUG_FOREIGN_FW_H
@@ -16,9 +15,9 @@
 #include "nft/nfnl.h"
 
 /*
- * Who drops all new connections of a family (four, six) that come in by bridge, or all
- * frames between its ports?  *ret is a sentence with table, chain and remedy; NULL =
- * nobody.
+ * Finds a chain that drops all new connections of a family (four, six) that come in by bridge, or
+ * all frames between its ports.  *ret is a sentence with table, chain and remedy; NULL = there is
+ * none.  Returns 0 or a recorded failure.
  */
 int foreign_fw_check(struct tx *tx, struct nfnl *nl, const struct link *bridge, bool four, bool six,
 		     const char **ret) CHECKED;

@@ -2,10 +2,10 @@
 /*
  * foreign_fw_legacy.c - the forward chain of iptables-legacy
  *
- * The kernel gives a table as a block of entries that refer to one another by offset.  A
- * chain begins where somebody jumps to and ends with an entry that returns; a built-in one
- * ends with its policy, which is an entry like any other (the underflow).  A table that was
- * never used is not asked for: to look would make it.
+ * The kernel returns a table as a block of entries that refer to each other by offset.  A chain
+ * begins at the target of a jump and ends with an entry that returns; a built-in chain ends with
+ * its policy, which is an entry, too (the underflow).  A table that is not in use is not read,
+ * because reading it would create it.
  *
  * linux/netfilter_ipv4/ip_tables.h, linux/netfilter/x_tables.h.
  */
@@ -31,16 +31,16 @@ enum end { PASSES, STOPS, FALLS };
 struct legacy {
 	const struct link *bridge;
 	bool six;
-	const char *entries; /* the block … */
+	const char *entries; /* the block */
 	unsigned size;
-	unsigned underflow; /* … the policy's place in it, … */
-	unsigned stopped;   /* … and that of the entry which stops the packet */
+	unsigned underflow; /* offset of the policy */
+	unsigned stopped;   /* offset of the entry that drops the packet */
 	unsigned steps;
 };
 
-/* An entry of either family. */
+/* An entry of either family, decoded. */
 struct entry {
-	const char *in, *in_mask, *out, *out_mask; /* interfaces */
+	const char *in, *in_mask, *out, *out_mask; /* interface names */
 	bool in_not, out_not, jumps_for_good, narrow, icmp;
 	unsigned matches, target, next; /* offsets in the block */
 };
@@ -84,7 +84,7 @@ static void read_six(const struct ip6t_entry *e, struct entry *ret)
 		      !is_zero(&e->ipv6.dmsk, sizeof(e->ipv6.dmsk));
 }
 
-/* The entry at an offset; false if there cannot be one. */
+/* Decodes the entry at an offset; false if there is none, or it is invalid. */
 static bool entry_at(const struct legacy *l, unsigned at, struct entry *ret)
 {
 	const void *p = l->entries + at;
@@ -126,7 +126,9 @@ static bool is_named(const char *wanted, const char *mask, const char *name)
 	return true;
 }
 
-/* A connection state that a new one has; status and the rest may be. */
+/*
+ * NO if a new connection does not have the state; without other conditions (alone) YES, else MAYBE.
+ */
 static enum foreign_fw_answer state_answer(unsigned mask, bool inverted, bool alone)
 {
 	if (!(mask & XT_CONNTRACK_STATE_BIT(IP_CT_NEW)) != inverted)
@@ -160,7 +162,10 @@ static enum foreign_fw_answer entry_matches(const struct legacy *l, const struct
 	enum foreign_fw_answer answer = e->narrow ? FOREIGN_FW_MAYBE : FOREIGN_FW_YES;
 	bool any_out = is_zero(e->out_mask, IFNAMSIZ);
 
-	/* As foreign_fw_rule.c: whoever lets only ping pass drops the rest. */
+	/*
+	 * As in foreign_fw_rule.c: a rule for ICMP only does not match, because the other traffic
+	 * counts.
+	 */
 	if (e->icmp || is_named(e->in, e->in_mask, l->bridge->name) == e->in_not)
 		return FOREIGN_FW_NO;
 	if (!any_out && !e->out_not && e->out_mask[strlen(l->bridge->name)] &&
@@ -186,7 +191,7 @@ static enum foreign_fw_answer entry_matches(const struct legacy *l, const struct
 
 static enum end walk_entries(struct legacy *l, unsigned at, unsigned depth);
 
-/* What a target does that is no verdict and no jump. */
+/* The effect of a target that is neither a verdict nor a jump. */
 static enum end foreign_target(const char *name)
 {
 	static const char *const go_on[] = { "LOG",   "NFLOG",    "ULOG",  "MARK",     "CONNMARK",
@@ -201,7 +206,7 @@ static enum end foreign_target(const char *name)
 	return PASSES; /* in doubt */
 }
 
-/* What becomes of a packet that an entry matches; *returns: the chain ends here. */
+/* The effect of a matching entry.  *returns: it ends the chain. */
 static enum end apply_target(struct legacy *l, const struct entry *e, unsigned depth, bool *returns)
 {
 	const struct xt_standard_target *t = (const void *)(l->entries + e->target);
@@ -219,14 +224,14 @@ static enum end apply_target(struct legacy *l, const struct entry *e, unsigned d
 	if (t->verdict < 0)
 		return -t->verdict - 1 == NF_DROP ? STOPS : PASSES;
 	if ((unsigned)t->verdict == e->next)
-		return FALLS; /* a rule without a target */
+		return FALLS; /* a rule without target */
 	*returns = e->jumps_for_good;
 	return walk_entries(l, (unsigned)t->verdict, depth + 1);
 }
 
 static enum end walk_entries(struct legacy *l, unsigned at, unsigned depth)
 {
-	bool escaped = false; /* part of what comes here may have left the chain */
+	bool escaped = false; /* part of the traffic may have left the chain */
 	struct entry e;
 
 	if (depth > DEPTH_MAX)
@@ -248,7 +253,7 @@ static enum end walk_entries(struct legacy *l, unsigned at, unsigned depth)
 			return FALLS;
 		escaped |= returns;
 	}
-	return PASSES; /* no chain ends so */
+	return PASSES; /* no valid chain ends without a policy or a return */
 }
 
 /* ---- reading ---- */
@@ -261,7 +266,10 @@ static bool in_use(struct mem *mem, bool six)
 	return file_read(mem, AT_FDCWD, path, 4096, &names) == 0 && strstr(names.s, "filter\n");
 }
 
-/* The block and where the chain begins in it.  0 or -errno; -EAGAIN: it changed meanwhile. */
+/*
+ * Reads the block, and the offset of the chain FORWARD in it.  Returns 0 or -errno; -EAGAIN: the
+ * table changed meanwhile.
+ */
 static int read_table(struct mem *mem, int fd, struct legacy *l, unsigned *ret_first)
 {
 	int level = l->six ? IPPROTO_IPV6 : IPPROTO_IP;
@@ -269,7 +277,7 @@ static int read_table(struct mem *mem, int fd, struct legacy *l, unsigned *ret_f
 	socklen_t len = sizeof(info);
 	struct ipt_get_entries *all;
 
-	/* Both families' requests and structures are alike, but for the entries themselves. */
+	/* The requests and structures of both families are equal, except for the entries. */
 	_Static_assert(sizeof(struct ip6t_getinfo) == sizeof(info) &&
 			       sizeof(struct ip6t_get_entries) == sizeof(*all),
 		       "ip6_tables is as ip_tables");
@@ -290,7 +298,10 @@ static int read_table(struct mem *mem, int fd, struct legacy *l, unsigned *ret_f
 	return 0;
 }
 
-/* Is there a chain whose name begins so?  Every chain begins with an entry that names it. */
+/*
+ * Is there a chain whose name begins with name?  Every chain begins with an entry that has its
+ * name.
+ */
 static bool has_chain(const struct legacy *l, const char *name)
 {
 	struct entry e;
@@ -340,7 +351,7 @@ int foreign_fw_legacy(struct mem *mem, const struct link *bridge, bool six, cons
 	fd = socket(six ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	for (unsigned i = 0; fd >= 0 && r == -EAGAIN && i < TRIES; i++)
 		r = read_table(mem, fd, &l, &first);
-	/* Who may not read it, or finds none, accuses nobody. */
+	/* No permission, or no such table: report nothing. */
 	if (r < 0)
 		return r == -ENOMEM ? r : 0;
 	if (walk_entries(&l, first, 0) == STOPS)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * foreign_fw_rule.c - would this rule match a new connection from the bridge?
+ * foreign_fw_rule.c - does a rule match a new connection from the bridge?
  *
- * A rule is a row of expressions: some load a value into registers, some compare.  For
- * each register we remember what was loaded, as far as we know its value in our packet,
- * and answer each comparison with no, yes or maybe.  iptables-nft keeps matches of its own
- * (xtables): of those, connection states, comments and ICMP are understood.
+ * Some expressions of a rule load a value into registers, others compare.  For each register we
+ * store what was loaded, and its value if it is known for our packet.  Each comparison is answered
+ * with no, maybe or yes.  iptables-nft has matches of its own (xtables); of these, connection
+ * states, comments and ICMP are understood.
  */
 #include <netinet/in.h>
 
@@ -17,7 +17,7 @@
 
 enum what { UNKNOWN, IN_NAME, IN_INDEX, OUT_NAME, NAME_OF_PORT, L4PROTO, NUMBER };
 
-/* What is in a register; of a number: its value. */
+/* What a register contains; value: of a NUMBER. */
 struct loaded {
 	enum what what;
 	uint8_t value[4];
@@ -124,7 +124,7 @@ static void load_bitwise(struct reading *r, const struct nlattr *data)
 
 /* ---- comparing ---- */
 
-/* Is what was loaded equal to size bytes?  (Of a name, a beginning will do: "eth*".) */
+/* Is the loaded value equal to size bytes?  (Of a name, to its first size bytes: "eth*".) */
 static enum foreign_fw_answer compare_loaded(const struct reading *r, const struct loaded *l,
 					     const uint8_t *bytes, size_t size)
 {
@@ -136,7 +136,7 @@ static enum foreign_fw_answer compare_loaded(const struct reading *r, const stru
 	switch (l->what) {
 	case IN_NAME:
 		return ours ? FOREIGN_FW_YES : FOREIGN_FW_NO;
-	case OUT_NAME: /* it leaves by any other */
+	case OUT_NAME: /* the packet leaves by another link */
 		return ours && size == sizeof(name) ? FOREIGN_FW_NO : FOREIGN_FW_MAYBE;
 	case L4PROTO:
 		return size && (*bytes == IPPROTO_ICMP || *bytes == IPPROTO_ICMPV6)
@@ -172,7 +172,7 @@ struct search {
 	const struct reading *r;
 	struct loaded l;
 	enum foreign_fw_answer answer;
-	struct foreign_fw_verdict v; /* of a verdict map */
+	struct foreign_fw_verdict v; /* of the element, in a verdict map */
 };
 
 static void look_at(struct search *s, const struct nlattr *elem)
@@ -232,15 +232,15 @@ static int look_up(struct reading *r, const struct nlattr *data)
 	restrict_to(r, invert_answer(s.answer, inverted));
 	if (!dreg)
 		return 0;
-	/* Which of several it is cannot be known: in doubt it lets pass. */
+	/* If the answer is maybe, several elements may match: in doubt the packet passes. */
 	r->v->code = s.answer == FOREIGN_FW_YES ? s.v.code : NF_ACCEPT;
 	r->v->chain = s.v.chain;
 	return 0;
 }
 
-/* ---- xtables, inside of iptables-nft ---- */
+/* ---- xtables matches of iptables-nft ---- */
 
-/* "conntrack" in three revisions, of which the states only; "state". */
+/* The connection states of "conntrack" (three revisions) and "state". */
 static enum foreign_fw_answer match_state(const char *name, uint32_t revision, const uint8_t *info,
 					  size_t size)
 {
@@ -269,7 +269,7 @@ static enum foreign_fw_answer match_state(const char *name, uint32_t revision, c
 	} else {
 		return FOREIGN_FW_MAYBE;
 	}
-	/* Of other questions (--ctorigdst …) we do not know, but a wrong state is no. */
+	/* Other conditions of the match (--ctorigdst …) are unknown, but a wrong state is a no. */
 	if (!asks)
 		return FOREIGN_FW_MAYBE;
 	return !(states & XT_CONNTRACK_STATE_BIT(IP_CT_NEW)) != inverted ? FOREIGN_FW_NO
@@ -306,7 +306,7 @@ static void set_verdict(struct reading *r, const struct nlattr *data)
 	r->v->chain = nfnl_text(nfnl_attr_in(verdict, NFTA_VERDICT_CHAIN));
 }
 
-/* What neither compares nor decides. */
+/* Expressions that neither compare nor decide. */
 static bool is_idle(const char *name, const struct nlattr *data)
 {
 	static const char *const idle[] = { "counter", "log",    "notrack", "flow_offload",
@@ -350,7 +350,7 @@ static int read_expr(struct reading *r, const char *name, const struct nlattr *d
 		r->v->code = NF_DROP;
 	else if (str_eq(name, "queue"))
 		r->v->code = NF_ACCEPT;
-	else if (!str_eq(name, "target")) /* LOG, MARK …: they go on */
+	else if (!str_eq(name, "target")) /* LOG, MARK …: the rule continues */
 		restrict_to(r, FOREIGN_FW_MAYBE);
 	return 0;
 }

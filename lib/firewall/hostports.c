@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * hostports.c - port mappings as the configuration gives them
+ * hostports.c - port mappings of the configuration
  *
- * conditionsV4 and conditionsV6 are words of iptables (-d 192.0.2.0/24, ! -i eth1) or
- * of nft (ip daddr != 192.0.2.0/24, iifname "eth1"), which the reference hands to
- * those programs.  We run no program, so the words that matter are understood here,
- * a table of both spellings; any other is refused by name.
+ * conditionsV4 and conditionsV6 are arguments of iptables (-d 192.0.2.0/24, ! -i eth1) or of nft
+ * (ip daddr != 192.0.2.0/24, iifname "eth1").  The reference plugin passes them to these programs.
+ * cplug runs no program; it understands the usual matches in both spellings and rejects others by
+ * name.
  */
 #include <ctype.h>
 #include <netinet/in.h>
@@ -77,7 +77,7 @@ static struct port_mapping read_mapping(const struct cj *e)
 		cj_wrong(e, "hostPortEnd", "is less than hostPort (%d)", (int)host);
 	if (cont + (end - host) > 65535)
 		cj_wrong(e, "containerPort", "the range would end beyond 65535");
-	/* 0.0.0.0 and :: are any address of their family, as for the reference. */
+	/* 0.0.0.0 and :: mean any address of their family, as in the reference plugin. */
 	m.family = m.host_ip.family;
 	if (ip_is_any(m.host_ip))
 		m.host_ip.family = 0;
@@ -92,7 +92,7 @@ static bool mappings_overlap(const struct port_mapping *a, const struct port_map
 	       port_mapping_is_range(a) == port_mapping_is_range(b);
 }
 
-/* What is said twice counts once; a port that would lead to two places is a mistake. */
+/* The same mapping twice counts once; two targets for one port are an error. */
 static bool is_repeated(struct mem *mem, const struct cj *e, const struct port_mapping *old,
 			struct port_mapping *m)
 {
@@ -131,7 +131,7 @@ static void read_mappings(struct mem *mem, const struct cj *conf, struct hostpor
 
 /* ---- conditions --------------------------------------------------------- */
 
-/* A cursor over words. */
+/* The words of a condition, and the next one to read. */
 struct words {
 	const struct cj *conf;
 	const char *key;
@@ -169,7 +169,7 @@ static void wrong_word(const struct words *w, const char *word, const char *why)
 	cj_wrong(w->conf, w->key, "\"%.60s\": %s", word, why);
 }
 
-/* nft: == or != ; iptables: ! before or after the option. */
+/* nft: == or !=; iptables: ! before or after the option. */
 static bool read_equality(struct words *w, bool equal)
 {
 	if (take_word(w, "!=") || take_word(w, "!"))
@@ -209,13 +209,13 @@ static void read_iifname(struct words *w, bool equal)
 	if (!n || n >= sizeof(c.name))
 		wrong_word(w, text, "expected an interface name of 1 to 15 characters");
 	snprintf(c.name, sizeof(c.name), "%.*s", (int)n, text);
-	/* iptables writes a prefix as eth+, nft as eth*. */
+	/* A prefix of names is eth+ in iptables and eth* in nft. */
 	if (n && n < sizeof(c.name) && c.name[n - 1] == '+')
 		c.name[n - 1] = '*';
 	*add_condition(w) = c;
 }
 
-/* A number at *at, which moves behind it. */
+/* Reads a number at *at and advances *at. */
 static bool take_number(const char **at, int base, unsigned long max, unsigned long *ret)
 {
 	char *end;
@@ -270,7 +270,7 @@ static void read_port(struct words *w, uint8_t proto, bool source, bool equal)
 	*add_condition(w) = c;
 }
 
-/* iptables' words.  Returns false if the word is none of them. */
+/* Reads a match in the spelling of iptables; false if word does not begin one. */
 static bool iptables_word(struct words *w, const char *word, bool equal)
 {
 	if (str_eq(word, "-s") || str_eq(word, "--source") || str_eq(word, "--src"))
@@ -284,7 +284,7 @@ static bool iptables_word(struct words *w, const char *word, bool equal)
 	else if (str_eq(word, "--sport") || str_eq(word, "--source-port"))
 		read_port(w, 0, true, equal);
 	else if (str_eq(word, "-m") || str_eq(word, "--comment"))
-		(void)next_word(w); /* the module's name; the comment's text */
+		(void)next_word(w); /* the name of the module, or the text of the comment */
 	else
 		return false;
 	return true;
@@ -333,7 +333,7 @@ static bool nft_word(struct words *w, const char *word)
 	return true;
 }
 
-/* Strings of the list may hold several words. */
+/* A string of the list may contain several words. */
 static void split_words(struct words *w, const struct cj *list)
 {
 	for (unsigned i = 0; i < cj_len(list); i++) {

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * hostports.h - port mappings as the configuration gives them
+ * hostports.h - port mappings of the configuration
  *
- * portmap and bridge read the same keys with the same words (reference portmap;
- * docs/config/portmap.md).
+ * portmap and bridge read the same keys (the reference plugin portmap; docs/config/portmap.md).
  */
 #ifndef CPLUG_HOSTPORTS_H
 #define CPLUG_HOSTPORTS_H
@@ -15,9 +14,9 @@
 struct port_mapping {
 	uint8_t proto;           /* IPPROTO_TCP, _UDP, _SCTP */
 	uint16_t host, host_end; /* host_end = host for a single port */
-	uint16_t container;      /* of the first one */
+	uint16_t container;      /* the container port of host */
 	struct ip host_ip;       /* no address = any */
-	int family; /* of the host addresses it is published on: AF_INET, AF_INET6, 0 = both */
+	int family;              /* family of the host addresses: AF_INET, AF_INET6, 0 = both */
 };
 
 /* Is it published on addresses of this family? */
@@ -26,7 +25,10 @@ static inline bool port_mapping_on(const struct port_mapping *m, int family)
 	return !m->family || m->family == family;
 }
 
-/* A range that keeps its numbers: one element.  Any other is one for each port. */
+/*
+ * A range whose host and container ports are equal is one element.  Other ranges are one element
+ * for each port.
+ */
 static inline bool port_mapping_is_range(const struct port_mapping *m)
 {
 	return m->host_end > m->host && m->container == m->host;
@@ -47,23 +49,22 @@ struct port_condition {
 struct port_conditions {
 	struct port_condition *c;
 	unsigned n;
-	const char *text; /* the words, for names and comments; NULL = none */
+	const char *text; /* the configured words, for names and comments; NULL = none */
 };
 
 struct hostports {
 	struct port_mapping *maps;
 	unsigned n;
 	bool snat, masq_all;
-	int mark_bit;           /* -1 = none asked for */
+	int mark_bit;           /* markMasqBit; -1 = not set */
 	const char *mark_chain; /* externalSetMarkChain; NULL = none */
 	struct port_conditions v4, v6;
 	enum owned_conflict on_conflict;
 };
 
 /*
- * Reads runtimeConfig.portMappings and the options beside it (snat, masqAll,
- * markMasqBit, externalSetMarkChain, conditionsV4, conditionsV6, onConflict, backend).
- * Complaints go to the document.
+ * Reads runtimeConfig.portMappings, and snat, masqAll, markMasqBit, externalSetMarkChain,
+ * conditionsV4, conditionsV6, onConflict, backend.  Errors are stored in the document, for cj_ok().
  */
 struct hostports hostports_read(struct mem *mem, const struct cj *conf);
 

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * nat.c - masquerade and published ports: the verbs
- */
+/* nat.c - masquerade and port mappings: one description of the elements, and the verbs */
 #include <netinet/in.h>
 
 #include <linux/netfilter.h>
@@ -19,7 +17,10 @@ static struct owned_elem *append_elem(struct mem *mem, struct owned_change *c)
 	return &c->elems[c->n++];
 }
 
-/* An address was leased to us, so whoever else has it in a map is a leftover. */
+/*
+ * OWNED_REPLACE, because the IPAM plugin leased the address to us: another element with it is a
+ * leftover.
+ */
 static void add_verdict(struct mem *mem, struct owned_change *c, enum nat_set four, struct ip ip,
 			const char *chain, const char *what)
 {
@@ -152,7 +153,7 @@ static int need_mark_chain(struct tx *tx, struct nfnl *nl, const struct nat *n)
 	return 0;
 }
 
-/* Conditions are of one family: whoever restricts one may think that he restricted both. */
+/* Each condition concerns one family.  A user who sets one may believe that it restricts both. */
 static void warn_of_other_family(const struct nat *n)
 {
 	const struct hostports *p = n->ports;

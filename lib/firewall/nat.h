@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * nat.h - masquerade and published ports: the table inet cplug
+ * nat.h - masquerade and port mappings: table inet cplug
  *
- * docs/nft.md shows the table as an administrator sees it.  What belongs to an
- * attachment are elements (owned.h); chains are skeleton: constant, or named after
- * what they do (network, subnet, device), so that their content never changes.
+ * docs/nft.md shows the table as an administrator sees it.  What belongs to an attachment is an
+ * element (owned.h).  Chains are the skeleton: constant, or named after what they do (network,
+ * subnet, device), so that the content of a chain never changes.
+ *
+ * Functions return 0 or a recorded failure.
  */
 #ifndef CPLUG_NAT_H
 #define CPLUG_NAT_H
@@ -19,44 +21,57 @@ struct nat {
 	enum owned_kind kind; /* OWNED_BRIDGE_NAT or OWNED_PORTMAP_NAT */
 	int link;             /* ifindex of the attachment's link on the host, 0 = unknown */
 
-	const struct cidr *masq; /* container addresses to masquerade, with prefix */
+	const struct cidr *masq; /* container addresses to masquerade, with their prefix length */
 	unsigned n_masq;
-	const struct cidr *except; /* destinations not masqueraded beside the own subnet */
+	const struct cidr *except; /* destinations not masqueraded, beside the own subnet */
 	unsigned n_except;
-	bool pass_invalid; /* let out what belongs to no connection, with its own address */
+	bool pass_invalid; /* do not drop packets of ct state invalid */
 
 	const struct hostports *ports; /* NULL = none */
-	struct cidr to4, to6; /* the container's addresses, with prefix; none = no address */
-	const char *dev;      /* the link through which the host reaches to4; NULL = look it up */
-	bool repair;          /* it was all there once: what is left of it is put in place anew */
+	struct cidr to4, to6; /* the container's addresses, with prefix length; no address = none */
+	const char *dev;      /* the link of the host to the container; NULL = look it up */
+	bool repair;          /* parts of it exist: put all in place again */
 };
 
-/* Everything in one transaction, then forgets old flows of the ports. */
+/*
+ * Adds everything in one transaction, then deletes old conntrack flows of the ports.  Fails with
+ * CPLUG_E_PORT if a port is in use and onConflict is "fail", with CNI_E_CONFIG if the chain
+ * externalSetMarkChain is missing.  Undo: deletes it again.
+ */
 int nat_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n) CHECKED;
 
-/* Takes it away again; nothing there is success. */
+/*
+ * Deletes the elements of one kind, and flows and loopback routes that depended on them.  Nothing
+ * to delete is success.
+ */
 int nat_del(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o,
 	    enum owned_kind kind) CHECKED;
 
-/* The same of every kind, for the plugin that comes last: also what another could not do. */
+/*
+ * The same for all kinds.  The main plugin's DEL comes last and also deletes what a chained plugin
+ * could not delete.
+ */
 int nat_del_all(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o) CHECKED;
 
-/* Tells every difference: elements, rules of the chains, route_localnet. */
+/* Notes every difference (differ.h): elements, chains and rules, loopback routes. */
 int nat_check(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n) CHECKED;
 
-/* Takes away what belongs to attachments of the network that are not valid. */
+/* nat_del() of all attachments of the network that are not in valid. */
 int nat_gc(struct tx *tx, struct nfnl *nl, struct rt *host, enum owned_kind kind,
 	   const struct owned_valid *valid) CHECKED;
 
-/* Deletes the table if nothing is left in it but the skeleton (GC without attachments). */
+/* Deletes the table if it has no element and no foreign chain, for a GC without attachments. */
 int nat_prune(struct tx *tx, struct nfnl *nl) CHECKED;
 
-/* STATUS: CNI_E_UNAVAILABLE if nf_tables cannot be used. */
+/* STATUS: fails with CNI_E_UNAVAILABLE if nf_tables cannot be used. */
 int nat_status(struct tx *tx, struct nfnl *nl) CHECKED;
 
-/* ---- for who looks over the whole machine ---- */
+/* ---- inspection of the whole host (cnitool gc) ---- */
 
-/* What owners have in the table, and nat_del() of what no index lists (owned.h). */
+/*
+ * All owners in the table; and the deletion of unlisted elements, with the loopback routes
+ * (owned.h).
+ */
 int nat_survey(struct tx *tx, struct nfnl *nl, struct owned_seen **ret, unsigned *ret_n) CHECKED;
 int nat_sweep(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owned_seen *s) CHECKED;
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * nat_conflicts.c - who has a host port already, beside elements with the very same key?
+ * nat_conflicts.c - host ports that are in use, other than by elements with the same key
  *
- * Those the kernel itself refuses (owned.c).  There are two other kinds: services of the
- * host that listen on a port, and elements of the other kind of map: a range that holds
- * our single port, a single port that lies in our range.  Both are found with a few
- * questions, whatever the number of ports: a range of 60000 is one question.
+ * The kernel refuses an element whose key exists (owned.c).  There are two other conflicts: sockets
+ * of the host that listen on a port, and elements in the map of the other kind: a range that
+ * contains our port, or a single port in our range.  Both are found with a few requests, whatever
+ * the number of ports: a range of 60000 is one request.
  */
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -14,9 +14,9 @@
 #include "base/log.h"
 #include "firewall/nat_impl.h"
 
-/* ---- the host's own services -------------------------------------------- */
+/* ---- sockets of the host ------------------------------------------------- */
 
-/* conmon holds podman's published ports; a forwarder of the runtime is no service. */
+/* Programs that hold the ports on behalf of the runtime: conmon binds podman's published ports. */
 static bool is_reserved_for_us(const struct diag_listener *l)
 {
 	static const char *const holders[] = { "(conmon)", "(kubelet)", "(rootlessport)" };
@@ -46,7 +46,7 @@ static int by_port(const void *a, const void *b)
 	return ((const struct diag_listener *)a)->port - ((const struct diag_listener *)b)->port;
 }
 
-/* Keeps those in the way of a mapping, one for each port, in the order of the ports. */
+/* Keeps the listeners that conflict with a mapping, one for each port, sorted by port. */
 static unsigned keep_conflicting(const struct nat *n, struct diag_listener *l, unsigned n_listeners)
 {
 	unsigned kept = 0;
@@ -67,7 +67,7 @@ static int judge_listener(struct tx *tx, const struct nat *n, const struct diag_
 {
 	if (is_reserved_for_us(l))
 		return 0;
-	/* Whoever came to listen while the rules were gone: the port was ours before. */
+	/* In a repair the port was ours: the listener has started while the rules were missing. */
 	if (n->ports->on_conflict == OWNED_WARN || n->repair) {
 		log_warn("host port %u/%s: %s will not be reachable from outside any more", l->port,
 			 hostports_proto(l->proto), diag_str(&tx->mem, l));
@@ -117,15 +117,15 @@ int nat_find_listeners(struct tx *tx, const struct nat *n)
 
 /* ---- single ports against ranges ---------------------------------------- */
 
-enum { FEW_PORTS = 1024 }; /* up to here each is asked for; beyond, all there are are read */
+enum { FEW_PORTS = 1024 }; /* if a range has more, the map is dumped */
 
 struct conflicts {
 	struct tx *tx;
-	struct owned_change c; /* the keys that would get in the way */
-	unsigned before;       /* keys of the mappings before this one */
+	struct owned_change c; /* its elements: the keys that would conflict */
+	unsigned before;       /* number of keys of the previous mappings */
 	const struct hostports *p;
 	const struct port_mapping *m;
-	enum nat_set set; /* the other kind of map */
+	enum nat_set set; /* the map of the other kind */
 };
 
 static void add_conflict_key(struct conflicts *cf, const struct nft_key *key, unsigned port)
@@ -142,12 +142,12 @@ static void add_conflict_key(struct conflicts *cf, const struct nft_key *key, un
 		.what = mem_printf(&cf->tx->mem, "host port %u/%s", port,
 				   hostports_proto(m->proto)),
 	};
-	/* A range is asked for by a port in it. */
+	/* In a map of ranges, any port of a range finds it; key_end asks for that. */
 	if (!port_mapping_is_range(m))
 		e->e.key_end = *key;
 }
 
-/* A single port that somebody published: is it one of the range?  Its key ends with the port. */
+/* Is a published single port in the range?  The port is the last part of its key. */
 static int note_port(const struct nft_elem *e, void *arg)
 {
 	struct conflicts *cf = arg;

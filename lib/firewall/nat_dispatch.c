@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * nat_dispatch.c - the rules that lead a container's packets to the chain of its network
+ * nat_dispatch.c - dispatch rules: from a container's address to the chain of its network
  *
- * Three chains dispatch: `masqueraded` and `strays` by source, `published` by destination.
- * Each has one rule for each network and subnet (or bridge and subnet), which looks up the
- * set of the containers there.  They are added when a network gets its first container, in
- * the transaction that makes the sets.  Since dispatching chains are shared, they are never
- * flushed: who adds to them looks first what is there, and the transaction is bound to the
- * generation that was seen.
+ * Three chains have dispatch rules: `masqueraded` and `strays` match the source, `published`
+ * matches the destination.  There is one rule for each network and subnet (or bridge and subnet),
+ * which looks up the set of the containers there.  The rules are added with the first container of
+ * a network, in the transaction that creates the sets.  The three chains are shared by all
+ * networks, so they are never flushed: their rules are read first, and the transaction is bound to
+ * the generation id at that time.
  *
- * On that occasion, paths that nobody uses any more are taken away, so that networks that
- * come and go leave nothing behind: nothing leads to their chain but the path itself.
+ * The same transaction deletes rules, chains and sets of networks without containers: nothing leads
+ * to their chain except the dispatch rule.
  */
 #include <netinet/in.h>
 
@@ -27,7 +27,7 @@ const char *nat_stray_chain(struct mem *mem, const char *masq_chain)
 	return mem_printf(mem, "stray-%s", masq_chain + strlen("masq-"));
 }
 
-/* ---- what is needed ----------------------------------------------------- */
+/* ---- the rules that a change needs --------------------------------------- */
 
 static struct nat_dispatch_rule *find_rule(const struct nat_dispatch_rules *rules, const char *from,
 					   const char *chain)
@@ -76,13 +76,13 @@ static void list_needed(struct nat_skeleton *s)
 	}
 }
 
-/* ---- what is there ------------------------------------------------------ */
+/* ---- the rules that the kernel has --------------------------------------- */
 
 struct survey {
 	struct mem *mem;
 	const char *from;
 	struct nat_dispatch_rules there;
-	unsigned begun; /* so many of `there` were in the chains before */
+	unsigned begun; /* number of rules of the previous chains */
 };
 
 static int note_existing(const struct nft_rule_info *w, void *arg)
@@ -143,7 +143,7 @@ static int count_rule(const struct nft_rule_info *w, void *arg)
 	return 0;
 }
 
-/* Does nothing lead to the chain but one rule of a dispatching chain? */
+/* Does only the dispatch rule lead to the chain?  1, 0, or a recorded failure. */
 static int is_stale(struct tx *tx, struct nfnl *nl, const struct nat_dispatch_rule *p)
 {
 	struct nft_ref chain = nat_table_ref;
@@ -186,7 +186,7 @@ int nat_dispatch_survey(struct tx *tx, struct nfnl *nl, void *arg)
 	return 0;
 }
 
-/* ---- saying it ---------------------------------------------------------- */
+/* ---- the change-set ------------------------------------------------------ */
 
 void nat_dispatch_put_chains(struct nft *n)
 {
@@ -214,7 +214,7 @@ static void put_dispatch_rule(struct nft *n, const struct nat_dispatch_rule *p)
 	nft_rule_end(n, NULL);
 }
 
-/* Without a survey (CHECK) all that is needed is said, and nothing taken away. */
+/* Without a survey (CHECK), puts all rules that are needed, and deletes nothing. */
 void nat_dispatch_put_rules(struct nft *n, struct nat_skeleton *s)
 {
 	if (!s->surveyed)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * nat_flows.c - old flows of published ports
+ * nat_flows.c - old conntrack flows of published ports
  *
- * A flow's DNAT verdict is cached, so flows from before an ADD and after a DEL are
- * forgotten; only those of the mapping.
+ * A flow keeps the DNAT result of its first packet.  So ADD deletes flows that began before it, and
+ * DEL those that led to the container; of the mappings' ports only.
  */
 #include <netinet/in.h>
 
@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "firewall/nat_impl.h"
 
-/* ---- before an ADD ------------------------------------------------------ */
+/* ---- ADD ----------------------------------------------------------------- */
 
 static int flush_flows(struct tx *tx, struct nfnl *nl, int family, const struct ct_filter *f,
 		       unsigned n, struct ip keep)
@@ -31,10 +31,10 @@ static int flush_flows(struct tx *tx, struct nfnl *nl, int family, const struct 
 }
 
 /*
- * Datagrams to a port that nobody has yet make a flow that leads to the host, and lasts
- * as long as they come.  TCP's do not: what the host's firewall drops is not recorded, and
- * what the host refuses is forgotten at once.  So a connection can only stand in the way
- * if the port was published before, and there was no DEL to end it.
+ * Datagrams to an unpublished port create a flow to the host itself, which lasts as long as they
+ * arrive.  TCP connections do not: conntrack forgets a packet that the host's firewall drops, and a
+ * connection that the host refuses.  So a TCP flow can exist only if the port was published before,
+ * and no DEL has deleted it.
  */
 static bool may_have_flows(const struct port_mapping *m, bool inherits)
 {
@@ -66,7 +66,7 @@ int nat_flush_for_add(struct tx *tx, struct nfnl *nl, const struct nat *n, bool 
 	return 0;
 }
 
-/* ---- after a DEL -------------------------------------------------------- */
+/* ---- DEL ----------------------------------------------------------------- */
 
 static uint16_t port_at(const struct nft_key *k, unsigned at)
 {
@@ -83,7 +83,7 @@ static void note_port(struct nat_after_del *a, const struct owned_elem *o)
 
 	f.port_first = port_at(&e->key, at + 4);
 	f.port_last = e->key_end.len ? port_at(&e->key_end, at + 4) : f.port_first;
-	if (e->data.len) { /* else gone before us: whatever it led to */
+	if (e->data.len) { /* if not, it was gone before: match any target */
 		f.reply_src.family = six ? AF_INET6 : AF_INET;
 		memcpy(f.reply_src.b, e->data.b, ip_len);
 	}
@@ -140,7 +140,7 @@ int nat_after_del_finish(struct tx *tx, struct nfnl *nl, struct rt *host, struct
 					none));
 	for (unsigned i = 0; i < a->n_users; i++)
 		r = also(r, nat_localnet_release(tx, nl, host, &a->users[i]));
-	/* Whoever deleted it did perhaps not come so far. */
+	/* A previous DEL may have been killed before it closed its loopback routes. */
 	if (!a->any)
 		r = also(r, nat_localnet_sweep(tx, nl, host));
 	return r;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * nat_impl.h - what the files of the nat module share (nobody else includes this)
+ * nat_impl.h - shared by the files of the nat module only
  *
- * nat_table.c says the table; nat_dispatch.c the part of it that grows with the number of
- * networks; nat_localnet.c has the routes from the host's loopback; nat_flows.c forgets old
- * flows; nat_conflicts.c looks who has a port already; nat.c does the verbs.
+ * nat.c has the verbs, nat_table.c the table, nat_dispatch.c the part of it that grows with the
+ * number of networks, nat_localnet.c the loopback routes, nat_flows.c the conntrack flows,
+ * nat_conflicts.c the ports that are in use.
  */
 #ifndef CPLUG_NAT_IMPL_H
 #define CPLUG_NAT_IMPL_H
@@ -30,15 +30,15 @@ enum nat_set {
 enum { PORTS_RULES = 8, SNAT_RULES = 3 };
 
 /*
- * A path: a rule of one of three dispatching chains that leads what a set holds to the
- * chain of a network or bridge.
+ * A dispatch rule: a rule in one of three chains that looks up a lookup set (owned.h) and leads to
+ * the chain of a network or bridge.
  */
 struct nat_dispatch_rule {
-	const char *from;      /* the dispatching chain */
-	const char *chain;     /* where it leads */
-	const char *set, *why; /* for which addresses, and the set's comment */
-	bool six, there;       /* there: the kernel has such a rule */
-	uint64_t handle;       /* of that */
+	const char *from;      /* the chain that has the rule */
+	const char *chain;     /* the chain that it leads to */
+	const char *set, *why; /* the lookup set, and its comment */
+	bool six, there;       /* IPv6; the kernel has the rule */
+	uint64_t handle;       /* of the rule, if it is there */
 };
 
 struct nat_dispatch_rules {
@@ -46,50 +46,53 @@ struct nat_dispatch_rules {
 	unsigned n;
 };
 
-/* What the skeleton of one change needs beside the constant part. */
+/* What skeleton() and survey() of one change need (struct owned_table). */
 struct nat_skeleton {
 	struct mem *mem;
 	const struct nat *n;
 	const char *dev;
 	const struct owned_change *change;
-	bool surveyed;                    /* what follows is known */
-	struct nat_dispatch_rules needed; /* that it needs */
-	struct nat_dispatch_rules stale;  /* that nobody needs any more */
+	bool surveyed;                    /* nat_dispatch_survey() has filled in what follows */
+	struct nat_dispatch_rules needed; /* by the change */
+	struct nat_dispatch_rules stale;  /* no longer used */
 };
 
-/* Notes the paths that the change needs, which are there, and which others are stale. */
+/*
+ * Lists the dispatch rules that the change needs, whether the kernel has them, and those that are
+ * no longer used.  arg: struct nat_skeleton.
+ */
 int nat_dispatch_survey(struct tx *tx, struct nfnl *nl, void *arg) CHECKED;
-/* Says the dispatching chains; what is missing in them, and takes away what is stale. */
+/* Put the chains of dispatch rules; the rules that are missing, and the deletion of stale ones. */
 void nat_dispatch_put_chains(struct nft *n);
 void nat_dispatch_put_rules(struct nft *n, struct nat_skeleton *s);
 bool nat_dispatch_owns(const char *chain);
 
-/* The chain that drops what leaves a subnet without a connection to translate. */
+/* The chain that drops packets that would leave a subnet untranslated (ct state invalid). */
 const char *nat_stray_chain(struct mem *mem, const char *masq_chain);
 
-/* "cplug", and its sets. */
+/* Table inet cplug. */
 extern const struct owned_table nat_table;
 extern const struct nft_ref nat_table_ref;
 
-/* The chain that masquerades what leaves a subnet of the network. */
+/* The chain that masquerades packets from a subnet of the network. */
 const char *nat_masq_chain(struct mem *mem, const struct nat *n, struct cidr subnet);
 
-/* The chain that masquerades what was redirected to a container, reached through dev. */
+/* The chain that masquerades redirected packets to a container, which is reached through dev. */
 const char *nat_snat_chain(struct mem *mem, const struct nat *n, struct cidr subnet,
 			   const char *dev);
 
-/* The key of one of a mapping's host ports. */
+/* The key of one host port of a mapping. */
 struct nft_key nat_port_key(const struct port_mapping *m, unsigned port);
 
 /*
- * Is a host port of the attachment taken: by a service of the host; by a range that holds
- * our port, or a port that our range holds?  Handled as onConflict says.
+ * Looks for host ports of the attachment that are in use: by a socket of the host; by a range that
+ * contains our port, or a port that is in our range.  Handled as onConflict says.
  */
 int nat_find_listeners(struct tx *tx, const struct nat *n) CHECKED;
 int nat_find_conflicts(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n,
 		       struct owned_change *of) CHECKED;
 
-/* The link through which the host reaches the container; "none" if it does not. */
+/* The link through which the host reaches the container; "none" if there is no route to it. */
 int nat_reach_dev(struct tx *tx, struct rt *host, const struct nat *n, const char **ret) CHECKED;
 
 /* The loopback route of an snat chain, by its name; false if there is none. */
@@ -119,23 +122,26 @@ int nat_localnet_release(struct tx *tx, struct nfnl *nl, struct rt *host,
 int nat_localnet_sweep(struct tx *tx, struct nfnl *nl, struct rt *host) CHECKED;
 
 /*
- * Forgets the flows that began before the ports were ours.  Of TCP they are looked for only
- * if somebody had the ports, or perhaps had (inherits).
+ * Deletes conntrack flows of the ports that began before this ADD.  TCP flows are searched only if
+ * the ports may have been published before (inherits: owned_change).
  */
 int nat_flush_for_add(struct tx *tx, struct nfnl *nl, const struct nat *n, bool inherits) CHECKED;
 
-/* What a DEL learns from the elements it deletes, and does when they are gone. */
+/*
+ * Collected by DEL from the elements that it deletes, and done after they are gone (struct
+ * owned_cleanup): conntrack flows and loopback routes.
+ */
 struct nat_after_del {
 	struct mem *mem;
 	struct nfnl *nl;
-	bool any; /* was there anything? */
+	bool any; /* an element was found */
 	struct ct_filter *flows[2];
 	unsigned n_flows[2];
 	struct nat_loopback_route *users;
 	unsigned n_users;
 };
 void nat_after_del_note(const struct owned_elem *e, void *arg);
-/* Are there flows of these ports, perhaps? */
+/* May there be conntrack flows of these ports? */
 bool nat_after_del_needed(const struct owned_elem *elems, unsigned n, void *arg);
 int nat_after_del_finish(struct tx *tx, struct nfnl *nl, struct rt *host,
 			 struct nat_after_del *a) CHECKED;

@@ -195,7 +195,7 @@ int nat_localnet_check(struct tx *tx, struct rt *host, const struct owned_change
 	return 0;
 }
 
-/* ---- who uses a route ---- */
+/* ---- users of a route ---- */
 
 struct users {
 	const struct nat_loopback_route *of;
@@ -237,7 +237,7 @@ int nat_localnet_used(struct tx *tx, struct nfnl *nl, const struct nat_loopback_
 
 /*
  * Closes the route with its last user.  A concurrent ADD commits its element and then opens the
- * route; we close it and then look again.  So whoever is last sees the change of the other.
+ * route; we close it and then look again.  So the last of the two sees the change of the other.
  */
 int nat_localnet_release(struct tx *tx, struct nfnl *nl, struct rt *host,
 			 const struct nat_loopback_route *l)

@@ -53,7 +53,7 @@ static int note_chain_device(const char *chain, unsigned use UNUSED, void *arg)
 /* The ifalias of a bridge that cplug made is "cplug NETWORK". */
 static int note_bridge(const struct link *l, void *arg)
 {
-	if (str_starts(l->alias, "cplug ") && !strchr(l->alias, '/'))
+	if (mark_is_any(l->alias) && !strchr(l->alias, '/'))
 		note_device(arg, l->name);
 	return 0;
 }

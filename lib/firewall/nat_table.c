@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * nat_table.c - what table inet cplug looks like
+ * nat_table.c - the content of table inet cplug
  *
- * Masquerade: masq4/masq6 name for a container's address the chain of its network and
- * subnet, which lets the subnet, multicast and the exceptions pass and masquerades the
- * rest.  Packets that belong to no connection (ct state invalid) are not translated and
- * would leave with the container's address: a second chain drops them.
+ * Masquerade: masq4/masq6 map a container's address to the chain of its network and subnet.  That
+ * chain lets packets to the subnet, multicast and the exceptions pass unchanged, and masquerades
+ * the rest.  conntrack does not translate packets of state invalid, which would leave with the
+ * container's address: a second chain drops them.
  *
- * Published ports: hostports map (address, protocol, port), ports map (protocol, port),
- * portranges the same with ranges; specific before wildcard, single before range.  Only
- * what is addressed to this host is looked at (fib daddr type local).  Networks with
- * conditions have a group: hook chains and maps of their own, named after the
- * conditions' hash.
+ * Port mappings: the hostports maps have the key (address, protocol, port), the ports maps
+ * (protocol, port), and the portranges maps the same with ranges.  An address precedes any address,
+ * a single port precedes a range.  Only packets to addresses of this host are looked up (fib daddr
+ * type local).  Networks with conditions have hook chains and maps of their own, named after a hash
+ * of the conditions (a group).
  *
- * published4/6 name for the address of a container with ports the chain that masquerades
- * what has been redirected to it and would not find its way back: from its own subnet
- * (itself, neighbours) and from this host's loopback (nat_localnet.c).  The chain `guard`
- * drops what comes in for 127/8 from outside.
+ * published4/6 map the address of a container with published ports to a chain that masquerades
+ * redirected packets whose replies would otherwise bypass this host: from the container's own
+ * subnet (itself and its neighbours), and from the host's loopback (nat_localnet.c).  The chain
+ * `guard` drops packets to 127/8 from outside.
  *
- * These four maps are directories with lookup sets (owned.h); nat_dispatch.c says the rules that
- * look the lookup sets up.
+ * These four maps have lookup sets (owned.h); nat_dispatch.c has the rules that look those up.
  */
 #include <netinet/in.h>
 
@@ -62,7 +61,7 @@ static const struct owned_set nat_sets[N_SETS] = {
 
 /* ---- names of chains ---------------------------------------------------- */
 
-/* nft's identifiers have no colon. */
+/* nft's identifiers cannot contain a colon. */
 static const char *subnet_name(struct mem *mem, struct cidr subnet)
 {
 	char *s = mem_str(mem, CIDR_S(cidr_masked(subnet)));
@@ -73,7 +72,7 @@ static const char *subnet_name(struct mem *mem, struct cidr subnet)
 	return s;
 }
 
-/* masq-NETWORK-SUBNET, with a hash of what is special about it. */
+/* masq-NETWORK-SUBNET, and a hash of the options if there are any. */
 const char *nat_masq_chain(struct mem *mem, const struct nat *n, struct cidr subnet)
 {
 	const char *all = "", *name;
@@ -96,7 +95,9 @@ const char *nat_masq_chain(struct mem *mem, const struct nat *n, struct cidr sub
 	return name;
 }
 
-/* snat4/DEV/SUBNET[-…]: DEV, for nat_localnet.c counts the users. */
+/*
+ * snat4/DEV/SUBNET[-…].  It contains DEV, because nat_localnet.c counts the containers behind it.
+ */
 const char *nat_snat_chain(struct mem *mem, const struct nat *n, struct cidr subnet,
 			   const char *dev)
 {
@@ -141,7 +142,7 @@ static void put_forward(struct nft *n)
 	nft_rule_end(n, NULL);
 }
 
-/* Outsiders must not reach 127/8 through route_localnet (CVE-2020-8558). */
+/* route_localnet would let other hosts reach 127/8 (CVE-2020-8558). */
 static void put_guard(struct nft *n)
 {
 	struct cidr loopback;
@@ -250,8 +251,7 @@ static void put_exception(struct nft *n, const char *chain, struct cidr to)
 	nft_rule_end(n, NULL);
 }
 
-/* Packets of a container to its subnet, to multicast groups and to the exceptions pass as they are.
- */
+/* Packets to the subnet, to multicast groups and to the exceptions are not masqueraded. */
 static void put_exceptions(struct nft *n, const char *chain, const struct nat_skeleton *s,
 			   struct cidr subnet)
 {
@@ -284,7 +284,7 @@ static void put_masq(struct nft *n, const struct nat_skeleton *s, struct cidr su
 	nft_rule_end(n, s->n->owner->network);
 }
 
-/* What is done to a flow that was redirected and must come back through us. */
+/* What happens to a redirected packet whose reply must pass this host. */
 static void put_snat_action(struct nft *n, const struct hostports *p)
 {
 	if (p->mark_chain) {
@@ -313,7 +313,9 @@ static void put_snat(struct nft *n, const struct nat_skeleton *s, struct cidr to
 		put_snat_action(n, s->n->ports);
 		nft_rule_end(n, NULL);
 	}
-	/* The rest keeps its source, even if that is a container that is masqueraded. */
+	/*
+	 * Other packets keep their source address, even if they come from a masqueraded container.
+	 */
 	nft_rule(n, chain);
 	nft_accept(n);
 	nft_rule_end(n, NULL);

@@ -3,8 +3,8 @@
  * owned.c - adding nftables elements that belong to an attachment
  *
  * ADD is optimistic: it adds its elements exclusively, and reads the kernel's state only if that
- * fails: with EEXIST or EBUSY it looks up who has the keys; with ENOENT it puts the skeleton first
- * (the first container, or somebody flushed the ruleset).  A transaction that depends on what was
+ * fails: with EEXIST or EBUSY it looks the keys up; with ENOENT it puts the skeleton first
+ * (the first container, or a flushed ruleset).  A transaction that depends on what was
  * read is bound to the generation id at that time.  ERESTART then means that another transaction
  * has changed the ruleset, so ADD reads again.  Since each restart means that another process has
  * made progress, this ends; the number of tries is limited all the same.

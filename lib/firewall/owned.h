@@ -87,8 +87,8 @@ const char *owned_lookup_set(struct mem *mem, const struct owned_set *s, const c
 /* ---- adding and checking ---- */
 
 /*
- * Who adds elements: a plugin, and what for.  The letter is part of the index key, so that two
- * plugins can have elements for one attachment.  owned_index.c has the table of all kinds.
+ * The plugin that adds elements, and their purpose.  The letter is part of the index key, so that
+ * two plugins can have elements for one attachment.  owned_index.c has the table of all kinds.
  */
 enum owned_kind {
 	OWNED_UNLISTED = 0, /* elements that no index lists (struct owned_seen) */

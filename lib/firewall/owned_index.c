@@ -2,12 +2,15 @@
 /*
  * owned_index.c - the index of owned elements
  *
- * One element's private bytes hold a dozen port mappings; more go to elements with
- * higher numbers:
+ * The private bytes of one index element describe about a dozen port mappings; more are in elements
+ * with higher numbers ("chunks").  Bytes of each field in parentheses:
  *
- *	number 0: version, chunks (2), network (6), link (4), group (12), records…
+ *	number 0: version (1), chunks (2), network (6), link (4), group (12), records…
  *	number n: records…
- *	record:   set (| RANGE), key, [end of the range]
+ *	record:   set (1; | RANGE), key, [end of the range]
+ *
+ * chunks is the number of elements, in network order; network is the start of the SHA-512 of the
+ * network's name; link is an ifindex in host order.
  */
 #include "firewall/owned_impl.h"
 
@@ -215,7 +218,7 @@ bool owned_index_names(const struct nft_elem *e, enum owned_kind kind, const cha
 	network_hash(network, hash);
 	if (e->private_len >= HEADER)
 		return memcmp(e->private + 3, hash, OWNED_NETWORK_HASH) == 0;
-	/* Lost: the comment says "KEY NETWORK/…", too. */
+	/* Without private bytes: the comment "KEY NETWORK/…" has the network, too. */
 	return e->comment && strlen(e->comment) > IFNAMSIZ &&
 	       strncmp(e->comment + IFNAMSIZ, network, n) == 0 && e->comment[IFNAMSIZ + n] == '/';
 }

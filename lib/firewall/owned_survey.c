@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * owned_survey.c - who has elements in a table, for who looks over the whole machine
+ * owned_survey.c - all owners in a table, for cnitool gc
  *
- * Everything is listed: the index, and then every set of the table, for elements that carry
- * an owner's comment but whose owner no index knows.  (A table half restored from a text, or
- * an index that somebody deleted from.)  It costs as much as there is, and nobody who is in a
- * hurry asks for it.
+ * Lists the index, and then every set of the table, for elements that carry an owner's comment but
+ * are in no index: after a part of the table was restored from text, or elements were deleted from
+ * the index.  The cost grows with the number of elements; only cnitool gc does it.
  */
 #include "base/log.h"
 #include "firewall/owned_impl.h"
@@ -13,7 +12,7 @@
 struct survey {
 	struct mem *mem;
 	struct owned_seen *v;
-	unsigned n, from; /* from: where this listing began, in case it is repeated */
+	unsigned n, from; /* from: n before this dump, in case it is repeated */
 };
 
 static void add_seen(struct survey *s, const char *key, enum owned_kind kind, const char *comment)
@@ -39,7 +38,10 @@ static int note_index(const struct nft_elem *e, void *arg)
 	return 0;
 }
 
-/* The element's owner is known, or is one of those that no index knows: counted. */
+/*
+ * Does an index list the owner, or is it in the list of the unlisted already?  Then counts the
+ * element.
+ */
 static bool counted(struct survey *s, const char *comment)
 {
 	for (unsigned i = 0; i < s->n; i++) {
@@ -134,7 +136,7 @@ int owned_survey(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
 	return 0;
 }
 
-/* ---- taking away ---- */
+/* ---- deleting unlisted elements ---- */
 
 struct strays {
 	struct nft *n;
@@ -145,7 +147,10 @@ static int delete_stray(const struct nft_elem *e, void *arg)
 {
 	struct strays *s = arg;
 
-	/* A listing that is repeated says things twice: the kernel refuses, and we look again. */
+	/*
+	 * A repeated dump adds a deletion twice; then the kernel refuses the transaction with
+	 * ENOENT, and we try again.
+	 */
 	if (e && owned_is_ours(e, s->comment))
 		nft_del_elem(s->n, s->set, e);
 	return 0;

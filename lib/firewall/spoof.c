@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * spoof.c - frames leave a container with its own addresses only: table bridge cplug
+ * spoof.c - spoof protection: the content of table bridge cplug
  *
- * A bridge port in the set `guarded` or `strict` has its frames judged by the chain `mac`
- * or `strict`: `mac` lets pass what carries the port's MAC; `strict` lets pass what also carries
- * one of its addresses (IPv4, IPv6, ARP), and what a host must be able to say before it has one:
- * DHCP from 0.0.0.0, and IPv6 from :: and link-local addresses.  A port that is not
- * guarded passes as it is.
+ * Frames from a bridge port in the set `guarded` or `strict` go to the chain `mac` or `strict`.
+ * `mac` drops frames without the MAC of the port.  `strict` also drops those without one of its IP
+ * addresses (IPv4, IPv6, ARP), except what a host sends before it has an address: DHCP from
+ * 0.0.0.0, and IPv6 from :: and from link-local addresses.  Frames from other ports pass.
  */
 #include "firewall/spoof.h"
 
@@ -37,7 +36,7 @@ static void match_ethertype(struct nft *n, uint16_t type)
 	nft_match(n, true, &wire, sizeof(wire));
 }
 
-/* Drops what does not carry the port's own MAC. */
+/* Drops frames whose source is not the MAC of the port. */
 static void put_mac_rule(struct nft *n, const char *chain)
 {
 	nft_rule(n, chain);
@@ -48,7 +47,7 @@ static void put_mac_rule(struct nft *n, const char *chain)
 	nft_rule_end(n, NULL);
 }
 
-/* Accepts frames of an ethertype whose field, with the port, is in a set. */
+/* Accepts frames of an ethertype if (port, field) is in a set. */
 static void put_own(struct nft *n, uint16_t ethertype, enum nft_field field, enum spoof_set set)
 {
 	nft_rule(n, "strict");

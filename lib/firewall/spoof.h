@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * spoof.h - frames leave a container with its own addresses only: table bridge cplug
+ * spoof.h - spoof protection: frames leave a container only with its own addresses
  *
- * macspoofchk true guards the source MAC; "strict" the source addresses and ARP too.
+ * macspoofchk true checks the source MAC; "strict" also checks source IP addresses and ARP.  Table
+ * bridge cplug, docs/nft.md.  Functions return 0 or a recorded failure, like those of nat.h.
  */
 #ifndef CPLUG_SPOOF_H
 #define CPLUG_SPOOF_H
@@ -12,12 +13,12 @@
 
 struct spoof {
 	const struct owner *owner;
-	const struct link *port; /* the host end; its name and index */
-	struct mac mac;          /* of the container's interface */
+	const struct link *port; /* the host end of the veth pair */
+	struct mac mac;          /* MAC of the container's interface */
 	bool strict;
-	const struct cidr *ips; /* of the container, for strict */
+	const struct cidr *ips; /* addresses of the container, for strict */
 	unsigned n_ips;
-	bool repair; /* as in struct nat */
+	bool repair; /* parts of it exist: put all in place again */
 };
 
 int spoof_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct spoof *s) CHECKED;
@@ -25,10 +26,10 @@ int spoof_del(struct tx *tx, struct nfnl *nl, const struct owner *o) CHECKED;
 int spoof_check(struct tx *tx, struct nfnl *nl, const struct spoof *s) CHECKED;
 int spoof_gc(struct tx *tx, struct nfnl *nl, const struct owned_valid *valid) CHECKED;
 
-/* Deletes the table if nothing is left in it but the skeleton. */
+/* Deletes the table if it has no element and no foreign chain. */
 int spoof_prune(struct tx *tx, struct nfnl *nl) CHECKED;
 
-/* What owners have in the table, and spoof_del() of what no index lists (owned.h). */
+/* All owners in the table; and the deletion of unlisted elements (owned.h). */
 int spoof_survey(struct tx *tx, struct nfnl *nl, struct owned_seen **ret, unsigned *ret_n) CHECKED;
 int spoof_sweep(struct tx *tx, struct nfnl *nl, const struct owned_seen *s) CHECKED;
 
