@@ -6,11 +6,13 @@
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 SHELL := /bin/bash
+# The PATH of an ordinary user may lack the folders of ip, nft and tc.
+export PATH := $(PATH):/usr/sbin:/sbin
 
 # Goals that test or lint install missing packages first, because the lines below look for
 # libraries (not with make -n).  `make` and `make install` never install packages.
 goals = $(filter $(1),$(MAKECMDGOALS))
-DEPS := $(if $(call goals,check check-%),build test) $(if $(call goals,demo),build demo) \
+DEPS := $(if $(filter-out check-fresh,$(call goals,check check-%)),build test) $(if $(call goals,check-fresh),fresh) $(if $(call goals,demo),build demo) \
 	$(if $(call goals,lint lint-%),build lint) $(if $(call goals,deps),build test) \
 	$(if $(call goals,check-runtimes),runtimes) $(if $(call goals,check-vm),vm) \
 	$(if $(call goals,bench bench-%),build bench) \

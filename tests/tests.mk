@@ -58,6 +58,9 @@ check-vm: tested $(UNIT_PROGRAMS) $(SOAK)/churn ## unit, end-to-end and parity t
 check-runtimes: tested ## tests with the distribution's podman and containerd
 	$(Q)tests/runtimes/run $(abspath $(TESTED))
 
+check-fresh: ## make demo and make check on minimal Debian systems, as root and as an ordinary user (hours)
+	$(Q)tests/fresh/run $(FRESH)
+
 demo: tested ## the life of a container, in private namespaces
 	$(Q)tests/demo $(abspath $(TESTED))
 
@@ -217,7 +220,7 @@ $(LINT)/tidy/%.ok: $(LINT)/clang/%.o .clang-tidy
 -include $(C_SOURCES:%.c=$(LINT)/gcc/%.d) $(C_SOURCES:%.c=$(LINT)/clang/%.d) \
 	$(C_SOURCES:%.c=$(LINT)/analyzer/%.d)
 
-.PHONY: tested check check-unit check-e2e check-sweep check-parity check-vm check-runtimes demo
+.PHONY: tested check check-unit check-e2e check-sweep check-parity check-vm check-runtimes check-fresh demo
 .PHONY: check-fault check-valgrind soak fuzz
 .PHONY: lint lint-headers lint-floors lint-gcc lint-clang lint-analyzer lint-tidy lint-cppcheck lint-scripts \
 	lint-docs lint-ternaries lint-sizes lint-subjects lint-format format measure

@@ -16,6 +16,8 @@
 RIG_DEADLINE=${RIG_DEADLINE:-$([[ ${VMTEST-} ]] && echo 120 || echo 10)}
 RIG_TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly RIG_DEADLINE RIG_TOOLS
+# ip, nft and tc are there, but not in the PATH of an ordinary user of Debian.
+export PATH=$PATH:/usr/sbin:/sbin
 
 # rig_exec COMMAND... - executes COMMAND in new namespaces; does not return
 rig_exec() {
