@@ -89,15 +89,27 @@ ifeq ($(STATIC),1)
 MUSL := $(if $(filter musl,$(LIBC)),$(shell CC='$(CC)' compat/musl build/musl))
 # Replacements also of the resolver that libnl-3 needs, and of libmnl without archive.
 mnl := $(filter /%,$(shell $(CC) -print-file-name=libmnl.a))
-COMPAT += nss $(if $(mnl),,mnl) $(if $(MUSL),chk strerror malloc)
+COMPAT += nss $(if $(mnl),,mnl)
 ALL_CFLAGS += -fno-asynchronous-unwind-tables
 libs := -Wl,--start-group -l:libnftnl.a -l:libnl-route-3.a -l:libnl-3.a -l:libjansson.a $(mnl)
 ifneq ($(MUSL),)
-CPPFLAGS += -nostdinc -isystem $(subst /lib/,/include/,$(MUSL)) -isystem $(shell $(CC) -print-file-name=include) \
-	-idirafter build/musl/include
+musl_compat := $(COMPAT) chk strerror malloc
+musl_cppflags := -nostdinc -isystem $(subst /lib/,/include/,$(MUSL)) \
+	-isystem $(shell $(CC) -print-file-name=include) -idirafter build/musl/include
 crt = $(foreach f,$(1),$(shell $(CC) -print-file-name=$(f)))
-ALL_LDFLAGS += -static-pie -nostdlib $(MUSL)/rcrt1.o $(MUSL)/crti.o $(call crt,crtbeginS.o)
-LIBS := $(libs) $(MUSL)/libc.a -lgcc -Wl,--end-group $(call crt,crtendS.o) $(MUSL)/crtn.o
+musl_ldflags := -static-pie -nostdlib -Wl,--wrap=strerror $(MUSL)/rcrt1.o $(MUSL)/crti.o $(call crt,crtbeginS.o)
+musl_libs := $(libs) $(MUSL)/libc.a -lgcc -Wl,--end-group $(call crt,crtendS.o) $(MUSL)/crtn.o
+# The archives are made for another C library: a program that calls them proves that they work.
+ifneq ($(shell RUN='$(RUN)' compat/musl build/musl prove $(CC) $(CPPFLAGS) $(musl_cppflags) $(ALL_CFLAGS) -w \
+	$(patsubst %,compat/%.c,proof $(musl_compat)) $(ALL_LDFLAGS) $(musl_ldflags) $(musl_libs)),proved)
+MUSL :=
+endif
+endif
+ifneq ($(MUSL),)
+COMPAT := $(musl_compat)
+CPPFLAGS += $(musl_cppflags)
+ALL_LDFLAGS += $(musl_ldflags)
+LIBS := $(musl_libs)
 else
 # Pack relocations if the C library supports it.  The test executes a program, because an old C
 # library ignores them silently.
@@ -129,7 +141,7 @@ all: $(BIN)/cplug $(NAMES:%=$(BIN)/%) ## build bin/: cplug and a hard link for e
 $(BIN)/cplug: $(OBJECTS)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.o,$^) $(ALL_LDFLAGS) $(if $(MUSL),-Wl$(comma)--wrap=strerror) $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.o,$^) $(ALL_LDFLAGS) $(LIBS)
 	$(if $(filter 1,$(STATIC)),$(Q)strip $@)
 
 $(NAMES:%=$(BIN)/%): $(BIN)/cplug
