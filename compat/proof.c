@@ -46,8 +46,9 @@ static void memory(void)
 
 	for (size_t size = 1; size < 1 << 20; size *= 3) {
 		unsigned char *zeros = calloc(size, 1);
+		char *bigger = realloc(p, size);
 
-		p = realloc(p, size);
+		p = bigger;
 		must(p && zeros && !zeros[0] && !zeros[size - 1], "calloc");
 		must((uintptr_t)zeros % _Alignof(max_align_t) == 0, "alignment of calloc");
 		memset(zeros, 0xff, size);
