@@ -46,7 +46,8 @@ static const char *const *plugin_env(struct tool *t, const struct list_call *c)
 {
 	static const struct attachment none = { .id = "", .ifname = "" };
 	const struct attachment *a = c->a ? c->a : &none;
-	const char *netns = a->netns ? a->netns : "", *args = a->args ? a->args : "";
+	const char *netns = a->netns ? a->netns : "";
+	const char *args = a->args ? a->args : "";
 	struct mem *m = &t->tx->mem;
 	const char *const env[] = {
 		mem_printf(m, "CNI_COMMAND=%s", c->command->name),
@@ -412,7 +413,9 @@ static const char *copy_member(struct mem *m, json_t *object, const char *key)
 {
 	const char *s = json_string_value(json_object_get(object, key));
 
-	return mem_str(m, s ? s : "");
+	if (!s)
+		return "";
+	return mem_str(m, s);
 }
 
 /* list: {"object","want","have"} of each difference. */

@@ -116,11 +116,14 @@ static const char *put_mac(struct mem *m UNUSED, const char *text, json_t *caps)
 	return NULL;
 }
 
-/* ---- whose they are ---- */
+/* ---- requests ---- */
 
+/* A request is an option that needs a capability. */
 struct request {
-	const char *option, *capability, *where;
-	const char *(*put)(struct mem *m, const char *text, json_t *caps); /* what is wrong */
+	const char *option, *capability;
+	const char *where; /* for the remedy: which plugins have the capability */
+	/* Adds the value to the capability arguments; returns NULL, or what is wrong with it. */
+	const char *(*put)(struct mem *m, const char *text, json_t *caps);
 };
 
 static const struct request requests[] = {
@@ -129,44 +132,62 @@ static const struct request requests[] = {
 	{ "--mac", "mac", "bridge, macvlan or tuning", put_mac },
 };
 
-static int refuse_request(struct tx *tx, const struct request *q, const char *name,
-			  const struct netconf *nets, unsigned n)
-{
-	const char *text = name ? mem_printf(&tx->mem, "network \"%s\"", name) : NULL;
+/* Capability arguments being built: caps[i] for nets[i]. */
+struct builder {
+	const struct netconf *nets;
+	unsigned n;
+	json_t **caps;
+};
 
-	if (!n)
+/* network "a", or networks "a", "b" */
+static const char *name_networks(struct mem *m, const struct builder *b)
+{
+	const char *text = mem_printf(m, "\"%s\"", b->nets[0].name);
+
+	for (unsigned i = 1; i < b->n; i++)
+		text = mem_printf(m, "%s, \"%s\"", text, b->nets[i].name);
+	return mem_printf(m, "network%s %s", b->n > 1 ? "s" : "", text);
+}
+
+static int refuse_request(struct tx *tx, const struct request *q, const char *name,
+			  const struct builder *b)
+{
+	const char *text;
+
+	if (!b->n)
 		return tx_fail_as(tx, CNI_E_FIELD, -EINVAL,
 				  "%s cannot be honoured without a network that does it",
 				  q->option);
-	for (unsigned i = 0; i < n && !name; i++)
-		text = mem_printf(&tx->mem, "%s%s\"%s\"",
-				  text    ? text
-				  : n > 1 ? "networks "
-					  : "network ",
-				  text ? ", " : "", nets[i].name);
+	if (name)
+		text = mem_printf(&tx->mem, "network \"%s\"", name);
+	else
+		text = name_networks(&tx->mem, b);
 	return tx_fail_as(tx, CNI_E_FIELD, -EINVAL,
 			  "%s cannot be honoured: no plugin of %s declares the capability %s; add "
 			  "\"capabilities\": {\"%s\": true} to %s",
 			  q->option, text, q->capability, q->capability, q->where);
 }
 
-/* One value: for which network, and into its object. */
+/* text: VALUE or NETWORK=VALUE */
 static int put_request(struct tx *tx, const struct request *q, const char *text,
-		       const struct netconf *nets, unsigned n, json_t **caps)
+		       const struct builder *b)
 {
-	const char *eq = strchr(text, '=');
-	const char *name = eq ? mem_printf(&tx->mem, "%.*s", (int)(eq - text), text) : NULL;
+	const char *eq = strchr(text, '='), *value = text, *name = NULL;
 	bool named = false;
 
-	for (unsigned i = 0; i < n; i++) {
+	if (eq) {
+		name = mem_printf(&tx->mem, "%.*s", (int)(eq - text), text);
+		value = eq + 1;
+	}
+	for (unsigned i = 0; i < b->n; i++) {
 		const char *wrong;
 
-		if (name && !str_eq(name, nets[i].name))
+		if (name && !str_eq(name, b->nets[i].name))
 			continue;
 		named = true;
-		if (!netconf_declares(&nets[i], q->capability))
+		if (!netconf_declares(&b->nets[i], q->capability))
 			continue;
-		wrong = q->put(&tx->mem, eq ? eq + 1 : text, caps[i]);
+		wrong = q->put(&tx->mem, value, b->caps[i]);
 		if (wrong)
 			return tx_fail_as(tx, CNI_E_FIELD, -EINVAL, "%s %s: %s", q->option, text,
 					  wrong);
@@ -176,42 +197,48 @@ static int put_request(struct tx *tx, const struct request *q, const char *text,
 		return tx_fail_as(tx, CNI_E_FIELD, -EINVAL,
 				  "%s %s: \"%s\" is none of the networks asked for", q->option,
 				  text, name);
-	return refuse_request(tx, q, name, nets, n);
+	return refuse_request(tx, q, name, b);
 }
 
-static int put_requests(struct tx *tx, const struct options *opt, const struct netconf *nets,
-			unsigned n, json_t **caps)
+static int put_requests(struct tx *tx, const struct options *opt, const struct builder *b)
 {
-	const struct words *said[] = { &opt->publish, &opt->ips, &opt->macs };
+	const struct words *values[] = { &opt->publish, &opt->ips, &opt->macs };
 
 	for (unsigned k = 0; k < ARRAY_LEN(requests); k++)
-		for (unsigned i = 0; i < said[k]->n; i++)
-			TRY(put_request(tx, &requests[k], said[k]->v[i], nets, n, caps));
+		for (unsigned i = 0; i < values[k]->n; i++)
+			TRY(put_request(tx, &requests[k], values[k]->v[i], b));
 	return 0;
+}
+
+/* The text of an object, which is freed; NULL if it is empty. */
+static const char *take_text(struct mem *m, json_t *object)
+{
+	char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
+	const char *copy = json_object_size(object) ? mem_str(m, text) : NULL;
+
+	free(text);
+	json_decref(object);
+	return copy;
 }
 
 int caps_build(struct tx *tx, const struct options *opt, const struct netconf *nets, unsigned n,
 	       const char **ret)
 {
-	json_t **caps = mem_alloc(&tx->mem, (n + 1) * sizeof(json_t *));
-	json_t *all = json_loads(str_empty(opt->cap_args) ? "{}" : opt->cap_args, 0, NULL);
-	int r = 0;
+	const char *text = str_empty(opt->cap_args) ? "{}" : opt->cap_args;
+	struct builder b = { nets, n, mem_alloc(&tx->mem, (n + 1) * sizeof(json_t *)) };
+	json_t *all = json_loads(text, 0, NULL);
+	int r;
 
 	for (unsigned i = 0; i < n; i++)
-		caps[i] = json_deep_copy(all);
+		b.caps[i] = json_deep_copy(all);
 	if (json_is_object(all))
-		r = put_requests(tx, opt, nets, n, caps);
+		r = put_requests(tx, opt, &b);
 	else
 		r = tx_fail_as(tx, CNI_E_ENV, -EINVAL,
 			       "CAP_ARGS (--cap-args): expected a JSON object, got %s",
 			       opt->cap_args);
-	for (unsigned i = 0; i < n; i++) {
-		char *text = json_dumps(caps[i], JSON_COMPACT | JSON_SORT_KEYS);
-
-		ret[i] = json_object_size(caps[i]) ? mem_str(&tx->mem, text) : NULL;
-		free(text);
-		json_decref(caps[i]);
-	}
+	for (unsigned i = 0; i < n; i++)
+		ret[i] = take_text(&tx->mem, b.caps[i]);
 	json_decref(all);
 	return r;
 }

@@ -21,7 +21,9 @@ static const char *tail(const struct tx *tx, struct errctx m)
 {
 	const char *s = tx->details + m.details;
 
-	return m.details && str_starts(s, "; ") ? s + 2 : s;
+	if (m.details && str_starts(s, "; "))
+		s += 2;
+	return s;
 }
 
 int errctx_prefix(struct tx *tx, struct errctx m, int r, const char *fmt, ...)

@@ -14,15 +14,20 @@ const char *etc_files_hosts(struct mem *m, const char *hostname, const struct re
 
 	for (unsigned i = 0; i < n; i++)
 		text = mem_printf(m, "%s%s\t%s\n", text, IP_S(ips[i].addr.ip), hostname);
-	return n ? text : mem_printf(m, "%s127.0.1.1\t%s\n", text, hostname);
+	if (!n)
+		text = mem_printf(m, "%s127.0.1.1\t%s\n", text, hostname);
+	return text;
 }
 
 static const char *put_line(struct mem *m, const char *text, const char *key, const char **words,
 			    unsigned n)
 {
+	if (!n)
+		return text;
+	text = mem_printf(m, "%s%s", text, key);
 	for (unsigned i = 0; i < n; i++)
-		text = mem_printf(m, "%s%s %s", text, i ? "" : key, words[i]);
-	return n ? mem_printf(m, "%s\n", text) : text;
+		text = mem_printf(m, "%s %s", text, words[i]);
+	return mem_printf(m, "%s\n", text);
 }
 
 const char *etc_files_resolv_conf(struct mem *m, const struct result_dns *dns)

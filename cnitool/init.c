@@ -168,11 +168,12 @@ static int become_root(struct tx *tx)
 static int32_t serve_container(struct tool *t, const struct sandbox_plan *plan, int control)
 {
 	struct sandbox_files files = { .hosts = NULL };
-	int r;
+	int r = 0;
 
 	if (!wait_for_start(&t->tx->mem, control, &files))
 		_exit(EXIT_OURS);
-	r = plan->user ? become_root(t->tx) : 0;
+	if (plan->user)
+		r = become_root(t->tx);
 	/* A change of credentials forgets it, so it is said again. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (r == 0)

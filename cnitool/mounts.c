@@ -46,11 +46,10 @@ struct detached {
 
 /* ---- pieces of mounts ---- */
 
-static int clone_mount(const char *path, bool recursive)
+static int clone_mount(const char *path, unsigned flags)
 {
-	return (int)syscall(SYS_open_tree, AT_FDCWD, path,
-			    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
-				    (recursive ? (unsigned)AT_RECURSIVE : 0U));
+	flags |= OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
+	return (int)syscall(SYS_open_tree, AT_FDCWD, path, flags);
 }
 
 /* Puts a piece on path; closes it. */
@@ -105,7 +104,7 @@ static int clone_etc_files(struct tx *tx, const struct sandbox_files *f, struct 
 		if (!texts[i])
 			continue;
 		TRY(write_file(tx, path, texts[i]));
-		h->files[i] = clone_mount(path, false);
+		h->files[i] = clone_mount(path, 0);
 		if (h->files[i] < 0)
 			return tx_fail(tx, -errno, "container: open_tree %s: %s", path,
 				       strerror(errno));
@@ -118,7 +117,7 @@ static int clone_etc_files(struct tx *tx, const struct sandbox_files *f, struct 
 static void clone_devices(struct mem *m, struct detached *h)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(devices); i++)
-		h->devices[i] = clone_mount(mem_printf(m, "/dev/%s", devices[i]), false);
+		h->devices[i] = clone_mount(mem_printf(m, "/dev/%s", devices[i]), 0);
 }
 
 /* ---- the root directory ---- */
@@ -241,7 +240,7 @@ int mounts_make(struct tx *tx, const struct sandbox_plan *plan, const struct san
 		clone_devices(&tx->mem, &h);
 		TRY(change_root(tx, plan->rootfs, &old));
 	} else {
-		h.cgroup = clone_mount("/sys/fs/cgroup", true);
+		h.cgroup = clone_mount("/sys/fs/cgroup", AT_RECURSIVE);
 	}
 	TRY(mount_proc(tx, plan->rootfs));
 	mount_sys(plan, &h);

@@ -153,12 +153,13 @@ static int read_short(struct tool *t, char **argv, int *i)
 static int check_count(struct tool *t)
 {
 	const struct verb *v = t->verb;
+	const char *operands = *v->operands ? v->operands : "no operands";
 
 	if (t->opt.help || (t->args.n >= v->least && t->args.n <= v->most))
 		return 0;
 	return tx_fail_as(t->tx, CNI_E_FIELD, -EINVAL, "%s: expected %s%s: try cnitool %s --help",
-			  v->name, *v->operands ? v->operands : "no operands",
-			  t->args.n < v->least ? "" : " and nothing more", v->name);
+			  v->name, operands, t->args.n < v->least ? "" : " and nothing more",
+			  v->name);
 }
 
 int options_read(struct tool *t, int argc, char **argv)
@@ -217,7 +218,9 @@ void options_help(unsigned verb)
 			printf("  -%c, --%s", o->letter, o->name);
 		else
 			printf("  --%s", o->name);
-		printf("%s%s\n%*s", o->value ? " " : "", o->value ? o->value : "", INDENT, "");
+		if (o->value)
+			printf(" %s", o->value);
+		printf("\n%*s", INDENT, "");
 		print_wrapped(o->about, INDENT, INDENT, WIDTH);
 	}
 }

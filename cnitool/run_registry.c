@@ -102,7 +102,9 @@ static int make_netns_dir(void)
 		return 0;
 	if (errno != EINVAL || mount(netns_dir, netns_dir, NULL, MS_BIND | MS_REC, NULL) < 0)
 		return -errno;
-	return mount("", netns_dir, NULL, MS_SHARED | MS_REC, NULL) < 0 ? -errno : 0;
+	if (mount("", netns_dir, NULL, MS_SHARED | MS_REC, NULL) < 0)
+		return -errno;
+	return 0;
 }
 
 static int bind_netns_name(const char *netns, const char *source)

@@ -32,21 +32,23 @@ struct clone_args {
 
 static int clone_init(struct tx *tx, void *arg)
 {
+	static const char remedy[] = " (be root, or root of a user namespace: unshare -Urnm)";
 	struct clone_args *b = arg;
-	unsigned long flags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID |
-			      CLONE_NEWCGROUP | (b->plan->new_net ? CLONE_NEWNET : 0UL) |
-			      (b->plan->user ? CLONE_NEWUSER : 0UL);
+	unsigned long flags = SIGCHLD | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID |
+			      CLONE_NEWCGROUP;
 
-	b->pid = (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
+	if (b->plan->new_net)
+		flags |= CLONE_NEWNET;
+	if (b->plan->user)
+		flags |= CLONE_NEWUSER;
+	b->pid = (pid_t)syscall(SYS_clone, flags, 0, 0, 0, 0);
 	if (b->pid == 0) {
 		fd_close(&b->control[0]);
 		init_main(b->t, b->plan, b->control[1]);
 	}
 	if (b->pid < 0)
 		return tx_fail(tx, -errno, "cannot make namespaces: %s%s", strerror(errno),
-			       errno == EPERM ? " (be root, or root of a user namespace: "
-						"unshare -Urnm)"
-					      : "");
+			       errno == EPERM ? remedy : "");
 	return 0;
 }
 
@@ -75,8 +77,10 @@ int sandbox_open(struct tool *t, const struct sandbox_plan *plan, struct sandbox
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, b.control) < 0)
 		return tx_fail(t->tx, -errno, "socketpair: %s", strerror(errno));
-	r = plan->join_net ? netns_run(t->tx, plan->join_net, clone_init, &b)
-			   : clone_init(t->tx, &b);
+	if (plan->join_net)
+		r = netns_run(t->tx, plan->join_net, clone_init, &b);
+	else
+		r = clone_init(t->tx, &b);
 	fd_close(&b.control[1]);
 	if (r < 0) {
 		fd_close(&b.control[0]);
@@ -110,10 +114,12 @@ static int send_text(int fd, const void *text, size_t size)
 	for (const char *p = text; size;) {
 		ssize_t n = send(fd, p, size, MSG_NOSIGNAL);
 
-		if (n < 0 && errno != EINTR)
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
 			return -errno;
-		p += n < 0 ? 0 : n;
-		size -= n < 0 ? 0 : (size_t)n;
+		p += n;
+		size -= (size_t)n;
 	}
 	return 0;
 }
@@ -127,7 +133,9 @@ static int send_files(struct tx *tx, int fd, const struct sandbox_files *f)
 	r = also(r, send_text(fd, f->hosts, m.hosts));
 	r = also(r, send_text(fd, f->resolv_conf, m.resolv_conf));
 	r = also(r, send_text(fd, f->hostname, m.hostname));
-	return r < 0 ? tx_fail(tx, r, "the container's init is gone: %s", strerror(-r)) : 0;
+	if (r < 0)
+		return tx_fail(tx, r, "the container's init is gone: %s", strerror(-r));
+	return 0;
 }
 
 /* A signal to us is one to the command, but the terminal has told it already. */
@@ -152,11 +160,11 @@ static int wait_for_status(const struct sandbox *s, int signals)
 		if (p[1].revents)
 			forward_signal(signals, s->init);
 		if (p[0].revents)
-			return recv(s->control, &status, sizeof(status), MSG_WAITALL) ==
-					       sizeof(status)
-				       ? status
-				       : 128 + SIGKILL;
+			break;
 	}
+	if (recv(s->control, &status, sizeof(status), MSG_WAITALL) != sizeof(status))
+		return 128 + SIGKILL;
+	return status;
 }
 
 /* If the command's shell had taken the terminal over, we take it back. */
