@@ -31,7 +31,6 @@ int __sprintf_chk(char *s, int flag, size_t slen, const char *format, ...) FORMA
 int __vasprintf_chk(char **s, int flag, const char *format, va_list args) FORMAT(__printf__, 3, 0);
 int __asprintf_chk(char **s, int flag, const char *format, ...) FORMAT(__printf__, 3, 4);
 int __printf_chk(int flag, const char *format, ...) FORMAT(__printf__, 2, 3);
-int __sprintf_chk(char *s, int flag, size_t slen, const char *format, ...) FORMAT(__printf__, 4, 5);
 void *__memcpy_chk(void *to, const void *from, size_t n, size_t slen);
 char *__strncpy_chk(char *to, const char *from, size_t n, size_t slen);
 long __isoc23_strtol(const char *s, char **end, int base);
@@ -132,19 +131,6 @@ int __printf_chk(int flag, const char *format, ...)
 	va_start(args, format);
 	length = vprintf(format, args);
 	va_end(args);
-	return length;
-}
-
-int __sprintf_chk(char *s, int flag, size_t slen, const char *format, ...)
-{
-	va_list args;
-	int length;
-
-	(void)flag;
-	va_start(args, format);
-	length = vsnprintf(s, slen, format, args);
-	va_end(args);
-	must_fit((size_t)length + 1, slen);
 	return length;
 }
 
