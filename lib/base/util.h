@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CHECKED __attribute__((warn_unused_result))
@@ -58,6 +59,15 @@ static inline bool str_starts(const char *s, const char *prefix)
 	return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
+/* CLOCK_MONOTONIC in milliseconds. */
+static inline int64_t clock_ms(void)
+{
+	struct timespec t = { .tv_sec = 0 };
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 /* Closes *fd if it is open, and keeps errno: auto_(fd_close) int fd = -1; */
 static inline void fd_close(int *fd)
 {
@@ -67,6 +77,24 @@ static inline void fd_close(int *fd)
 		close(*fd);
 	*fd = -1;
 	errno = saved;
+}
+
+/* Writes size bytes.  Returns 0 or -errno. */
+static inline int fd_write(int fd, const void *data, size_t size)
+{
+	const char *p = data;
+
+	while (size) {
+		ssize_t n = write(fd, p, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		p += n;
+		size -= (size_t)n;
+	}
+	return 0;
 }
 
 /* Moves a descriptor out of an auto_ variable, which no longer closes it. */

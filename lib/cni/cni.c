@@ -30,21 +30,6 @@ static bool answered;
 
 /* ---- stdout ------------------------------------------------------------- */
 
-static int write_all(const char *text, size_t size)
-{
-	while (size) {
-		ssize_t n = write(STDOUT_FILENO, text, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		text += n;
-		size -= (size_t)n;
-	}
-	return 0;
-}
-
 /*
  * Opens fds 0 to 2 if they are closed: a socket of ours would take the number of stdout and receive
  * the answer.  A missing stdout stays unwritable.
@@ -83,9 +68,9 @@ static void answer_error(const char *version)
 	if (setjmp(out_of_memory) == 0) {
 		const char *text = error_text(version);
 
-		(void)write_all(text, strlen(text));
+		(void)fd_write(STDOUT_FILENO, text, strlen(text));
 	} else {
-		(void)write_all(no_memory, sizeof(no_memory) - 1);
+		(void)fd_write(STDOUT_FILENO, no_memory, sizeof(no_memory) - 1);
 	}
 }
 
@@ -165,7 +150,7 @@ static int answer_version(const struct plugin *p)
 		mem_printf(&tx.mem, "{\"cniVersion\":\"1.1.0\",\"supportedVersions\":[%s]}\n",
 			   version_list(p, ","));
 
-	return write_all(text, strlen(text)) < 0;
+	return fd_write(STDOUT_FILENO, text, strlen(text)) < 0;
 }
 
 /* Without CNI_COMMAND a person has called the plugin: print what it is. */
@@ -243,7 +228,7 @@ static int run_add(const struct plugin *p)
 	TRY(tx_interrupted(&tx));
 	TRY(result_print(&tx, &result, call.version, false, &text));
 	answered = true;
-	int r = write_all(text, strlen(text));
+	int r = fd_write(STDOUT_FILENO, text, strlen(text));
 
 	if (r < 0)
 		return tx_fail_as(&tx, CNI_E_IO, r, "stdout: write the result: %s", strerror(-r));
@@ -264,7 +249,7 @@ static int answer_repair(const char *list)
 	jw_close(&w, '}');
 	text = jw_end(&w);
 	answered = true;
-	r = write_all(text, strlen(text));
+	r = fd_write(STDOUT_FILENO, text, strlen(text));
 	if (r < 0)
 		return tx_fail_as(&tx, CNI_E_IO, r, "stdout: write the answer: %s", strerror(-r));
 	return 0;

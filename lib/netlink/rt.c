@@ -196,14 +196,6 @@ void rt_nest_end(struct rt_msg *m, struct nlattr *nest)
 
 /* ---- calling ------------------------------------------------------------ */
 
-static int64_t now_ms(void)
-{
-	struct timespec t = { .tv_sec = 0 };
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 bool rt_waited(void)
 {
 	return waited;
@@ -212,7 +204,7 @@ bool rt_waited(void)
 static int send_request(struct rt *rt, struct rt_msg *m)
 {
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-	int64_t begun = now_ms();
+	int64_t begun = clock_ms();
 	ssize_t n;
 
 	rt->why[0] = '\0';
@@ -223,7 +215,7 @@ static int send_request(struct rt *rt, struct rt_msg *m)
 		n = sendto(nl_socket_get_fd(rt->sk), m, m->h.nlmsg_len, 0,
 			   (struct sockaddr *)&kernel, sizeof(kernel));
 	} while (n < 0 && errno == EINTR);
-	waited = waited || now_ms() - begun > LONG_MS;
+	waited = waited || clock_ms() - begun > LONG_MS;
 	return n < 0 ? -errno : 0;
 }
 
@@ -500,14 +492,14 @@ static int give_events(ssize_t n, rt_each_fn *each, void *arg)
 
 int64_t rt_deadline(int timeout_ms)
 {
-	return now_ms() + timeout_ms;
+	return clock_ms() + timeout_ms;
 }
 
 int rt_wait(struct tx *tx, struct rt *events, int64_t deadline, rt_each_fn *each, void *arg)
 {
 	for (;;) {
 		struct pollfd p = { .fd = nl_socket_get_fd(events->sk), .events = POLLIN };
-		int64_t left = deadline - now_ms();
+		int64_t left = deadline - clock_ms();
 		ssize_t n;
 		int r;
 

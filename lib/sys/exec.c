@@ -168,8 +168,14 @@ static char **env_build(struct mem *mem, const char *const *env)
 	return list;
 }
 
+static int fail_to_run(struct tx *tx, const struct job *j, const char *what)
+{
+	return tx_fail_as(tx, CPLUG_E_DELEGATE, -errno, "cannot run %s: %s: %s", j->path, what,
+			  strerror(errno));
+}
+
 /* Writes the request into a memfd that can no longer be changed. */
-static int input_open(struct tx *tx, struct job *j, const char *in, size_t size)
+static int input_open(struct tx *tx, struct job *j, const void *in, size_t size)
 {
 	j->in = (int)syscall(SYS_memfd_create, "cni-request",
 			     MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
@@ -177,18 +183,9 @@ static int input_open(struct tx *tx, struct job *j, const char *in, size_t size)
 		j->in = (int)syscall(SYS_memfd_create, "cni-request",
 				     MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (j->in < 0)
-		return tx_fail_as(tx, CPLUG_E_DELEGATE, -errno, "cannot run %s: memfd_create: %s",
-				  j->path, strerror(errno));
-	while (size) {
-		ssize_t n = write(j->in, in, size);
-
-		if (n < 0 && errno != EINTR)
-			return tx_fail_as(tx, CPLUG_E_DELEGATE, -errno,
-					  "cannot run %s: write its request: %s", j->path,
-					  strerror(errno));
-		in += n < 0 ? 0 : n;
-		size -= n < 0 ? 0 : (size_t)n;
-	}
+		return fail_to_run(tx, j, "memfd_create");
+	if (fd_write(j->in, in, size) < 0)
+		return fail_to_run(tx, j, "write its request");
 	lseek(j->in, 0, SEEK_SET);
 	fcntl(j->in, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL);
 	return 0;
@@ -285,19 +282,11 @@ static int start(struct tx *tx, struct job *j, struct birth *b)
 
 /* ---- while it runs ---- */
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* Sends SIGTERM the first time, then SIGKILL. */
 static void stop(struct job *j)
 {
 	kill(j->pid, j->stopping ? SIGKILL : SIGTERM);
-	j->deadline = j->stopping ? 0 : now_ms() + GRACE_MS;
+	j->deadline = j->stopping ? 0 : clock_ms() + GRACE_MS;
 	j->stopping = true;
 }
 
@@ -379,7 +368,7 @@ static bool drain(struct tx *tx, struct job *j, int *fd)
 /* Sleeps until the child wrote or ended, a signal came, or the time is up. */
 static void nap(struct tx *tx, struct job *j, struct pollfd p[3])
 {
-	int64_t left = j->deadline ? j->deadline - now_ms() : 0;
+	int64_t left = j->deadline ? j->deadline - clock_ms() : 0;
 	struct timespec t = { .tv_sec = left / 1000, .tv_nsec = (left % 1000) * 1000000 };
 
 	if (j->deadline && left <= 0) {
@@ -422,8 +411,7 @@ static int attend(struct tx *tx, struct job *j)
 static int pipes_open(struct tx *tx, struct job *j)
 {
 	if (pipe2(j->out, O_CLOEXEC | O_NONBLOCK) < 0 || pipe2(j->err, O_CLOEXEC | O_NONBLOCK) < 0)
-		return tx_fail_as(tx, CPLUG_E_DELEGATE, -errno, "cannot run %s: pipe: %s", j->path,
-				  strerror(errno));
+		return fail_to_run(tx, j, "pipe");
 	/* The child's ends are other open file descriptions: without O_NONBLOCK. */
 	fcntl(j->out[1], F_SETFL, 0);
 	fcntl(j->err[1], F_SETFL, 0);
@@ -447,7 +435,7 @@ int exec_run(struct tx *tx, const struct exec_request *q, struct exec_answer *re
 	TRY(tx_interrupted(tx));
 	TRY(input_open(tx, &j, q->in, q->size));
 	TRY(pipes_open(tx, &j));
-	j.deadline = q->timeout_ms > 0 ? now_ms() + q->timeout_ms : 0;
+	j.deadline = q->timeout_ms > 0 ? clock_ms() + q->timeout_ms : 0;
 	signals_hold(&j);
 	r = start(tx, &j, &b);
 	if (r == 0)

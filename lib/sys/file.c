@@ -23,7 +23,6 @@
 #include <sys/file.h>
 #include <sys/sysmacros.h>
 #include <sys/time.h>
-#include <time.h>
 
 #include "sys/file.h"
 #include "base/log.h"
@@ -99,21 +98,6 @@ int file_read(struct mem *mem, int dirfd, const char *path, size_t max, struct f
 		return -EFBIG;
 	room = st.st_size > 0 ? (size_t)st.st_size : 1024; /* st_size is 0 in /proc */
 	return read_all(mem, fd, room, max, ret);
-}
-
-static int write_all(int fd, const char *data, size_t size)
-{
-	while (size) {
-		ssize_t n = write(fd, data, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		data += n;
-		size -= (size_t)n;
-	}
-	return 0;
 }
 
 struct place {
@@ -224,7 +208,7 @@ static int replace_once(const struct place *pl, const struct file_new *f)
 
 	if (fd < 0)
 		return fd;
-	r = write_all(fd, f->data, f->size);
+	r = fd_write(fd, f->data, f->size);
 	if (r == 0 && fchmod(fd, f->mode) < 0) /* the umask does not count */
 		r = -errno;
 	if (r == 0 && f->sync && fsync(fd) < 0)
@@ -337,14 +321,6 @@ static const char *holder_text(struct mem *mem, const struct stat *st)
 			  stopped);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static void on_tick(int sig UNUSED)
 {
 }
@@ -370,7 +346,7 @@ static int flock_until(struct tx *tx, int fd, int64_t deadline)
 		if (r < 0)
 			break;
 		r = -ETIMEDOUT;
-		if (now_ms() >= deadline)
+		if (clock_ms() >= deadline)
 			break;
 	}
 	setitimer(ITIMER_REAL, &old_timer, NULL);
@@ -390,7 +366,7 @@ static bool still_named(int dirfd, const char *path, const struct stat *locked)
 
 int file_lock(struct tx *tx, int dirfd, const char *path, int timeout_ms, int *ret_fd)
 {
-	int64_t deadline = now_ms() + timeout_ms;
+	int64_t deadline = clock_ms() + timeout_ms;
 	struct stat st;
 	int r;
 
