@@ -9,7 +9,6 @@
  * The JSON trees of a list live until the program ends, unless netconf_free() is called: cnitool
  * reads few files.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -45,17 +44,11 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static void dir_close(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
 /* The files of a directory with one of the suffixes, sorted.  No directory: none. */
 static int find_files(struct tx *tx, const char *dir, const char *const *suffixes,
 		      struct files *ret)
 {
-	auto_(dir_close) DIR *d = opendir(dir);
+	auto_(file_close_dir) DIR *d = opendir(dir);
 	struct dirent *e;
 
 	*ret = (struct files){ NULL, 0 };

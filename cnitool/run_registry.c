@@ -6,7 +6,6 @@
  * whether a container lives cannot be seen from its namespace.  The lock can
  * tell, because the kernel takes it away from whoever dies.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,15 +171,9 @@ static bool has_attachments(const struct cached *all, unsigned n, const char *id
 	return false;
 }
 
-static void dir_close(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
 int run_registry_sweep(struct tool *t)
 {
-	auto_(dir_close) DIR *d = opendir(registry_dir(t));
+	auto_(file_close_dir) DIR *d = opendir(registry_dir(t));
 	struct cached *all;
 	struct dirent *e;
 	unsigned n;

@@ -2,7 +2,6 @@
 /*
  * survey_files.c - resolv.conf files and state documents without a living owner
  */
-#include <dirent.h>
 #include <fcntl.h>
 
 #include "cni/resolv.h"
@@ -88,17 +87,11 @@ static void judge_state(struct survey *s, const struct state_entry *e)
 		   });
 }
 
-static void close_dir(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
 /* One folder a plugin. */
 static int survey_state(struct survey *s)
 {
 	struct tx *tx = s->t->tx;
-	auto_(close_dir) DIR *d = opendir(STATE_ROOT);
+	auto_(file_close_dir) DIR *d = opendir(STATE_ROOT);
 	struct state_list list;
 	int r = 0;
 

@@ -6,12 +6,12 @@
  * the default.  A folder is looked at for files that are leases before anything is opened for
  * writing, and one that nobody ever locked is none of host-local's.
  */
-#include <dirent.h>
 #include <fcntl.h>
 
 #include "ipam/host-local/store.h"
 #include "cnitool/errctx.h"
 #include "cnitool/survey.h"
+#include "sys/file.h"
 
 struct leases {
 	struct survey *s;
@@ -138,7 +138,7 @@ static void mark_unsure(struct survey *s, const char *network)
 
 static int each_lease_in(struct survey *s, const char *data_dir, lease_each_fn *each)
 {
-	DIR *d = opendir(data_dir);
+	auto_(file_close_dir) DIR *d = opendir(data_dir);
 	struct dirent *e;
 	int r = 0;
 
@@ -151,8 +151,6 @@ static int each_lease_in(struct survey *s, const char *data_dir, lease_each_fn *
 				mark_unsure(s, network);
 			r = also(r, one);
 		}
-	if (d)
-		closedir(d);
 	return r;
 }
 

@@ -7,7 +7,6 @@
  * and fails with EEXIST for all others, even without the lock.  There is no fsync(2);
  * docs/leases.md explains why.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 
@@ -95,17 +94,11 @@ int lease_read(struct mem *mem, int dir, struct ip ip, struct lease *ret)
 	return 0;
 }
 
-static void dir_close(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
 int lease_scan(struct tx *tx, int dir, lease_each_fn *each, void *arg)
 {
 	/* not dup(): a duplicate would share the position */
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_(dir_close) DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	auto_(file_close_dir) DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
 	int result = 0;
 

@@ -2,11 +2,11 @@
 /*
  * link_device.c - the link of a device, by its MAC or by its folder in sysfs
  */
-#include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
 
 #include "netlink/link_device.h"
+#include "sys/file.h"
 
 struct search {
 	struct mac mac;
@@ -37,19 +37,13 @@ int link_find_mac(struct tx *tx, struct rt *rt, struct mac mac, struct link *ret
 
 /* ---- sysfs -------------------------------------------------------------- */
 
-static void close_dir(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
 /*
  * The first name in a folder, alphabetically, of those that begin with a prefix: 1, 0 if there
  * is none or no folder, or a recorded failure.
  */
 static int first_entry(struct tx *tx, const char *dir, const char *prefix, char ret[NAME_MAX + 1])
 {
-	auto_(close_dir) DIR *d = opendir(dir);
+	auto_(file_close_dir) DIR *d = opendir(dir);
 	const char *best = NULL;
 
 	if (!d && (errno == ENOENT || errno == ENOTDIR))

@@ -9,6 +9,7 @@
 #ifndef CPLUG_FILE_H
 #define CPLUG_FILE_H
 
+#include <dirent.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
@@ -53,5 +54,13 @@ int file_remove(struct tx *tx, int dirfd, const char *path) CHECKED;
  * descriptor releases the lock.
  */
 int file_lock(struct tx *tx, int dirfd, const char *path, int timeout_ms, int *ret_fd) CHECKED;
+
+/* auto_(file_close_dir) DIR *d = opendir(path); */
+static inline void file_close_dir(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+	*d = NULL;
+}
 
 #endif

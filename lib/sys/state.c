@@ -5,7 +5,6 @@
  * ":" separates the parts of a name, because neither container ids, nor network names, nor
  * interface names have it.
  */
-#include <dirent.h>
 #include <fcntl.h>
 
 #include "base/log.h"
@@ -168,12 +167,6 @@ int state_forget(struct tx *tx, const struct state_file *f)
 
 /* ---- the documents in a folder ------------------------------------------ */
 
-static void close_dir(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
 /* Takes NETWORK:ID:IFNAME.json apart. */
 static void parse_name(struct mem *mem, struct state_entry *e)
 {
@@ -194,7 +187,7 @@ int state_list(struct tx *tx, const char *dir, struct state_list *ret)
 {
 	struct state_file folder = { .dir = mem_str(&tx->mem, dir), .name = "" };
 	struct state_list list = { .n = 0 };
-	auto_(close_dir) DIR *d = opendir(dir);
+	auto_(file_close_dir) DIR *d = opendir(dir);
 
 	if (!d && errno != ENOENT)
 		return fail_on_document(tx, -errno, "read", &folder);
