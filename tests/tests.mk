@@ -129,7 +129,7 @@ SCRIPTS    = $(shell git ls-files -z --cached --others --exclude-standard | \
 	xargs -0 grep -lIE '^\#!.*(bash|bats)|^\# shellcheck shell=bash' 2>/dev/null)
 LINT      := build/lint
 # The sources that lint-ternaries checks.
-TERNARIES := main.c lib/base/% ipam/% cnitool/% compat/% bench/% tests/%
+TERNARIES := main.c lib/base/% lib/value/% ipam/% cnitool/% compat/% bench/% tests/%
 LINT_FLAGS = -std=gnu11 $(WARN) -Werror $(HARDEN) -O2 -D_FORTIFY_SOURCE=2 $(CPPFLAGS)
 
 LINTS := headers floors ternaries gcc clang analyzer tidy cppcheck scripts format $(if $(BASE),subjects)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Gateways, MACs and routes that cannot work, and unusual ones that can.
+# shellcheck disable=SC2030,SC2031 # each test is a process
 load ../lib
 
 # conf RANGES - a bridge with isDefaultGateway whose host-local has these range sets
