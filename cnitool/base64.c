@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * base64.c - base64 with padding: three bytes are four letters
+ * base64.c - base64 with padding (RFC 4648, section 4)
  */
 #include "cnitool/base64.h"
 

@@ -7,9 +7,13 @@
 
 #include "base/mem.h"
 
+/* Encodes size bytes; in the arena. */
 const char *base64_encode(struct mem *m, const char *data, size_t size);
 
-/* NULL if text is not base64; what is returned is NUL-terminated as well. */
+/*
+ * Decodes into the arena; *ret_size is in bytes, and a NUL follows them.  Returns NULL if text is
+ * not base64.
+ */
 const char *base64_decode(struct mem *m, const char *text, size_t *ret_size);
 
 #endif

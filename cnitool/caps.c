@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * caps.c - capability arguments: what -p, --ip, --mac and --cap-args ask for
+ * caps.c - capability arguments: the options -p, --ip, --mac and --cap-args
  *
- * Each kind of request is a row of a table: the option, the capability it needs,
- * and the function that puts a value into the network's object.  A range of ports
- * becomes one mapping for each port, which every implementation understands.
+ * A table has for each option the capability that it needs, and the function that adds its value.
+ * A range of ports becomes a mapping for each port, because not every plugin knows ranges.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -16,7 +15,7 @@
 
 /* ---- values ---- */
 
-/* Takes a number from 1 to 65535 from the front of *s. */
+/* Reads a port, from 1 to 65535, at *s, which moves behind it. */
 static bool take_port(const char **s, unsigned *ret)
 {
 	size_t n = strspn(*s, "0123456789");
@@ -27,7 +26,7 @@ static bool take_port(const char **s, unsigned *ret)
 	return v >= 1 && v <= 65535;
 }
 
-/* PORT or FIRST-LAST */
+/* The same for PORT or FIRST-LAST. */
 static bool take_ports(const char **s, unsigned *first, unsigned *last)
 {
 	if (!take_port(s, first))
@@ -39,7 +38,7 @@ static bool take_ports(const char **s, unsigned *first, unsigned *last)
 	return take_port(s, last) && *last >= *first;
 }
 
-/* HOSTIP: or [HOSTIP]: in front; "" if there is none. */
+/* The same for an optional HOSTIP: or [HOSTIP]: ("" if there is none). */
 static bool take_host_ip(struct mem *m, const char **s, const char **ret)
 {
 	const char *end = **s == '[' ? strstr(*s, "]:") : strchr(*s, ':');
@@ -60,12 +59,12 @@ static bool take_host_ip(struct mem *m, const char **s, const char **ret)
 
 static const char *put_ports(struct mem *m, const char *text, json_t *caps)
 {
-	unsigned first, last, inside, inside_last;
+	unsigned first, last, cont, cont_last;
 	const char *ip, *proto = "tcp", *s = text;
 	json_t *list = json_object_get(caps, "portMappings");
 
 	if (!take_host_ip(m, &s, &ip) || !take_ports(&s, &first, &last) || *s++ != ':' ||
-	    !take_ports(&s, &inside, &inside_last))
+	    !take_ports(&s, &cont, &cont_last))
 		return "expected [HOSTIP:]HOST[-END]:CONTAINER[-END][/PROTOCOL], like 8080:80/tcp";
 	if (*s == '/')
 		proto = s + 1;
@@ -73,14 +72,14 @@ static const char *put_ports(struct mem *m, const char *text, json_t *caps)
 		return "expected /tcp, /udp or /sctp after the ports";
 	if (!str_eq(proto, "tcp") && !str_eq(proto, "udp") && !str_eq(proto, "sctp"))
 		return "expected /tcp, /udp or /sctp after the ports";
-	if (last - first != inside_last - inside)
+	if (last - first != cont_last - cont)
 		return "the two ranges differ in length";
 	if (!json_is_array(list)) {
 		list = json_array();
 		json_object_set_new(caps, "portMappings", list);
 	}
-	for (; first <= last; first++, inside++) {
-		json_t *e = json_pack("{s:i, s:i, s:s}", "hostPort", first, "containerPort", inside,
+	for (; first <= last; first++, cont++) {
+		json_t *e = json_pack("{s:i, s:i, s:s}", "hostPort", first, "containerPort", cont,
 				      "protocol", proto);
 
 		if (*ip)

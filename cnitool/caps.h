@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * caps.h - capability arguments: what -p, --ip, --mac and --cap-args ask for
+ * caps.h - capability arguments: the options -p, --ip, --mac and --cap-args
  *
- * (CNI conventions: portMappings, ips, mac.)
+ * (CNI conventions, "Dynamic Plugin specific fields": portMappings, ips, mac.)
  */
 #ifndef CPLUG_CNITOOL_CAPS_H
 #define CPLUG_CNITOOL_CAPS_H
@@ -12,15 +12,15 @@
 struct options;
 
 /*
- * ret[i] becomes the capability arguments (a JSON object; NULL = none) of the
- * network nets[i].  What --cap-args says goes to every network.  A port, address
- * or MAC goes to the network it names (NET=…), or else to the first that declares
- * the capability; if there is none, that is an error which tells the remedy.
+ * ret[i] becomes the capability arguments for nets[i] (a JSON object; NULL = none).  --cap-args
+ * applies to every network.  A port, address or MAC applies to the network that it names
+ * (NETWORK=VALUE), or else to the first that declares the capability.  Fails with CNI_E_FIELD if
+ * a value is wrong, or no network declares its capability, and with CNI_E_ENV for --cap-args.
  */
 int caps_build(struct tx *tx, const struct options *opt, const struct netconf *nets, unsigned n,
 	       const char **ret) CHECKED;
 
-/* "K=V;K2=V2", every pair with exactly one '=' and neither side empty, or "". */
+/* Checks CNI_ARGS: "K=V;K2=V2", "" or NULL.  Fails with CNI_E_ENV. */
 int caps_check_args(struct tx *tx, const char *args) CHECKED;
 
 #endif

@@ -33,7 +33,7 @@ struct run {
 	const char *id;
 	struct run_claim claim;
 	struct sandbox box;
-	const char *netns; /* its path */
+	const char *netns; /* path of its namespace */
 	struct result all; /* addresses and DNS of all networks */
 };
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * errctx.c - whose failure was it?
+ * errctx.c - the context of a failure that a called function records
  *
- * struct tx keeps the first failure in msg and everything after it in details, as
- * one text.  A mark is the length of that text, so what came later is its tail.
+ * struct tx keeps the first failure in msg and all later ones in details, as one text.  A mark is
+ * the length of this text, so later failures are its tail.
  */
 #include <stdio.h>
 

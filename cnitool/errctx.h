@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * errctx.h - whose failure was it?
+ * errctx.h - the context of a failure that a called function records
  *
- * A failure that comes from below (a plugin, a file of JSON) is told by whom it
- * concerns: remember where the record of failures stands, do the work, and if it
- * failed, put words before what it added, or take it back.
+ * A caller marks the record of failures, does the work, and if that failed, begins the new text
+ * with its context ("plugin X failed: "), or takes the text away.
  */
 #ifndef CPLUG_CNITOOL_ERRCTX_H
 #define CPLUG_CNITOOL_ERRCTX_H
@@ -12,19 +11,19 @@
 #include "base/tx.h"
 
 struct errctx {
-	bool first;     /* nothing had failed yet */
-	size_t details; /* how much stood there */
+	bool first;     /* there was no failure yet */
+	size_t details; /* length of the details, in bytes */
 };
 
 struct errctx errctx_mark(const struct tx *tx);
 
 /*
- * r < 0: puts words before what was recorded since the mark.  Returns r.  Works for
- * the first failure, for a later one, and while unwinding.
+ * If r < 0: begins the text that was recorded since the mark with a context.  Returns r.  The text
+ * may be the first failure, or a detail.
  */
 int errctx_prefix(struct tx *tx, struct errctx m, int r, const char *fmt, ...) PRINTF(4, 5);
 
-/* Takes back what was recorded since the mark; returns its text, in the arena. */
+/* Removes the text that was recorded since the mark, and returns it, in the arena. */
 const char *errctx_take(struct tx *tx, struct errctx m);
 
 #endif

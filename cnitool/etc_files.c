@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * etc_files.c - what a container's /etc says of its network
- *
- * hosts(5), resolv.conf(5).
+ * etc_files.c - contents of a container's /etc/hosts and /etc/resolv.conf
  */
 #include "cnitool/etc_files.h"
 

@@ -2,11 +2,10 @@
 /*
  * init.c - the container's init
  *
- * The first process of the PID namespace.  It waits until the network is plugged,
- * furnishes the place, starts the command, passes signals on to it, and buries what
- * loses its parent.  When the command ends it kills all the others, tells the
- * status, and waits for the end of the control socket: as long as it lives, the
- * network namespace has a path.
+ * The first process of the PID namespace.  It waits until the networks are attached, mounts
+ * what the container needs, starts the command, forwards signals to it, and reaps orphans.  When
+ * the command ends, init kills all other processes, sends the status, and waits until the control
+ * socket is closed, because the path of the network namespace is valid only while init lives.
  */
 #include <fcntl.h>
 #include <grp.h>
@@ -45,7 +44,7 @@ static bool receive_text(struct mem *m, int fd, uint32_t size, const char **ret)
 	return receive_bytes(fd, text, size);
 }
 
-/* Sleeps until we are told to start; false if the parent is gone. */
+/* Waits for the message of sandbox_run(); false if the parent is gone. */
 static bool wait_for_start(struct mem *m, int control, struct sandbox_files *f)
 {
 	struct sandbox_message msg;
@@ -92,7 +91,7 @@ static void exec_command(const struct sandbox_plan *plan, const sigset_t *mask)
 	_exit(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_RUNNABLE);
 }
 
-/* Waits for the command, and meanwhile buries whoever dies. */
+/* Waits for the command; forwards signals to it and reaps orphans. */
 static int32_t supervise(pid_t command, const sigset_t *set)
 {
 	int status;
@@ -115,7 +114,7 @@ static int32_t supervise(pid_t command, const sigset_t *set)
 	}
 }
 
-/* Nobody but us is left. */
+/* Kills all processes of the PID namespace but this one. */
 static void kill_all(void)
 {
 	kill(-1, SIGKILL);
@@ -147,7 +146,7 @@ static int32_t run_command(const struct sandbox_plan *plan)
 
 /* ---- init ---- */
 
-/* Whoever waits for the end of our output must not wait for us. */
+/* A reader of the command's output must see its end when the command ends. */
 static void close_output(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -156,7 +155,7 @@ static void close_output(void)
 		dup2(null, fd);
 }
 
-/* Root inside, whoever we were outside; the maps are written by now. */
+/* The parent writes the id maps of the user namespace before it sends the message. */
 static int become_root(struct tx *tx)
 {
 	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
@@ -174,7 +173,7 @@ static int32_t serve_container(struct tool *t, const struct sandbox_plan *plan, 
 		_exit(EXIT_OURS);
 	if (plan->user)
 		r = become_root(t->tx);
-	/* A change of credentials forgets it, so it is said again. */
+	/* The kernel clears it when credentials change (prctl(2)). */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (r == 0)
 		r = mounts_make(t->tx, plan, &files);
@@ -190,10 +189,10 @@ void init_main(struct tool *t, const struct sandbox_plan *plan, int control)
 	int32_t status;
 	char end;
 
-	/* If the parent is dead already, the control socket tells. */
+	/* If the parent has died before this, the control socket is at its end. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	reset_signals();
-	/* What is named or mounted from now on is not for us. */
+	/* Mounts that the host makes from now on, like names of namespaces, do not appear. */
 	mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
 	if (dup2(control, 3) < 0)
 		_exit(EXIT_OURS);

@@ -3,8 +3,8 @@
  * main.c - cnitool's main: the table of verbs, their help, and the exit status
  *
  * A verb reads its options by table (options.c), then runs with a transaction like a plugin's:
- * the first failure is reported.  Exit status: 0; 1 for a failure; 2 for wrong usage; of run:
- * enum in cnitool.h, or the command's.
+ * the first failure is reported.  The exit status is 0, 1 for a failure, or 2 for wrong usage; that
+ * of run is the command's, or one of enum EXIT_* (cnitool.h).
  */
 #include <jansson.h>
 #include <setjmp.h>

@@ -2,14 +2,13 @@
 /*
  * mounts.c - what a container sees: mounts, files in /etc, hostname
  *
- * Everything is mounted in a private mount namespace, so nothing is to be cleaned up.
- * Things that come from the outside (generated files, device nodes, the cgroup tree)
- * are taken in hand first, as detached copies of mounts (open_tree(2)), and put in
- * place when the root directory is the container's: so symbolic links in it lead
- * nowhere else.
+ * All mounts are in a private mount namespace and vanish with it.  Objects of the host (device
+ * nodes, the cgroup tree) and the generated files are copied as detached mounts first
+ * (open_tree(2)), and attached after the root directory has changed.  So a symbolic link in the
+ * rootfs cannot lead to the host.
  *
- * The generated files are in a tmpfs that is mounted on /proc for a moment: the one
- * directory that is there for sure and gets another mount anyway.
+ * The generated files are in a tmpfs that is mounted on /proc for the time being: this directory
+ * always exists, and it gets another mount anyway.
  */
 #include <fcntl.h>
 #include <sched.h>
@@ -37,28 +36,29 @@ static const char *const devices[] = { "null", "zero", "full", "random", "urando
 enum { FILE_HOSTS, FILE_RESOLV, FILE_HOSTNAME, N_FILES };
 static const char *const etc_names[N_FILES] = { "hosts", "resolv.conf", "hostname" };
 
-/* What was taken in hand; -1 = it is not there. */
+/* Descriptors of detached mounts; -1 = none. */
 struct detached {
 	int files[N_FILES];
 	int devices[ARRAY_LEN(devices)];
 	int cgroup;
 };
 
-/* ---- pieces of mounts ---- */
+/* ---- mounts ---- */
 
+/* A detached copy of the mount at path; flags: 0 or AT_RECURSIVE. */
 static int clone_mount(const char *path, unsigned flags)
 {
 	flags |= OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
 	return (int)syscall(SYS_open_tree, AT_FDCWD, path, flags);
 }
 
-/* Puts a piece on path; closes it. */
-static int attach_mount(int *piece, const char *path)
+/* Attaches a detached mount to path, and closes it. */
+static int attach_mount(int *mount_fd, const char *path)
 {
-	long r = syscall(SYS_move_mount, *piece, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH);
+	long r = syscall(SYS_move_mount, *mount_fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH);
 	int err = -errno;
 
-	fd_close(piece);
+	fd_close(mount_fd);
 	return r < 0 ? err : 0;
 }
 
@@ -71,7 +71,7 @@ static int mount_needed(struct tx *tx, const char *type, const char *path, unsig
 	return 0;
 }
 
-/* A mount the container can do without. */
+/* A mount that the container can do without. */
 static bool mount_optional(const char *type, const char *path, unsigned long flags,
 			   const char *options)
 {
@@ -81,7 +81,7 @@ static bool mount_optional(const char *type, const char *path, unsigned long fla
 	return false;
 }
 
-/* ---- taking in hand ---- */
+/* ---- detached mounts ---- */
 
 static int write_file(struct tx *tx, const char *path, const char *text)
 {
@@ -122,7 +122,10 @@ static void clone_devices(struct mem *m, struct detached *h)
 
 /* ---- the root directory ---- */
 
-/* DIR becomes the root; *ret_old keeps the old one, for proc and sysfs to be allowed. */
+/*
+ * Makes dir the root.  *ret_old keeps the old root mounted, because an unprivileged mount of proc
+ * or sysfs is allowed only if one is visible (mount_too_revealing() in the kernel).
+ */
 static int change_root(struct tx *tx, const char *dir, int *ret_old)
 {
 	*ret_old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -141,7 +144,7 @@ static int leave_old_root(struct tx *tx, int old)
 	return 0;
 }
 
-/* A place to mount on, in a rootfs that lacks it. */
+/* A mount point that the rootfs may lack. */
 static void make_dir(const char *path)
 {
 	if (mkdir(path, 0755) < 0 && errno != EEXIST)
@@ -156,7 +159,7 @@ static void make_file(const char *path)
 		log_step("container: create %s: %s", path, strerror(errno));
 }
 
-/* A /dev of its own: what every program expects, and terminals. */
+/* A new /dev: the devices that every program expects, and terminals. */
 static int mount_dev(struct tx *tx, struct detached *h)
 {
 	static const char *const links[][2] = {
@@ -221,7 +224,7 @@ static void mount_etc_files(struct mem *m, const struct sandbox_plan *plan, stru
 
 		if (h->files[i] < 0)
 			continue;
-		/* The host's own files are never made, only covered. */
+		/* Without a rootfs this is the host's /etc, in which no file is created. */
 		if (plan->rootfs)
 			make_file(path);
 		r = attach_mount(&h->files[i], path);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * options.c - what the options say
+ * options.c - read the options
  *
- * The options are a table: names, which verbs know them, where the value goes and
- * how it is shown by --help.  The reader knows nothing of any of them.
+ * A table has each option's names, the verbs that know it, where its value is stored, and its
+ * line of --help.
  */
 #include <stdio.h>
 
@@ -22,9 +22,9 @@ struct option_row {
 #define AT(member) offsetof(struct options, member)
 
 enum {
-	ONE = V_ADD | V_DEL | V_CHECK | V_ATTACH | V_DETACH, /* of one attachment */
-	MAKES = V_ADD | V_ATTACH | V_RUN,
-	CALLS = ONE | V_GC | V_STATUS | V_RUN | V_RESTORE, /* plugins */
+	ONE = V_ADD | V_DEL | V_CHECK | V_ATTACH | V_DETACH, /* name one attachment */
+	MAKES = V_ADD | V_ATTACH | V_RUN,                    /* make attachments */
+	CALLS = ONE | V_GC | V_STATUS | V_RUN | V_RESTORE,   /* run plugins */
 };
 
 static const struct option_row rows[] = {
@@ -186,7 +186,7 @@ int options_read(struct tool *t, int argc, char **argv)
 
 /* ---- help ---- */
 
-/* Words from text, wrapped to the column, indented from the second line on. */
+/* Prints text from the column on, wrapped at width; further lines are indented. */
 static void print_wrapped(const char *text, int column, int indent, int width)
 {
 	for (int at = column; *text;) {

@@ -2,9 +2,9 @@
 /*
  * run_registry.c - which containers of `cnitool run` live
  *
- * The name of a namespace is a bind mount, so it outlives the processes in it:
- * whether a container lives cannot be seen from its namespace.  The lock can
- * tell, because the kernel takes it away from whoever dies.
+ * The name of a namespace is a bind mount, which outlives the processes in the namespace.  So
+ * the namespace does not show whether the container lives.  A lock does, because the kernel
+ * releases it when its owner dies.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -40,7 +40,7 @@ static void remove_netns_name(const char *netns)
 		log_warn("cannot remove %s: %s", netns, strerror(errno));
 }
 
-/* Takes the lock of a file that is there; -EWOULDBLOCK if its owner lives. */
+/* Locks an existing file; -EWOULDBLOCK if its owner lives, -errno else. */
 static int lock_existing(const char *path, int *ret_fd)
 {
 	auto_(fd_close) int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
@@ -51,7 +51,7 @@ static int lock_existing(const char *path, int *ret_fd)
 	return 0;
 }
 
-/* What a dead one left: its name, as noted in the file. */
+/* Removes the name of the namespace that the file notes, and with forget the file. */
 static void clean_up_dead(struct mem *m, const char *path, bool forget)
 {
 	struct file_text netns;
@@ -90,7 +90,10 @@ int run_registry_claim(struct tool *t, const char *id, struct run_claim *ret)
 	return 0;
 }
 
-/* The directory as ip-netns(8) wants it: a mount point that tells other mount namespaces. */
+/*
+ * Prepares the directory as ip-netns(8) does: as a shared mount, so that names appear in other
+ * mount namespaces.
+ */
 static int make_netns_dir(void)
 {
 	if (mkdir(netns_dir, 0755) < 0 && errno != EEXIST)
@@ -127,7 +130,7 @@ int run_registry_name_netns(struct tx *tx, struct run_claim *c, int pid, const c
 		log_step("%s: %s: the namespace gets no name", netns_dir, strerror(-r));
 		return 0;
 	}
-	/* Noted first, so that whoever cleans up after us finds it. */
+	/* Before the name is made, because gc finds it by this note if we are killed. */
 	if (ftruncate(c->fd, 0) < 0 ||
 	    pwrite(c->fd, netns, strlen(netns), 0) != (ssize_t)strlen(netns))
 		return tx_fail_as(tx, CPLUG_E_FILE, -errno, "write %s: %s", c->path,

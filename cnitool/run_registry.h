@@ -2,9 +2,9 @@
 /*
  * run_registry.h - which containers of `cnitool run` live
  *
- * A running container has a file <cache>/runs/ID with the path of its named
- * namespace, locked by the cnitool that runs it.  A file without a lock is what is
- * left of one that was killed: gc removes it, with its namespace.
+ * A running container has a file CACHE/runs/ID, which holds the path of its named namespace and
+ * is locked by its cnitool.  A file without a lock is left of a cnitool that was killed; gc
+ * removes the file and the name.
  */
 #ifndef CPLUG_CNITOOL_RUN_REGISTRY_H
 #define CPLUG_CNITOOL_RUN_REGISTRY_H
@@ -15,30 +15,31 @@ struct tool;
 
 struct run_claim {
 	const char *id, *path;
-	const char *netns; /* the name we made for the namespace; NULL = none */
+	const char *netns; /* path of the name that was made; NULL = none */
 	int fd;
 };
 
 /*
- * Claims an id.  Fails with -EEXIST if a container of that id is running; what one
- * that was killed left behind is removed.
+ * Claims an id; removes what is left of a killed container of the id.  Fails with -EEXIST
+ * (CPLUG_E_TAKEN) if such a container is running, with CNI_E_ENV if the id is not valid.
  */
 int run_registry_claim(struct tool *t, const char *id, struct run_claim *ret) CHECKED;
 
 /*
- * Names the namespace of a process /run/netns/NAME, as `ip netns` does, and notes it.
- * *ret_path: that, or /proc/PID/ns/net where names cannot be made.
+ * Names the network namespace of a process /run/netns/NAME, as ip-netns(8) does, and notes the
+ * path.  *ret_path: this path, or /proc/PID/ns/net where no name can be made.  Fails with -EEXIST
+ * (CPLUG_E_TAKEN) if the name is taken.
  */
 int run_registry_name_netns(struct tx *tx, struct run_claim *c, int pid,
 			    const char **ret_path) CHECKED;
 
-/* Removes the name and the file. */
+/* Removes the name and the file.  Warns about failures. */
 void run_registry_release(struct run_claim *c);
 
-/* Was the container of that id run by a cnitool that was killed? */
+/* Was the cnitool that ran the container killed? */
 bool run_registry_is_dead(struct tool *t, const char *id);
 
-/* Removes what is left of dead ones that have no attachments any more. */
+/* Removes what is left of killed containers that have no cached attachments any more. */
 int run_registry_sweep(struct tool *t) CHECKED;
 
 #endif

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * sandbox.c - namespaces with a process in them: the outer side
+ * sandbox.c - new namespaces with an init, for a command: the caller's part
  *
- * One clone() makes all namespaces and init.  A socket pair joins us and init: down
- * go the texts for /etc, up comes the command's status, and its end tells each
- * that the other is gone.  If we are killed, init is too (PR_SET_PDEATHSIG),
+ * One clone() creates all namespaces and init.  A socket pair joins the caller and init: the
+ * caller sends the contents of files in /etc, init sends the command's status, and each sees the
+ * other's end as the end of the stream.  If the caller is killed, so is init (PR_SET_PDEATHSIG)
  * and with it all processes of its PID namespace.
  *
- * We stay in the process group and the session that we were started in, and so
- * does the command: a terminal works as without us.
+ * Caller and command stay in the process group and session in which the caller was started, so a
+ * terminal works as without cnitool.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -62,7 +62,7 @@ static int write_proc(struct tx *tx, pid_t pid, const char *name, const char *te
 	return 0;
 }
 
-/* The caller becomes root inside, and nobody else exists there. */
+/* The caller becomes root of the user namespace; no other id is mapped (user_namespaces(7)). */
 static int map_ids(struct tx *tx, pid_t pid)
 {
 	TRY(write_proc(tx, pid, "setgroups", "deny"));
@@ -138,7 +138,7 @@ static int send_files(struct tx *tx, int fd, const struct sandbox_files *f)
 	return 0;
 }
 
-/* A signal to us is one to the command, but the terminal has told it already. */
+/* Not from the terminal (si_code > 0), which has signalled the command itself. */
 static void forward_signal(int signals, pid_t init)
 {
 	struct signalfd_siginfo si;
@@ -147,7 +147,7 @@ static void forward_signal(int signals, pid_t init)
 		kill(init, (int)si.ssi_signo);
 }
 
-/* Until init tells the status, or is gone. */
+/* Waits until init sends the status or ends. */
 static int wait_for_status(const struct sandbox *s, int signals)
 {
 	struct pollfd p[2] = { { .fd = s->control, .events = POLLIN },
@@ -167,7 +167,7 @@ static int wait_for_status(const struct sandbox *s, int signals)
 	return status;
 }
 
-/* If the command's shell had taken the terminal over, we take it back. */
+/* Makes our process group the terminal's foreground again, if a shell of the command took it. */
 static void take_terminal_back(pid_t foreground)
 {
 	sigset_t ttou, old;
@@ -193,7 +193,7 @@ int sandbox_run(struct tool *t, struct sandbox *s, const struct sandbox_files *f
 	sandbox_signals(&set);
 	sigprocmask(SIG_BLOCK, &set, &old);
 	signals = signalfd(-1, &set, SFD_CLOEXEC);
-	r = tx_interrupted(t->tx); /* what came until now was a flag */
+	r = tx_interrupted(t->tx); /* signals that came before the signalfd */
 	if (r == 0)
 		r = send_files(t->tx, s->control, files);
 	if (r == 0) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sandbox.h - namespaces with a process in them
+ * sandbox.h - new namespaces with an init, for a command (cnitool run)
  *
- * sandbox_open() makes the namespaces and an init in them that waits; the caller
- * plugs the network; sandbox_run() tells init to furnish the place and to run
- * the command.  When the command ends, init kills what is left, tells the status,
- * and stays - and with it the namespace - until sandbox_close().
+ * sandbox_open() creates the namespaces and an init that waits.  After the caller has attached the
+ * networks, sandbox_run() makes init mount what a container needs and start the command.  When
+ * the command ends, init kills all other processes and sends the status.  Init and its network
+ * namespace remain until sandbox_close().
  */
 #ifndef CPLUG_CNITOOL_SANDBOX_H
 #define CPLUG_CNITOOL_SANDBOX_H
@@ -17,58 +17,62 @@
 #include "sys/netns.h"
 
 struct sandbox_plan {
-	bool new_net;                 /* a network namespace of its own */
-	const struct netns *join_net; /* or that one; NULL: ours */
+	bool new_net;                 /* a new network namespace */
+	const struct netns *join_net; /* or this one; NULL = the caller's */
 	bool nohup;                   /* the command ignores SIGHUP */
-	bool user;                    /* a user namespace: we are its root */
-	const char *hostname;         /* NULL: ours */
-	const char *rootfs;           /* NULL: our own root directory */
-	const char *workdir;          /* NULL: as it is, or / in a rootfs */
-	const struct words *env;      /* NAME=VALUE sets, NAME unsets */
+	bool user;                    /* a new user namespace, with the caller as its root */
+	const char *hostname;         /* NULL = the caller's */
+	const char *rootfs;           /* path of the root directory; NULL = the caller's */
+	const char *workdir;          /* NULL = the caller's, or / in a rootfs */
+	const struct words *env;      /* NAME=VALUE sets, NAME unsets a variable */
 	char *const *command;         /* NULL-terminated */
 };
 
-/* What init binds over the files in /etc; NULL: they stay. */
+/* Contents that init mounts over files in /etc; NULL = the file stays. */
 struct sandbox_files {
 	const char *hosts, *resolv_conf, *hostname;
 };
 
 struct sandbox {
-	pid_t init; /* as we see it; 0 = none */
-	int control;
+	pid_t init;  /* in the caller's PID namespace; 0 = none */
+	int control; /* socket to init */
 };
 
 #define SANDBOX_NONE ((struct sandbox){ .control = -1 })
 
+/*
+ * Creates the namespaces and init.  Needs CAP_SYS_ADMIN, or plan->user.  On failure nothing is
+ * left.
+ */
 int sandbox_open(struct tool *t, const struct sandbox_plan *plan, struct sandbox *ret) CHECKED;
 
 /*
- * Starts the command and waits for its end; *ret_status is what we are to exit with.
- * SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are passed on, unless
- * they came from the terminal, which tells the command itself.
+ * Starts the command and waits until it ends.  *ret_status: its exit status; 128+N if signal N
+ * killed it; EXIT_* if it did not start.  Forwards SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1 and
+ * SIGUSR2, except from the terminal, which signals the command itself.
  */
 int sandbox_run(struct tool *t, struct sandbox *s, const struct sandbox_files *files,
 		int *ret_status) CHECKED;
 
-/* Ends whatever is left in it. */
+/* Kills init, and with it all processes of its PID namespace. */
 void sandbox_close(struct sandbox *s);
 
-/* ---- the other side (init.c) ---- */
+/* ---- within the sandbox (init.c, mounts.c) ---- */
 
-/* What init is told, before the texts. */
+/* The first message to init; the contents of the files follow. */
 struct sandbox_message {
-	uint32_t hosts, resolv_conf, hostname; /* sizes; 0 = none */
+	uint32_t hosts, resolv_conf, hostname; /* bytes; 0 = no file */
 };
 
-/* Becomes init.  Does not return. */
+/* The main function of init.  control: its socket. */
 void init_main(struct tool *t, const struct sandbox_plan *plan, int control)
 	__attribute__((noreturn));
 
-/* Makes the place: mounts, files, hostname (mounts.c). */
+/* Mounts what the container needs, and sets its hostname. */
 int mounts_make(struct tx *tx, const struct sandbox_plan *plan,
 		const struct sandbox_files *files) CHECKED;
 
-/* The signals that are passed on to the command. */
+/* The signals that are forwarded to the command. */
 void sandbox_signals(sigset_t *ret);
 
 #endif

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * survey_leases.c - leases of host-local without a living owner, in whatever folder
+ * survey_leases.c - leases of host-local without a living owner
  *
- * The folders are those of all configurations that are known, current and remembered, and
- * the default.  A folder is looked at for files that are leases before anything is opened for
- * writing, and one that nobody ever locked is none of host-local's.
+ * They are searched for in the default data directory and in those that any configuration names,
+ * current or cached.  A folder is opened for writing only if it has files that are leases, and a
+ * lock: without a lock it is not host-local's.
  */
 #include <fcntl.h>
 
@@ -16,7 +16,7 @@
 struct leases {
 	struct survey *s;
 	struct store *st;
-	const char *path; /* of the folder */
+	const char *path; /* DATA_DIR/NETWORK */
 };
 
 static int count_lease(struct tx *tx UNUSED, const struct lease *l UNUSED, int r, void *arg)
@@ -93,7 +93,7 @@ static int judge_lease(struct tx *tx, const struct lease *l, int r, void *arg)
 	return 0;
 }
 
-/* 1 if there are some, 0 if not, or a recorded failure. */
+/* Has the network leases in a data directory?  1, 0, or a recorded failure. */
 static int has_leases(struct tx *tx, const char *data_dir, const char *network)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
@@ -126,7 +126,7 @@ static int each_lease_of(struct survey *s, const char *data_dir, const char *net
 	return lease_scan(tx, st.dir, each, &x);
 }
 
-/* Who lives there could not be seen: so nobody is told to remove the others. */
+/* Its living attachments cannot all be known, so nothing is removed for not being known. */
 static void mark_unsure(struct survey *s, const char *network)
 {
 	for (unsigned i = 0; i < s->n_nets; i++)
@@ -163,7 +163,7 @@ int survey_leases(struct survey *s)
 	return r;
 }
 
-/* ---- what leases know ---- */
+/* ---- living attachments ---- */
 
 static bool lease_lives(struct survey *s, struct store *st, const struct lease *l,
 			const char *ifname)
@@ -174,7 +174,7 @@ static bool lease_lives(struct survey *s, struct store *st, const struct lease *
 	    !index_life(&st->index, l->ip, l->lessee.id, &life) || life.boot != index_boot_id() ||
 	    !life.ino || alive_is_gone(s->t->tx, &s->alive, (ino_t)life.ino, life.cookie))
 		return false;
-	/* Not gone for sure, and seen. */
+	/* Its namespace is not gone, and was seen: the kernel was asked, or all were listed. */
 	return (s->alive.askable && life.cookie) || s->alive.complete;
 }
 

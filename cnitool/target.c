@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * target.c - the namespace that an operand means
+ * target.c - the network namespace that an operand NETNS names
  *
- * The container id is a hash of the path, so the same words must always lead to
- * the same path, also after the namespace is gone; and to the path that the
- * reference makes of it (Go's filepath.Abs) where it takes the same words.
+ * The container id is a hash of the path.  So an operand must give the same path each time, also
+ * after the namespace is gone; and for a path, the one that the reference computes (Go's
+ * filepath.Abs()).
  */
 #include <linux/magic.h>
 #include <net/if.h>
@@ -18,7 +18,7 @@
 
 enum { MAX_IFS = 1000 };
 
-/* Lexically: no "//", "." and "..".  path is absolute. */
+/* Removes "//", "." and ".." from an absolute path, without looking at the files. */
 static const char *clean_path(struct mem *m, const char *path)
 {
 	char *out = mem_alloc(m, strlen(path) + 2);
@@ -137,10 +137,10 @@ bool target_lives(struct tx *tx, const char *path)
 	return !is_own(tx, &ns);
 }
 
-/* ---- what is in it ---- */
+/* ---- interfaces ---- */
 
 struct if_search {
-	const char *ifname; /* NULL: the first free one */
+	const char *ifname; /* NULL = find a free one */
 	char free[IFNAMSIZ];
 	bool found;
 };

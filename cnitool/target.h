@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * target.h - the namespace that an operand means
+ * target.h - the network namespace that an operand NETNS names
  *
- * NETNS is a path, a name of `ip netns`, or the number of a process.
+ * NETNS is a path, a name of ip-netns(8), or the number of a process.
  */
 #ifndef CPLUG_CNITOOL_TARGET_H
 #define CPLUG_CNITOOL_TARGET_H
@@ -11,27 +11,30 @@
 #include "base/tx.h"
 
 /*
- * The absolute path that arg means.  It need not exist: what was added must be
- * deletable after its namespace is gone.
+ * The absolute path that arg names.  It need not exist, because an attachment must be deletable
+ * after its namespace is gone.
  */
 const char *target_path(struct mem *m, const char *arg);
 
-/* The container id of a path: "cnitool-" and 20 hexadecimal digits of its SHA-512. */
+/* The container id for a path: "cnitool-" and 20 hexadecimal digits of its SHA-512. */
 const char *target_id(struct mem *m, const char *path);
 
-/* Opens it for plugging: it must exist and must not be our own. */
+/*
+ * Opens a container's namespace.  Fails with CNI_E_NETNS if it does not exist (-ENOENT), or is
+ * the caller's own.
+ */
 int target_open(struct tx *tx, const char *path, struct netns *ret) CHECKED;
 
 /*
- * Does it live?  1; 0 if nothing is there (or our own namespace: the process number
- * was given to somebody else); in doubt 1.
+ * Does the namespace live?  No if path does not exist, or is the caller's own namespace, because
+ * the process number was reused.  Yes if it cannot be determined.
  */
 bool target_lives(struct tx *tx, const char *path);
 
-/* Has it an interface of that name?  1, 0, or a recorded failure. */
+/* Has the namespace an interface of that name?  1, 0, or a recorded failure. */
 int target_has_if(struct tx *tx, const struct netns *ns, const char *ifname) CHECKED;
 
-/* The first of eth0, eth1, … that is free there. */
+/* The first of eth0, eth1, … that is free in the namespace.  Fails with -EEXIST. */
 int target_free_if(struct tx *tx, const struct netns *ns, const char **ret) CHECKED;
 
 #endif
