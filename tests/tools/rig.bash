@@ -253,6 +253,12 @@ snapshot() {
 
 # ---- kernel features -------------------------------------------------------
 
+# has_kind KIND - can the kernel create links of this kind?
+has_kind() {
+	ip link add probe0 type "$1" 2>/dev/null || return 1
+	ip link del probe0
+}
+
 # has_vlan_filtering - true if bridges can filter VLANs
 has_vlan_filtering() {
 	ip link add probe0 type bridge vlan_filtering 1 2>/dev/null || return 1
