@@ -616,6 +616,12 @@ tentative() {
 	add macvlan "$DUAL"
 }
 
+# world_hears - has the other host on the wire its link-local address?  Before, it drops
+# advertisements to all nodes.
+world_hears() {
+	in_ns world ip -6 address show dev eth0 scope link -tentative | grep -q fe80
+}
+
 # world_knows ADDRESS MAC - does the other host on the wire have MAC for ADDRESS?
 world_knows() {
 	in_ns world ip neigh show to "$1" dev eth0 | grep -q "$2"
@@ -626,6 +632,7 @@ world_knows() {
 
 	conf=$(with "$DUAL" '.args.cni.ips = ["203.0.113.77", "2001:db8:113::77"]')
 	new_netns c1 c2 c3 peer
+	wait_for "the other host's link-local address" world_hears
 	add macvlan "$DUAL" peer
 	for id in c1 c2 c3; do
 		add macvlan "$conf" "$id"
