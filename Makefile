@@ -147,7 +147,13 @@ $(BIN)/cplug: $(OBJECTS)
 $(NAMES:%=$(BIN)/%): $(BIN)/cplug
 	$(Q)ln -f $< $@
 
-$(BUILD)/%.o: %.c Makefile
+# Objects of another compiler, C library or other flags are compiled again.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(CPPFLAGS) $(ALL_CFLAGS)' | cmp -s - $@ || echo '$(CC) $(CPPFLAGS) $(ALL_CFLAGS)' >$@
+FORCE:
+
+$(BUILD)/%.o: %.c Makefile $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -176,7 +182,7 @@ deps: ## install what is missing for building and testing (apt, dnf, apk, pacman
 clean: ## remove build products
 	rm -rf build bin
 
-.PHONY: all static release install deps clean
+.PHONY: all static release install deps clean FORCE
 
 include tests/tests.mk
 include bench/bench.mk

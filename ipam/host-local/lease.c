@@ -58,6 +58,7 @@ static int read_name(struct mem *mem, int dir, const char *name, char small[SMAL
 {
 	auto_(fd_close) int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	char *text = small;
+	struct stat st;
 	size_t size;
 	ssize_t n;
 
@@ -66,6 +67,9 @@ static int read_name(struct mem *mem, int dir, const char *name, char small[SMAL
 	n = read(fd, small, SMALL - 1);
 	if (n < 0)
 		return -errno;
+	/* A FIFO and some devices can be read, too, and are empty; they are no torn lease. */
+	if (n == 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)))
+		return -EINVAL;
 	size = (size_t)n;
 	small[size] = '\0';
 	if (size == SMALL - 1) {

@@ -186,11 +186,21 @@ static int read_cookie(void *arg)
 	return 0;
 }
 
+static bool is_home(const struct netns *ns)
+{
+	struct stat st;
+
+	return fstat(home.fd, &st) == 0 && st.st_dev == ns->dev && st.st_ino == ns->ino;
+}
+
 uint64_t netns_cookie(const struct netns *ns)
 {
 	uint64_t cookie = 0;
 	int r = netns_run_try(ns, read_cookie, &cookie);
 
+	/* setns(2) needs privileges, also for the namespace of this process. */
+	if (r == -EPERM && is_home(ns))
+		r = read_cookie(&cookie);
 	/* -ENOPROTOOPT: before Linux 5.14 */
 	if (r < 0 && r != -ENOPROTOOPT)
 		log_warn("cannot read the cookie of a network namespace: %s", strerror(-r));

@@ -38,13 +38,16 @@ load hostile
 		rm -rf "/var/lib/cni/networks/net1/$name"
 		mkdir "/var/lib/cni/networks/net1/$name"
 	done
-	mknod /var/lib/cni/networks/net1/10.1.0.4 c 1 5 2>/dev/null || mkfifo /var/lib/cni/networks/net1/10.1.0.4
-	ln -s /dev/zero /var/lib/cni/networks/net1/10.1.0.5
+	# The first two are empty when they are read.
+	mkfifo /var/lib/cni/networks/net1/10.1.0.4
+	mknod /var/lib/cni/networks/net1/10.1.0.5 c 1 3 2>/dev/null || mkfifo /var/lib/cni/networks/net1/10.1.0.5
+	mknod /var/lib/cni/networks/net1/10.1.0.6 c 1 5 2>/dev/null || mkfifo /var/lib/cni/networks/net1/10.1.0.6
+	ln -s /dev/zero /var/lib/cni/networks/net1/10.1.0.7
 	rm -rf /var/lib/cni/networks/.cplug
 	ln -s /run/elsewhere /var/lib/cni/networks/.cplug
 	cni ADD bridge "$CONF"
 	ok
-	[[ $(result '.ips[0].address') != 10.1.0.[2345]/24 ]]
+	[[ $(result '.ips[0].address') == 10.1.0.8/24 ]]
 	del bridge "$CONF"
 	prints '' ls -A /run/elsewhere
 }

@@ -21,10 +21,13 @@ export PATH=$PATH:/usr/sbin:/sbin
 
 # rig_exec COMMAND... - executes COMMAND in new namespaces; does not return
 rig_exec() {
-	local -a flags=(--net --mount --pid --fork --kill-child --mount-proc --propagation private)
+	local -a user=() flags=(--net --mount --pid --fork --kill-child --mount-proc --propagation private)
 
-	((EUID == 0)) && unshare --net --mount true 2>/dev/null || flags+=(--user --map-root-user)
-	RIG_OUTSIDE=$(readlink /proc/self/ns/net) exec unshare "${flags[@]}" -- "$@"
+	# The user namespace first, alone: the owner of files in /proc/net is the namespace's root
+	# only if root was mapped before the network namespace was created.
+	((EUID == 0)) && unshare --net --mount true 2>/dev/null ||
+		user=(unshare --user --map-root-user --)
+	RIG_OUTSIDE=$(readlink /proc/self/ns/net) exec "${user[@]}" unshare "${flags[@]}" -- "$@"
 }
 
 # rig_is_inside - true in a process started by rig_exec
