@@ -114,12 +114,6 @@ int call_nf(struct tx *tx, struct call *c, struct nfnl **ret) CHECKED;
  */
 int call_arg(struct tx *tx, const struct call *c, const char *key, const char **ret) CHECKED;
 
-/* The MAC wanted: CNI_ARGS MAC < args.cni.mac < runtimeConfig.mac; len 0 = none. */
-int call_mac(struct tx *tx, const struct call *c, struct mac *ret) CHECKED;
-
-/* Fails with CNI_E_CONFIG for a multicast or zero MAC; none is fine. */
-int call_usable_mac(struct tx *tx, struct mac mac) CHECKED;
-
 /* The prevResult, which CHECK and chained ADDs need: fails with CPLUG_E_PREV. */
 int call_need_prev(struct tx *tx, const struct call *c) CHECKED;
 

@@ -116,3 +116,40 @@ int conf_check_parent(struct tx *tx, const struct rt *rt, const struct link *par
 			       rt->where, parent->name, parent->name);
 	return 0;
 }
+
+static int need_usable_mac(struct tx *tx, struct mac mac)
+{
+	static const uint8_t zero[sizeof(mac.b)];
+
+	if (mac.len && (mac.b[0] & 1))
+		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
+				  "mac: %s is a multicast address, which no interface can have "
+				  "(choose one whose first byte is even)",
+				  MAC_S(mac));
+	if (mac.len && memcmp(mac.b, zero, mac.len) == 0)
+		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
+				  "mac: %s is no address (leave the key out for a random one)",
+				  MAC_S(mac));
+	return 0;
+}
+
+int conf_mac(struct tx *tx, const struct call *c, struct mac def, struct mac *ret)
+{
+	struct cj args = cj_obj(&c->conf, "args"), cni = cj_obj(&args, "cni");
+	struct cj runtime = cj_obj(&c->conf, "runtimeConfig");
+	struct mac mac = def, m;
+	const char *text;
+
+	TRY(call_arg(tx, c, "MAC", &text));
+	if (!str_empty(text) && !mac_parse(text, &mac))
+		return tx_fail_as(tx, CNI_E_ENV, -EINVAL,
+				  "CNI_ARGS: MAC: expected a MAC address, like 02:00:00:00:00:01, "
+				  "got \"%.100s\"",
+				  text);
+	m = cj_mac(&cni, "mac");
+	mac = m.len ? m : mac;
+	m = cj_mac(&runtime, "mac");
+	*ret = m.len ? m : mac;
+	TRY(cj_ok(tx, &c->conf));
+	return need_usable_mac(tx, *ret);
+}

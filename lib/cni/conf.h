@@ -27,6 +27,13 @@ const char *conf_resolv(const struct cj *c);
 /* "dns"; result_dns_empty() if there is none.  The strings are borrowed from the document. */
 struct result_dns conf_dns(struct mem *mem, const struct cj *c);
 
+/*
+ * The MAC wanted: def < CNI_ARGS MAC < args.cni.mac < runtimeConfig.mac; len 0 = none.  Fails
+ * with all mistakes of the document, for a wrong CNI_ARGS (CNI_E_ENV), and for a multicast or
+ * zero MAC (CNI_E_CONFIG).
+ */
+int conf_mac(struct tx *tx, const struct call *c, struct mac def, struct mac *ret) CHECKED;
+
 /* The parent of a link: "master", in the container with "linkInContainer". */
 struct conf_parent {
 	const char *master; /* NULL: the link of the default route */

@@ -19,11 +19,11 @@
 
 #include "base/differ.h"
 #include "netlink/addr.h"
-#include "cni/iface.h"
 #include "netlink/route.h"
+#include "cni/iface_impl.h"
 #include "sys/sysctl.h"
 
-static bool belongs(const struct result *r, const struct result_ip *ip, const char *ifname)
+bool iface_belongs(const struct result *r, const struct result_ip *ip, const char *ifname)
 {
 	return ip->iface >= 0 && (unsigned)ip->iface < r->n_ifs &&
 	       str_eq(r->ifs[ip->iface].name, ifname);
@@ -35,14 +35,6 @@ static bool has_family(const struct result *r, int family)
 		if (r->ips[i].addr.ip.family == family)
 			return true;
 	return false;
-}
-
-struct ip iface_default_gateway(const struct result *r, int family)
-{
-	for (unsigned i = 0; i < r->n_ips; i++)
-		if (r->ips[i].addr.ip.family == family && ip_set(r->ips[i].gateway))
-			return r->ips[i].gateway;
-	return (struct ip){ .family = 0 };
 }
 
 /* disable_ipv6=1 on lo breaks ::1; on the interface it rejects addresses. */
@@ -87,71 +79,8 @@ static int add_addresses(struct tx *tx, struct call *c, const struct link *l,
 	unsigned flags = dad ? ADDR_DAD : 0;
 
 	for (unsigned i = 0; i < r->n_ips; i++)
-		if (belongs(r, &r->ips[i], l->name))
+		if (iface_belongs(r, &r->ips[i], l->name))
 			TRY(addr_add(tx, &c->cont, l, r->ips[i].addr, flags));
-	return 0;
-}
-
-static struct result_route result_route_of(const struct result *r, unsigned i)
-{
-	struct result_route route = r->routes[i];
-
-	if (!ip_set(route.gw))
-		route.gw = iface_default_gateway(r, route.dst.ip.family);
-	/* A link-scoped route has no gateway by its nature. */
-	if (route.scope > 0 && !ip_set(r->routes[i].gw))
-		route.gw = (struct ip){ .family = 0 };
-	return route;
-}
-
-/* Is a route the same as one before it?  The kernel would only say "File exists". */
-static int refuse_duplicate(struct tx *tx, const struct result *r, unsigned i)
-{
-	const struct result_route *b = &r->routes[i];
-
-	for (unsigned k = 0; k < i; k++) {
-		const struct result_route *a = &r->routes[k];
-		bool same_gw = ip_eq(a->gw, b->gw) || (!ip_set(a->gw) && !ip_set(b->gw));
-
-		if (cidr_eq(a->dst, b->dst) && same_gw && a->table == b->table &&
-		    a->priority == b->priority)
-			return tx_fail_as(tx, CNI_E_CONFIG, -EEXIST,
-					  "ipam.routes[%u]: the route to %s is given twice", i,
-					  CIDR_S(b->dst));
-	}
-	return 0;
-}
-
-/* An IPv6 gateway that no prefix of the interface contains is reached on the link. */
-static int add_gateway_routes(struct tx *tx, struct call *c, const struct link *l,
-			      const struct result *r)
-{
-	for (unsigned i = 0; i < r->n_ips; i++) {
-		struct ip gw = r->ips[i].gateway;
-		struct result_route on_link =
-			result_route(cidr_host(gw), (struct ip){ .family = 0 });
-
-		if (gw.family == AF_INET6 && belongs(r, &r->ips[i], l->name) &&
-		    !ip_is_linklocal(gw) && !cidr_contains(r->ips[i].addr, gw))
-			TRY(route_set(tx, &c->cont, l, &on_link));
-	}
-	return 0;
-}
-
-static int add_routes(struct tx *tx, struct call *c, const struct link *l, const struct result *r)
-{
-	TRY(add_gateway_routes(tx, c, l, r));
-	for (unsigned i = 0; i < r->n_routes; i++) {
-		struct result_route route = result_route_of(r, i);
-
-		if (!route.has_dst)
-			return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
-					  "ipam.routes[%u].dst: missing (give a prefix, like "
-					  "0.0.0.0/0)",
-					  i);
-		TRY(refuse_duplicate(tx, r, i));
-		TRY(route_add(tx, &c->cont, l, &route));
-	}
 	return 0;
 }
 
@@ -219,7 +148,7 @@ int iface_configure(struct tx *tx, struct call *c, const struct link *l, const s
 		TRY(set_up_and_wait(tx, c, l, o));
 	else
 		TRY(link_set_up_notify(tx, &c->cont, l, o->mark));
-	return add_routes(tx, c, l, r);
+	return iface_add_routes(tx, c, l, r);
 }
 
 int iface_up(struct tx *tx, struct call *c, const struct link *l, const struct mark *mark)
@@ -231,40 +160,11 @@ int iface_up(struct tx *tx, struct call *c, const struct link *l, const struct m
 	return link_set_up_notify(tx, &c->cont, l, mark);
 }
 
-/* Does a route go through this interface?  A later plugin may have added others. */
-static bool is_through(const struct result *r, const struct result_route *route, const char *ifname)
-{
-	if (!ip_set(route->gw))
-		return true;
-	for (unsigned i = 0; i < r->n_ips; i++)
-		if (belongs(r, &r->ips[i], ifname) && (cidr_contains(r->ips[i].addr, route->gw) ||
-						       ip_eq(r->ips[i].gateway, route->gw)))
-			return true;
-	return false;
-}
-
-static int has_route(struct tx *tx, struct call *c, const struct link *l, const struct result *r,
-		     const struct result_route *want)
-{
-	if (!is_through(r, want, l->name))
-		l = NULL;
-	return route_check(tx, &c->cont, l, want);
-}
-
 /* ---- putting right ------------------------------------------------------ */
-
-/* What one repair adds to a link that exists: one undo record for all addresses and routes. */
-struct additions {
-	struct rt *rt;
-	struct link l;
-	struct cidr *addrs;
-	struct result_route *routes;
-	unsigned n_addrs, n_routes;
-};
 
 static int undo_additions(struct tx *tx, void *arg)
 {
-	struct additions *a = *(struct additions **)arg;
+	struct iface_additions *a = *(struct iface_additions **)arg;
 	int r = 0;
 
 	while (a->n_routes)
@@ -275,67 +175,16 @@ static int undo_additions(struct tx *tx, void *arg)
 }
 
 static int ensure_addresses(struct tx *tx, struct call *c, const struct result *r,
-			    struct additions *a)
+			    struct iface_additions *a)
 {
 	struct addr_list have;
 
 	TRY(addr_list(tx, &c->cont, &a->l, AF_UNSPEC, &have));
 	for (unsigned i = 0; i < r->n_ips; i++) {
-		if (!belongs(r, &r->ips[i], a->l.name) || addr_listed(&have, r->ips[i].addr))
+		if (!iface_belongs(r, &r->ips[i], a->l.name) || addr_listed(&have, r->ips[i].addr))
 			continue;
 		TRY(addr_ensure(tx, &c->cont, &a->l, r->ips[i].addr, 0));
 		a->addrs[a->n_addrs++] = r->ips[i].addr;
-	}
-	return 0;
-}
-
-/*
- * The connected routes, which the kernel adds with the addresses.  A later plugin may have moved
- * them to another table.
- */
-static int ensure_connected(struct tx *tx, struct call *c, const struct result *r,
-			    const struct link *l)
-{
-	for (unsigned i = 0; i < r->n_ips; i++) {
-		struct cidr a = r->ips[i].addr;
-		struct result_route want = result_route(cidr_masked(a), (struct ip){ 0 });
-		int there;
-
-		if (!belongs(r, &r->ips[i], l->name) || a.len >= ip_bits(a.ip))
-			continue;
-		TRY(there = has_route(tx, c, l, r, &want));
-		if (!there)
-			TRY(route_add_connected(tx, &c->cont, l, a));
-	}
-	return 0;
-}
-
-static bool is_only(const struct result *r, unsigned i)
-{
-	for (unsigned k = 0; k < r->n_routes; k++)
-		if (k != i && cidr_eq(r->routes[k].dst, r->routes[i].dst))
-			return false;
-	return true;
-}
-
-/* On any link: a later plugin may have moved it. */
-static int ensure_routes(struct tx *tx, struct call *c, const struct result *r, struct additions *a)
-{
-	for (unsigned i = 0; i < r->n_routes; i++) {
-		struct result_route route = result_route_of(r, i);
-		int there;
-
-		if (!route.has_dst)
-			continue;
-		TRY(there = has_route(tx, c, &a->l, r, &route));
-		if (there)
-			continue;
-		/* Replace: an appended route would never be preferred over the existing one. */
-		if (is_only(r, i))
-			TRY(route_set(tx, &c->cont, &a->l, &route));
-		else
-			TRY(route_add(tx, &c->cont, &a->l, &route));
-		a->routes[a->n_routes++] = route;
 	}
 	return 0;
 }
@@ -360,11 +209,11 @@ int iface_ensure(struct tx *tx, struct call *c, struct link *l, const struct res
 		sysctl_conf(AF_INET, l->name, "arp_notify", "1"),
 		sysctl_conf(AF_INET6, l->name, "enhanced_dad", "1"),
 	};
-	struct additions *a = mem_alloc(&tx->mem, sizeof(*a));
+	struct iface_additions *a = mem_alloc(&tx->mem, sizeof(*a));
 	bool six = has_family(r, AF_INET6);
 	int got;
 
-	*a = (struct additions){
+	*a = (struct iface_additions){
 		.rt = &c->cont,
 		.l = *l,
 		.addrs = mem_alloc(&tx->mem, (r->n_ips + 1) * sizeof(*a->addrs)),
@@ -377,9 +226,9 @@ int iface_ensure(struct tx *tx, struct call *c, struct link *l, const struct res
 	TRY(link_ensure(tx, &c->cont, l, &want));
 	got = ensure_addresses(tx, c, r, a);
 	if (got == 0)
-		got = ensure_connected(tx, c, r, l);
+		got = iface_ensure_connected(tx, c, r, l);
 	if (got == 0)
-		got = ensure_routes(tx, c, r, a);
+		got = iface_ensure_routes(tx, c, r, a);
 	/* Record the additions also if one of them failed. */
 	return also(got, tx_undo(tx, undo_additions, "put addresses and routes right", &a));
 }
@@ -394,42 +243,9 @@ static int check_addresses(struct tx *tx, struct call *c, const struct link *l)
 	for (unsigned i = 0; i < c->prev->n_ips; i++) {
 		const struct result_ip *ip = &c->prev->ips[i];
 
-		if (belongs(c->prev, ip, l->name) && !addr_listed(&have, ip->addr))
+		if (iface_belongs(c->prev, ip, l->name) && !addr_listed(&have, ip->addr))
 			differ(tx, mem_printf(&tx->mem, "address of %s", l->name), CIDR_S(ip->addr),
 			       NULL);
-	}
-	return 0;
-}
-
-static int check_route(struct tx *tx, struct call *c, const struct link *l,
-		       const struct result_route *want)
-{
-	int there;
-
-	TRY(there = has_route(tx, c, l, c->prev, want));
-	if (!there)
-		differ(tx, mem_printf(&tx->mem, "route %s on %s", CIDR_S(want->dst), l->name),
-		       ip_set(want->gw) ? mem_printf(&tx->mem, "via %s", IP_S(want->gw))
-					: "present",
-		       NULL);
-	return 0;
-}
-
-/* The routes of the result, and the connected routes, which the kernel adds with the addresses. */
-static int check_routes(struct tx *tx, struct call *c, const struct link *l)
-{
-	for (unsigned i = 0; i < c->prev->n_routes; i++) {
-		struct result_route want = result_route_of(c->prev, i);
-
-		if (want.has_dst)
-			TRY(check_route(tx, c, l, &want));
-	}
-	for (unsigned i = 0; (l->flags & IFF_UP) && i < c->prev->n_ips; i++) {
-		const struct result_ip *ip = &c->prev->ips[i];
-		struct result_route want = result_route(cidr_masked(ip->addr), (struct ip){ 0 });
-
-		if (belongs(c->prev, ip, l->name) && ip->addr.len < ip_bits(ip->addr.ip))
-			TRY(check_route(tx, c, l, &want));
 	}
 	return 0;
 }
@@ -500,5 +316,5 @@ int iface_check(struct tx *tx, struct call *c, const struct iface_want *want, st
 	if (!was_tuned(tx, c))
 		iface_check_mtu(tx, ret, mtu);
 	TRY(check_addresses(tx, c, ret));
-	return check_routes(tx, c, ret);
+	return iface_check_routes(tx, c, ret);
 }

@@ -17,18 +17,6 @@
 
 /* ---- description -------------------------------------------------------- */
 
-/* "mac" < CNI_ARGS < args.cni.mac < runtimeConfig.mac (the reference's macvlan). */
-static int read_mac(struct tx *tx, struct call *c, struct mac *ret)
-{
-	struct mac mac = cj_mac(&c->conf, "mac");
-
-	TRY(call_mac(tx, c, ret));
-	if (ret->len)
-		return 0;
-	*ret = mac;
-	return call_usable_mac(tx, mac);
-}
-
 int leg_read(struct tx *tx, struct call *c, struct leg *leg)
 {
 	const struct cj *j = &c->conf;
@@ -47,7 +35,7 @@ int leg_read(struct tx *tx, struct call *c, struct leg *leg)
 			 "plugin in ipam.type)",
 			 leg->link.kind);
 	if (leg->has_mac)
-		TRY(read_mac(tx, c, &leg->link.mac));
+		TRY(conf_mac(tx, c, cj_mac(j, "mac"), &leg->link.mac));
 	return cj_ok(tx, j);
 }
 

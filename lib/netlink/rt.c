@@ -10,19 +10,16 @@
  *
  * A socket in a container's namespace can be written to by the container's root.  It is
  * connected to the kernel, which then refuses all other senders; multicast has no such
- * check, so rt_wait() looks at the sender.  The container also chooses how long answers are
- * (260 alternative names make one of 35 KB), so an answer that does not fit is an error, and
- * no call waits for one that does not come.
+ * check, so rt_wait() (rt_events.c) looks at the sender.  The container also chooses how long
+ * answers are (260 alternative names make one of 35 KB), so an answer that does not fit is an
+ * error, and no call waits for one that does not come.
  */
 #include <limits.h>
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
-#include <poll.h>
 #include <stdio.h>
 #include <sys/auxv.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
-#include <time.h>
 
 #include "base/log.h"
 #include "netlink/rt.h"
@@ -195,6 +192,11 @@ void rt_nest_end(struct rt_msg *m, struct nlattr *nest)
 }
 
 /* ---- calling ------------------------------------------------------------ */
+
+int64_t rt_deadline(int timeout_ms)
+{
+	return clock_ms() + timeout_ms;
+}
 
 bool rt_waited(void)
 {
@@ -428,91 +430,4 @@ int rt_peek(struct tx *tx, struct rt *rt, struct rt_msg *m, rt_each_fn *each, vo
 		*rt = another;
 	}
 	return r == 1 ? 0 : r;
-}
-
-/* ---- events ------------------------------------------------------------- */
-
-struct subscription {
-	struct rt *rt;
-	unsigned group;
-};
-
-static int subscribe_here(struct tx *tx, void *arg)
-{
-	struct subscription *s = arg;
-
-	TRY(open_here(tx, s->rt));
-	if (nl_socket_add_membership(s->rt->sk, (int)s->group) < 0) {
-		rt_close(s->rt);
-		return tx_fail(tx, -EIO, "%s: subscribe to rtnetlink group %u", s->rt->where,
-			       s->group);
-	}
-	return 0;
-}
-
-int rt_subscribe(struct tx *tx, const struct rt *rt, unsigned group, struct rt *ret)
-{
-	struct subscription s = { ret, group };
-
-	*ret = (struct rt){ .where = rt->where, .ns = rt->ns };
-	if (rt->ns)
-		return netns_run(tx, rt->ns, subscribe_here, &s);
-	return subscribe_here(tx, &s);
-}
-
-/* One datagram of the kernel's; -EAGAIN: there is none, or another process sent it. */
-static ssize_t receive_event(struct rt *events)
-{
-	struct sockaddr_nl from = { .nl_pid = 0 };
-	struct iovec room = { .iov_base = answers, .iov_len = sizeof(answers) };
-	struct msghdr m = {
-		.msg_name = &from,
-		.msg_namelen = sizeof(from),
-		.msg_iov = &room,
-		.msg_iovlen = 1,
-	};
-	ssize_t n = recvmsg(nl_socket_get_fd(events->sk), &m, MSG_DONTWAIT);
-
-	if (n < 0)
-		return errno == EINTR ? -EAGAIN : -errno;
-	if (from.nl_pid != 0 || (m.msg_flags & MSG_TRUNC))
-		return -EAGAIN;
-	return n;
-}
-
-static int give_events(ssize_t n, rt_each_fn *each, void *arg)
-{
-	struct nlmsghdr *h = (struct nlmsghdr *)answers;
-	int left = (int)n, r = 0;
-
-	for (; r == 0 && nlmsg_ok(h, left); h = nlmsg_next(h, &left))
-		r = each(h, arg);
-	return r;
-}
-
-int64_t rt_deadline(int timeout_ms)
-{
-	return clock_ms() + timeout_ms;
-}
-
-int rt_wait(struct tx *tx, struct rt *events, int64_t deadline, rt_each_fn *each, void *arg)
-{
-	for (;;) {
-		struct pollfd p = { .fd = nl_socket_get_fd(events->sk), .events = POLLIN };
-		int64_t left = deadline - clock_ms();
-		ssize_t n;
-		int r;
-
-		TRY(tx_interrupted(tx));
-		if (left <= 0)
-			return -ETIMEDOUT;
-		if (poll(&p, 1, (int)left) <= 0)
-			continue;
-		n = receive_event(events);
-		if (n == -EAGAIN)
-			continue;
-		r = n < 0 ? each(NULL, arg) : give_events(n, each, arg);
-		if (r)
-			return r < 0 ? r : 0;
-	}
 }

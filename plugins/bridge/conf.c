@@ -170,5 +170,5 @@ int bridge_read_conf(struct tx *tx, const struct call *c, struct bridge_conf *cf
 	read_backend(j);
 	read_vlans(tx, j, cf);
 	cross_check(j, cf);
-	return call_mac(tx, c, &cf->mac);
+	return conf_mac(tx, c, (struct mac){ .len = 0 }, &cf->mac);
 }

@@ -631,6 +631,9 @@ world_knows() {
 	local conf id ip mac
 
 	conf=$(with "$DUAL" '.args.cni.ips = ["203.0.113.77", "2001:db8:113::77"]')
+	# Until its own link-local address is usable, the other host may miss advertisements.
+	wait_for "IPv6 on the wire" bash -c \
+		'ip -n world -6 address show dev eth0 scope link -tentative | grep -q inet6'
 	new_netns c1 c2 c3 peer
 	wait_for "the other host's link-local address" world_hears
 	add macvlan "$DUAL" peer
