@@ -160,7 +160,9 @@ DUAL='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","mtu":1
 	by reference
 	add bridge "$conf"
 	by ours
-	cni CHECK bridge "$(chained "$conf")"
+	# Without our mark, DEL deletes only the interface whose MAC is in prevResult.
+	conf=$(chained "$conf")
+	cni CHECK bridge "$conf"
 	ok
 	del bridge "$conf"
 	no_link c1 eth0
