@@ -9,9 +9,12 @@ UNIT_SOURCES  := $(wildcard tests/unit/test_*.c)
 UNIT_PROGRAMS := $(UNIT_SOURCES:%.c=$(BUILD)/%)
 UNIT_OBJECTS  := $(filter-out $(BUILD)/main.o,$(OBJECTS)) $(BUILD)/tests/main.o
 
+# A server of the tests, at the place where tests/tools/rig.bash looks for it.
+UDP_SERVER := build/tests/udp_server
+
 # The tests use the release form, and the dynamic one with LD_PRELOAD.
 TESTED := $(if $(filter 1,$(SAN)),$(BIN),$(RELEASE))
-tested: all $(if $(filter 1,$(SAN)),,release)
+tested: all $(UDP_SERVER) $(if $(filter 1,$(SAN)),,release)
 
 run_tests = $(Q)CPLUG_BIN=$(abspath $(TESTED)) CPLUG_DYNAMIC=$(abspath $(BIN)) FAULT_TOOLS=$(abspath $(FAULT)) SOAK_TOOLS=$(abspath $(SOAK)) UNIT_PROGRAMS="$(abspath $(UNIT_PROGRAMS))" tests/run
 
@@ -77,6 +80,11 @@ $(FAULT)/alloc.so: tests/fault/alloc.c
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 $(WARN) $(CFLAGS) -fPIC -shared -o $@ $<
 
+$(UDP_SERVER): tests/tools/udp_server.c
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -D_GNU_SOURCE -std=gnu11 $(WARN) $(CFLAGS) -o $@ $<
+
 $(SOAK)/churn: $(BUILD)/tests/soak/churn.o
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) -lmnl
@@ -123,7 +131,7 @@ soak: tested $(FAULT_PROGRAMS) $(SOAK)/churn $(FUZZERS) ## the long tests, half 
 -include $(FUZZ_OBJECTS:.o=.d) $(FUZZ_SOURCES:%.c=$(FUZZ)/%.d)
 
 ##@ Linting
-C_SOURCES := $(SOURCES) $(wildcard compat/*.c tests/unit/*.c tests/fault/*.c tests/fuzz/*.c tests/soak/*.c bench/*.c)
+C_SOURCES := $(SOURCES) $(wildcard compat/*.c tests/unit/*.c tests/fault/*.c tests/fuzz/*.c tests/soak/*.c tests/tools/*.c bench/*.c)
 C_HEADERS := $(wildcard lib/*/*.h plugins/*.h plugins/*/*.h ipam/*/*.h cnitool/*.h tests/unit/*.h tests/fault/*.h tests/fuzz/*.h)
 SCRIPTS    = $(shell git ls-files -z --cached --others --exclude-standard | \
 	xargs -0 grep -lIE '^\#!.*(bash|bats)|^\# shellcheck shell=bash' 2>/dev/null)

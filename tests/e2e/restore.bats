@@ -139,7 +139,7 @@ empty() {
 	net "$ONE"
 	world
 	plug c1 -p 8080:80
-	serve c1 tcp 80 "cat"
+	serve c1 80 "cat"
 	coproc CLIENT { in_ns world socat - TCP:203.0.113.1:8080 2>/dev/null; }
 	echo one >&"${CLIENT[1]}"
 	read -r -t 10 line <&"${CLIENT[0]}"
@@ -193,7 +193,7 @@ empty() {
 	world
 	for ((i = 1; i <= 50; i++)); do
 		plug "c$i" -p "$((8000 + i)):80"
-		serve "c$i" tcp 80 "read -r q; echo $i"
+		serve "c$i" 80 "read -r q; echo $i"
 	done
 	remember
 	nft flush ruleset

@@ -165,32 +165,38 @@ listens() {
 	((n >= 2))
 }
 
-# serve NS PROTOCOL PORT SHELL-COMMAND - runs SHELL-COMMAND for each client, IPv4 and IPv6.
-# It finds the client's address in $SOCAT_PEERADDR.
+# serve NS PORT SHELL-COMMAND - runs SHELL-COMMAND for each TCP client, IPv4 and IPv6.  It finds
+# the client's address in $SOCAT_PEERADDR.
 serve() {
-	local ns=$1 protocol=$2 port=$3 command=$4 v
-	local -a listen
+	local ns=$1 port=$2 command=$3 listen
 
-	for v in 4 6; do
-		case $protocol in
-		tcp) listen=("TCP$v-LISTEN:$port,fork,reuseaddr") ;;
-		udp) listen=("UDP$v-RECVFROM:$port,fork,reuseaddr") ;;
-		esac
-		[[ $v == 4 ]] || listen[0]+=,ipv6only=1
-		in_ns "$ns" socat -T "$RIG_DEADLINE" "${listen[0]}" "SYSTEM:$command" \
+	for listen in "TCP4-LISTEN:$port,fork,reuseaddr" "TCP6-LISTEN:$port,fork,reuseaddr,ipv6only=1"; do
+		in_ns "$ns" socat -T "$RIG_DEADLINE" "$listen" "SYSTEM:$command" \
 			</dev/null >/dev/null 2>&1 3>&- 4>&- &
 	done
-	wait_for "a server on $protocol port $port of $ns" listens "$ns" "$protocol" "$port"
+	wait_for "a server on TCP port $port of $ns" listens "$ns" tcp "$port"
 }
 
 # tcp_answer NS PORT TEXT, udp_answer NS PORT TEXT - servers that answer "TEXT from ADDRESS";
 # ADDRESS is the client's, as the server sees it
 tcp_answer() {
-	serve "$1" tcp "$2" "read -r q; echo \"$3 from \$SOCAT_PEERADDR\""
+	serve "$1" "$2" "read -r q; echo \"$3 from \$SOCAT_PEERADDR\""
 }
 
 udp_answer() {
-	serve "$1" udp "$2" "read -r q; echo \"$3 from \$SOCAT_PEERADDR\""
+	need_udp_server
+	in_ns "$1" "$RIG_UDP_SERVER" "$2" "$3" </dev/null >/dev/null 2>&1 3>&- 4>&- &
+	wait_for "a server on UDP port $2 of $1" listens "$1" udp "$2"
+}
+
+# need_udp_server - compiles the server where make did not (make check does)
+RIG_UDP_SERVER=$RIG_TOOLS/../../build/tests/udp_server
+need_udp_server() {
+	[[ -x $RIG_UDP_SERVER ]] || {
+		mkdir -p "${RIG_UDP_SERVER%/*}"
+		cc -D_GNU_SOURCE -O2 -o "$RIG_UDP_SERVER.$$" "$RIG_TOOLS/udp_server.c"
+		mv "$RIG_UDP_SERVER.$$" "$RIG_UDP_SERVER"
+	}
 }
 
 # http_server NS PORT TEXT - serves "TEXT, CLIENT-ADDRESS" over HTTP
@@ -204,7 +210,7 @@ http_server() {
 		printf 'HTTP/1.0 200 OK\\r\\n\\r\\n%s, %s\\n' "$3" "\$SOCAT_PEERADDR"
 	END
 	chmod +x "$page"
-	serve "$1" tcp "$2" "$page"
+	serve "$1" "$2" "$page"
 }
 
 # ask NS PROTOCOL ADDRESS PORT - prints the first line of the answer; fails without an answer

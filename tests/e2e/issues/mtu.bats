@@ -47,12 +47,12 @@ prepare() {
 
 # takes NS PORT - a server that answers with the number of bytes received
 takes() {
-	serve "$1" tcp "$2" "wc -c"
+	serve "$1" "$2" "wc -c"
 }
 
 # gives NS PORT - a server that sends SIZE bytes
 gives() {
-	serve "$1" tcp "$2" "head -c $SIZE /dev/zero"
+	serve "$1" "$2" "head -c $SIZE /dev/zero"
 }
 
 # send NS ADDRESS PORT, receive NS ADDRESS PORT - print the number of bytes transferred

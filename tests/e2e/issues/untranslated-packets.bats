@@ -28,7 +28,7 @@ prepare() {
 		}
 	END
 	tcp_answer world 7000 outside
-	serve world tcp 7001 "cat"
+	serve world 7001 "cat"
 }
 
 # counter NS NAME - prints the number of packets
