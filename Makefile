@@ -138,10 +138,17 @@ OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(COMPAT:%=$(BUILD)/compat/%.o)
 ##@ Building
 all: $(BIN)/cplug $(NAMES:%=$(BIN)/%) ## build bin/: cplug and a hard link for every plugin, and cnitool
 
-$(BIN)/cplug: $(OBJECTS)
+# lib/ is an archive: the linker takes the modules that a plugin uses, and of the libraries what
+# those use.
+LIB := $(BUILD)/lib.a
+$(LIB): $(filter $(BUILD)/lib/%,$(OBJECTS))
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BIN)/cplug: $(filter-out $(BUILD)/lib/%,$(OBJECTS)) $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.o,$^) $(ALL_LDFLAGS) $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.o %.a,$^) $(ALL_LDFLAGS) $(LIBS)
 	$(if $(filter 1,$(STATIC)),$(Q)strip $@)
 
 $(NAMES:%=$(BIN)/%): $(BIN)/cplug

@@ -136,13 +136,12 @@ C_HEADERS := $(wildcard lib/*/*.h plugins/*.h plugins/*/*.h ipam/*/*.h cnitool/*
 SCRIPTS    = $(shell git ls-files -z --cached --others --exclude-standard | \
 	xargs -0 grep -lIE '^\#!.*(bash|bats)|^\# shellcheck shell=bash' 2>/dev/null)
 LINT      := build/lint
-# The sources that lint-ternaries checks.
-TERNARIES := main.c lib/base/% lib/value/% ipam/% cnitool/% compat/% bench/% tests/%
 LINT_FLAGS = -std=gnu11 $(WARN) -Werror $(HARDEN) -O2 -D_FORTIFY_SOURCE=2 $(CPPFLAGS)
 
-LINTS := headers floors ternaries gcc clang analyzer tidy cppcheck scripts format $(if $(BASE),subjects)
+LINTS := headers floors ternaries sizes docs gcc clang analyzer tidy cppcheck scripts format \
+	$(if $(BASE),subjects)
 
-lint: $(LINTS:%=lint-%) ## all of the following except lint-docs and lint-sizes; lint-subjects with BASE
+lint: $(LINTS:%=lint-%) ## all of the following; lint-subjects with BASE
 
 lint-headers: $(C_HEADERS:%=$(LINT)/headers/%.o) ## each header compiles alone
 lint-gcc: $(C_SOURCES:%.c=$(LINT)/gcc/%.o) ## no warnings of gcc
@@ -160,7 +159,7 @@ lint-docs: ## documents agree with the tree: links, paths, make targets, error c
 
 lint-ternaries: ## at most one ?: a statement, none around a call in return or TRY()
 	$(call say,CHECK,ternaries)
-	$(Q)tests/tools/ternaries $(filter $(TERNARIES),$(C_SOURCES) $(C_HEADERS))
+	$(Q)tests/tools/ternaries $(C_SOURCES) $(C_HEADERS)
 
 lint-sizes: ## functions of at most 60 lines, files in lib/ of at most 500
 	$(call say,CHECK,sizes)

@@ -92,7 +92,9 @@ static const char *sandbox(const struct call *c)
 {
 	int i = c->prev ? result_find_if(c->prev, c->ifname, true) : -1;
 
-	return i < 0 ? c->netns_path : c->prev->ifs[i].sandbox;
+	if (i < 0)
+		return c->netns_path;
+	return c->prev->ifs[i].sandbox;
 }
 
 int step_resolv_remove(struct tx *tx, struct call *c, const char *mode)

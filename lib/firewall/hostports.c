@@ -144,7 +144,9 @@ struct words {
 
 static const char *next_word(struct words *w)
 {
-	return w->at < w->n ? w->w[w->at++] : "";
+	if (w->at == w->n)
+		return "";
+	return w->w[w->at++];
 }
 
 static bool take_word(struct words *w, const char *word)

@@ -123,9 +123,11 @@ int bridge_port_ensure(struct tx *tx, struct rt *rt, const struct link *l,
 
 static void check_flag(struct tx *tx, const struct link *l, const char *what, bool want, bool have)
 {
+	static const char *const words[] = { "off", "on" };
+
 	if (want != have)
-		differ(tx, mem_printf(&tx->mem, "%s of bridge port %s", what, l->name),
-		       want ? "on" : "off", have ? "on" : "off");
+		differ(tx, mem_printf(&tx->mem, "%s of bridge port %s", what, l->name), words[want],
+		       words[have]);
 }
 
 void bridge_port_check(struct tx *tx, const struct link *l, const struct bridge_port *p,
@@ -324,7 +326,9 @@ static const char *state_name(int state)
 	static const char *const names[] = { "disabled", "listening", "learning", "forwarding",
 					     "blocking" };
 
-	return state >= 0 && (size_t)state < ARRAY_LEN(names) ? names[state] : "unknown";
+	if (state < 0 || (size_t)state >= ARRAY_LEN(names))
+		return "unknown";
+	return names[state];
 }
 
 /* Returns 1 if the event is about the port, or events were lost. */

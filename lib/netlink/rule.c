@@ -20,6 +20,8 @@ struct rule_text rule_text(const struct rule *r)
 {
 	struct rule_text t;
 	char from[64] = "from all", to[64] = "", mark[32] = "";
+	const char *iif = *r->iif ? " iif " : "";
+	const char *oif = *r->oif ? " oif " : "";
 
 	if (ip_set(r->src.ip))
 		snprintf(from, sizeof(from), "from %s", CIDR_S(r->src));
@@ -27,8 +29,8 @@ struct rule_text rule_text(const struct rule *r)
 		snprintf(to, sizeof(to), " to %s", CIDR_S(r->dst));
 	if (r->fwmark || r->fwmask)
 		snprintf(mark, sizeof(mark), " fwmark 0x%x/0x%x", r->fwmark, r->fwmask);
-	snprintf(t.s, sizeof(t.s), "%s%s%s%s%s%s%s lookup %u", from, to, mark,
-		 *r->iif ? " iif " : "", r->iif, *r->oif ? " oif " : "", r->oif, r->table);
+	snprintf(t.s, sizeof(t.s), "%s%s%s%s%s%s%s lookup %u", from, to, mark, iif, r->iif, oif,
+		 r->oif, r->table);
 	return t;
 }
 

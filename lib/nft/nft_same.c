@@ -178,7 +178,9 @@ static bool take_apart(const struct nlattr *rule, struct parts *p)
 
 static unsigned begin_of(const struct parts *p, unsigned match)
 {
-	return match ? p->end[match - 1] : 0;
+	if (!match)
+		return 0;
+	return p->end[match - 1];
 }
 
 static bool same_run(const struct parts *want, unsigned w, unsigned w_end, const struct parts *have,

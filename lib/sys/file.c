@@ -112,11 +112,12 @@ static struct place place(struct mem *mem, int dirfd, const char *path)
 	const char *slash = strrchr(path, '/');
 	const char *base = slash ? slash + 1 : path;
 	int dir = (int)(base - path);
+	char *folder = mem_printf(mem, "%.*s", dir, path);
 
 	return (struct place){
 		.dirfd = dirfd,
 		.path = path,
-		.dir = dir ? mem_printf(mem, "%.*s", dir, path) : ".",
+		.dir = dir ? folder : ".",
 		.temp = mem_printf(mem, "%.*s.%s.cplug-new", dir, path, base),
 	};
 }

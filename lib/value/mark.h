@@ -41,7 +41,9 @@ static inline bool mark_is_any(const char *alias)
 /* Does a link with this alias and device group carry the mark? */
 static inline bool mark_matches(const struct mark *m, const char *alias, uint32_t group)
 {
-	return *alias ? str_eq(alias, m->s) : group == m->group;
+	if (*alias)
+		return str_eq(alias, m->s);
+	return group == m->group;
 }
 
 struct mark_owner {

@@ -50,6 +50,7 @@ static int translate(struct tx *tx, struct call *c, struct bridge *b, const stru
 {
 	struct cidr *masq = mem_alloc(&tx->mem, (res->n_ips + 1) * sizeof(*masq));
 	struct nat *n = mem_alloc(&tx->mem, sizeof(*n));
+	const char *dev = b->vlan_gw.index ? b->vlan_gw.name : b->br.name;
 
 	*n = (struct nat){
 		.kind = OWNED_BRIDGE_NAT,
@@ -59,7 +60,7 @@ static int translate(struct tx *tx, struct call *c, struct bridge *b, const stru
 		.n_except = b->cf.n_masq_except,
 		.pass_invalid = b->cf.masq_pass_invalid,
 		.ports = b->cf.ports.n ? &b->cf.ports : NULL,
-		.dev = b->vlan_gw.index ? b->vlan_gw.name : b->br.name,
+		.dev = dev,
 	};
 	for (unsigned i = 0; i < res->n_ips; i++) {
 		struct cidr a = res->ips[i].addr;
@@ -83,13 +84,18 @@ static void list_interfaces(struct tx *tx, const struct call *c, const struct br
 	const struct link *links[] = { &b->br, &b->host, &b->eth, &b->vlan_gw };
 	bool mtu = result_version_number(c->version) >= result_version_number("1.1.0");
 
-	for (unsigned i = 0; i < ARRAY_LEN(links) && links[i]->index; i++)
-		result_add_if(res, (struct result_if){
-					   .name = mem_str(&tx->mem, links[i]->name),
-					   .mac = mem_str(&tx->mem, MAC_S(links[i]->mac)),
-					   .sandbox = i == 2 ? c->netns_path : NULL,
-					   .mtu = mtu ? links[i]->mtu : 0,
-				   });
+	for (unsigned i = 0; i < ARRAY_LEN(links) && links[i]->index; i++) {
+		struct result_if f = {
+			.name = mem_str(&tx->mem, links[i]->name),
+			.mac = mem_str(&tx->mem, MAC_S(links[i]->mac)),
+		};
+
+		if (links[i] == &b->eth)
+			f.sandbox = c->netns_path;
+		if (mtu)
+			f.mtu = links[i]->mtu;
+		result_add_if(res, f);
+	}
 	for (unsigned i = 0; i < res->n_ips; i++)
 		res->ips[i].iface = 2;
 }
@@ -228,12 +234,16 @@ static int bridge_repair(struct tx *tx, struct call *c)
 static int bridge_del(struct tx *tx, struct call *c)
 {
 	const char *host_ifname = conf_ifname(&c->conf, "hostIfName");
+	const char *bridge = conf_ifname(&c->conf, "bridge");
 	const char *resolv_mode = conf_resolv(&c->conf);
 	int r;
 
+	if (!bridge)
+		bridge = BRIDGE_DEFAULT;
+
 	TRY(tx_excuse(tx, cj_ok(tx, &c->conf), "the default is taken"));
 	r = step_nft_remove(tx, c);
-	r = also(r, bridge_veth_remove(tx, c, host_ifname));
+	r = also(r, bridge_veth_remove(tx, c, host_ifname, bridge));
 	r = also(r, step_resolv_remove(tx, c, resolv_mode));
 	return also(r, ipam_del(tx, c));
 }

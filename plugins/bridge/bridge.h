@@ -37,7 +37,9 @@ int bridge_link_gc(struct tx *tx, struct call *c, const char *name) CHECKED;
 int bridge_veth_add(struct tx *tx, struct call *c, struct bridge *b) CHECKED;
 int bridge_veth_check(struct tx *tx, struct call *c, struct bridge *b) CHECKED;
 int bridge_veth_repair(struct tx *tx, struct call *c, struct bridge *b) CHECKED;
-int bridge_veth_remove(struct tx *tx, struct call *c, const char *host_ifname) CHECKED;
+/* host_ifname NULL: the derived name. */
+int bridge_veth_remove(struct tx *tx, struct call *c, const char *host_ifname,
+		       const char *bridge) CHECKED;
 
 /* Waits until the port forwards, then announces the container's addresses. */
 int bridge_veth_announce(struct tx *tx, struct call *c, struct bridge *b) CHECKED;

@@ -330,15 +330,32 @@ int bridge_veth_repair(struct tx *tx, struct call *c, struct bridge *b)
 /* ---- DEL ---------------------------------------------------------------- */
 
 /*
- * The reference gives the host end a random name.  Its end in the container is deleted if
- * prevResult names its MAC, and no other attachment's mark is on the host end: an interface that
- * made our ADD fail stays.
+ * An interface without our mark: the reference made it, or it made our ADD fail and must stay.
+ * prevResult names the MAC of the former.  Without prevResult the host end tells: it is a port of
+ * the configured bridge and has no mark.
  */
-static int remove_container_end(struct tx *tx, struct call *c)
+static int is_reference(struct tx *tx, struct call *c, const struct link *eth,
+			const struct link *host, const char *bridge)
+{
+	struct link br;
+	int there;
+
+	if (host->index && mark_is_any(host->alias))
+		return link_is_marked(host, call_mark(tx, c));
+	if (c->prev) {
+		struct mac mac = prev_mac(c, prev_interface(c));
+
+		return mac.len && mac_eq(mac, eth->mac);
+	}
+	TRY(there = link_find(tx, &c->host, bridge, &br));
+	return there && host->index && host->master == br.index;
+}
+
+/* The reference gives the host end a random name, so its pair is found from the container. */
+static int remove_container_end(struct tx *tx, struct call *c, const char *bridge)
 {
 	struct link eth, host;
-	struct mac mac;
-	int there;
+	int there, pair = 0, ours;
 
 	if (!rt_is_open(&c->cont))
 		return 0;
@@ -346,18 +363,18 @@ static int remove_container_end(struct tx *tx, struct call *c)
 	/* CNI_IFNAME may be an alternative name of another link. */
 	if (!there || !str_eq(eth.name, c->ifname) || !str_eq(eth.kind, "veth"))
 		return 0;
-	mac = c->prev ? prev_mac(c, prev_interface(c)) : (struct mac){ .len = 0 };
-	if (!mac.len || !mac_eq(mac, eth.mac))
-		return 0;
 	TRY(there = link_find_index(tx, &c->host, eth.parent, &host));
 	if (there)
-		TRY(there = link_is_pair(tx, &c->host, &host, &c->cont, &eth));
-	if (there && mark_is_any(host.alias) && !link_is_marked(&host, call_mark(tx, c)))
+		TRY(pair = link_is_pair(tx, &c->host, &host, &c->cont, &eth));
+	if (!pair)
+		host = (struct link){ .index = 0 };
+	TRY(ours = is_reference(tx, c, &eth, &host, bridge));
+	if (!ours)
 		return 0;
 	return link_del(tx, &c->cont, &eth);
 }
 
-int bridge_veth_remove(struct tx *tx, struct call *c, const char *host_ifname)
+int bridge_veth_remove(struct tx *tx, struct call *c, const char *host_ifname, const char *bridge)
 {
 	struct link l;
 	int there;
@@ -365,5 +382,5 @@ int bridge_veth_remove(struct tx *tx, struct call *c, const char *host_ifname)
 	TRY(there = find_marked(tx, c, host_ifname, &l));
 	if (there)
 		return link_del(tx, &c->host, &l);
-	return remove_container_end(tx, c);
+	return remove_container_end(tx, c, bridge);
 }
