@@ -235,7 +235,7 @@ static inline void skeleton(void)
 static inline void prints(const char *const *lines)
 {
 	char line[512];
-	FILE *p = popen("nft list ruleset 2>&1", "r"); /* NOLINT(cert-env33-c) */
+	FILE *p = popen("nft -y list ruleset 2>&1", "r"); /* NOLINT(cert-env33-c) */
 
 	assert_non_null(p);
 	while (*lines && fgets(line, sizeof(line), p)) {
