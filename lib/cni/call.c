@@ -362,9 +362,15 @@ static int open_cont(struct tx *tx, struct call *c, bool cont)
 				  "failed to open netns \"%s\": %s (create the network namespace "
 				  "before ADD)",
 				  c->netns_path, strerror(-r));
-	if (r < 0 && r != -ENOENT && !needed)
-		return tx_excuse(tx, r, "taken for gone");
-	return r == -ENOENT ? 0 : r;
+	if (r == -ENOENT)
+		return 0;
+	/*
+	 * The link of a leg is in the container alone.  If its namespace may be there, and only
+	 * cannot be opened, DEL must not free the addresses that the link has.
+	 */
+	if (needed || (c->plugin->leg && r != -EINVAL))
+		return r;
+	return tx_excuse(tx, r, "taken for gone");
 }
 
 /*

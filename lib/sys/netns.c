@@ -20,9 +20,9 @@
 #include "base/log.h"
 #include "sys/netns.h"
 
-static int refuse(struct tx *tx, const char *path, const char *reason)
+static int refuse(struct tx *tx, const char *path, int err, const char *reason)
 {
-	return tx_fail_as(tx, CNI_E_NETNS, -EINVAL,
+	return tx_fail_as(tx, CNI_E_NETNS, err,
 			  "CNI_NETNS: open %s: %s (give the path of a network namespace, like "
 			  "/run/netns/NAME or /proc/PID/ns/net)",
 			  path, reason);
@@ -39,21 +39,21 @@ int netns_open(struct tx *tx, const char *path, struct netns *ret)
 	if (look < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return -ENOENT;
 	if (look < 0 || fstatfs(look, &fs) < 0 || fstat(look, &seen) < 0)
-		return refuse(tx, path, strerror(errno));
+		return refuse(tx, path, -errno, strerror(errno));
 	if (fs.f_type != NSFS_MAGIC)
-		return refuse(tx, path, "it is not a namespace");
+		return refuse(tx, path, -EINVAL, "it is not a namespace");
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 || fstat(fd, &opened) < 0)
 		r = -errno;
 	if (r == -ENOENT)
 		return r;
 	if (r < 0)
-		return refuse(tx, path, strerror(-r));
+		return refuse(tx, path, r, strerror(-r));
 	if (seen.st_dev != opened.st_dev || seen.st_ino != opened.st_ino)
-		return refuse(tx, path, "it changed while it was opened");
+		return refuse(tx, path, -EAGAIN, "it changed while it was opened");
 	type = ioctl(fd, NS_GET_NSTYPE);
 	if (type >= 0 && type != CLONE_NEWNET)
-		return refuse(tx, path, "it is a namespace, but not a network namespace");
+		return refuse(tx, path, -EINVAL, "it is a namespace, but not a network namespace");
 	*ret = (struct netns){ .fd = fd_steal(&fd), .dev = opened.st_dev, .ino = opened.st_ino };
 	return 0;
 }

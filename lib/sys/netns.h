@@ -25,8 +25,8 @@ struct netns {
 /*
  * Opens the network namespace at path, an nsfs file (namespaces(7)).  Returns 0; -ENOENT if
  * the path does not exist (not recorded: the caller decides); or a recorded failure
- * (CNI_E_NETNS) if it is anything else.  Opens with O_PATH and checks first, so a FIFO does
- * not block.
+ * (CNI_E_NETNS): -EINVAL if it is anything else, or the errno of a system call.  Opens with O_PATH
+ * and checks first, so a FIFO does not block.
  */
 int netns_open(struct tx *tx, const char *path, struct netns *ret) CHECKED;
 

@@ -157,6 +157,24 @@ tentative() {
 	assert_same_snapshot
 }
 
+@test "macvlan: DEL fails and frees nothing if the namespace cannot be opened now" {
+	local conf
+
+	can_trace || skip "no strace"
+	new_netns c1
+	add macvlan "$CONF"
+	conf=$(chained "$CONF")
+	remember
+	status=0
+	output=$(CNI_COMMAND=DEL CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN \
+		strace -qq -o /dev/null -P /run/netns/c1 -e inject=open,openat:error=EIO \
+		"$CPLUG_BIN/macvlan" <<<"$conf") || status=$?
+	failed 8 'open /run/netns/c1: Input/output error'
+	assert_same_snapshot
+	del macvlan "$conf"
+	no_link c1 eth0
+}
+
 @test "macvlan: DEL and GC work with invalid options, and without the parent" {
 	local wrong
 
