@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Each file of conf-examples/ works: cnitool add, check, traffic, del.
 load lib
+# shellcheck source=tests/tools/chain.bash
+source "$RIG_TOOLS/chain.bash"
 
 EXAMPLES=$CPLUG_TOP/conf-examples
 
@@ -13,10 +15,13 @@ tool() {
 
 # example NAME [COMMAND] - add, check, COMMAND, del
 example() {
+	local lacks
+
 	file=$EXAMPLES/$1.conflist
-	if json_holds '[.plugins[] | .vlan, .vlanTrunk] | any' <"$file"; then
-		has_vlan_filtering || skip "this kernel has no bridge VLAN filtering"
-	fi
+	chain_load "$file"
+	lacks=$(chain_lacks)
+	[[ ! $lacks ]] || skip "this kernel has no $lacks"
+	[[ ! -e /run/netns/world ]] || chain_parents world
 	new_netns warmup c1
 	tool add warmup
 	tool del warmup
@@ -27,7 +32,9 @@ example() {
 	output=$(tool add)
 	printf '%s\n' "$output"
 	prints '' tool check
-	while read -r gateway; do sees c1 "$gateway"; done < <(result '.ips[]?.gateway // empty')
+	# A dummy interface leads to no gateway.
+	[[ $1 == *dummy* ]] ||
+		while read -r gateway; do sees c1 "$gateway"; done < <(result '.ips[]?.gateway // empty')
 	[[ ! ${2-} ]] || "$2"
 	prints '' tool del
 	assert_same_snapshot
@@ -86,6 +93,23 @@ ports_31() {
 @test "examples: 31-portmap-chain: the published ports answer, a port at 127.0.0.1 only locally" {
 	world
 	example 31-portmap-chain ports_31
+}
+
+on_the_wire() {
+	is "$(addresses c1 eth0)" "$(result '[.ips[].address] | sort | join(" ")')"
+	sees world "$(result '.ips[0].address | split("/")[0]')"
+	sees world "$(result '.ips[1].address | split("/")[0]')"
+}
+@test "examples: 32-macvlan: a host on the wire and the container reach each other" {
+	world
+	example 32-macvlan on_the_wire
+}
+
+own_addresses() {
+	is "$(addresses c1 eth0)" "$(result '[.ips[].address] | sort | join(" ")')"
+}
+@test "examples: 33-dummy: the container has the addresses" {
+	example 33-dummy own_addresses
 }
 
 no_address() {

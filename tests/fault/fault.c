@@ -220,6 +220,15 @@ static void must(const char *command, unsigned i, const char *id)
 	}
 }
 
+/*
+ * Does the plugin create a link that only the container's namespace has?  Then GC, and DEL without
+ * CNI_NETNS, cannot reach it.  It goes with the namespace.
+ */
+static bool is_leg(unsigned i)
+{
+	return str_eq(type_of(i), "macvlan") || str_eq(type_of(i), "dummy");
+}
+
 /* The runtime's DEL after a failure; bare: without namespace, runtimeConfig and prevResult. */
 static void clean_up(const struct run *after, unsigned i, bool bare)
 {
@@ -228,7 +237,8 @@ static void clean_up(const struct run *after, unsigned i, bool bare)
 	if (bare) {
 		free(r.in);
 		r.in = request(i, 0, NULL);
-		r.netns = NULL;
+		if (!is_leg(i))
+			r.netns = NULL;
 	}
 	go(&r);
 	if (r.status)
@@ -250,6 +260,8 @@ static void prepare(const char *command, unsigned i)
 {
 	if (!str_eq(command, "ADD"))
 		must("ADD", i, "c1");
+	if (str_eq(command, "GC") && is_leg(i))
+		shell("ip -n c1 link del eth0");
 }
 
 /* A call with one fault, and DEL.  Returns false if there is no n-th call or allocation. */
@@ -323,6 +335,8 @@ static const char *breaking(unsigned i)
 		const char *type, *command;
 	} commands[] = {
 		{ "bridge", "ip -n c1 address flush dev eth0 scope global" },
+		{ "macvlan", "ip -n c1 address flush dev eth0 scope global" },
+		{ "dummy", "ip -n c1 address flush dev eth0 scope global" },
 		{ "portmap", "nft delete table inet cplug" },
 		{ "host-local", "rm $(grep -l ^c1 /var/lib/cni/networks/*/10.*)" },
 		{ "loopback", "ip -n c1 link set lo down" },

@@ -19,6 +19,40 @@ chain_load() {
 	CHAIN_LENGTH=$(jq '.plugins | length' "$1")
 }
 
+# chain_lacks - prints the kernel feature that the conflist requires and this kernel lacks, if any
+chain_lacks() {
+	local type
+
+	if jq -e '[.plugins[] | .vlan, .vlanTrunk] | any' "$CHAIN_FILE" >/dev/null; then
+		has_vlan_filtering || echo "bridge VLAN filtering"
+	fi
+	for type in $(jq -r '.plugins[].type' "$CHAIN_FILE"); do
+		case $type in
+		dummy | ipvlan | macvlan | vlan | vrf) has_kind "$type" || echo "interfaces of kind $type" ;;
+		esac
+	done
+}
+
+# chain_parents NS - creates the parent links that the conflist names in "master", as veth pairs
+# with the other end in NS ("-" is the host), and gives that end the gateways' addresses
+chain_parents() {
+	local name ns=$1 gateway length
+
+	for name in $(jq -r '.plugins[].master // empty' "$CHAIN_FILE"); do
+		! ip link show dev "$name" >/dev/null 2>&1 || continue
+		ip link add "$name" type veth peer name "peer-$name"
+		ip link set "$name" up
+		[[ $ns == - ]] || ip link set "peer-$name" netns "$ns"
+		in_ns "$ns" ip link set "peer-$name" up
+		while read -r gateway length; do
+			[[ $gateway != *:* ]] || length+=" nodad"
+			# shellcheck disable=SC2086 # perhaps with nodad
+			in_ns "$ns" ip address add dev "peer-$name" "$gateway/"$length
+		done < <(jq -r --arg name "$name" '.plugins[] | select(.master == $name) | .ipam?.ranges[]?[] |
+			select(.gateway) | "\(.gateway) \(.subnet | split("/")[1])"' "$CHAIN_FILE")
+	done
+}
+
 # chain_type INDEX - prints the plugin's type
 chain_type() {
 	jq -r --argjson i "$1" '.plugins[$i].type' "$CHAIN_FILE"

@@ -262,10 +262,16 @@ snapshot() {
 
 # ---- kernel features -------------------------------------------------------
 
-# has_kind KIND - can the kernel create links of this kind?
+# has_kind KIND - true if the kernel has links of this kind.  Some kinds cannot be created without
+# a parent, which is another error.
 has_kind() {
-	ip link add probe0 type "$1" 2>/dev/null || return 1
-	ip link del probe0
+	local error
+
+	if error=$(ip link add probe0 type "$1" 2>&1); then
+		ip link del probe0
+		return
+	fi
+	[[ $error != *'Unknown device type'* && $error != *'not supported'* ]]
 }
 
 # has_vlan_filtering - true if bridges can filter VLANs
