@@ -17,6 +17,11 @@ advertise() {
 	send_frame "$1" eth0 "$(frame_ra "$mac" fe80::1:2:3 "$2")"
 }
 
+# has_link_local IFNAME - true if it has a link-local address that is not tentative
+has_link_local() {
+	ip -6 address show dev "$1" scope link -tentative | grep -q inet6
+}
+
 # knob NS FAMILY/conf/IFNAME/KEY - prints a sysctl of NS
 knob() {
 	in_ns "$1" cat "/proc/sys/net/$2"
@@ -73,7 +78,7 @@ knob() {
 	sysctl_set net/ipv6/conf/uplink/accept_ra 1
 	sysctl_set net/ipv6/conf/uplink/accept_dad 0
 	ip link set uplink up
-	wait_for "the link" bash -c 'ip -6 address show dev uplink scope link | grep -q "inet6.*scope link *$"'
+	wait_for "the link" has_link_local uplink
 	advertise router 2001:db8:1::
 	wait_for "the address of the router's prefix" bash -c 'ip -6 address show dev uplink | grep -q 2001:db8:1:'
 	contains "$(ip -6 route show default)" 'via fe80::1:2:3 dev uplink proto ra'
@@ -107,7 +112,7 @@ knob() {
 	sysctl_set net/ipv6/conf/br1/accept_ra 1
 	sysctl_set net/ipv6/conf/br1/accept_dad 0
 	ip link set br1 up
-	wait_for "the link" bash -c 'ip -6 address show dev br1 scope link | grep -q "inet6.*scope link *$"'
+	wait_for "the link" has_link_local br1
 	advertise router 2001:db8:1::
 	wait_for "the route" bash -c 'ip -6 route show default | grep -q "dev br1 proto ra"'
 	# Without addresses.
