@@ -21,7 +21,7 @@
 #include "cnitool/base64.h"
 #include "cnitool/cache.h"
 #include "cnitool/errctx.h"
-#include "sys/file.h"
+#include "sys/file.h" // NOLINT(readability-duplicate-include): <sys/file.h> is another
 #include "value/jw.h"
 #include "base/log.h"
 #include "value/name.h"
@@ -391,8 +391,8 @@ static bool is_collected(const struct collection *l, const struct cached *a)
 
 static void collect_file(struct mem *m, const char *path, struct collection *l)
 {
-	struct cached a;
-	struct file_text text;
+	struct cached a = { .file = NULL };
+	struct file_text text = { .s = NULL };
 	const char *why = NULL;
 	int r = file_read(m, AT_FDCWD, path, FILE_MAX, &text);
 

@@ -15,7 +15,7 @@
 
 #include "cnitool/cnitool.h"
 #include "cnitool/errctx.h"
-#include "sys/file.h"
+#include "sys/file.h" // NOLINT(readability-duplicate-include): <sys/file.h> is another
 #include "base/log.h"
 #include "value/name.h"
 #include "cnitool/run_registry.h"

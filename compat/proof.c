@@ -177,6 +177,9 @@ static void netlink_socket(void)
 	nl_socket_free(sk);
 }
 
+/* In the archive, but in no header of libnl-3. */
+void *rtnl_tc_data(struct rtnl_tc *tc);
+
 static void netlink_qdisc(void)
 {
 	struct rtnl_qdisc *q = rtnl_qdisc_alloc();

@@ -11,7 +11,6 @@
 #define CPLUG_IPAM_H
 
 #include "cni/call.h"
-#include "cni/call.h"
 #include "cni/plugin.h"
 
 /* Is there an ipam.type? */

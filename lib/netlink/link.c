@@ -283,7 +283,7 @@ int link_nsid(struct tx *tx, struct rt *rt, const struct netns *ns, int *ret)
 int link_is_pair(struct tx *tx, struct rt *host, const struct link *at_host, const struct rt *cont,
 		 const struct link *at_cont)
 {
-	int nsid;
+	int nsid = -1;
 
 	if (!str_eq(at_host->kind, "veth") || at_host->parent != at_cont->index ||
 	    at_host->parent_nsid < 0)

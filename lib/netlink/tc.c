@@ -33,6 +33,7 @@ int tc_take(struct rt_msg *m, int r, struct nl_msg *msg)
 
 	if (!h)
 		return -ENOMEM;
+	m->h = *h;
 	m->overflow = h->nlmsg_len > sizeof(m->room);
 	if (!m->overflow)
 		memcpy(m->room, h, h->nlmsg_len);

@@ -280,13 +280,14 @@ static struct rtnl_act *new_redirect(int to)
 /* The selector: one key that every packet matches. */
 static void put_selector(struct rt_msg *m)
 {
-	struct {
-		struct tc_u32_sel sel;
-		struct tc_u32_key key;
-	} s = { .sel = { .flags = TC_U32_TERMINAL, .nkeys = 1 } };
+	const struct tc_u32_sel sel = { .flags = TC_U32_TERMINAL, .nkeys = 1 };
+	const struct tc_u32_key key = { .val = 0 };
+	char s[sizeof(sel) + sizeof(key)];
 	struct nlattr *options = tc_reopen_options(m);
 
-	rt_put(m, TCA_U32_SEL, &s, sizeof(s));
+	memcpy(s, &sel, sizeof(sel));
+	memcpy(s + sizeof(sel), &key, sizeof(key));
+	rt_put(m, TCA_U32_SEL, s, sizeof(s));
 	rt_nest_end(m, options);
 }
 

@@ -24,7 +24,7 @@
 #include <sys/sysmacros.h>
 #include <sys/time.h>
 
-#include "sys/file.h"
+#include "sys/file.h" // NOLINT(readability-duplicate-include): <sys/file.h> is another
 #include "base/log.h"
 
 enum { TICK_MS = 50, TRIES = 100 };
@@ -282,7 +282,7 @@ static int lock_holder(struct mem *mem, const struct stat *st)
 	unsigned dev_major, dev_minor;
 	unsigned long ino;
 	int pid, found = 0;
-	struct file_text text;
+	struct file_text text = { .s = NULL };
 	char *save;
 
 	if (file_read(mem, AT_FDCWD, "/proc/locks", 16 << 20, &text) < 0)
@@ -306,7 +306,7 @@ static const char *holder_text(struct mem *mem, const struct stat *st)
 	int pid = lock_holder(mem, st);
 	const char *file = mem_printf(mem, "/proc/%d/stat", pid);
 	const char *name, *end, *stopped = "";
-	struct file_text text;
+	struct file_text text = { .s = NULL };
 
 	if (pid <= 0)
 		return "another process";

@@ -33,7 +33,7 @@ int netns_open(struct tx *tx, const char *path, struct netns *ret)
 	auto_(fd_close) int look = open(path, O_PATH | O_CLOEXEC);
 	auto_(fd_close) int fd = -1;
 	struct statfs fs;
-	struct stat seen, opened;
+	struct stat seen, opened = { .st_ino = 0 };
 	int type, r = 0;
 
 	if (look < 0 && (errno == ENOENT || errno == ENOTDIR))

@@ -67,6 +67,12 @@ static inline bool have_program(const char *name)
 	return system(command) == 0; /* NOLINT(bugprone-command-processor,cert-env33-c) */
 }
 
+/* Runs a shell command in the test's namespaces; true if it succeeds. */
+static inline bool shell(const char *command)
+{
+	return system(command) == 0; /* NOLINT(bugprone-command-processor,cert-env33-c) */
+}
+
 static inline struct ip ip_of(const char *text)
 {
 	struct ip ip = { 0 };

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "sys/file.h"
+#include "sys/file.h" // NOLINT(readability-duplicate-include): <sys/file.h> is another
 #include "cni/resolv.h"
 #include "unit.h"
 

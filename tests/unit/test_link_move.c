@@ -80,7 +80,7 @@ static const char *in_cont(const char *command)
 static int move_as(struct tx *tx, const char *name, const char *alias, struct link *ret)
 {
 	struct link_move m = { .to = &cont, .name = name, .alias = alias };
-	struct link l;
+	struct link l = { .index = 0 };
 
 	TRY(link_need(tx, &net, "eth5", &l));
 	return link_move(tx, &net, &l, &m, ret);
@@ -88,14 +88,14 @@ static int move_as(struct tx *tx, const char *name, const char *alias, struct li
 
 static int move(struct tx *tx)
 {
-	struct link there;
+	struct link there = { .index = 0 };
 
 	return move_as(tx, "net1", "eth5", &there);
 }
 
 static void moves_and_renames(void **state)
 {
-	struct link there;
+	struct link there = { .index = 0 };
 
 	(void)state;
 	net_need(NULL);
@@ -113,7 +113,7 @@ static void moves_and_renames(void **state)
 static int move_back_home(struct tx *tx)
 {
 	struct link_move home = { .to = &net, .name = "eth5", .alias = "" };
-	struct link there, here;
+	struct link there = { .index = 0 }, here = { .index = 0 };
 
 	TRY(link_need(tx, &cont, "net1", &there));
 	TRY(link_move(tx, &cont, &there, &home, &here));
@@ -123,7 +123,7 @@ static int move_back_home(struct tx *tx)
 /* DEL's direction: the host never sees the name that the link had in the container. */
 static void moves_out_of_a_container(void **state)
 {
-	struct link there, here;
+	struct link there = { .index = 0 }, here = { .index = 0 };
 
 	(void)state;
 	net_need(NULL);
@@ -151,7 +151,7 @@ static void moves_past_a_name_in_use(void **state)
 static void refuses_a_name_in_use(void **state)
 {
 	char *before, *after;
-	struct link there;
+	struct link there = { .index = 0 };
 
 	(void)state;
 	net_need(in_cont("ip link add net1 type ifb"));
@@ -176,7 +176,7 @@ static void refuses_a_name_in_use(void **state)
 /* The ifindex is in use in the container, and the old one comes back. */
 static void keeps_the_ifindex(void **state)
 {
-	struct link l, there;
+	struct link l = { .index = 0 }, there = { .index = 0 };
 	char command[160];
 
 	(void)state;
@@ -204,7 +204,7 @@ static int move_with_all(struct tx *tx)
 	struct addr_list addrs;
 	struct route_list routes;
 	struct route_filter f = { .table = RT_TABLE_MAIN };
-	struct link l;
+	struct link l = { .index = 0 };
 
 	TRY(link_need(tx, &net, "eth5", &l));
 	f.link = l.index;
@@ -230,7 +230,7 @@ static void addresses_and_routes_come_back(void **state)
 
 static int rename_it(struct tx *tx)
 {
-	struct link l;
+	struct link l = { .index = 0 };
 
 	TRY(link_need(tx, &net, "eth6", &l));
 	TRY(link_rename(tx, &net, &l, "eth6")); /* nothing to do */
@@ -240,7 +240,7 @@ static int rename_it(struct tx *tx)
 
 static void renames(void **state)
 {
-	struct link l;
+	struct link l = { .index = 0 };
 
 	(void)state;
 	net_need("ip link set eth6 down && ip link set eth6 name tmp0 && ip link set tmp0 name "

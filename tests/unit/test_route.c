@@ -269,8 +269,9 @@ static int set_down(struct tx *tx)
 
 	TRY(route_list(tx, &net, &f, &list));
 	TRY(route_keep_all(tx, &net, &list));
-	return system("ip link set v0 down && ip link set v0 up") ? -EIO
-								  : 0; /* NOLINT(cert-env33-c) */
+	if (!shell("ip link set v0 down && ip link set v0 up"))
+		return -EIO;
+	return 0;
 }
 
 static void keeps_what_the_kernel_drops(void **state)

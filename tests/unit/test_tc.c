@@ -237,12 +237,10 @@ static void leaves_what_is_not_ours(void **state)
 	static const char *const foreign[] = {
 		"tc qdisc add dev v0 ingress",
 		"tc qdisc add dev v0 clsact",
-		"tc qdisc add dev v0 ingress && tc filter add dev v0 parent ffff: protocol all "
-		"prio "
-		"1 "
-		"u32 match u32 1 1 flowid 1:1 action mirred egress redirect dev v1",
-		"tc qdisc add dev v0 clsact && tc filter add dev v0 ingress protocol all prio 1 "
-		"u32 match u32 1 1 flowid 1:2 action mirred egress redirect dev v0",
+		("tc qdisc add dev v0 ingress && tc filter add dev v0 parent ffff: protocol all "
+		 "prio 1 u32 match u32 1 1 flowid 1:1 action mirred egress redirect dev v1"),
+		("tc qdisc add dev v0 clsact && tc filter add dev v0 ingress protocol all prio 1 "
+		 "u32 match u32 1 1 flowid 1:2 action mirred egress redirect dev v0"),
 	};
 
 	(void)state;
