@@ -285,7 +285,7 @@ static int lock_holder(struct mem *mem, const struct stat *st)
 	struct file_text text = { .s = NULL };
 	char *save;
 
-	if (file_read(mem, AT_FDCWD, "/proc/locks", 16 << 20, &text) < 0)
+	if (file_read(mem, AT_FDCWD, "/proc/locks", 16 << 20, &text) < 0 || !text.s)
 		return 0;
 	for (char *s = strtok_r(text.s, "\n", &save); s; s = strtok_r(NULL, "\n", &save)) {
 		/* a waiter has an arrow before the kind: "12: -> FLOCK …" */
@@ -310,7 +310,7 @@ static const char *holder_text(struct mem *mem, const struct stat *st)
 
 	if (pid <= 0)
 		return "another process";
-	if (file_read(mem, AT_FDCWD, file, 65536, &text) < 0)
+	if (file_read(mem, AT_FDCWD, file, 65536, &text) < 0 || !text.s)
 		return mem_printf(mem, "process %d", pid);
 	name = strchr(text.s, '(');
 	end = strrchr(text.s, ')');
