@@ -26,7 +26,7 @@ static const struct link *gateway_link(const struct bridge *b)
 
 /* ---- the VLAN gateway --------------------------------------------------- */
 
-int bridge_vlan_gateway_ensure(struct tx *tx, struct call *c, struct bridge *b)
+static int ensure_vlan_gateway(struct tx *tx, struct call *c, struct bridge *b)
 {
 	const char *name = vlan_gateway_name(tx, b);
 	struct name_owner port = name_owner("", "vlan-gateway", name);
@@ -47,8 +47,6 @@ int bridge_vlan_gateway_ensure(struct tx *tx, struct call *c, struct bridge *b)
 	bool made;
 	int there;
 
-	if (!b->cf.vlan)
-		return 0;
 	TRY(there = link_find(tx, &c->host, name, &b->vlan_gw));
 	if (there)
 		return 0;
@@ -57,6 +55,13 @@ int bridge_vlan_gateway_ensure(struct tx *tx, struct call *c, struct bridge *b)
 	TRY(bridge_veth_join_vlan(tx, c, b, &l, &mark));
 	TRY(link_set_no_dad(tx, &c->host, &b->vlan_gw));
 	return link_set_up(tx, &c->host, &b->vlan_gw);
+}
+
+int bridge_vlan_gateway_ensure(struct tx *tx, struct call *c, struct bridge *b)
+{
+	if (!b->cf.vlan)
+		return 0;
+	return ensure_vlan_gateway(tx, c, b);
 }
 
 /* ---- ADD ---------------------------------------------------------------- */
