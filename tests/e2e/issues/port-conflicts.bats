@@ -78,19 +78,20 @@ publishing() {
 
 # a_service PROTOCOL - asserts that a host service stays reachable unless onConflict is "replace"
 a_service() {
-	local web
+	local web server=socat
 
+	[[ $1 != udp ]] || server=udp_server
 	web=$(publishing "$CONF" "{hostPort: 2222, containerPort: 22, protocol: \"$1\"}")
 	warm_up bridge "$CONF"
 	"$1_answer" - 2222 daemon
 	remember
 	cni ADD bridge "$web"
-	failed 105 "host port 2222/$1: the host listens there: $1 0\\.0\\.0\\.0:2222, .*process [0-9]+ \\(socat"
+	failed 105 "host port 2222/$1: the host listens there: $1 0\\.0\\.0\\.0:2222, .*process [0-9]+ \\($server"
 	assert_same_snapshot
 	is "$(ask world "$1" 203.0.113.1 2222)" 'daemon from 203.0.113.2'
 	# With onConflict.
 	add bridge "$(with "$web" '.onConflict = "warn"')"
-	contains "$errors" "2222/$1: .*socat.*will not be reachable from outside"
+	contains "$errors" "2222/$1: .*$server.*will not be reachable from outside"
 	del bridge "$web"
 	add bridge "$(with "$web" '.onConflict = "replace"')"
 	"$1_answer" c1 22 inside
