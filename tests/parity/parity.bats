@@ -76,9 +76,7 @@ DUAL='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","mtu":1
 	by reference
 	add bridge "$conf"
 	by ours
-	# Without our mark, DEL deletes only the interface whose MAC is in prevResult.
-	conf=$(chained "$conf")
-	cni CHECK bridge "$conf"
+	cni CHECK bridge "$(chained "$conf")"
 	ok
 	del bridge "$conf"
 	no_link c1 eth0
