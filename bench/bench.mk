@@ -27,10 +27,11 @@ bench-tools:
 	+$(Q)$(MAKE) --no-print-directory STATIC=1 $@
 endif
 
+# compat/strerror.c, which the wrapped name needs, is not part of the tools.
 $(BENCH)/%: $(BUILD)/bench/%.o
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(ALL_LDFLAGS) $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(filter-out %--wrap=strerror,$(ALL_LDFLAGS)) $(LIBS)
 
 # The empty program made with the system's C library.
 $(BENCH)/nothing-system: bench/nothing.c
