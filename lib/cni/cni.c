@@ -3,8 +3,8 @@
  * cni.c - the dispatcher: the one place where a call begins, answers and ends
  *
  * Exactly one JSON document goes to stdout, whatever happens.  The answer is
- * written before the transaction is committed, so a result that nobody could
- * receive is a failed ADD and is rolled back.  Three things can happen beside an
+ * written before the transaction is committed, so a result that could not be
+ * written is a failed ADD and is rolled back.  Three things can happen beside an
  * ordinary failure: memory runs out (we come back here by longjmp and roll back),
  * a signal asks us to stop (the next blocking step fails, see tx.c), or we crash
  * (a handler writes a prepared document; the runtime's DEL does the rest).

@@ -74,7 +74,7 @@ static int move_out(struct tx *tx, struct rt *rt, const struct link *l, const st
 	struct netns self = NETNS_NONE;
 	int fd, r;
 
-	/* In a container nobody watches: there the link may have two names in turn. */
+	/* udev renames links of the host only, so in a container two requests may give the name. */
 	if (rt->ns && !str_eq(l->name, t->name)) {
 		if (l->flags & IFF_UP)
 			TRY(set_down(rt, l->index));

@@ -27,8 +27,8 @@ int route_set(struct tx *tx, struct rt *rt, const struct link *l,
 	      const struct result_route *route) CHECKED;
 
 /*
- * The route to an address's own subnet, as the kernel makes it with the address; for when
- * somebody deleted it.  There already is fine; it goes with the address.
+ * The route to an address's own subnet, as the kernel makes it with the address: for a
+ * repair, if it was deleted.  One that exists is fine; it goes with the address.
  */
 int route_add_connected(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a) CHECKED;
 

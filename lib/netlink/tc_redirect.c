@@ -198,7 +198,7 @@ static int del_filters(struct tx *tx, struct rt *rt, const struct link *l, int t
 	return r;
 }
 
-/* Deletes a qdisc ingress that has no filter (a clsact is somebody else's). */
+/* Deletes a qdisc ingress that has no filter (a clsact is another program's). */
 static int del_ingress(struct tx *tx, struct rt *rt, const struct link *l)
 {
 	struct filters list;

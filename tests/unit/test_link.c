@@ -243,7 +243,7 @@ static int count_event(const struct nlmsghdr *h UNUSED, void *arg)
 	return 0;
 }
 
-/* Events reach every subscriber, whoever sends them: only the kernel's count. */
+/* Another process of the namespace can send events, too: only the kernel's count. */
 static void events_come_from_the_kernel(void **state UNUSED)
 {
 	auto_(rt_close) struct rt events = { .sk = NULL };
