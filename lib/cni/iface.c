@@ -84,14 +84,33 @@ static int add_addresses(struct tx *tx, struct call *c, const struct link *l,
 	return 0;
 }
 
+void iface_list(struct tx *tx, const struct call *c, const struct link *l, const char *sandbox,
+		struct result *ret)
+{
+	struct result_if f = {
+		.name = mem_str(&tx->mem, l->name),
+		.mac = mem_str(&tx->mem, MAC_S(l->mac)),
+		.sandbox = sandbox,
+	};
+
+	if (result_version_number(c->version) >= result_version_number("1.1.0"))
+		f.mtu = l->mtu;
+	result_add_if(ret, f);
+}
+
+int iface_need_mtu(struct tx *tx, int mtu, const struct result *r, const char *hint)
+{
+	for (unsigned i = 0; mtu > 0 && mtu < 1280 && i < r->n_ips; i++)
+		if (r->ips[i].addr.ip.family == AF_INET6)
+			return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
+					  "mtu: %d is too small for %s: IPv6 needs at least 1280%s",
+					  mtu, CIDR_S(r->ips[i].addr), hint);
+	return 0;
+}
+
 /* ---- duplicate address detection ---------------------------------------- */
 
 enum { DAD_TIMEOUT_MS = 5000 };
-
-static int any_event(const struct nlmsghdr *h UNUSED, void *arg UNUSED)
-{
-	return 1;
-}
 
 /* 1 = some address is still being tested, 0 = none; a duplicate is a failure. */
 static int tentative(struct tx *tx, struct call *c, const struct link *l)
@@ -125,7 +144,7 @@ static int set_up_and_wait(struct tx *tx, struct call *c, const struct link *l,
 		TRY(r = tentative(tx, c, l));
 		if (!r)
 			return 0;
-		r = rt_wait(tx, &events, deadline, any_event, NULL);
+		r = rt_wait(tx, &events, deadline, rt_any_event, NULL);
 		if (r == -ETIMEDOUT)
 			return tx_fail_as(tx, CNI_E_AGAIN, r,
 					  "container: addresses of %s are still tentative after %d "

@@ -40,6 +40,19 @@ int iface_ensure(struct tx *tx, struct call *c, struct link *l, const struct res
 /* The gateway that a route without one goes through; no address = on-link. */
 struct ip iface_default_gateway(const struct result *r, int family);
 
+/*
+ * Appends a link to the interfaces of a result, with its MTU from protocol version 1.1.0 on.
+ * sandbox: the namespace's path; NULL for a link on the host.
+ */
+void iface_list(struct tx *tx, const struct call *c, const struct link *l, const char *sandbox,
+		struct result *ret);
+
+/*
+ * Fails with CNI_E_CONFIG if the result has an IPv6 address and mtu (bytes; 0 and less: any) is
+ * below 1280, at which the kernel removes IPv6 from a link.  hint: "", or whose MTU it is.
+ */
+int iface_need_mtu(struct tx *tx, int mtu, const struct result *r, const char *hint) CHECKED;
+
 /* ---- CHECK ---- */
 struct iface_want {
 	const char *kind;

@@ -82,34 +82,14 @@ static int add_link(struct tx *tx, struct call *c, struct leg *leg, struct link 
 
 /* ---- ADD ---------------------------------------------------------------- */
 
-static void list_interface(struct tx *tx, const struct call *c, const struct link *l,
-			   struct result *res)
+static int need_mtu(struct tx *tx, const struct leg *leg, const struct link *l,
+		    const struct result *res)
 {
-	bool mtu = result_version_number(c->version) >= result_version_number("1.1.0");
-
-	result_add_if(res, (struct result_if){
-				   .name = mem_str(&tx->mem, l->name),
-				   .mac = mem_str(&tx->mem, MAC_S(l->mac)),
-				   .sandbox = c->netns_path,
-				   .mtu = mtu ? l->mtu : 0,
-			   });
-	for (unsigned i = 0; i < res->n_ips; i++)
-		res->ips[i].iface = 0;
-}
-
-static int check_mtu(struct tx *tx, const struct leg *leg, const struct link *l,
-		     const struct result *res)
-{
-	const char *whose = "";
+	const char *hint = "";
 
 	if (!leg->link.mtu && leg->has_parent)
-		whose = mem_printf(&tx->mem, " (the master %s has it)", leg->parent.master);
-	for (unsigned i = 0; i < res->n_ips && l->mtu < 1280; i++)
-		if (res->ips[i].addr.ip.family == AF_INET6)
-			return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
-					  "mtu: %d is too small for %s: IPv6 needs at least 1280%s",
-					  l->mtu, CIDR_S(res->ips[i].addr), whose);
-	return 0;
+		hint = mem_printf(&tx->mem, " (the master %s has it)", leg->parent.master);
+	return iface_need_mtu(tx, l->mtu, res, hint);
 }
 
 int leg_add(struct tx *tx, struct call *c, struct result *res)
@@ -123,9 +103,11 @@ int leg_add(struct tx *tx, struct call *c, struct result *res)
 	TRY(add_link(tx, c, &leg, &l));
 	if (ipam_wanted(c)) {
 		TRY(ipam_add(tx, c, res));
-		TRY(check_mtu(tx, &leg, &l, res));
+		TRY(need_mtu(tx, &leg, &l, res));
 	}
-	list_interface(tx, c, &l, res);
+	iface_list(tx, c, &l, c->netns_path, res);
+	for (unsigned i = 0; i < res->n_ips; i++)
+		res->ips[i].iface = 0;
 	if (!result_dns_empty(&leg.dns))
 		res->dns = leg.dns;
 	o.dad = leg.dad;

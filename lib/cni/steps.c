@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/differ.h"
+#include "cni/prev.h"
 #include "cni/resolv.h"
 #include "sys/sysctl.h"
 
@@ -90,7 +91,7 @@ int step_resolv(struct tx *tx, struct call *c, const char *mode, const struct re
 /* The namespace's path as it was at ADD, or as given. */
 static const char *sandbox(const struct call *c)
 {
-	int i = c->prev ? result_find_if(c->prev, c->ifname, true) : -1;
+	int i = c->prev ? prev_interface(c) : -1;
 
 	if (i < 0)
 		return c->netns_path;

@@ -53,10 +53,8 @@ int bridge_port_configure(struct tx *tx, struct rt *rt, const struct link *l,
 	close_options(&r);
 	if (p->up)
 		r.i->ifi_flags = r.i->ifi_change = IFF_UP;
-	if (p->mark) {
-		rt_put_str(&r.m, IFLA_IFALIAS, p->mark->s);
-		rt_put_u32(&r.m, IFLA_GROUP, 0);
-	}
+	if (p->mark)
+		link_put_mark(&r.m, p->mark);
 	return rt_call(tx, rt, &r.m, "configure bridge port %s", l->name);
 }
 

@@ -175,6 +175,9 @@ struct link_want {
  */
 int link_ensure(struct tx *tx, struct rt *rt, struct link *l, const struct link_want *w) CHECKED;
 
+/* Composing: the mark as alias, which takes the place of the group of new links (mark.h). */
+void link_put_mark(struct rt_msg *m, const struct mark *mark);
+
 /* Sets up.  No undo: for links that are ours, or meant to be up. */
 int link_set_up(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
 

@@ -159,11 +159,6 @@ static int add_with_index(struct rt *rt, const struct link_new *n)
 
 enum { LEFTOVER_TIMEOUT_MS = 2000 };
 
-static int any_event(const struct nlmsghdr *h UNUSED, void *arg UNUSED)
-{
-	return 1;
-}
-
 /*
  * Waits for a link with the same mark to go.  The same attachment had a namespace before, and
  * the kernel destroys a namespace, and with it the other end, some time after its last
@@ -186,19 +181,11 @@ static int wait_for_leftover(struct tx *tx, struct rt *rt, const struct link_new
 		TRY(there = link_find_index(tx, rt, l.index, NULL));
 		if (!there)
 			return 1;
-		r = rt_wait(tx, &events, deadline, any_event, NULL);
+		r = rt_wait(tx, &events, deadline, rt_any_event, NULL);
 		if (r < 0 && r != -ETIMEDOUT)
 			return r;
 	}
 	return 0;
-}
-
-/* The kernel says EEXIST for either end of a pair: find out which name is taken. */
-static int explain_exists(struct tx *tx, struct rt *rt, const struct link_new *n)
-{
-	if (n->peer)
-		TRY(name_taken(tx, where(rt, n->peer), n->peer->name));
-	return name_taken(tx, where(rt, n), n->name);
 }
 
 /* Names the parent, and the bridge or bond that uses it already, which is the usual reason. */
@@ -233,6 +220,7 @@ int link_add(struct tx *tx, struct rt *rt, const struct link_new *n, struct link
 	TRY(tx_interrupted(tx));
 	compose(&m, rt, n, 0);
 	r = rt_try(rt, &m);
+	/* Of a pair either name may be taken. */
 	if (r == -EEXIST) {
 		if (n->peer)
 			TRY(name_taken(tx, where(rt, n->peer), n->peer->name));
@@ -241,7 +229,7 @@ int link_add(struct tx *tx, struct rt *rt, const struct link_new *n, struct link
 			r = rt_try(rt, &m);
 	}
 	if (r == -EEXIST) {
-		TRY(explain_exists(tx, rt, n));
+		TRY(name_taken(tx, where(rt, n), n->name));
 		r = add_with_index(rt, n);
 	}
 	if (r < 0)

@@ -29,8 +29,7 @@ static void put_up(struct ifinfomsg *i, bool up)
 		i->ifi_flags |= IFF_UP;
 }
 
-/* The alias takes the place of the group of new links. */
-static void put_mark(struct rt_msg *m, const struct mark *mark)
+void link_put_mark(struct rt_msg *m, const struct mark *mark)
 {
 	rt_put_str(m, IFLA_IFALIAS, mark->s);
 	rt_put_u32(m, IFLA_GROUP, 0);
@@ -51,7 +50,7 @@ int link_set_up_notify(struct tx *tx, struct rt *rt, const struct link *l, const
 
 	put_up(change(&m, l->index), true);
 	if (mark)
-		put_mark(&m, mark);
+		link_put_mark(&m, mark);
 	spec = rt_nest(&m, IFLA_AF_SPEC);
 	inet = rt_nest(&m, AF_INET);
 	conf = rt_nest(&m, IFLA_INET_CONF);
@@ -69,22 +68,23 @@ int link_set_no_dad(struct tx *tx, struct rt *rt, const struct link *l)
 	return sysctl_ensure_new(tx, rt->ns, &s, 1);
 }
 
-int link_fix_mac(struct tx *tx, struct rt *rt, const struct link *l)
+static int set_same_mac(struct tx *tx, struct rt *rt, const struct link *l, const char *purpose)
 {
 	struct rt_msg m;
 
 	change(&m, l->index);
 	rt_put_mac(&m, IFLA_ADDRESS, l->mac);
-	return rt_call(tx, rt, &m, "fix the MAC of %s", l->name);
+	return rt_call(tx, rt, &m, "%s of %s", purpose, l->name);
+}
+
+int link_fix_mac(struct tx *tx, struct rt *rt, const struct link *l)
+{
+	return set_same_mac(tx, rt, l, "fix the MAC");
 }
 
 int link_announce(struct tx *tx, struct rt *rt, const struct link *l)
 {
-	struct rt_msg m;
-
-	change(&m, l->index);
-	rt_put_mac(&m, IFLA_ADDRESS, l->mac);
-	return rt_call(tx, rt, &m, "announce the addresses of %s", l->name);
+	return set_same_mac(tx, rt, l, "announce the addresses");
 }
 
 int link_del(struct tx *tx, struct rt *rt, const struct link *l)
@@ -145,7 +145,7 @@ static void compose(struct rt_msg *m, const struct link *l, const struct link_wa
 	if (d->mac.len)
 		rt_put_mac(m, IFLA_ADDRESS, d->mac);
 	if (d->mark)
-		put_mark(m, d->mark);
+		link_put_mark(m, d->mark);
 	if (d->put) {
 		info = rt_nest(m, IFLA_LINKINFO);
 		rt_put_str(m, IFLA_INFO_KIND, l->kind);

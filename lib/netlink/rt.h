@@ -115,6 +115,9 @@ int rt_refused(struct tx *tx, struct rt *rt, int err, const char *fmt, ...) PRIN
  * times for one thing passes the same deadline, so the sender of events cannot extend it.
  */
 int rt_subscribe(struct tx *tx, const struct rt *rt, unsigned group, struct rt *ret) CHECKED;
+/* For rt_wait(): every event ends the wait, because the caller looks for itself. */
+int rt_any_event(const struct nlmsghdr *h, void *arg);
+
 /* A time timeout_ms from now, on the monotonic clock. */
 int64_t rt_deadline(int timeout_ms);
 int rt_wait(struct tx *tx, struct rt *events, int64_t deadline, rt_each_fn *each,

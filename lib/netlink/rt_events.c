@@ -52,6 +52,11 @@ static int give_events(ssize_t n, rt_each_fn *each, void *arg)
 	return r;
 }
 
+int rt_any_event(const struct nlmsghdr *h UNUSED, void *arg UNUSED)
+{
+	return 1;
+}
+
 int rt_wait(struct tx *tx, struct rt *events, int64_t deadline, rt_each_fn *each, void *arg)
 {
 	for (;;) {

@@ -82,39 +82,15 @@ static void list_interfaces(struct tx *tx, const struct call *c, const struct br
 			    struct result *res)
 {
 	const struct link *links[] = { &b->br, &b->host, &b->eth, &b->vlan_gw };
-	bool mtu = result_version_number(c->version) >= result_version_number("1.1.0");
 
-	for (unsigned i = 0; i < ARRAY_LEN(links) && links[i]->index; i++) {
-		struct result_if f = {
-			.name = mem_str(&tx->mem, links[i]->name),
-			.mac = mem_str(&tx->mem, MAC_S(links[i]->mac)),
-		};
-
-		if (links[i] == &b->eth)
-			f.sandbox = c->netns_path;
-		if (mtu)
-			f.mtu = links[i]->mtu;
-		result_add_if(res, f);
-	}
+	for (unsigned i = 0; i < ARRAY_LEN(links) && links[i]->index; i++)
+		iface_list(tx, c, links[i], i == 2 ? c->netns_path : NULL, res);
 	for (unsigned i = 0; i < res->n_ips; i++)
 		res->ips[i].iface = 2;
 }
 
-/* Below 1280 bytes the kernel removes IPv6 from a link. */
-static int check_mtu(struct tx *tx, const struct bridge *b, const struct result *res)
-{
-	if (b->cf.mtu <= 0 || b->cf.mtu >= 1280)
-		return 0;
-	for (unsigned i = 0; i < res->n_ips; i++)
-		if (res->ips[i].addr.ip.family == AF_INET6)
-			return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
-					  "mtu: %d is too small for %s: IPv6 needs at least 1280",
-					  b->cf.mtu, CIDR_S(res->ips[i].addr));
-	return 0;
-}
-
-/* The same for the bridge's own addresses, because a bridge follows its smallest port. */
-static int check_bridge_mtu(struct tx *tx, struct call *c, const struct bridge *b)
+/* iface_need_mtu() for the bridge's own addresses: a bridge follows its smallest port. */
+static int need_bridge_mtu(struct tx *tx, struct call *c, const struct bridge *b)
 {
 	struct addr_list have;
 
@@ -136,7 +112,7 @@ static int layer3(struct tx *tx, struct call *c, struct bridge *b, struct result
 	struct iface_options o = { .dad = b->cf.dad };
 
 	TRY(ipam_add(tx, c, res));
-	TRY(check_mtu(tx, b, res));
+	TRY(iface_need_mtu(tx, b->cf.mtu, res, ""));
 	if (!result_dns_empty(&b->cf.dns))
 		res->dns = b->cf.dns;
 	if (b->cf.is_gateway) {
@@ -169,7 +145,7 @@ static int bridge_add(struct tx *tx, struct call *c, struct result *res)
 	TRY(bridge_read_conf(tx, c, &b->cf));
 	TRY(ipam_validate(tx, c));
 	TRY(bridge_link_ensure(tx, c, b));
-	TRY(check_bridge_mtu(tx, c, b));
+	TRY(need_bridge_mtu(tx, c, b));
 	TRY(bridge_veth_add(tx, c, b));
 	if (b->cf.l3)
 		TRY(layer3(tx, c, b, res));
