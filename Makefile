@@ -37,8 +37,13 @@ SOURCES := main.c $(wildcard lib/*/*.c plugins/*.c plugins/*/*.c ipam/*.c ipam/*
 # ---- build -----------------------------------------------------------------
 CC         ?= cc
 ifeq ($(origin CC),default)
-CC         := gcc
+CC         := $(CROSS_COMPILE)gcc
 endif
+# The tools that belong to the compiler, which may be a cross compiler.
+STRIP      := $(shell $(CC) -print-prog-name=strip)
+OBJCOPY    := $(shell $(CC) -print-prog-name=objcopy)
+# Runs executables of the compiler's machine: qemu-aarch64-static, for instance.
+RUN        ?=
 CLANG_TIDY ?= clang-tidy
 V          ?= 0
 SAN        ?= 0
@@ -67,9 +72,11 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat
 	-Wwrite-strings -Wpointer-arith -Wcast-qual -Wconversion -Wimplicit-fallthrough
 HARDEN := -fstack-protector-strong -fPIE -fvisibility=hidden -ffunction-sections -fdata-sections
 NLINC := $(shell pkg-config --cflags libnl-3.0 2>/dev/null || echo -I/usr/include/libnl3)
-CPPFLAGS += -D_GNU_SOURCE -iquote lib -iquote . $(NLINC)
+# 32 bits: sizes of files and inode numbers have 64.
+CPPFLAGS += -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -iquote lib -iquote . $(NLINC)
 CFLAGS ?= -O2 -g
-ALL_CFLAGS = -std=gnu11 $(WARN) $(HARDEN) $(CFLAGS)
+# The debugging information names no folder, so that the bytes do not depend on it.
+ALL_CFLAGS = -std=gnu11 $(WARN) $(HARDEN) -ffile-prefix-map=$(CURDIR)=. $(CFLAGS)
 ALL_LDFLAGS = -Wl,--gc-sections -Wl,-z,relro,-z,now $(LDFLAGS)
 ifeq ($(SAN),1)
 ALL_CFLAGS += -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
@@ -116,7 +123,7 @@ else
 relr := -Wl,-z,pack-relative-relocs
 relr_try := static const char *volatile p[] = { "a", "b" }; int main(void) { return p[0][0] != 97; }
 relr := $(shell t=$$(mktemp) && printf '%s' '$(relr_try)' | $(CC) -xc - -fPIE -static-pie $(relr) -o $$t \
-	2>/dev/null && $$t && echo '$(relr)'; rm -f $$t)
+	2>/dev/null && $(RUN) $$t && echo '$(relr)'; rm -f $$t)
 ALL_LDFLAGS += -static-pie $(relr)
 LIBS := $(libs) -lm -lpthread -Wl,--end-group
 endif
@@ -149,7 +156,7 @@ $(BIN)/cplug: $(filter-out $(BUILD)/lib/%,$(OBJECTS)) $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.o %.a,$^) $(ALL_LDFLAGS) $(LIBS)
-	$(if $(filter 1,$(STATIC)),$(Q)strip $@)
+	$(if $(filter 1,$(STATIC)),$(Q)$(STRIP) $@)
 
 $(NAMES:%=$(BIN)/%): $(BIN)/cplug
 	$(Q)ln -f $< $@

@@ -64,6 +64,9 @@ check-runtimes: tested ## tests with the distribution's podman and containerd
 check-fresh: ## make demo and make check on minimal Debian systems, as root and as an ordinary user (hours)
 	$(Q)tests/fresh/run $(FRESH)
 
+check-same-bytes: ## builds in two folders give the same bytes
+	$(Q)tests/tools/same-bytes
+
 demo: tested ## the life of a container, in private namespaces
 	$(Q)tests/demo $(abspath $(TESTED))
 
@@ -91,7 +94,7 @@ $(SOAK)/churn: $(BUILD)/tests/soak/churn.o
 
 $(BUILD)/tests/main.o: $(BUILD)/main.o
 	@mkdir -p $(@D)
-	$(Q)objcopy --redefine-sym main=plugins_main $< $@
+	$(Q)$(OBJCOPY) --redefine-sym main=plugins_main $< $@
 
 $(VALGRIND)/self.so: tests/valgrind/self.c
 	@mkdir -p $(@D)
@@ -227,7 +230,7 @@ $(LINT)/tidy/%.ok: $(LINT)/clang/%.o .clang-tidy
 -include $(C_SOURCES:%.c=$(LINT)/gcc/%.d) $(C_SOURCES:%.c=$(LINT)/clang/%.d) \
 	$(C_SOURCES:%.c=$(LINT)/analyzer/%.d)
 
-.PHONY: tested check check-unit check-e2e check-sweep check-parity check-vm check-runtimes check-fresh demo
+.PHONY: tested check check-unit check-e2e check-sweep check-parity check-vm check-runtimes check-fresh check-same-bytes demo
 .PHONY: check-fault check-valgrind soak fuzz
 .PHONY: lint lint-headers lint-floors lint-gcc lint-clang lint-analyzer lint-tidy lint-cppcheck lint-scripts \
 	lint-docs lint-ternaries lint-sizes lint-subjects lint-format format measure
