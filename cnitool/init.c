@@ -194,9 +194,9 @@ void init_main(struct tool *t, const struct sandbox_plan *plan, int control)
 	reset_signals();
 	/* Mounts that the host makes from now on, like names of namespaces, do not appear. */
 	mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
-	if (dup2(control, 3) < 0)
+	control = dup2(control, 3);
+	if (control < 0)
 		_exit(EXIT_OURS);
-	control = 3;
 	fcntl(control, F_SETFD, FD_CLOEXEC);
 	syscall(SYS_close_range, 4, ~0U, 0);
 	status = serve_container(t, plan, control);

@@ -33,6 +33,9 @@
 #include <netlink/route/qdisc/tbf.h>
 #include <netlink/route/tc.h>
 
+/* Exported, and in no header of the library (see lib/netlink/tc_impl.h). */
+void *rtnl_tc_data(struct rtnl_tc *tc);
+
 static void must(int holds, const char *what)
 {
 	if (holds)

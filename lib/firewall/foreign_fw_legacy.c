@@ -354,7 +354,7 @@ int foreign_fw_legacy(struct mem *mem, const struct link *bridge, bool six, cons
 	/* No permission, or no such table: report nothing. */
 	if (r < 0)
 		return r == -ENOMEM ? r : 0;
-	if (walk_entries(&l, first, 0) == STOPS)
+	if (l.entries && walk_entries(&l, first, 0) == STOPS)
 		*ret = describe_drop(mem, &l);
 	return 0;
 }

@@ -33,11 +33,11 @@ int tc_take(struct rt_msg *m, int r, struct nl_msg *msg)
 
 	if (!h)
 		return -ENOMEM;
+	h->nlmsg_flags |= NLM_F_REQUEST;
 	m->h = *h;
 	m->overflow = h->nlmsg_len > sizeof(m->room);
 	if (!m->overflow)
 		memcpy(m->room, h, h->nlmsg_len);
-	m->h.nlmsg_flags |= NLM_F_REQUEST;
 	nlmsg_free(msg);
 	return 0;
 }
