@@ -33,9 +33,6 @@
 #include <netlink/route/qdisc/tbf.h>
 #include <netlink/route/tc.h>
 
-/* Exported, and in no header of the library (see lib/netlink/tc_impl.h). */
-void *rtnl_tc_data(struct rtnl_tc *tc);
-
 static void must(int holds, const char *what)
 {
 	if (holds)
@@ -54,8 +51,12 @@ static void memory(void)
 		unsigned char *zeros = calloc(size, 1);
 		char *bigger = realloc(p, size);
 
+		if (!bigger || !zeros) {
+			must(0, "realloc, calloc");
+			return;
+		}
 		p = bigger;
-		must(p && zeros && !zeros[0] && !zeros[size - 1], "calloc");
+		must(!zeros[0] && !zeros[size - 1], "zeros of calloc");
 		must((uintptr_t)zeros % _Alignof(max_align_t) == 0, "alignment of calloc");
 		memset(zeros, 0xff, size);
 		memset(p, 0xff, size);
@@ -102,7 +103,11 @@ static void json_file(json_t *j)
 	FILE *f = tmpfile();
 	json_t *again;
 
-	must(f && !json_dumpf(j, f, 0), "json_dumpf");
+	if (!f) {
+		must(0, "tmpfile");
+		return;
+	}
+	must(!json_dumpf(j, f, 0), "json_dumpf");
 	rewind(f);
 	again = json_loadf(f, 0, NULL);
 	must(json_equal(j, again), "json_loadf");

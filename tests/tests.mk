@@ -226,7 +226,8 @@ $(LINT)/tidy/%.ok: $(LINT)/clang/%.o .clang-tidy
 	@mkdir -p $(@D)
 	$(call say,TIDY,$*.c)
 	$(Q)$(CLANG_TIDY) --quiet $*.c -- $(LINT_FLAGS) -w \
-		$(if $(filter lib/base/tx,$*),,-include tests/tools/analyzer.h) 2>/dev/null
+		$(if $(filter lib/base/tx,$*),,-include tests/tools/analyzer.h) \
+		$(if $(filter tests/unit/%,$*),-include tests/tools/analyzer_tests.h) 2>/dev/null
 	@touch $@
 
 -include $(C_HEADERS:%=$(LINT)/headers/%.d)

@@ -103,7 +103,7 @@ static size_t compose(char *out, size_t size, bool json, enum log_level level, c
 	long us;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	us = (now.tv_sec - log_state.start.tv_sec) * 1000000L +
+	us = (long)(now.tv_sec - log_state.start.tv_sec) * 1000000L +
 	     (now.tv_nsec - log_state.start.tv_nsec) / 1000;
 	if (json) {
 		snprintf(out, size,

@@ -369,7 +369,8 @@ static bool drain(struct tx *tx, struct job *j, int *fd)
 static void nap(struct tx *tx, struct job *j, struct pollfd p[3])
 {
 	int64_t left = j->deadline ? j->deadline - clock_ms() : 0;
-	struct timespec t = { .tv_sec = left / 1000, .tv_nsec = (left % 1000) * 1000000 };
+	struct timespec t = { .tv_sec = (time_t)(left / 1000),
+			      .tv_nsec = (long)(left % 1000) * 1000000 };
 
 	if (j->deadline && left <= 0) {
 		if (!j->stopping)

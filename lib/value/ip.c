@@ -154,7 +154,7 @@ struct ip_text cidr_text(struct cidr c)
 	size_t n = strlen(t.s);
 
 	if (n)
-		snprintf(t.s + n, sizeof(t.s) - n, "/%u", c.len > 128 ? 128 : c.len);
+		snprintf(t.s + n, sizeof(t.s) - n, "/%u", c.len > 128 ? 128U : c.len);
 	return t;
 }
 

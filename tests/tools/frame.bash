@@ -36,7 +36,7 @@ hex_text() {
 internet_sum() {
 	local hex=$1 i sum=0
 
-	((${#hex} % 4 == 0)) || hex+=00
+	((${#hex} % 4 == 0)) || hex+='00'
 	for ((i = 0; i < ${#hex}; i += 4)); do sum=$((sum + 0x${hex:i:4})); done
 	while ((sum >> 16)); do sum=$(((sum & 0xffff) + (sum >> 16))); done
 	printf '%04x' $((~sum & 0xffff))
