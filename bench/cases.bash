@@ -3,10 +3,11 @@
 #
 # cases.bash - the cases to measure, one per line
 #
-#	measure NAME [-f] [-s] PLUGIN... [-- PLUGIN...]
+#	measure NAME [-f] [-l KIND] [-s] PLUGIN... [-- PLUGIN...]
 #
 # PLUGIN is the JSON of a plugin in a conflist.  The plugins after "--" are for the reference, if
-# it needs other ones for the same effect.  -f: measure the floor, too; -s: slow, fewer rounds.
+# it needs other ones for the same effect.  -f: measure the floor, too; -l KIND: measure the floor of
+# a link of KIND on the parent wire0; -s: slow, fewer rounds.
 # A new plugin needs a line here.
 
 ipam4='"ipam":{"type":"host-local","dataDir":"@DATA@","ranges":[[{"subnet":"10.88.0.0/16"}]]}'
@@ -14,6 +15,8 @@ ipam46='"ipam":{"type":"host-local","dataDir":"@DATA@",
 	"ranges":[[{"subnet":"10.88.0.0/16"}],[{"subnet":"fd00:88::/64"}]]}'
 bridge='"type":"bridge","bridge":"bench0","isDefaultGateway":true'
 masq="$bridge,\"ipMasq\":true"
+macvlan='"type":"macvlan","master":"wire0"'
+routes='"routes":[{"dst":"0.0.0.0/0"}],'
 
 # published COUNT - prints the capability argument for host ports from 8000 on
 published() {
@@ -35,6 +38,8 @@ all_cases() {
 	measure bridge -f "{$bridge,$ipam4}"
 	measure bridge-masq -f "{$masq,$ipam4}"
 	measure bridge-dual-stack "{$masq,$ipam46}"
+	measure macvlan -l macvlan "{$macvlan,${ipam4/:{/:{$routes}}"
+	measure macvlan-dual-stack -s "{$macvlan,${ipam46/:{/:{$routes}}"
 	measure chain-1-port -f "{$masq,$ipam4}" "{\"type\":\"portmap\",$one}"
 	measure own-1-port -f "{$masq,$one,$ipam4}" -- "{$masq,$ipam4}" "{\"type\":\"portmap\",$one}"
 	measure chain-100-ports -s "{$masq,$ipam4}" "{\"type\":\"portmap\",$hundred}"

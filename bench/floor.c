@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * floor.c - the minimal work of the kernel for one ADD or DEL of bridge
+ * floor.c - the minimal work of the kernel for one ADD or DEL
  *
  *	floor add NETNS HOST-LINK BRIDGE ADDRESS/LENGTH GATEWAY
  *	floor del HOST-LINK
+ *	floor add-leg NETNS KIND PARENT ADDRESS/LENGTH GATEWAY
+ *	floor del-leg NETNS
  *
- * It creates a veth pair with its peer in the namespace and under the final name, one address and
- * one default route, with two netlink sockets, and looks up only the bridge's index.  It allocates
- * no address, reads no JSON, installs no firewall rule and does not roll back: it is the lower
- * limit for a plugin.  FLOOR_TRACE=1 prints the duration of each request.
+ * add creates a veth pair with its peer in the namespace and under the final name, as bridge does,
+ * add-leg a link of KIND on PARENT, as macvlan does.  Then both add one address and one default
+ * route.  They use two netlink sockets, and look up only the index of BRIDGE or PARENT.  They
+ * allocate no address, read no JSON, install no firewall rule and do not roll back: this is the
+ * lower limit for a plugin.  FLOOR_TRACE=1 prints the duration of each request.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -140,6 +143,20 @@ static void add_veth(int fd, const char *host, unsigned bridge, int netns)
 	call(fd, "veth");
 }
 
+static void add_leg(int fd, const char *kind, unsigned parent, int netns)
+{
+	struct ifinfomsg *i = request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(*i));
+	struct rtattr *info;
+
+	put_str(IFLA_IFNAME, "eth0");
+	put(IFLA_LINK, &parent, sizeof(parent));
+	put(IFLA_NET_NS_FD, &netns, sizeof(netns));
+	info = put(IFLA_LINKINFO, NULL, 0);
+	put_str(IFLA_INFO_KIND, kind);
+	end(info);
+	call(fd, kind);
+}
+
 static void add_address(int fd, unsigned index, char *text)
 {
 	struct ifaddrmsg *h = request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof(*h));
@@ -174,16 +191,27 @@ static void add_route(int fd, unsigned index, const char *gateway)
 	call(fd, "route");
 }
 
-static int add(char **argv)
+static int open_netns(const char *path)
 {
-	int fd = netlink(), netns = open(argv[0], O_RDONLY | O_CLOEXEC);
-	unsigned bridge = if_nametoindex(argv[2]), eth0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	if (netns < 0)
-		err(1, "%s", argv[0]);
-	if (!bridge)
+	if (fd < 0)
+		err(1, "%s", path);
+	return fd;
+}
+
+/* argv: NETNS, HOST-LINK or KIND, BRIDGE or PARENT, ADDRESS/LENGTH, GATEWAY */
+static int add(char **argv, int leg)
+{
+	int fd = netlink(), netns = open_netns(argv[0]);
+	unsigned parent = if_nametoindex(argv[2]), eth0;
+
+	if (!parent)
 		err(1, "%s", argv[2]);
-	add_veth(fd, argv[1], bridge, netns);
+	if (leg)
+		add_leg(fd, argv[1], parent, netns);
+	else
+		add_veth(fd, argv[1], parent, netns);
 	if (setns(netns, CLONE_NEWNET) < 0)
 		err(1, "setns");
 	fd = netlink();
@@ -195,21 +223,34 @@ static int add(char **argv)
 	return 0;
 }
 
-static int del(const char *host)
+static int del(const char *link)
 {
 	request(RTM_DELLINK, 0, sizeof(struct ifinfomsg));
-	put_str(IFLA_IFNAME, host);
+	put_str(IFLA_IFNAME, link);
 	call(netlink(), "del");
 	return 0;
+}
+
+static int del_leg(const char *netns)
+{
+	if (setns(open_netns(netns), CLONE_NEWNET) < 0)
+		err(1, "setns");
+	return del("eth0");
 }
 
 int main(int argc, char **argv)
 {
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	if (argc == 7 && strcmp(argv[1], "add") == 0)
-		return add(argv + 2);
+		return add(argv + 2, 0);
+	if (argc == 7 && strcmp(argv[1], "add-leg") == 0)
+		return add(argv + 2, 1);
+	if (argc == 3 && strcmp(argv[1], "del-leg") == 0)
+		return del_leg(argv[2]);
 	if (argc == 3 && strcmp(argv[1], "del") == 0)
 		return del(argv[2]);
 	errx(2, "usage: floor add NETNS HOST-LINK BRIDGE ADDRESS/LENGTH GATEWAY\n"
-		"       floor del HOST-LINK");
+		"       floor del HOST-LINK\n"
+		"       floor add-leg NETNS KIND PARENT ADDRESS/LENGTH GATEWAY\n"
+		"       floor del-leg NETNS");
 }
