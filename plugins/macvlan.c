@@ -15,24 +15,48 @@ static const struct {
 	const char *name;
 	uint32_t mode;
 } modes[] = {
-	{ "bridge", MACVLAN_MODE_BRIDGE },
-	{ "private", MACVLAN_MODE_PRIVATE },
-	{ "vepa", MACVLAN_MODE_VEPA },
-	{ "passthru", MACVLAN_MODE_PASSTHRU },
+	{ "bridge", MACVLAN_MODE_BRIDGE }, { "private", MACVLAN_MODE_PRIVATE },
+	{ "vepa", MACVLAN_MODE_VEPA },     { "passthru", MACVLAN_MODE_PASSTHRU },
+	{ "source", MACVLAN_MODE_SOURCE },
+};
+
+enum { MAX_SOURCES = 256 }; /* must fit into one request */
+
+/* The MAC addresses that frames come from in mode source. */
+struct sources {
+	struct mac *mac;
+	unsigned n;
 };
 
 struct macvlan {
 	uint32_t mode;      /* MACVLAN_MODE_* */
 	uint32_t queue_len; /* IFLA_MACVLAN_BC_QUEUE_LEN, packets; 0 = the kernel's default */
+	struct sources sources;
 };
+
+static bool is_listed(const struct sources *s, struct mac mac)
+{
+	for (unsigned i = 0; i < s->n; i++)
+		if (mac_eq(s->mac[i], mac))
+			return true;
+	return false;
+}
 
 static void put_macvlan(struct rt_msg *m, const void *data)
 {
 	const struct macvlan *v = data;
+	struct nlattr *list;
 
 	rt_put_u32(m, IFLA_MACVLAN_MODE, v->mode);
 	if (v->queue_len)
 		rt_put_u32(m, IFLA_MACVLAN_BC_QUEUE_LEN, v->queue_len);
+	if (v->mode != MACVLAN_MODE_SOURCE)
+		return;
+	rt_put_u32(m, IFLA_MACVLAN_MACADDR_MODE, MACVLAN_MACADDR_SET);
+	list = rt_nest(m, IFLA_MACVLAN_MACADDR_DATA);
+	for (unsigned i = 0; i < v->sources.n; i++)
+		rt_put_mac(m, IFLA_MACVLAN_MACADDR, v->sources.mac[i]);
+	rt_nest_end(m, list);
 }
 
 static const char *mode_name(uint32_t mode)
@@ -41,6 +65,48 @@ static const char *mode_name(uint32_t mode)
 		if (modes[i].mode == mode)
 			return modes[i].name;
 	return "another";
+}
+
+/* The list that the link has. */
+static struct sources sources_of(struct mem *mem, const struct link *l)
+{
+	struct nlattr *list =
+		(struct nlattr *)(uintptr_t)link_data_attr(l, IFLA_MACVLAN_MACADDR_DATA);
+	struct sources s = { .n = 0 };
+	struct nlattr *a;
+	int left;
+
+	if (!list)
+		return s;
+	s.mac = mem_alloc(mem, ((unsigned)nla_len(list) / sizeof(*a) + 1) * sizeof(*s.mac));
+	nla_for_each_nested (a, list, left) {
+		if (nla_len(a) != 6)
+			continue;
+		s.mac[s.n].len = 6;
+		memcpy(s.mac[s.n++].b, nla_data(a), 6);
+	}
+	return s;
+}
+
+static const char *text_of(struct mem *mem, const struct sources *s)
+{
+	const char *text = "";
+
+	for (unsigned i = 0; i < s->n; i++)
+		text = mem_printf(mem, "%s%s%s", text, *text ? ", " : "", MAC_S(s->mac[i]));
+	return text;
+}
+
+static void check_sources(struct tx *tx, const struct macvlan *v, const struct link *have)
+{
+	struct sources s = sources_of(&tx->mem, have);
+	bool same = s.n == v->sources.n;
+
+	for (unsigned i = 0; i < s.n; i++)
+		same &= is_listed(&v->sources, s.mac[i]);
+	if (!same)
+		differ(tx, mem_printf(&tx->mem, "sourceMacs of %s", have->name),
+		       text_of(&tx->mem, &v->sources), text_of(&tx->mem, &s));
 }
 
 static void check_macvlan(struct tx *tx, const struct leg *leg, const struct link *have)
@@ -56,6 +122,8 @@ static void check_macvlan(struct tx *tx, const struct leg *leg, const struct lin
 		differ(tx, mem_printf(&tx->mem, "bcqueuelen of %s", have->name),
 		       mem_printf(&tx->mem, "%u", v->queue_len),
 		       mem_printf(&tx->mem, "%u", queue_len));
+	if (v->mode == MACVLAN_MODE_SOURCE && mode == v->mode)
+		check_sources(tx, v, have);
 }
 
 static uint32_t read_mode(const struct cj *c)
@@ -66,9 +134,42 @@ static uint32_t read_mode(const struct cj *c)
 		if (str_eq(modes[i].name, *name ? name : "bridge"))
 			return modes[i].mode;
 	cj_wrong(c, "mode",
-		 "unknown macvlan mode: \"%.40s\" (expected bridge, private, vepa or passthru)",
+		 "unknown macvlan mode: \"%.40s\" (expected bridge, private, vepa, passthru "
+		 "or source)",
 		 name);
 	return 0;
+}
+
+static struct sources read_sources(struct mem *mem, const struct cj *c, uint32_t mode)
+{
+	struct cj list = cj_list(c, "sourceMacs");
+	unsigned n = cj_len(&list);
+	struct sources s = { .mac = mem_alloc(mem, (n + 1) * sizeof(*s.mac)) };
+
+	for (unsigned i = 0; i < n; i++) {
+		struct cj element = cj_at(&list, i);
+		const char *text = cj_as_str(&element);
+		struct mac mac;
+
+		if (!text)
+			continue;
+		if (!mac_parse(text, &mac) || mac.len != 6 || (mac.b[0] & 1))
+			cj_wrong(&element, NULL,
+				 "expected a unicast MAC address, like 02:00:00:00:00:01, got "
+				 "\"%.40s\"",
+				 text);
+		else if (!is_listed(&s, mac))
+			s.mac[s.n++] = mac;
+	}
+	if (n > MAX_SOURCES)
+		cj_wrong(c, "sourceMacs", "more than %d addresses", MAX_SOURCES);
+	if (n && mode != MACVLAN_MODE_SOURCE)
+		cj_wrong(c, "sourceMacs", "allowed only with mode source");
+	if (!n && mode == MACVLAN_MODE_SOURCE)
+		cj_wrong(c, "sourceMacs",
+			 "missing: mode source receives frames only from the MAC addresses listed "
+			 "here");
+	return s;
 }
 
 static int macvlan_leg(struct tx *tx, struct call *c, struct leg *leg)
@@ -86,6 +187,7 @@ static int macvlan_leg(struct tx *tx, struct call *c, struct leg *leg)
 	leg->skips_own_kind = true;
 	v->mode = read_mode(&c->conf);
 	v->queue_len = (uint32_t)cj_int(&c->conf, "bcqueuelen", 0, 0, UINT32_MAX);
+	v->sources = read_sources(&tx->mem, &c->conf, v->mode);
 	return leg_read(tx, c, leg);
 }
 

@@ -74,17 +74,20 @@ static void read_info(struct nlattr *info, struct link *l)
 	data = tb[IFLA_INFO_DATA];
 	if (data && str_eq(l->kind, "bridge"))
 		read_bridge(data, &l->bridge);
-	if (data && (size_t)nla_len(data) <= sizeof(l->data.b)) {
-		l->data.len = (uint16_t)nla_len(data);
-		memcpy(l->data.b, nla_data(data), l->data.len);
-	}
+	else if (data)
+		l->data = (struct link_data){ nla_data(data), (unsigned)nla_len(data) };
 	if (tb[IFLA_INFO_SLAVE_DATA] && str_eq(slave, "bridge"))
 		read_port(tb[IFLA_INFO_SLAVE_DATA], &l->port);
 }
 
+const struct nlattr *link_data_attr(const struct link *l, int attr)
+{
+	return nla_find(l->data.attrs, (int)l->data.len, attr);
+}
+
 uint32_t link_data_number(const struct link *l, int attr, uint32_t def)
 {
-	struct nlattr *a = nla_find((const struct nlattr *)l->data.b, l->data.len, attr);
+	const struct nlattr *a = link_data_attr(l, attr);
 
 	if (!a)
 		return def;
@@ -100,6 +103,7 @@ uint32_t link_data_number(const struct link *l, int attr, uint32_t def)
 	}
 }
 
+/* l->data points into the message. */
 static int read_link(const struct nlmsghdr *h, struct link *l)
 {
 	struct nlmsghdr *m = (struct nlmsghdr *)(uintptr_t)h; /* libnl reads through non-const */
@@ -141,25 +145,35 @@ struct ifinfomsg *link_question(struct rt_msg *m, int flags)
 	return i;
 }
 
+struct found {
+	struct mem *mem;
+	struct link l;
+};
+
 static int keep_link(const struct nlmsghdr *h, void *arg)
 {
-	if (h)
-		return read_link(h, arg);
+	struct found *f = arg;
+
+	if (!h)
+		return 0;
+	TRY(read_link(h, &f->l));
+	if (f->l.data.len)
+		f->l.data.attrs = mem_dup(f->mem, f->l.data.attrs, f->l.data.len);
 	return 0;
 }
 
 static int ask_one(struct tx *tx, struct rt *rt, struct rt_msg *m, const char *what,
 		   struct link *ret)
 {
-	struct link l = { .index = 0 };
-	int r = rt_ask(rt, m, keep_link, &l);
+	struct found f = { .mem = &tx->mem };
+	int r = rt_ask(rt, m, keep_link, &f);
 
 	if (r == -ENODEV || r == -ENXIO)
 		return 0;
 	if (r < 0)
 		return rt_refused(tx, rt, r, "look up interface %s", what);
 	if (ret)
-		*ret = l;
+		*ret = f.l;
 	return 1;
 }
 
@@ -219,6 +233,7 @@ static int walk_link(const struct nlmsghdr *h, void *arg)
 	if (!h)
 		return 0;
 	TRY(read_link(h, &l));
+	l.data = (struct link_data){ .len = 0 };
 	/* An old kernel ignores the filter. */
 	if (*w->kind && !str_eq(l.kind, w->kind))
 		return 0;

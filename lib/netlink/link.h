@@ -17,10 +17,13 @@
 #include "value/ip.h"
 #include "value/mark.h"
 
-/* The attributes of IFLA_INFO_DATA as the kernel sent them; len 0 if they do not fit. */
+/*
+ * The attributes of IFLA_INFO_DATA as the kernel sent them, in the arena.  None from link_each(),
+ * and none of a bridge, which has struct link_bridge.
+ */
 struct link_data {
-	uint16_t len;
-	_Alignas(4) char b[188];
+	const void *attrs;
+	unsigned len;
 };
 
 /* What only a bridge has. */
@@ -81,6 +84,9 @@ int link_name_try(struct rt *rt, int index, char name[IFNAMSIZ]) CHECKED;
 /* Calls each(link, arg) for every link of a kind ("" = all); each returns 1 to stop. */
 int link_each(struct tx *tx, struct rt *rt, const char *kind,
 	      int (*each)(const struct link *l, void *arg), void *arg) CHECKED;
+
+/* An attribute of IFLA_INFO_DATA; NULL if absent. */
+const struct nlattr *link_data_attr(const struct link *l, int attr);
 
 /* A number of IFLA_INFO_DATA (u8, u16 or u32, in the kernel's byte order); def if absent. */
 uint32_t link_data_number(const struct link *l, int attr, uint32_t def);

@@ -386,6 +386,55 @@ tentative() {
 	assert_same_snapshot
 }
 
+@test "macvlan: source receives frames only from sourceMacs" {
+	local conf other
+
+	conf=$(with "$CONF" ".mode = \"source\" | .sourceMacs = [\"$(mac world eth0)\", \"02-00-00-00-00-55\"]")
+	other=$(conf '.mode = "source" | .sourceMacs = ["02:00:00:00:00:55"] | .name = "other"
+		| .ipam.ranges[0][0].rangeStart = "203.0.113.20"')
+	new_netns c1 c2
+	remember
+	add macvlan "$conf"
+	link c1 eth0 '.linkinfo.info_data | .mode == "source" and .macaddr_count == 2'
+	sees c1 203.0.113.2
+	TYPE=macvlan CHECK=$(chained "$conf")
+	silent "after ADD"
+	mutate 'sourceMacs of eth0.*02:00:00:00:00:55' 'in_ns c1 ip link set eth0 type macvlan macaddr del 02:00:00:00:00:55' \
+		'in_ns c1 ip link set eth0 type macvlan macaddr add 02:00:00:00:00:55'
+	in_ns c1 ip link set eth0 type macvlan macaddr add 02:00:00:00:00:66
+	in_ns c1 ip link set eth0 type macvlan mode bridge
+	CPLUG_REPAIR=1 cni CHECK macvlan "$CHECK"
+	ok
+	silent "after the repair"
+	link c1 eth0 '.linkinfo.info_data | .mode == "source" and .macaddr_count == 2'
+	add macvlan "$other" c2
+	sees_not c2 203.0.113.2
+	del macvlan "$other" c2
+	del macvlan "$conf"
+	assert_same_snapshot
+	cni ADD macvlan "$(with "$conf" '.sourceMacs = []')"
+	failed 7 'sourceMacs: missing'
+	cni ADD macvlan "$(with "$conf" '.mode = "bridge"')"
+	failed 7 'sourceMacs: allowed only with mode source'
+	cni ADD macvlan "$(with "$conf" '.sourceMacs = ["x", "01:00:5e:00:00:01"]')"
+	failed 7 'sourceMacs\[0\]: expected a unicast MAC address.*sourceMacs\[1\]'
+	cni ADD macvlan "$(with "$conf" '.sourceMacs = [range(257) | "02:00:00:00:00:01"]')"
+	failed 7 'sourceMacs: more than 256'
+	assert_same_snapshot
+}
+
+@test "macvlan: source with as many addresses as one request holds" {
+	local conf
+
+	conf=$(with "$L2" '.mode = "source" | .sourceMacs = [range(256) | "02:00:00:00:\(. / 16 | floor):\(. % 16 + 10)"]')
+	conf=$(with "$conf" '.sourceMacs |= map(split(":") | map(if length == 1 then "0" + . else . end) | join(":"))')
+	new_netns c1
+	add macvlan "$conf"
+	link c1 eth0 '.linkinfo.info_data.macaddr_count == 256'
+	cni CHECK macvlan "$(chained "$conf")"
+	ok
+}
+
 # ---- parent ----------------------------------------------------------------
 
 @test "macvlan: without ipam, and with an empty one, the attachment is layer 2 only" {
@@ -681,6 +730,13 @@ world_knows() {
 	tcp_answer world 80 outside
 	is "$(ask c1 tcp 2001:db8:113::2 80)" 'outside from [2001:0db8:0113:0000:0000:0000:0000:0010]'
 	sees_not c1 203.0.113.1
+	# docs/config/macvlan.md, "The host itself"
+	ip link add shim0 link uplink type macvlan mode bridge
+	ip address add 203.0.113.9/32 dev shim0
+	ip link set shim0 up
+	ip route add 203.0.113.10/31 dev shim0
+	sees - 203.0.113.10
+	sees c2 203.0.113.9
 }
 
 # ---- DNS -------------------------------------------------------------------
