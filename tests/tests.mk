@@ -49,7 +49,7 @@ check-fault: tested $(FAULT_PROGRAMS) ## fail or kill at system calls and alloca
 
 check-valgrind: all $(VALGRIND)/self.so ## most of the end-to-end tests with the plugins under valgrind (many minutes)
 	$(Q)tests/valgrind/wrap $(BIN) $(VALGRIND)
-	$(Q)CPLUG_BIN=$(abspath $(VALGRIND)/bin) RIG_DEADLINE=60 TEST_LIMIT=3000 tests/run valgrind
+	$(Q)CPLUG_BIN=$(abspath $(VALGRIND)/bin) RIG_DEADLINE=300 TEST_LIMIT=3000 tests/run valgrind
 
 check-parity: tested ## compare with the reference plugins
 	$(run_tests) parity

@@ -118,7 +118,7 @@ new_mounter() {
 }
 
 @test "reclaim: ADD does not reclaim leases of namespaces that only a mount or a descriptor keeps" {
-	local keeper end=$((SECONDS + 20))
+	local keeper end=$((SECONDS + RIG_DEADLINE))
 
 	new_holder
 	new_mounter "$holder"

@@ -360,10 +360,14 @@ removed eth1 of web on network net2: the cnitool run of its container was killed
 }
 
 @test "run: reaps orphans, and kills all processes when the command ends" {
-	background net1 "(sleep 0.05 &); sleep 0.3; ps -eo stat= | grep -c Z; (setsid sleep 200 >/dev/null 2>&1 &)"
+	# kill also finds a zombie.
+	background net1 "orphan=\$(sleep 0.05 >/dev/null & echo \$!)
+		while kill -0 \$orphan && ((SECONDS < $RIG_DEADLINE)); do :; done 2>/dev/null
+		kill -0 \$orphan 2>/dev/null || echo reaped
+		(setsid sleep 200 >/dev/null 2>&1 &)"
 	ended
 	is "$status" 0
-	is "$output" 0
+	is "$output" reaped
 	run -1 pgrep -fx 'sleep 200'
 }
 
@@ -382,19 +386,22 @@ removed eth1 of web on network net2: the cnitool run of its container was killed
 
 # ---- terminals -------------------------------------------------------------
 
-# typed LINE... - types the lines into an interactive shell in a container; sets status, output
-typed() {
-	local line
+# shown PATTERN - the terminal shows a line that matches PATTERN (grep -E)
+shown() {
+	tr -d '\r' <"$BATS_TEST_TMPDIR/out" | grep -Eq -- "$1"
+}
 
+# typed [CONDITION LINE]... - types each line into an interactive shell in a container, once its
+# condition is true; sets status, output
+typed() {
 	type -P script >/dev/null || skip "script(1) is not installed"
 	{
-		for line; do
-			sleep 0.5
+		while (($#)) && wait_for "$1" eval "$1"; do
 			# shellcheck disable=SC2059 # the line contains escapes
-			printf "$line"
+			printf "$2"
+			shift 2
 		done
-		sleep 0.5
-	} | TERM=dumb PS1='' timeout 20 script -qec "$CPLUG_BIN/cnitool run none bash --norc -i" /dev/null \
+	} | TERM=dumb PS1='' timeout "$RIG_DEADLINE" script -qec "$CPLUG_BIN/cnitool run none bash --norc -i" /dev/null \
 		>"$BATS_TEST_TMPDIR/out" || status=$?
 	output=$(tr -d '\r' <"$BATS_TEST_TMPDIR/out")
 	printf '%s\n' "$output"
@@ -402,7 +409,14 @@ typed() {
 
 @test "run: an interactive shell has a terminal and job control" {
 	status=0
-	typed 'echo $((40 + 2))\n' 'sleep 100\n' '\003' 'echo after $?\n' 'sleep 200\n' '\032' 'jobs\n' 'kill %%1; wait %%1\n' 'exit 3\n'
+	typed true 'echo $((40 + 2))\n' \
+		'shown "^42$"' 'sleep 100\n' \
+		'pgrep -fx "sleep 100"' '\003' \
+		'! pgrep -fx "sleep 100"' 'echo after $?\n' \
+		'shown "after 130"' 'sleep 200\n' \
+		'pgrep -fx "sleep 200"' '\032' \
+		'shown "Stopped +sleep 200"' 'kill %%1; wait %%1\n' \
+		'! pgrep -fx "sleep 200"' 'exit 3\n'
 	is "$status" 3
 	contains "$output" '^42$'
 	contains "$output" 'after 130'

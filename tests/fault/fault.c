@@ -172,12 +172,12 @@ static void judge(const struct run *r)
 	}
 }
 
-/* Compares the state; waits up to a second, because carriers change asynchronously. */
+/* Compares the state; waits up to a minute, because carriers change asynchronously. */
 static bool same(const char *before)
 {
 	const struct timespec moment = { .tv_nsec = 20000000 };
 
-	for (unsigned i = 0; i < 50; i++) {
+	for (unsigned i = 0; i < 3000; i++) {
 		char *now = world_read();
 		bool equal = str_eq(before, now);
 
@@ -390,18 +390,34 @@ static unsigned each_n(const char *command, unsigned i, enum fault fault, int er
 	return n - 2;
 }
 
+/*
+ * The state once it has been the same for two seconds: the kernel changes the state of links and
+ * addresses asynchronously.  The caller frees it.
+ */
+static char *settled(void)
+{
+	const struct timespec two_seconds = { .tv_sec = 2 };
+	char *now = world_read(), *before = NULL;
+
+	while (!before || !str_eq(before, now)) {
+		free(before);
+		before = now;
+		nanosleep(&two_seconds, NULL);
+		now = world_read();
+	}
+	free(before);
+	return now;
+}
+
 static void sweep(const char *what, const char *command, unsigned i, enum fault fault, int err)
 {
 	bool check = str_eq(command, "CHECK");
 	char *world, text[64];
 	unsigned n;
 
-	if (check) {
+	if (check)
 		must("ADD", i, "c1");
-		/* The kernel changes the state of links and addresses asynchronously. */
-		nanosleep(&(struct timespec){ .tv_sec = 2 }, NULL);
-	}
-	world = world_read();
+	world = check ? settled() : world_read();
 	n = each_n(command, i, fault, err, world, false);
 	if (err)
 		snprintf(text, sizeof(text), "%s %s", what, strerror(err));

@@ -297,7 +297,7 @@ static void test_closed_before_long(void **state)
 		nfnl_close(&nl);
 		assert_int_equal(nfnl_open(&unit_tx, &nl, NULL), 0);
 	}
-	for (unsigned i = 0; open_sockets() > before && i < 500; i++)
+	for (unsigned i = 0; open_sockets() > before && i < 6000; i++)
 		usleep(10000);
 	assert_int_equal(open_sockets(), before);
 }

@@ -108,7 +108,7 @@ open_connection() {
 	warm_up bridge "$CONF"
 	# Before ADD the host refuses, and the client tries again from the same port.
 	echo question | in_ns world socat -t 5 - \
-		TCP4:203.0.113.1:8080,bind=203.0.113.2:6001,reuseaddr,retry=50,interval=0.1 \
+		TCP4:203.0.113.1:8080,bind=203.0.113.2:6001,reuseaddr,retry=600,interval=0.1 \
 		>"$BATS_TEST_TMPDIR/answer" 2>/dev/null 3>&- 4>&- &
 	client=$!
 	sleep 0.3
