@@ -17,7 +17,8 @@
 	X(portmap)     \
 	X(dummy)       \
 	X(macvlan)     \
-	X(host_local)
+	X(host_local)  \
+	X(static)
 /* clang-format on */
 
 #define PLUGIN_DECLARE(name) extern const struct plugin name##_plugin;

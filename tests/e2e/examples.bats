@@ -152,6 +152,15 @@ the_one() {
 	example 71-runtime-ranges the_one
 }
 
+replaced() {
+	is "$(addresses c1 eth0)" '10.88.73.7/24 fd00:88:73::7/64'
+	route c1 '.dst == "default" and .gateway == "10.88.73.1"'
+	sees c1 10.88.73.1
+}
+@test "examples: 72-static: the container gets the requested addresses and the gateway" {
+	example 72-static replaced
+}
+
 is_up() {
 	sees c1 127.0.0.1
 }
