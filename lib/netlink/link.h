@@ -210,7 +210,8 @@ int link_fix_mac(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
 /*
  * Tells the link's peers on the wire where its addresses live now: the kernel sends
  * a gratuitous ARP and (with ndisc_notify) unsolicited neighbour advertisements
- * when a MAC is set, also to the value it has.  No packet socket, no grace period.
+ * when a MAC is set, also to the value it has.  No packet socket, no grace period.  Kinds whose MAC
+ * cannot be set (ipvlan) are not announced again: link_set_up_notify() did so for IPv4.
  */
 int link_announce(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
 

@@ -68,23 +68,34 @@ int link_set_no_dad(struct tx *tx, struct rt *rt, const struct link *l)
 	return sysctl_ensure_new(tx, rt->ns, &s, 1);
 }
 
-static int set_same_mac(struct tx *tx, struct rt *rt, const struct link *l, const char *purpose)
+/* A request to set the MAC to the value that it has. */
+static void same_mac(struct rt_msg *m, const struct link *l)
 {
-	struct rt_msg m;
-
-	change(&m, l->index);
-	rt_put_mac(&m, IFLA_ADDRESS, l->mac);
-	return rt_call(tx, rt, &m, "%s of %s", purpose, l->name);
+	change(m, l->index);
+	rt_put_mac(m, IFLA_ADDRESS, l->mac);
 }
 
 int link_fix_mac(struct tx *tx, struct rt *rt, const struct link *l)
 {
-	return set_same_mac(tx, rt, l, "fix the MAC");
+	struct rt_msg m;
+
+	same_mac(&m, l);
+	return rt_call(tx, rt, &m, "fix the MAC of %s", l->name);
 }
 
 int link_announce(struct tx *tx, struct rt *rt, const struct link *l)
 {
-	return set_same_mac(tx, rt, l, "announce the addresses");
+	struct rt_msg m;
+	int r;
+
+	same_mac(&m, l);
+	r = rt_try(rt, &m);
+	if (r == -EOPNOTSUPP) /* the MAC cannot be set: ipvlan, ifb */
+		return 0;
+	if (r < 0)
+		return rt_refused(tx, rt, r, "announce the addresses of %s", l->name);
+	log_step("%s: announce the addresses of %s", rt->where, l->name);
+	return 0;
 }
 
 int link_del(struct tx *tx, struct rt *rt, const struct link *l)
