@@ -156,9 +156,10 @@ lint-floors: ## no includes upwards (FLOORS in the Makefile) or in a circle
 	$(call say,CHECK,floors)
 	$(Q)tests/tools/floors $(FLOORS)
 
-lint-docs: ## documents agree with the tree: links, paths, make targets, error codes, plugins
+lint-docs: ## documents agree with the tree: links, paths, targets, codes, plugins, keys, options
 	$(call say,CHECK,docs)
-	$(Q)tests/tools/docs
+	$(Q)CPPFLAGS='$(CPPFLAGS)' tests/tools/docs
+	$(Q)tests/tools/keys
 
 lint-ternaries: ## at most one ?: a statement, none around a call in return or TRY()
 	$(call say,CHECK,ternaries)
