@@ -91,6 +91,8 @@ archives := -Wl,-Bstatic -lnftnl -lnl-route-3 -lnl-3 -ljansson -Wl,-Bdynamic
 LIBS_DYNAMIC := -lnftnl -lnl-route-3 -lnl-3 -ljansson -lmnl
 # Replacements of parts of libraries: link objects of libnl-route (and more below).
 COMPAT := rtnl
+# Position-independent where the C library can: glibc's of armhf cannot.
+static := $(if $(filter /%,$(shell $(CC) -print-file-name=rcrt1.o)),-static-pie,-static)
 ifeq ($(STATIC),1)
 # The release form.  With musl programs start in a third of the time, and are half as large.
 MUSL := $(if $(filter musl,$(LIBC)),$(shell CC='$(CC)' compat/musl build/musl))
@@ -118,13 +120,18 @@ CPPFLAGS += $(musl_cppflags)
 ALL_LDFLAGS += $(musl_ldflags)
 LIBS := $(musl_libs)
 else
+ifeq ($(static),-static)
+relr :=
+$(shell echo "static: not position-independent, because the C library of $$($(CC) -dumpmachine) has no rcrt1.o" >&2)
+else
 # Pack relocations if the C library supports it.  The test executes a program, because an old C
 # library ignores them silently.
 relr := -Wl,-z,pack-relative-relocs
 relr_try := static const char *volatile p[] = { "a", "b" }; int main(void) { return p[0][0] != 97; }
 relr := $(shell t=$$(mktemp) && printf '%s' '$(relr_try)' | $(CC) -xc - -fPIE -static-pie $(relr) -o $$t \
 	2>/dev/null && $(RUN) $$t && echo '$(relr)'; rm -f $$t)
-ALL_LDFLAGS += -static-pie $(relr)
+endif
+ALL_LDFLAGS += $(static) $(relr)
 LIBS := $(libs) -lm -lpthread -Wl,--end-group
 endif
 else
@@ -136,7 +143,7 @@ endif
 # The form that is installed, tested and measured: the release form if it can be linked.
 # RELEASE=bin selects the other one.
 ifndef RELEASE
-RELEASE := $(shell printf 'int main(void){return 0;}' | $(CC) -xc - -static-pie -l:libnftnl.a -l:libnl-route-3.a \
+RELEASE := $(shell printf 'int main(void){return 0;}' | $(CC) -xc - $(static) -l:libnftnl.a -l:libnl-route-3.a \
 	-l:libnl-3.a -l:libjansson.a -o /dev/null 2>/dev/null && echo $(STATIC_DIR)/)bin
 endif
 
