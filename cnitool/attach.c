@@ -21,6 +21,9 @@
 
 /* ---- running a plugin ---- */
 
+/* Longer than the grace of a plugin for its delegate (exec.h), so that both end. */
+enum { GRACE_MS = 15000 };
+
 struct command {
 	const char *name; /* CNI_COMMAND */
 	const char *word; /* libcni's, for messages */
@@ -79,6 +82,8 @@ static int exec_plugin(struct tool *t, const struct list_call *c, unsigned i,
 		.path = path,
 		.env = plugin_env(t, c),
 		.in = netconf_request(&t->tx->mem, c->net, i, &extra),
+		.timeout_ms = (int)t->opt.timeout * 1000,
+		.grace_ms = GRACE_MS,
 	};
 	q.size = strlen(q.in);
 	log_step("%s (%s) %s %s", c->command->name, c->command->word, path, (const char *)q.in);

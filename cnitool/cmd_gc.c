@@ -22,6 +22,7 @@ struct gc {
 	unsigned n_nets;
 	struct cached *all; /* of our cache */
 	const char **stale; /* why; NULL = it stays */
+	bool *failed;       /* its DEL */
 	unsigned n;
 	struct cached *others; /* of the caches of all programs */
 	unsigned n_others;
@@ -186,6 +187,7 @@ static int gather(struct tool *t, struct gc *g)
 	TRY(find_networks(t, g));
 	note_networks(t, g);
 	g->stale = mem_alloc(&t->tx->mem, (g->n + 1) * sizeof(*g->stale));
+	g->failed = mem_alloc(&t->tx->mem, (g->n + 1) * sizeof(*g->failed));
 	for (unsigned i = 0; i < g->n; i++)
 		g->stale[i] = stale_reason(t, g, &g->all[i]);
 	note_known(t, g);
@@ -215,8 +217,9 @@ static int remove_one(struct tool *t, const struct netconf *net, const struct ca
 	struct errctx m = errctx_mark(t->tx);
 	int r = attach_del(t, &a);
 
-	return errctx_prefix(t->tx, m, r, "failed to delete stale attachment %s %s: ", c->id,
-			     c->ifname);
+	return errctx_prefix(t->tx, m, r,
+			     "failed to delete stale attachment %s %s on network %s: ", c->id,
+			     c->ifname, c->network);
 }
 
 static const char *removed_word(const struct tool *t)
@@ -224,27 +227,42 @@ static const char *removed_word(const struct tool *t)
 	return t->opt.dry_run ? "would remove" : "removed";
 }
 
+/*
+ * The end of a step: reports its failure, so that gc goes on.  Fails only if we are interrupted.
+ */
+static int end_step(struct tool *t, struct errctx m, int r)
+{
+	if (r < 0 && r != -EINTR)
+		tool_report(t, m);
+	return r == -EINTR ? r : 0;
+}
+
+/* Removes a stale attachment, or with --dry-run only tells. */
+static int remove_and_tell(struct tool *t, struct gc *g, unsigned i, const struct netconf *net)
+{
+	struct errctx m = errctx_mark(t->tx);
+	const struct cached *c = &g->all[i];
+	int r = t->opt.dry_run ? 0 : remove_one(t, net, c);
+
+	if (r == 0)
+		tool_say(t, "%s %s of %s on network %s: %s\n", removed_word(t), c->ifname, c->id,
+			 c->network, g->stale[i]);
+	else
+		g->failed[i] = true;
+	return end_step(t, m, r);
+}
+
 static int remove_stale(struct tool *t, struct gc *g)
 {
-	int r = 0;
-
 	for (unsigned i = 0; i < g->n; i++) {
-		const struct cached *c = &g->all[i];
-		const struct netconf *net = g->stale[i] ? conf_of(t, g, c) : NULL;
-		int one = 0;
+		const struct netconf *net = g->stale[i] ? conf_of(t, g, &g->all[i]) : NULL;
 
-		if (!net || net->disable_gc) {
+		if (!net || net->disable_gc)
 			g->stale[i] = NULL;
-			continue;
-		}
-		if (!t->opt.dry_run)
-			one = remove_one(t, net, c);
-		if (one == 0)
-			tool_say(t, "%s %s of %s on network %s: %s\n", removed_word(t), c->ifname,
-				 c->id, c->network, g->stale[i]);
-		r = also(r, one);
+		else
+			TRY(remove_and_tell(t, g, i, net));
 	}
-	return r;
+	return 0;
 }
 
 /* The attachments of a network that remain: [{"containerID":…,"ifname":…}]. */
@@ -282,19 +300,35 @@ static void print_leftovers(struct tool *t, const struct survey *s)
 	}
 }
 
-static void put_attachments(struct jw *w, const char *key, const struct gc *g, bool stale)
+static bool is_listed(const struct gc *g, unsigned i, bool removed)
+{
+	return (g->stale[i] && !g->failed[i]) == removed;
+}
+
+static void put_attachments(struct jw *w, const char *key, const struct gc *g, bool removed)
 {
 	jw_open(w, key, '[');
 	for (unsigned i = 0; i < g->n; i++) {
 		const struct cached *c = &g->all[i];
 		const struct cache_key name = { c->network, c->id, c->ifname };
 
-		if ((g->stale[i] != NULL) != stale)
+		if (!is_listed(g, i, removed))
 			continue;
 		jw_open(w, NULL, '{');
 		tool_put_attachment(w, &name, c->netns);
-		if (stale)
+		if (g->stale[i])
 			jw_str(w, "reason", g->stale[i]);
+		jw_close(w, '}');
+	}
+	jw_close(w, ']');
+}
+
+static void put_failures(struct jw *w, const struct words *failures)
+{
+	jw_open(w, "failed", '[');
+	for (unsigned i = 0; i < failures->n; i++) {
+		jw_open(w, NULL, '{');
+		jw_str(w, "msg", failures->v[i]);
 		jw_close(w, '}');
 	}
 	jw_close(w, ']');
@@ -331,6 +365,7 @@ static int print_json(struct tool *t, const struct gc *g)
 	put_attachments(&w, "removed", g, true);
 	put_attachments(&w, "kept", g, false);
 	put_leftovers(&w, &g->survey, t->opt.dry_run);
+	put_failures(&w, &t->failures);
 	return tool_print_json(t, &w);
 }
 
@@ -340,35 +375,57 @@ static int print_json(struct tool *t, const struct gc *g)
  */
 static int gc_networks(struct tool *t, const struct gc *g)
 {
-	int r = 0;
-
 	for (unsigned i = 0; i < g->n_nets; i++) {
 		const struct netconf *n = &g->nets[i];
 		const char *valid = t->opt.all ? NULL : valid_attachments(t, g, n);
+		struct errctx m = errctx_mark(t->tx);
+		int r = 0;
 
 		if (!n->disable_gc && !g->survey.nets[i].unsure)
-			r = also(r, attach_list_gc(t, n, valid));
+			r = attach_list_gc(t, n, valid);
+		TRY(end_step(t, m, r));
 	}
-	return r;
+	return 0;
+}
+
+static int remove_all(struct tool *t, struct gc *g)
+{
+	struct errctx m;
+	int r;
+
+	TRY(remove_stale(t, g));
+	if (t->opt.dry_run)
+		return 0;
+	TRY(gc_networks(t, g));
+	TRY(survey_sweep(&g->survey));
+	m = errctx_mark(t->tx);
+	r = run_registry_sweep(t);
+	return end_step(t, m, r);
+}
+
+static int look_around(struct tool *t, struct gc *g)
+{
+	struct errctx m = errctx_mark(t->tx);
+	int r = survey_note_living(&g->survey);
+
+	r = also(r, survey_look(&g->survey));
+	return end_step(t, m, r);
 }
 
 static int run_gc(struct tool *t, struct gc *g)
 {
-	int r;
-
 	TRY(gather(t, g));
-	r = survey_note_living(&g->survey);
-	r = also(r, survey_look(&g->survey));
-	r = also(r, remove_stale(t, g));
-	if (!t->opt.dry_run) {
-		r = also(r, gc_networks(t, g));
-		r = also(r, survey_sweep(&g->survey));
-		r = also(r, run_registry_sweep(t));
-	}
+	TRY(look_around(t, g));
+	TRY(remove_all(t, g));
 	print_leftovers(t, &g->survey);
-	if (r < 0)
-		return r;
-	return print_json(t, g);
+	TRY(print_json(t, g));
+	if (!t->failures.n)
+		return 0;
+	t->status = 1;
+	if (t->opt.json)
+		return 0;
+	return tx_fail(t->tx, -EIO, "gc went on after %u failure%s", t->failures.n,
+		       t->failures.n == 1 ? "" : "s");
 }
 
 int cmd_gc(struct tool *t)

@@ -162,10 +162,8 @@ static void restore_attachment(struct tool *t, struct restoration *o)
 		return;
 	}
 	o->outcome = FAILED;
-	o->why = errctx_take(t->tx, m);
-	if (!t->opt.json)
-		fprintf(stderr, "cnitool: %s of %s on network %s: %s\n", o->a.ifname, o->a.id,
-			o->c->network, o->why);
+	errctx_prefix(t->tx, m, r, "%s of %s on network %s: ", o->a.ifname, o->a.id, o->c->network);
+	o->why = tool_report(t, m);
 }
 
 static bool is_wanted(const struct tool *t, const struct cached *c)

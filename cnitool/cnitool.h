@@ -29,6 +29,7 @@ struct options {
 	const char *hostname, *rootfs, *workdir;
 	struct words env;
 	bool user, all, dry_run, repair;
+	unsigned timeout; /* for each run of a plugin, in seconds; 0 = not given */
 	bool json, quiet, help;
 };
 
@@ -36,6 +37,7 @@ struct options {
 enum { EXIT_USAGE = 2, EXIT_OURS = 125, EXIT_NOT_RUNNABLE = 126, EXIT_NOT_FOUND = 127 };
 
 struct attachment;
+struct errctx;
 struct jw;
 
 struct tool {
@@ -46,7 +48,8 @@ struct tool {
 	char **command;     /* of run; NULL-terminated */
 	struct cache cache;
 	bool nohup; /* SIGHUP was ignored when cnitool started */
-	int status; /* exit status if nothing fails: the command's (run) or 1 (restore) */
+	int status; /* exit status if nothing fails: the command's (run) or 1 (gc, restore) */
+	struct words failures; /* that tool_report() has printed */
 	/* An ADD that has begun and is not printed yet: undone if memory runs out. */
 	const struct attachment *unfinished;
 };
@@ -103,6 +106,12 @@ void tool_say(const struct tool *t, const char *fmt, ...) PRINTF(2, 3);
 
 /* Prints the recorded failure: a sentence on stderr, or an error object on stdout. */
 void tool_print_failure(const struct tool *t);
+
+/*
+ * For verbs that go over many objects: prints the failure recorded since m on stderr (nothing with
+ * --json), adds it to t->failures, and forgets it, so that the verb goes on.  Returns its text.
+ */
+const char *tool_report(struct tool *t, struct errctx m);
 
 /* ---- cmd_*.c ---- */
 

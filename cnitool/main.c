@@ -195,6 +195,9 @@ static void apply_defaults(struct tool *t)
 		o->conf_dir = "/etc/cni/net.d";
 	if (!o->cni_path)
 		o->cni_path = default_cni_path(&t->tx->mem);
+	/* gc and restore run unattended, over many attachments. */
+	if (!o->timeout)
+		o->timeout = t->verb->bit & (V_GC | V_RESTORE) ? 30 : 300;
 	/* run gives its interfaces names itself. */
 	if (t->verb->bit & (V_ADD | V_DEL | V_CHECK | V_ATTACH | V_DETACH))
 		o->ifname = or_env(o->ifname, "CNI_IFNAME");

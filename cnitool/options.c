@@ -6,10 +6,13 @@
  * line of --help.
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "cnitool/cnitool.h"
 
-enum kind { FLAG, TEXT, LIST };
+enum kind { FLAG, TEXT, LIST, SECONDS };
+
+enum { SECONDS_MAX = 24 * 60 * 60 };
 
 struct option_row {
 	char letter; /* 0 = none */
@@ -60,6 +63,8 @@ static const struct option_row rows[] = {
 	{ 0, TEXT, CALLS, AT(cni_path), "cni-path", "DIR[:DIR]",
 	  "where plugins are (else $CNI_PATH, else where cnitool is, /opt/cni/bin, "
 	  "/usr/lib/cni)" },
+	{ 0, SECONDS, CALLS, AT(timeout), "timeout", "SECONDS",
+	  "how long each run of a plugin may take (else 30 for gc and restore, 300 for others)" },
 	{ 0, TEXT, V_ALL & ~V_VERSION, AT(cache_dir), "cache-dir", "DIR",
 	  "where results are remembered (else $CNI_CACHE_DIR, else /var/lib/cni or, where "
 	  "that cannot be written, ${XDG_RUNTIME_DIR:-/tmp/cplug-UID}/cni)" },
@@ -97,16 +102,37 @@ static void append_word(struct tool *t, struct words *list, const char *word)
 	list->v[list->n++] = word;
 }
 
-static void store_value(struct tool *t, const struct option_row *o, const char *value)
+static int store_seconds(struct tool *t, const struct option_row *o, const char *value)
+{
+	bool digits = *value && strspn(value, "0123456789") == strlen(value);
+	unsigned long n = digits && strlen(value) < 10 ? strtoul(value, NULL, 10) : 0;
+
+	if (!n || n > SECONDS_MAX)
+		return tx_fail_as(t->tx, CNI_E_FIELD, -EINVAL,
+				  "%s: --%s: expected seconds, from 1 to %d, got \"%s\"",
+				  t->verb->name, o->name, SECONDS_MAX, value);
+	t->opt.timeout = (unsigned)n;
+	return 0;
+}
+
+static int store_value(struct tool *t, const struct option_row *o, const char *value)
 {
 	void *at = (char *)&t->opt + o->at;
 
-	if (o->kind == FLAG)
+	switch (o->kind) {
+	case FLAG:
 		*(bool *)at = true;
-	else if (o->kind == TEXT)
+		return 0;
+	case TEXT:
 		*(const char **)at = value;
-	else
+		return 0;
+	case LIST:
 		append_word(t, at, value);
+		return 0;
+	case SECONDS:
+		break;
+	}
+	return store_seconds(t, o, value);
 }
 
 /* argv[*i] is --name, --name=value or --name value. */
@@ -124,8 +150,7 @@ static int read_long(struct tool *t, char **argv, int *i)
 	if (o->kind != FLAG && !value && !(value = argv[*i + 1]))
 		return fail_usage(t, "a value is missing after", argv[*i], len + 2);
 	*i += o->kind != FLAG && !name[len];
-	store_value(t, o, value);
-	return 0;
+	return store_value(t, o, value);
 }
 
 /* argv[*i] is -x, -xvalue, -x value, or several flags. */
@@ -133,19 +158,20 @@ static int read_short(struct tool *t, char **argv, int *i)
 {
 	for (const char *s = argv[*i] + 1; *s; s++) {
 		const struct option_row *o = find_letter(t, *s);
+		const char *value;
 
 		if (!o)
 			return fail_usage(t, "unknown option", mem_printf(&t->tx->mem, "-%c", *s),
 					  2);
 		if (o->kind == FLAG) {
-			store_value(t, o, NULL);
+			TRY(store_value(t, o, NULL));
 			continue;
 		}
 		if (!s[1] && !argv[*i + 1])
 			return fail_usage(t, "a value is missing after", argv[*i],
 					  strlen(argv[*i]));
-		store_value(t, o, s[1] ? s + 1 : argv[++*i]);
-		return 0;
+		value = s[1] ? s + 1 : argv[++*i];
+		return store_value(t, o, value);
 	}
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "cnitool/cnitool.h"
+#include "cnitool/errctx.h"
 #include "cnitool/netconf.h"
 #include "value/jw.h"
 
@@ -75,4 +76,16 @@ void tool_print_failure(const struct tool *t)
 		jw_str(&w, "details", tx->details);
 	jw_close(&w, '}');
 	fprintf(to, "%s\n", jw_end(&w));
+}
+
+const char *tool_report(struct tool *t, struct errctx m)
+{
+	struct words *list = &t->failures;
+	const char *text = errctx_take(t->tx, m);
+
+	list->v = mem_grow(&t->tx->mem, list->v, list->n, sizeof(*list->v));
+	list->v[list->n++] = text;
+	if (!t->opt.json)
+		fprintf(stderr, "cnitool: %s\n", text);
+	return text;
 }

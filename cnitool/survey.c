@@ -76,19 +76,28 @@ int survey_look(struct survey *s)
 
 int survey_sweep(struct survey *s)
 {
-	int r = 0;
+	struct errctx m;
+	int r;
 
 	for (unsigned i = 0; i < s->n; i++) {
 		struct survey_finding *f = &s->v[i];
-		struct errctx m = errctx_mark(s->t->tx);
-		int one = f->remove(s, f->data);
 
-		f->removed = one == 0;
-		r = also(r, errctx_prefix(s->t->tx, m, one, "%s: ", f->object));
+		m = errctx_mark(s->t->tx);
+		r = f->remove(s, f->data);
+		f->removed = r == 0;
+		r = errctx_prefix(s->t->tx, m, r, "%s: ", f->object);
+		if (r == -EINTR)
+			return r;
+		if (r < 0)
+			tool_report(s->t, m);
 	}
 	if (!s->nf.sk || s->only)
-		return r;
-	return also(r, survey_prune_tables(s));
+		return 0;
+	m = errctx_mark(s->t->tx);
+	r = survey_prune_tables(s);
+	if (r < 0 && r != -EINTR)
+		tool_report(s->t, m);
+	return r == -EINTR ? r : 0;
 }
 
 void survey_close(struct survey *s)

@@ -72,7 +72,10 @@ struct survey_finding {
 /* Lists all objects to be removed.  Continues after failures; returns the first. */
 int survey_look(struct survey *s) CHECKED;
 
-/* Removes those that are still there, and empty tables.  Continues after failures likewise. */
+/*
+ * Removes those that are still there, and empty tables.  Reports failures (tool_report()) and
+ * continues; fails only if we are interrupted.
+ */
 int survey_sweep(struct survey *s) CHECKED;
 
 void survey_close(struct survey *s);

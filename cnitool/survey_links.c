@@ -153,6 +153,7 @@ int survey_links(struct survey *s)
 {
 	struct mark *marks = mem_alloc(&s->t->tx->mem, (s->n_known + 1) * sizeof(*marks));
 	struct link_survey x = { .s = s, .marks = marks };
+	int r = 0;
 
 	for (unsigned i = 0; i < s->n_known; i++)
 		marks[i] = mark_of(s->known[i].network, s->known[i].id, s->known[i].ifname);
@@ -164,7 +165,7 @@ int survey_links(struct survey *s)
 		if (i && x.v[i].index == x.v[i - 1].index)
 			continue;
 		judge_link(&x, &x.v[i]);
-		TRY(judge_bridge(s, &x.v[i]));
+		r = also(r, judge_bridge(s, &x.v[i]));
 	}
-	return 0;
+	return r;
 }

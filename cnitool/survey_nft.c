@@ -130,15 +130,17 @@ static int judge_elements(struct survey *s, const struct owned_seen *e,
 
 int survey_elements(struct survey *s)
 {
+	int r = 0;
+
 	for (unsigned k = 0; k < ARRAY_LEN(tables); k++) {
 		struct owned_seen *e;
-		unsigned n;
+		unsigned n = 0;
 
-		TRY(tables[k].survey(s->t->tx, &s->nf, &e, &n));
+		r = also(r, tables[k].survey(s->t->tx, &s->nf, &e, &n));
 		for (unsigned i = 0; i < n; i++)
-			TRY(judge_elements(s, &e[i], &tables[k]));
+			r = also(r, judge_elements(s, &e[i], &tables[k]));
 	}
-	return 0;
+	return r;
 }
 
 int survey_prune_tables(struct survey *s)

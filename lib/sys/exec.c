@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * exec.c - find and run another plugin
+ * exec.c - run another plugin
  *
  * The child reads its request from a sealed memfd, so nothing has to be fed to it, and no
  * SIGPIPE can occur.  Its stdout and stderr are pipes.  A pidfd reports its end, because a
@@ -29,7 +29,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -57,6 +56,7 @@ struct job {
 	int out[2], err[2]; /* pipes */
 	int pidfd;
 	pid_t pid;
+	int timeout_ms, grace_ms;
 	int64_t deadline; /* in ms of CLOCK_MONOTONIC; 0: none */
 	bool stopping;    /* SIGTERM was sent */
 	int failed;       /* the recorded failure for which it was stopped */
@@ -67,64 +67,6 @@ struct job {
 	char *tail; /* the end of its stderr */
 	size_t tail_size;
 };
-
-/* ---- finding ---- */
-
-static bool is_self(const struct stat *st)
-{
-	struct stat self;
-
-	return stat("/proc/self/exe", &self) == 0 && self.st_dev == st->st_dev &&
-	       self.st_ino == st->st_ino;
-}
-
-/* The directories as "a b", for messages. */
-static const char *listed(struct mem *mem, const char *cni_path)
-{
-	char *s = mem_str(mem, cni_path);
-
-	for (char *p = s; *p; p++)
-		if (*p == ':')
-			*p = ' ';
-	return s;
-}
-
-bool exec_look(struct mem *mem, const char *cni_path, const char *type, const char **ret_path,
-	       bool *ret_self)
-{
-	struct stat st;
-
-	for (const char *dir = cni_path; *dir;) {
-		size_t n = strcspn(dir, ":");
-		const char *path = mem_printf(mem, "%.*s/%s", (int)n, dir, type);
-
-		if (n && stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
-			*ret_path = path;
-			*ret_self = is_self(&st);
-			return true;
-		}
-		dir += n + (dir[n] == ':');
-	}
-	return false;
-}
-
-int exec_find(struct tx *tx, const char *cni_path, const char *type, const char **ret_path,
-	      bool *ret_self)
-{
-	if (str_empty(type))
-		return tx_fail_as(tx, CPLUG_E_DELEGATE, -EINVAL, "no plugin name provided");
-	if (strchr(type, '/') || str_eq(type, ".") || str_eq(type, ".."))
-		return tx_fail_as(tx, CPLUG_E_DELEGATE, -EINVAL, "invalid plugin name: %s", type);
-	if (str_empty(cni_path))
-		return tx_fail_as(tx, CPLUG_E_DELEGATE, -ENOENT,
-				  "cannot look for plugin \"%s\": no paths provided, set CNI_PATH",
-				  type);
-	if (exec_look(&tx->mem, cni_path, type, ret_path, ret_self))
-		return 0;
-	return tx_fail_as(tx, CPLUG_E_DELEGATE, -ENOENT,
-			  "failed to find plugin \"%s\" in path [%s]", type,
-			  listed(&tx->mem, cni_path));
-}
 
 /* ---- before the start ---- */
 
@@ -286,7 +228,7 @@ static int start(struct tx *tx, struct job *j, struct birth *b)
 static void stop(struct job *j)
 {
 	kill(j->pid, j->stopping ? SIGKILL : SIGTERM);
-	j->deadline = j->stopping ? 0 : clock_ms() + GRACE_MS;
+	j->deadline = j->stopping ? 0 : clock_ms() + j->grace_ms;
 	j->stopping = true;
 }
 
@@ -374,7 +316,8 @@ static void nap(struct tx *tx, struct job *j, struct pollfd p[3])
 
 	if (j->deadline && left <= 0) {
 		if (!j->stopping)
-			j->failed = tx_fail(tx, -ETIMEDOUT, "%s: no answer in time", j->path);
+			j->failed = tx_fail(tx, -ETIMEDOUT, "%s: no answer within %g s", j->path,
+					    j->timeout_ms / 1000.0);
 		stop(j);
 		return;
 	}
@@ -436,6 +379,8 @@ int exec_run(struct tx *tx, const struct exec_request *q, struct exec_answer *re
 	TRY(tx_interrupted(tx));
 	TRY(input_open(tx, &j, q->in, q->size));
 	TRY(pipes_open(tx, &j));
+	j.timeout_ms = q->timeout_ms;
+	j.grace_ms = q->grace_ms ? q->grace_ms : GRACE_MS;
 	j.deadline = q->timeout_ms > 0 ? clock_ms() + q->timeout_ms : 0;
 	signals_hold(&j);
 	r = start(tx, &j, &b);

@@ -33,6 +33,7 @@ struct exec_request {
 	const void *in; /* stdin */
 	size_t size;    /* of in, in bytes */
 	int timeout_ms; /* 0: none */
+	int grace_ms;   /* from SIGTERM to SIGKILL; 0: 10 seconds */
 };
 
 /*

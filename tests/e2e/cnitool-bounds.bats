@@ -1,0 +1,111 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# One attachment that hangs does not keep cnitool from the others.
+load lib
+load cnitool
+
+NET1='{"cniVersion":"1.1.0","name":"net1","plugins":[{"type":"bridge","bridge":"br1","isGateway":true,
+	"ipMasq":true,"ipam":{"type":"host-local","subnet":"10.1.0.0/24"}}]}'
+SLOW='{"cniVersion":"1.1.0","name":"anet","plugins":[{"type":"bridge","bridge":"br2",
+	"ipam":{"type":"slow"}}]}'
+
+prepare() {
+	export NETCONFPATH=$BATS_TEST_TMPDIR/net.d CNI_PATH=$BATS_TEST_TMPDIR:$CPLUG_BIN
+	mkdir -p "$NETCONFPATH"
+	net "$SLOW" 10-anet
+	net "$NET1" 20-net1
+	# An IPAM plugin that never answers while the file "hang" exists, and ignores SIGTERM.
+	cat >"$BATS_TEST_TMPDIR/slow" <<-'END'
+		#!/bin/bash
+		[[ ! -e ${0%/*}/hang || $CNI_COMMAND == ADD ]] || { trap '' TERM; while :; do sleep 1; done; }
+		[[ $CNI_COMMAND != ADD ]] ||
+			echo '{"cniVersion":"1.1.0","ips":[{"address":"10.2.0.2/24"}]}'
+	END
+	chmod +x "$BATS_TEST_TMPDIR/slow"
+	new_netns c1 c2
+	tool add -q anet c1
+	ok
+	tool add -q net1 c2
+	ok
+	touch "$BATS_TEST_TMPDIR/hang"
+}
+
+@test "bounds: restore reports a container whose plugin does not answer, and restores the others" {
+	local before
+	before=$(nft list table inet cplug)
+	nft flush ruleset
+	SECONDS=0
+	tool restore --timeout 1
+	((SECONDS < 30))
+	is "$status" 1
+	contains "$errors" 'eth0 of cnitool-.* on network anet: .*no answer within 1 s'
+	contains "$errors" '1 of 2 attachments could not be restored'
+	contains "$output" '^restored eth0 of cnitool-.* on network net1'
+	is "$(nft list table inet cplug)" "$before"
+}
+
+@test "bounds: restore --json tells which attachment failed, and exits with 1" {
+	nft flush ruleset
+	tool restore --timeout 1 --json
+	is "$status" 1
+	has '.failed | length == 1 and .[0].network == "anet" and (.[0].msg | test("no answer"))'
+	has '.restored | length == 1 and .[0].network == "net1"'
+}
+
+@test "bounds: gc reports a container whose plugin does not answer, and removes the others" {
+	del_netns c1 c2
+	SECONDS=0
+	tool gc --timeout 1
+	((SECONDS < 40))
+	is "$status" 1
+	contains "$errors" 'cnitool: .*stale attachment cnitool-.* eth0.*network anet.*no answer within 1 s'
+	contains "$output" 'removed eth0 of cnitool-.* on network net1'
+	is "$(find /var/lib/cni/networks/net1 -name '10.*')" ''
+	is "$(ls /var/lib/cni/results | grep -c net1)" 0
+	is "$(ls /var/lib/cni/results | grep -c anet)" 1
+
+	rm "$BATS_TEST_TMPDIR/hang"
+	tool gc
+	ok
+	is "$(ls /var/lib/cni/results)" ''
+}
+
+@test "bounds: gc --json prints what was removed and what failed" {
+	del_netns c1 c2
+	tool gc --timeout 1 --json
+	is "$status" 1
+	has '.removed | length == 1 and .[0].network == "net1"'
+	has '.failed | length >= 1 and (.[0].msg | test("no answer"))'
+}
+
+@test "bounds: check, del and status end when a plugin does not answer" {
+	local verb
+
+	SECONDS=0
+	for verb in check del; do
+		tool "$verb" --timeout 1 anet c1
+		is "$status" 1
+		contains "$errors" 'no answer within 1 s'
+	done
+	((SECONDS < 40))
+}
+
+@test "bounds: --timeout takes seconds, from 1 to a day" {
+	local value
+
+	for value in 0 -1 x 1s 86401 99999999999; do
+		tool check --timeout="$value" net1 c2
+		is "$status" 2
+		contains "$errors" '--timeout: expected seconds, from 1 to 86400'
+	done
+	tool check --timeout 5 net1 c2
+	ok
+}
+
+@test "bounds: the systemd units have time-outs" {
+	local unit
+
+	for unit in "$CPLUG_TOP"/contrib/systemd/*.service; do
+		grep -q '^TimeoutStartSec=[0-9]' "$unit" || fail "$unit"
+	done
+}
