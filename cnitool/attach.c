@@ -211,7 +211,8 @@ struct cache_key attachment_key(const struct attachment *a)
 }
 
 /*
- * Completes the attachment with what is cached, and converts the cached result to a prevResult
+ * Completes the attachment with what is cached, removes a path at which another namespace is by
+ * now, and converts the cached result to a prevResult
  * (*ret_prev; NULL if there is none, or if the list's version has none in DEL and CHECK).
  * c: what is cached; NULL = read it.  Returns 1, 0 if nothing is cached, or a recorded failure.
  */
@@ -229,6 +230,8 @@ static int use_cached(struct tool *t, struct attachment *a, const struct cached 
 			return 0;
 		c = &file;
 	}
+	if (target_is_other(t->tx, a->netns, &c->nsid))
+		a->netns = NULL;
 	if (!a->args)
 		a->args = c->args;
 	if (!a->capability_args)
@@ -238,13 +241,15 @@ static int use_cached(struct tool *t, struct attachment *a, const struct cached 
 	return 1;
 }
 
-static int write_cached(struct tool *t, const struct attachment *a, const char *result)
+static int write_cached(struct tool *t, const struct attachment *a, const struct nsid *nsid,
+			const char *result)
 {
 	struct cached c = {
 		.network = a->net->name,
 		.id = a->id,
 		.ifname = a->ifname,
 		.netns = a->netns,
+		.nsid = *nsid,
 		.args = a->args,
 		.capability_args = a->capability_args,
 		.result = result,
@@ -268,6 +273,9 @@ int attach_del(struct tool *t, const struct attachment *given)
 	if (r < 0) /* plugins can do without */
 		log_warn("%s (the cached result is not used)", errctx_take(t->tx, m));
 	call.extra.capability_args = a.capability_args;
+	if (given->netns && !a.netns)
+		log_warn("%s leads to another network namespace by now: its container is gone",
+			 given->netns);
 	r = 0;
 	for (unsigned i = a.net->n_plugins; i-- > 0;)
 		r = also(r, run_plugin(t, &call, i));
@@ -342,20 +350,22 @@ int attach_add(struct tool *t, const struct attachment *a, const char **ret_resu
 	auto_(netns_close) struct netns ns = NETNS_NONE;
 	struct cache_key key = attachment_key(a);
 	const char *path, *result;
+	struct nsid nsid;
 	int was_there, r;
 
 	TRY(cache_path(t->tx, &t->cache, &key, &path));
 	TRY(target_open(t->tx, a->netns, &ns));
+	nsid_read(&t->tx->mem, &ns, &nsid);
 	TRY(was_there = target_has_if(t->tx, &ns, a->ifname));
 	if (!was_there) {
 		TRY(del_previous(t, a));
 		t->unfinished = copy_attachment(t, a);
 		/* If we are killed, gc finds the attachment. */
-		TRY(write_cached(t, a, NULL));
+		TRY(write_cached(t, a, &nsid, NULL));
 	}
 	r = add_plugins(t, a, &result);
 	if (r == 0)
-		r = write_cached(t, a, result);
+		r = write_cached(t, a, &nsid, result);
 	if (r == 0) {
 		*ret_result = result;
 		return 0;
@@ -388,6 +398,17 @@ static int need_cached(struct tool *t, const struct attachment *a, bool found, c
 	return 0;
 }
 
+static int need_netns(struct tool *t, const struct attachment *given, const struct attachment *a)
+{
+	if (!given->netns || a->netns)
+		return 0;
+	return tx_fail_as(
+		t->tx, CNI_E_NETNS, -ESTALE,
+		"%s leads to another network namespace than that of %s on network \"%s\", "
+		"whose container is gone: remove the attachment with del or cnitool gc",
+		given->netns, a->ifname, a->net->name);
+}
+
 static int need_version(struct tool *t, const struct netconf *n)
 {
 	if (netconf_speaks(n, "0.4.0"))
@@ -407,7 +428,8 @@ int attach_check(struct tool *t, const struct attachment *given)
 	if (a.net->disable_check)
 		return 0;
 	TRY(found = use_cached(t, &a, NULL, &call.extra.prev_result));
-	TRY(need_cached(t, &a, found, call.extra.prev_result));
+	TRY(need_cached(t, given, found, call.extra.prev_result));
+	TRY(need_netns(t, given, &a));
 	call.extra.capability_args = a.capability_args;
 	return run_plugins(t, &call);
 }
@@ -493,7 +515,8 @@ int attach_repair(struct tool *t, const struct attachment *given, const struct c
 	call.command = dry ? &check_command : &repair_command;
 	TRY(need_version(t, a.net));
 	TRY(found = use_cached(t, &a, c, &call.extra.prev_result));
-	TRY(need_cached(t, &a, found, call.extra.prev_result));
+	TRY(need_cached(t, given, found, call.extra.prev_result));
+	TRY(need_netns(t, given, &a));
 	call.extra.capability_args = a.capability_args;
 	for (unsigned i = 0; i < a.net->n_plugins; i++) {
 		if (!attach_plugin_is_ours(t, a.net, i))

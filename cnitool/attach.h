@@ -16,7 +16,7 @@ struct tool;
 struct attachment {
 	const struct netconf *net;
 	const char *id, *ifname;
-	const char *netns;           /* path; NULL or "" = gone */
+	const char *netns;           /* path; NULL or "" = gone, or another namespace is there */
 	const char *args;            /* CNI_ARGS; NULL or "" = none */
 	const char *capability_args; /* JSON object; NULL = none */
 };
@@ -31,8 +31,9 @@ struct cache_key attachment_key(const struct attachment *a);
 int attach_add(struct tool *t, const struct attachment *a, const char **ret_result) CHECKED;
 
 /*
- * DEL of all plugins.  Continues after failures and returns the first; removes the cached result
- * if there is none.  Arguments that are NULL are taken from the cache.
+ * DEL of all plugins, without the namespace if another one is at its path.  Continues after
+ * failures and returns the first; removes the cached result if there is none.  Arguments that are
+ * NULL are taken from the cache.
  */
 int attach_del(struct tool *t, const struct attachment *given) CHECKED;
 
@@ -41,7 +42,8 @@ int attach_undo(struct tool *t, const struct attachment *a) CHECKED;
 
 /*
  * CHECK; nothing to do if the list has disableCheck.  Fails with CNI_E_VERSION for a list older
- * than 0.4.0, and with CNI_E_CONTAINER if no result is cached.
+ * than 0.4.0, with CNI_E_CONTAINER if no result is cached, and with CNI_E_NETNS if another
+ * namespace is at the attachment's path.
  */
 int attach_check(struct tool *t, const struct attachment *given) CHECKED;
 

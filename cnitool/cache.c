@@ -226,6 +226,18 @@ static void put_args(struct mem *m, struct jw *w, const char *args)
 	jw_close(w, ']');
 }
 
+/* A member of our own, which libcni does not read. */
+static void put_nsid(struct jw *w, const struct nsid *id)
+{
+	if (!id->boot)
+		return;
+	jw_open(w, "cplug", '{');
+	jw_str(w, "boot", id->boot);
+	jw_int(w, "netnsInode", (int64_t)id->ino);
+	jw_int(w, "netnsCookie", (int64_t)id->cookie);
+	jw_close(w, '}');
+}
+
 const char *cache_text(struct mem *m, const struct cached *a)
 {
 	const char *caps = sort_object(m, a->capability_args);
@@ -248,6 +260,7 @@ const char *cache_text(struct mem *m, const struct cached *a)
 		jw_raw(&w, "capabilityArgs", caps);
 	if (result)
 		jw_raw(&w, "result", result);
+	put_nsid(&w, &a->nsid);
 	jw_close(&w, '}');
 	return escape_html(m, jw_end(&w));
 }
@@ -314,6 +327,17 @@ static const char *get_args(struct mem *m, json_t *o)
 	return args;
 }
 
+static struct nsid get_nsid(struct mem *m, json_t *o)
+{
+	json_t *ours = json_object_get(o, "cplug");
+
+	return (struct nsid){
+		.boot = get_str(m, ours, "boot"),
+		.ino = (uint64_t)json_integer_value(json_object_get(ours, "netnsInode")),
+		.cookie = (uint64_t)json_integer_value(json_object_get(ours, "netnsCookie")),
+	};
+}
+
 bool cache_parse(struct mem *m, const char *text, size_t size, struct cached *ret)
 {
 	auto_(json_release) json_t *o = json_loadb(text, size, 0, NULL);
@@ -326,6 +350,7 @@ bool cache_parse(struct mem *m, const char *text, size_t size, struct cached *re
 		.id = get_str(m, o, "containerId"),
 		.ifname = get_str(m, o, "ifName"),
 		.netns = get_str(m, o, "netns"),
+		.nsid = get_nsid(m, o),
 		.args = get_args(m, o),
 		.capability_args = get_object(m, o, "capabilityArgs"),
 		.result = get_object(m, o, "result"),

@@ -10,6 +10,7 @@
 #define CPLUG_CNITOOL_CACHE_H
 
 #include "base/tx.h"
+#include "cnitool/nsid.h"
 #include "value/result.h"
 
 struct cache {
@@ -27,6 +28,7 @@ struct cache_key {
 struct cached {
 	const char *network, *id, *ifname;
 	const char *netns;           /* path; NULL = none */
+	struct nsid nsid;            /* of the namespace at ADD; libcni ignores it */
 	const char *args;            /* CNI_ARGS: K=V;K2=V2; NULL = none */
 	const char *capability_args; /* JSON object; NULL = none */
 	const char *result;          /* compact JSON; NULL = none */

@@ -155,7 +155,8 @@ static int find_container(struct tool *t, const struct netns *ns, struct attachm
 		return 0;
 	TRY(cache_all(t->tx, &t->cache, NULL, &all, &n));
 	for (unsigned i = 0; i < n; i++)
-		if (is_in_netns(t, &all[i], ns, a->netns)) {
+		if (is_in_netns(t, &all[i], ns, a->netns) &&
+		    !nsid_differs(&t->tx->mem, ns, &all[i].nsid)) {
 			a->id = all[i].id;
 			a->netns = all[i].netns;
 			break;

@@ -36,9 +36,14 @@ static const char *death_reason(struct tool *t, struct survey *s, const struct c
 {
 	if (run_registry_is_dead(t, c->id))
 		return "the cnitool run of its container was killed";
-	/* The namespace may live although its path is gone, or names another one. */
-	if (target_lives(t->tx, c->netns) || survey_lease_lives(s, c->network, c->id, c->ifname))
+	/* The namespace may live although its path is gone, or leads to another one. */
+	if (target_lives(t->tx, c->netns, &c->nsid) || survey_netns_lives(s, &c->nsid) ||
+	    survey_lease_lives(s, c->network, c->id, c->ifname))
 		return NULL;
+	if (target_is_other(t->tx, c->netns, &c->nsid))
+		return mem_printf(&t->tx->mem,
+				  "its network namespace is gone: %s leads to another one",
+				  c->netns);
 	return mem_printf(&t->tx->mem, "its network namespace %s is gone", c->netns);
 }
 

@@ -36,7 +36,7 @@ static int read_all(struct tool *t, struct listing *s)
 
 static bool is_alive(struct tool *t, const struct cached *c)
 {
-	return target_lives(t->tx, c->netns) && !run_registry_is_dead(t, c->id);
+	return target_lives(t->tx, c->netns, &c->nsid) && !run_registry_is_dead(t, c->id);
 }
 
 static const struct netconf *conf_of(const struct listing *s, const struct cached *c)

@@ -182,7 +182,7 @@ static void choose_attachments(struct tool *t, const struct cached *all, unsigne
 		const struct cached *c = &all[i];
 		const char *netns = is_wanted(t, c) && c->result ? netns_of(t, c) : NULL;
 
-		if (str_empty(netns) || !target_lives(t->tx, netns) ||
+		if (str_empty(netns) || !target_lives(t->tx, netns, &c->nsid) ||
 		    run_registry_is_dead(t, c->id)) {
 			log_step("%s: passed over: its add never ended, or its namespace is gone",
 				 c->file);

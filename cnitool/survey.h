@@ -89,6 +89,9 @@ int survey_note_living(struct survey *s) CHECKED;
 /* Is the attachment among the known ones?  key: name_owner(). */
 bool survey_knows(const struct survey *s, const char *key);
 
+/* Is it certain that the namespace exists? */
+bool survey_netns_lives(struct survey *s, const struct nsid *id);
+
 /* Does a lease show that the attachment's namespace lives, even if its path does not exist? */
 bool survey_lease_lives(struct survey *s, const char *network, const char *id, const char *ifname);
 

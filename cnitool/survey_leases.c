@@ -165,17 +165,27 @@ int survey_leases(struct survey *s)
 
 /* ---- living attachments ---- */
 
+static bool exists(struct survey *s, ino_t ino, uint64_t cookie)
+{
+	if (!ino || alive_is_gone(s->t->tx, &s->alive, ino, cookie))
+		return false;
+	/* It is not gone, and was seen: the kernel was asked, or all were listed. */
+	return (s->alive.askable && cookie) || s->alive.complete;
+}
+
+bool survey_netns_lives(struct survey *s, const struct nsid *id)
+{
+	return nsid_is_of_this_boot(&s->t->tx->mem, id) && exists(s, (ino_t)id->ino, id->cookie);
+}
+
 static bool lease_lives(struct survey *s, struct store *st, const struct lease *l,
 			const char *ifname)
 {
 	struct lease_life life;
 
-	if (!str_eq(l->lessee.ifname, ifname) ||
-	    !index_life(&st->index, l->ip, l->lessee.id, &life) || life.boot != index_boot_id() ||
-	    !life.ino || alive_is_gone(s->t->tx, &s->alive, (ino_t)life.ino, life.cookie))
-		return false;
-	/* Its namespace is not gone, and was seen: the kernel was asked, or all were listed. */
-	return (s->alive.askable && life.cookie) || s->alive.complete;
+	return str_eq(l->lessee.ifname, ifname) &&
+	       index_life(&st->index, l->ip, l->lessee.id, &life) && life.boot == index_boot_id() &&
+	       exists(s, (ino_t)life.ino, life.cookie);
 }
 
 bool survey_lease_lives(struct survey *s, const char *network, const char *id, const char *ifname)

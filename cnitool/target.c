@@ -119,22 +119,30 @@ int target_open(struct tx *tx, const char *path, struct netns *ret)
 	return 0;
 }
 
-bool target_lives(struct tx *tx, const char *path)
+/* 1: another namespace is there; 0: not so, or not known; -ENOENT: nothing is there. */
+static int look_at(struct tx *tx, const char *path, const struct nsid *was)
 {
 	struct errctx m = errctx_mark(tx);
 	auto_(netns_close) struct netns ns = NETNS_NONE;
-	int r;
+	int r = netns_open(tx, path, &ns);
 
-	if (str_empty(path))
-		return true;
-	r = netns_open(tx, path, &ns);
 	if (r == -ENOENT)
-		return false;
+		return r;
 	if (r < 0) {
 		errctx_take(tx, m);
-		return true;
+		return 0;
 	}
-	return !is_own(tx, &ns);
+	return is_own(tx, &ns) || (was && nsid_differs(&tx->mem, &ns, was));
+}
+
+bool target_is_other(struct tx *tx, const char *path, const struct nsid *was)
+{
+	return !str_empty(path) && look_at(tx, path, was) == 1;
+}
+
+bool target_lives(struct tx *tx, const char *path, const struct nsid *was)
+{
+	return str_empty(path) || look_at(tx, path, was) == 0;
 }
 
 /* ---- interfaces ---- */

@@ -7,7 +7,7 @@
 #ifndef CPLUG_CNITOOL_TARGET_H
 #define CPLUG_CNITOOL_TARGET_H
 
-#include "sys/netns.h"
+#include "cnitool/nsid.h"
 #include "base/tx.h"
 
 /*
@@ -26,10 +26,17 @@ const char *target_id(struct mem *m, const char *path);
 int target_open(struct tx *tx, const char *path, struct netns *ret) CHECKED;
 
 /*
- * Does the namespace live?  No if path does not exist, or is the caller's own namespace, because
- * the process number was reused.  Yes if it cannot be determined.
+ * Is another namespace than the attachment's at path?  That is so if the path leads to the
+ * caller's own namespace, or if the identity differs (was: not known, or NULL, proves nothing),
+ * because a process number or a name was reused.  False if nothing is there.
  */
-bool target_lives(struct tx *tx, const char *path);
+bool target_is_other(struct tx *tx, const char *path, const struct nsid *was);
+
+/*
+ * Does the namespace of an attachment live?  No if its path does not exist, or another namespace is
+ * there (target_is_other()).  Yes if it cannot be determined.
+ */
+bool target_lives(struct tx *tx, const char *path, const struct nsid *was);
 
 /* Has the namespace an interface of that name?  1, 0, or a recorded failure. */
 int target_has_if(struct tx *tx, const struct netns *ns, const char *ifname) CHECKED;

@@ -312,8 +312,15 @@ empty() {
 }
 
 @test "restore: rejects a namespace that was recreated with the same name" {
+	local file
+
 	net "$ONE"
 	plug c1
+	# A cache of an older version, without the identity of the namespace: host-local knows it.
+	for file in /var/lib/cni/results/*; do
+		jq -c 'del(.cplug)' "$file" >"$BATS_TEST_TMPDIR/x"
+		cp "$BATS_TEST_TMPDIR/x" "$file"
+	done
 	del_netns c1
 	new_netns c1
 	tool restore

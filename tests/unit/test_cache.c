@@ -50,6 +50,7 @@ static const struct cached full = {
 	.id = "cnitool-a145bc1ace582bff43bd",
 	.ifname = "eth0",
 	.netns = "/run/netns/a",
+	.nsid = { "b7a1e9b0-7d5b-4f2e-9c2f-2f8f0a3c1d11", 4026532281, 17 },
 	.args = "K=V;A=<b>",
 	.capability_args = "{\"mac\":\"02:00\",\"ips\":[\"1\"]}",
 	.result = "{\"ips\":[],\"cniVersion\":\"1.0.0\"}",
@@ -63,7 +64,9 @@ static const char full_text[] =
 	"{\"kind\":\"cniCacheV1\",\"containerId\":\"cnitool-a145bc1ace582bff43bd\",\"config\":"
 	"\"e30K\",\"ifName\":\"eth0\",\"networkName\":\"net1\",\"netns\":\"/run/netns/a\","
 	"\"cniArgs\":[[\"K\",\"V\"],[\"A\",\"\\u003cb\\u003e\"]],\"capabilityArgs\":{\"ips\":"
-	"[\"1\"],\"mac\":\"02:00\"},\"result\":{\"cniVersion\":\"1.0.0\",\"ips\":[]}}";
+	"[\"1\"],\"mac\":\"02:00\"},\"result\":{\"cniVersion\":\"1.0.0\",\"ips\":[]},\"cplug\":{"
+	"\"boot\":"
+	"\"b7a1e9b0-7d5b-4f2e-9c2f-2f8f0a3c1d11\",\"netnsInode\":4026532281,\"netnsCookie\":17}}";
 
 static void the_text_is_the_same_as_libcnis(void **state)
 {
@@ -87,6 +90,9 @@ static void libcnis_text_is_parsed(void **state)
 	assert_string_equal(c.id, full.id);
 	assert_string_equal(c.ifname, full.ifname);
 	assert_string_equal(c.netns, full.netns);
+	assert_string_equal(c.nsid.boot, full.nsid.boot);
+	assert_int_equal(c.nsid.ino, full.nsid.ino);
+	assert_int_equal(c.nsid.cookie, full.nsid.cookie);
 	assert_string_equal(c.args, full.args);
 	assert_string_equal(c.capability_args, "{\"ips\":[\"1\"],\"mac\":\"02:00\"}");
 	assert_string_equal(c.result, "{\"cniVersion\":\"1.0.0\",\"ips\":[]}");
