@@ -7,39 +7,40 @@
 const char *etc_files_hosts(struct mem *m, const char *hostname, const struct result_ip *ips,
 			    unsigned n)
 {
-	const char *text = "127.0.0.1\tlocalhost\n"
-			   "::1\tlocalhost ip6-localhost ip6-loopback\n";
+	struct mem_text text = { .mem = m };
 
+	mem_text_add(&text, "127.0.0.1\tlocalhost\n"
+			    "::1\tlocalhost ip6-localhost ip6-loopback\n");
 	for (unsigned i = 0; i < n; i++)
-		text = mem_printf(m, "%s%s\t%s\n", text, IP_S(ips[i].addr.ip), hostname);
+		mem_text_add(&text, "%s\t%s\n", IP_S(ips[i].addr.ip), hostname);
 	if (!n)
-		text = mem_printf(m, "%s127.0.1.1\t%s\n", text, hostname);
-	return text;
+		mem_text_add(&text, "127.0.1.1\t%s\n", hostname);
+	return mem_text_end(&text);
 }
 
-static const char *put_line(struct mem *m, const char *text, const char *key, const char **words,
-			    unsigned n)
+static void put_line(struct mem_text *text, const char *key, const char **words, unsigned n)
 {
 	if (!n)
-		return text;
-	text = mem_printf(m, "%s%s", text, key);
+		return;
+	mem_text_add(text, "%s", key);
 	for (unsigned i = 0; i < n; i++)
-		text = mem_printf(m, "%s %s", text, words[i]);
-	return mem_printf(m, "%s\n", text);
+		mem_text_add(text, " %s", words[i]);
+	mem_text_add(text, "\n");
 }
 
 const char *etc_files_resolv_conf(struct mem *m, const struct result_dns *dns)
 {
-	const char *text = "";
+	struct mem_text text = { .mem = m };
 
 	if (result_dns_empty(dns))
 		return NULL;
 	for (unsigned i = 0; i < dns->n_nameservers; i++)
-		text = mem_printf(m, "%snameserver %s\n", text, dns->nameservers[i]);
+		mem_text_add(&text, "nameserver %s\n", dns->nameservers[i]);
 	if (!str_empty(dns->domain) && !dns->n_search)
-		text = mem_printf(m, "%sdomain %s\n", text, dns->domain);
-	text = put_line(m, text, "search", dns->search, dns->n_search);
-	return put_line(m, text, "options", dns->options, dns->n_options);
+		mem_text_add(&text, "domain %s\n", dns->domain);
+	put_line(&text, "search", dns->search, dns->n_search);
+	put_line(&text, "options", dns->options, dns->n_options);
+	return mem_text_end(&text);
 }
 
 static void merge_words(struct mem *m, const char ***words, unsigned *n, const char **more,

@@ -123,6 +123,9 @@ int cmd_version(struct tool *t)
 
 /* ---- main ---- */
 
+/* gc, list and restore look at all attachments of the host. */
+enum { MEM_MAX = 1 << 30 };
+
 static jmp_buf out_of_memory;
 static bool armed;
 
@@ -218,7 +221,7 @@ static void catch_signals(struct tool *t)
 static int fail_exhausted(struct tool *t)
 {
 	const struct attachment *a = t->unfinished;
-	int r = tx_fail(t->tx, -ENOMEM, "out of memory");
+	int r = tx_exhausted(t->tx);
 
 	armed = false;
 	if (a && attach_undo(t, a) < 0)
@@ -277,6 +280,7 @@ int cnitool_main(int argc, char **argv)
 	log_start();
 	log_set_prefix("cnitool", name);
 	tx_begin(&tx);
+	tx.mem.max = MEM_MAX;
 	tx.mem.exhausted = leave_exhausted;
 	json_set_alloc_funcs(alloc_or_leave, free);
 	t = (struct tool){ .tx = &tx, .verb = find_verb(name), .cache = { .lock = -1 } };

@@ -107,7 +107,7 @@ static const char *read_version(struct mem *m, const struct cj *c)
 		best = result_version_number(version);
 	if (*version && best < 0)
 		cj_wrong(c, "cniVersion", "expected a version like 1.0.0, got \"%s\"", version);
-	for (unsigned i = 0; i < cj_len(&list); i++) {
+	for (unsigned i = 0, n = cj_len(&list); i < n; i++) {
 		struct cj e = cj_at(&list, i);
 		const char *s = cj_as_str(&e);
 		int v = s ? result_version_number(s) : 0;
@@ -199,7 +199,7 @@ static int read_list(struct tx *tx, const char *dir, struct cj *c, struct netcon
 		cj_wrong(c, "plugins", "missing, though loadOnlyInlinedPlugins is set");
 	if (cj_present(plugins) && !cj_len(plugins))
 		cj_wrong(c, "plugins", "the list is empty");
-	for (unsigned i = 0; i < cj_len(plugins); i++) {
+	for (unsigned i = 0, len = cj_len(plugins); i < len; i++) {
 		struct cj *e = mem_alloc(&tx->mem, sizeof(*e));
 
 		*e = cj_at(plugins, i);

@@ -90,11 +90,11 @@ static struct sources sources_of(struct mem *mem, const struct link *l)
 
 static const char *text_of(struct mem *mem, const struct sources *s)
 {
-	const char *text = "";
+	struct mem_text text = { .mem = mem };
 
 	for (unsigned i = 0; i < s->n; i++)
-		text = mem_printf(mem, "%s%s%s", text, *text ? ", " : "", MAC_S(s->mac[i]));
-	return text;
+		mem_text_add(&text, "%s%s", mem_text_comma(&text, ", "), MAC_S(s->mac[i]));
+	return mem_text_end(&text);
 }
 
 static void check_sources(struct tx *tx, const struct macvlan *v, const struct link *have)
@@ -143,7 +143,7 @@ static uint32_t read_mode(const struct cj *c)
 static struct sources read_sources(struct mem *mem, const struct cj *c, uint32_t mode)
 {
 	struct cj list = cj_list(c, "sourceMacs");
-	unsigned n = cj_len(&list);
+	unsigned n = cj_len_max(&list, MAX_SOURCES);
 	struct sources s = { .mac = mem_alloc(mem, (n + 1) * sizeof(*s.mac)) };
 
 	for (unsigned i = 0; i < n; i++) {
@@ -161,8 +161,6 @@ static struct sources read_sources(struct mem *mem, const struct cj *c, uint32_t
 		else if (!is_listed(&s, mac))
 			s.mac[s.n++] = mac;
 	}
-	if (n > MAX_SOURCES)
-		cj_wrong(c, "sourceMacs", "more than %d addresses", MAX_SOURCES);
 	if (n && mode != MACVLAN_MODE_SOURCE)
 		cj_wrong(c, "sourceMacs", "allowed only with mode source");
 	if (!n && mode == MACVLAN_MODE_SOURCE)

@@ -14,6 +14,9 @@ const char *local_conf_data_dir(const struct call *c)
 
 /* ---- requested addresses ---- */
 
+/* More than one for each range set cannot be granted. */
+enum { REQUESTS_MAX = 64 };
+
 static void add_request(struct mem *mem, struct local_conf *cf, struct ip ip)
 {
 	for (unsigned i = 0; i < cf->n_requests; i++)
@@ -41,7 +44,7 @@ static void read_requests(struct mem *mem, const struct cj *c, struct local_conf
 	struct cj list = cj_list(c, "ips");
 	struct ip ip;
 
-	for (unsigned i = 0; i < cj_len(&list); i++) {
+	for (unsigned i = 0, n = cj_len_max(&list, REQUESTS_MAX); i < n; i++) {
 		struct cj e = cj_at(&list, i);
 		const char *s = cj_as_str(&e);
 

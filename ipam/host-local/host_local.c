@@ -31,7 +31,7 @@ static struct lease_life life_of(const struct call *c)
 /* Assigns each requested address to a set of its own, before anything is changed. */
 static int check_requests(struct tx *tx, const struct local_conf *cf, struct request **by_set)
 {
-	const char *left = "";
+	struct mem_text left = { .mem = &tx->mem };
 
 	for (unsigned s = 0; s < cf->pool.n; s++)
 		for (unsigned i = 0; i < cf->n_requests && !by_set[s]; i++)
@@ -42,16 +42,16 @@ static int check_requests(struct tx *tx, const struct local_conf *cf, struct req
 			}
 	for (unsigned i = 0; i < cf->n_requests; i++)
 		if (!cf->requests[i].granted)
-			left = mem_printf(&tx->mem, "%s%s%s", left, *left ? ", " : "",
-					  IP_S(cf->requests[i].ip));
-	if (!*left)
+			mem_text_add(&left, "%s%s", mem_text_comma(&left, ", "),
+				     IP_S(cf->requests[i].ip));
+	if (!left.len)
 		return 0;
 	for (unsigned s = 0; s < cf->pool.n; s++)
 		tx_detail(tx, "range set %u: %s", s, pool_text(&tx->mem, &cf->pool.sets[s]));
 	return tx_fail_as(tx, CPLUG_E_ADDRESS, -EADDRNOTAVAIL,
 			  "failed to allocate all requested IPs: %s (each must lie in a range set, "
 			  "which gives one address only)",
-			  left);
+			  mem_text_end(&left));
 }
 
 /* Claims a requested address of range set s. */

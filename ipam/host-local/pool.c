@@ -24,15 +24,21 @@ const struct pool_range *pool_find(const struct pool_set *s, struct ip ip)
 
 const char *pool_text(struct mem *mem, const struct pool_set *s)
 {
-	const char *text = "";
+	struct mem_text text = { .mem = mem };
 
 	for (unsigned i = 0; i < s->n; i++)
-		text = mem_printf(mem, "%s%s%s-%s", text, i ? "," : "", IP_S(s->ranges[i].first),
-				  IP_S(s->ranges[i].last));
-	return text;
+		mem_text_add(&text, "%s%s-%s", mem_text_comma(&text, ","), IP_S(s->ranges[i].first),
+			     IP_S(s->ranges[i].last));
+	return mem_text_end(&text);
 }
 
 /* ---- reading ---- */
+
+/*
+ * SETS_MAX for each of two lists: a range set gives an address, which needs an undo slot of
+ * TX_UNDO_MAX.  RANGES_MAX: ranges are compared with each other.
+ */
+enum { SETS_MAX = 24, RANGES_MAX = 256 };
 
 /* IPv4: the address before the broadcast address.  IPv6 has no broadcast. */
 static struct ip last_usable(struct cidr subnet)
@@ -162,7 +168,7 @@ static struct pool_set read_set(struct mem *mem, const struct cj *list, unsigned
 	else if (!cj_len(list))
 		cj_wrong(list, NULL, "invalid range set %u: empty range set", set);
 	else
-		for (unsigned i = 0; i < cj_len(list); i++) {
+		for (unsigned i = 0, n = cj_len_max(list, RANGES_MAX); i < n; i++) {
 			struct cj c = cj_at(list, i);
 
 			if (!cj_is_object(&c))
@@ -178,7 +184,7 @@ static void read_sets(struct mem *mem, const struct cj *c, const char *key, stru
 {
 	struct cj list = cj_list(c, key);
 
-	for (unsigned i = 0; i < cj_len(&list); i++) {
+	for (unsigned i = 0, n = cj_len_max(&list, SETS_MAX); i < n; i++) {
 		struct cj set = cj_at(&list, i);
 
 		add_set(mem, p, read_set(mem, &set, p->n));

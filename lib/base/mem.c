@@ -31,14 +31,20 @@ static bool add_block(struct mem *m, size_t size)
 	size_t room = m->blocks ? m->blocks->size * 2 : FIRST_BLOCK;
 	struct mem_block *b;
 
+	m->at_max = m->max && size > m->max - m->size;
+	if (m->at_max)
+		return false;
 	if (room < size)
 		room = size;
+	if (m->max && room > m->max - m->size)
+		room = m->max - m->size;
 	b = calloc(1, sizeof(*b) + room);
 	if (!b)
 		return false;
 	b->size = room;
 	b->next = m->blocks;
 	m->blocks = b;
+	m->size += room;
 	return true;
 }
 
@@ -132,6 +138,64 @@ void *mem_grow(struct mem *m, void *array, size_t n, size_t size)
 	return bigger;
 }
 
+/* ---- texts that grow ---- */
+
+/* Makes room for n more bytes and a NUL. */
+static void text_reserve(struct mem_text *t, size_t n)
+{
+	size_t room = t->room ? t->room : 64;
+	char *bigger;
+
+	if (t->s && t->room - t->len > n)
+		return;
+	while (room - t->len <= n)
+		room *= 2;
+	bigger = mem_alloc(t->mem, room);
+	if (t->len)
+		memcpy(bigger, t->s, t->len);
+	t->s = bigger;
+	t->room = room;
+}
+
+void mem_text_add(struct mem_text *t, const char *fmt, ...)
+{
+	size_t left = t->s ? t->room - t->len : 0;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(t->s ? t->s + t->len : NULL, left, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		return;
+	if ((size_t)n >= left) {
+		text_reserve(t, (size_t)n);
+		va_start(ap, fmt);
+		vsnprintf(t->s + t->len, t->room - t->len, fmt, ap);
+		va_end(ap);
+	}
+	t->len += (size_t)n;
+}
+
+const char *mem_text_comma(const struct mem_text *t, const char *comma)
+{
+	return t->len ? comma : "";
+}
+
+const char *mem_text_end(const struct mem_text *t)
+{
+	return t->s ? t->s : "";
+}
+
+size_t mem_used(const struct mem *m)
+{
+	size_t used = 0;
+
+	for (const struct mem_block *b = m->blocks; b; b = b->next)
+		used += b->used;
+	return used;
+}
+
 void mem_free(struct mem *m)
 {
 	while (m->blocks) {
@@ -140,4 +204,5 @@ void mem_free(struct mem *m)
 		m->blocks = b->next;
 		free(b);
 	}
+	m->size = 0;
 }

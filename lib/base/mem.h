@@ -5,10 +5,10 @@
  * All memory of a call is released when the call ends; no object is freed alone.  The memory
  * is zeroed.
  *
- * A failed allocation does not return: it calls mem.exhausted, which the owner of the arena
- * sets.  The dispatcher's leaves by longjmp, rolls the call back and answers with code 110
- * (CPLUG_E_MEMORY).  So code that allocates has no failure branch, and builders return
- * nothing (rule R5).
+ * A failed allocation, or one beyond the ceiling mem.max, does not return: it calls mem.exhausted,
+ * which the owner of the arena sets.  The dispatcher's leaves by longjmp, rolls the call back and
+ * answers with code 110 (CPLUG_E_MEMORY).  So code that allocates has no failure branch, and
+ * builders return nothing (rule R5).
  */
 #ifndef CPLUG_MEM_H
 #define CPLUG_MEM_H
@@ -22,7 +22,10 @@ struct mem_block;
 
 struct mem {
 	struct mem_block *blocks;
-	/* Called with arg when malloc() fails; must not return. */
+	size_t size; /* of all blocks, in bytes */
+	size_t max;  /* ceiling of size; 0: none */
+	bool at_max; /* an allocation failed because of it */
+	/* Called with arg when malloc() fails or the ceiling is reached; must not return. */
 	__attribute__((noreturn)) void (*exhausted)(void *arg);
 	void *arg;
 };
@@ -53,6 +56,28 @@ char *mem_vprintf(struct mem *m, const char *fmt, va_list ap) PRINTF(2, 0)
  * grown from NULL by this function, one element at a time.
  */
 void *mem_grow(struct mem *m, void *array, size_t n, size_t size) __attribute__((returns_nonnull));
+
+/*
+ * A text that grows piece by piece: its memory is proportional to its length.  (Appending by
+ * mem_printf("%s…", text) in a loop would keep every intermediate text.)
+ *
+ *	struct mem_text t = { .mem = mem };
+ *	mem_text_add(&t, "%s%u", mem_text_comma(&t, ", "), i);
+ *	return mem_text_end(&t);
+ */
+struct mem_text {
+	struct mem *mem;
+	char *s; /* NULL: nothing was added */
+	size_t len, room;
+};
+void mem_text_add(struct mem_text *t, const char *fmt, ...) PRINTF(2, 3);
+/* comma if something was added already, else "". */
+const char *mem_text_comma(const struct mem_text *t, const char *comma);
+/* The text; "" if nothing was added. */
+const char *mem_text_end(const struct mem_text *t) __attribute__((returns_nonnull));
+
+/* The bytes that were allocated.  For tests. */
+size_t mem_used(const struct mem *m);
 
 /* Releases all memory of the arena. */
 void mem_free(struct mem *m);

@@ -27,6 +27,7 @@ void tx_begin(struct tx *tx)
 {
 	/* Not the slots (13 KiB): a record is written as a whole. */
 	memset(tx, 0, offsetof(struct tx, undo));
+	tx->mem.max = TX_MEM_MAX;
 	tx->fail_at = env_number("CNI_TEST_FAIL_AT");
 	tx->crash_at = env_number("CNI_TEST_CRASH_AT");
 }
@@ -94,6 +95,19 @@ int tx_fail_as(struct tx *tx, enum cni_code code, int err, const char *fmt, ...)
 	err = record_failure(tx, code, err, fmt, ap);
 	va_end(ap);
 	return err;
+}
+
+int tx_exhausted(struct tx *tx)
+{
+	size_t max = tx->mem.max;
+
+	if (!tx->mem.at_max)
+		return tx_fail(tx, -ENOMEM, "out of memory");
+	tx->mem.max += TX_MEM_RESERVE;
+	return tx_fail(tx, -ENOMEM,
+		       "out of memory: the request needs more than %zu MiB (shorten the "
+		       "configuration, its arguments, or the list that it is about)",
+		       max >> 20);
 }
 
 void tx_detail(struct tx *tx, const char *fmt, ...)

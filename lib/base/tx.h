@@ -66,6 +66,12 @@ enum cni_code {
 
 enum { TX_UNDO_MAX = 64, TX_UNDO_ARG = 160 };
 
+/*
+ * Ceiling of the arena of a call, in bytes, and what the rollback gets beyond it.  The largest
+ * legitimate request, an ADD with 20,000 port mappings, needs a third of it.
+ */
+enum { TX_MEM_MAX = 256 << 20, TX_MEM_RESERVE = 16 << 20 };
+
 struct tx;
 struct difference;
 typedef int undo_fn(struct tx *tx, void *arg);
@@ -102,6 +108,12 @@ void tx_begin(struct tx *tx);
  */
 int tx_fail(struct tx *tx, int err, const char *fmt, ...) PRINTF(3, 4);
 int tx_fail_as(struct tx *tx, enum cni_code code, int err, const char *fmt, ...) PRINTF(4, 5);
+
+/*
+ * Records that the arena is exhausted (CPLUG_E_MEMORY).  If it has reached its ceiling, raises that
+ * by TX_MEM_RESERVE, so that the rollback has memory.  Returns -ENOMEM.
+ */
+int tx_exhausted(struct tx *tx);
 
 /* Adds a sentence to the details (separated by "; "). */
 void tx_detail(struct tx *tx, const char *fmt, ...) PRINTF(2, 3);

@@ -17,7 +17,7 @@
 #include "value/name.h"
 
 /* host-local keeps NETWORK.index beside the folder NETWORK; a file's name has 255 bytes. */
-enum { STDIN_MAX = 64 << 20, NETWORK_MAX = 249 };
+enum { STDIN_MAX = 64 << 20, NETWORK_MAX = 249, ATTACHMENTS_MAX = 1 << 20, ARGS_MAX = 1024 };
 
 /* ---- environment -------------------------------------------------------- */
 
@@ -196,7 +196,7 @@ static int to_attachment(const void *key, const void *elem)
 
 static void read_attachments(struct tx *tx, struct call *c, const struct cj *list)
 {
-	unsigned n = cj_len(list);
+	unsigned n = cj_len_max(list, ATTACHMENTS_MAX);
 
 	c->valid_known = true;
 	c->valid = mem_alloc(&tx->mem, (n + 1) * sizeof(*c->valid));
@@ -438,11 +438,16 @@ int call_arg(struct tx *tx, const struct call *c, const char *key, const char **
 {
 	char *rest = mem_str(&tx->mem, c->args), *pair;
 	const char *unknown = NULL, *found = NULL;
+	unsigned n = 0;
 	int ignore = 0;
 
 	while (*c->args && (pair = strsep(&rest, ";"))) {
 		char *value = strchr(pair, '=');
 
+		if (n++ == ARGS_MAX)
+			return tx_fail_as(tx, CNI_E_ENV, -E2BIG,
+					  "ARGS: too long: CNI_ARGS may have at most %d pairs",
+					  ARGS_MAX);
 		if (!value || strchr(value + 1, '='))
 			return tx_fail_as(tx, CNI_E_ENV, -EINVAL,
 					  "ARGS: invalid pair \"%.100s\" (CNI_ARGS is KEY=VALUE;…, "

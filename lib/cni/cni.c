@@ -23,6 +23,9 @@
 #include "sys/netns.h"
 #include "sys/priv.h"
 
+/* Of a call, in bytes: a net under TX_MEM_MAX, for what the libraries allocate. */
+enum { ADDRESS_SPACE_MAX = 512 << 20 };
+
 static struct tx tx;
 static struct call call;
 static jmp_buf out_of_memory;
@@ -438,6 +441,7 @@ int cni_main(const struct plugin *const *all, const struct plugin *p)
 	log_start();
 	tx_begin(&tx);
 	tx.mem.exhausted = on_exhausted;
+	priv_limit_memory(ADDRESS_SPACE_MAX);
 	json_set_alloc_funcs(alloc_json, keep_json);
 	if (str_empty(command))
 		return banner(p);
@@ -452,7 +456,7 @@ int cni_main(const struct plugin *const *all, const struct plugin *p)
 	if (setjmp(out_of_memory) == 0)
 		r = run_call(p);
 	else
-		r = tx_fail(&tx, -ENOMEM, "out of memory");
+		r = tx_exhausted(&tx);
 	if (r < 0 || tx.err) {
 		roll_back();
 		if (!answered)

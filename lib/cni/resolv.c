@@ -102,39 +102,36 @@ const char *resolv_target(struct mem *m, const char *mode, const char *netns_pat
 	return NULL;
 }
 
-/* Replace line breaks inside a value: they would start a line of their own. */
-static char *line(struct mem *mem, char *text, const char *keyword, const char *value)
+/* Appends a line: a keyword and words. */
+static void put_line(struct mem_text *text, const char *keyword, const char *const *words,
+		     unsigned n)
 {
-	char *all = mem_printf(mem, "%s%s %s\n", text, keyword, value);
+	size_t from;
 
-	for (char *p = all + strlen(text); p[1]; p++)
+	if (!n)
+		return;
+	mem_text_add(text, "%s", keyword);
+	from = text->len;
+	for (unsigned i = 0; i < n; i++)
+		mem_text_add(text, " %s", words[i]);
+	/* A line break inside a value would start a line of its own. */
+	for (char *p = text->s + from; *p; p++)
 		if (*p == '\n' || *p == '\r')
 			*p = ' ';
-	return all;
+	mem_text_add(text, "\n");
 }
 
-static const char *joined(struct mem *mem, const char *const *words, unsigned n)
+static const char *compose(struct mem *mem, const char *owner, const struct result_dns *d)
 {
-	const char *all = "";
+	struct mem_text text = { .mem = mem };
 
-	for (unsigned i = 0; i < n; i++)
-		all = mem_printf(mem, "%s%s%s", all, *all ? " " : "", words[i]);
-	return all;
-}
-
-static char *compose(struct mem *mem, const char *owner, const struct result_dns *d)
-{
-	char *text = mem_printf(mem, "%s%s\n", mark, owner);
-
-	if (!str_empty(d->domain))
-		text = line(mem, text, "domain", d->domain);
-	if (d->n_search)
-		text = line(mem, text, "search", joined(mem, d->search, d->n_search));
+	mem_text_add(&text, "%s%s\n", mark, owner);
+	put_line(&text, "domain", &d->domain, !str_empty(d->domain));
+	put_line(&text, "search", d->search, d->n_search);
 	for (unsigned i = 0; i < d->n_nameservers; i++)
-		text = line(mem, text, "nameserver", d->nameservers[i]);
-	if (d->n_options)
-		text = line(mem, text, "options", joined(mem, d->options, d->n_options));
-	return text;
+		put_line(&text, "nameserver", &d->nameservers[i], 1);
+	put_line(&text, "options", d->options, d->n_options);
+	return mem_text_end(&text);
 }
 
 /* Is text a prefix of the first line for owner (NULL: for any owner), and nothing more? */

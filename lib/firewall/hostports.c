@@ -15,6 +15,9 @@
 #include "base/log.h"
 #include "firewall/hostports.h"
 
+/* Mappings are compared with each other; a range (hostPortEnd) counts once. */
+enum { MAPPINGS_MAX = 20000 };
+
 static const struct {
 	const char *name;
 	uint8_t proto;
@@ -114,7 +117,7 @@ static void read_mappings(struct mem *mem, const struct cj *conf, struct hostpor
 {
 	struct cj runtime = cj_obj(conf, "runtimeConfig");
 	struct cj list = cj_list(&runtime, "portMappings");
-	unsigned n = cj_len(&list);
+	unsigned n = cj_len_max(&list, MAPPINGS_MAX);
 
 	p->maps = mem_alloc(mem, (n + 1) * sizeof(*p->maps));
 	for (unsigned i = 0; i < n; i++) {
@@ -338,15 +341,21 @@ static bool nft_word(struct words *w, const char *word)
 /* A string of the list may contain several words. */
 static void split_words(struct words *w, const struct cj *list)
 {
-	for (unsigned i = 0; i < cj_len(list); i++) {
+	for (unsigned i = 0, n = cj_len(list); i < n; i++) {
 		struct cj e = cj_at(list, i);
 		char *rest = mem_str(w->mem, cj_as_str(&e)), *word;
 
-		while (rest && (word = strsep(&rest, " \t\n")))
-			if (*word) {
-				w->w = mem_grow(w->mem, w->w, w->n, sizeof(*w->w));
-				w->w[w->n++] = word;
+		while (rest && (word = strsep(&rest, " \t\n"))) {
+			if (!*word)
+				continue;
+			if (w->n == CJ_LIST_MAX) {
+				cj_wrong(w->conf, w->key, "too long: at most %d words are allowed",
+					 CJ_LIST_MAX);
+				return;
 			}
+			w->w = mem_grow(w->mem, w->w, w->n, sizeof(*w->w));
+			w->w[w->n++] = word;
+		}
 	}
 }
 
@@ -355,11 +364,13 @@ static struct port_conditions read_conditions(struct mem *mem, const struct cj *
 {
 	struct port_conditions to = { .n = 0 };
 	struct words w = { .conf = conf, .key = key, .family = family, .to = &to, .mem = mem };
+	struct mem_text text = { .mem = mem };
 	struct cj list = cj_list(conf, key);
 
 	split_words(&w, &list);
 	for (unsigned i = 0; i < w.n; i++)
-		to.text = to.text ? mem_printf(mem, "%s %s", to.text, w.w[i]) : w.w[i];
+		mem_text_add(&text, "%s%s", mem_text_comma(&text, " "), w.w[i]);
+	to.text = text.s;
 	while (w.at < w.n) {
 		bool equal = !take_word(&w, "!");
 		const char *word = next_word(&w);

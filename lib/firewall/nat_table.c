@@ -75,15 +75,16 @@ static const char *subnet_name(struct mem *mem, struct cidr subnet)
 /* masq-NETWORK-SUBNET, and a hash of the options if there are any. */
 const char *nat_masq_chain(struct mem *mem, const struct nat *n, struct cidr subnet)
 {
-	const char *all = "", *name;
+	struct mem_text all = { .mem = mem };
+	const char *name;
 	char hash[9] = "";
 
 	for (unsigned i = 0; i < n->n_except; i++)
-		all = mem_printf(mem, "%s %s", all, CIDR_S(n->except[i]));
+		mem_text_add(&all, " %s", CIDR_S(n->except[i]));
 	if (n->pass_invalid)
-		all = mem_printf(mem, "%s invalid", all);
-	if (*all)
-		name_hash(hash, 8, "", all);
+		mem_text_add(&all, " invalid");
+	if (all.len)
+		name_hash(hash, 8, "", mem_text_end(&all));
 	name = mem_printf(mem, "masq-%s-%s%s%s", n->owner->network, subnet_name(mem, subnet),
 			  *hash ? "-" : "", hash);
 	if (strlen(name) > 120) {

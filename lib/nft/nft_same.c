@@ -271,7 +271,7 @@ static const char *describe_verdict(struct mem *mem, const struct nlattr *data)
 
 const char *nft_describe_rule(struct mem *mem, const struct nlattr *rule)
 {
-	const char *words = "";
+	struct mem_text words = { .mem = mem };
 
 	for (const struct nlattr *e = nfnl_attr_next(rule, NULL); e; e = nfnl_attr_next(rule, e)) {
 		const struct nlattr *data = nfnl_attr_in(e, NFTA_EXPR_DATA);
@@ -282,7 +282,7 @@ const char *nft_describe_rule(struct mem *mem, const struct nlattr *rule)
 		else if (str_eq(name, "lookup"))
 			name = mem_printf(mem, "@%s",
 					  nfnl_text(nfnl_attr_in(data, NFTA_LOOKUP_SET)));
-		words = mem_printf(mem, "%s%s%s", words, *words ? " " : "", name);
+		mem_text_add(&words, "%s%s", mem_text_comma(&words, " "), name);
 	}
-	return *words ? words : "empty";
+	return words.len ? words.s : "empty";
 }

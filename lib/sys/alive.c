@@ -150,12 +150,36 @@ static void read_descriptors(struct search *s, int proc, const char *pid)
 	closedir(d);
 }
 
-/* The root field of such a mount is "net:[4026532281]" (proc(5), mountinfo). */
+/* The field after n others; NULL if the line ends before. */
+static const char *skip_fields(const char *line, unsigned n)
+{
+	for (; n && line; n--) {
+		line += strcspn(line, " \n");
+		line = *line == ' ' ? line + 1 : NULL;
+	}
+	return line;
+}
+
+/*
+ * "625 24 0:4 net:[4026532281] /run/netns/c1 …" (proc(5), mountinfo).  Only the fourth field, the
+ * root of the mount, tells: a container chooses the others.
+ */
+static void read_mount(struct search *s, const char *line, const char *pid)
+{
+	const char *root = skip_fields(line, 3), *point = root ? skip_fields(root, 1) : NULL;
+
+	if (point && str_starts(root, "net:["))
+		add_net(s, (ino_t)strtoull(root + 5, NULL, 10),
+			mem_printf(s->mem, "/proc/%s/root%.*s", pid, (int)strcspn(point, " \n"),
+				   point));
+}
+
 static void read_mounts(struct search *s, int proc, const char *pid)
 {
-	struct stat st;
+	/* Not in the arena: a container chooses the size, and there may be many. */
+	auto_(mem_free) struct mem scratch = { .exhausted = s->mem->exhausted, .arg = s->mem->arg };
 	struct file_text text;
-	const char *at;
+	struct stat st;
 
 	if (fstatat(proc, "ns/mnt", &st, 0) < 0) {
 		missed(s);
@@ -163,18 +187,12 @@ static void read_mounts(struct search *s, int proc, const char *pid)
 	}
 	if (listed(s->mnt, s->n_mnt, st.st_ino))
 		return;
-	if (file_read(s->mem, proc, "mountinfo", MOUNTINFO_MAX, &text) < 0) {
+	if (file_read(&scratch, proc, "mountinfo", MOUNTINFO_MAX, &text) < 0) {
 		s->a->complete = false;
 		return;
 	}
-	for (at = text.s; (at = strstr(at, " net:[")); at += 6) {
-		const char *point = strchr(at + 1, ' ');
-
-		if (point)
-			add_net(s, (ino_t)strtoull(at + 6, NULL, 10),
-				mem_printf(s->mem, "/proc/%s/root%.*s", pid,
-					   (int)strcspn(point + 1, " \n"), point + 1));
-	}
+	for (const char *line = text.s; *line; line += strcspn(line, "\n"), line += *line == '\n')
+		read_mount(s, line, pid);
 	s->mnt = mem_grow(s->mem, s->mnt, s->n_mnt, sizeof(*s->mnt));
 	s->mnt[s->n_mnt++] = st.st_ino;
 }

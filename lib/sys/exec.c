@@ -12,9 +12,8 @@
  * ppoll(), so none of our handlers runs in the child, and no signal is missed between
  * tx_interrupted() and the sleep.
  *
- * Between clone() and the return, an exhausted arena must not leave by longjmp (mem.h):
- * signals would stay blocked, the child would run on, and the caller could not register its
- * undo.  So the memory is allocated before, and the output grows with mem_try_alloc().
+ * Between clone() and the return, an exhausted arena must not leave by longjmp (mem.h): the child
+ * would run on without an undo.  So memory is allocated before, or with mem_try_alloc().
  *
  * If we are interrupted, or the child takes too long or writes too much, it gets SIGTERM, so
  * that it can roll back, and SIGKILL after GRACE_MS.
@@ -35,6 +34,7 @@
 
 #include "sys/exec.h"
 #include "base/log.h"
+#include "sys/priv.h"
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 8U
@@ -171,6 +171,7 @@ static int child(void *arg)
 	for (int sig = 1; sig < 32; sig++)
 		sigaction(sig, &dfl, NULL); /* fails for SIGKILL and SIGSTOP */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	priv_restore_memory();
 	if (getppid() != b->parent)
 		return 127;
 	/* The descriptors may be 0, 1 or 2, if we were started without those. */

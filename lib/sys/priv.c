@@ -7,6 +7,7 @@
  */
 #include <linux/capability.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include "base/log.h"
@@ -17,6 +18,37 @@ enum { WORDS = _LINUX_CAPABILITY_U32S_3 };
 /* Needed by every call; all of them are in the first word. */
 static const __u64 needed = 1u << CAP_NET_ADMIN | 1u << CAP_SYS_ADMIN | 1u << CAP_DAC_OVERRIDE |
 			    1u << CAP_DAC_READ_SEARCH | 1u << CAP_SYS_PTRACE;
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+/* The address space that the caller allows, if it was lowered. */
+static struct rlimit allowed;
+static bool lowered;
+
+void priv_limit_memory(uint64_t size)
+{
+	struct rlimit mine;
+
+	if (SANITIZED || getrlimit(RLIMIT_AS, &allowed) < 0 || allowed.rlim_cur <= size)
+		return;
+	mine = (struct rlimit){ .rlim_cur = (rlim_t)size, .rlim_max = allowed.rlim_max };
+	lowered = setrlimit(RLIMIT_AS, &mine) == 0;
+}
+
+void priv_restore_memory(void)
+{
+	if (lowered)
+		setrlimit(RLIMIT_AS, &allowed);
+}
 
 void priv_drop(uint64_t more)
 {

@@ -27,4 +27,16 @@
  */
 void priv_drop(uint64_t more);
 
+/*
+ * Lowers the soft limit of the address space (RLIMIT_AS, setrlimit(2)) to size bytes, unless it is
+ * lower.  Does nothing in a build with AddressSanitizer, which reserves terabytes.
+ */
+void priv_limit_memory(uint64_t size);
+
+/*
+ * For a child that executes another program: sets the limit to what it was.  Makes only system
+ * calls.
+ */
+void priv_restore_memory(void);
+
 #endif

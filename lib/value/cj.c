@@ -207,16 +207,26 @@ bool cj_has(const struct cj *c, const char *key)
 	return cj_present(&k);
 }
 
-unsigned cj_len(const struct cj *list)
+unsigned cj_len_max(const struct cj *list, unsigned max)
 {
+	size_t n;
+
 	if (!cj_present(list))
 		return 0;
-	if (json_is_object(list->json))
-		return (unsigned)json_object_size(list->json);
-	if (json_is_array(list->json))
-		return (unsigned)json_array_size(list->json);
-	complain_expected(list, "a list");
-	return 0;
+	if (!json_is_object(list->json) && !json_is_array(list->json)) {
+		complain_expected(list, "a list");
+		return 0;
+	}
+	n = json_is_object(list->json) ? json_object_size(list->json) : json_array_size(list->json);
+	if (n <= max)
+		return (unsigned)n;
+	cj_wrong(list, NULL, "too long: %zu entries, at most %u are allowed", n, max);
+	return max;
+}
+
+unsigned cj_len(const struct cj *list)
+{
+	return cj_len_max(list, CJ_LIST_MAX);
 }
 
 struct cj cj_at(const struct cj *list, unsigned index)
@@ -388,14 +398,14 @@ struct cidr cj_cidr(const struct cj *c, const char *key)
 /* "a", "b" or "c" */
 static const char *quoted_list(struct mem *m, const char *const *names, unsigned n)
 {
-	const char *list = "";
+	struct mem_text list = { .mem = m };
 
 	for (unsigned i = 0; i < n; i++) {
 		const char *separator = i < n - 1 ? ", " : " or ";
 
-		list = mem_printf(m, "%s%s\"%s\"", list, i ? separator : "", names[i]);
+		mem_text_add(&list, "%s\"%s\"", mem_text_comma(&list, separator), names[i]);
 	}
-	return list;
+	return mem_text_end(&list);
 }
 
 int cj_enum(const struct cj *c, const char *key, int def, const char *const *names, unsigned n)

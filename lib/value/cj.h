@@ -58,8 +58,13 @@ struct cj cj_list(const struct cj *c, const char *key); /* must be an array if p
 struct cj cj_any(const struct cj *c, const char *key);  /* of any type */
 bool cj_has(const struct cj *c, const char *key);       /* present and not null */
 bool cj_present(const struct cj *c);                    /* is there a value that is not null? */
-/* Number of elements or members; 0 if absent.  Another type is a complaint. */
+/*
+ * Number of elements or members; 0 if absent.  Another type is a complaint, and so is a list of
+ * more than max entries, of which max are counted.  cj_len(): CJ_LIST_MAX.
+ */
+enum { CJ_LIST_MAX = 1024 };
 unsigned cj_len(const struct cj *list);
+unsigned cj_len_max(const struct cj *list, unsigned max);
 struct cj cj_at(const struct cj *list, unsigned index); /* an element, of any type */
 /*
  * The members of an object, in document order:

@@ -159,7 +159,7 @@ static struct cj object_at(const struct cj *list, unsigned i)
 
 void result_read_routes(struct result *r, const struct cj *list)
 {
-	for (unsigned i = 0; i < cj_len(list); i++) {
+	for (unsigned i = 0, n = cj_len_max(list, RESULT_LIST_MAX); i < n; i++) {
 		struct cj c = object_at(list, i), dst = cj_any(&c, "dst");
 		struct result_route route = { .gw = cj_ip(&c, "gw") };
 
@@ -205,7 +205,7 @@ static void read_block(struct result *r, const struct cj *c, const char *key)
 
 static void read_ifs(struct result *r, const struct cj *list, bool modern)
 {
-	for (unsigned i = 0; i < cj_len(list); i++) {
+	for (unsigned i = 0, n = cj_len_max(list, RESULT_LIST_MAX); i < n; i++) {
 		struct cj c = object_at(list, i);
 		struct result_if f = {
 			.name = mem_str(r->mem, cj_str(&c, "name", "")),
@@ -224,7 +224,7 @@ static void read_ifs(struct result *r, const struct cj *list, bool modern)
 
 static void read_ips(struct result *r, const struct cj *list)
 {
-	for (unsigned i = 0; i < cj_len(list); i++) {
+	for (unsigned i = 0, n = cj_len_max(list, RESULT_LIST_MAX); i < n; i++) {
 		struct cj c = object_at(list, i);
 
 		if (!cj_present(&c))

@@ -14,6 +14,9 @@
 #include "base/mem.h"
 #include "base/tx.h"
 
+/* Interfaces, addresses and routes of a result that is read, each; cj_len_max(). */
+enum { RESULT_LIST_MAX = 16384 };
+
 struct result_if {
 	const char *name;
 	const char *mac;         /* text as given; NULL: none */

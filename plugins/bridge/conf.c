@@ -24,14 +24,14 @@ static void read_masq(struct tx *tx, const struct cj *c, struct bridge_conf *cf)
 	cf->masq6 = cj_bool(&masq, "v6", true);
 	cf->masq_pass_invalid = !cj_bool(&masq, "dropInvalid", true);
 	except = cj_list(&masq, "except");
-	list = mem_alloc(&tx->mem, (cj_len(&except) + 1) * sizeof(*list));
-	for (unsigned i = 0; i < cj_len(&except); i++) {
+	cf->n_masq_except = cj_len(&except);
+	list = mem_alloc(&tx->mem, (cf->n_masq_except + 1) * sizeof(*list));
+	for (unsigned i = 0; i < cf->n_masq_except; i++) {
 		struct cj e = cj_at(&except, i);
 
 		list[i] = cidr_masked(cj_as_cidr(&e));
 	}
 	cf->masq_except = list;
-	cf->n_masq_except = cj_len(&except);
 }
 
 static void read_backend(const struct cj *c)
@@ -91,7 +91,7 @@ static void merge(struct bridge_conf *cf)
 static void read_vlans(struct tx *tx, const struct cj *c, struct bridge_conf *cf)
 {
 	struct cj trunk = cj_list(c, "vlanTrunk");
-	unsigned n = cj_len(&trunk);
+	unsigned n = cj_len_max(&trunk, 4094);
 
 	cf->vlan = (unsigned)cj_int(c, "vlan", 0, 0, 4094);
 	cf->vlan_filtering = cf->vlan || cj_has(c, "vlanTrunk");

@@ -57,10 +57,10 @@ static void note_family(const struct cj *v, const char *key, bool *four, bool *s
 
 static void note_families(const struct cj *sets, bool *four, bool *six)
 {
-	for (unsigned i = 0; i < cj_len(sets); i++) {
+	for (unsigned i = 0, n = cj_len(sets); i < n; i++) {
 		struct cj set = cj_at(sets, i);
 
-		for (unsigned k = 0; k < cj_len(&set); k++) {
+		for (unsigned k = 0, ranges = cj_len(&set); k < ranges; k++) {
 			struct cj range = cj_at(&set, k);
 
 			note_family(&range, "subnet", four, six);
@@ -78,7 +78,7 @@ static void families(const struct cj *conf, bool *four, bool *six)
 	note_family(&ipam, "subnet", four, six);
 	note_families(&sets, four, six);
 	note_families(&more, four, six);
-	for (unsigned i = 0; i < cj_len(&addresses); i++) {
+	for (unsigned i = 0, n = cj_len(&addresses); i < n; i++) {
 		struct cj a = cj_at(&addresses, i);
 
 		note_family(&a, "address", four, six);

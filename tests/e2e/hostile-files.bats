@@ -118,3 +118,88 @@ load hostile
 	cni DEL bridge "$(with "$CONF" '.ipam.type = "nope"')"
 	failed 106 nope
 }
+
+# is_plain - true unless the plugins run under valgrind or with a sanitizer, which reserve memory
+is_plain() {
+	[[ $(head -c 4 "$CPLUG_BIN/bridge") == $'\x7fELF' ]] && ! grep -q __asan_ "$CPLUG_BIN/bridge"
+}
+
+# in_memory MIB COMMAND TYPE CONF - as cni, with a limited address space
+in_memory() {
+	local mib=$1
+
+	shift
+	! is_plain || ulimit -S -v $((mib << 10))
+	cni "$@"
+	ulimit -S -v unlimited
+}
+
+# too_long KEY FILTER - asserts that ADD refuses a list of $CONF, with FILTER, and needs little memory
+too_long() {
+	with "$CONF" "$2" >"$BATS_TEST_TMPDIR/conf"
+	in_memory 192 ADD bridge "$BATS_TEST_TMPDIR/conf"
+	failed 7 "$1: too long"
+	assert_same_snapshot
+}
+
+@test "hostile files: lists have an upper length, which the error names, and need memory in proportion" {
+	too_long args.cni.ips '.args.cni.ips = [range(15000) | "10.2.\(. / 250 | floor).\(. % 250)"]'
+	contains "$error" 'args.cni.ips: too long: 15000 entries, at most 64 are allowed'
+	too_long runtimeConfig.ips '.runtimeConfig.ips = [range(15000) | "10.2.\(. / 250 | floor).\(. % 250)"]'
+	too_long ipMasq.except '.ipMasq = {except: [range(15000) | "10.\(. / 250 | floor).\(. % 250).0/24"]}'
+	too_long conditionsV4 '.conditionsV4 = [range(8000) | "-s"]'
+	too_long conditionsV4 '.conditionsV4 = [[range(8000) | "-s"] | join(" ")]'
+	too_long dns.search '.dns.search = [range(15000) | "a\(.)"]'
+	too_long ipam.ranges '.ipam.ranges = [range(20000) | [{subnet: "10.1.0.0/24"}]] | del(.ipam.subnet)'
+	too_long 'ipam.ranges\[0\]' '.ipam.ranges = [[range(2000) | {subnet: "10.1.0.0/24"}]] | del(.ipam.subnet)'
+	too_long ipam.routes '.ipam.routes = [range(17000) | {dst: "10.0.0.0/8"}]'
+	too_long runtimeConfig.portMappings '.runtimeConfig.portMappings = [range(25000) | {hostPort: 80, containerPort: 80}]'
+	too_long vlanTrunk '.vlanTrunk = [range(5000) | {id: 5}]'
+}
+
+@test "hostile files: prevResult, CNI_ARGS and the result of an IPAM plugin have upper lengths, too" {
+	local args
+
+	with "$CONF" '.prevResult = {cniVersion: "1.0.0", ips: [range(17000) | {address: "10.1.0.2/24"}]}' >"$BATS_TEST_TMPDIR/conf"
+	in_memory 192 CHECK bridge "$BATS_TEST_TMPDIR/conf"
+	failed 108 'prevResult.ips: too long'
+	in_memory 192 DEL bridge "$BATS_TEST_TMPDIR/conf"
+	ok
+	args=IgnoreUnknown=1$(printf ';a=%d' {1..9000})
+	CNI_ARGS=$args cni ADD bridge "$CONF"
+	failed 4 'ARGS: too long'
+	mkdir -p /run/.rig/bin
+	cat >/run/.rig/bin/foreign <<-'END'
+		#!/bin/sh
+		[ "$CNI_COMMAND" = ADD ] || exit 0
+		jq -nc '{cniVersion: "1.0.0", ips: [range(17000) | {address: "10.1.0.9/24"}]}'
+	END
+	chmod +x /run/.rig/bin/foreign
+	CNI_PATH=/run/.rig/bin in_memory 192 ADD bridge "$(with "$CONF" '.ipam = {type: "foreign"}')"
+	failed 106 'ips: too long'
+	assert_same_snapshot
+}
+
+@test "hostile files: a request that needs more memory than a call may have is refused, and rolled back" {
+	# Each element takes one byte and a comma, and a value in memory.
+	printf '{"x":[%s1],%s' "$(head -c 20000000 /dev/zero | tr '\0' 1 | sed 's/1/1,/g')" "${CONF:1}" >"$BATS_TEST_TMPDIR/conf"
+	cni ADD bridge "$BATS_TEST_TMPDIR/conf"
+	failed 110 'the request needs more than 256 MiB'
+	assert_same_snapshot
+	cni DEL bridge "$CONF"
+	ok
+}
+
+@test "hostile files: the limit of the address space does not reach an IPAM plugin that is executed" {
+	mkdir -p /run/.rig/bin
+	cat >/run/.rig/bin/foreign <<-'END'
+		#!/bin/sh
+		cat /proc/self/limits >/run/.rig/limits
+		cat /proc/$PPID/limits >/run/.rig/limits-of-ours
+		echo '{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.1"}]}'
+	END
+	chmod +x /run/.rig/bin/foreign
+	CNI_PATH=/run/.rig/bin add bridge "$(with "$CONF" '.ipam = {type: "foreign"}')"
+	grep -q '^Max address space  *unlimited' /run/.rig/limits
+	! is_plain || grep -q '^Max address space  *536870912' /run/.rig/limits-of-ours
+}

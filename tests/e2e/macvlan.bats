@@ -419,7 +419,7 @@ tentative() {
 	cni ADD macvlan "$(with "$conf" '.sourceMacs = ["x", "01:00:5e:00:00:01"]')"
 	failed 7 'sourceMacs\[0\]: expected a unicast MAC address.*sourceMacs\[1\]'
 	cni ADD macvlan "$(with "$conf" '.sourceMacs = [range(257) | "02:00:00:00:00:01"]')"
-	failed 7 'sourceMacs: more than 256'
+	failed 7 'sourceMacs: too long: 257 entries, at most 256'
 	assert_same_snapshot
 }
 

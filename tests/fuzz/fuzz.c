@@ -29,6 +29,20 @@ static struct {
 	uint32_t seq;
 } kernel;
 
+/*
+ * No input may need more memory than in proportion to its size: that of its longest way through the
+ * plugin is some 100 bytes for each byte, and a quadratic text exceeds it with a few kilobytes.
+ */
+enum { MEM_BASE = 128 << 10, MEM_FACTOR = 128 };
+
+static void expect_proportion(const struct mem *m, size_t size)
+{
+	if (mem_used(m) <= MEM_BASE + MEM_FACTOR * size)
+		return;
+	fprintf(stderr, "ERROR: %zu bytes of memory for an input of %zu\n", mem_used(m), size);
+	abort();
+}
+
 static void __attribute__((noreturn)) on_exhausted(void *arg UNUSED)
 {
 	longjmp(out_of_memory, 1);
@@ -140,6 +154,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	tx.mem.exhausted = on_exhausted;
 	if (setjmp(out_of_memory) == 0)
 		fuzz_one(&tx, copy, size);
+	expect_proportion(&tx.mem, size);
 	tx_end(&tx);
 	free(copy);
 	return 0;

@@ -2,9 +2,21 @@
 /*
  * fuzz_config.c - network configurations of bridge, portmap and host-local
  */
+#include "firewall/nat_impl.h"
 #include "ipam/host-local/conf.h"
 #include "plugins/bridge/conf.h"
 #include "fuzz.h"
+
+/* The texts that are made of lists. */
+static void read_texts(struct tx *tx, const struct bridge_conf *b)
+{
+	struct owner owner = owner_of(&tx->mem, "net1", "c1", "eth0");
+	struct nat nat = { .owner = &owner,
+			   .except = b->masq_except,
+			   .n_except = b->n_masq_except };
+
+	(void)nat_masq_chain(&tx->mem, &nat, (struct cidr){ .len = 0 });
+}
 
 static void forget(struct tx *tx)
 {
@@ -23,13 +35,18 @@ void fuzz_one(struct tx *tx, char *data, size_t size)
 	int r;
 
 	if (fuzz_call(tx, data, size, &c)) {
-		fuzz_expect(tx, bridge_read_conf(tx, &c, &bridge));
+		r = bridge_read_conf(tx, &c, &bridge);
+		fuzz_expect(tx, r);
 		forget(tx);
+		if (r == 0)
+			read_texts(tx, &bridge);
 		r = local_conf_read(tx, &c, &local);
 		fuzz_expect(tx, r);
 		forget(tx);
 		if (r == 0)
 			fuzz_expect(tx, local_conf_read_requests(tx, &c, &local));
+		for (unsigned i = 0; i < local.pool.n; i++)
+			(void)pool_text(&tx->mem, &local.pool.sets[i]);
 		forget(tx);
 		ports = hostports_read(&tx->mem, &c.conf);
 		for (unsigned i = 0; i < ports.n; i++)

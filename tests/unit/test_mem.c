@@ -72,6 +72,26 @@ static void arrays_grow(void **state)
 	mem_free(&m);
 }
 
+static void a_text_needs_memory_in_proportion(void **state)
+{
+	struct mem m = { .blocks = NULL };
+	struct mem_text t = { .mem = &m };
+
+	(void)state;
+	assert_string_equal(mem_text_end(&t), "");
+	assert_string_equal(mem_text_comma(&t, ", "), "");
+	for (unsigned i = 0; i < 20000; i++)
+		mem_text_add(&t, "%s%u", mem_text_comma(&t, ", "), i);
+	assert_int_equal(t.len, strlen(mem_text_end(&t)));
+	assert_memory_equal(mem_text_end(&t), "0, 1, 2, 3, ", 12);
+	assert_string_equal(mem_text_end(&t) + t.len - 7, ", 19999");
+	CHECK(mem_used(&m) < 5 * t.len, "%zu bytes for a text of %zu", mem_used(&m), t.len);
+	mem_text_add(&t, "%*d", 100000, 1);
+	mem_text_add(&t, "%s", "");
+	assert_string_equal(mem_text_end(&t) + t.len - 3, "  1");
+	mem_free(&m);
+}
+
 static jmp_buf way_out;
 
 static void __attribute__((noreturn)) leave(void *arg)
@@ -98,12 +118,42 @@ static void exhaustion_calls_the_handler(void **state)
 	mem_free(&m);
 }
 
+static void a_ceiling_is_not_exceeded(void **state)
+{
+	int told = 0;
+	struct mem m = { .exhausted = leave, .arg = &told, .max = 3 << 20 };
+	size_t sum = 0;
+
+	(void)state;
+	/* Up to the ceiling, also with an allocation that is larger than the next block. */
+	assert_non_null(mem_try_alloc(&m, 100));
+	assert_non_null(mem_try_alloc(&m, 1 << 20));
+	while (mem_try_alloc(&m, 1000))
+		sum += 1000;
+	CHECK(sum > (3 << 19) && sum <= 2 << 20, "%zu bytes", sum);
+	assert_true(m.at_max);
+	assert_true(m.size <= m.max);
+	if (setjmp(way_out) == 0) {
+		mem_alloc(&m, 100000);
+		fail_msg("beyond the ceiling");
+	}
+	assert_int_equal(told, 42);
+	/* The owner raises it for a rollback. */
+	m.max += 1 << 20;
+	memset(mem_alloc(&m, 100000), 1, 100000);
+	assert_false(m.at_max);
+	mem_free(&m);
+	assert_int_equal(m.size, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(memory_is_zeroed_and_aligned),
 		cmocka_unit_test(copies_are_copies),
 		cmocka_unit_test(arrays_grow),
+		cmocka_unit_test(a_text_needs_memory_in_proportion),
+		cmocka_unit_test(a_ceiling_is_not_exceeded),
 		cmocka_unit_test(exhaustion_calls_the_handler),
 	};
 
