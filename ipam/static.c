@@ -298,8 +298,7 @@ static int static_check(struct tx *tx, struct call *c)
 			       CIDR_S(a->addr), NULL);
 		else if (ip_set(a->gateway) && !ip_eq(a->gateway, have->gateway))
 			differ(tx,
-			       mem_printf(&tx->mem, "gateway of %s in prevResult",
-					  CIDR_S(a->addr)),
+			       mem_printf(&tx->mem, "gateway of %s in prevResult", CIDR_S(a->addr)),
 			       IP_S(a->gateway), gateway_text(&tx->mem, have->gateway));
 	}
 	return 0;

@@ -17,6 +17,8 @@
 	X(portmap)     \
 	X(dummy)       \
 	X(macvlan)     \
+	X(ipvlan)      \
+	X(vlan)        \
 	X(host_local)  \
 	X(static)
 /* clang-format on */

@@ -17,6 +17,23 @@
 
 /* ---- description -------------------------------------------------------- */
 
+/* In a list without "master" the parent is the only interface of the plugin before. */
+static void take_master(const struct call *c, struct leg *leg)
+{
+	const struct result *r = c->prev;
+
+	if (leg->parent.master || c->command != CNI_ADD || !r)
+		return;
+	if (r->n_ifs == 1 && !str_empty(r->ifs[0].name)) {
+		leg->parent.master = r->ifs[0].name;
+		leg->parent.in_container |= !str_empty(r->ifs[0].sandbox);
+		return;
+	}
+	cj_wrong(&c->conf, "master",
+		 "chained master failure. PrevResult lacks a single named interface (name the "
+		 "parent interface)");
+}
+
 int leg_read(struct tx *tx, struct call *c, struct leg *leg)
 {
 	const struct cj *j = &c->conf;
@@ -26,6 +43,8 @@ int leg_read(struct tx *tx, struct call *c, struct leg *leg)
 		leg->link.mtu = 0;
 	if (leg->has_parent)
 		leg->parent = conf_parent(j);
+	if (leg->takes_prev)
+		take_master(c, leg);
 	leg->dad = cj_bool(j, "dad", false);
 	leg->dns = conf_dns(&tx->mem, j);
 	leg->resolv_conf = conf_resolv(j);
@@ -69,7 +88,7 @@ static int add_link(struct tx *tx, struct call *c, struct leg *leg, struct link 
 		TRY(conf_check_parent(tx, s.rt, &s.parent, leg->link.mtu));
 		leg->parent.master = mem_str(&tx->mem, s.parent.name);
 	}
-	if (leg->has_mac && !leg->link.mac.len)
+	if (leg->has_mac && !leg->link.mac.len && !leg->starts_with_mac)
 		leg->link.mac = link_random_mac();
 	leg->link.name = c->ifname;
 	leg->link.in = &c->cont;
@@ -92,17 +111,37 @@ static int need_mtu(struct tx *tx, const struct leg *leg, const struct link *l,
 	return iface_need_mtu(tx, l->mtu, res, hint);
 }
 
+/* Addresses come from the IPAM plugin, or from the plugin before this one. */
+static bool has_addresses(const struct call *c, const struct leg *leg)
+{
+	return ipam_wanted(c) || (leg->takes_prev && c->prev && c->prev->n_ips);
+}
+
+static int ask_addresses(struct tx *tx, struct call *c, struct result *res)
+{
+	if (ipam_wanted(c))
+		return ipam_add(tx, c, res);
+	for (unsigned i = 0; i < c->prev->n_ips; i++)
+		result_add_ip(res, c->prev->ips[i]);
+	for (unsigned i = 0; i < c->prev->n_routes; i++)
+		result_add_route(res, c->prev->routes[i]);
+	res->dns = c->prev->dns;
+	return 0;
+}
+
 int leg_add(struct tx *tx, struct call *c, struct result *res)
 {
 	struct iface_options o = { .mark = call_mark(tx, c) };
 	struct leg leg;
 	struct link l;
+	bool l3;
 
 	TRY(describe(tx, c, &leg));
 	TRY(ipam_validate(tx, c));
 	TRY(add_link(tx, c, &leg, &l));
-	if (ipam_wanted(c)) {
-		TRY(ipam_add(tx, c, res));
+	l3 = has_addresses(c, &leg);
+	if (l3) {
+		TRY(ask_addresses(tx, c, res));
 		TRY(need_mtu(tx, &leg, &l, res));
 	}
 	iface_list(tx, c, &l, c->netns_path, res);
@@ -111,7 +150,7 @@ int leg_add(struct tx *tx, struct call *c, struct result *res)
 	if (!result_dns_empty(&leg.dns))
 		res->dns = leg.dns;
 	o.dad = leg.dad;
-	if (!ipam_wanted(c))
+	if (!l3)
 		return iface_up(tx, c, &l, o.mark);
 	TRY(iface_configure(tx, c, &l, res, &o));
 	TRY(step_resolv(tx, c, leg.resolv_conf, &res->dns));
@@ -222,6 +261,17 @@ static int fail_if_foreign(struct tx *tx, struct call *c, const struct leg *leg,
 			  c->ifname);
 }
 
+/* Where the addresses are another plugin's, the parent may be as well: ADD knew, a repair does not.
+ */
+static int need_master(struct tx *tx, const struct call *c, const struct leg *leg)
+{
+	if (!leg->takes_prev || leg->parent.master || ipam_wanted(c))
+		return 0;
+	return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
+			  "master: missing: ADD took the parent from the plugin before this one, "
+			  "and a repair cannot (name it in \"master\")");
+}
+
 /* The link as prevResult and the configuration want it; made again if it is gone. */
 static int ensure_link(struct tx *tx, struct call *c, struct leg *leg, struct link *ret)
 {
@@ -234,10 +284,12 @@ static int ensure_link(struct tx *tx, struct call *c, struct leg *leg, struct li
 		leg->link.mtu = prev_mtu(c, i);
 	want.mtu = leg->link.mtu;
 	TRY(there = link_find(tx, &c->cont, c->ifname, ret));
-	if (there)
+	if (there) {
 		TRY(fail_if_foreign(tx, c, leg, ret));
-	else
+	} else {
+		TRY(need_master(tx, c, leg));
 		TRY(add_link(tx, c, leg, ret));
+	}
 	if (leg->check)
 		leg->check(tx, leg, ret);
 	if (tx->n_differences) {
@@ -258,8 +310,8 @@ int leg_repair(struct tx *tx, struct call *c)
 	TRY(call_need_prev(tx, c));
 	TRY(ipam_repair(tx, c));
 	TRY(ensure_link(tx, c, &leg, &l));
-	o.dad = leg.dad || !ipam_wanted(c);
-	o.accept_ra = !ipam_wanted(c);
+	o.dad = leg.dad || !has_addresses(c, &leg);
+	o.accept_ra = !has_addresses(c, &leg);
 	TRY(iface_ensure(tx, c, &l, c->prev, &o));
 	TRY(step_resolv(tx, c, leg.resolv_conf, &c->prev->dns));
 	return link_announce(tx, &c->cont, &l);

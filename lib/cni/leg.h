@@ -37,12 +37,15 @@ struct leg {
 	 * and group. kind must be set also if the configuration is wrong: DEL goes on with it.
 	 */
 	struct link_new link;
-	bool has_mac; /* the kind has a MAC of its own: link.mac, or a random one */
+	bool has_mac;         /* the kind has a MAC of its own: link.mac, or a random one */
+	bool starts_with_mac; /* the kernel gives it its parent's, which stays without link.mac */
 
 	bool has_parent;
 	struct conf_parent parent;
 	/* The kernel makes the link of a parent of the same kind on that one's own parent. */
 	bool skips_own_kind;
+	/* Without ipam: the addresses, routes and DNS of an earlier plugin of the list. */
+	bool takes_prev;
 
 	bool needs_ipam; /* an interface without addresses makes no sense */
 	bool dad;        /* IPv6: wait for duplicate address detection */

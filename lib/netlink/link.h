@@ -136,7 +136,9 @@ struct link_new {
 	const void *data;
 	/* The other end of a veth pair (linux/veth.h); in place of put. */
 	const struct link_new *peer;
-	const char *hint; /* what the kernel's EINVAL may mean, for the error's details */
+	/* What an error of the kernel may mean, for the details; hint_for 0: -EINVAL. */
+	const char *hint;
+	int hint_for;
 };
 
 /*
@@ -144,7 +146,7 @@ struct link_new {
  * A name that is in use in the container fails with CPLUG_E_EXISTS, one on the host with
  * CPLUG_E_TAKEN, and the message tells what has it.  If that is a link with the same mark, its
  * other end may be in a namespace that the kernel is destroying: link_add() waits up to two seconds
- * for it to go.
+ * for it to go, and up to one second for the parent's link of the same VLAN.
  */
 int link_add(struct tx *tx, struct rt *rt, const struct link_new *n, struct link *ret) CHECKED;
 

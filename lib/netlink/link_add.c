@@ -11,6 +11,7 @@
 #include <linux/veth.h>
 #include <stdio.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "netlink/link.h"
@@ -188,10 +189,30 @@ static int wait_for_leftover(struct tx *tx, struct rt *rt, const struct link_new
 	return 0;
 }
 
+enum { FORMER_TIMEOUT_MS = 1000, FORMER_PAUSE_MS = 20 };
+
+/*
+ * A parent has one link for each VLAN id.  The former one may be in a namespace that the kernel is
+ * destroying: its events are not seen here, so the request is repeated.
+ */
+static int add_after_former(struct rt *rt, const struct link_new *n)
+{
+	const struct timespec pause = { .tv_nsec = FORMER_PAUSE_MS * 1000000L };
+	int64_t deadline = rt_deadline(FORMER_TIMEOUT_MS);
+	int r;
+
+	do {
+		nanosleep(&pause, NULL);
+		r = add_with_index(rt, n);
+	} while (r == -EEXIST && rt_deadline(0) < deadline);
+	return r;
+}
+
 /* Names the parent, and the bridge or bond that uses it already, which is the usual reason. */
 static int refused(struct tx *tx, struct rt *rt, int r, const struct link_new *n)
 {
 	const char *what = description(tx, rt, n);
+	bool hinted = n->hint && r == (n->hint_for ? n->hint_for : -EINVAL);
 	struct link parent, master;
 	int there = 0;
 
@@ -206,7 +227,7 @@ static int refused(struct tx *tx, struct rt *rt, int r, const struct link_new *n
 	if (there)
 		what = mem_printf(&tx->mem, "%s, a port of %s %s", what, master.kind, master.name);
 	r = rt_refused(tx, rt, r, "add %s", what);
-	if (r == -EINVAL && n->hint)
+	if (hinted)
 		tx_detail(tx, "%s", n->hint);
 	return r;
 }
@@ -231,6 +252,8 @@ int link_add(struct tx *tx, struct rt *rt, const struct link_new *n, struct link
 	if (r == -EEXIST) {
 		TRY(name_taken(tx, where(rt, n), n->name));
 		r = add_with_index(rt, n);
+		if (r == -EEXIST && n->parent)
+			r = add_after_former(rt, n);
 	}
 	if (r < 0)
 		return refused(tx, rt, r, n);

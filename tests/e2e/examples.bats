@@ -105,6 +105,19 @@ on_the_wire() {
 	example 32-macvlan on_the_wire
 }
 
+@test "examples: 34-ipvlan: a host on the wire and the container reach each other" {
+	world
+	example 34-ipvlan on_the_wire
+}
+
+in_the_vlan() {
+	sees c1 10.88.35.1
+	sees c1 fd00:88:35::1
+}
+@test "examples: 35-vlan: a host in the VLAN and the container reach each other" {
+	example 35-vlan in_the_vlan
+}
+
 own_addresses() {
 	is "$(addresses c1 eth0)" "$(result '[.ips[].address] | sort | join(" ")')"
 }

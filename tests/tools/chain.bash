@@ -34,9 +34,9 @@ chain_lacks() {
 }
 
 # chain_parents NS - creates the parent links that the conflist names in "master", as veth pairs
-# with the other end in NS ("-" is the host), and gives that end the gateways' addresses
+# with the other end in NS ("-" is the host), and gives that end, or its VLAN, the gateways' addresses
 chain_parents() {
-	local name ns=$1 gateway length
+	local name ns=$1 gateway length dev id
 
 	for name in $(jq -r '.plugins[].master // empty' "$CHAIN_FILE"); do
 		! ip link show dev "$name" >/dev/null 2>&1 || continue
@@ -44,10 +44,17 @@ chain_parents() {
 		ip link set "$name" up
 		[[ $ns == - ]] || ip link set "peer-$name" netns "$ns"
 		in_ns "$ns" ip link set "peer-$name" up
+		dev=peer-$name
+		id=$(jq --arg name "$name" '.plugins[] | select(.master == $name) | .vlanId // empty' "$CHAIN_FILE")
+		if [[ $id ]]; then
+			in_ns "$ns" ip link add "$dev.$id" link "$dev" type vlan id "$id"
+			dev+=.$id
+			in_ns "$ns" ip link set "$dev" up
+		fi
 		while read -r gateway length; do
 			[[ $gateway != *:* ]] || length+=" nodad"
 			# shellcheck disable=SC2086 # perhaps with nodad
-			in_ns "$ns" ip address add dev "peer-$name" "$gateway/"$length
+			in_ns "$ns" ip address add dev "$dev" "$gateway/"$length
 		done < <(jq -r --arg name "$name" '.plugins[] | select(.master == $name) | .ipam?.ranges[]?[] |
 			select(.gateway) | "\(.gateway) \(.subnet | split("/")[1])"' "$CHAIN_FILE")
 	done

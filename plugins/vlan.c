@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * vlan.c - a VLAN of a parent's wire, as the container's interface (kind "vlan")
+ *
+ * A parent has one link for each pair of VLAN id and protocol, so each VLAN is one container's.
+ */
+#include <arpa/inet.h>
+
+#include <linux/if_ether.h>
+#include <linux/if_link.h>
+
+#include "base/differ.h"
+#include "cni/leg.h"
+#include "plugins/list.h"
+
+static const struct {
+	const char *name;
+	uint16_t type; /* EtherType of the tag */
+} protocols[] = {
+	{ "802.1Q", ETH_P_8021Q },
+	{ "802.1ad", ETH_P_8021AD },
+};
+
+struct vlan {
+	uint16_t id;
+	uint16_t protocol; /* EtherType */
+};
+
+static void put_vlan(struct rt_msg *m, const void *data)
+{
+	const struct vlan *v = data;
+
+	rt_put_u16(m, IFLA_VLAN_ID, v->id);
+	rt_put_u16(m, IFLA_VLAN_PROTOCOL, htons(v->protocol));
+}
+
+static const char *protocol_name(uint16_t type)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(protocols); i++)
+		if (protocols[i].type == type)
+			return protocols[i].name;
+	return "another";
+}
+
+static void check_vlan(struct tx *tx, const struct leg *leg, const struct link *have)
+{
+	const struct vlan *v = leg->link.data;
+	uint32_t id = link_data_number(have, IFLA_VLAN_ID, 0);
+	uint16_t type = ntohs((uint16_t)link_data_number(have, IFLA_VLAN_PROTOCOL, 0));
+
+	if (id != v->id)
+		differ(tx, mem_printf(&tx->mem, "VLAN id of %s", have->name),
+		       mem_printf(&tx->mem, "%u", v->id), mem_printf(&tx->mem, "%u", id));
+	if (type != v->protocol)
+		differ(tx, mem_printf(&tx->mem, "VLAN protocol of %s", have->name),
+		       protocol_name(v->protocol), protocol_name(type));
+}
+
+static uint16_t read_protocol(const struct cj *c)
+{
+	const char *name = cj_str(c, "protocol", "");
+
+	for (unsigned i = 0; i < ARRAY_LEN(protocols); i++)
+		if (str_eq(protocols[i].name, *name ? name : "802.1Q"))
+			return protocols[i].type;
+	cj_wrong(c, "protocol", "unknown VLAN protocol: \"%.40s\" (expected 802.1Q or 802.1ad)",
+		 name);
+	return 0;
+}
+
+static int vlan_leg(struct tx *tx, struct call *c, struct leg *leg)
+{
+	struct vlan *v = mem_alloc(&tx->mem, sizeof(*v));
+
+	leg->link.kind = "vlan";
+	leg->link.put = put_vlan;
+	leg->link.data = v;
+	leg->link.hint = "a parent has each VLAN id once: another interface, of the host or of a "
+			 "container, is this VLAN already";
+	leg->link.hint_for = -EEXIST;
+	leg->check = check_vlan;
+	leg->has_mac = true;
+	leg->starts_with_mac = true;
+	leg->has_parent = true;
+	v->id = (uint16_t)cj_int(&c->conf, "vlanId", 0, 0, 4094);
+	v->protocol = read_protocol(&c->conf);
+	return leg_read(tx, c, leg);
+}
+
+static const char *const args[] = { "MAC", NULL };
+
+const struct plugin vlan_plugin = {
+	.name = "vlan",
+	.about = "a VLAN of the host's wire",
+	.flags = CNI_USES_HOST | CNI_USES_CONT,
+	.args = args,
+	.leg = vlan_leg,
+	LEG_VERBS,
+};
