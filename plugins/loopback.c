@@ -42,10 +42,11 @@ static int index_of_lo(const struct call *c)
 
 static int loopback_add(struct tx *tx, struct call *c, struct result *res)
 {
+	struct link_want want = { .up = true };
 	struct link lo;
 
 	TRY(link_need(tx, &c->cont, "lo", &lo));
-	TRY(link_set_up(tx, &c->cont, &lo));
+	TRY(link_ensure(tx, &c->cont, &lo, &want));
 	if (c->prev)
 		return 0;
 	result_add_if(res, (struct result_if){

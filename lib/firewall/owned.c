@@ -345,16 +345,17 @@ static int carry_out(struct tx *tx, struct nfnl *nl, struct rt *host, struct pla
 	for (unsigned tries = 0; tries < OWNED_TRIES; tries++) {
 		int r = nft_try(nl, compose_change(&tx->mem, p), p->genid);
 
+		/* Not tx_interrupted(): the change is made, and the caller registers its undo. */
+		if (r == 0)
+			return 0;
 		TRY(tx_interrupted(tx));
 		if (r == -ENOENT && !p->skeleton)
 			TRY(plan_skeleton(tx, nl, p));
 		else if (r == -EEXIST || r == -EBUSY || r == -ENOTEMPTY || r == -ERESTART ||
 			 (r == -ENOENT && p->genid))
 			TRY(plan_again(tx, nl, host, p));
-		else if (r < 0)
-			return fail_add(tx, nl, p->c, r);
 		else
-			return 0;
+			return fail_add(tx, nl, p->c, r);
 	}
 	return tx_fail_as(tx, CNI_E_AGAIN, -EAGAIN,
 			  "host: add elements to nftables table %s: the ruleset changed %d times "

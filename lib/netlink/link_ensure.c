@@ -249,9 +249,10 @@ int link_ensure(struct tx *tx, struct rt *rt, struct link *l, const struct link_
 	if (!d.mac.len && !d.mtu && !d.master && !d.mark && !d.up && !d.promisc && !d.put)
 		return 0;
 	compose(&m, l, &d);
-	TRY(rt_call(tx, rt, &m, "set %s %s%s", l->kind, l->name, summary(&tx->mem, &d)));
+	/* First, because after the change an exhausted arena would leave it without undo. */
 	u = mem_alloc(&tx->mem, sizeof(*u));
 	*u = (struct undo_ensure){ rt, mem_dup(&tx->mem, l, sizeof(*l)), d };
+	TRY(rt_call(tx, rt, &m, "set %s %s%s", l->kind, l->name, summary(&tx->mem, &d)));
 	follow(l, &d);
 	if (d.shared)
 		return 0;
