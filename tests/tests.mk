@@ -16,10 +16,14 @@ UDP_SERVER := build/tests/udp_server
 TESTED := $(if $(filter 1,$(SAN)),$(BIN),$(RELEASE))
 tested: all $(UDP_SERVER) $(if $(filter 1,$(SAN)),,release)
 
-run_tests = $(Q)CPLUG_BIN=$(abspath $(TESTED)) CPLUG_DYNAMIC=$(abspath $(BIN)) FAULT_TOOLS=$(abspath $(FAULT)) SOAK_TOOLS=$(abspath $(SOAK)) UNIT_PROGRAMS="$(abspath $(UNIT_PROGRAMS))" tests/run
+run_tests = $(Q)CPLUG_BIN=$(abspath $(TESTED)) CPLUG_DYNAMIC=$(abspath $(BIN)) FAULT_TOOLS=$(abspath $(FAULT)) SOAK_TOOLS=$(abspath $(SOAK)) \
+	SWEEP_TOOLS=$(abspath $(SWEEP)) UNIT_PROGRAMS="$(abspath $(UNIT_PROGRAMS))" tests/run
 
 # The program that creates and deletes links during tests.
 SOAK          := $(BUILD)/tests/soak
+
+# The tracer of the sweep.
+SWEEP         := $(BUILD)/tests/sweep
 
 # Fault injection: not with the sanitizers, which replace the allocator and exit differently.
 FAULT         := $(BUILD)/tests/fault
@@ -32,7 +36,7 @@ endif
 VALGRIND := $(BUILD)/valgrind
 
 ##@ Testing
-check: tested $(UNIT_PROGRAMS) $(FAULT_PROGRAMS) $(SOAK)/churn ## all fast tests (SAN=1: with the sanitizers): unit, end-to-end, sweep, fault, parity
+check: tested $(UNIT_PROGRAMS) $(FAULT_PROGRAMS) $(SOAK)/churn $(SWEEP)/step ## all fast tests (SAN=1: with the sanitizers): unit, end-to-end, sweep, fault, parity
 	$(run_tests) unit parity e2e sweep $(if $(FAULT_PROGRAMS),fault)
 
 check-unit: $(UNIT_PROGRAMS) ## unit tests of the modules
@@ -41,7 +45,7 @@ check-unit: $(UNIT_PROGRAMS) ## unit tests of the modules
 check-e2e: tested $(SOAK)/churn ## end-to-end tests: plugins in namespaces, with traffic
 	$(run_tests) e2e
 
-check-sweep: tested ## fail and crash at every step of every example; nothing may be left
+check-sweep: tested $(SWEEP)/step ## stop, crash and fail at every step of every example; nothing may be left
 	$(run_tests) sweep
 
 check-fault: tested $(FAULT_PROGRAMS) ## fail or kill at system calls and allocations; nothing may be left
@@ -54,9 +58,12 @@ check-valgrind: all $(VALGRIND)/self.so ## most of the end-to-end tests with the
 check-parity: tested ## compare with the reference plugins
 	$(run_tests) parity
 
-check-vm: tested $(UNIT_PROGRAMS) $(SOAK)/churn ## unit, end-to-end and parity tests on Debian's kernel, in a virtual machine
-	$(Q)CPLUG_BIN=$(abspath $(TESTED)) CPLUG_DYNAMIC=$(abspath $(BIN)) UNIT_PROGRAMS="$(abspath $(UNIT_PROGRAMS))" \
-		tests/vm/vmtest --timeout 3600 --mem 2048 --modules "br_netfilter" -- tests/run unit e2e parity
+check-vm: tested $(UNIT_PROGRAMS) $(SOAK)/churn $(SWEEP)/step ## unit, end-to-end and parity tests, and three sweeps, on Debian's kernel, in a virtual machine
+	$(Q)CPLUG_BIN=$(abspath $(TESTED)) CPLUG_DYNAMIC=$(abspath $(BIN)) SWEEP_TOOLS=$(abspath $(SWEEP)) UNIT_PROGRAMS="$(abspath $(UNIT_PROGRAMS))" \
+		tests/vm/vmtest --timeout 3600 --mem 2048 --modules "br_netfilter" -- tests/run unit e2e parity sweep-vm
+
+check-vacuous: tested $(SOAK)/churn ## end-to-end tests that pass although all plugins were replaced by an empty program
+	$(Q)SOAK_TOOLS=$(abspath $(SOAK)) nice -n 19 tests/vacuous/run $(TESTED) $(VACUOUS)
 
 check-runtimes: tested ## tests with the distribution's podman and containerd
 	$(Q)tests/runtimes/run $(abspath $(TESTED))
@@ -83,6 +90,10 @@ $(FAULT)/alloc.so: tests/fault/alloc.c
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 $(WARN) $(CFLAGS) -fPIC -shared -o $@ $<
 
+$(SWEEP)/step: $(BUILD)/tests/sweep/step.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LDFLAGS)
+
 $(UDP_SERVER): tests/tools/udp_server.c
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
@@ -101,7 +112,7 @@ $(VALGRIND)/self.so: tests/valgrind/self.c
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 $(WARN) $(CFLAGS) -fPIC -shared -o $@ $<
 
--include $(UNIT_SOURCES:%.c=$(BUILD)/%.d) $(FAULT_SOURCES:%.c=$(BUILD)/%.d) $(BUILD)/tests/soak/churn.d
+-include $(UNIT_SOURCES:%.c=$(BUILD)/%.d) $(FAULT_SOURCES:%.c=$(BUILD)/%.d) $(BUILD)/tests/soak/churn.d $(BUILD)/tests/sweep/step.d
 
 # Fuzzers: each tests/fuzz/fuzz_*.c, made with clang, its sanitizers, and a fake kernel
 # (tests/fuzz/fuzz.c).  The seeds are in tests/fuzz/corpus, new inputs in build/fuzz/corpus.
@@ -134,7 +145,7 @@ soak: tested $(FAULT_PROGRAMS) $(SOAK)/churn $(FUZZERS) ## the long tests, half 
 -include $(FUZZ_OBJECTS:.o=.d) $(FUZZ_SOURCES:%.c=$(FUZZ)/%.d)
 
 ##@ Linting
-C_SOURCES := $(SOURCES) $(wildcard compat/*.c tests/unit/*.c tests/fault/*.c tests/fuzz/*.c tests/soak/*.c tests/tools/*.c bench/*.c)
+C_SOURCES := $(SOURCES) $(wildcard compat/*.c tests/unit/*.c tests/fault/*.c tests/fuzz/*.c tests/soak/*.c tests/sweep/*.c tests/tools/*.c bench/*.c)
 C_HEADERS := $(wildcard lib/*/*.h plugins/*.h plugins/*/*.h ipam/*/*.h cnitool/*.h tests/unit/*.h tests/fault/*.h tests/fuzz/*.h)
 SCRIPTS    = $(shell git ls-files -z --cached --others --exclude-standard | \
 	xargs -0 grep -lIE '^\#!.*(bash|bats)|^\# shellcheck shell=bash' 2>/dev/null)
@@ -236,6 +247,6 @@ $(LINT)/tidy/%.ok: $(LINT)/clang/%.o .clang-tidy
 	$(C_SOURCES:%.c=$(LINT)/analyzer/%.d)
 
 .PHONY: tested check check-unit check-e2e check-sweep check-parity check-vm check-runtimes check-fresh check-same-bytes demo
-.PHONY: check-fault check-valgrind soak fuzz
+.PHONY: check-fault check-valgrind check-vacuous soak fuzz
 .PHONY: lint lint-headers lint-floors lint-gcc lint-clang lint-analyzer lint-tidy lint-cppcheck lint-scripts \
 	lint-docs lint-ternaries lint-sizes lint-subjects lint-format format measure

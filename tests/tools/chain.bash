@@ -12,6 +12,8 @@ CHAIN_FILE=
 CHAIN_LENGTH=0
 CHAIN_ANSWER=
 CHAIN_STATUS=0
+# A command that the plugins run under.
+CHAIN_TRACER=()
 
 # chain_load FILE - selects the conflist; sets CHAIN_LENGTH
 chain_load() {
@@ -85,7 +87,7 @@ chain_call() {
 	CHAIN_STATUS=0
 	CHAIN_ANSWER=$(printf '%s' "$conf" |
 		CNI_COMMAND=$1 CNI_CONTAINERID=$4 CNI_NETNS=/run/netns/$4 CNI_IFNAME=eth0 \
-			CNI_PATH=$CPLUG_BIN "$CPLUG_BIN/$(chain_type "$2")") || CHAIN_STATUS=$?
+			CNI_PATH=$CPLUG_BIN "${CHAIN_TRACER[@]}" "$CPLUG_BIN/$(chain_type "$2")") || CHAIN_STATUS=$?
 }
 
 # chain_add ID COUNT - ADD of the first COUNT plugins; sets CHAIN_ANSWER to the result
