@@ -618,6 +618,8 @@ conf() {
 	add bridge "$DUAL"
 	conf=$(chained "$DUAL")
 	add bridge "$DUAL" c1 c1 eth1
+	route c1 '.dst == "default" and .dev == "eth0"'
+	route c1 '.dst == "default" and .dev == "eth1"'
 	cni CHECK bridge "$(chained "$DUAL")" c1 c1 eth1
 	ok
 	cni CHECK bridge "$conf"

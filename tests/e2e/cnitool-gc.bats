@@ -12,24 +12,7 @@ NET='{"cniVersion":"1.1.0","name":"net1","plugins":[{"type":"bridge","bridge":"b
 prepare() {
 	export NETCONFPATH=$BATS_TEST_TMPDIR/net.d CNI_PATH=$CPLUG_BIN
 	mkdir -p "$NETCONFPATH"
-	can_ask || skip "this kernel cannot tell whether a namespace exists (Linux 6.18 can)"
-}
-
-# can_ask - true if the kernel tells whether a namespace exists.  Then host-local reclaims the
-# address of a deleted namespace as soon as the kernel has removed it.
-can_ask() {
-	local tries conf='{"cniVersion":"1.0.0","name":"probe","ipam":{"type":"host-local","dataDir":"/run/.rig/probe","subnet":"10.9.0.0/30"}}'
-
-	new_netns probe probe2
-	raw ADD host-local probe <<<"$conf" >/dev/null
-	ip netns del probe
-	for tries in {1..15}; do
-		raw ADD host-local probe2 <<<"$conf" >/dev/null 2>&1 && break
-		((tries < 15)) || return 1
-		sleep 0.02
-	done
-	raw DEL host-local probe2 <<<"$conf"
-	ip netns del probe2
+	kernel_knows_netns || skip "this kernel cannot tell whether a namespace exists (Linux 6.18 can)"
 }
 
 # forget - removes all cached results and network configurations

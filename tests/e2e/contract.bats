@@ -162,6 +162,7 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 @test "contract: CNI_NETNS_OVERRIDE allows the plugin's own namespace" {
 	CNI_NETNS_OVERRIDE=1 cni ADD loopback '{"cniVersion":"1.0.0","name":"lo","type":"loopback"}' c1 /proc/self/ns/net
 	ok
+	has '.interfaces[0].name == "lo"'
 }
 
 @test "contract: a path without a namespace is rejected, and nothing changes" {
@@ -249,8 +250,11 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 	new_netns c1
 	conf=$(with "$CONF" '.ipMasq = true | .macspoofchk = true | .capabilities.portMappings = true
 		| .runtimeConfig.portMappings = [{hostPort: 80, containerPort: 80, protocol: "tcp"}]')
+	remember
 	PATH=/nonexistent raw ADD bridge <<<"$conf"
+	link c1 eth0 '.operstate != null'
 	PATH=/nonexistent raw DEL bridge <<<"$conf"
+	no_link c1 eth0
 }
 
 # ---- versions --------------------------------------------------------------
@@ -289,6 +293,7 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 @test "contract: a prevResult without cniVersion has the configuration's" {
 	new_netns c1
 	add bridge "$CONF"
+	has '.ips | length > 0'
 	cni CHECK bridge "$(with "$CONF" ".prevResult = $output | del(.prevResult.cniVersion)")"
 	ok
 }

@@ -243,6 +243,7 @@ with_valid() {
 	for broken in '{}' '{"ranges": "x"}' '{"ranges": [[{"subnet": "10.2.2.5/29"}]]}' '{"subnet": 5}'; do
 		IPAM='{"ranges": [[{"subnet": "10.2.2.0/29"}]]}'
 		ok ADD c1
+		contains "$(leases)" '^10\.2\.2\.[2-6]$'
 		# shellcheck disable=SC2034 # conf() reads it
 		IPAM=$broken
 		CNI_ARGS=broken ok DEL c1

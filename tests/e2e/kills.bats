@@ -99,12 +99,6 @@ tell() {
 	printf '# %s: %d\n' rounds "$rounds" 'kills survived' "$KILLED" ADDs "$ADDS" >&3
 }
 
-# reclaims - true if the kernel can tell whether a namespace exists (Linux 6.18), so that
-# host-local reclaims leases
-reclaims() {
-	[[ $(printf '6.18\n%s\n' "$(uname -r)" | sort -V | head -n1) == 6.18 ]]
-}
-
 @test "kills: killed ADDs without DEL do not reduce the capacity of a /28" {
 	local i rounds
 
@@ -113,11 +107,11 @@ reclaims() {
 		killed_add "dead$i" "$i"
 		ip netns del "dead$i"
 		# On older kernels GC frees the leases.
-		reclaims || ((i % CAPACITY)) || collect
+		kernel_knows_netns || ((i % CAPACITY)) || collect
 	done
 	((KILLED > i / 10)) || fail "only $KILLED calls were killed"
 	rounds=$i
-	reclaims || collect
+	kernel_knows_netns || collect
 	for ((i = 0; i < CAPACITY; i++)); do
 		new_netns "c$i"
 		ADDS=$((ADDS + 1))

@@ -791,6 +791,7 @@ DNS='.dns = {nameservers: ["203.0.113.2", "fd00::1"], domain: "example.org", sea
 	remember
 	new_netns lost
 	add macvlan "$conf" lost
+	grep -q lost /var/lib/cni/networks/net1/203.*
 	del_netns lost
 	cni GC macvlan "$(with "$conf" '."cni.dev/valid-attachments" = [{containerID: "keep", ifname: "eth0"}]')" '' '' ''
 	ok

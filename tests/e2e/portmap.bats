@@ -36,6 +36,7 @@ unpublish() {
 @test "portmap: ADD returns prevResult unchanged" {
 	add bridge "$BRIDGE"
 	before=$output
+	has '.ips | length == 2'
 	cni ADD portmap "$(conf "$WEB")"
 	ok
 	is "$(jq -Sc . <<<"$output")" "$(jq -Sc . <<<"$before")"
@@ -55,6 +56,7 @@ unpublish() {
 	ok
 	cni ADD portmap "$(conf null)"
 	ok
+	has '.ips | length == 2'
 	assert_same_snapshot
 }
 

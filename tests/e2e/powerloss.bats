@@ -348,7 +348,7 @@ use_up_inodes() {
 			CNI_PATH=$CPLUG_BIN setpriv --bounding-set -dac_override,-dac_read_search \
 			"$CPLUG_BIN/host-local" <<<"${3-$CONF}"
 	}
-	(($(as_owner VERSION '' | jq '.supportedVersions | length') > 0)) || skip 'setpriv is not installed'
+	setpriv --bounding-set -dac_override,-dac_read_search true || skip 'setpriv is not installed'
 	chmod 500 "$NET"
 	for verb in STATUS ADD DEL GC; do
 		status=0

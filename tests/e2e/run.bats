@@ -126,6 +126,7 @@ options ndots:2"
 	world
 	run_in net1 -- bash -c 'ping -n -q -c 1 127.0.0.1 && ping -n -q -c 1 10.1.0.1 && ping -n -q -c 1 203.0.113.2'
 	ok
+	is "$(grep -c '1 received' <<<"$output")" 3
 }
 
 @test "run: a port is published while the command runs" {

@@ -129,6 +129,7 @@ executions() {
 			is "$verb $type $(executions $verb $type <<<"$conf")" "$verb $type 1"
 			output=$(cat "$BATS_TEST_TMPDIR/out")
 			[[ $type.$verb != bridge.ADD ]] || prev=$output
+			[[ $verb != ADD ]] || has '.ips | length > 0'
 		done
 	done
 }

@@ -285,3 +285,8 @@ has_vlan_filtering() {
 has_br_netfilter() {
 	[[ -e /proc/sys/net/bridge/bridge-nf-call-iptables ]]
 }
+
+# kernel_knows_netns - true if the kernel tells whether a network namespace still exists
+kernel_knows_netns() {
+	[[ $(printf '6.18\n%s\n' "$(uname -r)" | sort -V | head -n1) == 6.18 ]]
+}

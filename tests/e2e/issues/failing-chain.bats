@@ -83,10 +83,11 @@ chain_del() {
 }
 
 @test "failing chain: cnitool gc removes an attachment whose runtime was killed before it saved the result" {
+	kernel_knows_netns || skip "this kernel cannot tell whether a namespace exists (Linux 6.18 can)"
 	plugged
 	del_netns c1
 	wait_for "deletion of the veth pair" bash -c '! ip -j link show type veth | grep -q veth'
 	"$CPLUG_BIN/cnitool" gc
-	[[ ! -e /var/lib/cni/networks/net1/10.1.0.2 ]] || skip "this kernel cannot tell whether a namespace exists"
+	prints '' find /var/lib/cni/networks/net1 -name '10.*'
 	prints_not 8080 nft list ruleset
 }

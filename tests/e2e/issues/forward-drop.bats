@@ -63,6 +63,8 @@ forward() {
 @test "forward drop: STATUS succeeds with rules that let the bridge's traffic pass, or might" {
 	local rule
 
+	forward
+	says 'chain pass of nftables table inet fw'
 	for rule in 'iifname "br1" accept' 'accept' 'iifname "br*" accept' 'iifname != "eth9" accept' \
 		'ip saddr 10.1.0.0/16 accept' 'oifname "uplink" accept' 'iifname { "br1", "eth9" } accept' \
 		'ct state { new, established } accept' 'ct state new accept' 'ct state vmap { established : accept, new : accept }' \

@@ -10,7 +10,7 @@ CONF='{"cniVersion":"1.1.0","name":"net1","type":"bridge","bridge":"br1","ipMasq
 CAPACITY=13
 
 reclaims() {
-	[[ $(printf '6.18\n%s\n' "$(uname -r)" | sort -V | head -n1) == 6.18 ]] ||
+	kernel_knows_netns ||
 		skip 'before Linux 6.18 liveness is known only in the initial PID namespace (reclaim.bats)'
 }
 
@@ -84,6 +84,7 @@ all_fit() {
 		add bridge "$CONF" "dead$i"
 		ip netns del "dead$i"
 	done
+	is "$(grep -l dead /var/lib/cni/networks/net1/10.* | wc -l)" $((CAPACITY - 1))
 	conf=$(with "$CONF" '. + {"cni.dev/valid-attachments": [{"containerID": "living", "ifname": "eth0"}]}')
 	cni GC bridge "$conf" '' ''
 	ok

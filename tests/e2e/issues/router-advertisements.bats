@@ -99,6 +99,7 @@ knob() {
 	new_netns c1
 	sysctl_set net/ipv6/conf/uplink/accept_ra 0
 	add bridge "$CONF"
+	is "$(sysctl_get net/ipv6/conf/all/forwarding)" 1
 	is "$(sysctl_get net/ipv6/conf/uplink/accept_ra)" 0
 }
 
