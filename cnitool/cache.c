@@ -51,16 +51,22 @@ static bool is_writable(struct mem *m, const char *dir)
 	return access(s, W_OK | X_OK) == 0;
 }
 
-/* Others can write to the parent, so the directory may be another user's. */
-static int make_own_dir(struct tx *tx, const char *dir)
+/* Is it a directory of ours, to which nobody else can write? */
+static bool is_ours_alone(const char *dir)
 {
 	struct stat st;
 
+	return lstat(dir, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
+	       !(st.st_mode & 022);
+}
+
+/* Others can write to the parent, so the directory may be another user's. */
+static int make_own_dir(struct tx *tx, const char *dir)
+{
 	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
 		return tx_fail_as(tx, CPLUG_E_FILE, -errno, "create directory %s: %s", dir,
 				  strerror(errno));
-	if (lstat(dir, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid() ||
-	    (st.st_mode & 022))
+	if (!is_ours_alone(dir))
 		return tx_fail_as(tx, CPLUG_E_FILE, -EPERM,
 				  "%s does not belong to us alone: choose another directory with "
 				  "--cache-dir",
@@ -87,6 +93,11 @@ int cache_open(struct tx *tx, const char *dir, struct cache *ret)
 	*ret = (struct cache){ .dir = dir ? dir : default_dir, .lock = -1, .chosen = dir != NULL };
 	if (dir || is_writable(&tx->mem, default_dir))
 		return 0;
+	/* It may be another user's, after su or sudo -E, who would choose what we trust later. */
+	if (!str_empty(base) && access(base, F_OK) == 0 && !is_ours_alone(base)) {
+		log_warn("XDG_RUNTIME_DIR %s is not used: it does not belong to us alone", base);
+		base = NULL;
+	}
 	if (str_empty(base) || access(base, W_OK | X_OK) < 0) {
 		base = mem_printf(&tx->mem, "/tmp/cplug-%u", outer_uid(&tx->mem));
 		TRY(make_own_dir(tx, base));

@@ -40,7 +40,8 @@ struct cached {
 /*
  * Chooses the directory: dir if not NULL; else /var/lib/cni; else, if that is not writable,
  * ${XDG_RUNTIME_DIR:-/tmp/cplug-UID}/cni.  Creates only /tmp/cplug-UID; fails (CPLUG_E_FILE) if
- * that belongs to another user or is writable for one.
+ * that belongs to another user or is writable for one.  Such a XDG_RUNTIME_DIR is not used, with a
+ * warning.
  */
 int cache_open(struct tx *tx, const char *dir, struct cache *ret) CHECKED;
 

@@ -207,15 +207,28 @@ static int detach_others(struct run *u)
 	return r;
 }
 
-/* Is the attachment cached?  If not, its ADD was undone, or never began. */
-static bool is_added(struct run *u, const struct attachment *a)
+/*
+ * Unplugs one network, unless nothing is cached: then its ADD was undone, or never began.  What is
+ * cached may be unreadable: that is a failure, and the attachment may exist, so DEL comes as well.
+ */
+static int detach_network(struct run *u, const struct attachment *a)
 {
+	struct errctx m = errctx_mark(u->t->tx);
 	struct cache_key key = attachment_key(a);
 	const char *path;
 	struct cached c;
+	int r = cache_path(u->t->tx, &u->t->cache, &key, &path);
 
-	return cache_path(u->t->tx, &u->t->cache, &key, &path) == 0 &&
-	       cache_read(u->t->tx, &u->t->cache, &key, &c) == 1;
+	if (r < 0) { /* for this reason its ADD failed */
+		errctx_take(u->t->tx, m);
+		return 0;
+	}
+	r = cache_read(u->t->tx, &u->t->cache, &key, &c);
+	if (r == 0)
+		return 0;
+	if (r > 0)
+		return attach_undo(u->t, a);
+	return also(r, attach_undo(u->t, a));
 }
 
 static int detach_networks(struct run *u)
@@ -225,8 +238,7 @@ static int detach_networks(struct run *u)
 	for (unsigned i = u->n; i-- > 0;) {
 		struct attachment a = attachment_of(u, i);
 
-		if (is_added(u, &a))
-			r = also(r, attach_undo(u->t, &a));
+		r = also(r, detach_network(u, &a));
 	}
 	return also(r, detach_others(u));
 }

@@ -13,13 +13,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "cnitool/sandbox.h"
+#include "sys/netns.h"
 
 static bool receive_bytes(int fd, void *at, size_t size)
 {
@@ -164,14 +164,14 @@ static int become_root(struct tx *tx)
 	return 0;
 }
 
-static int32_t serve_container(struct tool *t, const struct sandbox_plan *plan, int control)
+/* r: whether the mounts are private (mounts_make_private()); if not, nothing is mounted. */
+static int32_t serve_container(struct tool *t, const struct sandbox_plan *plan, int control, int r)
 {
 	struct sandbox_files files = { .hosts = NULL };
-	int r = 0;
 
 	if (!wait_for_start(&t->tx->mem, control, &files))
 		_exit(EXIT_OURS);
-	if (plan->user)
+	if (r == 0 && plan->user)
 		r = become_root(t->tx);
 	/* The kernel clears it when credentials change (prctl(2)). */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -188,18 +188,20 @@ void init_main(struct tool *t, const struct sandbox_plan *plan, int control)
 {
 	int32_t status;
 	char end;
+	int r;
 
 	/* If the parent has died before this, the control socket is at its end. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	reset_signals();
 	/* Mounts that the host makes from now on, like names of namespaces, do not appear. */
-	mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+	r = mounts_make_private(t->tx);
 	control = dup2(control, 3);
 	if (control < 0)
 		_exit(EXIT_OURS);
 	fcntl(control, F_SETFD, FD_CLOEXEC);
 	syscall(SYS_close_range, 4, ~0U, 0);
-	status = serve_container(t, plan, control);
+	netns_forget_home();
+	status = serve_container(t, plan, control, r);
 	close_output();
 	send(control, &status, sizeof(status), MSG_NOSIGNAL);
 	while (recv(control, &end, 1, 0) < 0 && errno == EINTR)

@@ -81,6 +81,71 @@ static bool mount_optional(const char *type, const char *path, unsigned long fla
 	return false;
 }
 
+/* ---- privacy ---- */
+
+/* Enters the mount namespace of this process again: root and cwd become its root directory. */
+static int enter_own_root(void)
+{
+	auto_(fd_close) int ns = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+
+	if (ns < 0 || setns(ns, CLONE_NEWNS) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Makes the directory fd the root, as a mount of its own, which pivot_root(2) wants. */
+static int enter_root(int fd)
+{
+	auto_(fd_close) int tree = -1;
+
+	if (fchdir(fd) < 0)
+		return -errno;
+	tree = clone_mount(".", AT_RECURSIVE);
+	if (tree < 0 ||
+	    syscall(SYS_move_mount, tree, "", AT_FDCWD, ".", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
+	    fchdir(tree) < 0 || chroot(".") < 0)
+		return -errno;
+	return 0;
+}
+
+/*
+ * In a chroot whose root is no mount point, no path leads to the mount that it is in.  The root of
+ * the mount namespace does, and setns(2) leads there.
+ */
+static int make_private_in_chroot(void)
+{
+	auto_(fd_close) int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char cwd[4096];
+	bool known = getcwd(cwd, sizeof(cwd)) != NULL;
+
+	if (root < 0)
+		return -errno;
+	TRY(enter_own_root());
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return -errno;
+	TRY(enter_root(root));
+	/* The new mount of the root hides the directory, so it is looked up again. */
+	if ((!known || chdir(cwd) < 0) && chdir("/") < 0)
+		return -errno;
+	return 0;
+}
+
+int mounts_make_private(struct tx *tx)
+{
+	int r = 0;
+
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		r = -errno;
+	if (r == -EINVAL)
+		r = make_private_in_chroot();
+	if (r == 0)
+		return 0;
+	return tx_fail(tx, r,
+		       "container: cannot make its mounts private, so they would appear on the "
+		       "host: %s (in a chroot: mount --bind DIR DIR before chroot DIR)",
+		       strerror(-r));
+}
+
 /* ---- detached mounts ---- */
 
 static int write_file(struct tx *tx, const char *path, const char *text)

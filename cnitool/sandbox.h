@@ -68,6 +68,12 @@ struct sandbox_message {
 void init_main(struct tool *t, const struct sandbox_plan *plan, int control)
 	__attribute__((noreturn));
 
+/*
+ * Makes all mounts of the process's new mount namespace private, so that none appears on the host.
+ * Fails, with no mount made, where that cannot be done.
+ */
+int mounts_make_private(struct tx *tx) CHECKED;
+
 /* Mounts what the container needs, and sets its hostname. */
 int mounts_make(struct tx *tx, const struct sandbox_plan *plan,
 		const struct sandbox_files *files) CHECKED;

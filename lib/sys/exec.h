@@ -10,7 +10,7 @@
 /*
  * Searches the directories of a CNI_PATH (colon-separated) for a regular file named type, a
  * valid one (name_valid_type()).  Returns false if there is none.  *ret_self: the file is this
- * program (same device and inode as /proc/self/exe).
+ * program: the file that /proc/self/exe leads to, or one with the same bytes.
  */
 bool exec_look(struct mem *mem, const char *cni_path, const char *type, const char **ret_path,
 	       bool *ret_self);

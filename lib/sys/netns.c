@@ -166,6 +166,14 @@ int netns_run_try(const struct netns *ns, int (*fn)(void *arg), void *arg)
 	return r;
 }
 
+/* The descriptor is not closed: its number may be another file's by now. */
+void netns_forget_home(void)
+{
+	home.fd = -1;
+	home.owner = 0;
+	home.away = false;
+}
+
 void netns_go_home(void)
 {
 	if (home.away && home.owner == getpid())

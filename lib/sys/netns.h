@@ -59,6 +59,12 @@ int netns_run(struct tx *tx, const struct netns *ns, int (*fn)(struct tx *tx, vo
 int netns_run_try(const struct netns *ns, int (*fn)(void *arg), void *arg) CHECKED;
 
 /*
+ * For a child that has closed the descriptors of its parent, or may have the same process number in
+ * another PID namespace: the home namespace is looked up again when it is needed.
+ */
+void netns_forget_home(void);
+
+/*
  * Returns to the namespace of the process if a longjmp left netns_run(); otherwise does
  * nothing.  For mem.exhausted, before anything is rolled back.
  */

@@ -275,6 +275,60 @@ static void a_check_does_not_allocate_inside(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* As the init of cnitool run: process 1, as its parent is if cnitool runs in a container. */
+static int be_init(void *arg)
+{
+	struct netns ns = NETNS_NONE;
+	struct stat st;
+
+	(void)arg;
+	for (int fd = 3; fd < 64; fd++)
+		dup2(open("/dev/null", O_RDONLY), fd); /* these numbers are other files' now */
+	netns_forget_home();
+	if (netns_open_self(&unit_tx, &ns) < 0 || stat("/proc/self/ns/net", &st) < 0)
+		return 1;
+	return ns.ino == st.st_ino && ns.dev == st.st_dev ? 0 : 2;
+}
+
+static int be_parent(void *arg)
+{
+	struct netns ns = NETNS_NONE;
+	int status = -1;
+	pid_t pid;
+
+	if (netns_open_self(&unit_tx, &ns) < 0 || unshare(CLONE_NEWPID) < 0)
+		return 3;
+	pid = fork();
+	if (pid == 0)
+		_exit(be_init(arg));
+	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return 4;
+	return WEXITSTATUS(status);
+}
+
+static void a_child_with_the_same_pid_forgets_the_home_of_its_parent(void **state)
+{
+	int status = -1;
+	pid_t pid, middle;
+
+	need_namespaces(state);
+	middle = fork();
+	if (middle == 0) {
+		if (unshare(CLONE_NEWPID) < 0)
+			_exit(77);
+		pid = fork();
+		if (pid == 0)
+			_exit(be_parent(NULL));
+		if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+			_exit(5);
+		_exit(WEXITSTATUS(status));
+	}
+	assert_int_equal(waitpid(middle, &status, 0), middle);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +336,7 @@ int main(void)
 		WITH_TX(a_cookie_identifies_a_namespace),
 		WITH_TX(an_exhausted_arena_is_rolled_back_at_home),
 		WITH_TX(a_child_keeps_the_namespace_it_was_forked_in),
+		WITH_TX(a_child_with_the_same_pid_forgets_the_home_of_its_parent),
 		WITH_TX(a_sysctl_is_set_and_restored_in_its_namespace),
 		WITH_TX(a_failure_of_a_sysctl_is_recorded),
 		WITH_TX(differences_are_noted),
