@@ -19,6 +19,7 @@
 #include "value/result.h"
 #include "cnitool/run_registry.h"
 #include "cnitool/target.h"
+#include "firewall/nat.h"
 
 /* ---- differences ---- */
 
@@ -246,6 +247,25 @@ static int print_json(struct tool *t, const struct restore *s)
 	return tool_print_json(t, &w);
 }
 
+/*
+ * After "nft flush ruleset" the host's loopback is open to containers until the first of them is
+ * repaired, which may take long.  So it is closed before; the repairs open it again.
+ */
+static void close_loopback(struct tool *t)
+{
+	struct nfnl nf = { .sk = NULL };
+	struct rt host = { .sk = NULL };
+	int r = rt_open(t->tx, &host, "host", NULL);
+
+	if (r == 0)
+		r = nfnl_open(t->tx, &nf, NULL);
+	if (r == 0)
+		r = nat_loopback_sweep(t->tx, &nf, &host);
+	tx_excuse(t->tx, r, "containers may reach the host's loopback");
+	nfnl_close(&nf);
+	rt_close(&host);
+}
+
 int cmd_restore(struct tool *t)
 {
 	struct restore s = { .n = 0 };
@@ -256,6 +276,8 @@ int cmd_restore(struct tool *t)
 	TRY(cache_everywhere(t->tx, &t->cache, NULL, &all, &n));
 	TRY(check_names(t, all, n));
 	choose_attachments(t, all, n, &s);
+	if (!t->opt.dry_run)
+		close_loopback(t);
 	for (unsigned i = 0; i < s.n; i++) {
 		TRY(tx_interrupted(t->tx));
 		restore_attachment(t, &s.v[i]);

@@ -16,12 +16,14 @@ struct element_table {
 	int (*del)(struct survey *s, const struct owner *o, enum owned_kind kind);
 	/* Deletes elements that no index lists. */
 	int (*sweep)(struct survey *s, const struct owned_seen *e);
-	int (*prune)(struct tx *tx, struct nfnl *nl);
+	int (*prune)(struct survey *s);
 };
 
 static int del_nat(struct survey *s, const struct owner *o, enum owned_kind kind)
 {
-	return nat_del(s->t->tx, &s->nf, &s->host, o, kind);
+	struct nat_dev unknown = { .name = NULL };
+
+	return nat_del(s->t->tx, &s->nf, &s->host, o, kind, unknown);
 }
 
 static int sweep_nat(struct survey *s, const struct owned_seen *e)
@@ -39,9 +41,19 @@ static int sweep_spoof(struct survey *s, const struct owned_seen *e)
 	return spoof_sweep(s->t->tx, &s->nf, e);
 }
 
+static int prune_nat(struct survey *s)
+{
+	return nat_prune(s->t->tx, &s->nf, &s->host);
+}
+
+static int prune_spoof(struct survey *s)
+{
+	return spoof_prune(s->t->tx, &s->nf);
+}
+
 static const struct element_table tables[] = {
-	{ "inet", nat_survey, del_nat, sweep_nat, nat_prune },
-	{ "bridge", spoof_survey, del_spoof, sweep_spoof, spoof_prune },
+	{ "inet", nat_survey, del_nat, sweep_nat, prune_nat },
+	{ "bridge", spoof_survey, del_spoof, sweep_spoof, prune_spoof },
 };
 
 struct elements {
@@ -148,7 +160,7 @@ int survey_prune_tables(struct survey *s)
 	int r = 0;
 
 	for (unsigned k = ARRAY_LEN(tables); k-- > 0;)
-		r = also(r, tables[k].prune(s->t->tx, &s->nf));
+		r = also(r, tables[k].prune(s));
 	return r;
 }
 

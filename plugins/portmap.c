@@ -95,12 +95,29 @@ static int has_bridge(struct tx *tx, struct call *c)
 	return there && link_is_marked(&l, call_mark(tx, c));
 }
 
+/*
+ * The link of prevResult on which route_localnet is on.  After a flushed ruleset the table does not
+ * name it, and another suite's bridge plugin does not switch it off.
+ */
+static struct nat_dev reach_dev(const struct call *c)
+{
+	for (unsigned i = 0; c->prev && i < c->prev->n_ifs; i++) {
+		const struct result_if *f = &c->prev->ifs[i];
+		struct nat_dev dev = { f->name, true };
+
+		if (str_empty(f->sandbox) && f->name && !name_invalid_ifname(f->name) &&
+		    nat_may_be_open(dev))
+			return dev;
+	}
+	return (struct nat_dev){ .name = NULL };
+}
+
 static int delete_ports(struct tx *tx, struct call *c)
 {
 	struct nfnl *nl;
 
 	TRY(call_nf(tx, c, &nl));
-	return nat_del(tx, nl, &c->host, call_owner(tx, c), OWNED_PORTMAP_NAT);
+	return nat_del(tx, nl, &c->host, call_owner(tx, c), OWNED_PORTMAP_NAT, reach_dev(c));
 }
 
 /*

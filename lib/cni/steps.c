@@ -41,6 +41,19 @@ int step_nat(struct tx *tx, struct call *c, struct nat *n)
 	return 0;
 }
 
+int step_close(struct tx *tx, struct call *c, struct nat_dev dev)
+{
+	struct nfnl *nl;
+
+	if (!nat_may_be_open(dev))
+		return 0;
+	TRY(call_nf(tx, c, &nl));
+	if (c->command == CNI_CHECK)
+		return nat_close_check(tx, nl, &c->host, dev);
+	return tx_excuse(tx, nat_close(tx, nl, &c->host, dev),
+			 "containers may reach the host's loopback");
+}
+
 int step_spoof(struct tx *tx, struct call *c, struct spoof *s)
 {
 	struct nfnl *nl;
@@ -55,14 +68,14 @@ int step_spoof(struct tx *tx, struct call *c, struct spoof *s)
 	return 0;
 }
 
-int step_nft_remove(struct tx *tx, struct call *c)
+int step_nft_remove(struct tx *tx, struct call *c, struct nat_dev dev)
 {
 	const struct owner *o = call_owner(tx, c);
 	struct nfnl *nl;
 	int r;
 
 	TRY(call_nf(tx, c, &nl));
-	r = nat_del_all(tx, nl, &c->host, o);
+	r = nat_del_all(tx, nl, &c->host, o, dev);
 	return also(r, spoof_del(tx, nl, o));
 }
 

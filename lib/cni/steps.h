@@ -20,11 +20,20 @@
  */
 int step_nat(struct tx *tx, struct call *c, struct nat *n) CHECKED;
 
+/*
+ * For an attachment that has neither: after "nft flush ruleset" the host's loopback may be open to
+ * the containers behind dev.  ADD and a repair close it (nat_close()), CHECK notes it.
+ */
+int step_close(struct tx *tx, struct call *c, struct nat_dev dev) CHECKED;
+
 /* The spoof guard of a bridge port; owner and repair are filled in. */
 int step_spoof(struct tx *tx, struct call *c, struct spoof *s) CHECKED;
 
-/* Takes away everything that the attachment has in nftables, whichever plugin made it. */
-int step_nft_remove(struct tx *tx, struct call *c) CHECKED;
+/*
+ * Takes away everything that the attachment has in nftables, whichever plugin made it.  dev: the
+ * link through which the host reached the container.
+ */
+int step_nft_remove(struct tx *tx, struct call *c, struct nat_dev dev) CHECKED;
 
 /* The container's resolv.conf; mode: conf_resolv().  Nothing to do if dns is empty. */
 int step_resolv(struct tx *tx, struct call *c, const char *mode,

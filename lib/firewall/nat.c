@@ -190,7 +190,7 @@ int nat_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n
 	TRY(nat_find_conflicts(tx, nl, host, n, c));
 	TRY(nat_localnet_prepare(tx, nl, host, c));
 	TRY(owned_add(tx, nl, host, c));
-	TRY(nat_localnet_add(tx, host, c));
+	TRY(nat_localnet_add(tx, nl, host, c));
 	return nat_flush_for_add(tx, nl, n, c->inherits);
 }
 
@@ -205,38 +205,46 @@ int nat_check(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat 
 	if (!c.n)
 		return 0;
 	TRY(owned_check(tx, nl, &c));
-	return nat_localnet_check(tx, host, &c);
+	return nat_localnet_check(tx, nl, host, &c);
 }
 
-static int del_kinds(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o,
-		     const enum owned_kind *kinds, unsigned n)
+/* kinds: the letters of at most two kinds. */
+static int del_kinds(struct tx *tx, struct nat_after_del *a, struct rt *host, const struct owner *o,
+		     const char *kinds)
 {
-	struct nat_after_del a = { .mem = &tx->mem, .nl = nl };
-	struct owned_cleanup cleanup[] = { { nat_after_del_note, nat_after_del_needed, &a, false },
-					   { nat_after_del_note, nat_after_del_needed, &a,
-					     false } };
+	struct owned_cleanup cleanup[2];
 	int r = 0;
 
-	for (unsigned i = 0; i < n; i++)
-		r = also(r, owned_del(tx, nl, &nat_table, o, kinds[i], &cleanup[i]));
-	r = also(r, nat_after_del_finish(tx, nl, host, &a));
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; kinds[i] && i < ARRAY_LEN(cleanup); i++) {
+		cleanup[i] = (struct owned_cleanup){ nat_after_del_note, nat_after_del_needed, a,
+						     false };
+		r = also(r, owned_del(tx, a->nl, &nat_table, o, (enum owned_kind)kinds[i],
+				      &cleanup[i]));
+	}
+	r = also(r, nat_after_del_finish(tx, a->nl, host, a));
+	for (unsigned i = 0; kinds[i] && i < ARRAY_LEN(cleanup); i++)
 		if (cleanup[i].unfinished)
-			r = also(r, owned_del(tx, nl, &nat_table, o, kinds[i], NULL));
+			r = also(r, owned_del(tx, a->nl, &nat_table, o, (enum owned_kind)kinds[i],
+					      NULL));
 	return r;
 }
 
 int nat_del(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o,
-	    enum owned_kind kind)
+	    enum owned_kind kind, struct nat_dev dev)
 {
-	return del_kinds(tx, nl, host, o, &kind, 1);
+	struct nat_after_del a = { .mem = &tx->mem, .nl = nl, .dev = dev };
+	const char kinds[] = { (char)kind, '\0' };
+
+	return del_kinds(tx, &a, host, o, kinds);
 }
 
-int nat_del_all(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o)
+int nat_del_all(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o,
+		struct nat_dev dev)
 {
-	static const enum owned_kind kinds[] = { OWNED_BRIDGE_NAT, OWNED_PORTMAP_NAT };
+	struct nat_after_del a = { .mem = &tx->mem, .nl = nl, .dev = dev };
+	static const char kinds[] = { OWNED_BRIDGE_NAT, OWNED_PORTMAP_NAT, '\0' };
 
-	return del_kinds(tx, nl, host, o, kinds, ARRAY_LEN(kinds));
+	return del_kinds(tx, &a, host, o, kinds);
 }
 
 int nat_gc(struct tx *tx, struct nfnl *nl, struct rt *host, enum owned_kind kind,
@@ -269,8 +277,15 @@ static bool chain_is_ours(const char *chain)
 	return nat_dispatch_owns(chain);
 }
 
-int nat_prune(struct tx *tx, struct nfnl *nl)
+int nat_prune(struct tx *tx, struct nfnl *nl, struct rt *host)
 {
+	int open;
+
+	/* The guard is part of the table. */
+	TRY(nat_loopback_sweep(tx, nl, host));
+	TRY(open = nat_localnet_any_open(tx, nl));
+	if (open)
+		return 0;
 	return owned_prune(tx, nl, &nat_table, chain_is_ours);
 }
 

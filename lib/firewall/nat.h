@@ -40,18 +40,26 @@ struct nat {
  */
 int nat_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n) CHECKED;
 
+/* A link of the host through which containers are reached: a bridge, or its VLAN gateway. */
+struct nat_dev {
+	const char *name; /* NULL = unknown */
+	bool ours; /* cplug switched its route_localnet on, if it is on; false: if the mark says so
+		    */
+};
+
 /*
  * Deletes the elements of one kind, and flows and loopback routes that depended on them.  Nothing
- * to delete is success.
+ * to delete is success; then the ruleset may have been flushed, and nat_close() is done to dev.
  */
 int nat_del(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o,
-	    enum owned_kind kind) CHECKED;
+	    enum owned_kind kind, struct nat_dev dev) CHECKED;
 
 /*
  * The same for all kinds.  The main plugin's DEL comes last and also deletes what a chained plugin
  * could not delete.
  */
-int nat_del_all(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o) CHECKED;
+int nat_del_all(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o,
+		struct nat_dev dev) CHECKED;
 
 /* Notes every difference (differ.h): elements, chains and rules, loopback routes. */
 int nat_check(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n) CHECKED;
@@ -60,11 +68,32 @@ int nat_check(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat 
 int nat_gc(struct tx *tx, struct nfnl *nl, struct rt *host, enum owned_kind kind,
 	   const struct owned_valid *valid) CHECKED;
 
-/* Deletes the table if it has no element and no foreign chain, for a GC without attachments. */
-int nat_prune(struct tx *tx, struct nfnl *nl) CHECKED;
+/*
+ * Deletes the table if it has no element and no foreign chain, for a GC without attachments. Closes
+ * the host's loopback first (nat_loopback_sweep()); the table stays if a route cannot be closed.
+ */
+int nat_prune(struct tx *tx, struct nfnl *nl, struct rt *host) CHECKED;
 
 /* STATUS: fails with CNI_E_UNAVAILABLE if nf_tables cannot be used. */
 int nat_status(struct tx *tx, struct nfnl *nl) CHECKED;
+
+/* ---- the host's loopback after a flushed ruleset ---- */
+
+/*
+ * "nft flush ruleset" leaves route_localnet on and takes the chain `guard` away (docs/nft.md), so
+ * containers behind a link could reach services on 127.0.0.1.
+ *
+ * nat_close() closes route_localnet of dev if the guard is missing, or ensures the guard if
+ * elements in the table need the route.  nat_close_check() notes that the guard is missing
+ * (differ.h).  Both do nothing if route_localnet is off, if cplug has not switched it on (struct
+ * nat_dev; or it is on for new links), or if the guard is there.
+ *
+ * nat_may_be_open(): is route_localnet of dev on?  (A file of /proc, so that a caller does not open
+ * sockets in vain.)
+ */
+int nat_close(struct tx *tx, struct nfnl *nl, struct rt *host, struct nat_dev dev) CHECKED;
+int nat_close_check(struct tx *tx, struct nfnl *nl, struct rt *host, struct nat_dev dev) CHECKED;
+bool nat_may_be_open(struct nat_dev dev);
 
 /* ---- inspection of the whole host (cnitool gc) ---- */
 
@@ -86,10 +115,13 @@ struct nat_loopback_route {
 
 /*
  * The loopback routes that are open although no container behind them publishes ports: of the
- * links that the table names, and of bridges that cplug made.  In the arena.
+ * links that the table names, and of links of the host that cplug made for a network.  In the
+ * arena.
  */
 int nat_loopback_survey(struct tx *tx, struct nfnl *nl, struct rt *host,
 			struct nat_loopback_route **ret, unsigned *ret_n) CHECKED;
+/* Closes all of them. */
+int nat_loopback_sweep(struct tx *tx, struct nfnl *nl, struct rt *host) CHECKED;
 /* Closes one, unless it is in use by now. */
 int nat_loopback_close(struct tx *tx, struct nfnl *nl, struct rt *host,
 		       const struct nat_loopback_route *l) CHECKED;

@@ -143,7 +143,10 @@ static int count_rule(const struct nft_rule_info *w, void *arg)
 	return 0;
 }
 
-/* Does only the dispatch rule lead to the chain?  1, 0, or a recorded failure. */
+/*
+ * Does only the dispatch rule lead to the chain?  1, 0, or a recorded failure.  A chain whose
+ * loopback route is open stays, because GC finds the route by it.
+ */
 static int is_stale(struct tx *tx, struct nfnl *nl, const struct nat_dispatch_rule *p)
 {
 	struct nft_ref chain = nat_table_ref;
@@ -156,7 +159,7 @@ static int is_stale(struct tx *tx, struct nfnl *nl, const struct nat_dispatch_ru
 		r = nft_each_rule(nl, chain, count_rule, &rules);
 	if (r < 0 && r != -ENOENT)
 		return tx_fail(tx, r, "host: look at chain %s: %s", p->chain, strerror(-r));
-	return r == 0 && use == rules + 1;
+	return r == 0 && use == rules + 1 && !nat_localnet_is_on(p->chain);
 }
 
 int nat_dispatch_survey(struct tx *tx, struct nfnl *nl, void *arg)

@@ -140,8 +140,10 @@ int nat_after_del_finish(struct tx *tx, struct nfnl *nl, struct rt *host, struct
 					none));
 	for (unsigned i = 0; i < a->n_users; i++)
 		r = also(r, nat_localnet_release(tx, nl, host, &a->users[i]));
+	if (a->any)
+		return r;
 	/* A previous DEL may have been killed before it closed its loopback routes. */
-	if (!a->any)
-		r = also(r, nat_localnet_sweep(tx, nl, host));
-	return r;
+	r = also(r, nat_localnet_sweep(tx, nl, host));
+	/* Or the ruleset was flushed. */
+	return also(r, nat_close(tx, nl, host, a->dev));
 }

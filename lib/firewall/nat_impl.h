@@ -27,7 +27,7 @@ enum nat_set {
 	N_SETS
 };
 
-enum { PORTS_RULES = 8, SNAT_RULES = 3 };
+enum { PORTS_RULES = 8, SNAT_RULES = 3, GUARD_RULES = 2 };
 
 /*
  * A dispatch rule: a rule in one of three chains that looks up a lookup set (owned.h) and leads to
@@ -98,23 +98,38 @@ int nat_reach_dev(struct tx *tx, struct rt *host, const struct nat *n, const cha
 /* The loopback route of an snat chain, by its name; false if there is none. */
 bool nat_localnet_of(const char *chain, struct nat_loopback_route *ret);
 
+/* Is the IPv4 loopback route of an snat chain open, by the chain's name? */
+bool nat_localnet_is_on(const char *chain);
+
 /* Is it open?  1, 0 (or its link is gone), or a recorded failure. */
 int nat_localnet_is_open(struct tx *tx, struct rt *host,
 			 const struct nat_loopback_route *l) CHECKED;
 
 /*
+ * The chain `guard`, without which an open route_localnet exposes the host's loopback.  find: 1 if
+ * it is as it must be, 0, or a recorded failure.  ensure puts it in place, alone, if it is missing
+ * or empty; shared: no undo.
+ */
+int nat_guard_find(struct tx *tx, struct nfnl *nl) CHECKED;
+int nat_guard_ensure(struct tx *tx, struct nfnl *nl) CHECKED;
+
+/*
  * The loopback routes of a change.  prepare registers the undo: before the elements are added,
- * because the undo closes a route only after the elements are gone.  add opens them.  check notes
- * those that are not open (differ.h).
+ * because the undo closes a route only after the elements are gone.  add opens them, after the
+ * chain `guard` is in place.  check notes those that are not open, and a missing guard (differ.h).
  */
 int nat_localnet_prepare(struct tx *tx, struct nfnl *nl, struct rt *host,
 			 const struct owned_change *c) CHECKED;
-int nat_localnet_add(struct tx *tx, struct rt *host, const struct owned_change *c) CHECKED;
-int nat_localnet_check(struct tx *tx, struct rt *host, const struct owned_change *c) CHECKED;
+int nat_localnet_add(struct tx *tx, struct nfnl *nl, struct rt *host,
+		     const struct owned_change *c) CHECKED;
+int nat_localnet_check(struct tx *tx, struct nfnl *nl, struct rt *host,
+		       const struct owned_change *c) CHECKED;
 
 /* Does a container behind the link publish ports? */
 int nat_localnet_used(struct tx *tx, struct nfnl *nl, const struct nat_loopback_route *l,
 		      bool *ret) CHECKED;
+/* Is the IPv4 route of a chain in the table open?  1, 0, or a recorded failure. */
+int nat_localnet_any_open(struct tx *tx, struct nfnl *nl) CHECKED;
 /* Closes a route if it is unused. */
 int nat_localnet_release(struct tx *tx, struct nfnl *nl, struct rt *host,
 			 const struct nat_loopback_route *l) CHECKED;
@@ -134,7 +149,8 @@ int nat_flush_for_add(struct tx *tx, struct nfnl *nl, const struct nat *n, bool 
 struct nat_after_del {
 	struct mem *mem;
 	struct nfnl *nl;
-	bool any; /* an element was found */
+	struct nat_dev dev; /* the link to the container, as far as it is known */
+	bool any;           /* an element was found */
 	struct ct_filter *flows[2];
 	unsigned n_flows[2];
 	struct nat_loopback_route *users;

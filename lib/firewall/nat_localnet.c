@@ -6,7 +6,8 @@
  * and masqueraded in postrouting.  The kernel must permit this on the link to the container:
  *
  * - IPv4: it routes packets from 127/8 through a link only if route_localnet of that link is 1.
- *   The chain `guard` then drops packets to 127/8 that come from outside.
+ *   The chain `guard` then drops packets to and from 127/8 that come from outside.  It is there
+ *   before a route is opened, and as long as one is open.
  * - IPv6: it routes packets from ::1, but accepts the reply, translated back to ::1, only on a
  *   link with a local route to ::1.  So the link gets one, behind that of lo.  (This does not
  *   work with bridge-nf-call-ip6tables=1, because the reply is translated before the bridge
@@ -96,6 +97,14 @@ static struct sysctl route_localnet(const struct nat_loopback_route *l, bool on)
 	return sysctl_conf(AF_INET, l->dev, "route_localnet", on ? "1" : "0");
 }
 
+static bool is_on(const char *dev)
+{
+	struct sysctl s = sysctl_conf(AF_INET, dev, "route_localnet", "1");
+	char now[8] = "";
+
+	return sysctl_read_try(NULL, s.name, now, sizeof(now)) == 0 && str_eq(now, s.value);
+}
+
 /* An IPv6 route: its address and its link.  1, 0 if the link is gone, or a recorded failure. */
 static int find_link6(struct tx *tx, struct rt *host, const struct nat_loopback_route *l,
 		      struct ip *ret_ip, struct link *ret)
@@ -119,15 +128,36 @@ static int set_route(struct tx *tx, struct rt *host, const struct nat_loopback_r
 	return route_local(tx, host, &link, loopback, on);
 }
 
-static int check_route(struct tx *tx, struct rt *host, const struct nat_loopback_route *l)
+static void differ_no_guard(struct tx *tx, const char *dev)
+{
+	differ(tx, mem_printf(&tx->mem, "chain guard of nftables table %s", nat_table.name),
+	       mem_printf(&tx->mem, "present, because route_localnet of %s is 1", dev), NULL);
+}
+
+/* Notes that an IPv4 route is closed, or is open without the guard. */
+static int check_route4(struct tx *tx, struct nfnl *nl, const struct nat_loopback_route *l)
 {
 	struct sysctl s = route_localnet(l, true);
+	int there;
+
+	TRY(sysctl_check(tx, NULL, &s, 1));
+	if (!is_on(l->dev))
+		return 0;
+	TRY(there = nat_guard_find(tx, nl));
+	if (!there)
+		differ_no_guard(tx, l->dev);
+	return 0;
+}
+
+static int check_route(struct tx *tx, struct nfnl *nl, struct rt *host,
+		       const struct nat_loopback_route *l)
+{
 	struct ip loopback;
 	struct link link;
 	int there;
 
 	if (l->family == AF_INET)
-		return sysctl_check(tx, NULL, &s, 1);
+		return check_route4(tx, nl, l);
 	TRY(there = find_link6(tx, host, l, &loopback, &link));
 	if (!there)
 		return 0;
@@ -139,14 +169,12 @@ static int check_route(struct tx *tx, struct rt *host, const struct nat_loopback
 
 int nat_localnet_is_open(struct tx *tx, struct rt *host, const struct nat_loopback_route *l)
 {
-	struct sysctl s = route_localnet(l, true);
-	char now[8] = "";
 	struct ip loopback;
 	struct link link;
 	int there;
 
 	if (l->family == AF_INET)
-		return sysctl_read_try(NULL, s.name, now, sizeof(now)) == 0 && str_eq(now, s.value);
+		return is_on(l->dev);
 	TRY(there = find_link6(tx, host, l, &loopback, &link));
 	if (!there)
 		return 0;
@@ -177,21 +205,37 @@ int nat_localnet_prepare(struct tx *tx, struct nfnl *nl, struct rt *host,
 	return tx_undo(tx, close_routes, "let the host's loopback reach published ports", &w);
 }
 
-int nat_localnet_add(struct tx *tx, struct rt *host, const struct owned_change *c)
+/*
+ * The guard is part of the skeleton, which an ADD does not look at if its elements fit.  So the
+ * first user of an IPv4 route looks whether the guard is still there.
+ */
+static int open_route(struct tx *tx, struct nfnl *nl, struct rt *host,
+		      const struct nat_loopback_route *l)
+{
+	if (l->family == AF_INET) {
+		if (is_on(l->dev))
+			return 0;
+		TRY(nat_guard_ensure(tx, nl));
+	}
+	return set_route(tx, host, l, true);
+}
+
+int nat_localnet_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owned_change *c)
 {
 	struct routes w = routes_of(c);
 
 	for (unsigned i = 0; i < w.n; i++)
-		TRY(set_route(tx, host, &w.v[i], true));
+		TRY(open_route(tx, nl, host, &w.v[i]));
 	return 0;
 }
 
-int nat_localnet_check(struct tx *tx, struct rt *host, const struct owned_change *c)
+int nat_localnet_check(struct tx *tx, struct nfnl *nl, struct rt *host,
+		       const struct owned_change *c)
 {
 	struct routes w = routes_of(c);
 
 	for (unsigned i = 0; i < w.n; i++)
-		TRY(check_route(tx, host, &w.v[i]));
+		TRY(check_route(tx, nl, host, &w.v[i]));
 	return 0;
 }
 
@@ -282,4 +326,74 @@ int nat_localnet_sweep(struct tx *tx, struct nfnl *nl, struct rt *host)
 	for (unsigned i = 0; i < u.n; i++)
 		r = also(r, nat_localnet_release(tx, nl, host, &u.v[i]));
 	return r;
+}
+
+bool nat_localnet_is_on(const char *chain)
+{
+	struct nat_loopback_route l;
+
+	return nat_localnet_of(chain, &l) && l.family == AF_INET && is_on(l.dev);
+}
+
+static int note_open(const char *chain, unsigned use UNUSED, void *arg)
+{
+	bool *any = arg;
+
+	*any = chain && (*any || nat_localnet_is_on(chain));
+	return 0;
+}
+
+int nat_localnet_any_open(struct tx *tx, struct nfnl *nl)
+{
+	bool any = false;
+
+	TRY(each_chain(tx, nl, note_open, &any));
+	return any;
+}
+
+/* ---- after a flushed ruleset ---- */
+
+bool nat_may_be_open(struct nat_dev dev)
+{
+	return dev.name && is_on(dev.name);
+}
+
+/* Is the host's loopback open to containers behind dev?  1, 0, or a recorded failure. */
+static int is_exposed(struct tx *tx, struct nfnl *nl, struct rt *host, struct nat_dev dev)
+{
+	struct link link;
+	int there;
+
+	if (!nat_may_be_open(dev) || is_on("default"))
+		return 0;
+	TRY(there = link_find(tx, host, dev.name, &link));
+	if (!there || (!dev.ours && !mark_is_network(link.alias)))
+		return 0;
+	TRY(there = nat_guard_find(tx, nl));
+	return !there;
+}
+
+int nat_close(struct tx *tx, struct nfnl *nl, struct rt *host, struct nat_dev dev)
+{
+	struct nat_loopback_route l = { .family = AF_INET };
+	int exposed;
+
+	TRY(exposed = is_exposed(tx, nl, host, dev));
+	if (!exposed)
+		return 0;
+	memcpy(l.dev, dev.name, strnlen(dev.name, sizeof(l.dev) - 1));
+	TRY(nat_localnet_release(tx, nl, host, &l));
+	if (!is_on(dev.name))
+		return 0;
+	return nat_guard_ensure(tx, nl);
+}
+
+int nat_close_check(struct tx *tx, struct nfnl *nl, struct rt *host, struct nat_dev dev)
+{
+	int exposed;
+
+	TRY(exposed = is_exposed(tx, nl, host, dev));
+	if (exposed)
+		differ_no_guard(tx, dev.name);
+	return 0;
 }

@@ -3,8 +3,8 @@
  * nat_survey.c - leftovers of table inet cplug and of its loopback routes, for cnitool gc
  *
  * After "nft flush ruleset" the table no longer names the links whose loopback routes cplug
- * opened, and the chain `guard` is gone.  Therefore the routes of every bridge that cplug made
- * are examined, too.
+ * opened, and the chain `guard` is gone.  Therefore the routes of every bridge and VLAN gateway
+ * that cplug made are examined, too.
  */
 #include <netinet/in.h>
 
@@ -50,11 +50,12 @@ static int note_chain_device(const char *chain, unsigned use UNUSED, void *arg)
 	return 0;
 }
 
-/* The ifalias of a bridge that cplug made is "cplug NETWORK". */
-static int note_bridge(const struct link *l, void *arg)
+/* The mark of a VLAN gateway is on its port of the bridge, and names the gateway. */
+static int note_shared(const struct link *l, void *arg)
 {
-	if (mark_is_any(l->alias) && !strchr(l->alias, '/'))
-		note_device(arg, l->name);
+	if (!mark_is_network(l->alias))
+		return 0;
+	note_device(arg, str_eq(l->kind, "bridge") ? l->name : l->alias + strlen("cplug "));
 	return 0;
 }
 
@@ -85,7 +86,7 @@ int nat_loopback_survey(struct tx *tx, struct nfnl *nl, struct rt *host,
 	if (r < 0)
 		return tx_fail(tx, r, "host: list chains of table %s: %s", nat_table.name,
 			       strerror(-r));
-	TRY(link_each(tx, host, "bridge", note_bridge, &d));
+	TRY(link_each(tx, host, "", note_shared, &d));
 	for (unsigned i = 0; i < d.n * ARRAY_LEN(families); i++) {
 		const char *dev = d.v[i / ARRAY_LEN(families)];
 		struct nat_loopback_route l = { .family = families[i % ARRAY_LEN(families)] };
@@ -104,4 +105,16 @@ int nat_loopback_close(struct tx *tx, struct nfnl *nl, struct rt *host,
 		       const struct nat_loopback_route *l)
 {
 	return nat_localnet_release(tx, nl, host, l);
+}
+
+int nat_loopback_sweep(struct tx *tx, struct nfnl *nl, struct rt *host)
+{
+	struct nat_loopback_route *routes;
+	unsigned n;
+	int r = 0;
+
+	TRY(nat_loopback_survey(tx, nl, host, &routes, &n));
+	for (unsigned i = 0; i < n; i++)
+		r = also(r, nat_loopback_close(tx, nl, host, &routes[i]));
+	return r;
 }

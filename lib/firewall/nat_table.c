@@ -16,7 +16,7 @@
  * published4/6 map the address of a container with published ports to a chain that masquerades
  * redirected packets whose replies would otherwise bypass this host: from the container's own
  * subnet (itself and its neighbours), and from the host's loopback (nat_localnet.c).  The chain
- * `guard` drops packets to 127/8 from outside.
+ * `guard` drops packets from outside to and from 127/8.
  *
  * These four maps have lookup sets (owned.h); nat_dispatch.c has the rules that look those up.
  */
@@ -26,6 +26,7 @@
 #include <linux/netfilter_ipv4.h>
 #include <stdio.h>
 
+#include "base/log.h"
 #include "firewall/nat_impl.h"
 
 /* ---- the sets ----------------------------------------------------------- */
@@ -143,19 +144,69 @@ static void put_forward(struct nft *n)
 	nft_rule_end(n, NULL);
 }
 
-/* route_localnet would let other hosts reach 127/8 (CVE-2020-8558). */
+/*
+ * route_localnet would let other hosts reach 127/8 (CVE-2020-8558), and send with a source address
+ * of 127/8 to services of the host that trust it.
+ */
 static void put_guard(struct nft *n)
 {
 	struct cidr loopback;
 
 	cidr_parse("127.0.0.0/8", &loopback);
 	fresh_base(n, "guard", "filter", NF_INET_PRE_ROUTING, NF_IP_PRI_RAW);
-	nft_rule(n, "guard");
-	nft_match_ifname(n, true, false, "lo");
-	nft_match_nfproto(n, NFPROTO_IPV4);
-	nft_match_cidr(n, false, true, loopback);
-	nft_drop(n);
-	nft_rule_end(n, "nobody outside reaches the host's loopback");
+	for (unsigned source = 0; source < GUARD_RULES; source++) {
+		nft_rule(n, "guard");
+		nft_match_ifname(n, true, false, "lo");
+		nft_match_nfproto(n, NFPROTO_IPV4);
+		nft_match_cidr(n, source, true, loopback);
+		nft_drop(n);
+		nft_rule_end(n, "packets of the host's loopback from outside");
+	}
+}
+
+static struct nft *guard_alone(struct mem *mem)
+{
+	struct nft *n = nft_new(mem, nat_table.family, nat_table.name);
+
+	nft_table(n, NULL);
+	put_guard(n);
+	return n;
+}
+
+int nat_guard_find(struct tx *tx, struct nfnl *nl)
+{
+	unsigned before = tx->n_differences;
+	bool same;
+
+	TRY(nft_compare(tx, nl, guard_alone(&tx->mem)));
+	same = tx->n_differences == before;
+	tx->n_differences = before;
+	return same;
+}
+
+static int count_rule(const struct nft_rule_info *w, void *arg)
+{
+	unsigned *n = arg;
+
+	*n = w ? *n + 1 : 0;
+	return 0;
+}
+
+/* Counts only, because comparing would make each first ADD a quarter longer; CHECK compares. */
+int nat_guard_ensure(struct tx *tx, struct nfnl *nl)
+{
+	struct nft_ref guard = nat_table_ref;
+	unsigned rules = 0;
+	int r;
+
+	guard.name = "guard";
+	r = nft_each_rule(nl, guard, count_rule, &rules);
+	if (r < 0)
+		return tx_fail(tx, r, "host: list the rules of chain guard: %s", strerror(-r));
+	if (rules == GUARD_RULES)
+		return 0;
+	log_info("host: the chain guard of nftables table %s is put in place", nat_table.name);
+	return nft_commit(tx, nl, guard_alone(&tx->mem), 0, "close the host's loopback");
 }
 
 static void put_condition(struct nft *n, const struct port_condition *c)

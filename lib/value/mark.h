@@ -38,6 +38,12 @@ static inline bool mark_is_any(const char *alias)
 	return str_starts(alias, "cplug ");
 }
 
+/* Is it the mark of what the attachments of a network share? */
+static inline bool mark_is_network(const char *alias)
+{
+	return mark_is_any(alias) && !strchr(alias, '/');
+}
+
 /* Does a link with this alias and device group carry the mark? */
 static inline bool mark_matches(const struct mark *m, const char *alias, uint32_t group)
 {

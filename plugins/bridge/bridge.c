@@ -72,6 +72,8 @@ static int translate(struct tx *tx, struct call *c, struct bridge *b, const stru
 		if (!ip_set(to->ip))
 			*to = a;
 	}
+	if (!n->n_masq && !n->ports)
+		return step_close(tx, c, (struct nat_dev){ dev, b->vlan_gw.index });
 	return step_nat(tx, c, n);
 }
 
@@ -206,19 +208,32 @@ static int bridge_repair(struct tx *tx, struct call *c)
 
 /* ---- DEL ---------------------------------------------------------------- */
 
+/* The link through which the host reached the container: the bridge or its VLAN gateway. */
+static struct nat_dev reach_dev(struct tx *tx, const struct call *c, const char *bridge)
+{
+	struct cj runtime = cj_obj(&c->conf, "runtimeConfig");
+	struct cj ports = cj_list(&runtime, "portMappings");
+	unsigned vlan = (unsigned)cj_int(&c->conf, "vlan", 0, 0, 4094);
+
+	if (vlan)
+		return (struct nat_dev){ bridge_vlan_gateway_name(&tx->mem, bridge, vlan), true };
+	return (struct nat_dev){ bridge, cj_len(&ports) > 0 };
+}
+
 /* nftables first: its grace period then overlaps with the rest. */
 static int bridge_del(struct tx *tx, struct call *c)
 {
 	const char *host_ifname = conf_ifname(&c->conf, "hostIfName");
 	const char *bridge = conf_ifname(&c->conf, "bridge");
 	const char *resolv_mode = conf_resolv(&c->conf);
+	struct nat_dev dev;
 	int r;
 
 	if (!bridge)
 		bridge = BRIDGE_DEFAULT;
-
+	dev = reach_dev(tx, c, bridge);
 	TRY(tx_excuse(tx, cj_ok(tx, &c->conf), "the default is taken"));
-	r = step_nft_remove(tx, c);
+	r = step_nft_remove(tx, c, dev);
 	r = also(r, bridge_veth_remove(tx, c, host_ifname, bridge));
 	r = also(r, step_resolv_remove(tx, c, resolv_mode));
 	return also(r, ipam_del(tx, c));

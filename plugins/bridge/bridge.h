@@ -61,6 +61,7 @@ int bridge_gateway_check(struct tx *tx, struct call *c, struct bridge *b) CHECKE
 int bridge_gateway_repair(struct tx *tx, struct call *c, struct bridge *b) CHECKED;
 
 /* The VLAN gateway, BRIDGE.VLAN: the host's veth into a VLAN, shared by its containers. */
+const char *bridge_vlan_gateway_name(struct mem *mem, const char *bridge, unsigned vlan);
 int bridge_vlan_gateway_ensure(struct tx *tx, struct call *c, struct bridge *b) CHECKED;
 
 /* ---- GC and STATUS: gc.c ---- */

@@ -13,9 +13,14 @@
 #include "sys/sysctl.h"
 #include "value/name.h"
 
+const char *bridge_vlan_gateway_name(struct mem *mem, const char *bridge, unsigned vlan)
+{
+	return mem_printf(mem, "%s.%u", bridge, vlan);
+}
+
 static const char *vlan_gateway_name(struct tx *tx, const struct bridge *b)
 {
-	return mem_printf(&tx->mem, "%s.%u", b->cf.bridge, b->cf.vlan);
+	return bridge_vlan_gateway_name(&tx->mem, b->cf.bridge, b->cf.vlan);
 }
 
 /* The link that has the gateway addresses. */

@@ -24,7 +24,7 @@ static int gc_shared(struct tx *tx, struct call *c, struct nfnl *nl, const char 
 		return 0;
 	TRY(bridge_link_gc(tx, c, bridge));
 	r = spoof_prune(tx, nl);
-	return also(r, nat_prune(tx, nl));
+	return also(r, nat_prune(tx, nl, &c->host));
 }
 
 int bridge_gc(struct tx *tx, struct call *c)
@@ -39,6 +39,7 @@ int bridge_gc(struct tx *tx, struct call *c)
 		return ipam_gc(tx, c);
 	TRY(call_nf(tx, c, &nl));
 	r = nat_gc(tx, nl, &c->host, OWNED_BRIDGE_NAT, &valid);
+	r = also(r, nat_loopback_sweep(tx, nl, &c->host));
 	r = also(r, spoof_gc(tx, nl, &valid));
 	r = also(r, step_links_gc(tx, c));
 	r = also(r, step_resolv_gc(tx, c));

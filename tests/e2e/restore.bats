@@ -66,6 +66,20 @@ mends() {
 	is "$output" ''
 }
 
+@test "restore: the host's loopback is closed before the first attachment is repaired" {
+	net "$ONE"
+	plug c1 -p 8080:80
+	nft flush ruleset
+	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 1
+	tool restore --dry-run
+	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 1
+	# The repair of the only attachment fails, because another container has its address.
+	printf 'c9\r\neth0' >/var/lib/cni/networks/net1/10.1.0.2
+	tool restore
+	is "$status" 1
+	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 0
+}
+
 # empty FAMILY SET... - removes all elements
 empty() {
 	local family=$1 set

@@ -314,6 +314,179 @@ service() {
 	contains "$(in_ns c1 nft list chain ip t c)" 'packets [1-9]'
 }
 
+# open_host - lets the kernel accept any source address, so that only the guard is left
+open_host() {
+	local conf
+
+	for conf in all br1 uplink; do sysctl_set net/ipv4/conf/$conf/rp_filter 0; done
+}
+
+@test "security: packets from 127.0.0.0/8 that come from a container reach no service and no published port" {
+	local ns source to n=0 count='add table ip t; add chain ip t c { type filter hook input priority 0; }
+		add rule ip t c udp dport 80 counter'
+
+	world
+	new_netns c1 c2
+	service any UDP4-RECV:7777,bind=0.0.0.0
+	add bridge "$(with "$CONF" '.macspoofchk = false')"
+	add bridge "$(with "$PLAIN" '.macspoofchk = false')" c2
+	open_host
+	in_ns c1 nft "$count"
+	for ns in c1 c2 world; do
+		to=$([[ $ns == world ]] && mac_of - uplink || mac_of - br1)
+		for source in 127.0.0.1 127.0.0.2 127.255.255.254; do
+			for address in 10.1.0.1 203.0.113.1; do
+				n=$((n + 1))
+				send_frame $ns eth0 "$(frame_udp "$(mac_of $ns eth0)" "$to" $source $address 7777 "intruder$n,")"
+				[[ $ns == c1 ]] ||
+					send_frame $ns eth0 "$(frame_udp "$(mac_of $ns eth0)" "$to" $source $address 8080 "intruder$n,")"
+			done
+		done
+	done
+	echo host, | socat -u - UDP4:127.0.0.1:7777
+	hears any host
+	is "$(cat "$BATS_TEST_TMPDIR/any")" 'host,'
+	contains "$(in_ns c1 nft list chain ip t c)" 'packets 0 '
+	# Another frame to the published port, and the same to the service without the guard, arrive.
+	send_frame c2 eth0 "$(frame_udp "$(mac_of c2 eth0)" "$(mac_of - br1)" 10.1.0.3 10.1.0.1 8080 neighbour)"
+	wait_for "a packet to the published port" eval "in_ns c1 nft list chain ip t c | grep -q 'packets 1 '"
+	nft flush chain inet cplug guard
+	send_frame c2 eth0 "$(frame_udp "$(mac_of c2 eth0)" "$(mac_of - br1)" 127.0.0.2 10.1.0.1 7777 intruder,)"
+	hears any intruder
+}
+
+# guarded - true if route_localnet of br1 is off, or the guard is in place
+guarded() {
+	[[ $(sysctl_get net/ipv4/conf/br1/route_localnet 2>/dev/null || echo 0) == 0 ]] ||
+		(($(nft list chain inet cplug guard 2>/dev/null | grep -c '127\.0\.0\.0/8 drop') == 2))
+}
+
+# closed - true if route_localnet of br1 is off
+closed() {
+	[[ $(sysctl_get net/ipv4/conf/br1/route_localnet) == 0 ]]
+}
+
+@test "security: route_localnet is never on without the chain guard, also if ADD is killed" {
+	local at seen=0
+
+	warm_up bridge "$CONF"
+	new_netns c1
+	for ((at = 1; ; at++)); do
+		nft delete chain inet cplug guard # somebody did, while no port was published
+		CNI_TEST_CRASH_AT=$at cni ADD bridge "$CONF"
+		guarded || fail "killed at change $at: route_localnet is on without the guard"
+		closed || seen=1
+		((status)) || break
+		del bridge "$CONF"
+		closed
+		nft list chain inet cplug guard || nft add chain inet cplug guard
+	done
+	((seen))
+}
+
+@test "security: GC deletes the chain guard only after route_localnet is off" {
+	local gc
+
+	new_netns c1
+	gc=$(with "$CONF" '."cni.dev/valid-attachments" = []')
+	add bridge "$CONF"
+	# A bridge that GC does not delete.
+	ip link add other master br1 type veth peer name other2
+	# route_localnet cannot be switched off.
+	mount --bind /proc/sys /proc/sys
+	mount -o remount,ro,bind /proc/sys
+	cni GC bridge "$gc"
+	guarded
+	! closed
+	umount /proc/sys
+	cni GC bridge "$gc"
+	ok
+	closed
+	! nft list table inet cplug &>/dev/null
+}
+
+# expose - asserts that route_localnet is on and the guard is gone, as after a flushed ruleset
+expose() {
+	nft flush ruleset
+	! guarded
+}
+
+# mend - puts back everything of c1
+mend() {
+	CPLUG_REPAIR=1 cni CHECK bridge "$chained"
+	ok
+	guarded
+	! closed
+}
+
+@test "security: after nft flush ruleset the next ADD, repair, DEL or GC closes the host's loopback" {
+	local conf bare chained other
+
+	new_netns c1 c2
+	bare=$(with "$PLAIN" '.ipMasq = false | .macspoofchk = false')
+	add bridge "$CONF"
+	chained=$(chained "$CONF")
+	for conf in "$CONF" "$PLAIN" "$bare"; do
+		other=$(with "$conf" '(.runtimeConfig.portMappings // empty)[].hostPort = 8081')
+		expose
+		add bridge "$other" c2
+		guarded || fail "open after ADD of $other"
+		mend
+		expose
+		del bridge "$other" c2
+		guarded || fail "open after DEL of $other"
+		mend
+	done
+	expose
+	mend
+	# GC, with the attachment still valid: its ports are gone until restore makes them anew.
+	expose
+	cni GC bridge "$(with "$CONF" '."cni.dev/valid-attachments" = [{containerID: "c1", ifname: "eth0"}]')"
+	ok
+	guarded
+	mend
+	expose
+	del bridge "$CONF"
+	closed
+}
+
+@test "security: after nft flush ruleset portmap's DEL closes the loopback behind a foreign bridge" {
+	local port
+
+	new_netns c1
+	# The administrator's bridge, which does not carry cplug's mark.
+	ip link add br1 type bridge
+	add bridge "$PLAIN"
+	port=$(chained "$(with "$CONF" 'del(.ipam, .macspoofchk) | .type = "portmap"')")
+	add portmap "$port"
+	expose
+	del portmap "$port"
+	closed
+}
+
+@test "security: CHECK notices an open loopback after nft flush ruleset" {
+	local bare chained
+
+	new_netns c1 c2
+	bare=$(with "$PLAIN" '.ipMasq = false | .macspoofchk = false')
+	add bridge "$bare" c2
+	chained=$(chained "$bare")
+	add bridge "$CONF"
+	with_ports=$(chained "$CONF")
+	cni CHECK bridge "$chained" c2
+	ok
+	expose
+	cni CHECK bridge "$with_ports"
+	failed 107 'chain guard'
+	cni CHECK bridge "$chained" c2
+	failed 107 'chain guard.*route_localnet of br1'
+	CPLUG_REPAIR=1 cni CHECK bridge "$chained" c2
+	ok
+	guarded
+	cni CHECK bridge "$chained" c2
+	ok
+}
+
 # ---- packets to other machines (CVE-2025-67499) ----------------------------
 
 @test "security: a published port does not capture packets to other machines and containers" {
