@@ -19,6 +19,7 @@
 	X(macvlan)     \
 	X(ipvlan)      \
 	X(vlan)        \
+	X(tap)         \
 	X(host_local)  \
 	X(static)
 /* clang-format on */

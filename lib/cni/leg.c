@@ -78,11 +78,30 @@ static int find_site(struct tx *tx, struct call *c, const struct leg *leg, struc
 	return conf_find_parent(tx, c, &leg->parent, &ret->rt, &ret->parent);
 }
 
+/* The bridge in the container whose port the link becomes: link.master. */
+static int find_bridge(struct tx *tx, struct call *c, struct leg *leg)
+{
+	struct link l;
+	int there;
+
+	if (!leg->bridge)
+		return 0;
+	TRY(there = link_find(tx, &c->cont, leg->bridge, &l));
+	if (!there || !str_eq(l.kind, "bridge"))
+		return tx_fail_as(tx, CNI_E_CONFIG, -ENODEV,
+				  "bridge: there is no bridge %s in the container (make it there "
+				  "first, or leave the key out)",
+				  leg->bridge);
+	leg->link.master = l.index;
+	return 0;
+}
+
 static int add_link(struct tx *tx, struct call *c, struct leg *leg, struct link *ret)
 {
-	struct link_want want = { .mac = leg->link.mac };
+	struct link_want want = { .mac = leg->link.mac, .promisc = leg->promisc };
 	struct site s;
 
+	TRY(find_bridge(tx, c, leg));
 	TRY(find_site(tx, c, leg, &s));
 	if (leg->has_parent) {
 		TRY(conf_check_parent(tx, s.rt, &s.parent, leg->link.mtu));
@@ -94,7 +113,10 @@ static int add_link(struct tx *tx, struct call *c, struct leg *leg, struct link 
 	leg->link.in = &c->cont;
 	leg->link.parent = s.parent.index;
 	leg->link.mark = call_mark(tx, c);
-	TRY(link_add(tx, s.rt, &leg->link, ret));
+	if (leg->make)
+		TRY(leg->make(tx, c, leg, ret));
+	else
+		TRY(link_add(tx, s.rt, &leg->link, ret));
 	/* A macvlan in mode passthru starts with its parent's MAC. */
 	return link_ensure(tx, &c->cont, ret, &want);
 }
@@ -220,6 +242,25 @@ static int check_parent(struct tx *tx, struct call *c, const struct leg *leg,
 	return 0;
 }
 
+static int check_bridge(struct tx *tx, struct call *c, const struct leg *leg,
+			const struct link *have)
+{
+	struct link l;
+	int there = 0;
+
+	if (leg->promisc && !(have->flags & IFF_PROMISC))
+		differ(tx, mem_printf(&tx->mem, "interface %s", have->name), "promiscuous",
+		       "not promiscuous");
+	if (!leg->bridge)
+		return 0;
+	if (have->master)
+		TRY(there = link_find_index(tx, &c->cont, have->master, &l));
+	if (!there || !str_eq(l.name, leg->bridge))
+		differ(tx, mem_printf(&tx->mem, "bridge of %s", have->name), leg->bridge,
+		       there ? l.name : NULL);
+	return 0;
+}
+
 int leg_check(struct tx *tx, struct call *c)
 {
 	struct iface_want want = { .up = true };
@@ -234,6 +275,7 @@ int leg_check(struct tx *tx, struct call *c)
 	TRY(iface_check(tx, c, &want, &l));
 	if (l.index && str_eq(l.kind, leg.link.kind)) {
 		TRY(check_parent(tx, c, &leg, &l));
+		TRY(check_bridge(tx, c, &leg, &l));
 		if (leg.check)
 			leg.check(tx, &leg, &l);
 		/* The reference's ADD sets other sysctls. */
@@ -283,6 +325,9 @@ static int ensure_link(struct tx *tx, struct call *c, struct leg *leg, struct li
 	if (prev_mtu(c, i))
 		leg->link.mtu = prev_mtu(c, i);
 	want.mtu = leg->link.mtu;
+	want.promisc = leg->promisc;
+	TRY(find_bridge(tx, c, leg));
+	want.master = leg->link.master;
 	TRY(there = link_find(tx, &c->cont, c->ifname, ret));
 	if (there) {
 		TRY(fail_if_foreign(tx, c, leg, ret));

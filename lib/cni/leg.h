@@ -34,7 +34,7 @@
 struct leg {
 	/*
 	 * Kind, put and data, MTU, MAC and hint of the link; leg.c fills in name, place, parent
-	 * and group. kind must be set also if the configuration is wrong: DEL goes on with it.
+	 * and mark. kind must be set also if the configuration is wrong: DEL goes on with it.
 	 */
 	struct link_new link;
 	bool has_mac;         /* the kind has a MAC of its own: link.mac, or a random one */
@@ -47,10 +47,16 @@ struct leg {
 	/* Without ipam: the addresses, routes and DNS of an earlier plugin of the list. */
 	bool takes_prev;
 
+	const char *bridge; /* in the container: the link becomes its port; NULL = none */
+	bool promisc;
+
 	bool needs_ipam; /* an interface without addresses makes no sense */
 	bool dad;        /* IPv6: wait for duplicate address detection */
 	struct result_dns dns;
 	const char *resolv_conf; /* conf_resolv() */
+
+	/* Makes the link c->ifname in the container, with its mark; NULL = link_add() does. */
+	int (*make)(struct tx *tx, struct call *c, const struct leg *leg, struct link *ret);
 
 	/* CHECK: notes how the link differs in the kind's own attributes; NULL = in nothing. */
 	void (*check)(struct tx *tx, const struct leg *leg, const struct link *have);

@@ -21,6 +21,7 @@ struct job {
 	struct netns ns; /* fd -1: here */
 	short flags;     /* IFF_* of linux/if_tun.h, without IFF_TUN_EXCL */
 	int64_t owner, group;
+	int fd; /* of the device that add_here() made */
 };
 
 static const char *where(const struct job *j)
@@ -60,7 +61,7 @@ static int attach(int fd, const struct job *j, int more_flags)
 	return 0;
 }
 
-/* Until the last step the device goes with the descriptor. */
+/* The device goes with the descriptor. */
 static int add_here(struct tx *tx, void *arg)
 {
 	struct job *j = arg;
@@ -79,8 +80,8 @@ static int add_here(struct tx *tx, void *arg)
 		return fail_to_add(tx, j, "set the owner", -errno);
 	if (j->group >= 0 && ioctl(fd, TUNSETGROUP, (unsigned long)j->group) < 0)
 		return fail_to_add(tx, j, "set the group", -errno);
-	if (ioctl(fd, TUNSETPERSIST, 1UL) < 0)
-		return fail_to_add(tx, j, "make it persistent", -errno);
+	j->fd = fd;
+	fd = -1;
 	return 0;
 }
 
@@ -117,15 +118,12 @@ static int undo_add(struct tx *tx, void *arg)
 	return run_in_ns(tx, arg, del_here);
 }
 
-int tun_add(struct tx *tx, const struct netns *ns, const struct tun_new *t)
+static struct job job_of(const struct netns *ns, const struct tun_new *t)
 {
-	struct job j = { .ns = NETNS_NONE, .owner = t->owner, .group = t->group };
+	struct job j = { .ns = NETNS_NONE, .owner = t->owner, .group = t->group, .fd = -1 };
 	int flags = t->layer3 ? IFF_TUN : IFF_TAP;
 
-	TRY(tx_interrupted(tx));
-	if (strlen(t->name) >= IFNAMSIZ || !*t->name || strchr(t->name, '%'))
-		return tx_fail(tx, -EINVAL, "add %s: not a name for an interface", t->name);
-	memcpy(j.name, t->name, strlen(t->name));
+	snprintf(j.name, sizeof(j.name), "%s", t->name);
 	if (ns)
 		j.ns = *ns;
 	if (t->multi_queue)
@@ -135,7 +133,35 @@ int tun_add(struct tx *tx, const struct netns *ns, const struct tun_new *t)
 	if (!t->packet_info)
 		flags |= IFF_NO_PI;
 	j.flags = (short)flags;
+	return j;
+}
+
+int tun_open(struct tx *tx, const struct netns *ns, const struct tun_new *t, int *ret_fd)
+{
+	struct job j = job_of(ns, t);
+
+	TRY(tx_interrupted(tx));
+	if (strlen(t->name) >= IFNAMSIZ || !*t->name || strchr(t->name, '%'))
+		return tx_fail(tx, -EINVAL, "add %s: not a name for an interface", t->name);
 	TRY(run_in_ns(tx, &j, add_here));
+	*ret_fd = j.fd;
+	return 0;
+}
+
+int tun_keep(struct tx *tx, const struct netns *ns, const struct tun_new *t, int fd)
+{
+	struct job j = job_of(ns, t);
+
+	if (ioctl(fd, TUNSETPERSIST, 1UL) < 0)
+		return fail_to_add(tx, &j, "make it persistent", -errno);
 	log_step("%s: add %s %s", where(&j), t->layer3 ? "tun" : "tap", j.name);
 	return tx_undo(tx, undo_add, "add tap or tun device", &j);
+}
+
+int tun_add(struct tx *tx, const struct netns *ns, const struct tun_new *t)
+{
+	auto_(fd_close) int fd = -1;
+
+	TRY(tun_open(tx, ns, t, &fd));
+	return tun_keep(tx, ns, t, fd);
 }

@@ -21,7 +21,16 @@ struct tun_new {
 };
 
 /*
- * Makes a persistent device in ns (NULL: here), which is down.  A name that is in use fails
+ * Makes a device in ns (NULL: here), which is down and goes away when *ret_fd is closed, so that a
+ * process that is killed leaves nothing.  Errors as tun_add().  No undo: close the descriptor.
+ */
+int tun_open(struct tx *tx, const struct netns *ns, const struct tun_new *t, int *ret_fd) CHECKED;
+
+/* Makes it persistent.  Undo: deletes it. */
+int tun_keep(struct tx *tx, const struct netns *ns, const struct tun_new *t, int fd) CHECKED;
+
+/*
+ * Both: makes a persistent device in ns (NULL: here), which is down.  A name that is in use fails
  * with CPLUG_E_EXISTS; no /dev/net/tun, or a kernel without it, with CPLUG_E_KERNEL and a hint.
  * Undo: deletes it.
  */

@@ -32,8 +32,8 @@ example() {
 	output=$(tool add)
 	printf '%s\n' "$output"
 	prints '' tool check
-	# A dummy interface leads to no gateway.
-	[[ $1 == *dummy* ]] ||
+	# A dummy interface, and a tap device without a program, lead to no gateway.
+	[[ $1 == *dummy* || $1 == *tap* ]] ||
 		while read -r gateway; do sees c1 "$gateway"; done < <(result '.ips[]?.gateway // empty')
 	[[ ! ${2-} ]] || "$2"
 	prints '' tool del
@@ -123,6 +123,10 @@ own_addresses() {
 }
 @test "examples: 33-dummy: the container has the addresses" {
 	example 33-dummy own_addresses
+}
+
+@test "examples: 36-tap: the container has the addresses" {
+	example 36-tap own_addresses
 }
 
 no_address() {
