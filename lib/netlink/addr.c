@@ -81,14 +81,6 @@ static struct link link_of(const struct undo_addr *u)
 	return l;
 }
 
-static int undo_del(struct tx *tx, void *arg)
-{
-	struct undo_addr *u = arg;
-	struct link l = link_of(u);
-
-	return addr_ensure(tx, u->rt, &l, u->a, 0);
-}
-
 static int undo_add(struct tx *tx, void *arg)
 {
 	struct undo_addr *u = arg;
@@ -105,12 +97,101 @@ int addr_ensure_undoable(struct tx *tx, struct rt *rt, const struct link *l, str
 	return tx_undo(tx, undo_add, "add address", &u);
 }
 
+/* ---- deleting ----------------------------------------------------------- */
+
+/* The address that a message of the kernel is about; false if there is none. */
+static bool read_addr(struct nlmsghdr *h, struct nlattr *tb[IFA_MAX + 1], struct cidr *ret)
+{
+	struct ifaddrmsg *a = nlmsg_data(h);
+	struct nlattr *ip;
+
+	if (h->nlmsg_type != RTM_NEWADDR || nlmsg_parse(h, sizeof(*a), tb, IFA_MAX, NULL) < 0)
+		return false;
+	ip = tb[IFA_LOCAL] ? tb[IFA_LOCAL] : tb[IFA_ADDRESS];
+	*ret = (struct cidr){ .ip.family = a->ifa_family, .len = a->ifa_prefixlen };
+	if (!ip || (unsigned)nla_len(ip) != ip_bytes(ret->ip))
+		return false;
+	memcpy(ret->ip.b, nla_data(ip), ip_bytes(ret->ip));
+	return true;
+}
+
+struct undo_del {
+	struct rt *rt;
+	struct mem *mem;
+	struct cidr a;
+	int index;
+	const struct nlmsghdr *was; /* the kernel's message; NULL: the address is not there */
+};
+
+static int keep_message(const struct nlmsghdr *h, void *arg)
+{
+	struct nlmsghdr *m = (struct nlmsghdr *)(uintptr_t)h;
+	struct undo_del *u = arg;
+	struct nlattr *tb[IFA_MAX + 1];
+	struct cidr found;
+
+	if (!h)
+		u->was = NULL;
+	else if (read_addr(m, tb, &found) && cidr_eq(found, u->a) &&
+		 (int)((struct ifaddrmsg *)nlmsg_data(m))->ifa_index == u->index)
+		u->was = mem_dup(u->mem, h, h->nlmsg_len);
+	return 0;
+}
+
+/* With its scope, label, broadcast address, peer, flags and lifetimes. */
+static int undo_del(struct tx *tx, void *arg)
+{
+	const struct undo_del *u = arg;
+	struct nlmsghdr *was = (struct nlmsghdr *)(uintptr_t)u->was;
+	struct ifaddrmsg *old = nlmsg_data(was), *h;
+	struct rt_msg m;
+	struct nlattr *at;
+	int left, r;
+
+	h = rt_new(&m, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof(*h));
+	*h = *old;
+	nlmsg_for_each_attr(at, was, sizeof(*old), left)
+	{
+		if (nla_type(at) != IFA_FLAGS)
+			rt_put(&m, nla_type(at), nla_data(at), (size_t)nla_len(at));
+		else /* it was there, so it is no duplicate: usable at once */
+			rt_put_u32(&m, IFA_FLAGS,
+				   nla_get_u32(at) |
+					   (u->a.ip.family == AF_INET6 ? IFA_F_NODAD : 0));
+	}
+	r = rt_try(u->rt, &m);
+	if (r == -EEXIST || r == -ENODEV)
+		return 0;
+	if (r < 0)
+		return rt_refused(tx, u->rt, r, "put address %s back", CIDR_S(u->a));
+	return 0;
+}
+
+static int find_message(struct tx *tx, struct rt *rt, const struct link *l, struct undo_del *u)
+{
+	struct rt_msg m;
+	struct ifaddrmsg *h = rt_new(&m, RTM_GETADDR, NLM_F_DUMP, sizeof(*h));
+	int r;
+
+	h->ifa_family = (uint8_t)u->a.ip.family;
+	h->ifa_index = (unsigned)l->index;
+	r = rt_ask(rt, &m, keep_message, u);
+	if (r < 0)
+		return rt_refused(tx, rt, r, "list addresses of %s", l->name);
+	return 0;
+}
+
 int addr_del(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a)
 {
-	struct undo_addr u = undo_of(rt, l, a);
+	struct undo_del u = { .rt = rt, .mem = &tx->mem, .a = a, .index = l->index };
 	struct rt_msg m;
 	int r;
 
+	if (!tx->unwinding) {
+		TRY(find_message(tx, rt, l, &u));
+		if (!u.was)
+			return 0;
+	}
 	compose(&m, RTM_DELADDR, 0, l, a);
 	r = rt_try(rt, &m);
 	if (r == -EADDRNOTAVAIL || r == -ENODEV)
@@ -131,7 +212,7 @@ static int keep_addr(const struct nlmsghdr *h, void *arg)
 {
 	struct nlmsghdr *m = (struct nlmsghdr *)(uintptr_t)h;
 	struct collect *c = arg;
-	struct nlattr *tb[IFA_MAX + 1], *ip;
+	struct nlattr *tb[IFA_MAX + 1];
 	struct ifaddrmsg *a;
 	struct cidr found;
 
@@ -140,14 +221,8 @@ static int keep_addr(const struct nlmsghdr *h, void *arg)
 		return 0;
 	}
 	a = nlmsg_data(m);
-	if (h->nlmsg_type != RTM_NEWADDR || (int)a->ifa_index != c->index ||
-	    nlmsg_parse(m, sizeof(*a), tb, IFA_MAX, NULL) < 0)
+	if ((int)a->ifa_index != c->index || !read_addr(m, tb, &found))
 		return 0;
-	ip = tb[IFA_LOCAL] ? tb[IFA_LOCAL] : tb[IFA_ADDRESS];
-	found = (struct cidr){ .ip.family = a->ifa_family, .len = a->ifa_prefixlen };
-	if (!ip || (unsigned)nla_len(ip) != ip_bytes(found.ip))
-		return 0;
-	memcpy(found.ip.b, nla_data(ip), ip_bytes(found.ip));
 	c->list->a = mem_grow(c->mem, c->list->a, c->list->n, sizeof(*c->list->a));
 	c->list->flags = mem_grow(c->mem, c->list->flags, c->list->n, sizeof(*c->list->flags));
 	c->list->a[c->list->n] = found;

@@ -31,7 +31,7 @@ int addr_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct cidr 
 /* The same, but undone: for an address that takes another's place. */
 int addr_ensure_undoable(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a) CHECKED;
 
-/* Deletes; gone is success.  Undo: puts it back, with the route to its subnet. */
+/* Deletes; gone is success.  Undo: puts it back as it was, with the route to its subnet. */
 int addr_del(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a) CHECKED;
 
 struct addr_list {

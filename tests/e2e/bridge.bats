@@ -264,6 +264,18 @@ conf() {
 	sees c1 10.1.0.1
 }
 
+@test "bridge: a failed ADD gives the bridge back the addresses that forceAddress replaced" {
+	warm_up bridge "$CONF"
+	ip address del 10.1.0.1/24 dev br1
+	ip address add 10.99.0.1/24 dev br1
+	ip address add 10.98.0.1/24 dev br1
+	new_netns c1
+	remember
+	cni ADD bridge "$(conf '.forceAddress = true | .ipam.routes = [{dst: "192.0.2.0/24", gw: "203.0.113.77"}]')"
+	failed '' '192\.0\.2\.0'
+	assert_same_snapshot
+}
+
 @test "bridge: ADD restores the bridge's flushed address and sets it up" {
 	new_netns c1 c2
 	add bridge "$CONF"
