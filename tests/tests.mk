@@ -65,6 +65,9 @@ check-vm: tested $(UNIT_PROGRAMS) $(SOAK)/churn $(SWEEP)/step ## unit, end-to-en
 check-vacuous: tested $(SOAK)/churn ## end-to-end tests that pass although all plugins were replaced by an empty program
 	$(Q)SOAK_TOOLS=$(abspath $(SOAK)) nice -n 19 tests/vacuous/run $(TESTED) $(VACUOUS)
 
+check-mutants: tested ## small wrong changes, each of which a test must notice: a sample of 30 minutes (MUTANTS=pattern)
+	$(Q)tests/mutants/run $(MUTANTS)
+
 check-runtimes: tested ## tests with the distribution's podman and containerd
 	$(Q)tests/runtimes/run $(abspath $(TESTED))
 
@@ -247,6 +250,6 @@ $(LINT)/tidy/%.ok: $(LINT)/clang/%.o .clang-tidy
 	$(C_SOURCES:%.c=$(LINT)/analyzer/%.d)
 
 .PHONY: tested check check-unit check-e2e check-sweep check-parity check-vm check-runtimes check-fresh check-same-bytes demo
-.PHONY: check-fault check-valgrind check-vacuous soak fuzz
+.PHONY: check-fault check-valgrind check-vacuous check-mutants soak fuzz
 .PHONY: lint lint-headers lint-floors lint-gcc lint-clang lint-analyzer lint-tidy lint-cppcheck lint-scripts \
 	lint-docs lint-ternaries lint-sizes lint-subjects lint-format format measure

@@ -12,17 +12,26 @@ PORTS='{"portMappings":[{"hostPort":8080,"containerPort":80,"protocol":"tcp"},
 	{"hostPort":5353,"containerPort":53,"protocol":"udp","hostIP":"127.0.0.1"}]}'
 
 
-# attach ID - ADD of bridge and portmap; RESULT is the chain's result
+# has_lease ID - true if a lease file is the container's
+has_lease() {
+	grep -rq "^$1" /var/lib/cni/networks --include='10.*' --include='fd*'
+}
+
+# attach ID - ADD of bridge and portmap; RESULT is the chain's result.  Asserts that what nothing_of
+# looks for is there.
 attach() {
 	ip netns add "$1"
 	add bridge "$BRIDGE" "$1"
 	add portmap "$(chained "$(with "$PORTMAP" ".runtimeConfig = $PORTS")")" "$1"
 	RESULT=$output
+	has_lease "$1"
+	contains "$(nft list ruleset)" "/$1/eth0"
+	[[ -e /etc/netns/$1 ]]
 }
 
 # nothing_of ID - asserts that no lease, nftables element, file or veth pair is left
 nothing_of() {
-	! grep -rq "^$1" /var/lib/cni/networks --include='10.*' --include='fd*' || fail "a lease of $1"
+	! has_lease "$1" || fail "a lease of $1"
 	prints_not "/$1/eth0" nft list ruleset
 	[[ ! -e /etc/netns/$1 ]] || fail "a resolv.conf of $1"
 	prints '' ip -br link show type veth
