@@ -3,6 +3,7 @@
  * conf.c - keys that several plugins have in their configurations
  */
 #include "cni/conf.h"
+#include "base/log.h"
 
 #include "netlink/route.h"
 #include "value/name.h"
@@ -56,6 +57,51 @@ struct result_dns conf_dns(struct mem *mem, const struct cj *c)
 	struct cj dns = cj_obj(c, "dns");
 
 	return result_read_dns(mem, &dns);
+}
+
+static struct conf_masq read_masq(struct mem *mem, const struct cj *c)
+{
+	struct conf_masq m = { .v4 = false };
+	struct cj masq = cj_any(c, "ipMasq"), except;
+	struct cidr *list;
+
+	if (!cj_is_object(&masq)) {
+		m.v4 = m.v6 = cj_bool(c, "ipMasq", false);
+		return m;
+	}
+	m.v4 = cj_bool(&masq, "v4", true);
+	m.v6 = cj_bool(&masq, "v6", true);
+	m.pass_invalid = !cj_bool(&masq, "dropInvalid", true);
+	except = cj_list(&masq, "except");
+	m.n_except = cj_len(&except);
+	list = mem_alloc(mem, (m.n_except + 1) * sizeof(*list));
+	for (unsigned i = 0; i < m.n_except; i++) {
+		struct cj e = cj_at(&except, i);
+
+		list[i] = cidr_masked(cj_as_cidr(&e));
+	}
+	m.except = list;
+	return m;
+}
+
+static void read_backend(const struct cj *c)
+{
+	const char *backend = cj_str(c, "ipMasqBackend", "");
+
+	if (str_eq(backend, "iptables"))
+		log_info("ipMasqBackend \"iptables\": masquerading is done in nftables all the "
+			 "same");
+	else if (*backend && !str_eq(backend, "nftables"))
+		cj_wrong(c, "ipMasqBackend",
+			 "unknown ipmasq backend \"%.40s\" (leave it out, or say "
+			 "nftables)",
+			 backend);
+}
+
+struct conf_masq conf_masq(struct mem *mem, const struct cj *c)
+{
+	read_backend(c);
+	return read_masq(mem, c);
 }
 
 struct conf_parent conf_parent(const struct cj *c)

@@ -34,6 +34,18 @@ struct result_dns conf_dns(struct mem *mem, const struct cj *c);
  */
 int conf_mac(struct tx *tx, const struct call *c, struct mac def, struct mac *ret) CHECKED;
 
+/*
+ * "ipMasq": a bool, or {"v4":…, "v6":…, "except":[…], "dropInvalid":…}, and "ipMasqBackend", which
+ * is only checked.
+ */
+struct conf_masq {
+	bool v4, v6;
+	bool pass_invalid; /* do not drop packets of ct state invalid */
+	const struct cidr *except;
+	unsigned n_except;
+};
+struct conf_masq conf_masq(struct mem *mem, const struct cj *c);
+
 /* The parent of a link: "master", in the container with "linkInContainer". */
 struct conf_parent {
 	const char *master; /* NULL: the link of the default route */

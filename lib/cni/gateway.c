@@ -6,6 +6,7 @@
 
 #include "netlink/addr.h"
 #include "cni/gateway.h"
+#include "base/differ.h"
 #include "base/log.h"
 #include "netlink/route.h"
 #include "sys/sysctl.h"
@@ -215,4 +216,32 @@ void gateway_complete(struct result *r, bool default_route)
 		if (default_route && ip_set(ip->gateway) && !has_default(r, any.ip.family))
 			result_add_route(r, result_route(any, ip->gateway));
 	}
+}
+
+/* ---- CHECK -------------------------------------------------------------- */
+
+int gateway_compare_route(struct tx *tx, struct rt *rt, const struct link *to, struct ip ip)
+{
+	struct link l;
+	int index, there = 0;
+
+	TRY(route_to(tx, rt, ip, &index));
+	if (index == to->index)
+		return 0;
+	if (index)
+		TRY(there = link_find_index(tx, rt, index, &l));
+	differ(tx, mem_printf(&tx->mem, "the host's route to %s", IP_S(ip)),
+	       mem_printf(&tx->mem, "through %s", to->name),
+	       there ? mem_printf(&tx->mem, "through %s", l.name) : NULL);
+	return 0;
+}
+
+int gateway_compare_forwarding(struct tx *tx, const struct rt *rt, int family)
+{
+	static const struct sysctl four = { "net/ipv4/ip_forward", "1" };
+	static const struct sysctl six = { "net/ipv6/conf/all/forwarding", "1" };
+
+	const struct sysctl *s = family == AF_INET6 ? &six : &four;
+
+	return sysctl_check(tx, rt->ns, s, 1);
 }

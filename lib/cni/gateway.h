@@ -48,4 +48,9 @@ void gateway_complete(struct result *r, bool default_route);
  */
 int gateway_check_route(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip) CHECKED;
 
+/* CHECK: notes that the kernel does not route ip through a link; that forwarding is off. */
+int gateway_compare_route(struct tx *tx, struct rt *rt, const struct link *to,
+			  struct ip ip) CHECKED;
+int gateway_compare_forwarding(struct tx *tx, const struct rt *rt, int family) CHECKED;
+
 #endif

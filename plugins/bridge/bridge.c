@@ -31,12 +31,12 @@ static const struct cidr *addresses_of(struct tx *tx, const struct result *res)
 static int guard(struct tx *tx, struct call *c, struct bridge *b, const struct result *res)
 {
 	struct spoof s = {
-		.port = &b->host,
-		.mac = b->eth.mac,
+		.port = &b->veth.host,
+		.mac = b->veth.eth.mac,
 		.strict = b->cf.spoof == SPOOF_STRICT,
 	};
 
-	if (b->cf.spoof == SPOOF_OFF || !b->host.index)
+	if (b->cf.spoof == SPOOF_OFF || !b->veth.host.index)
 		return 0;
 	if (res) {
 		s.ips = addresses_of(tx, res);
@@ -54,11 +54,11 @@ static int translate(struct tx *tx, struct call *c, struct bridge *b, const stru
 
 	*n = (struct nat){
 		.kind = OWNED_BRIDGE_NAT,
-		.link = b->host.index,
+		.link = b->veth.host.index,
 		.masq = masq,
-		.except = b->cf.masq_except,
-		.n_except = b->cf.n_masq_except,
-		.pass_invalid = b->cf.masq_pass_invalid,
+		.except = b->cf.masq.except,
+		.n_except = b->cf.masq.n_except,
+		.pass_invalid = b->cf.masq.pass_invalid,
 		.ports = b->cf.ports.n ? &b->cf.ports : NULL,
 		.dev = dev,
 	};
@@ -67,7 +67,7 @@ static int translate(struct tx *tx, struct call *c, struct bridge *b, const stru
 		bool six = a.ip.family == AF_INET6;
 		struct cidr *to = six ? &n->to6 : &n->to4;
 
-		if (six ? b->cf.masq6 : b->cf.masq4)
+		if (six ? b->cf.masq.v6 : b->cf.masq.v4)
 			masq[n->n_masq++] = a;
 		if (!ip_set(to->ip))
 			*to = a;
@@ -83,7 +83,7 @@ static int translate(struct tx *tx, struct call *c, struct bridge *b, const stru
 static void list_interfaces(struct tx *tx, const struct call *c, const struct bridge *b,
 			    struct result *res)
 {
-	const struct link *links[] = { &b->br, &b->host, &b->eth, &b->vlan_gw };
+	const struct link *links[] = { &b->br, &b->veth.host, &b->veth.eth, &b->vlan_gw };
 
 	for (unsigned i = 0; i < ARRAY_LEN(links) && links[i]->index; i++)
 		iface_list(tx, c, links[i], i == 2 ? c->netns_path : NULL, res);
@@ -125,7 +125,7 @@ static int layer3(struct tx *tx, struct call *c, struct bridge *b, struct result
 	list_interfaces(tx, c, b, res);
 	TRY(bridge_gateway_ensure(tx, c, b, res));
 	TRY(guard(tx, c, b, res));
-	TRY(iface_configure(tx, c, &b->eth, res, &o));
+	TRY(iface_configure(tx, c, &b->veth.eth, res, &o));
 	TRY(translate(tx, c, b, res));
 	return step_resolv(tx, c, b->cf.resolv_conf, &res->dns);
 }
@@ -137,7 +137,7 @@ static int layer2(struct tx *tx, struct call *c, struct bridge *b, struct result
 	TRY(guard(tx, c, b, NULL));
 	if (b->cf.no_interface)
 		return 0;
-	return iface_up(tx, c, &b->eth, NULL);
+	return iface_up(tx, c, &b->veth.eth, NULL);
 }
 
 static int bridge_add(struct tx *tx, struct call *c, struct result *res)
@@ -169,7 +169,7 @@ static int bridge_check(struct tx *tx, struct call *c)
 	TRY(call_need_prev(tx, c));
 	TRY(ipam_check(tx, c));
 	TRY(bridge_link_check(tx, c, b));
-	TRY(iface_check(tx, c, &want, &b->eth));
+	TRY(iface_check(tx, c, &want, &b->veth.eth));
 	TRY(bridge_veth_check(tx, c, b));
 	TRY(bridge_gateway_check(tx, c, b));
 	TRY(guard(tx, c, b, c->prev));
@@ -199,7 +199,7 @@ static int bridge_repair(struct tx *tx, struct call *c)
 	}
 	TRY(guard(tx, c, b, c->prev));
 	if (!b->cf.no_interface)
-		TRY(iface_ensure(tx, c, &b->eth, c->prev, &o));
+		TRY(iface_ensure(tx, c, &b->veth.eth, c->prev, &o));
 	if (b->cf.l3)
 		TRY(translate(tx, c, b, c->prev));
 	TRY(step_resolv(tx, c, b->cf.resolv_conf, &c->prev->dns));
@@ -234,7 +234,7 @@ static int bridge_del(struct tx *tx, struct call *c)
 	dev = reach_dev(tx, c, bridge);
 	TRY(tx_excuse(tx, cj_ok(tx, &c->conf), "the default is taken"));
 	r = step_nft_remove(tx, c, dev);
-	r = also(r, bridge_veth_remove(tx, c, host_ifname, bridge));
+	r = also(r, pair_remove(tx, c, host_ifname, bridge));
 	r = also(r, step_resolv_remove(tx, c, resolv_mode));
 	return also(r, ipam_del(tx, c));
 }

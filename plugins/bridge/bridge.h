@@ -9,14 +9,15 @@
 #ifndef CPLUG_BRIDGE_BRIDGE_H
 #define CPLUG_BRIDGE_BRIDGE_H
 
-#include "netlink/link.h"
+#include "cni/pair.h"
 #include "plugins/bridge/conf.h"
 
 /* One attachment: its configuration, and its links as they are found or made. */
 struct bridge {
 	struct bridge_conf cf;
-	struct link br, host, eth, vlan_gw; /* index 0: not there, or not known yet */
-	struct mac br_mac, host_mac;        /* of what is made anew; none: a random one */
+	struct pair veth;
+	struct link br, vlan_gw;     /* index 0: not there, or not known yet */
+	struct mac br_mac, host_mac; /* of what is made anew; none: a random one */
 };
 
 /* ---- the bridge: link.c ---- */
@@ -37,9 +38,6 @@ int bridge_link_gc(struct tx *tx, struct call *c, const char *name) CHECKED;
 int bridge_veth_add(struct tx *tx, struct call *c, struct bridge *b) CHECKED;
 int bridge_veth_check(struct tx *tx, struct call *c, struct bridge *b) CHECKED;
 int bridge_veth_repair(struct tx *tx, struct call *c, struct bridge *b) CHECKED;
-/* host_ifname NULL: the derived name. */
-int bridge_veth_remove(struct tx *tx, struct call *c, const char *host_ifname,
-		       const char *bridge) CHECKED;
 
 /* Waits until the port forwards, then announces the container's addresses. */
 int bridge_veth_announce(struct tx *tx, struct call *c, struct bridge *b) CHECKED;

@@ -10,44 +10,6 @@
 #include "base/log.h"
 #include "value/name.h"
 
-/* "ipMasq": a bool, or {"v4":…, "v6":…, "except":[…], "dropInvalid":…}. */
-static void read_masq(struct tx *tx, const struct cj *c, struct bridge_conf *cf)
-{
-	struct cj masq = cj_any(c, "ipMasq"), except;
-	struct cidr *list;
-
-	if (!cj_is_object(&masq)) {
-		cf->masq4 = cf->masq6 = cj_bool(c, "ipMasq", false);
-		return;
-	}
-	cf->masq4 = cj_bool(&masq, "v4", true);
-	cf->masq6 = cj_bool(&masq, "v6", true);
-	cf->masq_pass_invalid = !cj_bool(&masq, "dropInvalid", true);
-	except = cj_list(&masq, "except");
-	cf->n_masq_except = cj_len(&except);
-	list = mem_alloc(&tx->mem, (cf->n_masq_except + 1) * sizeof(*list));
-	for (unsigned i = 0; i < cf->n_masq_except; i++) {
-		struct cj e = cj_at(&except, i);
-
-		list[i] = cidr_masked(cj_as_cidr(&e));
-	}
-	cf->masq_except = list;
-}
-
-static void read_backend(const struct cj *c)
-{
-	const char *backend = cj_str(c, "ipMasqBackend", "");
-
-	if (str_eq(backend, "iptables"))
-		log_info("ipMasqBackend \"iptables\": masquerading is done in nftables all the "
-			 "same");
-	else if (*backend && !str_eq(backend, "nftables"))
-		cj_wrong(c, "ipMasqBackend",
-			 "unknown ipmasq backend \"%.40s\" (leave it out, or say "
-			 "nftables)",
-			 backend);
-}
-
 static struct vlan_range read_range(const struct cj *e, bool *ret_any)
 {
 	struct vlan_range r = { .first = (uint16_t)cj_int(e, "minID", 0, 1, 4094),
@@ -166,8 +128,7 @@ int bridge_read_conf(struct tx *tx, const struct call *c, struct bridge_conf *cf
 	if (!cf->bridge)
 		cf->bridge = BRIDGE_DEFAULT;
 	cf->is_gateway |= cf->default_gateway;
-	read_masq(tx, j, cf);
-	read_backend(j);
+	cf->masq = conf_masq(&tx->mem, j);
 	read_vlans(tx, j, cf);
 	cross_check(j, cf);
 	return conf_mac(tx, c, (struct mac){ .len = 0 }, &cf->mac);

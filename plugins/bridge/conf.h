@@ -16,9 +16,7 @@ enum spoof_mode { SPOOF_OFF, SPOOF_MAC, SPOOF_STRICT };
 struct bridge_conf {
 	const char *bridge;
 	bool is_gateway, default_gateway, force_address;
-	bool masq4, masq6, masq_pass_invalid;
-	const struct cidr *masq_except;
-	unsigned n_masq_except;
+	struct conf_masq masq;
 	int mtu; /* bytes, or MTU_AUTO */
 	bool hairpin, promisc, isolated;
 	unsigned vlan;

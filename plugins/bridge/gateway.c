@@ -111,33 +111,6 @@ int bridge_gateway_ensure(struct tx *tx, struct call *c, struct bridge *b, const
 
 /* ---- CHECK -------------------------------------------------------------- */
 
-/* The host must reach the container through the gateway link. */
-static int compare_route(struct tx *tx, struct call *c, const struct link *to, struct ip ip)
-{
-	struct link l;
-	int index, there = 0;
-
-	TRY(route_to(tx, &c->host, ip, &index));
-	if (index == to->index)
-		return 0;
-	if (index)
-		TRY(there = link_find_index(tx, &c->host, index, &l));
-	differ(tx, mem_printf(&tx->mem, "the host's route to %s", IP_S(ip)),
-	       mem_printf(&tx->mem, "through %s", to->name),
-	       there ? mem_printf(&tx->mem, "through %s", l.name) : NULL);
-	return 0;
-}
-
-static int compare_forwarding(struct tx *tx, const struct call *c, int family)
-{
-	static const struct sysctl four = { "net/ipv4/ip_forward", "1" };
-	static const struct sysctl six = { "net/ipv6/conf/all/forwarding", "1" };
-
-	const struct sysctl *s = family == AF_INET6 ? &six : &four;
-
-	return sysctl_check(tx, c->host.ns, s, 1);
-}
-
 static int compare_host_routes(struct tx *tx, struct call *c, const struct bridge *b)
 {
 	bool seen[2] = { false, false };
@@ -149,10 +122,10 @@ static int compare_host_routes(struct tx *tx, struct call *c, const struct bridg
 		if (c->prev->ips[i].iface < 0 || !ip_set(c->prev->ips[i].gateway))
 			continue;
 		if (!seen[is6])
-			TRY(compare_forwarding(tx, c, ip.family));
+			TRY(gateway_compare_forwarding(tx, &c->host, ip.family));
 		seen[is6] = true;
 		if ((b->br.flags & IFF_UP) && !b->br.master)
-			TRY(compare_route(tx, c, gateway_link(b), ip));
+			TRY(gateway_compare_route(tx, &c->host, gateway_link(b), ip));
 	}
 	return 0;
 }

@@ -123,7 +123,7 @@ int bridge_status(struct tx *tx, struct call *c)
 				  "host: bridge %s: the name belongs to an interface that is not a "
 				  "bridge%s",
 				  cf.bridge, kind);
-	if (cf.masq4 || cf.masq6 || cf.spoof != SPOOF_OFF) {
+	if (cf.masq.v4 || cf.masq.v6 || cf.spoof != SPOOF_OFF) {
 		TRY(call_nf(tx, c, &nl));
 		TRY(nat_status(tx, nl));
 	}
