@@ -71,10 +71,11 @@ DUAL=$(with "$BASE" '.ipam.routes += [{dst: "::/0"}] | .ipam.ranges += [[{subnet
 	by reference
 	add macvlan "$conf"
 	link c1 eth0 '.link == "uplink"'
+	conf=$(chained "$conf")
 	by ours
-	cni CHECK macvlan "$(chained "$conf")"
+	cni CHECK macvlan "$conf"
 	ok
-	del macvlan "$(chained "$conf")"
+	del macvlan "$conf"
 	no_link c1 eth0
 }
 

@@ -41,9 +41,13 @@ effects() {
 		grep -v ' anycast \|local fd00.* dev br\|local ::1 dev br' | LC_ALL=C sort -u
 }
 
-# switched_on - prints the sysctls of the container that are 1, of those that the reference sets
+# switched_on - prints the sysctls of the container that are 1, of those that the reference sets;
+# those of IPv6 only if eth0 has an IPv6 address, because ours leaves them alone without
 switched_on() {
-	snapshot | grep -E '^c1: sysctl net/ipv[46]/conf/eth0/(arp_notify|ndisc_notify|keep_addr_on_down|enhanced_dad):1$' || :
+	local version=4
+
+	[[ $(addresses c1 eth0) != *::* ]] || version=46
+	snapshot | grep -E "^c1: sysctl net/ipv[$version]/conf/eth0/(arp_notify|ndisc_notify|keep_addr_on_down|enhanced_dad):1\$" || :
 }
 
 # attached ours|reference CONF [CONF...] - ADD of a chain; writes result and effects to files
