@@ -187,11 +187,12 @@ static: ## the release form: one stripped static executable, build/static/bin
 release: $(if $(filter $(STATIC_DIR)/bin,$(RELEASE)),static,all)
 
 install: release ## install to DESTDIR: BINDIR=/opt/cni/bin, CONFDIR=/etc/cni/net.d; units to SYSTEMDDIR
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(CONFDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man8
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(CONFDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(MANDIR)/man5
 	install -m 755 $(RELEASE)/cplug $(DESTDIR)$(BINDIR)/cplug
 	for n in $(NAMES); do ln -f $(DESTDIR)$(BINDIR)/cplug $(DESTDIR)$(BINDIR)/$$n; done
 	ln -sf $(BINDIR)/cnitool $(DESTDIR)$(SBINDIR)/cnitool
 	install -m 644 docs/man/*.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 644 docs/man/*.5 $(DESTDIR)$(MANDIR)/man5/
 	$(if $(SYSTEMDDIR),install -d $(DESTDIR)$(SYSTEMDDIR))
 	$(if $(SYSTEMDDIR),for u in contrib/systemd/*; do \
 		sed 's|/opt/cni/bin|$(BINDIR)|' $$u >$(DESTDIR)$(SYSTEMDDIR)/$${u##*/} && \

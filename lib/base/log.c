@@ -5,6 +5,7 @@
  * A line is composed in one buffer and written with one write(), so lines of concurrent
  * plugins do not mix.  stderr gets warnings always, and steps only with CNI_DEBUG.
  */
+#include <ctype.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -45,6 +46,10 @@ void log_set_prefix(const char *plugin, const char *command)
 {
 	log_state.plugin = plugin;
 	log_state.command = command;
+	/* It may be any text of the environment. */
+	for (const char *p = command; *p; p++)
+		if (!isalnum((unsigned char)*p) && *p != '-')
+			log_state.command = "?";
 }
 
 int log_to(const char *file, enum log_level level)
@@ -55,10 +60,15 @@ int log_to(const char *file, enum log_level level)
 
 	if (fd < 0)
 		return -errno;
+	log_to_fd(fd, level);
+	return 0;
+}
+
+void log_to_fd(int fd, enum log_level level)
+{
 	fd_close(&log_state.fd);
 	log_state.fd = fd;
 	log_state.file_level = level;
-	return 0;
 }
 
 bool log_level_parse(const char *name, enum log_level *ret)
@@ -95,6 +105,25 @@ static void json_escape(char *out, size_t size, const char *s)
 	out[n] = '\0';
 }
 
+/* Appends s; control characters become \n or \x1b, so that a value cannot make a line of its own.
+ */
+static void text_escape(char *out, size_t size, const char *s)
+{
+	size_t n = strlen(out);
+
+	for (; *s && n + 5 < size; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (c == '\n')
+			n += (size_t)snprintf(out + n, size - n, "\\n");
+		else if (c < 0x20 || c == 0x7f)
+			n += (size_t)snprintf(out + n, size - n, "\\x%02x", c);
+		else
+			out[n++] = (char)c;
+	}
+	out[n] = '\0';
+}
+
 static size_t compose(char *out, size_t size, bool json, enum log_level level, const char *text)
 {
 	const char *plugin = log_state.plugin ? log_state.plugin : "cplug";
@@ -112,11 +141,14 @@ static size_t compose(char *out, size_t size, bool json, enum log_level level, c
 			 us, (int)getpid(), level_names[level], plugin, command);
 		json_escape(out, size - 4, text);
 		strcat(out, "\"}\n");
-	} else if (level == LOG_DEBUG) {
-		snprintf(out, size, "%8ld us %s %s: %s\n", us, plugin, command, text);
-	} else {
-		snprintf(out, size, "%s: %s: %s\n", plugin, level_names[level], text);
+		return strlen(out);
 	}
+	if (level == LOG_DEBUG)
+		snprintf(out, size, "%8ld us %s %s: ", us, plugin, command);
+	else
+		snprintf(out, size, "%s: %s: ", plugin, level_names[level]);
+	text_escape(out, size - 1, text);
+	strcat(out, "\n");
 	return strlen(out);
 }
 

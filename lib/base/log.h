@@ -2,6 +2,9 @@
 /*
  * log.h - traces and warnings
  *
+ * A line is one line: control characters in its text are escaped (\n, \x1b), because names and
+ * values in it come from others.
+ *
  * Log lines go to stderr and, for runtimes that discard stderr, to a file.  The result of a
  * call goes to stdout, which only cni.c writes to.
  *
@@ -28,6 +31,9 @@ void log_set_prefix(const char *plugin, const char *command);
 
 /* Also logs to a file, lines up to level.  Returns 0 or -errno of open(2). */
 int log_to(const char *file, enum log_level level) CHECKED;
+
+/* The same to an open descriptor, which log.c keeps. */
+void log_to_fd(int fd, enum log_level level);
 
 /* Parses "error", "warn", "info" or "debug"; false if it is another word. */
 bool log_level_parse(const char *name, enum log_level *ret);

@@ -20,6 +20,7 @@
 #include "cni/ipam.h"
 #include "value/jw.h"
 #include "base/log.h"
+#include "sys/hostconf.h"
 #include "sys/netns.h"
 #include "sys/priv.h"
 
@@ -197,6 +198,20 @@ static int check_version(const struct plugin *p)
 
 /* ---- one call ----------------------------------------------------------- */
 
+/* A log that cannot be opened does not keep a container from starting. */
+static void open_log_file(const char *file, enum log_level level)
+{
+	const char *why = hostconf_refuses(&tx, HOSTCONF_LOG, file);
+	int fd = why ? -EPERM : hostconf_log_open_try(&tx, file);
+
+	if (why)
+		log_warn("log.file: %s", why);
+	else if (fd < 0)
+		log_warn("log.file: cannot open %s: %s", file, strerror(-fd));
+	else
+		log_to_fd(fd, level);
+}
+
 static int open_log(void)
 {
 	struct cj log = cj_obj(&call.conf, "log");
@@ -211,9 +226,8 @@ static int open_log(void)
 	if (call.command == CNI_DEL || call.command == CNI_GC)
 		r = tx_excuse(&tx, r, "cleaning up goes on without the log");
 	TRY(r);
-	r = *file ? log_to(file, level) : 0;
-	if (r < 0)
-		log_warn("log.file: cannot open %s: %s", file, strerror(-r));
+	if (*file)
+		open_log_file(file, level);
 	return 0;
 }
 

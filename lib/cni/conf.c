@@ -6,6 +6,7 @@
 #include "base/log.h"
 
 #include "netlink/route.h"
+#include "sys/hostconf.h"
 #include "value/name.h"
 
 int conf_mtu(const struct cj *c, int def)
@@ -38,15 +39,18 @@ const char *conf_ifname(const struct cj *c, const char *key)
 	return NULL;
 }
 
-const char *conf_resolv(const struct cj *c)
+const char *conf_resolv(struct tx *tx, const struct cj *c)
 {
-	const char *mode = cj_str(c, "resolvConf", "auto");
+	const char *mode = cj_str(c, "resolvConf", "auto"), *why;
 
 	if (!*mode)
 		return "auto";
-	if (str_eq(mode, "off") || *mode == '/')
+	why = *mode == '/' ? hostconf_refuses(tx, HOSTCONF_RESOLV, mode) : NULL;
+	if (why)
+		cj_wrong(c, "resolvConf", "%s", why);
+	else if (str_eq(mode, "off") || *mode == '/')
 		return mode;
-	if (!str_eq(mode, "auto"))
+	else if (!str_eq(mode, "auto"))
 		cj_wrong(c, "resolvConf",
 			 "expected \"auto\", \"off\" or an absolute path, got \"%.100s\"", mode);
 	return "auto";

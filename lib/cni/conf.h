@@ -21,8 +21,11 @@ int conf_mtu(const struct cj *c, int def);
 /* An interface name; NULL if the key is absent or empty. */
 const char *conf_ifname(const struct cj *c, const char *key);
 
-/* "resolvConf": "auto" (also without the key), "off", or an absolute path. */
-const char *conf_resolv(const struct cj *c);
+/*
+ * "resolvConf": "auto" (also without the key), "off", or an absolute path that the host allows
+ * (sys/hostconf.h).
+ */
+const char *conf_resolv(struct tx *tx, const struct cj *c);
 
 /* "dns"; result_dns_empty() if there is none.  The strings are borrowed from the document. */
 struct result_dns conf_dns(struct mem *mem, const struct cj *c);

@@ -47,7 +47,7 @@ int leg_read(struct tx *tx, struct call *c, struct leg *leg)
 		take_master(c, leg);
 	leg->dad = cj_bool(j, "dad", false);
 	leg->dns = conf_dns(&tx->mem, j);
-	leg->resolv_conf = conf_resolv(j);
+	leg->resolv_conf = conf_resolv(tx, j);
 	if (leg->needs_ipam && !ipam_wanted(c))
 		cj_wrong(j, "ipam",
 			 "missing: a %s interface requires an IPAM configuration (name an IPAM "

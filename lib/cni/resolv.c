@@ -8,8 +8,10 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdio.h>
 
 #include "sys/file.h"
+#include "sys/hostconf.h"
 #include "base/log.h"
 #include "cni/resolv.h"
 
@@ -106,19 +108,48 @@ const char *resolv_target(struct mem *m, const char *mode, const char *netns_pat
 static void put_line(struct mem_text *text, const char *keyword, const char *const *words,
 		     unsigned n)
 {
-	size_t from;
-
 	if (!n)
 		return;
 	mem_text_add(text, "%s", keyword);
-	from = text->len;
 	for (unsigned i = 0; i < n; i++)
 		mem_text_add(text, " %s", words[i]);
-	/* A line break inside a value would start a line of its own. */
-	for (char *p = text->s + from; *p; p++)
-		if (*p == '\n' || *p == '\r')
-			*p = ' ';
 	mem_text_add(text, "\n");
+}
+
+/* White space would make another value of it, a line break a line of its own. */
+static int check_word(struct tx *tx, const char *key, int index, const char *word)
+{
+	char at[16] = "";
+
+	for (const char *p = word; *p; p++) {
+		if ((unsigned char)*p > ' ' && *p != 0x7f)
+			continue;
+		if (index >= 0)
+			snprintf(at, sizeof(at), "[%d]", index);
+		return tx_fail_as(
+			tx, CNI_E_CONFIG, -EINVAL,
+			"dns.%s%s: \"%.100s\" contains white space or a control character, "
+			"which resolv.conf cannot hold (write one value per entry)",
+			key, at, word);
+	}
+	return 0;
+}
+
+static int check_words(struct tx *tx, const char *key, const char *const *words, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		TRY(check_word(tx, key, (int)i, words[i]));
+	return 0;
+}
+
+/* The values may come from an IPAM plugin, too. */
+static int check_values(struct tx *tx, const struct result_dns *d)
+{
+	if (d->domain)
+		TRY(check_word(tx, "domain", -1, d->domain));
+	TRY(check_words(tx, "nameservers", d->nameservers, d->n_nameservers));
+	TRY(check_words(tx, "search", d->search, d->n_search));
+	return check_words(tx, "options", d->options, d->n_options);
 }
 
 static const char *compose(struct mem *mem, const char *owner, const struct result_dns *d)
@@ -144,17 +175,64 @@ static bool is_torn(const char *text, const char *owner)
 	return !owner || strlen(text) <= n || strncmp(text + n, owner, strlen(text + n)) == 0;
 }
 
+/* A file that is opened below an allowed folder (sys/hostconf.h). */
+struct spot {
+	const char *path;
+	int dir; /* its folder; negative: it cannot be opened, so the file does not exist */
+	const char *name;
+};
+
+static void spot_close(struct spot *s)
+{
+	fd_close(&s->dir);
+}
+
+static struct spot spot_at(struct tx *tx, const char *path)
+{
+	struct spot s = { .path = path, .dir = -1, .name = "" };
+
+	if (hostconf_open_try(tx, HOSTCONF_RESOLV, path, false, &s.dir, &s.name) < 0)
+		s.dir = -1;
+	return s;
+}
+
+/* The same for writing: folders are made. */
+static int spot_make(struct tx *tx, const char *path, struct spot *ret)
+{
+	int r;
+
+	*ret = (struct spot){ .path = path, .dir = -1 };
+	r = hostconf_open_try(tx, HOSTCONF_RESOLV, path, true, &ret->dir, &ret->name);
+	if (r == -EPERM)
+		return tx_fail_as(tx, CNI_E_CONFIG, r, "resolvConf: %s",
+				  hostconf_refuses(tx, HOSTCONF_RESOLV, path));
+	if (r < 0)
+		return tx_fail_as(tx, CPLUG_E_FILE, r, "write %s: %s", path, strerror(-r));
+	return 0;
+}
+
+static int spot_read(struct tx *tx, const struct spot *s, struct file_text *ret)
+{
+	if (s->dir < 0)
+		return -ENOENT;
+	return file_read(&tx->mem, s->dir, s->name, RESOLV_MAX, ret);
+}
+
 /*
  * The owner in a file's first line; "" if the file is not cplug's; NULL if it is missing or torn by
  * a power failure.
  */
-static const char *owner_in(struct tx *tx, const char *path)
+static const char *owner_in(struct tx *tx, const struct spot *s)
 {
 	struct file_text file;
 	char *text, *end;
+	struct stat st;
 
-	if (file_read(&tx->mem, AT_FDCWD, path, RESOLV_MAX, &file) < 0)
-		return access(path, F_OK) < 0 ? NULL : "";
+	if (spot_read(tx, s, &file) < 0) {
+		bool there = s->dir >= 0 && fstatat(s->dir, s->name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+
+		return there ? "" : NULL;
+	}
 	text = file.s;
 	if (is_torn(text, NULL))
 		return NULL;
@@ -168,13 +246,13 @@ static const char *owner_in(struct tx *tx, const char *path)
 }
 
 /* Outside /etc/netns an empty file may belong to another program. */
-static bool is_torn_file(struct tx *tx, const char *path, const char *owner)
+static bool is_torn_file(struct tx *tx, const struct spot *s, const char *owner)
 {
 	struct file_text text;
 
-	if (file_read(&tx->mem, AT_FDCWD, path, RESOLV_MAX, &text) < 0)
+	if (spot_read(tx, s, &text) < 0)
 		return false;
-	return is_torn(text.s, owner) && (*text.s || str_starts(path, netns_folder));
+	return is_torn(text.s, owner) && (*text.s || str_starts(s->path, netns_folder));
 }
 
 /* Do two owners (NETWORK/ID/IFNAME) name the same container? */
@@ -197,26 +275,12 @@ static int undo_resolv(struct tx *tx, void *arg)
 	return resolv_remove(tx, u->path, u->owner);
 }
 
-static int write_file(struct tx *tx, const char *path, const char *text)
-{
-	char *folder = mem_str(&tx->mem, path), *slash = strrchr(folder, '/');
-
-	if (slash && slash > folder) {
-		*slash = '\0';
-		TRY(file_mkdirs(tx, folder, 0755));
-	}
-	return file_replace(tx, &(struct file_new){ .dirfd = AT_FDCWD,
-						    .path = path,
-						    .data = text,
-						    .size = strlen(text),
-						    .mode = 0644 });
-}
-
 int resolv_write(struct tx *tx, const char *path, const char *owner, const struct result_dns *dns,
 		 bool must)
 {
+	auto_(spot_close) struct spot s = spot_at(tx, path);
 	struct undo_resolv u = { path, owner };
-	const char *other = owner_in(tx, path);
+	const char *other = owner_in(tx, &s), *text;
 	int r;
 
 	if (other && !*other) {
@@ -227,7 +291,16 @@ int resolv_write(struct tx *tx, const char *path, const char *owner, const struc
 	}
 	if (other && !str_eq(other, owner) && same_container(other, owner))
 		return 0;
-	r = write_file(tx, path, compose(&tx->mem, owner, dns));
+	TRY(check_values(tx, dns));
+	spot_close(&s);
+	text = compose(&tx->mem, owner, dns);
+	r = spot_make(tx, path, &s);
+	if (r == 0)
+		r = file_replace(tx, &(struct file_new){ .dirfd = s.dir,
+							 .path = s.name,
+							 .data = text,
+							 .size = strlen(text),
+							 .mode = 0644 });
 	if (r < 0 && must)
 		return r;
 	if (r < 0)
@@ -238,11 +311,12 @@ int resolv_write(struct tx *tx, const char *path, const char *owner, const struc
 
 int resolv_remove(struct tx *tx, const char *path, const char *owner)
 {
+	auto_(spot_close) struct spot s = spot_at(tx, path);
 	char *folder = mem_str(&tx->mem, path), *slash = strrchr(folder, '/');
 
-	if (!str_eq(owner_in(tx, path), owner) && !is_torn_file(tx, path, owner))
+	if (!str_eq(owner_in(tx, &s), owner) && !is_torn_file(tx, &s, owner))
 		return 0;
-	TRY(file_remove(tx, AT_FDCWD, path));
+	TRY(file_remove(tx, s.dir, s.name));
 	log_step("host: removed %s", path);
 	/* rmdir() keeps a folder that has other files. */
 	if (slash && str_starts(folder, netns_folder)) {
@@ -255,16 +329,29 @@ int resolv_remove(struct tx *tx, const char *path, const char *owner)
 
 int resolv_matches(struct tx *tx, const char *path, const char *owner, const struct result_dns *dns)
 {
+	auto_(spot_close) struct spot s = spot_at(tx, path);
 	struct file_text text;
 
-	if (file_read(&tx->mem, AT_FDCWD, path, RESOLV_MAX, &text) < 0)
+	if (spot_read(tx, &s, &text) < 0)
 		return 0;
 	if (str_eq(text.s, compose(&tx->mem, owner, dns)))
 		return 1;
 	if (is_torn(text.s, owner))
 		return 0;
 	/* Another program's file, or another interface's: ADD did not write it. */
-	return !str_starts(text.s, mark) || !str_eq(owner_in(tx, path), owner);
+	return !str_starts(text.s, mark) || !str_eq(owner_in(tx, &s), owner);
+}
+
+/* The owner of the file of the namespace that a folder is named after; NULL if there is none. */
+static const char *owner_below(struct tx *tx, const char *name, const char **ret_path)
+{
+	auto_(spot_close) struct spot s = { .dir = -1 };
+
+	*ret_path = mem_printf(&tx->mem, "%s/%s/resolv.conf", netns_folder, name);
+	if (*name == '.')
+		return NULL;
+	s = spot_at(tx, *ret_path);
+	return owner_in(tx, &s);
 }
 
 int resolv_gc(struct tx *tx, const char *network, bool (*valid)(const char *owner, const void *arg),
@@ -275,9 +362,7 @@ int resolv_gc(struct tx *tx, const char *network, bool (*valid)(const char *owne
 	int r = 0;
 
 	while (d && (e = readdir(d))) {
-		const char *path =
-			mem_printf(&tx->mem, "%s/%s/resolv.conf", netns_folder, e->d_name);
-		const char *owner = *e->d_name == '.' ? NULL : owner_in(tx, path);
+		const char *path, *owner = owner_below(tx, e->d_name, &path);
 		size_t n = strlen(network);
 
 		if (owner && strncmp(owner, network, n) == 0 && owner[n] == '/' &&
@@ -307,9 +392,7 @@ void resolv_each(struct tx *tx,
 	struct dirent *e;
 
 	while (d && (e = readdir(d))) {
-		const char *path =
-			mem_printf(&tx->mem, "%s/%s/resolv.conf", netns_folder, e->d_name);
-		const char *owner = *e->d_name == '.' ? NULL : owner_in(tx, path);
+		const char *path, *owner = owner_below(tx, e->d_name, &path);
 
 		if (!str_empty(owner))
 			each(path, e->d_name, owner, arg);

@@ -87,10 +87,18 @@ int file_read(struct mem *mem, int dirfd, const char *path, size_t max, struct f
 	int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
 	auto_(fd_close) int fd =
 		openat(dirfd, path, dirfd == AT_FDCWD ? flags : flags | O_NOFOLLOW);
+
+	if (fd < 0)
+		return -errno;
+	return file_read_fd(mem, fd, max, ret);
+}
+
+int file_read_fd(struct mem *mem, int fd, size_t max, struct file_text *ret)
+{
 	struct stat st;
 	size_t room;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;

@@ -26,6 +26,8 @@ struct file_text {
 };
 int file_read(struct mem *mem, int dirfd, const char *path, size_t max,
 	      struct file_text *ret) CHECKED;
+/* The same from an open descriptor. */
+int file_read_fd(struct mem *mem, int fd, size_t max, struct file_text *ret) CHECKED;
 
 /* Writes a file that appears complete or not at all, in place of one that is there. */
 struct file_new {

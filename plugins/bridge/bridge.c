@@ -225,7 +225,7 @@ static int bridge_del(struct tx *tx, struct call *c)
 {
 	const char *host_ifname = conf_ifname(&c->conf, "hostIfName");
 	const char *bridge = conf_ifname(&c->conf, "bridge");
-	const char *resolv_mode = conf_resolv(&c->conf);
+	const char *resolv_mode = conf_resolv(tx, &c->conf);
 	struct nat_dev dev;
 	int r;
 

@@ -120,7 +120,7 @@ int bridge_read_conf(struct tx *tx, const struct call *c, struct bridge_conf *cf
 		.dad = cj_bool(j, "enabledad", false),
 		.no_interface = cj_bool(j, "disableContainerInterface", false),
 		.host_ifname = conf_ifname(j, "hostIfName"),
-		.resolv_conf = conf_resolv(j),
+		.resolv_conf = conf_resolv(tx, j),
 		.l3 = ipam_wanted(c),
 		.dns = conf_dns(&tx->mem, j),
 		.ports = hostports_read(&tx->mem, j),

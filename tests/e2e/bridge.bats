@@ -774,6 +774,7 @@ DNS='.dns = {nameservers: ["10.1.0.1", "fd00::1"], domain: "example.org", search
 	new_netns c1 c2 c3
 	add bridge "$(conf "$DNS | .resolvConf = \"off\"")"
 	[[ ! -e /etc/netns/c1/resolv.conf ]]
+	host_allows "{\"resolvConfFolders\": [\"$BATS_TEST_TMPDIR\"]}"
 	add bridge "$(conf "$DNS | .resolvConf = \"$BATS_TEST_TMPDIR/resolv.conf\"")" c2
 	grep -q 'nameserver 10.1.0.1' "$BATS_TEST_TMPDIR/resolv.conf"
 	del bridge "$(conf "$DNS | .resolvConf = \"$BATS_TEST_TMPDIR/resolv.conf\"")" c2

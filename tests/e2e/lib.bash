@@ -110,6 +110,13 @@ can_trace() {
 	strace -o /dev/null true 2>/dev/null
 }
 
+# host_allows JSON - writes /etc/cplug/cplug.conf, which is the test's own
+host_allows() {
+	[[ -d /etc/cplug ]] || private_folder /etc/cplug
+	printf '%s\n' "$1" >/etc/cplug/cplug.conf
+	chmod 644 /etc/cplug/cplug.conf
+}
+
 # ok - asserts that the last call succeeded
 ok() {
 	((status == 0)) || fail "exit status $status: $error"

@@ -773,6 +773,7 @@ DNS='.dns = {nameservers: ["203.0.113.2", "fd00::1"], domain: "example.org", sea
 	add macvlan "$(with "$conf" '.resolvConf = "off"')"
 	[[ ! -e /etc/netns/c1/resolv.conf ]]
 	del macvlan "$conf"
+	host_allows "{\"resolvConfFolders\": [\"$BATS_TEST_TMPDIR\"]}"
 	add macvlan "$(with "$conf" ".resolvConf = \"$BATS_TEST_TMPDIR/resolv.conf\"")"
 	grep -q 'nameserver 203.0.113.2' "$BATS_TEST_TMPDIR/resolv.conf"
 	del macvlan "$(with "$conf" ".resolvConf = \"$BATS_TEST_TMPDIR/resolv.conf\"")"

@@ -72,6 +72,8 @@ rig_furnish() {
 	mkdir -p /run/netns /run/lock /run/.rig
 	private_folder /var/lib/cni
 	private_folder /etc/netns
+	# What this machine's administrator allows (cplug.conf) is not for the tests.
+	[[ ! -d /etc/cplug ]] || private_folder /etc/cplug
 	ip link set lo up
 	# A new namespace inherits the machine's forwarding setting.  Tests must see that the
 	# plugins turn it on.
