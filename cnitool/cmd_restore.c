@@ -255,13 +255,13 @@ static void close_loopback(struct tool *t)
 {
 	struct nfnl nf = { .sk = NULL };
 	struct rt host = { .sk = NULL };
-	int r = rt_open(t->tx, &host, "host", NULL);
+	int before = t->tx->err, r = rt_open(t->tx, &host, "host", NULL);
 
 	if (r == 0)
 		r = nfnl_open(t->tx, &nf, NULL);
 	if (r == 0)
 		r = nat_loopback_sweep(t->tx, &nf, &host);
-	tx_excuse(t->tx, r, "containers may reach the host's loopback");
+	tx_excuse(t->tx, before, r, "containers may reach the host's loopback");
 	nfnl_close(&nf);
 	rt_close(&host);
 }

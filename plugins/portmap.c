@@ -126,10 +126,10 @@ static int delete_ports(struct tx *tx, struct call *c)
  */
 static int portmap_del(struct tx *tx, struct call *c)
 {
-	int r = delete_ports(tx, c);
+	int before = tx->err, r = delete_ports(tx, c);
 
 	if (r < 0 && r != -EINTR && has_bridge(tx, c) == 1)
-		return tx_excuse(tx, r, "left to the bridge's DEL");
+		return tx_excuse(tx, before, r, "left to the bridge's DEL");
 	return r;
 }
 

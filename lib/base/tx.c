@@ -121,21 +121,19 @@ void tx_detail(struct tx *tx, const char *fmt, ...)
 	append_detail(tx, text);
 }
 
-int tx_excuse(struct tx *tx, int r, const char *why)
+int tx_excuse(struct tx *tx, int before, int r, const char *why)
 {
 	if (r >= 0)
 		return 0;
-	/* An earlier failure is the first one and stays; this one is in the details. */
-	if (*tx->details && tx->err != r) {
+	/* The earlier failure is the first one and stays; this one is in the details. */
+	if (before) {
 		log_warn("%s (%s)", strerror(-r), why);
 		return 0;
 	}
 	log_warn("%s (%s)", tx->msg, why);
-	if (!tx->unwinding) {
-		tx->err = 0;
-		tx->code = 0;
-		tx->msg[0] = '\0';
-	}
+	tx->err = 0;
+	tx->code = 0;
+	tx->msg[0] = tx->details[0] = '\0';
 	return 0;
 }
 

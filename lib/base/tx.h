@@ -120,10 +120,10 @@ void tx_detail(struct tx *tx, const char *fmt, ...) PRINTF(2, 3);
 
 /*
  * Removes the recorded failure of a step that the caller can do without, and logs it as a
- * warning with why.  r is what the step returned; does nothing if r >= 0.  A failure that was
- * recorded before the step stays.  Returns 0.
+ * warning with why.  before is tx->err as it was before the step, r what the step returned; does
+ * nothing if r >= 0.  A failure that was recorded before the step stays.  Returns 0.
  */
-int tx_excuse(struct tx *tx, int r, const char *why);
+int tx_excuse(struct tx *tx, int before, int r, const char *why);
 
 /*
  * Registers fn(tx, copy of *arg) as the undo of a change.  Returns 0, -EINTR if a signal came,

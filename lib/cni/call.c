@@ -280,7 +280,7 @@ static int read_prev(struct tx *tx, struct call *c)
 					    .code = CPLUG_E_PREV };
 	struct cj prev = cj_any(&c->conf, "prevResult");
 	struct result *r;
-	int err;
+	int before = tx->err, err;
 
 	if (!cj_present(&prev))
 		return 0;
@@ -289,7 +289,7 @@ static int read_prev(struct tx *tx, struct call *c)
 	err = result_read(tx, &prev, &rules, r);
 	/* A broken prevResult must not keep a DEL from cleaning up. */
 	if (err < 0 && c->command == CNI_DEL)
-		return tx_excuse(tx, err, "DEL goes on without prevResult");
+		return tx_excuse(tx, before, err, "DEL goes on without prevResult");
 	if (err == 0)
 		c->prev = r;
 	return err;
@@ -352,7 +352,7 @@ static bool override_netns_check(void)
 static int open_cont(struct tx *tx, struct call *c, bool cont)
 {
 	bool needed = cont && (c->command == CNI_ADD || c->command == CNI_CHECK);
-	int r;
+	int before = tx->err, r;
 
 	if (!*c->netns_path)
 		return 0;
@@ -370,7 +370,7 @@ static int open_cont(struct tx *tx, struct call *c, bool cont)
 	 */
 	if (needed || (c->plugin->leg && r != -EINVAL))
 		return r;
-	return tx_excuse(tx, r, "taken for gone");
+	return tx_excuse(tx, before, r, "taken for gone");
 }
 
 /*

@@ -218,13 +218,13 @@ static int open_log(void)
 	const char *file = cj_str(&log, "file", "");
 	const char *name = cj_str(&log, "level", "info");
 	enum log_level level;
-	int r;
+	int before = tx.err, r;
 
 	if (!log_level_parse(name, &level))
 		cj_wrong(&log, "level", "expected error, warn, info or debug, got \"%.50s\"", name);
 	r = cj_ok(&tx, &call.conf);
 	if (call.command == CNI_DEL || call.command == CNI_GC)
-		r = tx_excuse(&tx, r, "cleaning up goes on without the log");
+		r = tx_excuse(&tx, before, r, "cleaning up goes on without the log");
 	TRY(r);
 	if (*file)
 		open_log_file(file, level);

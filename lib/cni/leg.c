@@ -397,9 +397,9 @@ static int delete_link(struct tx *tx, struct call *c, const char *kind)
 int leg_del(struct tx *tx, struct call *c)
 {
 	struct leg leg;
-	int r;
+	int before = tx->err, r = describe(tx, c, &leg);
 
-	TRY(tx_excuse(tx, describe(tx, c, &leg), "DEL goes on without the configuration"));
+	TRY(tx_excuse(tx, before, r, "DEL goes on without the configuration"));
 	r = delete_link(tx, c, leg.link.kind);
 	r = also(r, step_resolv_remove(tx, c, leg.resolv_conf));
 	return also(r, ipam_del(tx, c));

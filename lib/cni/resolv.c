@@ -281,7 +281,7 @@ int resolv_write(struct tx *tx, const char *path, const char *owner, const struc
 	auto_(spot_close) struct spot s = spot_at(tx, path);
 	struct undo_resolv u = { path, owner };
 	const char *other = owner_in(tx, &s), *text;
-	int r;
+	int before = tx->err, r;
 
 	if (other && !*other) {
 		log_warn("%s: left alone, it is not cplug's (remove it, or set resolvConf to "
@@ -304,7 +304,7 @@ int resolv_write(struct tx *tx, const char *path, const char *owner, const struc
 	if (r < 0 && must)
 		return r;
 	if (r < 0)
-		return tx_excuse(tx, r, "the container goes without resolv.conf");
+		return tx_excuse(tx, before, r, "the container goes without resolv.conf");
 	log_step("host: wrote %s", path);
 	return tx_undo(tx, undo_resolv, "write resolv.conf", &u);
 }

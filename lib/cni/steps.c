@@ -44,14 +44,15 @@ int step_nat(struct tx *tx, struct call *c, struct nat *n)
 int step_close(struct tx *tx, struct call *c, struct nat_dev dev)
 {
 	struct nfnl *nl;
+	int before = tx->err, r;
 
 	if (!nat_may_be_open(dev))
 		return 0;
 	TRY(call_nf(tx, c, &nl));
 	if (c->command == CNI_CHECK)
 		return nat_close_check(tx, nl, &c->host, dev);
-	return tx_excuse(tx, nat_close(tx, nl, &c->host, dev),
-			 "containers may reach the host's loopback");
+	r = nat_close(tx, nl, &c->host, dev);
+	return tx_excuse(tx, before, r, "containers may reach the host's loopback");
 }
 
 int step_spoof(struct tx *tx, struct call *c, struct spoof *s)

@@ -63,10 +63,10 @@ static bool can_ask(struct tx *tx)
 	struct netns self = NETNS_NONE;
 	uint64_t cookie;
 	bool works;
-	int r = netns_open_self(tx, &self);
+	int before = tx->err, r = netns_open_self(tx, &self);
 
 	if (r < 0)
-		return tx_excuse(tx, r, "in doubt namespaces are alive") < 0;
+		return tx_excuse(tx, before, r, "in doubt namespaces are alive") < 0;
 	cookie = netns_cookie(&self);
 	works = cookie && ask_kernel(self.ino, cookie) == 0 &&
 		ask_kernel(self.ino, UINT64_MAX) == -ESTALE;
@@ -242,7 +242,7 @@ static bool is_missing(struct tx *tx, const struct alive *a, ino_t ino, uint64_t
 	const struct alive_net *n = find_net(a, ino);
 	struct netns ns = NETNS_NONE;
 	uint64_t now;
-	int r;
+	int before = tx->err, r;
 
 	if (!a->complete || !n)
 		return a->complete;
@@ -250,7 +250,7 @@ static bool is_missing(struct tx *tx, const struct alive *a, ino_t ino, uint64_t
 		return false;
 	r = netns_open(tx, n->path, &ns);
 	if (r < 0)
-		return r != -ENOENT && tx_excuse(tx, r, "in doubt it is alive") < 0;
+		return r != -ENOENT && tx_excuse(tx, before, r, "in doubt it is alive") < 0;
 	now = ns.ino == ino ? netns_cookie(&ns) : 0;
 	netns_close(&ns);
 	return now && now != cookie;

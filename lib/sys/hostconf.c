@@ -117,7 +117,7 @@ static void read_conf(struct tx *tx)
 {
 	auto_(fd_close) int fd = -1;
 	struct file_text text;
-	int r;
+	int before = tx->err, r;
 
 	if (conf.read)
 		return;
@@ -140,7 +140,8 @@ static void read_conf(struct tx *tx)
 	r = parse(tx, &text);
 	if (r < 0) {
 		use_defaults();
-		tx_excuse(tx, r, "/etc/cplug/cplug.conf is ignored, the defaults are in force");
+		tx_excuse(tx, before, r,
+			  "/etc/cplug/cplug.conf is ignored, the defaults are in force");
 	}
 }
 

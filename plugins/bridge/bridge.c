@@ -226,13 +226,14 @@ static int bridge_del(struct tx *tx, struct call *c)
 	const char *host_ifname = conf_ifname(&c->conf, "hostIfName");
 	const char *bridge = conf_ifname(&c->conf, "bridge");
 	const char *resolv_mode = conf_resolv(tx, &c->conf);
+	int before = tx->err, r;
 	struct nat_dev dev;
-	int r;
 
 	if (!bridge)
 		bridge = BRIDGE_DEFAULT;
 	dev = reach_dev(tx, c, bridge);
-	TRY(tx_excuse(tx, cj_ok(tx, &c->conf), "the default is taken"));
+	r = cj_ok(tx, &c->conf);
+	TRY(tx_excuse(tx, before, r, "the default is taken"));
 	r = step_nft_remove(tx, c, dev);
 	r = also(r, pair_remove(tx, c, host_ifname, bridge));
 	r = also(r, step_resolv_remove(tx, c, resolv_mode));

@@ -32,9 +32,9 @@ int bridge_gc(struct tx *tx, struct call *c)
 	struct owned_valid valid = call_valid_keys(tx, c);
 	const char *bridge = conf_ifname(&c->conf, "bridge");
 	struct nfnl *nl;
-	int r;
+	int before = tx->err, r = cj_ok(tx, &c->conf);
 
-	TRY(tx_excuse(tx, cj_ok(tx, &c->conf), "the default is taken"));
+	TRY(tx_excuse(tx, before, r, "the default is taken"));
 	if (!c->valid_known)
 		return ipam_gc(tx, c);
 	TRY(call_nf(tx, c, &nl));

@@ -96,16 +96,29 @@ static void texts_that_are_too_long_are_truncated(void **state)
 static void an_excused_failure_is_forgotten(void **state)
 {
 	(void)state;
-	assert_int_equal(tx_excuse(&unit_tx, 0, "nothing happened"), 0);
-	assert_int_equal(tx_excuse(&unit_tx, tx_fail(&unit_tx, -EIO, "bad luck"), "test"), 0);
+	assert_int_equal(tx_excuse(&unit_tx, 0, 0, "nothing happened"), 0);
+	tx_detail(&unit_tx, "a detail of the first");
+	assert_int_equal(tx_excuse(&unit_tx, 0, tx_fail(&unit_tx, -EIO, "bad luck"), "test"), 0);
 	assert_int_equal(unit_tx.err, 0);
 	assert_int_equal(unit_tx.code, 0);
 	assert_string_equal(unit_tx.msg, "");
+	assert_string_equal(unit_tx.details, "");
+}
+
+static void an_earlier_failure_is_not_excused(void **state)
+{
+	static const int later[] = { -EIO, -ENODEV }; /* another errno, and the same */
+
+	(void)state;
 	(void)tx_fail(&unit_tx, -ENODEV, "the real one");
-	assert_string_equal(unit_tx.msg, "the real one");
-	assert_int_equal(tx_excuse(&unit_tx, tx_fail(&unit_tx, -EIO, "more bad luck"), "test"), 0);
-	assert_string_equal(unit_tx.msg, "the real one");
-	assert_int_equal(unit_tx.err, -ENODEV);
+	for (unsigned i = 0; i < ARRAY_LEN(later); i++) {
+		int before = unit_tx.err;
+		int r = tx_fail(&unit_tx, later[i], "more bad luck");
+
+		assert_int_equal(tx_excuse(&unit_tx, before, r, "test"), 0);
+		assert_string_equal(unit_tx.msg, "the real one");
+		assert_int_equal(unit_tx.err, -ENODEV);
+	}
 }
 
 static void rollback_is_in_reverse_order_and_continues(void **state)
@@ -201,6 +214,7 @@ int main(void)
 		TEST(the_first_failure_is_the_answer),
 		TEST(texts_that_are_too_long_are_truncated),
 		TEST(an_excused_failure_is_forgotten),
+		TEST(an_earlier_failure_is_not_excused),
 		TEST(rollback_is_in_reverse_order_and_continues),
 		TEST(commit_keeps_everything),
 		TEST(too_many_changes_are_rolled_back),
