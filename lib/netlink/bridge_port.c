@@ -404,12 +404,10 @@ int bridge_port_any(struct tx *tx, struct rt *rt, int bridge)
 {
 	struct any a = { .bridge = bridge };
 	struct rt_msg m;
-	int r;
 
 	link_question(&m, NLM_F_DUMP);
 	rt_put_u32(&m, IFLA_MASTER, (uint32_t)bridge);
-	r = rt_peek(tx, rt, &m, is_port, &a);
-	if (r < 0)
-		return rt_refused(tx, rt, r, "list the ports of bridge #%d", bridge);
+	TRY(rt_peek(tx, rt, &m, is_port, &a,
+		    mem_printf(&tx->mem, "list the ports of bridge #%d", bridge)));
 	return a.found;
 }

@@ -54,13 +54,10 @@ static int default_uplinks(struct tx *tx, struct rt *rt, struct uplinks *u)
 	struct rt_msg m;
 	struct rtmsg *h = rt_new(&m, RTM_GETROUTE, NLM_F_DUMP, sizeof(*h));
 	struct ip six;
-	int r;
 
 	h->rtm_family = AF_INET;
 	h->rtm_table = RT_TABLE_MAIN;
-	r = rt_peek(tx, rt, &m, note_default, u);
-	if (r < 0 && r != -ENOENT)
-		return rt_refused(tx, rt, r, "list the default routes");
+	TRY(rt_peek(tx, rt, &m, note_default, u, "list the default routes"));
 	ip_parse("2000::", &six);
 	return route_ask(tx, rt, six, RTM_F_FIB_MATCH, note_uplink, u);
 }

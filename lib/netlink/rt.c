@@ -416,18 +416,33 @@ int rt_ask(struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg)
 	return r == 1 ? -EAGAIN : r;
 }
 
-int rt_peek(struct tx *tx, struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg)
+static int reopen(struct tx *tx, struct rt *rt)
 {
 	struct rt another;
-	int r;
 
+	TRY(rt_open(tx, &another, rt->where, rt->ns));
+	rt_close(rt);
+	*rt = another;
+	return 0;
+}
+
+static int peek(struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg)
+{
 	TRY(send_request(rt, m));
 	TRY(each(NULL, arg));
-	r = collect(rt, true, A_LITTLE, each, arg);
-	if (rt->unread) {
-		TRY(rt_open(tx, &another, rt->where, rt->ns));
-		rt_close(rt);
-		*rt = another;
-	}
-	return r == 1 ? 0 : r;
+	return collect(rt, true, A_LITTLE, each, arg);
+}
+
+int rt_peek(struct tx *tx, struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg,
+	    const char *what)
+{
+	int r = peek(rt, m, each, arg);
+
+	if (r > 0 || r == -ENOENT)
+		r = 0;
+	if (r < 0)
+		rt_refused(tx, rt, r, "%s", what);
+	if (rt->unread)
+		r = also(r, reopen(tx, rt));
+	return r;
 }

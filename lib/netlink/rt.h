@@ -97,9 +97,11 @@ int rt_ask(struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg) CHECKED
 
 /*
  * A dump of which only the beginning matters: reading stops after each() returned 1.  If the dump
- * has not ended then, rt gets a new socket, so the length of the table does not matter.
+ * has not ended then, rt gets a new socket, so the length of the table does not matter.  Returns 0,
+ * also if there is no such table (-ENOENT), or a recorded failure, whose message contains what.
  */
-int rt_peek(struct tx *tx, struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg) CHECKED;
+int rt_peek(struct tx *tx, struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg,
+	    const char *what) CHECKED;
 
 /* Did a request of this process wait for the RTNL lock, longer than some milliseconds? */
 bool rt_waited(void);
