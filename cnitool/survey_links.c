@@ -137,6 +137,11 @@ static int note_link(const struct link *l, void *arg)
 {
 	struct link_survey *x = arg;
 
+	if (!l) {
+		x->v = NULL;
+		x->n = 0;
+		return 0;
+	}
 	if (*l->alias ? !mark_is_any(l->alias) : !l->group)
 		return 0;
 	x->v = mem_grow(&x->s->t->tx->mem, x->v, x->n, sizeof(*x->v));
@@ -158,12 +163,10 @@ int survey_links(struct survey *s)
 	for (unsigned i = 0; i < s->n_known; i++)
 		marks[i] = mark_of(s->known[i].network, s->known[i].id, s->known[i].ifname);
 	TRY(link_each(s->t->tx, &s->host, "", note_link, &x));
+	/* Old kernels list links in the order of a hash table. */
 	if (x.n)
 		qsort(x.v, x.n, sizeof(*x.v), by_index);
 	for (unsigned i = 0; i < x.n; i++) {
-		/* A dump that the kernel interrupted is repeated: links are listed twice. */
-		if (i && x.v[i].index == x.v[i - 1].index)
-			continue;
 		judge_link(&x, &x.v[i]);
 		r = also(r, judge_bridge(s, &x.v[i]));
 	}

@@ -194,6 +194,11 @@ static int note_stale(const struct link *l, void *arg)
 	struct mark key = { .group = 0 };
 	struct mark_owner o;
 
+	if (!l) {
+		m->stale = NULL;
+		m->n_stale = 0;
+		return 0;
+	}
 	if (!str_starts(l->alias, m->prefix))
 		return 0;
 	if (mark_parse(m->mem, l->alias, &o) && str_eq(l->name, o.ifname))

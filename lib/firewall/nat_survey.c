@@ -53,7 +53,7 @@ static int note_chain_device(const char *chain, unsigned use UNUSED, void *arg)
 /* The mark of a VLAN gateway is on its port of the bridge, and names the gateway. */
 static int note_shared(const struct link *l, void *arg)
 {
-	if (!mark_is_network(l->alias))
+	if (!l || !mark_is_network(l->alias))
 		return 0;
 	note_device(arg, str_eq(l->kind, "bridge") ? l->name : l->alias + strlen("cplug "));
 	return 0;

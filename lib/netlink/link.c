@@ -231,7 +231,7 @@ static int walk_link(const struct nlmsghdr *h, void *arg)
 	struct link l;
 
 	if (!h)
-		return 0;
+		return w->each(NULL, w->arg);
 	TRY(read_link(h, &l));
 	l.data = (struct link_data){ .len = 0 };
 	/* An old kernel ignores the filter. */

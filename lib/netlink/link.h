@@ -81,7 +81,10 @@ int link_need(struct tx *tx, struct rt *rt, const char *name, struct link *ret) 
  */
 int link_name_try(struct rt *rt, int index, char name[IFNAMSIZ]) CHECKED;
 
-/* Calls each(link, arg) for every link of a kind ("" = all); each returns 1 to stop. */
+/*
+ * Calls each(link, arg) for every link of a kind ("" = all); each returns 1 to stop.  It is called
+ * with NULL first, and when a change interrupted the list, which then starts over.
+ */
 int link_each(struct tx *tx, struct rt *rt, const char *kind,
 	      int (*each)(const struct link *l, void *arg), void *arg) CHECKED;
 

@@ -18,7 +18,7 @@ static int same_mac(const struct link *l, void *arg)
 {
 	struct search *s = arg;
 
-	if (!mac_eq(l->mac, s->mac))
+	if (!l || !mac_eq(l->mac, s->mac))
 		return 0;
 	*s->ret = *l;
 	s->found = true;

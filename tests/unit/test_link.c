@@ -253,6 +253,49 @@ static void a_mac_that_cannot_be_set_is_not_announced(void **state UNUSED)
 	tx_rollback(&unit_tx);
 }
 
+struct count {
+	struct rt another;
+	unsigned n, passes;
+};
+
+static struct link_new plain_pair(const char *name)
+{
+	return (struct link_new){ .kind = "veth", .name = name };
+}
+
+/* In the first pass, adds links while the kernel has not listed all of them. */
+static int count_link(const struct link *l, void *arg)
+{
+	struct link_new late = plain_pair("late");
+	struct count *c = arg;
+
+	if (!l) {
+		c->n = 0;
+		c->passes++;
+		return 0;
+	}
+	if (!c->n++ && c->passes < 2)
+		assert_int_equal(link_add(&unit_tx, &c->another, &late, NULL), 0);
+	return 0;
+}
+
+static void an_interrupted_list_starts_over(void **state UNUSED)
+{
+	struct count c = { .n = 0 };
+	unsigned n = 1; /* lo */
+
+	for (; n < 81; n += 2) {
+		struct link_new v = plain_pair(mem_printf(&unit_tx.mem, "v%u", n));
+
+		assert_int_equal(link_add(&unit_tx, &host, &v, NULL), 0);
+	}
+	assert_int_equal(rt_open(&unit_tx, &c.another, "host", NULL), 0);
+	assert_int_equal(link_each(&unit_tx, &host, "", count_link, &c), 0);
+	rt_close(&c.another);
+	assert_int_equal(c.passes, 2);
+	assert_int_equal(c.n, n + 2);
+}
+
 static int count_event(const struct nlmsghdr *h UNUSED, void *arg)
 {
 	++*(int *)arg;
@@ -297,6 +340,7 @@ int main(void)
 		IN_TWO(answers_come_from_the_kernel),
 		IN_TWO(events_come_from_the_kernel),
 		IN_TWO(a_mac_that_cannot_be_set_is_not_announced),
+		IN_TWO(an_interrupted_list_starts_over),
 	};
 
 	return cmocka_run_group_tests_name("link", tests, NULL, NULL);
