@@ -215,6 +215,26 @@ static int local_del(struct tx *tx, struct call *c)
 	return r;
 }
 
+static int local_list(struct tx *tx, struct call *c, struct result *ret)
+{
+	auto_(store_close) struct store st = STORE_CLOSED;
+	const struct lessee lessee = { c->id, c->ifname };
+	struct lease *leases;
+	unsigned n;
+	int r;
+
+	r = store_open(tx, local_conf_data_dir(c), c->network, STORE_READ, &st);
+	if (r == -ENOENT)
+		return 0;
+	TRY(r);
+	TRY(store_find(tx, &st, c->id, &leases, &n));
+	for (unsigned i = 0; i < n; i++)
+		if (is_of(&leases[i], &lessee))
+			result_add_ip(ret,
+				      (struct result_ip){ .addr.ip = leases[i].ip, .iface = -1 });
+	return 0;
+}
+
 static bool is_valid(const struct lessee *o, const void *arg)
 {
 	const struct call *c = arg;
@@ -416,4 +436,5 @@ const struct plugin host_local_plugin = {
 	.repair = local_repair,
 	.gc = local_gc,
 	.status = local_status,
+	.list = local_list,
 };

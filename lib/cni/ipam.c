@@ -224,3 +224,14 @@ int ipam_status(struct tx *tx, struct call *c)
 {
 	return verb(tx, c, offsetof(struct plugin, status));
 }
+
+int ipam_list(struct tx *tx, struct call *c, struct result *ret)
+{
+	result_init(ret, &tx->mem);
+	if (!ipam_wanted(c) || is_impossible(c))
+		return 0;
+	TRY(find(tx, c));
+	if (c->delegate && c->delegate->list)
+		return c->delegate->list(tx, c, ret);
+	return 0;
+}

@@ -44,4 +44,10 @@ int ipam_repair(struct tx *tx, struct call *c) CHECKED; /* in process only */
 int ipam_gc(struct tx *tx, struct call *c) CHECKED;
 int ipam_status(struct tx *tx, struct call *c) CHECKED;
 
+/*
+ * The addresses that the delegate has allocated to the attachment, in ret->ips; none if that is not
+ * known, because the delegate is another program or does not record addresses.
+ */
+int ipam_list(struct tx *tx, struct call *c, struct result *ret) CHECKED;
+
 #endif

@@ -14,6 +14,7 @@
 #include "cni/ipam.h"
 #include "cni/prev.h"
 #include "cni/steps.h"
+#include "netlink/addr.h"
 
 /* ---- description -------------------------------------------------------- */
 
@@ -364,18 +365,39 @@ int leg_repair(struct tx *tx, struct call *c)
 
 /* ---- DEL, GC, STATUS ---------------------------------------------------- */
 
+/* Has the link an address that is leased to the attachment?  1, 0, or a recorded failure. */
+static int has_leased_address(struct tx *tx, struct call *c, const struct link *l)
+{
+	struct result leased;
+	struct addr_list have;
+
+	TRY(ipam_list(tx, c, &leased));
+	if (!leased.n_ips)
+		return 0;
+	TRY(addr_list(tx, &c->cont, l, AF_UNSPEC, &have));
+	for (unsigned i = 0; i < leased.n_ips; i++)
+		for (unsigned k = 0; k < have.n; k++)
+			if (ip_eq(leased.ips[i].addr.ip, have.a[k].ip))
+				return 1;
+	return 0;
+}
+
 /*
- * A link without a mark was made by the reference, or the container changed its alias; prevResult
- * must then name its MAC, or it may be a link that made our ADD fail.
+ * A link without a mark was made by the reference, or the container changed its alias; or it is a
+ * link that made our ADD fail, and must stay.  The former has the MAC that prevResult names.
+ * Without prevResult the lease tells, because an ADD that failed left none.  1, 0, or a recorded
+ * failure.
  */
-static bool is_ours(struct tx *tx, struct call *c, const struct link *l)
+static int is_ours(struct tx *tx, struct call *c, const struct link *l)
 {
 	struct mac mac;
 
 	if (link_is_marked(l, call_mark(tx, c)))
-		return true;
-	if (mark_is_any(l->alias) || !c->prev)
-		return false;
+		return 1;
+	if (mark_is_any(l->alias))
+		return 0;
+	if (!c->prev)
+		return has_leased_address(tx, c, l);
 	mac = prev_mac(c, prev_interface(c));
 	return mac.len && mac_eq(mac, l->mac);
 }
@@ -383,13 +405,16 @@ static bool is_ours(struct tx *tx, struct call *c, const struct link *l)
 static int delete_link(struct tx *tx, struct call *c, const char *kind)
 {
 	struct link l;
-	int there;
+	int there, ours;
 
 	if (!rt_is_open(&c->cont))
 		return 0;
 	TRY(there = link_find(tx, &c->cont, c->ifname, &l));
 	/* CNI_IFNAME may be an alternative name of another link. */
-	if (!there || !str_eq(l.name, c->ifname) || !str_eq(l.kind, kind) || !is_ours(tx, c, &l))
+	if (!there || !str_eq(l.name, c->ifname) || !str_eq(l.kind, kind))
+		return 0;
+	TRY(ours = is_ours(tx, c, &l));
+	if (!ours)
 		return 0;
 	return link_del(tx, &c->cont, &l);
 }
@@ -397,11 +422,14 @@ static int delete_link(struct tx *tx, struct call *c, const char *kind)
 int leg_del(struct tx *tx, struct call *c)
 {
 	struct leg leg;
-	int before = tx->err, r = describe(tx, c, &leg);
+	int before = tx->err, r = describe(tx, c, &leg), link;
 
 	TRY(tx_excuse(tx, before, r, "DEL goes on without the configuration"));
-	r = delete_link(tx, c, leg.link.kind);
-	r = also(r, step_resolv_remove(tx, c, leg.resolv_conf));
+	link = delete_link(tx, c, leg.link.kind);
+	r = also(link, step_resolv_remove(tx, c, leg.resolv_conf));
+	/* It has its addresses, and the next DEL may need the lease to recognise it. */
+	if (link < 0)
+		return r;
 	return also(r, ipam_del(tx, c));
 }
 

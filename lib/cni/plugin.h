@@ -43,6 +43,8 @@ struct plugin {
 	int (*repair)(struct tx *tx, struct call *c);
 	int (*gc)(struct tx *tx, struct call *c);
 	int (*status)(struct tx *tx, struct call *c);
+	/* IPAM plugins: the addresses that are allocated to the attachment now, in ret->ips. */
+	int (*list)(struct tx *tx, struct call *c, struct result *ret);
 	/* Describes the one interface that the plugin makes: for LEG_VERBS (leg.h). */
 	int (*leg)(struct tx *tx, struct call *c, struct leg *ret);
 };

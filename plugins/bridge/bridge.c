@@ -226,7 +226,7 @@ static int bridge_del(struct tx *tx, struct call *c)
 	const char *host_ifname = conf_ifname(&c->conf, "hostIfName");
 	const char *bridge = conf_ifname(&c->conf, "bridge");
 	const char *resolv_mode = conf_resolv(tx, &c->conf);
-	int before = tx->err, r;
+	int before = tx->err, r, pair;
 	struct nat_dev dev;
 
 	if (!bridge)
@@ -235,8 +235,11 @@ static int bridge_del(struct tx *tx, struct call *c)
 	r = cj_ok(tx, &c->conf);
 	TRY(tx_excuse(tx, before, r, "the default is taken"));
 	r = step_nft_remove(tx, c, dev);
-	r = also(r, pair_remove(tx, c, host_ifname, bridge));
+	pair = pair_remove(tx, c, host_ifname, bridge);
+	r = also(r, pair);
 	r = also(r, step_resolv_remove(tx, c, resolv_mode));
+	if (pair < 0) /* the container has its addresses */
+		return r;
 	return also(r, ipam_del(tx, c));
 }
 

@@ -76,6 +76,23 @@ conf() {
 	assert_same_snapshot
 }
 
+@test "bridge: DEL that cannot delete the link keeps its address leased" {
+	local n kept=0
+
+	can_trace || skip "no strace"
+	warm_up bridge "$CONF"
+	new_netns c1
+	remember
+	for n in {1..9}; do
+		add bridge "$CONF"
+		refused_del "$n" bridge "$(chained "$CONF")"
+		[[ ! $left ]] || kept=$((kept + 1))
+		del bridge "$CONF"
+		assert_same_snapshot
+	done
+	((kept && kept < 9)) || fail "left $kept times"
+}
+
 @test "bridge: DEL works after the bridge was deleted and the ruleset flushed" {
 	new_netns c1
 	add bridge "$(conf '.ipMasq = true | .macspoofchk = true')"

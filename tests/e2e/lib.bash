@@ -105,6 +105,26 @@ sent() {
 	grep 'AF_NETLINK' "$trace" || :
 }
 
+# refused_del N TYPE CONF - DEL of c1 whose N-th request by sendto() fails; asserts that no address
+# is free that c1 still has, and sets left to yes if c1 still has eth0
+refused_del() {
+	local leases
+
+	status=0
+	left=
+	# LeakSanitizer does not work under ptrace.
+	output=$(ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 CNI_COMMAND=DEL CNI_CONTAINERID=c1 \
+		CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN \
+		strace -qq -o /dev/null -e "inject=sendto:error=EIO:when=$1" \
+		"$CPLUG_BIN/$2" <<<"$3") || status=$?
+	in_ns c1 ip link show dev eth0 >/dev/null 2>&1 || return 0
+	# shellcheck disable=SC2034 # for the caller
+	left=yes
+	((status == 1)) || fail "exit status $status, but eth0 is left"
+	leases=$(grep -l '^c1' /var/lib/cni/networks/*/*) || fail "freed, after request $1 was refused"
+	[[ $leases ]]
+}
+
 # can_trace - true if strace is installed and allowed to trace
 can_trace() {
 	strace -o /dev/null true 2>/dev/null

@@ -249,6 +249,43 @@ tentative() {
 	link c1 eth0 '.ifalias == "cplug net2/c1/eth0"'
 }
 
+@test "macvlan: DEL without prevResult deletes an interface without alias if its address is leased to the attachment" {
+	new_netns c1
+	remember
+	add macvlan "$DUAL"
+	in_ns c1 ip link set eth0 alias ''
+	in_ns c1 ip address flush dev eth0
+	in_ns c1 ip address add 2001:db8:113::10/64 dev eth0 nodad
+	del macvlan "$DUAL"
+	assert_same_snapshot
+	# Another address is no evidence, and neither is that of another attachment.
+	new_netns c2
+	add macvlan "$DUAL" c2
+	ip link add eth0 netns c1 link uplink type macvlan mode bridge
+	in_ns c1 ip address add "$(result '.ips[0].address')" dev eth0
+	remember
+	del macvlan "$DUAL"
+	assert_same_snapshot
+}
+
+@test "macvlan: DEL that cannot delete the interface keeps its address leased" {
+	local n kept=0
+
+	can_trace || skip "no strace"
+	new_netns c1
+	add macvlan "$CONF"
+	del macvlan "$CONF"
+	remember
+	for n in {1..9}; do
+		add macvlan "$CONF"
+		refused_del "$n" macvlan "$(chained "$CONF")"
+		[[ ! $left ]] || kept=$((kept + 1))
+		del macvlan "$CONF"
+		assert_same_snapshot
+	done
+	((kept && kept < 9)) || fail "left $kept times"
+}
+
 # ---- accidents -------------------------------------------------------------
 
 @test "macvlan: a failed ADD leaves no difference" {

@@ -135,6 +135,12 @@ DUAL=$(with "$BASE" '.ipam.routes += [{dst: "::/0"}] | .ipam.ranges += [[{subnet
 	link c1 eth0 true
 	del macvlan "$conf"
 	assert_same_snapshot
+	# Without prevResult, the lease tells that the interface is the attachment's.
+	by reference
+	add macvlan "$BASE"
+	by ours
+	del macvlan "$BASE"
+	assert_same_snapshot
 }
 
 @test "parity: macvlan's errors" {
