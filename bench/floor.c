@@ -145,9 +145,9 @@ static void add_veth(int fd, const char *host, unsigned bridge, int netns)
 
 static void add_leg(int fd, const char *kind, unsigned parent, int netns)
 {
-	struct ifinfomsg *i = request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(*i));
 	struct rtattr *info;
 
+	request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(struct ifinfomsg));
 	put_str(IFLA_IFNAME, "eth0");
 	put(IFLA_LINK, &parent, sizeof(parent));
 	put(IFLA_NET_NS_FD, &netns, sizeof(netns));

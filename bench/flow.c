@@ -76,6 +76,8 @@ static int meet(const char *address, const char *port, char wish)
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	char answer;
 
+	if (fd < 0)
+		err(1, "socket");
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	if (inet_pton(AF_INET, address, &to.sin_addr) != 1)

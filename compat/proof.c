@@ -108,7 +108,7 @@ static void json_file(json_t *j)
 		return;
 	}
 	must(!json_dumpf(j, f, 0), "json_dumpf");
-	rewind(f);
+	must(fseek(f, 0, SEEK_SET) == 0, "fseek");
 	again = json_loadf(f, 0, NULL);
 	must(json_equal(j, again), "json_loadf");
 	json_decref(again);

@@ -292,14 +292,15 @@ static int static_check(struct tx *tx, struct call *c)
 	for (unsigned i = cf.first; i < cf.n_all; i++) {
 		const struct address *a = &cf.all[i];
 		const struct result_ip *have = find_address(c->prev, a->addr);
+		const char *what;
 
-		if (!have)
-			differ(tx, mem_printf(&tx->mem, "address of %s in prevResult", c->ifname),
-			       CIDR_S(a->addr), NULL);
-		else if (ip_set(a->gateway) && !ip_eq(a->gateway, have->gateway))
-			differ(tx,
-			       mem_printf(&tx->mem, "gateway of %s in prevResult", CIDR_S(a->addr)),
-			       IP_S(a->gateway), gateway_text(&tx->mem, have->gateway));
+		if (!have) {
+			what = mem_printf(&tx->mem, "address of %s in prevResult", c->ifname);
+			differ(tx, what, CIDR_S(a->addr), NULL);
+		} else if (ip_set(a->gateway) && !ip_eq(a->gateway, have->gateway)) {
+			what = mem_printf(&tx->mem, "gateway of %s in prevResult", CIDR_S(a->addr));
+			differ(tx, what, IP_S(a->gateway), gateway_text(&tx->mem, have->gateway));
+		}
 	}
 	return 0;
 }

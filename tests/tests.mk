@@ -194,7 +194,8 @@ measure: ## table of lines, functions, parameters and ?: for each folder
 # address it gets; it warns of readdir(), which is safe in glibc and musl; and it cannot parse
 # __attribute__((noreturn)).
 CPPCHECK_QUIRKS := --suppress=resourceLeak --suppress=uninitvar --suppress=readdirCalled \
-	--suppress=missingIncludeSystem --inline-suppr --library=posix -Dnoreturn=
+	--suppress=missingIncludeSystem \
+	--suppress=normalCheckLevelMaxBranches --inline-suppr --library=posix -Dnoreturn=
 
 lint-cppcheck: ## no warnings of cppcheck
 	$(call say,CHECK,cppcheck)

@@ -215,14 +215,14 @@ static int del_kinds(struct tx *tx, struct nat_after_del *a, struct rt *host, co
 	struct owned_cleanup cleanup[2];
 	int r = 0;
 
-	for (unsigned i = 0; kinds[i] && i < ARRAY_LEN(cleanup); i++) {
+	for (unsigned i = 0; i < ARRAY_LEN(cleanup) && kinds[i]; i++) {
 		cleanup[i] = (struct owned_cleanup){ nat_after_del_note, nat_after_del_needed, a,
 						     false };
 		r = also(r, owned_del(tx, a->nl, &nat_table, o, (enum owned_kind)kinds[i],
 				      &cleanup[i]));
 	}
 	r = also(r, nat_after_del_finish(tx, a->nl, host, a));
-	for (unsigned i = 0; kinds[i] && i < ARRAY_LEN(cleanup); i++)
+	for (unsigned i = 0; i < ARRAY_LEN(cleanup) && kinds[i]; i++)
 		if (cleanup[i].unfinished)
 			r = also(r, owned_del(tx, a->nl, &nat_table, o, (enum owned_kind)kinds[i],
 					      NULL));

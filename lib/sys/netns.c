@@ -99,7 +99,7 @@ int netns_open_self(struct tx *tx, struct netns *ret)
 
 	TRY(need_home(tx));
 	fd = fcntl(home.fd, F_DUPFD_CLOEXEC, 0);
-	if (fd < 0 || fstat(home.fd, &st) < 0) {
+	if (fd < 0 || fstat(fd, &st) < 0) {
 		fd_close(&fd);
 		return tx_fail(tx, -errno, "host: look at /proc/self/ns/net: %s", strerror(errno));
 	}
@@ -198,7 +198,8 @@ static bool is_home(const struct netns *ns)
 {
 	struct stat st;
 
-	return fstat(home.fd, &st) == 0 && st.st_dev == ns->dev && st.st_ino == ns->ino;
+	return home.fd >= 0 && fstat(home.fd, &st) == 0 && st.st_dev == ns->dev &&
+	       st.st_ino == ns->ino;
 }
 
 uint64_t netns_cookie(const struct netns *ns)
