@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cnitool/attach.h"
+#include "cnitool/attach_impl.h"
 #include "cnitool/cnitool.h"
 #include "sys/exec.h"
 #include "cnitool/errctx.h"
@@ -24,26 +24,10 @@
 /* Longer than the grace of a plugin for its delegate (exec.h), so that both end. */
 enum { GRACE_MS = 15000 };
 
-struct command {
-	const char *name; /* CNI_COMMAND */
-	const char *word; /* libcni's, for messages */
-	bool repairs;     /* CPLUG_REPAIR=1: cplug's plugins repair what their CHECK finds */
-};
-
 static const struct command add_command = { "ADD", "add", false };
 static const struct command del_command = { "DEL", "delete", false };
-static const struct command check_command = { "CHECK", "check", false };
-static const struct command repair_command = { "CHECK", "repair", true };
 static const struct command gc_command = { "GC", "gc", false };
 static const struct command status_command = { "STATUS", "status", false };
-
-/* A call of the plugins of a list, one after the other. */
-struct list_call {
-	const struct command *command;
-	const struct netconf *net;
-	const struct attachment *a; /* NULL: its variables are empty */
-	struct netconf_extra extra;
-};
 
 static const char *const *plugin_env(struct tool *t, const struct list_call *c)
 {
@@ -66,7 +50,7 @@ static const char *const *plugin_env(struct tool *t, const struct list_call *c)
 	return mem_dup(m, env, sizeof(env));
 }
 
-static int exec_plugin(struct tool *t, const struct list_call *c, unsigned i,
+int attach_exec_plugin(struct tool *t, const struct list_call *c, unsigned i,
 		       struct exec_answer *ret)
 {
 	struct netconf_extra extra = c->extra;
@@ -91,8 +75,7 @@ static int exec_plugin(struct tool *t, const struct list_call *c, unsigned i,
 	return exec_judge(t->tx, path, ret);
 }
 
-/* Begins the failure of a plugin (r < 0) as libcni does.  Returns r. */
-static int blame_plugin(struct tool *t, const struct list_call *c, unsigned i, struct errctx m,
+int attach_blame_plugin(struct tool *t, const struct list_call *c, unsigned i, struct errctx m,
 			int r)
 {
 	return errctx_prefix(t->tx, m, r, "plugin type=\"%s\" name=\"%s\" failed (%s): ",
@@ -104,9 +87,9 @@ static int run_plugin(struct tool *t, const struct list_call *c, unsigned i)
 {
 	struct errctx m = errctx_mark(t->tx);
 	struct exec_answer answer;
-	int r = exec_plugin(t, c, i, &answer);
+	int r = attach_exec_plugin(t, c, i, &answer);
 
-	return blame_plugin(t, c, i, m, r);
+	return attach_blame_plugin(t, c, i, m, r);
 }
 
 /* Runs all plugins, up to the first failure. */
@@ -210,13 +193,7 @@ struct cache_key attachment_key(const struct attachment *a)
 	return (struct cache_key){ a->net->name, a->id, a->ifname };
 }
 
-/*
- * Completes the attachment with what is cached, removes a path at which another namespace is by
- * now, and converts the cached result to a prevResult
- * (*ret_prev; NULL if there is none, or if the list's version has none in DEL and CHECK).
- * c: what is cached; NULL = read it.  Returns 1, 0 if nothing is cached, or a recorded failure.
- */
-static int use_cached(struct tool *t, struct attachment *a, const struct cached *c,
+int attach_use_cached(struct tool *t, struct attachment *a, const struct cached *c,
 		      const char **ret_prev)
 {
 	struct cache_key key = attachment_key(a);
@@ -268,7 +245,7 @@ int attach_del(struct tool *t, const struct attachment *given)
 	struct list_call call = { .command = &del_command, .net = a.net, .a = &a };
 	struct errctx m = errctx_mark(t->tx);
 	struct cache_key key = attachment_key(&a);
-	int r = use_cached(t, &a, NULL, &call.extra.prev_result);
+	int r = attach_use_cached(t, &a, NULL, &call.extra.prev_result);
 
 	if (r < 0) /* plugins can do without */
 		log_warn("%s (the cached result is not used)", errctx_take(t->tx, m));
@@ -305,11 +282,11 @@ static int add_plugins(struct tool *t, const struct attachment *a, const char **
 	for (unsigned i = 0; i < a->net->n_plugins; i++) {
 		struct errctx m = errctx_mark(t->tx);
 		struct exec_answer answer;
-		int r = exec_plugin(t, &call, i, &answer);
+		int r = attach_exec_plugin(t, &call, i, &answer);
 
 		if (r == 0)
 			r = read_answer(t->tx, a->net, &answer, &call.extra.prev_result);
-		TRY(blame_plugin(t, &call, i, m, r));
+		TRY(attach_blame_plugin(t, &call, i, m, r));
 	}
 	*ret = call.extra.prev_result;
 	return 0;
@@ -378,163 +355,26 @@ int attach_add(struct tool *t, const struct attachment *a, const char **ret_resu
 	return r;
 }
 
-/* ---- CHECK ---- */
-
-/* CHECK compares with the result of ADD, so there must be one. */
-static int need_cached(struct tool *t, const struct attachment *a, bool found, const char *prev)
-{
-	const char *container = str_empty(a->netns) ? a->id : a->netns;
-
-	if (!found)
-		return tx_fail_as(t->tx, CNI_E_CONTAINER, -ENOENT,
-				  "%s of %s on network \"%s\" was never added: nothing to compare "
-				  "with (see cnitool list; -i names another interface)",
-				  a->ifname, container, a->net->name);
-	if (!prev)
-		return tx_fail_as(t->tx, CNI_E_CONTAINER, -ENOENT,
-				  "%s of %s on network \"%s\": its add never ended: nothing to "
-				  "compare with (del it, then add it again)",
-				  a->ifname, container, a->net->name);
-	return 0;
-}
-
-static int need_netns(struct tool *t, const struct attachment *given, const struct attachment *a)
-{
-	if (!given->netns || a->netns)
-		return 0;
-	return tx_fail_as(
-		t->tx, CNI_E_NETNS, -ESTALE,
-		"%s leads to another network namespace than that of %s on network \"%s\", "
-		"whose container is gone: remove the attachment with del or cnitool gc",
-		given->netns, a->ifname, a->net->name);
-}
-
-static int need_version(struct tool *t, const struct netconf *n)
-{
-	if (netconf_speaks(n, "0.4.0"))
-		return 0;
-	return tx_fail_as(t->tx, CNI_E_VERSION, -EPROTONOSUPPORT,
-			  "configuration version \"%s\" does not support the CHECK command",
-			  n->version);
-}
-
-int attach_check(struct tool *t, const struct attachment *given)
-{
-	struct attachment a = *given;
-	struct list_call call = { .command = &check_command, .net = a.net, .a = &a };
-	int found;
-
-	TRY(need_version(t, a.net));
-	if (a.net->disable_check)
-		return 0;
-	TRY(found = use_cached(t, &a, NULL, &call.extra.prev_result));
-	TRY(need_cached(t, given, found, call.extra.prev_result));
-	TRY(need_netns(t, given, &a));
-	call.extra.capability_args = a.capability_args;
-	return run_plugins(t, &call);
-}
-
-/* ---- repair ---- */
-
-static const char *copy_member(struct mem *m, json_t *object, const char *key)
-{
-	const char *s = json_string_value(json_object_get(object, key));
-
-	if (!s)
-		return "";
-	return mem_str(m, s);
-}
-
-/* list: {"object","want","have"} of each difference. */
-static void note_differences(struct mem *m, const char *type, json_t *list, struct repairs *ret)
-{
-	json_t *e;
-	size_t i;
-
-	json_array_foreach (list, i, e) {
-		if (!json_is_string(json_object_get(e, "object")))
-			continue;
-		ret->v = mem_grow(m, ret->v, ret->n, sizeof(*ret->v));
-		ret->v[ret->n++] = (struct repaired){
-			.plugin = mem_str(m, type),
-			.object = copy_member(m, e, "object"),
-			.want = copy_member(m, e, "want"),
-			.have = copy_member(m, e, "have"),
-		};
-	}
-}
-
-/*
- * Notes what a plugin's answer lists: what it repaired, or the differences in the error of a CHECK
- * (code 107).  Returns whether it is such an error.
- */
-static bool read_differences(struct mem *m, const char *type, const char *text, struct repairs *ret)
-{
-	json_t *json = json_loads(text, 0, NULL), *list = NULL;
-	const char *details = json_string_value(json_object_get(json, "details"));
-	bool differs = json_integer_value(json_object_get(json, "code")) == CPLUG_E_CHECK;
-
-	if (differs && details)
-		list = json_loads(details, 0, NULL);
-	if (differs && !json_is_array(list)) {
-		json_decref(list);
-		list = json_pack("[{s:O?}]", "object", json_object_get(json, "msg"));
-	}
-	note_differences(m, type, differs ? list : json_object_get(json, "repaired"), ret);
-	json_decref(list);
-	json_decref(json);
-	return differs;
-}
-
-/* Without the repair, a CHECK that found differences is no failure. */
-static int repair_plugin(struct tool *t, const struct list_call *call, unsigned i,
-			 struct repairs *ret)
-{
-	bool dry = !call->command->repairs, differs = false;
-	struct exec_answer answer = { .out = NULL };
-	struct errctx m = errctx_mark(t->tx);
-	int r = exec_plugin(t, call, i, &answer);
-
-	if (answer.out && (r == 0 || dry))
-		differs =
-			read_differences(&t->tx->mem, call->net->plugins[i].type, answer.out, ret);
-	if (dry && differs) {
-		errctx_take(t->tx, m);
-		return 0;
-	}
-	return blame_plugin(t, call, i, m, r);
-}
-
-int attach_repair(struct tool *t, const struct attachment *given, const struct cached *c, bool dry,
-		  struct repairs *ret)
-{
-	struct attachment a = *given;
-	struct list_call call = { .net = a.net, .a = &a };
-	int found, r = 0;
-
-	call.command = dry ? &check_command : &repair_command;
-	TRY(need_version(t, a.net));
-	TRY(found = use_cached(t, &a, c, &call.extra.prev_result));
-	TRY(need_cached(t, given, found, call.extra.prev_result));
-	TRY(need_netns(t, given, &a));
-	call.extra.capability_args = a.capability_args;
-	for (unsigned i = 0; i < a.net->n_plugins; i++) {
-		if (!attach_plugin_is_ours(t, a.net, i))
-			continue;
-		ret->ours++;
-		r = also(r, repair_plugin(t, &call, i, ret));
-	}
-	return r;
-}
-
 /* ---- GC, STATUS ---- */
+
+/* Does the list's version have the command, which is new in 1.1.0?  If not, says so. */
+static bool has_command(struct tool *t, const struct netconf *n, const char *name)
+{
+	if (netconf_speaks(n, "1.1.0"))
+		return true;
+	tool_note(t,
+		  "network \"%s\": its cniVersion %s has no %s, so no plugin was asked (add "
+		  "\"cniVersions\": [\"%s\", \"1.1.0\"] to %s if its plugins support 1.1.0)",
+		  n->name, version_of(n), name, version_of(n), n->file);
+	return false;
+}
 
 int attach_list_gc(struct tool *t, const struct netconf *n, const char *valid)
 {
 	struct list_call call = { .command = &gc_command, .net = n, .extra.valid = valid };
 	int r = 0;
 
-	if (!netconf_speaks(n, "1.1.0"))
+	if (!has_command(t, n, "GC"))
 		return 0;
 	for (unsigned i = 0; i < n->n_plugins; i++)
 		r = also(r, run_plugin(t, &call, i));
@@ -545,7 +385,7 @@ int attach_list_status(struct tool *t, const struct netconf *n)
 {
 	struct list_call call = { .command = &status_command, .net = n };
 
-	if (!netconf_speaks(n, "1.1.0"))
+	if (!has_command(t, n, "STATUS"))
 		return 0;
 	return run_plugins(t, &call);
 }

@@ -40,14 +40,7 @@ int attach_del(struct tool *t, const struct attachment *given) CHECKED;
 /* The same after another failure, or after a signal: it is not interrupted. */
 int attach_undo(struct tool *t, const struct attachment *a) CHECKED;
 
-/*
- * CHECK; nothing to do if the list has disableCheck.  Fails with CNI_E_VERSION for a list older
- * than 0.4.0, with CNI_E_CONTAINER if no result is cached, and with CNI_E_NETNS if another
- * namespace is at the attachment's path.
- */
-int attach_check(struct tool *t, const struct attachment *given) CHECKED;
-
-/* A difference that was repaired; or, with dry, that was found. */
+/* A difference that was found, or repaired. */
 struct repaired {
 	const char *plugin; /* its type */
 	const char *object, *want, *have;
@@ -60,6 +53,14 @@ struct repairs {
 };
 
 /*
+ * CHECK of all plugins; nothing to do if the list has disableCheck.  Continues after differences,
+ * which *ret lists; they are no failure.  Fails with CNI_E_VERSION for a list older than 0.4.0,
+ * with CNI_E_CONTAINER if no result is cached, and with CNI_E_NETNS if another namespace is at the
+ * attachment's path.
+ */
+int attach_check(struct tool *t, const struct attachment *given, struct repairs *ret) CHECKED;
+
+/*
  * CHECK of cplug's plugins in the list, which repair what differs unless dry is set.  Continues
  * after failures and returns the first.  c: what is cached of the attachment; NULL = read it.
  * Fails like attach_check().
@@ -68,8 +69,8 @@ int attach_repair(struct tool *t, const struct attachment *given, const struct c
 		  struct repairs *ret) CHECKED;
 
 /*
- * GC and STATUS of a list; nothing to do before 1.1.0.  valid: as in struct netconf_extra.  GC
- * continues after failures and returns the first.
+ * GC and STATUS of a list.  Before 1.1.0 there is nothing to do, which is noted (tool_note()).
+ * valid: as in struct netconf_extra.  GC continues after failures and returns the first.
  */
 int attach_list_gc(struct tool *t, const struct netconf *n, const char *valid) CHECKED;
 int attach_list_status(struct tool *t, const struct netconf *n) CHECKED;

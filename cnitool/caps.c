@@ -154,14 +154,14 @@ static int refuse_request(struct tx *tx, const struct request *q, const char *na
 	const char *text;
 
 	if (!b->n)
-		return tx_fail_as(tx, CNI_E_FIELD, -EINVAL,
+		return tx_fail_as(tx, CNI_E_FIELD, -EOPNOTSUPP,
 				  "%s cannot be honoured without a network that does it",
 				  q->option);
 	if (name)
 		text = mem_printf(&tx->mem, "network \"%s\"", name);
 	else
 		text = name_networks(&tx->mem, b);
-	return tx_fail_as(tx, CNI_E_FIELD, -EINVAL,
+	return tx_fail_as(tx, CNI_E_FIELD, -EOPNOTSUPP,
 			  "%s cannot be honoured: no plugin of %s declares the capability %s; add "
 			  "\"capabilities\": {\"%s\": true} to %s",
 			  q->option, text, q->capability, q->capability, q->where);

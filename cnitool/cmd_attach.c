@@ -6,11 +6,14 @@
  * attach and detach look for the cached container of the namespace, so that the interface
  * belongs to this container and is deleted with it.
  */
+#include <stdlib.h>
+
 #include "cnitool/attach.h"
 #include "cnitool/caps.h"
 #include "cnitool/cnitool.h"
 #include "cnitool/errctx.h"
 #include "base/log.h"
+#include "value/jw.h"
 #include "cnitool/target.h"
 
 /* The attachment that the operands NET NETNS and the options name. */
@@ -32,11 +35,23 @@ static void name_attachment(struct tool *t, const struct netconf *net, struct at
 	*ret = a;
 }
 
-/* Capability arguments and CNI_ARGS, checked. */
+/*
+ * Capability arguments and CNI_ARGS, checked.  A wrong value is wrong usage, unless it comes from
+ * the environment.
+ */
 static int read_arguments(struct tool *t, struct attachment *a)
 {
-	TRY(caps_check_args(t->tx, t->opt.args));
-	return caps_build(t->tx, &t->opt, a->net, 1, &a->capability_args);
+	int r = caps_check_args(t->tx, t->opt.args);
+
+	if (r < 0) {
+		t->usage = t->opt.args != secure_getenv("CNI_ARGS");
+		return r;
+	}
+	r = caps_build(t->tx, &t->opt, a->net, 1, &a->capability_args);
+	if (r == -EINVAL)
+		t->usage =
+			t->tx->code == CNI_E_FIELD || t->opt.cap_args != secure_getenv("CAP_ARGS");
+	return r;
 }
 
 /* The attachment on a configured network, with the cache locked. */
@@ -90,11 +105,20 @@ static int find_conf(struct tool *t, const char *id, const char *ifname, struct 
 static int del_attachment(struct tool *t, struct attachment a)
 {
 	struct netconf net;
+	struct cache_key key;
+	struct jw w;
 
 	TRY(find_conf(t, a.id, a.ifname, &net));
 	a.net = &net;
 	TRY(read_arguments(t, &a));
-	return attach_del(t, &a);
+	TRY(attach_del(t, &a));
+	if (!t->opt.json)
+		return 0;
+	key = attachment_key(&a);
+	tool_open_json(t, &w);
+	tool_put_attachment(&w, &key, a.netns);
+	jw_bool(&w, "deleted", true);
+	return tool_print_json(t, &w);
 }
 
 int cmd_del(struct tool *t)
@@ -112,17 +136,25 @@ int cmd_check(struct tool *t)
 	struct attachment a;
 
 	TRY(prepare_attachment(t, &net, &a));
-	if (t->opt.repair)
-		return cmd_restore_one(t, &a);
-	return attach_check(t, &a);
+	return cmd_check_one(t, &a);
 }
 
 int cmd_status(struct tool *t)
 {
 	struct netconf net;
 
+	struct jw w;
+
 	TRY(netconf_find(t->tx, t->opt.conf_dir, t->args.v[0], &net));
-	return attach_list_status(t, &net);
+	TRY(attach_list_status(t, &net));
+	if (!t->opt.json)
+		return 0;
+	tool_open_json(t, &w);
+	jw_str(&w, "network", net.name);
+	jw_str(&w, "cniVersion", net.version);
+	jw_bool(&w, "asked", netconf_speaks(&net, "1.1.0"));
+	jw_bool(&w, "ready", true);
+	return tool_print_json(t, &w);
 }
 
 /* ---- by namespace ---- */

@@ -110,41 +110,103 @@ static int print_json(struct tool *t, const struct listing *s)
 
 /* ---- as a table ---- */
 
-static void print_network(const struct netconf *n)
+enum { COLUMNS = 4 };
+
+enum row_kind { NETWORK, ATTACHMENT, LINE, ROW_KINDS };
+
+struct row {
+	enum row_kind kind;
+	const char *cell[COLUMNS];
+};
+
+/* Rows of a kind have columns as wide as the longest word in them; the last one has no width. */
+struct table {
+	struct mem *m;
+	struct row *rows;
+	unsigned n;
+	int width[ROW_KINDS][COLUMNS];
+};
+
+static void add_row(struct table *tab, const struct row *row)
 {
-	printf("%-16s %-8s ", n->name, *n->version ? n->version : "-");
+	int *width = tab->width[row->kind];
+
+	for (unsigned k = 0; k < COLUMNS - 1 && row->kind != LINE; k++)
+		if ((int)strlen(row->cell[k]) > width[k])
+			width[k] = (int)strlen(row->cell[k]);
+	tab->rows = mem_grow(tab->m, tab->rows, tab->n, sizeof(*tab->rows));
+	tab->rows[tab->n++] = *row;
+}
+
+static void print_table(const struct table *tab)
+{
+	for (unsigned i = 0; i < tab->n; i++) {
+		const struct row *r = &tab->rows[i];
+		const int *w = tab->width[r->kind];
+
+		if (r->kind == LINE)
+			printf("%s\n", r->cell[0]);
+		else
+			printf("%-*s  %-*s  %-*s  %s\n", w[0], r->cell[0], w[1], r->cell[1], w[2],
+			       r->cell[2], r->cell[3]);
+	}
+}
+
+static const char *joined(struct mem *m, const char *list, const char *word)
+{
+	if (!*list)
+		return mem_str(m, word);
+	return mem_printf(m, "%s,%s", list, word);
+}
+
+static void add_network(struct table *tab, const struct netconf *n)
+{
+	const char *types = "", *version = *n->version ? n->version : "-";
+
 	for (unsigned i = 0; i < n->n_plugins; i++)
-		printf("%s%s", i ? "," : "", n->plugins[i].type);
-	printf("  %s\n", n->file);
+		types = joined(tab->m, types, n->plugins[i].type);
+	add_row(tab, &(struct row){ NETWORK, { n->name, version, types, n->file } });
 }
 
-static void print_attachment(struct tool *t, const struct cached *c)
+static const char *state_of(struct tool *t, const struct cached *c)
 {
-	struct result res = read_addresses(t, c);
-	const char *netns = c->netns ? c->netns : "";
-
-	printf("  %-8s %-30s ", c->ifname, c->id);
-	for (unsigned i = 0; i < res.n_ips; i++)
-		printf("%s%s", i ? "," : "", CIDR_S(res.ips[i].addr));
-	printf("%s%s", res.n_ips ? "  " : "", netns);
 	if (!is_alive(t, c))
-		printf(" (gone: cnitool gc)");
-	else if (!c->result)
-		printf(" (unfinished)");
-	printf("\n");
+		return " (gone: cnitool gc)";
+	return c->result ? "" : " (unfinished)";
 }
 
-static void print_attachments(struct tool *t, const struct listing *s, const struct netconf *net)
+static void add_attachment(struct table *tab, struct tool *t, const struct cached *c)
 {
-	for (unsigned i = 0; i < s->n; i++)
-		if (conf_of(s, &s->all[i]) == net)
-			print_attachment(t, &s->all[i]);
+	const char *ifname = mem_printf(tab->m, "  %s", c->ifname), *ips = "", *netns;
+	struct result res = read_addresses(t, c);
+
+	for (unsigned i = 0; i < res.n_ips; i++)
+		ips = joined(tab->m, ips, CIDR_S(res.ips[i].addr));
+	netns = mem_printf(tab->m, "%s%s", c->netns ? c->netns : "", state_of(t, c));
+	add_row(tab, &(struct row){ ATTACHMENT, { ifname, c->id, *ips ? ips : "-", netns } });
+}
+
+static void add_attachments(struct table *tab, struct tool *t, const struct listing *s,
+			    const struct netconf *net)
+{
+	bool lost = false;
+
+	for (unsigned i = 0; i < s->n; i++) {
+		if (conf_of(s, &s->all[i]) != net)
+			continue;
+		if (!net && !lost)
+			add_row(tab,
+				&(struct row){ LINE,
+					       { "(networks that are not configured any more)" } });
+		lost = true;
+		add_attachment(tab, t, &s->all[i]);
+	}
 }
 
 int cmd_list(struct tool *t)
 {
+	struct table tab = { .m = &t->tx->mem };
 	struct listing s = { .n = 0 };
-	bool lost = false;
 
 	TRY(read_all(t, &s));
 	if (t->opt.json)
@@ -152,13 +214,10 @@ int cmd_list(struct tool *t)
 	if (!s.n_nets && !t->opt.quiet)
 		fprintf(stderr, "cnitool: no networks are configured in %s\n", t->opt.conf_dir);
 	for (unsigned i = 0; i < s.n_nets; i++) {
-		print_network(&s.nets[i]);
-		print_attachments(t, &s, &s.nets[i]);
+		add_network(&tab, &s.nets[i]);
+		add_attachments(&tab, t, &s, &s.nets[i]);
 	}
-	for (unsigned i = 0; i < s.n; i++)
-		lost |= !conf_of(&s, &s.all[i]);
-	if (lost)
-		printf("(networks that are not configured any more)\n");
-	print_attachments(t, &s, NULL);
+	add_attachments(&tab, t, &s, NULL);
+	print_table(&tab);
 	return 0;
 }

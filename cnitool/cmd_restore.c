@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * cmd_restore.c - the verb restore, and check --repair: repair attachments
+ * cmd_restore.c - the verbs restore and check: compare attachments, and repair them
  *
  * The cached configuration and result of an attachment say what must exist.  cplug's plugins
  * compare, and repair what differs (a CHECK with CPLUG_REPAIR=1, lib/cni/cni.c), so an attachment
@@ -37,41 +37,66 @@ static void put_differences(struct jw *w, const char *key, const struct repairs 
 	jw_close(w, ']');
 }
 
-static void say_difference(const struct tool *t, const struct attachment *a,
-			   const struct repaired *d)
-{
-	const char *have = *d->have ? d->have : "nothing";
+enum told { DIFFERS, RESTORED_NOW, WOULD_RESTORE };
 
-	tool_say(t, "%s %s of %s on network %s: %s", t->opt.dry_run ? "would restore" : "restored",
-		 a->ifname, a->id, a->net->name, d->object);
-	if (*d->want)
-		tool_say(t, ": %s (was: %s)", d->want, have);
-	tool_say(t, "\n");
-}
-
-static void say_differences(const struct tool *t, const struct attachment *a,
+static void say_differences(const struct tool *t, const struct attachment *a, enum told told,
 			    const struct repairs *r)
 {
-	for (unsigned i = 0; i < r->n; i++)
-		say_difference(t, a, &r->v[i]);
+	static const char *const before[] = { "", "restored ", "would restore " };
+	const char *differs = told == DIFFERS ? " differs" : "";
+	const char *tense = told == DIFFERS ? "is" : "was";
+
+	for (unsigned i = 0; i < r->n; i++) {
+		const struct repaired *d = &r->v[i];
+		const char *have = *d->have ? d->have : "nothing";
+
+		tool_say(t, "%s%s of %s on network %s%s: %s", before[told], a->ifname, a->id,
+			 a->net->name, differs, d->object);
+		if (*d->want)
+			tool_say(t, ": %s (%s: %s)", d->want, tense, have);
+		tool_say(t, "\n");
+	}
 }
 
-/* ---- check --repair ---- */
+/* ---- check ---- */
 
-int cmd_restore_one(struct tool *t, const struct attachment *a)
+static int print_check(struct tool *t, const struct attachment *a, const struct repairs *done,
+		       const struct repairs *found)
 {
-	struct repairs done = { .n = 0 };
+	const struct cache_key key = attachment_key(a);
 	struct jw w;
-	int r = attach_repair(t, a, NULL, false, &done);
 
-	if (r == 0)
-		r = attach_check(t, a);
-	say_differences(t, a, &done);
-	if (r < 0 || !t->opt.json)
-		return r;
+	if (!t->opt.json)
+		return 0;
 	tool_open_json(t, &w);
-	put_differences(&w, "repaired", &done);
+	tool_put_attachment(&w, &key, a->netns);
+	if (t->opt.repair)
+		put_differences(&w, "repaired", done);
+	put_differences(&w, "differences", found);
 	return tool_print_json(t, &w);
+}
+
+int cmd_check_one(struct tool *t, const struct attachment *a)
+{
+	struct repairs done = { .n = 0 }, found = { .n = 0 };
+	int r = 0;
+
+	if (t->opt.repair)
+		r = attach_repair(t, a, NULL, false, &done);
+	if (r == 0)
+		r = attach_check(t, a, &found);
+	say_differences(t, a, RESTORED_NOW, &done);
+	say_differences(t, a, DIFFERS, &found);
+	TRY(r);
+	TRY(print_check(t, a, &done, &found));
+	if (!found.n)
+		return 0;
+	t->status = 1;
+	if (t->opt.json)
+		return 0;
+	return tx_fail_as(t->tx, CPLUG_E_CHECK, -EIO, "%u difference%s%s", found.n,
+			  found.n == 1 ? "" : "s",
+			  t->opt.repair ? " that cannot be repaired" : " (check --repair repairs)");
 }
 
 /* ---- restore ---- */
@@ -140,7 +165,7 @@ static int repair_attachment(struct tool *t, struct restoration *o)
 	r = attach_repair(t, &o->a, o->c, t->opt.dry_run, &o->done);
 	if (!t->opt.dry_run)
 		r = also(r, undo_if_deleted(t, o));
-	say_differences(t, &o->a, &o->done);
+	say_differences(t, &o->a, t->opt.dry_run ? WOULD_RESTORE : RESTORED_NOW, &o->done);
 	netconf_free(&o->net);
 	return r;
 }

@@ -39,16 +39,11 @@ struct run {
 
 /* ---- options and networks ---- */
 
-/* NETNS as everywhere, or the --name of a running container. */
 static int open_other_netns(struct tool *t, const char *arg, struct netns *ret)
 {
 	const char *path = target_path(&t->tx->mem, arg);
-	const char *ours = mem_printf(&t->tx->mem, "/run/netns/cplug-%s", arg);
-	int r;
+	int r = netns_open(t->tx, path, ret);
 
-	if (access(path, F_OK) == 0)
-		ours = path;
-	r = netns_open(t->tx, ours, ret);
 	if (r == -ENOENT)
 		return tx_fail_as(t->tx, CNI_E_NETNS, r,
 				  "container:%s: there is no network namespace at %s", arg, path);

@@ -48,8 +48,10 @@ struct tool {
 	char **command;     /* of run; NULL-terminated */
 	struct cache cache;
 	bool nohup; /* SIGHUP was ignored when cnitool started */
+	bool usage; /* the failure is wrong usage: EXIT_USAGE */
 	int status; /* exit status if nothing fails: the command's (run) or 1 (gc, restore) */
 	struct words failures; /* that tool_report() has printed */
+	struct words notes;    /* of tool_note() */
 	/* An ADD that has begun and is not printed yet: undone if memory runs out. */
 	const struct attachment *unfinished;
 };
@@ -86,6 +88,13 @@ enum {
 /* Reads argv[2…].  Fails with -EINVAL (CNI_E_FIELD) and a sentence about the usage. */
 int options_read(struct tool *t, int argc, char **argv) CHECKED;
 
+/*
+ * For words before the verb: is it a well-formed option of some verb (other than help), and is its
+ * value the next word?
+ */
+bool options_known(const char *word);
+bool options_take_value(const char *word);
+
 /* Prints the options of a verb, for its help. */
 void options_help(unsigned verb);
 
@@ -108,6 +117,12 @@ void tool_say(const struct tool *t, const char *fmt, ...) PRINTF(2, 3);
 void tool_print_failure(const struct tool *t);
 
 /*
+ * Tells what may surprise, but is no failure: on stderr (nothing with -q), and with --json in the
+ * member "notes" of the answer.
+ */
+void tool_note(struct tool *t, const char *fmt, ...) PRINTF(2, 3);
+
+/*
  * For verbs that go over many objects: prints the failure recorded since m on stderr (nothing with
  * --json), adds it to t->failures, and forgets it, so that the verb goes on.  Returns its text.
  */
@@ -127,7 +142,7 @@ int cmd_detach(struct tool *t) CHECKED;
 int cmd_run(struct tool *t) CHECKED;
 int cmd_version(struct tool *t) CHECKED;
 
-/* check --repair: repairs one attachment, prints the differences, and checks it again. */
-int cmd_restore_one(struct tool *t, const struct attachment *a) CHECKED;
+/* check of one attachment: prints the differences; with --repair, repairs them before. */
+int cmd_check_one(struct tool *t, const struct attachment *a) CHECKED;
 
 #endif

@@ -22,7 +22,8 @@
 /* ---- the verbs ---- */
 
 static const char text_netns[] =
-	"NETNS is a path, a name of `ip netns`, or the number of a process.";
+	"NETNS is a path, a name of `ip netns`, the --name of a running `cnitool run`, or the\n"
+	"number of a process.";
 
 static const struct verb verbs[] = {
 	{ "add", "NET NETNS", "plug a network namespace into a network", V_ADD, 2, 2, false,
@@ -68,13 +69,15 @@ static const struct verb verbs[] = {
 	  "its own /proc and /sys, hostname, /etc/hosts and /etc/resolv.conf.  It is unplugged\n"
 	  "when it ends.  The exit status is the command's; 128+N if signal N killed it; 125 if\n"
 	  "cnitool failed; 126 if the command cannot be run; 127 if it is not found.\n\n" },
-	{ "list", "[NET]", "tell what networks there are and what is plugged in", V_LIST, 0, 1,
-	  false, cmd_list, "" },
+	{ "list", "[NET]", "tell what networks there are and what is plugged in (also: ls)", V_LIST,
+	  0, 1, false, cmd_list, "" },
 	{ "version", "", "tell the version", V_VERSION, 0, 0, false, cmd_version, "" },
 };
 
 static const struct verb *find_verb(const char *name)
 {
+	if (str_eq(name, "ls"))
+		name = "list";
 	for (unsigned i = 0; i < ARRAY_LEN(verbs); i++)
 		if (str_eq(verbs[i].name, name))
 			return &verbs[i];
@@ -267,33 +270,56 @@ static int act_on_verb(struct tool *t, int argc, char **argv)
 		r = -EIO;
 	}
 	if (r < 0)
-		return failure_status(t, EXIT_FAILURE);
+		return failure_status(t, t->usage ? EXIT_USAGE : EXIT_FAILURE);
 	return t->status;
+}
+
+/*
+ * Moves options that precede the verb behind it: "--json list" is "list --json".  Returns the verb,
+ * or an option that is no verb's, or "".
+ */
+static const char *find_verb_word(int argc, char **argv)
+{
+	int verb = 1;
+
+	while (verb < argc && argv[verb][0] == '-' && options_known(argv[verb]))
+		verb += 1 + options_take_value(argv[verb]);
+	if (verb >= argc)
+		return argc > 1 ? argv[1] : "";
+	for (; verb > 1; verb--) {
+		char *word = argv[verb];
+
+		argv[verb] = argv[verb - 1];
+		argv[verb - 1] = word;
+	}
+	return argv[1];
 }
 
 int cnitool_main(int argc, char **argv)
 {
 	static struct tx tx;
 	static struct tool t;
-	const char *name = argc > 1 ? argv[1] : "";
+	const char *name = find_verb_word(argc, argv);
 
 	log_start();
 	log_set_prefix("cnitool", name);
 	tx_begin(&tx);
-	tx.mem.max = MEM_MAX;
 	tx.mem.exhausted = leave_exhausted;
 	json_set_alloc_funcs(alloc_or_leave, free);
 	t = (struct tool){ .tx = &tx, .verb = find_verb(name), .cache = { .lock = -1 } };
 	if (t.verb)
 		return act_on_verb(&t, argc, argv);
-	if (str_eq(name, "--version"))
+	if (str_eq(name, "--version") || str_eq(name, "-V"))
 		return printf("cnitool of cplug %s, CNI 1.1.0\n", CPLUG_VERSION) < 0;
 	if (str_eq(name, "-h") || str_eq(name, "--help") || str_eq(name, "help")) {
 		t.verb = find_verb(argc > 2 ? argv[2] : "");
-		if (!t.verb)
+		if (t.verb) {
+			print_verb_help(t.verb);
+			return 0;
+		}
+		if (argc <= 2)
 			return print_help(stdout, 0);
-		print_verb_help(t.verb);
-		return 0;
+		name = argv[2];
 	}
 	if (*name)
 		fprintf(stderr, "cnitool: unknown verb %s\n\n", name);

@@ -96,6 +96,37 @@ static const struct option_row *find_letter(const struct tool *t, char letter)
 	return NULL;
 }
 
+/* The row of a word like --name, --name=value or -x, of any verb; NULL if there is none. */
+static const struct option_row *find_any(const char *word)
+{
+	const char *name = word + 2;
+	size_t len = strcspn(name, "=");
+
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+		if (str_starts(word, "--") && strlen(rows[i].name) == len &&
+		    strncmp(rows[i].name, name, len) == 0)
+			return &rows[i];
+		if (word[0] == '-' && word[1] && word[1] == rows[i].letter)
+			return &rows[i];
+	}
+	return NULL;
+}
+
+bool options_known(const char *word)
+{
+	const struct option_row *o = find_any(word);
+
+	return o && o->at != AT(help);
+}
+
+bool options_take_value(const char *word)
+{
+	const struct option_row *o = find_any(word);
+	bool has_value = str_starts(word, "--") ? strchr(word, '=') != NULL : word[2] != '\0';
+
+	return o && o->kind != FLAG && !has_value;
+}
+
 static void append_word(struct tool *t, struct words *list, const char *word)
 {
 	list->v = mem_grow(&t->tx->mem, list->v, list->n, sizeof(*list->v));

@@ -12,11 +12,10 @@
 int tool_print(struct tool *t, const char *json_text)
 {
 	const char *text = netconf_pretty(&t->tx->mem, json_text);
-	const char *newline = isatty(STDOUT_FILENO) ? "\n" : "";
 
 	if (t->opt.quiet)
 		return 0;
-	if (printf("%s%s", text, newline) < 0 || fflush(stdout) != 0)
+	if (printf("%s\n", text) < 0 || fflush(stdout) != 0)
 		return tx_fail_as(t->tx, CNI_E_IO, -errno, "cannot write the result: %s",
 				  strerror(errno));
 	return 0;
@@ -41,6 +40,12 @@ void tool_open_json(struct tool *t, struct jw *w)
 
 int tool_print_json(struct tool *t, struct jw *w)
 {
+	if (t->notes.n)
+		jw_open(w, "notes", '[');
+	for (unsigned i = 0; i < t->notes.n; i++)
+		jw_str(w, NULL, t->notes.v[i]);
+	if (t->notes.n)
+		jw_close(w, ']');
 	jw_close(w, '}');
 	return tool_print(t, jw_end(w));
 }
@@ -78,13 +83,30 @@ void tool_print_failure(const struct tool *t)
 	fprintf(to, "%s\n", jw_end(&w));
 }
 
-const char *tool_report(struct tool *t, struct errctx m)
+static void append(struct tool *t, struct words *list, const char *text)
 {
-	struct words *list = &t->failures;
-	const char *text = errctx_take(t->tx, m);
-
 	list->v = mem_grow(&t->tx->mem, list->v, list->n, sizeof(*list->v));
 	list->v[list->n++] = text;
+}
+
+void tool_note(struct tool *t, const char *fmt, ...)
+{
+	const char *text;
+	va_list ap;
+
+	va_start(ap, fmt);
+	text = mem_vprintf(&t->tx->mem, fmt, ap);
+	va_end(ap);
+	append(t, &t->notes, text);
+	if (!t->opt.json && !t->opt.quiet)
+		fprintf(stderr, "cnitool: %s\n", text);
+}
+
+const char *tool_report(struct tool *t, struct errctx m)
+{
+	const char *text = errctx_take(t->tx, m);
+
+	append(t, &t->failures, text);
 	if (!t->opt.json)
 		fprintf(stderr, "cnitool: %s\n", text);
 	return text;

@@ -64,15 +64,19 @@ const char *target_path(struct mem *m, const char *arg)
 {
 	static const char *const dirs[] = { "/run/netns", "/var/run/netns" };
 	bool number = *arg && strspn(arg, "0123456789") == strlen(arg);
+	const char *path;
 
 	if (strchr(arg, '/') || str_empty(arg))
 		return absolute_path(m, arg);
 	for (unsigned i = 0; i < ARRAY_LEN(dirs); i++) {
-		const char *path = mem_printf(m, "%s/%s", dirs[i], arg);
-
+		path = mem_printf(m, "%s/%s", dirs[i], arg);
 		if (access(path, F_OK) == 0)
 			return path;
 	}
+	/* The name of a running container (cnitool run --name). */
+	path = mem_printf(m, "%s/cplug-%s", dirs[0], arg);
+	if (access(path, F_OK) == 0)
+		return path;
 	if (number)
 		return mem_printf(m, "/proc/%s/ns/net", arg);
 	if (is_namespace(arg))

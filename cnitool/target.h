@@ -2,7 +2,8 @@
 /*
  * target.h - the network namespace that an operand NETNS names
  *
- * NETNS is a path, a name of ip-netns(8), or the number of a process.
+ * NETNS is a path, a name of ip-netns(8), the name of a running container (cnitool run --name), or
+ * the number of a process.
  */
 #ifndef CPLUG_CNITOOL_TARGET_H
 #define CPLUG_CNITOOL_TARGET_H

@@ -80,14 +80,16 @@ cached() {
 	has '.ips == [{interface: 2, address: "10.1.0.3/24", gateway: "10.1.0.1"}]'
 	is "$(addresses c1 eth0)" 10.1.0.3/24
 	is "$(head -n 2 <<<"$output" | tail -n 1)" '    "cniVersion": "1.0.0",'
-	is "$(tail -c 1 "$BATS_TEST_TMPDIR/out")" '}'
+	is "$(tail -c 2 "$BATS_TEST_TMPDIR/out" | od -An -c | tr -d ' ')" '}\n'
 	is "$(cached)" "net1-cnitool-$(printf /run/netns/c1 | sha512sum | cut -c1-20)-eth0"
 	tool check net1 c1
 	ok
 	is "$output" ''
 	in_ns c1 ip link del eth0
 	tool check net1 c1
-	refused 1 'plugin type="bridge" name="net1" failed \(check\): '
+	is "$status" 1
+	contains "$output" '^eth0 of cnitool-[0-9a-f]* on network net1 differs: interface eth0: present \(is: nothing\)$'
+	is "$errors" 'cnitool: 1 difference (check --repair repairs)'
 	tool del net1 c1
 	ok
 	is "$output" ''
@@ -149,7 +151,11 @@ cached() {
 	tool add fake c1 --cni-path /nowhere
 	refused 1 'plugin type="one" name="fake" failed \(add\): failed to find plugin "one" in path \[/nowhere\]'
 	tool add fake c1 --args K
+	refused 2 'expected KEY=VALUE;KEY=VALUE, got "K"'
+	CNI_ARGS=K tool add fake c1
 	refused 1 'expected KEY=VALUE;KEY=VALUE, got "K"'
+	tool add fake c1 --cap-args '[]'
+	refused 2 'expected a JSON object'
 	CAP_ARGS='[]' tool add fake c1
 	refused 1 'expected a JSON object'
 }
@@ -177,7 +183,9 @@ cached() {
 	refused 1 'declares the capability mac'
 	fakes '.plugins[0].capabilities = {portMappings: true}'
 	tool add fake c1 -p 80
-	refused 1 'expected \[HOSTIP:\]HOST'
+	refused 2 'expected \[HOSTIP:\]HOST'
+	tool add fake c1 -p other=80:80
+	refused 2 '"other" is none of the networks asked for'
 	prints '' calls .command
 }
 
@@ -515,6 +523,107 @@ cached() {
 	tool add fake c1 -q
 	ok
 	is "$output" ''
+}
+
+@test "cnitool: with --json each verb answers on success, with one document and a newline" {
+	local verb
+
+	net "$BRIDGE"
+	new_netns c1
+	for verb in 'add net1 c1' 'check net1 c1' 'check --repair net1 c1' 'status net1' 'list net1' restore gc version \
+		'del net1 c1' 'attach net1 c1' 'detach net1 c1'; do
+		# shellcheck disable=SC2086 # words
+		tool $verb --json
+		ok
+		has 'type == "object"'
+		is "$errors" ''
+		is "$(tail -c 2 "$BATS_TEST_TMPDIR/out" | od -An -c | tr -d ' ')" '}\n'
+	done
+	tool del net1 c1 --json
+	has '.network == "net1" and .ifname == "eth0" and .netns == "/run/netns/c1" and .deleted'
+	tool status net1 --json
+	has '.asked == false and .ready and (.notes[0] | test("1\\.0\\.0 has no STATUS"))'
+}
+
+@test "cnitool: status and gc say when the version has no STATUS and GC; the newest of cniVersions is used" {
+	fakes '.cniVersion = "1.0.0"'
+	tool status fake
+	ok
+	is "$output" ''
+	contains "$errors" '^cnitool: network "fake": its cniVersion 1.0.0 has no STATUS, so no plugin was asked \(add "cniVersions": \["1.0.0", "1.1.0"\] to .*\)$'
+	tool status -q fake
+	is "$errors" ''
+	tool gc fake
+	ok
+	contains "$errors" 'network "fake": its cniVersion 1.0.0 has no GC'
+	prints '' calls .command
+	fakes '.cniVersion = "1.0.0" | .cniVersions = ["0.4.0", "1.0.0", "1.1.0", "1.2.0"]'
+	tool status fake
+	ok
+	is "$errors" ''
+	is "$(calls '.command, .request.cniVersion')" 'STATUS 1.1.0 STATUS 1.1.0'
+}
+
+@test "cnitool: check prints sentences; with --json the list of differences" {
+	net "$BRIDGE"
+	plug c1
+	in_ns c1 ip addr del 10.1.0.2/24 dev eth0
+	tool check net1 c1
+	is "$status" 1
+	contains "$output" '^eth0 of cnitool-[0-9a-f]* on network net1 differs: address of eth0: 10\.1\.0\.2/24 \(is: nothing\)$'
+	contains_not "$output$errors" '[{}]'
+	contains "$errors" '^cnitool: [0-9]+ differences \(check --repair repairs\)$'
+	tool check net1 c1 --json
+	is "$status" 1
+	has '.network == "net1" and (.differences | length >= 2) and all(.differences[]; .plugin == "bridge" and (.object | length > 0))'
+	is "$errors" ''
+	tool check --repair net1 c1
+	ok
+	tool check net1 c1
+	ok
+	is "$output$errors" ''
+}
+
+@test "cnitool: options may precede the verb; ls, -V and --version" {
+	net "$BRIDGE"
+	plug c1
+	tool --json list
+	has '.networks | length == 1'
+	tool --json ls net1
+	has '.networks[0].attachments | length == 1'
+	tool --net-conf-path /nowhere -q list
+	contains_not "$output" bridge
+	tool --net-conf-path=/nowhere list
+	contains "$errors" 'no networks are configured in /nowhere'
+	tool -i eth7 check net1 c1
+	is "$status" 1
+	contains "$errors" 'eth7 of '
+	for option in -V --version version; do
+		tool "$option"
+		ok
+		contains "$output" '^cnitool of cplug [0-9.]+, CNI 1.1.0$'
+	done
+	tool --bogus list
+	is "$status" 2
+	tool help bogus
+	is "$status" 2
+	tool --json
+	is "$status" 2
+	tool --json bogus
+	is "$status" 2
+	tool --help
+	ok
+}
+
+@test "cnitool: the columns of list are aligned" {
+	net "$BRIDGE"
+	net "$(sed 's/net1/a-network-with-a-long-name/; s/br1/br2/; s/10\.1\./10.2./' <<<"$BRIDGE")" 20
+	new_netns c1 c2
+	tool add -q net1 c1
+	tool add -q net1 c2 --id a-container-id-that-is-longer-than-thirty-bytes
+	tool list
+	is "$(awk '/^ / { print index($0, "10.1.0.") }' <<<"$output" | sort -u | wc -l)" 1
+	is "$(awk '/^[^ ]/ { print index($0, "bridge") }' <<<"$output" | sort -u | wc -l)" 1
 }
 
 @test "cnitool: wrong usage is an error with a hint, and each verb has help" {

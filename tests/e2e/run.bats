@@ -255,6 +255,22 @@ input"
 	nothing_is_left
 }
 
+@test "run: attach, check, detach and container: take the name of the running container" {
+	baseline
+	background net1 --name web 'sleep 1000'
+	"$CPLUG_BIN/cnitool" attach -q net2 web -i eth5
+	link cplug-web eth5 true
+	"$CPLUG_BIN/cnitool" check net2 web --id web -i eth5
+	run_in container:web ip link show eth5
+	ok
+	contains "$output" eth5
+	"$CPLUG_BIN/cnitool" detach net2 web
+	no_link cplug-web eth5
+	kill "$container"
+	ended
+	nothing_is_left
+}
+
 @test "run: interfaces that were attached meanwhile are removed, too" {
 	baseline
 	background net1 --name web 'exec sleep 100'

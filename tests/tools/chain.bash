@@ -68,13 +68,14 @@ chain_type() {
 	jq -r --argjson i "$1" '.plugins[$i].type' "$CHAIN_FILE"
 }
 
-# chain_conf INDEX [PREVRESULT] - prints the plugin's configuration
+# chain_conf INDEX [PREVRESULT] - prints the plugin's configuration, of the newest version that the
+# list names, as cnitool and libcni choose
 chain_conf() {
 	jq -c --argjson i "$1" --argjson prev "${2:-null}" '
 		(.capArgs // {}) as $args | . as $list | .plugins[$i]
 		| (.capabilities // {}) as $wants
 		| ($args | with_entries(select($wants[.key] == true))) as $runtime
-		| . + {name: $list.name, cniVersion: $list.cniVersion}
+		| . + {name: $list.name, cniVersion: ($list.cniVersions // [$list.cniVersion])[-1]}
 		| if $runtime == {} then . else .runtimeConfig = $runtime end
 		| if $prev == null then . else .prevResult = $prev end' "$CHAIN_FILE"
 }

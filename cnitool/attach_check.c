@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * attach_check.c - CHECK of an attachment, and repair
+ *
+ * cplug's plugins list all differences in the details of their error (code 107); of another
+ * plugin's error of this code, the message is the difference.
+ */
+#include <jansson.h>
+
+#include "cnitool/attach_impl.h"
+#include "cnitool/cnitool.h"
+
+static const struct command check_command = { "CHECK", "check", false };
+static const struct command repair_command = { "CHECK", "repair", true };
+
+/* ---- what CHECK needs ---- */
+
+/* CHECK compares with the result of ADD, so there must be one. */
+static int need_cached(struct tool *t, const struct attachment *a, bool found, const char *prev)
+{
+	const char *container = str_empty(a->netns) ? a->id : a->netns;
+
+	if (!found)
+		return tx_fail_as(t->tx, CNI_E_CONTAINER, -ENOENT,
+				  "%s of %s on network \"%s\" was never added: nothing to compare "
+				  "with (see cnitool list; -i names another interface)",
+				  a->ifname, container, a->net->name);
+	if (!prev)
+		return tx_fail_as(t->tx, CNI_E_CONTAINER, -ENOENT,
+				  "%s of %s on network \"%s\": its add never ended: nothing to "
+				  "compare with (del it, then add it again)",
+				  a->ifname, container, a->net->name);
+	return 0;
+}
+
+static int need_netns(struct tool *t, const struct attachment *given, const struct attachment *a)
+{
+	if (!given->netns || a->netns)
+		return 0;
+	return tx_fail_as(
+		t->tx, CNI_E_NETNS, -ESTALE,
+		"%s leads to another network namespace than that of %s on network \"%s\", "
+		"whose container is gone: remove the attachment with del or cnitool gc",
+		given->netns, a->ifname, a->net->name);
+}
+
+static int need_version(struct tool *t, const struct netconf *n)
+{
+	if (netconf_speaks(n, "0.4.0"))
+		return 0;
+	return tx_fail_as(t->tx, CNI_E_VERSION, -EPROTONOSUPPORT,
+			  "configuration version \"%s\" does not support the CHECK command",
+			  n->version);
+}
+
+/* ---- differences ---- */
+
+static const char *copy_member(struct mem *m, json_t *object, const char *key)
+{
+	const char *s = json_string_value(json_object_get(object, key));
+
+	if (!s)
+		return "";
+	return mem_str(m, s);
+}
+
+/* list: {"object","want","have"} of each difference. */
+static void note_differences(struct mem *m, const char *type, json_t *list, struct repairs *ret)
+{
+	json_t *e;
+	size_t i;
+
+	json_array_foreach (list, i, e) {
+		if (!json_is_string(json_object_get(e, "object")))
+			continue;
+		ret->v = mem_grow(m, ret->v, ret->n, sizeof(*ret->v));
+		ret->v[ret->n++] = (struct repaired){
+			.plugin = mem_str(m, type),
+			.object = copy_member(m, e, "object"),
+			.want = copy_member(m, e, "want"),
+			.have = copy_member(m, e, "have"),
+		};
+	}
+}
+
+/*
+ * Notes what a plugin's answer lists: what it repaired, or the differences in the error of a CHECK
+ * (code 107).  Returns whether it is such an error.
+ */
+static bool read_differences(struct mem *m, const char *type, const char *text, struct repairs *ret)
+{
+	json_t *json = json_loads(text, 0, NULL), *list = NULL;
+	const char *details = json_string_value(json_object_get(json, "details"));
+	bool differs = json_integer_value(json_object_get(json, "code")) == CPLUG_E_CHECK;
+
+	if (differs && details)
+		list = json_loads(details, 0, NULL);
+	if (differs && !json_is_array(list)) {
+		json_decref(list);
+		list = json_pack("[{s:O?}]", "object", json_object_get(json, "msg"));
+	}
+	note_differences(m, type, differs ? list : json_object_get(json, "repaired"), ret);
+	json_decref(list);
+	json_decref(json);
+	return differs;
+}
+
+/* Without the repair, a CHECK that found differences is no failure. */
+static int repair_plugin(struct tool *t, const struct list_call *call, unsigned i,
+			 struct repairs *ret)
+{
+	bool dry = !call->command->repairs, differs = false;
+	struct exec_answer answer = { .out = NULL };
+	struct errctx m = errctx_mark(t->tx);
+	int r = attach_exec_plugin(t, call, i, &answer);
+
+	if (answer.out && (r == 0 || dry))
+		differs =
+			read_differences(&t->tx->mem, call->net->plugins[i].type, answer.out, ret);
+	if (dry && differs) {
+		errctx_take(t->tx, m);
+		return 0;
+	}
+	return attach_blame_plugin(t, call, i, m, r);
+}
+
+int attach_check(struct tool *t, const struct attachment *given, struct repairs *ret)
+{
+	struct attachment a = *given;
+	struct list_call call = { .command = &check_command, .net = a.net, .a = &a };
+	int found;
+
+	TRY(need_version(t, a.net));
+	if (a.net->disable_check)
+		return 0;
+	TRY(found = attach_use_cached(t, &a, NULL, &call.extra.prev_result));
+	TRY(need_cached(t, given, found, call.extra.prev_result));
+	TRY(need_netns(t, given, &a));
+	call.extra.capability_args = a.capability_args;
+	for (unsigned i = 0; i < a.net->n_plugins; i++)
+		TRY(repair_plugin(t, &call, i, ret));
+	return 0;
+}
+
+int attach_repair(struct tool *t, const struct attachment *given, const struct cached *c, bool dry,
+		  struct repairs *ret)
+{
+	struct attachment a = *given;
+	struct list_call call = { .net = a.net, .a = &a };
+	int found, r = 0;
+
+	call.command = dry ? &check_command : &repair_command;
+	TRY(need_version(t, a.net));
+	TRY(found = attach_use_cached(t, &a, c, &call.extra.prev_result));
+	TRY(need_cached(t, given, found, call.extra.prev_result));
+	TRY(need_netns(t, given, &a));
+	call.extra.capability_args = a.capability_args;
+	for (unsigned i = 0; i < a.net->n_plugins; i++) {
+		if (!attach_plugin_is_ours(t, a.net, i))
+			continue;
+		ret->ours++;
+		r = also(r, repair_plugin(t, &call, i, ret));
+	}
+	return r;
+}
