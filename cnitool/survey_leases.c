@@ -58,12 +58,14 @@ static struct stale_lease *copy_lease(struct mem *m, const struct store *st, con
 	*copy = (struct stale_lease){
 		.data_dir = st->data_dir,
 		.network = st->network,
-		.lease = { l->ip, { mem_str(m, l->lessee.id), mem_str(m, l->lessee.ifname) } },
+		.lease = { .ip = l->ip,
+			   .lessee = { .id = mem_str(m, l->lessee.id),
+				       .ifname = mem_str(m, l->lessee.ifname) } },
 	};
 	return copy;
 }
 
-/* A damaged lease (r < 0) stays: an ADD takes it over, or reports it. */
+/* A damaged lease (r < 0) stays: an ADD takes it over, or reports it.  So do others' files. */
 static int judge_lease(struct tx *tx, const struct lease *l, int r, void *arg)
 {
 	struct leases *x = arg;
@@ -71,7 +73,7 @@ static int judge_lease(struct tx *tx, const struct lease *l, int r, void *arg)
 	struct survey_verdict v;
 	const char *owner;
 
-	if (r < 0)
+	if (r < 0 || l->lessee.odd)
 		return 0;
 	owner = mem_printf(&tx->mem, "%s/%s", network, l->lessee.id);
 	if (ifname)

@@ -69,7 +69,7 @@ static void read_configured(struct mem *mem, const struct cj *ipam, struct stati
 {
 	struct cj list = cj_list(ipam, "addresses");
 
-	for (unsigned i = 0; i < cj_len(&list); i++) {
+	for (unsigned i = 0, n = cj_len(&list); i < n; i++) {
 		struct cj e = cj_at(&list, i);
 		struct address a = {
 			.addr = cj_cidr(&e, "address"),
@@ -163,7 +163,7 @@ static void read_list(struct mem *mem, const struct cj *c, struct static_conf *c
 
 	if (cj_len(&list))
 		cf->first = cf->n_all;
-	for (unsigned i = 0; i < cj_len(&list); i++) {
+	for (unsigned i = 0, n = cj_len(&list); i < n; i++) {
 		struct cj e = cj_at(&list, i);
 		struct address a = { .from = cj_path(&e, NULL) };
 		const char *text = cj_as_str(&e), *why;

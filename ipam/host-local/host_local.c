@@ -70,7 +70,11 @@ static int claim_request(struct tx *tx, struct store *st, const struct store_wan
 	r = store_claim(tx, st, w, ip);
 	if (r != -EEXIST)
 		return r;
-	if (lease_read(&tx->mem, st->dir, ip, &l) == 0)
+	r = lease_read(&tx->mem, st->dir, ip, &l);
+	if (r == -EILSEQ)
+		holder = mem_printf(&tx->mem, "%s/%s/%s is another program's file, not a lease",
+				    st->data_dir, st->network, IP_S(ip));
+	if (r == 0)
 		holder = mem_printf(&tx->mem, "%s has it", lessee_text(&tx->mem, &l.lessee));
 	return tx_fail_as(tx, CPLUG_E_ADDRESS, -EADDRINUSE,
 			  "failed to allocate for range %u: requested IP address %s is not "
@@ -155,7 +159,8 @@ static int local_validate(struct tx *tx, struct call *c)
 static int local_add(struct tx *tx, struct call *c, struct result *ret)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
-	struct store_want want = { .lessee = { c->id, c->ifname }, .life = life_of(c) };
+	struct store_want want = { .lessee = { .id = c->id, .ifname = c->ifname },
+				   .life = life_of(c) };
 	struct request **by_set;
 	struct local_conf cf;
 
@@ -218,7 +223,7 @@ static int local_del(struct tx *tx, struct call *c)
 static int local_list(struct tx *tx, struct call *c, struct result *ret)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
-	const struct lessee lessee = { c->id, c->ifname };
+	const struct lessee lessee = { .id = c->id, .ifname = c->ifname };
 	struct lease *leases;
 	unsigned n;
 	int r;
@@ -260,6 +265,13 @@ static int local_gc(struct tx *tx, struct call *c)
 
 /* ---- CHECK ---- */
 
+static const char *file_trouble(int r)
+{
+	if (r == -EBADMSG)
+		return "empty or damaged";
+	return r == -EILSEQ ? "it is not a lease" : strerror(-r);
+}
+
 /* A sentence that says what is wrong with a lease; NULL: it belongs to o. */
 static const char *lease_trouble(struct mem *mem, struct store *st, const struct lessee *o,
 				 struct ip ip, const char **ret_have)
@@ -275,7 +287,7 @@ static const char *lease_trouble(struct mem *mem, struct store *st, const struct
 		return mem_printf(mem, "%s is leased to %s, not to %s", IP_S(ip), *ret_have, want);
 	}
 	*ret_have = mem_printf(mem, "%s/%s/%s: %s", st->data_dir, st->network, IP_S(ip),
-			       r == -EBADMSG ? "empty or damaged" : strerror(-r));
+			       file_trouble(r));
 	return mem_printf(mem, "%s is not leased to %s: %s", IP_S(ip), want, *ret_have);
 }
 
@@ -316,7 +328,7 @@ static int check_any(struct tx *tx, struct store *st, const struct lessee *o)
 static int local_check(struct tx *tx, struct call *c)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
-	const struct lessee lessee = { c->id, c->ifname };
+	const struct lessee lessee = { .id = c->id, .ifname = c->ifname };
 	unsigned ours = 0;
 	struct local_conf cf;
 	int r;
@@ -382,7 +394,8 @@ static int repair_address(struct tx *tx, struct store *st, const struct store_wa
 static int local_repair(struct tx *tx, struct call *c)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
-	struct store_want want = { .lessee = { c->id, c->ifname }, .life = life_of(c) };
+	struct store_want want = { .lessee = { .id = c->id, .ifname = c->ifname },
+				   .life = life_of(c) };
 	struct local_conf cf;
 
 	TRY(local_conf_read(tx, c, &cf));

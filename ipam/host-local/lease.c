@@ -47,9 +47,23 @@ bool lease_parse(char *text, size_t size, struct lessee *ret)
 	*ret = (struct lessee){ .id = text };
 	if (*end) {
 		ret->ifname = end + strspn(end, "\r\n");
+		ret->odd = !str_starts(end, "\r\n") || ret->ifname != end + 2;
 		*end = '\0';
 	}
 	return name_valid_id(ret->id) && !(ret->ifname && name_invalid_ifname(ret->ifname));
+}
+
+bool lease_is_torn(char *text, size_t size)
+{
+	size_t n = strlen(text);
+	struct lessee o;
+
+	if (n && n == size)
+		return false;
+	for (size_t i = n; i < size; i++)
+		if (text[i])
+			return false;
+	return !n || lease_parse(text, n, &o);
 }
 
 /* *ret points into small, or into the arena if small is too small. */
@@ -77,13 +91,13 @@ static int read_name(struct mem *mem, int dir, const char *name, char small[SMAL
 		int r = file_read(mem, dir, name, LEASE_MAX, &all);
 
 		if (r < 0)
-			return r == -EFBIG ? -EBADMSG : r;
+			return r == -EFBIG ? -EILSEQ : r;
 		text = all.s;
 		size = all.size;
 	}
-	if (!lease_parse(text, size, ret))
+	if (lease_is_torn(text, size))
 		return -EBADMSG;
-	return 0;
+	return lease_parse(text, size, ret) ? 0 : -EILSEQ;
 }
 
 int lease_read(struct mem *mem, int dir, struct ip ip, struct lease *ret)

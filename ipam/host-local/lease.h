@@ -19,6 +19,7 @@
 struct lessee {
 	const char *id;
 	const char *ifname; /* NULL in an old lease: all interfaces of id */
+	bool odd;           /* read from a file with other line breaks than host-local writes */
 };
 
 struct lease {
@@ -36,8 +37,15 @@ const char *lessee_text(struct mem *mem, const struct lessee *o);
 bool lease_parse(char *text, size_t size, struct lessee *ret);
 
 /*
- * Reads the lease of an address into the arena.  Returns 0, -ENOENT if there is none, -EBADMSG
- * if the file is not a lease (empty or damaged), or another -errno.
+ * Is it what a crash leaves of a lease: nothing, or its beginning and zeros (a file system that had
+ * stored the size, but not the content)?  size bytes and a NUL; changes text.
+ */
+bool lease_is_torn(char *text, size_t size);
+
+/*
+ * Reads the lease of an address into the arena.  Returns 0, -ENOENT if there is none, -EBADMSG if
+ * the file is torn, -EILSEQ if it is another program's (dataDir may be any folder), or another
+ * -errno.
  */
 int lease_read(struct mem *mem, int dir, struct ip ip, struct lease *ret) CHECKED;
 

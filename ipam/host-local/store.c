@@ -7,10 +7,11 @@
  *  - A lease is made by link(), complete or not at all, by one process only (lease.c).  So no
  *    address is allocated twice, even if the lock or the index fail.
  *  - A lease is removed only under the lock, after its content was read and is the lessee's.
- *  - An empty or damaged file is not a lease.  The reference creates the file and then writes
- *    it, so a crash or a power failure can leave one.  The reference holds the lock between the
- *    two steps; we hold it now, so no process is about to write the file, and it is removed
- *    when its address is claimed.
+ *  - A torn file is not a lease.  The reference creates the file and then writes it, so a crash or
+ *    a power failure can leave one.  The reference holds the lock between the two steps; we hold
+ *    it now, so no process is about to write the file, and it is removed when its address is
+ *    claimed.  Another program's file, which only has the name of an address, is neither
+ *    replaced nor removed, and its address is not allocated.
  *
  * The index is only a hint.  A free address from it is claimed by link(); if that fails, the
  * index is corrected and the search continues.  A lease from it is read; if it does not exist,
@@ -196,7 +197,9 @@ struct found {
 static void keep_lease(struct mem *mem, struct found *f, const struct lease *l)
 {
 	f->leases = mem_grow(mem, f->leases, f->n, sizeof(*f->leases));
-	f->leases[f->n++] = (struct lease){ l->ip, { f->id, mem_str(mem, l->lessee.ifname) } };
+	f->leases[f->n++] = (struct lease){
+		.ip = l->ip, .lessee = { .id = f->id, .ifname = mem_str(mem, l->lessee.ifname) }
+	};
 }
 
 static int keep_lease_of_id(struct tx *tx, const struct lease *l, int r, void *arg)
@@ -277,6 +280,11 @@ static int purge_one(struct tx *tx, const struct lease *l, int r, void *arg)
 
 	if (r == 0 && p->keep(&l->lessee, p->arg))
 		return 0;
+	if (r == -EILSEQ || l->lessee.odd) {
+		log_warn("%s/%s/%s: left alone, it is not a lease", p->st->data_dir, p->st->network,
+			 IP_S(l->ip));
+		return 0;
+	}
 	if (r < 0 && r != -EBADMSG)
 		return fail_in_folder(tx, p->st, r, "read", IP_S(l->ip));
 	return store_release(tx, p->st, l);

@@ -88,7 +88,7 @@ bool store_is_dead(struct tx *tx, struct store *st, const struct lease *l);
 /* The reason, "its network namespace is gone"; NULL if the container may be alive. */
 const char *store_death_reason(struct tx *tx, struct store *st, const struct lease *l);
 
-/* Removes every lease for which keep() returns false, and damaged ones. */
+/* Removes every lease for which keep() returns false, and torn ones; no other program's files. */
 typedef bool store_keep_fn(const struct lessee *o, const void *arg);
 int store_purge(struct tx *tx, struct store *st, store_keep_fn *keep, const void *arg) CHECKED;
 

@@ -345,7 +345,7 @@ with_valid() {
 	lease 10.2.2.3 c3
 	: >"$NET/10.2.2.2"
 	head -c 40 /dev/zero >"$NET/10.2.2.4"
-	printf 'c 5\r\neth0' >"$NET/10.2.2.5"
+	printf 'c5\r\net\0\0\0\0\0' >"$NET/10.2.2.5"
 	lease 10.2.2.6 c6
 	gets c1 10.2.2.2/29
 	[[ $stderr == *"$NET/10.2.2.2 is empty or damaged"* ]]
@@ -356,6 +356,28 @@ with_valid() {
 	unset CNI_ARGS
 	cni ADD c5
 	failed 103 'no IP addresses'
+}
+
+@test "host-local: files of other programs that are named like an address are neither replaced nor removed" {
+	local n=1 text files
+
+	mkdir -p "$NET"
+	for text in 'ansible_user: root\n' '# a comment\n' 'c 5\r\neth0' '\n' 'web\nprod\nx' 'c1\r\neth0\0\0x'; do
+		n=$((n + 1))
+		printf "$text" >"$NET/10.2.2.$n"
+	done
+	printf 'name\nvalue' >"$NET/10.2.2.100" # which could be read as container and interface
+	head -c 300000 /dev/zero | tr '\0' a >"$NET/10.2.2.101"
+	files=$(cd "$NET" && sha1sum 10.2.2.*)
+	IPAM='{"ranges": [[{"subnet": "10.2.2.0/24"}]]}'
+	gets c1 10.2.2.8/24
+	CNI_ARGS=IP=10.2.2.3 cni ADD c2
+	failed 104 "10.2.2.3 is another program's file"
+	MORE='{"cni.dev/valid-attachments": []}'
+	ok GC ''
+	[[ ! -e $NET/10.2.2.8 ]]
+	[[ $(cd "$NET" && sha1sum 10.2.2.*) == "$files" ]]
+	[[ $stderr == *"$NET/10.2.2.2: left alone, it is not a lease"* ]]
 }
 
 @test "host-local: a failed ADD is rolled back, including last_reserved_ip" {

@@ -12,8 +12,8 @@ static void read_texts(struct tx *tx, const struct bridge_conf *b)
 {
 	struct owner owner = owner_of(&tx->mem, "net1", "c1", "eth0");
 	struct nat nat = { .owner = &owner,
-			   .except = b->masq_except,
-			   .n_except = b->n_masq_except };
+			   .except = b->masq.except,
+			   .n_except = b->masq.n_except };
 
 	(void)nat_masq_chain(&tx->mem, &nat, (struct cidr){ .len = 0 });
 }

@@ -66,7 +66,7 @@ static void lease_files_are_parsed(void **state)
 	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
 		size_t size = cases[i].size ? cases[i].size : strlen(cases[i].text);
 		char *copy = mem_dup(&unit_tx.mem, cases[i].text, size + 1);
-		struct lessee l = { NULL, NULL };
+		struct lessee l = { .id = NULL };
 		bool ok = lease_parse(copy, size, &l);
 
 		CHECK(ok == !!cases[i].id, "case %u: %d", i, ok);
@@ -77,6 +77,27 @@ static void lease_files_are_parsed(void **state)
 			assert_string_equal(l.ifname, cases[i].ifname);
 		else
 			assert_null(l.ifname);
+	}
+}
+
+static void what_a_crash_leaves_is_recognised(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t size;
+		bool torn;
+	} cases[] = {
+		{ "", 0, true },          { "\0\0\0", 3, true },      { "c1\0\0", 4, true },
+		{ "c1\r\ne\0", 6, true }, { "c1\r\n\0", 5, true },    { "\n", 1, false },
+		{ "c 1", 3, false },      { "c1\0\0x", 5, false },    { "c 1\0", 4, false },
+		{ "#\n", 2, false },      { "a: b\n\0\0", 7, false }, { "\0c1", 3, false },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		char *copy = mem_dup(&unit_tx.mem, cases[i].text, cases[i].size + 1);
+
+		CHECK(lease_is_torn(copy, cases[i].size) == cases[i].torn, "case %u", i);
 	}
 }
 
@@ -267,9 +288,8 @@ static void a_damaged_index_is_harmless(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IN_DIR(lease_files_are_parsed),
-		IN_DIR(the_index_matches_the_files),
-		IN_DIR(the_life_of_a_lease_survives_a_rescan),
+		IN_DIR(lease_files_are_parsed),      IN_DIR(what_a_crash_leaves_is_recognised),
+		IN_DIR(the_index_matches_the_files), IN_DIR(the_life_of_a_lease_survives_a_rescan),
 		IN_DIR(a_damaged_index_is_harmless),
 	};
 
