@@ -140,6 +140,13 @@ static uint32_t read_mode(const struct cj *c)
 	return 0;
 }
 
+static bool is_unicast(const char *text, struct mac *ret)
+{
+	static const struct mac zero = { .len = 6 };
+
+	return mac_parse(text, ret) && ret->len == 6 && !(ret->b[0] & 1) && !mac_eq(*ret, zero);
+}
+
 static struct sources read_sources(struct mem *mem, const struct cj *c, uint32_t mode)
 {
 	struct cj list = cj_list(c, "sourceMacs");
@@ -151,9 +158,11 @@ static struct sources read_sources(struct mem *mem, const struct cj *c, uint32_t
 		const char *text = cj_as_str(&element);
 		struct mac mac;
 
-		if (!text)
+		if (!text && cj_present(&element)) /* a complaint already */
 			continue;
-		if (!mac_parse(text, &mac) || mac.len != 6 || (mac.b[0] & 1))
+		if (!text)
+			cj_wrong(&element, NULL, "expected a unicast MAC address, got null");
+		else if (!is_unicast(text, &mac))
 			cj_wrong(&element, NULL,
 				 "expected a unicast MAC address, like 02:00:00:00:00:01, got "
 				 "\"%.40s\"",

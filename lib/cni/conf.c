@@ -171,6 +171,10 @@ static int need_usable_mac(struct tx *tx, struct mac mac)
 {
 	static const uint8_t zero[sizeof(mac.b)];
 
+	if (mac.len && mac.len != 6)
+		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
+				  "mac: %s is not an Ethernet address (give one of 6 bytes)",
+				  MAC_S(mac));
 	if (mac.len && (mac.b[0] & 1))
 		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
 				  "mac: %s is a multicast address, which no interface can have "

@@ -455,6 +455,10 @@ tentative() {
 	failed 7 'sourceMacs: allowed only with mode source'
 	cni ADD macvlan "$(with "$conf" '.sourceMacs = ["x", "01:00:5e:00:00:01"]')"
 	failed 7 'sourceMacs\[0\]: expected a unicast MAC address.*sourceMacs\[1\]'
+	cni ADD macvlan "$(with "$conf" '.sourceMacs = [null]')"
+	failed 7 'sourceMacs\[0\]: expected a unicast MAC address.*got null'
+	cni ADD macvlan "$(with "$conf" '.sourceMacs = ["00:00:00:00:00:00"]')"
+	failed 7 'sourceMacs\[0\]: expected a unicast MAC address'
 	cni ADD macvlan "$(with "$conf" '.sourceMacs = [range(257) | "02:00:00:00:00:01"]')"
 	failed 7 'sourceMacs: too long: 257 entries, at most 256'
 	assert_same_snapshot
@@ -660,6 +664,8 @@ tentative() {
 	sees c4 203.0.113.10
 	cni ADD macvlan "$(conf '.mac = "2:0:0:0:0:3"')" c1 c1 eth1
 	failed 7 'mac'
+	cni ADD macvlan "$(conf '.mac = "02:00:00:00:00:00:00:01"')" c1 c1 eth1
+	failed 7 'mac: 02:00:00:00:00:00:00:01 is not an Ethernet address'
 }
 
 @test "macvlan: without mac, the random MAC address is set explicitly, so that udev keeps it" {
