@@ -214,7 +214,7 @@ conf() {
 }
 
 @test "bridge: routes with metric, MTU, MSS, table and scope are added, checked and removed" {
-	local conf
+	local conf check was now
 
 	conf=$(conf '.cniVersion = "1.1.0" | .ipam.routes = [
 		{dst: "0.0.0.0/0", priority: 100},
@@ -232,8 +232,30 @@ conf() {
 	route c1 '.dst == "198.51.100.0/24" and .gateway == "10.1.0.1"' table 100
 	route c1 '.dst == "198.51.101.0/24"' table 1000
 	route c1 '.dst == "10.9.0.0/16" and .scope == "link" and (has("gateway") | not)'
-	cni CHECK bridge "$(chained "$conf")"
+	check=$(chained "$conf")
+	cni CHECK bridge "$check"
 	ok
+	# CHECK looks at each of these values.
+	while IFS='|' read -r was now; do
+		# shellcheck disable=SC2086 # words
+		in_ns c1 ip route del $was
+		# shellcheck disable=SC2086
+		in_ns c1 ip route add $now
+		cni CHECK bridge "$check"
+		failed 107 "route ${was%% *}"
+		# shellcheck disable=SC2086
+		in_ns c1 ip route del $now
+		# shellcheck disable=SC2086
+		in_ns c1 ip route add $was
+		cni CHECK bridge "$check"
+		ok
+	done <<-'END'
+		0.0.0.0/0 via 10.1.0.1 metric 100|0.0.0.0/0 via 10.1.0.1 metric 101
+		192.0.2.0/24 via 10.1.0.254 mtu 1280 advmss 1200|192.0.2.0/24 via 10.1.0.254 mtu 1281 advmss 1200
+		192.0.2.0/24 via 10.1.0.254 mtu 1280 advmss 1200|192.0.2.0/24 via 10.1.0.254 mtu 1280 advmss 1201
+		192.0.2.0/24 via 10.1.0.254 mtu 1280 advmss 1200|192.0.2.0/24 via 10.1.0.253 mtu 1280 advmss 1200
+		198.51.100.0/24 via 10.1.0.1 table 100|198.51.100.0/24 via 10.1.0.1 table 101
+	END
 	del bridge "$conf"
 	assert_same_snapshot
 }

@@ -133,6 +133,14 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 	add bridge "$(with "$CONF" '. + {mtu: null, dns: null, args: null, runtimeConfig: null, prevResult: null,
 		hairpinMode: null, vlanTrunk: null, capabilities: {foo: true}, "x-unknown": [1, {"a": null}]}')"
 	has '.ips[0].address == "10.1.0.2/24"'
+	# A trace lists them.  DEL reads few keys, so it cannot tell which are unknown.
+	CNI_DEBUG=1 cni ADD bridge "$(with "$CONF" '."x-unknown" = 1')" c1 c1 eth1
+	ok
+	contains "$errors" 'x-unknown: unknown key, ignored'
+	contains_not "$errors" '(bridge|ipam): unknown key'
+	CNI_DEBUG=1 cni DEL bridge "$(with "$CONF" '."x-unknown" = 1')" c1 c1 eth1
+	ok
+	contains_not "$errors" 'unknown key'
 }
 
 @test "contract: a value of the wrong type is reported with its path, and all mistakes together" {
@@ -398,4 +406,39 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 	cni ADD bridge "$(with "$CONF" '.ipam.type = "spy"')" c2
 	failed '' '192.0.2.0'
 	is "$(xargs </run/.rig/verbs)" 'ADD DEL'
+}
+
+@test "contract: DEL asks the IPAM plugin last, and removes everything else also if it fails" {
+	local conf
+
+	conf=$(with "$CONF" '.ipam.type = "spy" | .ipMasq = true | .dns = {nameservers: ["10.1.0.1"]}')
+	new_netns c1
+	fake spy "echo '$ANSWER'"
+	add bridge "$conf"
+	contains "$(nft list ruleset)" net1/c1/eth0
+	[[ -e /etc/netns/c1/resolv.conf ]]
+	# While the interface exists, no other container may get its address.
+	fake spy 'ip -br link show type veth >/run/.rig/veths; echo "{\"code\":77,\"msg\":\"not now\"}"; exit 1'
+	cni DEL bridge "$conf"
+	failed 77 'not now'
+	prints '' cat /run/.rig/veths
+	no_link c1 eth0
+	prints_not net1/c1/eth0 nft list ruleset
+	[[ ! -e /etc/netns/c1/resolv.conf ]]
+}
+
+@test "contract: the IPAM plugin gets DEL if its own ADD failed, was killed or printed nonsense" {
+	local how
+
+	# It may have allocated something before it failed.
+	for how in 'echo {\"code\":77,\"msg\":\"half\"}; exit 1' 'kill -KILL $$' 'echo nonsense'; do
+		: >/run/.rig/verbs
+		fake spy "echo \"\$CNI_COMMAND\" >>/run/.rig/verbs; [[ \$CNI_COMMAND != ADD ]] || { $how; }"
+		new_netns c1
+		cni ADD bridge "$(with "$CONF" '.ipam.type = "spy"')"
+		failed
+		is "$how: $(xargs </run/.rig/verbs)" "$how: ADD DEL"
+		no_link c1 eth0
+		del_netns c1
+	done
 }

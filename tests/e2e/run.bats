@@ -271,6 +271,22 @@ input"
 	nothing_is_left
 }
 
+@test "run: fails if the container cannot be removed from its network, unless the command failed" {
+	mkdir -p "$BATS_TEST_TMPDIR/fakes"
+	printf '#!/bin/sh\n[ $CNI_COMMAND != ADD ] || { jq -c .prevResult; exit; }\n%s\n' \
+		'echo "{\"code\":77,\"msg\":\"not now\"}"; exit 1' >"$BATS_TEST_TMPDIR/fakes/stuck"
+	chmod +x "$BATS_TEST_TMPDIR/fakes/stuck"
+	export CNI_PATH=$CPLUG_BIN:$BATS_TEST_TMPDIR/fakes
+	jq '.name = "net3" | .plugins += [{type: "stuck"}]' "$NETCONFPATH/net1.conflist" >"$NETCONFPATH/net3.conflist"
+	run_in net3 -- echo finished
+	is "$status" 125
+	is "$output" finished
+	contains "$errors" 'not now.*cnitool gc will try again'
+	run_in net3 -- bash -c 'exit 7'
+	is "$status" 7
+	contains "$errors" 'not now.*cnitool gc will try again'
+}
+
 @test "run: interfaces that were attached meanwhile are removed, too" {
 	baseline
 	background net1 --name web 'exec sleep 100'

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -157,6 +158,70 @@ static void a_grandchild_does_not_block_the_caller(void **state)
 	assert_true(now_ms() - begin < 10000);
 }
 
+/* A runtime that ignores SIGCHLD: the kernel would reap the plugin, and its status be lost. */
+static void the_status_is_known_although_sigchld_is_ignored(void **state)
+{
+	struct sigaction now;
+	struct exec_answer a;
+
+	(void)state;
+	plugin("seven", "grep SigIgn /proc/$$/status; exit 7");
+	assert_true(signal(SIGCHLD, SIG_IGN) != SIG_ERR);
+	a = run("seven", "");
+	assert_int_equal(sigaction(SIGCHLD, NULL, &now), 0);
+	assert_true(signal(SIGCHLD, SIG_DFL) != SIG_ERR);
+	assert_true(now.sa_handler == SIG_IGN);
+	assert_true(WIFEXITED(a.status));
+	assert_int_equal(WEXITSTATUS(a.status), 7);
+	/* The plugin itself runs with the defaults. */
+	assert_true(strstr(a.out, "SigIgn:\t0000000000000000"));
+}
+
+/* Waits up to ten seconds for a file with a number. */
+static int number_in(const char *path)
+{
+	const struct timespec moment = { .tv_nsec = 20000000 };
+
+	for (unsigned i = 0; i < 500; i++) {
+		FILE *f = fopen(path, "r");
+		int n = 0;
+
+		if (f && fscanf(f, "%d", &n) != 1)
+			n = 0;
+		if (f)
+			fclose(f);
+		if (n)
+			return n;
+		nanosleep(&moment, NULL);
+	}
+	return 0;
+}
+
+static void the_plugin_ends_with_its_killed_parent(void **state)
+{
+	int status = 0, caller_pid, plugin_pid;
+
+	(void)state;
+	plugin("endless", mem_printf(&unit_tx.mem, "echo $$ >%s/pid; exec sleep 1000", dir));
+	/* The plugin becomes our child when its parent is gone, and can be awaited. */
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
+	caller_pid = fork();
+	assert_true(caller_pid >= 0);
+	if (caller_pid == 0) {
+		run("endless", "");
+		_exit(0);
+	}
+	plugin_pid = number_in(path_of("pid"));
+	assert_true(plugin_pid > 0);
+	kill(caller_pid, SIGKILL);
+	assert_int_equal(waitpid(caller_pid, &status, 0), caller_pid);
+	alarm(60); /* the plugin must not live as long as it wants */
+	assert_int_equal(waitpid(plugin_pid, &status, 0), plugin_pid);
+	alarm(0);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGTERM);
+}
+
 static void failures_to_execute_are_reported(void **state)
 {
 	FILE *f;
@@ -291,6 +356,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(streams_and_environment_are_its_own, make_dir,
 						remove_dir),
 		cmocka_unit_test_setup_teardown(a_grandchild_does_not_block_the_caller, make_dir,
+						remove_dir),
+		cmocka_unit_test_setup_teardown(the_status_is_known_although_sigchld_is_ignored,
+						make_dir, remove_dir),
+		cmocka_unit_test_setup_teardown(the_plugin_ends_with_its_killed_parent, make_dir,
 						remove_dir),
 		cmocka_unit_test_setup_teardown(failures_to_execute_are_reported, make_dir,
 						remove_dir),

@@ -53,6 +53,36 @@ chain_del() {
 	assert_same_snapshot
 }
 
+# del_bridge ID [STRACE-OPTION...] - DEL of the bridge plugin of $conf under strace; sets status
+del_bridge() {
+	status=0
+	CNI_COMMAND=DEL CNI_CONTAINERID=$1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN \
+		ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 strace -f -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=socket \
+		"${@:2}" "$CPLUG_BIN/bridge" <<<"$conf" >"$BATS_TEST_TMPDIR/said" || status=$?
+	output=$(cat "$BATS_TEST_TMPDIR/said")
+}
+
+@test "failing chain: if nftables fails, bridge's DEL removes link, resolv.conf and lease, and reports it" {
+	local conf nth
+
+	can_trace || skip "no strace"
+	conf=$(with "$BRIDGE" '.dns = {nameservers: ["10.1.0.1"]}')
+	add bridge "$conf"
+	[[ -e /etc/netns/c1/resolv.conf && -e /var/lib/cni/networks/net1/10.1.0.3 ]]
+	# Which of the sockets is that of netfilter?
+	del_bridge never
+	nth=$(grep -n NETLINK_NETFILTER "$BATS_TEST_TMPDIR/trace" | head -n 1 | cut -d: -f1)
+	del_bridge c1 -e "inject=socket:error=ENOBUFS:when=$nth"
+	failed '' 'nf_tables|netfilter|nftables'
+	no_link c1 eth0
+	[[ ! -e /etc/netns/c1/resolv.conf ]]
+	prints '' find /var/lib/cni/networks/net1 -name '10.*'
+	contains "$(nft list ruleset)" net1/c1/eth0
+	# A second DEL finishes.
+	del bridge "$conf"
+	assert_same_snapshot
+}
+
 @test "failing chain: portmap's DEL fails if no cplug bridge follows, and a second DEL succeeds" {
 	plugged
 	ip link set "$(jq -r '.interfaces[1].name' <<<"$main")" alias ''

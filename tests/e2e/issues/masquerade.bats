@@ -57,6 +57,16 @@ rules() {
 	is "$(ask c2 tcp 2001:db8:113::2 7000)" 'outside from [2001:0db8:0113:0000:0000:0000:0000:0001]'
 }
 
+# Bridged multicast passes postrouting where bridge-nf-call-iptables is on.
+@test "masquerade: packets to multicast groups and to the subnet are not masqueraded" {
+	new_netns c1
+	add bridge "$CONF"
+	contains "$(nft list chain inet cplug masq-net1-10.1.0.0/24)" 'ip daddr 224\.0\.0\.0/4 return'
+	contains "$(nft list chain inet cplug masq-net1-10.1.0.0/24)" 'ip daddr 10\.1\.0\.0/24 return'
+	contains "$(nft list chain inet cplug masq-net1-fd00_1__/64)" 'ip6 daddr ff00::/8 return'
+	contains "$(nft list chain inet cplug masq-net1-fd00_1__/64)" 'ip6 daddr fd00:1::/64 return'
+}
+
 @test "masquerade: destinations in ipMasq.except are not masqueraded" {
 	local conf
 

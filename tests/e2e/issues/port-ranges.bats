@@ -107,12 +107,23 @@ elements() {
 }
 
 @test "port ranges: conflicts between a range and a single port, in both orders" {
-	local outcome
+	local outcome range
 
 	add bridge "$(publishing "$(port 65000)")"
 	outcome=$output
 	cni ADD bridge "$(publishing "$(range 1024 65535)")" c2
 	failed 105 'host port 65000/tcp: it belongs to net1/c1/eth0'
+	# At both ends of a narrow range, which is looked up port by port.
+	for range in '64990 65000' '65000 65010'; do
+		# shellcheck disable=SC2086 # two numbers
+		cni ADD bridge "$(publishing "$(range $range)")" c2
+		failed 105 'host port 65000/tcp: it belongs to net1/c1/eth0'
+	done
+	for range in '64990 64999' '65001 65010'; do
+		# shellcheck disable=SC2086 # two numbers
+		add bridge "$(publishing "$(range $range)")" c2
+		del bridge "$CONF" c2
+	done
 	# The same port of another protocol or another address is no conflict.
 	output=$outcome
 	del bridge "$CONF" c1
