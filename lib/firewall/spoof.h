@@ -2,8 +2,9 @@
 /*
  * spoof.h - spoof protection: frames leave a container only with its own addresses
  *
- * macspoofchk true checks the source MAC; "strict" also checks source IP addresses and ARP.  Table
- * bridge cplug, docs/nft.md.  Functions return 0 or a recorded failure, like those of nat.h.
+ * macspoofchk true checks the source MAC; "strict" also checks source IP addresses, ARP and
+ * neighbour discovery.  Table bridge cplug, docs/nft.md.  Functions return 0 or a recorded failure,
+ * like those of nat.h.
  */
 #ifndef CPLUG_SPOOF_H
 #define CPLUG_SPOOF_H

@@ -75,6 +75,13 @@ enum nft_type {
 	NFT_T_SERVICE = 13, /* inet_service */
 	NFT_T_MARK = 19,    /* mark */
 	NFT_T_IFNAME = 41,  /* ifname */
+	/*
+	 * Parts of neighbour discovery (RFC 4861) for which nft 1.0.6 has no type: the target
+	 * address, and the MAC in the first option.  nft prints them as "typeof @th,64,128" and
+	 * "typeof @th,208,48", and their values as numbers.
+	 */
+	NFT_T_ND_TARGET = 4 | 1 << 8,
+	NFT_T_ND_MAC = 4 | 1 << 9,
 	NFT_T_VERDICT = -1, /* the data of a verdict map */
 };
 
@@ -151,6 +158,14 @@ enum nft_field {
 	NFT_ETHER_TYPE,
 	NFT_ARP_SADDR_IP,
 	NFT_ARP_SADDR_ETHER,
+	NFT_IP6_LENGTH,
+	NFT_ICMP6_TYPE,
+	/* Raw, because nft 1.0.6 has no names; offsets in bits of the transport header. */
+	NFT_ND_TARGET,     /* @th,64,128 */
+	NFT_ND_OPTION,     /* @th,192,16: type and length of the first option */
+	NFT_ND_OPTION_MAC, /* @th,208,48 */
+	NFT_RS_OPTION,     /* @th,64,16: likewise, of a router solicitation */
+	NFT_RS_OPTION_MAC, /* @th,80,48 */
 	NFT_CT_STATUS,
 	NFT_CT_STATE,
 	NFT_CT_MARK,

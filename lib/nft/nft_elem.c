@@ -38,8 +38,10 @@ static uint8_t type_len(enum nft_type t)
 		return 4;
 	case NFT_T_IPV6:
 	case NFT_T_IFNAME:
+	case NFT_T_ND_TARGET:
 		return 16;
 	case NFT_T_ETHER:
+	case NFT_T_ND_MAC:
 		return 6;
 	case NFT_T_PROTO:
 		return 1;
@@ -55,12 +57,14 @@ static uint8_t type_len(enum nft_type t)
 /* A key or data as the kernel and nft describe it. */
 struct shape {
 	uint32_t type, len, parts;
-	uint32_t order;    /* nft's enum byteorder: 1 = host, 2 = network, 0 = mixed */
-	uint8_t field[16]; /* lengths of the parts, in bytes */
+	uint32_t order;           /* nft's enum byteorder: 1 = host, 2 = network, 0 = mixed */
+	uint8_t field[16];        /* lengths of the parts, in bytes */
+	const enum nft_type *raw; /* the types, if nft has no type of one of them; NULL = none */
 };
 
-static struct shape shape_of(struct nft *n, const enum nft_type *t)
+static struct shape shape_of(struct nft *n, const enum nft_type *types)
 {
+	const enum nft_type *t = types;
 	struct shape s = { 0 };
 
 	if (t[0] == NFT_T_VERDICT)
@@ -72,14 +76,59 @@ static struct shape shape_of(struct nft *n, const enum nft_type *t)
 		}
 		s.field[s.parts] = type_len(*t);
 		s.len += (uint32_t)nfnl_align(s.field[s.parts++]);
-		s.type = s.type << PART_BITS | (uint32_t)*t;
+		s.type = s.type << PART_BITS | ((uint32_t)*t & ((1u << PART_BITS) - 1));
 		s.order = *t == NFT_T_MARK || *t == NFT_T_IFNAME ? 1 : 2;
+		if (*t > 1 << PART_BITS)
+			s.raw = types;
 	}
 	if (s.parts == 1)
 		s.len = s.field[0];
 	else
 		s.order = 0;
 	return s;
+}
+
+/*
+ * "typeof iifname" or "typeof @th,OFFSET,LENGTH", as nft stores it in the userdata of a set
+ * (expr_ops.build_udata in its sources; numbers in host order).
+ */
+static void put_typeof_part(struct nftnl_udata_buf *u, enum nft_type t)
+{
+	enum { EXPR_PAYLOAD = 7, EXPR_META = 9, TRANSPORT_HEADER = 3 };
+	enum { META_KEY = 0, DESC = 0, TYPE, BASE, OFFSET, LEN };
+	struct nftnl_udata *data;
+
+	nftnl_udata_put_u32(u, NFTNL_UDATA_SET_TYPEOF_EXPR,
+			    t == NFT_T_IFNAME ? EXPR_META : EXPR_PAYLOAD);
+	data = nftnl_udata_nest_start(u, NFTNL_UDATA_SET_TYPEOF_DATA);
+	if (t == NFT_T_IFNAME) {
+		nftnl_udata_put_u32(u, META_KEY, KERNEL_META_IIFNAME);
+	} else {
+		nftnl_udata_put_u32(u, DESC, 0);
+		nftnl_udata_put_u32(u, TYPE, 0);
+		nftnl_udata_put_u32(u, BASE, TRANSPORT_HEADER);
+		nftnl_udata_put_u32(u, OFFSET, t == NFT_T_ND_TARGET ? 64 : 208);
+		nftnl_udata_put_u32(u, LEN, 8u * type_len(t));
+	}
+	nftnl_udata_nest_end(u, data);
+}
+
+/* Without it, nft would print a type "integer", which it does not load again. */
+static void put_typeof(struct nftnl_udata_buf *u, const enum nft_type *types)
+{
+	enum { EXPR_CONCAT = 13 };
+	struct nftnl_udata *all = nftnl_udata_nest_start(u, NFTNL_UDATA_SET_KEY_TYPEOF);
+	struct nftnl_udata *parts, *part;
+
+	nftnl_udata_put_u32(u, NFTNL_UDATA_SET_TYPEOF_EXPR, EXPR_CONCAT);
+	parts = nftnl_udata_nest_start(u, NFTNL_UDATA_SET_TYPEOF_DATA);
+	for (unsigned i = 0; types[i] != NFT_T_END; i++) {
+		part = nftnl_udata_nest_start(u, (uint8_t)i);
+		put_typeof_part(u, types[i]);
+		nftnl_udata_nest_end(u, part);
+	}
+	nftnl_udata_nest_end(u, parts);
+	nftnl_udata_nest_end(u, all);
 }
 
 /* Userdata that nft stores for itself, to print values in the right byte order. */
@@ -95,6 +144,8 @@ static void put_set_userdata(struct nft *n, struct nftnl_set *s, const struct sh
 	nftnl_udata_put_u32(u, NFTNL_UDATA_SET_KEYBYTEORDER, key->order);
 	if (data)
 		nftnl_udata_put_u32(u, NFTNL_UDATA_SET_DATABYTEORDER, data->order);
+	if (key->raw)
+		put_typeof(u, key->raw);
 	nftnl_udata_put_u32(u, NFTNL_UDATA_SET_MERGE_ELEMENTS, 0);
 	if (data)
 		nftnl_udata_put_u32(u, NFTNL_UDATA_SET_DATA_INTERVAL, 0);

@@ -278,6 +278,19 @@ bool ip_is_linklocal(struct ip ip)
 	return ip.family == AF_INET6 && ip.b[0] == 0xfe && (ip.b[1] & 0xc0) == 0x80;
 }
 
+struct ip ip_linklocal(struct mac mac)
+{
+	struct ip ip = { .family = AF_INET6, .b = { 0xfe, 0x80 } };
+
+	ip.b[8] = mac.b[0] ^ 2;
+	ip.b[9] = mac.b[1];
+	ip.b[10] = mac.b[2];
+	ip.b[11] = 0xff;
+	ip.b[12] = 0xfe;
+	memcpy(ip.b + 13, mac.b + 3, 3);
+	return ip;
+}
+
 struct cidr cidr_host(struct ip ip)
 {
 	return (struct cidr){ .ip = ip, .len = ip_bits(ip) };

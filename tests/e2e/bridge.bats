@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # bridge: every key except VLANs (bridge-vlan.bats)
 load lib
+# shellcheck source=tests/tools/frame.bash
+source "$RIG_TOOLS/frame.bash"
 
 CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isGateway":true,
 	"ipam":{"type":"host-local","subnet":"10.1.0.0/24","routes":[{"dst":"0.0.0.0/0"}]}}'
@@ -614,6 +616,157 @@ conf() {
 	add bridge "$(conf '.macspoofchk = true')"
 	in_ns c1 ip address add 10.1.0.77/24 dev eth0
 	in_ns c1 ping -n -q -c 1 -W "$RIG_DEADLINE" -I 10.1.0.77 10.1.0.1
+}
+
+# ---- macspoofchk "strict": one rule at a time ------------------------------
+
+# watched RULE... - starts to count what arrives in c2, by rule
+watched() {
+	local rule
+
+	in_ns c2 nft 'add table netdev w; add chain netdev w in { type filter hook ingress device eth0 priority 0; }'
+	for rule; do in_ns c2 nft "add rule netdev w in $rule counter"; done
+}
+
+# arrived NUMBER - prints how many packets the rule has seen
+arrived() {
+	in_ns c2 nft list chain netdev w in | grep -o 'packets [0-9]*' | sed -n "$1s/packets //p"
+}
+
+# passes HEX WHAT, dropped HEX WHAT - the first rule of watched() counts a frame from c1, or does
+# not count it before the frame LAST arrives
+passes() {
+	local before
+
+	before=$(arrived 1)
+	send_frame c1 eth0 "$1"
+	wait_for "the frame: $2" eval "((\$(arrived 1) > $before))"
+}
+
+dropped() {
+	local before last
+
+	before=$(arrived 1) last=$(arrived 2)
+	send_frame c1 eth0 "$1"
+	send_frame c1 eth0 "$LAST"
+	wait_for "the last frame" eval "((\$(arrived 2) > $last))"
+	is "$2: $(arrived 1)" "$2: $before"
+}
+
+# strict_pair - c1 and c2 on a bridge; sets M1, M2 (MAC addresses) and LAST
+strict_pair() {
+	local conf address
+
+	conf=$(with "$DUAL" '.macspoofchk = "strict"')
+	new_netns c1 c2
+	add bridge "$conf"
+	add bridge "$conf" c2
+	M1=$(mac_of c1 eth0) M2=$(mac_of c2 eth0)
+	# No other ARP and neighbour discovery, which the rules would hide from each other.
+	for address in 10.6.0.2 fd00:6::2 "$(linklocal "$M1")"; do
+		in_ns c2 ip neighbour replace "$address" lladdr "$M1" nud permanent dev eth0
+	done
+	wait_for "the end of duplicate address detection" eval '[[ ! $(in_ns c1 ip -6 address show tentative) ]]'
+	LAST=$(frame_udp "$M1" "$M2" 10.6.0.2 10.6.0.3 9 last)
+	watched "ether saddr $M1 $1" 'udp dport 9'
+}
+
+OWN4=10.6.0.2 OWN6=fd00:6::2
+
+@test "bridge: macspoofchk "strict" drops IPv4 packets with another source, also with static neighbours" {
+	strict_pair 'udp dport 7'
+	passes "$(frame_udp "$M1" "$M2" $OWN4 10.6.0.3 7 x)" own
+	dropped "$(frame_udp "$M1" "$M2" 10.6.0.77 10.6.0.3 7 x)" foreign
+	dropped "$(frame_udp "$M1" "$M2" 10.6.0.1 10.6.0.3 7 x)" "the gateway's"
+	dropped "$(frame_udp "$M1" "$M2" 127.0.0.1 10.6.0.3 7 x)" loopback
+	# DHCP: a client has no address yet.
+	passes "$(frame_udp "$M1" ff:ff:ff:ff:ff:ff 0.0.0.0 255.255.255.255 7 x)" DHCP
+}
+
+@test "bridge: macspoofchk "strict" drops ARP with another sender address or MAC" {
+	local request=0001 reply=0002
+
+	strict_pair 'arp htype 1'
+	passes "$(frame_arp "$M1" ff:ff:ff:ff:ff:ff $request "$M1" $OWN4 10.6.0.9)" "own request"
+	passes "$(frame_arp "$M1" "$M2" $reply "$M1" $OWN4 10.6.0.3)" "own reply"
+	dropped "$(frame_arp "$M1" "$M2" $reply "$M1" 10.6.0.1 10.6.0.3)" "the gateway's address"
+	dropped "$(frame_arp "$M1" "$M2" $request "$M1" 10.6.0.1 10.6.0.3)" "the gateway's address, asked"
+	dropped "$(frame_arp "$M1" "$M2" $reply "$M2" $OWN4 10.6.0.3)" "another MAC"
+	dropped "$(frame_arp "$M1" "$M2" $reply 02:00:00:00:00:99 $OWN4 10.6.0.3)" "an unknown MAC"
+	dropped "$(frame_arp "$M1" "$M2" $request 02:00:00:00:00:99 $OWN4 10.6.0.3)" "an unknown MAC, asked"
+}
+
+@test "bridge: macspoofchk "strict" drops neighbour advertisements of others' addresses and MACs" {
+	local ll all=ff02::1
+
+	strict_pair 'icmpv6 type nd-neighbor-advert'
+	ll=$(linklocal "$M1")
+	passes "$(frame_na "$M1" $OWN6 $all $OWN6 "$M1")" own
+	passes "$(frame_na "$M1" "$ll" $all "$ll" "$M1")" "own link-local"
+	passes "$(frame_na "$M1" "$ll" $all $OWN6 "$M1")" "own, from the link-local address"
+	passes "$(frame_na "$M1" $OWN6 $all $OWN6 '')" "without a MAC"
+	dropped "$(frame_na "$M1" $OWN6 $all fd00:6::1 "$M1")" "the gateway's address"
+	dropped "$(frame_na "$M1" "$ll" $all fd00:6::1 "$M1")" "the gateway's address, from link-local"
+	dropped "$(frame_na "$M1" fe80::1 $all fd00:6::1 "$M1")" "from a foreign link-local address"
+	dropped "$(frame_na "$M1" $OWN6 $all $OWN6 "$M2")" "another MAC"
+	dropped "$(frame_na "$M1" fd00:6::1 $all $OWN6 "$M1")" "a foreign source"
+	# A second option, and extension headers.
+	dropped "$(frame_na "$M1" $OWN6 $all $OWN6 "$M1" "0201$(hex_mac "$M2")")" "a second MAC"
+	dropped "$(frame_na "$M1" $OWN6 $all $OWN6 '' "0e01000000000000" "0201$(hex_mac "$M2")")" "a MAC behind another option"
+	dropped "$(frame_na "$M1" $OWN6 $all $OWN6 '' "0202$(hex_mac "$M2")0000000000000000")" "a longer option"
+	dropped "$(frame_extended "$(frame_na "$M1" $OWN6 $all fd00:6::1 "$M1")")" "behind an extension header"
+	dropped "$(frame_extended "$(frame_na "$M1" $OWN6 $all $OWN6 "$M2")")" "MAC behind an extension header"
+}
+
+@test "bridge: macspoofchk "strict" drops neighbour solicitations with another MAC, and for others from ::" {
+	local ll to=ff02::1:ff00:3 dad=0e01aabbccddeeff
+
+	strict_pair 'icmpv6 type nd-neighbor-solicit'
+	ll=$(linklocal "$M1")
+	passes "$(frame_ns "$M1" $OWN6 $to fd00:6::3 "$M1")" own
+	passes "$(frame_ns "$M1" "$ll" $to fd00:6::3 "$M1")" "own link-local"
+	passes "$(frame_ns "$M1" $OWN6 $to fd00:6::3 '')" "without a MAC"
+	passes "$(frame_ns "$M1" :: $to $OWN6 '')" DAD
+	passes "$(frame_ns "$M1" :: $to "$ll" '' $dad)" "DAD with a nonce"
+	dropped "$(frame_ns "$M1" $OWN6 $to fd00:6::3 "$M2")" "another MAC"
+	dropped "$(frame_ns "$M1" fd00:6::1 $to fd00:6::3 "$M1")" "a foreign source"
+	dropped "$(frame_ns "$M1" fe80::1 $to fd00:6::3 "$M1")" "a foreign link-local source"
+	dropped "$(frame_ns "$M1" :: $to fd00:6::3 '')" "DAD of another's address"
+	dropped "$(frame_ns "$M1" :: $to fd00:6::3 '' $dad)" "DAD with a nonce of another's address"
+	dropped "$(frame_ns "$M1" :: $to $OWN6 "$M2")" "DAD with a MAC"
+	dropped "$(frame_ns "$M1" $OWN6 $to fd00:6::3 '' $dad "0101$(hex_mac "$M2")")" "a MAC behind a nonce"
+}
+
+@test "bridge: macspoofchk "strict" drops frames with a VLAN tag, and a reloaded ruleset is no difference" {
+	local frame
+
+	strict_pair 'vlan id 5'
+	frame=$(frame_na "$M1" $OWN6 ff02::1 fd00:6::1 "$M1")
+	dropped "${frame:0:24}81000005${frame:24}" "tagged advertisement"
+	frame=$(frame_udp "$M1" "$M2" $OWN4 10.6.0.3 7 x)
+	dropped "${frame:0:24}88a8000581000005${frame:24}" "two tags"
+	nft list ruleset >/run/ruleset
+	nft flush ruleset
+	nft -f /run/ruleset
+	cni CHECK bridge "$(chained "$(with "$DUAL" '.macspoofchk = "strict"')")" c2
+	ok
+}
+
+@test "bridge: macspoofchk "strict" drops router advertisements, redirects and foreign link-local sources" {
+	local ll
+
+	strict_pair 'ip6 hoplimit 255 @th,0,8 != { 135, 136 }'
+	ll=$(linklocal "$M1")
+	dropped "$(frame_ra "$M1" "$ll" 2001:db8:66::)" "router advertisement"
+	dropped "$(frame_ra "$M1" fe80::1 2001:db8:66::)" "router advertisement, foreign source"
+	dropped "$(frame_ip6 "$M1" "$M2" "$ll" fd00:6::3 58 "8900000000000000$(hex_ip6 2001:db8::1)$(hex_ip6 2001:db8::1)" 2)" redirect
+	dropped "$(frame_udp "$M1" "$M2" fe80::1 fd00:6::3 7 x)" "foreign link-local source"
+	dropped "$(frame_udp "$M1" "$M2" "$(linklocal "$M2")" fd00:6::3 7 x)" "a neighbour's link-local source"
+	dropped "$(frame_udp "$M1" "$M2" :: fd00:6::3 7 x)" "UDP from ::"
+	dropped "$(frame_ip6 "$M1" "$M2" "$ll" ff02::2 58 "8500000000000000""0101$(hex_mac "$M2")" 2)" "router solicitation of another MAC"
+	passes "$(frame_udp "$M1" "$M2" "$ll" fd00:6::3 7 x)" "own link-local source"
+	passes "$(frame_ip6 "$M1" 33:33:00:00:00:02 "$ll" ff02::2 58 "8500000000000000""0101$(hex_mac "$M1")" 2)" "router solicitation"
+	passes "$(frame_ip6 "$M1" 33:33:00:00:00:16 :: ff02::16 58 "8f00000000000000" 2)" "multicast listener report"
 }
 
 # ---- several networks ------------------------------------------------------

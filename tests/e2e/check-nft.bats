@@ -118,7 +118,7 @@ each_rule() {
 			"nft delete rule bridge cplug $chain handle \$(nft -a list chain bridge cplug $chain | sed -n 's/.*accept # handle //p' | head -n1)"
 	done
 	nft replace rule bridge cplug strict handle "$(nft -a list chain bridge cplug strict | sed -n 's/^\t\tdrop # handle //p')" accept
-	named 'the last rule' 'rule 9 of chain strict.*accept'
+	named 'the last rule' 'rule 15 of chain strict.*accept'
 }
 
 @test "check: changed values in a rule are reported" {

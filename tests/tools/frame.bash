@@ -84,6 +84,46 @@ frame_ra() {
 	frame_ip6 "$1" 33:33:00:00:00:01 "$2" ff02::1 58 "$data" 2
 }
 
+# frame_arp SOURCE-MAC TARGET-MAC OPERATION SENDER-MAC SENDER TARGET - OPERATION: four digits
+frame_arp() {
+	printf '%s%s0806000108000604%s%s%s000000000000%s' "$(hex_mac "$2")" "$(hex_mac "$1")" "$3" \
+		"$(hex_mac "$4")" "$(hex_ip4 "$5")" "$(hex_ip4 "$6")"
+}
+
+# frame_na SOURCE-MAC SOURCE TARGET ADDRESS MAC [OPTION...] - a neighbour advertisement of ADDRESS
+# to a multicast group; MAC '' = without it; OPTION: hexadecimal digits (RFC 4861)
+frame_na() {
+	nd_frame 8800000020000000 02 "$@"
+}
+
+# frame_ns - likewise a neighbour solicitation for ADDRESS
+frame_ns() {
+	nd_frame 8700000000000000 01 "$@"
+}
+
+nd_frame() {
+	local data=$1$(hex_ip6 "$6") option=$2 options
+
+	[[ ! $7 ]] || data+=${option}01$(hex_mac "$7")
+	options=$(printf '%s' "${@:8}")
+	frame_ip6 "$3" 33:33:00:00:00:01 "$4" "$5" 58 "$data$options" 2
+}
+
+# frame_extended FRAME - the IPv6 frame with a destination options header (RFC 8200) in front
+frame_extended() {
+	local length
+
+	length=$(printf '%04x' $((0x${1:36:4} + 8)))
+	printf '%s%s3c%s3a00010400000000%s' "${1:0:36}" "$length" "${1:42:66}" "${1:108}"
+}
+
+# linklocal MAC - prints the link-local address that derives from it
+linklocal() {
+	local m=${1//:/}
+
+	printf 'fe80::%02x%s:%sff:fe%s:%s' $((0x${m:0:2} ^ 2)) "${m:2:2}" "${m:4:2}" "${m:6:2}" "${m:8:4}"
+}
+
 # send_frame NS DEVICE HEX - sends a frame from NS
 send_frame() {
 	local i bytes=''

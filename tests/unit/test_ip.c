@@ -274,6 +274,14 @@ static void addresses_are_classified(void **state)
 	}
 }
 
+static void derives_linklocal(void **state UNUSED)
+{
+	struct mac mac;
+
+	assert_true(mac_parse("6a:aa:4a:39:05:53", &mac));
+	assert_string_equal(IP_S(ip_linklocal(mac)), "fe80::68aa:4aff:fe39:553");
+}
+
 static void prefixes_contain_and_overlap(void **state)
 {
 	static const struct {
@@ -326,6 +334,7 @@ int main(void)
 		cmocka_unit_test(addresses_are_added_and_counted),
 		cmocka_unit_test(addresses_compare),
 		cmocka_unit_test(addresses_are_classified),
+		cmocka_unit_test(derives_linklocal),
 		cmocka_unit_test(prefixes_contain_and_overlap),
 	};
 
