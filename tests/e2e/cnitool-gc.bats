@@ -116,8 +116,11 @@ rehearses() {
 	prints '' differences before '/results/|^[0-9]'
 }
 
-@test "gc: leaves a namespace alone that has lost its name or the process that named it" {
-	net "$NET"
+# survives CONF - gc leaves an attachment alone whose namespace only an unnamed process keeps
+survives() {
+	local holder passing
+
+	net "$1"
 	new_netns c1
 	nsenter --net=/run/netns/c1 sleep 300 3>&- &
 	holder=$!
@@ -141,6 +144,15 @@ rehearses() {
 	tool gc
 	ok
 	contains "$output" "its network namespace /proc/$passing/ns/net is gone"
+}
+
+@test "gc: leaves a namespace alone that has lost its name or the process that named it" {
+	survives "$NET"
+}
+
+# There is no lease that tells which namespace it was made for.
+@test "gc: leaves a namespace alone that has lost its name, also without IPAM" {
+	survives "$(with "$NET" '.plugins = [{type: "bridge", bridge: "br1"}]')"
 }
 
 @test "gc: removes elements without index entry, except those of living containers and foreign ones" {

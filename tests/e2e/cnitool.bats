@@ -463,6 +463,17 @@ cached() {
 	prints '' cached
 }
 
+@test "cnitool: gc respects disableGC of a network that is not configured any more" {
+	fakes '.disableGC = true'
+	new_netns c1
+	tool add fake c1
+	del_netns c1
+	rm "$NETCONFPATH"/*
+	tool gc
+	ok
+	is "$(cached | wc -l)" 1
+}
+
 @test "cnitool: list prints networks and attachments" {
 	net "$BRIDGE"
 	new_netns c1 c2

@@ -78,6 +78,34 @@ ports() {
 	assert_same_snapshot
 }
 
+@test "gc: leaves a bridge alone that has ports, or that another network or an administrator made" {
+	local other
+
+	other=$(with "$CONF" '.name = "net2" | .ipam.subnet = "10.2.0.0/24" | del(.isGateway, .isDefaultGateway, .ipMasq)')
+	new_netns c1 c2
+	# net1 made it, net2 has a port.
+	add bridge "$CONF" c1
+	add bridge "$other" c2
+	gc bridge "$CONF" '[]'
+	no_link c1 eth0
+	link - br1 '.ifalias == "cplug net1"'
+	link c2 eth0 '.ifname == "eth0"'
+	del bridge "$other" c2
+	gc bridge "$CONF" '[]'
+	no_link - br1
+	# net2 made it.
+	add bridge "$other" c2
+	del bridge "$other" c2
+	gc bridge "$CONF" '[]'
+	link - br1 '.ifalias == "cplug net2"'
+	gc bridge "$other" '[]'
+	no_link - br1
+	# An administrator made it.
+	ip link add br1 type bridge
+	gc bridge "$CONF" '[]'
+	link - br1 '.ifname == "br1"'
+}
+
 @test "gc: leaves attachments of other networks alone" {
 	local other
 

@@ -129,6 +129,22 @@ open_connection() {
 	conntrack -L -p udp --orig-port-dst 7777 2>/dev/null | grep -q 6002
 }
 
+@test "old flows: ADD and DEL of a port at one host address leave flows to the other address alone" {
+	local conf
+
+	ip address add 203.0.113.9/24 dev uplink
+	conf=$(with "$CONF" '.runtimeConfig.portMappings = [{hostPort: 5353, containerPort: 53, protocol: "udp", hostIP: "203.0.113.9"}]')
+	add bridge "$conf" a
+	udp_answer a 53 a
+	is "$(echo q | in_ns world socat -t 5 - UDP4:203.0.113.9:5353,bind=203.0.113.2:6003 | head -n1)" 'a from 203.0.113.2'
+	conntrack -L -p udp --orig-port-dst 5353 2>/dev/null | grep -q 6003
+	conf=$(with "$conf" '.runtimeConfig.portMappings[0].hostIP = "203.0.113.1"')
+	add bridge "$conf" b
+	conntrack -L -p udp --orig-port-dst 5353 2>/dev/null | grep -q 6003
+	del bridge "$conf" b
+	conntrack -L -p udp --orig-port-dst 5353 2>/dev/null | grep -q 6003
+}
+
 @test "old flows: DEL after a killed DEL removes ports and flows" {
 	local n flows=0
 
