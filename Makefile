@@ -102,7 +102,7 @@ COMPAT += nss $(if $(mnl),,mnl)
 ALL_CFLAGS += -fno-asynchronous-unwind-tables
 libs := -Wl,--start-group -l:libnftnl.a -l:libnl-route-3.a -l:libnl-3.a -l:libjansson.a $(mnl)
 ifneq ($(MUSL),)
-musl_compat := $(COMPAT) chk strerror malloc
+musl_compat := $(COMPAT) chk strerror malloc relro
 musl_cppflags := -nostdinc -isystem $(subst /lib/,/include/,$(MUSL)) \
 	-isystem $(shell $(CC) -print-file-name=include) -idirafter build/musl/include
 crt = $(foreach f,$(1),$(shell $(CC) -print-file-name=$(f)))

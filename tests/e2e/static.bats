@@ -53,3 +53,30 @@ alone() {
 	chroot "$empty" /bin/cplug
 	chroot "$empty" /bin/cnitool --help
 }
+
+@test "static: the relocated data of a running call is read-only" {
+	local pid base relro from to range mode seen=''
+
+	mkfifo /run/.rig/stdin
+	CNI_COMMAND=ADD CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN \
+		"$CPLUG_BIN/bridge" </run/.rig/stdin >/dev/null 3>&- 4>&- &
+	pid=$!
+	exec 8>/run/.rig/stdin
+	wait_for "the call to read its request" grep -q ' 0x0 ' "/proc/$pid/syscall"
+	cat "/proc/$pid/maps" >"$BATS_TEST_TMPDIR/maps"
+	exec 8>&-
+	wait "$pid" || :
+	base=$((0x$(grep -m1 "$(realpath "$CPLUG_BIN/bridge")\|/cplug$" "$BATS_TEST_TMPDIR/maps" | cut -d- -f1)))
+	relro=$(readelf -lW "$CPLUG_BIN/cplug" | awk '$1 == "GNU_RELRO" { print $3, $6 }')
+	# An executable that is not position-independent has absolute addresses.
+	readelf -hW "$CPLUG_BIN/cplug" | grep -q 'DYN' || base=0
+	from=$((base + ${relro% *}))
+	to=$((from + ${relro#* }))
+	cat "$BATS_TEST_TMPDIR/maps"
+	while read -r range mode _; do
+		((0x${range%-*} >= to || 0x${range#*-} <= from)) && continue
+		seen=1
+		[[ $mode == r--p ]] || fail "GNU_RELRO from $(printf '%x' "$from") to $(printf '%x' "$to") is $mode"
+	done <"$BATS_TEST_TMPDIR/maps"
+	[[ $seen ]]
+}
