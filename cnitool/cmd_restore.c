@@ -10,6 +10,8 @@
  * the attachment is still cached; if it is not, restore deletes what it made.
  */
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 
 #include "cnitool/attach.h"
 #include "cnitool/cnitool.h"
@@ -110,6 +112,7 @@ enum outcome {
 
 struct restoration {
 	const struct cached *c;
+	int64_t added; /* nanoseconds: when the cache file was written */
 	struct netconf net;
 	struct attachment a;
 	struct repairs done;
@@ -200,6 +203,25 @@ static bool is_wanted(const struct tool *t, const struct cached *c)
 	return !t->args.n;
 }
 
+static int64_t time_added(const struct cached *c)
+{
+	struct stat st;
+
+	if (stat(c->file, &st) < 0)
+		return INT64_MAX;
+	return st.st_mtim.tv_sec * 1000000000LL + st.st_mtim.tv_nsec;
+}
+
+/* In the order of add, because an interface may be the parent of a later one. */
+static int by_time(const void *a, const void *b)
+{
+	const struct restoration *x = a, *y = b;
+
+	if (x->added != y->added)
+		return x->added < y->added ? -1 : 1;
+	return strcmp(x->c->file, y->c->file);
+}
+
 /* Attachments that live and whose ADD succeeded. */
 static void choose_attachments(struct tool *t, const struct cached *all, unsigned n,
 			       struct restore *s)
@@ -217,9 +239,12 @@ static void choose_attachments(struct tool *t, const struct cached *all, unsigne
 		s->v = mem_grow(&t->tx->mem, s->v, s->n, sizeof(*s->v));
 		s->v[s->n++] = (struct restoration){
 			.c = c,
+			.added = time_added(c),
 			.a = { NULL, c->id, c->ifname, netns, c->args, c->capability_args },
 		};
 	}
+	if (s->n)
+		qsort(s->v, s->n, sizeof(*s->v), by_time);
 }
 
 /* An operand that is neither configured nor cached is a typing error. */

@@ -952,6 +952,22 @@ changes() {
 	has '.restored == [] and .failed == [] and (.whole | length == 1)'
 }
 
+@test "macvlan: restore repairs an interface before the one on top of it, in the order of add" {
+	export CNI_PATH=$CPLUG_BIN
+	net '{"cniVersion":"1.1.0","name":"net1","plugins":[{"type":"bridge","bridge":"br1",
+		"ipam":{"type":"host-local","subnet":"10.1.0.0/24"}}]}'
+	net '{"cniVersion":"1.1.0","name":"above","plugins":[{"type":"macvlan","master":"eth0",
+		"linkInContainer":true,"ipam":{"type":"host-local","subnet":"10.2.0.0/24"}}]}' 20-above
+	plug c1
+	tool add --quiet above c1 -i eth1
+	ok
+	in_ns c1 ip link del eth0
+	no_link c1 eth1
+	tool restore --json
+	has '(.restored | length == 2) and .failed == []'
+	link c1 eth1 '.link == "eth0"'
+}
+
 @test "macvlan: cnitool list shows attachments, and gc frees those whose namespace is gone" {
 	export CNI_PATH=$CPLUG_BIN
 	net "$(jq -c '{cniVersion, name, plugins: [del(.cniVersion, .name)]}' <<<"$DUAL")"
