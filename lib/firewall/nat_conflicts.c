@@ -13,6 +13,7 @@
 #include "nft/diag.h"
 #include "base/log.h"
 #include "firewall/nat_impl.h"
+#include "sys/sysctl.h"
 
 /* ---- sockets of the host ------------------------------------------------- */
 
@@ -41,25 +42,72 @@ static bool mapping_needs(const struct nat *n, const struct port_mapping *m,
 	return false;
 }
 
+/*
+ * A socket of an unprivileged user must not keep a container from starting.  So a socket counts if
+ * it is root's, at a port that needs a privilege, or at the very address of the mapping.
+ */
+static bool socket_counts(const struct nat *n, const struct diag_listener *l)
+{
+	char text[16] = "";
+
+	if (l->uid == 0)
+		return true;
+	for (unsigned i = 0; i < n->ports->n; i++)
+		if (mapping_needs(n, &n->ports->maps[i], l) &&
+		    ip_eq(n->ports->maps[i].host_ip, l->addr))
+			return true;
+	return sysctl_read_try(NULL, "net/ipv4/ip_unprivileged_port_start", text, sizeof(text)) ==
+		       0 &&
+	       l->port < strtoul(text, NULL, 10);
+}
+
 static int by_port(const void *a, const void *b)
 {
 	return ((const struct diag_listener *)a)->port - ((const struct diag_listener *)b)->port;
 }
 
-/* Keeps the listeners that conflict with a mapping, one for each port, sorted by port. */
+static bool any_mapping_needs(const struct nat *n, const struct diag_listener *l)
+{
+	for (unsigned i = 0; i < n->ports->n; i++)
+		if (mapping_needs(n, &n->ports->maps[i], l))
+			return true;
+	return false;
+}
+
+/*
+ * Keeps the listeners that mappings are in the way of, one for each port, sorted by port: one that
+ * counts, if there is one.
+ */
 static unsigned keep_conflicting(const struct nat *n, struct diag_listener *l, unsigned n_listeners)
 {
 	unsigned kept = 0;
 
 	if (n_listeners)
 		qsort(l, n_listeners, sizeof(*l), by_port);
+	for (unsigned i = 0; i < n_listeners; i++) {
+		if (!any_mapping_needs(n, &l[i]))
+			continue;
+		if (!kept || l[kept - 1].port != l[i].port)
+			l[kept++] = l[i];
+		else if (!socket_counts(n, &l[kept - 1]))
+			l[kept - 1] = l[i];
+	}
+	return kept;
+}
+
+/* A user can have a socket at every port of a range: warns of the first few. */
+static unsigned limit_warnings(const struct nat *n, struct diag_listener *l, unsigned n_listeners)
+{
+	enum { WARNINGS = 8 };
+	unsigned kept = 0, warned = 0;
+
 	for (unsigned i = 0; i < n_listeners; i++)
-		for (unsigned k = 0; k < n->ports->n; k++)
-			if (mapping_needs(n, &n->ports->maps[k], &l[i]) &&
-			    (!kept || l[kept - 1].port != l[i].port)) {
-				l[kept++] = l[i];
-				break;
-			}
+		if (socket_counts(n, &l[i]) || warned++ < WARNINGS)
+			l[kept++] = l[i];
+	if (kept < n_listeners)
+		log_warn("host ports: %u more sockets of unprivileged users will not be reachable "
+			 "from outside any more",
+			 n_listeners - kept);
 	return kept;
 }
 
@@ -68,7 +116,7 @@ static int judge_listener(struct tx *tx, const struct nat *n, const struct diag_
 	if (is_reserved_for_us(l))
 		return 0;
 	/* In a repair the port was ours: the listener has started while the rules were missing. */
-	if (n->ports->on_conflict == OWNED_WARN || n->repair) {
+	if (n->ports->on_conflict == OWNED_WARN || n->repair || !socket_counts(n, l)) {
 		log_warn("host port %u/%s: %s will not be reachable from outside any more", l->port,
 			 hostports_proto(l->proto), diag_str(&tx->mem, l));
 		return 0;
@@ -101,6 +149,7 @@ static int find_listeners_on(struct tx *tx, const struct nat *n, uint8_t proto)
 	if (r < 0)
 		return tx_fail(tx, r, "host: look for services on host ports: %s", strerror(-r));
 	n_listeners = keep_conflicting(n, l, n_listeners);
+	n_listeners = limit_warnings(n, l, n_listeners);
 	diag_find_processes(&tx->mem, l, n_listeners);
 	for (unsigned i = 0; i < n_listeners; i++)
 		TRY(judge_listener(tx, n, &l[i]));

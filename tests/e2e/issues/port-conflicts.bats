@@ -102,6 +102,54 @@ a_service() {
 @test "port conflicts: ADD fails if a TCP service of the host has the port, which onConflict overrides" { a_service tcp; }
 @test "port conflicts: ADD fails if a UDP service of the host has the port, which onConflict overrides" { a_service udp; }
 
+# of_nobody ADDRESS... - sockets of an unprivileged user, who is not root of this namespace either
+of_nobody() {
+	local address
+
+	setpriv --reuid=65534 --regid=65534 --clear-groups true 2>/dev/null || skip "there is one user only"
+	for address; do
+		setpriv --reuid=65534 --regid=65534 --clear-groups socat -u "$address" OPEN:/dev/null 3>&- 4>&- &
+	done
+	wait_for "the sockets" eval "((\$(ss -Hnltu | wc -l) >= $#))"
+}
+
+@test "port conflicts: an unprivileged user's socket is no conflict, unless it has the mapping's address" {
+	local mapping
+
+	of_nobody UDP4-RECV:15353,bind=127.0.0.1 UDP4-RECV:15354 TCP4-LISTEN:18080 'TCP6-LISTEN:18081,ipv6only=0' \
+		UDP4-RECV:15355,bind=203.0.113.1
+	for mapping in 15353/udp 15354/udp 18080/tcp 18081/tcp 15355/udp; do
+		add bridge "$(publishing "$CONF" "{hostPort: ${mapping%/*}, containerPort: 80, protocol: \"${mapping#*/}\"}")"
+		contains "$errors" "$mapping: .*uid 65534.*will not be reachable"
+		del bridge "$CONF"
+	done
+	# Really the same address.
+	cni ADD bridge "$(publishing "$CONF" '{hostPort: 15355, containerPort: 80, protocol: "udp", hostIP: "203.0.113.1"}')"
+	failed 105 'udp 203\.0\.113\.1:15355'
+	# A socket of root at the same port counts, whichever is found first.
+	socat -u UDP4-RECV:15353,bind=127.0.0.2 OPEN:/dev/null 3>&- 4>&- &
+	wait_for "the socket" eval 'ss -Hnlu | grep -q 127.0.0.2:15353'
+	cni ADD bridge "$(publishing "$CONF" '{hostPort: 15353, containerPort: 80, protocol: "udp"}')"
+	failed 105 'udp 127\.0\.0\.2:15353, .*uid 0'
+}
+
+@test "port conflicts: a user with many sockets does not make ADD print many warnings" {
+	local port
+
+	# shellcheck disable=SC2046 # words
+	of_nobody $(for port in {20000..20019}; do echo "UDP4-RECV:$port,bind=127.0.0.1"; done)
+	add bridge "$(publishing "$CONF" '{hostPort: 20000, hostPortEnd: 20999, containerPort: 20000, protocol: "udp"}')"
+	is "$(grep -c 'will not be reachable' <<<"$errors")" 9
+	contains "$errors" '12 more sockets'
+}
+
+@test "port conflicts: a socket at a privileged port is a conflict, whoever owns it" {
+	of_nobody UDP4-RECV:15353
+	sysctl_set net/ipv4/ip_unprivileged_port_start 16000
+	cni ADD bridge "$(publishing "$CONF" '{hostPort: 15353, containerPort: 80, protocol: "udp"}')"
+	failed 105 'uid 65534'
+}
+
 services() {
 	(($(ss -Hnltu | wc -l) == 3))
 }
