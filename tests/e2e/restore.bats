@@ -200,6 +200,25 @@ empty() {
 	((n > 7 && n < 40))
 }
 
+# Above, the routes go with the addresses.
+@test "repair: a failure takes routes away that were added to addresses that stayed" {
+	local n
+
+	net "$ONE"
+	plug c1
+	in_ns c1 ip route del default
+	in_ns c1 ip -6 route del default
+	rm /etc/netns/c1/resolv.conf
+	remember
+	for ((n = 1; n < 10; n++)); do
+		CNI_TEST_FAIL_AT=$n tool check --repair net1 c1
+		((status)) || break
+		assert_same_snapshot
+	done
+	((n > 1 && n < 10))
+	route c1 '.dst == "default"'
+}
+
 @test "restore: republishes portmap's ports of fifty containers after nft flush ruleset" {
 	local i
 

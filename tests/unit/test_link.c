@@ -326,6 +326,24 @@ static void events_come_from_the_kernel(void **state UNUSED)
 	assert_true(seen > 0);
 }
 
+static int never(const struct nlmsghdr *h UNUSED, void *arg)
+{
+	++*(int *)arg;
+	return 0;
+}
+
+/* The kernel acknowledges a question that it does not answer, like a forger would. */
+static void an_answer_without_its_object_is_an_error(void **state UNUSED)
+{
+	struct rt_msg m;
+	struct ifinfomsg *i = rt_new(&m, RTM_SETLINK, NLM_F_ACK, sizeof(*i));
+	int seen = 0;
+
+	i->ifi_index = 1; /* lo, of which nothing changes */
+	assert_int_equal(rt_ask(&host, &m, never, &seen), -EBADMSG);
+	assert_int_equal(seen, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -341,6 +359,7 @@ int main(void)
 		IN_TWO(events_come_from_the_kernel),
 		IN_TWO(a_mac_that_cannot_be_set_is_not_announced),
 		IN_TWO(an_interrupted_list_starts_over),
+		IN_TWO(an_answer_without_its_object_is_an_error),
 	};
 
 	return cmocka_run_group_tests_name("link", tests, NULL, NULL);
