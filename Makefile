@@ -186,17 +186,15 @@ static: ## the release form: one stripped static executable, build/static/bin
 
 release: $(if $(filter $(STATIC_DIR)/bin,$(RELEASE)),static,all)
 
-install: release ## install to DESTDIR: BINDIR=/opt/cni/bin, CONFDIR=/etc/cni/net.d; units to SYSTEMDDIR
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(CONFDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(MANDIR)/man5
-	install -m 755 $(RELEASE)/cplug $(DESTDIR)$(BINDIR)/cplug
-	for n in $(NAMES); do ln -f $(DESTDIR)$(BINDIR)/cplug $(DESTDIR)$(BINDIR)/$$n; done
-	ln -sf $(BINDIR)/cnitool $(DESTDIR)$(SBINDIR)/cnitool
-	install -m 644 docs/man/*.8 $(DESTDIR)$(MANDIR)/man8/
-	install -m 644 docs/man/*.5 $(DESTDIR)$(MANDIR)/man5/
-	$(if $(SYSTEMDDIR),install -d $(DESTDIR)$(SYSTEMDDIR))
-	$(if $(SYSTEMDDIR),for u in contrib/systemd/*; do \
-		sed 's|/opt/cni/bin|$(BINDIR)|' $$u >$(DESTDIR)$(SYSTEMDDIR)/$${u##*/} && \
-		chmod 644 $(DESTDIR)$(SYSTEMDDIR)/$${u##*/} || exit 1; done)
+# contrib/setup copies, and refuses to replace executables that are not cplug's (FORCE=1).
+setup = DESTDIR='$(DESTDIR)' BINDIR='$(BINDIR)' CONFDIR='$(CONFDIR)' SBINDIR='$(SBINDIR)' MANDIR='$(MANDIR)' \
+	SYSTEMDDIR='$(SYSTEMDDIR)' FORCE='$(FORCE)' NAMES='$(NAMES)' contrib/setup
+
+install: release ## install to DESTDIR: BINDIR=/opt/cni/bin, CONFDIR=/etc/cni/net.d; units to SYSTEMDDIR; FORCE=1
+	$(Q)$(setup) install $(RELEASE)/cplug
+
+uninstall: ## remove what make install has installed, and nothing else
+	$(Q)$(setup) uninstall
 
 deps: ## install what is missing for building and testing (apt, dnf, apk, pacman)
 	@:
@@ -204,7 +202,7 @@ deps: ## install what is missing for building and testing (apt, dnf, apk, pacman
 clean: ## remove build products
 	rm -rf build bin
 
-.PHONY: all static release install deps clean FORCE
+.PHONY: all static release install uninstall deps clean FORCE
 
 include tests/tests.mk
 include bench/bench.mk

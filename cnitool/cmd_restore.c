@@ -80,6 +80,8 @@ static int print_check(struct tool *t, const struct attachment *a, const struct 
 
 int cmd_check_one(struct tool *t, const struct attachment *a)
 {
+	const char *remedy = t->opt.repair ? " that cannot be repaired"
+					   : " (check --repair repairs)";
 	struct repairs done = { .n = 0 }, found = { .n = 0 };
 	int r = 0;
 
@@ -97,8 +99,7 @@ int cmd_check_one(struct tool *t, const struct attachment *a)
 	if (t->opt.json)
 		return 0;
 	return tx_fail_as(t->tx, CPLUG_E_CHECK, -EIO, "%u difference%s%s", found.n,
-			  found.n == 1 ? "" : "s",
-			  t->opt.repair ? " that cannot be repaired" : " (check --repair repairs)");
+			  found.n == 1 ? "" : "s", remedy);
 }
 
 /* ---- restore ---- */

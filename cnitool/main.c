@@ -284,8 +284,10 @@ static const char *find_verb_word(int argc, char **argv)
 
 	while (verb < argc && argv[verb][0] == '-' && options_known(argv[verb]))
 		verb += 1 + options_take_value(argv[verb]);
+	if (argc < 2)
+		return "";
 	if (verb >= argc)
-		return argc > 1 ? argv[1] : "";
+		return argv[1];
 	for (; verb > 1; verb--) {
 		char *word = argv[verb];
 
