@@ -80,8 +80,8 @@ static int print_check(struct tool *t, const struct attachment *a, const struct 
 
 int cmd_check_one(struct tool *t, const struct attachment *a)
 {
-	const char *remedy = t->opt.repair ? " that cannot be repaired"
-					   : " (check --repair repairs)";
+	const char *remedy =
+		t->opt.repair ? " that cannot be repaired" : " (check --repair repairs)";
 	struct repairs done = { .n = 0 }, found = { .n = 0 };
 	int r = 0;
 
