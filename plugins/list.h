@@ -13,6 +13,7 @@
 /* clang-format off */
 #define PLUGIN_LIST(X) \
 	X(bridge)      \
+	X(ptp)         \
 	X(loopback)    \
 	X(portmap)     \
 	X(dummy)       \

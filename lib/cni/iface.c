@@ -74,9 +74,11 @@ static int set_sysctls(struct tx *tx, struct call *c, const struct link *l,
 }
 
 static int add_addresses(struct tx *tx, struct call *c, const struct link *l,
-			 const struct result *r, bool dad)
+			 const struct result *r, const struct iface_options *o)
 {
-	unsigned flags = dad ? ADDR_DAD : 0;
+	unsigned flags = o->dad ? ADDR_DAD : 0;
+
+	flags |= o->routed ? ADDR_NO_PREFIX_ROUTE : 0;
 
 	for (unsigned i = 0; i < r->n_ips; i++)
 		if (iface_belongs(r, &r->ips[i], l->name))
@@ -154,6 +156,16 @@ static int set_up_and_wait(struct tx *tx, struct call *c, const struct link *l,
 	}
 }
 
+/* They go with the link. */
+static int add_routed(struct tx *tx, struct call *c, const struct link *l, const struct result *r)
+{
+	struct route_list list = iface_routed(tx, l, r);
+
+	for (unsigned i = 0; i < list.n; i++)
+		TRY(route_put(tx, &c->cont, &list.r[i]));
+	return 0;
+}
+
 int iface_configure(struct tx *tx, struct call *c, const struct link *l, const struct result *r,
 		    const struct iface_options *o)
 {
@@ -162,11 +174,13 @@ int iface_configure(struct tx *tx, struct call *c, const struct link *l, const s
 	if (six)
 		TRY(enable_ipv6(tx, c, l));
 	TRY(set_sysctls(tx, c, l, o, six));
-	TRY(add_addresses(tx, c, l, r, o->dad));
+	TRY(add_addresses(tx, c, l, r, o));
 	if (o->dad && six)
 		TRY(set_up_and_wait(tx, c, l, o));
 	else
 		TRY(link_set_up_notify(tx, &c->cont, l, o->mark));
+	if (o->routed)
+		TRY(add_routed(tx, c, l, r));
 	return iface_add_routes(tx, c, l, r);
 }
 
@@ -194,7 +208,7 @@ static int undo_additions(struct tx *tx, void *arg)
 }
 
 static int ensure_addresses(struct tx *tx, struct call *c, const struct result *r,
-			    struct iface_additions *a)
+			    struct iface_additions *a, unsigned flags)
 {
 	struct addr_list have;
 
@@ -202,7 +216,7 @@ static int ensure_addresses(struct tx *tx, struct call *c, const struct result *
 	for (unsigned i = 0; i < r->n_ips; i++) {
 		if (!iface_belongs(r, &r->ips[i], a->l.name) || addr_listed(&have, r->ips[i].addr))
 			continue;
-		TRY(addr_ensure(tx, &c->cont, &a->l, r->ips[i].addr, 0));
+		TRY(addr_ensure(tx, &c->cont, &a->l, r->ips[i].addr, flags));
 		a->addrs[a->n_addrs++] = r->ips[i].addr;
 	}
 	return 0;
@@ -243,9 +257,11 @@ int iface_ensure(struct tx *tx, struct call *c, struct link *l, const struct res
 	TRY(set_sysctls(tx, c, l, o, six));
 	TRY(sysctl_ensure(tx, &c->cont_ns, more, ARRAY_LEN(more), NULL));
 	TRY(link_ensure(tx, &c->cont, l, &want));
-	got = ensure_addresses(tx, c, r, a);
-	if (got == 0)
+	got = ensure_addresses(tx, c, r, a, o->routed ? ADDR_NO_PREFIX_ROUTE : 0);
+	if (got == 0 && !o->routed)
 		got = iface_ensure_connected(tx, c, r, l);
+	if (got == 0 && o->routed)
+		got = iface_ensure_routed(tx, c, r, l);
 	if (got == 0)
 		got = iface_ensure_routes(tx, c, r, a);
 	/* Record the additions also if one of them failed. */
@@ -335,5 +351,5 @@ int iface_check(struct tx *tx, struct call *c, const struct iface_want *want, st
 	if (!was_tuned(tx, c))
 		iface_check_mtu(tx, ret, mtu);
 	TRY(check_addresses(tx, c, ret));
-	return iface_check_routes(tx, c, ret);
+	return iface_check_routes(tx, c, ret, want->routed);
 }

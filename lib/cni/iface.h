@@ -12,8 +12,13 @@
 #include "value/result.h"
 
 struct iface_options {
-	bool dad;                /* do duplicate address detection for IPv6, and wait for it */
-	bool accept_ra;          /* let router advertisements configure the interface */
+	bool dad;       /* do duplicate address detection for IPv6, and wait for it */
+	bool accept_ra; /* let router advertisements configure the interface */
+	/*
+	 * Other hosts are reached through the gateway only: instead of the connected routes, one to
+	 * each gateway and, through it, one to the address's subnet.
+	 */
+	bool routed;
 	const struct mark *mark; /* becomes the alias when the link is set up; NULL = none */
 };
 
@@ -57,7 +62,8 @@ int iface_need_mtu(struct tx *tx, int mtu, const struct result *r, const char *h
 struct iface_want {
 	const char *kind;
 	bool up;
-	int mtu; /* bytes; used if the result has none; 0 = any */
+	int mtu;     /* bytes; used if the result has none; 0 = any */
+	bool routed; /* as in struct iface_options */
 };
 
 /*

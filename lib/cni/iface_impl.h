@@ -8,6 +8,7 @@
 #define CPLUG_IFACE_IMPL_H
 
 #include "cni/iface.h"
+#include "netlink/route.h"
 
 /* Is an address of the result the interface's? */
 bool iface_belongs(const struct result *r, const struct result_ip *ip, const char *ifname);
@@ -25,13 +26,21 @@ struct iface_additions {
 int iface_add_routes(struct tx *tx, struct call *c, const struct link *l,
 		     const struct result *r) CHECKED;
 
+/*
+ * The routes of struct iface_options, routed: for each address one to its gateway, and one to its
+ * subnet.  In the arena.
+ */
+struct route_list iface_routed(struct tx *tx, const struct link *l, const struct result *r);
+
 /* For a repair: adds what is missing; the routes of the result are noted in a for the undo. */
 int iface_ensure_connected(struct tx *tx, struct call *c, const struct result *r,
 			   const struct link *l) CHECKED;
+int iface_ensure_routed(struct tx *tx, struct call *c, const struct result *r,
+			const struct link *l) CHECKED;
 int iface_ensure_routes(struct tx *tx, struct call *c, const struct result *r,
 			struct iface_additions *a) CHECKED;
 
 /* For CHECK: notes the routes of c->prev that are missing. */
-int iface_check_routes(struct tx *tx, struct call *c, const struct link *l) CHECKED;
+int iface_check_routes(struct tx *tx, struct call *c, const struct link *l, bool routed) CHECKED;
 
 #endif

@@ -121,6 +121,49 @@ int iface_ensure_connected(struct tx *tx, struct call *c, const struct result *r
 	return 0;
 }
 
+/* Has an earlier address the same gateway (subnet NULL), or the same subnet? */
+static bool is_earlier(const struct result *r, unsigned i, bool subnet)
+{
+	for (unsigned k = 0; k < i; k++)
+		if (subnet ? cidr_eq(cidr_masked(r->ips[k].addr), cidr_masked(r->ips[i].addr))
+			   : ip_eq(r->ips[k].gateway, r->ips[i].gateway))
+			return true;
+	return false;
+}
+
+struct route_list iface_routed(struct tx *tx, const struct link *l, const struct result *r)
+{
+	struct route *list = mem_alloc(&tx->mem, (2 * r->n_ips + 1) * sizeof(*list));
+	struct route_list ret = { .r = list };
+
+	for (unsigned i = 0; i < r->n_ips; i++) {
+		const struct result_ip *ip = &r->ips[i];
+		struct result_route gw =
+			result_route(cidr_host(ip->gateway), (struct ip){ .family = 0 });
+		struct result_route net = result_route(cidr_masked(ip->addr), ip->gateway);
+
+		if (!iface_belongs(r, ip, l->name) || !ip_set(ip->gateway))
+			continue;
+		gw.scope = RT_SCOPE_LINK;
+		if (!is_earlier(r, i, false)) {
+			list[ret.n] = route_of(l, &gw);
+			list[ret.n++].src = ip->addr.ip;
+		}
+		if (!is_earlier(r, i, true)) {
+			list[ret.n] = route_of(l, &net);
+			list[ret.n++].src = ip->addr.ip;
+		}
+	}
+	return ret;
+}
+
+int iface_ensure_routed(struct tx *tx, struct call *c, const struct result *r, const struct link *l)
+{
+	struct route_list list = iface_routed(tx, l, r);
+
+	return route_add_all(tx, &c->cont, &list);
+}
+
 static bool is_only(const struct result *r, unsigned i)
 {
 	for (unsigned k = 0; k < r->n_routes; k++)
@@ -166,8 +209,21 @@ static int check_route(struct tx *tx, struct call *c, const struct link *l,
 	return 0;
 }
 
+/* How the routes of iface_routed() differ. */
+static int check_routed(struct tx *tx, struct call *c, const struct link *l)
+{
+	struct route_list list = iface_routed(tx, l, c->prev);
+
+	for (unsigned i = 0; i < list.n; i++) {
+		struct result_route want = result_route(list.r[i].dst, list.r[i].gw);
+
+		TRY(check_route(tx, c, l, &want));
+	}
+	return 0;
+}
+
 /* The routes of the result, and the connected routes, which the kernel adds with the addresses. */
-int iface_check_routes(struct tx *tx, struct call *c, const struct link *l)
+int iface_check_routes(struct tx *tx, struct call *c, const struct link *l, bool routed)
 {
 	for (unsigned i = 0; i < c->prev->n_routes; i++) {
 		struct result_route want = result_route_of(c->prev, i);
@@ -175,6 +231,8 @@ int iface_check_routes(struct tx *tx, struct call *c, const struct link *l)
 		if (want.has_dst)
 			TRY(check_route(tx, c, l, &want));
 	}
+	if (routed && (l->flags & IFF_UP))
+		return check_routed(tx, c, l);
 	for (unsigned i = 0; (l->flags & IFF_UP) && i < c->prev->n_ips; i++) {
 		const struct result_ip *ip = &c->prev->ips[i];
 		struct result_route want = result_route(cidr_masked(ip->addr), (struct ip){ 0 });

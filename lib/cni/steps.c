@@ -55,6 +55,37 @@ int step_close(struct tx *tx, struct call *c, struct nat_dev dev)
 	return tx_excuse(tx, before, r, "containers may reach the host's loopback");
 }
 
+int step_translate(struct tx *tx, struct call *c, const struct translation *t,
+		   const struct result *res)
+{
+	struct cidr *masq = mem_alloc(&tx->mem, (res->n_ips + 1) * sizeof(*masq));
+	struct nat *n = mem_alloc(&tx->mem, sizeof(*n));
+
+	*n = (struct nat){
+		.kind = OWNED_MAIN_NAT,
+		.link = t->link,
+		.masq = masq,
+		.except = t->masq->except,
+		.n_except = t->masq->n_except,
+		.pass_invalid = t->masq->pass_invalid,
+		.ports = t->ports->n ? t->ports : NULL,
+		.dev = t->dev.name,
+	};
+	for (unsigned i = 0; i < res->n_ips; i++) {
+		struct cidr a = res->ips[i].addr;
+		bool six = a.ip.family == AF_INET6;
+		struct cidr *to = six ? &n->to6 : &n->to4;
+
+		if (six ? t->masq->v6 : t->masq->v4)
+			masq[n->n_masq++] = a;
+		if (!ip_set(to->ip))
+			*to = a;
+	}
+	if (!n->n_masq && !n->ports)
+		return step_close(tx, c, t->dev);
+	return step_nat(tx, c, n);
+}
+
 int step_spoof(struct tx *tx, struct call *c, struct spoof *s)
 {
 	struct nfnl *nl;

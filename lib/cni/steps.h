@@ -10,6 +10,7 @@
 #define CPLUG_STEPS_H
 
 #include "cni/call.h"
+#include "cni/conf.h"
 #include "firewall/nat.h"
 #include "firewall/spoof.h"
 #include "netlink/link.h"
@@ -19,6 +20,18 @@
  * are filled in.
  */
 int step_nat(struct tx *tx, struct call *c, struct nat *n) CHECKED;
+
+/* The network address translation of a main plugin. */
+struct translation {
+	const struct conf_masq *masq;
+	const struct hostports *ports;
+	int link;           /* ifindex of the attachment's link on the host */
+	struct nat_dev dev; /* the link through which the host reaches the container */
+};
+
+/* step_nat() for the addresses of a result, or step_close(). */
+int step_translate(struct tx *tx, struct call *c, const struct translation *t,
+		   const struct result *res) CHECKED;
 
 /*
  * For an attachment that has neither: after "nft flush ruleset" the host's loopback may be open to

@@ -242,7 +242,7 @@ int nat_del_all(struct tx *tx, struct nfnl *nl, struct rt *host, const struct ow
 		struct nat_dev dev)
 {
 	struct nat_after_del a = { .mem = &tx->mem, .nl = nl, .dev = dev };
-	static const char kinds[] = { OWNED_BRIDGE_NAT, OWNED_PORTMAP_NAT, '\0' };
+	static const char kinds[] = { OWNED_MAIN_NAT, OWNED_PORTMAP_NAT, '\0' };
 
 	return del_kinds(tx, &a, host, o, kinds);
 }

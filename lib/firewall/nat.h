@@ -18,7 +18,7 @@
 
 struct nat {
 	const struct owner *owner;
-	enum owned_kind kind; /* OWNED_BRIDGE_NAT or OWNED_PORTMAP_NAT */
+	enum owned_kind kind; /* OWNED_MAIN_NAT or OWNED_PORTMAP_NAT */
 	int link;             /* ifindex of the attachment's link on the host, 0 = unknown */
 
 	const struct cidr *masq; /* container addresses to masquerade, with their prefix length */

@@ -92,7 +92,7 @@ const char *owned_lookup_set(struct mem *mem, const struct owned_set *s, const c
  */
 enum owned_kind {
 	OWNED_UNLISTED = 0, /* elements that no index lists (struct owned_seen) */
-	OWNED_BRIDGE_NAT = 'b',
+	OWNED_MAIN_NAT = 'b',
 	OWNED_PORTMAP_NAT = 'p',
 	OWNED_SPOOF = 's',
 };

@@ -29,7 +29,7 @@ const enum nft_type owned_index_key[] = { NFT_T_IFNAME, NFT_T_MARK, NFT_T_END };
  * of spoof protection is in table bridge cplug, so it proves nothing there.
  */
 const struct owned_kind_info owned_kinds[] = {
-	{ OWNED_BRIDGE_NAT, .proves_life = true },
+	{ OWNED_MAIN_NAT, .proves_life = true },
 	{ OWNED_PORTMAP_NAT, .proves_life = true },
 	{ OWNED_SPOOF, .proves_life = false },
 	{ OWNED_UNLISTED, .proves_life = false },

@@ -48,33 +48,14 @@ static int guard(struct tx *tx, struct call *c, struct bridge *b, const struct r
 /* Masquerade and published ports. */
 static int translate(struct tx *tx, struct call *c, struct bridge *b, const struct result *res)
 {
-	struct cidr *masq = mem_alloc(&tx->mem, (res->n_ips + 1) * sizeof(*masq));
-	struct nat *n = mem_alloc(&tx->mem, sizeof(*n));
-	const char *dev = b->vlan_gw.index ? b->vlan_gw.name : b->br.name;
-
-	*n = (struct nat){
-		.kind = OWNED_BRIDGE_NAT,
+	const struct translation t = {
+		.masq = &b->cf.masq,
+		.ports = &b->cf.ports,
 		.link = b->veth.host.index,
-		.masq = masq,
-		.except = b->cf.masq.except,
-		.n_except = b->cf.masq.n_except,
-		.pass_invalid = b->cf.masq.pass_invalid,
-		.ports = b->cf.ports.n ? &b->cf.ports : NULL,
-		.dev = dev,
+		.dev = { b->vlan_gw.index ? b->vlan_gw.name : b->br.name, b->vlan_gw.index },
 	};
-	for (unsigned i = 0; i < res->n_ips; i++) {
-		struct cidr a = res->ips[i].addr;
-		bool six = a.ip.family == AF_INET6;
-		struct cidr *to = six ? &n->to6 : &n->to4;
 
-		if (six ? b->cf.masq.v6 : b->cf.masq.v4)
-			masq[n->n_masq++] = a;
-		if (!ip_set(to->ip))
-			*to = a;
-	}
-	if (!n->n_masq && !n->ports)
-		return step_close(tx, c, (struct nat_dev){ dev, b->vlan_gw.index });
-	return step_nat(tx, c, n);
+	return step_translate(tx, c, &t, res);
 }
 
 /* ---- ADD ---------------------------------------------------------------- */

@@ -60,6 +60,15 @@ outside() {
 	example 10-bridge outside
 }
 
+routed_outside() {
+	outside
+	sees - "$(result '.ips[0].address | split("/")[0]')"
+}
+@test "examples: 11-ptp: the container reaches the world and the host reaches it" {
+	world
+	example 11-ptp routed_outside
+}
+
 dual_outside() {
 	outside
 	sees c1 2001:db8:113::2
