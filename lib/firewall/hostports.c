@@ -402,6 +402,7 @@ static void read_backend(const struct cj *conf)
 
 struct hostports hostports_read(struct mem *mem, const struct cj *conf)
 {
+	/* In the order of enum owned_conflict. */
 	static const char *const policies[] = { "fail", "replace", "warn" };
 	struct hostports p = {
 		.snat = cj_bool(conf, "snat", true),

@@ -13,6 +13,7 @@
 #include "nft/diag.h"
 #include "base/log.h"
 #include "firewall/nat_impl.h"
+#include "sys/hostconf.h"
 #include "sys/sysctl.h"
 
 /* ---- sockets of the host ------------------------------------------------- */
@@ -111,20 +112,29 @@ static unsigned limit_warnings(const struct nat *n, struct diag_listener *l, uns
 	return kept;
 }
 
+/* May the mapping take the port from a service of the host? */
+static bool may_take(struct tx *tx, const struct nat *n, const struct diag_listener *l)
+{
+	/* In a repair the port was ours: the listener has started while the rules were missing. */
+	if (n->repair || !socket_counts(n, l))
+		return true;
+	return n->ports->on_conflict != OWNED_FAIL && hostconf_replaces_across_networks(tx);
+}
+
 static int judge_listener(struct tx *tx, const struct nat *n, const struct diag_listener *l)
 {
 	if (is_reserved_for_us(l))
 		return 0;
-	/* In a repair the port was ours: the listener has started while the rules were missing. */
-	if (n->ports->on_conflict == OWNED_WARN || n->repair || !socket_counts(n, l)) {
+	if (may_take(tx, n, l)) {
 		log_warn("host port %u/%s: %s will not be reachable from outside any more", l->port,
 			 hostports_proto(l->proto), diag_str(&tx->mem, l));
 		return 0;
 	}
 	return tx_fail_as(
 		tx, CPLUG_E_PORT, -EADDRINUSE,
-		"host: publish host port %u/%s: the host listens there: %s (choose another "
-		"port, or set onConflict to \"replace\")",
+		"host: publish host port %u/%s: the host listens there: %s (choose another port, "
+		"or set onConflict to \"replace\" and replaceAcrossNetworks in "
+		"/etc/cplug/cplug.conf)",
 		l->port, hostports_proto(l->proto), diag_str(&tx->mem, l));
 }
 
@@ -158,7 +168,7 @@ static int find_listeners_on(struct tx *tx, const struct nat *n, uint8_t proto)
 
 int nat_find_listeners(struct tx *tx, const struct nat *n)
 {
-	if (!n->ports || n->ports->on_conflict == OWNED_REPLACE)
+	if (!n->ports)
 		return 0;
 	TRY(find_listeners_on(tx, n, IPPROTO_TCP));
 	return find_listeners_on(tx, n, IPPROTO_UDP);

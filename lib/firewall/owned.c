@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "firewall/owned_impl.h"
 #include "netlink/link.h"
+#include "sys/hostconf.h"
 
 #include <linux/netfilter.h>
 
@@ -200,19 +201,36 @@ static int is_dead(struct tx *tx, struct nfnl *nl, struct rt *host, const struct
 	return 1;
 }
 
-/* A living owner has the key of e. */
+/*
+ * May the owner of c take over an element of this comment?  A comment that was cut within the
+ * network's name proves nothing.
+ */
+static bool may_replace(struct tx *tx, const struct owner *o, const struct owned_elem *e)
+{
+	const char *owner = owned_owner_text(e->there.comment);
+	size_t n = strlen(o->network);
+
+	if (e->conflict != OWNED_REPLACE_OWN)
+		return e->conflict == OWNED_REPLACE;
+	if (owned_names_owner(e->there.comment) && str_starts(owner, o->network) && owner[n] == '/')
+		return true;
+	return hostconf_replaces_across_networks(tx);
+}
+
+/* A living owner has the key of e, which may not be taken over. */
 static int handle_conflict(struct tx *tx, const struct owned_elem *e)
 {
 	const char *who = owned_owner_text(e->there.comment);
+	const char *remedy = "or set onConflict to \"replace\"";
 
-	if (e->conflict == OWNED_FAIL)
-		return tx_fail_as(
-			tx, CPLUG_E_PORT, -EADDRINUSE,
-			"host: publish %s: it belongs to %s (network/container/interface) "
-			"already (choose another port, or set onConflict to \"replace\")",
-			e->what, who);
-	if (e->conflict == OWNED_WARN)
-		log_warn("%s: left to %s, which has it already", e->what, who);
+	if (e->conflict == OWNED_REPLACE_OWN)
+		remedy = "or set replaceAcrossNetworks in /etc/cplug/cplug.conf";
+	if (e->conflict != OWNED_WARN)
+		return tx_fail_as(tx, CPLUG_E_PORT, -EADDRINUSE,
+				  "host: publish %s: it belongs to %s "
+				  "(network/container/interface) already (choose another port, %s)",
+				  e->what, who, remedy);
+	log_warn("%s: left to %s, which has it already", e->what, who);
 	return 0;
 }
 
@@ -258,7 +276,7 @@ static int resolve_conflict(struct tx *tx, struct nfnl *nl, struct rt *host,
 	int dead;
 
 	e->takeover = true;
-	if (owned_is_ours(&e->there, c->owner->comment) || e->conflict == OWNED_REPLACE)
+	if (owned_is_ours(&e->there, c->owner->comment) || may_replace(tx, c->owner, e))
 		return 0;
 	TRY(dead = is_dead(tx, nl, host, c->in.table, e->there.comment));
 	if (dead) {
@@ -418,6 +436,8 @@ static int resolve_overlap(struct tx *tx, struct nfnl *nl, struct rt *host, stru
 	int dead;
 
 	TRY(dead = is_dead(tx, nl, host, c->in.table, e->there.comment));
+	if (!dead && may_replace(tx, c->owner, e))
+		return 0;
 	if (!dead)
 		return handle_conflict(tx, e);
 	c->inherits = true;

@@ -99,9 +99,14 @@ enum owned_kind {
 
 /* What to do if another owner has the key of an element. */
 enum owned_conflict {
-	OWNED_FAIL,    /* fail and name the owner, unless it is dead */
-	OWNED_REPLACE, /* take the key over */
+	OWNED_FAIL, /* fail and name the owner, unless it is dead */
+	/*
+	 * Take the key over from an attachment of the own network; from others only if the host
+	 * allows it (replaceAcrossNetworks, cplug.conf(5)), else as OWNED_FAIL.
+	 */
+	OWNED_REPLACE_OWN,
 	OWNED_WARN,    /* leave the key to its owner, unless it is dead, and warn */
+	OWNED_REPLACE, /* take the key over */
 };
 
 struct owned_elem {

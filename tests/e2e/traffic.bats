@@ -278,6 +278,7 @@ flows_follow() {
 	# Make the kernel track it: without any rule it does not.
 	up bridge c2 '[{"hostPort":1,"containerPort":1,"protocol":"udp"}]'
 	is "$(steady_udp)" 'host from 203.0.113.2'
+	host_allows '{"replaceAcrossNetworks":true}'
 	up bridge c1 "$MAPPINGS" '.onConflict = "replace"'
 	udp_answer c1 53 one
 	is "$(steady_udp)" 'one from 203.0.113.2'

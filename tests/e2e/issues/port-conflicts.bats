@@ -10,6 +10,8 @@ OTHER='{"cniVersion":"1.0.0","name":"net2","type":"bridge","bridge":"br2","isDef
 	"capabilities":{"portMappings":true},"ipam":{"type":"host-local","subnet":"10.2.0.0/24"}}'
 WEB='{hostPort: 8080, containerPort: 80, protocol: "tcp"}'
 
+ALLOW='{"replaceAcrossNetworks":true}'
+
 prepare() {
 	world
 	new_netns c1 c2
@@ -52,6 +54,11 @@ publishing() {
 	del bridge "$warn" c2
 	is "$(ask world tcp 203.0.113.1 8080)" 'one from 203.0.113.2'
 	replace=$(publishing "$OTHER" "$WEB" '.onConflict = "replace"')
+	# The port belongs to another network: the host must allow it.
+	cni ADD bridge "$replace" c2
+	failed 105 'belongs to net1/c1/eth0 .*replaceAcrossNetworks in /etc/cplug/cplug.conf'
+	is "$(ask world tcp 203.0.113.1 8080)" 'one from 203.0.113.2'
+	host_allows "$ALLOW"
 	add bridge "$replace" c2
 	is "$(ask world tcp 203.0.113.1 8080)" 'two from 203.0.113.2'
 	# net2 has no IPv6, so c1 keeps the port there.
@@ -66,6 +73,7 @@ publishing() {
 	add bridge "$(publishing "$CONF" "$WEB")" c1
 	tcp_answer c1 80 one
 	replace=$(publishing "$OTHER" "$WEB" '.onConflict = "replace"')
+	host_allows "$ALLOW"
 	for ((at = 1; ; at++)); do
 		CNI_TEST_FAIL_AT=$at cni ADD bridge "$replace" c2
 		((status)) || break
@@ -76,9 +84,27 @@ publishing() {
 	ask_in_vain world tcp 203.0.113.1 8080
 }
 
+@test "port conflicts: "replace" takes neither a range that contains another network's port, nor a port of its range" {
+	local mapping='{hostPort: 8000, hostPortEnd: 8100, containerPort: 8000, protocol: "tcp"}'
+
+	add bridge "$(publishing "$CONF" "$WEB, {hostPort: 9000, hostPortEnd: 9100, containerPort: 9000, protocol: \"tcp\"}")" c1
+	for mapping in "$mapping" '{hostPort: 9050, containerPort: 80, protocol: "tcp"}'; do
+		cni ADD bridge "$(publishing "$OTHER" "$mapping" '.onConflict = "replace"')" c2
+		failed 105 'belongs to net1/c1/eth0 .*replaceAcrossNetworks'
+	done
+	# A network whose name begins like the owner's is another network.
+	cni ADD bridge "$(publishing "$OTHER" "$WEB" '.onConflict = "replace" | .name = "net"')" c2
+	failed 105 'belongs to net1/c1/eth0'
+	# An element that no attachment owns.
+	del bridge "$CONF" c1
+	nft add element inet cplug ports4 '{ tcp . 8080 comment "mine" : 192.0.2.1 . 80 }'
+	cni ADD bridge "$(publishing "$OTHER" "$WEB" '.onConflict = "replace"')" c2
+	failed 105 'somebody else'
+}
+
 # a_service PROTOCOL - asserts that a host service stays reachable unless onConflict is "replace"
 a_service() {
-	local web server=socat
+	local web policy server=socat
 
 	[[ $1 != udp ]] || server=udp_server
 	web=$(publishing "$CONF" "{hostPort: 2222, containerPort: 22, protocol: \"$1\"}")
@@ -89,7 +115,13 @@ a_service() {
 	failed 105 "host port 2222/$1: the host listens there: $1 0\\.0\\.0\\.0:2222, .*process [0-9]+ \\($server"
 	assert_same_snapshot
 	is "$(ask world "$1" 203.0.113.1 2222)" 'daemon from 203.0.113.2'
-	# With onConflict.
+	# With onConflict, if the host allows it.
+	for policy in warn replace; do
+		cni ADD bridge "$(with "$web" ".onConflict = \"$policy\"")"
+		failed 105 "2222/$1: the host listens there.*replaceAcrossNetworks"
+		is "$(ask world "$1" 203.0.113.1 2222)" 'daemon from 203.0.113.2'
+	done
+	host_allows "$ALLOW"
 	add bridge "$(with "$web" '.onConflict = "warn"')"
 	contains "$errors" "2222/$1: .*$server.*will not be reachable from outside"
 	del bridge "$web"

@@ -98,6 +98,7 @@ elements() {
 	failed 105 'host port 54321/tcp: the host listens there: tcp 0\.0\.0\.0:54321.*process [0-9]+ \(socat'
 	assert_same_snapshot
 	is "$(ask world tcp 203.0.113.1 54321)" 'service from 203.0.113.2'
+	host_allows '{"replaceAcrossNetworks":true}'
 	cni ADD bridge "$(with "$wide" '.onConflict = "replace"')"
 	ok
 	tcp_answer c1 54321 inside
