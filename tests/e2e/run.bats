@@ -271,6 +271,18 @@ input"
 	nothing_is_left
 }
 
+@test "run: gc leaves a running container alone" {
+	baseline
+	background net1 --name web 'sleep 1000'
+	snapshot >"$BATS_TEST_TMPDIR/running"
+	run -0 "$CPLUG_BIN/cnitool" gc
+	contains_not "$output" web
+	snapshot | diff "$BATS_TEST_TMPDIR/running" -
+	kill "$container"
+	ended
+	nothing_is_left
+}
+
 @test "run: fails if the container cannot be removed from its network, unless the command failed" {
 	mkdir -p "$BATS_TEST_TMPDIR/fakes"
 	printf '#!/bin/sh\n[ $CNI_COMMAND != ADD ] || { jq -c .prevResult; exit; }\n%s\n' \
