@@ -79,8 +79,8 @@ prepare() {
 	new_netns c1
 	remember
 	cni ADD ipvlan "$(conf '.mode = "l4" | .flag = "open"')"
-	failed 7 'mode: expected one of "l2", "l3", "l3s"'
-	failed 7 'flag: expected one of "bridge", "private", "vepa"'
+	failed 7 'mode: unknown ipvlan mode: "l4" \(expected l2, l3 or l3s\)'
+	failed 7 'flag: unknown ipvlan flag: "open" \(expected bridge, private or vepa\)'
 	assert_same_snapshot
 }
 
