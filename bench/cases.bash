@@ -15,6 +15,7 @@ ipam46='"ipam":{"type":"host-local","dataDir":"@DATA@",
 	"ranges":[[{"subnet":"10.88.0.0/16"}],[{"subnet":"fd00:88::/64"}]]}'
 bridge='"type":"bridge","bridge":"bench0","isDefaultGateway":true'
 masq="$bridge,\"ipMasq\":true"
+ptp='"type":"ptp"'
 macvlan='"type":"macvlan","master":"wire0"'
 routes='"routes":[{"dst":"0.0.0.0/0"}],'
 
@@ -35,9 +36,12 @@ all_cases() {
 	hundred=$(published 100)
 	measure loopback '{"type":"loopback"}'
 	measure host-local "{\"type\":\"host-local\",$ipam4}"
+	measure static '{"type":"static","ipam":{"type":"static","addresses":[{"address":"10.88.0.5/16"}]}}'
 	measure bridge -f "{$bridge,$ipam4}"
 	measure bridge-masq -f "{$masq,$ipam4}"
 	measure bridge-dual-stack "{$masq,$ipam46}"
+	measure ptp "{$ptp,${ipam4/:{/:{$routes}}"
+	measure ptp-dual-stack -s "{$ptp,${ipam46/:{/:{$routes}}"
 	measure macvlan -l macvlan "{$macvlan,${ipam4/:{/:{$routes}}"
 	measure macvlan-dual-stack -s "{$macvlan,${ipam46/:{/:{$routes}}"
 	measure chain-1-port -f "{$masq,$ipam4}" "{\"type\":\"portmap\",$one}"
