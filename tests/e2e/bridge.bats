@@ -412,10 +412,17 @@ conf() {
 	link c2 eth0 '.mtu == 1410'
 }
 
-@test "bridge: a 1.1.0 result contains the MTU" {
-	new_netns c1
+@test "bridge: a 1.1.0 result contains the MTU of each interface, an older one none" {
+	new_netns c1 c2
+	# The administrator's MTU of the bridge stays.
+	ip link add br1 type bridge
+	ip link set br1 mtu 1300
 	add bridge "$(conf '.mtu = 1400 | .cniVersion = "1.1.0"')"
-	has '.interfaces[2].mtu == 1400'
+	has '.interfaces | map(.mtu) == [1300, 1400, 1400]'
+	link - br1 '.mtu == 1300'
+	link c1 eth0 '.mtu == 1400'
+	add bridge "$(conf '.mtu = 1400 | .cniVersion = "1.0.0"')" c2
+	has '.interfaces | map(has("mtu")) == [false, false, false]'
 }
 
 @test "bridge: hairpinMode and promiscMode are set, and exclude each other" {
