@@ -161,6 +161,7 @@ static void a_grandchild_does_not_block_the_caller(void **state)
 /* A runtime that ignores SIGCHLD: the kernel would reap the plugin, and its status be lost. */
 static void the_status_is_known_although_sigchld_is_ignored(void **state)
 {
+	unsigned long long ignored;
 	struct sigaction now;
 	struct exec_answer a;
 
@@ -173,8 +174,13 @@ static void the_status_is_known_although_sigchld_is_ignored(void **state)
 	assert_true(now.sa_handler == SIG_IGN);
 	assert_true(WIFEXITED(a.status));
 	assert_int_equal(WEXITSTATUS(a.status), 7);
-	/* The plugin itself runs with the defaults. */
-	assert_true(strstr(a.out, "SigIgn:\t0000000000000000"));
+	/*
+	 * The plugin itself runs with the defaults.  The C library keeps 32 to 34 to itself, which
+	 * make 4.4 ignores.
+	 */
+	assert_true(str_starts(a.out, "SigIgn:\t"));
+	ignored = strtoull(a.out + strlen("SigIgn:\t"), NULL, 16);
+	assert_true((ignored & ~(7ULL << 31)) == 0);
 }
 
 /* Waits up to ten seconds for a file with a number. */
