@@ -286,6 +286,46 @@ int leg_check(struct tx *tx, struct call *c)
 	return step_resolv(tx, c, leg.resolv_conf, &c->prev->dns);
 }
 
+struct search {
+	const struct mark *mark;
+	struct link *ret;
+	bool found;
+};
+
+static int note_marked(const struct link *l, void *arg)
+{
+	struct search *s = arg;
+
+	if (!l || !link_is_marked(l, s->mark))
+		return 0;
+	*s->ret = *l;
+	s->found = true;
+	return 1;
+}
+
+/* The attachment's link under another name, which the container gave it. */
+static int find_renamed(struct tx *tx, struct call *c, const char *kind, struct link *ret)
+{
+	struct search s = { .mark = call_mark(tx, c), .ret = ret };
+
+	TRY(link_each(tx, &c->cont, kind, note_marked, &s));
+	return s.found;
+}
+
+static int fail_if_renamed(struct tx *tx, struct call *c, const struct leg *leg)
+{
+	struct link l;
+	int there;
+
+	TRY(there = find_renamed(tx, c, leg->link.kind, &l));
+	if (!there)
+		return 0;
+	return tx_fail_as(tx, CPLUG_E_EXISTS, -EEXIST,
+			  "container: interface %s was renamed to %s (rename it back, or DEL and "
+			  "ADD)",
+			  c->ifname, l.name);
+}
+
 static int fail_if_foreign(struct tx *tx, struct call *c, const struct leg *leg,
 			   const struct link *have)
 {
@@ -333,6 +373,7 @@ static int ensure_link(struct tx *tx, struct call *c, struct leg *leg, struct li
 	if (there) {
 		TRY(fail_if_foreign(tx, c, leg, ret));
 	} else {
+		TRY(fail_if_renamed(tx, c, leg));
 		TRY(need_master(tx, c, leg));
 		TRY(add_link(tx, c, leg, ret));
 	}
@@ -383,10 +424,9 @@ static int has_leased_address(struct tx *tx, struct call *c, const struct link *
 }
 
 /*
- * A link without a mark was made by the reference, or the container changed its alias; or it is a
- * link that made our ADD fail, and must stay.  The former has the MAC that prevResult names.
- * Without prevResult the lease tells, because an ADD that failed left none.  1, 0, or a recorded
- * failure.
+ * A link without a mark was made by the reference, or the container changed its alias; or it made
+ * our ADD fail, and must stay.  The former has the MAC that prevResult names.  Without prevResult
+ * the lease tells, because an ADD that failed left none.  1, 0, or a recorded failure.
  */
 static int is_ours(struct tx *tx, struct call *c, const struct link *l)
 {
@@ -405,15 +445,16 @@ static int is_ours(struct tx *tx, struct call *c, const struct link *l)
 static int delete_link(struct tx *tx, struct call *c, const char *kind)
 {
 	struct link l;
-	int there, ours;
+	int there, ours = 0;
 
 	if (!rt_is_open(&c->cont))
 		return 0;
 	TRY(there = link_find(tx, &c->cont, c->ifname, &l));
 	/* CNI_IFNAME may be an alternative name of another link. */
-	if (!there || !str_eq(l.name, c->ifname) || !str_eq(l.kind, kind))
-		return 0;
-	TRY(ours = is_ours(tx, c, &l));
+	if (there && str_eq(l.name, c->ifname) && str_eq(l.kind, kind))
+		TRY(ours = is_ours(tx, c, &l));
+	if (!ours)
+		TRY(ours = find_renamed(tx, c, kind, &l));
 	if (!ours)
 		return 0;
 	return link_del(tx, &c->cont, &l);

@@ -249,6 +249,27 @@ tentative() {
 	link c1 eth0 '.ifalias == "cplug net2/c1/eth0"'
 }
 
+@test "macvlan: an interface that the container renamed is deleted by DEL, and named by a repair" {
+	new_netns c1
+	remember
+	add macvlan "$CONF"
+	TYPE=macvlan CHECK=$(chained "$CONF")
+	in_ns c1 ip link set eth0 down
+	in_ns c1 ip link set eth0 name wan7
+	in_ns c1 ip link set wan7 up
+	named 'renamed' 'interface eth0'
+	CPLUG_REPAIR=1 cni CHECK macvlan "$CHECK"
+	failed 101 'eth0 was renamed to wan7'
+	# Another attachment's interface stays.
+	in_ns c1 ip link add link wan7 name eth0 type macvlan mode bridge
+	del macvlan "$(conf '.name = "other"')"
+	link c1 wan7 true
+	del macvlan "$CONF"
+	no_link c1 wan7
+	in_ns c1 ip link del eth0
+	assert_same_snapshot
+}
+
 @test "macvlan: DEL without prevResult deletes an interface without alias if its address is leased to the attachment" {
 	new_netns c1
 	remember
@@ -938,7 +959,7 @@ changes() {
 	in_ns c1 ip link del eth0
 	tool check net1 c1
 	is "$status" 1
-	contains "$errors" 'eth0'
+	contains "$output" 'eth0'
 	tool check --repair net1 c1
 	ok
 	assert_same_snapshot
