@@ -269,7 +269,9 @@ static const char *file_trouble(int r)
 {
 	if (r == -EBADMSG)
 		return "empty or damaged";
-	return r == -EILSEQ ? "it is not a lease" : strerror(-r);
+	if (r == -EILSEQ)
+		return "it is not a lease";
+	return strerror(-r);
 }
 
 /* A sentence that says what is wrong with a lease; NULL: it belongs to o. */
