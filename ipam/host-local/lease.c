@@ -4,7 +4,8 @@
  *
  * A lease appears complete or not at all: its content is written to an unnamed file
  * (O_TMPFILE), and link() gives it the address as its name.  link() succeeds for one process
- * and fails with EEXIST for all others, even without the lock.  There is no fsync(2);
+ * and fails with EEXIST for all others, even without the lock.  Where there are no hard links, an
+ * exclusive open() does, and a crash leaves a torn file.  There is no fsync(2);
  * docs/leases.md explains why.
  */
 #include <fcntl.h>
@@ -97,7 +98,9 @@ static int read_name(struct mem *mem, int dir, const char *name, char small[SMAL
 	}
 	if (lease_is_torn(text, size))
 		return -EBADMSG;
-	return lease_parse(text, size, ret) ? 0 : -EILSEQ;
+	if (!lease_parse(text, size, ret))
+		return -EILSEQ;
+	return 0;
 }
 
 int lease_read(struct mem *mem, int dir, struct ip ip, struct lease *ret)
@@ -156,12 +159,19 @@ static int open_spare(struct lease_spare *s)
 	return fd;
 }
 
+static int write_lease(struct mem *mem, int fd, struct lessee o)
+{
+	const char *text = mem_printf(mem, "%s\r\n%s", o.id, o.ifname);
+	ssize_t size = (ssize_t)strlen(text), n = write(fd, text, (size_t)size);
+
+	if (n != size)
+		return n < 0 ? -errno : -ENOSPC;
+	return 0;
+}
+
 int lease_new(struct mem *mem, int dir, struct lease_spare *spare, struct lessee o)
 {
-	char *text = mem_printf(mem, "%s\r\n%s", o.id, o.ifname);
-	size_t size = strlen(text);
 	auto_(fd_close) int fd = openat(dir, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
-	ssize_t n;
 
 	if (fd < 0 && errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)
 		return -errno;
@@ -169,10 +179,24 @@ int lease_new(struct mem *mem, int dir, struct lease_spare *spare, struct lessee
 		fd = open_spare(spare);
 	if (fd < 0)
 		return fd;
-	n = write(fd, text, size);
-	if (n != (ssize_t)size)
-		return n < 0 ? -errno : -ENOSPC;
+	TRY(write_lease(mem, fd, o));
 	return fd_steal(&fd);
+}
+
+int lease_link(struct mem *mem, int dir, int fd, struct ip ip, struct lessee o)
+{
+	int r = file_link(fd, dir, IP_S(ip));
+	auto_(fd_close) int lease = -1;
+
+	if (!file_no_links(r))
+		return r;
+	lease = openat(dir, IP_S(ip), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (lease < 0)
+		return -errno;
+	r = write_lease(mem, lease, o);
+	if (r < 0)
+		unlinkat(dir, IP_S(ip), 0);
+	return r;
 }
 
 /* ---- last_reserved_ip ---- */

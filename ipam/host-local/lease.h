@@ -70,6 +70,13 @@ struct lease_spare {
  */
 int lease_new(struct mem *mem, int dir, struct lease_spare *spare, struct lessee o) CHECKED;
 
+/*
+ * Gives such a lease its address.  Where the file system has no hard links, makes the file anew and
+ * writes it, as the reference does: the caller holds the lock.  Returns 0, -EEXIST, or another
+ * -errno.
+ */
+int lease_link(struct mem *mem, int dir, int fd, struct ip ip, struct lessee o) CHECKED;
+
 /* The address that was allocated last from a range set; family 0 if unknown. */
 struct ip lease_last(int dir, unsigned set);
 /* Stores it; family 0: removes the file.  Returns 0 or -errno. */

@@ -328,12 +328,13 @@ static int undo_claim(struct tx *tx, void *arg)
 }
 
 /* Links a lease to its address: 0, -EEXIST (the index was corrected), or -errno. */
-static int link_or_learn(struct mem *mem, struct store *st, int fd, struct ip ip)
+static int link_or_learn(struct mem *mem, struct store *st, int fd, const struct claim *c)
 {
-	const struct ip_text name = ip_text(ip);
+	const struct ip_text name = ip_text(c->ip);
+	struct ip ip = c->ip;
 
 	for (;;) {
-		int r = file_link(fd, st->dir, name.s);
+		int r = lease_link(mem, st->dir, fd, ip, c->lessee);
 		struct lease l;
 
 		if (r != -EEXIST)
@@ -367,7 +368,7 @@ static int claim_file(struct tx *tx, struct store *st, const struct claim *c)
 
 	if (fd < 0)
 		return fail_in_folder(tx, st, fd, "write a lease in", "");
-	r = link_or_learn(&tx->mem, st, fd, c->ip);
+	r = link_or_learn(&tx->mem, st, fd, c);
 	if (r == 0)
 		r = tx_undo(tx, undo_claim, "lease an address", c);
 	else if (r != -EEXIST)

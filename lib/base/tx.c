@@ -207,6 +207,7 @@ void tx_catch_signals(void)
 	sigaction(SIGHUP, &sa, NULL);
 	sa.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &sa, NULL);
+	sigaction(SIGXFSZ, &sa, NULL); /* write() fails with EFBIG, and the call is rolled back */
 }
 
 int tx_interrupted(struct tx *tx)

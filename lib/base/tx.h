@@ -147,7 +147,8 @@ void tx_commit(struct tx *tx);
 void tx_end(struct tx *tx);
 
 /*
- * tx_catch_signals() makes SIGTERM, SIGINT and SIGHUP set a flag, and ignores SIGPIPE.
+ * tx_catch_signals() makes SIGTERM, SIGINT and SIGHUP set a flag, and ignores SIGPIPE
+ * and SIGXFSZ (exec.c and cnitool's init.c restore them in the child).
  * tx_interrupted() returns 0, or records and returns -EINTR if the flag is set, but never
  * during rollback.  A function that blocks asks it before and after it sleeps, so that the
  * call is rolled back.

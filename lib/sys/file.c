@@ -8,7 +8,8 @@
  * rename() replaces the target.  Writers share the temporary name, because the file under it
  * is always complete; a writer whose link was taken away starts again.  A killed writer's file
  * is replaced by the next writer, or removed by file_remove().  On a file system without
- * O_TMPFILE, the content is written under the temporary name, by one writer at a time.
+ * O_TMPFILE or hard links, the content is written under the temporary name, by one writer at a
+ * time.
  *
  * Locking.  A blocking flock() is fair and wakes at once, unlike polling, but has no time-out.
  * So a periodic timer interrupts it, and each tick checks the clock and for SIGTERM.  (A single
@@ -177,6 +178,11 @@ int file_link(int fd, int dirfd, const char *path)
 	return 0;
 }
 
+bool file_no_links(int r)
+{
+	return r == -EPERM || r == -EOPNOTSUPP || r == -EMLINK || r == -ENOSYS;
+}
+
 /* Returns 0, -EAGAIN if another writer took our temporary name away, or -errno. */
 static int put_in_place(const struct place *pl, int fd, bool named)
 {
@@ -209,10 +215,11 @@ static int sync_dir(const struct place *pl)
 	return 0;
 }
 
-static int replace_once(const struct place *pl, const struct file_new *f)
+/* link: an unnamed file may be used, which is linked later. */
+static int replace_once(const struct place *pl, const struct file_new *f, bool link)
 {
-	bool named;
-	auto_(fd_close) int fd = temp_open(pl, f->mode, &named);
+	bool named = true;
+	auto_(fd_close) int fd = link ? temp_open(pl, f->mode, &named) : named_open(pl, f->mode);
 	int r;
 
 	if (fd < 0)
@@ -236,10 +243,16 @@ static int replace_once(const struct place *pl, const struct file_new *f)
 int file_replace(struct tx *tx, const struct file_new *f)
 {
 	struct place pl = place(&tx->mem, f->dirfd, f->path);
+	bool link = true;
 	int r = -EAGAIN;
 
-	for (int i = 0; r == -EAGAIN && i < TRIES; i++)
-		r = replace_once(&pl, f);
+	for (int i = 0; r == -EAGAIN && i < TRIES; i++) {
+		r = replace_once(&pl, f, link);
+		if (link && file_no_links(r)) {
+			link = false;
+			r = -EAGAIN;
+		}
+	}
 	if (r < 0)
 		return fail_on_path(tx, r, "write", f->dirfd, f->path);
 	return 0;

@@ -43,6 +43,12 @@ int file_replace(struct tx *tx, const struct file_new *f) CHECKED;
 /* Gives a name to an open O_TMPFILE file.  Returns 0 or -errno (-EEXIST: the name is taken). */
 int file_link(int fd, int dirfd, const char *path) CHECKED;
 
+/*
+ * Does a failure of file_link() mean that the file system has no hard links (exFAT, some NFS and
+ * FUSE servers)?
+ */
+bool file_no_links(int r);
+
 /* As mkdir -p: makes all missing directories of the path. */
 int file_mkdirs(struct tx *tx, const char *path, mode_t mode) CHECKED;
 

@@ -222,9 +222,12 @@ const char *name_invalid_ifname(const char *s)
 		return "interface name is too long";
 	if (str_eq(s, ".") || str_eq(s, ".."))
 		return "interface name is . or ..";
-	for (; *s; s++)
-		if (*s == '/' || *s == ':' || starts_with_space(s))
+	for (const char *p = s; *p; p++)
+		if (*p == '/' || *p == ':' || starts_with_space(p))
 			return "interface name contains / or : or whitespace characters";
+	/* The kernel would make eth0 of eth%d, or refuse it (__dev_alloc_name()). */
+	if (strchr(s, '%'))
+		return "interface name contains %, for which the kernel puts a number";
 	return NULL;
 }
 

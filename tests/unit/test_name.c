@@ -146,6 +146,8 @@ static void interface_names(void **state)
 	static const char empty[] = "interface name is empty";
 	static const char too_long[] = "interface name is too long";
 	static const char dots[] = "interface name is . or ..";
+	static const char percent[] =
+		"interface name contains %, for which the kernel puts a number";
 	static const char chars[] = "interface name contains / or : or whitespace characters";
 	static const struct {
 		const char *s, *reason; /* NULL = valid */
@@ -163,6 +165,9 @@ static void interface_names(void **state)
 		{ ".", dots },
 		{ "..", dots },
 		{ "a/b", chars },
+		{ "eth%d", percent },
+		{ "%", percent },
+		{ "a%", percent },
 		{ "a:b", chars },
 		{ "a b", chars },
 		{ " a", chars },
