@@ -673,6 +673,7 @@ strict_pair() {
 	for address in 10.6.0.2 fd00:6::2 "$(linklocal "$M1")"; do
 		in_ns c2 ip neighbour replace "$address" lladdr "$M1" nud permanent dev eth0
 	done
+	# shellcheck disable=SC2016 # wait_for evaluates it
 	wait_for "the end of duplicate address detection" eval '[[ ! $(in_ns c1 ip -6 address show tentative) ]]'
 	LAST=$(frame_udp "$M1" "$M2" 10.6.0.2 10.6.0.3 9 last)
 	watched "ether saddr $M1 $1" 'udp dport 9'

@@ -103,6 +103,29 @@ lease() { # ID PID [COMMAND...] - ADD for a container
 	[[ $stderr == *"reclaimed 10.1.0.2 of"*dead1*"its network namespace is gone"* ]]
 }
 
+# The index still says that the lease of this container was made for the dead namespace.
+@test "reclaim: ADD does not reclaim leases that another program made anew for the same container" {
+	local i file
+
+	new_holder
+	for i in 1 2 3 4 5; do
+		lease "same$i" "$holder"
+		[ "$status" -eq 0 ]
+	done
+	end_holder "$holder"
+	for i in 1 2 3 4 5; do
+		file=$(grep -l "same$i" "$DATA"/net1/10.*)
+		# In place, so that the folder does not change.
+		printf 'same%s\r\neth0' "$i" >"$file"
+		touch -d "$( ((i % 2)) && echo '+1 minute' || echo '-1 minute')" "$file"
+	done
+	new_holder
+	lease new "$holder"
+	[ "$status" -eq 1 ]
+	[ "$(jq .code <<<"$output")" -eq 103 ]
+	[[ $(cat "$DATA"/net1/10.*) != *new* ]]
+}
+
 # new_mounter PID - bind-mounts the network namespace of PID in a new mount namespace (from ours
 # it might be copied into others); sets mounter to the PID of its process
 new_mounter() {

@@ -54,3 +54,32 @@ skeleton() {
 	is "$(ask world tcp 203.0.113.1 8080)" 'b from 203.0.113.2'
 	sees b 203.0.113.2
 }
+
+# del_traced ID [STRACE-OPTION...] - DEL under strace
+del_traced() {
+	CNI_COMMAND=DEL CNI_CONTAINERID=$1 CNI_NETNS=/run/netns/$1 CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN \
+		ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 strace -f -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=writev \
+		"${@:2}" "$CPLUG_BIN/bridge" <<<"$CONF"
+}
+
+@test "constant rules: DEL removes no element that changed hands after DEL looked at it" {
+	local -x nth
+
+	can_trace || skip "no strace"
+	new_netns c0 c1
+	add bridge "$(publishing 8079)" c0
+	add bridge "$(publishing 8080)" c1
+	# The deletion is the first change-set, a batch of several buffers; it is delayed.
+	del_traced c0
+	nth=$(grep -n '}, {iov_base=' "$BATS_TEST_TMPDIR/trace" | head -n 1 | cut -d: -f1)
+	rm "$BATS_TEST_TMPDIR/trace"
+	del_traced c1 -e "inject=writev:delay_enter=5000000:when=$nth" &
+	wait_for "the lookups" bash -c "((\$(wc -l <'$BATS_TEST_TMPDIR/trace') >= nth - 1))"
+	nft -f - <<-'END'
+		delete element inet cplug ports4 { tcp . 8080 }
+		add element inet cplug ports4 { tcp . 8080 comment "veth00000000001 net9/other/eth0" : 10.9.0.9 . 80 }
+	END
+	wait $!
+	no_link c1 eth0
+	contains "$(nft list map inet cplug ports4)" 'net9/other/eth0'
+}
