@@ -123,7 +123,7 @@ struct restoration {
 
 struct restore {
 	struct restoration *v;
-	unsigned n, failed;
+	unsigned n, failed, foreign;
 };
 
 /* The path of the namespace: libcni before 1.2 cached it only in the result. */
@@ -333,7 +333,14 @@ int cmd_restore(struct tool *t)
 		TRY(tx_interrupted(t->tx));
 		restore_attachment(t, &s.v[i]);
 		s.failed += s.v[i].outcome == FAILED;
+		s.foreign += s.v[i].outcome == FOREIGN;
 	}
+	if (s.foreign)
+		tool_note(t,
+			  "%u of %u attachments passed over: none of their plugins is of cplug, in "
+			  "the "
+			  "version of this cnitool",
+			  s.foreign, s.n);
 	TRY(print_json(t, &s));
 	if (!s.failed)
 		return 0;

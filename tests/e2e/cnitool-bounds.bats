@@ -61,8 +61,8 @@ prepare() {
 	contains "$errors" 'cnitool: .*stale attachment cnitool-.* eth0.*network anet.*no answer within 1 s'
 	contains "$output" 'removed eth0 of cnitool-.* on network net1'
 	prints '' find /var/lib/cni/networks/net1 -name '10.*'
-	is "$(ls /var/lib/cni/results | grep -c net1)" 0
-	is "$(ls /var/lib/cni/results | grep -c anet)" 1
+	prints '' find /var/lib/cni/results -name 'net1-*'
+	is "$(find /var/lib/cni/results -name 'anet-*' | wc -l)" 1
 
 	rm "$BATS_TEST_TMPDIR/hang"
 	tool gc

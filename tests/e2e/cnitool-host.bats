@@ -56,6 +56,7 @@ in_chroot() {
 	prints host cat "$root/etc/hosts"
 	[[ -d $root/proc/$$ || -e $root/proc/self/stat ]]
 	# Also while the command runs.
+	# shellcheck disable=SC2094 # another process reads
 	in_chroot /opt/cni/bin/cnitool run none -- sh -c 'echo up; read x' \
 		< <(wait_for "the command" grep -q up "$BATS_TEST_TMPDIR/log"
 			grep -v ' /run/netns' /proc/self/mountinfo | grep -v "$root/run/netns" >"$BATS_TEST_TMPDIR/mounts"
@@ -90,7 +91,7 @@ in_chroot() {
 # read_only_cache - makes /var/lib/cni read-only, so that the cache is elsewhere
 read_only_cache() {
 	mount -o remount,ro,bind /var/lib/cni 2>/dev/null || mount -o remount,ro /var/lib/cni
-	mkdir -p -m 700 /tmp/cplug-0
+	[[ -d /tmp/cplug-0 ]] || mkdir -m 700 /tmp/cplug-0
 	mount -t tmpfs -o mode=0700 tmpfs /tmp/cplug-0
 }
 
@@ -155,6 +156,24 @@ read_only_cache() {
 		strace -f -o "$BATS_TEST_TMPDIR/trace" -e trace=execve "$bin/bridge" \
 		<<<"$(jq -c '.plugins[0] + {name, cniVersion}' <<<"$NET")" >/dev/null || true
 	is "$(grep -c execve "$BATS_TEST_TMPDIR/trace")" 2
+}
+
+@test "host: restore says so when the plugins are not those of its version" {
+	local bin=$BATS_TEST_TMPDIR/others
+
+	mkdir "$bin"
+	cp -L "$CPLUG_BIN"/{bridge,host-local} "$bin"
+	printf x | tee -a "$bin/bridge" >>"$bin/host-local"
+	new_netns c1
+	tool add -q net1 c1
+	ok
+	CNI_PATH=$bin tool restore
+	ok
+	contains "$errors" '^cnitool: 1 of 1 attachments passed over: none of their plugins is of cplug'
+	CNI_PATH=$bin tool restore --json
+	has '.notes | length == 1'
+	tool restore
+	is "$errors" ''
 }
 
 @test "host: run unplugs a network whose cached result became unreadable, and says so" {

@@ -89,7 +89,12 @@ identity() {
 	for verb in gc "del net1" "detach net1"; do
 		reuse
 		ip -n "$(ip netns attach st "$pid" && echo st)" link add eth0 type bridge
-		[[ $verb == gc ]] && tool gc || tool $verb "$pid"
+		if [[ $verb == gc ]]; then
+			tool gc
+		else
+			# shellcheck disable=SC2086 # words
+			tool $verb "$pid"
+		fi
 		ok
 		[[ $verb != gc ]] || contains "$output" "is gone: /proc/$pid/ns/net leads to another one"
 		prints '' cached

@@ -6,7 +6,7 @@ load lib
 prepare() {
 	root=$BATS_TEST_TMPDIR/root
 	mkdir -p "$root/opt/cni/bin"
-	cd "$CPLUG_TOP"
+	cd "$CPLUG_TOP" || return
 }
 
 # setup_cplug install|uninstall [NAME=VALUE...] - as make does, without building
