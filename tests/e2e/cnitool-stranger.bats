@@ -105,6 +105,32 @@ identity() {
 	done
 }
 
+@test "stranger: plugins get DEL without the namespace" {
+	# A plugin that notes the namespace of each DEL.
+	cat >"$BATS_TEST_TMPDIR/noted" <<-'END'
+		#!/bin/bash
+		[[ $CNI_COMMAND != DEL ]] || echo "DEL netns=$CNI_NETNS" >>"${0%/*}/calls"
+		[[ $CNI_COMMAND != ADD ]] || echo '{"cniVersion":"1.1.0"}'
+	END
+	chmod +x "$BATS_TEST_TMPDIR/noted"
+	CNI_PATH=$BATS_TEST_TMPDIR
+	net '{"cniVersion":"1.1.0","name":"net1","plugins":[{"type":"noted"}]}'
+	plug c1
+	tool del net1 c1
+	ok
+	is "$(cat "$BATS_TEST_TMPDIR/calls")" 'DEL netns=/run/netns/c1'
+	for verb in gc 'del net1 c1'; do
+		tool add -q net1 c1
+		ok
+		del_netns c1
+		new_netns c1
+		# shellcheck disable=SC2086 # words
+		tool $verb
+		ok
+		is "$(tail -n 1 "$BATS_TEST_TMPDIR/calls")" 'DEL netns='
+	done
+}
+
 @test "stranger: add to the new namespace removes the old attachment first" {
 	reuse
 	tool add -q net1 "$pid"

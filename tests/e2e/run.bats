@@ -299,6 +299,18 @@ input"
 	contains "$errors" 'not now.*cnitool gc will try again'
 }
 
+@test "run: gc and list know that the container lives, and leave it alone" {
+	baseline
+	background net1 --name web 'sleep 1000'
+	link cplug-web eth0 true
+	prints '' "$CPLUG_BIN/cnitool" gc net1
+	link cplug-web eth0 true
+	"$CPLUG_BIN/cnitool" list net1 --json | json_holds '.networks[0].attachments | length == 1 and .[0].alive'
+	kill "$container"
+	ended
+	nothing_is_left
+}
+
 @test "run: interfaces that were attached meanwhile are removed, too" {
 	baseline
 	background net1 --name web 'exec sleep 100'
