@@ -17,7 +17,10 @@ static int each_link(const struct link *l, void *arg)
 {
 	unsigned *n = arg;
 
-	*n += (unsigned)l->mtu;
+	if (l)
+		*n += (unsigned)l->mtu;
+	else
+		*n = 0; /* the list starts, or starts over */
 	return 0;
 }
 
