@@ -264,8 +264,9 @@ int nat_gc(struct tx *tx, struct nfnl *nl, struct rt *host, enum owned_kind kind
 
 static bool chain_is_ours(const char *chain)
 {
-	static const char *const names[] = { "postrouting", "forward",    "guard",
-					     "ports",       "prerouting", "output" };
+	static const char *const names[] = { "postrouting", "forward",        "guard",
+					     "ports",       "prerouting",     "output",
+					     "loopback6",   "loopback6-input" };
 	static const char *const prefixes[] = { "ports-", "prerouting-", "output-" };
 
 	for (unsigned i = 0; i < ARRAY_LEN(names); i++)

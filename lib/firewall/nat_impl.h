@@ -27,7 +27,7 @@ enum nat_set {
 	N_SETS
 };
 
-enum { PORTS_RULES = 8, SNAT_RULES = 3, GUARD_RULES = 2 };
+enum { PORTS_RULES = 8, SNAT_RULES = 3, GUARD_RULES = 4 };
 
 /*
  * A dispatch rule: a rule in one of three chains that looks up a lookup set (owned.h) and leads to

@@ -9,10 +9,10 @@
  *   The chain `guard` then drops packets to and from 127/8 that come from outside.  It is there
  *   before a route is opened, and as long as one is open.
  * - IPv6: it routes packets from ::1, but accepts the reply, translated back to ::1, only on a
- *   link with a local route to ::1.  So the link gets one, behind that of lo.  (This does not
- *   work with bridge-nf-call-ip6tables=1, because the reply is translated before the bridge
- *   receives it, and the kernel drops ::1 from the wire.  For the same reason the route opens
- *   nothing to other hosts.)
+ *   link with a local route to ::1.  So the link gets one, behind that of lo.  The kernel drops
+ *   packets of ::1 from the wire, so the route opens nothing to other hosts.  With
+ *   bridge-nf-call-ip6tables=1, the reply is translated before the bridge receives it; then the
+ *   chains `loopback6` hide ::1 from that check.
  *
  * A route stays while a container behind the link publishes ports.  The kernel counts these
  * containers: each has a map element that refers to one of the chains snat4/DEV/... or

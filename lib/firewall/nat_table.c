@@ -146,22 +146,61 @@ static void put_forward(struct nft *n)
 
 /*
  * route_localnet would let other hosts reach 127/8 (CVE-2020-8558), and send with a source address
- * of 127/8 to services of the host that trust it.
+ * of 127/8 to services of the host that trust it.  The kernel drops packets of ::1 itself, but with
+ * bridge-nf-call-ip6tables only after port mappings have been applied to them.
  */
 static void put_guard(struct nft *n)
 {
-	struct cidr loopback;
+	static const char *const loopback[] = { "127.0.0.0/8", "::1/128" };
+	struct cidr c;
 
-	cidr_parse("127.0.0.0/8", &loopback);
 	fresh_base(n, "guard", "filter", NF_INET_PRE_ROUTING, NF_IP_PRI_RAW);
-	for (unsigned source = 0; source < GUARD_RULES; source++) {
+	for (unsigned i = 0; i < GUARD_RULES; i++) {
+		bool six = i >= GUARD_RULES / 2, source = i % 2;
+
+		cidr_parse(loopback[six], &c);
 		nft_rule(n, "guard");
 		nft_match_ifname(n, true, false, "lo");
-		nft_match_nfproto(n, NFPROTO_IPV4);
-		nft_match_cidr(n, source, true, loopback);
+		nft_match_nfproto(n, six ? NFPROTO_IPV6 : NFPROTO_IPV4);
+		nft_match_cidr(n, source, true, c);
 		nft_drop(n);
 		nft_rule_end(n, "packets of the host's loopback from outside");
 	}
+}
+
+/*
+ * Where bridged packets pass the firewall (bridge-nf-call-ip6tables), the reply to a connection of
+ * [::1] is translated before the bridge receives it, and the kernel drops packets to ::1 that a
+ * link receives.  So the reply gets back the address that it had, until the host has received it.
+ */
+static void put_loopback6(struct nft *n)
+{
+	static const uint8_t yes = 1;
+	struct cidr loopback;
+
+	cidr_parse("::1/128", &loopback);
+	fresh_base(n, "loopback6", "filter", NF_INET_PRE_ROUTING, NF_IP_PRI_NAT_DST + 10);
+	nft_rule(n, "loopback6");
+	nft_match_ifname(n, true, false, "lo");
+	nft_match_nfproto(n, NFPROTO_IPV6);
+	nft_match_cidr(n, false, true, loopback);
+	nft_load(n, NFT_CT_IS_REPLY);
+	nft_match(n, true, &yes, sizeof(yes));
+	nft_match_ct_dnat(n);
+	nft_load(n, NFT_CT_REPLY_TO6);
+	nft_set_ip6_daddr(n);
+	nft_rule_end(n, NULL);
+	fresh_base(n, "loopback6-input", "filter", NF_INET_LOCAL_IN, NF_IP_PRI_FILTER);
+	nft_rule(n, "loopback6-input");
+	nft_match_ifname(n, true, false, "lo");
+	nft_match_ct_dnat(n);
+	nft_load(n, NFT_CT_IS_REPLY);
+	nft_match(n, true, &yes, sizeof(yes));
+	nft_load(n, NFT_CT_CLIENT6);
+	nft_match(n, true, loopback.ip.b, 16);
+	nft_match_nfproto(n, NFPROTO_IPV6);
+	nft_set_ip6_daddr_to(n, loopback.ip);
+	nft_rule_end(n, NULL);
 }
 
 static struct nft *guard_alone(struct mem *mem)
@@ -381,6 +420,7 @@ static void put_skeleton(struct nft *n, const char *group, void *arg)
 	put_postrouting(n);
 	put_forward(n);
 	put_guard(n);
+	put_loopback6(n);
 	for (unsigned i = 0; i < (*group ? 2 : 1); i++) {
 		const char *g = i ? group : "";
 

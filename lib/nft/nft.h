@@ -169,6 +169,9 @@ enum nft_field {
 	NFT_CT_STATUS,
 	NFT_CT_STATE,
 	NFT_CT_MARK,
+	NFT_CT_IS_REPLY,  /* ct direction: 1 byte, 0 or 1 */
+	NFT_CT_CLIENT6,   /* ct original ip6 saddr */
+	NFT_CT_REPLY_TO6, /* ct reply ip6 daddr */
 };
 void nft_load(struct nft *n, enum nft_field field);
 
@@ -204,6 +207,9 @@ void nft_masquerade(struct nft *n);
  * address .  port.
  */
 void nft_dnat(struct nft *n, uint8_t family, bool with_port);
+/* ip6 daddr set …: the loaded address, or ip.  Updates the checksum of TCP and UDP. */
+void nft_set_ip6_daddr(struct nft *n);
+void nft_set_ip6_daddr_to(struct nft *n, struct ip ip);
 void nft_mark_or(struct nft *n, uint32_t bits); /* meta mark set meta mark | bits */
 void nft_counter(struct nft *n);
 

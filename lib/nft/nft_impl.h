@@ -39,6 +39,7 @@
 #include <linux/netfilter/nfnetlink.h>
 
 struct nftnl_rule;
+struct nftnl_expr;
 
 /* Every message of nf_tables names its table in this attribute. */
 #define NFT_TABLE_ATTR 1
@@ -77,6 +78,14 @@ struct nft {
 
 /* Stores the first error. */
 void nft_wrong(struct nft *n, int err, const char *why);
+
+/* Adds an expression to the open rule; NULL on an error, which is stored. */
+struct nftnl_expr *nft_new_expr(struct nft *n, const char *name);
+void nft_set_bytes(struct nft *n, struct nftnl_expr *e, uint16_t attr, const void *data,
+		   unsigned len);
+/* The next free registers for len bytes; the first register of the loaded values, frees all. */
+uint32_t nft_take_regs(struct nft *n, unsigned len);
+uint32_t nft_consume_regs(struct nft *n);
 
 /*
  * Begins a message of the change-set with room for size bytes of attributes, and ends it.

@@ -29,6 +29,8 @@ enum {
 	RULE_ROOM = 16384,    /* 32 expressions, some with a name of 255 bytes */
 	DNAT_BIT = 1 << 5,    /* IPS_DST_NAT, linux/netfilter/nf_conntrack_common.h */
 	INVALID_BIT = 1 << 0, /* NF_CT_STATE_INVALID_BIT, same file */
+	ORIGINAL = 1,         /* 1 + IP_CT_DIR_ORIGINAL, … */
+	REPLY = 2,            /* … 1 + IP_CT_DIR_REPLY, enum ip_conntrack_dir */
 };
 
 void nft_rule(struct nft *n, const char *chain)
@@ -74,8 +76,7 @@ void nft_rule_end(struct nft *n, const char *comment)
 	n->rule = NULL;
 }
 
-/* Adds an expression to the open rule; NULL on an error, which is stored. */
-static struct nftnl_expr *new_expr(struct nft *n, const char *name)
+struct nftnl_expr *nft_new_expr(struct nft *n, const char *name)
 {
 	struct nftnl_expr *e;
 
@@ -93,8 +94,8 @@ static struct nftnl_expr *new_expr(struct nft *n, const char *name)
 	return e;
 }
 
-static void set_bytes(struct nft *n, struct nftnl_expr *e, uint16_t attr, const void *data,
-		      unsigned len)
+void nft_set_bytes(struct nft *n, struct nftnl_expr *e, uint16_t attr, const void *data,
+		   unsigned len)
 {
 	if (nftnl_expr_set(e, attr, data, len) < 0)
 		nft_wrong(n, -ENOMEM, NULL);
@@ -110,8 +111,7 @@ static void set_name(struct nft *n, struct nftnl_expr *e, uint16_t attr, const c
 
 /* ---- loading ---- */
 
-/* The next free registers for len bytes. */
-static uint32_t take_regs(struct nft *n, unsigned len)
+uint32_t nft_take_regs(struct nft *n, unsigned len)
 {
 	unsigned first = n->regs;
 
@@ -125,39 +125,43 @@ static uint32_t take_regs(struct nft *n, unsigned len)
 
 static void load_payload(struct nft *n, uint32_t base, uint32_t offset, uint32_t len)
 {
-	struct nftnl_expr *e = new_expr(n, "payload");
+	struct nftnl_expr *e = nft_new_expr(n, "payload");
 
 	if (!e)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, base);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, len);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, take_regs(n, len));
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, nft_take_regs(n, len));
 }
 
 static void load_meta(struct nft *n, uint32_t key, uint32_t len)
 {
-	struct nftnl_expr *e = new_expr(n, "meta");
+	struct nftnl_expr *e = nft_new_expr(n, "meta");
 
 	if (!e)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, key);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_META_DREG, take_regs(n, len));
+	nftnl_expr_set_u32(e, NFTNL_EXPR_META_DREG, nft_take_regs(n, len));
 }
 
-static void load_ct(struct nft *n, uint32_t key, uint32_t len)
+/* tuple: 0, or ORIGINAL or REPLY, for a key of one direction's tuple. */
+static void load_ct(struct nft *n, uint32_t key, uint8_t tuple, uint32_t len)
 {
-	struct nftnl_expr *e = new_expr(n, "ct");
+	struct nftnl_expr *e = nft_new_expr(n, "ct");
 
 	if (!e)
 		return;
+	if (tuple)
+		nftnl_expr_set_u8(e, NFTNL_EXPR_CT_DIR, tuple - ORIGINAL);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, key);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, take_regs(n, len));
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, nft_take_regs(n, len));
 }
 
 struct field {
 	void (*load)(struct nft *n, const struct field *f);
-	uint8_t base, key, len; /* key: of meta or ct; the offset in the header for payload */
+	uint8_t base;     /* of payload; of ct: 0, ORIGINAL or REPLY */
+	uint8_t key, len; /* key: of meta or ct; the offset in the header for payload */
 };
 
 static void load_payload_field(struct nft *n, const struct field *f)
@@ -172,7 +176,7 @@ static void load_meta_field(struct nft *n, const struct field *f)
 
 static void load_ct_field(struct nft *n, const struct field *f)
 {
-	load_ct(n, f->key, f->len);
+	load_ct(n, f->key, f->base, f->len);
 }
 
 #define LINK load_payload_field, NFT_PAYLOAD_LL_HEADER
@@ -206,6 +210,9 @@ static const struct field fields[] = {
 	[NFT_CT_STATUS] = { load_ct_field, 0, KERNEL_CT_STATUS, 4 },
 	[NFT_CT_STATE] = { load_ct_field, 0, KERNEL_CT_STATE, 4 },
 	[NFT_CT_MARK] = { load_ct_field, 0, KERNEL_CT_MARK, 4 },
+	[NFT_CT_IS_REPLY] = { load_ct_field, 0, NFT_CT_DIRECTION, 1 },
+	[NFT_CT_CLIENT6] = { load_ct_field, ORIGINAL, NFT_CT_SRC_IP6, 16 },
+	[NFT_CT_REPLY_TO6] = { load_ct_field, REPLY, NFT_CT_DST_IP6, 16 },
 };
 #undef LINK
 #undef NETWORK
@@ -218,8 +225,7 @@ void nft_load(struct nft *n, enum nft_field field)
 
 /* ---- matching ---- */
 
-/* The first register of the loaded values; frees all registers. */
-static uint32_t consume_regs(struct nft *n)
+uint32_t nft_consume_regs(struct nft *n)
 {
 	if (n->regs == 0)
 		nft_wrong(n, -EINVAL, "a match or lookup of nothing");
@@ -229,20 +235,20 @@ static uint32_t consume_regs(struct nft *n)
 
 void nft_match(struct nft *n, bool equal, const void *value, unsigned len)
 {
-	uint32_t reg = consume_regs(n);
-	struct nftnl_expr *e = new_expr(n, "cmp");
+	uint32_t reg = nft_consume_regs(n);
+	struct nftnl_expr *e = nft_new_expr(n, "cmp");
 
 	if (!e)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_SREG, reg);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_OP, equal ? NFT_CMP_EQ : NFT_CMP_NEQ);
-	set_bytes(n, e, NFTNL_EXPR_CMP_DATA, value, len);
+	nft_set_bytes(n, e, NFTNL_EXPR_CMP_DATA, value, len);
 }
 
 /* First registers: (value & mask) ^ xor. */
 static void put_bitwise(struct nft *n, const void *mask, const void * xor, unsigned len)
 {
-	struct nftnl_expr *e = new_expr(n, "bitwise");
+	struct nftnl_expr *e = nft_new_expr(n, "bitwise");
 
 	if (!e)
 		return;
@@ -250,8 +256,8 @@ static void put_bitwise(struct nft *n, const void *mask, const void * xor, unsig
 	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_DREG, NFT_REG32_00);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_OP, NFT_BITWISE_BOOL);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_LEN, len);
-	set_bytes(n, e, NFTNL_EXPR_BITWISE_MASK, mask, len);
-	set_bytes(n, e, NFTNL_EXPR_BITWISE_XOR, xor, len);
+	nft_set_bytes(n, e, NFTNL_EXPR_BITWISE_MASK, mask, len);
+	nft_set_bytes(n, e, NFTNL_EXPR_BITWISE_XOR, xor, len);
 }
 
 void nft_match_masked(struct nft *n, bool equal, const void *mask, const void *value, unsigned len)
@@ -333,13 +339,13 @@ void nft_match_port(struct nft *n, bool source, bool equal, uint16_t first, uint
 	nft_load(n, source ? NFT_TH_SPORT : NFT_TH_DPORT);
 	if (first == last)
 		return nft_match(n, equal, &from, sizeof(from));
-	e = new_expr(n, "range");
+	e = nft_new_expr(n, "range");
 	if (!e)
 		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_RANGE_SREG, consume_regs(n));
+	nftnl_expr_set_u32(e, NFTNL_EXPR_RANGE_SREG, nft_consume_regs(n));
 	nftnl_expr_set_u32(e, NFTNL_EXPR_RANGE_OP, equal ? NFT_RANGE_EQ : NFT_RANGE_NEQ);
-	set_bytes(n, e, NFTNL_EXPR_RANGE_FROM_DATA, &from, sizeof(from));
-	set_bytes(n, e, NFTNL_EXPR_RANGE_TO_DATA, &to, sizeof(to));
+	nft_set_bytes(n, e, NFTNL_EXPR_RANGE_FROM_DATA, &from, sizeof(from));
+	nft_set_bytes(n, e, NFTNL_EXPR_RANGE_TO_DATA, &to, sizeof(to));
 }
 
 /* Is one of the bits set in the loaded value (or none, if !any)? */
@@ -370,13 +376,13 @@ void nft_match_ct_dnat(struct nft *n)
 void nft_match_fib_local(struct nft *n)
 {
 	uint32_t local = RTN_LOCAL;
-	struct nftnl_expr *e = new_expr(n, "fib");
+	struct nftnl_expr *e = nft_new_expr(n, "fib");
 
 	if (!e)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_FLAGS, NFTA_FIB_F_DADDR);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_DREG, take_regs(n, sizeof(local)));
+	nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_DREG, nft_take_regs(n, sizeof(local)));
 	nft_match(n, true, &local, sizeof(local));
 }
 
@@ -384,8 +390,8 @@ void nft_match_fib_local(struct nft *n)
 
 static struct nftnl_expr *put_lookup(struct nft *n, const char *set)
 {
-	uint32_t reg = consume_regs(n);
-	struct nftnl_expr *e = new_expr(n, "lookup");
+	uint32_t reg = nft_consume_regs(n);
+	struct nftnl_expr *e = nft_new_expr(n, "lookup");
 
 	if (!e)
 		return NULL;
@@ -414,7 +420,7 @@ void nft_lookup_map(struct nft *n, const char *map)
 
 static void put_verdict(struct nft *n, int code, const char *chain)
 {
-	struct nftnl_expr *e = new_expr(n, "immediate");
+	struct nftnl_expr *e = nft_new_expr(n, "immediate");
 
 	if (!e)
 		return;
@@ -451,12 +457,12 @@ void nft_goto(struct nft *n, const char *chain)
 
 void nft_masquerade(struct nft *n)
 {
-	new_expr(n, "masq");
+	nft_new_expr(n, "masq");
 }
 
 void nft_dnat(struct nft *n, uint8_t family, bool with_port)
 {
-	struct nftnl_expr *e = new_expr(n, "nat");
+	struct nftnl_expr *e = nft_new_expr(n, "nat");
 	unsigned address_regs = family == NFPROTO_IPV6 ? 4 : 1;
 
 	if (!e)
@@ -475,14 +481,14 @@ void nft_mark_or(struct nft *n, uint32_t bits)
 
 	nft_load(n, NFT_META_MARK);
 	put_bitwise(n, &others, &bits, sizeof(bits));
-	e = new_expr(n, "meta");
+	e = nft_new_expr(n, "meta");
 	if (!e)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, KERNEL_META_MARK);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_META_SREG, consume_regs(n));
+	nftnl_expr_set_u32(e, NFTNL_EXPR_META_SREG, nft_consume_regs(n));
 }
 
 void nft_counter(struct nft *n)
 {
-	new_expr(n, "counter");
+	nft_new_expr(n, "counter");
 }

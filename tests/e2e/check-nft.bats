@@ -156,7 +156,8 @@ each_rule() {
 	mutate 'chain guard' \
 		'nft delete chain inet cplug guard; nft add chain inet cplug guard; nft add rule inet cplug guard iifname != lo ip daddr 127.0.0.0/8 drop' \
 		'nft delete chain inet cplug guard; nft add chain inet cplug guard "{ type filter hook prerouting priority -300; }"
-		for field in daddr saddr; do nft add rule inet cplug guard iifname != lo ip $field 127.0.0.0/8 drop; done'
+		for field in daddr saddr; do nft add rule inet cplug guard iifname != lo ip $field 127.0.0.0/8 drop; done
+		for field in daddr saddr; do nft add rule inet cplug guard iifname != lo ip6 $field ::1 drop; done'
 	mutate 'chain guard' 'nft chain inet cplug guard "{ policy drop; }"' 'nft chain inet cplug guard "{ policy accept; }"'
 	mutate 'table inet cplug' 'nft add table inet cplug "{ flags dormant; }"' 'nft add table inet cplug'
 	nft flush chain inet cplug ports

@@ -16,9 +16,7 @@ up() {
 
 	world
 	new_netns c1 c2
-	# The kernel drops packets to ::1 from other links than lo, and with br_netfilter the
-	# answer is translated before the host receives it (docs/nft.md).
-	! has_br_netfilter || sysctl_set net/bridge/bridge-nf-call-ip6tables 0
+	! has_br_netfilter || sysctl_set net/bridge/bridge-nf-call-ip6tables "${BR_NETFILTER:-0}"
 	case $1 in
 	bridge) add bridge "$(with "$CONF" "$ports")" ;;
 	portmap)
@@ -46,7 +44,16 @@ five_addresses() {
 @test "localhost: a published port answers at five addresses of the host (bridge)" { five_addresses bridge; }
 @test "localhost: a published port answers at five addresses of the host (portmap)" { five_addresses portmap; }
 
-@test "localhost: other hosts and containers cannot reach 127.0.0.0/8 or ::1, published or not" {
+
+with_br_netfilter() {
+	has_br_netfilter || skip "the kernel has no br_netfilter"
+	BR_NETFILTER=1 five_addresses "$1"
+	is "$(sysctl_get net/bridge/bridge-nf-call-ip6tables)" 1
+}
+@test "localhost: it also does where bridged packets pass the firewall (bridge)" { with_br_netfilter bridge; }
+@test "localhost: it also does where bridged packets pass the firewall (portmap)" { with_br_netfilter portmap; }
+
+strangers() {
 	local ns dev to
 
 	up bridge
@@ -70,6 +77,13 @@ five_addresses() {
 	wait_for "the host's own datagram" grep -q host "$BATS_TEST_TMPDIR/heard"
 	is "$(cat "$BATS_TEST_TMPDIR/heard")" host
 	contains "$(in_ns c1 nft list chain inet t c)" 'packets 0 '
+}
+
+@test "localhost: other hosts and containers cannot reach 127.0.0.0/8 or ::1, published or not" { strangers; }
+
+@test "localhost: nor can they where bridged packets pass the firewall" {
+	has_br_netfilter || skip "the kernel has no br_netfilter"
+	BR_NETFILTER=1 strangers
 }
 
 @test "localhost: only the host can reach a port published at 127.0.0.1 or ::1" {
