@@ -315,13 +315,39 @@ static int read_keys(struct mem *mem, struct nfnl *nl, struct plan *p)
 	return owned_look_lookup_sets(mem, nl, c->in.table, c->elems, c->n);
 }
 
-static int read_index_keys(struct mem *mem, struct nfnl *nl, struct plan *p)
+/*
+ * Another attachment has the key of our index.  The key has 44 bits, so who chooses names can
+ * search for one that has a neighbour's key: it must not replace the neighbour's index, without
+ * which DEL would not find the neighbour's elements.
+ */
+static int refuse_index(struct tx *tx, struct nfnl *nl, struct rt *host, const struct plan *p,
+			const char *comment)
 {
-	struct nft_elem *have = mem_dup(mem, p->index, p->n_index * sizeof(*have));
+	const struct owned_table *t = p->c->in.table;
+	int dead;
 
-	TRY(nft_find_elems(mem, nl, owned_index_ref(p->c->in.table), have, p->n_index));
-	for (unsigned i = 0; i < p->n_index; i++)
+	TRY(dead = is_dead(tx, nl, host, t, comment));
+	if (dead) /* changes the generation, so the change is planned again */
+		return owned_del_dead(tx, nl, t, comment);
+	return tx_fail_as(tx, CPLUG_E_TAKEN, -EEXIST,
+			  "host: add elements to nftables table %s: the index key %s belongs to %s "
+			  "(choose another container id or interface name)",
+			  t->name, p->c->owner->key.s, owned_owner_text(comment));
+}
+
+static int read_index_keys(struct tx *tx, struct nfnl *nl, struct rt *host, struct plan *p)
+{
+	struct nft_elem *have = mem_dup(&tx->mem, p->index, p->n_index * sizeof(*have));
+	int r = nft_find_elems(&tx->mem, nl, owned_index_ref(p->c->in.table), have, p->n_index);
+
+	if (r < 0)
+		return fail_look_index(tx, p->c->in.table, r);
+	for (unsigned i = 0; i < p->n_index; i++) {
 		p->index[i].found = have[i].found;
+		if (have[i].found && owned_names_owner(have[i].comment) &&
+		    !owned_is_ours(&have[i], p->c->owner->comment))
+			return refuse_index(tx, nl, host, p, have[i].comment);
+	}
 	return 0;
 }
 
@@ -343,10 +369,7 @@ static int plan_again(struct tx *tx, struct nfnl *nl, struct rt *host, struct pl
 			TRY(resolve_conflict(tx, nl, host, c, &c->elems[i]));
 	}
 	p->index = owned_pack(&tx->mem, c, &p->n_index);
-	r = read_index_keys(&tx->mem, nl, p);
-	if (r < 0)
-		return fail_look_index(tx, c->in.table, r);
-	return 0;
+	return read_index_keys(tx, nl, host, p);
 }
 
 static int fail_add(struct tx *tx, const struct nfnl *nl, const struct owned_change *c, int r)

@@ -198,3 +198,23 @@ services() {
 	cni ADD bridge "$(publishing "$CONF" '{hostPort: 8081, containerPort: 80, hostIP: "::"}')" c2
 	failed 105 'tcp \[::\]:8081'
 }
+
+@test "port conflicts: an attachment whose key is a neighbour's does not replace the neighbour's index" {
+	local key port
+
+	warm_up bridge "$(publishing "$CONF" "$WEB")"
+	add bridge "$CONF" c1
+	key=$(host_end)
+	port=$(chained "$(publishing "$CONF" "$WEB" '.type = "portmap" | del(.ipam)')")
+	# A collision of 44 bits, forced: the neighbour has c1's key.
+	nft add element inet cplug attachments "{ \"$key\" . 0x70000000 comment \"$key net9/other/eth0\" }"
+	cni ADD portmap "$port" c1
+	failed 102 "index key $key belongs to net9/other/eth0"
+	contains "$(nft list set inet cplug attachments)" "$key net9/other/eth0"
+	contains_not "$(nft list map inet cplug ports4)" 8080
+	# DEL and a second ADD after the neighbour has gone.
+	del portmap "$port" c1
+	contains "$(nft list set inet cplug attachments)" "$key net9/other/eth0"
+	nft delete element inet cplug attachments "{ \"$key\" . 0x70000000 }"
+	add portmap "$port" c1
+}
