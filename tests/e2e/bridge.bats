@@ -43,6 +43,7 @@ conf() {
 	new_netns c1
 	remember
 	add bridge "$DUAL"
+	is "$(addresses c1 eth0)" '10.6.0.3/24 fd00:6::3/64'
 	del bridge "$DUAL"
 	assert_same_snapshot
 }
@@ -55,6 +56,7 @@ conf() {
 	new_netns c1
 	remember
 	add bridge "$conf"
+	is "$(addresses c1 eth0)" '10.6.0.3/24 fd00:6::3/64'
 	del bridge "$(chained "$conf")"
 	assert_same_snapshot
 	del bridge "$conf"

@@ -106,6 +106,7 @@ rehearses() {
 	net "$NET"
 	plug c1 -p 8081:80
 	plug c2 -p 8082:80
+	is "$(addresses c2 eth0)" '10.1.0.3/24 fd00:1::3/64'
 	things >"$BATS_TEST_TMPDIR/before"
 	tool gc
 	ok
