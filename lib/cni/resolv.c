@@ -62,7 +62,7 @@ struct result_dns resolv_parse(struct mem *mem, char *text)
 int resolv_read(struct tx *tx, const char *path, struct result_dns *ret)
 {
 	struct file_text text;
-	int r = file_read(&tx->mem, AT_FDCWD, path, RESOLV_MAX, &text);
+	int r = file_read_checked(&tx->mem, path, RESOLV_MAX, &text);
 
 	if (r < 0)
 		return tx_fail_as(tx, CPLUG_E_FILE, r, "read %s: %s", path, strerror(-r));
@@ -291,6 +291,14 @@ int resolv_write(struct tx *tx, const char *path, const char *owner, const struc
 	}
 	if (other && !str_eq(other, owner) && same_container(other, owner))
 		return 0;
+	/* A path that follows from the namespace is the new container's; a configured one is not.
+	 */
+	if (other && !str_eq(other, owner) && must) {
+		log_warn("%s: left alone, it belongs to %s (DEL that attachment, or choose another "
+			 "path)",
+			 path, other);
+		return 0;
+	}
 	TRY(check_values(tx, dns));
 	spot_close(&s);
 	text = compose(&tx->mem, owner, dns);

@@ -109,6 +109,21 @@ int file_read_fd(struct mem *mem, int fd, size_t max, struct file_text *ret)
 	return read_all(mem, fd, room, max, ret);
 }
 
+int file_read_checked(struct mem *mem, const char *path, size_t max, struct file_text *ret)
+{
+	auto_(fd_close) int look = open(path, O_PATH | O_CLOEXEC);
+	struct stat st;
+	char self[40];
+
+	if (look < 0 || fstat(look, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+	/* The same file, also if the name leads to another by now. */
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", look);
+	return file_read(mem, AT_FDCWD, self, max, ret);
+}
+
 struct place {
 	int dirfd;        /* as given */
 	const char *path; /* the target */

@@ -26,6 +26,11 @@ struct file_text {
 };
 int file_read(struct mem *mem, int dirfd, const char *path, size_t max,
 	      struct file_text *ret) CHECKED;
+/*
+ * The same for a path that a configuration names (AT_FDCWD): what is no regular file is not even
+ * opened, because opening a device can do something (watchdog, tape).
+ */
+int file_read_checked(struct mem *mem, const char *path, size_t max, struct file_text *ret) CHECKED;
 /* The same from an open descriptor. */
 int file_read_fd(struct mem *mem, int fd, size_t max, struct file_text *ret) CHECKED;
 

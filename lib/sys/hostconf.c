@@ -181,6 +181,17 @@ static const char *find_folder(struct tx *tx, enum hostconf_folders which, const
 	return NULL;
 }
 
+/*
+ * Is it /etc/netns/NAME/resolv.conf?  ip netns exec mounts every file of the folder over its
+ * namesake in /etc, so a bash.bashrc or an ld.so.preload there is executed.
+ */
+static bool is_netns_resolv(const char *path)
+{
+	const char *name = below(path, always_resolv), *file = strchr(name, '/');
+
+	return file && str_eq(file + strspn(file, "/"), "resolv.conf");
+}
+
 const char *hostconf_refuses(struct tx *tx, enum hostconf_folders which, const char *path)
 {
 	static const char *const keys[] = { "logFolders", "resolvConfFolders" };
@@ -191,6 +202,11 @@ const char *hostconf_refuses(struct tx *tx, enum hostconf_folders which, const c
 		return mem_printf(&tx->mem, "\"%.100s\" is not allowed: %s", path, why);
 	if (path[strlen(path) - 1] == '/')
 		return mem_printf(&tx->mem, "\"%.100s\" is not allowed: it names a folder", path);
+	if (which == HOSTCONF_RESOLV && below(path, always_resolv) && !is_netns_resolv(path))
+		return mem_printf(&tx->mem,
+				  "\"%.100s\" is not allowed: the only files below %s are "
+				  "NAME/resolv.conf",
+				  path, always_resolv);
 	if (find_folder(tx, which, path))
 		return NULL;
 	for (unsigned i = 0; i < conf.folders[which].n; i++)

@@ -34,6 +34,7 @@ int netns_open(struct tx *tx, const char *path, struct netns *ret)
 	auto_(fd_close) int fd = -1;
 	struct statfs fs;
 	struct stat seen, opened = { .st_ino = 0 };
+	char self[40];
 	int type, r = 0;
 
 	if (look < 0 && (errno == ENOENT || errno == ENOTDIR))
@@ -42,7 +43,9 @@ int netns_open(struct tx *tx, const char *path, struct netns *ret)
 		return refuse(tx, path, -errno, strerror(errno));
 	if (fs.f_type != NSFS_MAGIC)
 		return refuse(tx, path, -EINVAL, "it is not a namespace");
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	/* Not by the path: it may lead to a device by now, in a container's folder (alive.c). */
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", look);
+	fd = open(self, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 || fstat(fd, &opened) < 0)
 		r = -errno;
 	if (r == -ENOENT)

@@ -127,6 +127,60 @@ logs_not() {
 	is "$(ls -A /run/elsewhere)" ''
 }
 
+@test "hostconf: below /etc/netns only NAME/resolv.conf is written" {
+	local file conf
+
+	mkdir -p /etc/netns/other
+	for file in bash.bashrc ld.so.preload hosts resolv.conf/x a/resolv.conf; do
+		conf=$(with "$CONF" ".resolvConf = \"/etc/netns/other/$file\"")
+		cni ADD bridge "$conf"
+		failed 7 'resolvConf: .*NAME/resolv.conf'
+	done
+	cni ADD bridge "$(with "$CONF" '.resolvConf = "/etc/netns/resolv.conf"')"
+	failed 7 'resolvConf: .*NAME/resolv.conf'
+	is "$(find /etc/netns -type f)" ''
+}
+
+@test "hostconf: a path does not take another container's resolv.conf" {
+	local before path
+
+	new_netns c2
+	add bridge "$CONF"
+	before=$(cat /etc/netns/c1/resolv.conf)
+	for path in /etc/netns/c1/resolv.conf /run/cplug/x; do
+		conf=$(with "$CONF" ".resolvConf = \"$path\" | .dns.nameservers = [\"10.6.6.6\"]")
+		[[ $path != /run/cplug/x ]] || { mkdir -p /run/cplug && echo "$before" >$path; }
+		cni ADD bridge "$conf" c2
+		ok
+		contains "$errors" 'left alone, it belongs to net1/c1/eth0'
+		is "$(cat $path)" "$before"
+		del bridge "$conf" c2
+		is "$(cat $path)" "$before"
+	done
+	# The path of the container's own namespace: an attachment whose DEL was lost had it before.
+	echo '# Written by cplug for net1/old/eth0' >/etc/netns/c1/resolv.conf
+	del bridge "$CONF"
+	add bridge "$CONF"
+	contains "$(cat /etc/netns/c1/resolv.conf)" 'for net1/c1/eth0'
+}
+
+@test "hostconf: ipam.resolvConf is a regular file, and nothing else is opened" {
+	local writer
+
+	mkfifo /run/fifo
+	{ : >/run/fifo && : >/run/opened; } &
+	writer=$!
+	cni ADD bridge "$(with "$CONF" '.ipam.resolvConf = "/run/fifo"')"
+	failed 112 'read /run/fifo: Invalid argument'
+	ln -s /run/fifo /run/link
+	cni ADD bridge "$(with "$CONF" '.ipam.resolvConf = "/run/link"')"
+	failed 112 'read /run/link: Invalid argument'
+	[[ ! -e /run/opened ]]
+	cat /run/fifo >/run/read # the writer waited until now
+	wait "$writer"
+	[[ -e /run/opened ]]
+}
+
 @test "hostconf: the symlink of a namespace's folder below /etc/netns is not followed" {
 	mkdir -p /run/elsewhere
 	ln -s /run/elsewhere /etc/netns/c1
