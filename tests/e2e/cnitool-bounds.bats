@@ -53,7 +53,7 @@ prepare() {
 }
 
 @test "bounds: gc reports a container whose plugin does not answer, and removes the others" {
-	del_netns c1 c2
+	end_netns c1 c2
 	SECONDS=0
 	tool gc --timeout 1
 	((SECONDS < 40))
@@ -71,7 +71,7 @@ prepare() {
 }
 
 @test "bounds: gc --json prints what was removed and what failed" {
-	del_netns c1 c2
+	end_netns c1 c2
 	tool gc --timeout 1 --json
 	is "$status" 1
 	has '.removed | length == 1 and .[0].network == "net1"'

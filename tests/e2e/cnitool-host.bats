@@ -24,10 +24,11 @@ chroot_folder() {
 			cp -P "/$dir" "$root/$dir"
 		elif [[ -d /$dir ]]; then
 			mkdir "$root/$dir"
-			mount --bind "/$dir" "$root/$dir"
+			mount --rbind "/$dir" "$root/$dir"
 		fi
 	done
-	mount --bind /dev "$root/dev"
+	# Of its mounts, none may be left out in a user namespace.
+	mount --rbind /dev "$root/dev"
 	mount -t proc proc "$root/proc"
 	cp "$CPLUG_BIN"/* "$root/opt/cni/bin"
 	cp -r "$NETCONFPATH" "$root/tmp/net.d"
@@ -69,7 +70,7 @@ in_chroot() {
 	mkdir -p "$root/tmp/inner/etc"
 	cp -P "$root"/{bin,sbin,lib,lib64} "$root/tmp/inner/" 2>/dev/null || true
 	mkdir -p "$root/tmp/inner/usr"
-	mount --bind /usr "$root/tmp/inner/usr"
+	mount --rbind /usr "$root/tmp/inner/usr"
 	prints /tmp in_chroot sh -c 'cd /tmp && /opt/cni/bin/cnitool run none -- pwd'
 	if [[ -L /bin ]]; then
 		prints / in_chroot /opt/cni/bin/cnitool run none --rootfs /tmp/inner -- pwd
@@ -90,7 +91,9 @@ in_chroot() {
 
 # read_only_cache - makes /var/lib/cni read-only, so that the cache is elsewhere
 read_only_cache() {
-	mount -o remount,ro,bind /var/lib/cni 2>/dev/null || mount -o remount,ro /var/lib/cni
+	# It may be a folder of another mount.
+	mount --bind /var/lib/cni /var/lib/cni
+	mount -o remount,ro,bind /var/lib/cni
 	[[ -d /tmp/cplug-0 ]] || mkdir -m 700 /tmp/cplug-0
 	mount -t tmpfs -o mode=0700 tmpfs /tmp/cplug-0
 }

@@ -177,7 +177,7 @@ identity() {
 	ok
 	is "$output" ''
 	link st eth0 true
-	del_netns st
+	end_netns st
 	tool gc
 	ok
 	contains "$output" 'removed eth0'
@@ -194,7 +194,7 @@ identity() {
 	tool restore
 	ok
 	link c1 eth0 true
-	del_netns c2
+	end_netns c2
 	tool gc
 	ok
 	contains "$output" 'removed eth0 of .*: its network namespace /run/netns/c2 is gone'

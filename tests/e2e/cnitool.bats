@@ -421,7 +421,7 @@ cached() {
 	new_netns c1 c2
 	tool add fake c1
 	tool add fake c2
-	del_netns c1
+	end_netns c1
 	rm "$CALLS"
 	tool gc fake --dry-run
 	ok
@@ -447,7 +447,7 @@ cached() {
 	new_netns c1 c2
 	tool add fake c1
 	tool add fake c2
-	del_netns c1 c2
+	end_netns c1 c2
 	fakes '.disableGC = true'
 	tool gc
 	ok
@@ -467,7 +467,7 @@ cached() {
 	fakes '.disableGC = true'
 	new_netns c1
 	tool add fake c1
-	del_netns c1
+	end_netns c1
 	rm "$NETCONFPATH"/*
 	tool gc
 	ok

@@ -14,7 +14,20 @@ DUAL=$(with "$BASE" '.ipam.routes += [{dst: "::/0"}] | .ipam.ranges += [[{subnet
 
 @test "parity: macvlan" { same "$BASE"; }
 @test "parity: macvlan, dual stack" { same "$DUAL"; }
-@test "parity: macvlan without master" { same "$(with "$BASE" 'del(.master)')"; }
+@test "parity: macvlan without master" {
+	local conf
+
+	conf=$(with "$BASE" 'del(.master)')
+	# With some versions of its netlink library the reference does not know a default route.
+	new_netns c1
+	by reference
+	cni ADD macvlan "$conf"
+	[[ $error != *'no default route interface found'* ]] || skip "the reference finds no default route"
+	wipe
+	del_netns c1
+	output=
+	same "$conf"
+}
 @test "parity: macvlan in mode private" { same "$(with "$BASE" '.mode = "private"')"; }
 @test "parity: macvlan in mode vepa" { same "$(with "$BASE" '.mode = "vepa"')"; }
 @test "parity: macvlan in mode passthru" { same "$(with "$BASE" '.mode = "passthru"')"; }

@@ -113,6 +113,19 @@ del_netns() {
 	for name; do ip netns del "$name"; done
 }
 
+# end_netns NAME... - deletes containers, and waits until their namespaces are gone: a netlink
+# socket, though closed, keeps its namespace for some moments
+end_netns() {
+	local name
+
+	for name; do
+		ip link add "end-$name" type veth peer name end-peer netns "$name"
+		ip netns del "$name"
+		# shellcheck disable=SC2016 # the inner shell's
+		wait_for "the end of $name" bash -c '! ip link show dev "$1" 2>/dev/null' - "end-$name"
+	done
+}
+
 # in_ns NAME COMMAND... - runs COMMAND in a network namespace; "-" is the host
 in_ns() {
 	local name=$1
