@@ -48,6 +48,9 @@ example() {
 		name=${file##*/}
 		grep -q "example ${name%.conflist}" "$BATS_TEST_FILENAME" || fail "$name has no test"
 		json_holds '.about | length > 20' <"$file" || fail "$name has no description"
+		# Before 1.1.0, STATUS and GC never reach a plugin.
+		json_holds '.cniVersions // [.cniVersion] | index("1.1.0")' <"$file" ||
+			fail "$name does not name version 1.1.0"
 	done
 }
 
