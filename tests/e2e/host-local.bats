@@ -364,7 +364,7 @@ with_valid() {
 	mkdir -p "$NET"
 	for text in 'ansible_user: root\n' '# a comment\n' 'c 5\r\neth0' '\n' 'web\nprod\nx' 'c1\r\neth0\0\0x'; do
 		n=$((n + 1))
-		printf "$text" >"$NET/10.2.2.$n"
+		printf "%b" "$text" >"$NET/10.2.2.$n"
 	done
 	printf 'name\nvalue' >"$NET/10.2.2.100" # which could be read as container and interface
 	head -c 300000 /dev/zero | tr '\0' a >"$NET/10.2.2.101"

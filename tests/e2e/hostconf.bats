@@ -28,12 +28,12 @@ logs() {
 logs_not() {
 	local before
 
-	before=$(ls -ld "$1" 2>&1 | cut -d' ' -f 1-5)
+	before=$(stat -c '%A %h %u %s' "$1" 2>&1 || :)
 	cni ADD bridge "$(jq -c --arg file "$1" '.log = {file: $file, level: "debug"}' <<<"$CONF")"
 	ok
 	said=$errors
 	contains "$said" "log.file.*${2-}"
-	is "$(ls -ld "$1" 2>&1 | cut -d' ' -f 1-5)" "$before"
+	is "$(stat -c '%A %h %u %s' "$1" 2>&1)" "$before"
 	del bridge "$CONF"
 }
 
