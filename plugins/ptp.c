@@ -222,7 +222,8 @@ static int ptp_del(struct tx *tx, struct call *c)
 {
 	const char *host_name = conf_ifname(&c->conf, "hostIfName");
 	const char *resolv_mode = conf_resolv(tx, &c->conf);
-	struct nat_dev dev = { pair_host_name(tx, c, host_name), true };
+	/* A configured name may be a stranger's interface, which made ADD fail. */
+	struct nat_dev dev = { pair_host_name(tx, c, host_name), !host_name };
 	int before = tx->err, r = cj_ok(tx, &c->conf), pair;
 
 	TRY(tx_excuse(tx, before, r, "the default is taken"));

@@ -226,3 +226,17 @@ differences() {
 	ok
 	no_link c2 eth0
 }
+
+@test "ptp: DEL after an ADD that hostIfName made fail leaves the stranger's route_localnet" {
+	local conf
+
+	new_netns c1
+	conf=$(with "$CONF" '.hostIfName = "cni0"')
+	ip link add cni0 type bridge
+	nft flush ruleset # no guard: cplug would close a route of its own
+	sysctl_set net/ipv4/conf/cni0/route_localnet 1
+	cni ADD ptp "$conf"
+	failed 102 'cni0: the name is in use'
+	del ptp "$conf"
+	is "$(cat /proc/sys/net/ipv4/conf/cni0/route_localnet)" 1
+}
