@@ -166,7 +166,8 @@ static void compare(struct store *st, unsigned who)
 
 static void one_step(struct store *st, unsigned n, unsigned who)
 {
-	struct store_want want = { .lessee = { id(who), "eth0" }, .life = { .boot = 1 } };
+	struct store_want want = { .lessee = { .id = id(who), .ifname = "eth0" },
+				   .life = { .boot = 1 } };
 	struct lease had;
 	int r;
 
@@ -216,7 +217,7 @@ static void the_life_of_a_lease_survives_a_rescan(void **state)
 {
 	static const struct lease_life life = { 7, 8, 9, 10 };
 	struct lease_life got = { 0 };
-	struct store_want want = { .lessee = { "c1", "eth0" }, .life = life };
+	struct store_want want = { .lessee = { .id = "c1", .ifname = "eth0" }, .life = life };
 	struct store st;
 
 	(void)state;
@@ -247,7 +248,8 @@ static void a_damaged_index_is_harmless(void **state)
 	range.last = ip_add(range.first, 999);
 	for (unsigned i = 0; i < LIES; i++) {
 		const char *path = mem_printf(&unit_tx.mem, "%s/.cplug/net.index", dir);
-		struct store_want want = { .lessee = { id(i), "eth0" }, .life = life };
+		struct store_want want = { .lessee = { .id = id(i), .ifname = "eth0" },
+					   .life = life };
 		auto_(fd_close) int fd = open(path, O_RDWR | O_CLOEXEC);
 		struct lease *leases;
 		struct store st;
