@@ -16,6 +16,7 @@
 	X(ptp)         \
 	X(loopback)    \
 	X(portmap)     \
+	X(vrf)         \
 	X(dummy)       \
 	X(macvlan)     \
 	X(ipvlan)      \

@@ -220,6 +220,9 @@ int link_fix_mac(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
  */
 int link_announce(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
 
+/* Takes a link from its master (bridge, VRF).  No undo: for DEL. */
+int link_free(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
+
 /*
  * Deletes a link as it was looked up, by its ifindex: a name may be another link's alternative
  * name.  A link that is gone is success.

@@ -98,6 +98,15 @@ int link_announce(struct tx *tx, struct rt *rt, const struct link *l)
 	return 0;
 }
 
+int link_free(struct tx *tx, struct rt *rt, const struct link *l)
+{
+	struct rt_msg m;
+
+	change(&m, l->index);
+	rt_put_u32(&m, IFLA_MASTER, 0);
+	return rt_call(tx, rt, &m, "take %s from its master", l->name);
+}
+
 int link_del(struct tx *tx, struct rt *rt, const struct link *l)
 {
 	struct rt_msg m;

@@ -32,8 +32,8 @@ example() {
 	output=$(tool add)
 	printf '%s\n' "$output"
 	prints '' tool check
-	# A dummy interface, and a tap device without a program, lead to no gateway.
-	[[ $1 == *dummy* || $1 == *tap* ]] ||
+	# A dummy interface, and a tap device without a program, lead to no gateway; ping is not in the VRF.
+	[[ $1 == *dummy* || $1 == *tap* || $1 == *vrf* ]] ||
 		while read -r gateway; do sees c1 "$gateway"; done < <(result '.ips[]?.gateway // empty')
 	[[ ! ${2-} ]] || "$2"
 	prints '' tool del
@@ -117,6 +117,14 @@ on_the_wire() {
 	example 32-macvlan on_the_wire
 }
 
+in_the_vrf() {
+	link c1 eth0 '.master == "blue"'
+	in_ns c1 ping -n -q -c1 -W "$RIG_DEADLINE" -I blue 10.88.37.1
+}
+@test "examples: 37-vrf: the container reaches the gateway from the VRF" {
+	example 37-vrf in_the_vrf
+}
+
 @test "examples: 34-ipvlan: a host on the wire and the container reach each other" {
 	world
 	example 34-ipvlan on_the_wire
@@ -127,6 +135,7 @@ in_the_vlan() {
 	sees c1 fd00:88:35::1
 }
 @test "examples: 35-vlan: a host in the VLAN and the container reach each other" {
+	world
 	example 35-vlan in_the_vlan
 }
 

@@ -38,7 +38,9 @@ alike() {
 @test "parity: ptp" { alike "$BASE"; }
 @test "parity: ptp, dual stack" { alike "$DUAL"; }
 @test "parity: ptp with mtu" { alike "$(with "$BASE" '.mtu = 1400')"; }
-@test "parity: ptp with dns" { alike "$(with "$BASE" '.dns = {nameservers: ["10.11.0.1"]} | .resolvConf = "off"')"; }
+@test "parity: ptp with dns" {
+	alike "$(with "$BASE" '.dns = {nameservers: ["10.11.0.1"]} | .resolvConf = "off"')"
+}
 
 @test "parity: ptp's CHECK and DEL of the reference work with our attachment" {
 	local conf

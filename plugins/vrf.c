@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * vrf.c - puts the container's interface into a VRF, a routing domain of its own (kind "vrf";
+ * kernel Documentation/networking/vrf)
+ *
+ * Chained.  The VRF is a link in the container that several interfaces may share.  The kernel takes
+ * an interface's routes away when it joins, and sets it down and up again; what it does not put
+ * back is added again, in the VRF's table.
+ */
+#include <fcntl.h>
+
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+
+#include "base/differ.h"
+#include "cni/conf.h"
+#include "netlink/addr.h"
+#include "netlink/bridge_port.h"
+#include "netlink/route.h"
+#include "plugins/list.h"
+#include "sys/file.h"
+
+enum { LOCK_TIMEOUT_MS = 10000 };
+
+struct vrf {
+	const char *name;
+	uint32_t table; /* 0 = a free one */
+};
+
+static int read_conf(struct tx *tx, const struct call *c, struct vrf *v)
+{
+	*v = (struct vrf){
+		.name = conf_ifname(&c->conf, "vrfname"),
+		.table = (uint32_t)cj_int(&c->conf, "table", 0, 0, UINT32_MAX),
+	};
+	if (!v->name)
+		cj_wrong(&c->conf, "vrfname",
+			 "missing: configuration is expected to have a valid vrf name");
+	if (v->table >= RT_TABLE_DEFAULT && v->table <= RT_TABLE_LOCAL)
+		cj_wrong(&c->conf, "table", "%u is a table of the system (253 to 255)", v->table);
+	return cj_ok(tx, &c->conf);
+}
+
+/* ---- the VRF ------------------------------------------------------------ */
+
+static void put_vrf(struct rt_msg *m, const void *data)
+{
+	const struct vrf *v = data;
+
+	rt_put_u32(m, IFLA_VRF_TABLE, v->table);
+}
+
+struct vrfs {
+	struct mem *mem;
+	int *index;
+	unsigned n;
+};
+
+static int note_vrf(const struct link *l, void *arg)
+{
+	struct vrfs *v = arg;
+
+	if (!l) { /* the list starts over */
+		v->n = 0;
+		return 0;
+	}
+	v->index = mem_grow(v->mem, v->index, v->n, sizeof(*v->index));
+	v->index[v->n++] = l->index;
+	return 0;
+}
+
+static int is_taken(struct tx *tx, struct call *c, const struct vrfs *all, uint32_t table)
+{
+	for (unsigned i = 0; i < all->n; i++) {
+		struct link l;
+		int there;
+
+		TRY(there = link_find_index(tx, &c->cont, all->index[i], &l));
+		if (there && link_data_number(&l, IFLA_VRF_TABLE, 0) == table)
+			return 1;
+	}
+	return 0;
+}
+
+/* A table that no rule, route or VRF has. */
+static int free_table(struct tx *tx, struct call *c, uint32_t *ret)
+{
+	struct vrfs all = { .mem = &tx->mem };
+	uint32_t table = 0;
+	int taken = 1;
+
+	TRY(link_each(tx, &c->cont, "vrf", note_vrf, &all));
+	while (taken) {
+		TRY(route_free_table(tx, &c->cont, table + 1, &table));
+		TRY(taken = is_taken(tx, c, &all, table));
+	}
+	*ret = table;
+	return 0;
+}
+
+/* *ret is a VRF; its table is the configured one, if one is. */
+static int check_found(struct tx *tx, const struct vrf *v, const struct link *l)
+{
+	uint32_t table;
+
+	if (!str_eq(l->kind, "vrf"))
+		return tx_fail_as(tx, CPLUG_E_TAKEN, -EEXIST,
+				  "vrfname: container: interface %s is not a VRF (choose another "
+				  "name)",
+				  v->name);
+	table = link_data_number(l, IFLA_VRF_TABLE, 0);
+	if (v->table && table != v->table)
+		return tx_fail_as(tx, CNI_E_CONFIG, -EEXIST,
+				  "table: VRF %s already exists with table %u, not %u (leave "
+				  "\"table\" out, or write this one)",
+				  v->name, table, v->table);
+	return 0;
+}
+
+/* The caller holds the lock, so the table that is free now is free when the VRF is made. */
+static int make_vrf(struct tx *tx, struct call *c, const struct vrf *v, struct link *ret)
+{
+	struct mark mark = mark_of_network(c->network);
+	struct vrf own = *v;
+	struct link_new n = {
+		.kind = "vrf",
+		.name = v->name,
+		.in = &c->cont,
+		.mac = link_random_mac(),
+		.mark = &mark,
+		.put = put_vrf,
+		.data = &own,
+	};
+	struct link_want want = { .up = true, .mark = &mark };
+
+	if (!own.table)
+		TRY(free_table(tx, c, &own.table));
+	TRY(link_add(tx, &c->cont, &n, ret));
+	return link_ensure(tx, &c->cont, ret, &want);
+}
+
+static int ensure_vrf(struct tx *tx, struct call *c, const struct vrf *v, struct link *ret)
+{
+	auto_(fd_close) int lock = -1;
+	struct link_want want = { .up = true, .shared = true };
+	int there;
+
+	TRY(file_mkdirs(tx, "/run/cni/cplug", 0700));
+	TRY(file_lock(tx, AT_FDCWD, "/run/cni/cplug/vrf.lock", LOCK_TIMEOUT_MS, &lock));
+	TRY(there = link_find(tx, &c->cont, v->name, ret));
+	if (!there)
+		return make_vrf(tx, c, v, ret);
+	TRY(check_found(tx, v, ret));
+	return link_ensure(tx, &c->cont, ret, &want);
+}
+
+/* ---- the member --------------------------------------------------------- */
+
+/* The routes of table main through the link that the kernel did not make. */
+static int own_routes(struct tx *tx, struct call *c, const struct link *l, struct route_list *ret)
+{
+	struct route_filter f = { .table = RT_TABLE_MAIN, .link = l->index };
+	unsigned n = 0;
+
+	TRY(route_list(tx, &c->cont, &f, ret));
+	for (unsigned i = 0; i < ret->n; i++)
+		if (ret->r[i].protocol != RTPROT_KERNEL && ret->r[i].protocol != RTPROT_RA)
+			ret->r[n++] = ret->r[i];
+	ret->n = n;
+	return 0;
+}
+
+static int readd_addresses(struct tx *tx, struct call *c, const struct link *l,
+			   const struct addr_list *before)
+{
+	struct addr_list now;
+
+	TRY(addr_list(tx, &c->cont, l, AF_INET6, &now));
+	for (unsigned i = 0; i < before->n; i++)
+		if (!ip_is_linklocal(before->a[i].ip) && !addr_listed(&now, before->a[i]))
+			TRY(addr_ensure(tx, &c->cont, l, before->a[i], 0));
+	return 0;
+}
+
+static int join(struct tx *tx, struct call *c, struct link *l, const struct link *vrf)
+{
+	struct link_want want = { .master = vrf->index };
+	struct route_list routes;
+	struct addr_list addrs;
+
+	TRY(own_routes(tx, c, l, &routes));
+	TRY(addr_list(tx, &c->cont, l, AF_INET6, &addrs));
+	/* In this order undone: master, addresses, routes. */
+	TRY(route_keep_all(tx, &c->cont, &routes));
+	TRY(addr_keep_all(tx, &c->cont, l, &addrs));
+	TRY(link_ensure(tx, &c->cont, l, &want));
+	TRY(readd_addresses(tx, c, l, &addrs));
+	for (unsigned i = 0; i < routes.n; i++) {
+		struct route *r = mem_dup(&tx->mem, &routes.r[i], sizeof(*r));
+		struct route_list one = { .r = r, .n = 1 };
+
+		r->table = link_data_number(vrf, IFLA_VRF_TABLE, 0);
+		TRY(route_add_all(tx, &c->cont, &one));
+	}
+	return 0;
+}
+
+/* ---- verbs -------------------------------------------------------------- */
+
+static int vrf_add(struct tx *tx, struct call *c, struct result *res UNUSED)
+{
+	struct link l, vrf, master;
+	struct vrf v;
+	int there;
+
+	TRY(read_conf(tx, c, &v));
+	TRY(link_need(tx, &c->cont, c->ifname, &l));
+	TRY(ensure_vrf(tx, c, &v, &vrf));
+	if (l.master == vrf.index)
+		return 0;
+	if (l.master) {
+		TRY(there = link_find_index(tx, &c->cont, l.master, &master));
+		return tx_fail_as(
+			tx, CPLUG_E_TAKEN, -EBUSY,
+			"container: interface %s has already a master set: %s (a VRF needs "
+			"an interface without master)",
+			l.name, there ? master.name : "another link");
+	}
+	return join(tx, c, &l, &vrf);
+}
+
+static int vrf_check(struct tx *tx, struct call *c)
+{
+	const char *what;
+	struct link l, vrf;
+	uint32_t table;
+	struct vrf v;
+	int there;
+
+	TRY(read_conf(tx, c, &v));
+	what = mem_printf(&tx->mem, "VRF %s", v.name);
+	TRY(there = link_find(tx, &c->cont, v.name, &vrf));
+	if (!there || !str_eq(vrf.kind, "vrf")) {
+		differ(tx, what, "present", there ? "another kind" : NULL);
+		return 0;
+	}
+	table = link_data_number(&vrf, IFLA_VRF_TABLE, 0);
+	if (v.table && table != v.table)
+		differ(tx, mem_printf(&tx->mem, "table of %s", what),
+		       mem_printf(&tx->mem, "%u", v.table), mem_printf(&tx->mem, "%u", table));
+	if (!(vrf.flags & IFF_UP))
+		differ(tx, what, "up", "down");
+	TRY(there = link_find(tx, &c->cont, c->ifname, &l));
+	if (!there || l.master != vrf.index)
+		differ(tx, mem_printf(&tx->mem, "master of %s", c->ifname), v.name,
+		       there && l.master ? "another" : NULL);
+	return 0;
+}
+
+static int vrf_repair(struct tx *tx, struct call *c)
+{
+	differ_forget(tx);
+	return vrf_add(tx, c, NULL);
+}
+
+/* The VRF goes with its last member, unless it has an alias that is not cplug's. */
+static int prune(struct tx *tx, struct call *c, const struct link *vrf)
+{
+	int used;
+
+	if (*vrf->alias && !mark_is_any(vrf->alias))
+		return 0;
+	TRY(used = bridge_port_any(tx, &c->cont, vrf->index));
+	if (used)
+		return 0;
+	return link_del(tx, &c->cont, vrf);
+}
+
+static int vrf_del(struct tx *tx, struct call *c)
+{
+	struct link l, vrf;
+	struct vrf v;
+	int before = tx->err, there, r;
+
+	r = read_conf(tx, c, &v);
+	TRY(tx_excuse(tx, before, r, "the interface stays in its VRF"));
+	if (!v.name || !rt_is_open(&c->cont))
+		return 0;
+	TRY(there = link_find(tx, &c->cont, v.name, &vrf));
+	if (!there || !str_eq(vrf.kind, "vrf"))
+		return 0;
+	TRY(there = link_find(tx, &c->cont, c->ifname, &l));
+	if (there && l.master == vrf.index)
+		TRY(link_free(tx, &c->cont, &l));
+	return prune(tx, c, &vrf);
+}
+
+const struct plugin vrf_plugin = {
+	.name = "vrf",
+	.about = "puts the container's interface into a VRF",
+	.flags = CNI_USES_CONT | CNI_NEEDS_PREV | CNI_PASSES_PREV,
+	.oldest = "0.3.1",
+	.add = vrf_add,
+	.del = vrf_del,
+	.check = vrf_check,
+	.repair = vrf_repair,
+};

@@ -1,0 +1,128 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# vrf: routing domains in the container.  Kernels without this kind of link skip these tests.
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034 # commands for eval; tests are subshells
+load lib
+load check
+
+TYPE=vrf
+BRIDGE='{"cniVersion":"1.1.0","name":"net1","type":"bridge","bridge":"br1","isGateway":true,
+	"ipam":{"type":"host-local","routes":[{"dst":"0.0.0.0/0"},{"dst":"198.51.100.0/24"},{"dst":"::/0"}],
+		"ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00:1::/64"}]]}}'
+VRF='{"cniVersion":"1.1.0","name":"net1","type":"vrf","vrfname":"blue"}'
+
+prepare() {
+	has_kind vrf || skip "this kernel has no vrf interfaces"
+	warm_up bridge "$BRIDGE"
+	mkdir -p /run/cni/cplug
+	touch /run/cni/cplug/vrf.lock
+}
+
+# attached [ID [IFNAME]] - ADD of bridge; sets CONF to the configuration of vrf
+attached() {
+	add bridge "$BRIDGE" "${1-c1}" "${1-c1}" "${2-eth0}"
+	CONF=$(chained "$VRF")
+}
+
+@test "vrf: the interface joins with its addresses and routes; DEL takes it out, and the VRF with the last member" {
+	new_netns c1
+	attached
+	remember
+	add vrf "$CONF"
+	is "$(jq -c '.ips' <<<"$output")" "$(jq -c '.prevResult.ips' <<<"$CONF")"
+	CHECK=$(chained "$VRF")
+	link c1 blue '.linkinfo.info_kind == "vrf" and .linkinfo.info_data.table == 1 and .ifalias == "cplug net1" and (.flags | any(. == "UP"))'
+	link c1 eth0 '.master == "blue"'
+	prints "$(jq -r '[.ips[].address] | sort | join(" ")' <<<"$output")" addresses c1 eth0
+	route c1 '.dst == "default" and .gateway == "10.1.0.1"' table 1
+	route c1 '.dst == "198.51.100.0/24"' table 1
+	contains "$(in_ns c1 ip -6 route show table 1)" '^default via fd00:1::1'
+	is "$(in_ns c1 ip route show)" ''
+	in_ns c1 ip vrf exec blue true 2>/dev/null || :
+	in_ns c1 ping -q -c1 -W20 -I blue 10.1.0.1
+	in_ns c1 ping -q -c1 -W20 -I blue fd00:1::1
+	silent "after ADD"
+	cni CHECK bridge "$(with "$BRIDGE" ".prevResult = $(jq -c .prevResult <<<"$CHECK")")"
+	ok
+	mutate 'master of eth0.*blue' 'in_ns c1 ip link set eth0 nomaster' 'in_ns c1 ip link set eth0 master blue'
+	mutate 'VRF blue' 'in_ns c1 ip link set blue down' 'in_ns c1 ip link set blue up'
+	cni CHECK vrf "$(with "$CHECK" '.table = 7')"
+	failed 107 'table of VRF blue: expected 7, found 1'
+	del vrf "$CHECK"
+	no_link c1 blue
+	link c1 eth0 'has("master") | not'
+	del vrf "$CHECK"
+	del bridge "$BRIDGE"
+}
+
+@test "vrf: more interfaces of a container join, each VRF has a table of its own" {
+	new_netns c1
+	attached
+	add vrf "$CONF"
+	attached c1 eth1
+	cni ADD vrf "$CONF" c1 c1 eth1
+	ok
+	link c1 eth1 '.master == "blue"'
+	attached c1 eth2
+	cni ADD vrf "$(with "$CONF" '.vrfname = "red"')" c1 c1 eth2
+	ok
+	link c1 red '.linkinfo.info_data.table == 2'
+	attached c1 eth3
+	cni ADD vrf "$(with "$CONF" '.vrfname = "green" | .table = 500')" c1 c1 eth3
+	ok
+	link c1 green '.linkinfo.info_data.table == 500'
+	del vrf "$VRF" c1 c1 eth0
+	link c1 blue true
+	in_ns c1 ip link del eth1
+	del vrf "$VRF" c1 c1 eth1
+	no_link c1 blue
+}
+
+@test "vrf: what does not fit is named, and nothing is changed; DEL never fails on what is gone" {
+	new_netns c1
+	attached
+	in_ns c1 ip link add other type vrf table 9
+	in_ns c1 ip link add br9 type bridge
+	remember
+	cni ADD vrf "$(with "$CONF" 'del(.vrfname)')"
+	failed 7 'vrfname: missing: configuration is expected to have a valid vrf name'
+	cni ADD vrf "$(with "$CONF" '.vrfname = "br9"')"
+	failed 102 'br9 is not a VRF'
+	cni ADD vrf "$(with "$CONF" '.vrfname = "other" | .table = 8')"
+	failed 7 'VRF other already exists with table 9, not 8'
+	cni ADD vrf "$(with "$CONF" '.table = 254')"
+	failed 7 'table: 254'
+	cni ADD vrf "$VRF"
+	failed 108
+	assert_same_snapshot
+	in_ns c1 ip link set eth0 master br9
+	cni ADD vrf "$CONF"
+	failed 102 'eth0 has already a master set: br9'
+	no_link c1 blue
+	del vrf "$CONF"
+	del vrf "$CONF" c1 ''
+	del vrf "$CONF" c1 /run/netns/never
+}
+
+@test "vrf: ADD that fails or is killed at any change leaves the container as it was" {
+	local n
+
+	new_netns c1
+	attached
+	remember
+	for ((n = 1; n < 20; n++)); do
+		CNI_TEST_FAIL_AT=$n cni ADD vrf "$CONF"
+		((status)) || break
+		failed
+		assert_same_snapshot
+	done
+	((n > 2 && n < 20)) || fail "$n steps"
+	del vrf "$CONF"
+	for ((n = 1; n < 20; n++)); do
+		CNI_TEST_CRASH_AT=$n cni ADD vrf "$CONF"
+		((status)) || break
+		del vrf "$CONF"
+		no_link c1 blue
+	done
+	((n > 2 && n < 20)) || fail "$n steps"
+}
