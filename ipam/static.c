@@ -31,8 +31,10 @@ struct static_conf {
 
 static const char *why_unusable(struct cidr a)
 {
-	if (ip_is_any(a.ip))
+	if (ip_is_any(a.ip) || (a.ip.family == AF_INET && !a.ip.b[0]))
 		return "is no host's address";
+	if (!a.len)
+		return "has the prefix length 0, which would take all traffic";
 	if (ip_is_multicast(a.ip))
 		return "is a multicast address";
 	if (ip_is_loopback(a.ip))

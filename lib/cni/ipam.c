@@ -128,6 +128,14 @@ int ipam_validate(struct tx *tx, struct call *c)
 	return 0;
 }
 
+/* 255.255.255.255 (RFC 919). */
+static bool is_broadcast(struct ip ip)
+{
+	static const uint8_t all[4] = { 255, 255, 255, 255 };
+
+	return ip.family == AF_INET && memcmp(ip.b, all, sizeof(all)) == 0;
+}
+
 /* A gateway that the delegate gave must be another host's, of the address's family. */
 static int check_gateways(struct tx *tx, const struct result *r)
 {
@@ -140,6 +148,11 @@ static int check_gateways(struct tx *tx, const struct result *r)
 			return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
 					  "gateway: %s is of another family than the address %s",
 					  IP_S(gw), IP_S(own));
+		if (ip_is_multicast(gw) || ip_is_loopback(gw) || is_broadcast(gw))
+			return tx_fail_as(
+				tx, CNI_E_CONFIG, -EINVAL,
+				"gateway: %s is no host's address (name the router of %s)",
+				IP_S(gw), CIDR_S(r->ips[i].addr));
 		if (ip_eq(gw, own))
 			return tx_fail_as(tx, CNI_E_CONFIG, -EADDRINUSE,
 					  "gateway: %s is also the container's address (exclude "

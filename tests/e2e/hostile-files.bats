@@ -152,7 +152,7 @@ too_long() {
 	too_long dns.search '.dns.search = [range(15000) | "a\(.)"]'
 	too_long ipam.ranges '.ipam.ranges = [range(20000) | [{subnet: "10.1.0.0/24"}]] | del(.ipam.subnet)'
 	too_long 'ipam.ranges\[0\]' '.ipam.ranges = [[range(2000) | {subnet: "10.1.0.0/24"}]] | del(.ipam.subnet)'
-	too_long ipam.routes '.ipam.routes = [range(17000) | {dst: "10.0.0.0/8"}]'
+	too_long ipam.routes '.ipam.routes = [range(2049) | {dst: "10.0.0.0/8"}]'
 	too_long runtimeConfig.portMappings '.runtimeConfig.portMappings = [range(25000) | {hostPort: 80, containerPort: 80}]'
 	too_long vlanTrunk '.vlanTrunk = [range(5000) | {id: 5}]'
 }

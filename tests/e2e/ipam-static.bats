@@ -144,6 +144,8 @@ refused() {
 	refused '{"addresses": [{"address": "10.1.0.0/24"}]}' 7 'network address'
 	refused '{"addresses": [{"address": "10.1.0.255/24"}]}' 7 'broadcast address'
 	refused '{"addresses": [{"address": "0.0.0.0/0"}]}' 7 "no host's address"
+	refused '{"addresses": [{"address": "0.0.0.5/8"}]}' 7 "no host's address"
+	refused '{"addresses": [{"address": "10.9.0.5/0"}]}' 7 'prefix length 0'
 	refused '{"addresses": [{"address": "::/0"}]}' 7 "no host's address"
 	refused '{"addresses": [{"address": "224.0.0.5/24"}]}' 7 'multicast'
 	refused '{"addresses": [{"address": "ff02::1/64"}]}' 7 'multicast'

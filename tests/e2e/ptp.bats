@@ -149,11 +149,17 @@ prepare() {
 	failed 7 'mtu: 1279 is too small'
 }
 
-@test "ptp: an IPAM result without gateway, and no ipam, are named; nothing stays" {
+@test "ptp: an IPAM result without a usable gateway, and no ipam, are named; nothing stays" {
+	local gw
+
 	new_netns c1
 	remember
 	cni ADD ptp "$(conf '.ipam = {type: "static", addresses: [{address: "10.11.0.9/24"}]}')"
 	failed 7 '10.11.0.9/24 has no gateway'
+	for gw in 224.0.0.1 255.255.255.255 127.0.0.1; do
+		cni ADD ptp "$(conf ".ipam = {type: \"static\", addresses: [{address: \"10.11.0.9/24\", gateway: \"$gw\"}]}")"
+		failed 7 "gateway: $gw is no host's address"
+	done
 	cni ADD ptp "$(conf 'del(.ipam)')"
 	failed 7 'ipam: missing'
 	cni ADD ptp "$(conf '.ipMasqBackend = "ipchains"')"
