@@ -135,7 +135,7 @@ static void append_word(struct tool *t, struct words *list, const char *word)
 
 static int store_seconds(struct tool *t, const struct option_row *o, const char *value)
 {
-	bool digits = *value && strspn(value, "0123456789") == strlen(value);
+	bool digits = !str_empty(value) && strspn(value, "0123456789") == strlen(value);
 	unsigned long n = digits && strlen(value) < 10 ? strtoul(value, NULL, 10) : 0;
 
 	if (!n || n > SECONDS_MAX)

@@ -25,20 +25,27 @@ static size_t align_up(size_t n)
 	return (n + a - 1) & ~(a - 1);
 }
 
-/* Adds a block with room for size bytes; false if there is no memory. */
-static bool add_block(struct mem *m, size_t size)
+/* How large the next block is, for size bytes; 0: the ceiling is reached. */
+static size_t next_room(struct mem *m, size_t size)
 {
 	size_t room = m->blocks ? m->blocks->size * 2 : FIRST_BLOCK;
-	struct mem_block *b;
 
 	m->at_max = m->max && size > m->max - m->size;
 	if (m->at_max)
-		return false;
+		return 0;
 	if (room < size)
 		room = size;
 	if (m->max && room > m->max - m->size)
 		room = m->max - m->size;
-	b = calloc(1, sizeof(*b) + room);
+	return room;
+}
+
+/* Adds a block with room for size bytes; false if there is no memory. */
+static bool add_block(struct mem *m, size_t size)
+{
+	size_t room = next_room(m, size);
+	struct mem_block *b = room ? calloc(1, sizeof(*b) + room) : NULL;
+
 	if (!b)
 		return false;
 	b->size = room;
@@ -151,7 +158,7 @@ static void text_reserve(struct mem_text *t, size_t n)
 	while (room - t->len <= n)
 		room *= 2;
 	bigger = mem_alloc(t->mem, room);
-	if (t->len)
+	if (t->s)
 		memcpy(bigger, t->s, t->len);
 	t->s = bigger;
 	t->room = room;

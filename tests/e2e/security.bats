@@ -209,7 +209,7 @@ anonymous() {
 # ---- error messages --------------------------------------------------------
 
 @test "security: errors name the owner of a conflicting object, and nothing else of other containers" {
-	local small everything chained
+	local small everything check
 
 	new_netns c1 c2 c3
 	small=$(with "$PLAIN" '.name = "small" | .bridge = "br2" | .macspoofchk = false
@@ -235,10 +235,10 @@ anonymous() {
 	everything+=$output$errors
 	# Differences.
 	add bridge "$PLAIN" c3
-	chained=$(chained "$PLAIN")
+	check=$(chained "$PLAIN")
 	in_ns c3 ip address flush dev eth0
 	nft flush ruleset
-	cni CHECK bridge "$chained" c3
+	cni CHECK bridge "$check" c3
 	failed 107
 	everything+=$output$errors
 	contains_not "$output$errors" 'c1'
@@ -397,12 +397,12 @@ closed() {
 	mount -o remount,ro,bind /proc/sys
 	cni GC bridge "$gc"
 	guarded
-	! closed
+	if closed; then fail "route_localnet is off"; fi
 	umount /proc/sys
 	cni GC bridge "$gc"
 	ok
 	closed
-	! nft list table inet cplug &>/dev/null
+	if nft list table inet cplug &>/dev/null; then fail "the table is there"; fi
 }
 
 # expose - asserts that route_localnet is on and the guard is gone, as after a flushed ruleset

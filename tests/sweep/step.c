@@ -44,12 +44,12 @@ enum { PROCS_MAX = 32, FDS_MAX = 256, NO_PROTOCOL = -1, DATA_MAX = 1 << 18 };
 
 /* A traced process. */
 struct proc {
-	pid_t pid;
-	bool begun;                   /* its first stop was seen */
-	signed char netlink[FDS_MAX]; /* protocol of a netlink socket, or NO_PROTOCOL */
 	/* The system call in which the process is. */
 	struct __ptrace_syscall_info call;
+	pid_t pid;
+	bool begun; /* its first stop was seen */
 	bool changes;
+	signed char netlink[FDS_MAX]; /* protocol of a netlink socket, or NO_PROTOCOL */
 	char text[512];
 };
 

@@ -102,8 +102,9 @@ frame_ns() {
 }
 
 nd_frame() {
-	local data=$1$(hex_ip6 "$6") option=$2 options
+	local data option=$2 options
 
+	data=$1$(hex_ip6 "$6")
 	[[ ! $7 ]] || data+=${option}01$(hex_mac "$7")
 	options=$(printf '%s' "${@:8}")
 	frame_ip6 "$3" 33:33:00:00:00:01 "$4" "$5" 58 "$data$options" 2

@@ -64,7 +64,8 @@ strangers() {
 	in_ns c1 nft 'add table inet t; add chain inet t c { type filter hook input priority 0; }
 		add rule inet t c udp sport 9999 counter'
 	for ns in world c2; do
-		to=$([[ $ns == world ]] && mac_of - uplink || mac_of - br1)
+		to=$(mac_of - br1)
+		[[ $ns != world ]] || to=$(mac_of - uplink)
 		dev=eth0
 		for port in 7777 8080; do
 			send_frame $ns $dev "$(frame_udp "$(mac_of $ns $dev)" "$to" 203.0.113.2 127.0.0.1 $port stranger)"
