@@ -8,6 +8,18 @@
 #include "cni/iface_impl.h"
 #include "netlink/route.h"
 
+enum { ROUTES_MAX = 2048 };
+
+/* CHECK and repair list the kernel's routes for each route of the result. */
+static int limit_routes(struct tx *tx, const struct result *r, const char *what, enum cni_code code)
+{
+	if (r->n_routes <= ROUTES_MAX)
+		return 0;
+	return tx_fail_as(tx, code, -E2BIG,
+			  "%s: too long: %u entries, at most %d are allowed for an interface", what,
+			  r->n_routes, ROUTES_MAX);
+}
+
 struct ip iface_default_gateway(const struct result *r, int family)
 {
 	for (unsigned i = 0; i < r->n_ips; i++)
@@ -64,6 +76,7 @@ static int add_gateway_routes(struct tx *tx, struct call *c, const struct link *
 
 int iface_add_routes(struct tx *tx, struct call *c, const struct link *l, const struct result *r)
 {
+	TRY(limit_routes(tx, r, "ipam.routes", CNI_E_CONFIG));
 	TRY(add_gateway_routes(tx, c, l, r));
 	for (unsigned i = 0; i < r->n_routes; i++) {
 		struct result_route route = result_route_of(r, i);
@@ -176,6 +189,7 @@ static bool is_only(const struct result *r, unsigned i)
 int iface_ensure_routes(struct tx *tx, struct call *c, const struct result *r,
 			struct iface_additions *a)
 {
+	TRY(limit_routes(tx, r, "prevResult.routes", CPLUG_E_PREV));
 	for (unsigned i = 0; i < r->n_routes; i++) {
 		struct result_route route = result_route_of(r, i);
 		int there;
@@ -225,6 +239,7 @@ static int check_routed(struct tx *tx, struct call *c, const struct link *l)
 /* The routes of the result, and the connected routes, which the kernel adds with the addresses. */
 int iface_check_routes(struct tx *tx, struct call *c, const struct link *l, bool routed)
 {
+	TRY(limit_routes(tx, c->prev, "prevResult.routes", CPLUG_E_PREV));
 	for (unsigned i = 0; i < c->prev->n_routes; i++) {
 		struct result_route want = result_route_of(c->prev, i);
 

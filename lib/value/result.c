@@ -159,7 +159,7 @@ static struct cj object_at(const struct cj *list, unsigned i)
 
 void result_read_routes(struct result *r, const struct cj *list)
 {
-	for (unsigned i = 0, n = cj_len_max(list, RESULT_ROUTES_MAX); i < n; i++) {
+	for (unsigned i = 0, n = cj_len_max(list, RESULT_LIST_MAX); i < n; i++) {
 		struct cj c = object_at(list, i), dst = cj_any(&c, "dst");
 		struct result_route route = { .gw = cj_ip(&c, "gw") };
 

@@ -14,11 +14,8 @@
 #include "base/mem.h"
 #include "base/tx.h"
 
-/*
- * Interfaces and addresses of a result that is read, each; and its routes, fewer, because CHECK and
- * repair list the kernel's routes for each of them.  cj_len_max().
- */
-enum { RESULT_LIST_MAX = 16384, RESULT_ROUTES_MAX = 2048 };
+/* Interfaces, addresses and routes of a result that is read, each; cj_len_max(). */
+enum { RESULT_LIST_MAX = 16384 };
 
 struct result_if {
 	const char *name;
