@@ -185,24 +185,23 @@ static int readd_addresses(struct tx *tx, struct call *c, const struct link *l,
 static int join(struct tx *tx, struct call *c, struct link *l, const struct link *vrf)
 {
 	struct link_want want = { .master = vrf->index };
-	struct route_list routes;
+	struct route_list routes, moved;
 	struct addr_list addrs;
 
 	TRY(own_routes(tx, c, l, &routes));
+	moved.n = routes.n;
 	TRY(addr_list(tx, &c->cont, l, AF_INET6, &addrs));
 	/* In this order undone: master, addresses, routes. */
 	TRY(route_keep_all(tx, &c->cont, &routes));
 	TRY(addr_keep_all(tx, &c->cont, l, &addrs));
 	TRY(link_ensure(tx, &c->cont, l, &want));
 	TRY(readd_addresses(tx, c, l, &addrs));
-	for (unsigned i = 0; i < routes.n; i++) {
-		struct route *r = mem_dup(&tx->mem, &routes.r[i], sizeof(*r));
-		struct route_list one = { .r = r, .n = 1 };
-
-		r->table = link_data_number(vrf, IFLA_VRF_TABLE, 0);
-		TRY(route_add_all(tx, &c->cont, &one));
-	}
-	return 0;
+	if (!routes.n)
+		return 0;
+	moved.r = mem_dup(&tx->mem, routes.r, routes.n * sizeof(*routes.r));
+	for (unsigned i = 0; i < moved.n; i++)
+		moved.r[i].table = link_data_number(vrf, IFLA_VRF_TABLE, 0);
+	return route_add_all(tx, &c->cont, &moved);
 }
 
 /* ---- verbs -------------------------------------------------------------- */
