@@ -134,12 +134,19 @@ int iface_ensure_connected(struct tx *tx, struct call *c, const struct result *r
 	return 0;
 }
 
-/* Has an earlier address the same gateway (subnet NULL), or the same subnet? */
-static bool is_earlier(const struct result *r, unsigned i, bool subnet)
+/* Has an address before r->ips[i] the same gateway, the same subnet? */
+static bool shares_gateway(const struct result *r, unsigned i)
 {
 	for (unsigned k = 0; k < i; k++)
-		if (subnet ? cidr_eq(cidr_masked(r->ips[k].addr), cidr_masked(r->ips[i].addr))
-			   : ip_eq(r->ips[k].gateway, r->ips[i].gateway))
+		if (ip_eq(r->ips[k].gateway, r->ips[i].gateway))
+			return true;
+	return false;
+}
+
+static bool shares_subnet(const struct result *r, unsigned i)
+{
+	for (unsigned k = 0; k < i; k++)
+		if (cidr_eq(cidr_masked(r->ips[k].addr), cidr_masked(r->ips[i].addr)))
 			return true;
 	return false;
 }
@@ -158,11 +165,11 @@ struct route_list iface_routed(struct tx *tx, const struct link *l, const struct
 		if (!iface_belongs(r, ip, l->name) || !ip_set(ip->gateway))
 			continue;
 		gw.scope = RT_SCOPE_LINK;
-		if (!is_earlier(r, i, false)) {
+		if (!shares_gateway(r, i)) {
 			list[ret.n] = route_of(l, &gw);
 			list[ret.n++].src = ip->addr.ip;
 		}
-		if (!is_earlier(r, i, true)) {
+		if (!shares_subnet(r, i)) {
 			list[ret.n] = route_of(l, &net);
 			list[ret.n++].src = ip->addr.ip;
 		}
