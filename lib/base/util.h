@@ -106,4 +106,16 @@ static inline int fd_steal(int *fd)
 	return taken;
 }
 
+/* AddressSanitizer needs much address space, so memory cannot be limited. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
 #endif

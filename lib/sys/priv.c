@@ -19,17 +19,6 @@ enum { WORDS = _LINUX_CAPABILITY_U32S_3 };
 static const __u64 needed = 1u << CAP_NET_ADMIN | 1u << CAP_SYS_ADMIN | 1u << CAP_DAC_OVERRIDE |
 			    1u << CAP_DAC_READ_SEARCH | 1u << CAP_SYS_PTRACE;
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
 /* The address space that the caller allows, if it was lowered. */
 static struct rlimit allowed;
 static bool lowered;

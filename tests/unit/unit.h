@@ -18,18 +18,6 @@
 
 #include "base/tx.h"
 
-/* AddressSanitizer needs much memory, so memory cannot be limited. */
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
 #define CHECK(condition, ...)                                                                      \
 	do {                                                                                       \
 		if (!(condition)) {                                                                \
