@@ -51,7 +51,7 @@ static bool is_writable(struct mem *m, const char *dir)
 	return access(s, W_OK | X_OK) == 0;
 }
 
-/* Is it a directory of ours, to which nobody else can write? */
+/* Is it a directory of the caller, to which no other user can write? */
 static bool is_ours_alone(const char *dir)
 {
 	struct stat st;

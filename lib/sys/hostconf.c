@@ -129,7 +129,7 @@ static void read_conf(struct tx *tx)
 	if (fd < 0)
 		return;
 	if (!is_trusted(fd)) {
-		ignore("it must be a regular file of root that nobody else can write");
+		ignore("it must be a regular file of root that no other user can write");
 		return;
 	}
 	r = file_read_fd(&tx->mem, fd, CONF_MAX, &text);

@@ -372,7 +372,7 @@ closed() {
 	warm_up bridge "$CONF"
 	new_netns c1
 	for ((at = 1; ; at++)); do
-		nft delete chain inet cplug guard # somebody did, while no port was published
+		nft delete chain inet cplug guard # by an administrator, while no port was published
 		CNI_TEST_CRASH_AT=$at cni ADD bridge "$CONF"
 		guarded || fail "killed at change $at: route_localnet is on without the guard"
 		closed || seen=1

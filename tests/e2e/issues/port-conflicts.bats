@@ -175,7 +175,7 @@ of_nobody() {
 	contains "$errors" '12 more sockets'
 }
 
-@test "port conflicts: a socket at a privileged port is a conflict, whoever owns it" {
+@test "port conflicts: a socket at a privileged port is a conflict, of every user" {
 	of_nobody UDP4-RECV:15353
 	sysctl_set net/ipv4/ip_unprivileged_port_start 16000
 	cni ADD bridge "$(publishing "$CONF" '{hostPort: 15353, containerPort: 80, protocol: "udp"}')"
