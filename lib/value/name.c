@@ -6,6 +6,8 @@
  * its chains and devices, too.  The hash (FIPS 180-4; numbers in comments are its sections)
  * takes its input in pieces, so composing the input needs no memory.
  */
+#include <endian.h>
+
 #include "value/name.h"
 
 enum { BLOCK = 128, LENGTH_AT = BLOCK - 16 };
@@ -51,25 +53,14 @@ static uint64_t ror(uint64_t x, int n)
 	return x >> n | x << (64 - n);
 }
 
-/* 6.4.2, step 3.  The new e is computed in place of d, the new a in place of h. */
-static inline void sha_round(uint64_t *const r[8], uint64_t kw)
+/* 6.4.1 and 6.4.2, step 1: the message schedule */
+static void sha_schedule(uint64_t w[80], const uint8_t *p)
 {
-	uint64_t a = *r[0], b = *r[1], c = *r[2], e = *r[4], f = *r[5], g = *r[6];
-	uint64_t s1 = ror(e, 14) ^ ror(e, 18) ^ ror(e, 41);
-	uint64_t s0 = ror(a, 28) ^ ror(a, 34) ^ ror(a, 39);
-	uint64_t t1 = *r[7] + s1 + ((e & f) ^ (~e & g)) + kw;
-
-	*r[3] += t1;
-	*r[7] = t1 + s0 + ((a & b) ^ (a & c) ^ (b & c));
-}
-
-static void sha_block(uint64_t h[8], const uint8_t *p)
-{
-	uint64_t w[80] = { 0 }, v[8];
-
 	for (int t = 0; t < 16; t++) {
-		for (int i = 0; i < 8; i++)
-			w[t] = w[t] << 8 | *p++;
+		uint64_t word;
+
+		memcpy(&word, p + 8 * t, sizeof(word));
+		w[t] = be64toh(word);
 	}
 	for (int t = 16; t < 80; t++) {
 		uint64_t s0 = ror(w[t - 15], 1) ^ ror(w[t - 15], 8) ^ w[t - 15] >> 7;
@@ -77,17 +68,38 @@ static void sha_block(uint64_t h[8], const uint8_t *p)
 
 		w[t] = s1 + w[t - 7] + s0 + w[t - 16];
 	}
-	memcpy(v, h, sizeof(v));
-	for (unsigned t = 0; t < 80; t++) {
-		/* Instead of moving the words a to h by one in each round, rename them. */
-		uint64_t *r[8];
+}
 
-		for (unsigned i = 0; i < 8; i++)
-			r[i] = &v[(i - t) % 8];
-		sha_round(r, sha_k[t] + w[t]);
+/* 6.4.2, steps 2 to 4.  The working variables are scalars, because they stay in registers. */
+static void sha_block(uint64_t h[8], const uint8_t *p)
+{
+	uint64_t a = h[0], b = h[1], c = h[2], d = h[3];
+	uint64_t e = h[4], f = h[5], g = h[6], last = h[7], w[80];
+
+	sha_schedule(w, p);
+	for (int t = 0; t < 80; t++) {
+		uint64_t s1 = ror(e, 14) ^ ror(e, 18) ^ ror(e, 41);
+		uint64_t s0 = ror(a, 28) ^ ror(a, 34) ^ ror(a, 39);
+		uint64_t t1 = last + s1 + ((e & f) ^ (~e & g)) + sha_k[t] + w[t];
+		uint64_t t2 = s0 + ((a & b) ^ (a & c) ^ (b & c));
+
+		last = g;
+		g = f;
+		f = e;
+		e = d + t1;
+		d = c;
+		c = b;
+		b = a;
+		a = t1 + t2;
 	}
-	for (int i = 0; i < 8; i++)
-		h[i] += v[i];
+	h[0] += a;
+	h[1] += b;
+	h[2] += c;
+	h[3] += d;
+	h[4] += e;
+	h[5] += f;
+	h[6] += g;
+	h[7] += last;
 }
 
 static void sha_begin(struct sha *s)

@@ -33,9 +33,11 @@ count() {
 	local -a from=()
 
 	! nm "$CPLUG_BIN/bridge" 2>/dev/null | grep -q ' main$' || from=(--toggle-collect=main)
-	printf '%s' "$CONF" | CNI_COMMAND=$1 CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 \
-		CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN valgrind --quiet --vgdb=no --tool=callgrind \
-		"${from[@]}" --callgrind-out-file="$out" "$CPLUG_BIN/bridge" >/dev/null
+	# Of the environment only what a runtime sets: getenv() and strings cost by their sizes.
+	printf '%s' "$CONF" | env -i PATH="$PATH" CNI_COMMAND="$1" CNI_CONTAINERID=c1 \
+		CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH="$CPLUG_BIN" \
+		valgrind --quiet --vgdb=no --tool=callgrind "${from[@]}" --callgrind-out-file="$out" \
+		"$CPLUG_BIN/bridge" >/dev/null
 	sed -n 's/^\(summary\|totals\): //p' "$out" | head -n 1
 }
 
