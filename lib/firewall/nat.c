@@ -191,7 +191,7 @@ int nat_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n
 	TRY(nat_localnet_prepare(tx, nl, host, c));
 	TRY(owned_add(tx, nl, host, c));
 	TRY(nat_localnet_add(tx, nl, host, c));
-	return nat_flush_for_add(tx, nl, n, c->inherits);
+	return nat_flush_for_add(tx, nl, host, n, c->inherits);
 }
 
 int nat_check(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n)

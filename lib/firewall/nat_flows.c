@@ -15,14 +15,14 @@
 
 /* ---- ADD ----------------------------------------------------------------- */
 
-static int flush_flows(struct tx *tx, struct nfnl *nl, int family, const struct ct_filter *f,
-		       unsigned n, struct ip keep)
+static int flush_flows(struct tx *tx, struct nfnl *nl, struct rt *host,
+		       const struct ct_flows *which)
 {
 	unsigned gone = 0;
 	int r = 0;
 
-	if (n)
-		r = ct_flush(nl, family, f, n, keep, &gone);
+	if (which->n)
+		r = ct_flush(nl, host, which, &gone);
 	if (r < 0)
 		log_warn("conntrack: cannot forget old flows: %s", strerror(-r));
 	else if (gone)
@@ -41,32 +41,35 @@ static bool may_have_flows(const struct port_mapping *m, bool inherits)
 	return inherits || m->proto != IPPROTO_TCP;
 }
 
-int nat_flush_for_add(struct tx *tx, struct nfnl *nl, const struct nat *n, bool inherits)
+int nat_flush_for_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n,
+		      bool inherits)
 {
 	struct ip to[] = { n->to4.ip, n->to6.ip };
 
 	for (unsigned f = 0; n->ports && n->ports->n && f < ARRAY_LEN(to); f++) {
 		struct ct_filter *filters = mem_alloc(&tx->mem, n->ports->n * sizeof(*filters));
-		unsigned k = 0;
+		struct ct_flows which = { to[f].family, filters, 0, to[f] };
 
 		for (unsigned i = 0; ip_set(to[f]) && i < n->ports->n; i++) {
 			const struct port_mapping *m = &n->ports->maps[i];
 
 			if (!port_mapping_on(m, to[f].family) || !may_have_flows(m, inherits))
 				continue;
-			filters[k++] = (struct ct_filter){
+			filters[which.n++] = (struct ct_filter){
 				.proto = m->proto,
 				.port_first = m->host,
 				.port_last = m->host_end,
 				.dst = m->host_ip,
 			};
 		}
-		TRY(flush_flows(tx, nl, to[f].family, filters, k, to[f]));
+		TRY(flush_flows(tx, nl, host, &which));
 	}
 	return 0;
 }
 
 /* ---- DEL ----------------------------------------------------------------- */
+
+static const int families[2] = { AF_INET, AF_INET6 }; /* of flows[] */
 
 static uint16_t port_at(const struct nft_key *k, unsigned at)
 {
@@ -125,19 +128,23 @@ bool nat_after_del_needed(const struct owned_elem *elems, unsigned n, void *arg)
 	for (unsigned i = 0; i < n; i++)
 		if (elems[i].set >= HOSTPORTS4)
 			note_port(&a, &elems[i]);
-	for (unsigned f = 0; f < 2 && !seen; f++)
-		seen = ct_seen(to->nl, f ? AF_INET6 : AF_INET, a.flows[f], a.n_flows[f]);
+	for (unsigned f = 0; f < 2 && !seen; f++) {
+		struct ct_flows which = { families[f], a.flows[f], a.n_flows[f], { 0 } };
+
+		seen = ct_seen(to->nl, &which);
+	}
 	return seen;
 }
 
 int nat_after_del_finish(struct tx *tx, struct nfnl *nl, struct rt *host, struct nat_after_del *a)
 {
-	struct ip none = { .family = 0 };
 	int r = 0;
 
-	for (unsigned f = 0; f < 2; f++)
-		r = also(r, flush_flows(tx, nl, f ? AF_INET6 : AF_INET, a->flows[f], a->n_flows[f],
-					none));
+	for (unsigned f = 0; f < 2; f++) {
+		struct ct_flows which = { families[f], a->flows[f], a->n_flows[f], { 0 } };
+
+		r = also(r, flush_flows(tx, nl, host, &which));
+	}
 	for (unsigned i = 0; i < a->n_users; i++)
 		r = also(r, nat_localnet_release(tx, nl, host, &a->users[i]));
 	if (a->any)

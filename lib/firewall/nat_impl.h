@@ -140,7 +140,8 @@ int nat_localnet_sweep(struct tx *tx, struct nfnl *nl, struct rt *host) CHECKED;
  * Deletes conntrack flows of the ports that began before this ADD.  TCP flows are searched only if
  * the ports may have been published before (inherits: owned_change).
  */
-int nat_flush_for_add(struct tx *tx, struct nfnl *nl, const struct nat *n, bool inherits) CHECKED;
+int nat_flush_for_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n,
+		      bool inherits) CHECKED;
 
 /*
  * Collected by DEL from the elements that it deletes, and done after they are gone (struct

@@ -28,6 +28,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/rtnetlink.h>
 
 #include "nft/ct.h"
 
@@ -50,10 +51,8 @@ struct flow {
 
 struct flush {
 	struct nfnl *nl;
-	int family;
-	const struct ct_filter *f;
-	unsigned n;
-	struct ip keep;
+	struct rt *host;
+	const struct ct_flows *which;
 
 	char *buf; /* delete requests */
 	size_t used, room;
@@ -106,11 +105,11 @@ static bool line_matches(const struct flush *c, const char *line)
 	unsigned family, proto, port;
 
 	if (!at || sscanf(line, "%*s %u %*s %u", &family, &proto) != 2 ||
-	    sscanf(at, " dport=%u", &port) != 1 || family != (unsigned)c->family)
+	    sscanf(at, " dport=%u", &port) != 1 || family != (unsigned)c->which->family)
 		return false;
-	for (unsigned i = 0; i < c->n; i++)
-		if (proto == c->f[i].proto && port >= c->f[i].port_first &&
-		    port <= c->f[i].port_last)
+	for (unsigned i = 0; i < c->which->n; i++)
+		if (proto == c->which->f[i].proto && port >= c->which->f[i].port_first &&
+		    port <= c->which->f[i].port_last)
 			return true;
 	return false;
 }
@@ -172,37 +171,37 @@ static struct flow get_flow(const struct nlmsghdr *h)
 	return w;
 }
 
-/*
- * Is ip an address of this host?  The source address that the kernel picks for a local destination
- * is the destination itself.
- */
-static bool ask_local(struct ip ip)
+static int type_each(const struct nlmsghdr *h, void *arg)
 {
-	auto_(fd_close) int fd = socket(ip.family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(9), .sin_addr = ip.v4 };
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6,
-				   .sin6_port = htons(9),
-				   .sin6_addr = ip.v6 };
-	socklen_t len = ip.family == AF_INET ? sizeof(v4) : sizeof(v6);
-	void *sa = ip.family == AF_INET ? (void *)&v4 : (void *)&v6;
-	struct ip own = ip;
+	if (h && mnl_nlmsg_get_payload_len(h) >= sizeof(struct rtmsg))
+		*(uint8_t *)arg = ((const struct rtmsg *)mnl_nlmsg_get_payload(h))->rtm_type;
+	return 0;
+}
+
+/*
+ * Is ip an address of this host?  A connected socket does not tell: its source address is that of
+ * the route, which for a secondary address is the primary one.
+ */
+static bool ask_local(struct rt *host, struct ip ip)
+{
+	uint8_t type = RTN_UNSPEC;
+	struct rt_msg m;
+	struct rtmsg *h;
 
 	if (ip_is_loopback(ip))
 		return true;
-	if (fd < 0 || connect(fd, sa, len) < 0 || getsockname(fd, sa, &len) < 0)
-		return false;
-	if (ip.family == AF_INET)
-		own.v4 = v4.sin_addr;
-	else
-		own.v6 = v6.sin6_addr;
-	return ip_eq(own, ip);
+	h = rt_new(&m, RTM_GETROUTE, 0, sizeof(*h));
+	h->rtm_family = (uint8_t)ip.family;
+	h->rtm_dst_len = (uint8_t)ip_bits(ip);
+	rt_put_ip(&m, RTA_DST, ip);
+	return rt_ask(host, &m, type_each, &type) == 0 && type == RTN_LOCAL;
 }
 
 static bool is_local(struct flush *c, struct ip ip)
 {
 	if (!ip_eq(c->local, ip)) {
 		c->local = ip;
-		c->is_local = ask_local(ip);
+		c->is_local = ask_local(c->host, ip);
 	}
 	return c->is_local;
 }
@@ -215,7 +214,7 @@ static bool flow_matches(struct flush *c, const struct ct_filter *f, const struc
 		return false;
 	if (ip_set(f->reply_src))
 		return ip_eq(f->reply_src, w->reply_src);
-	if (ip_set(c->keep) && ip_eq(c->keep, w->reply_src))
+	if (ip_set(c->which->keep) && ip_eq(c->which->keep, w->reply_src))
 		return false;
 	/* An established connection with the host itself stays. */
 	if (ip_eq(w->dst, w->reply_src) && w->proto != IPPROTO_UDP && w->status & IPS_ASSURED)
@@ -247,7 +246,7 @@ static int delete_later(struct flush *c, const struct nlmsghdr *flow)
 		c->buf = bigger;
 		c->room = room;
 	}
-	h = ct_request(c->buf + c->used, IPCTNL_MSG_CT_DELETE, c->family, NLM_F_ACK);
+	h = ct_request(c->buf + c->used, IPCTNL_MSG_CT_DELETE, c->which->family, NLM_F_ACK);
 	copy_attr(h, tuple);
 	copy_attr(h, nfnl_attr(flow, CTA_ZONE));
 	copy_attr(h, nfnl_attr(flow, CTA_ID));
@@ -266,8 +265,8 @@ static int flow_each(const struct nlmsghdr *h, void *arg)
 		return 0;
 	}
 	w = get_flow(h);
-	for (unsigned i = 0; i < c->n; i++)
-		if (flow_matches(c, &c->f[i], &w))
+	for (unsigned i = 0; i < c->which->n; i++)
+		if (flow_matches(c, &c->which->f[i], &w))
 			return delete_later(c, h);
 	return 0;
 }
@@ -333,7 +332,7 @@ static void put_ip(struct nlmsghdr *h, struct ip ip, uint16_t v4, uint16_t v6)
  */
 static uint32_t common_filter(const struct flush *c, bool *reply)
 {
-	const struct ct_filter *f = c->f;
+	const struct ct_filter *f = c->which->f;
 	uint32_t flags = FILTER_PROTO;
 
 	*reply = f->reply_src.family == AF_INET;
@@ -341,7 +340,7 @@ static uint32_t common_filter(const struct flush *c, bool *reply)
 		flags |= FILTER_IP_DST;
 	if (f->port_first == f->port_last)
 		flags |= FILTER_DPORT;
-	for (unsigned i = 1; i < c->n; i++) {
+	for (unsigned i = 1; i < c->which->n; i++) {
 		if (f[i].proto != f->proto)
 			flags &= ~(uint32_t)(FILTER_PROTO | FILTER_DPORT);
 		if (f[i].port_first != f->port_first || f[i].port_last != f->port_first)
@@ -362,15 +361,15 @@ static void put_filter(struct nlmsghdr *h, const struct flush *c)
 
 	tuple = mnl_attr_nest_start(h, CTA_TUPLE_ORIG);
 	if (flags & FILTER_IP_DST)
-		put_ip(h, c->f->dst, CTA_IP_V4_DST, CTA_IP_V6_DST);
+		put_ip(h, c->which->f->dst, CTA_IP_V4_DST, CTA_IP_V6_DST);
 	nest = mnl_attr_nest_start(h, CTA_TUPLE_PROTO);
-	mnl_attr_put_u8(h, CTA_PROTO_NUM, c->f->proto);
-	mnl_attr_put_u16(h, CTA_PROTO_DST_PORT, htons(c->f->port_first));
+	mnl_attr_put_u8(h, CTA_PROTO_NUM, c->which->f->proto);
+	mnl_attr_put_u16(h, CTA_PROTO_DST_PORT, htons(c->which->f->port_first));
 	mnl_attr_nest_end(h, nest);
 	mnl_attr_nest_end(h, tuple);
 	if (reply) {
 		tuple = mnl_attr_nest_start(h, CTA_TUPLE_REPLY);
-		put_ip(h, c->f->reply_src, CTA_IP_V4_SRC, CTA_IP_V6_SRC);
+		put_ip(h, c->which->f->reply_src, CTA_IP_V4_SRC, CTA_IP_V6_SRC);
 		mnl_attr_nest_end(h, tuple);
 	}
 	nest = mnl_attr_nest_start(h, CTA_FILTER);
@@ -382,7 +381,7 @@ static void put_filter(struct nlmsghdr *h, const struct flush *c)
 static int collect_flows(struct flush *c)
 {
 	_Alignas(struct nlmsghdr) char buf[512] = { 0 }; /* padding is sent, too */
-	struct nlmsghdr *h = ct_request(buf, IPCTNL_MSG_CT_GET, c->family, NLM_F_DUMP);
+	struct nlmsghdr *h = ct_request(buf, IPCTNL_MSG_CT_GET, c->which->family, NLM_F_DUMP);
 	int r;
 
 	put_filter(h, c);
@@ -390,8 +389,8 @@ static int collect_flows(struct flush *c)
 	if (r != -EINVAL && r != -EOPNOTSUPP)
 		return r;
 	c->used = c->count = 0; /* the kernel rejects the filter: dump without it */
-	return nfnl_ask(c->nl, ct_request(buf, IPCTNL_MSG_CT_GET, c->family, NLM_F_DUMP), flow_each,
-			c);
+	return nfnl_ask(c->nl, ct_request(buf, IPCTNL_MSG_CT_GET, c->which->family, NLM_F_DUMP),
+			flow_each, c);
 }
 
 static void free_buf(struct flush *c)
@@ -407,21 +406,18 @@ static int64_t tracked_now(struct nfnl *nl)
 	return n == -EINVAL || n == -EOPNOTSUPP ? 0 : n;
 }
 
-bool ct_seen(struct nfnl *nl, int family, const struct ct_filter *f, unsigned n)
+bool ct_seen(struct nfnl *nl, const struct ct_flows *which)
 {
-	const struct flush c = { .nl = nl, .family = family, .f = f, .n = n };
-	int64_t tracked = n ? tracked_now(nl) : 0;
+	const struct flush c = { .nl = nl, .which = which };
+	int64_t tracked = which->n ? tracked_now(nl) : 0;
 
 	return tracked < 0 || tracked > FEW || (tracked > 0 && any_seen(&c));
 }
 
-int ct_flush(struct nfnl *nl, int family, const struct ct_filter *f, unsigned n, struct ip keep,
-	     unsigned *ret_deleted)
+int ct_flush(struct nfnl *nl, struct rt *host, const struct ct_flows *which, unsigned *ret_deleted)
 {
-	auto_(free_buf) struct flush c = {
-		.nl = nl, .family = family, .f = f, .n = n, .keep = keep
-	};
-	int64_t tracked = n ? tracked_now(nl) : 0;
+	auto_(free_buf) struct flush c = { .nl = nl, .host = host, .which = which };
+	int64_t tracked = which->n ? tracked_now(nl) : 0;
 	int r = 0;
 
 	if (tracked < 0)

@@ -11,6 +11,7 @@
 #define CPLUG_CT_H
 
 #include "value/ip.h"
+#include "netlink/rt.h"
 #include "nft/nfnl.h"
 
 /* Which flows: protocol, destination and port of the original direction, source of the reply. */
@@ -21,10 +22,17 @@ struct ct_filter {
 	struct ip reply_src;            /* the container's address; no address = any */
 };
 
+struct ct_flows {
+	int family; /* AF_INET, AF_INET6 */
+	const struct ct_filter *f;
+	unsigned n;
+	struct ip keep; /* the new owner; no address = none */
+};
+
 /*
- * Deletes all tracked flows of a family (AF_INET or AF_INET6) that match one of n filters.  One
- * dump, filtered by the kernel where possible; a kernel without conntrack has none.  nl must be of
- * the process's own namespace.
+ * Deletes all tracked flows of a family that match one of n filters.  One dump, filtered by the
+ * kernel where possible; a kernel without conntrack has none.  nl and host must be of the process's
+ * own namespace.
  *
  * DEL: reply_src is the container's address; matches every flow of the port that leads there.
  *
@@ -34,13 +42,13 @@ struct ct_filter {
  *
  * Returns 0 or -errno; *ret_deleted (may be NULL) is the number of deleted flows.
  */
-int ct_flush(struct nfnl *nl, int family, const struct ct_filter *f, unsigned n, struct ip keep,
+int ct_flush(struct nfnl *nl, struct rt *host, const struct ct_flows *which,
 	     unsigned *ret_deleted) CHECKED;
 
 /*
  * May there be a tracked flow that matches one of the filters?  Does not dump the table: returns
  * true if it is unknown, or would take long to find out.
  */
-bool ct_seen(struct nfnl *nl, int family, const struct ct_filter *f, unsigned n);
+bool ct_seen(struct nfnl *nl, const struct ct_flows *which);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
+#include <netlink/socket.h>
 
 #include "nft/ct.h"
 #include "firewall/foreign_fw.h"
@@ -77,13 +78,17 @@ void fuzz_one(struct tx *tx, char *data, size_t size)
 	unsigned n = 0, use = 0, deleted;
 	const char *who;
 	uint32_t genid;
-	struct ip ip, none = { .family = 0 };
+	struct ct_flows flows = { .family = AF_INET, .f = &f, .n = 1 };
+	static struct rt rt;
+	struct ip ip;
 	struct nft_ref table = { .family = NFPROTO_INET, .table = "cplug" };
 	struct nft_ref set = table, chain = table;
 
 	if (!nl.sk)
 		nl = (struct nfnl){ .sk = mnl_socket_open(NETLINK_NETFILTER) };
-	if (!nl.sk || !size)
+	if (!rt.sk)
+		rt = (struct rt){ .sk = nl_socket_alloc(), .where = "host" };
+	if (!nl.sk || !rt.sk || !size)
 		return;
 	set.name = "set";
 	chain.name = "chain";
@@ -108,7 +113,7 @@ void fuzz_one(struct tx *tx, char *data, size_t size)
 		(void)!nft_each_chain(&nl, table, each_chain, &n);
 		break;
 	case 5:
-		(void)!ct_flush(&nl, AF_INET, &f, 1, none, &deleted);
+		(void)!ct_flush(&nl, &rt, &flows, &deleted);
 		break;
 	case 8:
 		compare(tx, &nl);

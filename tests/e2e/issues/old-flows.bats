@@ -145,6 +145,17 @@ open_connection() {
 	conntrack -L -p udp --orig-port-dst 5353 2>/dev/null | grep -q 6003
 }
 
+@test "old flows: a sender to a secondary address of the host reaches the container" {
+	warm_up bridge "$CONF"
+	ip address add 203.0.113.9/24 dev uplink
+	# Before ADD the datagram goes to the host, which creates a conntrack entry for the client's port.
+	echo early | in_ns world socat -u - UDP4-SENDTO:203.0.113.9:5353,bind=203.0.113.2:6004
+	conntrack -L -p udp --orig-port-dst 5353 2>/dev/null | grep -q 6004
+	add bridge "$CONF" a
+	udp_answer a 53 a
+	is "$(echo q | in_ns world socat -t 5 - UDP4:203.0.113.9:5353,bind=203.0.113.2:6004 | head -n1)" 'a from 203.0.113.2'
+}
+
 @test "old flows: DEL after a killed DEL removes ports and flows" {
 	local n flows=0
 
