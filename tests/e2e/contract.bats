@@ -191,6 +191,11 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 	warm_up bridge "$CONF"
 	new_netns c1
 	remember
+	# The same call is complete where its result can be written.
+	raw ADD bridge <<<"$CONF" >/dev/null
+	link c1 eth0 '.flags | any(. == "UP")'
+	raw DEL bridge <<<"$CONF"
+	assert_same_snapshot
 	status=0
 	raw ADD bridge <<<"$CONF" >/dev/full || status=$?
 	is "$status" 1

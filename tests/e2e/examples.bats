@@ -15,7 +15,7 @@ tool() {
 
 # example NAME [COMMAND] - add, check, COMMAND, del
 example() {
-	local lacks
+	local lacks gateway asked=
 
 	file=$EXAMPLES/$1.conflist
 	chain_load "$file"
@@ -29,13 +29,17 @@ example() {
 	# DEL leaves lo up, because other programs in the container may use it.
 	[[ $1 != *loopback* ]] || in_ns c1 ip link set lo up
 	remember
+	[[ $1 != *loopback* ]] || in_ns c1 ip link set lo down
 	output=$(tool add)
 	printf '%s\n' "$output"
 	prints '' tool check
 	# A dummy interface, and a tap device without a program, lead to no gateway; ping is not in the VRF.
 	[[ $1 == *dummy* || $1 == *tap* || $1 == *vrf* ]] ||
-		while read -r gateway; do sees c1 "$gateway"; done < <(result '.ips[]?.gateway // empty')
-	[[ ! ${2-} ]] || "$2"
+		while read -r gateway; do
+			sees c1 "$gateway"
+			asked=yes
+		done < <(result '.ips[]?.gateway // empty')
+	if [[ ${2-} ]]; then "$2"; else [[ $asked ]] || fail "no gateway was asked"; fi
 	prints '' tool del
 	assert_same_snapshot
 	tool del
@@ -55,6 +59,7 @@ example() {
 }
 
 outside() {
+	has '.ips | length > 0'
 	is "$(addresses c1 eth0)" "$(result '[.ips[].address] | sort | join(" ")')"
 	sees c1 203.0.113.2
 }
@@ -140,6 +145,7 @@ in_the_vlan() {
 }
 
 own_addresses() {
+	has '.ips | length > 0'
 	is "$(addresses c1 eth0)" "$(result '[.ips[].address] | sort | join(" ")')"
 }
 @test "examples: 33-dummy: the container has the addresses" {
@@ -200,6 +206,7 @@ replaced() {
 }
 
 is_up() {
+	has '[.ips[].address] | index("127.0.0.1/8")'
 	sees c1 127.0.0.1
 }
 @test "examples: 80-loopback: lo answers" {
@@ -215,8 +222,20 @@ mtu_and_dns() {
 	example 90-mtu-dns mtu_and_dns
 }
 
-@test "examples: 91-isolated: the gateway answers" {
-	example 91-isolated
+sees_no_other() {
+	local other
+
+	new_netns c2
+	other=$(tool add c2 | jq -r '.ips[0].address | split("/")[0]')
+	sees c2 10.88.91.1
+	sees c1 10.88.91.1
+	sees - "$other"
+	sees_not c1 "$other"
+	tool del c2
+	del_netns c2
+}
+@test "examples: 91-isolated: the gateway answers, another container does not" {
+	example 91-isolated sees_no_other
 }
 
 routes() {

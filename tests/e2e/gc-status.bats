@@ -51,6 +51,7 @@ ports() {
 		add bridge "$(ports "$i")" "lost$i"
 		del_netns "lost$i"
 	done
+	assert_other_snapshot
 	gc bridge "$CONF" '[{containerID: "keep", ifname: "eth0"}]'
 	assert_same_snapshot
 }
@@ -147,13 +148,15 @@ ports() {
 	is "$(cd /var/lib/cni/networks/net1 && echo 10.*)" 10.1.0.3
 }
 
-@test "status: succeeds silently for each plugin" {
+@test "status: succeeds silently for each plugin, and fails for a network without a valid name" {
 	local type
 
 	for type in bridge host-local portmap loopback; do
 		cni STATUS "$type" "$(with "$CONF" ".type = \"$type\"")" '' '' ''
 		ok
 		is "$output" ''
+		cni STATUS "$type" "$(with "$CONF" ".type = \"$type\" | .name = \"a/b\"")" '' '' ''
+		failed 7 'name'
 	done
 }
 

@@ -96,6 +96,7 @@ load hostile
 			((${#output} < 10000)) || fail "output of ${#output} bytes"
 			assert_same_snapshot
 		else
+			link c1 eth0 '.flags | any(. == "UP")'
 			cni DEL bridge "$BATS_TEST_TMPDIR/conf"
 			ok
 		fi

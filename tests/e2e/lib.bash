@@ -246,6 +246,14 @@ assert_same_snapshot() {
 		fail "something is left, or missing"
 }
 
+# assert_other_snapshot [NAME] - asserts that something has changed since `remember NAME`: what must be
+# gone later is there
+assert_other_snapshot() {
+	snapshot >"$BATS_TEST_TMPDIR/now.snapshot"
+	! diff -q "$BATS_TEST_TMPDIR/${1-before}.snapshot" "$BATS_TEST_TMPDIR/now.snapshot" >/dev/null ||
+		fail "nothing has changed"
+}
+
 # ---- around each test ------------------------------------------------------
 
 setup() {
