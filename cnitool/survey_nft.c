@@ -21,9 +21,7 @@ struct element_table {
 
 static int del_nat(struct survey *s, const struct owner *o, enum owned_kind kind)
 {
-	struct nat_dev unknown = { .name = NULL };
-
-	return nat_del(s->t->tx, &s->nf, &s->host, o, kind, unknown);
+	return nat_del(s->t->tx, &s->nf, &s->host, o, kind, NULL);
 }
 
 static int sweep_nat(struct survey *s, const struct owned_seen *e)

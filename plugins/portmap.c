@@ -96,20 +96,19 @@ static int has_bridge(struct tx *tx, struct call *c)
 }
 
 /*
- * The link of prevResult on which route_localnet is on.  After a flushed ruleset the table does not
- * name it, and another suite's bridge plugin does not switch it off.
+ * The link of prevResult whose route_localnet cplug switched on.  After a flushed ruleset the table
+ * does not name it, and another suite's bridge plugin does not switch it off.
  */
-static struct nat_dev reach_dev(const struct call *c)
+static const char *reach_dev(const struct call *c)
 {
 	for (unsigned i = 0; c->prev && i < c->prev->n_ifs; i++) {
 		const struct result_if *f = &c->prev->ifs[i];
-		struct nat_dev dev = { f->name, true };
 
 		if (str_empty(f->sandbox) && f->name && !name_invalid_ifname(f->name) &&
-		    nat_may_be_open(dev))
-			return dev;
+		    nat_is_open(f->name))
+			return f->name;
 	}
-	return (struct nat_dev){ .name = NULL };
+	return NULL;
 }
 
 static int delete_ports(struct tx *tx, struct call *c)

@@ -129,7 +129,7 @@ static int translate(struct tx *tx, struct call *c, const struct ptp *p, const s
 		.masq = &p->masq,
 		.ports = &p->ports,
 		.link = p->pair.host.index,
-		.dev = { p->pair.host.name, true },
+		.dev = p->pair.host.name,
 	};
 
 	return step_translate(tx, c, &t, res);
@@ -222,12 +222,10 @@ static int ptp_del(struct tx *tx, struct call *c)
 {
 	const char *host_name = conf_ifname(&c->conf, "hostIfName");
 	const char *resolv_mode = conf_resolv(tx, &c->conf);
-	/* A configured name may be a stranger's interface, which made ADD fail. */
-	struct nat_dev dev = { pair_host_name(tx, c, host_name), !host_name };
 	int before = tx->err, r = cj_ok(tx, &c->conf), pair;
 
 	TRY(tx_excuse(tx, before, r, "the default is taken"));
-	r = step_nft_remove(tx, c, dev);
+	r = step_nft_remove(tx, c, pair_host_name(tx, c, host_name));
 	pair = pair_remove(tx, c, host_name, NULL);
 	r = also(r, pair);
 	r = also(r, step_resolv_remove(tx, c, resolv_mode));

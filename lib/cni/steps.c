@@ -41,16 +41,16 @@ int step_nat(struct tx *tx, struct call *c, struct nat *n)
 	return 0;
 }
 
-int step_close(struct tx *tx, struct call *c, struct nat_dev dev)
+int step_close(struct tx *tx, struct call *c, const char *dev)
 {
 	struct nfnl *nl;
 	int before = tx->err, r;
 
-	if (!nat_may_be_open(dev))
+	if (!nat_is_open(dev))
 		return 0;
 	TRY(call_nf(tx, c, &nl));
 	if (c->command == CNI_CHECK)
-		return nat_close_check(tx, nl, &c->host, dev);
+		return nat_close_check(tx, nl, dev);
 	r = nat_close(tx, nl, &c->host, dev);
 	return tx_excuse(tx, before, r, "containers may reach the host's loopback");
 }
@@ -69,7 +69,7 @@ int step_translate(struct tx *tx, struct call *c, const struct translation *t,
 		.n_except = t->masq->n_except,
 		.pass_invalid = t->masq->pass_invalid,
 		.ports = t->ports->n ? t->ports : NULL,
-		.dev = t->dev.name,
+		.dev = t->dev,
 	};
 	for (unsigned i = 0; i < res->n_ips; i++) {
 		struct cidr a = res->ips[i].addr;
@@ -100,7 +100,7 @@ int step_spoof(struct tx *tx, struct call *c, struct spoof *s)
 	return 0;
 }
 
-int step_nft_remove(struct tx *tx, struct call *c, struct nat_dev dev)
+int step_nft_remove(struct tx *tx, struct call *c, const char *dev)
 {
 	const struct owner *o = call_owner(tx, c);
 	struct nfnl *nl;

@@ -25,8 +25,8 @@ int step_nat(struct tx *tx, struct call *c, struct nat *n) CHECKED;
 struct translation {
 	const struct conf_masq *masq;
 	const struct hostports *ports;
-	int link;           /* ifindex of the attachment's link on the host */
-	struct nat_dev dev; /* the link through which the host reaches the container */
+	int link;        /* ifindex of the attachment's link on the host */
+	const char *dev; /* the link through which the host reaches the container */
 };
 
 /* step_nat() for the addresses of a result, or step_close(). */
@@ -37,7 +37,7 @@ int step_translate(struct tx *tx, struct call *c, const struct translation *t,
  * For an attachment that has neither: after "nft flush ruleset" the host's loopback may be open to
  * the containers behind dev.  ADD and a repair close it (nat_close()), CHECK notes it.
  */
-int step_close(struct tx *tx, struct call *c, struct nat_dev dev) CHECKED;
+int step_close(struct tx *tx, struct call *c, const char *dev) CHECKED;
 
 /* The spoof guard of a bridge port; owner and repair are filled in. */
 int step_spoof(struct tx *tx, struct call *c, struct spoof *s) CHECKED;
@@ -46,7 +46,7 @@ int step_spoof(struct tx *tx, struct call *c, struct spoof *s) CHECKED;
  * Takes away everything that the attachment has in nftables, whichever plugin made it.  dev: the
  * link through which the host reached the container.
  */
-int step_nft_remove(struct tx *tx, struct call *c, struct nat_dev dev) CHECKED;
+int step_nft_remove(struct tx *tx, struct call *c, const char *dev) CHECKED;
 
 /* The container's resolv.conf; mode: conf_resolv().  Nothing to do if dns is empty. */
 int step_resolv(struct tx *tx, struct call *c, const char *mode,

@@ -230,7 +230,7 @@ static int del_kinds(struct tx *tx, struct nat_after_del *a, struct rt *host, co
 }
 
 int nat_del(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o,
-	    enum owned_kind kind, struct nat_dev dev)
+	    enum owned_kind kind, const char *dev)
 {
 	struct nat_after_del a = { .mem = &tx->mem, .nl = nl, .dev = dev };
 	const char kinds[] = { (char)kind, '\0' };
@@ -239,7 +239,7 @@ int nat_del(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner 
 }
 
 int nat_del_all(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o,
-		struct nat_dev dev)
+		const char *dev)
 {
 	struct nat_after_del a = { .mem = &tx->mem, .nl = nl, .dev = dev };
 	static const char kinds[] = { OWNED_MAIN_NAT, OWNED_PORTMAP_NAT, '\0' };

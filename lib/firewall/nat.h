@@ -40,26 +40,20 @@ struct nat {
  */
 int nat_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n) CHECKED;
 
-/* A link of the host through which containers are reached: a bridge, or its VLAN gateway. */
-struct nat_dev {
-	const char *name; /* NULL = unknown */
-	bool ours; /* cplug switched its route_localnet on, if it is on; false: if the mark says so
-		    */
-};
-
 /*
  * Deletes the elements of one kind, and flows and loopback routes that depended on them.  Nothing
- * to delete is success; then the ruleset may have been flushed, and nat_close() is done to dev.
+ * to delete is success; then the ruleset may have been flushed, and nat_close() is done to dev,
+ * the link of the host through which the container is reached (NULL = unknown).
  */
 int nat_del(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o,
-	    enum owned_kind kind, struct nat_dev dev) CHECKED;
+	    enum owned_kind kind, const char *dev) CHECKED;
 
 /*
  * The same for all kinds.  The main plugin's DEL comes last and also deletes what a chained plugin
  * could not delete.
  */
 int nat_del_all(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o,
-		struct nat_dev dev) CHECKED;
+		const char *dev) CHECKED;
 
 /* Notes every difference (differ.h): elements, chains and rules, loopback routes. */
 int nat_check(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n) CHECKED;
@@ -85,15 +79,14 @@ int nat_status(struct tx *tx, struct nfnl *nl) CHECKED;
  *
  * nat_close() closes route_localnet of dev if the guard is missing, or ensures the guard if
  * elements in the table need the route.  nat_close_check() notes that the guard is missing
- * (differ.h).  Both do nothing if route_localnet is off, if cplug has not switched it on (struct
- * nat_dev; or it is on for new links), or if the guard is there.
+ * (differ.h).  Both do nothing if nat_is_open() is false, or if the guard is there.
  *
- * nat_may_be_open(): is route_localnet of dev on?  (A file of /proc, so that a caller does not open
- * sockets in vain.)
+ * nat_is_open(): is route_localnet of dev on, and did cplug switch it on?  (A file of /proc, so
+ * that a caller does not open sockets in vain.)  dev may be NULL.
  */
-int nat_close(struct tx *tx, struct nfnl *nl, struct rt *host, struct nat_dev dev) CHECKED;
-int nat_close_check(struct tx *tx, struct nfnl *nl, struct rt *host, struct nat_dev dev) CHECKED;
-bool nat_may_be_open(struct nat_dev dev);
+int nat_close(struct tx *tx, struct nfnl *nl, struct rt *host, const char *dev) CHECKED;
+int nat_close_check(struct tx *tx, struct nfnl *nl, const char *dev) CHECKED;
+bool nat_is_open(const char *dev);
 
 /* ---- inspection of the whole host (cnitool gc) ---- */
 
@@ -109,18 +102,18 @@ int nat_sweep(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owne
  * containers behind a link.
  */
 struct nat_loopback_route {
-	int family; /* AF_INET: route_localnet of dev is 1; AF_INET6: a local route to ::1 on dev */
+	int family; /* AF_INET: route_localnet of dev is on; AF_INET6: a local route to ::1 on dev
+		     */
 	char dev[IFNAMSIZ];
 };
 
 /*
- * The loopback routes that are open although no container behind them publishes ports: of the
- * links that the table names, and of links of the host that cplug made for a network.  In the
- * arena.
+ * The loopback routes that cplug opened and no container behind them needs, because none publishes
+ * ports.  In the arena.
  */
 int nat_loopback_survey(struct tx *tx, struct nfnl *nl, struct rt *host,
 			struct nat_loopback_route **ret, unsigned *ret_n) CHECKED;
-/* Closes all of them. */
+/* Closes all of them, and ensures the chain `guard` if one stays open. */
 int nat_loopback_sweep(struct tx *tx, struct nfnl *nl, struct rt *host) CHECKED;
 /* Closes one, unless it is in use by now. */
 int nat_loopback_close(struct tx *tx, struct nfnl *nl, struct rt *host,

@@ -98,10 +98,10 @@ int nat_reach_dev(struct tx *tx, struct rt *host, const struct nat *n, const cha
 /* The loopback route of an snat chain, by its name; false if there is none. */
 bool nat_localnet_of(const char *chain, struct nat_loopback_route *ret);
 
-/* Is the IPv4 loopback route of an snat chain open, by the chain's name? */
+/* Did cplug open the IPv4 loopback route of an snat chain?  By the chain's name. */
 bool nat_localnet_is_on(const char *chain);
 
-/* Is it open?  1, 0 (or its link is gone), or a recorded failure. */
+/* Is it open, by cplug?  1, 0 (or its link is gone), or a recorded failure. */
 int nat_localnet_is_open(struct tx *tx, struct rt *host,
 			 const struct nat_loopback_route *l) CHECKED;
 
@@ -130,7 +130,7 @@ int nat_localnet_used(struct tx *tx, struct nfnl *nl, const struct nat_loopback_
 		      bool *ret) CHECKED;
 /* Is the IPv4 route of a chain in the table open?  1, 0, or a recorded failure. */
 int nat_localnet_any_open(struct tx *tx, struct nfnl *nl) CHECKED;
-/* Closes a route if it is unused. */
+/* Closes a route if it is unused, and cplug opened it. */
 int nat_localnet_release(struct tx *tx, struct nfnl *nl, struct rt *host,
 			 const struct nat_loopback_route *l) CHECKED;
 /* Closes all unused routes of chains in the table. */
@@ -150,8 +150,8 @@ int nat_flush_for_add(struct tx *tx, struct nfnl *nl, struct rt *host, const str
 struct nat_after_del {
 	struct mem *mem;
 	struct nfnl *nl;
-	struct nat_dev dev; /* the link to the container, as far as it is known */
-	bool any;           /* an element was found */
+	const char *dev; /* the link to the container; NULL = unknown */
+	bool any;        /* an element was found */
 	struct ct_filter *flows[2];
 	unsigned n_flows[2];
 	struct nat_loopback_route *users;

@@ -7,7 +7,9 @@
  *
  * - IPv4: it routes packets from 127/8 through a link only if route_localnet of that link is 1.
  *   The chain `guard` then drops packets to and from 127/8 that come from outside.  It is there
- *   before a route is opened, and as long as one is open.
+ *   before a route is opened, and as long as one is open.  cplug writes 127, because the kernel
+ *   takes any value but 0 for "on": only a route with this value is closed again, so that DEL and
+ *   GC leave alone what another program switched on, whatever a configuration names.
  * - IPv6: it routes packets from ::1, but accepts the reply, translated back to ::1, only on a
  *   link with a local route to ::1.  So the link gets one, behind that of lo.  The kernel drops
  *   packets of ::1 from the wire, so the route opens nothing to other hosts.  With
@@ -37,6 +39,7 @@
 enum { USE_WITHOUT_ELEMENTS = SNAT_RULES + 1 };
 
 static const char no_dev[] = "none";
+static const char opened[] = "127"; /* route_localnet as cplug switches it on */
 
 int nat_reach_dev(struct tx *tx, struct rt *host, const struct nat *n, const char **ret)
 {
@@ -92,17 +95,28 @@ static struct routes routes_of(const struct owned_change *c)
 /* ---- one route ---- */
 
 /* The sysctl of an IPv4 route. */
-static struct sysctl route_localnet(const struct nat_loopback_route *l, bool on)
+static struct sysctl route_localnet(const char *dev, bool on)
 {
-	return sysctl_conf(AF_INET, l->dev, "route_localnet", on ? "1" : "0");
+	return sysctl_conf(AF_INET, dev, "route_localnet", on ? opened : "0");
 }
 
-static bool is_on(const char *dev)
-{
-	struct sysctl s = sysctl_conf(AF_INET, dev, "route_localnet", "1");
-	char now[8] = "";
+/* Who switched an IPv4 route on? */
+enum state { CLOSED, OPENED_BY_OTHERS, OPENED };
 
-	return sysctl_read_try(NULL, s.name, now, sizeof(now)) == 0 && str_eq(now, s.value);
+static enum state read_state(const struct sysctl *s)
+{
+	char now[16];
+
+	if (sysctl_read_try(NULL, s->name, now, sizeof(now)) < 0 || str_eq(now, "0"))
+		return CLOSED;
+	return str_eq(now, opened) ? OPENED : OPENED_BY_OTHERS;
+}
+
+static enum state state_of(const char *dev)
+{
+	struct sysctl s = route_localnet(dev, true);
+
+	return read_state(&s);
 }
 
 /* An IPv6 route: its address and its link.  1, 0 if the link is gone, or a recorded failure. */
@@ -113,15 +127,19 @@ static int find_link6(struct tx *tx, struct rt *host, const struct nat_loopback_
 	return link_find(tx, host, l->dev, ret);
 }
 
+/* IPv4: opens it if nobody has, closes it if cplug opened it. */
 static int set_route(struct tx *tx, struct rt *host, const struct nat_loopback_route *l, bool on)
 {
-	struct sysctl s = route_localnet(l, on);
+	struct sysctl s = route_localnet(l->dev, on);
 	struct ip loopback;
 	struct link link;
 	int there;
 
-	if (l->family == AF_INET)
-		return sysctl_ensure(tx, NULL, &s, 1, NULL);
+	if (l->family == AF_INET) {
+		if (read_state(&s) != (on ? CLOSED : OPENED))
+			return 0;
+		return sysctl_ensure_new(tx, NULL, &s, 1);
+	}
 	TRY(there = find_link6(tx, host, l, &loopback, &link));
 	if (!there)
 		return 0;
@@ -137,12 +155,11 @@ static void differ_no_guard(struct tx *tx, const char *dev)
 /* Notes that an IPv4 route is closed, or is open without the guard. */
 static int check_route4(struct tx *tx, struct nfnl *nl, const struct nat_loopback_route *l)
 {
-	struct sysctl s = route_localnet(l, true);
+	struct sysctl s = route_localnet(l->dev, true);
 	int there;
 
-	TRY(sysctl_check(tx, NULL, &s, 1));
-	if (!is_on(l->dev))
-		return 0;
+	if (state_of(l->dev) == CLOSED)
+		return sysctl_check(tx, NULL, &s, 1);
 	TRY(there = nat_guard_find(tx, nl));
 	if (!there)
 		differ_no_guard(tx, l->dev);
@@ -174,7 +191,7 @@ int nat_localnet_is_open(struct tx *tx, struct rt *host, const struct nat_loopba
 	int there;
 
 	if (l->family == AF_INET)
-		return is_on(l->dev);
+		return state_of(l->dev) == OPENED;
 	TRY(there = find_link6(tx, host, l, &loopback, &link));
 	if (!there)
 		return 0;
@@ -206,26 +223,17 @@ int nat_localnet_prepare(struct tx *tx, struct nfnl *nl, struct rt *host,
 }
 
 /*
- * The guard is part of the skeleton, which an ADD does not look at if its elements fit.  So the
- * first user of an IPv4 route looks whether the guard is still there.
+ * The guard is part of the skeleton, which an ADD does not look at if its elements fit.  So each
+ * user of a route looks whether the guard is still there.
  */
-static int open_route(struct tx *tx, struct nfnl *nl, struct rt *host,
-		      const struct nat_loopback_route *l)
-{
-	if (l->family == AF_INET) {
-		if (is_on(l->dev))
-			return 0;
-		TRY(nat_guard_ensure(tx, nl));
-	}
-	return set_route(tx, host, l, true);
-}
-
 int nat_localnet_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owned_change *c)
 {
 	struct routes w = routes_of(c);
 
+	if (w.n)
+		TRY(nat_guard_ensure(tx, nl));
 	for (unsigned i = 0; i < w.n; i++)
-		TRY(open_route(tx, nl, host, &w.v[i]));
+		TRY(set_route(tx, host, &w.v[i], true));
 	return 0;
 }
 
@@ -332,7 +340,7 @@ bool nat_localnet_is_on(const char *chain)
 {
 	struct nat_loopback_route l;
 
-	return nat_localnet_of(chain, &l) && l.family == AF_INET && is_on(l.dev);
+	return nat_localnet_of(chain, &l) && l.family == AF_INET && state_of(l.dev) == OPENED;
 }
 
 static int note_open(const char *chain, unsigned use UNUSED, void *arg)
@@ -353,47 +361,43 @@ int nat_localnet_any_open(struct tx *tx, struct nfnl *nl)
 
 /* ---- after a flushed ruleset ---- */
 
-bool nat_may_be_open(struct nat_dev dev)
+bool nat_is_open(const char *dev)
 {
-	return dev.name && is_on(dev.name);
+	return dev && state_of(dev) == OPENED;
 }
 
 /* Is the host's loopback open to containers behind dev?  1, 0, or a recorded failure. */
-static int is_exposed(struct tx *tx, struct nfnl *nl, struct rt *host, struct nat_dev dev)
+static int is_exposed(struct tx *tx, struct nfnl *nl, const char *dev)
 {
-	struct link link;
 	int there;
 
-	if (!nat_may_be_open(dev) || is_on("default"))
-		return 0;
-	TRY(there = link_find(tx, host, dev.name, &link));
-	if (!there || (!dev.ours && !mark_is_network(link.alias)))
+	if (!nat_is_open(dev))
 		return 0;
 	TRY(there = nat_guard_find(tx, nl));
 	return !there;
 }
 
-int nat_close(struct tx *tx, struct nfnl *nl, struct rt *host, struct nat_dev dev)
+int nat_close(struct tx *tx, struct nfnl *nl, struct rt *host, const char *dev)
 {
 	struct nat_loopback_route l = { .family = AF_INET };
 	int exposed;
 
-	TRY(exposed = is_exposed(tx, nl, host, dev));
+	TRY(exposed = is_exposed(tx, nl, dev));
 	if (!exposed)
 		return 0;
-	memcpy(l.dev, dev.name, strnlen(dev.name, sizeof(l.dev) - 1));
+	memcpy(l.dev, dev, strnlen(dev, sizeof(l.dev) - 1));
 	TRY(nat_localnet_release(tx, nl, host, &l));
-	if (!is_on(dev.name))
+	if (!nat_is_open(dev))
 		return 0;
 	return nat_guard_ensure(tx, nl);
 }
 
-int nat_close_check(struct tx *tx, struct nfnl *nl, struct rt *host, struct nat_dev dev)
+int nat_close_check(struct tx *tx, struct nfnl *nl, const char *dev)
 {
 	int exposed;
 
-	TRY(exposed = is_exposed(tx, nl, host, dev));
+	TRY(exposed = is_exposed(tx, nl, dev));
 	if (exposed)
-		differ_no_guard(tx, dev.name);
+		differ_no_guard(tx, dev);
 	return 0;
 }

@@ -3,8 +3,7 @@
  * nat_survey.c - leftovers of table inet cplug and of its loopback routes, for cnitool gc
  *
  * After "nft flush ruleset" the table no longer names the links whose loopback routes cplug
- * opened, and the chain `guard` is gone.  Therefore the routes of every bridge and VLAN gateway
- * that cplug made are examined, too.
+ * opened, and the chain `guard` is gone.  Therefore the links of the host are examined, too.
  */
 #include <netinet/in.h>
 
@@ -50,12 +49,18 @@ static int note_chain_device(const char *chain, unsigned use UNUSED, void *arg)
 	return 0;
 }
 
-/* The mark of a VLAN gateway is on its port of the bridge, and names the gateway. */
+/*
+ * Links behind which containers may be.  The mark of a VLAN gateway is on its port of the bridge,
+ * and names the gateway.
+ */
 static int note_shared(const struct link *l, void *arg)
 {
-	if (!l || !mark_is_network(l->alias))
+	if (!l)
 		return 0;
-	note_device(arg, str_eq(l->kind, "bridge") ? l->name : l->alias + strlen("cplug "));
+	if (str_eq(l->kind, "bridge") || nat_is_open(l->name))
+		note_device(arg, l->name);
+	else if (mark_is_network(l->alias))
+		note_device(arg, l->alias + strlen("cplug "));
 	return 0;
 }
 
@@ -111,10 +116,13 @@ int nat_loopback_sweep(struct tx *tx, struct nfnl *nl, struct rt *host)
 {
 	struct nat_loopback_route *routes;
 	unsigned n;
-	int r = 0;
+	int r = 0, open;
 
 	TRY(nat_loopback_survey(tx, nl, host, &routes, &n));
 	for (unsigned i = 0; i < n; i++)
 		r = also(r, nat_loopback_close(tx, nl, host, &routes[i]));
+	TRY(open = nat_localnet_any_open(tx, nl));
+	if (open)
+		r = also(r, nat_guard_ensure(tx, nl));
 	return r;
 }

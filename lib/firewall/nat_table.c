@@ -223,15 +223,7 @@ int nat_guard_find(struct tx *tx, struct nfnl *nl)
 	return same;
 }
 
-static int count_rule(const struct nft_rule_info *w, void *arg)
-{
-	unsigned *n = arg;
-
-	*n = w ? *n + 1 : 0;
-	return 0;
-}
-
-/* Counts only, because comparing would make each first ADD a quarter longer; CHECK compares. */
+/* Counts only, because comparing would make each ADD longer; CHECK compares. */
 int nat_guard_ensure(struct tx *tx, struct nfnl *nl)
 {
 	struct nft_ref guard = nat_table_ref;
@@ -239,9 +231,9 @@ int nat_guard_ensure(struct tx *tx, struct nfnl *nl)
 	int r;
 
 	guard.name = "guard";
-	r = nft_each_rule(nl, guard, count_rule, &rules);
-	if (r < 0)
-		return tx_fail(tx, r, "host: list the rules of chain guard: %s", strerror(-r));
+	r = nft_chain_use(nl, guard, &rules);
+	if (r < 0 && r != -ENOENT)
+		return tx_fail(tx, r, "host: look up chain guard: %s", strerror(-r));
 	if (rules == GUARD_RULES)
 		return 0;
 	log_info("host: the chain guard of nftables table %s is put in place", nat_table.name);

@@ -52,7 +52,7 @@ static int translate(struct tx *tx, struct call *c, struct bridge *b, const stru
 		.masq = &b->cf.masq,
 		.ports = &b->cf.ports,
 		.link = b->veth.host.index,
-		.dev = { b->vlan_gw.index ? b->vlan_gw.name : b->br.name, b->vlan_gw.index },
+		.dev = b->vlan_gw.index ? b->vlan_gw.name : b->br.name,
 	};
 
 	return step_translate(tx, c, &t, res);
@@ -190,15 +190,13 @@ static int bridge_repair(struct tx *tx, struct call *c)
 /* ---- DEL ---------------------------------------------------------------- */
 
 /* The link through which the host reached the container: the bridge or its VLAN gateway. */
-static struct nat_dev reach_dev(struct tx *tx, const struct call *c, const char *bridge)
+static const char *reach_dev(struct tx *tx, const struct call *c, const char *bridge)
 {
-	struct cj runtime = cj_obj(&c->conf, "runtimeConfig");
-	struct cj ports = cj_list(&runtime, "portMappings");
 	unsigned vlan = (unsigned)cj_int(&c->conf, "vlan", 0, 0, 4094);
 
 	if (vlan)
-		return (struct nat_dev){ bridge_vlan_gateway_name(&tx->mem, bridge, vlan), true };
-	return (struct nat_dev){ bridge, cj_len(&ports) > 0 };
+		return bridge_vlan_gateway_name(&tx->mem, bridge, vlan);
+	return bridge;
 }
 
 /* nftables first: its grace period then overlaps with the rest. */
@@ -208,7 +206,7 @@ static int bridge_del(struct tx *tx, struct call *c)
 	const char *bridge = conf_ifname(&c->conf, "bridge");
 	const char *resolv_mode = conf_resolv(tx, &c->conf);
 	int before = tx->err, r, pair;
-	struct nat_dev dev;
+	const char *dev;
 
 	if (!bridge)
 		bridge = BRIDGE_DEFAULT;

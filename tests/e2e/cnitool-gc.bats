@@ -212,7 +212,7 @@ survives() {
 @test "gc: removes route_localnet and the local route ::1 after nft flush ruleset" {
 	net "$NET"
 	plug c1 -p 8080:80
-	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 1
+	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 127
 	nft flush ruleset
 	tool gc
 	ok
@@ -221,7 +221,30 @@ survives() {
 	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 0
 	tool restore
 	ok
-	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 1
+	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 127
+	tool gc
+	is "$output" ''
+}
+
+@test "gc: removes route_localnet of an administrator's bridge after nft flush ruleset" {
+	ip link add br1 type bridge
+	net "$NET"
+	plug c1 -p 8080:80
+	nft flush ruleset
+	tool gc
+	ok
+	contains "$output" '^removed route_localnet of br1: nobody behind it has published ports$'
+	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 0
+}
+
+@test "gc: puts the chain guard back that somebody emptied" {
+	net "$NET"
+	plug c1 -p 8080:80
+	nft flush chain inet cplug guard
+	tool gc
+	ok
+	is "$output" ''
+	contains "$(nft list chain inet cplug guard)" '127\.0\.0\.0/8 drop'
 	tool gc
 	is "$output" ''
 }

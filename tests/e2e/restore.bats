@@ -70,9 +70,9 @@ mends() {
 	net "$ONE"
 	plug c1 -p 8080:80
 	nft flush ruleset
-	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 1
+	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 127
 	tool restore --dry-run
-	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 1
+	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 127
 	# The repair of the only attachment fails, because another container has its address.
 	printf 'c9\r\neth0' >/var/lib/cni/networks/net1/10.1.0.2
 	tool restore

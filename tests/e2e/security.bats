@@ -268,7 +268,7 @@ service() {
 	service six 'UDP6-RECV:7777,bind=[::1]'
 	add bridge "$(with "$CONF" '.macspoofchk = false')"
 	add bridge "$(with "$PLAIN" '.macspoofchk = false')" c2
-	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 1
+	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 127
 	for ns in c1 c2 world; do
 		dev=eth0
 		from=$(mac_of $ns $dev)
@@ -462,6 +462,74 @@ mend() {
 	expose
 	del portmap "$port"
 	closed
+}
+
+# stranger_open LINK - another program lets the host's loopback reach LINK, without cplug's guard
+stranger_open() {
+	nft flush ruleset
+	sysctl_set "net/ipv4/conf/$1/route_localnet" 1
+}
+
+@test "security: DEL with a forged bridge, VLAN or prevResult leaves another program's route_localnet" {
+	local forged
+
+	ip link add cni0 type bridge
+	ip link add cni0.5 type veth peer name other
+	forged=$(with "$CONF" 'del(.ipam, .macspoofchk) | .type = "portmap" | .prevResult = {cniVersion: "1.1.0",
+		interfaces: [{name: "cni0"}], ips: [{address: "10.1.0.2/24"}]}')
+	stranger_open cni0
+	stranger_open cni0.5
+	del portmap "$forged" c1 ''
+	del bridge "$(with "$CONF" '.bridge = "cni0"')" c1 ''
+	del bridge "$(with "$CONF" '.bridge = "cni0" | .vlan = 5')" c1 ''
+	is "$(sysctl_get net/ipv4/conf/cni0/route_localnet)" 1
+	is "$(sysctl_get net/ipv4/conf/cni0.5/route_localnet)" 1
+	is "$(nft list ruleset)" ''
+}
+
+@test "security: DEL, GC and rollback leave the route_localnet that another program switched on" {
+	local at gc
+
+	ip link add br1 type bridge
+	new_netns c1
+	stranger_open br1
+	gc=$(with "$CONF" '."cni.dev/valid-attachments" = []')
+	add bridge "$CONF"
+	del bridge "$CONF"
+	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 1
+	add bridge "$CONF"
+	cni GC bridge "$gc"
+	ok
+	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 1
+	if nft list table inet cplug &>/dev/null; then fail "the table is there"; fi
+	nft flush ruleset
+	for ((at = 1; ; at++)); do
+		CNI_TEST_FAIL_AT=$at cni ADD bridge "$CONF"
+		((status)) || break
+	done
+	((at > 5))
+	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 1
+}
+
+@test "security: after somebody emptied the chain guard, the next ADD, repair and GC put it back" {
+	local chained ports
+
+	new_netns c1 c2
+	add bridge "$CONF"
+	chained=$(chained "$CONF")
+	ports=$(with "$CONF" '.runtimeConfig.portMappings[].hostPort = 8081')
+	nft flush chain inet cplug guard
+	! guarded
+	add bridge "$ports" c2
+	guarded
+	nft flush chain inet cplug guard
+	CPLUG_REPAIR=1 cni CHECK bridge "$chained"
+	ok
+	guarded
+	nft flush chain inet cplug guard
+	cni GC bridge "$(with "$CONF" '."cni.dev/valid-attachments" = [{containerID: "c1", ifname: "eth0"}]')"
+	ok
+	guarded
 }
 
 @test "security: CHECK notices an open loopback after nft flush ruleset" {

@@ -102,11 +102,11 @@ specific() {
 localnet() {
 	publish "$1" "$CONF" c1 eth0 "$(port 8080)"
 	publish "$1" "$CONF" c2 eth0 "$(port 8081)"
-	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 1
+	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 127
 	is "$(sysctl_get net/ipv4/conf/all/route_localnet)" 0
 	is "$(sysctl_get net/ipv4/conf/uplink/route_localnet)" 0
 	unpublish "$1" "$CONF" c1 eth0
-	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 1
+	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 127
 	tcp_answer c2 80 web
 	ask - tcp 127.0.0.1 8081
 	unpublish "$1" "$CONF" c2 eth0
