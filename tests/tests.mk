@@ -36,7 +36,10 @@ endif
 VALGRIND := $(BUILD)/valgrind
 
 ##@ Testing
-check: tested $(UNIT_PROGRAMS) $(FAULT_PROGRAMS) $(SOAK)/churn $(SWEEP)/step ## all fast tests (SAN=1: with the sanitizers): unit, end-to-end, sweep, fault, parity
+# Samples of the sweep and of the faults, another one in each run (TEST_SEED repeats one).
+check: export SWEEP_STRIDE ?= 10
+check: export FAULT_MODES ?= one
+check: tested $(UNIT_PROGRAMS) $(FAULT_PROGRAMS) $(SOAK)/churn $(SWEEP)/step ## all fast tests (SAN=1: with the sanitizers): unit, end-to-end, parity, samples of sweep and fault
 	$(run_tests) unit parity e2e sweep $(if $(FAULT_PROGRAMS),fault)
 
 check-unit: $(UNIT_PROGRAMS) ## unit tests of the modules
@@ -141,9 +144,9 @@ $(FUZZ)/%.o: %.c
 	$(call say,CLANG,$<)
 	$(Q)clang $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
 
-soak: tested $(FAULT_PROGRAMS) $(SOAK)/churn $(FUZZERS) ## the long tests, half an hour: every fault, hundreds of kills and parallel rounds, the fuzzers
+soak: tested $(FAULT_PROGRAMS) $(SOAK)/churn $(SWEEP)/step $(FUZZERS) ## the long tests, 40 minutes: every step of the sweep, every fault, hundreds of kills and parallel rounds, the fuzzers
 	$(Q)CPLUG_BIN=$(abspath $(TESTED)) CPLUG_DYNAMIC=$(abspath $(BIN)) FAULT_TOOLS=$(abspath $(FAULT)) SOAK_TOOLS=$(abspath $(SOAK)) \
-		tests/soak/run build/soak $(FUZZ) $(FUZZERS:$(FUZZ)/fuzz_%=%)
+		SWEEP_TOOLS=$(abspath $(SWEEP)) tests/soak/run build/soak $(FUZZ) $(FUZZERS:$(FUZZ)/fuzz_%=%)
 
 -include $(FUZZ_OBJECTS:.o=.d) $(FUZZ_SOURCES:%.c=$(FUZZ)/%.d)
 

@@ -2,6 +2,9 @@
 /*
  * fault.c - fault MODE CONFLIST [STRIDE]: calls every plugin of a list with a fault at every n
  *
+ * With a STRIDE at the first three n and each STRIDE-th: the variable TEST_SEED (a number, 0), the
+ * plugin, the command and the kind of fault choose the first of these.
+ *
  *	errors	the n-th system call of ADD, CHECK, DEL and GC fails, with one of five errors
  *		(all of them if STRIDE is 1)
  *	kills	SIGKILL at the n-th system call of ADD, DEL and GC; then DEL twice
@@ -27,7 +30,7 @@ static const int errors[] = { EIO, ENOMEM, EINTR, ENOSPC, EBUSY };
 static json_t *list;
 static const char *bin;
 static json_t *prev[PLUGINS_MAX + 1]; /* prevResult of plugin i */
-static unsigned tests, failures, told, runs, struck, adds, stride = 1;
+static unsigned tests, failures, told, runs, struck, adds, stride = 1, seed;
 static const char *keeper = "[{\"containerID\":\"c0\",\"ifname\":\"eth0\"}]";
 
 void die(const char *fmt, ...)
@@ -115,7 +118,8 @@ static void go(struct run *r)
 
 /* ---- assertions --------------------------------------------------------- */
 
-static unsigned wrong; /* complaints of the current sweep */
+/* Of the current sweep: complaints, and faults tried. */
+static unsigned wrong, tried;
 
 static void PRINTF(2, 3) complain(const struct run *r, const char *fmt, ...)
 {
@@ -332,10 +336,11 @@ static void verdict(const char *what, const char *command, unsigned i, unsigned 
 {
 	tests++;
 	failures += wrong != 0;
-	printf("%s %u - %s: %s %s, %s at each of %u\n", wrong ? "not ok" : "ok", tests,
-	       json_string_value(json_object_get(list, "name")), type_of(i), command, what, n);
+	printf("%s %u - %s: %s %s, %s at %u of %u\n", wrong ? "not ok" : "ok", tests,
+	       json_string_value(json_object_get(list, "name")), type_of(i), command, what, tried,
+	       n);
 	fflush(stdout);
-	wrong = told = 0;
+	wrong = told = tried = 0;
 }
 
 /* A command that breaks plugin i's attachment, so that CHECK must fail. */
@@ -376,6 +381,12 @@ static unsigned step(void)
 	return HURRY;
 }
 
+/* Is n in the sample?  The first three always are, because GC has few allocations. */
+static bool in_sample(unsigned n, const char *command, unsigned i, enum fault fault)
+{
+	return n <= 3 || (n + seed + (unsigned char)*command + 7 * i + 3 * fault) % step() == 0;
+}
+
 /* Faults of one kind at every n of a command.  Returns the number of calls or allocations. */
 static unsigned each_n(const char *command, unsigned i, enum fault fault, int err,
 		       const char *world, bool broken)
@@ -384,10 +395,11 @@ static unsigned each_n(const char *command, unsigned i, enum fault fault, int er
 	unsigned n;
 
 	for (n = 1; more && n < N_MAX && wrong < WRONG_MAX; n++) {
-		int e = err ? err : errors[n / stride % ARRAY_LEN(errors)];
+		int e = err ? err : errors[(n / stride + seed) % ARRAY_LEN(errors)];
 
-		if (n % step() && n > 3)
+		if (!in_sample(n, command, i, fault))
 			continue;
+		tried++;
 		if (str_eq(command, "CHECK")) {
 			more = try_check(i, fault, n, e, world, broken);
 			continue;
@@ -504,6 +516,7 @@ static unsigned capacity(void)
 int main(int argc, char **argv)
 {
 	static const char *const names[] = { "c0", "c1" };
+	const char *number = getenv("TEST_SEED");
 	unsigned n, room = 0;
 
 	if (argc < 3)
@@ -511,6 +524,7 @@ int main(int argc, char **argv)
 	bin = getenv("CPLUG_BIN");
 	run_alloc_so = getenv("FAULT_ALLOC_SO");
 	stride = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 1;
+	seed = number ? (unsigned)strtoul(number, NULL, 10) % 10000 : 0;
 	list = json_load_file(argv[2], 0, NULL);
 	n = (unsigned)json_array_size(json_object_get(list, "plugins"));
 	if (!bin || !n || n > PLUGINS_MAX || !stride)
@@ -531,6 +545,7 @@ int main(int argc, char **argv)
 		if (room != capacity() || !room)
 			complain(&(struct run){ .type = "host-local", .command = "ADD" },
 				 "%u addresses were free", room);
+		tried = room;
 		verdict("all addresses are free after the faults", "ADD", 0, room);
 	}
 	/* tests/soak/run adds these up. */
