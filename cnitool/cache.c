@@ -18,7 +18,7 @@
 #include <sys/file.h>
 #include <time.h>
 
-#include "cnitool/base64.h"
+#include "value/base64.h"
 #include "cnitool/cache.h"
 #include "cnitool/errctx.h"
 #include "sys/file.h" // NOLINT(readability-duplicate-include): <sys/file.h> is another

@@ -170,32 +170,20 @@ static int own_routes(struct tx *tx, struct call *c, const struct link *l, struc
 	return 0;
 }
 
-static int readd_addresses(struct tx *tx, struct call *c, const struct link *l,
-			   const struct addr_list *before)
-{
-	struct addr_list now;
-
-	TRY(addr_list(tx, &c->cont, l, AF_INET6, &now));
-	for (unsigned i = 0; i < before->n; i++)
-		if (!ip_is_linklocal(before->a[i].ip) && !addr_listed(&now, before->a[i]))
-			TRY(addr_ensure(tx, &c->cont, l, before->a[i], 0));
-	return 0;
-}
-
 static int join(struct tx *tx, struct call *c, struct link *l, const struct link *vrf)
 {
 	struct link_want want = { .master = vrf->index };
 	struct route_list routes, moved;
-	struct addr_list addrs;
+	struct addr_saved addrs;
 
 	TRY(own_routes(tx, c, l, &routes));
 	moved.n = routes.n;
-	TRY(addr_list(tx, &c->cont, l, AF_INET6, &addrs));
+	TRY(addr_save(tx, &c->cont, l, AF_INET6, &addrs));
 	/* In this order undone: master, addresses, routes. */
 	TRY(route_keep_all(tx, &c->cont, &routes));
 	TRY(addr_keep_all(tx, &c->cont, l, &addrs));
 	TRY(link_ensure(tx, &c->cont, l, &want));
-	TRY(readd_addresses(tx, c, l, &addrs));
+	TRY(addr_restore(tx, &c->cont, l, &addrs, true));
 	if (!routes.n)
 		return 0;
 	moved.r = mem_dup(&tx->mem, routes.r, routes.n * sizeof(*routes.r));

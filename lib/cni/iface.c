@@ -341,7 +341,7 @@ int iface_check(struct tx *tx, struct call *c, const struct iface_want *want, st
 		differ(tx, what, "present", NULL);
 		return 0;
 	}
-	if (!str_eq(ret->kind, want->kind))
+	if (want->kind && !str_eq(ret->kind, want->kind))
 		differ(tx, what, want->kind, *ret->kind ? ret->kind : "another kind");
 	if (want->up && !(ret->flags & IFF_UP))
 		differ(tx, what, "up", "down");

@@ -60,7 +60,7 @@ int iface_need_mtu(struct tx *tx, int mtu, const struct result *r, const char *h
 
 /* ---- CHECK ---- */
 struct iface_want {
-	const char *kind;
+	const char *kind; /* NULL = any */
 	bool up;
 	int mtu;     /* bytes; used if the result has none; 0 = any */
 	bool routed; /* as in struct iface_options */

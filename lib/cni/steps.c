@@ -217,7 +217,8 @@ static int by_text(const void *a, const void *b)
 
 /*
  * An interface that an attachment gave to this namespace is not GC's, because the host may itself
- * be a container of a network of that name.
+ * be a container of a network of that name.  Nor is a device, which cannot be deleted: it came back
+ * from a container that died, and host-device has to find it.
  */
 static int note_stale(const struct link *l, void *arg)
 {
@@ -230,7 +231,7 @@ static int note_stale(const struct link *l, void *arg)
 		m->n_stale = 0;
 		return 0;
 	}
-	if (!str_starts(l->alias, m->prefix))
+	if (!*l->kind || !str_starts(l->alias, m->prefix))
 		return 0;
 	if (mark_parse(m->mem, l->alias, &o) && str_eq(l->name, o.ifname))
 		return 0;

@@ -2,11 +2,10 @@
 /*
  * addr.c - addresses of links
  */
-#include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 
-#include "netlink/addr.h"
 #include "base/log.h"
+#include "netlink/addr_impl.h"
 
 static void compose(struct rt_msg *m, int type, int flags, const struct link *l, struct cidr a)
 {
@@ -99,13 +98,14 @@ int addr_ensure_undoable(struct tx *tx, struct rt *rt, const struct link *l, str
 
 /* ---- deleting ----------------------------------------------------------- */
 
-/* The address that a message of the kernel is about; false if there is none. */
-static bool read_addr(struct nlmsghdr *h, struct nlattr *tb[IFA_MAX + 1], struct cidr *ret)
+bool addr_read(const struct nlmsghdr *h, struct nlattr *tb[ADDR_ATTR_LAST + 1], struct cidr *ret)
 {
-	struct ifaddrmsg *a = nlmsg_data(h);
+	struct nlmsghdr *m = (struct nlmsghdr *)(uintptr_t)h; /* libnl reads through non-const */
+	struct ifaddrmsg *a = nlmsg_data(m);
 	struct nlattr *ip;
 
-	if (h->nlmsg_type != RTM_NEWADDR || nlmsg_parse(h, sizeof(*a), tb, IFA_MAX, NULL) < 0)
+	if (h->nlmsg_type != RTM_NEWADDR ||
+	    nlmsg_parse(m, sizeof(*a), tb, ADDR_ATTR_LAST, NULL) < 0)
 		return false;
 	ip = tb[IFA_LOCAL] ? tb[IFA_LOCAL] : tb[IFA_ADDRESS];
 	*ret = (struct cidr){ .ip.family = a->ifa_family, .len = a->ifa_prefixlen };
@@ -125,43 +125,47 @@ struct undo_del {
 
 static int keep_message(const struct nlmsghdr *h, void *arg)
 {
-	struct nlmsghdr *m = (struct nlmsghdr *)(uintptr_t)h;
+	struct nlattr *tb[ADDR_ATTR_LAST + 1];
 	struct undo_del *u = arg;
-	struct nlattr *tb[IFA_MAX + 1];
 	struct cidr found;
 
 	if (!h)
 		u->was = NULL;
-	else if (read_addr(m, tb, &found) && cidr_eq(found, u->a) &&
-		 (int)((struct ifaddrmsg *)nlmsg_data(m))->ifa_index == u->index)
+	else if (addr_read(h, tb, &found) && cidr_eq(found, u->a) &&
+		 (int)((const struct ifaddrmsg *)NLMSG_DATA(h))->ifa_index == u->index)
 		u->was = mem_dup(u->mem, h, h->nlmsg_len);
 	return 0;
 }
 
-/* With its scope, label, broadcast address, peer, flags and lifetimes. */
-static int undo_del(struct tx *tx, void *arg)
+int addr_put_back_try(struct rt *rt, int index, const struct nlmsghdr *h, bool at_once)
 {
-	const struct undo_del *u = arg;
-	struct nlmsghdr *was = (struct nlmsghdr *)(uintptr_t)u->was;
-	struct ifaddrmsg *old = nlmsg_data(was), *h;
+	struct nlmsghdr *was = (struct nlmsghdr *)(uintptr_t)h;
+	struct ifaddrmsg *old = nlmsg_data(was), *new;
+	uint32_t more = at_once && old->ifa_family == AF_INET6 ? IFA_F_NODAD : 0;
 	struct rt_msg m;
 	struct nlattr *at;
 	int left, r;
 
-	h = rt_new(&m, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof(*h));
-	*h = *old;
+	new = rt_new(&m, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof(*new));
+	*new = *old;
+	new->ifa_index = (unsigned)index;
 	nlmsg_for_each_attr(at, was, sizeof(*old), left)
 	{
-		if (nla_type(at) != IFA_FLAGS)
+		if (nla_type(at) == IFA_FLAGS && nla_len(at) >= 4)
+			rt_put_u32(&m, IFA_FLAGS, nla_get_u32(at) | more);
+		else
 			rt_put(&m, nla_type(at), nla_data(at), (size_t)nla_len(at));
-		else /* it was there, so it is no duplicate: usable at once */
-			rt_put_u32(&m, IFA_FLAGS,
-				   nla_get_u32(at) |
-					   (u->a.ip.family == AF_INET6 ? IFA_F_NODAD : 0));
 	}
-	r = rt_try(u->rt, &m);
-	if (r == -EEXIST || r == -ENODEV)
-		return 0;
+	r = rt_try(rt, &m);
+	return r == -EEXIST || r == -ENODEV ? 0 : r;
+}
+
+static int undo_del(struct tx *tx, void *arg)
+{
+	const struct undo_del *u = arg;
+	/* It was there, so it is no duplicate: usable at once. */
+	int r = addr_put_back_try(u->rt, u->index, u->was, true);
+
 	if (r < 0)
 		return rt_refused(tx, u->rt, r, "put address %s back", CIDR_S(u->a));
 	return 0;
@@ -210,18 +214,17 @@ struct collect {
 
 static int keep_addr(const struct nlmsghdr *h, void *arg)
 {
-	struct nlmsghdr *m = (struct nlmsghdr *)(uintptr_t)h;
+	struct nlattr *tb[ADDR_ATTR_LAST + 1];
+	const struct ifaddrmsg *a;
 	struct collect *c = arg;
-	struct nlattr *tb[IFA_MAX + 1];
-	struct ifaddrmsg *a;
 	struct cidr found;
 
 	if (!h) {
 		*c->list = (struct addr_list){ .n = 0 };
 		return 0;
 	}
-	a = nlmsg_data(m);
-	if ((int)a->ifa_index != c->index || !read_addr(m, tb, &found))
+	a = NLMSG_DATA(h);
+	if ((int)a->ifa_index != c->index || !addr_read(h, tb, &found))
 		return 0;
 	c->list->a = mem_grow(c->mem, c->list->a, c->list->n, sizeof(*c->list->a));
 	c->list->flags = mem_grow(c->mem, c->list->flags, c->list->n, sizeof(*c->list->flags));
@@ -243,45 +246,6 @@ int addr_list(struct tx *tx, struct rt *rt, const struct link *l, int family, st
 	if (r < 0)
 		return rt_refused(tx, rt, r, "list addresses of %s", l->name);
 	return 0;
-}
-
-struct undo_keep {
-	struct rt *rt;
-	const struct link *l;
-	struct addr_list list;
-};
-
-static unsigned flags_of(uint32_t ifa_flags)
-{
-	unsigned flags = 0;
-
-	if (!(ifa_flags & IFA_F_NODAD))
-		flags |= ADDR_DAD;
-	if (ifa_flags & IFA_F_NOPREFIXROUTE)
-		flags |= ADDR_NO_PREFIX_ROUTE;
-	return flags;
-}
-
-static int undo_keep(struct tx *tx, void *arg)
-{
-	struct undo_keep *u = arg;
-	int r = 0;
-
-	for (unsigned i = 0; i < u->list.n; i++) {
-		struct cidr a = u->list.a[i];
-
-		if (a.ip.family == AF_INET6 && ip_is_linklocal(a.ip))
-			continue;
-		r = also(r, addr_ensure(tx, u->rt, u->l, a, flags_of(u->list.flags[i])));
-	}
-	return r;
-}
-
-int addr_keep_all(struct tx *tx, struct rt *rt, const struct link *l, const struct addr_list *list)
-{
-	struct undo_keep u = { .rt = rt, .l = mem_dup(&tx->mem, l, sizeof(*l)), .list = *list };
-
-	return tx_undo(tx, undo_keep, "keep addresses", &u);
 }
 
 bool addr_listed(const struct addr_list *list, struct cidr a)

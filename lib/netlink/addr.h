@@ -44,14 +44,46 @@ struct addr_list {
 int addr_list(struct tx *tx, struct rt *rt, const struct link *l, int family,
 	      struct addr_list *ret) CHECKED;
 
+bool addr_listed(const struct addr_list *list, struct cidr a);
+
+/* ---- addresses to be added again: addr_saved.c ---- */
+
+/* An address as the kernel described it. */
+struct addr_message {
+	const struct nlmsghdr *h;
+	struct cidr addr;
+	bool lasting; /* it has no lifetime */
+};
+
+struct addr_saved {
+	struct addr_message *a;
+	unsigned n;
+};
+
 /*
- * Registers as undo that the addresses of a list are on the link again, with or without the
- * route to their subnet as they were: for a caller whose next step makes the kernel drop them
- * (another namespace, a VRF as master).  IPv6 link-local addresses are left to the kernel.
+ * The addresses of a link, of family (AF_UNSPEC: both), in the arena, without those that the
+ * kernel makes itself: IPv6 link-local, and from router advertisements.
+ */
+int addr_save(struct tx *tx, struct rt *rt, const struct link *l, int family,
+	      struct addr_saved *ret) CHECKED;
+
+/*
+ * Adds saved addresses to a link, with label, broadcast address, peer, scope, flags and lifetimes;
+ * those that exist are fine.  at_once: IPv6 without duplicate address detection.  Continues after
+ * failures.  No undo.
+ */
+int addr_restore(struct tx *tx, struct rt *rt, const struct link *l, const struct addr_saved *saved,
+		 bool at_once) CHECKED;
+
+/*
+ * Registers as undo that saved addresses are on the link again, at once: for a caller whose next
+ * step makes the kernel drop them (another namespace, a VRF as master).
  */
 int addr_keep_all(struct tx *tx, struct rt *rt, const struct link *l,
-		  const struct addr_list *list) CHECKED;
+		  const struct addr_saved *saved) CHECKED;
 
-bool addr_listed(const struct addr_list *list, struct cidr a);
+/* A saved address as text (base64), and added to a list from a text; false if it is none. */
+const char *addr_encode(struct mem *mem, const struct addr_message *a);
+bool addr_decode(struct mem *mem, const char *text, struct addr_saved *s);
 
 #endif

@@ -2,8 +2,10 @@
 /*
  * link_device.c - the link of a device, by its MAC or by its folder in sysfs
  */
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "netlink/link_device.h"
 #include "sys/file.h"
@@ -70,22 +72,57 @@ static bool is_below_sys(const char *path)
 	return len < 3 || !str_eq(path + len - 3, "/..");
 }
 
+/* sysfs may show another namespace, which has a link of that name, too. */
+static bool is_link_of(struct mem *mem, const char *folder, const struct link *l)
+{
+	const char *path = mem_printf(mem, "%s/%s/ifindex", folder, l->name);
+	struct file_text text;
+
+	if (file_read(mem, AT_FDCWD, path, 64, &text) < 0)
+		return true;
+	return strtol(text.s, NULL, 10) == l->index;
+}
+
+static int find_in(struct tx *tx, struct rt *rt, const char *folder, const char *name,
+		   struct link *ret)
+{
+	int there;
+
+	TRY(there = link_find(tx, rt, name, ret));
+	return there && is_link_of(&tx->mem, folder, ret);
+}
+
 int link_find_sysfs(struct tx *tx, struct rt *rt, const char *device, struct link *ret)
 {
 	char name[NAME_MAX + 1], virtio[NAME_MAX + 1];
+	const char *folder = mem_printf(&tx->mem, "%s/net", device);
 	int there;
 
 	if (!is_below_sys(device))
 		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
 				  "%s: not a device (give an absolute path below /sys/)", device);
-	TRY(there = first_entry(tx, mem_printf(&tx->mem, "%s/net", device), "", name));
+	TRY(there = first_entry(tx, folder, "", name));
 	if (there)
-		return link_find(tx, rt, name, ret);
+		return find_in(tx, rt, folder, name, ret);
 	TRY(there = first_entry(tx, device, "virtio", virtio));
-	if (there)
-		TRY(there = first_entry(tx, mem_printf(&tx->mem, "%s/%s/net", device, virtio), "",
-					name));
 	if (!there)
 		return 0;
-	return link_find(tx, rt, name, ret);
+	folder = mem_printf(&tx->mem, "%s/%s/net", device, virtio);
+	TRY(there = first_entry(tx, folder, "", name));
+	if (!there)
+		return 0;
+	return find_in(tx, rt, folder, name, ret);
+}
+
+const char *link_device_driver(struct mem *mem, const char *device)
+{
+	const char *path = mem_printf(mem, "%s/driver", device), *slash;
+	char target[PATH_MAX];
+	ssize_t n = readlink(path, target, sizeof(target) - 1);
+
+	if (n < 0)
+		return NULL;
+	target[n] = '\0';
+	slash = strrchr(target, '/');
+	return mem_str(mem, slash ? slash + 1 : target);
 }

@@ -22,4 +22,7 @@ int link_find_mac(struct tx *tx, struct rt *rt, struct mac mac, struct link *ret
  */
 int link_find_sysfs(struct tx *tx, struct rt *rt, const char *device, struct link *ret) CHECKED;
 
+/* The driver that a device is bound to, by the device's folder in sysfs; NULL = none. */
+const char *link_device_driver(struct mem *mem, const char *device);
+
 #endif

@@ -138,6 +138,17 @@ static int put_right(struct tx *tx, const struct undo_move *u, const struct link
 	return 0;
 }
 
+/* move_out(), with an ifindex of the kernel's choice if another link has the one of the target. */
+static int move_to_index(struct tx *tx, struct rt *rt, const struct link *l, struct target *t)
+{
+	int r = move_out(tx, rt, l, t);
+
+	if (r != -EBUSY || !t->index)
+		return r;
+	t->index = 0;
+	return move_out(tx, rt, l, t);
+}
+
 static int move_back(struct tx *tx, const struct undo_move *u)
 {
 	struct target t = u->before;
@@ -151,11 +162,7 @@ static int move_back(struct tx *tx, const struct undo_move *u)
 	if (!there)
 		return tx_fail(tx, -ENODEV, "%s: move %s back: it is gone", u->there->where,
 			       u->name);
-	r = move_out(tx, u->there, &l, &t);
-	if (r == -EBUSY) { /* the ifindex was given to another link */
-		t.index = 0;
-		r = move_out(tx, u->there, &l, &t);
-	}
+	r = move_to_index(tx, u->there, &l, &t);
 	if (r < 0)
 		return rt_refused(tx, u->there, r, "move %s back, as %s", l.name, t.name);
 	return 0;
@@ -212,7 +219,7 @@ static int name_taken(struct tx *tx, struct rt *rt, const char *name)
 int link_move(struct tx *tx, struct rt *rt, const struct link *l, const struct link_move *m,
 	      struct link *ret)
 {
-	struct target t = { .rt = m->to, .alias = m->alias };
+	struct target t = { .rt = m->to, .alias = m->alias, .index = m->index };
 	struct undo_move *u;
 	int r;
 
@@ -220,14 +227,15 @@ int link_move(struct tx *tx, struct rt *rt, const struct link *l, const struct l
 	snprintf(t.name, sizeof(t.name), "%s", m->name ? m->name : l->name);
 	TRY(name_taken(tx, m->to, t.name));
 	u = undo_of(tx, rt, l, &t);
-	r = move_out(tx, rt, l, &t);
+	r = move_to_index(tx, rt, l, &t);
 	if (r < 0) {
 		r = rt_refused(tx, rt, r, "move %s to the %s, as %s", l->name, m->to->where,
 			       t.name);
 		return also(r, move_back(tx, u));
 	}
 	log_step("%s: move %s to the %s, as %s", rt->where, l->name, m->to->where, t.name);
-	TRY(tx_undo(tx, undo_move, "move link", &u));
+	if (!m->for_good)
+		TRY(tx_undo(tx, undo_move, "move link", &u));
 	return link_need(tx, m->to, t.name, ret);
 }
 

@@ -15,6 +15,8 @@ struct link_move {
 	struct rt *to;     /* of the other namespace */
 	const char *name;  /* there; NULL = as it is */
 	const char *alias; /* there; "" = none, NULL = as it is */
+	int index;         /* ifindex there, if it is free; 0 = the kernel's choice */
+	bool for_good;     /* no undo: for DEL */
 };
 
 /*
@@ -23,9 +25,9 @@ struct link_move {
  * once: a link is renamed in the other namespace, before it leaves or after it has arrived.
  * A name that is in use there fails with CPLUG_E_EXISTS (container) or CPLUG_E_TAKEN (host).
  *
- * Undo: moves it back, with the name, alias, ifindex and master of *l, and up if *l was.  Its
- * addresses and routes do not come back by that: see addr_keep_all() and route_keep_all(),
- * which are called before.
+ * Undo (unless for_good): moves it back, with the name, alias, ifindex and master of *l, and up if
+ * *l was.  Its addresses and routes do not come back by that: see addr_keep_all() and
+ * route_keep_all(), which are called before.
  */
 int link_move(struct tx *tx, struct rt *rt, const struct link *l, const struct link_move *m,
 	      struct link *ret) CHECKED;

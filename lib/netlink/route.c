@@ -78,7 +78,7 @@ static void put_rest(struct rt_msg *m, const struct route *r)
 		memcpy(room, r->rest, r->rest_size);
 }
 
-static void compose(struct rt_msg *m, int type, int flags, const struct route *r)
+void route_compose(struct rt_msg *m, int type, int flags, const struct route *r)
 {
 	struct rtmsg *h = rt_new(m, type, flags, sizeof(*h));
 
@@ -120,7 +120,7 @@ static int put(struct tx *tx, struct rt *rt, const struct link *l, const struct 
 	struct route r = route_of(l, route);
 	struct rt_msg m;
 
-	compose(&m, RTM_NEWROUTE, NLM_F_CREATE | flags, &r);
+	route_compose(&m, RTM_NEWROUTE, NLM_F_CREATE | flags, &r);
 	if (ip_set(route->gw))
 		return rt_call(tx, rt, &m, "add route %s via %s on %s", CIDR_S(route->dst),
 			       IP_S(route->gw), l->name);
@@ -156,7 +156,7 @@ int route_add_connected(struct tx *tx, struct rt *rt, const struct link *l, stru
 		r.scope = RT_SCOPE_LINK;
 		r.src = a.ip;
 	}
-	compose(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &r);
+	route_compose(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &r);
 	err = rt_try(rt, &m);
 	if (err < 0 && err != -EEXIST)
 		return rt_refused(tx, rt, err, "add route %s on %s", CIDR_S(r.dst), l->name);
@@ -169,7 +169,7 @@ int route_del(struct tx *tx, struct rt *rt, const struct link *l, const struct r
 	struct rt_msg m;
 	int err;
 
-	compose(&m, RTM_DELROUTE, 0, &r);
+	route_compose(&m, RTM_DELROUTE, 0, &r);
 	err = rt_try(rt, &m);
 	if (err < 0 && !is_gone(err))
 		return rt_refused(tx, rt, err, "delete route %s on %s", CIDR_S(route->dst),
@@ -193,9 +193,9 @@ int route_local(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip
 	int err;
 
 	if (on)
-		compose(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND, &r);
+		route_compose(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND, &r);
 	else
-		compose(&m, RTM_DELROUTE, 0, &r);
+		route_compose(&m, RTM_DELROUTE, 0, &r);
 	err = rt_try(rt, &m);
 	if (err == -EEXIST || (!on && (err == -ESRCH || err == -ENODEV)))
 		return 0;
@@ -210,7 +210,7 @@ int route_put(struct tx *tx, struct rt *rt, const struct route *r)
 {
 	struct rt_msg m;
 
-	compose(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND, r);
+	route_compose(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND, r);
 	return rt_call(tx, rt, &m, "add route %s", ROUTE_S(r));
 }
 
@@ -220,7 +220,7 @@ static int add_one(struct tx *tx, struct rt *rt, const struct route *r)
 	struct rt_msg m;
 	int err;
 
-	compose(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND, r);
+	route_compose(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND, r);
 	err = rt_try(rt, &m);
 	if (err == -EEXIST)
 		return 0;
@@ -236,7 +236,7 @@ static int del_one(struct tx *tx, struct rt *rt, const struct route *r)
 	struct rt_msg m;
 	int err;
 
-	compose(&m, RTM_DELROUTE, 0, r);
+	route_compose(&m, RTM_DELROUTE, 0, r);
 	err = rt_try(rt, &m);
 	if (is_gone(err))
 		return 0;

@@ -124,6 +124,27 @@ int route_keep_all(struct tx *tx, struct rt *rt, const struct route_list *list) 
  */
 int route_free_table(struct tx *tx, struct rt *rt, uint32_t first, uint32_t *ret) CHECKED;
 
+/* ---- routes of a device, to be added again: route_saved.c ---- */
+
+/*
+ * The routes through a link that are not the kernel's alone: of all tables except local, without
+ * those of router advertisements.  Those that the kernel made with an address are among them,
+ * because a network manager makes the same ones.
+ */
+int route_list_own(struct tx *tx, struct rt *rt, const struct link *l,
+		   struct route_list *ret) CHECKED;
+
+/*
+ * Adds all routes of a list through l, those without gw first; one that exists is fine.  Continues
+ * after failures.  No undo.
+ */
+int route_restore(struct tx *tx, struct rt *rt, const struct link *l,
+		  const struct route_list *list) CHECKED;
+
+/* A route as text (base64), and added to a list from a text; false if it is none. */
+const char *route_encode(struct mem *mem, const struct route *r);
+bool route_decode(struct mem *mem, const char *text, struct route_list *list);
+
 /* ---- local routes, lookups, the default routes -------------------------- */
 
 /* Is there a local route to ip through a link (route_local())?  1, 0, or a recorded failure. */

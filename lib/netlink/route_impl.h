@@ -15,11 +15,17 @@ static inline uint32_t route_table_of(const struct result_route *route)
 	return route->table > 0 ? (uint32_t)route->table : RT_TABLE_MAIN;
 }
 
+/* Composes a request about a route, with all that struct route describes. */
+void route_compose(struct rt_msg *m, int type, int flags, const struct route *r);
+
 /*
  * Reads a message of the kernel; false if it is not a route.  rest borrows nothing: it stays
  * empty.  tb has the attributes, by RTA_*.
  */
 bool route_read(const struct nlmsghdr *h, struct nlattr *tb[RTA_MAX + 1], struct route *ret);
+
+/* The same with rest, in the arena, and the first nexthop as gw and link. */
+bool route_read_whole(struct mem *mem, const struct nlmsghdr *h, struct route *ret);
 
 /*
  * Calls each(route, arg) for every nexthop in a message of the kernel, with its gw and link;

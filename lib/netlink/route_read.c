@@ -274,6 +274,24 @@ static void keep_first_hop(const struct route *hop, void *arg)
 	}
 }
 
+static void add_rest(struct mem *mem, const struct nlmsghdr *h, struct nlattr *const *tb,
+		     struct route *r)
+{
+	if (r->multipath)
+		route_each_nexthop(h, keep_first_hop, r);
+	keep_rest(mem, tb, r);
+}
+
+bool route_read_whole(struct mem *mem, const struct nlmsghdr *h, struct route *ret)
+{
+	struct nlattr *tb[RTA_MAX + 1];
+
+	if (!route_read(h, tb, ret))
+		return false;
+	add_rest(mem, h, tb, ret);
+	return true;
+}
+
 static int list_route(const struct nlmsghdr *h, void *arg)
 {
 	struct nlattr *tb[RTA_MAX + 1];
@@ -294,9 +312,7 @@ static int list_route(const struct nlmsghdr *h, void *arg)
 	route_each_nexthop(h, match_link, l);
 	if (!l->matches)
 		return 0;
-	if (r.multipath)
-		route_each_nexthop(h, keep_first_hop, &r);
-	keep_rest(l->mem, tb, &r);
+	add_rest(l->mem, h, tb, &r);
 	l->list->r = mem_grow(l->mem, l->list->r, l->list->n, sizeof(r));
 	l->list->r[l->list->n++] = r;
 	return 0;

@@ -48,6 +48,11 @@ struct mark mark_of_network(const char *network)
 	return m;
 }
 
+bool mark_is_group(uint32_t group)
+{
+	return (group & group_bits) == group_bits;
+}
+
 bool mark_parse_owner(struct mem *m, const char *owner, struct mark_owner *ret)
 {
 	struct mark_owner o = { .network = NULL };

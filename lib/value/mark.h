@@ -44,6 +44,9 @@ static inline bool mark_is_network(const char *alias)
 	return mark_is_any(alias) && !strchr(alias, '/');
 }
 
+/* Is it a device group of links that will get a mark? */
+bool mark_is_group(uint32_t group);
+
 /* Does a link with this alias and device group carry the mark? */
 static inline bool mark_matches(const struct mark *m, const char *alias, uint32_t group)
 {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "cnitool/base64.h"
+#include "value/base64.h"
 #include "cnitool/cache.h"
 #include "cnitool/target.h"
 #include "unit.h"

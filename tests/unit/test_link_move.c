@@ -201,7 +201,7 @@ static void comes_back_to_its_master(void **state)
 
 static int move_with_all(struct tx *tx)
 {
-	struct addr_list addrs;
+	struct addr_saved addrs;
 	struct route_list routes;
 	struct route_filter f = { .table = RT_TABLE_MAIN };
 	struct link l = { .index = 0 };
@@ -209,7 +209,7 @@ static int move_with_all(struct tx *tx)
 	TRY(link_need(tx, &net, "eth5", &l));
 	f.link = l.index;
 	TRY(route_list(tx, &net, &f, &routes));
-	TRY(addr_list(tx, &net, &l, AF_UNSPEC, &addrs));
+	TRY(addr_save(tx, &net, &l, AF_UNSPEC, &addrs));
 	TRY(route_keep_all(tx, &net, &routes));
 	TRY(addr_keep_all(tx, &net, &l, &addrs));
 	return move(tx);

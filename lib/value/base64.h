@@ -2,8 +2,8 @@
 /*
  * base64.h - base64 with padding (RFC 4648, section 4)
  */
-#ifndef CPLUG_CNITOOL_BASE64_H
-#define CPLUG_CNITOOL_BASE64_H
+#ifndef CPLUG_BASE64_H
+#define CPLUG_BASE64_H
 
 #include "base/mem.h"
 

@@ -2,7 +2,7 @@
 /*
  * base64.c - base64 with padding (RFC 4648, section 4)
  */
-#include "cnitool/base64.h"
+#include "value/base64.h"
 
 static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
