@@ -130,6 +130,7 @@ static int translate(struct tx *tx, struct call *c, const struct ptp *p, const s
 		.ports = &p->ports,
 		.link = p->pair.host.index,
 		.dev = p->pair.host.name,
+		.own_dev = true,
 	};
 
 	return step_translate(tx, c, &t, res);

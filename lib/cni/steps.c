@@ -70,6 +70,7 @@ int step_translate(struct tx *tx, struct call *c, const struct translation *t,
 		.pass_invalid = t->masq->pass_invalid,
 		.ports = t->ports->n ? t->ports : NULL,
 		.dev = t->dev,
+		.own_dev = t->own_dev,
 	};
 	for (unsigned i = 0; i < res->n_ips; i++) {
 		struct cidr a = res->ips[i].addr;

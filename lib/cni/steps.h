@@ -27,6 +27,7 @@ struct translation {
 	const struct hostports *ports;
 	int link;        /* ifindex of the attachment's link on the host */
 	const char *dev; /* the link through which the host reaches the container */
+	bool own_dev;    /* it is the attachment's own: no other container is behind it */
 };
 
 /* step_nat() for the addresses of a result, or step_close(). */

@@ -73,6 +73,26 @@ static void add_range(struct mem *mem, struct owned_change *c, const struct host
 	e->what = mem_printf(mem, "host ports %s", hostports_text(mem, m));
 }
 
+/* OWNED_REPLACE, because the link is ours. */
+static void add_route(struct mem *mem, struct owned_change *c, int family, const char *dev)
+{
+	struct owned_elem *e = append_elem(mem, c);
+
+	e->set = family == AF_INET6 ? LOCALNET6 : LOCALNET4;
+	nft_key_ifname(&e->e.key, dev);
+	e->what = mem_printf(mem, "loopback route of %s", dev);
+}
+
+static void add_return_path(struct mem *mem, struct owned_change *c, const struct nat *n,
+			    struct cidr to)
+{
+	const struct nat_skeleton *s = c->arg;
+
+	add_verdict(mem, c, PUBLISHED4, to.ip, nat_snat_chain(mem, n, to, s->reach), "return path");
+	if (nat_has_own_route(n, s->reach))
+		add_route(mem, c, to.ip.family, s->reach.dev);
+}
+
 static void add_ports(struct mem *mem, struct owned_change *c, const struct hostports *p,
 		      struct ip to)
 {
@@ -121,8 +141,7 @@ static struct owned_change compose_nat(struct mem *mem, const struct nat *n, str
 			    "masquerade");
 	for (unsigned i = 0; n->ports && i < ARRAY_LEN(to); i++) {
 		if (n->ports->snat && ip_set(to[i].ip))
-			add_verdict(mem, &c, PUBLISHED4, to[i].ip,
-				    nat_snat_chain(mem, n, to[i], s->dev), "return path");
+			add_return_path(mem, &c, n, to[i]);
 		add_ports(mem, &c, n->ports, to[i].ip);
 	}
 	return c;
@@ -182,7 +201,7 @@ int nat_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n
 	warn_of_other_family(n);
 	TRY(need_mark_chain(tx, nl, n));
 	TRY(nat_find_listeners(tx, n));
-	TRY(nat_reach_dev(tx, host, n, &s->dev));
+	TRY(nat_find_reach(tx, host, n, &s->reach));
 	*c = compose_nat(&tx->mem, n, s);
 	s->change = c;
 	if (!c->n)
@@ -199,7 +218,7 @@ int nat_check(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat 
 	struct nat_skeleton s = { .mem = &tx->mem, .n = n };
 	struct owned_change c;
 
-	TRY(nat_reach_dev(tx, host, n, &s.dev));
+	TRY(nat_find_reach(tx, host, n, &s.reach));
 	c = compose_nat(&tx->mem, n, &s);
 	s.change = &c;
 	if (!c.n)

@@ -30,6 +30,7 @@ struct nat {
 	const struct hostports *ports; /* NULL = none */
 	struct cidr to4, to6; /* the container's addresses, with prefix length; no address = none */
 	const char *dev;      /* the link of the host to the container; NULL = look it up */
+	bool own_dev;         /* dev is the attachment's own: no other container is behind it */
 	bool repair;          /* parts of it exist: put all in place again */
 };
 
@@ -105,6 +106,7 @@ struct nat_loopback_route {
 	int family; /* AF_INET: route_localnet of dev is on; AF_INET6: a local route to ::1 on dev
 		     */
 	char dev[IFNAMSIZ];
+	bool shared; /* known to be a bridge's: sets localnet4 and localnet6 do not have it */
 };
 
 /*

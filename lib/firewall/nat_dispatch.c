@@ -236,7 +236,8 @@ void nat_dispatch_put_rules(struct nft *n, struct nat_skeleton *s)
 
 bool nat_dispatch_owns(const char *chain)
 {
-	static const char *const prefixes[] = { "masq-", "stray-", "snat4/", "snat6/" };
+	static const char *const prefixes[] = { "masq-",  "stray-", "snat4/",
+						"snat6/", "snat4-", "snat6-" };
 
 	for (unsigned i = 0; i < ARRAY_LEN(prefixes); i++)
 		if (str_starts(chain, prefixes[i]))

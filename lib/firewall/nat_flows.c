@@ -76,6 +76,11 @@ static uint16_t port_at(const struct nft_key *k, unsigned at)
 	return (uint16_t)(k->b[at] << 8 | k->b[at + 1]);
 }
 
+static bool is_port(const struct owned_elem *e)
+{
+	return e->set >= HOSTPORTS4 && e->set <= RANGES6;
+}
+
 static void note_port(struct nat_after_del *a, const struct owned_elem *o)
 {
 	const struct nft_elem *e = &o->there;
@@ -98,11 +103,11 @@ static void note_port(struct nat_after_del *a, const struct owned_elem *o)
 	a->flows[six][a->n_flows[six]++] = f;
 }
 
-static void note_user(struct nat_after_del *a, const char *chain)
+static void note_user(struct nat_after_del *a, const struct owned_elem *e)
 {
 	struct nat_loopback_route l;
 
-	if (!nat_localnet_of(chain, &l))
+	if (!nat_localnet_of_elem(e->set, &e->there, &l))
 		return;
 	a->users = mem_grow(a->mem, a->users, a->n_users, sizeof(*a->users));
 	a->users[a->n_users++] = l;
@@ -113,10 +118,10 @@ void nat_after_del_note(const struct owned_elem *e, void *arg)
 	struct nat_after_del *a = arg;
 
 	a->any = a->any || e->there.found;
-	if (e->set == PUBLISHED4 || e->set == PUBLISHED6)
-		note_user(a, e->there.chain);
-	else if (e->set >= HOSTPORTS4)
+	if (is_port(e))
 		note_port(a, e);
+	else
+		note_user(a, e);
 }
 
 bool nat_after_del_needed(const struct owned_elem *elems, unsigned n, void *arg)
@@ -126,7 +131,7 @@ bool nat_after_del_needed(const struct owned_elem *elems, unsigned n, void *arg)
 	bool seen = false;
 
 	for (unsigned i = 0; i < n; i++)
-		if (elems[i].set >= HOSTPORTS4)
+		if (is_port(&elems[i]))
 			note_port(&a, &elems[i]);
 	for (unsigned f = 0; f < 2 && !seen; f++) {
 		struct ct_flows which = { families[f], a.flows[f], a.n_flows[f], { 0 } };

@@ -24,6 +24,8 @@ enum nat_set {
 	HOSTRANGES6,
 	RANGES4,
 	RANGES6,
+	LOCALNET4,
+	LOCALNET6,
 	N_SETS
 };
 
@@ -46,11 +48,17 @@ struct nat_dispatch_rules {
 	unsigned n;
 };
 
+/* How the host reaches a container. */
+struct nat_reach {
+	const char *dev; /* the link; "none" if there is no route */
+	bool own;        /* no other container is behind it */
+};
+
 /* What skeleton() and survey() of one change need (struct owned_table). */
 struct nat_skeleton {
 	struct mem *mem;
 	const struct nat *n;
-	const char *dev;
+	struct nat_reach reach;
 	const struct owned_change *change;
 	bool surveyed;                    /* nat_dispatch_survey() has filled in what follows */
 	struct nat_dispatch_rules needed; /* by the change */
@@ -77,9 +85,9 @@ extern const struct nft_ref nat_table_ref;
 /* The chain that masquerades packets from a subnet of the network. */
 const char *nat_masq_chain(struct mem *mem, const struct nat *n, struct cidr subnet);
 
-/* The chain that masquerades redirected packets to a container, which is reached through dev. */
+/* The chain that masquerades redirected packets to a container. */
 const char *nat_snat_chain(struct mem *mem, const struct nat *n, struct cidr subnet,
-			   const char *dev);
+			   struct nat_reach reach);
 
 /* The key of one host port of a mapping. */
 struct nft_key nat_port_key(const struct port_mapping *m, unsigned port);
@@ -92,11 +100,19 @@ int nat_find_listeners(struct tx *tx, const struct nat *n) CHECKED;
 int nat_find_conflicts(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n,
 		       struct owned_change *of) CHECKED;
 
-/* The link through which the host reaches the container; "none" if there is no route to it. */
-int nat_reach_dev(struct tx *tx, struct rt *host, const struct nat *n, const char **ret) CHECKED;
+/* How the host reaches the container. */
+int nat_find_reach(struct tx *tx, struct rt *host, const struct nat *n,
+		   struct nat_reach *ret) CHECKED;
 
-/* The loopback route of an snat chain, by its name; false if there is none. */
+/* Does the attachment need a loopback route of its own (sets localnet4 and localnet6)? */
+bool nat_has_own_route(const struct nat *n, struct nat_reach reach);
+
+/*
+ * The loopback route of an snat chain, by its name; and that of an element of set, which names
+ * its link or leads to such a chain.  False if there is none.
+ */
 bool nat_localnet_of(const char *chain, struct nat_loopback_route *ret);
+bool nat_localnet_of_elem(unsigned set, const struct nft_elem *e, struct nat_loopback_route *ret);
 
 /* Did cplug open the IPv4 loopback route of an snat chain?  By the chain's name. */
 bool nat_localnet_is_on(const char *chain);
@@ -128,7 +144,7 @@ int nat_localnet_check(struct tx *tx, struct nfnl *nl, struct rt *host,
 /* Does a container behind the link publish ports? */
 int nat_localnet_used(struct tx *tx, struct nfnl *nl, const struct nat_loopback_route *l,
 		      bool *ret) CHECKED;
-/* Is the IPv4 route of a chain in the table open?  1, 0, or a recorded failure. */
+/* Is the IPv4 route of a chain or element in the table open?  1, 0, or a recorded failure. */
 int nat_localnet_any_open(struct tx *tx, struct nfnl *nl) CHECKED;
 /* Closes a route if it is unused, and cplug opened it. */
 int nat_localnet_release(struct tx *tx, struct nfnl *nl, struct rt *host,

@@ -16,10 +16,14 @@
  *   bridge-nf-call-ip6tables=1, the reply is translated before the bridge receives it; then the
  *   chains `loopback6` hide ::1 from that check.
  *
- * A route stays while a container behind the link publishes ports.  The kernel counts these
- * containers: each has a map element that refers to one of the chains snat4/DEV/... or
+ * A route stays while a container behind the link publishes ports.  Behind a bridge, the kernel
+ * counts these containers: each has a map element that refers to one of the chains snat4/DEV/... or
  * snat6/DEV/....  A chain's reference count (NFTA_CHAIN_USE, linux/netfilter/nf_tables.h) also
  * includes its own rules and the rule of the chain `published` that leads to it.
+ *
+ * A container that has a link of its own (ptp) has an element in the set localnet4 or localnet6
+ * instead, whose key is the link.  A chain for each such link would cost each ADD, and each packet
+ * to a published port, time in proportion to the number of containers.
  *
  * DEL removes a route after it has deleted the elements.  If a DEL is killed in between, the next
  * DEL that finds no elements of its own removes all unused routes.
@@ -41,14 +45,15 @@ enum { USE_WITHOUT_ELEMENTS = SNAT_RULES + 1 };
 static const char no_dev[] = "none";
 static const char opened[] = "127"; /* route_localnet as cplug switches it on */
 
-int nat_reach_dev(struct tx *tx, struct rt *host, const struct nat *n, const char **ret)
+/* A link that is looked up is the attachment's own if it is the one that prevResult lists. */
+int nat_find_reach(struct tx *tx, struct rt *host, const struct nat *n, struct nat_reach *ret)
 {
 	enum { LO = 1 }; /* in every namespace (LOOPBACK_IFINDEX, net/flow.h of the kernel) */
 	struct ip to = ip_set(n->to4.ip) ? n->to4.ip : n->to6.ip;
 	char name[IFNAMSIZ];
 	int index = 0, r;
 
-	*ret = n->dev ? n->dev : no_dev;
+	*ret = (struct nat_reach){ .dev = n->dev ? n->dev : no_dev, .own = n->dev && n->own_dev };
 	if (n->dev || !n->ports || !ip_set(to))
 		return 0;
 	TRY(route_to(tx, host, to, &index));
@@ -57,8 +62,13 @@ int nat_reach_dev(struct tx *tx, struct rt *host, const struct nat *n, const cha
 		return tx_fail(tx, r, "host: look up the name of interface #%d: %s", index,
 			       strerror(-r));
 	if (r)
-		*ret = mem_str(&tx->mem, name);
+		*ret = (struct nat_reach){ mem_str(&tx->mem, name), index == n->link };
 	return 0;
+}
+
+bool nat_has_own_route(const struct nat *n, struct nat_reach reach)
+{
+	return reach.own && n->ports && n->ports->snat;
 }
 
 bool nat_localnet_of(const char *chain, struct nat_loopback_route *ret)
@@ -75,6 +85,26 @@ bool nat_localnet_of(const char *chain, struct nat_loopback_route *ret)
 	return !str_eq(ret->dev, no_dev);
 }
 
+static const struct {
+	enum nat_set set;
+	int family;
+} own_routes[] = { { LOCALNET4, AF_INET }, { LOCALNET6, AF_INET6 } };
+
+bool nat_localnet_of_elem(unsigned set, const struct nft_elem *e, struct nat_loopback_route *ret)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(own_routes); i++) {
+		if (own_routes[i].set != set)
+			continue;
+		*ret = (struct nat_loopback_route){ .family = own_routes[i].family };
+		memcpy(ret->dev, e->key.b, sizeof(ret->dev) - 1);
+		return true;
+	}
+	if (!nat_localnet_of(e->chain, ret))
+		return false;
+	ret->shared = true;
+	return true;
+}
+
 /* The routes of a change: at most one of each family, because it has one address of each. */
 struct routes {
 	struct nfnl *nl;
@@ -88,7 +118,7 @@ static struct routes routes_of(const struct owned_change *c)
 	struct routes r = { .n = 0 };
 
 	for (unsigned i = 0; i < c->n && r.n < ARRAY_LEN(r.v); i++)
-		r.n += nat_localnet_of(c->elems[i].e.chain, &r.v[r.n]);
+		r.n += nat_localnet_of_elem(c->elems[i].set, &c->elems[i].e, &r.v[r.n]);
 	return r;
 }
 
@@ -278,12 +308,44 @@ static int each_chain(struct tx *tx, struct nfnl *nl, nft_chain_fn *each, void *
 	return 0;
 }
 
+static struct nft_ref own_routes_ref(unsigned i)
+{
+	struct nft_ref ref = nat_table_ref;
+
+	ref.name = nat_table.sets[own_routes[i].set].name;
+	return ref;
+}
+
+static int fail_list_routes(struct tx *tx, struct nft_ref set, int r)
+{
+	return tx_fail(tx, r, "host: look at set %s of table %s: %s", set.name, nat_table.name,
+		       strerror(-r));
+}
+
+/* Has the link an element in localnet4 or localnet6?  1, 0, or a recorded failure. */
+static int has_own_route(struct tx *tx, struct nfnl *nl, const struct nat_loopback_route *l)
+{
+	struct nft_ref set = own_routes_ref(l->family == AF_INET6);
+	struct nft_elem e = { .found = false };
+	int r;
+
+	nft_key_ifname(&e.key, l->dev);
+	r = nft_find_elems(&tx->mem, nl, set, &e, 1);
+	if (r < 0)
+		return fail_list_routes(tx, set, r);
+	return e.found;
+}
+
 int nat_localnet_used(struct tx *tx, struct nfnl *nl, const struct nat_loopback_route *l, bool *ret)
 {
 	struct users u = { .of = l };
+	int own = 0;
 
-	TRY(each_chain(tx, nl, find_user, &u));
-	*ret = u.any;
+	if (!l->shared)
+		TRY(own = has_own_route(tx, nl, l));
+	if (!own)
+		TRY(each_chain(tx, nl, find_user, &u));
+	*ret = own || u.any;
 	return 0;
 }
 
@@ -351,11 +413,27 @@ static int note_open(const char *chain, unsigned use UNUSED, void *arg)
 	return 0;
 }
 
+static int note_open_own(const struct nft_elem *e, void *arg)
+{
+	struct nat_loopback_route l;
+	bool *any = arg;
+
+	*any = e && (*any || (nat_localnet_of_elem(LOCALNET4, e, &l) && nat_is_open(l.dev)));
+	return 0;
+}
+
 int nat_localnet_any_open(struct tx *tx, struct nfnl *nl)
 {
+	struct nft_ref own = own_routes_ref(0);
 	bool any = false;
+	int r;
 
 	TRY(each_chain(tx, nl, note_open, &any));
+	if (any)
+		return 1;
+	r = nft_each_elem(nl, own, note_open_own, &any);
+	if (r < 0)
+		return fail_list_routes(tx, own, r);
 	return any;
 }
 

@@ -49,15 +49,21 @@ static int note_chain_device(const char *chain, unsigned use UNUSED, void *arg)
 	return 0;
 }
 
+/* Is it a container's own link (ptp), which may have a route to ::1 that a killed DEL left? */
+static bool is_own(const struct link *l)
+{
+	return mark_is_any(l->alias) && !mark_is_network(l->alias) && !l->master;
+}
+
 /*
  * Links behind which containers may be.  The mark of a VLAN gateway is on its port of the bridge,
  * and names the gateway.
  */
-static int note_shared(const struct link *l, void *arg)
+static int note_candidate(const struct link *l, void *arg)
 {
 	if (!l)
 		return 0;
-	if (str_eq(l->kind, "bridge") || nat_is_open(l->name))
+	if (str_eq(l->kind, "bridge") || is_own(l) || nat_is_open(l->name))
 		note_device(arg, l->name);
 	else if (mark_is_network(l->alias))
 		note_device(arg, l->alias + strlen("cplug "));
@@ -91,7 +97,7 @@ int nat_loopback_survey(struct tx *tx, struct nfnl *nl, struct rt *host,
 	if (r < 0)
 		return tx_fail(tx, r, "host: list chains of table %s: %s", nat_table.name,
 			       strerror(-r));
-	TRY(link_each(tx, host, "", note_shared, &d));
+	TRY(link_each(tx, host, "", note_candidate, &d));
 	for (unsigned i = 0; i < d.n * ARRAY_LEN(families); i++) {
 		const char *dev = d.v[i / ARRAY_LEN(families)];
 		struct nat_loopback_route l = { .family = families[i % ARRAY_LEN(families)] };

@@ -16,7 +16,8 @@
  * published4/6 map the address of a container with published ports to a chain that masquerades
  * redirected packets whose replies would otherwise bypass this host: from the container's own
  * subnet (itself and its neighbours), and from the host's loopback (nat_localnet.c).  The chain
- * `guard` drops packets from outside to and from 127/8.
+ * `guard` drops packets from outside to and from 127/8.  localnet4/6 have the links of containers
+ * that have one of their own (ptp).
  *
  * These four maps have lookup sets (owned.h); nat_dispatch.c has the rules that look those up.
  */
@@ -58,6 +59,8 @@ static const struct owned_set nat_sets[N_SETS] = {
 		      .grouped = true, .key_len = 8 },
 	[RANGES6] = { "portranges6", TYPES(PORT_KEY), TYPES(NFT_T_IPV6), .interval = true,
 		      .grouped = true, .key_len = 8 },
+	[LOCALNET4] = { "localnet4", TYPES(NFT_T_IFNAME), .on_demand = true, .key_len = IFNAMSIZ },
+	[LOCALNET6] = { "localnet6", TYPES(NFT_T_IFNAME), .on_demand = true, .key_len = IFNAMSIZ },
 };
 
 /* ---- names of chains ---------------------------------------------------- */
@@ -99,15 +102,19 @@ const char *nat_masq_chain(struct mem *mem, const struct nat *n, struct cidr sub
 
 /*
  * snat4/DEV/SUBNET[-…].  It contains DEV, because nat_localnet.c counts the containers behind it.
+ * snat4-SUBNET[-…] if the container has a link of its own: localnet4 has the link's name instead,
+ * and all such containers share the chain.
  */
 const char *nat_snat_chain(struct mem *mem, const struct nat *n, struct cidr subnet,
-			   const char *dev)
+			   struct nat_reach reach)
 {
 	const struct hostports *p = n->ports;
 	const char *to = p->masq_all ? "all" : subnet_name(mem, subnet);
 	int family = subnet.ip.family == AF_INET6 ? 6 : 4;
-	const char *base = mem_printf(mem, "snat%d/%s/%s", family, dev, to);
+	const char *base = mem_printf(mem, "snat%d/%s/%s", family, reach.dev, to);
 
+	if (reach.own)
+		base = mem_printf(mem, "snat%d-%s", family, to);
 	if (p->mark_chain)
 		return mem_printf(mem, "%s-to-%.60s", base, p->mark_chain);
 	if (p->mark_bit >= 0)
@@ -381,7 +388,7 @@ static void put_snat_action(struct nft *n, const struct hostports *p)
 
 static void put_snat(struct nft *n, const struct nat_skeleton *s, struct cidr to)
 {
-	const char *chain = nat_snat_chain(s->mem, s->n, to, s->dev);
+	const char *chain = nat_snat_chain(s->mem, s->n, to, s->reach);
 	bool six = to.ip.family == AF_INET6;
 	struct cidr sources[SNAT_RULES - 1];
 
@@ -404,10 +411,18 @@ static void put_snat(struct nft *n, const struct nat_skeleton *s, struct cidr to
 	nft_rule_end(n, NULL);
 }
 
+static void put_localnet_sets(struct nft *n)
+{
+	for (unsigned i = LOCALNET4; i <= LOCALNET6; i++)
+		nft_set(n, nat_sets[i].name, nat_sets[i].key, NULL, false);
+}
+
 static void put_skeleton(struct nft *n, const char *group, void *arg)
 {
 	struct nat_skeleton *s = arg;
 
+	if (nat_has_own_route(s->n, s->reach))
+		put_localnet_sets(n);
 	nat_dispatch_put_chains(n);
 	put_postrouting(n);
 	put_forward(n);

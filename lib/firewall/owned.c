@@ -65,6 +65,8 @@ void owned_put_sets(struct mem *mem, struct nft *n, struct owned_sets in)
 	for (unsigned i = 0; i < in.table->n_sets; i++) {
 		const struct owned_set *s = &in.table->sets[i];
 
+		if (s->on_demand)
+			continue;
 		if (*in.group && s->grouped)
 			nft_set(n, s->name, s->key, s->data, s->interval);
 		nft_set(n, owned_set_name(mem, in, i), s->key, s->data, s->interval);

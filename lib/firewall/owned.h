@@ -53,6 +53,7 @@ struct owned_set {
 	bool interval;
 	bool grouped; /* a group has a set of its own, "NAME-GROUP" */
 	bool has_lookup_sets;
+	bool on_demand;   /* skeleton() puts the set, if the change has elements there */
 	unsigned key_len; /* bytes */
 };
 

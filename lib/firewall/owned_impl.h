@@ -28,7 +28,7 @@ extern const struct owned_kind_info {
 
 /* ---- owned.c ---- */
 
-/* Puts the table, its sets and the index. */
+/* Puts the table, the index, and the sets that are not on demand. */
 void owned_put_sets(struct mem *mem, struct nft *n, struct owned_sets in);
 
 /* Puts an element, also into its lookup set.  excl: as for nft_add_elem(). */

@@ -249,6 +249,35 @@ survives() {
 	is "$output" ''
 }
 
+@test "gc: closes the loopback routes of a container's own link that nothing needs" {
+	local port
+
+	net '{"cniVersion":"1.1.0","name":"net1","plugins":[{"type":"ptp","capabilities":{"portMappings":true},
+		"ipam":{"type":"host-local","subnet":"10.1.0.0/24"}}]}'
+	plug c1 -p 8080:80
+	plug c2 -p 8081:80
+	port=$(ip -j link show | jq -r 'map(select(.ifalias // "" | startswith("cplug net1/")))[0].ifname')
+	is "$(sysctl_get "net/ipv4/conf/$port/route_localnet")" 127
+	# As after a DEL of portmap that was killed before it closed the route.
+	nft delete element inet cplug localnet4 "{ \"$port\" }"
+	tool gc
+	ok
+	contains "$output" "^removed route_localnet of $port: nobody behind it has published ports\$"
+	is "$(sysctl_get "net/ipv4/conf/$port/route_localnet")" 0
+	tool restore
+	ok
+	is "$(sysctl_get "net/ipv4/conf/$port/route_localnet")" 127
+	nft flush ruleset
+	tool gc
+	ok
+	is "$(cat /proc/sys/net/ipv4/conf/veth*/route_localnet)" $'0\n0'
+	tool restore
+	ok
+	is "$(cat /proc/sys/net/ipv4/conf/veth*/route_localnet)" $'127\n127'
+	tool gc
+	is "$output" ''
+}
+
 @test "gc: of a configured network, removes attachments without cached result, unless their lease lives" {
 	net "$NET"
 	plug c1

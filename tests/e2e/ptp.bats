@@ -246,3 +246,56 @@ differences() {
 	del ptp "$conf"
 	is "$(cat /proc/sys/net/ipv4/conf/cni0/route_localnet)" 1
 }
+
+# former_objects - c1 has ptp with published ports, as the former version left it: a chain of its own
+# instead of an element in localnet4.  bridge still writes this, for a bridge with the link's name.
+former_objects() {
+	FULL=$(with "$FULL" '.hostIfName = "ptp0" | del(.dns)')
+	add bridge "$(with "$FULL" '.type = "bridge" | .bridge = "ptp0" | .isGateway = true | del(.hostIfName)')"
+	in_ns c1 ip link del eth0
+	ip link del ptp0
+	rm -r /var/lib/cni/networks/net1
+	add ptp "$(with "$FULL" 'del(.ipMasq, .runtimeConfig)')"
+	CHECK=$(chained "$FULL")
+	sysctl_set net/ipv4/conf/ptp0/route_localnet 127
+	contains "$(nft list ruleset)" '10\.11\.0\.2 .*snat4/ptp0/10\.11\.0\.0/24'
+}
+
+@test "ptp: DEL and GC remove what the former version wrote" {
+	new_netns c1 c2
+	former_objects
+	add ptp "$(with "$FULL" 'del(.hostIfName) | .runtimeConfig.portMappings |= map(.hostPort += 10)')" c2
+	del ptp "$FULL"
+	prints '' bash -c 'nft list ruleset | grep net1/c1/ || :'
+	no_link c1 eth0
+	tcp_answer c2 80 web
+	contains "$(ask - tcp 127.0.0.1 8090)" '^web'
+	cni GC ptp "$(with "$FULL" '."cni.dev/valid-attachments" = []')" '' '' ''
+	ok
+	prints '' nft list tables
+}
+
+@test "ptp: CHECK names what the former version wrote, a repair writes it anew, and it works" {
+	new_netns c1 c2
+	former_objects
+	cni CHECK ptp "$CHECK"
+	failed 107 'loopback route of ptp0.*return path of 10.11.0.2|return path of 10.11.0.2.*loopback route of ptp0'
+	CPLUG_REPAIR=1 cni CHECK ptp "$CHECK"
+	ok
+	silent "after the repair"
+	add ptp "$(with "$FULL" 'del(.hostIfName) | .runtimeConfig.portMappings |= map(.hostPort += 10)')" c2
+	tcp_answer c1 80 web
+	contains "$(ask - tcp 127.0.0.1 8080)" '^web'
+	contains "$(ask c1 tcp 10.11.0.1 8080)" '^web'
+	# The former chain is without a user, but the route has one.
+	cni GC ptp "$(with "$FULL" '."cni.dev/valid-attachments" = [{containerID: "c1", ifname: "eth0"}, {containerID: "c2", ifname: "eth0"}]')" '' '' ''
+	ok
+	silent "after GC"
+	contains "$(ask - tcp 127.0.0.1 8080)" '^web'
+	del ptp "$FULL"
+	prints '' bash -c 'nft list ruleset | grep net1/c1/ || :'
+	# The next network takes the chain away.
+	cni ADD ptp "$(with "$FULL" '.name = "net2" | .ipam.ranges = [[{"subnet":"10.12.0.0/24"}]] | del(.hostIfName) | .runtimeConfig.portMappings |= map(.hostPort += 20)')"
+	ok
+	prints '' bash -c 'nft list ruleset | grep snat4/ptp0 || :'
+}

@@ -33,6 +33,77 @@ skeleton() {
 	is "$(skeleton)" "$one"
 }
 
+PTP='{"cniVersion":"1.0.0","name":"net2","type":"ptp","ipMasq":true,"capabilities":{"portMappings":true},
+	"ipam":{"type":"host-local","routes":[{"dst":"0.0.0.0/0"},{"dst":"::/0"}],
+		"ranges":[[{"subnet":"10.2.0.0/24"}],[{"subnet":"fd00:2::/64"}]]}}'
+
+# publish PORT CONF - prints CONF with a published port
+publish() {
+	with "$2" ".runtimeConfig.portMappings = [{hostPort: $1, containerPort: 80, protocol: \"tcp\"}]"
+}
+
+# published_by N - asserts that container cN's port answers: on the host's address, on 127.0.0.1 and
+# [::1], and to the container itself
+published_by() {
+	local port=$((8000 + $1)) to
+
+	for to in 203.0.113.1 127.0.0.1 ::1; do
+		contains "$(ask - tcp "$to" "$port")" "^c$1 from"
+	done
+	contains "$(ask "c$1" tcp 203.0.113.1 "$port")" "^c$1 from 10.2.0"
+}
+
+@test "constant rules: thirty containers of ptp have the same chains and rules as one" {
+	local i one
+
+	world
+	new_netns c0
+	add ptp "$(publish 8000 "$PTP")" c0
+	one=$(skeleton)
+	for i in {1..29}; do
+		ip netns add "c$i"
+		add ptp "$(publish $((8000 + i)) "$PTP")" "c$i"
+	done
+	is "$(skeleton)" "$one"
+	for i in {0..29}; do
+		tcp_answer "c$i" 80 "c$i"
+		published_by "$i"
+	done
+	is "$(ask world tcp 203.0.113.1 8017)" 'c17 from 203.0.113.2'
+	del ptp "$PTP" c17
+	for i in 0 16 18 29; do published_by "$i"; done
+	ask_in_vain - tcp 127.0.0.1 8017
+	for i in {0..29}; do del ptp "$PTP" "c$i"; done
+	is "$(skeleton)" "$one"
+	prints '' bash -c 'nft list table inet cplug | grep net2/ || :'
+}
+
+@test "constant rules: portmap behind ptp adds no chain and no rule for a container" {
+	local i one plain prev
+
+	world
+	plain=$(with "$PTP" 'del(.capabilities)')
+	for i in {0..4}; do
+		new_netns "c$i"
+		add ptp "$plain" "c$i"
+		prev=$output
+		add portmap "$(publish $((8000 + i)) '{"cniVersion":"1.0.0","name":"net2","type":"portmap","capabilities":{"portMappings":true}}' |
+			jq -c --argjson prev "$prev" '.prevResult = $prev')" "c$i"
+		[[ ${one-} ]] || one=$(skeleton)
+		tcp_answer "c$i" 80 "c$i"
+	done
+	is "$(skeleton)" "$one"
+	for i in {0..4}; do published_by "$i"; done
+	del portmap '{"cniVersion":"1.0.0","name":"net2","type":"portmap"}' c3
+	prints 0 cat "/proc/sys/net/ipv4/conf/$(result_link c3)/route_localnet"
+	for i in 0 1 2 4; do published_by "$i"; done
+}
+
+# result_link ID - prints the name of the host's end of net2's container ID
+result_link() {
+	ip -j link show | jq -r --arg alias "cplug net2/$1/eth0" '.[] | select(.ifalias == $alias) | .ifname'
+}
+
 @test "constant rules: DEL of a removes no element of b, which has taken over a's address" {
 	local b
 
