@@ -3,6 +3,7 @@
  * survey_nft.c - nftables elements without a living owner, and loopback routes without a user
  */
 #include "cnitool/survey.h"
+#include "firewall/accept.h"
 #include "firewall/nat.h"
 #include "firewall/spoof.h"
 
@@ -10,7 +11,7 @@
 
 /* A table of cplug that holds elements of attachments. */
 struct element_table {
-	const char *family;
+	const char *name;
 	int (*survey)(struct tx *tx, struct nfnl *nl, struct owned_seen **ret, unsigned *ret_n);
 	/* Deletes what the index lists of an owner, for one kind. */
 	int (*del)(struct survey *s, const struct owner *o, enum owned_kind kind);
@@ -49,9 +50,41 @@ static int prune_spoof(struct survey *s)
 	return spoof_prune(s->t->tx, &s->nf);
 }
 
+static int del_accept(struct survey *s, const struct owner *o, enum owned_kind kind UNUSED)
+{
+	return accept_del(s->t->tx, &s->nf, o, NULL);
+}
+
+static int sweep_accept(struct survey *s, const struct owned_seen *e)
+{
+	return accept_sweep(s->t->tx, &s->nf, e);
+}
+
+static int prune_accept(struct survey *s)
+{
+	return accept_prune(s->t->tx, &s->nf);
+}
+
+static int del_frames(struct survey *s, const struct owner *o, enum owned_kind kind UNUSED)
+{
+	return accept_frames_del(s->t->tx, &s->nf, o);
+}
+
+static int sweep_frames(struct survey *s, const struct owned_seen *e)
+{
+	return accept_frames_sweep(s->t->tx, &s->nf, e);
+}
+
+static int prune_frames(struct survey *s)
+{
+	return accept_frames_prune(s->t->tx, &s->nf);
+}
+
 static const struct element_table tables[] = {
-	{ "inet", nat_survey, del_nat, sweep_nat, prune_nat },
-	{ "bridge", spoof_survey, del_spoof, sweep_spoof, prune_spoof },
+	{ "inet cplug", nat_survey, del_nat, sweep_nat, prune_nat },
+	{ "bridge cplug", spoof_survey, del_spoof, sweep_spoof, prune_spoof },
+	{ "inet cplug-firewall", accept_survey, del_accept, sweep_accept, prune_accept },
+	{ "bridge cplug-firewall", accept_frames_survey, del_frames, sweep_frames, prune_frames },
 };
 
 struct elements {
@@ -129,8 +162,8 @@ static int judge_elements(struct survey *s, const struct owned_seen *e,
 	survey_add(s, &v,
 		   (struct survey_finding){
 			   .kind = "nftables",
-			   .object = mem_printf(m, "elements%s of table %s cplug",
-						kind_label(e->kind), table->family),
+			   .object = mem_printf(m, "elements%s of table %s", kind_label(e->kind),
+						table->name),
 			   .owner = owner,
 			   .remove = remove_elements,
 			   .data = copy,

@@ -16,6 +16,7 @@
 	X(ptp)         \
 	X(loopback)    \
 	X(portmap)     \
+	X(firewall)    \
 	X(vrf)         \
 	X(dummy)       \
 	X(macvlan)     \

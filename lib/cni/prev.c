@@ -69,6 +69,29 @@ void prev_addresses(const struct call *c, struct cidr *ret4, struct cidr *ret6)
 	}
 }
 
+static bool ip_is_in(const struct ip *list, unsigned n, struct ip ip)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (ip_eq(list[i], ip))
+			return true;
+	return false;
+}
+
+struct ip *prev_all_ips(struct mem *mem, const struct call *c, unsigned *ret_n)
+{
+	struct ip *ips = mem_alloc(mem, (c->prev->n_ips + 1) * sizeof(*ips));
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < c->prev->n_ips; i++) {
+		struct ip ip = c->prev->ips[i].addr.ip;
+
+		if (ip_set(ip) && !ip_is_in(ips, n, ip))
+			ips[n++] = ip;
+	}
+	*ret_n = n;
+	return ips;
+}
+
 int prev_host_link(struct tx *tx, struct call *c, struct link *ret)
 {
 	*ret = (struct link){ .index = 0 };

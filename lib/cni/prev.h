@@ -28,6 +28,12 @@ int prev_mtu(const struct call *c, int i);
 void prev_addresses(const struct call *c, struct cidr *ret4, struct cidr *ret6);
 
 /*
+ * All addresses in prevResult, each once, whichever interface they belong to (as the reference
+ * plugin firewall takes them).  In the arena.
+ */
+struct ip *prev_all_ips(struct mem *mem, const struct call *c, unsigned *ret_n);
+
+/*
  * The link on the host that lives as long as the attachment: a bridge port, or else the
  * last veth on the host.  (The VLAN gateway is listed as well, and is neither.)  *ret has index 0
  * if there is none.

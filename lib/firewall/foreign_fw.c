@@ -65,6 +65,11 @@ static const char *family_name(uint8_t family)
 	}
 }
 
+static bool is_ours(const char *table)
+{
+	return str_eq(table, "cplug") || str_eq(table, "cplug-firewall");
+}
+
 static int note_chain(const struct nlmsghdr *h, void *arg)
 {
 	struct ruleset *s = arg;
@@ -83,7 +88,7 @@ static int note_chain(const struct nlmsghdr *h, void *arg)
 	policy = nfnl_attr(h, NFTA_CHAIN_POLICY);
 	s->docker |= str_eq(name, "DOCKER-USER");
 	s->ufw |= str_starts(name, "ufw");
-	if (!hook || str_eq(table, "cplug") ||
+	if (!hook || is_ours(table) ||
 	    nfnl_be32(nfnl_attr_in(hook, NFTA_HOOK_HOOKNUM)) != NF_INET_FORWARD ||
 	    (family != NFPROTO_INET && family != NFPROTO_IPV4 && family != NFPROTO_IPV6 &&
 	     family != NFPROTO_BRIDGE))
@@ -277,7 +282,8 @@ static int check_all(struct foreign_fw_packet *p, struct ruleset *s, const bool 
 			p->table = c->table;
 			TRY(walk_chain(p, s, c->name, 0, &end));
 			if (end == STOPS || (end == FALLS && c->drops)) {
-				*ret = describe_drop(s->mem, s, c, p->bridge->name, end == FALLS);
+				*ret = describe_drop(s->mem, s, c, foreign_fw_bridge(p->bridge),
+						     end == FALLS);
 				return 0;
 			}
 		}

@@ -16,7 +16,8 @@
 
 /*
  * Finds a chain that drops all new connections of a family (four, six) that come in by bridge, or
- * all frames between its ports.  *ret is a sentence with table, chain and remedy; NULL = there is
+ * all frames between its ports.  A bridge whose name is "" is not known: any match of a link may be
+ * true.  *ret is a sentence with table, chain and remedy; NULL = there is
  * none.  Returns 0 or a recorded failure.
  */
 int foreign_fw_check(struct tx *tx, struct nfnl *nl, const struct link *bridge, bool four, bool six,

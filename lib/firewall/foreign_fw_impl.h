@@ -19,6 +19,12 @@
 
 #include "firewall/foreign_fw.h"
 
+/* The bridge's name in a message. */
+static inline const char *foreign_fw_bridge(const struct link *bridge)
+{
+	return *bridge->name ? bridge->name : "BRIDGE";
+}
+
 /* The first packet of a connection, and the table that it is in. */
 struct foreign_fw_packet {
 	struct mem *mem;

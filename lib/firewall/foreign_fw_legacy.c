@@ -166,6 +166,8 @@ static enum foreign_fw_answer entry_matches(const struct legacy *l, const struct
 	 * As in foreign_fw_rule.c: a rule for ICMP only does not match, because the other traffic
 	 * counts.
 	 */
+	if (!*l->bridge->name && (!is_zero(e->in_mask, IFNAMSIZ) || !any_out))
+		return e->icmp ? FOREIGN_FW_NO : FOREIGN_FW_MAYBE;
 	if (e->icmp || is_named(e->in, e->in_mask, l->bridge->name) == e->in_not)
 		return FOREIGN_FW_NO;
 	if (!any_out && !e->out_not && e->out_mask[strlen(l->bridge->name)] &&
@@ -322,7 +324,7 @@ static const char *describe_drop(struct mem *mem, const struct legacy *l)
 {
 	const char *tool = l->six ? "ip6tables-legacy" : "iptables-legacy", *remedy;
 	const char *chain = has_chain(l, "DOCKER-USER") ? "DOCKER-USER" : "FORWARD";
-	const char *bridge = l->bridge->name;
+	const char *bridge = foreign_fw_bridge(l->bridge);
 
 	if (has_chain(l, "ufw"))
 		remedy = mem_printf(mem, "ufw route allow in on %s; ufw route allow out on %s",

@@ -69,6 +69,8 @@ static struct loaded load_meta(const struct foreign_fw_packet *p, uint32_t key)
 	bool frame = p->nfproto == NFPROTO_BRIDGE;
 	uint32_t index = (uint32_t)p->bridge->index;
 
+	if (!*p->bridge->name && key != NFT_META_NFPROTO && key != NFT_META_L4PROTO)
+		return unknown;
 	switch (key) {
 	case NFT_META_IIFNAME:
 		return (struct loaded){ .what = frame ? NAME_OF_PORT : IN_NAME };

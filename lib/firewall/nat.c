@@ -281,7 +281,7 @@ int nat_gc(struct tx *tx, struct nfnl *nl, struct rt *host, enum owned_kind kind
 
 /* ---- the table itself --------------------------------------------------- */
 
-static bool chain_is_ours(const char *chain)
+static bool chain_is_ours(const char *chain, unsigned use UNUSED)
 {
 	static const char *const names[] = { "postrouting", "forward",        "guard",
 					     "ports",       "prerouting",     "output",

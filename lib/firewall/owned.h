@@ -96,6 +96,7 @@ enum owned_kind {
 	OWNED_MAIN_NAT = 'b',
 	OWNED_PORTMAP_NAT = 'p',
 	OWNED_SPOOF = 's',
+	OWNED_FIREWALL = 'f',
 };
 
 /* What to do if another owner has the key of an element. */
@@ -197,10 +198,11 @@ int owned_gc(struct tx *tx, struct nfnl *nl, const struct owned_table *t, enum o
 
 /*
  * Deletes the table, unless the index has an attachment, or the table a chain that is not ours
- * (an administrator's).  A table that is missing, or changes meanwhile, is success.
+ * (an administrator's; use: its reference count, as nft_chain_use()).  A table that is missing, or
+ * changes meanwhile, is success.
  */
 int owned_prune(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
-		bool (*ours)(const char *chain)) CHECKED;
+		bool (*ours)(const char *chain, unsigned use)) CHECKED;
 
 /* ---- inspection of the whole host (cnitool gc) ---- */
 

@@ -25,13 +25,13 @@ const char owned_index_set[] = "attachments";
 const enum nft_type owned_index_key[] = { NFT_T_IFNAME, NFT_T_MARK, NFT_T_END };
 
 /*
- * Conflicts arise in table inet cplug only, whose elements are those of the NAT kinds.  The index
- * of spoof protection is in table bridge cplug, so it proves nothing there.
+ * Conflicts arise in the tables of family inet, whose elements are those of the NAT kinds and of
+ * the firewall plugin.  The index of spoof protection is in table bridge cplug, so it proves
+ * nothing there.
  */
 const struct owned_kind_info owned_kinds[] = {
-	{ OWNED_MAIN_NAT, .proves_life = true },
-	{ OWNED_PORTMAP_NAT, .proves_life = true },
-	{ OWNED_SPOOF, .proves_life = false },
+	{ OWNED_MAIN_NAT, .proves_life = true },  { OWNED_PORTMAP_NAT, .proves_life = true },
+	{ OWNED_SPOOF, .proves_life = false },    { OWNED_FIREWALL, .proves_life = true },
 	{ OWNED_UNLISTED, .proves_life = false },
 };
 

@@ -317,20 +317,20 @@ static int any_elem(const struct nft_elem *e, void *arg)
 }
 
 struct strangers {
-	bool (*ours)(const char *chain);
+	bool (*ours)(const char *chain, unsigned use);
 	bool any;
 };
 
-static int note_stranger(const char *chain, unsigned use UNUSED, void *arg)
+static int note_stranger(const char *chain, unsigned use, void *arg)
 {
 	struct strangers *s = arg;
 
-	s->any = chain && (s->any || !s->ours(chain));
+	s->any = chain && (s->any || !s->ours(chain, use));
 	return 0;
 }
 
 int owned_prune(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
-		bool (*ours)(const char *chain))
+		bool (*ours)(const char *chain, unsigned use))
 {
 	struct strangers s = { .ours = ours };
 	struct nft *n = nft_new(&tx->mem, t->family, t->name);

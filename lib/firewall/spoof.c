@@ -365,7 +365,7 @@ int spoof_gc(struct tx *tx, struct nfnl *nl, const struct owned_valid *valid)
 	return owned_gc(tx, nl, &table, OWNED_SPOOF, valid, NULL);
 }
 
-static bool chain_is_ours(const char *chain)
+static bool chain_is_ours(const char *chain, unsigned use UNUSED)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(nd_messages); i++)
 		if (str_eq(chain, nd_messages[i].chain))

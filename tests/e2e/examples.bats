@@ -112,6 +112,14 @@ ports_31() {
 	example 31-portmap-chain ports_31
 }
 
+ports_38() {
+	published 8038 5338
+}
+@test "examples: 38-firewall: the published ports answer behind portmap and firewall" {
+	world
+	example 38-firewall ports_38
+}
+
 on_the_wire() {
 	is "$(addresses c1 eth0)" "$(result '[.ips[].address] | sort | join(" ")')"
 	sees world "$(result '.ips[0].address | split("/")[0]')"

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * accept.c - accepted addresses and ingress policy: one description of the elements, and the verbs
+ */
+#include <netinet/in.h>
+
+#include "firewall/accept_impl.h"
+
+/* ---- the elements ------------------------------------------------------- */
+
+/* OWNED_REPLACE, because the IPAM plugin leased the address to us (nat.c). */
+static struct owned_elem *append_elem(struct mem *mem, struct owned_change *c, enum accept_set set,
+				      const char *what)
+{
+	c->elems = mem_grow(mem, c->elems, c->n, sizeof(*c->elems));
+	c->elems[c->n] = (struct owned_elem){ .set = set, .conflict = OWNED_REPLACE, .what = what };
+	return &c->elems[c->n++];
+}
+
+static void append_ip(struct mem *mem, struct owned_change *c, enum accept_set four, struct ip ip,
+		      bool twice)
+{
+	const char *what = mem_printf(mem, "%s of %s", accept_table.sets[four].name, IP_S(ip));
+	enum accept_set set = ip.family == AF_INET6 ? four + 1 : four;
+	struct owned_elem *e = append_elem(mem, c, set, what);
+
+	nft_key_ip(&e->e.key, ip);
+	if (twice)
+		nft_key_ip(&e->e.key, ip);
+}
+
+static void append_use(struct mem *mem, struct owned_change *c, const struct accept *a,
+		       enum accept_use use, const char *chain)
+{
+	const char *what = mem_printf(mem, "use of chain %s", chain);
+	struct owned_elem *e = append_elem(mem, c, USES, what);
+
+	nft_key_ifname(&e->e.key, a->owner->key.s);
+	nft_key_u32(&e->e.key, use);
+	e->e.chain = chain;
+}
+
+static struct nft_key elsewhere_key(const char *key, enum accept_backend b)
+{
+	struct nft_key k = { .len = 0 };
+
+	nft_key_ifname(&k, key);
+	nft_key_u32(&k, b);
+	return k;
+}
+
+static void append_elsewhere(struct mem *mem, struct owned_change *c, const struct accept *a)
+{
+	struct owned_elem *e = append_elem(mem, c, ELSEWHERE, "record of the backend");
+
+	e->e.key = elsewhere_key(a->owner->key.s, a->backend);
+	if (a->backend != ACCEPT_FIREWALLD)
+		return;
+	e->e.private = (const uint8_t *)a->zone;
+	e->e.private_len = (unsigned)strnlen(a->zone, ACCEPT_ZONE_MAX);
+}
+
+static struct owned_change *compose_accept(struct mem *mem, const struct accept *a,
+					   struct accept_skeleton *s)
+{
+	struct owned_change *c = mem_alloc(mem, sizeof(*c));
+
+	*c = (struct owned_change){
+		.in = { &accept_table, "" },
+		.owner = a->owner,
+		.kind = OWNED_FIREWALL,
+		.link = a->link,
+		.arg = s,
+		.repair = a->repair,
+	};
+	append_use(mem, c, a, USES_ADMIN, accept_admin_chain(mem, a->admin));
+	if (a->policy != ACCEPT_OPEN)
+		append_use(mem, c, a, USES_POLICY, accept_policy_chain(mem, USES_POLICY, a->dev));
+	if (a->policy == ACCEPT_ISOLATED)
+		append_use(mem, c, a, USES_ISOLATION,
+			   accept_policy_chain(mem, USES_ISOLATION, a->dev));
+	for (unsigned i = 0; i < a->n_ips; i++) {
+		append_ip(mem, c, ACCEPTED4, a->ips[i], false);
+		if (a->policy != ACCEPT_ISOLATED)
+			continue;
+		append_ip(mem, c, ISOLATED4, a->ips[i], false);
+		append_ip(mem, c, SELF4, a->ips[i], true);
+	}
+	if (a->backend != ACCEPT_NFTABLES)
+		append_elsewhere(mem, c, a);
+	return c;
+}
+
+/* ---- ADD and CHECK ------------------------------------------------------- */
+
+/* A policy without attachments is no policy: the undo of the elements comes first. */
+static int undo_policy(struct tx *tx, void *arg)
+{
+	return accept_sweep_policies(tx, *(struct nfnl **)arg);
+}
+
+int accept_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct accept *a)
+{
+	struct accept_skeleton *s = mem_alloc(&tx->mem, sizeof(*s));
+
+	*s = (struct accept_skeleton){ .mem = &tx->mem, .a = a };
+	if (a->policy != ACCEPT_OPEN)
+		TRY(tx_undo(tx, undo_policy, "add the ingress policy", &nl));
+	TRY(owned_add(tx, nl, host, compose_accept(&tx->mem, a, s)));
+	return accept_frames_add(tx, nl, host, a);
+}
+
+int accept_check(struct tx *tx, struct nfnl *nl, const struct accept *a)
+{
+	struct accept_skeleton s = { .mem = &tx->mem, .a = a };
+
+	TRY(owned_check(tx, nl, compose_accept(&tx->mem, a, &s)));
+	TRY(accept_check_policy(tx, nl, a));
+	return accept_frames_check(tx, nl, a);
+}
+
+int accept_find_backend(struct tx *tx, struct nfnl *nl, const struct owner *o)
+{
+	struct nft_elem e[] = { { .key = elsewhere_key(o->key.s, ACCEPT_IPTABLES) },
+				{ .key = elsewhere_key(o->key.s, ACCEPT_FIREWALLD) },
+				{ .key.len = 0 } };
+	const char *elsewhere = accept_table.sets[ELSEWHERE].name;
+	int r = nft_find_elems(&tx->mem, nl, accept_ref(elsewhere), e, 2);
+
+	nft_key_ifname(&e[2].key, o->key.s);
+	nft_key_u32(&e[2].key, USES_ADMIN);
+	if (r == 0)
+		r = nft_find_elems(&tx->mem, nl, accept_ref(accept_table.sets[USES].name), &e[2],
+				   1);
+	if (r < 0 && r != -EINVAL)
+		return tx_fail(tx, r, "host: look up the backend of %s: %s", o->key.s,
+			       strerror(-r));
+	if (e[0].found)
+		return ACCEPT_IPTABLES;
+	if (e[1].found)
+		return ACCEPT_FIREWALLD;
+	return e[2].found ? ACCEPT_NFTABLES : 0;
+}
+
+/* ---- deleting ------------------------------------------------------------ */
+
+/* Collected from the elements that are deleted (struct owned_cleanup). */
+struct after_del {
+	struct mem *mem;
+	struct accept_elsewhere e;
+	const char **chains; /* of ingress policies */
+	unsigned n_chains;
+	bool any;
+};
+
+static void note_ip(struct after_del *d, const struct owned_elem *e)
+{
+	struct ip ip = { .family = e->set == ACCEPTED6 ? AF_INET6 : AF_INET };
+
+	memcpy(ip.b, e->there.key.b, ip_bytes(ip));
+	d->e.ips = mem_grow(d->mem, d->e.ips, d->e.n_ips, sizeof(*d->e.ips));
+	d->e.ips[d->e.n_ips++] = ip;
+}
+
+static void note_zone(struct after_del *d, const char *name, unsigned len)
+{
+	const char *zone = mem_printf(d->mem, "%.*s", (int)len, name);
+
+	for (unsigned i = 0; i < d->e.n_zones; i++)
+		if (str_eq(d->e.zones[i], zone))
+			return;
+	d->e.zones = mem_grow(d->mem, d->e.zones, d->e.n_zones, sizeof(*d->e.zones));
+	d->e.zones[d->e.n_zones++] = zone;
+}
+
+static void note_elsewhere(struct after_del *d, const struct owned_elem *e)
+{
+	const struct nft_elem *t = &e->there;
+	uint32_t letter;
+
+	memcpy(&letter, t->key.b + IFNAMSIZ, sizeof(letter));
+	if (letter == ACCEPT_IPTABLES)
+		d->e.iptables = true;
+	else if (letter == ACCEPT_FIREWALLD)
+		note_zone(d, t->private ? (const char *)t->private : "", t->private_len);
+}
+
+static void note_deleted(const struct owned_elem *e, void *arg)
+{
+	struct after_del *d = arg;
+
+	d->any = true;
+	if (e->set == ACCEPTED4 || e->set == ACCEPTED6)
+		note_ip(d, e);
+	else if (e->set == ELSEWHERE)
+		note_elsewhere(d, e);
+	if (e->set != USES || !accept_is_policy_chain(e->there.chain))
+		return;
+	d->chains = mem_grow(d->mem, d->chains, d->n_chains, sizeof(*d->chains));
+	d->chains[d->n_chains++] = e->there.chain;
+}
+
+static bool is_elsewhere(const struct owned_elem *elems, unsigned n, void *arg UNUSED)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (elems[i].set == ELSEWHERE)
+			return true;
+	return false;
+}
+
+static int finish_del(struct tx *tx, struct nfnl *nl, const struct after_del *d,
+		      const struct accept_remover *remover)
+{
+	int r = 0;
+
+	if (d->e.iptables || d->e.n_zones)
+		r = remover->remove(tx, &d->e, remover->arg);
+	for (unsigned i = 0; i < d->n_chains; i++)
+		r = also(r, accept_release_policy(tx, nl, d->chains[i]));
+	return r;
+}
+
+int accept_del(struct tx *tx, struct nfnl *nl, const struct owner *o,
+	       const struct accept_remover *remover)
+{
+	struct after_del d = { .mem = &tx->mem };
+	struct owned_cleanup cleanup = { note_deleted, is_elsewhere, &d, false };
+	int r = owned_del(tx, nl, &accept_table, o, OWNED_FIREWALL, &cleanup), gone;
+
+	gone = finish_del(tx, nl, &d, remover);
+	if (cleanup.unfinished && gone == 0)
+		gone = owned_del(tx, nl, &accept_table, o, OWNED_FIREWALL, NULL);
+	r = also(also(r, gone), accept_frames_del(tx, nl, o));
+	/* A DEL that was killed may have left a policy without attachments. */
+	if (!d.any)
+		r = also(r, accept_sweep_policies(tx, nl));
+	return r;
+}
+
+int accept_gc(struct tx *tx, struct nfnl *nl, const struct owned_valid *valid,
+	      const struct accept_remover *remover)
+{
+	struct after_del d = { .mem = &tx->mem };
+	struct owned_cleanup cleanup = { note_deleted, is_elsewhere, &d, false };
+	int r = owned_gc(tx, nl, &accept_table, OWNED_FIREWALL, valid, &cleanup), gone;
+
+	gone = finish_del(tx, nl, &d, remover);
+	if (cleanup.unfinished && gone == 0)
+		gone = owned_gc(tx, nl, &accept_table, OWNED_FIREWALL, valid, NULL);
+	r = also(also(r, gone), accept_frames_gc(tx, nl, valid));
+	return also(r, accept_sweep_policies(tx, nl));
+}
+
+/* ---- the tables themselves ----------------------------------------------- */
+
+/*
+ * Of a chain that is not ours, only one with rules of an administrator counts: one reference is our
+ * jump to it.
+ */
+static bool chain_is_ours(const char *chain, unsigned use)
+{
+	static const char *const names[] = { "forward", "ingress", "isolated", "admin" };
+
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++)
+		if (str_eq(chain, names[i]))
+			return true;
+	return accept_is_policy_chain(chain) || str_starts(chain, "admin/") || use <= 1;
+}
+
+int accept_prune(struct tx *tx, struct nfnl *nl)
+{
+	return owned_prune(tx, nl, &accept_table, chain_is_ours);
+}
+
+int accept_survey(struct tx *tx, struct nfnl *nl, struct owned_seen **ret, unsigned *ret_n)
+{
+	return owned_survey(tx, nl, &accept_table, ret, ret_n);
+}
+
+int accept_sweep(struct tx *tx, struct nfnl *nl, const struct owned_seen *s)
+{
+	int r = owned_sweep(tx, nl, &accept_table, s);
+
+	return also(r, accept_sweep_policies(tx, nl));
+}

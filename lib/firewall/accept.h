@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * accept.h - forwarded traffic of an attachment: accepted addresses and ingress policy
+ *
+ * Table inet cplug-firewall has the accepted addresses as set elements, and the links between which
+ * an ingress policy forbids traffic; table bridge cplug-firewall has the bridge ports between which
+ * no frame passes.  docs/nft.md shows both.  What an attachment has is an element (owned.h), so the
+ * number of rules is constant.
+ *
+ * An accept ends only its own base chain.  Where another program drops forwarded packets, the
+ * attachment has accept rules in the chains of that program as well; the table records that, so
+ * that DEL finds them by (network, id, ifname).
+ *
+ * Functions return 0 or a recorded failure.
+ */
+#ifndef CPLUG_ACCEPT_H
+#define CPLUG_ACCEPT_H
+
+#include "firewall/owned.h"
+
+/* ingressPolicy (the reference plugin firewall). */
+enum accept_policy {
+	ACCEPT_OPEN,
+	ACCEPT_SAME_BRIDGE, /* not from links of other networks that have a policy */
+	ACCEPT_ISOLATED,    /* in addition, not from other containers on the bridge */
+};
+
+/* Where an attachment has accept rules. */
+enum accept_backend {
+	ACCEPT_NFTABLES = 'n',  /* in cplug's table only */
+	ACCEPT_IPTABLES = 'i',  /* and in the table filter of iptables-nft */
+	ACCEPT_FIREWALLD = 'f', /* and in a zone of firewalld */
+};
+
+enum { ACCEPT_ZONE_MAX = 17, ACCEPT_CHAIN_MAX = 28 };
+
+struct accept {
+	const struct owner *owner;
+	int link;             /* ifindex of the attachment's link on the host; 0 = unknown */
+	const struct ip *ips; /* the container's addresses, each once */
+	unsigned n_ips;
+	const char *admin; /* the administrator's chain: at most ACCEPT_CHAIN_MAX bytes */
+	enum accept_policy policy;
+	const char *dev;  /* with a policy: the link through which the host reaches the container */
+	const char *port; /* isolated: its bridge port; NULL = it has none */
+	enum accept_backend backend;
+	const char *zone; /* of firewalld: at most ACCEPT_ZONE_MAX bytes */
+	bool repair;      /* parts of it exist: put all in place again */
+};
+
+/* Is the name free for an administrator's chain (iptablesAdminChainName)? */
+bool accept_valid_chain(const char *name);
+
+int accept_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct accept *a) CHECKED;
+/* Notes every difference (differ.h). */
+int accept_check(struct tx *tx, struct nfnl *nl, const struct accept *a) CHECKED;
+
+/* The backend that ADD chose, as the table records it; 0 if it records nothing, or -errno. */
+int accept_find_backend(struct tx *tx, struct nfnl *nl, const struct owner *o) CHECKED;
+
+/*
+ * What attachments that are being deleted have in chains of other programs.  DEL and GC call
+ * remove() after the elements are gone and before the index is, so a call that was killed in
+ * between is finished by the next one.
+ */
+struct accept_elsewhere {
+	struct ip *ips;
+	unsigned n_ips;
+	bool iptables;
+	const char **zones; /* of firewalld, each once; "" = the record has lost the name */
+	unsigned n_zones;
+};
+struct accept_remover {
+	int (*remove)(struct tx *tx, const struct accept_elsewhere *e, void *arg);
+	void *arg;
+};
+
+/* Deletes what an attachment has, and the policy of a link whose last attachment it was. */
+int accept_del(struct tx *tx, struct nfnl *nl, const struct owner *o,
+	       const struct accept_remover *r) CHECKED;
+/* The same for all attachments of the network that are not in valid. */
+int accept_gc(struct tx *tx, struct nfnl *nl, const struct owned_valid *valid,
+	      const struct accept_remover *r) CHECKED;
+/* Deletes policies of links without attachments, after a DEL that was killed. */
+int accept_sweep_policies(struct tx *tx, struct nfnl *nl) CHECKED;
+
+/* Deletes both tables if they have no element and no rule of an administrator. */
+int accept_prune(struct tx *tx, struct nfnl *nl) CHECKED;
+
+/* ---- inspection of the whole host (cnitool gc): owned.h; frames: table bridge cplug-firewall ----
+ */
+int accept_survey(struct tx *tx, struct nfnl *nl, struct owned_seen **ret, unsigned *ret_n) CHECKED;
+int accept_sweep(struct tx *tx, struct nfnl *nl, const struct owned_seen *s) CHECKED;
+int accept_frames_survey(struct tx *tx, struct nfnl *nl, struct owned_seen **ret,
+			 unsigned *ret_n) CHECKED;
+int accept_frames_del(struct tx *tx, struct nfnl *nl, const struct owner *o) CHECKED;
+int accept_frames_sweep(struct tx *tx, struct nfnl *nl, const struct owned_seen *s) CHECKED;
+int accept_frames_prune(struct tx *tx, struct nfnl *nl) CHECKED;
+
+#endif

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * conf.c - the configuration of the firewall plugin (docs/config/firewall.md)
+ */
+#include "plugins/firewall/firewall.h"
+
+static const char *const policies[] = { "open", "same-bridge", "isolated" };
+static const char *const backends[] = { "nftables", "auto" };
+
+/* Empty is as absent: podman writes "backend": "". */
+static const char *text_of(const struct cj *c, const char *key, const char *def)
+{
+	const char *s = cj_str(c, key, def);
+
+	return *s ? s : def;
+}
+
+static int policy_of(const struct cj *c)
+{
+	return cj_enum(c, "ingressPolicy", ACCEPT_OPEN, policies, ARRAY_LEN(policies));
+}
+
+int firewall_read_conf(struct tx *tx, struct call *c, struct accept *ret)
+{
+	const struct cj *conf = &c->conf;
+
+	*ret = (struct accept){
+		.admin = text_of(conf, "iptablesAdminChainName", "CNI-ADMIN"),
+		.zone = text_of(conf, "firewalldZone", "trusted"),
+		.policy = (enum accept_policy)policy_of(conf),
+		.backend = ACCEPT_NFTABLES,
+	};
+	(void)cj_enum(conf, "backend", 0, backends, ARRAY_LEN(backends));
+	if (!accept_valid_chain(ret->admin))
+		cj_wrong(
+			conf, "iptablesAdminChainName",
+			"expected the name of a chain: at most %d letters, digits and _-., first a "
+			"letter, and no built-in chain or target; got \"%.50s\"",
+			ACCEPT_CHAIN_MAX, ret->admin);
+	return cj_ok(tx, conf);
+}
