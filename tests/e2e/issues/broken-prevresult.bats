@@ -53,6 +53,7 @@ prepare() {
 	for damage in "${DAMAGES[@]:0:8}"; do
 		add bridge "$CONF"
 		prev=$output
+		assert_other_snapshot
 		del bridge "$(jq -c --argjson prev "$prev" "$damage" <<<"$bare")" c1 ''
 		del bridge "$(jq -c --argjson prev "$prev" "$damage" <<<"$bare")" c1 ''
 		assert_same_snapshot || fail "$damage"

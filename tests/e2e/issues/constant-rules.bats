@@ -24,6 +24,7 @@ skeleton() {
 	new_netns c0
 	add bridge "$(publishing 8000)" c0
 	one=$(skeleton)
+	[[ $one ]] || fail "no rules"
 	for i in {1..29}; do
 		ip netns add "c$i"
 		add bridge "$(publishing $((8000 + i)))" "c$i"

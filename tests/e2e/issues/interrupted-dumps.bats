@@ -28,6 +28,7 @@ CHURN=${SOAK_TOOLS:-$CPLUG_TOP/build/default/tests/soak}/churn
 	for i in {1..25}; do
 		add loopback "$LOOPBACK" c1 c1 lo
 		add bridge "$BRIDGE"
+		link c1 eth0 '.flags | any(. == "UP")'
 		result=$(chained "$BRIDGE")
 		cni CHECK bridge "$result"
 		ok

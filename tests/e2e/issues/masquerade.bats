@@ -18,6 +18,7 @@ rules() {
 	new_netns c{0..60}
 	add bridge "$(with "$CONF" '.runtimeConfig.portMappings = [{hostPort: 8000, containerPort: 80}]')" c0
 	one=$(rules)
+	jq -e '.rules > 0' <<<"$one"
 	for id in {1..60}; do
 		cni ADD bridge "$(with "$CONF" ".runtimeConfig.portMappings = [{hostPort: $((8000 + id)), containerPort: 80}]")" "c$id"
 		ok
