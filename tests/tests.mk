@@ -158,7 +158,7 @@ SCRIPTS    = $(shell git ls-files -z --cached --others --exclude-standard | \
 LINT      := build/lint
 LINT_FLAGS = -std=gnu11 $(WARN) -Werror $(HARDEN) -O2 -D_FORTIFY_SOURCE=2 $(CPPFLAGS)
 
-LINTS := headers floors ternaries sizes docs gcc clang analyzer tidy cppcheck scripts format \
+LINTS := headers floors ternaries sizes docs mutants gcc clang analyzer tidy cppcheck scripts format \
 	$(if $(BASE),subjects)
 
 lint: $(LINTS:%=lint-%) ## all of the following; lint-subjects with BASE
@@ -185,6 +185,10 @@ lint-ternaries: ## at most one ?: a statement, none around a call in return or T
 lint-sizes: ## functions of at most 60 lines, files in lib/ of at most 500
 	$(call say,CHECK,sizes)
 	$(Q)tests/tools/measure --limits
+
+lint-mutants: ## the old text of each wrong change in tests/mutants/list is in its file, once
+	$(call say,CHECK,mutants)
+	$(Q)MUTANTS_MINUTES=0 tests/mutants/run
 
 lint-subjects: ## commit subjects since BASE=COMMIT: "module: what", at most 72 columns
 	$(call say,CHECK,subjects)
@@ -256,4 +260,4 @@ $(LINT)/tidy/%.ok: $(LINT)/clang/%.o .clang-tidy
 .PHONY: tested check check-unit check-e2e check-sweep check-parity check-vm check-runtimes check-fresh check-same-bytes demo
 .PHONY: check-fault check-valgrind check-vacuous check-mutants soak fuzz
 .PHONY: lint lint-headers lint-floors lint-gcc lint-clang lint-analyzer lint-tidy lint-cppcheck lint-scripts \
-	lint-docs lint-ternaries lint-sizes lint-subjects lint-format format measure
+	lint-docs lint-mutants lint-ternaries lint-sizes lint-subjects lint-format format measure
