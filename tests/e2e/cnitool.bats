@@ -210,6 +210,23 @@ cached() {
 		'one CHECK 10.0.0.1/8 two CHECK 10.0.0.1/8 two DEL 10.0.0.1/8 one DEL 10.0.0.1/8'
 }
 
+@test "cnitool: plugins get the previous result with DEL from version 0.4.0 on" {
+	local version
+
+	new_netns c1
+	for version in 0.3.1 0.4.0; do
+		fakes ".cniVersion = \"$version\" | .plugins[0].result =
+			{cniVersion: \"$version\", ips: [{version: \"4\", address: \"10.0.0.1/8\"}]}"
+		tool add fake c1
+		ok
+		rm "$CALLS"
+		tool del fake c1
+		ok
+		is "$(calls '.command, (.request | has("prevResult"))')" \
+			"$([[ $version == 0.3.1 ]] && echo DEL false DEL false || echo DEL true DEL true)"
+	done
+}
+
 @test "cnitool: a result of another cniVersion is converted for the next plugin" {
 	fakes '.plugins[0].result = {cniVersion: "0.4.0", ips: [{version: "4", address: "10.0.0.1/8"}]}'
 	new_netns c1

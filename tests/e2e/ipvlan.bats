@@ -41,6 +41,7 @@ prepare() {
 @test "ipvlan: every protocol version has its result, and CHECK, GC and STATUS where it has them" { leg_versions; }
 @test "ipvlan: DEL works in every order and with a wrong configuration" { leg_del '.mode = "twisted" | .flag = 5 | .master = 7 | .mtu = "much"'; }
 @test "ipvlan: DEL frees the lease without the parent" { leg_del_without_parent; }
+@test "ipvlan: DEL that cannot delete the interface keeps its addresses leased" { leg_del_refused; }
 @test "ipvlan: ADD that fails or is killed at any change leaves nothing" { leg_accidents; }
 @test "ipvlan: an interface of that name makes ADD fail and stays" { leg_name_taken; }
 @test "ipvlan: the parent is found, up, and large enough" { leg_parent; }

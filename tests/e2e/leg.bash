@@ -47,6 +47,25 @@ leg_versions() {
 	done
 }
 
+# A DEL that cannot delete the interface keeps its addresses leased.
+leg_del_refused() {
+	local n kept=0
+
+	can_trace || skip "no strace"
+	new_netns c1
+	add "$TYPE" "$CONF"
+	del "$TYPE" "$CONF"
+	remember
+	for n in {1..9}; do
+		add "$TYPE" "$CONF"
+		refused_del "$n" "$TYPE" "$(chained "$CONF")"
+		[[ ! $left ]] || kept=$((kept + 1))
+		del "$TYPE" "$CONF"
+		assert_same_snapshot
+	done
+	((kept && kept < 9)) || fail "left $kept times"
+}
+
 tentative_addresses() {
 	in_ns "$1" ip -6 -j address show dev eth0 tentative | jq -r '[.[].addr_info[]?.local] | join(" ")'
 }

@@ -100,6 +100,7 @@ prepare() {
 	assert_same_snapshot
 }
 
+@test "ptp: DEL that cannot delete the interface keeps its addresses leased" { leg_del_refused; }
 @test "ptp: ADD that fails or is killed at any change leaves nothing" { leg_accidents; }
 @test "ptp: an interface of that name makes ADD fail and stays" { leg_name_taken; }
 @test "ptp: a repair makes the pair again" { leg_repair; }

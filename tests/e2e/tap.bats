@@ -38,6 +38,7 @@ prepare() {
 
 @test "tap: every protocol version has its result, and CHECK, GC and STATUS where it has them" { leg_versions; }
 @test "tap: DEL works in every order and with a wrong configuration" { leg_del '.owner = "me" | .multiQueue = 5 | .bridge = 7 | .mtu = "much"'; }
+@test "tap: DEL that cannot delete the interface keeps its addresses leased" { leg_del_refused; }
 @test "tap: ADD that fails or is killed at any change leaves nothing" { leg_accidents; }
 @test "tap: an interface of that name makes ADD fail and stays" { leg_name_taken; }
 @test "tap: without ipam the attachment is layer 2 only" { leg_layer2; }

@@ -45,6 +45,7 @@ prepare() {
 @test "vlan: every protocol version has its result, and CHECK, GC and STATUS where it has them" { leg_versions; }
 @test "vlan: DEL works in every order and with a wrong configuration" { leg_del '.vlanId = "five" | .protocol = "x" | .master = 7 | .mtu = "much"'; }
 @test "vlan: DEL frees the lease without the parent" { leg_del_without_parent; }
+@test "vlan: DEL that cannot delete the interface keeps its addresses leased" { leg_del_refused; }
 @test "vlan: ADD that fails or is killed at any change leaves nothing" { leg_accidents; }
 @test "vlan: an interface of that name makes ADD fail and stays" { leg_name_taken; }
 @test "vlan: the parent is found, up, and large enough" { leg_parent; }

@@ -86,6 +86,18 @@ static void undoes_only_its_own(void **state)
 	net_undoes(add_like, RULES);
 }
 
+/* Another program adds the same rule at a lower priority meanwhile. */
+static void undoes_by_the_kernels_priority(void **state)
+{
+	(void)state;
+	net_need(NULL);
+	added = from("10.1.0.2/32", 100);
+	assert_int_equal(add_like(&unit_tx), 0);
+	net_need("ip rule add from 10.1.0.2 lookup 100 priority 50");
+	tx_rollback(&unit_tx);
+	net_expect("ip rule | grep 'lookup 100'", "50:\tfrom 10.1.0.2 lookup 100\n");
+}
+
 static void finds_what_matches(void **state)
 {
 	struct rule want = from("10.1.0.2/32", 0), have = { .family = 0 };
@@ -107,6 +119,9 @@ static void finds_what_matches(void **state)
 	assert_int_equal(rule_find(&unit_tx, &net, &want, NULL), 0);
 	want = (struct rule){ .family = AF_INET6, .table = 500 };
 	assert_int_equal(rule_find(&unit_tx, &net, &want, NULL), 0);
+	assert_false(rule_matches(&have, &want));
+	want.family = AF_INET;
+	assert_true(rule_matches(&have, &want));
 }
 
 static void lists_both_families(void **state)
@@ -186,8 +201,13 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, net_end)
 	const struct CMUnitTest tests[] = {
-		TEST(adds_and_undoes),     TEST(undoes_only_its_own), TEST(finds_what_matches),
-		TEST(lists_both_families), TEST(ensures_once),        TEST(deletes_what_matches),
+		TEST(adds_and_undoes),
+		TEST(undoes_only_its_own),
+		TEST(undoes_by_the_kernels_priority),
+		TEST(finds_what_matches),
+		TEST(lists_both_families),
+		TEST(ensures_once),
+		TEST(deletes_what_matches),
 		TEST(finds_a_free_table),
 	};
 
