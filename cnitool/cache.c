@@ -9,7 +9,6 @@
  * A file appears whole or not at all (file_replace()), so readers take no lock.  The lock on the
  * directory keeps gc from seeing an attachment before its ADD has ended.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
@@ -29,9 +28,9 @@
 /* file_replace() may need a temporary name: .NAME.cplug-new. */
 enum { FILE_NAME_MAX = NAME_MAX - 11 };
 
-enum { FILE_MAX = 64 << 20, LOCK_TRIES = 6000, LOCK_WAIT_MS = 10 };
+enum { LOCK_TRIES = 6000, LOCK_WAIT_MS = 10 };
 
-static const char default_dir[] = "/var/lib/cni";
+const char cache_default_dir[] = "/var/lib/cni";
 static const char kind[] = "cniCacheV1";
 
 static void json_release(json_t **json)
@@ -90,8 +89,10 @@ int cache_open(struct tx *tx, const char *dir, struct cache *ret)
 {
 	const char *base = secure_getenv("XDG_RUNTIME_DIR");
 
-	*ret = (struct cache){ .dir = dir ? dir : default_dir, .lock = -1, .chosen = dir != NULL };
-	if (dir || is_writable(&tx->mem, default_dir))
+	*ret = (struct cache){ .dir = dir ? dir : cache_default_dir,
+			       .lock = -1,
+			       .chosen = dir != NULL };
+	if (dir || is_writable(&tx->mem, cache_default_dir))
 		return 0;
 	/* It may be another user's, after su or sudo -E, who would choose what we trust later. */
 	if (!str_empty(base) && access(base, F_OK) == 0 && !is_ours_alone(base)) {
@@ -104,7 +105,7 @@ int cache_open(struct tx *tx, const char *dir, struct cache *ret)
 	}
 	ret->dir = mem_printf(&tx->mem, "%s/cni", base);
 	ret->private = true;
-	log_step("%s is not writable, so results are kept in %s", default_dir, ret->dir);
+	log_step("%s is not writable, so results are kept in %s", cache_default_dir, ret->dir);
 	return 0;
 }
 
@@ -282,6 +283,11 @@ int cache_write(struct tx *tx, const struct cache *c, const struct cached *a)
 	const char *path = NULL, *text = cache_text(&tx->mem, a);
 
 	TRY(cache_path(tx, c, &key, &path));
+	if (strlen(text) > CACHE_FILE_MAX)
+		return tx_fail_as(tx, CPLUG_E_FILE, -EFBIG,
+				  "%s: configuration and result take %zu bytes, more than %d (make "
+				  "the configuration of network %s smaller)",
+				  path, strlen(text), CACHE_FILE_MAX, a->network);
 	TRY(file_mkdirs(tx, mem_printf(&tx->mem, "%s/results", c->dir), 0700));
 	return file_replace(tx, &(struct file_new){ .dirfd = AT_FDCWD,
 						    .path = path,
@@ -320,7 +326,7 @@ static const char *get_object(struct mem *m, json_t *o, const char *key)
 
 static const char *get_args(struct mem *m, json_t *o)
 {
-	const char *args = NULL;
+	struct mem_text args = { .mem = m };
 	json_t *pair;
 	size_t i;
 
@@ -328,14 +334,10 @@ static const char *get_args(struct mem *m, json_t *o)
 		const char *key = json_string_value(json_array_get(pair, 0));
 		const char *value = json_string_value(json_array_get(pair, 1));
 
-		if (!key || !value)
-			continue;
-		if (args)
-			args = mem_printf(m, "%s;%s=%s", args, key, value);
-		else
-			args = mem_printf(m, "%s=%s", key, value);
+		if (key && value)
+			mem_text_add(&args, "%s%s=%s", mem_text_comma(&args, ";"), key, value);
 	}
-	return args;
+	return args.s;
 }
 
 static struct nsid get_nsid(struct mem *m, json_t *o)
@@ -366,6 +368,7 @@ bool cache_parse(struct mem *m, const char *text, size_t size, struct cached *re
 		.capability_args = get_object(m, o, "capabilityArgs"),
 		.result = get_object(m, o, "result"),
 	};
+	ret->has_result = ret->result != NULL;
 	if (config)
 		ret->config = base64_decode(m, config, &ret->config_size);
 	return true;
@@ -380,7 +383,7 @@ int cache_read(struct tx *tx, const struct cache *c, const struct cache_key *key
 	int r;
 
 	TRY(cache_path(tx, c, key, &path));
-	r = file_read(&tx->mem, AT_FDCWD, path, FILE_MAX, &text);
+	r = file_read(&tx->mem, AT_FDCWD, path, CACHE_FILE_MAX, &text);
 	if (r == -ENOENT || r == -ENOTDIR)
 		return 0;
 	if (r < 0)
@@ -397,116 +400,6 @@ int cache_read(struct tx *tx, const struct cache *c, const struct cache_key *key
 	ret->id = key->id;
 	ret->ifname = key->ifname;
 	return 1;
-}
-
-static int by_name(const struct dirent **a, const struct dirent **b)
-{
-	return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static int is_visible(const struct dirent *e)
-{
-	return e->d_name[0] != '.';
-}
-
-struct collection {
-	struct cached *list;
-	unsigned n;
-	const char *network; /* NULL: of all */
-	bool warn;
-};
-
-static bool is_collected(const struct collection *l, const struct cached *a)
-{
-	for (unsigned i = 0; i < l->n; i++)
-		if (str_eq(l->list[i].network, a->network) && str_eq(l->list[i].id, a->id) &&
-		    str_eq(l->list[i].ifname, a->ifname))
-			return true;
-	return false;
-}
-
-static void collect_file(struct mem *m, const char *path, struct collection *l)
-{
-	struct cached a = { .file = NULL };
-	struct file_text text = { .s = NULL };
-	const char *why = NULL;
-	int r = file_read(m, AT_FDCWD, path, FILE_MAX, &text);
-
-	if (r == -ENOENT)
-		return;
-	if (r < 0)
-		why = strerror(-r);
-	else if (!text.size)
-		why = "it is empty (a crash left it)";
-	else if (!cache_parse(m, text.s, text.size, &a) || !a.network || !a.ifname || !a.id)
-		why = "it is no attachment as libcni remembers them";
-	if (why) {
-		if (l->warn)
-			log_warn("%s: left out: %s", path, why);
-		return;
-	}
-	if ((l->network && !str_eq(l->network, a.network)) || is_collected(l, &a))
-		return;
-	a.file = path;
-	l->list = mem_grow(m, l->list, l->n, sizeof(*l->list));
-	l->list[l->n++] = a;
-}
-
-static int collect_dir(struct tx *tx, const char *dir, struct collection *l)
-{
-	struct dirent **e = NULL;
-	int all = scandir(dir, &e, is_visible, by_name);
-
-	if (all < 0 && errno != ENOENT)
-		return tx_fail_as(tx, CPLUG_E_FILE, -errno, "cannot read directory %s: %s", dir,
-				  strerror(errno));
-	for (int i = 0; i < all; i++) {
-		collect_file(&tx->mem, mem_printf(&tx->mem, "%s/%s", dir, e[i]->d_name), l);
-		free(e[i]);
-	}
-	free(e);
-	return 0;
-}
-
-int cache_all(struct tx *tx, const struct cache *c, const char *network, struct cached **ret,
-	      unsigned *ret_n)
-{
-	struct collection l = { .network = network };
-
-	TRY(collect_dir(tx, mem_printf(&tx->mem, "%s/results", c->dir), &l));
-	*ret = l.list;
-	*ret_n = l.n;
-	return 0;
-}
-
-static bool is_same_dir(const char *a, const char *b)
-{
-	struct stat one, two;
-
-	return stat(a, &one) == 0 && stat(b, &two) == 0 && one.st_dev == two.st_dev &&
-	       one.st_ino == two.st_ino;
-}
-
-int cache_everywhere(struct tx *tx, const struct cache *c, const char *network, struct cached **ret,
-		     unsigned *ret_n)
-{
-	const char *const dirs[] = { c->dir, default_dir, "/var/lib/cni/cache",
-				     "/run/containers/cni" };
-	struct collection l = { .network = network, .warn = true };
-	unsigned n = c->chosen ? 1 : ARRAY_LEN(dirs);
-
-	for (unsigned i = 0; i < n; i++) {
-		const char *dir = mem_printf(&tx->mem, "%s/results", dirs[i]);
-		bool seen = false;
-
-		for (unsigned k = 0; k < i; k++)
-			seen |= is_same_dir(dir, mem_printf(&tx->mem, "%s/results", dirs[k]));
-		if (!seen)
-			TRY(collect_dir(tx, dir, &l));
-	}
-	*ret = l.list;
-	*ret_n = l.n;
-	return 0;
 }
 
 const char *cache_read_result(struct tx *tx, const char *text, struct result *ret)

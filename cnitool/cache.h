@@ -20,16 +20,24 @@ struct cache {
 	bool chosen;     /* the user named the directory */
 };
 
+/* DIR unless it is chosen otherwise: /var/lib/cni. */
+extern const char cache_default_dir[];
+
 /* The name of an attachment. */
 struct cache_key {
 	const char *network, *id, *ifname;
 };
 
+/* A longer file is neither written nor read, in bytes. */
+enum { CACHE_FILE_MAX = 4 << 20 };
+
 struct cached {
 	const char *network, *id, *ifname;
-	const char *netns;           /* path; NULL = none */
-	struct nsid nsid;            /* of the namespace at ADD; libcni ignores it */
-	const char *args;            /* CNI_ARGS: K=V;K2=V2; NULL = none */
+	const char *netns; /* path; NULL = none */
+	struct nsid nsid;  /* of the namespace at ADD; libcni ignores it */
+	bool has_result;   /* its ADD has ended */
+	bool partial;      /* the texts below are NULL, because the file is long: cache_load() */
+	const char *args;  /* CNI_ARGS: K=V;K2=V2; NULL = none */
 	const char *capability_args; /* JSON object; NULL = none */
 	const char *result;          /* compact JSON; NULL = none */
 	const char *config;          /* the list's text; NULL = none */
@@ -72,7 +80,7 @@ int cache_remove(struct tx *tx, const struct cache *c, const struct cache_key *k
 
 /*
  * Every cached attachment, by file name.  network NULL: of all networks.  Files that are not
- * understood are left out, as in libcni.
+ * understood are left out, as in libcni.  The texts of long files are not kept in memory: partial.
  */
 int cache_all(struct tx *tx, const struct cache *c, const char *network, struct cached **ret,
 	      unsigned *ret_n) CHECKED;
@@ -84,6 +92,9 @@ int cache_all(struct tx *tx, const struct cache *c, const char *network, struct 
  */
 int cache_everywhere(struct tx *tx, const struct cache *c, const char *network, struct cached **ret,
 		     unsigned *ret_n) CHECKED;
+
+/* The same attachment with its texts, in the arena.  Fails (CPLUG_E_FILE) if the file is gone. */
+int cache_load(struct tx *tx, const struct cached *c, struct cached *ret) CHECKED;
 
 /* The content of an attachment's file, in the arena. */
 const char *cache_text(struct mem *m, const struct cached *a);

@@ -74,26 +74,25 @@ static bool is_collected(struct tool *t, const struct netconf *n)
 	return ours && netconf_speaks(n, "1.1.0") && !n->disable_gc;
 }
 
-static void note_data_dir(struct survey *s, const char *dir)
+static void note_data_dir(struct mem *m, struct survey *s, const char *dir)
 {
 	if (str_empty(dir))
 		return;
 	for (unsigned i = 0; i < s->n_data_dirs; i++)
 		if (str_eq(s->data_dirs[i], dir))
 			return;
-	s->data_dirs =
-		mem_grow(&s->t->tx->mem, s->data_dirs, s->n_data_dirs, sizeof(*s->data_dirs));
-	s->data_dirs[s->n_data_dirs++] = mem_str(&s->t->tx->mem, dir);
+	s->data_dirs = mem_grow(m, s->data_dirs, s->n_data_dirs, sizeof(*s->data_dirs));
+	s->data_dirs[s->n_data_dirs++] = mem_str(m, dir);
 }
 
 /* The data directories that a configuration names. */
-static void note_data_dirs(struct survey *s, const struct netconf *n)
+static void note_data_dirs(struct mem *m, struct survey *s, const struct netconf *n)
 {
 	for (unsigned i = 0; i < n->n_plugins; i++) {
 		struct cj ipam = cj_any(&n->plugins[i].conf, "ipam");
 
 		if (cj_is_object(&ipam))
-			note_data_dir(s, cj_str(&ipam, "dataDir", ""));
+			note_data_dir(m, s, cj_str(&ipam, "dataDir", ""));
 	}
 }
 
@@ -101,27 +100,45 @@ static void note_data_dirs(struct survey *s, const struct netconf *n)
 static bool read_cached_conf(struct tool *t, const struct cached *c, struct netconf *ret)
 {
 	struct errctx m = errctx_mark(t->tx);
+	struct cached whole;
+	int r = cache_load(t->tx, c, &whole);
 
-	if (!c->config)
+	if (r == 0 && !whole.config)
 		return false;
-	if (netconf_read_cached(t->tx, t->opt.conf_dir, c->config, c->config_size, ret) == 0)
-		return true;
-	errctx_take(t->tx, m);
-	return false;
+	if (r == 0)
+		r = netconf_read_cached(t->tx, t->opt.conf_dir, whole.config, whole.config_size,
+					ret);
+	if (r < 0)
+		errctx_take(t->tx, m);
+	return r == 0;
+}
+
+static void note_cached_data_dirs(struct tool *t, struct survey *s, const struct cached *c)
+{
+	struct netconf net;
+	struct mem kept;
+
+	tool_step_begin(t, &kept);
+	if (read_cached_conf(t, c, &net)) {
+		note_data_dirs(&kept, s, &net);
+		netconf_free(&net);
+	}
+	tool_step_end(t, &kept);
 }
 
 static void note_networks(struct tool *t, struct gc *g)
 {
 	struct survey *s = &g->survey;
+	struct mem *m = &t->tx->mem;
 
-	note_data_dir(s, "/var/lib/cni/networks");
+	note_data_dir(m, s, "/var/lib/cni/networks");
 	if (t->cache.private)
-		note_data_dir(s, mem_printf(&t->tx->mem, "%s/networks", t->cache.dir));
-	s->nets = mem_alloc(&t->tx->mem, (g->n_nets + 1) * sizeof(*s->nets));
+		note_data_dir(m, s, mem_printf(m, "%s/networks", t->cache.dir));
+	s->nets = mem_alloc(m, (g->n_nets + 1) * sizeof(*s->nets));
 	for (unsigned i = 0; i < g->n_nets; i++) {
 		const struct netconf *n = &g->nets[i];
 
-		note_data_dirs(s, n);
+		note_data_dirs(m, s, n);
 		s->nets[s->n_nets++] = (struct survey_network){
 			.name = n->name,
 			.disabled = n->disable_gc,
@@ -129,14 +146,8 @@ static void note_networks(struct tool *t, struct gc *g)
 			.collecting = is_collected(t, n) && !t->opt.all,
 		};
 	}
-	for (unsigned i = 0; i < g->n_others; i++) {
-		struct netconf kept;
-
-		if (!read_cached_conf(t, &g->others[i], &kept))
-			continue;
-		note_data_dirs(s, &kept);
-		netconf_free(&kept);
-	}
+	for (unsigned i = 0; i < g->n_others; i++)
+		note_cached_data_dirs(t, s, &g->others[i]);
 }
 
 static const struct netconf *network_of(const struct gc *g, const char *name)
@@ -201,27 +212,32 @@ static int gather(struct tool *t, struct gc *g)
 
 /* ---- removing ---- */
 
-/* The configuration of an attachment: the network's, or the cached one. */
-static const struct netconf *conf_of(struct tool *t, const struct gc *g, const struct cached *c)
+/* The configuration of an attachment: the network's, or the cached one in *own, or NULL. */
+static const struct netconf *conf_of(struct tool *t, const struct gc *g, const struct cached *c,
+				     struct netconf *own)
 {
 	const struct netconf *n = network_of(g, c->network);
-	struct netconf *kept;
 
 	if (n)
 		return n;
-	kept = mem_alloc(&t->tx->mem, sizeof(*kept));
-	if (read_cached_conf(t, c, kept))
-		return kept;
+	if (read_cached_conf(t, c, own))
+		return own;
 	log_warn("%s %s: network \"%s\" is not configured any more", c->id, c->ifname, c->network);
 	return NULL;
 }
 
 static int remove_one(struct tool *t, const struct netconf *net, const struct cached *c)
 {
-	struct attachment a = { net, c->id, c->ifname, c->netns, c->args, c->capability_args };
+	struct attachment a = { net, c->id, c->ifname, c->netns, NULL, NULL };
 	struct errctx m = errctx_mark(t->tx);
-	int r = attach_del(t, &a);
+	struct cached whole;
+	int r = cache_load(t->tx, c, &whole);
 
+	if (r == 0) {
+		a.args = whole.args;
+		a.capability_args = whole.capability_args;
+		r = attach_del(t, &a);
+	}
 	return errctx_prefix(t->tx, m, r,
 			     "failed to delete stale attachment %s %s on network %s: ", c->id,
 			     c->ifname, c->network);
@@ -257,15 +273,33 @@ static int remove_and_tell(struct tool *t, struct gc *g, unsigned i, const struc
 	return end_step(t, m, r);
 }
 
+static int remove_one_stale(struct tool *t, struct gc *g, unsigned i)
+{
+	struct netconf own = { .name = NULL };
+	const struct netconf *net = conf_of(t, g, &g->all[i], &own);
+	int r = 0;
+
+	if (!net || net->disable_gc)
+		g->stale[i] = NULL;
+	else
+		r = remove_and_tell(t, g, i, net);
+	if (net == &own)
+		netconf_free(&own);
+	return r;
+}
+
 static int remove_stale(struct tool *t, struct gc *g)
 {
 	for (unsigned i = 0; i < g->n; i++) {
-		const struct netconf *net = g->stale[i] ? conf_of(t, g, &g->all[i]) : NULL;
+		struct mem kept;
+		int r;
 
-		if (!net || net->disable_gc)
-			g->stale[i] = NULL;
-		else
-			TRY(remove_and_tell(t, g, i, net));
+		if (!g->stale[i])
+			continue;
+		tool_step_begin(t, &kept);
+		r = remove_one_stale(t, g, i);
+		tool_step_end(t, &kept);
+		TRY(r);
 	}
 	return 0;
 }

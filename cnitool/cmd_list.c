@@ -172,7 +172,7 @@ static const char *state_of(struct tool *t, const struct cached *c)
 {
 	if (!is_alive(t, c))
 		return " (gone: cnitool gc)";
-	return c->result ? "" : " (unfinished)";
+	return c->has_result ? "" : " (unfinished)";
 }
 
 static void add_attachment(struct table *tab, struct tool *t, const struct cached *c)

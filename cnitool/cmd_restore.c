@@ -126,20 +126,38 @@ struct restore {
 	unsigned n, failed, foreign;
 };
 
-/* The path of the namespace: libcni before 1.2 cached it only in the result. */
-static const char *netns_of(struct tool *t, const struct cached *c)
+/* The path of the namespace as the result has it. */
+static const char *netns_of_result(struct tool *t, const struct cached *c)
 {
+	struct errctx m = errctx_mark(t->tx);
+	struct cached whole;
 	struct result res;
 	int i;
 
-	if (c->netns)
-		return c->netns;
-	if (cache_read_result(t->tx, c->result, &res))
+	if (cache_load(t->tx, c, &whole) < 0) {
+		errctx_take(t->tx, m);
+		return NULL;
+	}
+	if (cache_read_result(t->tx, whole.result, &res))
 		return NULL;
 	i = result_find_if(&res, c->ifname, true);
 	if (i < 0)
 		return NULL;
-	return res.ifs[i].sandbox;
+	return mem_str(t->keep, res.ifs[i].sandbox);
+}
+
+/* The path of the namespace: libcni before 1.2 cached it only in the result. */
+static const char *netns_of(struct tool *t, const struct cached *c)
+{
+	const char *path = c->netns;
+	struct mem kept;
+
+	if (path)
+		return path;
+	tool_step_begin(t, &kept);
+	path = netns_of_result(t, c);
+	tool_step_end(t, &kept);
+	return path;
 }
 
 /* The configuration at the time of ADD, because the network's file may have changed since. */
@@ -162,11 +180,15 @@ static int undo_if_deleted(struct tool *t, const struct restoration *o)
 
 static int repair_attachment(struct tool *t, struct restoration *o)
 {
+	struct cached whole;
 	int r;
 
-	TRY(read_conf(t, o->c, &o->net));
+	TRY(cache_load(t->tx, o->c, &whole));
+	TRY(read_conf(t, &whole, &o->net));
 	o->a.net = &o->net;
-	r = attach_repair(t, &o->a, o->c, t->opt.dry_run, &o->done);
+	o->a.args = whole.args;
+	o->a.capability_args = whole.capability_args;
+	r = attach_repair(t, &o->a, &whole, t->opt.dry_run, &o->done);
 	if (!t->opt.dry_run)
 		r = also(r, undo_if_deleted(t, o));
 	say_differences(t, &o->a, t->opt.dry_run ? WOULD_RESTORE : RESTORED_NOW, &o->done);
@@ -181,12 +203,34 @@ static enum outcome outcome_of(const struct restoration *o)
 	return o->done.n ? RESTORED : WHOLE;
 }
 
+static struct repairs copy_repairs(struct mem *m, const struct repairs *r)
+{
+	struct repairs copy = { .n = r->n, .ours = r->ours };
+
+	copy.v = mem_alloc(m, (r->n + 1) * sizeof(*copy.v));
+	for (unsigned i = 0; i < r->n; i++)
+		copy.v[i] = (struct repaired){
+			.plugin = mem_str(m, r->v[i].plugin),
+			.object = mem_str(m, r->v[i].object),
+			.want = mem_str(m, r->v[i].want),
+			.have = mem_str(m, r->v[i].have),
+		};
+	return copy;
+}
+
 /* Reports a failure itself, and continues with the next attachment. */
 static void restore_attachment(struct tool *t, struct restoration *o)
 {
 	struct errctx m = errctx_mark(t->tx);
-	int r = repair_attachment(t, o);
+	const struct attachment a = o->a;
+	struct mem kept;
+	int r;
 
+	tool_step_begin(t, &kept);
+	r = repair_attachment(t, o);
+	o->done = copy_repairs(&kept, &o->done);
+	o->a = a; /* without the configuration and the texts of this step */
+	tool_step_end(t, &kept);
 	if (r == 0) {
 		o->outcome = outcome_of(o);
 		return;
@@ -229,7 +273,7 @@ static void choose_attachments(struct tool *t, const struct cached *all, unsigne
 {
 	for (unsigned i = 0; i < n; i++) {
 		const struct cached *c = &all[i];
-		const char *netns = is_wanted(t, c) && c->result ? netns_of(t, c) : NULL;
+		const char *netns = is_wanted(t, c) && c->has_result ? netns_of(t, c) : NULL;
 
 		if (str_empty(netns) || !target_lives(t->tx, netns, &c->nsid) ||
 		    run_registry_is_dead(t, c->id)) {

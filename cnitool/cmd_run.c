@@ -185,16 +185,20 @@ static int detach_others(struct run *u)
 
 	TRY(cache_all(u->t->tx, &u->t->cache, NULL, &all, &n));
 	while (n-- > 0) {
-		const struct cached *c = &all[n];
+		struct cached *c = &all[n];
 		struct attachment a = { .id = u->id, .ifname = c->ifname, .netns = u->netns };
 		struct netconf net;
 		int one;
 
-		if (!str_eq(c->id, u->id) || !c->config)
+		if (!str_eq(c->id, u->id))
 			continue;
 		a.net = &net;
-		one = netconf_read_cached(u->t->tx, u->t->opt.conf_dir, c->config, c->config_size,
-					  &net);
+		one = cache_load(u->t->tx, c, c);
+		if (one == 0 && !c->config)
+			continue;
+		if (one == 0)
+			one = netconf_read_cached(u->t->tx, u->t->opt.conf_dir, c->config,
+						  c->config_size, &net);
 		if (one == 0)
 			one = attach_undo(u->t, &a);
 		r = also(r, one);

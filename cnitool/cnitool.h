@@ -52,6 +52,7 @@ struct tool {
 	int status; /* exit status if nothing fails: the command's (run) or 1 (gc, restore) */
 	struct words failures; /* that tool_report() has printed */
 	struct words notes;    /* of tool_note() */
+	struct mem *keep;      /* the arena of the whole run, during a step; NULL = tx->mem */
 	/* An ADD that has begun and is not printed yet: undone if memory runs out. */
 	const struct attachment *unfinished;
 };
@@ -127,6 +128,14 @@ void tool_note(struct tool *t, const char *fmt, ...) PRINTF(2, 3);
  * --json), adds it to t->failures, and forgets it, so that the verb goes on.  Returns its text.
  */
 const char *tool_report(struct tool *t, struct errctx m);
+
+/*
+ * A step of a verb that goes over many objects has an arena of its own, so that the memory of one
+ * object is there again for the next.  *kept is the caller's until the end.  During the step, what
+ * must outlive it is put into *kept; tool_report() and tool_note() do so.
+ */
+void tool_step_begin(struct tool *t, struct mem *kept);
+void tool_step_end(struct tool *t, struct mem *kept);
 
 /* ---- cmd_*.c ---- */
 

@@ -126,9 +126,6 @@ int cmd_version(struct tool *t)
 
 /* ---- main ---- */
 
-/* gc, list and restore look at all attachments of the host. */
-enum { MEM_MAX = 1 << 30 };
-
 static jmp_buf out_of_memory;
 static bool armed;
 

@@ -85,8 +85,10 @@ void tool_print_failure(const struct tool *t)
 
 static void append(struct tool *t, struct words *list, const char *text)
 {
-	list->v = mem_grow(&t->tx->mem, list->v, list->n, sizeof(*list->v));
-	list->v[list->n++] = text;
+	struct mem *m = t->keep ? t->keep : &t->tx->mem;
+
+	list->v = mem_grow(m, list->v, list->n, sizeof(*list->v));
+	list->v[list->n++] = mem_str(m, text);
 }
 
 void tool_note(struct tool *t, const char *fmt, ...)
@@ -109,5 +111,21 @@ const char *tool_report(struct tool *t, struct errctx m)
 	append(t, &t->failures, text);
 	if (!t->opt.json)
 		fprintf(stderr, "cnitool: %s\n", text);
-	return text;
+	return t->failures.v[t->failures.n - 1];
+}
+
+void tool_step_begin(struct tool *t, struct mem *kept)
+{
+	struct mem *m = &t->tx->mem;
+
+	*kept = *m;
+	*m = (struct mem){ .max = kept->max, .exhausted = kept->exhausted, .arg = kept->arg };
+	t->keep = kept;
+}
+
+void tool_step_end(struct tool *t, struct mem *kept)
+{
+	mem_free(&t->tx->mem);
+	t->tx->mem = *kept;
+	t->keep = NULL;
 }

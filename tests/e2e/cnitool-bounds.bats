@@ -102,6 +102,41 @@ prepare() {
 	ok
 }
 
+# long_file ID CONFIG_BYTES ARGUMENTS - remembers an attachment of c2 with a long configuration and many
+# arguments
+long_file() {
+	head -c "$2" /dev/zero | tr '\0' ' ' | cat - <(printf '%s' "$NET1") | base64 -w 0 |
+		jq -Rc --arg id "$1" --argjson n "$3" '{kind: "cniCacheV1", containerId: $id, config: .,
+			ifName: "eth7", networkName: "net1", netns: "/run/netns/c2",
+			cniArgs: [range($n) | ["a\(.)", "b"]], result: {cniVersion: "1.1.0"}}' \
+			>"/var/lib/cni/results/net1-$1-eth7"
+}
+
+@test "bounds: long cache files keep restore, list and gc from no other attachment" {
+	local i
+
+	rm "$BATS_TEST_TMPDIR/hang"
+	long_file a0 10 30000
+	long_file a1 2000000 10
+	for i in {2..15}; do
+		sed "s/\"a1\"/\"a$i\"/" /var/lib/cni/results/net1-a1-eth7 >"/var/lib/cni/results/net1-a$i-eth7"
+	done
+	long_file z1 3500000 10 # longer than 4 MiB
+	nft flush ruleset
+	tool restore
+	is "$status" 1
+	contains "$output" '^restored eth0 of cnitool-.* on network net1: '
+	contains "$errors" 'net1-z1-eth7: left out: File too large'
+	contains "$errors" '16 of 18 attachments could not be restored'
+	tool list net1
+	ok
+	contains "$output" 'eth0 .* 10\.1\.0\.2'
+	end_netns c1 c2
+	tool gc
+	prints '' find /var/lib/cni/results -name '*-cnitool-*'
+	prints '' find /var/lib/cni/networks/net1 -name '10.*'
+}
+
 @test "bounds: the systemd units have time-outs" {
 	local unit
 

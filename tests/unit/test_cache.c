@@ -191,6 +191,72 @@ static void files_are_listed_in_order(void **state)
 	assert_int_equal(n, 1);
 }
 
+/* A file's text with n arguments "aaaaaaaaK=V". */
+static const char *text_with_args(unsigned n)
+{
+	struct mem_text t = { .mem = &unit_tx.mem };
+	struct cached a = full;
+
+	for (unsigned i = 0; i < n; i++)
+		mem_text_add(&t, "%saaaaaaaa%u=%u", mem_text_comma(&t, ";"), i, i);
+	a.args = mem_text_end(&t);
+	return cache_text(&unit_tx.mem, &a);
+}
+
+static void many_arguments_take_memory_like_their_text(void **state)
+{
+	const char *text = text_with_args(20000);
+	struct mem own = { .blocks = NULL };
+	struct cached c;
+
+	(void)state;
+	assert_true(cache_parse(&own, text, strlen(text), &c));
+	CHECK(mem_used(&own) < 3 * strlen(text), "%zu bytes for %zu", mem_used(&own), strlen(text));
+	mem_free(&own);
+}
+
+static void texts_of_long_files_are_read_when_needed(void **state)
+{
+	struct cached *all, c;
+	unsigned n;
+
+	(void)state;
+	assert_int_equal(cache_lock(&unit_tx, &cache, true), 0);
+	cache_unlock(&cache);
+	put("net1-cnitool-a145bc1ace582bff43bd-eth0", text_with_args(20000));
+	assert_int_equal(cache_all(&unit_tx, &cache, NULL, &all, &n), 0);
+	assert_int_equal(n, 1);
+	assert_true(all[0].partial && all[0].has_result);
+	assert_null(all[0].args);
+	assert_null(all[0].config);
+	assert_string_equal(all[0].nsid.boot, full.nsid.boot);
+	assert_int_equal(cache_load(&unit_tx, &all[0], &c), 0);
+	assert_string_equal(c.config, full.config);
+	assert_true(strlen(c.args) > 20000);
+	assert_int_equal(cache_remove(&unit_tx, &cache, &full_key), 0);
+	assert_int_equal(cache_load(&unit_tx, &all[0], &c), -EIO);
+}
+
+static void a_file_beyond_the_limit_is_neither_written_nor_read(void **state)
+{
+	char *config = mem_alloc(&unit_tx.mem, CACHE_FILE_MAX);
+	struct cached a = full, *all, c;
+	unsigned n;
+
+	(void)state;
+	memset(config, ' ', CACHE_FILE_MAX);
+	a.config = config;
+	a.config_size = CACHE_FILE_MAX;
+	assert_int_equal(cache_write(&unit_tx, &cache, &a), -EFBIG);
+	assert_non_null(strstr(unit_tx.msg, "more than"));
+	assert_int_equal(cache_lock(&unit_tx, &cache, true), 0);
+	cache_unlock(&cache);
+	put("net1-cnitool-a145bc1ace582bff43bd-eth0", cache_text(&unit_tx.mem, &a));
+	assert_true(cache_read(&unit_tx, &cache, &full_key, &c) < 0);
+	assert_int_equal(cache_all(&unit_tx, &cache, NULL, &all, &n), 0);
+	assert_int_equal(n, 0);
+}
+
 static void names_stay_in_the_folder(void **state)
 {
 	static const struct cache_key cases[] = {
@@ -251,6 +317,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_file_with_only_a_result_is_read, make_dir,
 						remove_dir),
 		cmocka_unit_test_setup_teardown(files_are_listed_in_order, make_dir, remove_dir),
+		WITH_TX(many_arguments_take_memory_like_their_text),
+		cmocka_unit_test_setup_teardown(texts_of_long_files_are_read_when_needed, make_dir,
+						remove_dir),
+		cmocka_unit_test_setup_teardown(a_file_beyond_the_limit_is_neither_written_nor_read,
+						make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(names_stay_in_the_folder, make_dir, remove_dir),
 		WITH_TX(targets_are_paths),
 		WITH_TX(ids_are_the_references),
