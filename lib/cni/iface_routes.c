@@ -3,22 +3,11 @@
  * iface_routes.c - the routes of the container's interface: added, put right, compared
  */
 #include <linux/rtnetlink.h>
+#include <stdlib.h>
 
 #include "base/differ.h"
 #include "cni/iface_impl.h"
 #include "netlink/route.h"
-
-enum { ROUTES_MAX = 2048 };
-
-/* CHECK and repair list the kernel's routes for each route of the result. */
-static int limit_routes(struct tx *tx, const struct result *r, const char *what, enum cni_code code)
-{
-	if (r->n_routes <= ROUTES_MAX)
-		return 0;
-	return tx_fail_as(tx, code, -E2BIG,
-			  "%s: too long: %u entries, at most %d are allowed for an interface", what,
-			  r->n_routes, ROUTES_MAX);
-}
 
 struct ip iface_default_gateway(const struct result *r, int family)
 {
@@ -40,23 +29,91 @@ static struct result_route result_route_of(const struct result *r, unsigned i)
 	return route;
 }
 
-/* Is a route the same as one before it?  The kernel would only say "File exists". */
-static int refuse_duplicate(struct tx *tx, const struct result *r, unsigned i)
+/* Each is a request, for which the kernel holds the lock of all its links. */
+enum { NEW_ROUTES_MAX = 2048 };
+
+/* ---- the routes of a result, sorted ---- */
+
+static int by_dst(const struct result_route *a, const struct result_route *b)
 {
-	const struct result_route *b = &r->routes[i];
-
-	for (unsigned k = 0; k < i; k++) {
-		const struct result_route *a = &r->routes[k];
-		bool same_gw = ip_eq(a->gw, b->gw) || (!ip_set(a->gw) && !ip_set(b->gw));
-
-		if (cidr_eq(a->dst, b->dst) && same_gw && a->table == b->table &&
-		    a->priority == b->priority)
-			return tx_fail_as(tx, CNI_E_CONFIG, -EEXIST,
-					  "ipam.routes[%u]: the route to %s is given twice", i,
-					  CIDR_S(b->dst));
-	}
-	return 0;
+	if (a->dst.len != b->dst.len)
+		return a->dst.len < b->dst.len ? -1 : 1;
+	return ip_cmp(a->dst.ip, b->dst.ip);
 }
+
+static int compare_ints(int64_t a, int64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+/* By what the kernel tells routes apart. */
+static int by_identity(const struct result_route *a, const struct result_route *b)
+{
+	int r = by_dst(a, b);
+
+	if (!r)
+		r = compare_ints(ip_set(a->gw), ip_set(b->gw));
+	if (!r && ip_set(a->gw))
+		r = ip_cmp(a->gw, b->gw);
+	if (!r)
+		r = compare_ints(a->table, b->table);
+	if (!r)
+		r = compare_ints(a->priority, b->priority);
+	return r;
+}
+
+/* Equal routes in their order in the result: all are in one array. */
+static int by_identity_and_place(const void *a, const void *b)
+{
+	const struct result_route *x = *(const struct result_route *const *)a;
+	const struct result_route *y = *(const struct result_route *const *)b;
+	int r = by_identity(x, y);
+
+	if (r)
+		return r;
+	return compare_ints(x - y, 0);
+}
+
+static const struct result_route **sort_routes(struct tx *tx, const struct result *r)
+{
+	const struct result_route **sorted =
+		mem_alloc(&tx->mem, (r->n_routes + 1) * sizeof(*sorted));
+
+	for (unsigned i = 0; i < r->n_routes; i++)
+		sorted[i] = &r->routes[i];
+	qsort(sorted, r->n_routes, sizeof(const struct result_route *), by_identity_and_place);
+	return sorted;
+}
+
+/* Is a route given twice?  The kernel would only say "File exists". */
+static int refuse_duplicates(struct tx *tx, const struct result *r)
+{
+	const struct result_route **sorted = sort_routes(tx, r), *twice = NULL;
+
+	for (unsigned i = 1; i < r->n_routes; i++)
+		if (by_identity(sorted[i - 1], sorted[i]) == 0 && (!twice || sorted[i] < twice))
+			twice = sorted[i];
+	if (!twice)
+		return 0;
+	return tx_fail_as(tx, CNI_E_CONFIG, -EEXIST,
+			  "ipam.routes[%u]: the route to %s is given twice",
+			  (unsigned)(twice - r->routes), CIDR_S(twice->dst));
+}
+
+/* Which routes are the only ones to their destination?  By their place in the result. */
+static const bool *find_only(struct tx *tx, const struct result *r)
+{
+	const struct result_route **sorted = sort_routes(tx, r);
+	bool *only = mem_alloc(&tx->mem, r->n_routes + 1);
+
+	for (unsigned i = 0; i < r->n_routes; i++)
+		only[sorted[i] - r->routes] =
+			(i == 0 || by_dst(sorted[i - 1], sorted[i]) != 0) &&
+			(i + 1 == r->n_routes || by_dst(sorted[i], sorted[i + 1]) != 0);
+	return only;
+}
+
+/* ---- ADD ---- */
 
 /* An IPv6 gateway that no prefix of the interface contains is reached on the link. */
 static int add_gateway_routes(struct tx *tx, struct call *c, const struct link *l,
@@ -76,7 +133,13 @@ static int add_gateway_routes(struct tx *tx, struct call *c, const struct link *
 
 int iface_add_routes(struct tx *tx, struct call *c, const struct link *l, const struct result *r)
 {
-	TRY(limit_routes(tx, r, "ipam.routes", CNI_E_CONFIG));
+	if (r->n_routes > NEW_ROUTES_MAX)
+		return tx_fail_as(
+			tx, CNI_E_CONFIG, -E2BIG,
+			"ipam.routes: too long: %u entries, at most %d are allowed for an "
+			"interface",
+			r->n_routes, NEW_ROUTES_MAX);
+	TRY(refuse_duplicates(tx, r));
 	TRY(add_gateway_routes(tx, c, l, r));
 	for (unsigned i = 0; i < r->n_routes; i++) {
 		struct result_route route = result_route_of(r, i);
@@ -86,7 +149,6 @@ int iface_add_routes(struct tx *tx, struct call *c, const struct link *l, const 
 					  "ipam.routes[%u].dst: missing (give a prefix, like "
 					  "0.0.0.0/0)",
 					  i);
-		TRY(refuse_duplicate(tx, r, i));
 		TRY(route_add(tx, &c->cont, l, &route));
 	}
 	return 0;
@@ -105,12 +167,52 @@ static bool is_through(const struct result *r, const struct result_route *route,
 	return false;
 }
 
-static int has_route(struct tx *tx, struct call *c, const struct link *l, const struct result *r,
-		     const struct result_route *want)
+/* ---- CHECK, repair ---- */
+
+/* Is it there?  On any link, if a later plugin may have moved it. */
+static struct route_question question(const struct result *r, const struct link *l,
+				      const struct result_route *want)
 {
-	if (!is_through(r, want, l->name))
-		l = NULL;
-	return route_check(tx, &c->cont, l, want);
+	return (struct route_question){
+		.link = is_through(r, want, l->name) ? l : NULL,
+		.want = *want,
+	};
+}
+
+/* The connected routes, which the kernel adds with the addresses. */
+static unsigned ask_connected(const struct result *r, const struct link *l,
+			      struct route_question *q)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < r->n_ips; i++) {
+		struct cidr a = r->ips[i].addr;
+		struct result_route want = result_route(cidr_masked(a), (struct ip){ 0 });
+
+		if (iface_belongs(r, &r->ips[i], l->name) && a.len < ip_bits(a.ip))
+			q[n++] = question(r, l, &want);
+	}
+	return n;
+}
+
+/* The routes of the result. */
+static unsigned ask_listed(const struct result *r, const struct link *l, struct route_question *q)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < r->n_routes; i++) {
+		struct result_route want = result_route_of(r, i);
+
+		if (want.has_dst)
+			q[n++] = question(r, l, &want);
+	}
+	return n;
+}
+
+static struct route_question *new_questions(struct tx *tx, const struct result *r)
+{
+	return mem_alloc(&tx->mem,
+			 (r->n_routes + 2 * r->n_ips + 1) * sizeof(struct route_question));
 }
 
 /*
@@ -120,15 +222,14 @@ static int has_route(struct tx *tx, struct call *c, const struct link *l, const 
 int iface_ensure_connected(struct tx *tx, struct call *c, const struct result *r,
 			   const struct link *l)
 {
+	struct route_question *q = new_questions(tx, r);
+	unsigned n = ask_connected(r, l, q), k = 0;
+
+	TRY(route_find_all(tx, &c->cont, q, n));
 	for (unsigned i = 0; i < r->n_ips; i++) {
 		struct cidr a = r->ips[i].addr;
-		struct result_route want = result_route(cidr_masked(a), (struct ip){ 0 });
-		int there;
 
-		if (!iface_belongs(r, &r->ips[i], l->name) || a.len >= ip_bits(a.ip))
-			continue;
-		TRY(there = has_route(tx, c, l, r, &want));
-		if (!there)
+		if (iface_belongs(r, &r->ips[i], l->name) && a.len < ip_bits(a.ip) && !q[k++].found)
 			TRY(route_add_connected(tx, &c->cont, l, a));
 	}
 	return 0;
@@ -184,30 +285,21 @@ int iface_ensure_routed(struct tx *tx, struct call *c, const struct result *r, c
 	return route_add_all(tx, &c->cont, &list);
 }
 
-static bool is_only(const struct result *r, unsigned i)
-{
-	for (unsigned k = 0; k < r->n_routes; k++)
-		if (k != i && cidr_eq(r->routes[k].dst, r->routes[i].dst))
-			return false;
-	return true;
-}
-
-/* On any link: a later plugin may have moved it. */
 int iface_ensure_routes(struct tx *tx, struct call *c, const struct result *r,
 			struct iface_additions *a)
 {
-	TRY(limit_routes(tx, r, "prevResult.routes", CPLUG_E_PREV));
+	struct route_question *q = new_questions(tx, r);
+	unsigned n = ask_listed(r, &a->l, q), k = 0;
+	const bool *only = find_only(tx, r);
+
+	TRY(route_find_all(tx, &c->cont, q, n));
 	for (unsigned i = 0; i < r->n_routes; i++) {
 		struct result_route route = result_route_of(r, i);
-		int there;
 
-		if (!route.has_dst)
-			continue;
-		TRY(there = has_route(tx, c, &a->l, r, &route));
-		if (there)
+		if (!route.has_dst || q[k++].found)
 			continue;
 		/* Replace: an appended route would never be preferred over the existing one. */
-		if (is_only(r, i))
+		if (only[i])
 			TRY(route_set(tx, &c->cont, &a->l, &route));
 		else
 			TRY(route_add(tx, &c->cont, &a->l, &route));
@@ -216,51 +308,43 @@ int iface_ensure_routes(struct tx *tx, struct call *c, const struct result *r,
 	return 0;
 }
 
-static int check_route(struct tx *tx, struct call *c, const struct link *l,
-		       const struct result_route *want)
+static void differ_route(struct tx *tx, const struct link *l, const struct result_route *want)
 {
-	int there;
+	const char *how = "present";
 
-	TRY(there = has_route(tx, c, l, c->prev, want));
-	if (!there)
-		differ(tx, mem_printf(&tx->mem, "route %s on %s", CIDR_S(want->dst), l->name),
-		       ip_set(want->gw) ? mem_printf(&tx->mem, "via %s", IP_S(want->gw))
-					: "present",
-		       NULL);
-	return 0;
+	if (ip_set(want->gw))
+		how = mem_printf(&tx->mem, "via %s", IP_S(want->gw));
+	differ(tx, mem_printf(&tx->mem, "route %s on %s", CIDR_S(want->dst), l->name), how, NULL);
 }
 
-/* How the routes of iface_routed() differ. */
-static int check_routed(struct tx *tx, struct call *c, const struct link *l)
+/* The routes of iface_routed(). */
+static unsigned ask_routed(struct tx *tx, const struct result *r, const struct link *l,
+			   struct route_question *q)
 {
-	struct route_list list = iface_routed(tx, l, c->prev);
+	struct route_list list = iface_routed(tx, l, r);
 
 	for (unsigned i = 0; i < list.n; i++) {
 		struct result_route want = result_route(list.r[i].dst, list.r[i].gw);
 
-		TRY(check_route(tx, c, l, &want));
+		q[i] = question(r, l, &want);
 	}
-	return 0;
+	return list.n;
 }
 
-/* The routes of the result, and the connected routes, which the kernel adds with the addresses. */
+/* The routes of the result, and those that come with the addresses. */
 int iface_check_routes(struct tx *tx, struct call *c, const struct link *l, bool routed)
 {
-	TRY(limit_routes(tx, c->prev, "prevResult.routes", CPLUG_E_PREV));
-	for (unsigned i = 0; i < c->prev->n_routes; i++) {
-		struct result_route want = result_route_of(c->prev, i);
+	struct route_question *q = new_questions(tx, c->prev);
+	unsigned n = ask_listed(c->prev, l, q);
+	bool up = l->flags & IFF_UP;
 
-		if (want.has_dst)
-			TRY(check_route(tx, c, l, &want));
-	}
-	if (routed && (l->flags & IFF_UP))
-		return check_routed(tx, c, l);
-	for (unsigned i = 0; (l->flags & IFF_UP) && i < c->prev->n_ips; i++) {
-		const struct result_ip *ip = &c->prev->ips[i];
-		struct result_route want = result_route(cidr_masked(ip->addr), (struct ip){ 0 });
-
-		if (iface_belongs(c->prev, ip, l->name) && ip->addr.len < ip_bits(ip->addr.ip))
-			TRY(check_route(tx, c, l, &want));
-	}
+	if (up && routed)
+		n += ask_routed(tx, c->prev, l, q + n);
+	else if (up)
+		n += ask_connected(c->prev, l, q + n);
+	TRY(route_find_all(tx, &c->cont, q, n));
+	for (unsigned i = 0; i < n; i++)
+		if (!q[i].found)
+			differ_route(tx, l, &q[i].want);
 	return 0;
 }

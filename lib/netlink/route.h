@@ -37,18 +37,17 @@ int route_del(struct tx *tx, struct rt *rt, const struct link *l,
 	      const struct result_route *route) CHECKED;
 
 /*
- * Is a route of a result there, on this link or (link NULL) any?  1, 0, or a recorded
- * failure.  A default route without gw is matched by any default route.
+ * Which of n routes of a result are there?  A default route without gw is matched by any default
+ * route.  A route that names no table may have gone to another one (sbr, vrf): it is looked for in
+ * all.  One dump for each family, and memory only for the questions, because the container chooses
+ * how many routes there are.
  */
-int route_find(struct tx *tx, struct rt *rt, const struct link *l,
-	       const struct result_route *route) CHECKED;
-
-/*
- * For CHECK: the same, but a route that names no table may have gone to another one (sbr,
- * vrf): it is looked for in all.
- */
-int route_check(struct tx *tx, struct rt *rt, const struct link *l,
-		const struct result_route *route) CHECKED;
+struct route_question {
+	const struct link *link; /* NULL: any */
+	struct result_route want;
+	bool found; /* the answer */
+};
+int route_find_all(struct tx *tx, struct rt *rt, struct route_question *q, unsigned n) CHECKED;
 
 /* ---- routes as the kernel stores them ----------------------------------- */
 

@@ -3,8 +3,10 @@
  * route_read.c - reading routes: parse, list, look for one, look one up
  *
  * What can be asked by key is asked by key; the table is dumped only to list routes (filtered
- * by the kernel) and to find a route of one link.
+ * by the kernel) and to find routes of one link.
  */
+#include <stdlib.h>
+
 #include "netlink/route_impl.h"
 #include "netlink/rule.h"
 
@@ -112,6 +114,7 @@ struct search {
 	uint8_t type;
 	bool any_table;
 	bool found;
+	bool *answer; /* route_find_all() */
 };
 
 static bool same_route(const struct search *s, const struct route *have)
@@ -158,26 +161,6 @@ static int search(struct tx *tx, struct rt *rt, struct search *s)
 	return s->found;
 }
 
-int route_find(struct tx *tx, struct rt *rt, const struct link *l, const struct result_route *route)
-{
-	struct search s = { .want = route, .oif = l ? l->index : 0, .type = RTN_UNICAST };
-
-	return search(tx, rt, &s);
-}
-
-int route_check(struct tx *tx, struct rt *rt, const struct link *l,
-		const struct result_route *route)
-{
-	struct search s = {
-		.want = route,
-		.oif = l ? l->index : 0,
-		.type = RTN_UNICAST,
-		.any_table = route->table <= 0,
-	};
-
-	return search(tx, rt, &s);
-}
-
 int route_local_find(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip)
 {
 	struct cidr dst = { ip, ip_bits(ip) };
@@ -186,6 +169,100 @@ int route_local_find(struct tx *tx, struct rt *rt, const struct link *l, struct 
 
 	route.table = RT_TABLE_LOCAL;
 	return search(tx, rt, &s);
+}
+
+/* ---- which of many routes are there? -------------------------------------- */
+
+/* The questions of one family, sorted by destination. */
+struct searches {
+	struct search *v;
+	unsigned n;
+};
+
+static int by_dst(const void *a, const void *b)
+{
+	struct cidr x = cidr_masked(((const struct search *)a)->want->dst);
+	struct cidr y = cidr_masked(((const struct search *)b)->want->dst);
+
+	if (x.len != y.len)
+		return x.len < y.len ? -1 : 1;
+	return ip_cmp(x.ip, y.ip);
+}
+
+/* The first question whose destination is not before that of key. */
+static unsigned first_of(const struct searches *all, const struct search *key)
+{
+	unsigned low = 0, high = all->n;
+
+	while (low < high) {
+		unsigned middle = low + (high - low) / 2;
+
+		if (by_dst(&all->v[middle], key) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void match_searches(const struct route *have, void *arg)
+{
+	struct result_route route = result_route(have->dst, (struct ip){ .family = 0 });
+	const struct search key = { .want = &route };
+	struct searches *all = arg;
+
+	for (unsigned i = first_of(all, &key); i < all->n && by_dst(&all->v[i], &key) == 0; i++)
+		match_nexthop(have, &all->v[i]);
+}
+
+static int match_route_of_many(const struct nlmsghdr *h, void *arg)
+{
+	if (h)
+		route_each_nexthop(h, match_searches, arg);
+	return 0;
+}
+
+/* The link that all questions name; 0: they do not. */
+static int common_link(const struct searches *all)
+{
+	for (unsigned i = 1; i < all->n; i++)
+		if (all->v[i].oif != all->v[0].oif)
+			return 0;
+	return all->v[0].oif;
+}
+
+static int find_family(struct tx *tx, struct rt *rt, struct route_question *q, unsigned n,
+		       int family)
+{
+	struct searches all = { .v = mem_alloc(&tx->mem, (n + 1) * sizeof(*all.v)) };
+	struct rt_msg m;
+	int r;
+
+	for (unsigned i = 0; i < n; i++)
+		if (q[i].want.dst.ip.family == family)
+			all.v[all.n++] = (struct search){
+				.want = &q[i].want,
+				.oif = q[i].link ? q[i].link->index : 0,
+				.type = RTN_UNICAST,
+				.any_table = q[i].want.table <= 0,
+				.answer = &q[i].found,
+			};
+	if (!all.n)
+		return 0;
+	qsort(all.v, all.n, sizeof(*all.v), by_dst);
+	question(&m, family, RT_TABLE_UNSPEC, common_link(&all));
+	r = rt_ask(rt, &m, match_route_of_many, &all);
+	if (r < 0)
+		return rt_refused(tx, rt, r, "list routes");
+	for (unsigned i = 0; i < all.n; i++)
+		*all.v[i].answer = all.v[i].found;
+	return 0;
+}
+
+int route_find_all(struct tx *tx, struct rt *rt, struct route_question *q, unsigned n)
+{
+	TRY(find_family(tx, rt, q, n, AF_INET));
+	return find_family(tx, rt, q, n, AF_INET6);
 }
 
 /* ---- the list of routes ------------------------------------------------- */

@@ -1033,3 +1033,24 @@ DNS='.dns = {nameservers: ["10.1.0.1", "fd00::1"], domain: "example.org", search
 	add bridge "$(conf '.ipMasq = true')" c2
 	sees c2 203.0.113.2
 }
+
+@test "bridge: CHECK and repair list the routes once for all routes of the result" {
+	local dumps file=$BATS_TEST_TMPDIR/prev
+
+	new_netns c1
+	add bridge "$(with "$CONF" '.ipam.routes = [range(300) | {dst: "10.9.\(. % 250).\(. / 250 | floor)/32"}]')"
+	chained "$CONF" >"$file"
+	cni CHECK bridge "$file"
+	ok
+	in_ns c1 ip route del 10.9.7.1/32
+	in_ns c1 ip route del 10.9.249.0/32
+	cni CHECK bridge "$file"
+	failed 107 'route 10\.9\.7\.1/32 on eth0'
+	has '.details | fromjson | length == 2'
+	CPLUG_REPAIR=1 cni CHECK bridge "$file"
+	ok
+	# strace does not know the type of a socket of another namespace: 0x1a is RTM_GETROUTE.
+	dumps=$(sent CHECK bridge "$(cat "$file")" |
+		grep -Ec 'nlmsg_type=(RTM_GETROUTE|0x1a) .*(NLM_F_DUMP|0x300)|RTM_GETROUTE, .*NLM_F_DUMP')
+	is "$dumps" 1
+}

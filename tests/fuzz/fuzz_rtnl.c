@@ -27,6 +27,7 @@ static int each_link(const struct link *l, void *arg)
 static void ask(struct tx *tx, struct rt *rt, unsigned what)
 {
 	struct result_route route = { .has_dst = true, .table = -1, .scope = -1 };
+	struct route_question q[3] = { { .link = NULL } };
 	struct link l = { .index = 1, .name = "eth0" }, found;
 	struct bridge_port_vlans vlans = { .pvid = 100 };
 	struct addr_list list;
@@ -38,6 +39,9 @@ static void ask(struct tx *tx, struct rt *rt, unsigned what)
 	int number;
 
 	cidr_parse("0.0.0.0/0", &route.dst);
+	for (unsigned i = 0; i < ARRAY_LEN(q); i++)
+		q[i] = (struct route_question){ .link = i ? &l : NULL, .want = route };
+	cidr_parse("10.0.0.0/8", &q[1].want.dst);
 	switch (what % 12) {
 	case 0:
 		fuzz_expect(tx, link_find(tx, rt, "eth0", &found));
@@ -49,7 +53,7 @@ static void ask(struct tx *tx, struct rt *rt, unsigned what)
 		fuzz_expect(tx, addr_list(tx, rt, &l, 0, &list));
 		break;
 	case 3:
-		fuzz_expect(tx, route_find(tx, rt, &l, &route));
+		fuzz_expect(tx, route_find_all(tx, rt, q, ARRAY_LEN(q)));
 		break;
 	case 4:
 		fuzz_expect(tx, route_to(tx, rt, route.dst.ip, &number));
