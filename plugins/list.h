@@ -23,6 +23,7 @@
 	X(ipvlan)      \
 	X(vlan)        \
 	X(tap)         \
+	X(host_device) \
 	X(host_local)  \
 	X(static)
 /* clang-format on */

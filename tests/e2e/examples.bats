@@ -152,6 +152,16 @@ in_the_vlan() {
 	example 35-vlan in_the_vlan
 }
 
+the_device() {
+	on_the_wire
+	! ip link show dev enp3s0 2>/dev/null
+}
+@test "examples: 38-host-device: the container has the device, and reaches a host on its wire" {
+	world
+	example 38-host-device the_device
+	ip link show dev enp3s0
+}
+
 own_addresses() {
 	has '.ips | length > 0'
 	is "$(addresses c1 eth0)" "$(result '[.ips[].address] | sort | join(" ")')"

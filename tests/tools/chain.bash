@@ -36,19 +36,19 @@ chain_lacks() {
 	done
 }
 
-# chain_parents NS - creates the parent links that the conflist names in "master", as veth pairs
+# chain_parents NS - creates the links that the conflist names in "master" or "device", as veth pairs
 # with the other end in NS ("-" is the host), and gives that end, or its VLAN, the gateways' addresses
 chain_parents() {
 	local name ns=$1 gateway length dev id
 
-	for name in $(jq -r '.plugins[].master // empty' "$CHAIN_FILE"); do
+	for name in $(jq -r '.plugins[] | .master // .device // empty' "$CHAIN_FILE"); do
 		! ip link show dev "$name" >/dev/null 2>&1 || continue
 		ip link add "$name" type veth peer name "peer-$name"
 		ip link set "$name" up
 		[[ $ns == - ]] || ip link set "peer-$name" netns "$ns"
 		in_ns "$ns" ip link set "peer-$name" up
 		dev=peer-$name
-		id=$(jq --arg name "$name" '.plugins[] | select(.master == $name) | .vlanId // empty' "$CHAIN_FILE")
+		id=$(jq --arg name "$name" '.plugins[] | select((.master // .device) == $name) | .vlanId // empty' "$CHAIN_FILE")
 		if [[ $id ]]; then
 			in_ns "$ns" ip link add "$dev.$id" link "$dev" type vlan id "$id"
 			dev+=.$id
@@ -58,7 +58,7 @@ chain_parents() {
 			[[ $gateway != *:* ]] || length+=" nodad"
 			# shellcheck disable=SC2086 # perhaps with nodad
 			in_ns "$ns" ip address add dev "$dev" "$gateway/"$length
-		done < <(jq -r --arg name "$name" '.plugins[] | select(.master == $name) | .ipam?.ranges[]?[] |
+		done < <(jq -r --arg name "$name" '.plugins[] | select((.master // .device) == $name) | .ipam?.ranges[]?[] |
 			select(.gateway) | "\(.gateway) \(.subnet | split("/")[1])"' "$CHAIN_FILE")
 	done
 }

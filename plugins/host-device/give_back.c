@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * give_back.c - a device comes back to the host, and gets everything that it had there
+ *
+ * It has the attachment's mark as alias until it has all the rest, so a call that was killed in
+ * between is finished by the next DEL or GC.
+ *
+ * When a namespace dies, the kernel moves its devices to the host (net/core/dev.c,
+ * default_device_exit_net()): down, with the container's name or as "devN", and with everything
+ * else that the container set.  Links of a kind die with the namespace.
+ */
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "cni/prev.h"
+#include "netlink/link_move.h"
+#include "plugins/host-device/host_device.h"
+#include "value/name.h"
+
+enum { RETURN_TIMEOUT_MS = 2000 };
+
+/* ---- what it had -------------------------------------------------------- */
+
+/* The name that it had, or, if another link has that by now, a free one. */
+static int choose_name(struct tx *tx, struct rt *host, const struct link_saved *s, int index,
+		       const char **ret)
+{
+	const char *name = s->name;
+	struct link l;
+	int taken;
+
+	TRY(taken = link_find(tx, host, name, &l));
+	for (unsigned n = 0; taken && l.index != index; n++) {
+		name = mem_printf(&tx->mem, "dev%u", n);
+		TRY(taken = link_find(tx, host, name, &l));
+	}
+	if (!str_eq(name, s->name))
+		log_warn("host: the name %s is in use: the device that had it is now %s", s->name,
+			 name);
+	*ret = name;
+	return 0;
+}
+
+/* Names that the container gave it could be those of other links of the host. */
+static int restore_names(struct tx *tx, struct rt *host, struct link *l, const struct link_saved *s)
+{
+	const char *name;
+
+	TRY(link_drop_altnames(tx, host, l, s));
+	TRY(choose_name(tx, host, s, l->index, &name));
+	return link_restore_name(tx, host, l, name);
+}
+
+/*
+ * The device is on the host: gives it everything again.  A part that is refused is told and left
+ * out, because a repeated DEL would be refused as well.
+ */
+static void restore(struct tx *tx, struct rt *host, struct link *l, const struct hostdev_record *r)
+{
+	static int (*const parts[])(struct tx * tx, struct rt * rt, struct link * l,
+				    const struct link_saved *s) = {
+		restore_names,         link_restore_settings, link_restore_mac,
+		link_restore_altnames, link_restore_master,   link_restore_state,
+	};
+	static const char why[] = "the device is back on the host without it";
+	int before = tx->err;
+
+	log_step("host: %s gets what it had", l->name);
+	for (unsigned i = 0; i < ARRAY_LEN(parts); i++)
+		tx_excuse(tx, before, parts[i](tx, host, l, &r->link), why);
+	tx_excuse(tx, before, addr_restore(tx, host, l, &r->addrs, false), why);
+	tx_excuse(tx, before, route_restore(tx, host, l, &r->routes), why);
+	tx_excuse(tx, before, link_restore_alias(tx, host, l, &r->link), why);
+}
+
+/* ---- back from the container -------------------------------------------- */
+
+struct uppers {
+	struct mem *mem;
+	int index;
+	struct link *l;
+	unsigned n;
+};
+
+static bool is_stacked(const char *kind)
+{
+	static const char *const kinds[] = { "macvlan", "macvtap", "ipvlan",
+					     "ipvtap",  "vlan",    "macsec" };
+
+	for (unsigned i = 0; i < ARRAY_LEN(kinds); i++)
+		if (str_eq(kind, kinds[i]))
+			return true;
+	return false;
+}
+
+static int note_upper(const struct link *l, void *arg)
+{
+	struct uppers *u = arg;
+
+	if (!l) {
+		u->n = 0;
+		u->l = NULL;
+		return 0;
+	}
+	if (l->parent != u->index || l->parent_nsid >= 0 || !is_stacked(l->kind))
+		return 0;
+	u->l = mem_grow(u->mem, u->l, u->n, sizeof(*u->l));
+	u->l[u->n++] = *l;
+	return 0;
+}
+
+/* Links that the container made on top of the device would keep it on the host's wire. */
+static int delete_uppers(struct tx *tx, struct rt *rt, const struct link *l)
+{
+	struct uppers u = { .mem = &tx->mem, .index = l->index };
+
+	TRY(link_each(tx, rt, "", note_upper, &u));
+	return link_del_all(tx, rt, u.l, u.n);
+}
+
+static int bring_home(struct tx *tx, struct rt *host, struct rt *cont,
+		      const struct hostdev_owner *o, const struct link_saved *s, struct link *l)
+{
+	struct link_move m = {
+		.to = host, .alias = o->mark.s, .index = s->index, .for_good = true
+	};
+
+	TRY(delete_uppers(tx, cont, l));
+	TRY(link_drop_altnames(tx, cont, l, s));
+	TRY(choose_name(tx, host, s, 0, &m.name));
+	return link_move(tx, cont, l, &m, l);
+}
+
+/* ---- one attachment ----------------------------------------------------- */
+
+/* Looks in the container (NULL: there is none), then on the host: 1 if the device is back. */
+static int give_back(struct tx *tx, struct rt *host, struct rt *cont, const struct hostdev_owner *o,
+		     const struct hostdev_record *r)
+{
+	struct hostdev_place p = { .rt = cont, .host = host, .owner = o, .saved = &r->link };
+	struct link l;
+	int there = 0;
+
+	p.name = o->ifname;
+	if (cont)
+		TRY(there = hostdev_find_again(tx, &p, &l));
+	if (there) {
+		TRY(bring_home(tx, host, cont, o, &r->link, &l));
+	} else {
+		p.rt = host;
+		p.name = NULL;
+		TRY(there = hostdev_find_again(tx, &p, &l));
+	}
+	if (there)
+		restore(tx, host, &l, r);
+	return there;
+}
+
+/* The kernel deletes a namespace some time after its last user left. */
+static int await_return(struct tx *tx, struct rt *host, const struct hostdev_owner *o,
+			const struct hostdev_record *r)
+{
+	auto_(rt_close) struct rt events = { .sk = NULL };
+	int64_t deadline = rt_deadline(RETURN_TIMEOUT_MS);
+	int there, err;
+
+	if (!*r->link.hardware)
+		return 0;
+	TRY(rt_subscribe(tx, host, RTNLGRP_LINK, &events));
+	for (;;) {
+		TRY(there = give_back(tx, host, NULL, o, r));
+		if (there)
+			return 1;
+		err = rt_wait(tx, &events, deadline, rt_any_event, NULL);
+		if (err == -ETIMEDOUT)
+			return 0;
+		TRY(err);
+	}
+}
+
+/* Removes the record, unless the device may still come back. */
+static int forget(struct tx *tx, const struct hostdev_owner *o, const struct hostdev_record *r,
+		  bool is_back)
+{
+	if (!is_back && hostdev_is_plugged(&tx->mem, &r->link)) {
+		log_warn("host: %s is not back yet: a namespace that still lives has it (the next "
+			 "GC or ADD looks again)",
+			 r->link.name);
+		return 0;
+	}
+	return state_forget(tx, &o->file);
+}
+
+/*
+ * A device without a record: the reference's ADD moved it, with its name as alias.  The container
+ * can make links and aliases, but no device; one of a kind is taken only if the configuration and
+ * prevResult name it.
+ */
+static int give_back_foreign(struct tx *tx, struct call *c, const struct hostdev_conf *d)
+{
+	struct link_move m = { .to = &c->host, .alias = "", .for_good = true };
+	struct link l;
+	struct mac mac;
+	int there;
+
+	if (!rt_is_open(&c->cont))
+		return 0;
+	TRY(there = link_find(tx, &c->cont, c->ifname, &l));
+	if (!there || !str_eq(l.name, c->ifname) || mark_is_any(l.alias) ||
+	    name_invalid_ifname(l.alias) || (l.flags & IFF_LOOPBACK))
+		return 0;
+	if (d->device && !str_eq(d->device, l.alias))
+		return 0;
+	mac = c->prev ? prev_mac(c, prev_interface(c)) : (struct mac){ .len = 0 };
+	if (*l.kind && (!d->device || !mac.len || !mac_eq(mac, l.mac)))
+		return 0;
+	m.name = mem_str(&tx->mem, l.alias);
+	return link_move(tx, &c->cont, &l, &m, &l);
+}
+
+int hostdev_give_back(struct tx *tx, struct call *c, const struct hostdev_conf *d)
+{
+	struct rt *cont = rt_is_open(&c->cont) ? &c->cont : NULL;
+	struct hostdev_record r;
+	struct hostdev_owner o;
+	int there;
+
+	TRY(hostdev_owner(tx, c->network, c->id, c->ifname, &o));
+	TRY(there = hostdev_record_load(tx, &o, &r));
+	if (!there)
+		return give_back_foreign(tx, c, d);
+	TRY(there = give_back(tx, &c->host, cont, &o, &r));
+	if (!there && !cont)
+		TRY(there = await_return(tx, &c->host, &o, &r));
+	return forget(tx, &o, &r, there);
+}
+
+/* ---- many --------------------------------------------------------------- */
+
+/* The namespace may still live, because only the attachment is stale. */
+static int open_netns(struct tx *tx, const struct call *c, const char *path, struct netns *ns,
+		      struct rt *ret)
+{
+	int before = tx->err, r = netns_open(tx, path, ns);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r == 0 && !netns_eq(ns, &c->host_ns))
+		r = rt_open(tx, ret, "container", ns);
+	return tx_excuse(tx, before, r, "the device is looked for on the host");
+}
+
+static int give_back_one(struct tx *tx, const struct hostdev_owner *o,
+			 const struct hostdev_record *r, void *arg)
+{
+	struct netns ns = NETNS_NONE;
+	struct rt cont = { .sk = NULL };
+	struct call *c = arg;
+	int there;
+
+	if (call_is_valid(c, o->id, o->ifname))
+		return 0;
+	TRY(open_netns(tx, c, r->netns, &ns, &cont));
+	there = give_back(tx, &c->host, rt_is_open(&cont) ? &cont : NULL, o, r);
+	rt_close(&cont);
+	netns_close(&ns);
+	TRY(there);
+	return forget(tx, o, r, there);
+}
+
+int hostdev_give_back_stale(struct tx *tx, struct call *c)
+{
+	return hostdev_each(tx, c->network, give_back_one, c);
+}
+
+/*
+ * A record is written before the device leaves, so a device without the mark may be one that
+ * another ADD is about to move.
+ */
+static int reclaim_one(struct tx *tx, const struct hostdev_owner *o, const struct hostdev_record *r,
+		       void *arg)
+{
+	struct call *c = arg;
+	struct hostdev_place p = {
+		.rt = &c->host, .host = &c->host, .owner = o, .saved = &r->link
+	};
+	struct link l;
+	int there;
+
+	TRY(there = hostdev_find_again(tx, &p, &l));
+	if (!there || (!link_is_marked(&l, &o->mark) && str_eq(l.name, r->link.name)))
+		return 0;
+	restore(tx, &c->host, &l, r);
+	return state_forget(tx, &o->file);
+}
+
+int hostdev_reclaim(struct tx *tx, struct call *c)
+{
+	return hostdev_each(tx, NULL, reclaim_one, c);
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * record.c - what a device was on the host, as a document below /run (sys/state.h)
+ *
+ * Addresses and routes are the kernel's own messages, in base64, because no other form has all
+ * their attributes; "address" and "route" beside them are for people.
+ */
+#include <stdio.h>
+
+#include "base/log.h"
+#include "plugins/host-device/host_device.h"
+#include "value/cj.h"
+#include "value/jw.h"
+
+#define PLUGIN "host-device"
+
+int hostdev_owner(struct tx *tx, const char *network, const char *id, const char *ifname,
+		  struct hostdev_owner *ret)
+{
+	*ret = (struct hostdev_owner){
+		network, id, ifname, mark_of(network, id, ifname), { .dir = NULL }
+	};
+	return state_of(tx, PLUGIN, network, id, ifname, &ret->file);
+}
+
+/* ---- writing ------------------------------------------------------------ */
+
+static void put_link(struct jw *w, const struct link_saved *l)
+{
+	jw_str(w, "name", l->name);
+	jw_str(w, "alias", l->alias);
+	jw_str(w, "kind", l->kind);
+	jw_str(w, "hardware", l->hardware);
+	jw_int(w, "index", l->index);
+	jw_int(w, "parent", l->parent);
+	jw_bool(w, "parentHere", l->parent_here);
+	jw_int(w, "mtu", l->mtu);
+	jw_str(w, "mac", MAC_S(l->mac));
+	jw_int(w, "flags", l->flags);
+	jw_int(w, "group", l->group);
+	jw_int(w, "txQueueLen", l->tx_size);
+	jw_str(w, "master", l->master);
+	jw_open(w, "altNames", '[');
+	for (unsigned i = 0; i < l->n_altnames; i++)
+		jw_str(w, NULL, l->altnames[i]);
+	jw_close(w, ']');
+}
+
+static void put_message(struct jw *w, const char *key, const char *text, const char *message)
+{
+	jw_open(w, NULL, '{');
+	jw_str(w, key, text);
+	jw_str(w, "message", message);
+	jw_close(w, '}');
+}
+
+int hostdev_record_save(struct tx *tx, const struct hostdev_owner *o,
+			const struct hostdev_record *r)
+{
+	struct mem *mem = &tx->mem;
+	struct jw w;
+
+	jw_init(&w, mem, true);
+	jw_open(&w, NULL, '{');
+	put_link(&w, &r->link);
+	jw_str(&w, "netns", r->netns);
+	jw_open(&w, "addresses", '[');
+	for (unsigned i = 0; i < r->addrs.n; i++)
+		if (r->addrs.a[i].lasting)
+			put_message(&w, "address", CIDR_S(r->addrs.a[i].addr),
+				    addr_encode(mem, &r->addrs.a[i]));
+	jw_close(&w, ']');
+	jw_open(&w, "routes", '[');
+	for (unsigned i = 0; i < r->routes.n; i++)
+		put_message(&w, "route", ROUTE_S(&r->routes.r[i]),
+			    route_encode(mem, &r->routes.r[i]));
+	jw_close(&w, ']');
+	jw_close(&w, '}');
+	return state_save(tx, &o->file, jw_end(&w));
+}
+
+/* ---- reading ------------------------------------------------------------ */
+
+static void copy(char *to, size_t size, const char *text)
+{
+	snprintf(to, size, "%s", text);
+}
+
+static void read_link(struct mem *mem, const struct cj *j, struct link_saved *l)
+{
+	struct cj altnames = cj_list(j, "altNames");
+
+	*l = (struct link_saved){
+		.hardware = mem_str(mem, cj_str(j, "hardware", "")),
+		.index = (int)cj_int(j, "index", 0, 0, INT32_MAX),
+		.parent = (int)cj_int(j, "parent", 0, 0, INT32_MAX),
+		.parent_here = cj_bool(j, "parentHere", false),
+		.mtu = (int)cj_int(j, "mtu", 0, 0, INT32_MAX),
+		.mac = cj_mac(j, "mac"),
+		.flags = (unsigned)cj_int(j, "flags", 0, 0, UINT32_MAX),
+		.group = (uint32_t)cj_int(j, "group", 0, 0, UINT32_MAX),
+		.tx_size = (uint32_t)cj_int(j, "txQueueLen", 0, 0, UINT32_MAX),
+	};
+	copy(l->name, sizeof(l->name), cj_str(j, "name", ""));
+	copy(l->alias, sizeof(l->alias), cj_str(j, "alias", ""));
+	copy(l->kind, sizeof(l->kind), cj_str(j, "kind", ""));
+	copy(l->master, sizeof(l->master), cj_str(j, "master", ""));
+	for (unsigned i = 0; i < cj_len(&altnames); i++) {
+		struct cj name = cj_at(&altnames, i);
+
+		l->altnames = mem_grow(mem, l->altnames, l->n_altnames, sizeof(*l->altnames));
+		l->altnames[l->n_altnames++] = mem_str(mem, cj_as_str(&name));
+	}
+	if (!*l->name)
+		cj_wrong(j, "name", "missing");
+}
+
+static void read_messages(struct mem *mem, const struct cj *j, struct hostdev_record *r)
+{
+	struct cj addrs = cj_list(j, "addresses"), routes = cj_list(j, "routes");
+
+	for (unsigned i = 0; i < cj_len(&addrs); i++) {
+		struct cj a = cj_at(&addrs, i);
+
+		if (!addr_decode(mem, cj_str(&a, "message", ""), &r->addrs))
+			cj_wrong(&a, "message", "not an address");
+	}
+	for (unsigned i = 0; i < cj_len(&routes); i++) {
+		struct cj a = cj_at(&routes, i);
+
+		if (!route_decode(mem, cj_str(&a, "message", ""), &r->routes))
+			cj_wrong(&a, "message", "not a route");
+	}
+}
+
+static int parse(struct tx *tx, const char *text, struct hostdev_record *ret)
+{
+	struct hostdev_record r = { .netns = "" };
+	struct cj j;
+	int err;
+
+	TRY(cj_parse(tx, text, strlen(text), "the record of a device", &j));
+	read_link(&tx->mem, &j, &r.link);
+	r.netns = mem_str(&tx->mem, cj_str(&j, "netns", ""));
+	read_messages(&tx->mem, &j, &r);
+	err = cj_ok(tx, &j);
+	cj_free(&j);
+	*ret = r;
+	return err;
+}
+
+/* Only root writes the document, so a wrong one is an accident: DEL must end without it. */
+int hostdev_record_load(struct tx *tx, const struct hostdev_owner *o, struct hostdev_record *ret)
+{
+	int before = tx->err, there, r;
+	char *text;
+
+	there = state_load(tx, &o->file, &text);
+	if (there == 0)
+		return 0;
+	r = there < 0 ? there : parse(tx, text, ret);
+	if (r == 0)
+		return 1;
+	TRY(tx_excuse(tx, before, r, "the record of the device is removed"));
+	return state_forget(tx, &o->file);
+}
+
+int hostdev_each(struct tx *tx, const char *network, hostdev_each_fn *each, void *arg)
+{
+	struct state_list list;
+	int r = 0;
+
+	TRY(state_list(tx, STATE_ROOT "/" PLUGIN, &list));
+	for (unsigned i = 0; r == 0 && i < list.n; i++) {
+		const struct state_entry *e = &list.e[i];
+		struct hostdev_record record;
+		struct hostdev_owner o;
+
+		if (!e->network || (network && !str_eq(e->network, network)))
+			continue;
+		TRY(hostdev_owner(tx, e->network, e->id, e->ifname, &o));
+		TRY(r = hostdev_record_load(tx, &o, &record));
+		if (r == 1)
+			r = each(tx, &o, &record, arg);
+	}
+	return r;
+}
