@@ -18,6 +18,10 @@
 #include "netlink/tc_impl.h"
 
 #define TBF_HANDLE TC_H_MAKE(1U << 16, 0)
+#define QUEUE_HANDLE TC_H_MAKE(2U << 16, 0)
+
+/* In the parameter "mtu", which has no effect without a peak rate: the filter is ours. */
+enum { TBF_MARK = 0x63706c67 };
 
 enum { LATENCIES_PER_SECOND = 40, TICK_SHIFT = 6 /* a tick is 64 ns */ };
 
@@ -69,7 +73,7 @@ static struct rtnl_qdisc *new_qdisc(const struct link *l, uint32_t parent, uint3
 }
 
 int tc_qdisc_compose(struct rt_msg *m, const struct link *l, uint32_t parent, uint32_t handle,
-		     const char *kind)
+		     const char *kind, int flags)
 {
 	auto_(put_qdisc) struct rtnl_qdisc *q = new_qdisc(l, parent, handle);
 	struct nl_msg *msg = NULL;
@@ -77,7 +81,7 @@ int tc_qdisc_compose(struct rt_msg *m, const struct link *l, uint32_t parent, ui
 
 	if (!q || rtnl_tc_set_kind(TC_CAST(q), kind) < 0)
 		return -ENOMEM;
-	r = rtnl_qdisc_build_add_request(q, NLM_F_CREATE | NLM_F_EXCL, &msg);
+	r = rtnl_qdisc_build_add_request(q, NLM_F_CREATE | flags, &msg);
 	return tc_take(m, r, msg);
 }
 
@@ -112,8 +116,19 @@ static void read_tbf(struct nlattr *options, struct tc_tbf_params *p)
 	p->rate = q.rate.rate;
 	p->limit = q.limit;
 	p->buffer = q.buffer;
+	p->ours = q.mtu == TBF_MARK;
 	if (tb[TCA_TBF_RATE64] && nla_len(tb[TCA_TBF_RATE64]) >= (int)sizeof(p->rate))
 		p->rate = nla_get_u64(tb[TCA_TBF_RATE64]);
+}
+
+static void read_fifo(struct nlattr *options, struct tc_tbf_params *p)
+{
+	struct tc_fifo_qopt q;
+
+	if (!options || nla_len(options) < (int)sizeof(q))
+		return;
+	memcpy(&q, nla_data(options), sizeof(q));
+	p->queue = q.limit;
 }
 
 static int keep_qdisc(const struct nlmsghdr *h, void *arg)
@@ -133,6 +148,8 @@ static int keep_qdisc(const struct nlmsghdr *h, void *arg)
 		nla_strlcpy(q->kind, tb[TCA_KIND], sizeof(q->kind));
 	if (str_eq(q->kind, "tbf"))
 		read_tbf(tb[TCA_OPTIONS], &q->tbf);
+	else if (str_eq(q->kind, "bfifo"))
+		read_fifo(tb[TCA_OPTIONS], &q->tbf);
 	return 0;
 }
 
@@ -174,6 +191,9 @@ struct tc_tbf_params tc_tbf_params(const struct tc_tbf *t)
 		.buffer = saturated(ticks),
 		.burst = t->burst,
 		.handle = TBF_HANDLE,
+		.ours = true,
+		.child = t->queue ? QUEUE_HANDLE : 0,
+		.queue = t->queue,
 	};
 }
 
@@ -181,11 +201,16 @@ struct tc_text tc_tbf_text(const struct tc_tbf_params *p)
 {
 	uint64_t ns = (uint64_t)p->buffer << TICK_SHIFT, burst = p->burst;
 	struct tc_text t;
+	int n;
 
 	if (!burst) /* rounded up, as ticks are rounded down */
 		burst = (uint64_t)((double)ns * (double)p->rate / 1e9 + 0.99);
-	snprintf(t.s, sizeof(t.s), "rate %llu B/s, burst %llu B, limit %u B",
-		 (unsigned long long)p->rate, (unsigned long long)burst, p->limit);
+	n = snprintf(t.s, sizeof(t.s), "rate %llu B/s, burst %llu B, limit %u B",
+		     (unsigned long long)p->rate, (unsigned long long)burst, p->limit);
+	if (p->child && p->queue)
+		snprintf(t.s + n, sizeof(t.s) - (size_t)n, ", queue %u B", p->queue);
+	else if (p->child)
+		snprintf(t.s + n, sizeof(t.s) - (size_t)n, ", queue fq_codel");
 	return t;
 }
 
@@ -196,6 +221,8 @@ bool tc_tbf_matches(const struct tc_tbf_params *have, const struct tc_tbf *want)
 	uint32_t low = have->buffer < p.buffer ? have->buffer : p.buffer;
 
 	if (have->rate != p.rate || have->limit != p.limit)
+		return false;
+	if (p.queue && (!have->child || (have->queue && have->queue != p.queue)))
 		return false;
 	return p.buffer == UINT32_MAX || have->buffer - low + p.buffer - low <= MICROSECOND;
 }
@@ -216,6 +243,7 @@ static void correct(struct rt_msg *m, const struct tc_tbf_params *p)
 	q.rate.rate = saturated(p->rate);
 	q.limit = p->limit;
 	q.buffer = p->buffer;
+	q.mtu = p->ours ? TBF_MARK : 0;
 	memcpy(nla_data(parms), &q, sizeof(q));
 	if (p->rate > UINT32_MAX)
 		rt_put(m, TCA_TBF_RATE64, &p->rate, sizeof(p->rate));
@@ -250,6 +278,34 @@ struct undo_tbf {
 	char name[IFNAMSIZ];
 };
 
+/*
+ * The queue of a tbf.  Its own would be as long as its limit, so packets would wait behind a full
+ * bucket's worth of others.  fq_codel keeps the flows apart and the wait below 5 ms; a bfifo is
+ * short.  A change of the tbf sets the limit of a bfifo to its own, so this comes after it.
+ */
+static int set_queue(struct tx *tx, struct rt *rt, const struct link *l,
+		     const struct tc_tbf_params *p)
+{
+	const struct tc_fifo_qopt fifo = { .limit = p->queue };
+	uint32_t parent = TC_H_MAKE(p->handle, 1);
+	struct rt_msg m;
+	int r;
+
+	r = tc_qdisc_compose(&m, l, parent, QUEUE_HANDLE, "fq_codel", NLM_F_REPLACE);
+	if (r == 0)
+		r = rt_try(rt, &m);
+	if (r == -ENOENT || r == -EINVAL) { /* unknown kind, or there is a bfifo */
+		r = tc_qdisc_compose(&m, l, parent, QUEUE_HANDLE, "bfifo", NLM_F_REPLACE);
+		if (r == 0) {
+			rt_put(&m, TCA_OPTIONS, &fifo, sizeof(fifo));
+			r = rt_try(rt, &m);
+		}
+	}
+	if (r < 0)
+		return rt_refused(tx, rt, r, "give %s a queue (qdisc fq_codel or bfifo)", l->name);
+	return 0;
+}
+
 static int set_tbf(struct tx *tx, struct rt *rt, const struct link *l,
 		   const struct tc_tbf_params *p, int flags)
 {
@@ -276,8 +332,12 @@ static int undo_tbf(struct tx *tx, void *arg)
 	struct link l = { .index = u->index };
 
 	memcpy(l.name, u->name, sizeof(l.name));
-	if (u->before.rate)
-		return set_tbf(tx, u->rt, &l, &u->before, NLM_F_REPLACE);
+	if (u->before.rate) {
+		TRY(set_tbf(tx, u->rt, &l, &u->before, NLM_F_REPLACE));
+		if (u->before.queue)
+			return set_queue(tx, u->rt, &l, &u->before);
+		return 0;
+	}
 	return tc_qdisc_del(tx, u->rt, &l, TC_H_ROOT, TBF_HANDLE);
 }
 
@@ -289,17 +349,26 @@ static int change_tbf(struct tx *tx, struct rt *rt, const struct link *l,
 	TRY(tx_interrupted(tx));
 	TRY(set_tbf(tx, rt, l, p, before->rate ? NLM_F_REPLACE : NLM_F_EXCL));
 	memcpy(u.name, l->name, sizeof(u.name));
-	return tx_undo(tx, undo_tbf, "limit rate", &u);
+	TRY(tx_undo(tx, undo_tbf, "limit rate", &u));
+	if (p->queue)
+		return set_queue(tx, rt, l, p);
+	return 0;
 }
 
 int tc_tbf_find(struct tx *tx, struct rt *rt, const struct link *l, struct tc_tbf_params *ret)
 {
-	struct tc_qdisc q;
+	struct tc_qdisc q, child;
 
 	TRY(tc_qdisc_find(tx, rt, l, TC_H_ROOT, &q));
 	if (!str_eq(q.kind, "tbf"))
 		return 0;
+	TRY(tc_qdisc_find(tx, rt, l, TC_H_MAKE(q.tbf.handle, 1), &child));
 	*ret = q.tbf;
+	/* Another kind may be longer. */
+	if (str_eq(child.kind, "fq_codel") || str_eq(child.kind, "bfifo")) {
+		ret->child = child.tbf.handle;
+		ret->queue = child.tbf.queue;
+	}
 	return 1;
 }
 

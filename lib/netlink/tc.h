@@ -5,8 +5,11 @@
  * A link's queueing discipline (qdisc) limits what it sends.  What a link receives has no queue,
  * so it is redirected to an intermediate link (kind ifb), whose qdisc limits it.
  *
+ * tc.c limits, tc_redirect.c redirects, tc_filter.c reads and composes the filters.
+ *
  * Messages are composed with libnl-route-3's objects.  Kernel ABI: linux/pkt_sched.h,
- * linux/pkt_cls.h, linux/tc_act/tc_mirred.h; tc-tbf(8), tc-u32(8), tc-mirred(8).
+ * linux/pkt_cls.h, linux/tc_act/tc_mirred.h; tc-tbf(8), tc-u32(8), tc-mirred(8),
+ * tc-fq_codel(8), tc-bfifo(8).
  */
 #ifndef CPLUG_TC_H
 #define CPLUG_TC_H
@@ -17,6 +20,11 @@
 struct tc_tbf {
 	uint64_t rate;  /* bytes per second, at least 1 */
 	uint32_t burst; /* bytes, at least 1 */
+	/*
+	 * Bytes that may wait where the kernel has no fq_codel; 0 = the filter's own queue, which
+	 * is long (limit).  Packets above the burst are split, so twice the burst always suffices.
+	 */
+	uint32_t queue;
 };
 
 /* The same as the kernel stores it. */
@@ -26,14 +34,17 @@ struct tc_tbf_params {
 	uint32_t buffer; /* the burst as a time, in ticks of 64 ns; UINT32_MAX if it is longer */
 	uint32_t burst;  /* bytes: where the buffer is UINT32_MAX; not reported by the kernel */
 	uint32_t handle; /* of the qdisc */
+	bool ours;       /* made or changed by tc_tbf_add() or tc_tbf_ensure() */
+	uint32_t child;  /* handle of the queue; 0 = the filter's own */
+	uint32_t queue;  /* bytes; 0 = the filter's own, or fq_codel */
 };
 
-/* What tc_tbf_add() gives to the kernel (handle 1:). */
+/* What tc_tbf_add() gives to the kernel (handle 1:, queue 2:). */
 struct tc_tbf_params tc_tbf_params(const struct tc_tbf *t);
 
-/* "rate 1000000 B/s, burst 10000 B, limit 35000 B", for messages. */
+/* "rate 1000000 B/s, burst 10000 B, limit 35000 B, queue fq_codel", for messages. */
 struct tc_text {
-	char s[96];
+	char s[128];
 };
 struct tc_text tc_tbf_text(const struct tc_tbf_params *p);
 #define TC_TBF_S(p) (tc_tbf_text(p).s)
@@ -48,13 +59,13 @@ int tc_tbf_find(struct tx *tx, struct rt *rt, const struct link *l,
 /*
  * Are these the parameters that tc_tbf_add() would give to the kernel?  Up to a microsecond in
  * the buffer, because the reference rounds it to that; a buffer that is too long for the kernel's
- * report is not compared.
+ * report is not compared.  The queue may be fq_codel.
  */
 bool tc_tbf_matches(const struct tc_tbf_params *have, const struct tc_tbf *want);
 
 /*
- * Limits what a link sends: root qdisc tbf, handle 1:.  Fails with CPLUG_E_TAKEN if the link has
- * a root qdisc that is not the kernel's default.  Undo: deletes it.
+ * Limits what a link sends: root qdisc tbf, handle 1:, with a queue fq_codel, or bfifo.  Fails with
+ * CPLUG_E_TAKEN if the link has a root qdisc that is not the kernel's default.  Undo: deletes it.
  */
 int tc_tbf_add(struct tx *tx, struct rt *rt, const struct link *l, const struct tc_tbf *t) CHECKED;
 
@@ -69,25 +80,46 @@ int tc_tbf_ensure(struct tx *tx, struct rt *rt, const struct link *l,
 int tc_tbf_del(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
 
 /*
- * Ensures that all that arrives at a link is redirected to another, which sends it (so the
- * other is usually an ifb): qdisc ingress, or a clsact that is there, and a u32 filter with
- * priority 1 for all protocols.  Undo: as it was.
+ * Packets that another link sends in place of the one that they pass; the other is usually an ifb,
+ * which then hands them back.
+ */
+struct tc_redirect {
+	const struct link *to;
+	bool leaving;   /* what the link sends; else what arrives at it */
+	bool by_source; /* subnets are of the source address; else of the destination */
+	bool except;    /* all packets but those of the subnets; else only those */
+	const struct cidr *subnets;
+	unsigned n; /* 0: all packets */
+};
+
+/*
+ * Ensures a redirection: qdisc ingress, or a clsact that is there, and a u32 filter with priority 1
+ * for all protocols; or, with subnets, a clsact with a filter for each.  Undo: deletes what it
+ * made; filters of another redirection to the same link do not come back.
  */
 int tc_redirect_ensure(struct tx *tx, struct rt *rt, const struct link *l,
-		       const struct link *to) CHECKED;
+		       const struct tc_redirect *r) CHECKED;
 
 /*
- * Does a filter redirect from a link to another?  1, 0, or a recorded failure.  The reference's
- * filter counts, too.
+ * Is a redirection there, as a whole?  1, 0, or a recorded failure.  The reference's filter counts,
+ * too.
  */
 int tc_redirect_find(struct tx *tx, struct rt *rt, const struct link *l,
-		     const struct link *to) CHECKED;
+		     const struct tc_redirect *r) CHECKED;
 
 /*
- * Deletes the filters that redirect from a link to another, and the qdisc ingress if it has no
- * filter then; gone is success.  No undo: for DEL.
+ * Deletes the filters of the redirection from a link to another, and the qdisc if they leave none;
+ * gone is success.  leaving: as in struct tc_redirect.  to NULL: the other link is gone.  No
+ * undo: for DEL.
  */
-int tc_redirect_del(struct tx *tx, struct rt *rt, const struct link *l,
-		    const struct link *to) CHECKED;
+int tc_redirect_del(struct tx *tx, struct rt *rt, const struct link *l, const struct link *to,
+		    bool leaving) CHECKED;
+
+/*
+ * Has the kernel what limits a rate?  Returns the name of the first module that is missing
+ * ("sch_tbf", "ifb", "act_mirred"), or NULL.  Asks with requests that the kernel must refuse, so
+ * nothing changes, but it may load the modules.
+ */
+const char *tc_missing_module(struct rt *rt);
 
 #endif

@@ -1,223 +1,174 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * tc_redirect.c - what arrives at a link is sent by another
- *
- * A u32 filter whose only key has an empty mask matches everything.  cls_matchall would be
- * simpler, but some kernels do not have it, and the reference needs u32.
+ * tc_redirect.c - what arrives at a link, or leaves it, is sent by another
  */
 #include <linux/if_ether.h>
-#include <linux/pkt_cls.h>
-#include <linux/pkt_sched.h>
+#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
-#include <linux/tc_act/tc_mirred.h>
-#include <netlink/route/act/mirred.h>
-#include <netlink/route/classifier.h>
-#include <netlink/route/cls/u32.h>
 #include <stdio.h>
 
 #include "base/log.h"
 #include "netlink/tc_impl.h"
 
 #define INGRESS_HANDLE TC_H_MAKE(TC_H_INGRESS, 0)
-/* The parent of a filter for what arrives, with a qdisc ingress as well as with a clsact. */
-#define INGRESS_PARENT TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)
 
-enum { PRIORITY = 1, PRIORITY_SHIFT = 16 };
+/* A priority has one protocol.  Filters of subnets come before the one for all other packets. */
+enum { PRIO_ONLY = 1, PRIO_IP4 = 1, PRIO_IP6 = 2, PRIO_OTHERS = 3 };
 
-static void put_filter(struct rtnl_cls **c)
+/* ---- the filters of a redirection --------------------------------------- */
+
+/* One key for each 32-bit word of the prefix; one with an empty mask for a prefix of length 0. */
+static void set_keys(struct tc_filter *f, struct cidr subnet, bool by_source)
 {
-	if (*c)
-		rtnl_cls_put(*c);
+	enum { IP4_SOURCE = 12, IP4_DEST = 16, IP6_SOURCE = 8, IP6_DEST = 24, WORD = 32 };
+	bool six = subnet.ip.family == AF_INET6;
+	int off = six ? IP6_DEST : IP4_DEST;
+
+	if (by_source)
+		off = six ? IP6_SOURCE : IP4_SOURCE;
+	f->n_keys = 1;
+	f->key[0] = (struct tc_u32_key){ .off = off };
+	for (unsigned i = 0; i * WORD < subnet.len; i++) {
+		unsigned bits = subnet.len - i * WORD;
+		struct tc_u32_key *k = &f->key[i];
+
+		*k = (struct tc_u32_key){ .mask = UINT32_MAX, .off = off + (int)i * 4 };
+		if (bits < WORD)
+			k->mask = htonl(~(UINT32_MAX >> bits));
+		memcpy(&k->val, subnet.ip.b + (size_t)i * 4, sizeof(k->val));
+		k->val &= k->mask;
+		f->n_keys = i + 1;
+	}
 }
 
-static void put_action(struct rtnl_act **a)
+static struct tc_filter filter_all(const struct tc_redirect *r)
 {
-	if (*a)
-		rtnl_act_put(*a);
+	return (struct tc_filter){
+		.kind = "u32",
+		.does = TC_FILTER_REDIRECT,
+		.priority = r->n ? PRIO_OTHERS : PRIO_ONLY,
+		.protocol = ETH_P_ALL,
+		.to = r->to->index,
+		.n_keys = 1,
+	};
 }
 
-/* ---- reading ------------------------------------------------------------ */
-
-struct filter {
-	char kind[16];
-	uint32_t handle;
-	uint16_t priority, protocol; /* protocol in host byte order */
-};
-
-struct filters {
-	struct mem *mem;
-	int to; /* ifindex */
-	struct filter *f;
-	unsigned n;     /* that redirect there */
-	bool any_other; /* are there others? */
-};
-
-/* Is an action the redirection to a link? */
-static bool is_redirect(struct nlattr *action, int to)
+static struct tc_filter filter_subnet(const struct tc_redirect *r, struct cidr subnet)
 {
-	struct nlattr *tb[TCA_ACT_MAX + 1], *options[TCA_MIRRED_MAX + 1], *parms;
-	struct tc_mirred m;
+	struct tc_filter f = { .kind = "u32", .priority = PRIO_IP4, .protocol = ETH_P_IP };
 
-	if (nla_parse_nested(tb, TCA_ACT_MAX, action, NULL) < 0 || !tb[TCA_ACT_KIND] ||
-	    !str_eq(nla_get_string(tb[TCA_ACT_KIND]), "mirred") || !tb[TCA_ACT_OPTIONS] ||
-	    nla_parse_nested(options, TCA_MIRRED_MAX, tb[TCA_ACT_OPTIONS], NULL) < 0)
-		return false;
-	parms = options[TCA_MIRRED_PARMS];
-	if (!parms || nla_len(parms) < (int)sizeof(m))
-		return false;
-	memcpy(&m, nla_data(parms), sizeof(m));
-	return m.eaction == TCA_EGRESS_REDIR && (int)m.ifindex == to;
+	if (subnet.ip.family == AF_INET6) {
+		f.priority = PRIO_IP6;
+		f.protocol = ETH_P_IPV6;
+	}
+	f.does = TC_FILTER_PASS;
+	if (!r->except) {
+		f.does = TC_FILTER_REDIRECT;
+		f.to = r->to->index;
+	}
+	set_keys(&f, subnet, r->by_source);
+	return f;
 }
 
-static bool has_redirect(struct nlattr *const *tb, const char *kind, int to)
+/* In the order in which they are added. */
+static struct tc_filters wanted(struct tx *tx, const struct tc_redirect *r)
 {
-	int attr = str_eq(kind, "u32") ? TCA_U32_ACT : TCA_MATCHALL_ACT;
-	struct nlattr *actions, *a;
-	int left;
+	struct tc_filters w = { .f = mem_alloc(&tx->mem, (r->n + 1) * sizeof(*w.f)) };
 
-	if (!tb[TCA_OPTIONS] || (attr != TCA_U32_ACT && !str_eq(kind, "matchall")))
-		return false;
-	actions = nla_find(nla_data(tb[TCA_OPTIONS]), nla_len(tb[TCA_OPTIONS]), attr);
-	if (!actions)
-		return false;
-	nla_for_each_nested (a, actions, left)
-		if (is_redirect(a, to))
+	for (unsigned i = 0; i < r->n; i++)
+		w.f[w.n++] = filter_subnet(r, r->subnets[i]);
+	if (!r->n || r->except)
+		w.f[w.n++] = filter_all(r);
+	return w;
+}
+
+static bool has_filter(const struct tc_filters *list, const struct tc_filter *f)
+{
+	for (unsigned i = 0; i < list->n; i++)
+		if (tc_filter_eq(&list->f[i], f))
 			return true;
 	return false;
 }
 
-/* Messages without a handle, and with that of a hash table of u32, are about no filter. */
-static bool is_filter(const struct tcmsg *t, const char *kind)
+/* Have both lists the same filters, in any order? */
+static bool are_same(const struct tc_filters *have, const struct tc_filters *want)
 {
-	if (!t->tcm_handle)
-		return false;
-	return !str_eq(kind, "u32") || TC_U32_NODE(t->tcm_handle);
+	bool same = true;
+
+	for (unsigned i = 0; i < want->n; i++)
+		same = same && has_filter(have, &want->f[i]);
+	for (unsigned i = 0; i < have->n; i++)
+		same = same && has_filter(want, &have->f[i]);
+	return same;
 }
 
-static int note_filter(const struct nlmsghdr *h, void *arg)
+int tc_redirect_find(struct tx *tx, struct rt *rt, const struct link *l,
+		     const struct tc_redirect *r)
 {
-	struct nlmsghdr *m = (struct nlmsghdr *)(uintptr_t)h; /* libnl reads through non-const */
-	struct nlattr *tb[TCA_MAX + 1];
-	struct filters *l = arg;
-	struct filter f = { .kind = "" };
-	struct tcmsg *t;
+	struct tc_filters want = wanted(tx, r), have;
 
-	if (!h) {
-		l->n = 0;
-		l->any_other = false;
-		return 0;
-	}
-	t = nlmsg_data(m);
-	if (h->nlmsg_type != RTM_NEWTFILTER || nlmsg_parse(m, sizeof(*t), tb, TCA_MAX, NULL) < 0 ||
-	    !tb[TCA_KIND])
-		return 0;
-	nla_strlcpy(f.kind, tb[TCA_KIND], sizeof(f.kind));
-	if (!is_filter(t, f.kind))
-		return 0;
-	if (!has_redirect(tb, f.kind, l->to)) {
-		l->any_other = true;
-		return 0;
-	}
-	f.handle = t->tcm_handle;
-	f.priority = (uint16_t)(TC_H_MAJ(t->tcm_info) >> PRIORITY_SHIFT);
-	f.protocol = ntohs((uint16_t)TC_H_MIN(t->tcm_info));
-	l->f = mem_grow(l->mem, l->f, l->n, sizeof(f));
-	l->f[l->n++] = f;
-	return 0;
-}
-
-static int list_filters(struct tx *tx, struct rt *rt, const struct link *l, int to,
-			struct filters *ret)
-{
-	struct rt_msg m;
-	struct tcmsg *t = rt_new(&m, RTM_GETTFILTER, NLM_F_DUMP, sizeof(*t));
-	int r;
-
-	*ret = (struct filters){ .mem = &tx->mem, .to = to };
-	t->tcm_ifindex = l->index;
-	t->tcm_parent = INGRESS_PARENT;
-	r = rt_ask(rt, &m, note_filter, ret);
-	if (r < 0 && !tc_is_gone(r))
-		return rt_refused(tx, rt, r, "list the filters of %s", l->name);
-	return 0;
-}
-
-int tc_redirect_find(struct tx *tx, struct rt *rt, const struct link *l, const struct link *to)
-{
-	struct filters list;
-
-	TRY(list_filters(tx, rt, l, to->index, &list));
-	return list.n > 0;
+	TRY(tc_filter_list(tx, rt, l, tc_hook(r->leaving), r->to->index, &have));
+	return are_same(&have, &want);
 }
 
 /* ---- deleting ----------------------------------------------------------- */
 
-static struct rtnl_cls *new_filter(const struct link *l, const struct filter *f)
+/* Were the filters made with a clsact of ours? */
+static bool need_clsact(const struct tc_filters *list)
 {
-	struct rtnl_cls *c = rtnl_cls_alloc();
-
-	if (!c)
-		return NULL;
-	rtnl_tc_set_ifindex(TC_CAST(c), l->index);
-	rtnl_tc_set_parent(TC_CAST(c), INGRESS_PARENT);
-	rtnl_tc_set_handle(TC_CAST(c), f->handle);
-	rtnl_cls_set_prio(c, f->priority);
-	rtnl_cls_set_protocol(c, f->protocol);
-	if (rtnl_tc_set_kind(TC_CAST(c), f->kind) == 0)
-		return c;
-	rtnl_cls_put(c);
-	return NULL;
+	for (unsigned i = 0; i < list->n; i++)
+		if (list->f[i].does == TC_FILTER_PASS || list->f[i].protocol != ETH_P_ALL)
+			return true;
+	return false;
 }
 
-static int del_filter(struct tx *tx, struct rt *rt, const struct link *l, const struct filter *f)
+static int is_hook_empty(struct tx *tx, struct rt *rt, const struct link *l, bool leaving)
 {
-	auto_(put_filter) struct rtnl_cls *c = new_filter(l, f);
-	struct nl_msg *msg = NULL;
-	struct rt_msg m;
-	int r = -ENOMEM;
+	struct tc_filters list;
 
-	if (c) {
-		r = rtnl_cls_build_delete_request(c, 0, &msg);
-		r = tc_take(&m, r, msg);
-	}
-	if (r == 0)
-		r = rt_try(rt, &m);
-	if (r < 0 && !tc_is_gone(r))
-		return rt_refused(tx, rt, r, "delete a filter of %s", l->name);
-	return 0;
+	TRY(tc_filter_list(tx, rt, l, tc_hook(leaving), 0, &list));
+	return !list.n && !list.any_other;
 }
 
-static int del_filters(struct tx *tx, struct rt *rt, const struct link *l, int to)
+/* Deletes the qdisc if it has no filter; a clsact only if it is ours. */
+static int prune_qdisc(struct tx *tx, struct rt *rt, const struct link *l, bool clsact)
 {
-	struct filters list;
-	int r = 0;
-
-	TRY(list_filters(tx, rt, l, to, &list));
-	for (unsigned i = 0; i < list.n; i++)
-		r = also(r, del_filter(tx, rt, l, &list.f[i]));
-	return r;
-}
-
-/* Deletes a qdisc ingress that has no filter (a clsact is another program's). */
-static int del_ingress(struct tx *tx, struct rt *rt, const struct link *l)
-{
-	struct filters list;
 	struct tc_qdisc q;
+	int empty;
 
 	TRY(tc_qdisc_find(tx, rt, l, TC_H_INGRESS, &q));
-	if (!str_eq(q.kind, "ingress"))
+	if (!str_eq(q.kind, "ingress") && !(clsact && str_eq(q.kind, "clsact")))
 		return 0;
-	TRY(list_filters(tx, rt, l, 0, &list));
-	if (list.n || list.any_other)
+	TRY(empty = is_hook_empty(tx, rt, l, false));
+	if (empty && str_eq(q.kind, "clsact"))
+		TRY(empty = is_hook_empty(tx, rt, l, true));
+	if (!empty)
 		return 0;
 	return tc_qdisc_del(tx, rt, l, TC_H_INGRESS, INGRESS_HANDLE);
 }
 
-int tc_redirect_del(struct tx *tx, struct rt *rt, const struct link *l, const struct link *to)
+/* *ret_clsact: need_clsact() of what was there. */
+static int del_filters(struct tx *tx, struct rt *rt, const struct link *l, int to, bool leaving,
+		       bool *ret_clsact)
 {
-	int r = del_filters(tx, rt, l, to->index);
+	struct tc_filters list;
+	int r = 0;
 
-	return also(r, del_ingress(tx, rt, l));
+	TRY(tc_filter_list(tx, rt, l, tc_hook(leaving), to, &list));
+	/* The last one first: packets that filters let pass are never redirected meanwhile. */
+	for (unsigned i = list.n; i-- > 0;)
+		r = also(r, tc_filter_del(tx, rt, l, tc_hook(leaving), &list.f[i]));
+	*ret_clsact = need_clsact(&list);
+	return r;
+}
+
+int tc_redirect_del(struct tx *tx, struct rt *rt, const struct link *l, const struct link *to,
+		    bool leaving)
+{
+	bool clsact = false;
+	int r = del_filters(tx, rt, l, to ? to->index : 0, leaving, &clsact);
+
+	return also(r, prune_qdisc(tx, rt, l, clsact || leaving));
 }
 
 /* ---- adding ------------------------------------------------------------- */
@@ -225,109 +176,126 @@ int tc_redirect_del(struct tx *tx, struct rt *rt, const struct link *l, const st
 struct undo_redirect {
 	struct rt *rt;
 	int index, to;
+	bool leaving, clsact;
 	char name[IFNAMSIZ];
 };
 
-static int undo_ingress(struct tx *tx, void *arg)
+static int undo_qdisc(struct tx *tx, void *arg)
 {
 	struct undo_redirect *u = arg;
 	struct link l = { .index = u->index };
 
 	memcpy(l.name, u->name, sizeof(l.name));
-	return del_ingress(tx, u->rt, &l);
+	return prune_qdisc(tx, u->rt, &l, u->clsact);
 }
 
-static int undo_filter(struct tx *tx, void *arg)
+static int undo_filters(struct tx *tx, void *arg)
 {
 	struct undo_redirect *u = arg;
 	struct link l = { .index = u->index };
+	bool clsact;
 
 	memcpy(l.name, u->name, sizeof(l.name));
-	return del_filters(tx, u->rt, &l, u->to);
+	return del_filters(tx, u->rt, &l, u->to, u->leaving, &clsact);
 }
 
-static int ensure_ingress(struct tx *tx, struct rt *rt, const struct link *l,
-			  const struct undo_redirect *u)
+static int ensure_qdisc(struct tx *tx, struct rt *rt, const struct link *l,
+			const struct undo_redirect *u)
 {
+	const char *kind = u->clsact ? "clsact" : "ingress";
+	uint32_t parent = u->clsact ? TC_H_CLSACT : TC_H_INGRESS;
 	struct rt_msg m;
-	int r = tc_qdisc_compose(&m, l, TC_H_INGRESS, INGRESS_HANDLE, "ingress");
+	int r = tc_qdisc_compose(&m, l, parent, INGRESS_HANDLE, kind, NLM_F_EXCL);
 
 	if (r == 0)
 		r = rt_try(rt, &m);
-	if (r == -EEXIST) /* or a clsact */
+	if (r == -EEXIST) /* of the one kind or the other */
 		return 0;
 	if (r < 0)
-		return rt_refused(tx, rt, r, "redirect what arrives at %s (qdisc ingress)",
-				  l->name);
-	return tx_undo(tx, undo_ingress, "add ingress qdisc", u);
+		return rt_refused(tx, rt, r, "redirect packets of %s (qdisc %s)", l->name, kind);
+	return tx_undo(tx, undo_qdisc, "add qdisc of filters", u);
 }
 
-/* Composes the action: NULL without memory. */
-static struct rtnl_act *new_redirect(int to)
+int tc_redirect_ensure(struct tx *tx, struct rt *rt, const struct link *l,
+		       const struct tc_redirect *r)
 {
-	struct rtnl_act *a = rtnl_act_alloc();
-
-	if (a && rtnl_tc_set_kind(TC_CAST(a), "mirred") == 0 &&
-	    rtnl_mirred_set_action(a, TCA_EGRESS_REDIR) == 0 &&
-	    rtnl_mirred_set_policy(a, TC_ACT_STOLEN) == 0 &&
-	    rtnl_mirred_set_ifindex(a, (uint32_t)to) == 0)
-		return a;
-	if (a)
-		rtnl_act_put(a);
-	return NULL;
-}
-
-/* The selector: one key that every packet matches. */
-static void put_selector(struct rt_msg *m)
-{
-	const struct tc_u32_sel sel = { .flags = TC_U32_TERMINAL, .nkeys = 1 };
-	const struct tc_u32_key key = { .val = 0 };
-	char s[sizeof(sel) + sizeof(key)];
-	struct nlattr *options = tc_reopen_options(m);
-
-	memcpy(s, &sel, sizeof(sel));
-	memcpy(s + sizeof(sel), &key, sizeof(key));
-	rt_put(m, TCA_U32_SEL, s, sizeof(s));
-	rt_nest_end(m, options);
-}
-
-static int compose_redirect(struct rt_msg *m, const struct link *l, int to)
-{
-	static const struct filter f = { .kind = "u32",
-					 .priority = PRIORITY,
-					 .protocol = ETH_P_ALL };
-	auto_(put_filter) struct rtnl_cls *c = new_filter(l, &f);
-	auto_(put_action) struct rtnl_act *a = new_redirect(to);
-	struct nl_msg *msg = NULL;
-	int r;
-
-	if (!c || !a || rtnl_u32_set_classid(c, TC_H_MAKE(1U << 16, 1)) < 0 ||
-	    rtnl_u32_add_action(c, a) < 0)
-		return -ENOMEM;
-	r = rtnl_cls_build_add_request(c, NLM_F_CREATE | NLM_F_EXCL, &msg);
-	TRY(tc_take(m, r, msg));
-	put_selector(m);
-	return 0;
-}
-
-int tc_redirect_ensure(struct tx *tx, struct rt *rt, const struct link *l, const struct link *to)
-{
-	struct undo_redirect u = { .rt = rt, .index = l->index, .to = to->index };
-	struct rt_msg m;
-	int there, r;
+	struct undo_redirect u = {
+		.rt = rt,
+		.index = l->index,
+		.to = r->to->index,
+		.leaving = r->leaving,
+		.clsact = r->leaving || r->n,
+	};
+	struct tc_filters want = wanted(tx, r);
+	bool was;
+	int there, err = 0;
 
 	memcpy(u.name, l->name, sizeof(u.name));
-	TRY(there = tc_redirect_find(tx, rt, l, to));
+	TRY(there = tc_redirect_find(tx, rt, l, r));
 	if (there)
 		return 0;
 	TRY(tx_interrupted(tx));
-	TRY(ensure_ingress(tx, rt, l, &u));
-	r = compose_redirect(&m, l, to->index);
-	if (r == 0)
-		r = rt_try(rt, &m);
+	TRY(ensure_qdisc(tx, rt, l, &u));
+	TRY(del_filters(tx, rt, l, r->to->index, r->leaving, &was));
+	for (unsigned i = 0; i < want.n && err == 0; i++)
+		err = tc_filter_add(tx, rt, l, tc_hook(r->leaving), &want.f[i]);
+	err = also(err, tx_undo(tx, undo_filters, "redirect", &u));
+	if (err == 0)
+		log_step("%s: redirect what %s %s to %s", rt->where,
+			 r->leaving ? "leaves" : "arrives at", l->name, r->to->name);
+	return err;
+}
+
+/* ---- what the kernel has ------------------------------------------------ */
+
+/* A tbf without options, which tbf_init() refuses. */
+static int try_tbf(struct rt *rt)
+{
+	const struct link lo = { .index = 1, .name = "lo" };
+	struct rt_msg m;
+	int r = tc_qdisc_compose(&m, &lo, TC_H_ROOT, 0, "tbf", NLM_F_EXCL);
+
 	if (r < 0)
-		return rt_refused(tx, rt, r, "redirect what arrives at %s to %s (filter u32)",
-				  l->name, to->name);
-	log_step("%s: redirect what arrives at %s to %s", rt->where, l->name, to->name);
-	return tx_undo(tx, undo_filter, "redirect", &u);
+		return r;
+	return rt_try(rt, &m);
+}
+
+/* An ifb without queues: the kernel looks for the kind first. */
+static int try_ifb(struct rt *rt)
+{
+	struct rt_msg m;
+	struct nlattr *info;
+
+	rt_new(&m, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(struct ifinfomsg));
+	rt_put_u32(&m, IFLA_NUM_TX_QUEUES, 0);
+	info = rt_nest(&m, IFLA_LINKINFO);
+	rt_put_str(&m, IFLA_INFO_KIND, "ifb");
+	rt_nest_end(&m, info);
+	return rt_try(rt, &m);
+}
+
+/* An action without options, which tcf_mirred_init() refuses. */
+static int try_mirred(struct rt *rt)
+{
+	struct nlattr *all, *one;
+	struct rt_msg m;
+
+	rt_new(&m, RTM_NEWACTION, NLM_F_CREATE | NLM_F_EXCL, sizeof(struct tcamsg));
+	all = rt_nest(&m, TCA_ACT_TAB);
+	one = rt_nest(&m, 1);
+	rt_put_str(&m, TCA_ACT_KIND, "mirred");
+	rt_nest_end(&m, one);
+	rt_nest_end(&m, all);
+	return rt_try(rt, &m);
+}
+
+const char *tc_missing_module(struct rt *rt)
+{
+	if (try_tbf(rt) == -ENOENT)
+		return "sch_tbf";
+	if (try_ifb(rt) == -EOPNOTSUPP)
+		return "ifb";
+	if (try_mirred(rt) == -ENOENT)
+		return "act_mirred";
+	return NULL;
 }

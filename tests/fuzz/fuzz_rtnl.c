@@ -33,6 +33,7 @@ static void ask(struct tx *tx, struct rt *rt, unsigned what)
 	struct addr_list list;
 	struct route_list routes;
 	struct rule_list rules;
+	struct tc_redirect redirect = { .to = &l };
 	struct tc_tbf_params tbf;
 	static const struct route_filter filter = { .link = 1 };
 	unsigned n = 0;
@@ -77,7 +78,7 @@ static void ask(struct tx *tx, struct rt *rt, unsigned what)
 		fuzz_expect(tx, tc_tbf_find(tx, rt, &l, &tbf));
 		break;
 	default:
-		fuzz_expect(tx, tc_redirect_find(tx, rt, &l, &l));
+		fuzz_expect(tx, tc_redirect_find(tx, rt, &l, &redirect));
 		break;
 	}
 }
