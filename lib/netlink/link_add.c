@@ -172,7 +172,7 @@ static int wait_for_leftover(struct tx *tx, struct rt *rt, const struct link_new
 	struct link l;
 	int there, r = 0;
 
-	if (!n->mark)
+	if (!n->mark || !n->peer)
 		return 0;
 	TRY(there = link_find(tx, rt, n->name, &l));
 	if (!there || !link_is_marked(&l, n->mark))
