@@ -17,6 +17,7 @@
 	X(loopback)    \
 	X(portmap)     \
 	X(firewall)    \
+	X(bandwidth)   \
 	X(vrf)         \
 	X(dummy)       \
 	X(macvlan)     \

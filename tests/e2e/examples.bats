@@ -138,6 +138,24 @@ in_the_vrf() {
 	example 37-vrf in_the_vrf
 }
 
+slow() {
+	contains "$(tc qdisc show dev "$(host_end)")" 'tbf 1: root .*rate 100Mbit'
+	contains "$(tc qdisc show dev "$(result '.interfaces[-1].name')")" 'tbf 1: root .*rate 100Mbit'
+}
+@test "examples: 41-bandwidth: both directions are limited" {
+	example 41-bandwidth slow
+}
+
+slow_outside() {
+	sees c1 203.0.113.2
+	sees c1 2001:db8:113::2
+	contains "$(tc filter show dev "$(host_end)" ingress)" 'match 0a582a00/ffffff00 at 16'
+}
+@test "examples: 42-bandwidth-subnets: the world is reached through the limit" {
+	world
+	example 42-bandwidth-subnets slow_outside
+}
+
 @test "examples: 34-ipvlan: a host on the wire and the container reach each other" {
 	world
 	example 34-ipvlan on_the_wire

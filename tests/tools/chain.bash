@@ -31,6 +31,7 @@ chain_lacks() {
 	for type in $(jq -r '.plugins[].type' "$CHAIN_FILE"); do
 		case $type in
 		dummy | ipvlan | macvlan | vlan | vrf) has_kind "$type" || echo "interfaces of kind $type" ;;
+		bandwidth) has_kind ifb || echo "interfaces of kind ifb" ;;
 		tap) [[ -c /dev/net/tun && -r /dev/net/tun && -w /dev/net/tun ]] || echo "/dev/net/tun that may be opened" ;;
 		esac
 	done

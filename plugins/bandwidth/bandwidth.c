@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * bandwidth.c - limits the rates of a container's interface, behind any main plugin
+ *
+ * Chained.  The limits are on the host's end of a veth pair, where the container cannot lift them;
+ * for an interface without such an end they are in the container.  The end is found from the host's
+ * side: prevResult and the container only tell where to look.
+ */
+#include "base/log.h"
+#include "cni/iface.h"
+#include "cni/prev.h"
+#include "cni/steps.h"
+#include "plugins/bandwidth/bandwidth.h"
+#include "plugins/list.h"
+#include "value/name.h"
+
+/* ---- the link ----------------------------------------------------------- */
+
+/* The host's end that our bridge or ptp made: by its derived name and mark. */
+static int find_own_end(struct tx *tx, struct call *c, struct link *ret)
+{
+	int there;
+
+	TRY(there = link_find(tx, &c->host, call_owner(tx, c)->key.s, ret));
+	return there && str_eq(ret->kind, "veth") && link_is_marked(ret, call_mark(tx, c));
+}
+
+/* Another plugin's: the container's end names the ifindex, and the host's must name that end. */
+static int find_peer(struct tx *tx, struct call *c, const struct link *eth, struct link *ret)
+{
+	int there;
+
+	if (!str_eq(eth->kind, "veth") || eth->parent <= 0)
+		return 0;
+	TRY(there = link_find_index(tx, &c->host, eth->parent, ret));
+	if (!there)
+		return 0;
+	return link_is_pair(tx, &c->host, ret, &c->cont, eth);
+}
+
+/* 1, 0 if the attachment has no link any more, or a recorded failure. */
+static int find_place(struct tx *tx, struct call *c, struct place *ret)
+{
+	struct place p = { .rt = &c->host };
+	struct link eth;
+	int there = 0;
+
+	*ret = p;
+	TRY(there = find_own_end(tx, c, &p.link));
+	if (!there && rt_is_open(&c->cont)) {
+		TRY(there = link_find(tx, &c->cont, c->ifname, &eth));
+		if (!there)
+			return 0;
+		TRY(there = find_peer(tx, c, &eth, &p.link));
+		if (!there)
+			p = (struct place){ .rt = &c->cont, .link = eth, .inside = true };
+		there = 1;
+	}
+	if (there)
+		*ret = p;
+	return there;
+}
+
+static int need_place(struct tx *tx, struct call *c, struct place *ret)
+{
+	int there;
+
+	TRY(there = find_place(tx, c, ret));
+	if (!there)
+		return tx_fail(tx, -ENODEV, "container: there is no interface %s", c->ifname);
+	return 0;
+}
+
+/* A packet above the burst never passes. */
+static void warn_small(const struct bandwidth_conf *conf, const struct link *l)
+{
+	for (enum direction d = 0; d < DIRECTIONS; d++) {
+		struct bandwidth_limit limit = conf->limit[d];
+
+		if (limit.burst && limit.burst < (uint64_t)l->mtu)
+			log_warn("%sBurst: %llu bytes are less than the MTU of %s (%d): larger "
+				 "packets are dropped",
+				 d == INGRESS ? "ingress" : "egress",
+				 (unsigned long long)limit.burst, l->name, l->mtu);
+	}
+}
+
+/* ---- verbs -------------------------------------------------------------- */
+
+static int bandwidth_add(struct tx *tx, struct call *c, struct result *res)
+{
+	struct bandwidth_conf conf;
+	struct place place;
+
+	TRY(bandwidth_read_conf(tx, c, &conf));
+	if (!conf.limit[INGRESS].rate && !conf.limit[EGRESS].rate)
+		return 0;
+	TRY(need_place(tx, c, &place));
+	warn_small(&conf, &place.link);
+	for (enum direction d = 0; d < DIRECTIONS; d++) {
+		struct shaper s = shaper_of(tx, c, &place, &conf, d);
+		struct link ifb;
+
+		TRY(shaper_add(tx, &s, &ifb));
+		if (ifb.index)
+			iface_list(tx, c, &ifb, place.inside ? c->netns_path : NULL, res);
+	}
+	return 0;
+}
+
+static int bandwidth_check(struct tx *tx, struct call *c)
+{
+	struct bandwidth_conf conf;
+	struct place place;
+
+	TRY(bandwidth_read_conf(tx, c, &conf));
+	TRY(need_place(tx, c, &place));
+	for (enum direction d = 0; d < DIRECTIONS; d++) {
+		struct shaper s = shaper_of(tx, c, &place, &conf, d);
+
+		TRY(shaper_check(tx, &s));
+	}
+	return 0;
+}
+
+/*
+ * The reference's ifb, whose name knows no interface, has no mark.  Only one that prevResult
+ * lists, because other networks and containers may have the same name together.
+ */
+static int del_foreign_ifb(struct tx *tx, struct call *c)
+{
+	char name[IFNAMSIZ];
+	struct link l;
+	int i, there;
+
+	name_hash(name, sizeof(name) - 1, "bwp", mem_printf(&tx->mem, "%s%s", c->network, c->id));
+	i = c->prev ? result_find_if(c->prev, name, false) : -1;
+	if (i < 0)
+		return 0;
+	TRY(there = link_find(tx, &c->host, name, &l));
+	if (!there || !str_eq(l.kind, "ifb") || *l.alias || !mac_eq(l.mac, prev_mac(c, i)))
+		return 0;
+	return link_del(tx, &c->host, &l);
+}
+
+static int bandwidth_repair(struct tx *tx, struct call *c)
+{
+	struct bandwidth_conf conf;
+	struct place place;
+
+	TRY(bandwidth_read_conf(tx, c, &conf));
+	TRY(need_place(tx, c, &place));
+	/* Its filter comes before ours, until it leads nowhere and is replaced. */
+	TRY(del_foreign_ifb(tx, c));
+	for (enum direction d = 0; d < DIRECTIONS; d++) {
+		struct shaper s = shaper_of(tx, c, &place, &conf, d);
+
+		TRY(shaper_repair(tx, &s));
+	}
+	return 0;
+}
+
+/* The configuration does not matter: what any would have made is removed. */
+static int bandwidth_del(struct tx *tx, struct call *c)
+{
+	static const struct bandwidth_conf none = { .n_subnets = 0 };
+	struct place place;
+	int r = find_place(tx, c, &place);
+
+	for (enum direction d = 0; r >= 0 && d < DIRECTIONS; d++) {
+		struct shaper s = shaper_of(tx, c, &place, &none, d);
+
+		r = also(r, shaper_del(tx, &s));
+	}
+	return also(r, del_foreign_ifb(tx, c));
+}
+
+static int bandwidth_gc(struct tx *tx, struct call *c)
+{
+	if (!c->valid_known)
+		return 0;
+	return step_links_gc(tx, c);
+}
+
+static int bandwidth_status(struct tx *tx, struct call *c)
+{
+	const char *module = tc_missing_module(&c->host);
+
+	if (!module)
+		return 0;
+	return tx_fail_as(tx, CNI_E_UNAVAILABLE, -EOPNOTSUPP,
+			  "the kernel cannot limit rates: it has no %s (load that module, or use a "
+			  "kernel that has it)",
+			  module);
+}
+
+const struct plugin bandwidth_plugin = {
+	.name = "bandwidth",
+	.about = "limits the rates of a container's interface, behind another plugin",
+	.flags = CNI_USES_HOST | CNI_USES_CONT | CNI_NEEDS_PREV | CNI_PASSES_PREV,
+	.add = bandwidth_add,
+	.del = bandwidth_del,
+	.check = bandwidth_check,
+	.repair = bandwidth_repair,
+	.gc = bandwidth_gc,
+	.status = bandwidth_status,
+};

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * conf.c - the limits of an attachment
+ *
+ * Rates and bursts are bits in the configuration, and bytes here and in the kernel.
+ */
+#include "plugins/bandwidth/bandwidth.h"
+
+enum { BITS = 8, SUBNETS_MAX = 64 };
+
+static const char *const keys[DIRECTIONS][2] = {
+	[INGRESS] = { "ingressRate", "ingressBurst" },
+	[EGRESS] = { "egressRate", "egressBurst" },
+};
+
+static uint64_t bytes(int64_t bits)
+{
+	uint64_t n = (uint64_t)bits / BITS;
+
+	return bits && !n ? 1 : n;
+}
+
+static struct bandwidth_limit read_limit(const struct cj *c, enum direction d)
+{
+	const char *rate_key = keys[d][0], *burst_key = keys[d][1];
+	struct bandwidth_limit l = {
+		.rate = bytes(cj_int(c, rate_key, 0, 0, INT64_MAX)),
+		.burst = bytes(cj_int(c, burst_key, 0, 0, INT64_MAX)),
+	};
+
+	if (l.burst >= UINT32_MAX)
+		cj_wrong(c, burst_key, "a burst cannot be more than 4 GB (34359738359 bits)");
+	if (l.burst && !l.rate)
+		cj_wrong(c, burst_key, "if burst is set, rate must also be set (%s)", rate_key);
+	return l;
+}
+
+static bool has_limit(const struct cj *c)
+{
+	for (enum direction d = 0; d < DIRECTIONS; d++)
+		if (cj_has(c, keys[d][0]) || cj_has(c, keys[d][1]))
+			return true;
+	return false;
+}
+
+/* Appends the subnets of a key; returns whether there are any. */
+static bool read_subnets(struct mem *mem, const struct cj *c, const char *key,
+			 struct bandwidth_conf *ret)
+{
+	struct cj list = cj_list(c, key);
+	unsigned n = cj_len_max(&list, SUBNETS_MAX);
+
+	if (!n)
+		return false;
+	ret->subnets = mem_alloc(mem, n * sizeof(*ret->subnets));
+	for (unsigned i = 0; i < n; i++) {
+		struct cj e = cj_at(&list, i);
+		struct cidr subnet = cj_as_cidr(&e);
+
+		if (ip_set(subnet.ip))
+			ret->subnets[ret->n_subnets++] = subnet;
+	}
+	return true;
+}
+
+/* Any key at the top level makes runtimeConfig not count at all, as in the reference. */
+int bandwidth_read_conf(struct tx *tx, const struct call *c, struct bandwidth_conf *ret)
+{
+	struct cj runtime = cj_obj(&c->conf, "runtimeConfig");
+	struct cj at = cj_obj(&runtime, "bandwidth");
+	bool shaped;
+
+	if (has_limit(&c->conf))
+		at = c->conf;
+	*ret = (struct bandwidth_conf){ .n_subnets = 0 };
+	for (enum direction d = 0; d < DIRECTIONS; d++)
+		ret->limit[d] = read_limit(&at, d);
+	shaped = read_subnets(&tx->mem, &c->conf, "shapedSubnets", ret);
+	if (shaped && cj_has(&c->conf, "unshapedSubnets"))
+		cj_wrong(&c->conf, "unshapedSubnets",
+			 "cannot be used together with shapedSubnets: all other traffic is "
+			 "unshaped already");
+	else
+		ret->except = read_subnets(&tx->mem, &c->conf, "unshapedSubnets", ret);
+	return cj_ok(tx, &c->conf);
+}
+
+/* ---- in the kernel's terms ---------------------------------------------- */
+
+static uint64_t max(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static uint32_t saturated(uint64_t n)
+{
+	return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX - 1;
+}
+
+/*
+ * Without a burst: what is sent in 1 ms, which is longer than timers are late, and at least two
+ * packets.  The queue holds 4 ms; a packet that the burst admits (up to 64 KiB, because
+ * segments of one connection are joined) must fit into it twice, and ten packets of the wire, with
+ * which TCP recovers from a loss.
+ */
+struct tc_tbf bandwidth_tbf(const struct bandwidth_limit *limit, int mtu)
+{
+	enum { BURSTS_PER_SECOND = 1000, QUEUES_PER_SECOND = 250, HEADER = 18, JOINED = 65536 };
+	uint64_t packet = (uint64_t)mtu + HEADER;
+	uint64_t burst = limit->burst, joined, queue;
+
+	if (!burst)
+		burst = max(limit->rate / BURSTS_PER_SECOND, 2 * packet);
+	joined = burst < JOINED ? burst : JOINED;
+	queue = max(limit->rate / QUEUES_PER_SECOND, 10 * packet);
+	return (struct tc_tbf){
+		.rate = limit->rate,
+		.burst = saturated(burst),
+		.queue = saturated(max(queue, 2 * joined)),
+	};
+}
