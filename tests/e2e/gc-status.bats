@@ -107,6 +107,16 @@ ports() {
 	link - br1 '.ifname == "br1"'
 }
 
+@test "gc: leaves the interface that an attachment gave to this host itself, as to a container" {
+	ip link add eth7 type veth peer name theirs
+	ip link set eth7 alias "cplug net1/outer/eth7"
+	new_netns lost
+	add bridge "$CONF" lost
+	gc bridge "$CONF" '[]'
+	no_link lost eth0
+	link - eth7 '.ifalias == "cplug net1/outer/eth7"'
+}
+
 @test "gc: leaves attachments of other networks alone" {
 	local other
 

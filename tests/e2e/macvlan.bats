@@ -249,6 +249,19 @@ tentative() {
 	link c1 eth0 '.ifalias == "cplug net2/c1/eth0"'
 }
 
+@test "macvlan: DEL leaves a link of which CNI_IFNAME is an alternative name" {
+	local mac
+
+	new_netns c1
+	add macvlan "$CONF"
+	mac=$(result '.interfaces[0].mac')
+	in_ns c1 ip link set eth0 alias '' down
+	in_ns c1 ip link set eth0 name wan7
+	in_ns c1 ip link property add dev wan7 altname eth0 || skip "no alternative names"
+	del macvlan "$(chained "$CONF")"
+	link c1 wan7 ".address == \"$mac\""
+}
+
 @test "macvlan: an interface that the container renamed is deleted by DEL, and named by a repair" {
 	new_netns c1
 	remember

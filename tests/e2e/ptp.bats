@@ -210,6 +210,19 @@ differences() {
 	mutate 'net.ipv4.ip_forward' 'sysctl -qw net.ipv4.ip_forward=0' 'sysctl -qw net.ipv4.ip_forward=1'
 }
 
+@test "ptp: a rule or route of the host that hides the container makes ADD fail" {
+	new_netns c1
+	ip route add blackhole 10.11.0.0/24 table 77
+	ip rule add to 10.11.0.0/24 lookup 77 priority 100
+	remember
+	cni ADD ptp "$CONF"
+	failed 102 '10\.11\.0\.[0-9]+ is not reached through veth.*: a route or rule rejects it'
+	assert_same_snapshot
+	ip rule del priority 100
+	add ptp "$CONF"
+	sees c1 10.11.0.1
+}
+
 @test "ptp: CHECK names each difference" {
 	differences
 }

@@ -149,6 +149,18 @@ empty() {
 	ask world tcp 203.0.113.1 8080
 }
 
+@test "repair: names an interface that the container renamed, and makes no second one" {
+	net "$ONE"
+	plug c1
+	in_ns c1 ip link set eth0 down
+	in_ns c1 ip link set eth0 name wan
+	remember
+	tool check --repair net1 c1
+	is "$status" 1
+	contains "$errors" 'no interface eth0, but its other end .* is there: it was renamed'
+	assert_same_snapshot
+}
+
 @test "repair: does not break an established connection" {
 	net "$ONE"
 	world
@@ -277,6 +289,58 @@ empty() {
 	tool restore net2 net1
 	ok
 	contains "$output" 'net1'
+}
+
+@test "restore: --dry-run names what it would repair, and changes nothing" {
+	net "$ONE"
+	plug c1
+	in_ns c1 ip address del 10.1.0.2/24 dev eth0
+	remember
+	tool restore --dry-run
+	ok
+	contains "$output" '^would restore eth0 of .*10\.1\.0\.2/24'
+	assert_same_snapshot
+}
+
+@test "restore: uses the configuration that add had, not the network's of today" {
+	local link
+
+	net "$ONE"
+	plug c1
+	link=$(host_veth)
+	remember
+	net "$(jq -c '.plugins[0] |= (.bridge = "br2" | .mtu = 1400 | .ipMasq = false)' <<<"$ONE")"
+	ip link del "$link"
+	tool restore
+	ok
+	link - "$link" '.master == "br1" and .mtu == 1500'
+	assert_same_snapshot
+}
+
+@test "restore: an attachment that is deleted meanwhile is not made again" {
+	mkdir "$BATS_TEST_TMPDIR/plugins"
+	cat >"$BATS_TEST_TMPDIR/plugins/fixed" <<-'PLUGIN'
+		#!/usr/bin/env bash
+		cat >/dev/null
+		case $CNI_COMMAND in
+		ADD) echo '{"cniVersion":"1.1.0","ips":[{"address":"10.1.0.2/24"}]}' ;;
+		CHECK) [[ ! -e /run/deleted ]] || rm -f /var/lib/cni/results/* ;;
+		esac
+	PLUGIN
+	chmod +x "$BATS_TEST_TMPDIR/plugins/fixed"
+	export CNI_PATH=$CPLUG_BIN:$BATS_TEST_TMPDIR/plugins
+	net "$(jq -c '.plugins[0].ipam = {"type":"fixed"}' <<<"$ONE")"
+	plug c1
+	in_ns c1 ip link del eth0
+	tool restore
+	ok
+	link c1 eth0 true
+	in_ns c1 ip link del eth0
+	touch /run/deleted
+	tool restore
+	contains "$errors" 'was deleted meanwhile'
+	no_link c1 eth0
+	prints_not 'c1' nft list ruleset
 }
 
 @test "restore: reads the caches of containerd and podman, without netns, and of single plugins" {
