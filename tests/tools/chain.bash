@@ -10,15 +10,33 @@
 
 CHAIN_FILE=
 CHAIN_LENGTH=0
+# Of each plugin: its type, and its configuration without prevResult.
+CHAIN_TYPES=()
+CHAIN_CONFS=()
 CHAIN_ANSWER=
 CHAIN_STATUS=0
 # A command that the plugins run under.
 CHAIN_TRACER=()
 
-# chain_load FILE - selects the conflist; sets CHAIN_LENGTH
+# chain_load FILE - selects the conflist; sets CHAIN_LENGTH.  The plugins' configurations have the
+# newest version that the list names, as cnitool and libcni choose.  jq runs once, because each start
+# of it costs more than a plugin.
 chain_load() {
-	CHAIN_FILE=$1
-	CHAIN_LENGTH=$(jq '.plugins | length' "$1")
+	local type conf lines
+
+	CHAIN_FILE=$1 CHAIN_TYPES=() CHAIN_CONFS=()
+	lines=$(jq -c '
+		(.capArgs // {}) as $args | . as $list | .plugins[]
+		| (.capabilities // {}) as $wants
+		| ($args | with_entries(select($wants[.key] == true))) as $runtime
+		| . + {name: $list.name, cniVersion: ($list.cniVersions // [$list.cniVersion])[-1]}
+		| if $runtime == {} then . else .runtimeConfig = $runtime end
+		| .type, .' "$1")
+	while read -r type && read -r conf; do
+		CHAIN_TYPES+=("${type//\"/}")
+		CHAIN_CONFS+=("$conf")
+	done <<<"$lines"
+	CHAIN_LENGTH=${#CHAIN_TYPES[@]}
 }
 
 # chain_lacks - prints the kernel feature that the conflist requires and this kernel lacks, if any
@@ -28,7 +46,7 @@ chain_lacks() {
 	if jq -e '[.plugins[] | .vlan, .vlanTrunk] | any' "$CHAIN_FILE" >/dev/null; then
 		has_vlan_filtering || echo "bridge VLAN filtering"
 	fi
-	for type in $(jq -r '.plugins[].type' "$CHAIN_FILE"); do
+	for type in "${CHAIN_TYPES[@]}"; do
 		case $type in
 		dummy | ipvlan | macvlan | vlan | vrf) has_kind "$type" || echo "interfaces of kind $type" ;;
 		bandwidth) has_kind ifb || echo "interfaces of kind ifb" ;;
@@ -66,19 +84,15 @@ chain_parents() {
 
 # chain_type INDEX - prints the plugin's type
 chain_type() {
-	jq -r --argjson i "$1" '.plugins[$i].type' "$CHAIN_FILE"
+	echo "${CHAIN_TYPES[$1]}"
 }
 
-# chain_conf INDEX [PREVRESULT] - prints the plugin's configuration, of the newest version that the
-# list names, as cnitool and libcni choose
+# chain_conf INDEX [PREVRESULT] - prints the plugin's configuration
 chain_conf() {
-	jq -c --argjson i "$1" --argjson prev "${2:-null}" '
-		(.capArgs // {}) as $args | . as $list | .plugins[$i]
-		| (.capabilities // {}) as $wants
-		| ($args | with_entries(select($wants[.key] == true))) as $runtime
-		| . + {name: $list.name, cniVersion: ($list.cniVersions // [$list.cniVersion])[-1]}
-		| if $runtime == {} then . else .runtimeConfig = $runtime end
-		| if $prev == null then . else .prevResult = $prev end' "$CHAIN_FILE"
+	local conf=${CHAIN_CONFS[$1]}
+
+	[[ ! ${2-} ]] || conf="${conf%\}},\"prevResult\":$2}"
+	printf '%s\n' "$conf"
 }
 
 # chain_call COMMAND INDEX PREVRESULT ID - calls one plugin for the container /run/netns/ID; sets
@@ -90,7 +104,7 @@ chain_call() {
 	CHAIN_STATUS=0
 	CHAIN_ANSWER=$(printf '%s' "$conf" |
 		CNI_COMMAND=$1 CNI_CONTAINERID=$4 CNI_NETNS=/run/netns/$4 CNI_IFNAME=eth0 \
-			CNI_PATH=$CPLUG_BIN "${CHAIN_TRACER[@]}" "$CPLUG_BIN/$(chain_type "$2")") || CHAIN_STATUS=$?
+			CNI_PATH=$CPLUG_BIN "${CHAIN_TRACER[@]}" "$CPLUG_BIN/${CHAIN_TYPES[$2]}") || CHAIN_STATUS=$?
 }
 
 # chain_add ID COUNT - ADD of the first COUNT plugins; sets CHAIN_ANSWER to the result

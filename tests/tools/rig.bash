@@ -266,13 +266,15 @@ sees_not() {
 snapshot() {
 	local ns
 
-	"$RIG_TOOLS/snapshot" host
-	for ns in /run/netns/*; do
-		ns=${ns##*/}
-		[[ $ns != '*' && $ns != world ]] || continue
-		# A name without a namespace is being removed by another process.
-		in_ns "$ns" "$RIG_TOOLS/snapshot" "$ns" || echo "$ns: cannot be entered"
-	done
+	{
+		"$RIG_TOOLS/snapshot" --raw host
+		for ns in /run/netns/*; do
+			ns=${ns##*/}
+			[[ $ns != '*' && $ns != world ]] || continue
+			# A name without a namespace is being removed by another process.
+			in_ns "$ns" "$RIG_TOOLS/snapshot" --raw "$ns" || echo "$ns: cannot be entered"
+		done
+	} | "$RIG_TOOLS/snapshot" --format
 	"$RIG_TOOLS/snapshot" --files
 }
 
