@@ -20,6 +20,13 @@ bench-quick: bench-tools ## measure a few cases, under a minute; writes build/be
 	$(Q)bench/run --quick $(BENCH) $(BENCH_CNI) $(BENCH)/quick
 	$(Q)bench/report $(BENCH)/quick $(BENCH)
 
+# The plugins that need a kernel with their kind of links.
+bench-vm: bench-tools ## measure ipvlan, vlan, dummy and vrf on Debian's kernel, in a virtual machine; writes build/bench/vm/RESULTS.md
+	$(Q)mkdir -p $(BENCH)/vm && touch $(BENCH)/vm/results
+	$(Q)BENCH_CASES='ipvlan|vlan|dummy|vrf' tests/vm/vmtest --timeout 5400 --write $(BENCH)/vm -- \
+		bench/run --only cases $(BENCH) $(BENCH_CNI) $(BENCH)/vm/results
+	$(Q)bench/report $(BENCH)/vm/results $(BENCH)/vm
+
 ifeq ($(STATIC),1)
 bench-tools: all $(BENCH_TOOLS)
 else
@@ -39,4 +46,4 @@ $(BENCH)/nothing-system: bench/nothing.c
 	$(call say,CC,$<)
 	$(Q)$(CC) -O2 -static -o $@ $<
 
-.PHONY: bench bench-quick bench-tools
+.PHONY: bench bench-quick bench-vm bench-tools

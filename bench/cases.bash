@@ -7,7 +7,7 @@
 #
 # PLUGIN is the JSON of a plugin in a conflist.  The plugins after "--" are for the reference, if
 # it needs other ones for the same effect.  -f: measure the floor, too; -l KIND: measure the floor of
-# a link of KIND on the parent wire0; -s: slow, fewer rounds.
+# a link of KIND on the parent wire0, if the kernel has this kind; -s: slow, fewer rounds.
 # A new plugin needs a line here.
 
 ipam4='"ipam":{"type":"host-local","dataDir":"@DATA@","ranges":[[{"subnet":"10.88.0.0/16"}]]}'
@@ -44,6 +44,11 @@ all_cases() {
 	measure ptp-dual-stack -s "{$ptp,${ipam46/:{/:{$routes}}"
 	measure macvlan -l macvlan "{$macvlan,${ipam4/:{/:{$routes}}"
 	measure macvlan-dual-stack -s "{$macvlan,${ipam46/:{/:{$routes}}"
+	measure ipvlan -l ipvlan "{\"type\":\"ipvlan\",\"master\":\"wire0\",${ipam4/:{/:{$routes}}"
+	measure vlan -l vlan "{\"type\":\"vlan\",\"master\":\"wire0\",\"vlanId\":5,${ipam4/:{/:{$routes}}"
+	measure dummy -l dummy "{\"type\":\"dummy\",${ipam4/:{/:{$routes}}"
+	measure tap -l tap "{\"type\":\"tap\",${ipam4/:{/:{$routes}}"
+	measure vrf -l vrf "{$bridge,$ipam4}" '{"type":"vrf","vrfname":"vrf0"}'
 	measure chain-1-port -f "{$masq,$ipam4}" "{\"type\":\"portmap\",$one}"
 	measure own-1-port -f "{$masq,$one,$ipam4}" -- "{$masq,$ipam4}" "{\"type\":\"portmap\",$one}"
 	measure chain-100-ports -s "{$masq,$ipam4}" "{\"type\":\"portmap\",$hundred}"

@@ -6,17 +6,23 @@
  *	floor del HOST-LINK
  *	floor add-leg NETNS KIND PARENT ADDRESS/LENGTH GATEWAY
  *	floor del-leg NETNS
+ *	floor add-vrf NETNS GATEWAY
+ *	floor del-vrf NETNS
  *
  * add creates a veth pair with its peer in the namespace and under the final name, as bridge does,
- * add-leg a link of KIND on PARENT, as macvlan does.  Then both add one address and one default
- * route.  They use two netlink sockets, and look up only the index of BRIDGE or PARENT.  They
- * allocate no address, read no JSON, install no firewall rule and do not roll back: this is the
- * lower limit for a plugin.  FLOOR_TRACE=1 prints the duration of each request.
+ * add-leg a link of KIND, as that plugin does: macvlan, ipvlan (mode l2) or vlan (5) on PARENT, or
+ * dummy, or a persistent tap device.  Then both add one address and one default route.  add-vrf
+ *puts eth0 into a new VRF with table 1, and its default route into that table.  They use two
+ *netlink sockets, and look up only the index of BRIDGE or PARENT.  They allocate no address, read
+ *no JSON, install no firewall rule and do not roll back: this is the lower limit for a plugin.
+ *FLOOR_TRACE=1 prints the duration of each request.
  */
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_link.h>
+#include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
@@ -24,6 +30,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -143,18 +150,60 @@ static void add_veth(int fd, const char *host, unsigned bridge, int netns)
 	call(fd, "veth");
 }
 
-static void add_leg(int fd, const char *kind, unsigned parent, int netns)
+static int is(const char *a, const char *b)
 {
+	return strcmp(a, b) == 0;
+}
+
+/* The attributes of a kind. */
+static void put_data(const char *kind)
+{
+	uint16_t vlan = 5, l2 = 0;
+	uint32_t table = 1;
+	struct rtattr *data;
+
+	if (!is(kind, "vlan") && !is(kind, "ipvlan") && !is(kind, "vrf"))
+		return;
+	data = put(IFLA_INFO_DATA, NULL, 0);
+	if (is(kind, "vlan"))
+		put(IFLA_VLAN_ID, &vlan, sizeof(vlan));
+	else if (is(kind, "ipvlan"))
+		put(IFLA_IPVLAN_MODE, &l2, sizeof(l2));
+	else
+		put(IFLA_VRF_TABLE, &table, sizeof(table));
+	end(data);
+}
+
+/* parent: 0 for none; netns: -1 for this one */
+static void add_leg(int fd, const char *name, const char *kind, unsigned parent, int netns)
+{
+	struct ifinfomsg *i = request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(*i));
 	struct rtattr *info;
 
-	request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(struct ifinfomsg));
-	put_str(IFLA_IFNAME, "eth0");
-	put(IFLA_LINK, &parent, sizeof(parent));
-	put(IFLA_NET_NS_FD, &netns, sizeof(netns));
+	if (netns < 0)
+		i->ifi_flags = i->ifi_change = IFF_UP;
+	put_str(IFLA_IFNAME, name);
+	if (parent)
+		put(IFLA_LINK, &parent, sizeof(parent));
+	if (netns >= 0)
+		put(IFLA_NET_NS_FD, &netns, sizeof(netns));
 	info = put(IFLA_LINKINFO, NULL, 0);
 	put_str(IFLA_INFO_KIND, kind);
+	put_data(kind);
 	end(info);
 	call(fd, kind);
+}
+
+/* In this namespace. */
+static void add_tap(void)
+{
+	struct ifreq r = { .ifr_name = "eth0", .ifr_flags = IFF_TAP | IFF_NO_PI };
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0 || ioctl(fd, TUNSETIFF, &r) < 0 || ioctl(fd, TUNSETPERSIST, 1) < 0)
+		err(1, "tap");
+	close(fd);
+	lap("tap");
 }
 
 static void add_address(int fd, unsigned index, char *text)
@@ -175,14 +224,14 @@ static void add_address(int fd, unsigned index, char *text)
 	call(fd, "address");
 }
 
-static void add_route(int fd, unsigned index, const char *gateway)
+static void add_route(int fd, unsigned index, const char *gateway, unsigned char table)
 {
 	struct rtmsg *h = request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*h));
 	struct in_addr a;
 
 	inet_pton(AF_INET, gateway, &a);
 	h->rtm_family = AF_INET;
-	h->rtm_table = RT_TABLE_MAIN;
+	h->rtm_table = table;
 	h->rtm_protocol = RTPROT_BOOT;
 	h->rtm_scope = RT_SCOPE_UNIVERSE;
 	h->rtm_type = RTN_UNICAST;
@@ -200,26 +249,53 @@ static int open_netns(const char *path)
 	return fd;
 }
 
+static void enter(int netns)
+{
+	if (setns(netns, CLONE_NEWNET) < 0)
+		err(1, "setns");
+}
+
 /* argv: NETNS, HOST-LINK or KIND, BRIDGE or PARENT, ADDRESS/LENGTH, GATEWAY */
 static int add(char **argv, int leg)
 {
 	int fd = netlink(), netns = open_netns(argv[0]);
-	unsigned parent = if_nametoindex(argv[2]), eth0;
+	int free_standing = leg && (is(argv[1], "dummy") || is(argv[1], "tap"));
+	unsigned parent = free_standing ? 0 : if_nametoindex(argv[2]), eth0;
 
-	if (!parent)
+	if (!parent && !free_standing)
 		err(1, "%s", argv[2]);
-	if (leg)
-		add_leg(fd, argv[1], parent, netns);
-	else
+	if (!leg)
 		add_veth(fd, argv[1], parent, netns);
-	if (setns(netns, CLONE_NEWNET) < 0)
-		err(1, "setns");
+	else if (!is(argv[1], "tap"))
+		add_leg(fd, "eth0", argv[1], parent, netns);
+	enter(netns);
+	if (leg && is(argv[1], "tap"))
+		add_tap();
 	fd = netlink();
 	eth0 = if_nametoindex("eth0");
 	set_up(fd, eth0, "eth0 up");
 	set_up(fd, 1, "lo up");
 	add_address(fd, eth0, argv[3]);
-	add_route(fd, eth0, argv[4]);
+	add_route(fd, eth0, argv[4], RT_TABLE_MAIN);
+	return 0;
+}
+
+static int add_vrf(const char *netns, const char *gateway)
+{
+	unsigned eth0, vrf;
+	struct ifinfomsg *i;
+	int fd;
+
+	enter(open_netns(netns));
+	fd = netlink();
+	eth0 = if_nametoindex("eth0");
+	add_leg(fd, "vrf0", "vrf", 0, -1);
+	vrf = if_nametoindex("vrf0");
+	i = request(RTM_NEWLINK, 0, sizeof(*i));
+	i->ifi_index = (int)eth0;
+	put(IFLA_MASTER, &vrf, sizeof(vrf));
+	call(fd, "master");
+	add_route(fd, eth0, gateway, 1);
 	return 0;
 }
 
@@ -231,26 +307,31 @@ static int del(const char *link)
 	return 0;
 }
 
-static int del_leg(const char *netns)
+static int del_in(const char *netns, const char *link)
 {
-	if (setns(open_netns(netns), CLONE_NEWNET) < 0)
-		err(1, "setns");
-	return del("eth0");
+	enter(open_netns(netns));
+	return del(link);
 }
 
 int main(int argc, char **argv)
 {
 	clock_gettime(CLOCK_MONOTONIC, &start);
-	if (argc == 7 && strcmp(argv[1], "add") == 0)
+	if (argc == 7 && is(argv[1], "add"))
 		return add(argv + 2, 0);
-	if (argc == 7 && strcmp(argv[1], "add-leg") == 0)
+	if (argc == 7 && is(argv[1], "add-leg"))
 		return add(argv + 2, 1);
-	if (argc == 3 && strcmp(argv[1], "del-leg") == 0)
-		return del_leg(argv[2]);
-	if (argc == 3 && strcmp(argv[1], "del") == 0)
+	if (argc == 4 && is(argv[1], "add-vrf"))
+		return add_vrf(argv[2], argv[3]);
+	if (argc == 3 && is(argv[1], "del-leg"))
+		return del_in(argv[2], "eth0");
+	if (argc == 3 && is(argv[1], "del-vrf"))
+		return del_in(argv[2], "vrf0");
+	if (argc == 3 && is(argv[1], "del"))
 		return del(argv[2]);
 	errx(2, "usage: floor add NETNS HOST-LINK BRIDGE ADDRESS/LENGTH GATEWAY\n"
 		"       floor del HOST-LINK\n"
 		"       floor add-leg NETNS KIND PARENT ADDRESS/LENGTH GATEWAY\n"
-		"       floor del-leg NETNS");
+		"       floor del-leg NETNS\n"
+		"       floor add-vrf NETNS GATEWAY\n"
+		"       floor del-vrf NETNS");
 }

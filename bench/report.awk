@@ -60,7 +60,7 @@ function at(kind, n) { return "cplug-" kind "." n }
 
 function goal(what, wanted, got) { if (got != "" && got != "-") printf "| %s | %s | %s |\n", what, wanted, got }
 
-function goals(    v, worst, worst_verb, k, verbs, n, big, r) {
+function goals(    v, worst, worst_verb, k, kinds, verbs, n, big, r) {
 	print "## Goals\n\nMedians and quartiles of the ratios within a round.\n"
 	print "| what | goal (target) | result |\n|---|---|---|"
 	goal("chain (bridge, ipMasq, portmap): ADD, faster than the reference", "20× (40×)", rel("chain-1-port", "ADD", "reference", "cplug"))
@@ -87,6 +87,11 @@ function goals(    v, worst, worst_verb, k, verbs, n, big, r) {
 	goal("macvlan: ADD, faster than the reference", "8×", rel("macvlan", "ADD", "reference", "cplug"))
 	goal("macvlan, IPv4 and IPv6: ADD, faster than the reference", "200×", rel("macvlan-dual-stack", "ADD", "reference", "cplug"))
 	goal("macvlan: ADD / floor", "≤ 1.7", rel("macvlan", "ADD", "cplug", "floor"))
+	n = split("ipvlan vlan dummy tap vrf", kinds, " ")
+	for (k = 1; k <= n; k++) {
+		goal(kinds[k] ": ADD, faster than the reference", "8×", rel(kinds[k], "ADD", "reference", "cplug"))
+		goal(kinds[k] ": ADD / floor", "≤ 1.7", rel(kinds[k], "ADD", "cplug", "floor"))
+	}
 	goal("size on disk, static and stripped", "≤ 1.5 MB (0.8 MB)", size["cplug"] ? sprintf("%.2f MB", size["cplug"] / 1e6) : "")
 	goal("peak RSS of an ADD", "≤ 3 MB (1.5 MB)", most_rss ? sprintf("%.2f MB", most_rss / 1024) : "")
 	goal("VERSION / empty static program, system's C library", "≤ 1.3 (1.1)", rel("version", "VERSION", "cplug", "nothing-system"))
