@@ -14,7 +14,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 goals = $(filter $(1),$(MAKECMDGOALS))
 DEPS := $(if $(filter-out check-fresh,$(call goals,check check-%)),build test) $(if $(call goals,check-fresh),fresh) $(if $(call goals,demo),build demo) \
 	$(if $(call goals,lint lint-%),build lint) $(if $(call goals,deps),build test) \
-	$(if $(call goals,check-runtimes),runtimes) $(if $(call goals,check-vm),vm) \
+	$(if $(call goals,check-runtimes),runtimes) $(if $(call goals,check-vm check-vm-all),vm) \
 	$(if $(call goals,bench bench-%),build bench) \
 	$(if $(filter 1,$(SAN)),san)
 ifneq ($(strip $(DEPS)),)
