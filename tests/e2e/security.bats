@@ -519,7 +519,7 @@ stranger_open() {
 	chained=$(chained "$CONF")
 	ports=$(with "$CONF" '.runtimeConfig.portMappings[].hostPort = 8081')
 	nft flush chain inet cplug guard
-	! guarded
+	if guarded; then fail "the guard is still there"; fi
 	add bridge "$ports" c2
 	guarded
 	nft flush chain inet cplug guard
