@@ -68,6 +68,10 @@ int attach_check(struct tool *t, const struct attachment *given, struct repairs 
 int attach_repair(struct tool *t, const struct attachment *given, const struct cached *c, bool dry,
 		  struct repairs *ret) CHECKED;
 
+/* The same of plugin i alone, which must be cplug's; with given->capability_args if not NULL. */
+int attach_repair_plugin(struct tool *t, const struct attachment *given, unsigned i,
+			 struct repairs *ret) CHECKED;
+
 /*
  * GC and STATUS of a list.  Before 1.1.0 there is nothing to do, which is noted (tool_note()).
  * valid: as in struct netconf_extra.  GC continues after failures and returns the first.

@@ -142,19 +142,29 @@ int attach_check(struct tool *t, const struct attachment *given, struct repairs 
 	return 0;
 }
 
+/* Completes *a, a copy of given, and the call's extras.  c: as for attach_repair(). */
+static int prepare_call(struct tool *t, const struct attachment *given, const struct cached *c,
+			struct attachment *a, struct list_call *call)
+{
+	int found;
+
+	TRY(need_version(t, a->net));
+	TRY(found = attach_use_cached(t, a, c, &call->extra.prev_result));
+	TRY(need_cached(t, given, found, call->extra.prev_result));
+	TRY(need_netns(t, given, a));
+	call->extra.capability_args = a->capability_args;
+	return 0;
+}
+
 int attach_repair(struct tool *t, const struct attachment *given, const struct cached *c, bool dry,
 		  struct repairs *ret)
 {
 	struct attachment a = *given;
 	struct list_call call = { .net = a.net, .a = &a };
-	int found, r = 0;
+	int r = 0;
 
 	call.command = dry ? &check_command : &repair_command;
-	TRY(need_version(t, a.net));
-	TRY(found = attach_use_cached(t, &a, c, &call.extra.prev_result));
-	TRY(need_cached(t, given, found, call.extra.prev_result));
-	TRY(need_netns(t, given, &a));
-	call.extra.capability_args = a.capability_args;
+	TRY(prepare_call(t, given, c, &a, &call));
 	for (unsigned i = 0; i < a.net->n_plugins; i++) {
 		if (!attach_plugin_is_ours(t, a.net, i))
 			continue;
@@ -162,4 +172,14 @@ int attach_repair(struct tool *t, const struct attachment *given, const struct c
 		r = also(r, repair_plugin(t, &call, i, ret));
 	}
 	return r;
+}
+
+int attach_repair_plugin(struct tool *t, const struct attachment *given, unsigned i,
+			 struct repairs *ret)
+{
+	struct attachment a = *given;
+	struct list_call call = { .command = &repair_command, .net = a.net, .a = &a };
+
+	TRY(prepare_call(t, given, NULL, &a, &call));
+	return repair_plugin(t, &call, i, ret);
 }

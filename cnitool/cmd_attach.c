@@ -86,8 +86,7 @@ int cmd_add(struct tool *t)
 	return add_and_print(t, &a);
 }
 
-/* The network's configuration; the cached one if it is not configured any more. */
-static int find_conf(struct tool *t, const char *id, const char *ifname, struct netconf *ret)
+int cmd_find_conf(struct tool *t, const char *id, const char *ifname, struct netconf *ret)
 {
 	const struct cache_key key = { t->args.v[0], id, ifname };
 	struct errctx m = errctx_mark(t->tx);
@@ -108,7 +107,7 @@ static int del_attachment(struct tool *t, struct attachment a)
 	struct cache_key key;
 	struct jw w;
 
-	TRY(find_conf(t, a.id, a.ifname, &net));
+	TRY(cmd_find_conf(t, a.id, a.ifname, &net));
 	a.net = &net;
 	TRY(read_arguments(t, &a));
 	TRY(attach_del(t, &a));
@@ -263,16 +262,22 @@ static int choose_attachment(struct tool *t, const struct netns *ns, struct atta
 	return fail_choice(t, found, names);
 }
 
-int cmd_detach(struct tool *t)
+int cmd_find_attached(struct tool *t, struct attachment *ret)
 {
 	auto_(netns_close) struct netns ns = NETNS_NONE;
 	struct errctx m = errctx_mark(t->tx);
+
+	name_attachment(t, NULL, ret);
+	TRY(cache_lock(t->tx, &t->cache, false));
+	if (netns_open(t->tx, ret->netns, &ns) < 0)
+		errctx_take(t->tx, m);
+	return choose_attachment(t, &ns, ret);
+}
+
+int cmd_detach(struct tool *t)
+{
 	struct attachment a;
 
-	name_attachment(t, NULL, &a);
-	TRY(cache_lock(t->tx, &t->cache, false));
-	if (netns_open(t->tx, a.netns, &ns) < 0)
-		errctx_take(t->tx, m);
-	TRY(choose_attachment(t, &ns, &a));
+	TRY(cmd_find_attached(t, &a));
 	return del_attachment(t, a);
 }

@@ -28,6 +28,7 @@ struct options {
 	struct words publish, ips, macs;
 	const char *hostname, *rootfs, *workdir;
 	struct words env;
+	const char *ingress, *egress; /* rates of set */
 	bool user, all, dry_run, repair;
 	unsigned timeout; /* for each run of a plugin, in seconds; 0 = not given */
 	bool json, quiet, help;
@@ -39,6 +40,7 @@ enum { EXIT_USAGE = 2, EXIT_OURS = 125, EXIT_NOT_RUNNABLE = 126, EXIT_NOT_FOUND 
 struct attachment;
 struct errctx;
 struct jw;
+struct netconf;
 
 struct tool {
 	struct tx *tx;
@@ -81,7 +83,8 @@ enum {
 	V_LIST = 256,
 	V_VERSION = 512,
 	V_RESTORE = 1024,
-	V_ALL = 2047,
+	V_SET = 2048,
+	V_ALL = 4095,
 };
 
 /* ---- options.c ---- */
@@ -148,8 +151,15 @@ int cmd_restore(struct tool *t) CHECKED;
 int cmd_list(struct tool *t) CHECKED;
 int cmd_attach(struct tool *t) CHECKED;
 int cmd_detach(struct tool *t) CHECKED;
+int cmd_set(struct tool *t) CHECKED;
 int cmd_run(struct tool *t) CHECKED;
 int cmd_version(struct tool *t) CHECKED;
+
+/* The one cached attachment that NET, NETNS and the options name; locks the cache. */
+int cmd_find_attached(struct tool *t, struct attachment *ret) CHECKED;
+
+/* The configuration of NET; the cached one of the attachment if NET is not configured any more. */
+int cmd_find_conf(struct tool *t, const char *id, const char *ifname, struct netconf *ret) CHECKED;
 
 /* check of one attachment: prints the differences; with --repair, repairs them before. */
 int cmd_check_one(struct tool *t, const struct attachment *a) CHECKED;

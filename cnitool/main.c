@@ -59,6 +59,12 @@ static const struct verb verbs[] = {
 	  "has the namespace, so that it goes when the container goes.\n\n" },
 	{ "detach", "NET NETNS", "unplug an interface of a running container", V_DETACH, 2, 2,
 	  false, cmd_detach, "As del, for whatever container has the namespace.\n\n" },
+	{ "set", "NET NETNS", "change the rates of an interface that is plugged in", V_SET, 2, 2,
+	  false, cmd_set,
+	  "Changes what the network's bandwidth plugin limits, in place: no packet is lost while "
+	  "a\n"
+	  "rate changes to another.  The burst follows from the rate.  The rates are remembered,\n"
+	  "so check and restore expect them.\n\n" },
 	{ "run", "NET[,NET...] [--] [COMMAND...]", "run a command, plugged into networks", V_RUN, 1,
 	  1, true, cmd_run,
 	  "Each NET becomes an interface: eth0, eth1, ...  Instead of networks, NET may be\n"
@@ -202,7 +208,7 @@ static void apply_defaults(struct tool *t)
 	if (!o->timeout)
 		o->timeout = t->verb->bit & (V_GC | V_RESTORE) ? 30 : 300;
 	/* run gives its interfaces names itself. */
-	if (t->verb->bit & (V_ADD | V_DEL | V_CHECK | V_ATTACH | V_DETACH))
+	if (t->verb->bit & (V_ADD | V_DEL | V_CHECK | V_ATTACH | V_DETACH | V_SET))
 		o->ifname = or_env(o->ifname, "CNI_IFNAME");
 }
 

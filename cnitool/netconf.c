@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "cnitool/errctx.h"
 #include "sys/file.h"
@@ -424,6 +425,32 @@ static void set_runtime_config(json_t *object, const struct netconf_plugin *p, c
 	json_decref(all);
 }
 
+static void remove_key(json_t *object, const char *name)
+{
+	const char *key;
+	json_t *value;
+	void *next;
+
+	json_object_foreach_safe(object, next, key, value) if (strcasecmp(key, name) == 0)
+		json_object_del(object, key);
+}
+
+/* At the top level they count more than the configuration's, and than the runtime's. */
+static void set_limits(json_t *object, const struct netconf_plugin *p, const char *args)
+{
+	json_t *all = NULL;
+	const char *key;
+	json_t *value;
+
+	if (args && str_eq(p->type, "bandwidth"))
+		all = json_loads(args, 0, NULL);
+	json_object_foreach (json_object_get(all, NETCONF_LIMITS), key, value) {
+		remove_key(object, key);
+		json_object_set(object, key, value);
+	}
+	json_decref(all);
+}
+
 /* Unless the configuration names one. */
 static void set_data_dir(json_t *object, const struct netconf_plugin *p, const char *dir)
 {
@@ -448,6 +475,7 @@ const char *netconf_request(struct mem *m, const struct netconf *n, unsigned plu
 	json_object_set_new(o, "cniVersion", json_string(n->version));
 	set_text(o, "prevResult", extra->prev_result);
 	set_runtime_config(o, p, extra->capability_args);
+	set_limits(o, p, extra->capability_args);
 	set_data_dir(o, p, extra->data_dir);
 	set_text(o, "cni.dev/valid-attachments", extra->valid);
 	set_text(o, "cni.dev/attachments", extra->valid); /* the key of older specifications */

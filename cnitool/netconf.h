@@ -67,6 +67,12 @@ bool netconf_speaks(const struct netconf *n, const char *version);
 /* Does a plugin of the list declare the capability? */
 bool netconf_declares(const struct netconf *n, const char *capability);
 
+/*
+ * The capability argument that "cnitool set" keeps in the cache: an object with the four keys
+ * of the bandwidth plugin, which replace those of its configuration.
+ */
+#define NETCONF_LIMITS "cplug.bandwidth"
+
 /* What is added to a plugin's configuration; NULL = nothing. */
 struct netconf_extra {
 	const char *prev_result;     /* JSON */

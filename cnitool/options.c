@@ -26,12 +26,13 @@ struct option_row {
 
 enum {
 	ONE = V_ADD | V_DEL | V_CHECK | V_ATTACH | V_DETACH, /* name one attachment */
+	NAMES = ONE | V_SET,
 	MAKES = V_ADD | V_ATTACH | V_RUN,                    /* make attachments */
-	CALLS = ONE | V_GC | V_STATUS | V_RUN | V_RESTORE,   /* run plugins */
+	CALLS = NAMES | V_GC | V_STATUS | V_RUN | V_RESTORE, /* run plugins */
 };
 
 static const struct option_row rows[] = {
-	{ 'i', TEXT, ONE, AT(ifname), "ifname", "NAME",
+	{ 'i', TEXT, NAMES, AT(ifname), "ifname", "NAME",
 	  "the interface in the container (else $CNI_IFNAME, else eth0; attach: the first "
 	  "free ethN)" },
 	{ 'p', LIST, MAKES, AT(publish), "publish", "[HOSTIP:]HOST[-END]:CONT[-END][/PROTO]",
@@ -42,7 +43,10 @@ static const struct option_row rows[] = {
 	  "arguments of capabilities (else $CAP_ARGS)" },
 	{ 0, TEXT, ONE | V_RUN, AT(args), "args", "K=V[;K=V]",
 	  "arguments of plugins (else $CNI_ARGS)" },
-	{ 0, TEXT, ONE, AT(id), "id", "ID",
+	{ 0, TEXT, V_SET, AT(ingress), "ingress", "RATE",
+	  "what the container gets: bits per second, with K, M or G for thousands; 0: no limit" },
+	{ 0, TEXT, V_SET, AT(egress), "egress", "RATE", "what the container sends" },
+	{ 0, TEXT, NAMES, AT(id), "id", "ID",
 	  "the container's id (else a hash of the namespace's path)" },
 	{ 'n', TEXT, V_RUN, AT(id), "name", "NAME",
 	  "the container's id, and its hostname (else cplug- and 8 random digits)" },

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * cmd_set.c - changes the rates of an attachment that lives
+ *
+ * The new limits are cached beside the capability arguments (NETCONF_LIMITS), where every later
+ * CHECK and repair finds them.  Then the bandwidth plugin repairs what differs from them.
+ */
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "cnitool/attach.h"
+#include "cnitool/cnitool.h"
+#include "value/cj.h"
+#include "value/jw.h"
+
+enum { BITS_MAX_DIGITS = 18 };
+
+struct limits {
+	int64_t ingress, ingress_burst, egress, egress_burst; /* bits per second, bits */
+};
+
+/* NUMBER or NUMBER and K, M, G or T, for example 50M, in bits per second; -1: not a rate. */
+static int64_t parse_rate(const char *s)
+{
+	static const char units[] = "KMGT";
+	size_t n = strspn(s, "0123456789");
+	int64_t rate, part = 1;
+	const char *unit;
+
+	if (!n || n > BITS_MAX_DIGITS)
+		return -1;
+	rate = strtoll(s, NULL, 10);
+	s += n;
+	if (!*s)
+		return rate;
+	unit = strchr(units, *s >= 'a' ? *s - 'a' + 'A' : *s);
+	if (!unit || s[1])
+		return -1;
+	for (const char *u = units; u <= unit; u++)
+		part *= 1000;
+	return rate <= INT64_MAX / part ? rate * part : -1;
+}
+
+static int read_rate(struct tool *t, const char *option, const char *text, int64_t *rate,
+		     int64_t *burst)
+{
+	int64_t n;
+
+	if (!text)
+		return 0;
+	n = parse_rate(text);
+	if (n < 0) {
+		t->usage = true;
+		return tx_fail_as(t->tx, CNI_E_FIELD, -EINVAL,
+				  "%s %s: expected bits per second, like 50M or 1G", option, text);
+	}
+	*rate = n;
+	*burst = 0;
+	return 0;
+}
+
+/* The plugin's limits as they are now: those of its configuration, or the runtime's. */
+static int read_limits(struct tool *t, const struct netconf *net, unsigned i,
+		       const char *capability_args, struct limits *ret)
+{
+	const struct netconf_extra extra = { .capability_args = capability_args };
+	const char *text = netconf_request(&t->tx->mem, net, i, &extra);
+	struct cj c, runtime, at;
+	int r;
+
+	TRY(cj_parse(t->tx, text, strlen(text), "configuration of the bandwidth plugin", &c));
+	runtime = cj_obj(&c, "runtimeConfig");
+	at = cj_obj(&runtime, "bandwidth");
+	if (cj_has(&c, "ingressRate") || cj_has(&c, "ingressBurst") || cj_has(&c, "egressRate") ||
+	    cj_has(&c, "egressBurst"))
+		at = c;
+	*ret = (struct limits){
+		.ingress = cj_int(&at, "ingressRate", 0, 0, INT64_MAX),
+		.ingress_burst = cj_int(&at, "ingressBurst", 0, 0, INT64_MAX),
+		.egress = cj_int(&at, "egressRate", 0, 0, INT64_MAX),
+		.egress_burst = cj_int(&at, "egressBurst", 0, 0, INT64_MAX),
+	};
+	r = cj_ok(t->tx, &c);
+	cj_free(&c);
+	return r;
+}
+
+/* The capability arguments with these limits. */
+static const char *put_limits(struct mem *m, const char *capability_args, const struct limits *l)
+{
+	json_t *all = capability_args ? json_loads(capability_args, 0, NULL) : NULL;
+	const char *copy;
+	char *text;
+
+	if (!json_is_object(all)) {
+		json_decref(all);
+		all = json_object();
+	}
+	json_object_set_new(all, NETCONF_LIMITS,
+			    json_pack("{s:I, s:I, s:I, s:I}", "ingressRate", l->ingress,
+				      "ingressBurst", l->ingress_burst, "egressRate", l->egress,
+				      "egressBurst", l->egress_burst));
+	text = json_dumps(all, JSON_COMPACT | JSON_SORT_KEYS);
+	copy = mem_str(m, text);
+	free(text);
+	json_decref(all);
+	return copy;
+}
+
+/* The bandwidth plugin of the list, which must be this program. */
+static int find_plugin(struct tool *t, const struct netconf *net, unsigned *ret)
+{
+	unsigned i = 0;
+
+	while (i < net->n_plugins && !str_eq(net->plugins[i].type, "bandwidth"))
+		i++;
+	if (i == net->n_plugins)
+		return tx_fail_as(t->tx, CNI_E_CONFIG, -ENOENT,
+				  "network \"%s\" has no bandwidth plugin: add {\"type\": "
+				  "\"bandwidth\"} to the plugins in %s",
+				  net->name, net->file);
+	if (!attach_plugin_is_ours(t, net, i))
+		return tx_fail_as(t->tx, CPLUG_E_DELEGATE, -EOPNOTSUPP,
+				  "the bandwidth plugin of network \"%s\" is not cplug's, or of "
+				  "another version: it cannot change rates",
+				  net->name);
+	*ret = i;
+	return 0;
+}
+
+/* Remembered first: if we are killed in between, check --repair does the rest. */
+static int apply(struct tool *t, struct attachment *a, unsigned i, struct cached *c)
+{
+	const char *before = c->capability_args;
+	struct repairs done = { .n = 0 };
+	int r;
+
+	c->capability_args = a->capability_args;
+	TRY(cache_write(t->tx, &t->cache, c));
+	r = attach_repair_plugin(t, a, i, &done);
+	if (r == 0)
+		return 0;
+	c->capability_args = before;
+	return also(r, cache_write(t->tx, &t->cache, c));
+}
+
+static int print_limits(struct tool *t, const struct attachment *a, const struct limits *l)
+{
+	struct cache_key key = attachment_key(a);
+	struct jw w;
+
+	if (!t->opt.json)
+		return 0;
+	tool_open_json(t, &w);
+	tool_put_attachment(&w, &key, a->netns);
+	jw_int(&w, "ingressRate", l->ingress);
+	jw_int(&w, "egressRate", l->egress);
+	return tool_print_json(t, &w);
+}
+
+/* Puts the rates of the options into *l. */
+static int read_rates(struct tool *t, struct limits *l)
+{
+	if (!t->opt.ingress && !t->opt.egress) {
+		t->usage = true;
+		return tx_fail_as(t->tx, CNI_E_FIELD, -EINVAL,
+				  "set: expected --ingress RATE or --egress RATE, or both");
+	}
+	TRY(read_rate(t, "--ingress", t->opt.ingress, &l->ingress, &l->ingress_burst));
+	return read_rate(t, "--egress", t->opt.egress, &l->egress, &l->egress_burst);
+}
+
+int cmd_set(struct tool *t)
+{
+	struct limits l = { .ingress = 0 };
+	struct netconf net;
+	struct attachment a;
+	struct cache_key key;
+	struct cached c;
+	unsigned i = 0;
+	int found;
+
+	/* A wrong option is told before anything is looked up. */
+	TRY(read_rates(t, &l));
+	TRY(cmd_find_attached(t, &a));
+	TRY(cmd_find_conf(t, a.id, a.ifname, &net));
+	a.net = &net;
+	TRY(find_plugin(t, &net, &i));
+	key = attachment_key(&a);
+	TRY(found = cache_read(t->tx, &t->cache, &key, &c));
+	if (!found)
+		return tx_fail_as(t->tx, CNI_E_CONTAINER, -ENOENT,
+				  "%s on network \"%s\" has just been removed", a.ifname, net.name);
+	TRY(read_limits(t, &net, i, c.capability_args, &l));
+	TRY(read_rates(t, &l));
+	a.capability_args = put_limits(&t->tx->mem, c.capability_args, &l);
+	a.args = c.args;
+	TRY(apply(t, &a, i, &c));
+	return print_limits(t, &a, &l);
+}
