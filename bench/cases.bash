@@ -7,7 +7,7 @@
 #
 # PLUGIN is the JSON of a plugin in a conflist.  The plugins after "--" are for the reference, if
 # it needs other ones for the same effect.  -f: measure the floor, too; -l KIND: measure the floor of
-# a link of KIND on the parent wire0, if the kernel has this kind; -s: slow, fewer rounds.
+# a link of KIND on the parent wire0, if the kernel has this kind (KIND "move": of moving nic0); -s: slow, fewer rounds.
 # A new plugin needs a line here.
 
 ipam4='"ipam":{"type":"host-local","dataDir":"@DATA@","ranges":[[{"subnet":"10.88.0.0/16"}]]}'
@@ -17,6 +17,7 @@ bridge='"type":"bridge","bridge":"bench0","isDefaultGateway":true'
 masq="$bridge,\"ipMasq\":true"
 ptp='"type":"ptp"'
 macvlan='"type":"macvlan","master":"wire0"'
+device='"type":"host-device","device":"nic0"'
 routes='"routes":[{"dst":"0.0.0.0/0"}],'
 
 # published COUNT - prints the capability argument for host ports from 8000 on
@@ -49,6 +50,8 @@ all_cases() {
 	measure dummy -l dummy "{\"type\":\"dummy\",${ipam4/:{/:{$routes}}"
 	measure tap -l tap "{\"type\":\"tap\",${ipam4/:{/:{$routes}}"
 	measure vrf -l vrf "{$bridge,$ipam4}" '{"type":"vrf","vrfname":"vrf0"}'
+	measure host-device -l move "{$device,${ipam4/:{/:{$routes}}"
+	measure host-device-dual-stack -s "{$device,${ipam46/:{/:{$routes}}"
 	measure chain-1-port -f "{$masq,$ipam4}" "{\"type\":\"portmap\",$one}"
 	measure own-1-port -f "{$masq,$one,$ipam4}" -- "{$masq,$ipam4}" "{\"type\":\"portmap\",$one}"
 	measure chain-100-ports -s "{$masq,$ipam4}" "{\"type\":\"portmap\",$hundred}"

@@ -6,16 +6,19 @@
  *	floor del HOST-LINK
  *	floor add-leg NETNS KIND PARENT ADDRESS/LENGTH GATEWAY
  *	floor del-leg NETNS
+ *	floor add-leg NETNS move DEVICE ADDRESS/LENGTH GATEWAY
+ *	floor del-move NETNS DEVICE
  *	floor add-vrf NETNS GATEWAY
  *	floor del-vrf NETNS
  *
  * add creates a veth pair with its peer in the namespace and under the final name, as bridge does,
  * add-leg a link of KIND, as that plugin does: macvlan, ipvlan (mode l2) or vlan (5) on PARENT, or
- * dummy, or a persistent tap device.  Then both add one address and one default route.  add-vrf
- *puts eth0 into a new VRF with table 1, and its default route into that table.  They use two
- *netlink sockets, and look up only the index of BRIDGE or PARENT.  They allocate no address, read
- *no JSON, install no firewall rule and do not roll back: this is the lower limit for a plugin.
- *FLOOR_TRACE=1 prints the duration of each request.
+ * dummy, or a persistent tap device; or it moves DEVICE, as host-device does, and del-move moves it
+ * back.  Then both add one address and one default route.  add-vrf puts eth0 into a new VRF with
+ * table 1, and its default route into that table.  They use two netlink sockets, and look up only
+ * the index of BRIDGE or PARENT.  They allocate no address, read no JSON, install no firewall rule
+ * and do not roll back: this is the lower limit for a plugin.  FLOOR_TRACE=1 prints the duration of
+ * each request.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -206,6 +209,17 @@ static void add_tap(void)
 	lap("tap");
 }
 
+/* From fd's namespace to another, under a new name. */
+static void move_link(int fd, unsigned index, int netns, const char *name)
+{
+	struct ifinfomsg *i = request(RTM_NEWLINK, 0, sizeof(*i));
+
+	i->ifi_index = (int)index;
+	put(IFLA_NET_NS_FD, &netns, sizeof(netns));
+	put_str(IFLA_IFNAME, name);
+	call(fd, "move");
+}
+
 static void add_address(int fd, unsigned index, char *text)
 {
 	struct ifaddrmsg *h = request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof(*h));
@@ -266,6 +280,8 @@ static int add(char **argv, int leg)
 		err(1, "%s", argv[2]);
 	if (!leg)
 		add_veth(fd, argv[1], parent, netns);
+	else if (is(argv[1], "move"))
+		move_link(fd, parent, netns, "eth0");
 	else if (!is(argv[1], "tap"))
 		add_leg(fd, "eth0", argv[1], parent, netns);
 	enter(netns);
@@ -313,6 +329,17 @@ static int del_in(const char *netns, const char *link)
 	return del(link);
 }
 
+static int del_move(const char *netns, const char *device)
+{
+	int home = open_netns("/proc/self/ns/net"), fd = netlink();
+
+	enter(open_netns(netns));
+	move_link(netlink(), if_nametoindex("eth0"), home, device);
+	enter(home);
+	set_up(fd, if_nametoindex(device), "up");
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	clock_gettime(CLOCK_MONOTONIC, &start);
@@ -326,12 +353,16 @@ int main(int argc, char **argv)
 		return del_in(argv[2], "eth0");
 	if (argc == 3 && is(argv[1], "del-vrf"))
 		return del_in(argv[2], "vrf0");
+	if (argc == 4 && is(argv[1], "del-move"))
+		return del_move(argv[2], argv[3]);
 	if (argc == 3 && is(argv[1], "del"))
 		return del(argv[2]);
 	errx(2, "usage: floor add NETNS HOST-LINK BRIDGE ADDRESS/LENGTH GATEWAY\n"
 		"       floor del HOST-LINK\n"
 		"       floor add-leg NETNS KIND PARENT ADDRESS/LENGTH GATEWAY\n"
 		"       floor del-leg NETNS\n"
+		"       floor add-leg NETNS move DEVICE ADDRESS/LENGTH GATEWAY\n"
+		"       floor del-move NETNS DEVICE\n"
 		"       floor add-vrf NETNS GATEWAY\n"
 		"       floor del-vrf NETNS");
 }

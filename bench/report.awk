@@ -92,6 +92,9 @@ function goals(    v, worst, worst_verb, k, kinds, verbs, n, big, r) {
 		goal(kinds[k] ": ADD, faster than the reference", "8×", rel(kinds[k], "ADD", "reference", "cplug"))
 		goal(kinds[k] ": ADD / floor", "≤ 1.7", rel(kinds[k], "ADD", "cplug", "floor"))
 	}
+	goal("host-device: ADD / floor (one move, nearly all of the time; the reference moves twice)", "≤ 1.7", rel("host-device", "ADD", "cplug", "floor"))
+	goal("host-device: ADD, faster than the reference", "1.7×", rel("host-device", "ADD", "reference", "cplug"))
+	goal("host-device, IPv4 and IPv6: ADD, faster than the reference", "8×", rel("host-device-dual-stack", "ADD", "reference", "cplug"))
 	goal("size on disk, static and stripped", "≤ 1.5 MB (0.8 MB)", size["cplug"] ? sprintf("%.2f MB", size["cplug"] / 1e6) : "")
 	goal("peak RSS of an ADD", "≤ 3 MB (1.5 MB)", most_rss ? sprintf("%.2f MB", most_rss / 1024) : "")
 	goal("VERSION / empty static program, system's C library", "≤ 1.3 (1.1)", rel("version", "VERSION", "cplug", "nothing-system"))
