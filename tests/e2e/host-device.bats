@@ -485,6 +485,44 @@ link_is_back() {
 	assert_same_snapshot
 }
 
+# killed_del N - DEL of c1 that is killed at its N-th request or change of a file; prints nothing
+killed_del() {
+	status=0
+	# LeakSanitizer does not work under ptrace.
+	ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 CNI_COMMAND=DEL CNI_CONTAINERID=c1 \
+		CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN \
+		strace -f -qq -o /dev/null -e "inject=sendto,unlinkat,unlink:signal=KILL:when=$1" \
+		"$CPLUG_BIN/host-device" <<<"$L2" >"$BATS_TEST_TMPDIR/killed" || status=$?
+}
+
+@test "host-device: DEL that is killed at any request is finished by the next, or by GC" {
+	local n before how
+
+	can_trace || skip "strace cannot trace"
+	new_netns c1
+	device
+	furnished
+	before=$(whole)
+	for how in DEL GC; do
+		for ((n = 1; n < 80; n++)); do
+			add host-device "$L2"
+			in_ns c1 ip link set eth0 mtu 1280 alias mine
+			in_ns c1 ip link property add dev eth0 altname other5
+			killed_del "$n"
+			((status)) || break
+			if [[ $how == GC ]]; then
+				cni GC host-device "$(with "$L2" '."cni.dev/valid-attachments" = []')" '' '' ''
+				ok
+			else
+				del host-device "$L2"
+			fi
+			is "$(whole)" "$before"
+			[[ ! -e $RECORD ]]
+		done
+		((n > 20 && n < 80)) || fail "$n requests"
+	done
+}
+
 @test "host-device: an interface of that name makes ADD fail, and both stay" {
 	new_netns c1
 	device
@@ -606,6 +644,17 @@ link_is_back() {
 	add host-device "$(with "$CONF" '.ipam.resolvConf = "/run/resolv"')"
 	has '.dns.nameservers == ["192.0.2.54"]'
 	del host-device "$CONF"
+}
+
+@test "host-device: a device with more addresses and routes than can be remembered stays" {
+	new_netns c1
+	device
+	ip address add 10.5.0.2/16 dev eth5
+	for ((n = 0; n < 260; n++)); do echo "route add 198.18.$((n / 256)).$((n % 256)) dev eth5"; done | ip -batch -
+	remember
+	cni ADD host-device "$L2"
+	failed 7 'eth5 has 26[0-9] addresses and routes, and at most 256'
+	assert_same_snapshot
 }
 
 @test "host-device: a record that cannot be read does not make DEL fail" {
