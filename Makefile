@@ -100,6 +100,10 @@ MUSL := $(if $(filter musl,$(LIBC)),$(shell CC='$(CC)' compat/musl build/musl))
 mnl := $(filter /%,$(shell $(CC) -print-file-name=libmnl.a))
 COMPAT += nss $(if $(mnl),,mnl)
 ALL_CFLAGS += -fno-asynchronous-unwind-tables
+# Nothing unwinds the stack.  Not each linker and start file can do without the tables.
+no_unwind := -Wl,-T,compat/unwind.ld -Wl,--no-eh-frame-hdr
+ALL_LDFLAGS += $(shell t=$$(mktemp) && echo 'int main(void) { return 0; }' | \
+	$(CC) -xc - $(static) $(no_unwind) -o $$t 2>/dev/null && $(RUN) $$t && echo '$(no_unwind)'; rm -f $$t)
 libs := -Wl,--start-group -l:libnftnl.a -l:libnl-route-3.a -l:libnl-3.a -l:libjansson.a $(mnl)
 ifneq ($(MUSL),)
 musl_compat := $(COMPAT) chk strerror malloc relro
