@@ -3,7 +3,7 @@
  * route.h - routes  (linux/rtnetlink.h, rtnetlink(7))
  *
  * struct result_route is a route as CNI describes it; struct route is a route as the kernel
- * stores it.  Writing is in route.c, reading in route_read.c and route_default.c.
+ * stores it.  Writing is in route.c, reading in route_read.c, route_list.c and route_default.c.
  */
 #ifndef CPLUG_ROUTE_H
 #define CPLUG_ROUTE_H

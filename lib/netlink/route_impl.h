@@ -34,6 +34,12 @@ bool route_read_whole(struct mem *mem, const struct nlmsghdr *h, struct route *r
 void route_each_nexthop(const struct nlmsghdr *h, void (*each)(const struct route *r, void *arg),
 			void *arg);
 
+/*
+ * Composes the question for all routes of a table (RT_TABLE_UNSPEC: of all tables), or for those in
+ * it that use a link (ifindex; 0 = any).
+ */
+void route_ask_all(struct rt_msg *m, int family, uint32_t table, int link);
+
 /* Asks which route leads to ip; each(message, arg) is not called if none does. */
 int route_ask(struct tx *tx, struct rt *rt, struct ip ip, int flags, rt_each_fn *each,
 	      void *arg) CHECKED;
