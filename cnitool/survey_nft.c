@@ -52,7 +52,7 @@ static int prune_spoof(struct survey *s)
 
 static int del_accept(struct survey *s, const struct owner *o, enum owned_kind kind UNUSED)
 {
-	return accept_del(s->t->tx, &s->nf, o, NULL);
+	return accept_del(s->t->tx, &s->nf, o, NULL, 0);
 }
 
 static int sweep_accept(struct survey *s, const struct owned_seen *e)

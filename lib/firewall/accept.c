@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 
 #include "firewall/accept_impl.h"
+#include "firewall/ipt.h"
 
 /* ---- the elements ------------------------------------------------------- */
 
@@ -40,7 +41,7 @@ static void append_use(struct mem *mem, struct owned_change *c, const struct acc
 	e->e.chain = chain;
 }
 
-static struct nft_key elsewhere_key(const char *key, enum accept_backend b)
+static struct nft_key elsewhere_key(const char *key, enum accept_elsewhere_bit b)
 {
 	struct nft_key k = { .len = 0 };
 
@@ -49,12 +50,16 @@ static struct nft_key elsewhere_key(const char *key, enum accept_backend b)
 	return k;
 }
 
-static void append_elsewhere(struct mem *mem, struct owned_change *c, const struct accept *a)
+static void append_elsewhere(struct mem *mem, struct owned_change *c, const struct accept *a,
+			     enum accept_elsewhere_bit bit)
 {
-	struct owned_elem *e = append_elem(mem, c, ELSEWHERE, "record of the backend");
+	struct owned_elem *e;
 
-	e->e.key = elsewhere_key(a->owner->key.s, a->backend);
-	if (a->backend != ACCEPT_FIREWALLD)
+	if (!(a->elsewhere & bit))
+		return;
+	e = append_elem(mem, c, ELSEWHERE, "record of the backend");
+	e->e.key = elsewhere_key(a->owner->key.s, bit);
+	if (bit != ACCEPT_FIREWALLD)
 		return;
 	e->e.private = (const uint8_t *)a->zone;
 	e->e.private_len = (unsigned)strnlen(a->zone, ACCEPT_ZONE_MAX);
@@ -86,8 +91,8 @@ static struct owned_change *compose_accept(struct mem *mem, const struct accept 
 		append_ip(mem, c, ISOLATED4, a->ips[i], false);
 		append_ip(mem, c, SELF4, a->ips[i], true);
 	}
-	if (a->backend != ACCEPT_NFTABLES)
-		append_elsewhere(mem, c, a);
+	append_elsewhere(mem, c, a, ACCEPT_IPTABLES);
+	append_elsewhere(mem, c, a, ACCEPT_FIREWALLD);
 	return c;
 }
 
@@ -99,14 +104,17 @@ static int undo_policy(struct tx *tx, void *arg)
 	return accept_sweep_policies(tx, *(struct nfnl **)arg);
 }
 
-int accept_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct accept *a)
+int accept_add(struct tx *tx, struct nfnl *nl, struct rt *host, struct accept *a)
 {
 	struct accept_skeleton *s = mem_alloc(&tx->mem, sizeof(*s));
+	struct owned_change *c;
 
 	*s = (struct accept_skeleton){ .mem = &tx->mem, .a = a };
+	c = compose_accept(&tx->mem, a, s);
 	if (a->policy != ACCEPT_OPEN)
 		TRY(tx_undo(tx, undo_policy, "add the ingress policy", &nl));
-	TRY(owned_add(tx, nl, host, compose_accept(&tx->mem, a, s)));
+	TRY(owned_add(tx, nl, host, c));
+	a->inherits = c->inherits || a->repair;
 	return accept_frames_add(tx, nl, host, a);
 }
 
@@ -119,27 +127,26 @@ int accept_check(struct tx *tx, struct nfnl *nl, const struct accept *a)
 	return accept_frames_check(tx, nl, a);
 }
 
-int accept_find_backend(struct tx *tx, struct nfnl *nl, const struct owner *o)
+int accept_find_elsewhere(struct tx *tx, struct nfnl *nl, const struct owner *o, unsigned *ret)
 {
 	struct nft_elem e[] = { { .key = elsewhere_key(o->key.s, ACCEPT_IPTABLES) },
-				{ .key = elsewhere_key(o->key.s, ACCEPT_FIREWALLD) },
-				{ .key.len = 0 } };
-	const char *elsewhere = accept_table.sets[ELSEWHERE].name;
-	int r = nft_find_elems(&tx->mem, nl, accept_ref(elsewhere), e, 2);
+				{ .key = elsewhere_key(o->key.s, ACCEPT_FIREWALLD) } };
+	struct nft_elem use = { .key.len = 0 };
+	int r = nft_find_elems(&tx->mem, nl, accept_ref(accept_table.sets[ELSEWHERE].name), e, 2);
 
-	nft_key_ifname(&e[2].key, o->key.s);
-	nft_key_u32(&e[2].key, USES_ADMIN);
+	nft_key_ifname(&use.key, o->key.s);
+	nft_key_u32(&use.key, USES_ADMIN);
 	if (r == 0)
-		r = nft_find_elems(&tx->mem, nl, accept_ref(accept_table.sets[USES].name), &e[2],
-				   1);
+		r = nft_find_elems(&tx->mem, nl, accept_ref(accept_table.sets[USES].name), &use, 1);
 	if (r < 0 && r != -EINVAL)
-		return tx_fail(tx, r, "host: look up the backend of %s: %s", o->key.s,
+		return tx_fail(tx, r, "host: look up where %s is accepted: %s", o->key.s,
 			       strerror(-r));
+	*ret = 0;
 	if (e[0].found)
-		return ACCEPT_IPTABLES;
+		*ret |= ACCEPT_IPTABLES;
 	if (e[1].found)
-		return ACCEPT_FIREWALLD;
-	return e[2].found ? ACCEPT_NFTABLES : 0;
+		*ret |= ACCEPT_FIREWALLD;
+	return *ret || use.found;
 }
 
 /* ---- deleting ------------------------------------------------------------ */
@@ -147,7 +154,11 @@ int accept_find_backend(struct tx *tx, struct nfnl *nl, const struct owner *o)
 /* Collected from the elements that are deleted (struct owned_cleanup). */
 struct after_del {
 	struct mem *mem;
-	struct accept_elsewhere e;
+	struct ip *ips;
+	unsigned n_ips;
+	bool iptables;
+	const char **zones; /* of firewalld, each once; "" = the record has lost the name */
+	unsigned n_zones;
 	const char **chains; /* of ingress policies */
 	unsigned n_chains;
 	bool any;
@@ -158,30 +169,30 @@ static void note_ip(struct after_del *d, const struct owned_elem *e)
 	struct ip ip = { .family = e->set == ACCEPTED6 ? AF_INET6 : AF_INET };
 
 	memcpy(ip.b, e->there.key.b, ip_bytes(ip));
-	d->e.ips = mem_grow(d->mem, d->e.ips, d->e.n_ips, sizeof(*d->e.ips));
-	d->e.ips[d->e.n_ips++] = ip;
+	d->ips = mem_grow(d->mem, d->ips, d->n_ips, sizeof(*d->ips));
+	d->ips[d->n_ips++] = ip;
 }
 
 static void note_zone(struct after_del *d, const char *name, unsigned len)
 {
 	const char *zone = mem_printf(d->mem, "%.*s", (int)len, name);
 
-	for (unsigned i = 0; i < d->e.n_zones; i++)
-		if (str_eq(d->e.zones[i], zone))
+	for (unsigned i = 0; i < d->n_zones; i++)
+		if (str_eq(d->zones[i], zone))
 			return;
-	d->e.zones = mem_grow(d->mem, d->e.zones, d->e.n_zones, sizeof(*d->e.zones));
-	d->e.zones[d->e.n_zones++] = zone;
+	d->zones = mem_grow(d->mem, d->zones, d->n_zones, sizeof(*d->zones));
+	d->zones[d->n_zones++] = zone;
 }
 
 static void note_elsewhere(struct after_del *d, const struct owned_elem *e)
 {
 	const struct nft_elem *t = &e->there;
-	uint32_t letter;
+	uint32_t bit;
 
-	memcpy(&letter, t->key.b + IFNAMSIZ, sizeof(letter));
-	if (letter == ACCEPT_IPTABLES)
-		d->e.iptables = true;
-	else if (letter == ACCEPT_FIREWALLD)
+	memcpy(&bit, t->key.b + IFNAMSIZ, sizeof(bit));
+	if (bit == ACCEPT_IPTABLES)
+		d->iptables = true;
+	else if (bit == ACCEPT_FIREWALLD)
 		note_zone(d, t->private ? (const char *)t->private : "", t->private_len);
 }
 
@@ -208,43 +219,63 @@ static bool is_elsewhere(const struct owned_elem *elems, unsigned n, void *arg U
 	return false;
 }
 
-static int finish_del(struct tx *tx, struct nfnl *nl, const struct after_del *d,
-		      const struct accept_remover *remover)
+static int finish_del(struct tx *tx, struct nfnl *nl, const struct after_del *d)
 {
 	int r = 0;
 
-	if (d->e.iptables || d->e.n_zones)
-		r = remover->remove(tx, &d->e, remover->arg);
+	if (d->iptables)
+		r = ipt_del(tx, nl, d->ips, d->n_ips);
 	for (unsigned i = 0; i < d->n_chains; i++)
 		r = also(r, accept_release_policy(tx, nl, d->chains[i]));
 	return r;
 }
 
-int accept_del(struct tx *tx, struct nfnl *nl, const struct owner *o,
-	       const struct accept_remover *remover)
+/* What another suite has added for the addresses that no attachment of ours has. */
+static int del_strange(struct tx *tx, struct nfnl *nl, const struct ip *prev, unsigned n)
+{
+	struct ip *ips = mem_alloc(&tx->mem, (n + 1) * sizeof(*ips));
+	unsigned k = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		enum accept_set set = prev[i].family == AF_INET6 ? ACCEPTED6 : ACCEPTED4;
+		struct nft_elem e = { .key.len = 0 };
+
+		nft_key_ip(&e.key, prev[i]);
+		if (nft_find_elems(&tx->mem, nl, accept_ref(accept_table.sets[set].name), &e, 1) ==
+			    0 &&
+		    !e.found)
+			ips[k++] = prev[i];
+	}
+	if (!k)
+		return 0;
+	return ipt_del(tx, nl, ips, k);
+}
+
+int accept_del(struct tx *tx, struct nfnl *nl, const struct owner *o, const struct ip *prev,
+	       unsigned n_prev)
 {
 	struct after_del d = { .mem = &tx->mem };
 	struct owned_cleanup cleanup = { note_deleted, is_elsewhere, &d, false };
 	int r = owned_del(tx, nl, &accept_table, o, OWNED_FIREWALL, &cleanup), gone;
 
-	gone = finish_del(tx, nl, &d, remover);
+	gone = finish_del(tx, nl, &d);
 	if (cleanup.unfinished && gone == 0)
 		gone = owned_del(tx, nl, &accept_table, o, OWNED_FIREWALL, NULL);
 	r = also(also(r, gone), accept_frames_del(tx, nl, o));
+	if (d.any)
+		return r;
 	/* A DEL that was killed may have left a policy without attachments. */
-	if (!d.any)
-		r = also(r, accept_sweep_policies(tx, nl));
-	return r;
+	r = also(r, accept_sweep_policies(tx, nl));
+	return also(r, del_strange(tx, nl, prev, n_prev));
 }
 
-int accept_gc(struct tx *tx, struct nfnl *nl, const struct owned_valid *valid,
-	      const struct accept_remover *remover)
+int accept_gc(struct tx *tx, struct nfnl *nl, const struct owned_valid *valid)
 {
 	struct after_del d = { .mem = &tx->mem };
 	struct owned_cleanup cleanup = { note_deleted, is_elsewhere, &d, false };
 	int r = owned_gc(tx, nl, &accept_table, OWNED_FIREWALL, valid, &cleanup), gone;
 
-	gone = finish_del(tx, nl, &d, remover);
+	gone = finish_del(tx, nl, &d);
 	if (cleanup.unfinished && gone == 0)
 		gone = owned_gc(tx, nl, &accept_table, OWNED_FIREWALL, valid, NULL);
 	r = also(also(r, gone), accept_frames_gc(tx, nl, valid));

@@ -25,11 +25,10 @@ enum accept_policy {
 	ACCEPT_ISOLATED,    /* in addition, not from other containers on the bridge */
 };
 
-/* Where an attachment has accept rules. */
-enum accept_backend {
-	ACCEPT_NFTABLES = 'n',  /* in cplug's table only */
-	ACCEPT_IPTABLES = 'i',  /* and in the table filter of iptables-nft */
-	ACCEPT_FIREWALLD = 'f', /* and in a zone of firewalld */
+/* Where else than in cplug's table an attachment is accepted: bits. */
+enum accept_elsewhere_bit {
+	ACCEPT_IPTABLES = 1,  /* in the table filter of iptables-nft */
+	ACCEPT_FIREWALLD = 2, /* in a zone of firewalld */
 };
 
 enum { ACCEPT_ZONE_MAX = 17, ACCEPT_CHAIN_MAX = 28 };
@@ -43,44 +42,37 @@ struct accept {
 	enum accept_policy policy;
 	const char *dev;  /* with a policy: the link through which the host reaches the container */
 	const char *port; /* isolated: its bridge port; NULL = it has none */
-	enum accept_backend backend;
-	const char *zone; /* of firewalld: at most ACCEPT_ZONE_MAX bytes */
-	bool repair;      /* parts of it exist: put all in place again */
+	unsigned elsewhere; /* enum accept_elsewhere_bit */
+	const char *zone;   /* of firewalld: at most ACCEPT_ZONE_MAX bytes */
+	bool repair;        /* parts of it exist: put all in place again */
+	/* Result of accept_add(): rules of these addresses may exist elsewhere. */
+	bool inherits;
 };
 
 /* Is the name free for an administrator's chain (iptablesAdminChainName)? */
 bool accept_valid_chain(const char *name);
 
-int accept_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct accept *a) CHECKED;
+int accept_add(struct tx *tx, struct nfnl *nl, struct rt *host, struct accept *a) CHECKED;
 /* Notes every difference (differ.h). */
 int accept_check(struct tx *tx, struct nfnl *nl, const struct accept *a) CHECKED;
 
-/* The backend that ADD chose, as the table records it; 0 if it records nothing, or -errno. */
-int accept_find_backend(struct tx *tx, struct nfnl *nl, const struct owner *o) CHECKED;
+/*
+ * Where ADD accepted the attachment, as the table records it.  Returns 1, 0 if the table does not
+ * know the attachment, or a recorded failure.
+ */
+int accept_find_elsewhere(struct tx *tx, struct nfnl *nl, const struct owner *o,
+			  unsigned *ret) CHECKED;
 
 /*
- * What attachments that are being deleted have in chains of other programs.  DEL and GC call
- * remove() after the elements are gone and before the index is, so a call that was killed in
- * between is finished by the next one.
+ * Deletes what an attachment has, also elsewhere, and the policy of a link whose last attachment it
+ * was.  The index is deleted last, so a call that was killed is finished by the next one.  prev:
+ * the addresses of prevResult, for an attachment that the table does not know because another suite
+ * has added it; those that an attachment has are left alone.
  */
-struct accept_elsewhere {
-	struct ip *ips;
-	unsigned n_ips;
-	bool iptables;
-	const char **zones; /* of firewalld, each once; "" = the record has lost the name */
-	unsigned n_zones;
-};
-struct accept_remover {
-	int (*remove)(struct tx *tx, const struct accept_elsewhere *e, void *arg);
-	void *arg;
-};
-
-/* Deletes what an attachment has, and the policy of a link whose last attachment it was. */
-int accept_del(struct tx *tx, struct nfnl *nl, const struct owner *o,
-	       const struct accept_remover *r) CHECKED;
+int accept_del(struct tx *tx, struct nfnl *nl, const struct owner *o, const struct ip *prev,
+	       unsigned n_prev) CHECKED;
 /* The same for all attachments of the network that are not in valid. */
-int accept_gc(struct tx *tx, struct nfnl *nl, const struct owned_valid *valid,
-	      const struct accept_remover *r) CHECKED;
+int accept_gc(struct tx *tx, struct nfnl *nl, const struct owned_valid *valid) CHECKED;
 /* Deletes policies of links without attachments, after a DEL that was killed. */
 int accept_sweep_policies(struct tx *tx, struct nfnl *nl) CHECKED;
 

@@ -18,7 +18,7 @@ enum accept_set {
 	SELF4, /* likewise: (address . the same address) */
 	SELF6,
 	USES,      /* (key . number) leads to a chain that the attachment needs: enum accept_use */
-	ELSEWHERE, /* (key . letter of the backend), the zone in private bytes */
+	ELSEWHERE, /* (key . bit of enum accept_elsewhere_bit), the zone in private bytes */
 	N_ACCEPT_SETS
 };
 

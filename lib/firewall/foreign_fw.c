@@ -30,6 +30,9 @@ struct ruleset {
 	unsigned n;
 	bool docker, ufw;
 	unsigned read; /* number of rules read so far */
+	/* What drops, of each kind and first of all; for a new attachment of the firewall plugin */
+	const char *first, *why[FOREIGN_FW_BY];
+	bool surveys;
 };
 
 struct nlmsghdr *foreign_fw_ask(char *buf, int type, uint8_t family, const char *table,
@@ -186,6 +189,10 @@ static int walk_chain(const struct foreign_fw_packet *p, struct ruleset *s, cons
 	struct nlmsghdr *h;
 	int r;
 
+	if (s->surveys && str_eq(chain, "CNI-FORWARD")) {
+		*ret = FALLS;
+		return 0;
+	}
 	*ret = PASSES;
 	if (depth > DEPTH_MAX || s->read > RULES_MAX)
 		return 0; /* too deep or too long: in doubt the packet passes */
@@ -265,48 +272,96 @@ static int read_chains(struct nfnl *nl, struct ruleset *s)
 	return nfnl_ask(nl, h, forget_dormant, s);
 }
 
-static int check_all(struct foreign_fw_packet *p, struct ruleset *s, const bool wanted[3],
-		     const char **ret)
+static enum foreign_fw_by chain_owner(const struct chain *c)
+{
+	bool xt = c->family == NFPROTO_IPV4 || c->family == NFPROTO_IPV6;
+
+	if (xt && str_eq(c->table, "filter") && str_eq(c->name, "FORWARD"))
+		return FOREIGN_FW_IPTABLES;
+	return str_eq(c->table, "firewalld") ? FOREIGN_FW_FIREWALLD : FOREIGN_FW_OTHER;
+}
+
+static void note_drop(struct ruleset *s, enum foreign_fw_by by, const char *why)
+{
+	if (!s->first)
+		s->first = why;
+	if (!s->why[by])
+		s->why[by] = why;
+}
+
+static int check_chain(struct foreign_fw_packet *p, struct ruleset *s, const struct chain *c,
+		       uint8_t nfproto)
+{
+	enum end end;
+
+	if (!chain_applies(c, nfproto))
+		return 0;
+	p->nfproto = nfproto;
+	p->family = c->family;
+	p->table = c->table;
+	TRY(walk_chain(p, s, c->name, 0, &end));
+	if (end == STOPS || (end == FALLS && c->drops))
+		note_drop(s, chain_owner(c),
+			  describe_drop(s->mem, s, c, foreign_fw_bridge(p->bridge), end == FALLS));
+	return 0;
+}
+
+static int check_legacy(struct ruleset *s, const struct link *bridge, bool six)
+{
+	const char *why = NULL;
+
+	TRY(foreign_fw_legacy(s->mem, bridge, six, &why));
+	if (why)
+		note_drop(s, FOREIGN_FW_LEGACY, why);
+	return 0;
+}
+
+/* Until the first chain that drops, or through all of them. */
+static int check_all(struct foreign_fw_packet *p, struct ruleset *s, const bool wanted[3])
 {
 	static const uint8_t protos[] = { NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_BRIDGE };
 
 	for (unsigned i = 0; i < s->n; i++)
-		for (unsigned f = 0; f < ARRAY_LEN(protos); f++) {
-			const struct chain *c = &s->chains[i];
-			enum end end;
+		for (unsigned f = 0; f < ARRAY_LEN(protos); f++)
+			if (wanted[f] && (s->surveys || !s->first))
+				TRY(check_chain(p, s, &s->chains[i], protos[f]));
+	for (unsigned six = 0; six < 2; six++)
+		if (wanted[six] && (s->surveys || !s->first))
+			TRY(check_legacy(s, p->bridge, six));
+	return 0;
+}
 
-			if (!wanted[f] || !chain_applies(c, protos[f]))
-				continue;
-			p->nfproto = protos[f];
-			p->family = c->family;
-			p->table = c->table;
-			TRY(walk_chain(p, s, c->name, 0, &end));
-			if (end == STOPS || (end == FALLS && c->drops)) {
-				*ret = describe_drop(s->mem, s, c, foreign_fw_bridge(p->bridge),
-						     end == FALLS);
-				return 0;
-			}
-		}
+static int survey(struct tx *tx, struct nfnl *nl, const struct link *bridge, const bool wanted[3],
+		  struct ruleset *s)
+{
+	struct foreign_fw_packet p = { .mem = &tx->mem, .nl = nl, .bridge = bridge };
+	int r;
+
+	s->mem = &tx->mem;
+	r = read_chains(nl, s);
+	if (r == 0)
+		r = check_all(&p, s, wanted);
+	if (r < 0)
+		return tx_fail(tx, r, "host: read the forward chains: %s", strerror(-r));
 	return 0;
 }
 
 int foreign_fw_check(struct tx *tx, struct nfnl *nl, const struct link *bridge, bool four, bool six,
 		     const char **ret)
 {
-	struct foreign_fw_packet p = { .mem = &tx->mem, .nl = nl, .bridge = bridge };
-	struct ruleset s = { .mem = &tx->mem };
-	const bool wanted[] = { four, six, true };
-	int r;
+	struct ruleset s = { .surveys = false };
 
-	*ret = NULL;
-	r = read_chains(nl, &s);
-	if (r == 0)
-		r = check_all(&p, &s, wanted, ret);
-	if (r == 0 && four && !*ret)
-		r = foreign_fw_legacy(&tx->mem, bridge, false, ret);
-	if (r == 0 && six && !*ret)
-		r = foreign_fw_legacy(&tx->mem, bridge, true, ret);
-	if (r < 0)
-		return tx_fail(tx, r, "host: read the forward chains: %s", strerror(-r));
+	TRY(survey(tx, nl, bridge, (bool[]){ four, six, true }, &s));
+	*ret = s.first;
+	return 0;
+}
+
+int foreign_fw_survey(struct tx *tx, struct nfnl *nl, const struct link *bridge, bool four,
+		      bool six, const char *ret[FOREIGN_FW_BY])
+{
+	struct ruleset s = { .surveys = true };
+
+	TRY(survey(tx, nl, bridge, (bool[]){ four, six, true }, &s));
+	memcpy(ret, s.why, sizeof(s.why));
 	return 0;
 }

@@ -23,4 +23,20 @@
 int foreign_fw_check(struct tx *tx, struct nfnl *nl, const struct link *bridge, bool four, bool six,
 		     const char **ret) CHECKED;
 
+/* Whose chain drops. */
+enum foreign_fw_by {
+	FOREIGN_FW_IPTABLES,  /* FORWARD of iptables-nft */
+	FOREIGN_FW_LEGACY,    /* FORWARD of iptables-legacy */
+	FOREIGN_FW_FIREWALLD, /* a chain of table inet firewalld */
+	FOREIGN_FW_OTHER,
+	FOREIGN_FW_BY,
+};
+
+/*
+ * The same for all chains: ret[by] is the sentence about the first chain of each kind, or NULL. For
+ * a new attachment of the firewall plugin: its chain CNI-FORWARD is taken as if it were empty.
+ */
+int foreign_fw_survey(struct tx *tx, struct nfnl *nl, const struct link *bridge, bool four,
+		      bool six, const char *ret[FOREIGN_FW_BY]) CHECKED;
+
 #endif

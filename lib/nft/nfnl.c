@@ -399,3 +399,20 @@ int nfnl_ask(struct nfnl *nl, struct nlmsghdr *request, nfnl_each_fn *each, void
 	}
 	return -EINTR;
 }
+
+int nfnl_peek(struct nfnl *nl, struct nlmsghdr *request, nfnl_each_fn *each, void *arg)
+{
+	struct iovec piece = { request, request->nlmsg_len };
+	struct nfnl once;
+	int r;
+
+	request->nlmsg_flags |= NLM_F_REQUEST;
+	nl->why[0] = '\0';
+	TRY(nfnl_socket(&once, NETLINK_NETFILTER));
+	request->nlmsg_seq = nfnl_seq(&once, 1);
+	r = nfnl_send(&once, &piece, 1);
+	if (r == 0)
+		r = nfnl_read(&once, request->nlmsg_seq, request->nlmsg_seq, each, arg);
+	nfnl_close(&once);
+	return r;
+}

@@ -68,6 +68,12 @@ const char *nfnl_why(struct mem *mem, const struct nfnl *nl);
 int nfnl_ask(struct nfnl *nl, struct nlmsghdr *request, nfnl_each_fn *each, void *arg) CHECKED;
 
 /*
+ * Sends one dump request on a socket of its own in the current namespace, and calls each() as
+ * nfnl_read() does, until it returns 1: the rest of the dump is not read.  Returns 0 or -errno.
+ */
+int nfnl_peek(struct nfnl *nl, struct nlmsghdr *request, nfnl_each_fn *each, void *arg) CHECKED;
+
+/*
  * Attributes of a message (after its struct nfgenmsg, or after skip bytes) or of a nest: the first
  * one of a type, or each in turn (a: the previous one; NULL begins).  NULL = there is none, also if
  * nest is NULL.

@@ -5,7 +5,8 @@
 #include "plugins/firewall/firewall.h"
 
 static const char *const policies[] = { "open", "same-bridge", "isolated" };
-static const char *const backends[] = { "nftables", "auto" };
+static const char *const backends[] = { "auto", "nftables", "iptables" };
+static const unsigned elsewhere[] = { 0, 0, ACCEPT_IPTABLES };
 
 /* Empty is as absent: podman writes "backend": "". */
 static const char *text_of(const struct cj *c, const char *key, const char *def)
@@ -20,22 +21,22 @@ static int policy_of(const struct cj *c)
 	return cj_enum(c, "ingressPolicy", ACCEPT_OPEN, policies, ARRAY_LEN(policies));
 }
 
-int firewall_read_conf(struct tx *tx, struct call *c, struct accept *ret)
+int firewall_read_conf(struct tx *tx, struct call *c, struct firewall *ret)
 {
 	const struct cj *conf = &c->conf;
+	int backend = cj_enum(conf, "backend", 0, backends, ARRAY_LEN(backends));
+	struct accept *a = &ret->accept;
 
-	*ret = (struct accept){
-		.admin = text_of(conf, "iptablesAdminChainName", "CNI-ADMIN"),
-		.zone = text_of(conf, "firewalldZone", "trusted"),
-		.policy = (enum accept_policy)policy_of(conf),
-		.backend = ACCEPT_NFTABLES,
-	};
-	(void)cj_enum(conf, "backend", 0, backends, ARRAY_LEN(backends));
-	if (!accept_valid_chain(ret->admin))
+	*ret = (struct firewall){ .automatic = backend == 0 };
+	a->admin = text_of(conf, "iptablesAdminChainName", "CNI-ADMIN");
+	a->zone = text_of(conf, "firewalldZone", "trusted");
+	a->policy = (enum accept_policy)policy_of(conf);
+	a->elsewhere = elsewhere[backend];
+	if (!accept_valid_chain(a->admin))
 		cj_wrong(
 			conf, "iptablesAdminChainName",
 			"expected the name of a chain: at most %d letters, digits and _-., first a "
 			"letter, and no built-in chain or target; got \"%.50s\"",
-			ACCEPT_CHAIN_MAX, ret->admin);
+			ACCEPT_CHAIN_MAX, a->admin);
 	return cj_ok(tx, conf);
 }

@@ -48,13 +48,15 @@ static int find_dev(struct tx *tx, struct call *c, struct accept *a, const struc
 	return 0;
 }
 
-static int read_attachment(struct tx *tx, struct call *c, struct accept **ret)
+static int read_attachment(struct tx *tx, struct call *c, struct firewall **ret)
 {
-	struct accept *a = mem_alloc(&tx->mem, sizeof(*a));
+	struct firewall *f = mem_alloc(&tx->mem, sizeof(*f));
 	struct link *link = mem_alloc(&tx->mem, sizeof(*link));
+	struct accept *a = &f->accept;
 
-	TRY(firewall_read_conf(tx, c, a));
+	TRY(firewall_read_conf(tx, c, f));
 	TRY(prev_host_link(tx, c, link));
+	f->link = link;
 	a->owner = call_owner(tx, c);
 	a->link = link->index;
 	a->ips = prev_all_ips(&tx->mem, c, &a->n_ips);
@@ -65,46 +67,51 @@ static int read_attachment(struct tx *tx, struct call *c, struct accept **ret)
 		log_warn("prevResult has no address of %s, so none is accepted", c->ifname);
 	if (a->policy != ACCEPT_OPEN)
 		TRY(find_dev(tx, c, a, link));
-	*ret = a;
+	*ret = f;
 	return 0;
 }
 
 /* ---- the verbs ----------------------------------------------------------- */
 
-static int firewall_add(struct tx *tx, struct call *c, struct result *res UNUSED)
+static int add_or_repair(struct tx *tx, struct call *c)
 {
-	struct accept *a;
+	struct firewall *f;
 	struct nfnl *nl;
 
-	TRY(read_attachment(tx, c, &a));
+	TRY(read_attachment(tx, c, &f));
 	TRY(call_nf(tx, c, &nl));
-	return accept_add(tx, nl, &c->host, a);
+	TRY(backend_choose(tx, c, f));
+	TRY(accept_add(tx, nl, &c->host, &f->accept));
+	return backend_add(tx, c, f);
+}
+
+static int firewall_add(struct tx *tx, struct call *c, struct result *res UNUSED)
+{
+	return add_or_repair(tx, c);
 }
 
 static int firewall_check(struct tx *tx, struct call *c)
 {
-	struct accept *a;
+	struct firewall *f;
 	struct nfnl *nl;
 
-	TRY(read_attachment(tx, c, &a));
+	TRY(read_attachment(tx, c, &f));
 	TRY(call_nf(tx, c, &nl));
-	return accept_check(tx, nl, a);
-}
-
-static int firewall_repair(struct tx *tx, struct call *c)
-{
-	struct result unused;
-
-	result_init(&unused, &tx->mem);
-	return firewall_add(tx, c, &unused);
+	TRY(backend_choose(tx, c, f));
+	TRY(accept_check(tx, nl, &f->accept));
+	return backend_check(tx, c, f);
 }
 
 static int firewall_del(struct tx *tx, struct call *c)
 {
+	struct ip *ips = NULL;
+	unsigned n = 0;
 	struct nfnl *nl;
 
+	if (c->prev)
+		ips = prev_all_ips(&tx->mem, c, &n);
 	TRY(call_nf(tx, c, &nl));
-	return accept_del(tx, nl, call_owner(tx, c), NULL);
+	return accept_del(tx, nl, call_owner(tx, c), ips, n);
 }
 
 static int firewall_gc(struct tx *tx, struct call *c)
@@ -116,7 +123,7 @@ static int firewall_gc(struct tx *tx, struct call *c)
 	if (!c->valid_known)
 		return 0;
 	TRY(call_nf(tx, c, &nl));
-	r = accept_gc(tx, nl, &valid, NULL);
+	r = accept_gc(tx, nl, &valid);
 	if (c->n_valid)
 		return r;
 	r = also(r, accept_prune(tx, nl));
@@ -130,7 +137,7 @@ const struct plugin firewall_plugin = {
 	.add = firewall_add,
 	.del = firewall_del,
 	.check = firewall_check,
-	.repair = firewall_repair,
+	.repair = add_or_repair,
 	.gc = firewall_gc,
 	.status = firewall_status,
 };

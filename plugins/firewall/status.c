@@ -34,19 +34,26 @@ static int find_bridge(struct tx *tx, struct call *c, struct link *ret)
 	return link_each(tx, &c->host, "bridge", note_bridge, &s);
 }
 
+/* Is a drop one that the backend gets around? */
+static bool is_handled(const struct firewall *f, enum foreign_fw_by by)
+{
+	return by == FOREIGN_FW_IPTABLES && (f->automatic || f->accept.elsewhere & ACCEPT_IPTABLES);
+}
+
 int firewall_status(struct tx *tx, struct call *c)
 {
+	const char *why[FOREIGN_FW_BY];
+	struct firewall f;
 	struct link bridge;
-	struct accept a;
 	struct nfnl *nl;
-	const char *who;
 
-	TRY(firewall_read_conf(tx, c, &a));
+	TRY(firewall_read_conf(tx, c, &f));
 	TRY(call_nf(tx, c, &nl));
 	TRY(nat_status(tx, nl));
 	TRY(find_bridge(tx, c, &bridge));
-	TRY(foreign_fw_check(tx, nl, &bridge, true, false, &who));
-	if (who)
-		return tx_fail_as(tx, CNI_E_DEGRADED, -EACCES, "host: %s", who);
+	TRY(foreign_fw_survey(tx, nl, &bridge, true, false, why));
+	for (enum foreign_fw_by by = 0; by < FOREIGN_FW_BY; by++)
+		if (why[by] && !is_handled(&f, by))
+			return tx_fail_as(tx, CNI_E_DEGRADED, -EACCES, "host: %s", why[by]);
 	return 0;
 }

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * backend.c - accepted addresses in chains of other programs
+ *
+ * An accept in cplug's table does not help where another program drops.  The automatic backend
+ * reads the forward hook as STATUS does, and adds rules to the program that drops.
+ */
+#include "base/log.h"
+#include "firewall/foreign_fw.h"
+#include "firewall/ipt.h"
+#include "plugins/firewall/firewall.h"
+
+/* The link by which packets of the container come in: the bridge that has its port. */
+static int find_input(struct tx *tx, struct call *c, const struct firewall *f, struct link *ret)
+{
+	*ret = *f->link;
+	if (f->link->master)
+		TRY(link_find_index(tx, &c->host, f->link->master, ret));
+	return 0;
+}
+
+static bool has_family(const struct accept *a, int family)
+{
+	for (unsigned i = 0; i < a->n_ips; i++)
+		if (a->ips[i].family == family)
+			return true;
+	return false;
+}
+
+static int survey(struct tx *tx, struct call *c, const struct firewall *f,
+		  const char *ret[FOREIGN_FW_BY])
+{
+	struct link input;
+	struct nfnl *nl;
+
+	TRY(call_nf(tx, c, &nl));
+	TRY(find_input(tx, c, f, &input));
+	return foreign_fw_survey(tx, nl, &input, has_family(&f->accept, AF_INET),
+				 has_family(&f->accept, AF_INET6), ret);
+}
+
+/* An accept there needs iptables-nft. */
+static int refuse_legacy(struct tx *tx, const char *why)
+{
+	return tx_fail_as(
+		tx, CNI_E_CONFIG, -EOPNOTSUPP,
+		"backend: \"iptables\" writes rules of iptables-nft, but %s; or switch the "
+		"host to iptables-nft",
+		why);
+}
+
+static int choose_automatic(struct tx *tx, struct call *c, struct firewall *f)
+{
+	const char *why[FOREIGN_FW_BY];
+
+	TRY(survey(tx, c, f, why));
+	if (why[FOREIGN_FW_IPTABLES]) {
+		f->accept.elsewhere |= ACCEPT_IPTABLES;
+		log_step("backend: iptables, because %s", why[FOREIGN_FW_IPTABLES]);
+	}
+	if (!f->accept.elsewhere)
+		log_step("backend: nftables");
+	if (why[FOREIGN_FW_LEGACY])
+		log_warn("%s", why[FOREIGN_FW_LEGACY]);
+	if (why[FOREIGN_FW_OTHER])
+		log_warn("%s", why[FOREIGN_FW_OTHER]);
+	return 0;
+}
+
+int backend_choose(struct tx *tx, struct call *c, struct firewall *f)
+{
+	const char *why[FOREIGN_FW_BY];
+	struct nfnl *nl;
+	int known = 0;
+
+	TRY(call_nf(tx, c, &nl));
+	if (f->automatic && c->command != CNI_ADD)
+		TRY(known = accept_find_elsewhere(tx, nl, f->accept.owner, &f->accept.elsewhere));
+	if (known)
+		return 0;
+	if (f->automatic)
+		return choose_automatic(tx, c, f);
+	if (!(f->accept.elsewhere & ACCEPT_IPTABLES) || c->command != CNI_ADD)
+		return 0;
+	TRY(survey(tx, c, f, why));
+	if (why[FOREIGN_FW_LEGACY])
+		return refuse_legacy(tx, why[FOREIGN_FW_LEGACY]);
+	return 0;
+}
+
+static struct ipt ipt_of(const struct accept *a)
+{
+	return (struct ipt){
+		.ips = a->ips,
+		.n_ips = a->n_ips,
+		.admin = a->admin,
+		.careful = a->inherits,
+	};
+}
+
+int backend_add(struct tx *tx, struct call *c, const struct firewall *f)
+{
+	struct ipt ipt = ipt_of(&f->accept);
+	struct nfnl *nl;
+
+	TRY(call_nf(tx, c, &nl));
+	if (f->accept.elsewhere & ACCEPT_IPTABLES)
+		return ipt_add(tx, nl, &ipt);
+	return 0;
+}
+
+int backend_check(struct tx *tx, struct call *c, const struct firewall *f)
+{
+	struct ipt ipt = ipt_of(&f->accept);
+	struct nfnl *nl;
+
+	TRY(call_nf(tx, c, &nl));
+	if (f->accept.elsewhere & ACCEPT_IPTABLES)
+		return ipt_check(tx, nl, &ipt);
+	return 0;
+}
