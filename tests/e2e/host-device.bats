@@ -5,6 +5,7 @@
 # shellcheck disable=SC2016,SC2030,SC2031,SC2034 # commands for eval; tests are subshells
 load lib
 load check
+load cnitool
 
 TYPE=host-device
 CONF='{"cniVersion":"1.1.0","name":"net1","type":"host-device","device":"eth5",
@@ -115,7 +116,8 @@ came_back() {
 	in_ns c1 ip link set eth0 mtu 1280 address 02:00:00:00:00:99 alias mine group 3 txqueuelen 7 multicast off
 	in_ns c1 ip link set eth0 allmulticast off promisc on
 	in_ns c1 ip link property del dev eth0 altname enp5
-	in_ns c1 ip link property add dev eth0 altname br0
+	# One is free on the host, and one in use.
+	in_ns c1 ip link property add dev eth0 altname br0 altname wire
 	in_ns c1 ip link set eth0 down
 	in_ns c1 ip link set eth0 name other0
 	in_ns c1 ip link add eth0 type ifb
@@ -644,6 +646,34 @@ killed_del() {
 	add host-device "$(with "$CONF" '.ipam.resolvConf = "/run/resolv"')"
 	has '.dns.nameservers == ["192.0.2.54"]'
 	del host-device "$CONF"
+}
+
+@test "host-device: cnitool restore takes a device again, and gc gives it back when the container is gone" {
+	local before
+
+	export NETCONFPATH=$BATS_TEST_TMPDIR/net.d CNI_PATH=$CPLUG_BIN
+	mkdir -p "$NETCONFPATH"
+	net "{\"cniVersion\":\"1.1.0\",\"name\":\"net1\",\"plugins\":[$(with "$CONF" 'del(.cniVersion, .name)')]}"
+	device
+	furnished
+	before=$(whole)
+	plug c1
+	came_back dev0
+	tool restore
+	ok
+	contains "$output" 'restored eth0 of .* on network net1'
+	link c1 eth0 '.address == "02:00:00:00:00:05" and (.flags | any(. == "UP"))'
+	tool check net1 c1
+	ok
+	in_ns c1 ip link set eth0 down
+	tool check --repair net1 c1
+	ok
+	came_back dev0
+	end_netns c1
+	tool gc
+	ok
+	is "$(whole)" "$before"
+	prints '' find /var/lib/cni/networks/net1 /run/cni/cplug/host-device -name '*eth0*' -o -name '192.*'
 }
 
 @test "host-device: a device with more addresses and routes than can be remembered stays" {
