@@ -116,42 +116,32 @@ struct conf_parent conf_parent(const struct cj *c)
 	};
 }
 
-static int find_default(struct tx *tx, struct rt *rt, struct link *ret)
+int conf_look_for_parent(struct tx *tx, struct call *c, const struct conf_parent *p,
+			 struct rt **ret_rt, struct link *ret)
 {
-	int there;
+	struct rt *rt = p->in_container ? &c->cont : &c->host;
 
-	TRY(there = route_default_link(tx, rt, ret));
-	if (!there)
-		return tx_fail_as(tx, CNI_E_CONFIG, -ENODEV,
-				  "master: no default route interface found (name the parent "
-				  "interface in \"master\")");
-	return 0;
-}
-
-static int find_named(struct tx *tx, struct rt *rt, const char *name, struct link *ret)
-{
-	int there;
-
-	TRY(there = link_find(tx, rt, name, ret));
-	if (!there)
-		return tx_fail_as(tx, CNI_E_CONFIG, -ENODEV,
-				  "master: %s: there is no interface %s (create it, or name "
-				  "another)",
-				  rt->where, name);
-	return 0;
+	*ret_rt = rt;
+	if (p->master)
+		return link_find(tx, rt, p->master, ret);
+	return route_default_link(tx, rt, ret);
 }
 
 int conf_find_parent(struct tx *tx, struct call *c, const struct conf_parent *p, struct rt **ret_rt,
 		     struct link *ret)
 {
-	struct rt *rt = p->in_container ? &c->cont : &c->host;
+	int there;
 
-	if (p->master)
-		TRY(find_named(tx, rt, p->master, ret));
-	else
-		TRY(find_default(tx, rt, ret));
-	*ret_rt = rt;
-	return 0;
+	TRY(there = conf_look_for_parent(tx, c, p, ret_rt, ret));
+	if (there)
+		return 0;
+	if (!p->master)
+		return tx_fail_as(tx, CNI_E_CONFIG, -ENODEV,
+				  "master: no default route interface found (name the parent "
+				  "interface in \"master\")");
+	return tx_fail_as(tx, CNI_E_CONFIG, -ENODEV,
+			  "master: %s: there is no interface %s (create it, or name another)",
+			  (*ret_rt)->where, p->master);
 }
 
 int conf_check_parent(struct tx *tx, const struct rt *rt, const struct link *parent, int mtu)

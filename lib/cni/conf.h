@@ -64,6 +64,10 @@ struct conf_parent conf_parent(const struct cj *c);
 int conf_find_parent(struct tx *tx, struct call *c, const struct conf_parent *p, struct rt **ret_rt,
 		     struct link *ret) CHECKED;
 
+/* The same for CHECK: 1, 0 if it is missing, or a recorded failure. */
+int conf_look_for_parent(struct tx *tx, struct call *c, const struct conf_parent *p,
+			 struct rt **ret_rt, struct link *ret) CHECKED;
+
 /* Fails if the parent is down, or if mtu (bytes) is above its MTU (CNI_E_CONFIG). */
 int conf_check_parent(struct tx *tx, const struct rt *rt, const struct link *parent,
 		      int mtu) CHECKED;

@@ -5,7 +5,7 @@
  * The link carries the attachment's mark (mark.h), so DEL after a failed ADD does not delete
  * another attachment's interface of the same name.
  */
-#include "cni/leg.h"
+#include "cni/leg_impl.h"
 
 #include <stdio.h>
 
@@ -59,21 +59,15 @@ int leg_read(struct tx *tx, struct call *c, struct leg *leg)
 	return cj_ok(tx, j);
 }
 
-static int describe(struct tx *tx, struct call *c, struct leg *leg)
+int leg_describe(struct tx *tx, struct call *c, struct leg *leg)
 {
 	*leg = (struct leg){ .resolv_conf = "auto" };
 	return c->plugin->leg(tx, c, leg);
 }
 
-/* Where the link is made: the socket that the request goes to, and what it is made on. */
-struct site {
-	struct rt *rt;
-	struct link parent; /* index 0: the kind has none */
-};
-
-static int find_site(struct tx *tx, struct call *c, const struct leg *leg, struct site *ret)
+int leg_find_site(struct tx *tx, struct call *c, const struct leg *leg, struct leg_site *ret)
 {
-	*ret = (struct site){ .rt = &c->cont };
+	*ret = (struct leg_site){ .rt = &c->cont };
 	if (!leg->has_parent)
 		return 0;
 	return conf_find_parent(tx, c, &leg->parent, &ret->rt, &ret->parent);
@@ -100,10 +94,10 @@ static int find_bridge(struct tx *tx, struct call *c, struct leg *leg)
 static int add_link(struct tx *tx, struct call *c, struct leg *leg, struct link *ret)
 {
 	struct link_want want = { .mac = leg->link.mac, .promisc = leg->promisc };
-	struct site s;
+	struct leg_site s;
 
 	TRY(find_bridge(tx, c, leg));
-	TRY(find_site(tx, c, leg, &s));
+	TRY(leg_find_site(tx, c, leg, &s));
 	if (leg->has_parent) {
 		TRY(conf_check_parent(tx, s.rt, &s.parent, leg->link.mtu));
 		leg->parent.master = mem_str(&tx->mem, s.parent.name);
@@ -159,7 +153,7 @@ int leg_add(struct tx *tx, struct call *c, struct result *res)
 	struct link l;
 	bool l3;
 
-	TRY(describe(tx, c, &leg));
+	TRY(leg_describe(tx, c, &leg));
 	TRY(ipam_validate(tx, c));
 	TRY(add_link(tx, c, &leg, &l));
 	l3 = has_addresses(c, &leg);
@@ -180,111 +174,7 @@ int leg_add(struct tx *tx, struct call *c, struct result *res)
 	return link_announce(tx, &c->cont, &l);
 }
 
-/* ---- CHECK, repair ------------------------------------------------------ */
-
-/* 1, 0, or a recorded failure. */
-static int is_on_parent(struct tx *tx, struct call *c, const struct leg *leg, const struct site *s,
-			const struct link *have)
-{
-	int index = s->parent.index, nsid = -1;
-	bool skipped = leg->skips_own_kind && str_eq(s->parent.kind, leg->link.kind);
-
-	if (skipped) {
-		index = s->parent.parent;
-		nsid = s->parent.parent_nsid;
-	}
-	if (have->parent != index)
-		return 0;
-	if (s->rt == &c->cont)
-		return have->parent_nsid == nsid;
-	/* Its id in the container's namespace is not known. */
-	if (nsid >= 0)
-		return 1;
-	TRY(link_nsid(tx, &c->cont, s->rt->ns, &nsid));
-	return have->parent_nsid == nsid;
-}
-
-/* What the link is made on, for a message. */
-static int name_parent(struct tx *tx, struct call *c, const struct link *l, const char **ret)
-{
-	bool at_cont = l->parent_nsid < 0;
-	const char *where = at_cont ? " (container)" : "";
-	struct link parent;
-	int there = 0, nsid;
-
-	*ret = mem_printf(&tx->mem, "interface #%d of another namespace", l->parent);
-	TRY(link_nsid(tx, &c->cont, c->host.ns, &nsid));
-	if (at_cont)
-		TRY(there = link_find_index(tx, &c->cont, l->parent, &parent));
-	else if (l->parent_nsid == nsid)
-		TRY(there = link_find_index(tx, &c->host, l->parent, &parent));
-	if (there)
-		*ret = mem_printf(&tx->mem, "%s%s", parent.name, where);
-	return 0;
-}
-
-static int check_parent(struct tx *tx, struct call *c, const struct leg *leg,
-			const struct link *have)
-{
-	const char *name;
-	struct site s;
-	int on;
-
-	if (!leg->has_parent || !leg->parent.master)
-		return 0;
-	TRY(find_site(tx, c, leg, &s));
-	if (!(s.parent.flags & IFF_UP))
-		differ(tx, mem_printf(&tx->mem, "master %s", s.parent.name), "up", "down");
-	TRY(on = is_on_parent(tx, c, leg, &s, have));
-	if (on)
-		return 0;
-	TRY(name_parent(tx, c, have, &name));
-	differ(tx, mem_printf(&tx->mem, "master of %s", have->name), s.parent.name, name);
-	return 0;
-}
-
-static int check_bridge(struct tx *tx, struct call *c, const struct leg *leg,
-			const struct link *have)
-{
-	struct link l;
-	int there = 0;
-
-	if (leg->promisc && !(have->flags & IFF_PROMISC))
-		differ(tx, mem_printf(&tx->mem, "interface %s", have->name), "promiscuous",
-		       "not promiscuous");
-	if (!leg->bridge)
-		return 0;
-	if (have->master)
-		TRY(there = link_find_index(tx, &c->cont, have->master, &l));
-	if (!there || !str_eq(l.name, leg->bridge))
-		differ(tx, mem_printf(&tx->mem, "bridge of %s", have->name), leg->bridge,
-		       there ? l.name : NULL);
-	return 0;
-}
-
-int leg_check(struct tx *tx, struct call *c)
-{
-	struct iface_want want = { .up = true };
-	struct leg leg;
-	struct link l;
-
-	TRY(describe(tx, c, &leg));
-	want.kind = leg.link.kind;
-	want.mtu = leg.link.mtu;
-	TRY(call_need_prev(tx, c));
-	TRY(ipam_check(tx, c));
-	TRY(iface_check(tx, c, &want, &l));
-	if (l.index && str_eq(l.kind, leg.link.kind)) {
-		TRY(check_parent(tx, c, &leg, &l));
-		TRY(check_bridge(tx, c, &leg, &l));
-		if (leg.check)
-			leg.check(tx, &leg, &l);
-		/* The reference's ADD sets other sysctls. */
-		if (link_is_marked(&l, call_mark(tx, c)))
-			TRY(iface_check_sysctls(tx, c, &l));
-	}
-	return step_resolv(tx, c, leg.resolv_conf, &c->prev->dns);
-}
+/* ---- repair -------------------------------------------------------------- */
 
 struct search {
 	const struct mark *mark;
@@ -329,12 +219,12 @@ static int fail_if_renamed(struct tx *tx, struct call *c, const struct leg *leg)
 static int fail_if_foreign(struct tx *tx, struct call *c, const struct leg *leg,
 			   const struct link *have)
 {
-	struct site s;
+	struct leg_site s;
 	int on = 1;
 
 	if (leg->has_parent && leg->parent.master) {
-		TRY(find_site(tx, c, leg, &s));
-		TRY(on = is_on_parent(tx, c, leg, &s, have));
+		TRY(leg_find_site(tx, c, leg, &s));
+		TRY(on = leg_is_on_parent(tx, c, leg, &s, have));
 	}
 	if (on && str_eq(have->kind, leg->link.kind))
 		return 0;
@@ -382,6 +272,7 @@ static int ensure_link(struct tx *tx, struct call *c, struct leg *leg, struct li
 	if (tx->n_differences) {
 		want.put = leg->link.put;
 		want.data = leg->link.data;
+		want.hint = "the kernel refuses this change of a link (DEL and ADD)";
 	}
 	differ_forget(tx);
 	return link_ensure(tx, &c->cont, ret, &want);
@@ -393,7 +284,7 @@ int leg_repair(struct tx *tx, struct call *c)
 	struct leg leg;
 	struct link l;
 
-	TRY(describe(tx, c, &leg));
+	TRY(leg_describe(tx, c, &leg));
 	TRY(call_need_prev(tx, c));
 	TRY(ipam_repair(tx, c));
 	TRY(ensure_link(tx, c, &leg, &l));
@@ -463,7 +354,7 @@ static int delete_link(struct tx *tx, struct call *c, const char *kind)
 int leg_del(struct tx *tx, struct call *c)
 {
 	struct leg leg;
-	int before = tx->err, r = describe(tx, c, &leg), link;
+	int before = tx->err, r = leg_describe(tx, c, &leg), link;
 
 	TRY(tx_excuse(tx, before, r, "DEL goes on without the configuration"));
 	link = delete_link(tx, c, leg.link.kind);
@@ -484,14 +375,14 @@ int leg_gc(struct tx *tx, struct call *c)
 int leg_status(struct tx *tx, struct call *c)
 {
 	struct leg leg;
-	struct site s;
+	struct leg_site s;
 	int r;
 
-	TRY(describe(tx, c, &leg));
+	TRY(leg_describe(tx, c, &leg));
 	TRY(ipam_status(tx, c));
 	if (!leg.has_parent || leg.parent.in_container)
 		return 0;
-	r = find_site(tx, c, &leg, &s);
+	r = leg_find_site(tx, c, &leg, &s);
 	if (r == 0)
 		r = conf_check_parent(tx, s.rt, &s.parent, leg.link.mtu);
 	if (r < 0)

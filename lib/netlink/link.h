@@ -177,7 +177,8 @@ struct link_want {
 	/* The kind's own attributes, always set (the caller has compared them); not undone. */
 	void (*put)(struct rt_msg *m, const void *data);
 	const void *data;
-	bool shared; /* a link of many attachments: no undo */
+	const char *hint; /* for the details, if the kernel refuses those attributes; NULL = none */
+	bool shared;      /* a link of many attachments: no undo */
 };
 
 /*

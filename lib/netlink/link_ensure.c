@@ -143,6 +143,7 @@ static struct link_want difference(const struct link *l, const struct link_want 
 	if (want->put) {
 		d.put = want->put;
 		d.data = want->data;
+		d.hint = want->hint;
 	}
 	return d;
 }
@@ -254,6 +255,7 @@ int link_ensure(struct tx *tx, struct rt *rt, struct link *l, const struct link_
 	struct link_want d = difference(l, want);
 	struct undo_ensure *u;
 	struct rt_msg m;
+	int r;
 
 	if (!d.mac.len && !d.mtu && !d.master && !d.mark && !d.up && !d.promisc && !d.put)
 		return 0;
@@ -261,7 +263,10 @@ int link_ensure(struct tx *tx, struct rt *rt, struct link *l, const struct link_
 	/* First, because after the change an exhausted arena would leave it without undo. */
 	u = mem_alloc(&tx->mem, sizeof(*u));
 	*u = (struct undo_ensure){ rt, mem_dup(&tx->mem, l, sizeof(*l)), d };
-	TRY(rt_call(tx, rt, &m, "set %s %s%s", l->kind, l->name, summary(&tx->mem, &d)));
+	r = rt_call(tx, rt, &m, "set %s %s%s", l->kind, l->name, summary(&tx->mem, &d));
+	if (r < 0 && d.hint)
+		tx_detail(tx, "%s", d.hint);
+	TRY(r);
 	follow(l, &d);
 	if (d.shared)
 		return 0;

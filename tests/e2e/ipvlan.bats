@@ -45,6 +45,7 @@ prepare() {
 @test "ipvlan: ADD that fails or is killed at any change leaves nothing" { leg_accidents; }
 @test "ipvlan: an interface of that name makes ADD fail and stays" { leg_name_taken; }
 @test "ipvlan: the parent is found, up, and large enough" { leg_parent; }
+@test "ipvlan: CHECK reports a renamed parent" { leg_parent_renamed; }
 @test "ipvlan: without ipam the attachment is layer 2 only" { leg_layer2; }
 @test "ipvlan: a repair makes the link again" { leg_repair; }
 @test "ipvlan: linkInContainer looks the parent up in the container" { leg_in_container; }

@@ -177,6 +177,23 @@ leg_parent() {
 	assert_same_snapshot
 }
 
+# CHECK reports a parent that is not found under its name as a difference.
+leg_parent_renamed() {
+	local check
+
+	new_netns c1
+	add "$TYPE" "$CONF"
+	check=$(chained "$CONF")
+	ip link set uplink down
+	ip link set uplink name downlink up
+	cni CHECK "$TYPE" "$check"
+	failed 107 'master uplink: expected present, found nothing'
+	ip link set downlink down
+	ip link set downlink name uplink up
+	cni CHECK "$TYPE" "$check"
+	ok
+}
+
 # linkInContainer: the parent is one of the container's.
 leg_in_container() {
 	local conf

@@ -6,6 +6,10 @@
 load lib
 load check
 load cnitool
+load leg
+
+TYPE=macvlan
+PEER=203.0.113.2
 
 CONF='{"cniVersion":"1.1.0","name":"net1","type":"macvlan","master":"uplink",
 	"ipam":{"type":"host-local","routes":[{"dst":"0.0.0.0/0"}],"ranges":[
@@ -20,11 +24,6 @@ prepare() {
 	world
 	export NETCONFPATH=$BATS_TEST_TMPDIR/net.d
 	mkdir -p "$NETCONFPATH"
-}
-
-# conf FILTER - prints CONF, changed by FILTER
-conf() {
-	with "$CONF" "$1"
 }
 
 # mac NS IFNAME - prints a link's MAC address
@@ -960,6 +959,23 @@ changes() {
 	failed 107 'uplink'
 	ip link set uplink up
 	silent "with the parent up"
+}
+
+@test "macvlan: CHECK reports a renamed parent" { leg_parent_renamed; }
+
+@test "macvlan: a repair to or from passthru, which the kernel refuses, says what to do" {
+	local check
+
+	new_netns c1
+	add macvlan "$CONF"
+	check=$(chained "$(conf '.mode = "passthru"')")
+	CPLUG_REPAIR=1 cni CHECK macvlan "$check"
+	failed 100 'set macvlan eth0 options: Invalid argument'
+	failed 100 'of an interface that exists \(DEL and ADD the attachment\)'
+	del macvlan "$CONF"
+	add macvlan "$(conf '.mode = "passthru"')"
+	CPLUG_REPAIR=1 cni CHECK macvlan "$(chained "$CONF")"
+	failed 100 'of an interface that exists \(DEL and ADD the attachment\)'
 }
 
 # ---- cnitool ---------------------------------------------------------------

@@ -49,6 +49,7 @@ prepare() {
 @test "vlan: ADD that fails or is killed at any change leaves nothing" { leg_accidents; }
 @test "vlan: an interface of that name makes ADD fail and stays" { leg_name_taken; }
 @test "vlan: the parent is found, up, and large enough" { leg_parent; }
+@test "vlan: CHECK reports a renamed parent" { leg_parent_renamed; }
 @test "vlan: without ipam the attachment is layer 2 only" { leg_layer2; }
 @test "vlan: a repair makes the link again" { leg_repair; }
 
