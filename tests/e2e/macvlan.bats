@@ -971,11 +971,11 @@ changes() {
 	check=$(chained "$(conf '.mode = "passthru"')")
 	CPLUG_REPAIR=1 cni CHECK macvlan "$check"
 	failed 100 'set macvlan eth0 options: Invalid argument'
-	failed 100 'of an interface that exists \(DEL and ADD the attachment\)'
+	failed 100 'refuses this change of a link \(DEL and ADD\)'
 	del macvlan "$CONF"
 	add macvlan "$(conf '.mode = "passthru"')"
 	CPLUG_REPAIR=1 cni CHECK macvlan "$(chained "$CONF")"
-	failed 100 'of an interface that exists \(DEL and ADD the attachment\)'
+	failed 100 'refuses this change of a link \(DEL and ADD\)'
 }
 
 # ---- cnitool ---------------------------------------------------------------
