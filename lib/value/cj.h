@@ -46,6 +46,12 @@ struct cj {
 int cj_parse(struct tx *tx, const char *text, size_t size, const char *what,
 	     struct cj *ret) CHECKED;
 
+/*
+ * The first key in the text of a document, in any object, that its object has twice, in the arena;
+ * NULL: there is none.  The cursor shows only the last value of such a key.
+ */
+const char *cj_duplicate(struct mem *mem, const char *text, size_t size);
+
 /* A cursor on which every key is absent. */
 void cj_empty(struct mem *mem, struct cj *ret);
 

@@ -41,6 +41,9 @@ void doc_complain(struct cj_doc *d, const char *path, const char *fmt, va_list a
 /* Returns 0 if there are no complaints; else removes them and fails with all of them. */
 int doc_fail(struct tx *tx, struct cj_doc *d, enum cni_code code) CHECKED;
 
+/* cj_duplicate() */
+const char *doc_duplicate(struct mem *mem, const char *text, size_t size);
+
 /* The compact JSON of a value, cut to QUOTE_MAX bytes. */
 enum { QUOTE_MAX = 60 };
 struct quote {
