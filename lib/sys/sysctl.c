@@ -31,6 +31,7 @@ struct job {
 	char *ret;               /* read: the value */
 	size_t size;
 	int err; /* of reading or writing one value */
+	struct sysctl_value *values;
 };
 
 struct sysctl sysctl_conf(int family, const char *ifname, const char *key, const char *value)
@@ -74,6 +75,9 @@ static int write_here(const char *name, const char *value)
 
 	if (fd < 0)
 		return fd;
+	/* Writing nothing does nothing; a line without content makes a list empty. */
+	if (!*value)
+		value = "\n";
 	if (write(fd, value, strlen(value)) < 0)
 		return -errno;
 	log_step("sysctl %s = %s", name, value);
@@ -240,4 +244,115 @@ int sysctl_set(struct tx *tx, const struct netns *ns, const char *name, const ch
 		return 0;
 	TRY(write_value(tx, ns, name, value));
 	return tx_undo(tx, undo_sysctl, "set sysctl", &u);
+}
+
+/* ---- values that a configuration names ---------------------------------- */
+
+static void swap_separators(char *s)
+{
+	for (; *s; s++) {
+		if (*s == '.')
+			*s = '/';
+		else if (*s == '/')
+			*s = '.';
+	}
+}
+
+/* Are all parts of a path names, and none "." or ".."? */
+static bool has_plain_parts(const char *path)
+{
+	for (const char *p = path;; p++) {
+		size_t n = strcspn(p, "/");
+
+		if (!n || (n == 1 && p[0] == '.') || (n == 2 && p[0] == '.' && p[1] == '.'))
+			return false;
+		p += n;
+		if (!*p)
+			return true;
+	}
+}
+
+bool sysctl_path(const char *key, const char *ifname, char ret[sizeof(((struct sysctl *)0)->name)])
+{
+	enum { SIZE = sizeof(((struct sysctl *)0)->name) };
+	static const char placeholder[] = "IFNAME";
+	char text[SIZE], *at;
+	int n;
+
+	if (strlen(key) >= SIZE)
+		return false;
+	key += strspn(key, "/");
+	memcpy(text, key, strlen(key) + 1);
+	if (text[strcspn(text, "./")] == '.')
+		swap_separators(text);
+	at = strstr(text, placeholder);
+	n = at ? snprintf(ret, SIZE, "%.*s%s%s", (int)(at - text), text, ifname,
+			  at + sizeof(placeholder) - 1)
+	       : snprintf(ret, SIZE, "%s", text);
+	return n < SIZE && str_starts(ret, "net/") && has_plain_parts(ret);
+}
+
+static const char *skip_spaces(const char *s)
+{
+	return s + strspn(s, " \t\n");
+}
+
+bool sysctl_same(const char *a, const char *b)
+{
+	for (a = skip_spaces(a), b = skip_spaces(b); *a && *b;) {
+		size_t n = strcspn(a, " \t\n");
+
+		if (n != strcspn(b, " \t\n") || strncmp(a, b, n) != 0)
+			return false;
+		a = skip_spaces(a + n);
+		b = skip_spaces(b + n);
+	}
+	return !*a && !*b;
+}
+
+static int read_values(struct tx *tx UNUSED, void *arg)
+{
+	struct job *j = arg;
+
+	for (unsigned i = 0; i < j->n; i++) {
+		struct sysctl_value *v = &j->values[i];
+
+		v->err = read_here(v->s.name, v->now, SYSCTL_VALUE_MAX + 1);
+		if (v->err == 0 && strlen(v->now) == SYSCTL_VALUE_MAX)
+			v->err = -EFBIG; /* perhaps cut */
+	}
+	return 0;
+}
+
+int sysctl_read_list(struct tx *tx, const struct netns *ns, struct sysctl_value *list, unsigned n)
+{
+	struct job j = { .ns = ns, .values = list, .n = n };
+
+	for (unsigned i = 0; i < n; i++)
+		list[i].now = mem_alloc(&tx->mem, SYSCTL_VALUE_MAX + 1);
+	TRY(run_in_ns(tx, &j, read_values));
+	for (unsigned i = 0; i < n; i++)
+		if (list[i].err < 0)
+			list[i].now = NULL;
+	return 0;
+}
+
+static int write_values(struct tx *tx UNUSED, void *arg)
+{
+	struct job *j = arg;
+
+	for (unsigned i = 0; i < j->n; i++) {
+		struct sysctl_value *v = &j->values[i];
+
+		if (v->s.value)
+			v->err = write_here(v->s.name, v->s.value);
+	}
+	return 0;
+}
+
+int sysctl_write_list(struct tx *tx, const struct netns *ns, struct sysctl_value *list, unsigned n)
+{
+	struct job j = { .ns = ns, .values = list, .n = n };
+
+	return run_in_ns(tx, &j, write_values);
 }

@@ -44,6 +44,37 @@ int sysctl_set(struct tx *tx, const struct netns *ns, const char *name, const ch
 int sysctl_check(struct tx *tx, const struct netns *ns, const struct sysctl *list,
 		 unsigned n) CHECKED;
 
+/* ---- values that a configuration names ---- */
+
+enum { SYSCTL_VALUE_MAX = 4095 }; /* bytes that are read of a value */
+
+/*
+ * The path of a key as sysctl(8) takes it: the first separator is the one between parts, and the
+ * other one stands for itself: "net.ipv4.conf.eth0/100.arp_filter" is
+ * "net/ipv4/conf/eth0.100/arp_filter".  The first IFNAME in it becomes ifname.  false: not a path
+ * below net/, or too long.
+ */
+bool sysctl_path(const char *key, const char *ifname, char ret[sizeof(((struct sysctl *)0)->name)]);
+
+/* Are two values the same for the kernel, which prints tabs between numbers? */
+bool sysctl_same(const char *a, const char *b);
+
+/* A value to read, or to write, and how that ended. */
+struct sysctl_value {
+	struct sysctl s; /* value NULL: not written */
+	char *now;       /* as read, without the final newline, in the arena; NULL: not readable */
+	int err;         /* of the last reading or writing: 0 or -errno */
+};
+
+/*
+ * Read and write lists, in one passage through the namespace.  Both go on after a value that
+ * fails, and record only that they cannot enter ns.  Writing has no undo: the caller has one.
+ */
+int sysctl_read_list(struct tx *tx, const struct netns *ns, struct sysctl_value *list,
+		     unsigned n) CHECKED;
+int sysctl_write_list(struct tx *tx, const struct netns *ns, struct sysctl_value *list,
+		      unsigned n) CHECKED;
+
 /* Reads a value, without the final newline.  Returns 0 or -errno, and records nothing. */
 int sysctl_read_try(const struct netns *ns, const char *name, char *ret, size_t size) CHECKED;
 
