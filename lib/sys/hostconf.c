@@ -26,10 +26,14 @@ struct folders {
 
 static const char *const default_log[] = { "/var/log/cplug" };
 static const char *const default_resolv[] = { "/etc/netns", "/run/cplug" };
+static const char *const default_data[] = { "/run/cni", "/var/run/cni", "/var/lib/cni" };
+
+/* By enum hostconf_folders. */
+static const char *const keys[] = { "logFolders", "resolvConfFolders", "dataFolders" };
 
 static struct {
 	bool read;
-	struct folders folders[2]; /* by enum hostconf_folders */
+	struct folders folders[ARRAY_LEN(keys)];
 	bool replaces;
 } conf;
 
@@ -79,7 +83,16 @@ static void use_defaults(void)
 	conf.folders[HOSTCONF_LOG] = (struct folders){ default_log, ARRAY_LEN(default_log) };
 	conf.folders[HOSTCONF_RESOLV] =
 		(struct folders){ default_resolv, ARRAY_LEN(default_resolv) };
+	conf.folders[HOSTCONF_DATA] = (struct folders){ default_data, ARRAY_LEN(default_data) };
 	conf.replaces = false;
+}
+
+static bool is_key(const char *key)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(keys); i++)
+		if (str_eq(key, keys[i]))
+			return true;
+	return str_eq(key, "replaceAcrossNetworks");
 }
 
 static int parse(struct tx *tx, const struct file_text *text)
@@ -88,13 +101,10 @@ static int parse(struct tx *tx, const struct file_text *text)
 
 	TRY(cj_parse(tx, text->s, text->size, conf_path, &c));
 	for (struct cj m = cj_first(&c); m.json; m = cj_next(&m))
-		if (!str_eq(m.key, "logFolders") && !str_eq(m.key, "resolvConfFolders") &&
-		    !str_eq(m.key, "replaceAcrossNetworks"))
+		if (!is_key(m.key))
 			cj_wrong(&m, NULL, "unknown key");
-	conf.folders[HOSTCONF_LOG] =
-		read_folders(&tx->mem, &c, "logFolders", conf.folders[HOSTCONF_LOG]);
-	conf.folders[HOSTCONF_RESOLV] =
-		read_folders(&tx->mem, &c, "resolvConfFolders", conf.folders[HOSTCONF_RESOLV]);
+	for (unsigned i = 0; i < ARRAY_LEN(keys); i++)
+		conf.folders[i] = read_folders(&tx->mem, &c, keys[i], conf.folders[i]);
 	conf.replaces = cj_bool(&c, "replaceAcrossNetworks", false);
 	return cj_ok(tx, &c); /* the document lives as long as the call */
 }
@@ -194,7 +204,6 @@ static bool is_netns_resolv(const char *path)
 
 const char *hostconf_refuses(struct tx *tx, enum hostconf_folders which, const char *path)
 {
-	static const char *const keys[] = { "logFolders", "resolvConfFolders" };
 	const char *why = malformed(path);
 	struct mem_text list = { .mem = &tx->mem };
 

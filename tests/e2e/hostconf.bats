@@ -120,7 +120,7 @@ logs_not() {
 	done
 	assert_same_snapshot
 	# A symlink leads out of the folder.
-	mkdir -p /run/elsewhere
+	mkdir -p /run/elsewhere /etc/netns
 	ln -s /run/elsewhere /etc/netns/link
 	cni ADD bridge "$(with "$CONF" '.resolvConf = "/etc/netns/link/resolv.conf"')"
 	failed 112 'Not a directory'

@@ -53,6 +53,11 @@ private_folder() {
 		while [[ ! -d $above ]]; do above=${above%/*}; done
 		[[ $above ]] || above=/
 		real=/run/.rig${above//\//_}
+		# The parent may be a tmpfs of this function already.
+		if [[ -d $real ]]; then
+			mkdir -p "$dir"
+			return
+		fi
 		mkdir -p "$real"
 		mount --bind "$above" "$real"
 		mount -t tmpfs -o mode=0755 tmpfs "$above"
