@@ -94,7 +94,7 @@ static int tap_leg(struct tx *tx, struct call *c, struct leg *leg)
 	leg->check = check_tap;
 	leg->has_mac = true;
 	leg->bridge = conf_ifname(j, "bridge");
-	leg->promisc = cj_bool(j, "promisc", false);
+	leg->promisc = cj_bool(j, "promisc", false) ? LINK_ON : LINK_LEAVE;
 	*t = (struct tun_new){
 		.multi_queue = cj_bool(j, "multiQueue", false),
 		.owner = cj_int(j, "owner", -1, 0, UINT32_MAX - 1),

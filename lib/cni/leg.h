@@ -48,7 +48,7 @@ struct leg {
 	bool takes_prev;
 
 	const char *bridge; /* in the container: the link becomes its port; NULL = none */
-	bool promisc;
+	enum link_switch promisc;
 
 	bool needs_ipam; /* an interface without addresses makes no sense */
 	bool dad;        /* IPv6: wait for duplicate address detection */

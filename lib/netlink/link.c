@@ -116,6 +116,7 @@ static int read_link(const struct nlmsghdr *h, struct link *l)
 		.index = i->ifi_index,
 		.flags = i->ifi_flags,
 		.mtu = (int)get_u32(tb, IFLA_MTU, 0),
+		.txqlen = get_u32(tb, IFLA_TXQLEN, 0),
 		.master = (int)get_u32(tb, IFLA_MASTER, 0),
 		.parent = (int)get_u32(tb, IFLA_LINK, 0),
 		.parent_nsid = (int)get_u32(tb, IFLA_LINK_NETNSID, (uint32_t)-1),

@@ -46,7 +46,8 @@ struct link {
 	uint32_t group;        /* device group */
 	unsigned flags;        /* IFF_* */
 	unsigned promiscuity;
-	int mtu; /* bytes */
+	int mtu;         /* bytes */
+	uint32_t txqlen; /* packets */
 	struct mac mac;
 	int master;      /* ifindex, 0 = none */
 	int parent;      /* IFLA_LINK: ifindex of the parent, or of a veth's peer; 0 = none */
@@ -168,12 +169,16 @@ bool link_peer(const struct link_new *n, const struct link *near, struct link *r
 
 /* ---- changing: link_ensure.c ---- */
 
+enum link_switch { LINK_LEAVE, LINK_ON, LINK_OFF };
+
 /* What a link should be; 0, false, NULL and a MAC without bytes: leave as it is. */
 struct link_want {
 	int mtu, master; /* bytes; ifindex */
 	struct mac mac;
 	const struct mark *mark; /* as alias; takes the link out of the group of new links */
-	bool up, promisc;
+	bool up;
+	enum link_switch promisc, allmulti;
+	const uint32_t *txqlen; /* packets */
 	/* The kind's own attributes, always set (the caller has compared them); not undone. */
 	void (*put)(struct rt_msg *m, const void *data);
 	const void *data;

@@ -125,6 +125,33 @@ int link_del(struct tx *tx, struct rt *rt, const struct link *l)
 
 /* ---- putting right ------------------------------------------------------ */
 
+/* What a flag of the link (IFF_*) has to become; LINK_LEAVE if it is so already. */
+static enum link_switch flip(const struct link *l, unsigned flag, enum link_switch want)
+{
+	bool is_on = l->flags & flag;
+
+	if (want == LINK_LEAVE || (want == LINK_ON) == is_on)
+		return LINK_LEAVE;
+	return want;
+}
+
+static void put_flag(struct ifinfomsg *i, unsigned flag, enum link_switch to)
+{
+	if (to == LINK_LEAVE)
+		return;
+	i->ifi_change |= flag;
+	if (to == LINK_ON)
+		i->ifi_flags |= flag;
+}
+
+/* Undo: back to the state before. */
+static enum link_switch opposite(enum link_switch to)
+{
+	if (to == LINK_LEAVE)
+		return LINK_LEAVE;
+	return to == LINK_ON ? LINK_OFF : LINK_ON;
+}
+
 /* What link_ensure() changes: the fields of *want that differ; the others are empty. */
 static struct link_want difference(const struct link *l, const struct link_want *want)
 {
@@ -139,7 +166,10 @@ static struct link_want difference(const struct link *l, const struct link_want 
 	if (want->mark && !str_eq(want->mark->s, l->alias))
 		d.mark = want->mark;
 	d.up = want->up && !(l->flags & IFF_UP);
-	d.promisc = want->promisc && !(l->flags & IFF_PROMISC);
+	d.promisc = flip(l, IFF_PROMISC, want->promisc);
+	d.allmulti = flip(l, IFF_ALLMULTI, want->allmulti);
+	if (want->txqlen && *want->txqlen != l->txqlen)
+		d.txqlen = want->txqlen;
 	if (want->put) {
 		d.put = want->put;
 		d.data = want->data;
@@ -155,10 +185,10 @@ static void compose(struct rt_msg *m, const struct link *l, const struct link_wa
 
 	if (d->up)
 		put_up(i, true);
-	if (d->promisc) {
-		i->ifi_change |= IFF_PROMISC;
-		i->ifi_flags |= IFF_PROMISC;
-	}
+	put_flag(i, IFF_PROMISC, d->promisc);
+	put_flag(i, IFF_ALLMULTI, d->allmulti);
+	if (d->txqlen)
+		rt_put_u32(m, IFLA_TXQLEN, *d->txqlen);
 	if (d->master)
 		rt_put_u32(m, IFLA_MASTER, (uint32_t)d->master);
 	if (d->mtu)
@@ -184,8 +214,10 @@ static const char *summary(struct mem *m, const struct link_want *d)
 		bool set;
 		const char *name;
 	} fields[] = {
-		{ d->up, "up" },       { d->promisc, "promiscuous" }, { d->master, "master" },
-		{ d->mtu, "MTU" },     { d->mac.len, "MAC" },         { d->mark, "alias" },
+		{ d->up, "up" },         { d->promisc, "promiscuous" },
+		{ d->master, "master" }, { d->allmulti, "all-multicast" },
+		{ d->mtu, "MTU" },       { d->txqlen, "transmit queue length" },
+		{ d->mac.len, "MAC" },   { d->mark, "alias" },
 		{ d->put, "options" },
 	};
 	const char *text = "";
@@ -213,8 +245,10 @@ static int undo_ensure(struct tx *tx, void *arg)
 	i = change(&m, u->was->index);
 	if (u->changed.up)
 		put_up(i, false);
-	if (u->changed.promisc)
-		i->ifi_change |= IFF_PROMISC;
+	put_flag(i, IFF_PROMISC, opposite(u->changed.promisc));
+	put_flag(i, IFF_ALLMULTI, opposite(u->changed.allmulti));
+	if (u->changed.txqlen)
+		rt_put_u32(&m, IFLA_TXQLEN, u->was->txqlen);
 	if (u->changed.master)
 		rt_put_u32(&m, IFLA_MASTER, (uint32_t)u->was->master);
 	if (u->changed.mtu)
@@ -231,13 +265,23 @@ static int undo_ensure(struct tx *tx, void *arg)
 	return 0;
 }
 
+static void follow_flag(struct link *l, unsigned flag, enum link_switch to)
+{
+	if (to == LINK_ON)
+		l->flags |= flag;
+	else if (to == LINK_OFF)
+		l->flags &= ~flag;
+}
+
 /* *l as the kernel has it now. */
 static void follow(struct link *l, const struct link_want *d)
 {
 	if (d->up)
 		l->flags |= IFF_UP;
-	if (d->promisc)
-		l->flags |= IFF_PROMISC;
+	follow_flag(l, IFF_PROMISC, d->promisc);
+	follow_flag(l, IFF_ALLMULTI, d->allmulti);
+	if (d->txqlen)
+		l->txqlen = *d->txqlen;
 	if (d->master)
 		l->master = d->master;
 	if (d->mtu)
@@ -257,7 +301,8 @@ int link_ensure(struct tx *tx, struct rt *rt, struct link *l, const struct link_
 	struct rt_msg m;
 	int r;
 
-	if (!d.mac.len && !d.mtu && !d.master && !d.mark && !d.up && !d.promisc && !d.put)
+	if (!d.mac.len && !d.mtu && !d.master && !d.mark && !d.up && !d.promisc && !d.allmulti &&
+	    !d.txqlen && !d.put)
 		return 0;
 	compose(&m, l, &d);
 	/* First, because after the change an exhausted arena would leave it without undo. */

@@ -77,7 +77,11 @@ int bridge_link_ensure(struct tx *tx, struct call *c, struct bridge *b)
 		.put = put_vlan_filtering,
 		.data = &b->cf.vlan_filtering,
 	};
-	struct link_want want = { .up = true, .promisc = b->cf.promisc, .shared = true };
+	struct link_want want = {
+		.up = true,
+		.promisc = b->cf.promisc ? LINK_ON : LINK_LEAVE,
+		.shared = true,
+	};
 	struct sysctl no_ra = no_router_advertisements(b);
 	bool made;
 
