@@ -19,6 +19,7 @@
 	X(firewall)    \
 	X(bandwidth)   \
 	X(vrf)         \
+	X(tuning)      \
 	X(dummy)       \
 	X(macvlan)     \
 	X(ipvlan)      \

@@ -9,8 +9,8 @@
  * Later plugins change things for good, and no difference is noted for what they are known to do:
  *
  *  - sbr and vrf move routes to tables of their own;
- *  - tuning sets the MAC, which the result then names, and the MTU, which it does not; the
- *    file that tuning keeps for its DEL tells that it ran;
+ *  - tuning sets the MAC, which the result then names, and the MTU, which it does not before
+ *    1.1.0, and sysctls; the document that tuning keeps for its DEL tells that it ran;
  *  - tuning may accept router advertisements again (accept_ra, autoconf, accept_dad).
  */
 #include <net/if.h>
@@ -21,6 +21,7 @@
 #include "netlink/addr.h"
 #include "netlink/route.h"
 #include "cni/iface_impl.h"
+#include "sys/state.h"
 #include "sys/sysctl.h"
 
 bool iface_belongs(const struct result *r, const struct result_ip *ip, const char *ifname)
@@ -287,6 +288,26 @@ static int check_addresses(struct tx *tx, struct call *c, const struct link *l)
 
 /* ---- the link ----------------------------------------------------------- */
 
+/*
+ * The document in which the tuning plugin saves the former values before it changes them; NULL:
+ * there is none.
+ */
+static const char *tuned(struct tx *tx, const struct call *c)
+{
+	struct state_file f = {
+		.dir = "/run/cni/tuning",
+		.name = mem_printf(&tx->mem, "%s_%s.json", c->id, c->ifname),
+	};
+	int before = tx->err, r;
+	char *text;
+
+	r = state_load(tx, &f, &text);
+	if (r == 1)
+		return text;
+	tx_excuse(tx, before, r, "taken for a container without tuning");
+	return NULL;
+}
+
 int iface_check_sysctls(struct tx *tx, struct call *c, const struct link *l)
 {
 	struct sysctl list[] = {
@@ -297,16 +318,13 @@ int iface_check_sysctls(struct tx *tx, struct call *c, const struct link *l)
 		sysctl_conf(AF_INET6, l->name, "disable_ipv6", "0"),
 		sysctl_conf(AF_INET6, "lo", "disable_ipv6", "0"),
 	};
-	unsigned n = has_family(c->prev, AF_INET6) ? ARRAY_LEN(list) : 1;
+	unsigned n = has_family(c->prev, AF_INET6) ? ARRAY_LEN(list) : 1, kept = 0;
+	const char *text = tuned(tx, c);
 
-	return sysctl_check(tx, &c->cont_ns, list, n);
-}
-
-/* The tuning plugin saves the former values in this file before it changes them. */
-static bool was_tuned(struct tx *tx, const struct call *c)
-{
-	return access(mem_printf(&tx->mem, "/run/cni/tuning/%s_%s.json", c->id, c->ifname), F_OK) ==
-	       0;
+	for (unsigned i = 0; i < n; i++)
+		if (!text || !strstr(text, mem_printf(&tx->mem, "\"%s\"", list[i].name)))
+			list[kept++] = list[i];
+	return sysctl_check(tx, &c->cont_ns, list, kept);
 }
 
 void iface_check_mtu(struct tx *tx, const struct link *have, int64_t want)
@@ -348,7 +366,7 @@ int iface_check(struct tx *tx, struct call *c, const struct iface_want *want, st
 	if (c->prev->ifs[i].mtu > 0)
 		mtu = c->prev->ifs[i].mtu;
 	iface_check_mac(tx, ret, c->prev->ifs[i].mac);
-	if (!was_tuned(tx, c))
+	if (!tuned(tx, c))
 		iface_check_mtu(tx, ret, mtu);
 	TRY(check_addresses(tx, c, ret));
 	return iface_check_routes(tx, c, ret, want->routed);

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * tuning.c - changes sysctls and attributes of the container's interface, behind another plugin
+ *
+ * ADD saves the values before (backup.h), and then changes.  The rollback, DEL and GC write the
+ * saved values back, in one function.
+ */
+#include "base/differ.h"
+#include "plugins/list.h"
+#include "plugins/tuning/tuning.h"
+
+/* ---- ADD ---------------------------------------------------------------- */
+
+static int read_sysctls(struct tx *tx, struct call *c, struct tuning_conf *cf)
+{
+	TRY(sysctl_read_list(tx, &c->cont_ns, cf->sysctls, cf->n));
+	for (unsigned i = 0; i < cf->n; i++)
+		if (cf->sysctls[i].err == -ENOENT)
+			return tx_fail_as(tx, CNI_E_CONFIG, -ENOENT,
+					  "sysctl: container: there is no %s (the kernel, or the "
+					  "container's namespace, has no such sysctl)",
+					  cf->sysctls[i].s.name);
+	return 0;
+}
+
+static int write_sysctls(struct tx *tx, struct call *c, struct tuning_conf *cf)
+{
+	struct sysctl_value *list = cf->sysctls;
+	unsigned n = 0;
+
+	/* What has the value already is not written: a read-only /proc/sys is then enough. */
+	list = mem_alloc(&tx->mem, (cf->n + 1) * sizeof(*list));
+	for (unsigned i = 0; i < cf->n; i++) {
+		const struct sysctl_value *v = &cf->sysctls[i];
+
+		if (!v->now || !sysctl_same(v->now, v->s.value))
+			list[n++] = *v;
+	}
+	TRY(sysctl_write_list(tx, &c->cont_ns, list, n));
+	for (unsigned i = 0; i < n; i++)
+		if (list[i].err < 0)
+			return tx_fail(tx, list[i].err, "container: set sysctl %s to %.100s: %s",
+				       list[i].s.name, list[i].s.value, strerror(-list[i].err));
+	return 0;
+}
+
+/* The kernel prints some values in another form (8080,8081 as 8080-8081): notes those for CHECK. */
+static int note_shown(struct tx *tx, struct call *c, struct tuning_conf *cf, struct backup *b)
+{
+	TRY(sysctl_read_list(tx, &c->cont_ns, cf->sysctls, cf->n));
+	for (unsigned i = 0; i < cf->n; i++) {
+		const struct sysctl_value *v = &cf->sysctls[i];
+
+		if (v->now && !sysctl_same(v->now, v->s.value))
+			backup_note_shown(tx, b, v);
+	}
+	if (!b->shown.n)
+		return 0;
+	return backup_save(tx, c, cf->dir, b);
+}
+
+struct undo_tuning {
+	struct call *c;
+	const struct backup *before;
+};
+
+static int undo_tuning(struct tx *tx, void *arg)
+{
+	struct undo_tuning *u = arg;
+
+	return backup_restore(tx, &u->c->cont, u->c->ifname, u->before);
+}
+
+/* Makes the link and the sysctls what cf says; *ret_link is the link, index 0: not asked for. */
+static int apply(struct tx *tx, struct call *c, struct tuning_conf *cf, struct link *l)
+{
+	struct undo_tuning undo = { .c = c };
+	struct backup *before;
+
+	TRY(tuning_check_allowed(tx, cf, CNI_E_CONFIG));
+	*l = (struct link){ .index = 0 };
+	if (!tuning_wants_link(cf) && !cf->n)
+		return 0;
+	TRY(link_need(tx, &c->cont, c->ifname, l));
+	TRY(read_sysctls(tx, c, cf));
+	before = mem_alloc(&tx->mem, sizeof(*before));
+	*before = backup_of(tx, c, cf, l);
+	if (!backup_is_empty(before))
+		TRY(backup_save(tx, c, cf->dir, before));
+	undo.before = before;
+	TRY(tx_undo(tx, undo_tuning, "tune", &undo));
+	TRY(link_ensure(tx, &c->cont, l, &cf->link));
+	TRY(write_sysctls(tx, c, cf));
+	return note_shown(tx, c, cf, mem_dup(&tx->mem, before, sizeof(*before)));
+}
+
+/*
+ * The result names the MAC and the MTU that the interface has now; before 1.1.0 the MTU only if
+ * the main plugin has named one.
+ */
+static void update(struct tx *tx, const struct call *c, const struct tuning_conf *cf,
+		   struct result *res)
+{
+	bool sandboxed = result_find_if(res, c->ifname, true) >= 0;
+	bool names_mtu = result_version_number(c->version) >= result_version_number("1.1.0");
+
+	for (unsigned i = 0; i < res->n_ifs; i++) {
+		struct result_if *f = &res->ifs[i];
+
+		if (!str_eq(f->name, c->ifname) || str_empty(f->sandbox) == sandboxed)
+			continue;
+		if (cf->link.mac.len)
+			f->mac = mem_str(&tx->mem, MAC_S(cf->link.mac));
+		if (cf->link.mtu && (f->mtu || names_mtu))
+			f->mtu = cf->link.mtu;
+	}
+}
+
+static int tuning_add(struct tx *tx, struct call *c, struct result *res)
+{
+	struct tuning_conf cf;
+	struct link l;
+
+	TRY(tuning_read_conf(tx, c, &cf));
+	TRY(apply(tx, c, &cf, &l));
+	update(tx, c, &cf, res);
+	return 0;
+}
+
+/* ---- CHECK -------------------------------------------------------------- */
+
+static void compare(struct tx *tx, const char *what, const char *ifname, const char *want,
+		    const char *have)
+{
+	if (!str_eq(want, have))
+		differ(tx, mem_printf(&tx->mem, "%s of %s", what, ifname), want, have);
+}
+
+static void compare_number(struct tx *tx, const char *what, const char *ifname, uint32_t want,
+			   uint32_t have)
+{
+	compare(tx, what, ifname, mem_printf(&tx->mem, "%u", want),
+		mem_printf(&tx->mem, "%u", have));
+}
+
+static const char *on_or_off(bool on)
+{
+	return on ? "on" : "off";
+}
+
+static void check_link(struct tx *tx, const struct link_want *want, const struct link *l)
+{
+	if (want->mac.len)
+		compare(tx, "MAC", l->name, mem_str(&tx->mem, MAC_S(want->mac)),
+			mem_str(&tx->mem, MAC_S(l->mac)));
+	if (want->mtu)
+		compare_number(tx, "MTU", l->name, (uint32_t)want->mtu, (uint32_t)l->mtu);
+	if (want->promisc)
+		compare(tx, "promiscuous mode", l->name, "on", on_or_off(l->flags & IFF_PROMISC));
+	if (want->allmulti)
+		compare(tx, "all-multicast mode", l->name, on_or_off(want->allmulti == LINK_ON),
+			on_or_off(l->flags & IFF_ALLMULTI));
+	if (want->txqlen)
+		compare_number(tx, "transmit queue length", l->name, *want->txqlen, l->txqlen);
+}
+
+/* The document is looked at only if a value differs. */
+static int check_sysctls(struct tx *tx, struct call *c, struct tuning_conf *cf)
+{
+	struct state_file f = backup_file(tx, cf->dir, c->id, c->ifname);
+	struct backup b = { .shown.n = 0 };
+	bool loaded = false;
+
+	TRY(sysctl_read_list(tx, &c->cont_ns, cf->sysctls, cf->n));
+	for (unsigned i = 0; i < cf->n; i++) {
+		const struct sysctl_value *v = &cf->sysctls[i];
+
+		if (!v->now && v->err != -ENOENT)
+			continue; /* cannot be read: route/flush */
+		if (v->now && sysctl_same(v->now, v->s.value))
+			continue;
+		if (v->now && !loaded) {
+			TRY(backup_load(tx, &f, &b));
+			loaded = true;
+		}
+		if (!v->now || !backup_is_shown(&b, v))
+			differ(tx, mem_printf(&tx->mem, "sysctl %s", v->s.name), v->s.value,
+			       v->now);
+	}
+	return 0;
+}
+
+static int tuning_check(struct tx *tx, struct call *c)
+{
+	struct tuning_conf cf;
+	struct link l;
+	int there;
+
+	TRY(tuning_read_conf(tx, c, &cf));
+	if (!tuning_wants_link(&cf) && !cf.n)
+		return 0;
+	TRY(there = link_find(tx, &c->cont, c->ifname, &l));
+	if (!there) {
+		differ(tx, mem_printf(&tx->mem, "interface %s", c->ifname), "present", NULL);
+		return 0;
+	}
+	check_link(tx, &cf.link, &l);
+	return check_sysctls(tx, c, &cf);
+}
+
+static int tuning_repair(struct tx *tx, struct call *c)
+{
+	struct tuning_conf cf;
+	struct link l;
+
+	TRY(tuning_read_conf(tx, c, &cf));
+	return apply(tx, c, &cf, &l);
+}
+
+/* ---- STATUS, and the table of verbs --------------------------------------- */
+
+static int tuning_status(struct tx *tx, struct call *c)
+{
+	struct tuning_conf cf;
+
+	TRY(tuning_read_conf(tx, c, &cf));
+	return tuning_check_allowed(tx, &cf, CNI_E_UNAVAILABLE);
+}
+
+static const char *const args[] = { "MAC", NULL };
+
+const struct plugin tuning_plugin = {
+	.name = "tuning",
+	.about = "changes sysctls and attributes of the container's interface",
+	.flags = CNI_USES_CONT | CNI_NEEDS_PREV | CNI_PASSES_PREV,
+	.args = args,
+	.add = tuning_add,
+	.del = tuning_del,
+	.check = tuning_check,
+	.repair = tuning_repair,
+	.gc = tuning_gc,
+	.status = tuning_status,
+};

@@ -1,0 +1,456 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# tuning: sysctls and attributes of the container's interface, changed and put back.
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034 # commands for eval; tests are subshells
+load lib
+load check
+
+TYPE=tuning
+BRIDGE='{"cniVersion":"1.1.0","name":"net1","type":"bridge","bridge":"br1","isGateway":true,
+	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00:1::/64"}]]}}'
+TUNING='{"cniVersion":"1.1.0","name":"net1","type":"tuning","mac":"02:00:00:00:00:42","mtu":1400,
+	"promisc":true,"allmulti":true,"txQLen":500,
+	"sysctl":{"net.ipv4.ip_forward":"1","net.ipv4.conf.IFNAME.arp_filter":"1",
+		"net/ipv4/ip_local_port_range":"2000 3000","net.ipv6.conf.IFNAME.mtu":"1300"}}'
+SAVED=/run/cni/tuning/c1_eth0.json
+LIST=/etc/cni/tuning/allowlist.conf
+
+prepare() {
+	warm_up bridge "$BRIDGE"
+	private_folder /etc/cni
+	new_netns c1
+	mkdir -p /run/cni/tuning
+}
+
+# attached [ID [IFNAME]] - ADD of bridge; sets CONF to the configuration of tuning
+attached() {
+	add bridge "$BRIDGE" "${1-c1}" "${1-c1}" "${2-eth0}"
+	CONF=$(chained "$TUNING")
+}
+
+knob_of() {
+	in_ns "$1" cat "/proc/sys/$2"
+}
+
+# allow LINE... - the allow-list of the host
+allow() {
+	mkdir -p "${LIST%/*}"
+	printf '%s\n' "$@" >"$LIST"
+}
+
+@test "tuning: ADD sets everything, and saves what was before; DEL puts it back" {
+	local mac
+
+	attached
+	remember
+	mac=$(in_ns c1 ip -j link show dev eth0 | jq -r '.[0].address')
+	add tuning "$CONF"
+	link c1 eth0 '.address == "02:00:00:00:00:42" and .mtu == 1400 and .txqlen == 500 and (.flags | contains(["PROMISC", "ALLMULTI"]))'
+	is "$(knob_of c1 net/ipv4/ip_forward)" 1
+	is "$(knob_of c1 net/ipv4/conf/eth0/arp_filter)" 1
+	is "$(knob_of c1 net/ipv4/ip_local_port_range)" $'2000\t3000'
+	is "$(knob_of c1 net/ipv6/conf/eth0/mtu)" 1300
+	is "$(sysctl_get net/ipv4/ip_local_port_range)" $'32768\t60999'
+	has '.interfaces | map(select(.name == "eth0")) | .[0].mac == "02:00:00:00:00:42" and .[0].mtu == 1400'
+	is "$(jq -c '[.interfaces[] | select(.name != "eth0")], .ips' <<<"$output")" \
+		"$(jq -c '.prevResult | [.interfaces[] | select(.name != "eth0")], .ips' <<<"$CONF")"
+	json_holds ".mac == \"$mac\" and .mtu == 1500 and .promisc == false and .allmulti == false and .txQLen == 1000 and
+		.sysctl[\"net/ipv4/ip_forward\"] == \"0\" and .network == \"net1\"" <$SAVED
+	is "$(stat -c %a $SAVED)" 600
+	in_ns c1 ping -q -c1 -W"$RIG_DEADLINE" 10.1.0.1
+	CHECK=$(chained "$TUNING")
+	silent "after ADD"
+	cni CHECK bridge "$(with "$BRIDGE" ".prevResult = $(jq -c .prevResult <<<"$CHECK")")"
+	ok
+	del tuning "$CHECK"
+	assert_same_snapshot
+	del tuning "$CHECK"
+	del bridge "$BRIDGE"
+}
+
+@test "tuning: CHECK names each value that drifted, and a repair sets it again" {
+	local run
+
+	attached
+	add tuning "$CONF"
+	CHECK=$(chained "$TUNING")
+	for run in '' 1; do
+		CHECK_REPAIRS=$run
+		mutate 'MAC of eth0.*02:00:00:00:00:42' 'in_ns c1 ip link set eth0 address 02:00:00:00:00:43' 'in_ns c1 ip link set eth0 address 02:00:00:00:00:42'
+		mutate 'promiscuous mode of eth0.*on' 'in_ns c1 ip link set eth0 promisc off' 'in_ns c1 ip link set eth0 promisc on'
+		mutate 'all-multicast mode of eth0.*on' 'in_ns c1 ip link set eth0 allmulticast off' 'in_ns c1 ip link set eth0 allmulticast on'
+		mutate 'transmit queue length of eth0.*500.*77' 'in_ns c1 ip link set eth0 txqueuelen 77' 'in_ns c1 ip link set eth0 txqueuelen 500'
+		knob c1 net/ipv4/conf/eth0/arp_filter 0
+		knob c1 net/ipv4/ip_local_port_range '"2000 4000"'
+		mutate 'MTU of eth0.*1400.*1450' 'in_ns c1 ip link set eth0 mtu 1450' \
+			'in_ns c1 ip link set eth0 mtu 1400; in_ns c1 bash -c "echo 1300 >/proc/sys/net/ipv6/conf/eth0/mtu"'
+	done
+	CHECK_REPAIRS=
+	mutate 'interface eth0' 'in_ns c1 ip link set eth0 name eth7' 'in_ns c1 ip link set eth7 name eth0; in_ns c1 ip link set eth0 up'
+	# allmulti false is an order, promisc false is none
+	cni CHECK tuning "$(with "$CHECK" '.allmulti = false')"
+	failed 107 'all-multicast mode of eth0: expected off, found on'
+	cni CHECK tuning "$(with "$CHECK" '.promisc = false')"
+	ok
+	# The values before are still the first ones.
+	json_holds '.mtu == 1500 and .txQLen == 1000' <$SAVED
+	del tuning "$CHECK"
+	link c1 eth0 '.mtu == 1500 and .txqlen == 1000'
+}
+
+@test "tuning: a repair saves the values before, if the file was lost" {
+	attached
+	add tuning "$CONF"
+	CHECK=$(chained "$TUNING")
+	rm $SAVED
+	in_ns c1 ip link set eth0 mtu 1450
+	CPLUG_REPAIR=1 cni CHECK tuning "$CHECK"
+	ok
+	json_holds '.mtu == 1450 and (has("txQLen") | not)' <$SAVED
+}
+
+@test "tuning: values that the kernel prints in another form are no differences" {
+	attached
+	TUNING='{"cniVersion":"1.1.0","name":"net1","type":"tuning","sysctl":{
+		"net.ipv4.ip_local_reserved_ports":"8080,8081","net.ipv4.tcp_keepalive_time":"0x100"}}'
+	CONF=$(with "$CONF" "$TUNING + {prevResult: .prevResult}")
+	add tuning "$CONF"
+	CHECK=$(chained "$TUNING")
+	silent "after ADD"
+	knob c1 net/ipv4/ip_local_reserved_ports 9000
+	del tuning "$CHECK"
+	is "$(knob_of c1 net/ipv4/ip_local_reserved_ports)" ''
+	is "$(knob_of c1 net/ipv4/tcp_keepalive_time)" 7200
+}
+
+@test "tuning: sources of the values: configuration, CNI_ARGS, runtimeConfig, args.cni" {
+	local conf
+
+	attached
+	conf=$(with "$CONF" 'del(.promisc, .allmulti, .txQLen, .sysctl)')
+	is_mac() { link c1 eth0 ".address == \"$1\"" && has ".interfaces | any(.name == \"eth0\" and .mac == \"$1\")"; }
+	add tuning "$conf"
+	is_mac 02:00:00:00:00:42
+	CNI_ARGS='IgnoreUnknown=1;MAC=02:00:00:00:00:02' cni ADD tuning "$conf"
+	is_mac 02:00:00:00:00:02
+	conf=$(with "$conf" '.runtimeConfig.mac = "02-00-00-00-00-AA"')
+	CNI_ARGS='MAC=02:00:00:00:00:02;K8S_POD_NAME=p;IgnoreUnknown=true' cni ADD tuning "$conf"
+	is_mac 02:00:00:00:00:aa
+	conf=$(with "$conf" '.args.cni = {mac: "02:00:00:00:00:04", mtu: 1350, promisc: true, allmulti: true, txQLen: 0,
+		sysctl: {"net/ipv4/conf/IFNAME/arp_filter": "2"}} | .sysctl = {"net.ipv4.conf.IFNAME.arp_filter": "1"}')
+	CNI_ARGS='IgnoreUnknown=1;MAC=02:00:00:00:00:02' cni ADD tuning "$conf"
+	is_mac 02:00:00:00:00:04
+	link c1 eth0 '.mtu == 1350 and (has("txqlen") | not) and (.flags | contains(["PROMISC", "ALLMULTI"]))'
+	is "$(knob_of c1 net/ipv4/conf/eth0/arp_filter)" 2
+	# Of values that were saved already, the first ones are kept.
+	json_holds '.mtu == 1500 and .txQLen == 1000' <$SAVED
+	CNI_ARGS='MAC=nonsense' cni ADD tuning "$conf"
+	failed 4 'MAC'
+	CNI_ARGS='FOO=bar' cni ADD tuning "$conf"
+	failed 4 'unknown args'
+	del tuning "$conf"
+	link c1 eth0 '.mtu == 1500 and .txqlen == 1000 and (.flags | contains(["PROMISC"]) | not)'
+}
+
+@test "tuning: sysctls that are not of the container's network are refused" {
+	local key
+
+	attached
+	remember
+	for key in kernel.hostname vm.swappiness fs.file-max net netx.a net/../kernel/hostname net/ipv4/../../kernel/hostname \
+		net/./ipv4 net//ipv4 ../net/ipv4/ip_forward net.ipv4.//.//.kernel.hostname proc/sys/net/ipv4/ip_forward \
+		"net/ipv4/$(printf 'x%.0s' {1..300})"; do
+		cni ADD tuning "$(jq -c --arg key "$key" '.sysctl = {($key): "1"}' <<<"$CONF")"
+		failed 7 'invalid net sysctl key'
+		cni STATUS tuning "$(jq -c --arg key "$key" '.sysctl = {($key): "1"}' <<<"$CONF")" '' '' ''
+		failed 7 'invalid net sysctl key'
+	done
+	cni ADD tuning "$(with "$CONF" '.sysctl = {"net.ipv4.nosuch": "1"}')"
+	failed 7 'there is no net/ipv4/nosuch'
+	cni ADD tuning "$(with "$CONF" '.sysctl = {"net.ipv4.ip_forward": "1", "net/ipv4/ip_forward": "0"}')"
+	failed 7 'duplicated sysctl keys are not allowed'
+	cni ADD tuning "$(sed 's/"net.ipv4.ip_forward":"1"/&,"net.ipv4.ip_forward":"0"/' <<<"$CONF")"
+	failed 7 'duplicated sysctl keys are not allowed: net.ipv4.ip_forward'
+	cni ADD tuning "$(with "$CONF" '.sysctl = {"net.ipv4.ip_forward": 1}')"
+	failed 7 'sysctl'
+	cni ADD tuning "$(with "$CONF" '.sysctl = {"net.ipv4.ip_local_port_range": "nonsense"}')"
+	failed 100 'net/ipv4/ip_local_port_range to nonsense: Invalid argument'
+	# Global sysctls are not in the container's namespace.
+	cni ADD tuning "$(with "$CONF" '.sysctl = {"net.core.netdev_max_backlog": "5"}')"
+	failed 7 'there is no net/core/netdev_max_backlog'
+	assert_same_snapshot
+}
+
+@test "tuning: sysctls that the main plugin has set may be others; its CHECK and repair leave them" {
+	attached
+	TUNING='{"cniVersion":"1.1.0","name":"net1","type":"tuning","mtu":1400,
+		"sysctl":{"net.ipv4.conf.IFNAME.arp_notify":"0","net.ipv6.conf.IFNAME.ndisc_notify":"0"}}'
+	add tuning "$(chained "$TUNING")"
+	CONF=$(chained "$BRIDGE")
+	cni CHECK bridge "$CONF"
+	ok
+	in_ns c1 ip -4 address flush dev eth0
+	CPLUG_REPAIR=1 cni CHECK bridge "$CONF"
+	ok
+	CPLUG_REPAIR=1 cni CHECK tuning "$(with "$TUNING" ". + {prevResult: $(jq -c .prevResult <<<"$CONF")}")"
+	ok
+	cni CHECK bridge "$CONF"
+	ok
+}
+
+@test "tuning: interface names with dots" {
+	attached c1 eth0.100
+	TUNING='{"cniVersion":"1.1.0","name":"net1","type":"tuning","sysctl":{"net.ipv4.conf.IFNAME.arp_filter":"1",
+		"net/ipv4/conf/eth0.100/arp_ignore":"1","net.ipv4.conf.eth0/100.arp_announce":"2"}}'
+	CONF=$(chained "$TUNING")
+	cni ADD tuning "$CONF" c1 c1 eth0.100
+	ok
+	is "$(in_ns c1 bash -c 'cd /proc/sys/net/ipv4/conf/eth0.100; cat arp_filter arp_ignore arp_announce' | tr '\n' ' ')" '1 1 2 '
+	cni CHECK tuning "$(chained "$TUNING")" c1 c1 eth0.100
+	ok
+	del tuning "$TUNING" c1 c1 eth0.100
+	is "$(in_ns c1 bash -c 'cd /proc/sys/net/ipv4/conf/eth0.100; cat arp_filter arp_ignore arp_announce' | tr '\n' ' ')" '0 0 0 '
+}
+
+@test "tuning: the host's allow-list" {
+	local conf line
+
+	attached
+	conf=$(with "$CONF" '.sysctl = {"net.ipv4.conf.IFNAME.arp_filter": "1", "net.ipv4.ip_forward": "1"}')
+	remember
+	allow '' '  ^net\.ipv4\.conf\.IFNAME\.[a-z_]*$	' 'net.ipv6'
+	cni ADD tuning "$conf"
+	failed 7 'Sysctl net\.ipv4\.ip_forward is not allowed\. Only the following sysctls are allowed: \[\^net.*IFNAME.*net\.ipv6\]'
+	cni STATUS tuning "$conf" '' '' ''
+	failed 50 'Sysctl net\.ipv4\.ip_forward is not allowed'
+	assert_same_snapshot
+	allow '^net\.ipv4\.conf\.IFNAME\.[a-z_]*$' 'ip_forward'
+	cni STATUS tuning "$conf" '' '' ''
+	ok
+	add tuning "$conf"
+	# CHECK and DEL do not ask, a repair does.
+	allow 'none'
+	cni CHECK tuning "$conf"
+	ok
+	in_ns c1 bash -c 'echo 0 >/proc/sys/net/ipv4/ip_forward'
+	CPLUG_REPAIR=1 cni CHECK tuning "$conf"
+	failed 7 'is not allowed'
+	del tuning "$conf"
+	is "$(knob_of c1 net/ipv4/conf/eth0/arp_filter)" 0
+	for line in '(' '[a' '*' '\pN'; do
+		allow 'ip_forward|arp_filter' "$line"
+		cni ADD tuning "$conf"
+		failed 7 'allowlist.conf: .* cannot be used as a regular expression'
+	done
+	rm $LIST
+	mkdir $LIST
+	cni ADD tuning "$conf"
+	failed 112 'allowlist'
+	# Without sysctls the list is not read.
+	add tuning "$(with "$CONF" 'del(.sysctl)')"
+}
+
+@test "tuning: an empty configuration does nothing, and leaves nothing" {
+	attached
+	remember
+	CONF=$(with "$CONF" '{cniVersion, name, type, prevResult}')
+	add tuning "$CONF"
+	is "$(jq -S . <<<"$output")" "$(jq -S .prevResult <<<"$CONF")"
+	cni CHECK tuning "$CONF"
+	ok
+	del tuning "$CONF"
+	# What is as it should be already is not saved.
+	add tuning "$(with "$CONF" '.mtu = 1500 | .sysctl = {"net.ipv4.ip_forward": "0"}')"
+	assert_same_snapshot
+	cni ADD tuning "$(with "$CONF" 'del(.prevResult)')"
+	failed 108
+	cni CHECK tuning "$(with "$CONF" 'del(.prevResult)')"
+	failed 108
+}
+
+@test "tuning: every protocol version" {
+	local v conf
+
+	cni VERSION tuning '{"cniVersion":"1.1.0"}'
+	ok
+	has '.supportedVersions == ["0.1.0","0.2.0","0.3.0","0.3.1","0.4.0","1.0.0","1.1.0"]'
+	add bridge "$BRIDGE"
+	del bridge "$BRIDGE"
+	remember
+	for v in 0.1.0 0.2.0 0.3.0 0.3.1 0.4.0 1.0.0 1.1.0; do
+		add bridge "$(with "$BRIDGE" ".cniVersion = \"$v\"")"
+		conf=$(with "$(chained "$TUNING")" ".cniVersion = \"$v\"")
+		add tuning "$conf"
+		link c1 eth0 '.mtu == 1400'
+		has ".cniVersion == \"$v\""
+		case $v in
+		0.[12].0) has '.ip4.ip and .ip6.ip' ;;
+		0.*) has '.interfaces | any(.name == "eth0" and .mac == "02:00:00:00:00:42" and (has("mtu") | not))' ;;
+		1.1.0) has '.interfaces | any(.name == "eth0" and .mtu == 1400)' ;;
+		esac
+		conf=$(chained "$conf")
+		cni CHECK tuning "$conf"
+		case $v in
+		0.[1-3].*) failed 1 ;;
+		*) ok ;;
+		esac
+		del tuning "$conf"
+		del bridge "$(with "$BRIDGE" ".cniVersion = \"$v\"")"
+		assert_same_snapshot
+	done
+}
+
+@test "tuning: DEL twice, without prevResult, without the namespace, with a wrong configuration" {
+	attached
+	remember
+	add tuning "$CONF"
+	del tuning "$TUNING"
+	assert_same_snapshot
+	del tuning "$TUNING"
+	# The name of the interface is gone, the sysctls of the namespace are put back.
+	add tuning "$CONF"
+	in_ns c1 ip link set eth0 name eth9
+	del tuning "$TUNING"
+	is "$(knob_of c1 net/ipv4/ip_forward)" 0
+	in_ns c1 ip link set eth9 name eth0
+	in_ns c1 ip link set eth0 up mtu 1500 promisc off allmulticast off txqueuelen 1000
+	[[ ! -e $SAVED ]]
+	add tuning "$CONF"
+	del tuning "$(with "$TUNING" '.mtu = "x" | .mac = 5 | .sysctl = {"kernel.x": "y"}')"
+	link c1 eth0 '.mtu == 1500'
+	# A document that cannot be read is removed.
+	echo '{"mtu":' >$SAVED
+	del tuning "$TUNING"
+	[[ ! -e $SAVED ]]
+	# Without the namespace the document goes.
+	add tuning "$CONF"
+	del tuning "$TUNING" c1 /run/netns/never
+	[[ ! -e $SAVED ]]
+	add tuning "$CONF"
+	del tuning "$TUNING" c1 ''
+	[[ ! -e $SAVED ]]
+	rm -rf /run/cni/tuning
+	del tuning "$TUNING"
+	[[ ! -e /run/cni/tuning ]]
+}
+
+@test "tuning: values of a namespace that is gone are not written into another one" {
+	attached
+	add tuning "$CONF"
+	del_netns c1
+	new_netns c1
+	add bridge "$(with "$BRIDGE" '.mtu = 1450')"
+	del tuning "$TUNING"
+	link c1 eth0 '.mtu == 1450'
+	[[ ! -e $SAVED ]]
+	# Nor are they kept by an ADD there.
+	echo '{"mtu":9000,"netnsID":"cookie 1"}' >$SAVED
+	add tuning "$CONF"
+	json_holds '.mtu == 1450' <$SAVED
+}
+
+@test "tuning: two tunings in one list restore each what they have changed" {
+	local second
+
+	attached
+	remember
+	add tuning "$(with "$CONF" 'del(.mtu, .sysctl)')"
+	second=$(chained "$(with "$TUNING" '{cniVersion, name, type, mtu: 1300, mac: "02:00:00:00:00:77", sysctl}')")
+	add tuning "$second"
+	link c1 eth0 '.mtu == 1300 and .txqlen == 500 and .address == "02:00:00:00:00:77"'
+	del tuning "$second"
+	del tuning "$CONF"
+	assert_same_snapshot
+}
+
+@test "tuning: GC puts back what an attachment that is not valid has, and takes nothing else" {
+	local gc='. + {"cni.dev/valid-attachments": []}'
+
+	new_netns c2
+	attached
+	remember
+	add tuning "$CONF"
+	echo '{"mtu":1234}' >/run/cni/tuning/foreign_eth0.json
+	jq -c '.network = "net2" | .containerID = "cx"' <$SAVED >/run/cni/tuning/cx_eth0.json
+	jq -c '.containerID = "other"' <$SAVED >/run/cni/tuning/liar_eth0.json
+	cni GC tuning "$(with "$TUNING" '. + {"cni.dev/valid-attachments": [{containerID: "c1", ifname: "eth0"}]}')" '' '' ''
+	ok
+	cni GC tuning "$TUNING" '' '' ''
+	ok
+	link c1 eth0 '.mtu == 1400'
+	cni GC tuning "$(with "$TUNING" '.name = "net3"' | jq -c "$gc")" '' '' ''
+	ok
+	link c1 eth0 '.mtu == 1400'
+	cni GC tuning "$(with "$TUNING" "$gc")" '' '' ''
+	ok
+	[[ ! -e $SAVED && -e /run/cni/tuning/cx_eth0.json && -e /run/cni/tuning/foreign_eth0.json && -e /run/cni/tuning/liar_eth0.json ]]
+	rm /run/cni/tuning/*
+	assert_same_snapshot
+	add tuning "$CONF"
+	add bridge "$BRIDGE" c2
+	cni ADD tuning "$(chained "$TUNING")" c2
+	ok
+	del_netns c2
+	cni GC tuning "$(with "$TUNING" '. + {"cni.dev/valid-attachments": [{containerID: "c1", ifname: "eth0"}]}')" '' '' ''
+	ok
+	[[ -e $SAVED && ! -e /run/cni/tuning/c2_eth0.json ]]
+	# A document that names the host's own namespace changes nothing there.
+	jq -c '.netns = "/proc/1/ns/net" | del(.netnsID) | .netnsID = "inode 1" | .mtu = 1280 | .sysctl = {"net/ipv4/ip_forward": "0"}' <$SAVED >/run/cni/tuning/c1_eth0.json.new
+	mv /run/cni/tuning/c1_eth0.json.new $SAVED
+	sysctl_set net/ipv4/ip_forward 1
+	cni GC tuning "$(with "$TUNING" "$gc")" '' '' ''
+	ok
+	is "$(sysctl_get net/ipv4/ip_forward)" 1
+}
+
+@test "tuning: dataDir" {
+	local dir
+
+	attached
+	add tuning "$(with "$CONF" '.dataDir = "/run/cni/mine/"')"
+	[[ -e /run/cni/mine/c1_eth0.json && ! -e $SAVED ]]
+	is "$(stat -c %a /run/cni/mine)" 700
+	del tuning "$(with "$TUNING" '.dataDir = "/run/cni/mine"')"
+	[[ ! -e /run/cni/mine/c1_eth0.json ]]
+	for dir in /run/elsewhere /etc/cron.d /run/cni/../x relative /run/cnix; do
+		cni ADD tuning "$(with "$CONF" ".dataDir = \"$dir\"")"
+		failed 7 "dataDir: .*$dir.*(dataFolders|not allowed)"
+		del tuning "$(with "$CONF" ".dataDir = \"$dir\"")"
+		cni GC tuning "$(with "$CONF" '. + {dataDir: "'"$dir"'", "cni.dev/valid-attachments": []}')" '' '' ''
+		ok
+	done
+	host_allows '{"dataFolders":["/run/elsewhere"]}'
+	add tuning "$(with "$CONF" '.dataDir = "/run/elsewhere/tuning"')"
+	[[ -e /run/elsewhere/tuning/c1_eth0.json ]]
+	rm -rf /run/elsewhere
+}
+
+@test "tuning: ADD that fails or is killed at any change leaves the container as it was" {
+	local n
+
+	attached
+	remember
+	for ((n = 1; n < 20; n++)); do
+		CNI_TEST_FAIL_AT=$n cni ADD tuning "$CONF"
+		((status)) || break
+		failed
+		assert_same_snapshot
+	done
+	((n > 2 && n < 20)) || fail "$n steps"
+	del tuning "$CONF"
+	for ((n = 1; n < 20; n++)); do
+		CNI_TEST_CRASH_AT=$n cni ADD tuning "$CONF"
+		((status)) || break
+		del tuning "$CONF"
+		assert_same_snapshot
+	done
+	((n > 2 && n < 20)) || fail "$n steps"
+	# A sysctl that is refused is the last thing that can fail.
+	del tuning "$CONF"
+	cni ADD tuning "$(with "$CONF" '.sysctl["net.ipv4.conf.IFNAME.arp_filter"] = "x"')"
+	failed 100 'arp_filter to x'
+	assert_same_snapshot
+	cni ADD tuning "$(with "$CONF" '.mtu = 70000')"
+	failed 100 'mtu'
+	assert_same_snapshot
+}
