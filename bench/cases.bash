@@ -20,6 +20,9 @@ macvlan='"type":"macvlan","master":"wire0"'
 device='"type":"host-device","device":"nic0"'
 routes='"routes":[{"dst":"0.0.0.0/0"}],'
 
+# the same burst as ours by default
+rates='"ingressRate":100000000,"ingressBurst":100000,"egressRate":100000000,"egressBurst":100000'
+
 # published COUNT - prints the capability argument for host ports from 8000 on
 published() {
 	local i list=''
@@ -52,6 +55,7 @@ all_cases() {
 	measure vrf -l vrf "{$bridge,$ipam4}" '{"type":"vrf","vrfname":"vrf0"}'
 	measure host-device -l move "{$device,${ipam4/:{/:{$routes}}"
 	measure host-device-dual-stack -s "{$device,${ipam46/:{/:{$routes}}"
+	! possible ifb || measure bandwidth "{$bridge,$ipam4}" "{\"type\":\"bandwidth\",$rates}"
 	measure chain-1-port -f "{$masq,$ipam4}" "{\"type\":\"portmap\",$one}"
 	measure own-1-port -f "{$masq,$one,$ipam4}" -- "{$masq,$ipam4}" "{\"type\":\"portmap\",$one}"
 	measure chain-tuning -s "{$masq,$ipam4}" \

@@ -24,6 +24,12 @@ $1 == "path" {
 	i = ++paths[$2]
 	for (k = 1; k <= 3; k++) flow[$2, k, i] = $(k + 2)
 }
+$1 == "rate" {
+	key = $2 " " $3
+	if (!(key in shaped)) { shaped[key] = 0; shape[++n_shapes] = key }
+	i = ++paths[key]
+	for (k = 1; k <= 4; k++) flow[key, k, i] = $(k + 3)
+}
 $1 == "size" { size[$2] = $3; whole[$2] = $4 }
 
 END {
@@ -95,6 +101,12 @@ function goals(    v, worst, worst_verb, k, kinds, verbs, n, big, r) {
 	goal("host-device: ADD / floor (one move, nearly all of the time; the reference moves twice)", "≤ 1.7", rel("host-device", "ADD", "cplug", "floor"))
 	goal("host-device: ADD, faster than the reference", "1.7×", rel("host-device", "ADD", "reference", "cplug"))
 	goal("host-device, IPv4 and IPv6: ADD, faster than the reference", "8×", rel("host-device-dual-stack", "ADD", "reference", "cplug"))
+	for (k = 1; k <= n_shapes; k++)
+		if (shape[k] ~ /^cplug/) {
+			goal("bandwidth, " substr(shape[k], 7) " at 100 Mbit/s: rate", "95 to 105", sprintf("%.1f Mbit/s", median(shape[k], 1)))
+			goal("bandwidth, " substr(shape[k], 7) " at 100 Mbit/s: round trip under load, p99", "≤ 5 ms", sprintf("%.1f ms", median(shape[k], 3)))
+		}
+	goal("bandwidth: ADD, faster than the reference", "8×", rel("bandwidth", "ADD", "reference", "cplug"))
 	goal("size on disk, static and stripped", "≤ 1.5 MB (0.8 MB)", size["cplug"] ? sprintf("%.2f MB", size["cplug"] / 1e6) : "")
 	goal("peak RSS of an ADD", "≤ 3 MB (1.5 MB)", most_rss ? sprintf("%.2f MB", most_rss / 1024) : "")
 	goal("VERSION / empty static program, system's C library", "≤ 1.3 (1.1)", rel("version", "VERSION", "cplug", "nothing-system"))
@@ -148,6 +160,15 @@ function page(    i, w, k) {
 	print "| competitor | published: new connections/s | published: MB/s | masqueraded: new connections/s |\n|---|---:|---:|---:|"
 	for (i = 1; i <= n_paths; i++)
 		printf "| %s | %d | %d | %d |\n", path[i], median(path[i], 1), median(path[i], 2), median(path[i], 3)
+	if (n_shapes) {
+		print "\n## Rates\n\n100 Mbit/s and a burst of 1 ms, with one TCP connection that sends as fast as it can, and a UDP"
+		print "packet each 5 ms that comes back.  The rate is that of the wire, with headers.\n"
+		print "| competitor | direction | Mbit/s | round trip p50 ms | p99 ms | lost of 1,000 |\n|---|---|---:|---:|---:|---:|"
+		for (i = 1; i <= n_shapes; i++) {
+			split(shape[i], w, " ")
+			printf "| %s | %s | %.1f | %.2f | %.2f | %.1f |\n", w[1], w[2], median(shape[i], 1), median(shape[i], 2), median(shape[i], 3), median(shape[i], 4)
+		}
+	}
 	print "\n## Kernel requests of a call\n\n(bridge, ipMasq, one port; *chain*: with portmap; *own*: bridge alone)\n"
 	print "| competitor | verb | programs | system calls | netlink requests |\n|---|---|---:|---:|---:|"
 	for (i = 1; i <= n_work; i++) {

@@ -272,21 +272,22 @@ refilter() {
 }
 
 @test "bandwidth: the default burst is what is sent in 1 ms, and at least two packets" {
-	local rate burst
+	local rate burst queue
 
 	new_netns c1
 	attached
-	while read -r rate burst; do
+	while read -r rate burst queue; do
 		add bandwidth "$(with "$CONF" "{cniVersion, name, type, prevResult, ingressRate: $rate}")"
 		contains "$(tbf - "$VETH")" " burst $burst lat"
+		contains "$(tc qdisc show dev "$VETH")" "(fq_codel 2: |bfifo 2: .* limit $queue$)"
 		cni CHECK bandwidth "$(with "$CONF" "{cniVersion, name, type, prevResult, ingressRate: $rate}")"
 		ok
 		del bandwidth "$LIMITS"
 	done <<-END
-		10000 3036b
-		1000000 3036b
-		100000000 12500b
-		1000000000 125000b
+		10000 3036b 15180b
+		1000000 3036b 15180b
+		100000000 12500b 43750b
+		1000000000 125000b 437500b
 	END
 }
 
