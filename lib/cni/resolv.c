@@ -180,7 +180,16 @@ struct spot {
 	const char *path;
 	int dir; /* its folder; negative: it cannot be opened, so the file does not exist */
 	const char *name;
+	int err; /* -errno of a folder or file that could not be read this time, but may be cplug's
+		  */
 };
+
+/* Does an error of open() or read() say nothing about the file? */
+static bool is_passing(int err)
+{
+	return err == -EINTR || err == -EIO || err == -ENOMEM || err == -EMFILE || err == -ENFILE ||
+	       err == -EBUSY || err == -ENOSPC || err == -EAGAIN;
+}
 
 static void spot_close(struct spot *s)
 {
@@ -190,10 +199,17 @@ static void spot_close(struct spot *s)
 static struct spot spot_at(struct tx *tx, const char *path)
 {
 	struct spot s = { .path = path, .dir = -1, .name = "" };
+	int r = hostconf_open_try(tx, HOSTCONF_RESOLV, path, false, &s.dir, &s.name);
 
-	if (hostconf_open_try(tx, HOSTCONF_RESOLV, path, false, &s.dir, &s.name) < 0)
+	if (r < 0)
 		s.dir = -1;
+	s.err = is_passing(r) ? r : 0;
 	return s;
+}
+
+static int fail_on_read(struct tx *tx, int err, const char *path)
+{
+	return tx_fail_as(tx, CPLUG_E_FILE, err, "read %s: %s", path, strerror(-err));
 }
 
 /* The same for writing: folders are made. */
@@ -220,15 +236,18 @@ static int spot_read(struct tx *tx, const struct spot *s, struct file_text *ret)
 
 /*
  * The owner in a file's first line; "" if the file is not cplug's; NULL if it is missing or torn by
- * a power failure.
+ * a power failure.  Sets s->err.
  */
-static const char *owner_in(struct tx *tx, const struct spot *s)
+static const char *owner_in(struct tx *tx, struct spot *s)
 {
 	struct file_text file;
 	char *text, *end;
 	struct stat st;
+	int r = spot_read(tx, s, &file);
 
-	if (spot_read(tx, s, &file) < 0) {
+	if (is_passing(r))
+		s->err = r;
+	if (r < 0) {
 		bool there = s->dir >= 0 && fstatat(s->dir, s->name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 
 		return there ? "" : NULL;
@@ -322,8 +341,11 @@ int resolv_remove(struct tx *tx, const char *path, const char *owner)
 	auto_(spot_close) struct spot s = spot_at(tx, path);
 	char *folder = mem_str(&tx->mem, path), *slash = strrchr(folder, '/');
 
-	if (!str_eq(owner_in(tx, &s), owner) && !is_torn_file(tx, &s, owner))
+	if (!str_eq(owner_in(tx, &s), owner) && !is_torn_file(tx, &s, owner)) {
+		if (s.err)
+			return fail_on_read(tx, s.err, path);
 		return 0;
+	}
 	TRY(file_remove(tx, s.dir, s.name));
 	log_step("host: removed %s", path);
 	/* rmdir() keeps a folder that has other files. */
@@ -350,35 +372,46 @@ int resolv_matches(struct tx *tx, const char *path, const char *owner, const str
 	return !str_starts(text.s, mark) || !str_eq(owner_in(tx, &s), owner);
 }
 
-/* The owner of the file of the namespace that a folder is named after; NULL if there is none. */
-static const char *owner_below(struct tx *tx, const char *name, const char **ret_path)
+/*
+ * The owner of the file of the namespace that a folder is named after; NULL if there is none.
+ * *ret_err: as spot.err.
+ */
+static const char *owner_below(struct tx *tx, const char *name, const char **ret_path, int *ret_err)
 {
 	auto_(spot_close) struct spot s = { .dir = -1 };
+	const char *owner;
 
+	*ret_err = 0;
 	*ret_path = mem_printf(&tx->mem, "%s/%s/resolv.conf", netns_folder, name);
 	if (*name == '.')
 		return NULL;
 	s = spot_at(tx, *ret_path);
-	return owner_in(tx, &s);
+	owner = owner_in(tx, &s);
+	*ret_err = s.err;
+	return owner;
 }
 
 int resolv_gc(struct tx *tx, const char *network, bool (*valid)(const char *owner, const void *arg),
 	      const void *arg)
 {
-	DIR *d = opendir(netns_folder);
+	auto_(file_close_dir) DIR *d = opendir(netns_folder);
 	struct dirent *e;
-	int r = 0;
+	int r = 0, err;
 
-	while (d && (e = readdir(d))) {
-		const char *path, *owner = owner_below(tx, e->d_name, &path);
+	if (!d && is_passing(-errno))
+		return fail_on_read(tx, -errno, netns_folder);
+	while (d && (errno = 0, e = readdir(d))) {
+		const char *path, *owner = owner_below(tx, e->d_name, &path, &err);
 		size_t n = strlen(network);
 
+		if (err)
+			r = also(r, fail_on_read(tx, err, path));
 		if (owner && strncmp(owner, network, n) == 0 && owner[n] == '/' &&
 		    !valid(owner, arg))
 			r = also(r, resolv_remove(tx, path, owner));
 	}
-	if (d)
-		closedir(d);
+	if (d && errno)
+		r = also(r, fail_on_read(tx, -errno, netns_folder));
 	return r;
 }
 
@@ -396,15 +429,14 @@ void resolv_each(struct tx *tx,
 		 void (*each)(const char *path, const char *netns, const char *owner, void *arg),
 		 void *arg)
 {
-	DIR *d = opendir(netns_folder);
+	auto_(file_close_dir) DIR *d = opendir(netns_folder);
 	struct dirent *e;
+	int err;
 
 	while (d && (e = readdir(d))) {
-		const char *path, *owner = owner_below(tx, e->d_name, &path);
+		const char *path, *owner = owner_below(tx, e->d_name, &path, &err);
 
 		if (!str_empty(owner))
 			each(path, e->d_name, owner, arg);
 	}
-	if (d)
-		closedir(d);
 }
