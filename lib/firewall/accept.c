@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 
 #include "firewall/accept_impl.h"
+#include "firewall/firewalld.h"
 #include "firewall/ipt.h"
 
 /* ---- the elements ------------------------------------------------------- */
@@ -225,6 +226,8 @@ static int finish_del(struct tx *tx, struct nfnl *nl, const struct after_del *d)
 
 	if (d->iptables)
 		r = ipt_del(tx, nl, d->ips, d->n_ips);
+	for (unsigned i = 0; i < d->n_zones; i++)
+		r = also(r, firewalld_del(tx, d->zones[i], d->ips, d->n_ips));
 	for (unsigned i = 0; i < d->n_chains; i++)
 		r = also(r, accept_release_policy(tx, nl, d->chains[i]));
 	return r;

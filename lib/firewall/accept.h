@@ -49,6 +49,9 @@ struct accept {
 	bool inherits;
 };
 
+/* Is it the name of a zone of firewalld: letters, digits, '_', '-', '/'? */
+bool accept_valid_zone(const char *name);
+
 /* Is the name free for an administrator's chain (iptablesAdminChainName)? */
 bool accept_valid_chain(const char *name);
 

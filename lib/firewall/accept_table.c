@@ -52,6 +52,16 @@ static bool is_letter(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
+bool accept_valid_zone(const char *name)
+{
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < n; i++)
+		if (!is_letter(name[i]) && !strchr("0123456789-/", name[i]))
+			return false;
+	return n > 0 && n <= ACCEPT_ZONE_MAX;
+}
+
 /* As nft and iptables both permit it, and no target or chain that they or cplug have. */
 bool accept_valid_chain(const char *name)
 {

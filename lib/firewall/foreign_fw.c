@@ -331,10 +331,16 @@ static int check_all(struct foreign_fw_packet *p, struct ruleset *s, const bool 
 	return 0;
 }
 
-static int survey(struct tx *tx, struct nfnl *nl, const struct link *bridge, const bool wanted[3],
-		  struct ruleset *s)
+static int survey(struct tx *tx, struct nfnl *nl, const struct foreign_fw_flow *flow,
+		  const bool wanted[3], struct ruleset *s)
 {
-	struct foreign_fw_packet p = { .mem = &tx->mem, .nl = nl, .bridge = bridge };
+	struct foreign_fw_packet p = {
+		.mem = &tx->mem,
+		.nl = nl,
+		.bridge = flow->bridge,
+		.from4 = flow->from4,
+		.from6 = flow->from6,
+	};
 	int r;
 
 	s->mem = &tx->mem;
@@ -349,19 +355,21 @@ static int survey(struct tx *tx, struct nfnl *nl, const struct link *bridge, con
 int foreign_fw_check(struct tx *tx, struct nfnl *nl, const struct link *bridge, bool four, bool six,
 		     const char **ret)
 {
+	const struct foreign_fw_flow flow = { .bridge = bridge };
 	struct ruleset s = { .surveys = false };
 
-	TRY(survey(tx, nl, bridge, (bool[]){ four, six, true }, &s));
+	TRY(survey(tx, nl, &flow, (bool[]){ four, six, true }, &s));
 	*ret = s.first;
 	return 0;
 }
 
-int foreign_fw_survey(struct tx *tx, struct nfnl *nl, const struct link *bridge, bool four,
-		      bool six, const char *ret[FOREIGN_FW_BY])
+int foreign_fw_survey(struct tx *tx, struct nfnl *nl, const struct foreign_fw_flow *flow,
+		      const char *ret[FOREIGN_FW_BY])
 {
+	const bool wanted[] = { flow->any || ip_set(flow->from4), ip_set(flow->from6), true };
 	struct ruleset s = { .surveys = true };
 
-	TRY(survey(tx, nl, bridge, (bool[]){ four, six, true }, &s));
+	TRY(survey(tx, nl, flow, wanted, &s));
 	memcpy(ret, s.why, sizeof(s.why));
 	return 0;
 }

@@ -32,11 +32,18 @@ enum foreign_fw_by {
 	FOREIGN_FW_BY,
 };
 
+/* New connections of a container. */
+struct foreign_fw_flow {
+	const struct link *bridge; /* that they come in by */
+	struct ip from4, from6; /* the container's addresses; a family without is not looked at */
+	bool any;               /* look at IPv4, whatever the address */
+};
+
 /*
  * The same for all chains: ret[by] is the sentence about the first chain of each kind, or NULL. For
  * a new attachment of the firewall plugin: its chain CNI-FORWARD is taken as if it were empty.
  */
-int foreign_fw_survey(struct tx *tx, struct nfnl *nl, const struct link *bridge, bool four,
-		      bool six, const char *ret[FOREIGN_FW_BY]) CHECKED;
+int foreign_fw_survey(struct tx *tx, struct nfnl *nl, const struct foreign_fw_flow *flow,
+		      const char *ret[FOREIGN_FW_BY]) CHECKED;
 
 #endif

@@ -30,6 +30,7 @@ struct foreign_fw_packet {
 	struct mem *mem;
 	struct nfnl *nl;
 	const struct link *bridge; /* where the packet came in */
+	struct ip from4, from6;    /* its source; no address = unknown */
 	uint8_t nfproto; /* NFPROTO_IPV4 or _IPV6; NFPROTO_BRIDGE: a frame between ports */
 	uint8_t family;  /* of the table */
 	const char *table;

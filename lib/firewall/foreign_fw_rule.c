@@ -20,7 +20,8 @@ enum what { UNKNOWN, IN_NAME, IN_INDEX, OUT_NAME, NAME_OF_PORT, L4PROTO, NUMBER 
 /* What a register contains; value: of a NUMBER. */
 struct loaded {
 	enum what what;
-	uint8_t value[4];
+	uint8_t value[16];
+	uint8_t len; /* bytes of the value */
 };
 
 struct reading {
@@ -43,7 +44,7 @@ static struct loaded *reg_at(struct reading *r, const struct nlattr *a)
 
 static struct loaded loaded_number(const void *value, size_t size)
 {
-	struct loaded l = { .what = NUMBER };
+	struct loaded l = { .what = NUMBER, .len = (uint8_t)size };
 
 	memcpy(l.value, value, size);
 	return l;
@@ -105,6 +106,21 @@ static struct loaded load_ct(uint32_t key)
 	return unknown;
 }
 
+/* The source address, or the first bytes of it. */
+static struct loaded load_payload(const struct foreign_fw_packet *p, const struct nlattr *data)
+{
+	struct ip from = p->nfproto == NFPROTO_IPV6 ? p->from6 : p->from4;
+	uint32_t offset = nfnl_be32(nfnl_attr_in(data, NFTA_PAYLOAD_OFFSET));
+	uint32_t len = nfnl_be32(nfnl_attr_in(data, NFTA_PAYLOAD_LEN));
+	uint32_t saddr = p->nfproto == NFPROTO_IPV6 ? 8 : 12;
+
+	if (nfnl_be32(nfnl_attr_in(data, NFTA_PAYLOAD_BASE)) != NFT_PAYLOAD_NETWORK_HEADER ||
+	    p->nfproto == NFPROTO_BRIDGE || !ip_set(from) || offset != saddr ||
+	    len > ip_bytes(from))
+		return unknown;
+	return loaded_number(from.b, len);
+}
+
 static void load_bitwise(struct reading *r, const struct nlattr *data)
 {
 	const struct nlattr *m =
@@ -145,9 +161,9 @@ static enum foreign_fw_answer compare_loaded(const struct reading *r, const stru
 			       ? FOREIGN_FW_NO
 			       : FOREIGN_FW_MAYBE;
 	case NUMBER:
-		return size <= sizeof(l->value) && memcmp(l->value, bytes, size) == 0
-			       ? FOREIGN_FW_YES
-			       : FOREIGN_FW_NO;
+		if (size != l->len) /* part of a concatenation */
+			return FOREIGN_FW_MAYBE;
+		return memcmp(l->value, bytes, size) == 0 ? FOREIGN_FW_YES : FOREIGN_FW_NO;
 	default:
 		return FOREIGN_FW_MAYBE;
 	}
@@ -335,7 +351,7 @@ static int read_expr(struct reading *r, const char *name, const struct nlattr *d
 		*reg_at(r, nfnl_attr_in(data, NFTA_CT_DREG)) =
 			load_ct(nfnl_be32(nfnl_attr_in(data, NFTA_CT_KEY)));
 	else if (str_eq(name, "payload"))
-		reg_at(r, nfnl_attr_in(data, NFTA_PAYLOAD_DREG))->what = UNKNOWN;
+		*reg_at(r, nfnl_attr_in(data, NFTA_PAYLOAD_DREG)) = load_payload(r->p, data);
 	else if (str_eq(name, "bitwise"))
 		load_bitwise(r, data);
 	else if (str_eq(name, "cmp"))

@@ -6,6 +6,7 @@
  * reads the forward hook as STATUS does, and adds rules to the program that drops.
  */
 #include "base/log.h"
+#include "firewall/firewalld.h"
 #include "firewall/foreign_fw.h"
 #include "firewall/ipt.h"
 #include "plugins/firewall/firewall.h"
@@ -19,24 +20,28 @@ static int find_input(struct tx *tx, struct call *c, const struct firewall *f, s
 	return 0;
 }
 
-static bool has_family(const struct accept *a, int family)
+static struct ip first_of(const struct accept *a, int family)
 {
 	for (unsigned i = 0; i < a->n_ips; i++)
 		if (a->ips[i].family == family)
-			return true;
-	return false;
+			return a->ips[i];
+	return (struct ip){ .family = 0 };
 }
 
 static int survey(struct tx *tx, struct call *c, const struct firewall *f,
 		  const char *ret[FOREIGN_FW_BY])
 {
 	struct link input;
+	const struct foreign_fw_flow flow = {
+		.bridge = &input,
+		.from4 = first_of(&f->accept, AF_INET),
+		.from6 = first_of(&f->accept, AF_INET6),
+	};
 	struct nfnl *nl;
 
 	TRY(call_nf(tx, c, &nl));
 	TRY(find_input(tx, c, f, &input));
-	return foreign_fw_survey(tx, nl, &input, has_family(&f->accept, AF_INET),
-				 has_family(&f->accept, AF_INET6), ret);
+	return foreign_fw_survey(tx, nl, &flow, ret);
 }
 
 /* An accept there needs iptables-nft. */
@@ -58,8 +63,14 @@ static int choose_automatic(struct tx *tx, struct call *c, struct firewall *f)
 		f->accept.elsewhere |= ACCEPT_IPTABLES;
 		log_step("backend: iptables, because %s", why[FOREIGN_FW_IPTABLES]);
 	}
+	if (why[FOREIGN_FW_FIREWALLD] && firewalld_is_running(&tx->mem)) {
+		f->accept.elsewhere |= ACCEPT_FIREWALLD;
+		log_step("backend: firewalld, because %s", why[FOREIGN_FW_FIREWALLD]);
+	}
 	if (!f->accept.elsewhere)
 		log_step("backend: nftables");
+	if (why[FOREIGN_FW_FIREWALLD] && !(f->accept.elsewhere & ACCEPT_FIREWALLD))
+		log_warn("%s", why[FOREIGN_FW_FIREWALLD]);
 	if (why[FOREIGN_FW_LEGACY])
 		log_warn("%s", why[FOREIGN_FW_LEGACY]);
 	if (why[FOREIGN_FW_OTHER])
@@ -100,22 +111,28 @@ static struct ipt ipt_of(const struct accept *a)
 
 int backend_add(struct tx *tx, struct call *c, const struct firewall *f)
 {
-	struct ipt ipt = ipt_of(&f->accept);
+	const struct accept *a = &f->accept;
+	struct ipt ipt = ipt_of(a);
 	struct nfnl *nl;
 
 	TRY(call_nf(tx, c, &nl));
-	if (f->accept.elsewhere & ACCEPT_IPTABLES)
-		return ipt_add(tx, nl, &ipt);
+	if (a->elsewhere & ACCEPT_IPTABLES)
+		TRY(ipt_add(tx, nl, &ipt));
+	if (a->elsewhere & ACCEPT_FIREWALLD)
+		return firewalld_add(tx, a->zone, a->ips, a->n_ips);
 	return 0;
 }
 
 int backend_check(struct tx *tx, struct call *c, const struct firewall *f)
 {
-	struct ipt ipt = ipt_of(&f->accept);
+	const struct accept *a = &f->accept;
+	struct ipt ipt = ipt_of(a);
 	struct nfnl *nl;
 
 	TRY(call_nf(tx, c, &nl));
-	if (f->accept.elsewhere & ACCEPT_IPTABLES)
-		return ipt_check(tx, nl, &ipt);
+	if (a->elsewhere & ACCEPT_IPTABLES)
+		TRY(ipt_check(tx, nl, &ipt));
+	if (a->elsewhere & ACCEPT_FIREWALLD)
+		return firewalld_check(tx, a->zone, a->ips, a->n_ips);
 	return 0;
 }

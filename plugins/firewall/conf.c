@@ -5,8 +5,8 @@
 #include "plugins/firewall/firewall.h"
 
 static const char *const policies[] = { "open", "same-bridge", "isolated" };
-static const char *const backends[] = { "auto", "nftables", "iptables" };
-static const unsigned elsewhere[] = { 0, 0, ACCEPT_IPTABLES };
+static const char *const backends[] = { "auto", "nftables", "iptables", "firewalld" };
+static const unsigned elsewhere[] = { 0, 0, ACCEPT_IPTABLES, ACCEPT_FIREWALLD };
 
 /* Empty is as absent: podman writes "backend": "". */
 static const char *text_of(const struct cj *c, const char *key, const char *def)
@@ -38,5 +38,10 @@ int firewall_read_conf(struct tx *tx, struct call *c, struct firewall *ret)
 			"expected the name of a chain: at most %d letters, digits and _-., first a "
 			"letter, and no built-in chain or target; got \"%.50s\"",
 			ACCEPT_CHAIN_MAX, a->admin);
+	if (!accept_valid_zone(a->zone))
+		cj_wrong(conf, "firewalldZone",
+			 "expected the name of a zone: at most %d letters, digits and _-/; got "
+			 "\"%.50s\"",
+			 ACCEPT_ZONE_MAX, a->zone);
 	return cj_ok(tx, conf);
 }

@@ -5,6 +5,7 @@
  * The configuration does not name the bridge.  It is found by the mark of the network, if cplug's
  * bridge plugin made it; else the forward chains are read for a link of unknown name.
  */
+#include "firewall/firewalld.h"
 #include "firewall/foreign_fw.h"
 #include "firewall/nat.h"
 #include "plugins/firewall/firewall.h"
@@ -35,9 +36,13 @@ static int find_bridge(struct tx *tx, struct call *c, struct link *ret)
 }
 
 /* Is a drop one that the backend gets around? */
-static bool is_handled(const struct firewall *f, enum foreign_fw_by by)
+static bool is_handled(struct tx *tx, const struct firewall *f, enum foreign_fw_by by)
 {
-	return by == FOREIGN_FW_IPTABLES && (f->automatic || f->accept.elsewhere & ACCEPT_IPTABLES);
+	if (by == FOREIGN_FW_IPTABLES)
+		return f->automatic || f->accept.elsewhere & ACCEPT_IPTABLES;
+	if (by == FOREIGN_FW_FIREWALLD && f->automatic)
+		return firewalld_is_running(&tx->mem);
+	return by == FOREIGN_FW_FIREWALLD && f->accept.elsewhere & ACCEPT_FIREWALLD;
 }
 
 int firewall_status(struct tx *tx, struct call *c)
@@ -45,15 +50,20 @@ int firewall_status(struct tx *tx, struct call *c)
 	const char *why[FOREIGN_FW_BY];
 	struct firewall f;
 	struct link bridge;
+	const struct foreign_fw_flow flow = { .bridge = &bridge, .any = true };
 	struct nfnl *nl;
 
 	TRY(firewall_read_conf(tx, c, &f));
 	TRY(call_nf(tx, c, &nl));
 	TRY(nat_status(tx, nl));
+	if (f.accept.elsewhere & ACCEPT_FIREWALLD && !firewalld_is_running(&tx->mem))
+		return tx_fail_as(tx, CNI_E_UNAVAILABLE, -ENOENT,
+				  "firewalld does not answer on the system bus (start dbus-daemon "
+				  "and firewalld, or set backend)");
 	TRY(find_bridge(tx, c, &bridge));
-	TRY(foreign_fw_survey(tx, nl, &bridge, true, false, why));
+	TRY(foreign_fw_survey(tx, nl, &flow, why));
 	for (enum foreign_fw_by by = 0; by < FOREIGN_FW_BY; by++)
-		if (why[by] && !is_handled(&f, by))
+		if (why[by] && !is_handled(tx, &f, by))
 			return tx_fail_as(tx, CNI_E_DEGRADED, -EACCES, "host: %s", why[by]);
 	return 0;
 }
