@@ -161,17 +161,29 @@ static int bandwidth_repair(struct tx *tx, struct call *c)
 }
 
 /* The configuration does not matter: what any would have made is removed. */
-static int bandwidth_del(struct tx *tx, struct call *c)
+static int del_at(struct tx *tx, struct call *c, const struct place *p)
 {
 	static const struct bandwidth_conf none = { .n_subnets = 0 };
-	struct place place;
-	int r = find_place(tx, c, &place);
+	int r = 0;
 
-	for (enum direction d = 0; r >= 0 && d < DIRECTIONS; d++) {
-		struct shaper s = shaper_of(tx, c, &place, &none, d);
+	for (enum direction d = 0; d < DIRECTIONS; d++) {
+		struct shaper s = shaper_of(tx, c, p, &none, d);
 
 		r = also(r, shaper_del(tx, &s));
 	}
+	return r;
+}
+
+/* If the link is gone, its ifb may be on either side. */
+static int bandwidth_del(struct tx *tx, struct call *c)
+{
+	struct place inside = { .rt = &c->cont, .inside = true }, place;
+	int r = find_place(tx, c, &place);
+
+	if (r >= 0)
+		r = del_at(tx, c, &place);
+	if (!place.link.index && rt_is_open(&c->cont))
+		r = also(r, del_at(tx, c, &inside));
 	return also(r, del_foreign_ifb(tx, c));
 }
 

@@ -384,10 +384,84 @@ unlimited_to() {
 	(($(passed c1 "$(result '.interfaces[2].name')") >= 90)) || fail "not limited"
 	del bandwidth "$LIMITS"
 	assert_same_snapshot
+	# The interface is gone.
+	add bandwidth "$CONF"
+	in_ns c1 ip link set eth0 name other
+	del bandwidth "$LIMITS"
+	prints '' in_ns c1 ip link show type ifb
+	in_ns c1 tc qdisc del dev other root
+	in_ns c1 tc qdisc del dev other ingress
+	in_ns c1 ip link set other name eth0
 	# The container is gone.
 	add bandwidth "$CONF"
 	del bandwidth "$LIMITS" c1 ''
 	del macvlan "$MACVLAN" c1 ''
+}
+
+@test "bandwidth: ipvlan and vlan interfaces are limited in the container" {
+	local kind tested=''
+
+	world
+	new_netns c1
+	for kind in ipvlan vlan; do
+		has_kind $kind || continue
+		tested=yes
+		MACVLAN=$(with "$MACVLAN" ".type = \"$kind\" | if .type == \"vlan\" then .vlanId = 5 else . end")
+		add $kind "$MACVLAN"
+		CONF=$(chained "$LIMITS")
+		remember
+		add bandwidth "$CONF"
+		CHECK=$(chained "$LIMITS")
+		is "$(tbf c1 eth0)" 'qdisc tbf 1: root rate 16Mbit burst 20000b lat 25ms'
+		is "$(tbf c1 "$(result '.interfaces[1].name')")" 'qdisc tbf 1: root rate 8Mbit burst 10000b lat 25ms'
+		silent "after ADD"
+		[[ $kind == vlan ]] || sees c1 203.0.113.2
+		del bandwidth "$LIMITS"
+		assert_same_snapshot
+		del $kind "$MACVLAN"
+	done
+	[[ $tested ]] || skip "this kernel has neither"
+}
+
+@test "bandwidth: a device of the host is limited in the container, and comes back without limits" {
+	local device='{"cniVersion":"1.1.0","name":"net1","type":"host-device","device":"eth5"}'
+
+	new_netns c1 world
+	# The wire's other end is elsewhere, as a switch is.
+	ip link add eth5 type veth peer name wire netns world
+	in_ns world ip link set wire up
+	ip link set eth5 up
+	add host-device "$device"
+	del host-device "$device"
+	remember
+	add host-device "$device"
+	CONF=$(chained "$LIMITS")
+	add bandwidth "$CONF"
+	CHECK=$(with "$LIMITS" ".prevResult = $(jq -c . <<<"$output")")
+	contains "$(tbf c1 eth0)" 'rate 16Mbit'
+	silent "after ADD"
+	del bandwidth "$CHECK"
+	del host-device "$device"
+	assert_same_snapshot
+	# DEL of bandwidth never came.
+	add host-device "$device"
+	add bandwidth "$CONF"
+	del host-device "$device"
+	contains_not "$(tbf - eth5)" tbf
+	del bandwidth "$CHECK"
+	assert_same_snapshot
+	# A pair whose other end is on the host is limited there.
+	in_ns world ip link set wire netns $$
+	ip link set wire up
+	remember
+	add host-device "$device"
+	add bandwidth "$(chained "$LIMITS")"
+	contains "$(tbf - wire)" 'rate 8Mbit'
+	contains_not "$(tbf c1 eth0)" tbf
+	del bandwidth "$LIMITS"
+	contains_not "$(tbf - wire)" tbf
+	del host-device "$device"
+	assert_same_snapshot
 }
 
 @test "bandwidth: the pair of another plugin is found by what the host's end says" {
