@@ -164,6 +164,7 @@ stop_churn() {
 	# Create what stays: forwarding, the folders of the leases.
 	new_netns c0
 	add bridge "$(conf 0)" c0
+	link c0 eth0 '.flags | any(. == "UP")'
 	del bridge "$(conf 0)" c0
 	del_netns c0
 	bare

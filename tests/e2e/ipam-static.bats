@@ -61,7 +61,7 @@ refused() {
 		has '.ips | map(.version) == ["4", "6"]'
 	done
 	IPAM='{"addresses": [{"address": "10.1.0.5/24"}, {"address": "10.1.0.6/24"}]}'
-	for VERSION in 1.0.0 1.1.0; do
+	for VERSION in 0.3.0 1.0.0 1.1.0; do
 		call ADD
 		ok
 		has '.ips | map(.address) == ["10.1.0.5/24", "10.1.0.6/24"]'

@@ -81,6 +81,7 @@ prepare() {
 	KILLED=0 ADDS=0
 	new_netns keep
 	add bridge "$BRIDGE" keep
+	link keep eth0 '.flags | any(. == "UP")'
 	remember
 }
 

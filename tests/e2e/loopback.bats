@@ -67,6 +67,7 @@ CONF='{"cniVersion":"1.0.0","name":"lo-net","type":"loopback"}'
 @test "loopback: DEL leaves foreign addresses on lo" {
 	new_netns c1
 	add loopback "$CONF"
+	sees c1 127.0.0.1
 	in_ns c1 ip address add 127.0.0.53/8 dev lo
 	del loopback "$CONF"
 	is "$(in_ns c1 ip -j address show dev lo | jq -r '[.[0].addr_info[] | select(.family == "inet") | .local] | join(" ")')" \
@@ -76,6 +77,7 @@ CONF='{"cniVersion":"1.0.0","name":"lo-net","type":"loopback"}'
 @test "loopback: DEL works twice, without a namespace, and with a missing one" {
 	new_netns c1
 	add loopback "$CONF"
+	sees c1 127.0.0.1
 	del loopback "$CONF"
 	del loopback "$CONF"
 	del loopback "$CONF" c1 ''

@@ -248,6 +248,15 @@ tentative() {
 	link c1 eth0 '.ifalias == "cplug net2/c1/eth0"'
 }
 
+@test "macvlan: DEL leaves an interface without mark whose MAC address is not that of prevResult" {
+	new_netns c1
+	add macvlan "$CONF"
+	in_ns c1 ip link del eth0
+	ip link add eth0 netns c1 link uplink address 02:00:00:00:00:77 type macvlan mode bridge
+	del macvlan "$(chained "$CONF")"
+	link c1 eth0 '.address == "02:00:00:00:00:77"'
+}
+
 @test "macvlan: DEL leaves a link of which CNI_IFNAME is an alternative name" {
 	local mac
 

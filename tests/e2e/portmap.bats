@@ -117,6 +117,7 @@ unpublish() {
 	for backend in nftables iptables; do
 		publish "$WEB" ".backend = \"$backend\""
 		ok
+		contains "$(nft list ruleset)" 8080
 		unpublish "$WEB" ".backend = \"$backend\""
 		del bridge "$BRIDGE"
 	done
@@ -407,6 +408,7 @@ behind() {
 	unpublish "$WEB"
 	remember
 	add portmap "$add"
+	assert_other_snapshot
 	del portmap "$PORTMAP"
 	assert_same_snapshot
 	add portmap "$add"
@@ -451,6 +453,7 @@ behind() {
 @test "portmap: DEL works after nft flush ruleset" {
 	publish "$WEB"
 	ok
+	contains "$(nft list ruleset)" 8080
 	nft flush ruleset
 	unpublish "$WEB"
 }

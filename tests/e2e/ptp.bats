@@ -148,6 +148,15 @@ prepare() {
 	del ptp "$FULL"
 	cni ADD ptp "$(conf '.mtu = 1279')"
 	failed 7 'mtu: 1279 is too small'
+	# By default that of the host's default routes.
+	ip link add wire mtu 1380 type veth peer name far mtu 1380
+	ip address add 192.0.2.1/24 dev wire
+	ip link set far up
+	ip link set wire up
+	ip route add default via 192.0.2.2
+	add ptp "$CONF"
+	link c1 eth0 '.mtu == 1380'
+	link - "$(host_end)" '.mtu == 1380'
 }
 
 @test "ptp: an IPAM result without a usable gateway, and no ipam, are named; nothing stays" {

@@ -270,6 +270,9 @@ empty() {
 	tool restore
 	ok
 	is "$output" ''
+	tool restore --json
+	ok
+	has '.whole | length == 1'
 	is "$(nft list ruleset | sha512sum)" "$generation"
 	prints '' cat "$BATS_TEST_TMPDIR/events"
 	prints '' cat "$BATS_TEST_TMPDIR/rules"
@@ -468,7 +471,11 @@ empty() {
 	conf=$(jq -c '.plugins[0] + {name, cniVersion}' <<<"$ONE")
 	new_netns c1
 	add bridge "$conf"
-	cni CHECK bridge "$(chained "$conf")"
+	conf=$(chained "$conf")
+	cni CHECK bridge "$conf"
 	ok
 	is "$output" ''
+	in_ns c1 ip link set eth0 mtu 1400
+	cni CHECK bridge "$conf"
+	failed 107 'MTU of eth0'
 }

@@ -78,7 +78,10 @@ KEPT=$((1 << 1 | 1 << 2 | 1 << 12 | 1 << 19 | 1 << 21))
 			setpriv --inh-caps=-all --bounding-set=-all,+net_admin,+sys_admin "$CPLUG_BIN/bridge" \
 			<"$BATS_TEST_TMPDIR/conf" >"$BATS_TEST_TMPDIR/out" || fail "$verb: $(cat "$BATS_TEST_TMPDIR/out")"
 		output=$(cat "$BATS_TEST_TMPDIR/out")
-		[[ $verb != ADD ]] || conf=$(chained "$conf")
+		[[ $verb != ADD ]] || {
+			conf=$(chained "$conf")
+			assert_other_snapshot
+		}
 	done
 	assert_same_snapshot
 }
@@ -145,6 +148,7 @@ executions() {
 	warm_up bridge "$CONF"
 	new_netns c1
 	add bridge "$CONF"
+	link c1 eth0 '.flags | any(. == "UP")'
 	snapshot >"$BATS_TEST_TMPDIR/usual"
 	del bridge "$CONF"
 	printf '%s' "$CONF" >"$BATS_TEST_TMPDIR/conf"
@@ -485,6 +489,10 @@ stranger_open() {
 	is "$(sysctl_get net/ipv4/conf/cni0/route_localnet)" 1
 	is "$(sysctl_get net/ipv4/conf/cni0.5/route_localnet)" 1
 	is "$(nft list ruleset)" ''
+	# The same DEL closes what cplug opened.
+	sysctl_set net/ipv4/conf/cni0/route_localnet 127
+	del bridge "$(with "$CONF" '.bridge = "cni0"')" c1 ''
+	is "$(sysctl_get net/ipv4/conf/cni0/route_localnet)" 0
 }
 
 @test "security: DEL, GC and rollback leave the route_localnet that another program switched on" {

@@ -90,12 +90,16 @@ prepare() {
 }
 
 @test "tap: owner and group alone, and none" {
-	local want conf
+	local want conf header
 
 	new_netns c1
 	for want in '.owner = 0' '.group = 4294967294' '.owner = 65534 | .group = 0' '.owner = null'; do
 		conf=$(with "$L2" "$want")
 		add tap "$conf"
+		# The reference's devices have the header if both are given.
+		header=false
+		[[ $want != *owner*group* ]] || header=true
+		link c1 eth0 ".linkinfo.info_data.vnet_hdr == $header"
 		cni CHECK tap "$(chained "$conf")"
 		ok
 		del tap "$conf"
@@ -121,4 +125,5 @@ prepare() {
 	[[ ! -e /sys/fs/selinux/enforce ]] || skip "SELinux is in use"
 	new_netns c1
 	add tap "$(with "$L2" '.selinuxContext = "system_u:system_r:container_t:s0"')"
+	link c1 eth0 '.linkinfo.info_kind == "tun"'
 }

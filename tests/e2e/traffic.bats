@@ -190,6 +190,7 @@ comes_and_goes() {
 	warm_up_both
 	remember
 	up "$1" c1
+	assert_other_snapshot
 	down "$1" c1
 	assert_same_snapshot
 }
