@@ -488,7 +488,7 @@ conf() {
 	warm_up bridge "$CONF"
 	remember
 	cni ADD bridge "$(conf '.runtimeConfig.mac = "01:00:5e:00:00:01"')"
-	failed
+	failed 7 '01:00:5e:00:00:01 is a multicast address'
 	assert_same_snapshot
 }
 
@@ -549,6 +549,11 @@ conf() {
 	del bridge "$other"
 	del bridge "$(with "$other" '.hostIfName = "somebodys"')" c2
 	assert_same_snapshot
+	# On the same bridge.
+	cni ADD bridge "$(with "$other" '.bridge = "br1"')"
+	failed 101 'eth0'
+	del bridge "$(with "$other" '.bridge = "br1"')"
+	sees c1 10.1.0.1
 }
 
 @test "bridge: IPv6 addresses are usable immediately; enabledad turns DAD on" {

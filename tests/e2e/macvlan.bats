@@ -851,6 +851,9 @@ DNS='.dns = {nameservers: ["203.0.113.2", "fd00::1"], domain: "example.org", sea
 	del macvlan "$conf"
 	assert_same_snapshot
 	add macvlan "$conf"
+	cni GC macvlan "$conf" '' '' ''
+	ok
+	[[ -e /etc/netns/c1/resolv.conf ]] || fail "removed without a list"
 	in_ns c1 ip link del eth0
 	cni GC macvlan "$(with "$conf" '."cni.dev/valid-attachments" = []')" '' '' ''
 	ok
@@ -950,6 +953,8 @@ changes() {
 	in_ns c1 ip link add eth0 link twin address "$mac" type macvlan mode bridge
 	in_ns c1 ip link set eth0 up
 	named 'another namespace' 'master of eth0.*uplink'
+	CPLUG_REPAIR=1 cni CHECK macvlan "$CHECK"
+	failed 101 'eth0 is another one than ADD made'
 	in_ns c1 ip link del eth0
 	named 'no link' 'interface eth0'
 	CPLUG_REPAIR=1 cni CHECK macvlan "$CHECK"
