@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 # cnitool restore and check --repair put back removed objects, and change nothing else.
+# shellcheck disable=SC2030,SC2031 # tests are subshells
 load lib
 load cnitool
 
