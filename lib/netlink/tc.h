@@ -108,6 +108,12 @@ int tc_redirect_find(struct tx *tx, struct rt *rt, const struct link *l,
 		     const struct tc_redirect *r) CHECKED;
 
 /*
+ * Where does a filter redirect what arrives at a link?  1 and the ifindex (0: that link is gone), 0
+ * if no filter does, or a recorded failure.
+ */
+int tc_redirect_target(struct tx *tx, struct rt *rt, const struct link *l, int *ret) CHECKED;
+
+/*
  * Deletes the filters of the redirection from a link to another, and the qdisc if they leave none;
  * gone is success.  leaving: as in struct tc_redirect.  to NULL: the other link is gone.  No
  * undo: for DEL.

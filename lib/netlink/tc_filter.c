@@ -53,7 +53,7 @@ static void put_action(struct rtnl_act **a)
 
 /* ---- reading ------------------------------------------------------------ */
 
-/* Is an action the redirection to a link, or to one that is gone? */
+/* Is an action the redirection to a link (or TC_ANY_LINK), or to one that is gone? */
 static bool is_redirect(struct nlattr *action, int to, int *ret_to)
 {
 	struct nlattr *tb[TCA_ACT_MAX + 1], *options[TCA_MIRRED_MAX + 1], *parms;
@@ -68,7 +68,8 @@ static bool is_redirect(struct nlattr *action, int to, int *ret_to)
 		return false;
 	memcpy(&m, nla_data(parms), sizeof(m));
 	*ret_to = (int)m.ifindex;
-	return m.eaction == TCA_EGRESS_REDIR && (!m.ifindex || (int)m.ifindex == to);
+	return m.eaction == TCA_EGRESS_REDIR &&
+	       (!m.ifindex || (int)m.ifindex == to || to == TC_ANY_LINK);
 }
 
 static enum tc_filter_does read_actions(struct nlattr *actions, int to, int *ret_to)

@@ -49,7 +49,7 @@ enum tc_filter_does {
 	TC_FILTER_PASS,     /* lets packets pass that a later filter would redirect */
 };
 
-enum { TC_KEYS_MAX = 4 };
+enum { TC_KEYS_MAX = 4, TC_ANY_LINK = -1 };
 
 struct tc_filter {
 	char kind[16]; /* "u32", or the reference's "matchall" */
@@ -64,7 +64,7 @@ struct tc_filter {
 struct tc_filters {
 	struct mem *mem;
 	uint32_t hook;
-	int to; /* ifindex that is asked for; 0 = only to links that are gone */
+	int to; /* ifindex that is asked for; 0 = only to links that are gone; TC_ANY_LINK */
 	struct tc_filter *f;
 	unsigned n;     /* that are not foreign */
 	bool any_other; /* are there others? */

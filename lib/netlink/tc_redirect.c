@@ -111,6 +111,20 @@ int tc_redirect_find(struct tx *tx, struct rt *rt, const struct link *l,
 	return are_same(&have, &want);
 }
 
+int tc_redirect_target(struct tx *tx, struct rt *rt, const struct link *l, int *ret)
+{
+	struct tc_filters list;
+
+	TRY(tc_filter_list(tx, rt, l, tc_hook(false), TC_ANY_LINK, &list));
+	for (unsigned i = 0; i < list.n; i++) {
+		if (list.f[i].does != TC_FILTER_REDIRECT)
+			continue;
+		*ret = list.f[i].to;
+		return 1;
+	}
+	return 0;
+}
+
 /* ---- deleting ----------------------------------------------------------- */
 
 /* Were the filters made with a clsact of ours? */

@@ -198,6 +198,15 @@ own_addresses() {
 	example 36-tap own_addresses
 }
 
+joined_by_tap() {
+	has '.interfaces | map(.name) | index("tap-eth0")'
+	contains "$(in_ns c1 tc filter show dev eth0 ingress)" 'Redirect to device tap-eth0'
+	contains "$(in_ns c1 tc filter show dev tap-eth0 ingress)" 'Redirect to device eth0'
+}
+@test "examples: 39-tap-redirect: the tap is joined to the container's interface" {
+	example 39-tap-redirect joined_by_tap
+}
+
 no_address() {
 	link c1 eth0 '.flags | any(. == "UP")'
 	prints '' addresses c1 eth0

@@ -46,6 +46,9 @@ chain_lacks() {
 	if jq -e '[.plugins[] | .vlan, .vlanTrunk] | any' "$CHAIN_FILE" >/dev/null; then
 		has_vlan_filtering || echo "bridge VLAN filtering"
 	fi
+	if jq -e '[.plugins[].redirect] | any' "$CHAIN_FILE" >/dev/null; then
+		has_redirect || echo "tc filter u32 with mirred"
+	fi
 	for type in "${CHAIN_TYPES[@]}"; do
 		case $type in
 		dummy | ipvlan | macvlan | vlan | vrf) has_kind "$type" || echo "interfaces of kind $type" ;;

@@ -303,6 +303,17 @@ has_vlan_filtering() {
 	ip link del probe0
 }
 
+# has_redirect - true if a tc filter can redirect what arrives at a link
+has_redirect() {
+	local works
+
+	ip link add probe0 type veth peer name probe1
+	works=$(tc qdisc add dev probe0 ingress 2>&1 && tc filter add dev probe0 parent ffff: protocol all prio 1 \
+		u32 match u32 0 0 flowid 1:1 action mirred egress redirect dev probe1 2>&1 && echo yes) || :
+	ip link del probe0
+	[[ $works == yes ]]
+}
+
 # has_br_netfilter - true if bridged packets can pass the firewall (a sysctl per namespace)
 has_br_netfilter() {
 	[[ -e /proc/sys/net/bridge/bridge-nf-call-iptables ]]

@@ -290,6 +290,25 @@ static void finds_the_redirection_of_the_reference(void **state)
 	net_expect("tc qdisc show dev v0 ingress", "");
 }
 
+/* The target of a filter, and that of one whose target is gone. */
+static void tells_the_target(void **state)
+{
+	int index = -1;
+
+	(void)state;
+	need_redirect();
+	assert_int_equal(tc_redirect_target(&unit_tx, &net, &v0, &index), 0);
+	assert_int_equal(index, -1);
+	assert_int_equal(redirect(&unit_tx), 0);
+	assert_int_equal(tc_redirect_target(&unit_tx, &net, &v0, &index), 1);
+	assert_int_equal(index, ifb.index);
+	net_need("ip link del ifb7");
+	assert_int_equal(tc_redirect_target(&unit_tx, &net, &v0, &index), 1);
+	assert_int_equal(index, 0);
+	assert_int_equal(tc_redirect_del(&unit_tx, &net, &v0, NULL, false), 0);
+	assert_int_equal(tc_redirect_target(&unit_tx, &net, &v0, &index), 0);
+}
+
 static void finds_a_matchall_filter(void **state)
 {
 	(void)state;
@@ -498,6 +517,7 @@ int main(void)
 		TEST(leaves_what_is_not_ours),
 		TEST(finds_the_redirection_of_the_reference),
 		TEST(finds_a_matchall_filter),
+		TEST(tells_the_target),
 		TEST(gives_a_queue),
 		TEST(ensures_a_queue),
 		TEST(redirects_subnets),

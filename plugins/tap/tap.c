@@ -11,14 +11,15 @@
 
 #include "base/differ.h"
 #include "base/log.h"
-#include "cni/leg.h"
+#include "cni/ipam.h"
 #include "plugins/list.h"
+#include "plugins/tap/tap.h"
 #include "sys/file.h"
 #include "sys/tun.h"
 
 /* ---- ADD ---------------------------------------------------------------- */
 
-static int make_tap(struct tx *tx, struct call *c, const struct leg *leg, struct link *ret)
+int tap_make(struct tx *tx, struct call *c, const struct leg *leg, struct link *ret)
 {
 	struct tun_new dev = *(const struct tun_new *)leg->link.data;
 	auto_(fd_close) int fd = -1;
@@ -48,7 +49,7 @@ static void compare(struct tx *tx, const char *what, int64_t want, int64_t have)
 		       have == UINT32_MAX ? NULL : mem_printf(&tx->mem, "%lld", (long long)have));
 }
 
-static void check_tap(struct tx *tx, const struct leg *leg, const struct link *have)
+void tap_compare(struct tx *tx, const struct leg *leg, const struct link *have)
 {
 	const struct tun_new *t = leg->link.data;
 	struct mem *mem = &tx->mem;
@@ -83,15 +84,28 @@ static void read_selinux_context(const struct cj *c)
 		log_info("selinuxContext: SELinux is not in use on this host");
 }
 
-static int tap_leg(struct tx *tx, struct call *c, struct leg *leg)
+/* The addresses and the place on the wire are those of the interface that it joins. */
+static void forbid_with_redirect(const struct call *c)
+{
+	if (ipam_wanted(c))
+		cj_wrong(&c->conf, "ipam",
+			 "not possible with redirect: the addresses are those of the interface "
+			 "that the tap joins (leave one of both out)");
+	if (cj_has(&c->conf, "bridge"))
+		cj_wrong(&c->conf, "bridge",
+			 "not possible with redirect: the tap joins an interface instead (leave "
+			 "one of both out)");
+}
+
+int tap_leg(struct tx *tx, struct call *c, struct leg *leg)
 {
 	struct tun_new *t = mem_alloc(&tx->mem, sizeof(*t));
 	const struct cj *j = &c->conf;
 
 	leg->link.kind = "tun";
 	leg->link.data = t;
-	leg->make = make_tap;
-	leg->check = check_tap;
+	leg->make = tap_make;
+	leg->check = tap_compare;
 	leg->has_mac = true;
 	leg->bridge = conf_ifname(j, "bridge");
 	leg->promisc = cj_bool(j, "promisc", false) ? LINK_ON : LINK_LEAVE;
@@ -103,7 +117,49 @@ static int tap_leg(struct tx *tx, struct call *c, struct leg *leg)
 	/* The reference sets IFF_VNET_HDR if both are given. */
 	t->vnet_hdr = cj_bool(j, "vnetHdr", t->owner >= 0 && t->group >= 0);
 	read_selinux_context(j);
+	if (cj_bool(j, "redirect", false))
+		forbid_with_redirect(c);
 	return leg_read(tx, c, leg);
+}
+
+/* ---- verbs -------------------------------------------------------------- */
+
+static bool redirects(const struct call *c)
+{
+	struct cj redirect = cj_any(&c->conf, "redirect");
+
+	return cj_is_bool(&redirect) && cj_as_bool(&redirect, false);
+}
+
+static int tap_add(struct tx *tx, struct call *c, struct result *res)
+{
+	if (redirects(c))
+		return redirect_add(tx, c, res);
+	return leg_add(tx, c, res);
+}
+
+static int tap_check(struct tx *tx, struct call *c)
+{
+	if (redirects(c))
+		return redirect_check(tx, c);
+	return leg_check(tx, c);
+}
+
+static int tap_repair(struct tx *tx, struct call *c)
+{
+	if (redirects(c))
+		return redirect_repair(tx, c);
+	return leg_repair(tx, c);
+}
+
+/* leg_del() finds the device by its mark, whatever its name. */
+static int tap_del(struct tx *tx, struct call *c)
+{
+	int r = 0;
+
+	if (cj_has(&c->conf, "redirect"))
+		r = redirect_remove(tx, c);
+	return also(r, leg_del(tx, c));
 }
 
 static const char *const args[] = { "MAC", NULL };
@@ -114,5 +170,10 @@ const struct plugin tap_plugin = {
 	.flags = CNI_USES_CONT,
 	.args = args,
 	.leg = tap_leg,
-	LEG_VERBS,
+	.add = tap_add,
+	.del = tap_del,
+	.check = tap_check,
+	.repair = tap_repair,
+	.gc = leg_gc,
+	.status = leg_status,
 };

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * redirect.c - tap with "redirect": a virtual machine takes the container's place on the wire
+ *
+ * Chained.  Two filters (tc.h) join the tap to the interface of an earlier plugin: all that arrives
+ * at the interface is sent to the program that has the tap open, and all that the program writes
+ * leaves by the interface.  The container's own network stack sees neither.
+ *
+ * The tap is named CNI_IFNAME.  If an interface of the list has that name, which is the rule, it is
+ * named tap-CNI_IFNAME, or tap-HASH if that is too long.  DEL finds it by its mark.
+ */
+#include <linux/if_link.h>
+
+#include "base/differ.h"
+#include "cni/iface.h"
+#include "cni/prev.h"
+#include "netlink/tc.h"
+#include "plugins/tap/tap.h"
+#include "sys/sysctl.h"
+#include "value/name.h"
+
+/* ---- names -------------------------------------------------------------- */
+
+static const char *derived_name(struct tx *tx, const struct call *c)
+{
+	const char *name = mem_printf(&tx->mem, "tap-%s", c->ifname);
+	char *hash;
+
+	if (strlen(name) < IFNAMSIZ)
+		return name;
+	hash = mem_alloc(&tx->mem, IFNAMSIZ);
+	name_hash(hash, IFNAMSIZ - 1, "tap-", c->ifname);
+	return hash;
+}
+
+/* The name that ADD chose, by the result. */
+static const char *listed_name(struct tx *tx, const struct call *c)
+{
+	const char *name = derived_name(tx, c);
+
+	return result_find_if(c->prev, name, true) < 0 ? c->ifname : name;
+}
+
+static int choose_name(struct tx *tx, struct call *c, const char **ret)
+{
+	int there = prev_interface(c) >= 0;
+
+	if (!there)
+		TRY(there = link_find(tx, &c->cont, c->ifname, NULL));
+	*ret = there ? derived_name(tx, c) : c->ifname;
+	return 0;
+}
+
+/* ---- the interface that the tap joins ------------------------------------ */
+
+static int fail_ambiguous(struct tx *tx, const struct call *c, const char *one, const char *other)
+{
+	if (one)
+		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
+				  "redirect: prevResult lists %s and %s in the container, and none "
+				  "is named %s (set CNI_IFNAME to the one that the tap joins)",
+				  one, other, c->ifname);
+	return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
+			  "redirect: prevResult lists no interface in the container (put a plugin "
+			  "that makes one before tap)");
+}
+
+/* CNI_IFNAME, or else the only one in the container beside the tap. */
+static int find_joined_name(struct tx *tx, const struct call *c, const char *tap, const char **ret)
+{
+	const struct result *r = c->prev;
+	const char *only = NULL;
+
+	if (!str_eq(tap, c->ifname)) {
+		*ret = c->ifname;
+		return 0;
+	}
+	for (unsigned i = 0; i < r->n_ifs; i++) {
+		const char *name = r->ifs[i].name;
+
+		if (str_empty(r->ifs[i].sandbox) || str_empty(name) || str_eq(name, tap) ||
+		    name_invalid_ifname(name))
+			continue;
+		if (only)
+			return fail_ambiguous(tx, c, only, name);
+		only = name;
+	}
+	*ret = only;
+	if (!only)
+		return fail_ambiguous(tx, c, NULL, NULL);
+	return 0;
+}
+
+/* ---- ADD ---------------------------------------------------------------- */
+
+/* The container's own stack sends nothing to the machine. */
+static struct sysctl no_ipv6(const char *tap)
+{
+	return sysctl_conf(AF_INET6, tap, "disable_ipv6", "1");
+}
+
+static int make_tap(struct tx *tx, struct call *c, struct leg *leg, struct link *ret)
+{
+	struct sysctl quiet = no_ipv6(leg->link.name);
+
+	if (!leg->link.mac.len)
+		leg->link.mac = link_random_mac();
+	leg->link.in = &c->cont;
+	leg->link.mark = call_mark(tx, c);
+	TRY(tap_make(tx, c, leg, ret));
+	return sysctl_ensure_new(tx, &c->cont_ns, &quiet, 1);
+}
+
+/*
+ * The filter of the tap comes first: by it DEL finds the interface.  A filter to a tap that was
+ * deleted, which would swallow everything, goes.
+ */
+static int join(struct tx *tx, struct call *c, const struct link *tap, const struct link *to)
+{
+	struct tc_redirect out = { .to = to }, in = { .to = tap };
+
+	TRY(tc_redirect_ensure(tx, &c->cont, tap, &out));
+	return tc_redirect_ensure(tx, &c->cont, to, &in);
+}
+
+int redirect_add(struct tx *tx, struct call *c, struct result *res)
+{
+	struct link_want want = { .up = true, .shared = true /* goes with the tap */ };
+	struct link tap, joined;
+	struct leg leg = { .resolv_conf = "auto" };
+	const char *name;
+
+	TRY(tap_leg(tx, c, &leg));
+	if (!c->prev)
+		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
+				  "redirect: tap is the first plugin of the list (put it behind "
+				  "the plugin whose interface it joins)");
+	*res = *c->prev;
+	TRY(choose_name(tx, c, &leg.link.name));
+	TRY(find_joined_name(tx, c, leg.link.name, &name));
+	TRY(link_need(tx, &c->cont, name, &joined));
+	if (!leg.link.mtu)
+		leg.link.mtu = joined.mtu;
+	TRY(make_tap(tx, c, &leg, &tap));
+	want.promisc = leg.promisc;
+	TRY(link_ensure(tx, &c->cont, &tap, &want));
+	TRY(join(tx, c, &tap, &joined));
+	iface_list(tx, c, &tap, c->netns_path, res);
+	return 0;
+}
+
+/* ---- CHECK -------------------------------------------------------------- */
+
+static void differ_interface(struct tx *tx, const char *name, const char *want, const char *have)
+{
+	differ(tx, mem_printf(&tx->mem, "interface %s", name), want, have);
+}
+
+/* What the kernel has of the tap; *ret has index 0 if it is no tap. */
+static int check_tap(struct tx *tx, struct call *c, const struct leg *leg, struct link *ret)
+{
+	const char *name = leg->link.name;
+	int i = result_find_if(c->prev, name, true), there;
+	struct sysctl quiet = no_ipv6(name);
+
+	*ret = (struct link){ .index = 0 };
+	TRY(there = link_find(tx, &c->cont, name, ret));
+	if (!there) {
+		differ_interface(tx, name, "present", NULL);
+		return 0;
+	}
+	if (!str_eq(ret->kind, "tun")) {
+		differ_interface(tx, name, "a tap device", ret->kind);
+		ret->index = 0;
+		return 0;
+	}
+	if (!(ret->flags & IFF_UP))
+		differ_interface(tx, name, "up", "down");
+	if (leg->promisc && !(ret->flags & IFF_PROMISC))
+		differ_interface(tx, name, "promiscuous", "not promiscuous");
+	if (!str_eq(ret->alias, call_mark(tx, c)->s))
+		differ(tx, mem_printf(&tx->mem, "alias of %s", name), call_mark(tx, c)->s,
+		       ret->alias);
+	iface_check_mtu(tx, ret, prev_mtu(c, i) ? prev_mtu(c, i) : leg->link.mtu);
+	iface_check_mac(tx, ret, i >= 0 ? c->prev->ifs[i].mac : NULL);
+	tap_compare(tx, leg, ret);
+	return sysctl_check(tx, &c->cont_ns, &quiet, 1);
+}
+
+static int check_filter(struct tx *tx, struct call *c, const struct link *from,
+			const struct link *to)
+{
+	struct tc_redirect all = { .to = to };
+	int there;
+
+	TRY(there = tc_redirect_find(tx, &c->cont, from, &all));
+	if (!there)
+		differ(tx, mem_printf(&tx->mem, "redirect of %s", from->name),
+		       mem_printf(&tx->mem, "to %s", to->name), NULL);
+	return 0;
+}
+
+static int describe(struct tx *tx, struct call *c, struct leg *leg)
+{
+	*leg = (struct leg){ .resolv_conf = "auto" };
+	TRY(tap_leg(tx, c, leg));
+	TRY(call_need_prev(tx, c));
+	leg->link.name = listed_name(tx, c);
+	return 0;
+}
+
+int redirect_check(struct tx *tx, struct call *c)
+{
+	struct link tap, joined;
+	const char *name;
+	struct leg leg;
+	int there;
+
+	TRY(describe(tx, c, &leg));
+	TRY(find_joined_name(tx, c, leg.link.name, &name));
+	TRY(check_tap(tx, c, &leg, &tap));
+	TRY(there = link_find(tx, &c->cont, name, &joined));
+	if (!there)
+		differ_interface(tx, name, "present", NULL);
+	if (!there || !tap.index)
+		return 0;
+	TRY(check_filter(tx, c, &tap, &joined));
+	return check_filter(tx, c, &joined, &tap);
+}
+
+/* ---- repair ------------------------------------------------------------- */
+
+struct search {
+	const struct mark *mark;
+	struct link *ret;
+	bool found;
+};
+
+static int note_marked(const struct link *l, void *arg)
+{
+	struct search *s = arg;
+
+	if (!l || !link_is_marked(l, s->mark))
+		return 0;
+	*s->ret = *l;
+	s->found = true;
+	return 1;
+}
+
+/* The attachment's tap, whatever its name.  1, 0, or a recorded failure. */
+static int find_marked_tap(struct tx *tx, struct call *c, struct link *ret)
+{
+	struct search s = { .mark = call_mark(tx, c), .ret = ret };
+
+	TRY(link_each(tx, &c->cont, "tun", note_marked, &s));
+	return s.found;
+}
+
+static int make_again(struct tx *tx, struct call *c, struct leg *leg, struct link *ret)
+{
+	int there;
+
+	TRY(there = find_marked_tap(tx, c, ret));
+	if (there)
+		return tx_fail_as(tx, CPLUG_E_EXISTS, -EEXIST,
+				  "container: interface %s was renamed to %s (rename it back, or "
+				  "DEL and ADD)",
+				  leg->link.name, ret->name);
+	return make_tap(tx, c, leg, ret);
+}
+
+int redirect_repair(struct tx *tx, struct call *c)
+{
+	struct link_want want = { .up = true, .mark = call_mark(tx, c) };
+	struct link tap, joined;
+	struct sysctl quiet;
+	const char *name;
+	struct leg leg;
+	int i, there;
+
+	TRY(describe(tx, c, &leg));
+	TRY(find_joined_name(tx, c, leg.link.name, &name));
+	TRY(link_need(tx, &c->cont, name, &joined));
+	i = result_find_if(c->prev, leg.link.name, true);
+	if (prev_mac(c, i).len)
+		leg.link.mac = prev_mac(c, i);
+	if (prev_mtu(c, i))
+		leg.link.mtu = prev_mtu(c, i);
+	TRY(there = link_find(tx, &c->cont, leg.link.name, &tap));
+	if (there && !str_eq(tap.kind, "tun"))
+		return tx_fail_as(tx, CPLUG_E_EXISTS, -EEXIST,
+				  "container: interface %s is another one than ADD made (remove "
+				  "it, and repair again)",
+				  tap.name);
+	if (!there)
+		TRY(make_again(tx, c, &leg, &tap));
+	quiet = no_ipv6(leg.link.name);
+	TRY(sysctl_ensure(tx, &c->cont_ns, &quiet, 1, NULL));
+	want.mtu = leg.link.mtu;
+	want.mac = leg.link.mac;
+	want.promisc = leg.promisc;
+	TRY(link_ensure(tx, &c->cont, &tap, &want));
+	return join(tx, c, &tap, &joined);
+}
+
+/* ---- DEL ---------------------------------------------------------------- */
+
+/* The interface is the one that the tap's filter names; without it, CNI_IFNAME. */
+int redirect_remove(struct tx *tx, struct call *c)
+{
+	struct link tap = { .index = 0 }, joined;
+	int there, index = 0;
+
+	if (!rt_is_open(&c->cont))
+		return 0;
+	TRY(there = find_marked_tap(tx, c, &tap));
+	if (there)
+		TRY(there = tc_redirect_target(tx, &c->cont, &tap, &index));
+	else
+		tap.index = 0;
+	if (there && index)
+		TRY(there = link_find_index(tx, &c->cont, index, &joined));
+	else
+		TRY(there = link_find(tx, &c->cont, c->ifname, &joined));
+	if (!there)
+		return 0;
+	return tc_redirect_del(tx, &c->cont, &joined, &tap, false);
+}
