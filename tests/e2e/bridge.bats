@@ -427,6 +427,18 @@ conf() {
 	has '.interfaces | map(has("mtu")) == [false, false, false]'
 }
 
+@test "bridge: the MTU of the bridge in a 1.1.0 result is the one after its port joined" {
+	new_netns c1 c2
+	ip link add br1 type bridge
+	link - br1 '.mtu == 1500'
+	add bridge "$(conf '.mtu = 1400 | .cniVersion = "1.1.0"')"
+	link - br1 '.mtu == 1400'
+	has '.interfaces | map(.mtu) == [1400, 1400, 1400]'
+	add bridge "$(conf '.mtu = 1350 | .cniVersion = "1.1.0"')" c2
+	link - br1 '.mtu == 1350'
+	has '.interfaces | map(.mtu) == [1350, 1350, 1350]'
+}
+
 @test "bridge: hairpinMode and promiscMode are set, and exclude each other" {
 	new_netns c1 c2
 	add bridge "$(conf '.hairpinMode = true')"
