@@ -374,6 +374,9 @@ int attach_list_gc(struct tool *t, const struct netconf *n, const char *valid)
 	struct list_call call = { .command = &gc_command, .net = n, .extra.valid = valid };
 	int r = 0;
 
+	/* gc of all networks has one note for all (cmd_gc.c). */
+	if (!t->args.n && !netconf_speaks(n, "1.1.0"))
+		return 0;
 	if (!has_command(t, n, "GC"))
 		return 0;
 	for (unsigned i = 0; i < n->n_plugins; i++)

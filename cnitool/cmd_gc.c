@@ -408,6 +408,22 @@ static int print_json(struct tool *t, const struct gc *g)
 	return tool_print_json(t, &w);
 }
 
+/* A timer runs gc of all networks, so those whose version has no GC share one note. */
+static void note_old_versions(struct tool *t, const struct gc *g)
+{
+	struct mem_text names = { .mem = &t->tx->mem };
+
+	for (unsigned i = 0; i < g->n_nets; i++)
+		if (!g->nets[i].disable_gc && !netconf_speaks(&g->nets[i], "1.1.0"))
+			mem_text_add(&names, "%s%s", mem_text_comma(&names, ", "), g->nets[i].name);
+	if (names.len && !t->args.n)
+		tool_note(
+			t,
+			"no plugin was asked for a GC of these networks, whose cniVersion is older "
+			"than 1.1.0: %s (cnitool gc NET says what to do)",
+			mem_text_end(&names));
+}
+
 /*
  * GC of every network's plugins, with the list of the attachments that remain.  A network whose
  * leases cannot be read gets none, because the list may lack an attachment that is being added.
@@ -435,6 +451,7 @@ static int remove_all(struct tool *t, struct gc *g)
 	TRY(remove_stale(t, g));
 	if (t->opt.dry_run)
 		return 0;
+	note_old_versions(t, g);
 	TRY(gc_networks(t, g));
 	TRY(survey_sweep(&g->survey));
 	m = errctx_mark(t->tx);

@@ -26,23 +26,23 @@ static const char text_netns[] =
 	"number of a process.";
 
 static const struct verb verbs[] = {
-	{ "add", "NET NETNS", "plug a network namespace into a network", V_ADD, 2, 2, false,
+	{ "add", "NET NETNS", "attach a network namespace to a network", V_ADD, 2, 2, false,
 	  cmd_add,
 	  "Runs the plugins of the network for the namespace and prints the result.  If one\n"
 	  "fails, what the others did is undone.\n\n" },
-	{ "del", "NET NETNS", "unplug it", V_DEL, 2, 2, false, cmd_del,
+	{ "del", "NET NETNS", "detach it", V_DEL, 2, 2, false, cmd_del,
 	  "Undoes add.  Every plugin is run even if one fails; the attachment is forgotten\n"
 	  "only when none failed.  It may be repeated, and works after the namespace is "
 	  "gone.\n\n" },
-	{ "check", "NET NETNS", "look whether it is still plugged in as it was", V_CHECK, 2, 2,
-	  false, cmd_check,
+	{ "check", "NET NETNS", "look whether it is still attached as it was", V_CHECK, 2, 2, false,
+	  cmd_check,
 	  "Runs CHECK of the network's plugins.  With --repair, what cplug's plugins find is put\n"
 	  "right without breaking a connection, told, and checked again.\n\n" },
 	{ "status", "NET", "ask whether the network is ready for more", V_STATUS, 1, 2, false,
 	  cmd_status, "" },
 	{ "gc", "[NET]", "remove what belongs to containers that are gone", V_GC, 0, 2, false,
 	  cmd_gc,
-	  "Unplugs every attachment that is remembered but whose namespace no longer exists, has\n"
+	  "Detaches every attachment that is remembered but whose namespace no longer exists, has\n"
 	  "the plugins of the network remove what belongs to none of the attachments that are\n"
 	  "left, and removes everything else of cplug's on this machine that has no living owner:\n"
 	  "leases, nftables elements, links, files.  Tells each, with the reason.  What is in\n"
@@ -53,29 +53,29 @@ static const struct verb verbs[] = {
 	  "built on libcni, and puts right what differs: rules, published ports, addresses,\n"
 	  "routes and links that somebody removed (nft flush ruleset, a firewall's restart).\n"
 	  "What is whole is not touched.\n\n" },
-	{ "attach", "NET NETNS", "plug another interface into a running container", V_ATTACH, 2, 2,
+	{ "attach", "NET NETNS", "add another interface to a running container", V_ATTACH, 2, 2,
 	  false, cmd_attach,
 	  "As add, but takes the first free ethN, and gives the interface to the container that\n"
 	  "has the namespace, so that it goes when the container goes.\n\n" },
-	{ "detach", "NET NETNS", "unplug an interface of a running container", V_DETACH, 2, 2,
+	{ "detach", "NET NETNS", "remove an interface of a running container", V_DETACH, 2, 2,
 	  false, cmd_detach, "As del, for whatever container has the namespace.\n\n" },
-	{ "set", "NET NETNS", "change the rates of an interface that is plugged in", V_SET, 2, 2,
-	  false, cmd_set,
+	{ "set", "NET NETNS", "change the rates of an attached interface", V_SET, 2, 2, false,
+	  cmd_set,
 	  "Changes what the network's bandwidth plugin limits, in place: no packet is lost while "
 	  "a\n"
 	  "rate changes to another.  The burst follows from the rate.  The rates are remembered,\n"
 	  "so check and restore expect them.\n\n" },
-	{ "run", "NET[,NET...] [--] [COMMAND...]", "run a command, plugged into networks", V_RUN, 1,
+	{ "run", "NET[,NET...] [--] [COMMAND...]", "run a command, attached to networks", V_RUN, 1,
 	  1, true, cmd_run,
 	  "Each NET becomes an interface: eth0, eth1, ...  Instead of networks, NET may be\n"
 	  "  host               the host's network\n"
 	  "  none               a network with nothing but lo\n"
 	  "  container:NETNS    the network of another container\n"
 	  "COMMAND (else your shell) gets new net, mount, UTS, IPC, PID and cgroup namespaces,\n"
-	  "its own /proc and /sys, hostname, /etc/hosts and /etc/resolv.conf.  It is unplugged\n"
+	  "its own /proc and /sys, hostname, /etc/hosts and /etc/resolv.conf.  It is detached\n"
 	  "when it ends.  The exit status is the command's; 128+N if signal N killed it; 125 if\n"
 	  "cnitool failed; 126 if the command cannot be run; 127 if it is not found.\n\n" },
-	{ "list", "[NET]", "tell what networks there are and what is plugged in (also: ls)", V_LIST,
+	{ "list", "[NET]", "tell what networks there are and what is attached (also: ls)", V_LIST,
 	  0, 1, false, cmd_list, "" },
 	{ "version", "", "tell the version", V_VERSION, 0, 0, false, cmd_version, "" },
 };
@@ -94,7 +94,7 @@ static const struct verb *find_verb(const char *name)
 
 static int print_help(FILE *to, int status)
 {
-	fprintf(to, "cnitool plugs network namespaces into CNI networks.\n\nusage:\n");
+	fprintf(to, "cnitool attaches network namespaces to CNI networks.\n\nusage:\n");
 	for (unsigned i = 0; i < ARRAY_LEN(verbs); i++) {
 		const struct verb *v = &verbs[i];
 		int n = fprintf(to, "  cnitool %s%s%s", v->name, *v->operands ? " " : "",

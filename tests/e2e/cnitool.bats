@@ -585,6 +585,11 @@ cached() {
 	ok
 	contains "$errors" 'network "fake": its cniVersion 1.0.0 has no GC'
 	prints '' calls .command
+	net "$(jq -c '.name = "older"' "$NETCONFPATH/10-net.conflist")" 20-older
+	tool gc
+	ok
+	is "$errors" 'cnitool: no plugin was asked for a GC of these networks, whose cniVersion is older than 1.1.0: fake, older (cnitool gc NET says what to do)'
+	rm "$NETCONFPATH/20-older.conflist"
 	fakes '.cniVersion = "1.0.0" | .cniVersions = ["0.4.0", "1.0.0", "1.1.0", "1.2.0"]'
 	tool status fake
 	ok
