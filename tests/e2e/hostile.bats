@@ -80,6 +80,20 @@ load hostile
 	refused ADD bridge "$(with "$CONF" '.ipam.resolvConf = "/run/fifo"')"
 }
 
+@test "hostile: the path of a namespace is resolved once, because it may lead elsewhere the next time" {
+	local opened
+
+	can_trace || skip "no strace"
+	CNI_COMMAND=ADD CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=lo CNI_PATH=$CPLUG_BIN \
+		strace -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=open,openat "$CPLUG_BIN/loopback" \
+		<<<'{"cniVersion":"1.0.0","name":"lo","type":"loopback"}'
+	opened=$(grep -F '"/run/netns/c1"' "$BATS_TEST_TMPDIR/trace")
+	is "$(wc -l <<<"$opened")" 1
+	contains "$opened" 'O_PATH'
+	# What is opened then is what was looked at.
+	contains "$(cat "$BATS_TEST_TMPDIR/trace")" '"/proc/self/fd/[0-9]+", O_RDONLY'
+}
+
 @test "hostile: a FIFO, folder, file, device or other kind of namespace as CNI_NETNS is rejected" {
 	local path
 

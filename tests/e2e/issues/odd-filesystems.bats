@@ -84,10 +84,11 @@ plugin() {
 	local conf
 
 	type -P mkfs.vfat >/dev/null || skip "mkfs.vfat is not installed"
+	grep -qw vfat /proc/filesystems || modprobe vfat 2>/dev/null || skip "this kernel has no vfat"
 	truncate -s 4M /run/.rig/fat
 	mkfs.vfat /run/.rig/fat >/dev/null
 	mkdir /run/.rig/data
-	mount -o loop /run/.rig/fat /run/.rig/data 2>/dev/null || skip "FAT cannot be mounted"
+	mount -o loop /run/.rig/fat /run/.rig/data 2>/dev/null || skip "loop devices cannot be mounted"
 	conf=$(with "$CONF" '.ipam.dataDir = "/run/.rig/data"')
 	add bridge "$conf"
 	has '.ips[0].address == "10.1.0.2/24"'
