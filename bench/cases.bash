@@ -57,6 +57,7 @@ all_cases() {
 	measure host-device-dual-stack -s "{$device,${ipam46/:{/:{$routes}}"
 	! possible ifb || measure bandwidth "{$bridge,$ipam4}" "{\"type\":\"bandwidth\",$rates}"
 	measure chain-1-port -f "{$masq,$ipam4}" "{\"type\":\"portmap\",$one}"
+	measure firewall "{$masq,$ipam4}" '{"type":"firewall"}'
 	measure own-1-port -f "{$masq,$one,$ipam4}" -- "{$masq,$ipam4}" "{\"type\":\"portmap\",$one}"
 	measure chain-tuning -s "{$masq,$ipam4}" \
 		'{"type":"tuning","mtu":1400,"sysctl":{"net.ipv4.conf.IFNAME.arp_filter":"1"}}'

@@ -22,8 +22,8 @@ static struct owned_elem *append_elem(struct mem *mem, struct owned_change *c, e
 static void append_ip(struct mem *mem, struct owned_change *c, enum accept_set four, struct ip ip,
 		      bool twice)
 {
-	const char *what = mem_printf(mem, "%s of %s", accept_table.sets[four].name, IP_S(ip));
 	enum accept_set set = ip.family == AF_INET6 ? four + 1 : four;
+	const char *what = mem_printf(mem, "%s of %s", accept_table.sets[set].name, IP_S(ip));
 	struct owned_elem *e = append_elem(mem, c, set, what);
 
 	nft_key_ip(&e->e.key, ip);

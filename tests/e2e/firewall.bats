@@ -335,3 +335,70 @@ blocked() {
 	cni STATUS firewall "$FIREWALL" '' ''
 	failed 51 'chain forward of nftables table inet site'
 }
+
+# ---- CHECK and repair ------------------------------------------------------
+
+# damaged PATTERN COMMAND... - asserts that CHECK notes what COMMAND changes, and a repair restores it
+damaged() {
+	local pattern=$1
+
+	shift
+	"$@"
+	cni CHECK firewall "$conf"
+	failed 107 "$pattern"
+	CPLUG_REPAIR=1 cni CHECK firewall "$conf"
+	ok
+	cni CHECK firewall "$conf"
+	ok
+}
+
+@test "firewall: CHECK sees each element and rule, and a repair puts it back" {
+	local set
+
+	attach "$NET1" '.ingressPolicy = "isolated"'
+	ok
+	output=$(jq -c .prevResult "$BATS_TEST_TMPDIR/stdin")
+	conf=$(conf '.ingressPolicy = "isolated"')
+	cni CHECK firewall "$conf"
+	ok
+	for set in accepted4 isolated4; do
+		damaged "$set of 10.1.0.2" nft delete element inet $TABLE $set '{ 10.1.0.2 }'
+	done
+	damaged 'accepted6 of fd00:1::2' nft delete element inet $TABLE accepted6 '{ fd00:1::2 }'
+	damaged 'self4 of 10.1.0.2' nft delete element inet $TABLE self4 '{ 10.1.0.2 . 10.1.0.2 }'
+	damaged 'br1 in set policies' nft delete element inet $TABLE policies '{ "br1" }'
+	damaged 'br1 in set same-bridge' nft delete element inet $TABLE same-bridge '{ "br1" . "br1" }'
+	damaged 'br1 in set isolated' nft delete element inet $TABLE isolated '{ "br1" . "br1" }'
+	for set in forward ingress isolated admin; do
+		damaged "chain $set" nft flush chain inet $TABLE $set
+	done
+	damaged 'chain forward' nft flush chain bridge $TABLE forward
+	damaged 'table inet' nft delete table inet $TABLE
+	damaged 'table bridge' nft delete table bridge $TABLE
+	# Rules of the administrator are no difference.
+	nft add rule inet $TABLE CNI-ADMIN ip daddr 192.0.2.1 drop
+	cni CHECK firewall "$conf"
+	ok
+	detach net1
+	cni CHECK firewall "$conf"
+	failed 107
+}
+
+# ---- cnitool ---------------------------------------------------------------
+
+@test "firewall: cnitool gc removes what attachments without a link have, also in iptables" {
+	load cnitool
+	kernel_knows_netns || skip "this kernel cannot tell whether a namespace exists (Linux 6.18 can)"
+	mkdir -p "$BATS_TEST_TMPDIR/net.d"
+	attach "$NET1" '.ingressPolicy = "isolated" | .backend = "iptables"'
+	ok
+	attach "$NET1" . c2
+	ok
+	del_netns c1
+	contains "$(iptables -S CNI-FORWARD)" '10.1.0.2'
+	NETCONFPATH=$BATS_TEST_TMPDIR/net.d CNI_PATH=$CPLUG_BIN "$CPLUG_BIN/cnitool" gc
+	prints_not 'c1/eth0' nft list table inet $TABLE
+	prints_not '10\.1\.0\.2' iptables -S CNI-FORWARD
+	prints_not 'br1' nft list set inet $TABLE policies
+	contains "$(rules)" 'c2/eth0'
+}

@@ -350,6 +350,7 @@ static const char *breaking(unsigned i)
 		const char *type, *command;
 	} commands[] = {
 		{ "portmap", "nft delete table inet cplug" },
+		{ "firewall", "nft delete table inet cplug-firewall" },
 		{ "host-local", "rm $(grep -l ^c1 /var/lib/cni/networks/*/10.*)" },
 		{ "loopback", "ip -n c1 link set lo down" },
 	};
