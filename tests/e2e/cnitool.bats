@@ -380,6 +380,19 @@ cached() {
 	done
 }
 
+@test "cnitool: add after the namespace was recreated calls DEL for the former container first" {
+	fakes .
+	new_netns c1
+	tool add fake c1
+	ok
+	del_netns c1
+	new_netns c1
+	rm "$CALLS"
+	tool add fake c1
+	ok
+	is "$(calls '.plugin, .command')" 'two DEL one DEL one ADD two ADD'
+}
+
 @test "cnitool: del continues after a failure, reports all failures, and keeps the cache file" {
 	fakes '.plugins[].fail = "DEL"'
 	new_netns c1
