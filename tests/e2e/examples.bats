@@ -178,7 +178,7 @@ in_the_vlan() {
 
 the_device() {
 	on_the_wire
-	! ip link show dev enp3s0 2>/dev/null
+	no_link - enp3s0
 }
 @test "examples: 38-host-device: the container has the device, and reaches a host on its wire" {
 	world

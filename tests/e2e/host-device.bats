@@ -63,7 +63,7 @@ came_back() {
 	has '.interfaces | length == 1'
 	has '.interfaces[0] == {name: "eth0", mac: "02:00:00:00:00:05", mtu: 1500, sandbox: "/run/netns/c1"}'
 	has '.ips | map(.address) == ["192.0.2.2/24", "2001:db8:2::2/64"] and all(.[]; .interface == 0)'
-	! ip link show dev eth5 2>/dev/null
+	no_link - eth5
 	link c1 eth0 '.address == "02:00:00:00:00:05" and .ifalias == "cplug net1/c1/eth0" and (.flags | any(. == "UP"))'
 	prints '192.0.2.2/24 2001:db8:2::2/64' addresses c1 eth0
 	route c1 '.dst == "198.51.100.0/24" and .gateway == "192.0.2.9"'
@@ -123,7 +123,7 @@ came_back() {
 	in_ns c1 ip link add eth0 type ifb
 	del host-device "$L2"
 	is "$(whole)" "$before"
-	! ip link show dev br0 2>/dev/null
+	no_link - br0
 	link c1 eth0 '.linkinfo.info_kind == "ifb"'
 	[[ ! -e $RECORD ]]
 }
@@ -357,7 +357,7 @@ sysfs() {
 	device
 	add host-device "$CONF"
 	end_netns c1
-	! ip link show dev wire 2>/dev/null
+	no_link - wire
 	del host-device "$CONF"
 	prints '' find /var/lib/cni/networks/net1 -name '2*'
 	[[ ! -e $RECORD ]]
@@ -579,7 +579,7 @@ killed_del() {
 	in_ns c1 ip link set eth0 alias 'cplug net1/c1/eth0'
 	del host-device "$(with "$L2" '.device = "mv0"')"
 	link c1 eth0 '.link == "own0"'
-	! ip link show dev mv0 2>/dev/null || fail "the container's link is on the host"
+	no_link - mv0
 	[[ ! -e $RECORD ]]
 }
 
