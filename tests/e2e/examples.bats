@@ -154,6 +154,8 @@ slow_outside() {
 @test "examples: 42-bandwidth-subnets: the world is reached through the limit" {
 	world
 	example 42-bandwidth-subnets slow_outside
+}
+
 tuned() {
 	link c1 eth0 '.mtu == 1400 and .txqlen == 500 and .address == "02:58:26:00:00:01"'
 	is "$(in_ns c1 cat /proc/sys/net/core/somaxconn)" 500
