@@ -61,6 +61,7 @@ all_cases() {
 	measure own-1-port -f "{$masq,$one,$ipam4}" -- "{$masq,$ipam4}" "{\"type\":\"portmap\",$one}"
 	measure chain-tuning -s "{$masq,$ipam4}" \
 		'{"type":"tuning","mtu":1400,"sysctl":{"net.ipv4.conf.IFNAME.arp_filter":"1"}}'
+	measure chain-sbr -s "{$bridge,${ipam4/:{/:{$routes}}" '{"type":"sbr"}'
 	measure chain-100-ports -s "{$masq,$ipam4}" "{\"type\":\"portmap\",$hundred}"
 	measure own-100-ports -s "{$masq,$hundred,$ipam4}" -- \
 		"{$masq,$ipam4}" "{\"type\":\"portmap\",$hundred}"

@@ -18,6 +18,7 @@
 	X(portmap)     \
 	X(firewall)    \
 	X(bandwidth)   \
+	X(sbr)         \
 	X(vrf)         \
 	X(tuning)      \
 	X(dummy)       \

@@ -53,18 +53,21 @@ static int address_interface(const struct call *c)
 	return result_find_if(c->prev, c->ifname, false);
 }
 
+bool prev_is_ours(const struct call *c, const struct result_ip *ip)
+{
+	bool listed = ip->iface >= 0 && (unsigned)ip->iface < c->prev->n_ifs;
+
+	return !listed || ip->iface == address_interface(c);
+}
+
 void prev_addresses(const struct call *c, struct cidr *ret4, struct cidr *ret6)
 {
-	int ours = address_interface(c);
-
 	*ret4 = *ret6 = (struct cidr){ .len = 0 };
 	for (unsigned i = 0; i < c->prev->n_ips; i++) {
 		const struct result_ip *ip = &c->prev->ips[i];
 		struct cidr *to = ip->addr.ip.family == AF_INET6 ? ret6 : ret4;
-		/* Without a valid index an address may be the container's. */
-		bool listed = ip->iface >= 0 && (unsigned)ip->iface < c->prev->n_ifs;
 
-		if ((!listed || ip->iface == ours) && !ip_set(to->ip))
+		if (prev_is_ours(c, ip) && !ip_set(to->ip))
 			*to = ip->addr;
 	}
 }

@@ -24,6 +24,12 @@ int prev_host_interface(const struct call *c, const char *bridge);
 struct mac prev_mac(const struct call *c, int i);
 int prev_mtu(const struct call *c, int i);
 
+/*
+ * Is an address of prevResult the attachment's?  So is one that names no interface, or none that
+ * prevResult lists.
+ */
+bool prev_is_ours(const struct call *c, const struct result_ip *ip);
+
 /* The first address of each family that is CNI_IFNAME's in a sandbox; none: ip_set() is false. */
 void prev_addresses(const struct call *c, struct cidr *ret4, struct cidr *ret6);
 

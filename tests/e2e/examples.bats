@@ -164,6 +164,14 @@ tuned() {
 	example 38-tuning tuned
 }
 
+from_the_address() {
+	in_ns c1 ip rule | grep -q 'from 10.88.39.3 lookup 100'
+	in_ns c1 ping -n -q -c1 -W "$RIG_DEADLINE" -I 10.88.39.3 10.88.39.1
+}
+@test "examples: 39-sbr: the container reaches the gateways, and has a table for each address" {
+	example 39-sbr from_the_address
+}
+
 @test "examples: 34-ipvlan: a host on the wire and the container reach each other" {
 	world
 	example 34-ipvlan on_the_wire
