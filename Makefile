@@ -183,6 +183,12 @@ $(BUILD)/%.o: %.c Makefile $(BUILD)/flags
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
+# The time of a call is spent in lib/ and in libraries.  The rest is made small: 23 kB, while ADD
+# takes 0.1 % more instructions.
+ifeq ($(STATIC),1)
+$(BUILD)/cnitool/%.o $(BUILD)/plugins/%.o $(BUILD)/ipam/%.o: ALL_CFLAGS += -Os
+endif
+
 -include $(OBJECTS:.o=.d)
 
 static: ## the release form: one stripped static executable, build/static/bin

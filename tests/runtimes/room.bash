@@ -68,10 +68,10 @@ nothing_left() {
 }
 
 # everything - prints a snapshot without the runtime's files in /run, and without those rules of
-# table inet cplug that belong to networks, which the plugins add and remove lazily (docs/nft.md)
+# cplug's tables that belong to networks, which the plugins add and remove lazily (docs/nft.md)
 everything() {
 	snapshot | grep -Ev '^file /run/|^host: nft'
-	nft -s list ruleset 2>/dev/null | awk '/^table / { ours = /^table inet cplug / } !ours || /"veth/'
+	nft -s list ruleset 2>/dev/null | awk '/^table / { ours = /^table (inet|bridge) cplug/ } !ours || /"veth/'
 	ls /run/netns
 }
 
