@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The reference's macvlan (and dummy, where it has one) and ours have the same results, effects and
+# The reference's macvlan and ours have the same results, effects and
 # errors, and delete each other's interfaces.
 # shellcheck disable=SC2030,SC2031 # each test is a process
 load ../e2e/lib
@@ -171,11 +171,4 @@ DUAL=$(with "$BASE" '.ipam.routes += [{dst: "::/0"}] | .ipam.ranges += [[{subnet
 	failed '' 'invalid MTU 9000, must be \[0, master MTU\(1500\)\]'
 	cni ADD macvlan "$(with "$BASE" '.mode = "twisted"')"
 	failed '' 'unknown macvlan mode: "twisted"'
-}
-
-@test "parity: dummy" {
-	by reference
-	[[ -x $CPLUG_BIN/dummy ]] || skip "the reference has no dummy"
-	has_kind dummy || skip "this kernel has no dummy interfaces"
-	same '{"cniVersion":"1.0.0","name":"net1","type":"dummy","ipam":{"type":"host-local","subnet":"10.1.0.0/24"}}'
 }

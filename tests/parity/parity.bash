@@ -15,6 +15,12 @@ prepare() {
 	world
 }
 
+# needs_kind KIND - skips the test if the kernel or the reference does not have it
+needs_kind() {
+	[[ -x $REFERENCE/$1 ]] || skip "the reference has no $1"
+	has_kind "$1" || skip "this kernel has no $1 interfaces"
+}
+
 # by ours|reference - selects the plugins to call
 by() {
 	case $1 in
@@ -92,4 +98,29 @@ same() {
 	diff -u "$BATS_TEST_TMPDIR/reference.effects" "$BATS_TEST_TMPDIR/ours.effects" || fail "the effects differ"
 	# Ours may set more.
 	LC_ALL=C prints '' comm -23 "$BATS_TEST_TMPDIR"/{reference,ours}.switched-on
+}
+
+# check_and_delete ours|reference CONF... - asserts that CHECK of the last plugin and DEL of all work
+# on this side with an attachment that the other one made
+check_and_delete() {
+	local mine=$1 other=reference conf result i
+
+	shift
+	[[ $mine == ours ]] || other=ours
+	new_netns c1
+	by "$other"
+	remember
+	output=
+	for conf; do
+		[[ ! $output ]] || conf=$(chained "$conf")
+		add "$(jq -r .type <<<"$conf")" "$conf"
+	done
+	result=$output
+	by "$mine"
+	cni CHECK "$(jq -r .type <<<"$conf")" "$(with "$conf" ".prevResult = $result")"
+	ok
+	for ((i = $#; i > 0; i--)); do
+		del "$(jq -r .type <<<"${!i}")" "$(with "${!i}" ".prevResult = $result")"
+	done
+	assert_same_snapshot
 }
