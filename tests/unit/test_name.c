@@ -117,6 +117,9 @@ static void an_attachment_has_one_name(void **state)
 	assert_string_equal(name_owner("n1", "c1", "eth0").s, "vethdbee9d12122");
 	assert_string_equal(name_owner("", "", "").s, "veth4d094b64124");
 	assert_string_not_equal(name_owner("n", "1c1", "eth0").s, name_owner("n1", "c1", "eth0").s);
+	/* 44 bits: such a pair can be found by search, so each user of a key compares the owner. */
+	assert_string_equal(name_owner("net1", "x53479", "eth0").s,
+			    name_owner("net1", "x4465312", "eth0").s);
 	memset(id, 'c', sizeof(id) - 1);
 	id[sizeof(id) - 1] = '\0';
 	assert_int_equal(strlen(name_owner("n1", id, "eth0").s), IFNAMSIZ - 1);

@@ -218,3 +218,35 @@ services() {
 	nft delete element inet cplug attachments "{ \"$key\" . 0x70000000 }"
 	add portmap "$port" c1
 }
+
+# The ids were searched for: name_owner() gives both attachments of net1 the same key.
+@test "port conflicts: an attachment whose name was searched for takes nothing from its neighbour" {
+	local victim=x53479 searched=x4465312 conf prev port
+
+	warm_up bridge "$(publishing "$CONF" "$WEB")"
+	conf=$(publishing "$CONF" "$WEB")
+	add bridge "$conf" $victim c1
+	is "$(host_end)" veth50718582004
+	prev=$(chained "$conf")
+	tcp_answer c1 80 one
+	remember
+	cni ADD bridge "$(publishing "$CONF" '{hostPort: 8081, containerPort: 80}')" $searched c2
+	failed 102 "veth50718582004: the name is in use by cplug net1/$victim/eth0"
+	assert_same_snapshot
+	port=$(with "$prev" '.type = "portmap" | del(.ipam) | .runtimeConfig.portMappings[0].hostPort = 8082 |
+		.prevResult.ips = [{address: "10.1.0.99/24", gateway: "10.1.0.1"}]')
+	cni ADD portmap "$port" $searched c2
+	ok # it is alone with its kind of elements
+	cni ADD portmap "$(with "$port" '.runtimeConfig.portMappings[0].hostPort = 8083')" $victim c1
+	failed 102 "index key veth50718582004 belongs to net1/$searched/eth0"
+	del portmap "$port" $searched c2
+	assert_same_snapshot
+	del bridge "$conf" $searched c2
+	assert_same_snapshot
+	cni CHECK bridge "$prev" $victim c1
+	ok
+	ask world tcp 203.0.113.1 8080
+	del bridge "$conf" $victim c1
+	add bridge "$conf" $searched c2
+	del bridge "$conf" $searched c2
+}
