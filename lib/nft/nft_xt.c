@@ -175,11 +175,19 @@ void nft_xt_put_rule(struct nft *n, const struct nft_xt_rule *r)
 struct search {
 	struct nfnl *nl;
 	const char *chain;
-	const struct nlattr **want; /* expressions */
+	const struct nft_xt_rule *rules;
+	const struct nlattr **want; /* their expressions */
 	unsigned n, read, most;
 	nft_xt_fn *each;
 	void *arg;
 };
+
+/* Most rules of a long chain are of other addresses: a quick look before the comparison. */
+static bool has_address(const struct nlattr *have, struct ip ip)
+{
+	return !ip_set(ip) || memmem(mnl_attr_get_payload(have), mnl_attr_get_payload_len(have),
+				     ip.b, ip_bytes(ip));
+}
 
 static int compare_rule(const struct nlmsghdr *h, void *arg)
 {
@@ -197,7 +205,7 @@ static int compare_rule(const struct nlmsghdr *h, void *arg)
 	    !str_eq(nfnl_text(nfnl_attr(h, NFTA_RULE_CHAIN)), s->chain))
 		return 0;
 	for (unsigned i = 0; i < s->n; i++)
-		if (nft_same_rule(s->want[i], have))
+		if (has_address(have, s->rules[i].ip) && nft_same_rule(s->want[i], have))
 			s->each(i, be64toh(mnl_attr_get_u64(handle)), s->arg);
 	return s->most && ++s->read >= s->most;
 }
@@ -212,9 +220,13 @@ int nft_xt_find_rules(struct mem *mem, struct nfnl *nl, struct nft_ref chain,
 {
 	struct nft *forms = nft_new(mem, chain.family, chain.table);
 	_Alignas(struct nlmsghdr) char buf[768] = { 0 };
-	struct search s = {
-		.nl = nl, .chain = chain.name, .n = n, .most = most, .each = each, .arg = arg
-	};
+	struct search s = { .nl = nl,
+			    .chain = chain.name,
+			    .rules = want,
+			    .n = n,
+			    .most = most,
+			    .each = each,
+			    .arg = arg };
 	struct nlmsghdr *h;
 	size_t at = 0;
 
