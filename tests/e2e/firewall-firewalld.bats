@@ -129,3 +129,21 @@ passes() {
 	cni DEL firewall "$FIREWALL" c2 ''
 	ok
 }
+
+@test "firewall-firewalld: a bus that answers nonsense, or nothing after it, makes ADD fail and leaves nothing" {
+	local answer
+
+	add bridge "$NET1"
+	conf=$(chained "$(with "$FIREWALL" '.backend = "firewalld"')")
+	for answer in 'head -c 400 /dev/urandom' 'true' 'printf "l\2\1\1\377\377\377\377\1\0\0\0\1\0\0\0"' \
+		'printf "l\2\1\1\0\0\0\0\1\0\0\0\10\0\0\0\5\1u\0\1\0\0\0"' \
+		'printf "l\2\1\1\4\0\0\0\1\0\0\0\20\0\0\0\5\1u\0\1\0\0\0\10\1g\0\1s\0\0\377\377\377\377"'; do
+		rm -f /run/dbus/system_bus_socket
+		socat UNIX-LISTEN:/run/dbus/system_bus_socket SYSTEM:'head -n1 >/dev/null; printf "OK 0\r\n"; '"$answer" \
+			</dev/null >/dev/null 2>&1 3>&- 4>&- &
+		wait_for "the false bus" test -S /run/dbus/system_bus_socket
+		cni ADD firewall "$conf"
+		failed '' 'firewalld'
+		prints_not 'c1/eth0' nft list table inet cplug-firewall
+	done
+}

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * fuzz_config.c - network configurations of bridge, portmap, host-device and host-local
+ * fuzz_config.c - network configurations of bridge, portmap, firewall, host-device and host-local
  */
 #include "firewall/nat_impl.h"
 #include "ipam/host-local/conf.h"
 #include "plugins/bridge/conf.h"
+#include "plugins/firewall/firewall.h"
 #include "plugins/host-device/host_device.h"
 #include "fuzz.h"
 
@@ -29,6 +30,7 @@ static void forget(struct tx *tx)
 void fuzz_one(struct tx *tx, char *data, size_t size)
 {
 	struct bridge_conf bridge;
+	struct firewall firewall;
 	struct hostdev_conf device;
 	struct local_conf local;
 	struct hostports ports;
@@ -42,6 +44,8 @@ void fuzz_one(struct tx *tx, char *data, size_t size)
 		forget(tx);
 		if (r == 0)
 			read_texts(tx, &bridge);
+		fuzz_expect(tx, firewall_read_conf(tx, &c, &firewall));
+		forget(tx);
 		fuzz_expect(tx, hostdev_read(tx, &c, &device));
 		forget(tx);
 		r = local_conf_read(tx, &c, &local);
