@@ -64,6 +64,8 @@ prepare() {
 			silent "after ADD"
 			cni CHECK ipvlan "$(with "$CHECK" '.flag = "bridge"')"
 			[[ $flag == bridge ]] && ok || failed 107 "flag of eth0: expected bridge, found $flag"
+			cni CHECK ipvlan "$(with "$CHECK" '.flag = "vepa"')"
+			[[ $flag == vepa ]] && ok || failed 107 "flag of eth0: expected vepa, found $flag"
 			del ipvlan "$conf"
 		done
 	done

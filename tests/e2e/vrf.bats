@@ -78,6 +78,29 @@ attached() {
 	no_link c1 blue
 }
 
+@test "vrf: the table of a VRF without routes is not free" {
+	new_netns c1
+	attached
+	in_ns c1 ip link add idle type vrf table 1
+	add vrf "$CONF"
+	link c1 blue '.linkinfo.info_data.table == 2'
+	del vrf "$CONF"
+	no_link c1 blue
+	link c1 idle '.linkinfo.info_data.table == 1'
+}
+
+@test "vrf: DEL leaves a VRF with the alias of another program" {
+	new_netns c1
+	attached
+	in_ns c1 ip link add blue type vrf table 7
+	in_ns c1 ip link set blue alias mine up
+	add vrf "$CONF"
+	link c1 eth0 '.master == "blue"'
+	del vrf "$CONF"
+	link c1 eth0 'has("master") | not'
+	link c1 blue '.ifalias == "mine"'
+}
+
 @test "vrf: what does not fit is named, and nothing is changed; DEL never fails on what is gone" {
 	new_netns c1
 	attached
