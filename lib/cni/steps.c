@@ -244,7 +244,7 @@ static int note_stale(const struct link *l, void *arg)
 	return 0;
 }
 
-int step_links_gc(struct tx *tx, struct call *c)
+int step_links_gc(struct tx *tx, struct call *c, const char *kind)
 {
 	struct mark *valid = mem_alloc(&tx->mem, (c->n_valid + 1) * sizeof(*valid));
 	struct marks m = { .mem = &tx->mem,
@@ -255,6 +255,6 @@ int step_links_gc(struct tx *tx, struct call *c)
 	for (unsigned i = 0; i < m.n; i++)
 		valid[i] = mark_of(c->network, c->valid[i].id, c->valid[i].ifname);
 	qsort(valid, m.n, sizeof(*valid), by_text);
-	TRY(link_each(tx, &c->host, "", note_stale, &m));
+	TRY(link_each(tx, &c->host, kind, note_stale, &m));
 	return link_del_all(tx, &c->host, m.stale, m.n_stale);
 }

@@ -62,10 +62,10 @@ int step_resolv_gc(struct tx *tx, struct call *c) CHECKED;
 int step_quiet(struct tx *tx, struct call *c, const struct rt *rt, const struct link *l) CHECKED;
 
 /*
- * GC: deletes the links on the host whose alias is a mark of the network and no valid attachment's.
- * A link whose ADD was killed before it got its alias is left to DEL and to cnitool's gc, because a
- * device group does not tell the network.
+ * GC: deletes the links of a kind ("" = all) on the host whose alias is a mark of the network and
+ * no valid attachment's. A link whose ADD was killed before it got its alias is left to DEL and to
+ * cnitool's gc, because a device group does not tell the network.
  */
-int step_links_gc(struct tx *tx, struct call *c) CHECKED;
+int step_links_gc(struct tx *tx, struct call *c, const char *kind) CHECKED;
 
 #endif

@@ -191,7 +191,7 @@ static int bandwidth_gc(struct tx *tx, struct call *c)
 {
 	if (!c->valid_known)
 		return 0;
-	return step_links_gc(tx, c);
+	return step_links_gc(tx, c, "ifb");
 }
 
 static int bandwidth_status(struct tx *tx, struct call *c)
