@@ -183,10 +183,10 @@ $(BUILD)/%.o: %.c Makefile $(BUILD)/flags
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-# The time of a call is spent in lib/ and in libraries.  The rest is made small: 23 kB, while ADD
-# takes 0.1 % more instructions.
+# The time of a call is spent in the rest of lib/ and in libraries.  These folders are made small:
+# 36 kB less, for 0.2 % more instructions of ADD and 0.6 % of DEL.
 ifeq ($(STATIC),1)
-$(BUILD)/cnitool/%.o $(BUILD)/plugins/%.o $(BUILD)/ipam/%.o: ALL_CFLAGS += -Os
+$(addprefix $(BUILD)/,cnitool/%.o ipam/%.o lib/sys/%.o plugins/%.o): ALL_CFLAGS += -Os
 endif
 
 -include $(OBJECTS:.o=.d)
