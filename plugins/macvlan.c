@@ -118,10 +118,9 @@ static void check_macvlan(struct tx *tx, const struct leg *leg, const struct lin
 	if (mode != v->mode)
 		differ(tx, mem_printf(&tx->mem, "mode of %s", have->name), mode_name(v->mode),
 		       mode_name(mode));
-	if (v->queue_len && queue_len != v->queue_len)
-		differ(tx, mem_printf(&tx->mem, "bcqueuelen of %s", have->name),
-		       mem_printf(&tx->mem, "%u", v->queue_len),
-		       mem_printf(&tx->mem, "%u", queue_len));
+	if (v->queue_len)
+		differ_number(tx, mem_printf(&tx->mem, "bcqueuelen of %s", have->name),
+			      v->queue_len, queue_len);
 	if (v->mode == MACVLAN_MODE_SOURCE && mode == v->mode)
 		check_sources(tx, v, have);
 }

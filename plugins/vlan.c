@@ -48,9 +48,7 @@ static void check_vlan(struct tx *tx, const struct leg *leg, const struct link *
 	uint32_t id = link_data_number(have, IFLA_VLAN_ID, 0);
 	uint16_t type = ntohs((uint16_t)link_data_number(have, IFLA_VLAN_PROTOCOL, 0));
 
-	if (id != v->id)
-		differ(tx, mem_printf(&tx->mem, "VLAN id of %s", have->name),
-		       mem_printf(&tx->mem, "%u", v->id), mem_printf(&tx->mem, "%u", id));
+	differ_number(tx, mem_printf(&tx->mem, "VLAN id of %s", have->name), v->id, id);
 	if (type != v->protocol)
 		differ(tx, mem_printf(&tx->mem, "VLAN protocol of %s", have->name),
 		       protocol_name(v->protocol), protocol_name(type));

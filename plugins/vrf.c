@@ -232,9 +232,8 @@ static int vrf_check(struct tx *tx, struct call *c)
 		return 0;
 	}
 	table = link_data_number(&vrf, IFLA_VRF_TABLE, 0);
-	if (v.table && table != v.table)
-		differ(tx, mem_printf(&tx->mem, "table of %s", what),
-		       mem_printf(&tx->mem, "%u", v.table), mem_printf(&tx->mem, "%u", table));
+	if (v.table)
+		differ_number(tx, mem_printf(&tx->mem, "table of %s", what), v.table, table);
 	if (!(vrf.flags & IFF_UP))
 		differ(tx, what, "up", "down");
 	TRY(there = link_find(tx, &c->cont, c->ifname, &l));

@@ -29,6 +29,13 @@ void differ(struct tx *tx, const char *object, const char *want, const char *hav
 		  object, want, have);
 }
 
+void differ_number(struct tx *tx, const char *object, int64_t want, int64_t have)
+{
+	if (want != have)
+		differ(tx, object, mem_printf(&tx->mem, "%lld", (long long)want),
+		       mem_printf(&tx->mem, "%lld", (long long)have));
+}
+
 void differ_forget(struct tx *tx)
 {
 	tx->differences = NULL;

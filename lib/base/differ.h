@@ -21,7 +21,10 @@ struct difference {
 /* Notes a difference.  have NULL or "": the object is absent. */
 void differ(struct tx *tx, const char *object, const char *want, const char *have);
 
-/* The same with its own message instead of "object: expected want, found have". */
+/* Notes a difference if two numbers differ. */
+void differ_number(struct tx *tx, const char *object, int64_t want, int64_t have);
+
+/* As differ(), with its own message instead of "object: expected want, found have". */
 void differ_as(struct tx *tx, const char *sentence, const char *object, const char *want,
 	       const char *have);
 

@@ -329,10 +329,8 @@ int iface_check_sysctls(struct tx *tx, struct call *c, const struct link *l)
 
 void iface_check_mtu(struct tx *tx, const struct link *have, int64_t want)
 {
-	if (want > 0 && want != have->mtu)
-		differ(tx, mem_printf(&tx->mem, "MTU of %s", have->name),
-		       mem_printf(&tx->mem, "%lld", (long long)want),
-		       mem_printf(&tx->mem, "%d", have->mtu));
+	if (want > 0)
+		differ_number(tx, mem_printf(&tx->mem, "MTU of %s", have->name), want, have->mtu);
 }
 
 void iface_check_mac(struct tx *tx, const struct link *have, const char *want)

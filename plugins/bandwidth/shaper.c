@@ -144,10 +144,7 @@ static int check_ifb(struct tx *tx, const struct shaper *s)
 	}
 	if (!(ifb.flags & IFF_UP))
 		differ(tx, object, "up", "down");
-	if (ifb.mtu != s->place.link.mtu)
-		differ(tx, mem_printf(&tx->mem, "MTU of %s", object),
-		       mem_printf(&tx->mem, "%d", s->place.link.mtu),
-		       mem_printf(&tx->mem, "%d", ifb.mtu));
+	differ_number(tx, mem_printf(&tx->mem, "MTU of %s", object), s->place.link.mtu, ifb.mtu);
 	TRY(check_tbf(tx, s, &ifb));
 	redirect = redirect_of(s, &ifb);
 	TRY(there = tc_redirect_find(tx, s->place.rt, &s->place.link, &redirect));

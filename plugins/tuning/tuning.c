@@ -139,8 +139,7 @@ static void compare(struct tx *tx, const char *what, const char *ifname, const c
 static void compare_number(struct tx *tx, const char *what, const char *ifname, uint32_t want,
 			   uint32_t have)
 {
-	compare(tx, what, ifname, mem_printf(&tx->mem, "%u", want),
-		mem_printf(&tx->mem, "%u", have));
+	differ_number(tx, mem_printf(&tx->mem, "%s of %s", what, ifname), want, have);
 }
 
 static const char *on_or_off(bool on)
