@@ -3,7 +3,7 @@
 # tap with "redirect": a virtual machine has the place of the container on the wire.  The machine is
 # the namespace vm: what it sends comes out of the tap's descriptor in the container, and is written
 # to it (socat), as QEMU and Firecracker do.
-# shellcheck disable=SC2016,SC2030,SC2031,SC2034 # commands for eval; tests are subshells
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2089,SC2090,SC2119,SC2120 # commands for eval; tests are subshells
 load lib
 load check
 
@@ -102,8 +102,8 @@ connected() {
 	tcp_answer vm 80 machine
 	contains "$(ask - tcp 10.11.0.2 80)" '^machine from'
 	sees vm 203.0.113.2
-	in_ns vm ping -nqc 1 -W 3 -M do -s 1472 10.11.0.1
-	ping -nqc 1 -W 3 -M do -s 1472 10.11.0.2
+	in_ns vm ping -nqc 1 -W 3 -M "do" -s 1472 10.11.0.1
+	ping -nqc 1 -W 3 -M "do" -s 1472 10.11.0.2
 	off
 }
 

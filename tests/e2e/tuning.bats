@@ -169,6 +169,7 @@ allow() {
 	failed 7 'there is no net/ipv4/nosuch'
 	cni ADD tuning "$(with "$CONF" '.sysctl = {"net.ipv4.ip_forward": "1", "net/ipv4/ip_forward": "0"}')"
 	failed 7 'duplicated sysctl keys are not allowed'
+	# shellcheck disable=SC2001 # jq would join the keys
 	cni ADD tuning "$(sed 's/"net.ipv4.ip_forward":"1"/&,"net.ipv4.ip_forward":"0"/' <<<"$CONF")"
 	failed 7 'duplicated sysctl keys are not allowed: net.ipv4.ip_forward'
 	cni ADD tuning "$(with "$CONF" '.sysctl = {"net.ipv4.ip_forward": 1}')"

@@ -91,7 +91,7 @@ alike() {
 }
 
 @test "parity: bandwidth's errors name the same" {
-	local whose filter
+	local whose
 
 	new_netns c1
 	by ours

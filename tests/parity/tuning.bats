@@ -117,6 +117,7 @@ tuned() {
 		failed '' 'invalid net sysctl key: \\?"kernel'
 		# 1.1 takes the last of two.
 		grep -qa 'duplicated sysctl' "$REFERENCE/tuning" || [[ $whose == ours ]] || continue
+		# shellcheck disable=SC2001 # jq would join the keys
 		cni ADD tuning "$(sed 's/"net.ipv4.ip_forward":"1"/&,"net.ipv4.ip_forward":"0"/' <<<"$BASE")"
 		failed '' 'duplicated sysctl keys are not allowed'
 	done

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The number of rules grows with the containers, and each change rewrites them.
+# shellcheck disable=SC2030,SC2031 # each test is a process
 load ../lib
 
 CONF='{"cniVersion":"1.0.0","name":"net1","type":"bridge","bridge":"br1","isDefaultGateway":true,
