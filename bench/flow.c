@@ -204,7 +204,8 @@ static int load(const char *address, const char *port, double seconds)
 	    connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
 		err(1, "%s", address);
 	if (fork() == 0) {
-		freopen("/dev/null", "w", stdout);
+		if (!freopen("/dev/null", "w", stdout))
+			_exit(1);
 		_exit(stream(address, port, seconds));
 	}
 	/* The queue is full after a moment. */
