@@ -33,7 +33,10 @@ static int read_conf(struct tx *tx, const struct call *c, struct ptp *p)
 {
 	const struct cj *j = &c->conf;
 
+	static const char *const kinds[] = { "veth", "netkit" };
+
 	*p = (struct ptp){
+		.want.kind = kinds[cj_enum(j, "linkType", 0, kinds, ARRAY_LEN(kinds))],
 		.want.host_name = conf_ifname(j, "hostIfName"),
 		.want.mtu = conf_mtu(j, MTU_AUTO),
 		.masq = conf_masq(&tx->mem, j),
@@ -46,7 +49,13 @@ static int read_conf(struct tx *tx, const struct call *c, struct ptp *p)
 		cj_wrong(j, "ipam",
 			 "missing: ptp routes the addresses that an IPAM plugin gives (name it in "
 			 "ipam.type)");
-	return conf_mac(tx, c, cj_mac(j, "mac"), &p->want.mac);
+	TRY(conf_mac(tx, c, cj_mac(j, "mac"), &p->want.mac));
+	if (p->want.mac.len && str_eq(p->want.kind, "netkit"))
+		return tx_fail_as(
+			tx, CNI_E_CONFIG, -EINVAL,
+			"linkType: links of kind netkit have no MAC address (leave \"mac\" "
+			"out, or set linkType to \"veth\")");
+	return 0;
 }
 
 /* ---- the host's side ---------------------------------------------------- */
@@ -175,10 +184,11 @@ static int ptp_add(struct tx *tx, struct call *c, struct result *res)
 static int ptp_check(struct tx *tx, struct call *c)
 {
 	struct ptp *p = mem_alloc(&tx->mem, sizeof(*p));
-	struct iface_want want = { .kind = "veth", .up = true, .routed = true };
+	struct iface_want want = { .up = true, .routed = true };
 	int there;
 
 	TRY(read_conf(tx, c, p));
+	want.kind = p->want.kind;
 	want.mtu = p->want.mtu;
 	TRY(call_need_prev(tx, c));
 	TRY(ipam_check(tx, c));

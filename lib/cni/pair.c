@@ -25,13 +25,17 @@ static struct mac or_random(struct mac mac)
 	return link_random_mac();
 }
 
+static bool has_mac(const struct pair_want *w)
+{
+	return !str_eq(w->kind, "netkit");
+}
+
 int pair_add(struct tx *tx, struct call *c, const struct pair_want *w, struct pair *ret)
 {
 	struct link_new cont = {
 		.name = c->ifname,
 		.in = &c->cont,
 		.mtu = w->mtu,
-		.mac = or_random(w->mac),
 		.queues = 1,
 	};
 	/*
@@ -39,16 +43,22 @@ int pair_add(struct tx *tx, struct call *c, const struct pair_want *w, struct pa
 	 * traffic shapers do not use them.
 	 */
 	struct link_new host = {
-		.kind = "veth",
+		.kind = w->kind ? w->kind : "veth",
 		.name = pair_host_name(tx, c, w->host_name),
 		.mtu = w->mtu,
-		.mac = or_random(w->host_mac),
 		.master = w->master,
 		.mark = call_mark(tx, c),
 		.queues = 1,
 		.peer = &cont,
+		.hint = "the kernel has no such links (set linkType to \"veth\", or use a kernel "
+			"from 6.7 on with CONFIG_NETKIT)",
+		.hint_for = -EOPNOTSUPP,
 	};
 
+	if (has_mac(w)) {
+		cont.mac = or_random(w->mac);
+		host.mac = or_random(w->host_mac);
+	}
 	TRY(link_add(tx, &c->host, &host, &ret->host));
 	if (link_peer(&host, &ret->host, &ret->eth))
 		return 0;
@@ -111,7 +121,7 @@ int pair_find_marked(struct tx *tx, struct call *c, const char *host_name, struc
 	int there;
 
 	TRY(there = link_find(tx, &c->host, pair_host_name(tx, c, host_name), ret));
-	return there && str_eq(ret->kind, "veth") && link_is_marked(ret, call_mark(tx, c));
+	return there && link_is_end(ret) && link_is_marked(ret, call_mark(tx, c));
 }
 
 /* ---- CHECK, repair ------------------------------------------------------ */
@@ -166,9 +176,9 @@ static int another_interface(struct tx *tx, const struct call *c, const struct l
 {
 	const char *kind = *eth->kind ? mem_printf(&tx->mem, " but a %s", eth->kind) : "";
 
-	if (!str_eq(eth->kind, "veth"))
+	if (!link_is_end(eth))
 		return tx_fail_as(tx, CPLUG_E_EXISTS, -EEXIST,
-				  "container: interface %s is not a veth pair's end any more%s "
+				  "container: interface %s is not a pair's end any more%s "
 				  "(remove it, and repair again)",
 				  c->ifname, kind);
 	return tx_fail_as(tx, CPLUG_E_EXISTS, -EEXIST,
@@ -239,7 +249,7 @@ static int remove_container_end(struct tx *tx, struct call *c, const char *bridg
 		return 0;
 	TRY(there = link_find(tx, &c->cont, c->ifname, &eth));
 	/* CNI_IFNAME may be an alternative name of another link. */
-	if (!there || !str_eq(eth.name, c->ifname) || !str_eq(eth.kind, "veth"))
+	if (!there || !str_eq(eth.name, c->ifname) || !link_is_end(&eth))
 		return 0;
 	TRY(there = link_find_index(tx, &c->host, eth.parent, &host));
 	if (there)

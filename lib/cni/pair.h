@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * pair.h - the veth pair of an attachment: an end on the host, and CNI_IFNAME in the container
+ * pair.h - the pair of links of an attachment: an end on the host, and CNI_IFNAME in the container
  *
  * The host end is found from the host alone, by its name and mark.  What the container's
  * namespace says about it is a hint, because the container can choose ifindexes and names there;
@@ -14,6 +14,7 @@
 
 /* What is configured; 0, NULL and a MAC without bytes: not. */
 struct pair_want {
+	const char *kind;         /* "netkit": links without MAC; NULL: "veth" */
 	const char *host_name;    /* NULL: the name that derives from the attachment */
 	int mtu;                  /* bytes; of both ends */
 	int master;               /* ifindex on the host: the host end becomes its port */

@@ -106,7 +106,7 @@ int prev_host_link(struct tx *tx, struct call *c, struct link *ret)
 		if (!str_empty(f->sandbox) || str_empty(f->name))
 			continue;
 		TRY(there = link_find(tx, &c->host, f->name, &l));
-		if (there && str_eq(l.kind, "veth") && (l.master || !ret->index))
+		if (there && link_is_end(&l) && (l.master || !ret->index))
 			*ret = l;
 	}
 	return 0;

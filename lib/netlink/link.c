@@ -301,8 +301,7 @@ int link_is_pair(struct tx *tx, struct rt *host, const struct link *at_host, con
 {
 	int nsid = -1;
 
-	if (!str_eq(at_host->kind, "veth") || at_host->parent != at_cont->index ||
-	    at_host->parent_nsid < 0)
+	if (!link_is_end(at_host) || at_host->parent != at_cont->index || at_host->parent_nsid < 0)
 		return 0;
 	TRY(link_nsid(tx, host, cont->ns, &nsid));
 	return nsid == at_host->parent_nsid;

@@ -107,6 +107,12 @@ static inline bool link_is_marked(const struct link *l, const struct mark *m)
  */
 int link_nsid(struct tx *tx, struct rt *rt, const struct netns *ns, int *ret) CHECKED;
 
+/* Is it one end of a pair: kind "veth", or "netkit"? */
+static inline bool link_is_end(const struct link *l)
+{
+	return str_eq(l->kind, "veth") || str_eq(l->kind, "netkit");
+}
+
 /*
  * Is the container's link the other end of the host's?  The container can choose the ifindex that
  * its own link names as peer, so the host's link is asked, and the namespace compared.  1, 0,
@@ -138,9 +144,12 @@ struct link_new {
 	/* The kind's own attributes: called between begin and end of IFLA_INFO_DATA. */
 	void (*put)(struct rt_msg *m, const void *data);
 	const void *data;
-	/* The other end of a veth pair (linux/veth.h); in place of put. */
+	/* The other end of a pair of kind veth or netkit (linux/veth.h); in place of put. */
 	const struct link_new *peer;
-	/* What an error of the kernel may mean, for the details; hint_for 0: -EINVAL. */
+	/*
+	 * What an error of the kernel may mean: for the details, or without a parent in place of
+	 * the kernel's words; hint_for 0: -EINVAL.
+	 */
 	const char *hint;
 	int hint_for;
 };

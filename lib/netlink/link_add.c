@@ -53,6 +53,7 @@ static void put_end(struct rt_msg *m, const struct rt *rt, const struct link_new
 		rt_put_u32(m, IFLA_NET_NS_FD, (uint32_t)n->in->ns->fd);
 }
 
+/* IFLA_NETKIT_PEER_INFO has the same number. */
 static void put_peer(struct rt_msg *m, const struct rt *rt, const struct link_new *peer)
 {
 	struct nlattr *nest = rt_nest(m, VETH_INFO_PEER);
@@ -218,6 +219,8 @@ static int refused(struct tx *tx, struct rt *rt, int r, const struct link_new *n
 
 	if (n->parent)
 		TRY(there = link_find_index(tx, rt, n->parent, &parent));
+	if (!n->parent && hinted)
+		return tx_fail(tx, r, "%s: add %s: %s", rt->where, what, n->hint);
 	if (!there)
 		return rt_refused(tx, rt, r, "add %s", what);
 	what = mem_printf(&tx->mem, "%s on %s", what, parent.name);

@@ -22,7 +22,7 @@ static int find_own_end(struct tx *tx, struct call *c, struct link *ret)
 	int there;
 
 	TRY(there = link_find(tx, &c->host, call_owner(tx, c)->key.s, ret));
-	return there && str_eq(ret->kind, "veth") && link_is_marked(ret, call_mark(tx, c));
+	return there && link_is_end(ret) && link_is_marked(ret, call_mark(tx, c));
 }
 
 /* Another plugin's: the container's end names the ifindex, and the host's must name that end. */
@@ -30,7 +30,7 @@ static int find_peer(struct tx *tx, struct call *c, const struct link *eth, stru
 {
 	int there;
 
-	if (!str_eq(eth->kind, "veth") || eth->parent <= 0)
+	if (!link_is_end(eth) || eth->parent <= 0)
 		return 0;
 	TRY(there = link_find_index(tx, &c->host, eth->parent, ret));
 	if (!there)

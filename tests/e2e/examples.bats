@@ -77,6 +77,11 @@ routed_outside() {
 	example 11-ptp routed_outside
 }
 
+@test "examples: 12-ptp-netkit: the same with a pair of kind netkit" {
+	world
+	example 12-ptp-netkit routed_outside
+}
+
 dual_outside() {
 	outside
 	sees c1 2001:db8:113::2

@@ -49,6 +49,9 @@ chain_lacks() {
 	if jq -e '[.plugins[].redirect] | any' "$CHAIN_FILE" >/dev/null; then
 		has_redirect || echo "tc filter u32 with mirred"
 	fi
+	if jq -e '[.plugins[].linkType == "netkit"] | any' "$CHAIN_FILE" >/dev/null; then
+		has_kind netkit || echo "interfaces of kind netkit"
+	fi
 	for type in "${CHAIN_TYPES[@]}"; do
 		case $type in
 		dummy | ipvlan | macvlan | vlan | vrf) has_kind "$type" || echo "interfaces of kind $type" ;;
