@@ -262,15 +262,15 @@ int tc_redirect_ensure(struct tx *tx, struct rt *rt, const struct link *l,
 
 /* ---- what the kernel has ------------------------------------------------ */
 
-/* A tbf without options, which tbf_init() refuses. */
+/* A tbf without options, which tbf_init() refuses.  The library would not compose it. */
 static int try_tbf(struct rt *rt)
 {
-	const struct link lo = { .index = 1, .name = "lo" };
 	struct rt_msg m;
-	int r = tc_qdisc_compose(&m, &lo, TC_H_ROOT, 0, "tbf", NLM_F_EXCL);
+	struct tcmsg *t = rt_new(&m, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, sizeof(*t));
 
-	if (r < 0)
-		return r;
+	t->tcm_ifindex = 1; /* lo */
+	t->tcm_parent = TC_H_ROOT;
+	rt_put_str(&m, TCA_KIND, "tbf");
 	return rt_try(rt, &m);
 }
 
