@@ -132,7 +132,7 @@ static int keep_message(const struct nlmsghdr *h, void *arg)
 	if (!h)
 		u->was = NULL;
 	else if (addr_read(h, tb, &found) && cidr_eq(found, u->a) &&
-		 (int)((const struct ifaddrmsg *)NLMSG_DATA(h))->ifa_index == u->index)
+		 (int)((const struct ifaddrmsg *)nlmsg_data(h))->ifa_index == u->index)
 		u->was = mem_dup(u->mem, h, h->nlmsg_len);
 	return 0;
 }
@@ -223,7 +223,7 @@ static int keep_addr(const struct nlmsghdr *h, void *arg)
 		*c->list = (struct addr_list){ .n = 0 };
 		return 0;
 	}
-	a = NLMSG_DATA(h);
+	a = nlmsg_data(h);
 	if ((int)a->ifa_index != c->index || !addr_read(h, tb, &found))
 		return 0;
 	c->list->a = mem_grow(c->mem, c->list->a, c->list->n, sizeof(*c->list->a));

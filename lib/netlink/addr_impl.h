@@ -21,6 +21,6 @@ bool addr_read(const struct nlmsghdr *h, struct nlattr *tb[ADDR_ATTR_LAST + 1], 
  * address, peer, flags and lifetimes.  at_once: without duplicate address detection.  0 or -errno;
  * exists already and a link that is gone are 0.
  */
-int addr_put_back_try(struct rt *rt, int index, const struct nlmsghdr *was, bool at_once) CHECKED;
+int addr_put_back_try(struct rt *rt, int index, const struct nlmsghdr *h, bool at_once) CHECKED;
 
 #endif

@@ -50,7 +50,7 @@ static int save_addr(const struct nlmsghdr *h, void *arg)
 	}
 	if (!addr_read(h, tb, &a.addr))
 		return 0;
-	m = NLMSG_DATA(h);
+	m = nlmsg_data(h);
 	flags = tb[IFA_FLAGS] ? nla_get_u32(tb[IFA_FLAGS]) : m->ifa_flags;
 	if ((int)m->ifa_index != s->l->index || is_automatic(tb, flags, a.addr, s->l->mac))
 		return 0;

@@ -316,6 +316,6 @@ int link_restore_alias(struct tx *tx, struct rt *rt, struct link *l, const struc
 	change(&m, RTM_NEWLINK, l);
 	rt_put_str(&m, IFLA_IFALIAS, s->alias);
 	TRY(rt_call(tx, rt, &m, "set the alias of %s to \"%s\"", l->name, s->alias));
-	memcpy(l->alias, s->alias, sizeof(l->alias));
+	snprintf(l->alias, sizeof(l->alias), "%s", s->alias);
 	return 0;
 }

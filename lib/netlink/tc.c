@@ -357,7 +357,7 @@ static int change_tbf(struct tx *tx, struct rt *rt, const struct link *l,
 
 int tc_tbf_find(struct tx *tx, struct rt *rt, const struct link *l, struct tc_tbf_params *ret)
 {
-	struct tc_qdisc q, child;
+	struct tc_qdisc q = { .kind = "" }, child = { .kind = "" };
 
 	TRY(tc_qdisc_find(tx, rt, l, TC_H_ROOT, &q));
 	if (!str_eq(q.kind, "tbf"))

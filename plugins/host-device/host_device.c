@@ -94,12 +94,13 @@ static int repair_kept(struct tx *tx, struct call *c, struct link *l)
 
 /* ---- ADD ---------------------------------------------------------------- */
 
+/* r: what the device was on the host; NULL for one of DPDK, which has no addresses */
 static int ask_addresses(struct tx *tx, struct call *c, const struct hostdev_conf *d,
 			 const struct hostdev_record *r, struct result *res)
 {
 	if (ipam_wanted(c))
 		TRY(ipam_add(tx, c, res));
-	if (d->keep)
+	if (d->keep && r)
 		list_kept_addresses(r, res);
 	for (unsigned i = 0; i < res->n_ips; i++)
 		res->ips[i].iface = 0;

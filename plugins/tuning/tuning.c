@@ -25,7 +25,7 @@ static int read_sysctls(struct tx *tx, struct call *c, struct tuning_conf *cf)
 
 static int write_sysctls(struct tx *tx, struct call *c, struct tuning_conf *cf)
 {
-	struct sysctl_value *list = cf->sysctls;
+	struct sysctl_value *list;
 	unsigned n = 0;
 
 	/* What has the value already is not written: a read-only /proc/sys is then enough. */

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * fuzz_config.c - network configurations of bridge, portmap, firewall, host-device and host-local
+ * fuzz_config.c - configurations of bridge, portmap, firewall, tuning, host-device and host-local
  */
 #include "firewall/nat_impl.h"
 #include "ipam/host-local/conf.h"
 #include "plugins/bridge/conf.h"
 #include "plugins/firewall/firewall.h"
 #include "plugins/host-device/host_device.h"
+#include "plugins/tuning/backup.h"
 #include "fuzz.h"
 
 /* The texts that are made of lists. */
@@ -33,6 +34,7 @@ void fuzz_one(struct tx *tx, char *data, size_t size)
 	struct firewall firewall;
 	struct hostdev_conf device;
 	struct local_conf local;
+	struct tuning_conf tuning;
 	struct hostports ports;
 	struct mac mac;
 	struct call c;
@@ -47,6 +49,8 @@ void fuzz_one(struct tx *tx, char *data, size_t size)
 		fuzz_expect(tx, firewall_read_conf(tx, &c, &firewall));
 		forget(tx);
 		fuzz_expect(tx, hostdev_read(tx, &c, &device));
+		forget(tx);
+		fuzz_expect(tx, tuning_read_conf(tx, &c, &tuning));
 		forget(tx);
 		r = local_conf_read(tx, &c, &local);
 		fuzz_expect(tx, r);
