@@ -187,9 +187,12 @@ leg_parent_renamed() {
 	ip link set uplink down
 	ip link set uplink name downlink up
 	cni CHECK "$TYPE" "$check"
-	failed 107 'master uplink: expected present, found nothing'
+	# The first difference, or in the details: the routes of a VLAN go with its parent's carrier.
+	failed 107 'master uplink.*present'
 	ip link set downlink down
 	ip link set downlink name uplink up
+	CPLUG_REPAIR=1 cni CHECK "$TYPE" "$check"
+	ok
 	cni CHECK "$TYPE" "$check"
 	ok
 }
