@@ -284,7 +284,7 @@ static int vrf_del(struct tx *tx, struct call *c)
 const struct plugin vrf_plugin = {
 	.name = "vrf",
 	.about = "puts the container's interface into a VRF",
-	.flags = CNI_USES_CONT | CNI_NEEDS_PREV | CNI_PASSES_PREV,
+	.flags = CNI_USES_CONT | CNI_NEEDS_PREV | CNI_PASSES_PREV | CNI_RESTORES_CONT,
 	.oldest = "0.3.1",
 	.add = vrf_add,
 	.del = vrf_del,

@@ -353,6 +353,7 @@ static int open_cont(struct tx *tx, struct call *c, bool cont)
 {
 	bool needed = cont && (c->command == CNI_ADD || c->command == CNI_CHECK);
 	int before = tx->err, r;
+	bool inside;
 
 	if (!*c->netns_path)
 		return 0;
@@ -365,10 +366,12 @@ static int open_cont(struct tx *tx, struct call *c, bool cont)
 	if (r == -ENOENT)
 		return 0;
 	/*
-	 * The link of a leg is in the container alone.  If its namespace may be there, and only
-	 * cannot be opened, DEL must not free the addresses that the link has.
+	 * The link of a leg is in the container alone, and so is what a chained plugin changed.  If
+	 * the namespace may be there, and only cannot be opened, DEL must not free the addresses
+	 * that the link has, nor forget the values that were there before.
 	 */
-	if (needed || (c->plugin->leg && r != -EINVAL))
+	inside = c->plugin->leg || c->plugin->flags & CNI_RESTORES_CONT;
+	if (needed || (inside && r != -EINVAL))
 		return r;
 	return tx_excuse(tx, before, r, "taken for gone");
 }

@@ -17,6 +17,9 @@ enum {
 	CNI_IS_IPAM = 4,      /* an IPAM plugin: reads "ipam", called as a delegate */
 	CNI_NEEDS_PREV = 8,   /* chained: ADD and CHECK need prevResult */
 	CNI_PASSES_PREV = 16, /* ADD starts with ret = prevResult */
+	/* DEL puts back in the container what was there before: a namespace that is there, and only
+	   cannot be opened this time, makes it fail. */
+	CNI_RESTORES_CONT = 32,
 };
 
 struct call;

@@ -285,7 +285,7 @@ static int sbr_del(struct tx *tx, struct call *c)
 const struct plugin sbr_plugin = {
 	.name = "sbr",
 	.about = "routes what comes from an address of the container's interface through it",
-	.flags = CNI_USES_CONT | CNI_NEEDS_PREV | CNI_PASSES_PREV,
+	.flags = CNI_USES_CONT | CNI_NEEDS_PREV | CNI_PASSES_PREV | CNI_RESTORES_CONT,
 	.add = sbr_add,
 	.del = sbr_del,
 	.check = sbr_check,

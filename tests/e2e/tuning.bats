@@ -335,6 +335,20 @@ allow() {
 	[[ ! -e /run/cni/tuning ]]
 }
 
+@test "tuning: DEL fails if the namespace is there and cannot be opened, and keeps what it saved" {
+	attached
+	remember
+	add tuning "$CONF"
+	# Opening it fails with ELOOP, which does not say that the namespace is gone.
+	ln -s loop /run/netns/loop
+	cni DEL tuning "$TUNING" c1 /run/netns/loop
+	failed 8 'open /run/netns/loop: '
+	[[ -e $SAVED ]]
+	rm /run/netns/loop
+	del tuning "$TUNING"
+	assert_same_snapshot
+}
+
 @test "tuning: values of a namespace that is gone are not written into another one" {
 	attached
 	add tuning "$CONF"
