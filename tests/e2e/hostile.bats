@@ -84,7 +84,8 @@ load hostile
 	local opened
 
 	can_trace || skip "no strace"
-	CNI_COMMAND=ADD CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=lo CNI_PATH=$CPLUG_BIN \
+	ASAN_OPTIONS+=:detect_leaks=0 CNI_COMMAND=ADD CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 \
+		CNI_IFNAME=lo CNI_PATH=$CPLUG_BIN \
 		strace -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=open,openat "$CPLUG_BIN/loopback" \
 		<<<'{"cniVersion":"1.0.0","name":"lo","type":"loopback"}'
 	opened=$(grep -F '"/run/netns/c1"' "$BATS_TEST_TMPDIR/trace")
