@@ -176,38 +176,12 @@ int leg_add(struct tx *tx, struct call *c, struct result *res)
 
 /* ---- repair -------------------------------------------------------------- */
 
-struct search {
-	const struct mark *mark;
-	struct link *ret;
-	bool found;
-};
-
-static int note_marked(const struct link *l, void *arg)
-{
-	struct search *s = arg;
-
-	if (!l || !link_is_marked(l, s->mark))
-		return 0;
-	*s->ret = *l;
-	s->found = true;
-	return 1;
-}
-
-/* The attachment's link under another name, which the container gave it. */
-static int find_renamed(struct tx *tx, struct call *c, const char *kind, struct link *ret)
-{
-	struct search s = { .mark = call_mark(tx, c), .ret = ret };
-
-	TRY(link_each(tx, &c->cont, kind, note_marked, &s));
-	return s.found;
-}
-
 static int fail_if_renamed(struct tx *tx, struct call *c, const struct leg *leg)
 {
 	struct link l;
 	int there;
 
-	TRY(there = find_renamed(tx, c, leg->link.kind, &l));
+	TRY(there = link_find_marked(tx, &c->cont, leg->link.kind, call_mark(tx, c), &l));
 	if (!there)
 		return 0;
 	return tx_fail_as(tx, CPLUG_E_EXISTS, -EEXIST,
@@ -345,7 +319,7 @@ static int delete_link(struct tx *tx, struct call *c, const char *kind)
 	if (there && str_eq(l.name, c->ifname) && str_eq(l.kind, kind))
 		TRY(ours = is_ours(tx, c, &l));
 	if (!ours)
-		TRY(ours = find_renamed(tx, c, kind, &l));
+		TRY(ours = link_find_marked(tx, &c->cont, kind, call_mark(tx, c), &l));
 	if (!ours)
 		return 0;
 	return link_del(tx, &c->cont, &l);

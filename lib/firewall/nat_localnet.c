@@ -157,7 +157,7 @@ static int find_link6(struct tx *tx, struct rt *host, const struct nat_loopback_
 	return link_find(tx, host, l->dev, ret);
 }
 
-/* IPv4: opens it if nobody has, closes it if cplug opened it. */
+/* IPv4: opens it if it is closed, closes it if cplug opened it. */
 static int set_route(struct tx *tx, struct rt *host, const struct nat_loopback_route *l, bool on)
 {
 	struct sysctl s = route_localnet(l->dev, on);

@@ -306,3 +306,29 @@ int link_is_pair(struct tx *tx, struct rt *host, const struct link *at_host, con
 	TRY(link_nsid(tx, host, cont->ns, &nsid));
 	return nsid == at_host->parent_nsid;
 }
+
+struct marked {
+	const struct mark *mark;
+	struct link *ret;
+	bool found;
+};
+
+static int note_marked(const struct link *l, void *arg)
+{
+	struct marked *m = arg;
+
+	if (!l || !link_is_marked(l, m->mark))
+		return 0;
+	*m->ret = *l;
+	m->found = true;
+	return 1;
+}
+
+int link_find_marked(struct tx *tx, struct rt *rt, const char *kind, const struct mark *mark,
+		     struct link *ret)
+{
+	struct marked m = { .mark = mark, .ret = ret };
+
+	TRY(link_each(tx, rt, kind, note_marked, &m));
+	return m.found;
+}

@@ -89,6 +89,13 @@ int link_name_try(struct rt *rt, int index, char name[IFNAMSIZ]) CHECKED;
 int link_each(struct tx *tx, struct rt *rt, const char *kind,
 	      int (*each)(const struct link *l, void *arg), void *arg) CHECKED;
 
+/*
+ * Finds the namespace's link of that kind that carries the mark, whatever its name.  Returns 1, 0
+ * (none), or a recorded failure.
+ */
+int link_find_marked(struct tx *tx, struct rt *rt, const char *kind, const struct mark *mark,
+		     struct link *ret) CHECKED;
+
 /* An attribute of IFLA_INFO_DATA; NULL if absent. */
 const struct nlattr *link_data_attr(const struct link *l, int attr);
 

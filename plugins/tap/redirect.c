@@ -230,37 +230,11 @@ int redirect_check(struct tx *tx, struct call *c)
 
 /* ---- repair ------------------------------------------------------------- */
 
-struct search {
-	const struct mark *mark;
-	struct link *ret;
-	bool found;
-};
-
-static int note_marked(const struct link *l, void *arg)
-{
-	struct search *s = arg;
-
-	if (!l || !link_is_marked(l, s->mark))
-		return 0;
-	*s->ret = *l;
-	s->found = true;
-	return 1;
-}
-
-/* The attachment's tap, whatever its name.  1, 0, or a recorded failure. */
-static int find_marked_tap(struct tx *tx, struct call *c, struct link *ret)
-{
-	struct search s = { .mark = call_mark(tx, c), .ret = ret };
-
-	TRY(link_each(tx, &c->cont, "tun", note_marked, &s));
-	return s.found;
-}
-
 static int make_again(struct tx *tx, struct call *c, struct leg *leg, struct link *ret)
 {
 	int there;
 
-	TRY(there = find_marked_tap(tx, c, ret));
+	TRY(there = link_find_marked(tx, &c->cont, "tun", call_mark(tx, c), ret));
 	if (there)
 		return tx_fail_as(tx, CPLUG_E_EXISTS, -EEXIST,
 				  "container: interface %s was renamed to %s (rename it back, or "
@@ -313,7 +287,7 @@ int redirect_remove(struct tx *tx, struct call *c)
 
 	if (!rt_is_open(&c->cont))
 		return 0;
-	TRY(there = find_marked_tap(tx, c, &tap));
+	TRY(there = link_find_marked(tx, &c->cont, "tun", call_mark(tx, c), &tap));
 	if (there)
 		TRY(there = tc_redirect_target(tx, &c->cont, &tap, &index));
 	else

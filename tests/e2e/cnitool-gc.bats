@@ -237,7 +237,7 @@ survives() {
 	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 0
 }
 
-@test "gc: puts the chain guard back that somebody emptied" {
+@test "gc: puts an emptied chain guard back" {
 	net "$NET"
 	plug c1 -p 8080:80
 	nft flush chain inet cplug guard

@@ -519,7 +519,7 @@ stranger_open() {
 	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 1
 }
 
-@test "security: after somebody emptied the chain guard, the next ADD, repair and GC put it back" {
+@test "security: after the chain guard was emptied, the next ADD, repair and GC put it back" {
 	local chained ports
 
 	new_netns c1 c2
