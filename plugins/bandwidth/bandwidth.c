@@ -8,6 +8,7 @@
  */
 #include "base/log.h"
 #include "cni/iface.h"
+#include "cni/pair.h"
 #include "cni/prev.h"
 #include "cni/steps.h"
 #include "plugins/bandwidth/bandwidth.h"
@@ -15,15 +16,6 @@
 #include "value/name.h"
 
 /* ---- the link ----------------------------------------------------------- */
-
-/* The host's end that our bridge or ptp made: by its derived name and mark. */
-static int find_own_end(struct tx *tx, struct call *c, struct link *ret)
-{
-	int there;
-
-	TRY(there = link_find(tx, &c->host, call_owner(tx, c)->key.s, ret));
-	return there && link_is_end(ret) && link_is_marked(ret, call_mark(tx, c));
-}
 
 /* Another plugin's: the container's end names the ifindex, and the host's must name that end. */
 static int find_peer(struct tx *tx, struct call *c, const struct link *eth, struct link *ret)
@@ -46,7 +38,7 @@ static int find_place(struct tx *tx, struct call *c, struct place *ret)
 	int there = 0;
 
 	*ret = p;
-	TRY(there = find_own_end(tx, c, &p.link));
+	TRY(there = pair_find_marked(tx, c, NULL, &p.link));
 	if (!there && rt_is_open(&c->cont)) {
 		TRY(there = link_find(tx, &c->cont, c->ifname, &eth));
 		if (!there)
