@@ -99,7 +99,10 @@ MUSL := $(if $(filter musl,$(LIBC)),$(shell CC='$(CC)' compat/musl build/musl))
 # Replacements also of the resolver that libnl-3 needs, and of libmnl without archive.
 mnl := $(filter /%,$(shell $(CC) -print-file-name=libmnl.a))
 COMPAT += nss $(if $(mnl),,mnl)
-ALL_CFLAGS += -fno-asynchronous-unwind-tables
+ALL_CFLAGS += -fno-asynchronous-unwind-tables $(unaligned)
+# The padding that aligns functions and loops is 20 kB.  A call runs most code once, so that it
+# gains nothing from the alignment.
+unaligned := -falign-functions=1 -falign-jumps=1 -falign-loops=1 -falign-labels=1
 # Nothing unwinds the stack.  Not each linker and start file can do without the tables.
 no_unwind := -Wl,-T,compat/unwind.ld -Wl,--no-eh-frame-hdr
 ALL_LDFLAGS += $(shell t=$$(mktemp) && echo 'int main(void) { return 0; }' | \
@@ -184,9 +187,10 @@ $(BUILD)/%.o: %.c Makefile $(BUILD)/flags
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # The time of a call is spent in the rest of lib/ and in libraries.  These folders are made small:
-# 36 kB less, for 0.2 % more instructions of ADD and 0.6 % of DEL.
+# 61 kB less, for 0.6 % more instructions of ADD and 1.5 % of DEL.
+small := cnitool ipam lib/cni lib/firewall lib/sys plugins
 ifeq ($(STATIC),1)
-$(addprefix $(BUILD)/,cnitool/%.o ipam/%.o lib/sys/%.o plugins/%.o): ALL_CFLAGS += -Os
+$(small:%=$(BUILD)/%/%.o): ALL_CFLAGS += -Os
 endif
 
 -include $(OBJECTS:.o=.d)
