@@ -35,8 +35,10 @@ reuse() {
 	first=$pid
 	tool add -q net1 "$pid"
 	ok
+	foresee_end "$pid"
 	kill -9 "$pid"
 	wait "$pid" || true
+	await_end "$pid"
 	sleeper "$first"
 	[[ $pid == "$first" ]] || skip "the process number was taken"
 }
@@ -122,7 +124,7 @@ identity() {
 	for verb in gc 'del net1 c1'; do
 		tool add -q net1 c1
 		ok
-		del_netns c1
+		end_netns c1
 		new_netns c1
 		# shellcheck disable=SC2086 # words
 		tool $verb

@@ -345,7 +345,7 @@ cached() {
 		tool list fake
 		contains "$output" '\(unfinished\)'
 		in_ns c1 ip link del eth0
-		[[ $verb != gc* ]] || del_netns c1
+		[[ $verb != gc* ]] || end_netns c1
 		fakes '.plugins[0].makes = true'
 		# shellcheck disable=SC2086 # words
 		tool $verb

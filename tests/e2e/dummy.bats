@@ -285,7 +285,7 @@ changes() {
 	tool list
 	ok
 	contains "$output" 'eth0 .*192\.0\.2\.3/24,2001:db8:2::3/64 '
-	del_netns c2
+	end_netns c2
 	tool gc
 	ok
 	assert_same_snapshot

@@ -394,7 +394,7 @@ damaged() {
 	ok
 	attach "$NET1" . c2
 	ok
-	del_netns c1
+	end_netns c1
 	contains "$(iptables -S CNI-FORWARD)" '10.1.0.2'
 	NETCONFPATH=$BATS_TEST_TMPDIR/net.d CNI_PATH=$CPLUG_BIN "$CPLUG_BIN/cnitool" gc
 	prints_not 'c1/eth0' nft list table inet $TABLE

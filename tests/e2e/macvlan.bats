@@ -1041,7 +1041,7 @@ changes() {
 	tool list
 	ok
 	contains "$output" 'eth0 .*203\.0\.113\.10/24,2001:db8:113::10/64 '
-	del_netns c2
+	end_netns c2
 	tool gc
 	ok
 	assert_same_snapshot

@@ -119,16 +119,27 @@ del_netns() {
 }
 
 # end_netns NAME... - deletes containers, and waits until their namespaces are gone: a netlink
-# socket, though closed, keeps its namespace for some moments
+# socket, though closed, keeps its namespace for some moments.  cnitool gc, and host-local when a
+# range is full, ask the kernel whether a namespace lives; del_netns before them is a race.
 end_netns() {
 	local name
 
 	for name; do
-		ip link add "end-$name" type veth peer name end-peer netns "$name"
+		foresee_end "$name"
 		ip netns del "$name"
-		# shellcheck disable=SC2016 # the inner shell's
-		wait_for "the end of $name" bash -c '! ip link show dev "$1" 2>/dev/null' - "end-$name"
+		await_end "$name"
 	done
+}
+
+# foresee_end NAME, await_end NAME - the same in two steps, for a namespace that ends in another
+# way; NAME may be the number of a process in it
+foresee_end() {
+	ip link add "end-$1" type veth peer name end-peer netns "$1"
+}
+
+await_end() {
+	# shellcheck disable=SC2016 # the inner shell's
+	wait_for "the end of $1" bash -c '! ip link show dev "$1" 2>/dev/null' - "end-$1"
 }
 
 # in_ns NAME COMMAND... - runs COMMAND in a network namespace; "-" is the host

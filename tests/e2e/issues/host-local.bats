@@ -79,7 +79,7 @@ lease() {
 	# The runtime does not call DEL, but the namespace is gone.
 	kernel_knows_netns ||
 		skip 'before Linux 6.18 liveness is known only in the initial PID namespace (reclaim.bats)'
-	ip netns del any
+	end_netns any
 	ip netns add any
 	lease ADD c1
 	ok

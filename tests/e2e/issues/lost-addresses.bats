@@ -34,7 +34,7 @@ all_fit() {
 	for ((i = 0; i < 3 * CAPACITY; i++)); do
 		ip netns add "dead$i"
 		add bridge "$CONF" "dead$i"
-		ip netns del "dead$i"
+		end_netns "dead$i"
 	done
 	all_fit new
 	sees new5 10.1.0.1
@@ -48,7 +48,7 @@ all_fit() {
 	for ((i = 1; i < CAPACITY; i++)); do
 		ip netns add "dead$i"
 		add bridge "$CONF" "dead$i"
-		ip netns del "dead$i"
+		end_netns "dead$i"
 	done
 	ip netns add new
 	cni ADD bridge "$CONF" new
