@@ -575,7 +575,7 @@ killed_del() {
 	in_ns c1 ip link add own0 type veth peer name own1
 	in_ns c1 ip link set eth0 down
 	in_ns c1 ip link set eth0 name hidden0 alias nothing
-	in_ns c1 ip link add eth0 link own0 address "$(in_ns c1 cat /sys/class/net/hidden0/address 2>/dev/null || in_ns c1 ip -j link show dev hidden0 | jq -r '.[0].address')" type macvlan mode passthru
+	in_ns c1 ip link add eth0 link own0 address "$(in_ns c1 ip -j link show dev hidden0 | jq -r '.[0].address')" type macvlan mode passthru
 	in_ns c1 ip link set eth0 alias 'cplug net1/c1/eth0'
 	del host-device "$(with "$L2" '.device = "mv0"')"
 	link c1 eth0 '.link == "own0"'

@@ -35,7 +35,7 @@ machine() {
 
 	new_netns vm
 	in_ns vm ip tuntap add mode tap name ens3
-	in_ns vm ip link set ens3 address "${2:-$(in_ns c1 cat /sys/class/net/eth0/address)}" up
+	in_ns vm ip link set ens3 address "${2:-$(in_ns c1 ip -j link show dev eth0 | jq -r '.[0].address')}" up
 	rm -f "$socket"
 	ip netns exec vm socat -b 66000 TUN,tun-name=ens3,tun-type=tap,iff-no-pi UNIX-LISTEN:"$socket",type=5 3>&- &
 	machine=$!

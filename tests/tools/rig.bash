@@ -142,7 +142,8 @@ await_end() {
 	wait_for "the end of $1" bash -c '! ip link show dev "$1" 2>/dev/null' - "end-$1"
 }
 
-# in_ns NAME COMMAND... - runs COMMAND in a network namespace; "-" is the host
+# in_ns NAME COMMAND... - runs COMMAND in a network namespace; "-" is the host.  /sys remains that of
+# the machine: /sys/class/net has the machine's links.
 in_ns() {
 	local name=$1
 
