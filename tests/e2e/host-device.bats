@@ -447,8 +447,20 @@ link_is_back() {
 	ip -j -d link show dev eth5 | json_holds '.[0].linkinfo.info_kind == "ifb"'
 }
 
+# untouched BEFORE - asserts that ADD failed, and left the device as it was
+untouched() {
+	failed
+	is "$(whole)" "$1"
+}
+
+# given_back CONF BEFORE - asserts that DEL gives the device back as it was
+given_back() {
+	del host-device "$1"
+	is "$(whole)" "$2"
+}
+
 @test "host-device: ADD that fails or is killed at any change leaves the device with everything it had" {
-	local n before conf
+	local before conf
 
 	new_netns c1
 	device
@@ -459,24 +471,9 @@ link_is_back() {
 	is "$(whole)" "$before"
 	remember
 	for conf in "$CONF" "$KEEP" "$(with "$L2" '.mtu = 1300 | .mac = "02:00:00:00:00:71"')"; do
-		for ((n = 1; n < 20; n++)); do
-			CNI_TEST_FAIL_AT=$n cni ADD host-device "$conf"
-			((status)) || break
-			failed
-			is "$(whole)" "$before"
-			assert_same_snapshot
-		done
-		((n > 3 && n < 20)) || fail "$n steps"
+		AT_LEAST=3 each_change FAIL host-device "$conf" untouched "$before"
 		del host-device "$conf"
-		for ((n = 1; n < 20; n++)); do
-			CNI_TEST_CRASH_AT=$n cni ADD host-device "$conf"
-			((status)) || break
-			((status > 128)) || fail "not killed: $status"
-			del host-device "$conf"
-			is "$(whole)" "$before"
-			assert_same_snapshot
-		done
-		((n > 3 && n < 20)) || fail "$n steps"
+		AT_LEAST=3 each_change CRASH host-device "$conf" given_back "$conf" "$before"
 		del host-device "$conf"
 	done
 	cni ADD host-device "$(with "$CONF" '.ipam.routes = [{dst: "192.0.2.0/24", gw: "10.99.0.77"}]')"

@@ -116,29 +116,10 @@ leg_del_without_parent() {
 
 # ADD fails at each change and leaves no difference; a kill at each is removed by DEL.
 leg_accidents() {
-	local n
-
 	new_netns c1 c2
 	add "$TYPE" "$CONF" c2
 	del "$TYPE" "$CONF" c2
-	remember
-	for ((n = 1; n < 20; n++)); do
-		CNI_TEST_FAIL_AT=$n cni ADD "$TYPE" "$CONF"
-		((status)) || break
-		failed
-		assert_same_snapshot
-	done
-	((n > 2 && n < 20)) || fail "$n steps"
-	del "$TYPE" "$CONF"
-	for ((n = 1; n < 20; n++)); do
-		CNI_TEST_CRASH_AT=$n cni ADD "$TYPE" "$CONF"
-		((status)) || break
-		((status > 128)) || fail "not killed: $status"
-		del "$TYPE" "$CONF"
-		assert_same_snapshot
-	done
-	((n > 2 && n < 20)) || fail "$n steps"
-	del "$TYPE" "$CONF"
+	unwinds "$TYPE" "$CONF"
 	cni ADD "$TYPE" "$(conf '.ipam.routes = [{dst: "192.0.2.0/24", gw: "10.99.0.77"}]')"
 	failed '' '192\.0\.2\.0.*(unreachable|invalid gateway)'
 	cni ADD "$TYPE" "$(conf '.ipam.type = "nothing-of-the-kind"')"

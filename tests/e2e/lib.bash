@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2119,SC2120 # functions with optional arguments
 #
 # lib.bash - common functions of the end-to-end tests:  load lib
 #
@@ -252,6 +252,36 @@ assert_other_snapshot() {
 	snapshot >"$BATS_TEST_TMPDIR/now.snapshot"
 	! diff -q "$BATS_TEST_TMPDIR/${1-before}.snapshot" "$BATS_TEST_TMPDIR/now.snapshot" >/dev/null ||
 		fail "nothing has changed"
+}
+
+# each_change VERB PLUGIN CONF COMMAND... - runs ADD of c1 again and again, each time stopped after one
+# undo record more, until it succeeds.  VERB: FAIL (ADD fails) or CRASH (ADD is killed).  The command
+# runs after each; then the state must be that of "remember".  ADD has at least AT_LEAST (2) undo records.
+each_change() {
+	local verb=$1 plugin=$2 conf=$3 n
+
+	shift 3
+	for ((n = 1; n < 40; n++)); do
+		export "CNI_TEST_${verb}_AT=$n"
+		cni ADD "$plugin" "$conf"
+		unset "CNI_TEST_${verb}_AT"
+		((status)) || break
+		[[ $verb == FAIL ]] || ((status > 128)) || fail "not killed: $status"
+		"$@"
+		assert_same_snapshot
+	done
+	((n > ${AT_LEAST:-2} && n < 40)) || fail "$n steps"
+}
+
+# unwinds PLUGIN CONF [DEL_CONF] - ADD that fails or is killed at any change leaves the state that it
+# found: the failed one by itself, the killed one by DEL.  Ends after DEL.
+unwinds() {
+	remember
+	each_change FAIL "$1" "$2" failed
+	del "$1" "$2"
+	assert_same_snapshot
+	each_change CRASH "$1" "$2" del "$1" "${3-$2}"
+	del "$1" "$2"
 }
 
 # ---- around each test ------------------------------------------------------
