@@ -85,14 +85,20 @@ static int portmap_repair(struct tx *tx, struct call *c)
 	return step_nat(tx, c, &p->nat);
 }
 
-/* Is the main plugin our bridge?  Its DEL takes away what ours could not. */
+/*
+ * Is the main plugin our bridge?  Its DEL takes away what ours could not.  The link is gone if
+ * bandwidth's DEL came first, but prevResult has its name.
+ */
 static int has_bridge(struct tx *tx, struct call *c)
 {
+	const char *name = call_owner(tx, c)->key.s;
 	struct link l;
 	int there;
 
-	TRY(there = link_find(tx, &c->host, call_owner(tx, c)->key.s, &l));
-	return there && link_is_marked(&l, call_mark(tx, c));
+	TRY(there = link_find(tx, &c->host, name, &l));
+	if (!there)
+		return c->prev && result_find_if(c->prev, name, false) >= 0;
+	return link_is_marked(&l, call_mark(tx, c));
 }
 
 /*

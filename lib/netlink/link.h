@@ -252,10 +252,13 @@ int link_free(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
 int link_del(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
 
 /*
- * Deletes n links as they were looked up, in one request if possible: they are put into
- * a device group of their own, which is then deleted, so that the kernel waits for one
- * grace period instead of n.  Goes on after failures.
+ * Deletes n links as they were looked up, all in one request: they are put into a device group of
+ * their own, which is then deleted, so that the kernel waits for one grace period instead of n.
+ * false: refused, and they are all there.
  */
+bool link_del_together(struct rt *rt, const struct link *links, unsigned n);
+
+/* The same, or one after the other if that is refused.  Goes on after failures. */
 int link_del_all(struct tx *tx, struct rt *rt, const struct link *links, unsigned n) CHECKED;
 
 #endif

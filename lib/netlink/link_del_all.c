@@ -5,7 +5,10 @@
  * The kernel waits for an RCU grace period for each request that deletes links, and one request
  * can delete a device group (IFLA_GROUP).  So the links are put into a group of their own, and
  * the group is deleted.  The administrator may use groups (ip link set … group …), so the
- * number is random, and no link may have it before.  mark.c uses other numbers.
+ * number is random, of 2^29; mark.c uses others.  Before many links are deleted, a list of all
+ * links tells that none has the number.  For a few links the list would cost more than it is worth,
+ * because it grows with the host: a link that has the number by chance is one that another call is
+ * deleting.
  */
 #include <linux/rtnetlink.h>
 #include <sys/random.h>
@@ -13,7 +16,7 @@
 #include "netlink/link.h"
 #include "base/log.h"
 
-enum { GROUP_BIT = 1 << 30, FEW = 2 };
+enum { GROUP_BIT = 1 << 30, FEW = 4 };
 
 struct group {
 	uint32_t number;
@@ -33,15 +36,24 @@ static int note_group(const struct nlmsghdr *h, void *arg)
 	return 0;
 }
 
+/* 0 = the kernel gives no random bytes. */
+static uint32_t random_group(void)
+{
+	uint32_t number;
+
+	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+		return 0;
+	return (number & (GROUP_BIT / 2 - 1)) | GROUP_BIT;
+}
+
 /* A number that no link has for its group; 0 = none could be found. */
 static uint32_t free_group(struct rt *rt)
 {
-	struct group g = { .taken = false };
+	struct group g = { .number = random_group() };
 	struct rt_msg m;
 
-	if (getrandom(&g.number, sizeof(g.number), 0) != sizeof(g.number))
+	if (!g.number)
 		return 0;
-	g.number = (g.number & (GROUP_BIT / 2 - 1)) | GROUP_BIT;
 	link_question(&m, NLM_F_DUMP);
 	return rt_ask(rt, &m, note_group, &g) < 0 || g.taken ? 0 : g.number;
 }
@@ -59,19 +71,21 @@ static int put_into(struct rt *rt, const struct link *l, uint32_t group)
 	return r == -ENODEV || r == -ENXIO ? 0 : r;
 }
 
+/* Links that are gone are not in the group, and an empty group does not exist. */
 static int del_group(struct rt *rt, uint32_t group)
 {
 	struct rt_msg m;
+	int r;
 
 	rt_new(&m, RTM_DELLINK, 0, sizeof(struct ifinfomsg));
 	rt_put_u32(&m, IFLA_GROUP, group);
-	return rt_try(rt, &m);
+	r = rt_try(rt, &m);
+	return r == -ENODEV ? 0 : r;
 }
 
-/* Links that are gone are not in the group, and deleting an empty group is no failure. */
-static bool del_together(struct rt *rt, const struct link *links, unsigned n)
+bool link_del_together(struct rt *rt, const struct link *links, unsigned n)
 {
-	uint32_t group = n > FEW ? free_group(rt) : 0;
+	uint32_t group = n > FEW ? free_group(rt) : random_group();
 	int r = group ? 0 : -ENOENT;
 
 	for (unsigned i = 0; i < n && r == 0; i++)
@@ -86,7 +100,7 @@ int link_del_all(struct tx *tx, struct rt *rt, const struct link *links, unsigne
 {
 	int r = 0;
 
-	if (del_together(rt, links, n))
+	if (n > 1 && link_del_together(rt, links, n))
 		return 0;
 	for (unsigned i = 0; i < n; i++)
 		r = also(r, link_del(tx, rt, &links[i]));

@@ -11,6 +11,7 @@
 #include "cni/pair.h"
 #include "cni/prev.h"
 #include "cni/steps.h"
+#include "netlink/rule.h"
 #include "plugins/bandwidth/bandwidth.h"
 #include "plugins/list.h"
 #include "value/name.h"
@@ -166,14 +167,88 @@ static int del_at(struct tx *tx, struct call *c, const struct place *p)
 	return r;
 }
 
+static bool has_alias(struct tx *tx, struct call *c, const struct link *l)
+{
+	return str_eq(l->alias, call_mark(tx, c)->s);
+}
+
+/* Is it the DEL of a whole list?  Then prevResult is the list's result, and has the ifb. */
+static bool lists_ifb(const struct call *c, const struct link *ifb)
+{
+	int i = c->prev ? result_find_if(c->prev, ifb->name, false) : -1;
+
+	return i >= 0 && mac_eq(ifb->mac, prev_mac(c, i));
+}
+
+/*
+ * May DEL of another plugin of the list need the interface?  That of the reference's vrf and of its
+ * sbr fail without it.
+ */
+static int is_needed(struct tx *tx, struct call *c)
+{
+	enum { MAIN = 32766, DEFAULT = 32767 };
+	struct rule_list rules;
+	struct link eth;
+	int there;
+
+	if (!rt_is_open(&c->cont))
+		return 1;
+	TRY(there = link_find(tx, &c->cont, c->ifname, &eth));
+	if (!there || eth.master)
+		return 1;
+	TRY(rule_list(tx, &c->cont, AF_UNSPEC, &rules));
+	for (unsigned i = 0; i < rules.n; i++) {
+		uint32_t priority = rules.r[i].priority;
+
+		if (priority && priority != MAIN && priority != DEFAULT)
+			return 1;
+	}
+	return 0;
+}
+
+/*
+ * The kernel waits 10 ms and more for each request that deletes links, and the next plugins delete
+ * the pair.  So the pair, if it is cplug's, goes in one request with the ifbs, and its main plugin
+ * finds it gone.  A link without alias would lose its mark, which is a group.  1 if they are gone,
+ * 0, or a recorded failure.
+ */
+static int del_with_pair(struct tx *tx, struct call *c, const struct place *p)
+{
+	static const struct bandwidth_conf none = { .n_subnets = 0 };
+	struct link links[DIRECTIONS + 1] = { p->link };
+	bool listed = false;
+	unsigned n = 1;
+	int r;
+
+	if (!p->link.index || p->inside || !has_alias(tx, c, &p->link))
+		return 0;
+	for (enum direction d = 0; d < DIRECTIONS; d++) {
+		struct shaper s = shaper_of(tx, c, p, &none, d);
+
+		TRY(r = shaper_find_ifb(tx, &s, &links[n]));
+		if (r && !has_alias(tx, c, &links[n]))
+			return 0;
+		listed |= r && lists_ifb(c, &links[n]);
+		n += (unsigned)r;
+	}
+	if (!listed)
+		return 0;
+	TRY(r = is_needed(tx, c));
+	return !r && link_del_together(&c->host, links, n);
+}
+
 /* If the link is gone, its ifb may be on either side. */
 static int bandwidth_del(struct tx *tx, struct call *c)
 {
 	struct place inside = { .rt = &c->cont, .inside = true }, place;
 	int r = find_place(tx, c, &place);
 
-	if (r >= 0)
-		r = del_at(tx, c, &place);
+	if (r >= 0) {
+		r = del_with_pair(tx, c, &place);
+		if (r == 1)
+			return del_foreign_ifb(tx, c);
+		r = also(r, del_at(tx, c, &place));
+	}
 	if (!place.link.index && rt_is_open(&c->cont))
 		r = also(r, del_at(tx, c, &inside));
 	return also(r, del_foreign_ifb(tx, c));

@@ -58,6 +58,11 @@ struct shaper {
 struct shaper shaper_of(struct tx *tx, struct call *c, const struct place *p,
 			const struct bandwidth_conf *conf, enum direction d);
 
+/*
+ * The ifb of the direction: 1, 0, or a recorded failure.  One of its name that has not our mark is
+ * a stranger's, or the reference's.
+ */
+int shaper_find_ifb(struct tx *tx, const struct shaper *s, struct link *ret) CHECKED;
 /* *ret_ifb: index 0 if the link itself limits. */
 int shaper_add(struct tx *tx, const struct shaper *s, struct link *ret_ifb) CHECKED;
 /* Notes every difference, also a limit that is not configured any more. */

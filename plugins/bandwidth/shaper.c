@@ -55,8 +55,7 @@ static struct tc_redirect redirect_of(const struct shaper *s, const struct link 
 	};
 }
 
-/* An ifb of that name that has not our mark is a stranger's, or the reference's.  1, 0, -errno. */
-static int find_ifb(struct tx *tx, const struct shaper *s, struct link *ret)
+int shaper_find_ifb(struct tx *tx, const struct shaper *s, struct link *ret)
 {
 	int there;
 
@@ -137,7 +136,7 @@ static int check_ifb(struct tx *tx, const struct shaper *s)
 	struct link ifb;
 	int there;
 
-	TRY(there = find_ifb(tx, s, &ifb));
+	TRY(there = shaper_find_ifb(tx, s, &ifb));
 	if (!there) {
 		differ(tx, object, "present", NULL);
 		return 0;
@@ -173,7 +172,7 @@ static int check_absent(struct tx *tx, const struct shaper *s)
 	int there;
 
 	if (!limited || !needs_ifb(s)) {
-		TRY(there = find_ifb(tx, s, &ifb));
+		TRY(there = shaper_find_ifb(tx, s, &ifb));
 		if (there)
 			differ(tx, mem_printf(&tx->mem, "ifb %s", s->name), "absent", "present");
 	}
@@ -207,7 +206,7 @@ static int remove_ifb(struct tx *tx, const struct shaper *s)
 	struct link ifb;
 	int there, r = 0;
 
-	TRY(there = find_ifb(tx, s, &ifb));
+	TRY(there = shaper_find_ifb(tx, s, &ifb));
 	if (p->link.index)
 		r = tc_redirect_del(tx, p->rt, &p->link, there ? &ifb : NULL, s->leaving);
 	if (there)
@@ -238,7 +237,7 @@ int shaper_repair(struct tx *tx, const struct shaper *s)
 		TRY(tc_tbf_ensure(tx, s->place.rt, &s->place.link, &tbf));
 		return remove_ifb(tx, s);
 	}
-	TRY(there = find_ifb(tx, s, &ifb));
+	TRY(there = shaper_find_ifb(tx, s, &ifb));
 	if (!there)
 		TRY(add_ifb(tx, s, &ifb));
 	TRY(ensure_ifb(tx, s, &ifb));

@@ -81,7 +81,7 @@ passed() {
 	silent "after ADD"
 	cni CHECK bridge "$(with "$BRIDGE" ".prevResult = $(jq -c .prevResult <<<"$CHECK")")"
 	ok
-	del bandwidth "$CHECK"
+	del bandwidth "$CONF"
 	assert_same_snapshot
 	del bandwidth "$CHECK"
 	del bandwidth "$LIMITS"
@@ -562,7 +562,7 @@ unlimited_to() {
 	warm_up bridge "$BRIDGE"
 	remember
 	limited
-	del bandwidth "$(with "$CHECK" '.ingressBurst = "many" | .egressRate = -1')"
+	del bandwidth "$(with "$CONF" '.ingressBurst = "many" | .egressRate = -1')"
 	prints '' ip link show type ifb
 	del bandwidth "$CHECK"
 	add bandwidth "$CONF"
@@ -584,6 +584,128 @@ unlimited_to() {
 	del bridge "$BRIDGE"
 	new_netns c1
 	assert_same_snapshot
+}
+
+# whole_list TYPE... - ADD of a list; sets LISTED to the result, LIST to the configurations
+whole_list() {
+	local type
+
+	LIST=()
+	for type; do
+		case $type in
+		bridge) LIST+=("$(with "$BRIDGE" '.ipMasq = true')") ;;
+		ptp) LIST+=("$(with "$BRIDGE" 'del(.bridge, .isGateway) | .type = "ptp"')") ;;
+		bandwidth) LIST+=("$LIMITS") ;;
+		portmap) LIST+=("$(limits '{cniVersion, name, runtimeConfig: {portMappings: [{hostPort: 8080, containerPort: 80, protocol: "tcp"}]}}')") ;;
+		tuning) LIST+=("$(limits '{cniVersion, name, mtu: 1400, mac: "02:00:00:00:00:42", sysctl: {"net.ipv4.conf.IFNAME.arp_filter": "1"}}')") ;;
+		*) LIST+=("$(limits '{cniVersion, name}')") ;;
+		esac
+		LIST[-1]=$(with "${LIST[-1]}" ".type = \"$type\"")
+		[[ $type == bridge || $type == ptp ]] || LIST[-1]=$(chained "${LIST[-1]}")
+		add "$type" "${LIST[-1]}"
+	done
+	LISTED=$(jq -c . <<<"$output")
+	VETH=$(host_end)
+	IFB=$(result '.interfaces[] | select(.name | startswith("bwp")) | .name')
+}
+
+# del_list [FROM] - DEL of the list in reverse order with its result, as runtimes do; the first FROM
+# plugins only
+del_list() {
+	local i
+
+	for ((i = ${1-${#LIST[@]}} - 1; i >= 0; i--)); do
+		del "$(jq -r .type <<<"${LIST[i]}")" "$(with "${LIST[i]}" ".prevResult = $LISTED")"
+	done
+}
+
+@test "bandwidth: DEL of a whole list deletes pair and ifb together, and every other plugin's DEL succeeds" {
+	local main
+
+	new_netns c1
+	for main in bridge ptp; do
+		whole_list $main sbr tuning bandwidth portmap firewall
+		del_list
+		remember $main
+		whole_list $main sbr tuning bandwidth portmap firewall
+		del_list
+		assert_same_snapshot $main
+		whole_list $main portmap tuning firewall bandwidth
+		cni DEL bandwidth "$(with "${LIST[4]}" ".prevResult = $LISTED")"
+		ok
+		no_link - "$IFB"
+		no_link - "$VETH"
+		no_link c1 eth0
+		# Again, and with the plugins before it.
+		del_list 5
+		assert_same_snapshot $main
+		prints '' find /var/lib/cni/networks/net1 -name '10.*'
+	done
+}
+
+@test "bandwidth: DEL of a whole list sends one request to delete links, of one group" {
+	can_trace || skip "no strace"
+	new_netns c1
+	whole_list bridge bandwidth
+	CNI_COMMAND=DEL CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN \
+		ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 strace -f -qq -o "$BATS_TEST_TMPDIR/trace" \
+		-e trace=sendto "$CPLUG_BIN/bandwidth" <<<"$(with "$LIMITS" ".prevResult = $LISTED")"
+	is "$(grep -c 'RTM_DELLINK' "$BATS_TEST_TMPDIR/trace")" 1
+	contains "$(grep RTM_DELLINK "$BATS_TEST_TMPDIR/trace")" IFLA_GROUP
+	contains_not "$(cat "$BATS_TEST_TMPDIR/trace")" DELQDISC
+	no_link - "$VETH"
+	no_link - "$IFB"
+	del bridge "$(with "$BRIDGE" ".prevResult = $LISTED")"
+}
+
+# del_refused N - DEL of bandwidth, whose n-th request is refused
+del_refused() {
+	CNI_COMMAND=DEL CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN \
+		ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 strace -f -qq -o "$BATS_TEST_TMPDIR/trace" \
+		-e trace=sendto -e inject=sendto:error=ENOBUFS:when="$1" \
+		"$CPLUG_BIN/bandwidth" <<<"$(with "$LIMITS" ".prevResult = $LISTED")" || :
+}
+
+@test "bandwidth: the pair stays if DEL is not of a whole list, or another plugin needs the interface" {
+	local filter n
+
+	new_netns c1
+	whole_list bridge bandwidth
+	# No result, one of an earlier plugin, or of another attachment.
+	for filter in 'del(.prevResult)' '.prevResult.interfaces |= .[:3]' '.prevResult.interfaces[3].mac = "02:00:00:00:00:01"'; do
+		del bandwidth "$(with "$LIMITS" ".prevResult = $LISTED | $filter")"
+		no_link - "$IFB"
+		link - "$VETH" '.ifalias == "cplug net1/c1/eth0"'
+		LISTED=$(with "$LISTED" 'del(.interfaces[3])')
+		add bandwidth "$(with "$LIMITS" ".prevResult = $LISTED")"
+		LISTED=$(jq -c . <<<"$output")
+	done
+	# The reference's sbr fails if the interface is gone, and so does its vrf.
+	in_ns c1 ip rule add from 10.1.0.2 table 100
+	del bandwidth "$(with "$LIMITS" ".prevResult = $LISTED")"
+	no_link - "$IFB"
+	link - "$VETH" true
+	in_ns c1 ip rule del from 10.1.0.2 table 100
+	add bandwidth "$(with "$LIMITS" ".prevResult = $LISTED | del(.prevResult.interfaces[3])")"
+	LISTED=$(jq -c . <<<"$output")
+	in_ns c1 ip link add name over type bridge
+	in_ns c1 ip link set eth0 master over
+	del bandwidth "$(with "$LIMITS" ".prevResult = $LISTED")"
+	no_link - "$IFB"
+	link - "$VETH" true
+	in_ns c1 ip link del over
+	can_trace || return 0
+	# If a request of it is refused, what is left goes one after the other.
+	for ((n = 4; n < 16; n++)); do
+		add bandwidth "$(with "$LIMITS" ".prevResult = $LISTED | del(.prevResult.interfaces[3])")"
+		LISTED=$(jq -c . <<<"$output")
+		del_refused "$n"
+		del bandwidth "$LIMITS"
+		no_link - "$IFB"
+		ip link show dev "$VETH" >/dev/null 2>&1 || break
+	done
+	((n > 6 && n < 16)) || fail "$n requests"
+	del bridge "$BRIDGE"
 }
 
 @test "bandwidth: GC removes the ifb of an attachment that is gone, and no other" {

@@ -53,6 +53,15 @@ chain_del() {
 	assert_same_snapshot
 }
 
+@test "failing chain: the same if DEL of bandwidth has deleted the link" {
+	plugged
+	ip link del "$(host_end)"
+	chain_del without_nft
+	is "$chain_status" 0
+	contains "$(cat "$BATS_TEST_TMPDIR/warned")" "left to the bridge's DEL"
+	assert_same_snapshot
+}
+
 # del_bridge ID [STRACE-OPTION...] - DEL of the bridge plugin of $conf under strace; sets status
 del_bridge() {
 	status=0
