@@ -28,7 +28,8 @@
 	X(tap)         \
 	X(host_device) \
 	X(host_local)  \
-	X(static)
+	X(static)      \
+	X(dhcp)
 /* clang-format on */
 
 #define PLUGIN_DECLARE(name) extern const struct plugin name##_plugin;

@@ -236,7 +236,8 @@ static int ptp_del(struct tx *tx, struct call *c)
 	int before = tx->err, r = cj_ok(tx, &c->conf), pair;
 
 	TRY(tx_excuse(tx, before, r, "the default is taken"));
-	r = step_nft_remove(tx, c, pair_host_name(tx, c, host_name));
+	r = ipam_del_first(tx, c);
+	r = also(r, step_nft_remove(tx, c, pair_host_name(tx, c, host_name)));
 	pair = pair_remove(tx, c, host_name, NULL);
 	r = also(r, pair);
 	r = also(r, step_resolv_remove(tx, c, resolv_mode));

@@ -21,6 +21,7 @@
 #include "netlink/addr.h"
 #include "netlink/route.h"
 #include "cni/iface_impl.h"
+#include "cni/ipam.h"
 #include "sys/state.h"
 #include "sys/sysctl.h"
 
@@ -183,6 +184,16 @@ int iface_configure(struct tx *tx, struct call *c, const struct link *l, const s
 	if (o->routed)
 		TRY(add_routed(tx, c, l, r));
 	return iface_add_routes(tx, c, l, r);
+}
+
+int iface_prepare(struct tx *tx, struct call *c, const struct link *l)
+{
+	const struct iface_options o = { .dad = false };
+
+	if (!ipam_needs_link(c))
+		return 0;
+	TRY(set_sysctls(tx, c, l, &o, false));
+	return link_set_up(tx, &c->cont, l);
 }
 
 int iface_up(struct tx *tx, struct call *c, const struct link *l, const struct mark *mark)

@@ -23,6 +23,12 @@ struct iface_options {
 };
 
 /*
+ * Before ipam_add(): sets the link up if the IPAM plugin talks through it (ipam_needs_link()).
+ * Router advertisements are ignored, as iface_configure() does.
+ */
+int iface_prepare(struct tx *tx, struct call *c, const struct link *l) CHECKED;
+
+/*
  * Gives the link in the container (which is ours, and down) the addresses of the
  * result that belong to it, sets it up, and adds the result's routes; a route
  * without gateway goes through the first gateway of its family among the

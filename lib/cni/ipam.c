@@ -208,8 +208,26 @@ static bool is_impossible(const struct call *c)
 	       (c->delegate && !(c->delegate->flags & CNI_IS_IPAM));
 }
 
+bool ipam_needs_link(const struct call *c)
+{
+	return str_eq(ipam_type(c), "dhcp");
+}
+
+int ipam_del_first(struct tx *tx, struct call *c)
+{
+	int r;
+
+	if (!ipam_needs_link(c))
+		return 0;
+	r = ipam_del(tx, c);
+	c->ipam_deleted = true;
+	return r;
+}
+
 int ipam_del(struct tx *tx, struct call *c)
 {
+	if (c->ipam_deleted)
+		return 0;
 	if (ipam_wanted(c) && is_impossible(c)) {
 		log_warn("ipam.type: \"%.100s\" is no IPAM plugin, so there is nothing to release",
 			 ipam_type(c));

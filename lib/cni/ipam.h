@@ -45,6 +45,15 @@ int ipam_gc(struct tx *tx, struct call *c) CHECKED;
 int ipam_status(struct tx *tx, struct call *c) CHECKED;
 
 /*
+ * Does the delegate talk through the container's interface (dhcp)?  Then the interface must be up
+ * before ADD (iface_prepare()), and still there at DEL.
+ */
+bool ipam_needs_link(const struct call *c);
+
+/* DEL of such a delegate, before the interface is removed; ipam_del() does nothing afterwards. */
+int ipam_del_first(struct tx *tx, struct call *c) CHECKED;
+
+/*
  * The addresses that the delegate has allocated to the attachment, in ret->ips; none if that is not
  * known, because the delegate is another program or does not record addresses.
  */

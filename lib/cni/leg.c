@@ -156,6 +156,7 @@ int leg_add(struct tx *tx, struct call *c, struct result *res)
 	TRY(leg_describe(tx, c, &leg));
 	TRY(ipam_validate(tx, c));
 	TRY(add_link(tx, c, &leg, &l));
+	TRY(iface_prepare(tx, c, &l));
 	l3 = has_addresses(c, &leg);
 	if (l3) {
 		TRY(ask_addresses(tx, c, res));
@@ -331,8 +332,10 @@ int leg_del(struct tx *tx, struct call *c)
 	int before = tx->err, r = leg_describe(tx, c, &leg), link;
 
 	TRY(tx_excuse(tx, before, r, "DEL goes on without the configuration"));
+	r = ipam_del_first(tx, c);
 	link = delete_link(tx, c, leg.link.kind);
-	r = also(link, step_resolv_remove(tx, c, leg.resolv_conf));
+	r = also(r, link);
+	r = also(r, step_resolv_remove(tx, c, leg.resolv_conf));
 	/* It has its addresses, and the next DEL may need the lease to recognise it. */
 	if (link < 0)
 		return r;

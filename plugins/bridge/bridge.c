@@ -94,6 +94,7 @@ static int layer3(struct tx *tx, struct call *c, struct bridge *b, struct result
 {
 	struct iface_options o = { .dad = b->cf.dad };
 
+	TRY(iface_prepare(tx, c, &b->veth.eth));
 	TRY(ipam_add(tx, c, res));
 	TRY(iface_need_mtu(tx, b->cf.mtu, res, ""));
 	if (!result_dns_empty(&b->cf.dns))
@@ -226,7 +227,8 @@ static int bridge_del(struct tx *tx, struct call *c)
 	dev = reach_dev(tx, c, bridge);
 	r = cj_ok(tx, &c->conf);
 	TRY(tx_excuse(tx, before, r, "the default is taken"));
-	r = step_nft_remove(tx, c, dev);
+	r = ipam_del_first(tx, c);
+	r = also(r, step_nft_remove(tx, c, dev));
 	pair = pair_remove(tx, c, host_ifname, bridge);
 	r = also(r, pair);
 	r = also(r, step_resolv_remove(tx, c, resolv_mode));

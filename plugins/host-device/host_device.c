@@ -137,6 +137,7 @@ static int hostdev_add(struct tx *tx, struct call *c, struct result *res)
 	if (d.dpdk)
 		return add_dpdk(tx, c, &d, res);
 	TRY(hostdev_take(tx, c, &d, &r, &l));
+	TRY(iface_prepare(tx, c, &l));
 	TRY(ask_addresses(tx, c, &d, &r, res));
 	TRY(iface_need_mtu(tx, l.mtu, res, ""));
 	iface_list(tx, c, &l, c->netns_path, res);
@@ -226,8 +227,10 @@ static int hostdev_del(struct tx *tx, struct call *c)
 	int before = tx->err, r = hostdev_read(tx, c, &d), moved;
 
 	TRY(tx_excuse(tx, before, r, "DEL goes on without the configuration"));
+	r = ipam_del_first(tx, c);
 	moved = hostdev_give_back(tx, c, &d);
-	r = also(moved, step_resolv_remove(tx, c, d.resolv_conf));
+	r = also(r, moved);
+	r = also(r, step_resolv_remove(tx, c, d.resolv_conf));
 	/* The container still has its addresses. */
 	if (moved < 0)
 		return r;

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * conf.h - the configuration of dhcp (docs/config/dhcp.md), for the plugin and the daemon
+ */
+#ifndef CPLUG_DHCP_CONF_H
+#define CPLUG_DHCP_CONF_H
+
+#include "cni/call.h"
+
+enum {
+	DHCP_PROVIDE_MAX = 16, /* options that the client sends */
+	DHCP_REQUEST_MAX = 64, /* options that it asks for */
+	DHCP_OPTION_MAX = 255, /* bytes of a value */
+};
+
+struct dhcp_provided {
+	uint8_t code;
+	uint8_t len;
+	char value[DHCP_OPTION_MAX + 1];
+};
+
+struct dhcp_ipam {
+	const char *socket;
+	bool v4, v6;
+	bool server_mtu; /* the server's MTU becomes that of the routes */
+	int64_t priority;
+	struct dhcp_provided provide[DHCP_PROVIDE_MAX];
+	unsigned n_provide;
+	uint8_t request[DHCP_REQUEST_MAX];
+	unsigned n_request;
+	bool skip_defaults; /* ask for request[] alone */
+};
+
+/*
+ * Reads "ipam" of a configuration.  args is CNI_ARGS, for "fromArg".  Fails with all mistakes of
+ * the document (CNI_E_CONFIG).
+ */
+int dhcp_ipam_read(struct tx *tx, const struct cj *conf, const char *args,
+		   struct dhcp_ipam *ret) CHECKED;
+
+/* "daemonSocketPath" alone, for DEL and GC, which succeed with any other mistake. */
+const char *dhcp_ipam_socket(const struct cj *conf);
+
+#endif

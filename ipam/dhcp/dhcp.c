@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * dhcp.c - dhcp: addresses from the network's DHCP server
+ *
+ * A lease has to be renewed long after this call has ended, so a daemon has it; the
+ * plugin asks the daemon.  Either of the two may be the reference's.
+ */
+#include "base/differ.h"
+#include "base/log.h"
+#include "ipam/dhcp/conf.h"
+#include "ipam/dhcp/rpc.h"
+#include "plugins/list.h"
+
+/* The daemon answers an Allocate within its -resendtimeout, which is 208 seconds by default. */
+enum { PATIENCE_ADD = 300000, PATIENCE = 30000 }; /* ms */
+
+#define START_DAEMON "start it: systemctl enable --now cni-dhcp.socket, or: dhcp daemon"
+
+/* The path is relative to our folder, not to the daemon's. */
+static const char *absolute(struct mem *mem, const char *path)
+{
+	char folder[4096];
+
+	if (!*path || *path == '/' || !getcwd(folder, sizeof(folder)))
+		return path;
+	return mem_printf(mem, "%s/%s", folder, path);
+}
+
+/* Calls the daemon.  As rpc_call(). */
+static int ask(struct tx *tx, const struct call *c, const char *method, int timeout_ms,
+	       struct rpc_reply *ret)
+{
+	const struct rpc_call q = {
+		.socket = dhcp_ipam_socket(&c->conf),
+		.method = method,
+		.args = { .id = c->id,
+			  .netns = absolute(&tx->mem, c->netns_path),
+			  .ifname = c->ifname,
+			  .args = c->args,
+			  .path = c->path,
+			  .conf = c->stdin_text,
+			  .size = c->stdin_size },
+		.timeout_ms = timeout_ms,
+	};
+
+	return rpc_call(tx, &q, ret);
+}
+
+static bool is_absent(int r)
+{
+	return r == -ENOENT || r == -ECONNREFUSED;
+}
+
+static int fail_absent(struct tx *tx, const struct call *c, enum cni_code code)
+{
+	return tx_fail_as(tx, code, -ENOENT,
+			  "error dialing DHCP daemon: none listens on %s (" START_DAEMON ")",
+			  dhcp_ipam_socket(&c->conf));
+}
+
+/* ---- ADD ---------------------------------------------------------------- */
+
+static int dhcp_validate(struct tx *tx, struct call *c)
+{
+	struct dhcp_ipam cf;
+
+	return dhcp_ipam_read(tx, &c->conf, c->args, &cf);
+}
+
+struct undo_lease {
+	const struct call *call;
+};
+
+static int undo_lease(struct tx *tx, void *arg)
+{
+	struct undo_lease *u = arg;
+	struct rpc_reply reply;
+	int r = ask(tx, u->call, "Release", PATIENCE, &reply);
+
+	return is_absent(r) ? 0 : r;
+}
+
+static int dhcp_add(struct tx *tx, struct call *c, struct result *ret)
+{
+	struct undo_lease u = { .call = c };
+	struct rpc_reply reply;
+	struct dhcp_ipam cf;
+	int r;
+
+	TRY(dhcp_ipam_read(tx, &c->conf, c->args, &cf));
+	r = ask(tx, c, "Allocate", PATIENCE_ADD, &reply);
+	if (is_absent(r))
+		return fail_absent(tx, c, CPLUG_E_DELEGATE);
+	/* Also after a failure: if we do not wait any longer, the daemon may still get a lease. */
+	r = also(r, tx_undo(tx, undo_lease, "lease an address", &u));
+	TRY(r);
+	TRY(rpc_read_result(tx, &reply, ret));
+	/* Old daemons of the reference do not know the key. */
+	for (unsigned i = 0; i < ret->n_routes; i++)
+		if (!ret->routes[i].priority)
+			ret->routes[i].priority = cf.priority;
+	return 0;
+}
+
+/* ---- DEL and GC --------------------------------------------------------- */
+
+/*
+ * A daemon that does not run cannot be told.  When it runs again, it finds that the container's
+ * namespace or link is gone, and releases the lease itself.
+ */
+static int tell(struct tx *tx, const struct call *c, const char *method)
+{
+	struct rpc_reply reply;
+	int before = tx->err, r;
+
+	TRY(tx_excuse(tx, before, cj_ok(tx, &c->conf), "the default socket is taken"));
+	r = ask(tx, c, method, PATIENCE, &reply);
+	if (is_absent(r)) {
+		log_warn("no DHCP daemon listens on %s, so the lease is not released now (it is "
+			 "when the daemon runs again, or when it expires)",
+			 dhcp_ipam_socket(&c->conf));
+		return 0;
+	}
+	if (r == -EOPNOTSUPP) {
+		log_warn("the DHCP daemon at %s does not know %s: it is the reference's",
+			 dhcp_ipam_socket(&c->conf), c->command_name);
+		return 0;
+	}
+	return r;
+}
+
+static int dhcp_del(struct tx *tx, struct call *c)
+{
+	return tell(tx, c, "Release");
+}
+
+static int dhcp_gc(struct tx *tx, struct call *c)
+{
+	if (!c->valid_known)
+		return 0; /* without the list of valid attachments nothing is removed */
+	return tell(tx, c, "GC");
+}
+
+/* ---- CHECK -------------------------------------------------------------- */
+
+/* 1 and the present lease; 0 if the daemon cannot tell; or a recorded failure. */
+static int find_lease(struct tx *tx, const struct call *c, struct result *ret)
+{
+	struct rpc_reply reply;
+	int r = ask(tx, c, "Check", PATIENCE, &reply);
+
+	result_init(ret, &tx->mem);
+	if (is_absent(r))
+		return fail_absent(tx, c, CPLUG_E_CHECK);
+	if (r == -EOPNOTSUPP) {
+		log_warn("the DHCP daemon at %s is the reference's: whether it has the lease "
+			 "cannot be known, because its answer would be a new one",
+			 dhcp_ipam_socket(&c->conf));
+		return 0;
+	}
+	TRY(r);
+	TRY(rpc_read_result(tx, &reply, ret));
+	return 1;
+}
+
+static bool has_address(const struct result *r, struct ip ip)
+{
+	for (unsigned i = 0; i < r->n_ips; i++)
+		if (ip_eq(r->ips[i].addr.ip, ip))
+			return true;
+	return false;
+}
+
+/* A result without an address means that the attachment has no lease. */
+static int dhcp_check(struct tx *tx, struct call *c)
+{
+	const char *of = mem_printf(&tx->mem, "DHCP lease of %s in %s", c->ifname, c->id);
+	struct dhcp_ipam cf;
+	struct result have;
+	int known;
+
+	TRY(dhcp_ipam_read(tx, &c->conf, c->args, &cf));
+	TRY(known = find_lease(tx, c, &have));
+	if (!known)
+		return 0;
+	if (!have.n_ips)
+		differ(tx, of, "present", NULL);
+	for (unsigned i = 0; c->prev && i < have.n_ips; i++)
+		if (!has_address(c->prev, have.ips[i].addr.ip))
+			differ_as(tx,
+				  mem_printf(&tx->mem,
+					     "%s: %s, which prevResult does not have: the server "
+					     "has given another address since ADD",
+					     of, CIDR_S(have.ips[i].addr)),
+				  of, "an address of prevResult", CIDR_S(have.ips[i].addr));
+	return 0;
+}
+
+/* Acquires a lease that is lost; the CHECK that follows says if it is another address. */
+static int dhcp_repair(struct tx *tx, struct call *c)
+{
+	struct result again;
+
+	result_init(&again, &tx->mem);
+	return dhcp_add(tx, c, &again);
+}
+
+static int dhcp_list(struct tx *tx, struct call *c, struct result *ret)
+{
+	struct rpc_reply reply;
+	int r = ask(tx, c, "Check", PATIENCE, &reply);
+
+	if (is_absent(r) || r == -EOPNOTSUPP)
+		return 0;
+	TRY(r);
+	return rpc_read_result(tx, &reply, ret);
+}
+
+/* ---- STATUS ------------------------------------------------------------- */
+
+static int dhcp_status(struct tx *tx, struct call *c)
+{
+	struct rpc_reply reply;
+	struct dhcp_ipam cf;
+	int r;
+
+	TRY(dhcp_ipam_read(tx, &c->conf, "", &cf));
+	r = ask(tx, c, "Status", PATIENCE, &reply);
+	if (is_absent(r))
+		return fail_absent(tx, c, CNI_E_UNAVAILABLE);
+	if (r < 0 && r != -EOPNOTSUPP) {
+		tx->code = CNI_E_UNAVAILABLE;
+		return r;
+	}
+	return 0; /* the reference's daemon answers, and so it is there */
+}
+
+const struct plugin dhcp_plugin = {
+	.name = "dhcp",
+	.about = "addresses from the network's DHCP server (IPAM)",
+	.flags = CNI_IS_IPAM,
+	.validate = dhcp_validate,
+	.add = dhcp_add,
+	.del = dhcp_del,
+	.check = dhcp_check,
+	.repair = dhcp_repair,
+	.gc = dhcp_gc,
+	.status = dhcp_status,
+	.list = dhcp_list,
+};
