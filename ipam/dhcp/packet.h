@@ -88,6 +88,9 @@ int dhcp_option(const struct dhcp_message *m, uint8_t code, void *out, size_t ca
 /* An option of exactly four bytes as number in host order; false if it is not there. */
 bool dhcp_option_u32(const struct dhcp_message *m, uint8_t code, uint32_t *ret);
 
+/* Can a host have this IPv4 address?  (Not of 0/8, 127/8, nor multicast, nor above.) */
+bool dhcp_usable(struct ip ip);
+
 /*
  * Decodes the values of an OFFER or ACK.  Returns NULL, or a constant text that says why the
  * message cannot be a lease: "DHCP option Subnet Mask not found in DHCPACK" (as the reference

@@ -72,6 +72,7 @@ struct dhcp6_message {
 	/* Its first usable address; no address if there is none. */
 	struct ip address;
 	uint32_t preferred, valid; /* in seconds */
+	bool withdrawn;            /* it has an address with a valid lifetime of 0 */
 };
 
 /* Reads an ADVERTISE or REPLY with the IA_NA of this iaid. */
