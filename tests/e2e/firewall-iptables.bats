@@ -247,8 +247,12 @@ receives() {
 	add bridge "$NET1"
 	conf=$(chained "$FIREWALL")
 	before=$(receives "$conf")
-	for ((n = 0; n < 2000; n++)); do echo "-A CNI-FORWARD -s 10.9.$((n / 250)).$((n % 250)) -j ACCEPT"; done |
-		{ echo '*filter'; cat; echo COMMIT; } | iptables-nft-restore -n
+	# In portions, because a user's messages to the kernel have at most net.core.wmem_max bytes.
+	for ((n = 0; n < 2000; n++)); do
+		((n % 250)) || echo '*filter'
+		echo "-A CNI-FORWARD -s 10.9.$((n / 250)).$((n % 250)) -j ACCEPT"
+		((n % 250 < 249)) || echo COMMIT
+	done | iptables-nft-restore -n
 	is "$(receives "$conf")" "$before"
 	for n in 1 2; do
 		cni ADD firewall "$conf"
