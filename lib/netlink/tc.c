@@ -2,16 +2,16 @@
 /*
  * tc.c - traffic control
  *
- * libnl-route-3's objects compose the messages; rt.c sends them.  Three things are put into the
- * messages here, because the objects cannot: rates from 2^31 bytes/s on (the setters take an
- * int), the burst in bytes (a long burst at a low rate has more ticks than 32 bits hold), and
- * the selector of a u32 filter (the library reads through NULL if it cannot be allocated).
- * Answers are read from the messages, for the first two reasons.
+ * libnl-route-3's objects compose the messages; rt.c sends them.  Two things are put into the
+ * messages here.  The options of a tbf, because the setters take an int, which has no rate from
+ * 2^31 bytes/s on, and the burst as a time, of which a long burst at a low rate has more ticks than
+ * 32 bits hold; they also read /proc/net/psched, and compute a table that the kernel does not use.
+ * And the selector of a u32 filter, because the library reads through NULL if it cannot be
+ * allocated. Answers are read from the messages.
  */
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <netlink/route/qdisc.h>
-#include <netlink/route/qdisc/tbf.h>
 #include <stdio.h>
 
 #include "base/log.h"
@@ -79,7 +79,7 @@ int tc_qdisc_compose(struct rt_msg *m, const struct link *l, uint32_t parent, ui
 	struct nl_msg *msg = NULL;
 	int r;
 
-	if (!q || rtnl_tc_set_kind(TC_CAST(q), kind) < 0)
+	if (!q || (kind && rtnl_tc_set_kind(TC_CAST(q), kind) < 0))
 		return -ENOMEM;
 	r = rtnl_qdisc_build_add_request(q, NLM_F_CREATE | flags, &msg);
 	return tc_take(m, r, msg);
@@ -227,45 +227,27 @@ bool tc_tbf_matches(const struct tc_tbf_params *have, const struct tc_tbf *want)
 	return p.buffer == UINT32_MAX || have->buffer - low + p.buffer - low <= MICROSECOND;
 }
 
-/* What the library's object could not take. */
-static void correct(struct rt_msg *m, const struct tc_tbf_params *p)
+static int compose_tbf(struct rt_msg *m, const struct link *l, const struct tc_tbf_params *p,
+		       int flags)
 {
-	struct nlattr *options = tc_reopen_options(m), *parms = NULL;
-	struct tc_tbf_qopt q;
+	const struct tc_tbf_qopt q = {
+		/* With the link layer the kernel computes the times, and needs no table of them. */
+		.rate = { .rate = saturated(p->rate), .linklayer = TC_LINKLAYER_ETHERNET },
+		.limit = p->limit,
+		.buffer = p->buffer,
+		.mtu = p->ours ? TBF_MARK : 0,
+	};
+	struct nlattr *options;
 
-	if (options)
-		parms = nla_find(nla_data(options), nla_len(options), TCA_TBF_PARMS);
-	if (!parms || nla_len(parms) != sizeof(q)) {
-		m->overflow = true;
-		return;
-	}
-	memcpy(&q, nla_data(parms), sizeof(q));
-	q.rate.rate = saturated(p->rate);
-	q.limit = p->limit;
-	q.buffer = p->buffer;
-	q.mtu = p->ours ? TBF_MARK : 0;
-	memcpy(nla_data(parms), &q, sizeof(q));
+	TRY(tc_qdisc_compose(m, l, TC_H_ROOT, p->handle, NULL, flags));
+	rt_put_str(m, TCA_KIND, "tbf");
+	options = rt_nest(m, TCA_OPTIONS);
+	rt_put(m, TCA_TBF_PARMS, &q, sizeof(q));
 	if (p->rate > UINT32_MAX)
 		rt_put(m, TCA_TBF_RATE64, &p->rate, sizeof(p->rate));
 	if (p->burst)
 		rt_put_u32(m, TCA_TBF_BURST, p->burst);
 	rt_nest_end(m, options);
-}
-
-static int compose_tbf(struct rt_msg *m, const struct link *l, const struct tc_tbf_params *p,
-		       int flags)
-{
-	auto_(put_qdisc) struct rtnl_qdisc *q = new_qdisc(l, TC_H_ROOT, p->handle);
-	struct nl_msg *msg = NULL;
-	int r;
-
-	if (!q || rtnl_tc_set_kind(TC_CAST(q), "tbf") < 0 || !rtnl_tc_data(TC_CAST(q)))
-		return -ENOMEM; /* the setters would abort */
-	rtnl_qdisc_tbf_set_rate(q, 1, 1, 0);
-	rtnl_qdisc_tbf_set_limit(q, 1);
-	r = rtnl_qdisc_build_add_request(q, NLM_F_CREATE | flags, &msg);
-	TRY(tc_take(m, r, msg));
-	correct(m, p);
 	return 0;
 }
 
@@ -287,13 +269,17 @@ static int set_queue(struct tx *tx, struct rt *rt, const struct link *l,
 		     const struct tc_tbf_params *p)
 {
 	const struct tc_fifo_qopt fifo = { .limit = p->queue };
+	static bool no_fq_codel; /* the kernel looks for a module each time */
 	uint32_t parent = TC_H_MAKE(p->handle, 1);
 	struct rt_msg m;
-	int r;
+	int r = -ENOENT;
 
-	r = tc_qdisc_compose(&m, l, parent, QUEUE_HANDLE, "fq_codel", NLM_F_REPLACE);
-	if (r == 0)
-		r = rt_try(rt, &m);
+	if (!no_fq_codel) {
+		r = tc_qdisc_compose(&m, l, parent, QUEUE_HANDLE, "fq_codel", NLM_F_REPLACE);
+		if (r == 0)
+			r = rt_try(rt, &m);
+	}
+	no_fq_codel = r == -ENOENT;
 	if (r == -ENOENT || r == -EINVAL) { /* unknown kind, or there is a bfifo */
 		r = tc_qdisc_compose(&m, l, parent, QUEUE_HANDLE, "bfifo", NLM_F_REPLACE);
 		if (r == 0) {

@@ -18,9 +18,6 @@ int tc_take(struct rt_msg *m, int r, struct nl_msg *msg) CHECKED;
  */
 struct nlattr *tc_reopen_options(struct rt_msg *m);
 
-/* Exported by libnl-route, but in none of its headers: NULL if there was no memory. */
-void *rtnl_tc_data(struct rtnl_tc *tc);
-
 struct tc_qdisc {
 	char kind[16];
 	struct tc_tbf_params tbf; /* of a tbf; of a bfifo handle and queue; of others only handle */
@@ -32,7 +29,7 @@ int tc_qdisc_find(struct tx *tx, struct rt *rt, const struct link *l, uint32_t p
 
 /*
  * A request that adds a qdisc of a kind, with NLM_F_CREATE and these flags: 0 or -ENOMEM.  Options
- * may be put after it.
+ * may be put after it, and with kind NULL the kind.
  */
 int tc_qdisc_compose(struct rt_msg *m, const struct link *l, uint32_t parent, uint32_t handle,
 		     const char *kind, int flags) CHECKED;

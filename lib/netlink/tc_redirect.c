@@ -213,6 +213,7 @@ static int undo_filters(struct tx *tx, void *arg)
 	return del_filters(tx, u->rt, &l, u->to, u->leaving, &clsact);
 }
 
+/* 1 if it is new, and has no filter; 0, or a recorded failure. */
 static int ensure_qdisc(struct tx *tx, struct rt *rt, const struct link *l,
 			const struct undo_redirect *u)
 {
@@ -227,7 +228,8 @@ static int ensure_qdisc(struct tx *tx, struct rt *rt, const struct link *l,
 		return 0;
 	if (r < 0)
 		return rt_refused(tx, rt, r, "redirect packets of %s (qdisc %s)", l->name, kind);
-	return tx_undo(tx, undo_qdisc, "add qdisc of filters", u);
+	TRY(tx_undo(tx, undo_qdisc, "add qdisc of filters", u));
+	return 1;
 }
 
 int tc_redirect_ensure(struct tx *tx, struct rt *rt, const struct link *l,
@@ -242,15 +244,17 @@ int tc_redirect_ensure(struct tx *tx, struct rt *rt, const struct link *l,
 	};
 	struct tc_filters want = wanted(tx, r);
 	bool was;
-	int there, err = 0;
+	int is_new, there, err = 0;
 
 	memcpy(u.name, l->name, sizeof(u.name));
-	TRY(there = tc_redirect_find(tx, rt, l, r));
-	if (there)
-		return 0;
 	TRY(tx_interrupted(tx));
-	TRY(ensure_qdisc(tx, rt, l, &u));
-	TRY(del_filters(tx, rt, l, r->to->index, r->leaving, &was));
+	TRY(is_new = ensure_qdisc(tx, rt, l, &u));
+	if (!is_new) {
+		TRY(there = tc_redirect_find(tx, rt, l, r));
+		if (there)
+			return 0;
+		TRY(del_filters(tx, rt, l, r->to->index, r->leaving, &was));
+	}
 	for (unsigned i = 0; i < want.n && err == 0; i++)
 		err = tc_filter_add(tx, rt, l, tc_hook(r->leaving), &want.f[i]);
 	err = also(err, tx_undo(tx, undo_filters, "redirect", &u));

@@ -79,13 +79,16 @@ static int add_ifb(struct tx *tx, const struct shaper *s, struct link *ret)
 }
 
 /* Up only with its limit, and redirected to only when it is up: a link that is down drops. */
-static int ensure_ifb(struct tx *tx, const struct shaper *s, struct link *ifb)
+static int ensure_ifb(struct tx *tx, const struct shaper *s, struct link *ifb, bool is_new)
 {
 	struct link_want want = { .up = true, .mark = s->mark, .mtu = s->place.link.mtu };
 	struct tc_redirect redirect = redirect_of(s, ifb);
 	struct tc_tbf tbf = tbf_of(s);
 
-	TRY(tc_tbf_ensure(tx, s->place.rt, ifb, &tbf));
+	if (is_new)
+		TRY(tc_tbf_add(tx, s->place.rt, ifb, &tbf));
+	else
+		TRY(tc_tbf_ensure(tx, s->place.rt, ifb, &tbf));
 	TRY(link_ensure(tx, s->place.rt, ifb, &want));
 	return tc_redirect_ensure(tx, s->place.rt, &s->place.link, &redirect);
 }
@@ -100,7 +103,7 @@ int shaper_add(struct tx *tx, const struct shaper *s, struct link *ret_ifb)
 	if (!needs_ifb(s))
 		return tc_tbf_add(tx, s->place.rt, &s->place.link, &tbf);
 	TRY(add_ifb(tx, s, ret_ifb));
-	return ensure_ifb(tx, s, ret_ifb);
+	return ensure_ifb(tx, s, ret_ifb, true);
 }
 
 /* ---- CHECK -------------------------------------------------------------- */
@@ -240,7 +243,7 @@ int shaper_repair(struct tx *tx, const struct shaper *s)
 	TRY(there = shaper_find_ifb(tx, s, &ifb));
 	if (!there)
 		TRY(add_ifb(tx, s, &ifb));
-	TRY(ensure_ifb(tx, s, &ifb));
+	TRY(ensure_ifb(tx, s, &ifb, !there));
 	return remove_own_tbf(tx, s);
 }
 

@@ -92,11 +92,34 @@ static void read_link(struct tx *tx, const struct cj *c, struct link_want *w)
 	w->txqlen = txqlen;
 }
 
+/*
+ * May the text have a key twice?  Without escapes a key is written as it is, so most texts need not
+ * be parsed again.
+ */
+static bool may_repeat(struct mem *mem, const struct call *c, const struct tuning_conf *cf)
+{
+	const char *text = c->stdin_text, *end = text + c->stdin_size;
+
+	if (memchr(text, '\\', c->stdin_size))
+		return true;
+	for (unsigned i = 0; i < cf->n; i++) {
+		const char *key = mem_printf(mem, "\"%s\"", cf->keys[i]);
+		const char *at = memmem(text, c->stdin_size, key, strlen(key));
+
+		if (!at || memmem(at + 1, (size_t)(end - at - 1), key, strlen(key)))
+			return true;
+	}
+	return false;
+}
+
 /* A parsed document has one value for each key, so the text is asked. */
 static void refuse_duplicates(struct tx *tx, const struct call *c, const struct tuning_conf *cf)
 {
-	const char *key = cf->n ? cj_duplicate(&tx->mem, c->stdin_text, c->stdin_size) : NULL;
+	const char *key;
 
+	if (!may_repeat(&tx->mem, c, cf))
+		return;
+	key = cj_duplicate(&tx->mem, c->stdin_text, c->stdin_size);
 	for (unsigned i = 0; key && i < cf->n; i++)
 		if (str_eq(key, cf->keys[i]))
 			cj_wrong(&c->conf, "sysctl", "duplicated sysctl keys are not allowed: %s",
