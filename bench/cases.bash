@@ -23,6 +23,15 @@ routes='"routes":[{"dst":"0.0.0.0/0"}],'
 # the same burst as ours by default
 rates='"ingressRate":100000000,"ingressBurst":100000,"egressRate":100000000,"egressBurst":100000'
 
+# as the documentation of the reference's tuning has it
+sysctls='"sysctl":{"net.core.somaxconn":"500"}'
+
+# all_five - sets five to the chain that containers of podman and Kubernetes have
+all_five() {
+	five=("{$masq,$ipam4}" "{\"type\":\"portmap\",$(published 1)}" '{"type":"firewall"}'
+		"{\"type\":\"bandwidth\",$rates}" "{\"type\":\"tuning\",$sysctls}")
+}
+
 # published COUNT - prints the capability argument for host ports from 8000 on
 published() {
 	local i list=''
@@ -59,6 +68,8 @@ all_cases() {
 	measure chain-1-port -f "{$masq,$ipam4}" "{\"type\":\"portmap\",$one}"
 	measure firewall "{$masq,$ipam4}" '{"type":"firewall"}'
 	measure own-1-port -f "{$masq,$one,$ipam4}" -- "{$masq,$ipam4}" "{\"type\":\"portmap\",$one}"
+	all_five
+	measure chain-of-five -l five "${five[@]}"
 	measure chain-tuning -s "{$masq,$ipam4}" \
 		'{"type":"tuning","mtu":1400,"sysctl":{"net.ipv4.conf.IFNAME.arp_filter":"1"}}'
 	measure chain-sbr -s "{$bridge,${ipam4/:{/:{$routes}}" '{"type":"sbr"}'

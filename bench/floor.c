@@ -10,23 +10,30 @@
  *	floor del-move NETNS DEVICE
  *	floor add-vrf NETNS GATEWAY
  *	floor del-vrf NETNS
+ *	floor add-limits HOST-LINK
+ *	floor del-limits HOST-LINK
  *
  * add creates a veth pair with its peer in the namespace and under the final name, as bridge does,
  * add-leg a link of KIND, as that plugin does: macvlan, ipvlan (mode l2) or vlan (5) on PARENT, or
  * dummy, or a persistent tap device; or it moves DEVICE, as host-device does, and del-move moves it
  * back.  Then both add one address and one default route.  add-vrf puts eth0 into a new VRF with
- * table 1, and its default route into that table.  They use two netlink sockets, and look up only
- * the index of BRIDGE or PARENT.  They allocate no address, read no JSON, install no firewall rule
- * and do not roll back: this is the lower limit for a plugin.  FLOOR_TRACE=1 prints the duration of
- * each request.
+ * table 1, and its default route into that table.  add-limits limits both directions of a HOST-LINK
+ *as bandwidth does, with an ifb, and del-limits deletes both links in one request.  They use two
+ *netlink sockets, and look up only the index of BRIDGE or PARENT.  They allocate no address, read
+ *no JSON, install no firewall rule and do not roll back: this is the lower limit for a plugin.
+ *FLOOR_TRACE=1 prints the duration of each request.
  */
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
+#include <linux/pkt_cls.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
+#include <linux/tc_act/tc_mirred.h>
 #include <linux/veth.h>
 #include <net/if.h>
 #include <sched.h>
@@ -315,6 +322,111 @@ static int add_vrf(const char *netns, const char *gateway)
 	return 0;
 }
 
+/* ---- limits ---- */
+
+static struct tcmsg *traffic(int type, unsigned index, uint32_t parent, const char *kind)
+{
+	struct tcmsg *t = request(type, NLM_F_CREATE | NLM_F_EXCL, sizeof(*t));
+
+	t->tcm_ifindex = (int)index;
+	t->tcm_parent = parent;
+	put_str(TCA_KIND, kind);
+	return t;
+}
+
+/* 100 Mbit/s, with a burst of 1 ms */
+static void add_bucket(int fd, unsigned index)
+{
+	struct tc_tbf_qopt q = {
+		.rate = { .rate = 12500000, .linklayer = TC_LINKLAYER_ETHERNET },
+		.limit = 325000,
+		.buffer = 1000000 / 64,
+	};
+	struct rtattr *options;
+
+	traffic(RTM_NEWQDISC, index, TC_H_ROOT, "tbf")->tcm_handle = TC_H_MAKE(1U << 16, 0);
+	options = put(TCA_OPTIONS, NULL, 0);
+	put(TCA_TBF_PARMS, &q, sizeof(q));
+	end(options);
+	call(fd, "tbf");
+}
+
+static void redirect(int fd, unsigned from, unsigned to)
+{
+	struct tc_mirred mirred = { .action = TC_ACT_STOLEN,
+				    .eaction = TCA_EGRESS_REDIR,
+				    .ifindex = to };
+	union {
+		struct tc_u32_sel sel;
+		char room[sizeof(struct tc_u32_sel) + sizeof(struct tc_u32_key)];
+	} all = { .sel = { .flags = TC_U32_TERMINAL, .nkeys = 1 } };
+	struct rtattr *options, *actions, *action, *parms;
+	uint32_t handle = TC_H_MAKE(TC_H_INGRESS, 0);
+
+	traffic(RTM_NEWQDISC, from, TC_H_INGRESS, "ingress")->tcm_handle = handle;
+	call(fd, "ingress");
+	traffic(RTM_NEWTFILTER, from, handle, "u32")->tcm_info =
+		TC_H_MAKE(1U << 16, htons(ETH_P_ALL));
+	options = put(TCA_OPTIONS, NULL, 0);
+	put(TCA_U32_SEL, &all, sizeof(all));
+	actions = put(TCA_U32_ACT, NULL, 0);
+	action = put(1, NULL, 0);
+	put_str(TCA_ACT_KIND, "mirred");
+	parms = put(TCA_ACT_OPTIONS, NULL, 0);
+	put(TCA_MIRRED_PARMS, &mirred, sizeof(mirred));
+	end(parms);
+	end(action);
+	end(actions);
+	end(options);
+	call(fd, "filter");
+}
+
+/* The name of the ifb: "b", and that of the link without its first letter. */
+static unsigned index_of_ifb(const char *link)
+{
+	char name[IFNAMSIZ];
+
+	snprintf(name, sizeof(name), "b%s", link + 1);
+	return if_nametoindex(name);
+}
+
+static int add_limits(const char *link)
+{
+	unsigned from = if_nametoindex(link), to;
+	char name[IFNAMSIZ];
+	int fd = netlink();
+
+	snprintf(name, sizeof(name), "b%s", link + 1);
+	add_bucket(fd, from);
+	add_leg(fd, name, "ifb", 0, -1);
+	to = index_of_ifb(link);
+	add_bucket(fd, to);
+	redirect(fd, from, to);
+	return 0;
+}
+
+static void set_group(int fd, unsigned index, uint32_t group)
+{
+	struct ifinfomsg *i = request(RTM_SETLINK, 0, sizeof(*i));
+
+	i->ifi_index = (int)index;
+	put(IFLA_GROUP, &group, sizeof(group));
+	call(fd, "group");
+}
+
+static int del_limits(const char *link)
+{
+	uint32_t group = 1U << 30;
+	int fd = netlink();
+
+	set_group(fd, if_nametoindex(link), group);
+	set_group(fd, index_of_ifb(link), group);
+	request(RTM_DELLINK, 0, sizeof(struct ifinfomsg));
+	put(IFLA_GROUP, &group, sizeof(group));
+	call(fd, "del");
+	return 0;
+}
+
 static int del(const char *link)
 {
 	request(RTM_DELLINK, 0, sizeof(struct ifinfomsg));
@@ -357,6 +469,10 @@ int main(int argc, char **argv)
 		return del_move(argv[2], argv[3]);
 	if (argc == 3 && is(argv[1], "del"))
 		return del(argv[2]);
+	if (argc == 3 && is(argv[1], "add-limits"))
+		return add_limits(argv[2]);
+	if (argc == 3 && is(argv[1], "del-limits"))
+		return del_limits(argv[2]);
 	errx(2, "usage: floor add NETNS HOST-LINK BRIDGE ADDRESS/LENGTH GATEWAY\n"
 		"       floor del HOST-LINK\n"
 		"       floor add-leg NETNS KIND PARENT ADDRESS/LENGTH GATEWAY\n"
@@ -364,5 +480,7 @@ int main(int argc, char **argv)
 		"       floor add-leg NETNS move DEVICE ADDRESS/LENGTH GATEWAY\n"
 		"       floor del-move NETNS DEVICE\n"
 		"       floor add-vrf NETNS GATEWAY\n"
-		"       floor del-vrf NETNS");
+		"       floor del-vrf NETNS\n"
+		"       floor add-limits HOST-LINK\n"
+		"       floor del-limits HOST-LINK");
 }

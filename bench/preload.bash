@@ -15,16 +15,38 @@ preload_state() {
 	preload_ports "$lane" "$n"
 }
 
-# Real ADDs of portmap, which create all elements.
+# Real ADDs of chained plugins, which create all elements.
+preload_chained() {
+	local lane=$1 n=$2 name=preload-$1 prev='"prevResult":{"cniVersion":"1.0.0","ips":[{"address":"@IP@/16"}]}'
+
+	shift 2
+	plan "$name"
+	steps "$lane" "$name" ADD "$bin" "${@/%\}/,$prev\}}" | lane "$name" "$lane"
+	"$tools/spawn" -k -n "$n" "$work/$name.plan" >/dev/null
+}
+
 preload_ports() {
-	local lane=$1 n=$2 name=preload-$1 port
+	local port
 
 	port=$(published 1)
-	port="{\"type\":\"portmap\",${port/8000/1@N@},\"prevResult\":"
-	port+='{"cniVersion":"1.0.0","ips":[{"address":"@IP@/16"}]}}'
-	plan "$name"
-	steps "$lane" "$name" ADD "$bin" "$port" | lane "$name" "$lane"
-	"$tools/spawn" -k -n "$n" "$work/$name.plan" >/dev/null
+	preload_chained "$1" "$2" "{\"type\":\"portmap\",${port/8000/1@N@}}"
+}
+
+# State, elements of firewall, saved values of tuning and two links on the host of N attachments.  The
+# links are veth pairs: an ifb takes as many places in the kernel's lists.
+preload_crowd() {
+	preload_state "$@"
+	preload_links "$@"
+	(($3 > 0)) || return 0
+	preload_chained "$1" "$3" '{"type":"firewall"}'
+	mkdir -p /run/cni/tuning
+	awk -v n="$3" 'BEGIN {
+		for (i = 0; i < n; i++) {
+			f = "/run/cni/tuning/pre-" i "_eth0.json"
+			print "{}" >f
+			close(f)
+		}
+	}'
 }
 
 preload_leases() {

@@ -81,6 +81,13 @@ function goals(    v, worst, worst_verb, k, kinds, verbs, n, big, r) {
 	}
 	if (worst)
 		goal("slowest verb with " big " containers / with none", "≤ 1.2 (1.05)", worst_verb " " rel("state", worst_verb, at("state", big), at("state", 0)))
+	goal("chain of five (bridge, portmap, firewall, bandwidth, tuning): ADD, faster than the reference", "25×", rel("chain-of-five", "ADD", "reference", "cplug"))
+	goal("chain of five: DEL, faster than the reference", "8×", rel("chain-of-five", "DEL", "reference", "cplug"))
+	goal("chain of five: ADD / floor (five processes, and two of the floor)", "", rel("chain-of-five", "ADD", "cplug", "floor"))
+	big = (("crowd", "ADD", at("crowd", 10000), at("crowd", 0)) in ratio) ? 10000 : 1000
+	for (k = 1; k <= n; k++)
+		if (verbs[k] == "ADD" || verbs[k] == "DEL")
+			goal("chain of five: " verbs[k] " with " big " attachments / with none", "≤ 1.1", rel("crowd", verbs[k], at("crowd", big), at("crowd", 0)))
 	goal("host-local with 65,000 leases: ADD, faster than the reference", "100× (500×)", rel("leases", "ADD", "reference.65000", "cplug.65000"))
 	if (median("cplug.10000", 1))
 		goal("new connections/s with 10,000 port mappings / with 1", "≥ 0.95 (1.0)", sprintf("%.2f", median("cplug.10000", 1) / median("cplug.1", 1)))
@@ -145,12 +152,12 @@ function page(    i, w, k) {
 	print "memory (MiB).\n"
 	print "| case | verb | competitor | p50 | p90 | p99 | min | user + system | MiB | failed |\n|---|---|---|---:|---:|---:|---:|---:|---:|---|"
 	for (i = 1; i <= n_cases; i++)
-		if (cases[i] != "state" && cases[i] != "links" && cases[i] != "foreign") table_of(cases[i])
+		if (cases[i] != "state" && cases[i] != "links" && cases[i] != "foreign" && cases[i] != "crowd") table_of(cases[i])
 	print "\n(CHECK of the reference's portmap 1.1.1 fails for containers without IPv6.)\n"
 	print "## Growth\n\nThe number after the name counts the existing objects: *state*: containers with lease,"
-	print "port mapping and masquerade; *foreign*: NAT rules of other programs; *links*: bridge ports.\n\n![growth](growth.svg)\n"
+	print "port mapping and masquerade; *foreign*: NAT rules of other programs; *links*: bridge ports;\n*crowd*: attachments of the chain of five.\n\n![growth](growth.svg)\n"
 	print "| case | verb | competitor | p50 | p90 | p99 | min | user + system | MiB | failed |\n|---|---|---|---:|---:|---:|---:|---:|---:|---|"
-	table_of("state"); table_of("foreign"); table_of("links")
+	table_of("state"); table_of("foreign"); table_of("links"); table_of("crowd")
 	print "\n## Bursts\n\n| competitor | parallel | verb | containers/s | p50 ms | p99 ms | failed |\n|---|---:|---|---:|---:|---:|---:|"
 	for (i = 1; i <= n_bursts; i++) {
 		split(burst[i], w, " ")
@@ -219,7 +226,7 @@ function bars(    i, k, l, n, y, x, key, rows, t) {
 	print "</svg>"
 }
 
-function has_bar(c) { return c != "version" && c != "state" && c != "links" && c != "foreign" && c != "leases" && c != "cnitool" }
+function has_bar(c) { return c != "version" && c != "state" && c != "links" && c != "foreign" && c != "crowd" && c != "leases" && c != "cnitool" }
 
 # ADD over the number of existing containers; both axes in powers of ten.
 function curves(    k, n, sizes, i, x, y, who, last, t, key, points) {
