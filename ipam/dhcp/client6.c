@@ -132,7 +132,9 @@ static int64_t first_rt(const struct dhcp6_client *c)
 	if (c->state != DHCP6_IS_RENEWING && c->state != DHCP6_IS_REBINDING)
 		return rt;
 	quarter = (deadline(c) - c->begun) / 4;
-	return quarter < RENEW_MIN ? RENEW_MIN : time_min(rt, quarter);
+	if (quarter < RENEW_MIN)
+		return RENEW_MIN;
+	return time_min(rt, quarter);
 }
 
 /* Sends the exchange's message, the first time or again (RFC 8415, section 15). */
