@@ -76,19 +76,22 @@ static const char *subnet_name(struct mem *mem, struct cidr subnet)
 	return s;
 }
 
-/* masq-NETWORK-SUBNET, and a hash of the options if there are any. */
+/*
+ * masq-NETWORK-SUBNET, and a hash of the options if there are any.  It is so long because another
+ * network may have the same name and subnet: with the same chain it would change our exceptions.
+ */
 const char *nat_masq_chain(struct mem *mem, const struct nat *n, struct cidr subnet)
 {
 	struct mem_text all = { .mem = mem };
 	const char *name;
-	char hash[9] = "";
+	char hash[21] = "";
 
 	for (unsigned i = 0; i < n->n_except; i++)
 		mem_text_add(&all, " %s", CIDR_S(n->except[i]));
 	if (n->pass_invalid)
 		mem_text_add(&all, " invalid");
 	if (all.len)
-		name_hash(hash, 8, "", mem_text_end(&all));
+		name_hash(hash, sizeof(hash) - 1, "", mem_text_end(&all));
 	name = mem_printf(mem, "masq-%s-%s%s%s", n->owner->network, subnet_name(mem, subnet),
 			  *hash ? "-" : "", hash);
 	if (strlen(name) > 120) {
@@ -98,6 +101,19 @@ const char *nat_masq_chain(struct mem *mem, const struct nat *n, struct cidr sub
 		return cut;
 	}
 	return name;
+}
+
+/* The name of the chain, or its hash: the content of a chain never depends on more than its name.
+ */
+static const char *mark_chain_name(struct mem *mem, const char *chain)
+{
+	enum { LONGEST = 60 };
+	char *hash = mem_alloc(mem, LONGEST + 1);
+
+	if (strlen(chain) <= LONGEST)
+		return chain;
+	name_hash(hash, LONGEST, "", chain);
+	return hash;
 }
 
 /*
@@ -116,7 +132,7 @@ const char *nat_snat_chain(struct mem *mem, const struct nat *n, struct cidr sub
 	if (reach.own)
 		base = mem_printf(mem, "snat%d-%s", family, to);
 	if (p->mark_chain)
-		return mem_printf(mem, "%s-to-%.60s", base, p->mark_chain);
+		return mem_printf(mem, "%s-to-%s", base, mark_chain_name(mem, p->mark_chain));
 	if (p->mark_bit >= 0)
 		return mem_printf(mem, "%s-mark%d", base, p->mark_bit);
 	return base;
