@@ -113,11 +113,13 @@ static int element_death_reason(struct survey *s, const struct owned_seen *e, co
 		*ret = "no index lists them";
 		return 0;
 	}
-	if (!e->link)
-		return 0;
-	TRY(there = link_find_index(s->t->tx, &s->host, (int)e->link, NULL));
-	if (!there)
-		*ret = "the link of their attachment is gone";
+	if (e->link) {
+		TRY(there = link_find_index(s->t->tx, &s->host, (int)e->link, NULL));
+		if (!there)
+			*ret = "the link of their attachment is gone";
+	}
+	if (!*ret && e->ino && alive_is_gone(s->t->tx, &s->alive, (ino_t)e->ino, e->cookie))
+		*ret = "the network namespace of their attachment is gone";
 	return 0;
 }
 

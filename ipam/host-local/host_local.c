@@ -17,13 +17,13 @@
 /* ---- ADD ---- */
 
 /* Shows later whether the container still exists. */
-static struct lease_life life_of(const struct call *c)
+static struct lease_life life_of(struct call *c)
 {
 	struct lease_life l = { .boot = index_boot_id(), .time = (uint64_t)time(NULL) };
 
 	if (c->cont_ns.fd >= 0) {
 		l.ino = c->cont_ns.ino;
-		l.cookie = netns_cookie(&c->cont_ns);
+		l.cookie = call_cookie(c);
 	}
 	return l;
 }

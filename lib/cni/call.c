@@ -234,43 +234,6 @@ bool call_is_valid(const struct call *c, const char *id, const char *ifname)
 	return c->n_valid && bsearch(&key, c->valid, c->n_valid, sizeof(*c->valid), to_attachment);
 }
 
-static int by_key(const void *a, const void *b)
-{
-	const struct name_owner *x = a, *y = b;
-
-	return strcmp(x->s, y->s);
-}
-
-const struct owner *call_owner(struct tx *tx, struct call *c)
-{
-	if (!c->owner) {
-		struct owner o = owner_of(&tx->mem, c->network, c->id, c->ifname);
-
-		c->owner = mem_dup(&tx->mem, &o, sizeof(o));
-	}
-	return c->owner;
-}
-
-const struct mark *call_mark(struct tx *tx, struct call *c)
-{
-	if (!c->mark) {
-		struct mark m = mark_of(c->network, c->id, c->ifname);
-
-		c->mark = mem_dup(&tx->mem, &m, sizeof(m));
-	}
-	return c->mark;
-}
-
-struct owned_valid call_valid_keys(struct tx *tx, const struct call *c)
-{
-	struct name_owner *keys = mem_alloc(&tx->mem, (c->n_valid + 1) * sizeof(*keys));
-
-	for (unsigned i = 0; i < c->n_valid; i++)
-		keys[i] = name_owner(c->network, c->valid[i].id, c->valid[i].ifname);
-	qsort(keys, c->n_valid, sizeof(*keys), by_key);
-	return (struct owned_valid){ c->network, keys, c->n_valid };
-}
-
 /* ---- prevResult --------------------------------------------------------- */
 
 static int read_prev(struct tx *tx, struct call *c)

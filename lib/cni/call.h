@@ -65,6 +65,8 @@ struct call {
 	bool ipam_deleted;             /* its DEL was called: ipam_del_first() */
 
 	struct netns host_ns, cont_ns;
+	uint64_t cookie; /* of cont_ns: call_cookie() */
+	bool cookie_read;
 	struct rt host; /* rtnetlink in the plugin's own namespace */
 	struct rt cont; /* rtnetlink in the container; rt_is_open() tells whether there is one */
 	struct nfnl nf; /* nf_tables here: call_nf() */
@@ -84,6 +86,9 @@ bool call_is_valid(const struct call *c, const char *id, const char *ifname);
 /* The attachment as owner of nftables elements, and of links. */
 const struct owner *call_owner(struct tx *tx, struct call *c);
 const struct mark *call_mark(struct tx *tx, struct call *c);
+
+/* The cookie of the container's namespace (netns_cookie()); 0 = not known, or it is not open. */
+uint64_t call_cookie(struct call *c);
 
 /* The keys of the valid attachments of this network, sorted.  (GC) */
 struct owned_valid call_valid_keys(struct tx *tx, const struct call *c);

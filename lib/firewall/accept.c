@@ -10,12 +10,11 @@
 
 /* ---- the elements ------------------------------------------------------- */
 
-/* OWNED_REPLACE, because the IPAM plugin leased the address to us (nat.c). */
 static struct owned_elem *append_elem(struct mem *mem, struct owned_change *c, enum accept_set set,
 				      const char *what)
 {
 	c->elems = mem_grow(mem, c->elems, c->n, sizeof(*c->elems));
-	c->elems[c->n] = (struct owned_elem){ .set = set, .conflict = OWNED_REPLACE, .what = what };
+	c->elems[c->n] = (struct owned_elem){ .set = set, .conflict = OWNED_HELD, .what = what };
 	return &c->elems[c->n++];
 }
 
@@ -31,6 +30,7 @@ static void append_ip(struct mem *mem, struct owned_change *c, enum accept_set f
 		nft_key_ip(&e->e.key, ip);
 }
 
+/* OWNED_REPLACE, because the key has the owner's: the index refuses another owner of that key. */
 static void append_use(struct mem *mem, struct owned_change *c, const struct accept *a,
 		       enum accept_use use, const char *chain)
 {
@@ -40,6 +40,7 @@ static void append_use(struct mem *mem, struct owned_change *c, const struct acc
 	nft_key_ifname(&e->e.key, a->owner->key.s);
 	nft_key_u32(&e->e.key, use);
 	e->e.chain = chain;
+	e->conflict = OWNED_REPLACE;
 }
 
 static struct nft_key elsewhere_key(const char *key, enum accept_elsewhere_bit b)
@@ -60,6 +61,7 @@ static void append_elsewhere(struct mem *mem, struct owned_change *c, const stru
 		return;
 	e = append_elem(mem, c, ELSEWHERE, "record of the backend");
 	e->e.key = elsewhere_key(a->owner->key.s, bit);
+	e->conflict = OWNED_REPLACE; /* as append_use() */
 	if (bit != ACCEPT_FIREWALLD)
 		return;
 	e->e.private = (const uint8_t *)a->zone;

@@ -60,7 +60,7 @@ static struct owned_change *compose_frames(struct mem *mem, const struct accept 
 	for (unsigned i = 0; i < c->n; i++) {
 		c->elems[i] = (struct owned_elem){
 			.set = i ? SELF : ISOLATED,
-			.conflict = OWNED_REPLACE,
+			.conflict = OWNED_HELD,
 			.what = mem_printf(mem, "isolated bridge port %s", a->port),
 		};
 		nft_key_ifname(&c->elems[i].e.key, a->port);

@@ -13,14 +13,10 @@
 static struct owned_elem *append_elem(struct mem *mem, struct owned_change *c)
 {
 	c->elems = mem_grow(mem, c->elems, c->n, sizeof(*c->elems));
-	c->elems[c->n] = (struct owned_elem){ .conflict = OWNED_REPLACE };
+	c->elems[c->n] = (struct owned_elem){ .conflict = OWNED_HELD };
 	return &c->elems[c->n++];
 }
 
-/*
- * OWNED_REPLACE, because the IPAM plugin leased the address to us: another element with it is a
- * leftover.
- */
 static void add_verdict(struct mem *mem, struct owned_change *c, enum nat_set four, struct ip ip,
 			const char *chain, const char *what)
 {
@@ -73,7 +69,6 @@ static void add_range(struct mem *mem, struct owned_change *c, const struct host
 	e->what = mem_printf(mem, "host ports %s", hostports_text(mem, m));
 }
 
-/* OWNED_REPLACE, because the link is ours. */
 static void add_route(struct mem *mem, struct owned_change *c, int family, const char *dev)
 {
 	struct owned_elem *e = append_elem(mem, c);

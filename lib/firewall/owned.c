@@ -13,18 +13,30 @@
 
 #include "base/log.h"
 #include "firewall/owned_impl.h"
-#include "netlink/link.h"
-#include "sys/hostconf.h"
 
 #include <linux/netfilter.h>
 
+/*
+ * Elements are compared by their comment, and the key at its start has 44 bits, for which another
+ * owner can be searched.  So what is cut off has to count, too.
+ */
+static const char *comment_of(struct mem *mem, const struct owner *o)
+{
+	const char *all = mem_printf(mem, "%s %s/%s/%s", o->key.s, o->network, o->id, o->ifname);
+	char tail[1 + OWNED_TAIL_HEX + 1];
+
+	if (strlen(all) <= NFT_COMMENT_MAX)
+		return all;
+	name_hash(tail, 1 + OWNED_TAIL_HEX, "#", all);
+	return mem_printf(mem, "%.*s%s", NFT_COMMENT_MAX - 1 - OWNED_TAIL_HEX, all, tail);
+}
+
 struct owner owner_of(struct mem *mem, const char *network, const char *id, const char *ifname)
 {
-	struct owner o = { network, id, ifname, name_owner(network, id, ifname), NULL };
+	struct owner o = { .network = network, .id = id, .ifname = ifname };
 
-	o.comment = mem_printf(mem, "%s %s/%s/%s", o.key.s, network, id, ifname);
-	if (strlen(o.comment) > NFT_COMMENT_MAX)
-		o.comment = mem_printf(mem, "%.*s", NFT_COMMENT_MAX, o.comment);
+	o.key = name_owner(network, id, ifname);
+	o.comment = comment_of(mem, &o);
 	return o;
 }
 
@@ -140,100 +152,14 @@ int owned_look_lookup_sets(struct mem *mem, struct nfnl *nl, const struct owned_
 	return 0;
 }
 
-static int fail_look(struct tx *tx, const struct owned_table *t, int r)
+int owned_fail_look(struct tx *tx, const struct owned_table *t, int r)
 {
 	return tx_fail(tx, r, "host: look up elements of table %s: %s", t->name, strerror(-r));
 }
 
-static int fail_look_index(struct tx *tx, const struct owned_table *t, int r)
+int owned_fail_look_index(struct tx *tx, const struct owned_table *t, int r)
 {
 	return tx_fail(tx, r, "host: look up the index of table %s: %s", t->name, strerror(-r));
-}
-
-/* ---- owners ------------------------------------------------------------- */
-
-bool owned_is_ours(const struct nft_elem *e, const char *comment)
-{
-	return str_eq(e->comment, comment);
-}
-
-bool owned_names_owner(const char *comment)
-{
-	return comment && str_starts(comment, "veth") && strlen(comment) > OWNED_KEY_LEN &&
-	       strspn(comment + 4, "0123456789abcdef") == OWNED_KEY_LEN - 4 &&
-	       comment[OWNED_KEY_LEN] == ' ';
-}
-
-const char *owned_owner_text(const char *comment)
-{
-	if (!comment || strlen(comment) <= OWNED_KEY_LEN)
-		return "somebody else";
-	return comment + OWNED_KEY_LEN + 1;
-}
-
-/*
- * Is the owner that a comment names dead?  Its index has the ifindex of its link on the host.  An
- * element that no index lists has no owner any more.  1, 0, or a recorded failure.
- */
-static int is_dead(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owned_table *t,
-		   const char *comment)
-{
-	char key[IFNAMSIZ] = "";
-
-	if (!owned_names_owner(comment))
-		return 0; /* an administrator's element */
-	memcpy(key, comment, OWNED_KEY_LEN);
-	for (const struct owned_kind_info *k = owned_kinds; k->kind != OWNED_UNLISTED; k++) {
-		struct owned_index x;
-		int r;
-
-		if (!k->proves_life)
-			continue;
-		r = owned_read_index(&tx->mem, nl, t, key, k->kind, &x);
-		if (r < 0)
-			return fail_look_index(tx, t, r);
-		if (!r)
-			continue;
-		if (!x.link)
-			return 0;
-		TRY(r = link_find_index(tx, host, (int)x.link, NULL));
-		if (r)
-			return 0;
-	}
-	return 1;
-}
-
-/*
- * May the owner of c take over an element of this comment?  A comment that was cut within the
- * network's name proves nothing.
- */
-static bool may_replace(struct tx *tx, const struct owner *o, const struct owned_elem *e)
-{
-	const char *owner = owned_owner_text(e->there.comment);
-	size_t n = strlen(o->network);
-
-	if (e->conflict != OWNED_REPLACE_OWN)
-		return e->conflict == OWNED_REPLACE;
-	if (owned_names_owner(e->there.comment) && str_starts(owner, o->network) && owner[n] == '/')
-		return true;
-	return hostconf_replaces_across_networks(tx);
-}
-
-/* A living owner has the key of e, which may not be taken over. */
-static int handle_conflict(struct tx *tx, const struct owned_elem *e)
-{
-	const char *who = owned_owner_text(e->there.comment);
-	const char *remedy = "or set onConflict to \"replace\"";
-
-	if (e->conflict == OWNED_REPLACE_OWN)
-		remedy = "or set replaceAcrossNetworks in /etc/cplug/cplug.conf";
-	if (e->conflict != OWNED_WARN)
-		return tx_fail_as(tx, CPLUG_E_PORT, -EADDRINUSE,
-				  "host: publish %s: it belongs to %s "
-				  "(network/container/interface) already (choose another port, %s)",
-				  e->what, who, remedy);
-	log_warn("%s: left to %s, which has it already", e->what, who);
-	return 0;
 }
 
 /* ---- adding ------------------------------------------------------------- */
@@ -271,26 +197,6 @@ static struct nft *compose_change(struct mem *mem, const struct plan *p)
 	return n;
 }
 
-/* A key is taken: by ourselves (an ADD that was killed), by a dead owner, or by a living one. */
-static int resolve_conflict(struct tx *tx, struct nfnl *nl, struct rt *host,
-			    const struct owned_change *c, struct owned_elem *e)
-{
-	int dead;
-
-	e->takeover = true;
-	if (owned_is_ours(&e->there, c->owner->comment) || may_replace(tx, c->owner, e))
-		return 0;
-	TRY(dead = is_dead(tx, nl, host, c->in.table, e->there.comment));
-	if (dead) {
-		log_info("%s: taken over from %s, which is gone", e->what,
-			 owned_owner_text(e->there.comment));
-		return 0;
-	}
-	e->takeover = false;
-	e->skipped = true;
-	return handle_conflict(tx, e);
-}
-
 /* The table is missing, or what one more network needs in it. */
 static int plan_skeleton(struct tx *tx, struct nfnl *nl, struct plan *p)
 {
@@ -322,33 +228,32 @@ static int read_keys(struct mem *mem, struct nfnl *nl, struct plan *p)
  * search for one that has a neighbour's key: it must not replace the neighbour's index, without
  * which DEL would not find the neighbour's elements.
  */
-static int refuse_index(struct tx *tx, struct nfnl *nl, struct rt *host, const struct plan *p,
-			const char *comment)
+static int refuse_index(struct owned_judge *j, const struct plan *p, const char *comment)
 {
-	const struct owned_table *t = p->c->in.table;
 	int dead;
 
-	TRY(dead = is_dead(tx, nl, host, t, comment));
+	TRY(dead = owned_is_dead(j, comment));
 	if (dead) /* changes the generation, so the change is planned again */
-		return owned_del_dead(tx, nl, t, comment);
-	return tx_fail_as(tx, CPLUG_E_TAKEN, -EEXIST,
+		return owned_del_dead(j->tx, j->nl, j->t, comment);
+	return tx_fail_as(j->tx, CPLUG_E_TAKEN, -EEXIST,
 			  "host: add elements to nftables table %s: the index key %s belongs to %s "
 			  "(choose another container id or interface name)",
-			  t->name, p->c->owner->key.s, owned_owner_text(comment));
+			  j->t->name, p->c->owner->key.s, owned_owner_text(comment));
 }
 
-static int read_index_keys(struct tx *tx, struct nfnl *nl, struct rt *host, struct plan *p)
+static int read_index_keys(struct owned_judge *j, struct plan *p)
 {
-	struct nft_elem *have = mem_dup(&tx->mem, p->index, p->n_index * sizeof(*have));
-	int r = nft_find_elems(&tx->mem, nl, owned_index_ref(p->c->in.table), have, p->n_index);
+	struct mem *mem = &j->tx->mem;
+	struct nft_elem *have = mem_dup(mem, p->index, p->n_index * sizeof(*have));
+	int r = nft_find_elems(mem, j->nl, owned_index_ref(j->t), have, p->n_index);
 
 	if (r < 0)
-		return fail_look_index(tx, p->c->in.table, r);
+		return owned_fail_look_index(j->tx, j->t, r);
 	for (unsigned i = 0; i < p->n_index; i++) {
 		p->index[i].found = have[i].found;
 		if (have[i].found && owned_names_owner(have[i].comment) &&
 		    !owned_is_ours(&have[i], p->c->owner->comment))
-			return refuse_index(tx, nl, host, p, have[i].comment);
+			return refuse_index(j, p, have[i].comment);
 	}
 	return 0;
 }
@@ -357,10 +262,11 @@ static int read_index_keys(struct tx *tx, struct nfnl *nl, struct rt *host, stru
 static int plan_again(struct tx *tx, struct nfnl *nl, struct rt *host, struct plan *p)
 {
 	struct owned_change *c = p->c;
+	struct owned_judge j = { .tx = tx, .nl = nl, .host = host, .t = c->in.table };
 	int r = read_keys(&tx->mem, nl, p);
 
 	if (r < 0)
-		return fail_look(tx, c->in.table, r);
+		return owned_fail_look(tx, c->in.table, r);
 	p->skeleton = false;
 	if (c->repair)
 		TRY(plan_skeleton(tx, nl, p));
@@ -368,10 +274,10 @@ static int plan_again(struct tx *tx, struct nfnl *nl, struct rt *host, struct pl
 		c->elems[i].takeover = false;
 		c->elems[i].skipped = false;
 		if (c->elems[i].there.found)
-			TRY(resolve_conflict(tx, nl, host, c, &c->elems[i]));
+			TRY(owned_resolve(&j, c, &c->elems[i]));
 	}
 	p->index = owned_pack(&tx->mem, c, &p->n_index);
-	return read_index_keys(tx, nl, host, p);
+	return read_index_keys(&j, p);
 }
 
 static int fail_add(struct tx *tx, const struct nfnl *nl, const struct owned_change *c, int r)
@@ -451,35 +357,4 @@ int owned_add(struct tx *tx, struct nfnl *nl, struct rt *host, struct owned_chan
 	log_step("host: %u elements added to nftables table %s%s", c->n, c->in.table->name,
 		 p->skeleton ? ", which was built" : "");
 	return tx_undo(tx, undo_owned, "add nftables elements", &u);
-}
-
-/* ---- keys that overlap --------------------------------------------------- */
-
-static int resolve_overlap(struct tx *tx, struct nfnl *nl, struct rt *host, struct owned_change *c,
-			   const struct owned_elem *e)
-{
-	int dead;
-
-	TRY(dead = is_dead(tx, nl, host, c->in.table, e->there.comment));
-	if (!dead && may_replace(tx, c->owner, e))
-		return 0;
-	if (!dead)
-		return handle_conflict(tx, e);
-	c->inherits = true;
-	return owned_del_dead(tx, nl, c->in.table, e->there.comment);
-}
-
-int owned_clash(struct tx *tx, struct nfnl *nl, struct rt *host, struct owned_change *c)
-{
-	int r = owned_look(&tx->mem, nl, c->in, c->elems, c->n);
-
-	if (r < 0)
-		return fail_look(tx, c->in.table, r);
-	for (unsigned i = 0; i < c->n; i++) {
-		const struct owned_elem *e = &c->elems[i];
-
-		if (e->there.found && !owned_is_ours(&e->there, c->owner->comment))
-			TRY(resolve_overlap(tx, nl, host, c, e));
-	}
-	return 0;
 }

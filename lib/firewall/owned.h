@@ -29,7 +29,12 @@
 struct owner {
 	const char *network, *id, *ifname;
 	struct name_owner key;
-	const char *comment; /* "KEY NETWORK/ID/IFNAME", cut to NFT_COMMENT_MAX bytes */
+	/* "KEY NETWORK/ID/IFNAME"; if it is longer than NFT_COMMENT_MAX, cut, with a hash at its
+	 * end */
+	const char *comment;
+	/* The network namespace, which shows later whether the owner still lives; 0 = unknown. */
+	uint32_t ino;
+	uint64_t cookie;
 };
 
 /* The owner that is the attachment (network, id, ifname); comment is in the arena. */
@@ -107,8 +112,14 @@ enum owned_conflict {
 	 * allows it (replaceAcrossNetworks, cplug.conf(5)), else as OWNED_FAIL.
 	 */
 	OWNED_REPLACE_OWN,
-	OWNED_WARN,    /* leave the key to its owner, unless it is dead, and warn */
-	OWNED_REPLACE, /* take the key over */
+	OWNED_WARN, /* leave the key to its owner, unless it is dead, and warn */
+	/*
+	 * For an address or a link, which any configuration can name: as OWNED_FAIL, but with
+	 * CPLUG_E_ADDRESS.
+	 */
+	OWNED_HELD,
+	/* Take the key over: only for what cannot be another's while the attachment has it. */
+	OWNED_REPLACE,
 };
 
 struct owned_elem {
@@ -139,9 +150,9 @@ struct owned_change {
 /*
  * Adds the elements and the index in one transaction.  It creates the skeleton only if the kernel
  * reports that something is missing.  A key that is taken is handled as e.conflict says; a key
- * whose owner is dead (its link on the host is gone) is taken over.
- * Fails with CPLUG_E_PORT if a living owner has a key (OWNED_FAIL), with CNI_E_AGAIN if the
- * ruleset changes all the time.
+ * whose owner is dead (its link on the host, or its network namespace, is gone) is taken over.
+ * Fails with CPLUG_E_PORT or CPLUG_E_ADDRESS if a living owner has a key (OWNED_FAIL, OWNED_HELD),
+ * with CNI_E_AGAIN if the ruleset changes all the time.
  * Undo: deletes the elements and gives back those that were taken over.  c must live as long.
  */
 int owned_add(struct tx *tx, struct nfnl *nl, struct rt *host, struct owned_change *c) CHECKED;
@@ -212,7 +223,9 @@ struct owned_seen {
 	enum owned_kind kind;
 	const char *comment; /* "KEY NETWORK/ID/IFNAME", may be cut */
 	unsigned link;       /* ifindex on the host; 0 = unknown */
-	unsigned n;          /* OWNED_UNLISTED: number of elements */
+	uint32_t ino;        /* of the network namespace; 0 = unknown */
+	uint64_t cookie;
+	unsigned n; /* OWNED_UNLISTED: number of elements */
 };
 
 /* All owners in a table, in the arena; none if the table, or nf_tables, is missing. */

@@ -20,19 +20,54 @@ static int compare_skeleton(struct tx *tx, struct nfnl *nl, const struct owned_c
 
 /* ---- the index ----------------------------------------------------------- */
 
-/*
- * Why have is not the index element that we want; NULL if it is.  A saved and loaded ruleset has
- * lost the private bytes, which is no difference, because DEL works without them.
- */
-static const char *index_state(const struct nft_elem *want, const struct nft_elem *have,
-			       const char *comment)
+static bool same_keys(const struct owned_elem *a, const struct owned_elem *b)
 {
-	if (!owned_is_ours(have, comment))
-		return have->comment ? have->comment : "somebody else's";
-	if (have->private_len && (have->private_len != want->private_len ||
-				  memcmp(have->private, want->private, want->private_len) != 0))
-		return "another list";
-	return NULL;
+	return a->set == b->set && nft_key_eq(&a->e.key, &b->e.key) &&
+	       nft_key_eq(&a->e.key_end, &b->e.key_end);
+}
+
+/*
+ * Is x the index that ADD makes of c?  Not compared byte by byte, because an earlier version did
+ * not record the namespace.
+ */
+static bool same_index(struct mem *mem, const struct owned_change *c, const struct owned_index *x)
+{
+	struct owned_elem *have = NULL;
+	unsigned n = 0, k = 0;
+	char key[IFNAMSIZ];
+
+	if (!owned_index_names(&x->chunks[0], c->kind, c->owner->network, key))
+		return false;
+	owned_unpack(mem, c->in.table, x, &have, &n);
+	for (unsigned i = 0; i < c->n; i++) {
+		if (c->elems[i].skipped)
+			continue;
+		if (k >= n || !same_keys(&c->elems[i], &have[k++]))
+			return false;
+	}
+	return k == n && x->link == (unsigned)c->link && str_eq(x->group, c->in.group);
+}
+
+/*
+ * Why the index is not what ADD makes; NULL if it is.  A saved and loaded ruleset has lost the
+ * private bytes, which is no difference, because DEL works without them; its chunks are there.
+ */
+static const char *index_state(struct mem *mem, const struct owned_change *c,
+			       const struct owned_index *x)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < x->n; i++) {
+		const char *comment = x->chunks[i].comment;
+
+		if (!owned_is_ours(&x->chunks[i], c->owner->comment))
+			return comment ? comment : "somebody else's";
+	}
+	if (x->lost)
+		owned_pack(mem, c, &n);
+	if (x->lost ? x->n >= n : same_index(mem, c, x))
+		return NULL;
+	return "another list";
 }
 
 static int check_index(struct tx *tx, struct nfnl *nl, const struct owned_change *c)
@@ -40,26 +75,18 @@ static int check_index(struct tx *tx, struct nfnl *nl, const struct owned_change
 	const struct owned_table *t = c->in.table;
 	const char *object =
 		mem_printf(&tx->mem, "index of %s in nftables table %s", c->owner->key.s, t->name);
-	struct nft_elem *want, *have;
-	unsigned n;
-	int r;
+	struct owned_index x;
+	const char *state = NULL;
+	int r = owned_read_index(&tx->mem, nl, t, c->owner->key.s, c->kind, &x);
 
-	want = owned_pack(&tx->mem, c, &n);
-	have = mem_dup(&tx->mem, want, n * sizeof(*want));
-	r = nft_find_elems(&tx->mem, nl, owned_index_ref(t), have, n);
 	if (r == -EINVAL) /* a set of another type, which compare_skeleton() has noted */
 		return 0;
 	if (r < 0)
-		return tx_fail(tx, r, "host: look up the index of table %s: %s", t->name,
-			       strerror(-r));
-	for (unsigned i = 0; i < n; i++) {
-		const char *state = NULL;
-
-		if (have[i].found)
-			state = index_state(&want[i], &have[i], c->owner->comment);
-		if (!have[i].found || state)
-			differ(tx, object, "what ADD made", state);
-	}
+		return owned_fail_look_index(tx, t, r);
+	if (r)
+		state = index_state(&tx->mem, c, &x);
+	if (!r || state)
+		differ(tx, object, "what ADD made", state);
 	return 0;
 }
 

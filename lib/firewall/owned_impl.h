@@ -2,9 +2,10 @@
 /*
  * owned_impl.h - shared by the files of the owned module only
  *
- * owned.c adds elements, owned_compare.c is CHECK, owned_remove.c deletes, owned_survey.c lists
- * all owners.  owned_index.c is the index: the set `attachments`, whose elements (KEY . kind and
- * number) hold, in private bytes, which keys of which sets belong to KEY.
+ * owned.c adds elements, owned_conflict.c judges other owners, owned_compare.c is CHECK,
+ * owned_remove.c deletes, owned_survey.c lists all owners.  owned_index.c is the index: the set
+ * `attachments`, whose elements (KEY . kind and number) hold, in private bytes, which keys of which
+ * sets belong to KEY.
  *
  * Functions that return -errno and do not take struct tx record nothing.
  */
@@ -12,12 +13,14 @@
 #define CPLUG_OWNED_IMPL_H
 
 #include "firewall/owned.h"
+#include "sys/alive.h"
 
 enum {
 	OWNED_NETWORK_HASH = 6, /* bytes of a network's hash in the index */
 	OWNED_GROUP_MAX = 12,
-	OWNED_KEY_LEN = 15, /* of an owner's key at the start of a comment */
-	OWNED_TRIES = 2000, /* transactions that may fail because the ruleset has changed */
+	OWNED_KEY_LEN = 15,  /* of an owner's key at the start of a comment */
+	OWNED_TAIL_HEX = 32, /* hexadecimal digits at the end of a comment that is cut */
+	OWNED_TRIES = 2000,  /* transactions that may fail because the ruleset has changed */
 };
 
 /* All kinds; OWNED_UNLISTED ends the table. */
@@ -48,6 +51,12 @@ int owned_look(struct mem *mem, struct nfnl *nl, struct owned_sets in, struct ow
 int owned_look_lookup_sets(struct mem *mem, struct nfnl *nl, const struct owned_table *t,
 			   struct owned_elem *elems, unsigned n) CHECKED;
 
+/* Record a failed lookup of elements, or of the index: -errno r. */
+int owned_fail_look(struct tx *tx, const struct owned_table *t, int r) CHECKED;
+int owned_fail_look_index(struct tx *tx, const struct owned_table *t, int r) CHECKED;
+
+/* ---- owned_conflict.c ---- */
+
 /* Is the comment that of e? */
 bool owned_is_ours(const struct nft_elem *e, const char *comment);
 
@@ -56,6 +65,30 @@ bool owned_names_owner(const char *comment);
 
 /* NETWORK/ID/IFNAME of a comment, for messages. */
 const char *owned_owner_text(const char *comment);
+
+/* What is needed to judge other owners; .tx, .nl, .host and .t are set, the rest is zero. */
+struct owned_judge {
+	struct tx *tx;
+	struct nfnl *nl;
+	struct rt *host;
+	const struct owned_table *t;
+	struct alive alive;
+	bool lost; /* result of owned_is_dead(): an index has lost its private bytes */
+};
+
+/*
+ * Is the owner that a comment names dead?  Its index has the ifindex of its link on the host and
+ * its network namespace.  An element that no index lists has no owner any more.  1, 0 (it lives, or
+ * that is not known), or a recorded failure.
+ */
+int owned_is_dead(struct owned_judge *j, const char *comment) CHECKED;
+
+/*
+ * The kernel has an element at the key of e (e->there), of ourselves (an ADD that was killed), of a
+ * dead owner, or of a living one.  Sets e->takeover, or e->skipped; or fails as e->conflict says.
+ */
+int owned_resolve(struct owned_judge *j, const struct owned_change *c,
+		  struct owned_elem *e) CHECKED;
 
 /* ---- owned_remove.c ---- */
 
@@ -76,6 +109,8 @@ struct owned_index {
 	unsigned n;
 	bool lost;     /* it exists, but without its private bytes */
 	unsigned link; /* ifindex; 0 = unknown */
+	uint32_t ino;  /* of the network namespace; 0 = unknown */
+	uint64_t cookie;
 	char group[OWNED_GROUP_MAX + 1];
 	uint8_t network[OWNED_NETWORK_HASH];
 };

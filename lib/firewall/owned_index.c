@@ -5,18 +5,21 @@
  * The private bytes of one index element describe about a dozen port mappings; more are in elements
  * with higher numbers ("chunks").  Bytes of each field in parentheses:
  *
- *	number 0: version (1), chunks (2), network (6), link (4), group (12), records…
+ *	number 0: version (1), chunks (2), network (6), link (4), group (12), ino (4), cookie (8),
+ *		  records…
  *	number n: records…
  *	record:   set (1; | RANGE), key, [end of the range]
  *
  * chunks is the number of elements, in network order; network is the start of the SHA-512 of the
- * network's name; link is an ifindex in host order.
+ * network's name; link is an ifindex in host order; ino and cookie are those of the container's
+ * network namespace, 0 if not known.  Version 1 had neither.
  */
 #include "firewall/owned_impl.h"
 
 enum {
-	INDEX_VERSION = 1,
-	HEADER = 25, /* private bytes of chunk 0 before its records */
+	INDEX_VERSION = 2,
+	HEADER_1 = 25, /* private bytes of chunk 0 before its records: of version 1 */
+	HEADER = 37,
 	RANGE = 0x80,
 	LOST_CHUNKS = 64,
 };
@@ -79,7 +82,9 @@ static void put_header(uint8_t *p, const struct owned_change *c, unsigned chunks
 	p[2] = (uint8_t)chunks;
 	network_hash(c->owner->network, p + 3);
 	memcpy(p + 9, &link, sizeof(link));
-	memcpy(p + 13, c->in.group, strnlen(c->in.group, HEADER - 13));
+	memcpy(p + 13, c->in.group, strnlen(c->in.group, OWNED_GROUP_MAX));
+	memcpy(p + 25, &c->owner->ino, sizeof(c->owner->ino));
+	memcpy(p + 29, &c->owner->cookie, sizeof(c->owner->cookie));
 }
 
 static uint8_t *new_chunk(struct mem *mem, const struct owned_change *c, struct nft_elem **chunks,
@@ -121,16 +126,31 @@ struct nft_elem *owned_pack(struct mem *mem, const struct owned_change *c, unsig
 	return chunks;
 }
 
+/* The size of the header in chunk 0; 0 if there is none, or one of an unknown version. */
+static unsigned header_size(const struct nft_elem *e)
+{
+	if (e->private_len >= HEADER && e->private[0] == INDEX_VERSION)
+		return HEADER;
+	if (e->private_len >= HEADER_1 && e->private[0] == 1)
+		return HEADER_1;
+	return 0;
+}
+
 static bool unpack_header(struct owned_index *x)
 {
 	const struct nft_elem *e = &x->chunks[0];
+	unsigned size = header_size(e);
 
-	if (e->private_len < HEADER || e->private[0] != INDEX_VERSION)
+	if (!size)
 		return false;
 	x->n = (unsigned)e->private[1] << 8 | e->private[2];
 	memcpy(x->network, e->private + 3, OWNED_NETWORK_HASH);
 	memcpy(&x->link, e->private + 9, sizeof(x->link));
-	memcpy(x->group, e->private + 13, HEADER - 13);
+	memcpy(x->group, e->private + 13, OWNED_GROUP_MAX);
+	if (size == HEADER) {
+		memcpy(&x->ino, e->private + 25, sizeof(x->ino));
+		memcpy(&x->cookie, e->private + 29, sizeof(x->cookie));
+	}
 	return x->n > 0;
 }
 
@@ -171,7 +191,7 @@ void owned_unpack(struct mem *mem, const struct owned_table *t, const struct own
 {
 	for (unsigned i = 0; i < x->n; i++) {
 		const uint8_t *p = x->chunks[i].private;
-		unsigned len = x->chunks[i].private_len, at = i ? 0 : HEADER;
+		unsigned len = x->chunks[i].private_len, at = i ? 0 : header_size(&x->chunks[0]);
 
 		while (p && at < len) {
 			struct owned_elem e = { .set = p[at] & ~(unsigned)RANGE };
@@ -216,7 +236,7 @@ bool owned_index_names(const struct nft_elem *e, enum owned_kind kind, const cha
 	if (memcmp(first.b, e->key.b, first.len) != 0)
 		return false;
 	network_hash(network, hash);
-	if (e->private_len >= HEADER)
+	if (header_size(e))
 		return memcmp(e->private + 3, hash, OWNED_NETWORK_HASH) == 0;
 	/* Without private bytes: the comment "KEY NETWORK/…" has the network, too. */
 	return e->comment && strlen(e->comment) > IFNAMSIZ &&

@@ -108,10 +108,14 @@ static int list_seen(struct mem *mem, struct nfnl *nl, const struct owned_table 
 
 	TRY(nft_each_elem(nl, ref, note_index, s));
 	for (unsigned i = 0; i < s->n; i++) {
+		struct owned_seen *o = &s->v[i];
 		struct owned_index x;
 
-		if (owned_read_index(mem, nl, t, s->v[i].key, s->v[i].kind, &x) == 1 && !x.lost)
-			s->v[i].link = x.link;
+		if (owned_read_index(mem, nl, t, o->key, o->kind, &x) != 1 || x.lost)
+			continue;
+		o->link = x.link;
+		o->ino = x.ino;
+		o->cookie = x.cookie;
 	}
 	TRY(nft_each_set(nl, ref, note_set, &sets));
 	for (unsigned i = 0; i < sets.n; i++) {

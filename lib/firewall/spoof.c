@@ -296,6 +296,7 @@ static const struct owned_table table = {
 	NFPROTO_BRIDGE, "cplug", sets, N_SETS, put_skeleton, NULL,
 };
 
+/* OWNED_REPLACE, because the port is ours (not prevResult's): a guard of its name is a leftover. */
 static struct owned_elem *append_elem(struct mem *mem, struct owned_change *c, enum spoof_set set,
 				      const struct spoof *s)
 {

@@ -101,6 +101,11 @@ void rt_close(struct rt *rt)
 	rt->sk = NULL;
 }
 
+uint64_t rt_cookie(const struct rt *rt)
+{
+	return netns_cookie_of_socket(nl_socket_get_fd(rt->sk));
+}
+
 /* ---- composing ---------------------------------------------------------- */
 
 /* Room for size more bytes, zeroed; NULL, and overflow is set, if there is none. */

@@ -58,6 +58,9 @@ static inline bool rt_is_open(const struct rt *rt)
 	return rt->sk != NULL;
 }
 
+/* The cookie of its namespace (netns_cookie()). */
+uint64_t rt_cookie(const struct rt *rt);
+
 /* ---- composing ---- */
 /* Starts a request; returns its zeroed fixed header of that size. */
 void *rt_new(struct rt_msg *m, int type, int flags, size_t header);

@@ -187,14 +187,30 @@ void netns_go_home(void)
 #define SO_NETNS_COOKIE 71
 #endif
 
+static int ask_cookie(int fd, uint64_t *ret)
+{
+	socklen_t size = sizeof(*ret);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, ret, &size) < 0)
+		return -errno;
+	return 0;
+}
+
 static int read_cookie(void *arg)
 {
 	auto_(fd_close) int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	socklen_t size = sizeof(uint64_t);
 
-	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, arg, &size) < 0)
+	if (fd < 0)
 		return -errno;
-	return 0;
+	return ask_cookie(fd, arg);
+}
+
+/* -ENOPROTOOPT: before Linux 5.14 */
+static uint64_t cookie_or_none(uint64_t cookie, int r)
+{
+	if (r < 0 && r != -ENOPROTOOPT)
+		log_warn("cannot read the cookie of a network namespace: %s", strerror(-r));
+	return r < 0 ? 0 : cookie;
 }
 
 static bool is_home(const struct netns *ns)
@@ -213,8 +229,13 @@ uint64_t netns_cookie(const struct netns *ns)
 	/* setns(2) needs privileges, also for the namespace of this process. */
 	if (r == -EPERM && is_home(ns))
 		r = read_cookie(&cookie);
-	/* -ENOPROTOOPT: before Linux 5.14 */
-	if (r < 0 && r != -ENOPROTOOPT)
-		log_warn("cannot read the cookie of a network namespace: %s", strerror(-r));
-	return r < 0 ? 0 : cookie;
+	return cookie_or_none(cookie, r);
+}
+
+uint64_t netns_cookie_of_socket(int fd)
+{
+	uint64_t cookie = 0;
+	int r = ask_cookie(fd, &cookie);
+
+	return cookie_or_none(cookie, r);
 }

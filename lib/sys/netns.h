@@ -44,6 +44,9 @@ bool netns_eq(const struct netns *a, const struct netns *b);
  */
 uint64_t netns_cookie(const struct netns *ns);
 
+/* The same, of the namespace in which a socket was opened. */
+uint64_t netns_cookie_of_socket(int fd);
+
 /*
  * Calls fn(tx, arg) inside ns and returns its result; a failure to enter ns is recorded
  * (CNI_E_NETNS).  Aborts if the process cannot return to its own namespace, because even a

@@ -613,3 +613,189 @@ stranger_open() {
 		for to in 10.1.0.4 fd00:1::4; do contains "$(ask c2 tcp $to 8080)" '^c3'; done
 	fi
 }
+
+# ---- what belongs to another attachment -------------------------------------
+
+FIREWALL='{"cniVersion":"1.1.0","name":"evil","type":"firewall"}'
+PORTMAP='{"cniVersion":"1.1.0","name":"evil","type":"portmap","capabilities":{"portMappings":true},
+	"runtimeConfig":{"portMappings":[{"hostPort":9090,"containerPort":80}]}}'
+
+# evil BRIDGE IPAM - prints a network that asks for an address with an IPAM plugin of its own
+evil() {
+	with "$PLAIN" ".name = \"evil\" | .bridge = \"$1\" | .macspoofchk = false | .isDefaultGateway = false | .ipam = $2"
+}
+
+# claimed WHAT VERB TYPE CONF - ADD of c2 fails, because WHAT belongs to net1/c1/eth0; neither ADD nor
+# DEL changes anything
+claimed() {
+	cni "${@:2}" c2
+	failed 104 "$1 belongs to net1/c1/eth0 \(network/container/interface\) already"
+	del "$3" "$4" c2
+	assert_same_snapshot
+}
+
+@test "security: masquerade of a living attachment is not taken over, whoever names its address" {
+	local bridge address answer
+
+	new_netns c1 c2
+	add bridge "$PLAIN"
+	answer=$output
+	warm_up bridge "$(evil br1 '{type: "static", addresses: [{address: "10.9.0.2/24"}]}')" c2
+	warm_up bridge "$(evil br2 '{type: "static", addresses: [{address: "10.9.0.2/24"}]}')" c2
+	warm_up bridge "$(evil br1 '{type: "host-local", subnet: "10.9.0.0/24"}')" c2
+	contains "$(nft list map inet cplug masq4)" '10\.1\.0\.2 comment "veth[0-9a-f]* net1/c1/eth0"'
+	remember
+	for bridge in br1 br2; do
+		for address in 10.1.0.2/24 10.1.0.2/32 fd00:1::2/64; do
+			claimed "masquerade of ${address%/*}" ADD bridge \
+				"$(evil $bridge "{type: \"static\", addresses: [{address: \"$address\"}]}")"
+		done
+	done
+	claimed 'masquerade of 10.1.0.2' ADD bridge \
+		"$(evil br1 '{type: "host-local", subnet: "10.1.0.0/24"}' | jq -c '.args.cni.ips = ["10.1.0.2"]')"
+	claimed 'masquerade of 10.1.0.2' ADD ptp \
+		"$(evil br1 '{type: "static", addresses: [{address: "10.1.0.2/32", gateway: "10.9.0.1"}]}' | jq -c '.type = "ptp"')"
+	output=$answer
+	cni CHECK bridge "$(chained "$PLAIN")"
+	ok
+}
+
+@test "security: accepted addresses and isolated ports are not taken over by a forged prevResult" {
+	local answer filter
+
+	new_netns c1 c2
+	add bridge "$PLAIN"
+	answer=$output
+	cni ADD firewall "$(chained "$(with "$FIREWALL" '.name = "net1" | .ingressPolicy = "isolated" | .backend = "iptables"')")"
+	ok
+	# The chains of both backends of the attacker.
+	output='{"cniVersion":"1.1.0","ips":[{"address":"10.9.0.2/24"}]}'
+	cni ADD firewall "$(chained "$FIREWALL")" c2
+	ok
+	del firewall "$FIREWALL" c2
+	contains "$(iptables -S CNI-FORWARD)" '-s 10\.1\.0\.2/32 -j ACCEPT'
+	contains "$(nft list set bridge cplug-firewall isolated)" 'net1/c1/eth0'
+	remember
+	for filter in . '.backend = "iptables"' '.backend = "nftables" | .ingressPolicy = "same-bridge"'; do
+		output=$answer
+		claimed 'accepted4 of 10.1.0.2' ADD firewall "$(chained "$(with "$FIREWALL" "$filter")")"
+	done
+	# The port alone, without an address of the victim.
+	output=$(jq -c '.ips = [{address: "10.9.0.2/24"}]' <<<"$answer")
+	claimed 'isolated bridge port veth[0-9a-f]*' ADD firewall "$(chained "$(with "$FIREWALL" '.ingressPolicy = "isolated"')")"
+}
+
+@test "security: return path and loopback route of a published port are not taken over by a forged prevResult" {
+	local answer ptp
+
+	new_netns c1 c2
+	ptp='{"cniVersion":"1.1.0","name":"net1","type":"ptp","ipam":{"type":"host-local","subnet":"10.1.0.0/24"}}'
+	add ptp "$ptp"
+	answer=$output
+	cni ADD portmap "$(chained "$(with "$PORTMAP" '.name = "net1" | .runtimeConfig.portMappings[0].hostPort = 8080')")"
+	ok
+	contains "$(nft list set inet cplug localnet4)" 'net1/c1/eth0'
+	remember
+	output=$answer
+	claimed 'return path of 10.1.0.2' ADD portmap "$(chained "$PORTMAP")"
+	# Another address behind the victim's link.
+	ip route add 10.1.0.77/32 dev "$(jq -r '.interfaces[0].name' <<<"$answer")"
+	remember
+	output=$(jq -c '.ips = [{address: "10.1.0.77/24", interface: 1}]' <<<"$answer")
+	claimed 'loopback route of veth[0-9a-f]*' ADD portmap "$(chained "$PORTMAP")"
+}
+
+# The result of a plugin that lists no link of the host.
+LINKLESS='{"cniVersion":"1.1.0","interfaces":[{"name":"eth0","sandbox":"/run/netns/c"}],
+	"ips":[{"address":"10.1.0.2/24","interface":0}]}'
+
+# static CONF - prints it with static IPAM and the address 10.1.0.2
+static() {
+	with "$1" '.ipam = {type: "static", addresses: [{address: "10.1.0.2/24"}]}'
+}
+
+@test "security: an address moves to another attachment if its owner is deleted, dead, or the same" {
+	local conf
+
+	conf=$(static "$PLAIN")
+	new_netns c1 c2 c3
+	add bridge "$conf"
+	# The same attachment again, after its link was lost.
+	ip link del "$(jq -r '.interfaces[] | select(.name | startswith("veth")).name' <<<"$output")"
+	add bridge "$conf"
+	# The link is gone.
+	ip link del "$(jq -r '.interfaces[] | select(.name | startswith("veth")).name' <<<"$output")"
+	add bridge "$conf" c2
+	contains "$(nft list map inet cplug masq4)" '10\.1\.0\.2 comment "veth[0-9a-f]* net1/c2/eth0"'
+	# DEL of the dead one leaves it.
+	del bridge "$conf" c1
+	contains "$(nft list map inet cplug masq4)" '10\.1\.0\.2 comment "veth[0-9a-f]* net1/c2/eth0"'
+	del bridge "$conf" c2
+	add bridge "$conf" c3
+	contains "$(nft list map inet cplug masq4)" '10\.1\.0\.2 comment "veth[0-9a-f]* net1/c3/eth0"'
+}
+
+@test "security: an address moves at once if the namespace of its owner is gone, with and without a link" {
+	local i bridge fw
+
+	kernel_knows_netns || skip "this kernel cannot tell whether a namespace exists (Linux 6.18 can)"
+	bridge=$(static "$PLAIN")
+	fw=$(with "$FIREWALL" '.name = "net1"')
+	for i in 1 2 3 4 5 6; do
+		new_netns "b$i" "d$i"
+		add bridge "$bridge" "b$i"
+		output=$LINKLESS
+		cni ADD firewall "$(chained "$fw")" "d$i"
+		ok
+		contains "$(nft list set inet cplug-firewall accepted4)" "10\.1\.0\.2 comment .*/d$i/eth0"
+		contains "$(nft list map inet cplug masq4)" "10\.1\.0\.2 comment .*/b$i/eth0"
+		# The next one's ADD begins before the kernel has deleted the links.
+		ip netns del "b$i"
+		ip netns del "d$i"
+	done
+}
+
+@test "security: an owner whose link is not known keeps its address while its namespace lives" {
+	local fw
+
+	fw=$(with "$FIREWALL" '.name = "net1"')
+	new_netns c1 c2
+	output=$LINKLESS
+	cni ADD firewall "$(chained "$fw")"
+	ok
+	output=$LINKLESS
+	cni ADD firewall "$(chained "$fw")" c2
+	failed 104 'accepted4 of 10\.1\.0\.2 belongs to net1/c1/eth0'
+	del firewall "$fw" c2 ''
+	contains "$(nft list set inet cplug-firewall accepted4)" '10\.1\.0\.2 comment .*/c1/eth0'
+}
+
+@test "security: after a ruleset was loaded from text, a link's mark tells whether an address has an owner" {
+	local conf saved=$BATS_TEST_TMPDIR/saved
+
+	conf=$(static "$PLAIN")
+	new_netns c1 c2
+	add bridge "$conf"
+	nft list ruleset >"$saved"
+	nft flush ruleset
+	nft -f "$saved"
+	cni ADD bridge "$conf" c2
+	failed 104 'masquerade of 10\.1\.0\.2 belongs to net1/c1/eth0'
+	ip -n c1 link del eth0
+	add bridge "$conf" c2
+	contains "$(nft list map inet cplug masq4)" '10\.1\.0\.2 comment .*/c2/eth0'
+}
+
+# The start of both hashes is the same: of " 8.38.200.0/24" and " 8.50.16.0/24".
+@test "security: exceptions from masquerade are not replaced by a network whose name and hash were chosen" {
+	local conf
+
+	conf=$(with "$PLAIN" '.ipMasq = {except: ["8.38.200.0/24"]}')
+	new_netns c1 c2
+	add bridge "$conf"
+	contains "$(nft list table inet cplug)" 'ip daddr 8\.38\.200\.0/24 return'
+	add bridge "$(with "$conf" '.ipMasq = {except: ["8.50.16.0/24"]} | .ipam = {
+		type: "static", addresses: [{address: "10.1.0.9/24", gateway: "10.1.0.1"}]}')" c2
+	contains "$(nft list table inet cplug)" 'ip daddr 8\.50\.16\.0/24 return'
+	contains "$(nft list table inet cplug)" 'ip daddr 8\.38\.200\.0/24 return'
+}

@@ -237,7 +237,7 @@ services() {
 		.prevResult.ips = [{address: "10.1.0.99/24", gateway: "10.1.0.1"}]')
 	cni ADD portmap "$port" $searched c2
 	ok # it is alone with its kind of elements
-	cni ADD portmap "$(with "$port" '.runtimeConfig.portMappings[0].hostPort = 8083')" $victim c1
+	cni ADD portmap "$(with "$port" '.runtimeConfig.portMappings[0].hostPort = 8083 | .prevResult.ips[0].address = "10.1.0.98/24"')" $victim c1
 	failed 102 "index key veth50718582004 belongs to net1/$searched/eth0"
 	del portmap "$port" $searched c2
 	assert_same_snapshot
