@@ -9,12 +9,12 @@ UNIT_SOURCES  := $(wildcard tests/unit/test_*.c)
 UNIT_PROGRAMS := $(UNIT_SOURCES:%.c=$(BUILD)/%)
 UNIT_OBJECTS  := $(filter-out $(BUILD)/main.o,$(OBJECTS)) $(BUILD)/tests/main.o
 
-# A server of the tests, at the place where tests/tools/rig.bash looks for it.
-UDP_SERVER := build/tests/udp_server
+# Servers of the tests, at the place where tests/tools/rig.bash looks for them.
+SERVERS := build/tests/udp_server build/tests/dhcp_server
 
 # The tests use the release form, and the dynamic one with LD_PRELOAD.
 TESTED := $(if $(filter 1,$(SAN)),$(BIN),$(RELEASE))
-tested: all $(UDP_SERVER) $(if $(filter 1,$(SAN)),,release)
+tested: all $(SERVERS) $(if $(filter 1,$(SAN)),,release)
 
 run_tests = $(Q)CPLUG_BIN=$(abspath $(TESTED)) CPLUG_DYNAMIC=$(abspath $(BIN)) FAULT_TOOLS=$(abspath $(FAULT)) SOAK_TOOLS=$(abspath $(SOAK)) \
 	SWEEP_TOOLS=$(abspath $(SWEEP)) UNIT_PROGRAMS="$(abspath $(UNIT_PROGRAMS))" tests/run
@@ -109,7 +109,7 @@ $(SWEEP)/step: $(BUILD)/tests/sweep/step.o
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LDFLAGS)
 
-$(UDP_SERVER): tests/tools/udp_server.c
+$(SERVERS): build/tests/%: tests/tools/%.c
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -D_GNU_SOURCE -std=gnu11 $(WARN) $(CFLAGS) -o $@ $<

@@ -217,18 +217,18 @@ tcp_answer() {
 }
 
 udp_answer() {
-	need_udp_server
-	in_ns "$1" "$RIG_UDP_SERVER" "$2" "$3" </dev/null >/dev/null 2>&1 3>&- 4>&- &
+	need_server udp_server
+	in_ns "$1" "$RIG_SERVERS/udp_server" "$2" "$3" </dev/null >/dev/null 2>&1 3>&- 4>&- &
 	wait_for "a server on UDP port $2 of $1" listens "$1" udp "$2"
 }
 
-# need_udp_server - compiles the server where make did not (make check does)
-RIG_UDP_SERVER=$RIG_TOOLS/../../build/tests/udp_server
-need_udp_server() {
-	[[ -x $RIG_UDP_SERVER ]] || {
-		mkdir -p "${RIG_UDP_SERVER%/*}"
-		cc -D_GNU_SOURCE -O2 -o "$RIG_UDP_SERVER.$$" "$RIG_TOOLS/udp_server.c"
-		mv "$RIG_UDP_SERVER.$$" "$RIG_UDP_SERVER"
+# need_server NAME - compiles the server where make did not (make check does)
+RIG_SERVERS=$RIG_TOOLS/../../build/tests
+need_server() {
+	[[ -x $RIG_SERVERS/$1 ]] || {
+		mkdir -p "$RIG_SERVERS"
+		cc -D_GNU_SOURCE -O2 -o "$RIG_SERVERS/$1.$$" "$RIG_TOOLS/$1.c"
+		mv "$RIG_SERVERS/$1.$$" "$RIG_SERVERS/$1"
 	}
 }
 
