@@ -4,9 +4,9 @@
  */
 #include <netinet/in.h>
 
+#include "base/log.h"
 #include "firewall/accept_impl.h"
 #include "firewall/firewalld.h"
-#include "firewall/ipt.h"
 
 /* ---- the elements ------------------------------------------------------- */
 
@@ -152,6 +152,40 @@ int accept_find_elsewhere(struct tx *tx, struct nfnl *nl, const struct owner *o,
 	return *ret || use.found;
 }
 
+void accept_keep_record(struct tx *tx, struct nfnl *nl, const struct owner *o,
+			struct ipt_record record)
+{
+	const char *set = accept_table.sets[ELSEWHERE].name;
+	struct nft *n = nft_new(&tx->mem, accept_table.family, accept_table.name);
+	const struct nft_elem e = {
+		.key = elsewhere_key(o->key.s, ACCEPT_IPTABLES),
+		.comment = o->comment,
+		.private = record.bytes,
+		.private_len = record.len,
+	};
+	int r;
+
+	if (!record.bytes)
+		return;
+	/* The kernel changes no private bytes of an element that is there. */
+	nft_del_elem(n, set, &e);
+	nft_add_elem(n, set, &e, true);
+	r = nft_try(nl, n, 0);
+	if (r < 0)
+		log_step("host: keep the handles of rules of iptables: %s", strerror(-r));
+}
+
+struct ipt_record accept_find_record(struct tx *tx, struct nfnl *nl, const struct owner *o)
+{
+	struct nft_elem e = { .key = elsewhere_key(o->key.s, ACCEPT_IPTABLES) };
+
+	if (nft_find_elems(&tx->mem, nl, accept_ref(accept_table.sets[ELSEWHERE].name), &e, 1) <
+		    0 ||
+	    !e.found)
+		return (struct ipt_record){ .bytes = NULL };
+	return (struct ipt_record){ .bytes = e.private, .len = e.private_len };
+}
+
 /* ---- deleting ------------------------------------------------------------ */
 
 /* Collected from the elements that are deleted (struct owned_cleanup). */
@@ -159,8 +193,9 @@ struct after_del {
 	struct mem *mem;
 	struct ip *ips;
 	unsigned n_ips;
-	bool iptables;
-	const char **zones; /* of firewalld, each once; "" = the record has lost the name */
+	unsigned iptables;        /* number of attachments with rules there */
+	struct ipt_record record; /* of the only one */
+	const char **zones;       /* of firewalld, each once; "" = the record has lost the name */
 	unsigned n_zones;
 	const char **chains; /* of ingress policies */
 	unsigned n_chains;
@@ -187,6 +222,13 @@ static void note_zone(struct after_del *d, const char *name, unsigned len)
 	d->zones[d->n_zones++] = zone;
 }
 
+static void note_record(struct after_del *d, const struct nft_elem *e)
+{
+	d->record = (struct ipt_record){ .bytes = NULL };
+	if (!d->iptables++)
+		d->record = (struct ipt_record){ .bytes = e->private, .len = e->private_len };
+}
+
 static void note_elsewhere(struct after_del *d, const struct owned_elem *e)
 {
 	const struct nft_elem *t = &e->there;
@@ -194,7 +236,7 @@ static void note_elsewhere(struct after_del *d, const struct owned_elem *e)
 
 	memcpy(&bit, t->key.b + IFNAMSIZ, sizeof(bit));
 	if (bit == ACCEPT_IPTABLES)
-		d->iptables = true;
+		note_record(d, t);
 	else if (bit == ACCEPT_FIREWALLD)
 		note_zone(d, t->private ? (const char *)t->private : "", t->private_len);
 }
@@ -227,7 +269,7 @@ static int finish_del(struct tx *tx, struct nfnl *nl, const struct after_del *d)
 	int r = 0;
 
 	if (d->iptables)
-		r = ipt_del(tx, nl, d->ips, d->n_ips);
+		r = ipt_del(tx, nl, d->ips, d->n_ips, d->record);
 	for (unsigned i = 0; i < d->n_zones; i++)
 		r = also(r, firewalld_del(tx, d->zones[i], d->ips, d->n_ips));
 	for (unsigned i = 0; i < d->n_chains; i++)
@@ -238,6 +280,7 @@ static int finish_del(struct tx *tx, struct nfnl *nl, const struct after_del *d)
 /* What another suite has added for the addresses that no attachment of ours has. */
 static int del_strange(struct tx *tx, struct nfnl *nl, const struct ip *prev, unsigned n)
 {
+	static const struct ipt_record none = { .bytes = NULL };
 	struct ip *ips = mem_alloc(&tx->mem, (n + 1) * sizeof(*ips));
 	unsigned k = 0;
 
@@ -253,7 +296,7 @@ static int del_strange(struct tx *tx, struct nfnl *nl, const struct ip *prev, un
 	}
 	if (!k)
 		return 0;
-	return ipt_del(tx, nl, ips, k);
+	return ipt_del(tx, nl, ips, k, none);
 }
 
 int accept_del(struct tx *tx, struct nfnl *nl, const struct owner *o, const struct ip *prev,

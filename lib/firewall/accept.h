@@ -16,6 +16,7 @@
 #ifndef CPLUG_ACCEPT_H
 #define CPLUG_ACCEPT_H
 
+#include "firewall/ipt.h"
 #include "firewall/owned.h"
 
 /* ingressPolicy (the reference plugin firewall). */
@@ -65,6 +66,15 @@ int accept_check(struct tx *tx, struct nfnl *nl, const struct accept *a) CHECKED
  */
 int accept_find_elsewhere(struct tx *tx, struct nfnl *nl, const struct owner *o,
 			  unsigned *ret) CHECKED;
+
+/*
+ * Keeps the record of the rules of iptables for DEL and CHECK, which work without it, too, but read
+ * all rules: so a failure is none.
+ */
+void accept_keep_record(struct tx *tx, struct nfnl *nl, const struct owner *o,
+			struct ipt_record record);
+/* What was kept; bytes NULL: nothing. */
+struct ipt_record accept_find_record(struct tx *tx, struct nfnl *nl, const struct owner *o);
 
 /*
  * Deletes what an attachment has, also elsewhere, and the policy of a link whose last attachment it

@@ -5,6 +5,10 @@
  * ADD reads whether FORWARD leads to CNI-FORWARD, and the head of CNI-FORWARD, where the jumps to
  * the administrators' chains are, but not the rules of other attachments.  A transaction that adds
  * a jump or a chain is bound to the generation id, so that two ADDs do not both add it.
+ *
+ * The kernel tells the handles of new rules, and DEL and CHECK ask for these handles.  Only if one
+ * of them is another rule by now (the ruleset was saved and loaded, or the rule deleted), they read
+ * all rules of the chain.
  */
 #include "firewall/ipt.h"
 
@@ -18,6 +22,7 @@ enum {
 	RULES = 3, /* of an address */
 	HEAD = 64, /* rules of CNI-FORWARD among which the jumps to administrators' chains are */
 	TRIES = 200,
+	FAMILIES = 2,
 };
 
 static const char table[] = "filter", forward[] = "FORWARD", ours[] = "CNI-FORWARD";
@@ -25,7 +30,7 @@ static const char table[] = "filter", forward[] = "FORWARD", ours[] = "CNI-FORWA
 static const struct {
 	int family;
 	uint8_t nfproto;
-} families[] = { { AF_INET, NFPROTO_IPV4 }, { AF_INET6, NFPROTO_IPV6 } };
+} families[FAMILIES] = { { AF_INET, NFPROTO_IPV4 }, { AF_INET6, NFPROTO_IPV6 } };
 
 static struct nft_ref chain_ref(unsigned f, const char *chain)
 {
@@ -74,6 +79,7 @@ static unsigned address_rules(struct mem *mem, const struct ip *ips, unsigned n,
 				.ip = ips[i],
 				.source = forms[r].source,
 				.state = forms[r].state,
+				.answer = true,
 			};
 	*ret = v;
 	return k;
@@ -96,36 +102,118 @@ static const char *rule_text(struct mem *mem, const struct nft_xt_rule *r)
 struct found {
 	struct nft_xt_rule *rules;
 	unsigned n;
-	bool *there; /* of each rule */
-	bool jumps,
-		admins; /* FORWARD leads to CNI-FORWARD, this one to the administrator's chain */
+	uint64_t *handles; /* of each rule; 0 = not there */
+	/* FORWARD leads to CNI-FORWARD, this one to the administrator's chain */
+	uint64_t jumps, admins;
 };
 
-static void note_there(unsigned want, uint64_t handle UNUSED, void *arg)
+static void note_there(unsigned want, uint64_t handle, void *arg)
 {
-	bool *there = arg;
+	uint64_t *handles = arg;
 
-	there[want] = true;
+	handles[want] = handle;
 }
 
-static int find_family(struct mem *mem, struct nfnl *nl, const struct ipt *i, unsigned f,
+/* ---- the record ---- */
+
+/* Bytes: the numbers of handles of both families, then the handles, in the order of the rules. */
+enum { RECORD_HEAD = 2, HANDLE = sizeof(uint32_t) };
+
+static void write_record(struct mem *mem, const struct found found[FAMILIES],
+			 struct ipt_record *ret)
+{
+	unsigned n = found[0].n + found[1].n, at = RECORD_HEAD;
+	uint8_t *bytes = mem_alloc(mem, RECORD_HEAD + n * HANDLE);
+
+	*ret = (struct ipt_record){ .bytes = NULL };
+	if (RECORD_HEAD + n * HANDLE > NFT_PRIVATE_MAX)
+		return;
+	for (unsigned f = 0; f < FAMILIES; f++) {
+		bytes[f] = (uint8_t)found[f].n;
+		for (unsigned k = 0; k < found[f].n; k++, at += HANDLE) {
+			uint32_t handle = (uint32_t)found[f].handles[k];
+
+			if (!handle || handle != found[f].handles[k])
+				return;
+			memcpy(bytes + at, &handle, sizeof(handle));
+		}
+	}
+	*ret = (struct ipt_record){ .bytes = bytes, .len = at };
+}
+
+/* The handles of n rules of a family; false if the record has another number. */
+static bool read_record(struct ipt_record r, unsigned f, unsigned n, uint64_t *handles)
+{
+	unsigned at = RECORD_HEAD, all;
+
+	if (!r.bytes || r.len < RECORD_HEAD)
+		return false;
+	all = (unsigned)r.bytes[0] + r.bytes[1];
+	if (r.bytes[f] != n || r.len != RECORD_HEAD + all * HANDLE)
+		return false;
+	if (f)
+		at += r.bytes[0] * HANDLE;
+	for (unsigned k = 0; k < n; k++, at += HANDLE) {
+		uint32_t handle;
+
+		memcpy(&handle, r.bytes + at, sizeof(handle));
+		handles[k] = handle;
+	}
+	return true;
+}
+
+/* Are all rules still those that the record names?  1 and their handles, 0, or -errno. */
+static int find_recorded(struct mem *mem, struct nfnl *nl, struct ipt_record r, unsigned f,
+			 const struct found *want)
+{
+	if (!read_record(r, f, want->n, want->handles))
+		return 0;
+	for (unsigned k = 0; k < want->n; k++) {
+		int same = nft_xt_is_rule(mem, nl, chain_ref(f, ours), want->handles[k],
+					  &want->rules[k]);
+
+		if (same == 1)
+			continue;
+		memset(want->handles, 0, want->n * sizeof(*want->handles));
+		return same;
+	}
+	return 1;
+}
+
+/* ---- finding ---- */
+
+/* The rules of the addresses of a family; none is known to be there. */
+static struct found want_rules(struct mem *mem, const struct ip *ips, unsigned n, unsigned f)
+{
+	struct found w = { .n = 0 };
+
+	w.n = address_rules(mem, ips, n, f, &w.rules);
+	w.handles = mem_alloc(mem, (w.n + 1) * sizeof(*w.handles));
+	return w;
+}
+
+static int find_shared(struct mem *mem, struct nfnl *nl, const struct ipt *i, unsigned f,
 		       struct found *ret)
 {
 	struct nft_xt_rule jump = jump_rule(), admin = admin_rule(i->admin);
 
-	*ret = (struct found){ .n = 0 };
-	ret->n = address_rules(mem, i->ips, i->n_ips, f, &ret->rules);
-	ret->there = mem_alloc(mem, (ret->n + 1) * sizeof(*ret->there));
-	if (!ret->n)
-		return 0;
 	TRY(nft_xt_find_rules(mem, nl, chain_ref(f, forward), &jump, 1, 0, note_there,
 			      &ret->jumps));
-	TRY(nft_xt_find_rules(mem, nl, chain_ref(f, ours), &admin, 1, HEAD, note_there,
-			      &ret->admins));
-	if (!i->careful)
+	return nft_xt_find_rules(mem, nl, chain_ref(f, ours), &admin, 1, HEAD, note_there,
+				 &ret->admins);
+}
+
+/* Which rules of the addresses are there?  recorded: the record may name them. */
+static int find_rules(struct mem *mem, struct nfnl *nl, unsigned f, struct ipt_record recorded,
+		      struct found *ret)
+{
+	int there;
+
+	TRY(there = find_recorded(mem, nl, recorded, f, ret));
+	if (there)
 		return 0;
 	return nft_xt_find_rules(mem, nl, chain_ref(f, ours), ret->rules, ret->n, 0, note_there,
-				 ret->there);
+				 ret->handles);
 }
 
 static int fail_find(struct tx *tx, const struct nfnl *nl, int r)
@@ -154,28 +242,58 @@ static bool put_shared(struct nft *n, const struct ipt *i, const struct found *f
 	return true;
 }
 
+/* The kernel tells the handles of the rules that were put, family by family, in their order. */
+static void note_new(uint8_t family, uint64_t handle, void *arg)
+{
+	struct found *found = arg;
+	unsigned f = family == NFPROTO_IPV6;
+
+	for (unsigned k = 0; k < found[f].n; k++) {
+		if (found[f].handles[k])
+			continue;
+		found[f].handles[k] = handle;
+		return;
+	}
+}
+
+/* Puts what is missing of a family.  Returns whether the change must be bound to the generation. */
+static int put_family(struct mem *mem, struct nfnl *nl, const struct ipt *i, unsigned f,
+		      struct found *found, struct nft *n)
+{
+	static const struct ipt_record none = { .bytes = NULL };
+	bool bound;
+
+	*found = want_rules(mem, i->ips, i->n_ips, f);
+	if (!found->n)
+		return false;
+	TRY(find_shared(mem, nl, i, f, found));
+	if (i->careful)
+		TRY(find_rules(mem, nl, f, none, found));
+	nft_switch_table(n, families[f].nfproto, table);
+	bound = put_shared(n, i, found);
+	for (unsigned k = 0; k < found->n; k++)
+		if (!found->handles[k])
+			nft_xt_put_rule(n, &found->rules[k]);
+	return bound;
+}
+
 /* One attempt.  Returns 0, -ERESTART = try again, or -errno. */
-static int add_once(struct mem *mem, struct nfnl *nl, const struct ipt *i)
+static int add_once(struct mem *mem, struct nfnl *nl, struct ipt *i)
 {
 	struct nft *n = nft_new(mem, NFPROTO_IPV4, table);
+	struct found found[FAMILIES] = { { .n = 0 } };
 	bool bound = i->careful;
 	uint32_t genid;
 	int r;
 
 	TRY(nft_genid(nl, &genid));
-	for (unsigned f = 0; f < ARRAY_LEN(families); f++) {
-		struct found found;
-
-		TRY(find_family(mem, nl, i, f, &found));
-		if (!found.n)
-			continue;
-		nft_switch_table(n, families[f].nfproto, table);
-		bound |= put_shared(n, i, &found);
-		for (unsigned k = 0; k < found.n; k++)
-			if (!found.there[k])
-				nft_xt_put_rule(n, &found.rules[k]);
+	for (unsigned f = 0; f < FAMILIES; f++) {
+		TRY(r = put_family(mem, nl, i, f, &found[f], n));
+		bound |= r;
 	}
-	r = nft_try(nl, n, bound ? genid : 0);
+	r = nft_try_handles(nl, n, bound ? genid : 0, note_new, found);
+	if (r == 0)
+		write_record(mem, found, &i->record);
 	return r == -ENOENT && !bound ? -ERESTART : r;
 }
 
@@ -183,18 +301,19 @@ struct undo_ipt {
 	struct nfnl *nl;
 	const struct ip *ips;
 	unsigned n;
+	struct ipt_record record;
 };
 
 static int undo_ipt(struct tx *tx, void *arg)
 {
 	struct undo_ipt *u = arg;
 
-	return ipt_del(tx, u->nl, u->ips, u->n);
+	return ipt_del(tx, u->nl, u->ips, u->n, u->record);
 }
 
-int ipt_add(struct tx *tx, struct nfnl *nl, const struct ipt *i)
+int ipt_add(struct tx *tx, struct nfnl *nl, struct ipt *i)
 {
-	struct undo_ipt u = { nl, i->ips, i->n_ips };
+	struct undo_ipt u = { .nl = nl, .ips = i->ips, .n = i->n_ips };
 	const char *remedy = "";
 	int r = -ERESTART;
 
@@ -213,31 +332,39 @@ int ipt_add(struct tx *tx, struct nfnl *nl, const struct ipt *i)
 		return tx_fail(tx, r, "host: add rules to chain %s of iptables: %s%s%s", ours,
 			       strerror(-r), nfnl_why(&tx->mem, nl), remedy);
 	log_step("host: %u addresses accepted by chain %s of iptables", i->n_ips, ours);
+	u.record = i->record;
 	return tx_undo(tx, undo_ipt, "add rules of iptables", &u);
 }
 
 /* ---- CHECK ---- */
 
-int ipt_check(struct tx *tx, struct nfnl *nl, const struct ipt *i)
+static int check_family(struct tx *tx, struct nfnl *nl, const struct ipt *i, unsigned f)
 {
 	struct nft_xt_rule jump = jump_rule(), admin = admin_rule(i->admin);
-	struct ipt all = *i;
+	struct found found = want_rules(&tx->mem, i->ips, i->n_ips, f);
+	int r;
 
-	all.careful = true;
-	for (unsigned f = 0; f < ARRAY_LEN(families); f++) {
-		struct found found;
-		int r = find_family(&tx->mem, nl, &all, f, &found);
+	if (!found.n)
+		return 0;
+	r = find_shared(&tx->mem, nl, i, f, &found);
+	if (r == 0)
+		r = find_rules(&tx->mem, nl, f, i->record, &found);
+	if (r < 0)
+		return fail_find(tx, nl, r);
+	if (!found.jumps)
+		differ(tx, rule_text(&tx->mem, &jump), "present", NULL);
+	if (!found.admins)
+		differ(tx, rule_text(&tx->mem, &admin), "present", NULL);
+	for (unsigned k = 0; k < found.n; k++)
+		if (!found.handles[k])
+			differ(tx, rule_text(&tx->mem, &found.rules[k]), "present", NULL);
+	return 0;
+}
 
-		if (r < 0)
-			return fail_find(tx, nl, r);
-		if (found.n && !found.jumps)
-			differ(tx, rule_text(&tx->mem, &jump), "present", NULL);
-		if (found.n && !found.admins)
-			differ(tx, rule_text(&tx->mem, &admin), "present", NULL);
-		for (unsigned k = 0; k < found.n; k++)
-			if (!found.there[k])
-				differ(tx, rule_text(&tx->mem, &found.rules[k]), "present", NULL);
-	}
+int ipt_check(struct tx *tx, struct nfnl *nl, const struct ipt *i)
+{
+	for (unsigned f = 0; f < FAMILIES; f++)
+		TRY(check_family(tx, nl, i, f));
 	return 0;
 }
 
@@ -248,21 +375,35 @@ static void put_deletion(unsigned want UNUSED, uint64_t handle, void *arg)
 	nft_del_rule(arg, ours, handle);
 }
 
-static int del_once(struct mem *mem, struct nfnl *nl, const struct ip *ips, unsigned n_ips)
+/* The rules of a family: by their handles, or whatever is like them. */
+static int put_deletions(struct mem *mem, struct nfnl *nl, unsigned f, struct ipt_record record,
+			 const struct found *w, struct nft *n)
+{
+	int there;
+
+	TRY(there = find_recorded(mem, nl, record, f, w));
+	if (!there)
+		return nft_xt_find_rules(mem, nl, chain_ref(f, ours), w->rules, w->n, 0,
+					 put_deletion, n);
+	for (unsigned k = 0; k < w->n; k++)
+		put_deletion(k, w->handles[k], n);
+	return 0;
+}
+
+static int del_once(struct mem *mem, struct nfnl *nl, const struct ip *ips, unsigned n_ips,
+		    struct ipt_record record)
 {
 	struct nft *n = nft_new(mem, NFPROTO_IPV4, table);
 	uint32_t genid;
 	int r;
 
 	TRY(nft_genid(nl, &genid));
-	for (unsigned f = 0; f < ARRAY_LEN(families); f++) {
-		struct nft_xt_rule *rules;
-		unsigned k = address_rules(mem, ips, n_ips, f, &rules);
+	for (unsigned f = 0; f < FAMILIES; f++) {
+		struct found w = want_rules(mem, ips, n_ips, f);
 
 		nft_switch_table(n, families[f].nfproto, table);
-		if (k)
-			TRY(nft_xt_find_rules(mem, nl, chain_ref(f, ours), rules, k, 0,
-					      put_deletion, n));
+		if (w.n)
+			TRY(put_deletions(mem, nl, f, record, &w, n));
 	}
 	if (nft_is_empty(n))
 		return 0;
@@ -270,13 +411,14 @@ static int del_once(struct mem *mem, struct nfnl *nl, const struct ip *ips, unsi
 	return r == -ENOENT ? -ERESTART : r;
 }
 
-int ipt_del(struct tx *tx, struct nfnl *nl, const struct ip *ips, unsigned n)
+int ipt_del(struct tx *tx, struct nfnl *nl, const struct ip *ips, unsigned n,
+	    struct ipt_record record)
 {
 	int r = -ERESTART;
 
 	for (unsigned tries = 0; r == -ERESTART && tries < TRIES; tries++) {
 		TRY(tx_interrupted(tx));
-		r = del_once(&tx->mem, nl, ips, n);
+		r = del_once(&tx->mem, nl, ips, n, record);
 	}
 	if (r == -EPROTONOSUPPORT || r == -EAFNOSUPPORT || r == -EOPNOTSUPP)
 		return 0; /* without nf_tables there is nothing */

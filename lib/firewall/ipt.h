@@ -21,11 +21,22 @@
 
 #include "nft/nft.h"
 
+/*
+ * The handles of an attachment's rules, as bytes that the caller keeps for DEL and CHECK, which
+ * then need not read the rules of other attachments.  A handle counts only if its rule is the
+ * attachment's, so an old record does no harm.
+ */
+struct ipt_record {
+	const uint8_t *bytes; /* NULL = unknown */
+	unsigned len;         /* at most NFT_PRIVATE_MAX */
+};
+
 struct ipt {
 	const struct ip *ips;
 	unsigned n_ips;
-	const char *admin; /* the administrator's chain */
-	bool careful;      /* there may be rules of these addresses: add what is missing */
+	const char *admin;        /* the administrator's chain */
+	bool careful;             /* there may be rules of these addresses: add what is missing */
+	struct ipt_record record; /* result of ipt_add(); for ipt_check() */
 };
 
 /*
@@ -33,10 +44,14 @@ struct ipt {
  * The cost does not depend on the number of rules in CNI-FORWARD, unless careful.
  * Undo: deletes the rules of the addresses.
  */
-int ipt_add(struct tx *tx, struct nfnl *nl, const struct ipt *i) CHECKED;
+int ipt_add(struct tx *tx, struct nfnl *nl, struct ipt *i) CHECKED;
 /* Notes what is missing (differ.h). */
 int ipt_check(struct tx *tx, struct nfnl *nl, const struct ipt *i) CHECKED;
-/* Deletes the rules of the addresses, whichever plugin added them; none is success. */
-int ipt_del(struct tx *tx, struct nfnl *nl, const struct ip *ips, unsigned n) CHECKED;
+/*
+ * Deletes the rules of the addresses: those of the record, or, if one of them is not there, all
+ * that are alike, whichever plugin added them; none is success.
+ */
+int ipt_del(struct tx *tx, struct nfnl *nl, const struct ip *ips, unsigned n,
+	    struct ipt_record record) CHECKED;
 
 #endif

@@ -216,6 +216,8 @@ struct commit {
 	const struct nft *n;
 	uint32_t head, last; /* sequence numbers of the batch's head and of the last message */
 	int err;             /* the first refusal */
+	nft_handle_fn *each; /* NULL = nothing asks for an answer */
+	void *arg;
 };
 
 /* Puts the refused operation before the kernel's message, which is often missing. */
@@ -255,12 +257,25 @@ static void explain_refusal(struct nfnl *nl, const struct nft *n, uint32_t index
 	}
 }
 
+static void note_handle(const struct nlmsghdr *h, const struct commit *c)
+{
+	const struct nlattr *handle = nfnl_attr(h, NFTA_RULE_HANDLE);
+	const struct nfgenmsg *g = mnl_nlmsg_get_payload(h);
+
+	if (h->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE) && handle &&
+	    mnl_attr_get_payload_len(handle) >= sizeof(uint64_t))
+		c->each(g->nfgen_family, be64toh(mnl_attr_get_u64(handle)), c->arg);
+}
+
 static int commit_each(const struct nlmsghdr *h, void *arg)
 {
 	struct commit *c = arg;
 
-	if (!nfnl_is_end(h))
+	if (!nfnl_is_end(h)) {
+		if (c->each)
+			note_handle(h, c);
 		return 0;
+	}
 	if (!c->err) {
 		c->err = nfnl_error(c->nl, h);
 		if (c->err && h->nlmsg_seq != c->head)
@@ -283,9 +298,14 @@ static int check_complete(struct nfnl *nl, struct nft *n)
 
 int nft_try(struct nfnl *nl, struct nft *n, uint32_t genid)
 {
+	return nft_try_handles(nl, n, genid, NULL, NULL);
+}
+
+int nft_try_handles(struct nfnl *nl, struct nft *n, uint32_t genid, nft_handle_fn *each, void *arg)
+{
 	_Alignas(struct nlmsghdr) char head[64], foot[64];
 	struct nlmsghdr *begin, *end;
-	struct commit c = { .nl = nl, .n = n };
+	struct commit c = { .nl = nl, .n = n, .each = each, .arg = arg };
 	int r;
 
 	TRY(check_complete(nl, n));

@@ -222,6 +222,15 @@ void nft_counter(struct nft *n);
  * its size.  A change-set can be committed again, for instance after -ERESTART or -ENOENT.
  */
 int nft_try(struct nfnl *nl, struct nft *n, uint32_t genid) CHECKED;
+
+/*
+ * The same.  Calls each(family, handle, arg) for every new rule whose message asks for an answer
+ * (NLM_F_ECHO), in their order.
+ */
+typedef void nft_handle_fn(uint8_t family, uint64_t handle, void *arg);
+int nft_try_handles(struct nfnl *nl, struct nft *n, uint32_t genid, nft_handle_fn *each,
+		    void *arg) CHECKED;
+
 /* The same, and records the failure: "host: <fmt>: <strerror> (<nl->why>)". */
 int nft_commit(struct tx *tx, struct nfnl *nl, struct nft *n, uint32_t genid, const char *fmt, ...)
 	PRINTF(5, 6) CHECKED;

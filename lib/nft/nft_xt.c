@@ -147,8 +147,9 @@ static void put_verdict(struct nft *n, struct nlmsghdr *h, const char *jump)
 
 void nft_xt_put_rule(struct nft *n, const struct nft_xt_rule *r)
 {
-	int flags = NLM_F_CREATE | (r->first ? 0 : NLM_F_APPEND);
-	struct nlmsghdr *h = nft_msg(n, NFT_MSG_NEWRULE, flags, RULE_ROOM);
+	int place = r->first ? 0 : NLM_F_APPEND;
+	int answer = r->answer ? NLM_F_ECHO : 0;
+	struct nlmsghdr *h = nft_msg(n, NFT_MSG_NEWRULE, NLM_F_CREATE | place | answer, RULE_ROOM);
 	struct nlattr *nest;
 
 	nft_put_name(n, h, NFTA_RULE_TABLE, n->table);
@@ -191,14 +192,9 @@ static bool has_address(const struct nlattr *have, struct ip ip)
 
 static int compare_rule(const struct nlmsghdr *h, void *arg)
 {
-	struct search *s = arg;
 	const struct nlattr *have, *handle;
+	struct search *s = arg;
 
-	if (nfnl_is_end(h)) {
-		int r = nfnl_error(s->nl, h);
-
-		return r < 0 && r != -ENOENT ? r : 1;
-	}
 	have = nfnl_attr(h, NFTA_RULE_EXPRESSIONS);
 	handle = nfnl_attr(h, NFTA_RULE_HANDLE);
 	if (!have || !handle || mnl_attr_get_payload_len(handle) < 8 ||
@@ -210,6 +206,44 @@ static int compare_rule(const struct nlmsghdr *h, void *arg)
 	return s->most && ++s->read >= s->most;
 }
 
+static int compare_listed(const struct nlmsghdr *h, void *arg)
+{
+	struct search *s = arg;
+	int r;
+
+	if (!nfnl_is_end(h))
+		return compare_rule(h, arg);
+	r = nfnl_error(s->nl, h);
+	return r < 0 && r != -ENOENT ? r : 1;
+}
+
+/* Composes the wanted rules. */
+static void want_rules(struct mem *mem, struct search *s, struct nft_ref chain)
+{
+	struct nft *forms = nft_new(mem, chain.family, chain.table);
+	size_t at = 0;
+
+	s->want = mem_alloc(mem, (s->n + 1) * sizeof(*s->want));
+	for (unsigned i = 0; i < s->n; i++)
+		nft_xt_put_rule(forms, &s->rules[i]);
+	for (unsigned i = 0; i < s->n; i++) {
+		const struct nlmsghdr *h = nft_at(forms, at);
+
+		s->want[i] = nfnl_attr(h, NFTA_RULE_EXPRESSIONS);
+		at += nfnl_align(h->nlmsg_len);
+	}
+}
+
+static struct nlmsghdr *ask_rules(char *buf, struct nft_ref chain, int flags)
+{
+	struct nlmsghdr *h =
+		nftnl_nlmsg_build_hdr(buf, NFT_MSG_GETRULE, chain.family, (uint16_t)flags, 0);
+
+	mnl_attr_put_strz(h, NFTA_RULE_TABLE, chain.table);
+	mnl_attr_put_strz(h, NFTA_RULE_CHAIN, chain.name);
+	return h;
+}
+
 /*
  * On a socket of its own, because a dump that is not read to its end leaves answers behind.  A
  * dump that was interrupted is complete enough: the caller's change is bound to the generation.
@@ -218,7 +252,6 @@ int nft_xt_find_rules(struct mem *mem, struct nfnl *nl, struct nft_ref chain,
 		      const struct nft_xt_rule *want, unsigned n, unsigned most, nft_xt_fn *each,
 		      void *arg)
 {
-	struct nft *forms = nft_new(mem, chain.family, chain.table);
 	_Alignas(struct nlmsghdr) char buf[768] = { 0 };
 	struct search s = { .nl = nl,
 			    .chain = chain.name,
@@ -227,19 +260,36 @@ int nft_xt_find_rules(struct mem *mem, struct nfnl *nl, struct nft_ref chain,
 			    .most = most,
 			    .each = each,
 			    .arg = arg };
-	struct nlmsghdr *h;
-	size_t at = 0;
 
-	s.want = mem_alloc(mem, (n + 1) * sizeof(*s.want));
-	for (unsigned i = 0; i < n; i++)
-		nft_xt_put_rule(forms, &want[i]);
-	for (unsigned i = 0; i < n; i++) {
-		h = nft_at(forms, at);
-		s.want[i] = nfnl_attr(h, NFTA_RULE_EXPRESSIONS);
-		at += nfnl_align(h->nlmsg_len);
-	}
-	h = nftnl_nlmsg_build_hdr(buf, NFT_MSG_GETRULE, chain.family, NLM_F_DUMP, 0);
-	mnl_attr_put_strz(h, NFTA_RULE_TABLE, chain.table);
-	mnl_attr_put_strz(h, NFTA_RULE_CHAIN, chain.name);
-	return nfnl_peek(nl, h, compare_rule, &s);
+	want_rules(mem, &s, chain);
+	return nfnl_peek(nl, ask_rules(buf, chain, NLM_F_DUMP), compare_listed, &s);
+}
+
+static void note_same(unsigned want UNUSED, uint64_t handle UNUSED, void *arg)
+{
+	bool *same = arg;
+
+	*same = true;
+}
+
+int nft_xt_is_rule(struct mem *mem, struct nfnl *nl, struct nft_ref chain, uint64_t handle,
+		   const struct nft_xt_rule *want)
+{
+	_Alignas(struct nlmsghdr) char buf[768] = { 0 };
+	struct nlmsghdr *h = ask_rules(buf, chain, 0);
+	bool same = false;
+	struct search s = { .nl = nl,
+			    .chain = chain.name,
+			    .rules = want,
+			    .n = 1,
+			    .each = note_same,
+			    .arg = &same };
+	int r;
+
+	mnl_attr_put_u64(h, NFTA_RULE_HANDLE, htobe64(handle));
+	want_rules(mem, &s, chain);
+	r = nfnl_ask(nl, h, compare_rule, &s);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	return same;
 }

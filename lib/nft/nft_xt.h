@@ -24,6 +24,7 @@ struct nft_xt_rule {
 	enum nft_xt_state state;
 	const char *comment; /* at most 255 bytes; NULL = none */
 	const char *jump;    /* NULL = ACCEPT */
+	bool answer;         /* for nft_try_handles() */
 };
 
 /* Appends the rule to a change-set of family NFPROTO_IPV4 or _IPV6. */
@@ -42,5 +43,12 @@ typedef void nft_xt_fn(unsigned want, uint64_t handle, void *arg);
 int nft_xt_find_rules(struct mem *mem, struct nfnl *nl, struct nft_ref chain,
 		      const struct nft_xt_rule *want, unsigned n, unsigned most, nft_xt_fn *each,
 		      void *arg) CHECKED;
+
+/*
+ * Asks for a rule of a chain by its handle.  1 if it is like *want, 0 if it is another, or there is
+ * none, or -errno.
+ */
+int nft_xt_is_rule(struct mem *mem, struct nfnl *nl, struct nft_ref chain, uint64_t handle,
+		   const struct nft_xt_rule *want) CHECKED;
 
 #endif

@@ -116,8 +116,10 @@ int backend_add(struct tx *tx, struct call *c, const struct firewall *f)
 	struct nfnl *nl;
 
 	TRY(call_nf(tx, c, &nl));
-	if (a->elsewhere & ACCEPT_IPTABLES)
+	if (a->elsewhere & ACCEPT_IPTABLES) {
 		TRY(ipt_add(tx, nl, &ipt));
+		accept_keep_record(tx, nl, a->owner, ipt.record);
+	}
 	if (a->elsewhere & ACCEPT_FIREWALLD)
 		return firewalld_add(tx, a->zone, a->ips, a->n_ips);
 	return 0;
@@ -130,8 +132,10 @@ int backend_check(struct tx *tx, struct call *c, const struct firewall *f)
 	struct nfnl *nl;
 
 	TRY(call_nf(tx, c, &nl));
-	if (a->elsewhere & ACCEPT_IPTABLES)
+	if (a->elsewhere & ACCEPT_IPTABLES) {
+		ipt.record = accept_find_record(tx, nl, a->owner);
 		TRY(ipt_check(tx, nl, &ipt));
+	}
 	if (a->elsewhere & ACCEPT_FIREWALLD)
 		return firewalld_check(tx, a->zone, a->ips, a->n_ips);
 	return 0;

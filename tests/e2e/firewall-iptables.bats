@@ -264,6 +264,101 @@ receives() {
 	accepts 2004
 }
 
+# others FROM TO - adds the rules of other attachments to CNI-FORWARD, in portions
+others() {
+	local n
+
+	for ((n = $1; n < $2; n++)); do
+		(((n - $1) % 250)) || echo '*filter'
+		printf -- '-A CNI-FORWARD -d 10.9.%s -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+			-A CNI-FORWARD -s 10.9.%s -j ACCEPT\n' $((n / 250)).$((n % 250)) $((n / 250)).$((n % 250))
+		(((n - $1) % 250 < 249 && n + 1 < $2)) || echo COMMIT
+	done | sed 's/^[[:space:]]*//' | iptables-nft-restore -n
+}
+
+# bytes VERB CONF - prints how many bytes a call for c1 reads from the kernel
+bytes() {
+	local trace=$BATS_TEST_TMPDIR/trace
+
+	ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 CNI_COMMAND=$1 CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 \
+		CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN strace -qq -f -o "$trace" -e trace=recvfrom,recvmsg \
+		"$CPLUG_BIN/firewall" <<<"$2" >/dev/null
+	awk '/recv/ { sum += $NF } END { print sum }' "$trace"
+}
+
+@test "firewall-iptables: DEL and CHECK read as much with 500 other attachments as with 100" {
+	local n last=0 checked='' deleted=''
+
+	can_trace || skip "strace cannot trace"
+	each_tool -P FORWARD DROP
+	attach . c2
+	add bridge "$NET1"
+	conf=$(chained "$FIREWALL")
+	# The head of the chain, where the administrators' jumps are, is read in any case.
+	for n in 100 500; do
+		others "$last" "$n"
+		last=$n
+		cni ADD firewall "$conf"
+		ok
+		accepts $((7 + 2 * n))
+		checked+=" $(bytes CHECK "$conf")"
+		deleted+=" $(bytes DEL "$conf")"
+		accepts $((4 + 2 * n))
+		accepts 4 ip6tables-nft
+	done
+	is "${checked##* } ${deleted##* }" "$(awk '{ print $1 }' <<<"$checked") $(awk '{ print $1 }' <<<"$deleted")"
+	cni CHECK firewall "$conf"
+	failed 107
+}
+
+@test "firewall-iptables: the handles of rules are looked at, not believed" {
+	local rules rules6 table
+
+	each_tool -P FORWARD DROP
+	attach . c2
+	attach
+	ok
+	conf=$(chained "$FIREWALL")
+	# Loaded again, the rules have other handles; in a new table those of other rules.
+	rules=$(iptables-nft-save -t filter)
+	iptables-nft-restore <<<"$rules"
+	cni CHECK firewall "$conf"
+	ok
+	others 0 10
+	rules=$(iptables-nft-save -t filter | sed '/10\.9\./!b; H; d')
+	rules6=$(ip6tables-nft-save -t filter)
+	nft delete table ip filter
+	nft delete table ip6 filter
+	iptables-nft-restore <<<"${rules/-A CNI-FORWARD/-A CNI-FORWARD -s 10.9.9.9 -j ACCEPT
+-A CNI-FORWARD}"
+	ip6tables-nft-restore <<<"$rules6"
+	accepts 8
+	cni CHECK firewall "$conf"
+	ok
+	cni DEL firewall "$FIREWALL"
+	ok
+	accepts 5
+	contains_not "$(iptables-nft -S CNI-FORWARD)" 10.1.0.3
+	contains "$(iptables-nft -S CNI-FORWARD)" 10.9.9.9
+	# One of them is gone: the others go all the same.
+	cni ADD firewall "$conf"
+	ok
+	iptables-nft -D CNI-FORWARD -s 10.1.0.3 -j ACCEPT
+	cni DEL firewall "$FIREWALL"
+	ok
+	accepts 5
+	# The record is gone: saved and loaded as text, elements have only their comments.
+	cni ADD firewall "$conf"
+	ok
+	table=$(nft list table inet cplug-firewall)
+	nft delete table inet cplug-firewall
+	nft -f - <<<"$table"
+	cni DEL firewall "$FIREWALL"
+	ok
+	accepts 5
+	accepts 4 ip6tables-nft
+}
+
 @test "firewall-iptables: a failed or interrupted ADD leaves no rule" {
 	local n
 
