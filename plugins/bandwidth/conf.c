@@ -99,20 +99,20 @@ static uint32_t saturated(uint64_t n)
 
 /*
  * Without a burst: what is sent in 1 ms, which is longer than timers are late, and at least two
- * packets.  The queue holds 3.5 ms, so that a round trip takes less than 5.  Twice a packet that
- * the burst admits must fit into it (up to 64 KiB, because segments of one connection are joined),
- * and ten packets of the wire, with which TCP recovers from a loss.
+ * packets.  The queue holds 3 ms, so that a round trip takes less than 5 with those delays.  Twice
+ * a packet that the burst admits must fit into it (up to 64 KiB, because segments of one connection
+ * are joined), and ten packets of the wire, with which TCP recovers from a loss.
  */
 struct tc_tbf bandwidth_tbf(const struct bandwidth_limit *limit, int mtu)
 {
-	enum { PER_MS = 1000, HEADER = 18, JOINED = 65536 };
+	enum { PER_MS = 1000, QUEUE_MS = 3, HEADER = 18, JOINED = 65536 };
 	uint64_t packet = (uint64_t)mtu + HEADER;
 	uint64_t burst = limit->burst, joined, queue;
 
 	if (!burst)
 		burst = max(limit->rate / PER_MS, 2 * packet);
 	joined = burst < JOINED ? burst : JOINED;
-	queue = max(limit->rate / PER_MS * 7 / 2, 10 * packet);
+	queue = max(limit->rate / PER_MS * QUEUE_MS, 10 * packet);
 	return (struct tc_tbf){
 		.rate = limit->rate,
 		.burst = saturated(burst),
