@@ -16,6 +16,14 @@
 #define ENTRY(name) &name##_plugin,
 static const struct plugin *const plugins[] = { PLUGIN_LIST(ENTRY) NULL };
 
+/* argv[0] is the plugin's name. */
+static int run_plugin(const struct plugin *p, int argc, char **argv)
+{
+	if (p->program && argc > 1)
+		return p->program(argc, argv);
+	return cni_main(plugins, p);
+}
+
 static int explain(FILE *to, int status)
 {
 	fprintf(to, "cplug " CPLUG_VERSION ": the CNI plugins of a suite in one program\n\n"
@@ -53,11 +61,11 @@ int main(int argc, char **argv)
 		return cnitool_main(argc, argv);
 	p = plugin_find(plugins, name);
 	if (p)
-		return cni_main(plugins, p);
+		return run_plugin(p, argc, argv);
 	/* "cplug bridge" is another way to say "bridge". */
 	p = argc > 1 ? plugin_find(plugins, argv[1]) : NULL;
 	if (p)
-		return cni_main(plugins, p);
+		return run_plugin(p, argc - 1, argv + 1);
 	if (argc > 1 && str_eq(argv[1], "cnitool"))
 		return cnitool_main(argc - 1, argv + 1);
 	if (argc > 1)

@@ -8,6 +8,7 @@
 #include "base/differ.h"
 #include "base/log.h"
 #include "ipam/dhcp/conf.h"
+#include "ipam/dhcp/daemon.h"
 #include "ipam/dhcp/rpc.h"
 #include "plugins/list.h"
 
@@ -237,8 +238,9 @@ static int dhcp_status(struct tx *tx, struct call *c)
 
 const struct plugin dhcp_plugin = {
 	.name = "dhcp",
-	.about = "addresses from the network's DHCP server (IPAM)",
+	.about = "addresses from the network's DHCP server (IPAM); dhcp daemon",
 	.flags = CNI_IS_IPAM,
+	.program = dhcp_main,
 	.validate = dhcp_validate,
 	.add = dhcp_add,
 	.del = dhcp_del,

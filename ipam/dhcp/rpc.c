@@ -385,7 +385,7 @@ static void put_result(struct gob_out *o, const struct result *r)
 {
 	gob_begin(o);
 	gob_int(o, RESULT);
-	gob_field_string(o, 0, "1.1.0");
+	gob_field_string(o, 0, "1.0.0"); /* the oldest of its form */
 	put_ips(o, r);
 	put_routes(o, r);
 	put_dns(o, &r->dns);

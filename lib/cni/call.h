@@ -62,7 +62,7 @@ struct call {
 	/* The IPAM delegate, once it was found (ipam.h): path NULL = not yet */
 	const char *delegate_path;
 	const struct plugin *delegate; /* NULL: another program */
-	bool ipam_deleted;             /* its DEL was called: ipam_del_first() */
+	bool ipam_deleted;             /* its DEL or GC was called: ipam_del_first() */
 
 	struct netns host_ns, cont_ns;
 	uint64_t cookie; /* of cont_ns: call_cookie() */

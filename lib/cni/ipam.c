@@ -246,8 +246,21 @@ int ipam_repair(struct tx *tx, struct call *c)
 	return verb(tx, c, offsetof(struct plugin, repair));
 }
 
+int ipam_gc_first(struct tx *tx, struct call *c)
+{
+	int r;
+
+	if (!ipam_needs_link(c))
+		return 0;
+	r = ipam_gc(tx, c);
+	c->ipam_deleted = true;
+	return r;
+}
+
 int ipam_gc(struct tx *tx, struct call *c)
 {
+	if (c->ipam_deleted)
+		return 0;
 	return verb(tx, c, offsetof(struct plugin, gc));
 }
 

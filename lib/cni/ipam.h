@@ -50,8 +50,9 @@ int ipam_status(struct tx *tx, struct call *c) CHECKED;
  */
 bool ipam_needs_link(const struct call *c);
 
-/* DEL of such a delegate, before the interface is removed; ipam_del() does nothing afterwards. */
+/* Its DEL and GC, before interfaces are removed; ipam_del() and ipam_gc() do nothing afterwards. */
 int ipam_del_first(struct tx *tx, struct call *c) CHECKED;
+int ipam_gc_first(struct tx *tx, struct call *c) CHECKED;
 
 /*
  * The addresses that the delegate has allocated to the attachment, in ret->ips; none if that is not

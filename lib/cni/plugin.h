@@ -34,6 +34,8 @@ struct plugin {
 	const char *oldest;      /* oldest protocol version spoken; NULL = 0.1.0 */
 	const char *const *args; /* keys of CNI_ARGS that it reads, NULL-terminated; NULL = none */
 	uint64_t capabilities;   /* needed in addition to those in priv.h: 1 << CAP_… */
+	/* Called instead of the contract if there are arguments: another program of this name. */
+	int (*program)(int argc, char **argv);
 	/* Validates the configuration and changes nothing (IPAM plugins: called before ADD). */
 	int (*validate)(struct tx *tx, struct call *c);
 	int (*add)(struct tx *tx, struct call *c, struct result *ret);

@@ -38,7 +38,8 @@ int bridge_gc(struct tx *tx, struct call *c)
 	if (!c->valid_known)
 		return ipam_gc(tx, c);
 	TRY(call_nf(tx, c, &nl));
-	r = nat_gc(tx, nl, &c->host, OWNED_MAIN_NAT, &valid);
+	r = ipam_gc_first(tx, c);
+	r = also(r, nat_gc(tx, nl, &c->host, OWNED_MAIN_NAT, &valid));
 	r = also(r, nat_loopback_sweep(tx, nl, &c->host));
 	r = also(r, spoof_gc(tx, nl, &valid));
 	r = also(r, step_links_gc(tx, c, ""));

@@ -242,7 +242,8 @@ static int hostdev_gc(struct tx *tx, struct call *c)
 	int r = 0;
 
 	if (c->valid_known) {
-		r = hostdev_give_back_stale(tx, c);
+		r = ipam_gc_first(tx, c);
+		r = also(r, hostdev_give_back_stale(tx, c));
 		r = also(r, step_resolv_gc(tx, c));
 	}
 	return also(r, ipam_gc(tx, c));

@@ -36,11 +36,16 @@ dnsmasq_on() {
 	shift
 	(($#)) || set -- --dhcp-range=10.5.0.50,10.5.0.99,255.255.255.0,2m
 	: >>/run/dnsmasq.log
-	in_ns "$ns" dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --interface=eth0 --user=root \
+	nsenter --net="/run/netns/$ns" -- dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --interface=eth0 --user=root \
 		--no-ping --dhcp-leasefile=/run/leases --pid-file= --log-dhcp --log-facility=- "$@" \
 		</dev/null >>/run/dnsmasq.log 2>&1 3>&- 4>&- &
 	DNSMASQ=$!
-	wait_for "dnsmasq" eval '[[ $(in_ns '"$ns"' ss -Hnlu "sport = :67") ]]'
+	wait_for "dnsmasq" is_served "$ns"
+}
+
+# is_served NS - a server listens in NS
+is_served() {
+	[[ $(in_ns "$1" ss -Hnlu 'sport = :67') ]]
 }
 
 # leases - prints the leases of dnsmasq: time, MAC, address, name and client identifier
@@ -50,4 +55,41 @@ leases() {
 
 no_leases() {
 	[[ ! $(leases) ]]
+}
+
+# daemon [OPTION...] - starts our daemon, and waits until it answers; sets DAEMON to its process
+daemon() {
+	"$CPLUG_BIN/dhcp" daemon "$@" </dev/null >>/run/daemon.log 2>&1 3>&- 4>&- &
+	DAEMON=$!
+	wait_for "the daemon" "$CPLUG_BIN/dhcp" list
+}
+
+need_kea() {
+	command -v kea-dhcp4 >/dev/null || skip "kea-dhcp4 is not installed"
+}
+
+# kea4_on NS POOL SETTINGS - starts kea in NS with JSON members SETTINGS; sets KEA to its process
+kea4_on() {
+	local ns=$1
+
+	mkdir -p /run/kea
+	cat >/run/kea.json <<-END
+		{"Dhcp4": {"interfaces-config": {"interfaces": ["eth0"], "dhcp-socket-type": "raw"},
+			"lease-database": {"type": "memfile", "persist": false}, "authoritative": true, $3,
+			"loggers": [{"name": "kea-dhcp4", "severity": "INFO",
+				"output_options": [{"output": "stdout"}]}],
+			"subnet4": [{"id": 1, "subnet": "10.5.0.0/24", "pools": [{"pool": "$2"}],
+				"option-data": [{"name": "routers", "data": "10.5.0.1"}]}]}}
+	END
+	: >/run/kea.log
+	KEA_PIDFILE_DIR=/run/kea KEA_LOCKFILE_DIR=/run/kea nsenter --net="/run/netns/$ns" -- \
+		kea-dhcp4 -c /run/kea.json \
+		</dev/null >>/run/kea.log 2>&1 3>&- 4>&- &
+	KEA=$!
+	wait_for "kea" grep -q DHCP4_STARTED /run/kea.log
+}
+
+# warm_up_link - a macvlan that is made and deleted, so that the kernel has loaded its module
+warm_up_link() {
+	ip link add probe0 link lan0 type macvlan && ip link del probe0
 }

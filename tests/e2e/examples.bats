@@ -205,6 +205,16 @@ own_addresses() {
 	has '.ips | length > 0'
 	is "$(addresses c1 eth0)" "$(result '[.ips[].address] | sort | join(" ")')"
 }
+leased_by_server() {
+	has '.ips[0].address | test("^10\\.88\\.43\\.1[0-9][0-9]/24$")'
+	has '.dns.nameservers == ["10.88.43.1"]'
+	sees world "$(result '.ips[0].address' | sed 's/\/24//')"
+}
+@test "examples: 43-dhcp: the address is the server's, a host on the wire reaches it" {
+	world
+	example 43-dhcp leased_by_server
+}
+
 @test "examples: 33-dummy: the container has the addresses" {
 	example 33-dummy own_addresses
 }

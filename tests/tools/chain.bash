@@ -52,6 +52,9 @@ chain_lacks() {
 	if jq -e '[.plugins[].linkType == "netkit"] | any' "$CHAIN_FILE" >/dev/null; then
 		has_kind netkit || echo "interfaces of kind netkit"
 	fi
+	if jq -e '[.plugins[].ipam?.type? == "dhcp"] | any' "$CHAIN_FILE" >/dev/null; then
+		command -v dnsmasq >/dev/null || echo "program dnsmasq"
+	fi
 	for type in "${CHAIN_TYPES[@]}"; do
 		case $type in
 		dummy | ipvlan | macvlan | vlan | vrf) has_kind "$type" || echo "interfaces of kind $type" ;;
@@ -85,7 +88,21 @@ chain_parents() {
 			in_ns "$ns" ip address add dev "$dev" "$gateway/"$length
 		done < <(jq -r --arg name "$name" '.plugins[] | select((.master // .device) == $name) | .ipam?.ranges[]?[] |
 			select(.gateway) | "\(.gateway) \(.subnet | split("/")[1])"' "$CHAIN_FILE")
+		chain_dhcp "$ns" "$dev"
 	done
+}
+
+# chain_dhcp NS DEV - starts a DHCP server on DEV in NS, and the daemon of dhcp on the host, if the
+# conflist needs them
+chain_dhcp() {
+	jq -e '[.plugins[].ipam?.type? == "dhcp"] | any' "$CHAIN_FILE" >/dev/null || return 0
+	in_ns "$1" ip address add 10.88.43.1/24 dev "$2"
+	in_ns "$1" dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --interface="$2" \
+		--user=root --no-ping --dhcp-leasefile=/run/.rig/leases --pid-file= \
+		--dhcp-range=10.88.43.100,10.88.43.199,255.255.255.0,1h --dhcp-option=6,10.88.43.1 \
+		</dev/null >/dev/null 2>&1 3>&- 4>&- &
+	"$CPLUG_BIN/dhcp" daemon </dev/null >/dev/null 2>&1 3>&- 4>&- &
+	wait_for "the daemon of dhcp" "$CPLUG_BIN/dhcp" list
 }
 
 # chain_type INDEX - prints the plugin's type

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * apply.c - what a renewal, an expiry or a new lease changes in the container
+ *
+ * A child process does it: its memory ends with it, and a container that makes netlink slow does
+ * not stop the other leases.  The plugin's ADD gave the interface the first address.
+ */
+#include <stdlib.h>
+
+#include "ipam/dhcp/hold.h"
+#include "netlink/addr.h"
+#include "netlink/route.h"
+
+enum { LIMIT = 20 /* seconds */ };
+
+static bool has_route(const struct result *r, const struct result_route *w)
+{
+	for (unsigned i = 0; i < r->n_routes; i++)
+		if (cidr_eq(r->routes[i].dst, w->dst) && ip_eq(r->routes[i].gw, w->gw) &&
+		    r->routes[i].mtu == w->mtu)
+			return true;
+	return false;
+}
+
+/* 0.0.0.0 is how a result says that the destination is on the link. */
+static struct result_route on_link(struct result_route r)
+{
+	if (ip_is_any(r.gw))
+		r.gw = (struct ip){ .family = 0 };
+	return r;
+}
+
+/* Both results have at most one address. */
+static int change(struct tx *tx, struct rt *rt, const struct link *l, const struct result *old,
+		  const struct result *new)
+{
+	bool same = old->n_ips && new->n_ips &&cidr_eq(old->ips[0].addr, new->ips[0].addr);
+	int r = 0;
+
+	for (unsigned i = 0; i < old->n_routes; i++) {
+		struct result_route route = on_link(old->routes[i]);
+
+		if (!same || !has_route(new, &old->routes[i]))
+			r = also(r, route_del(tx, rt, l, &route));
+	}
+	if (old->n_ips && !same)
+		r = also(r, addr_del(tx, rt, l, old->ips[0].addr));
+	if (new->n_ips && !same)
+		r = also(r, addr_ensure(tx, rt, l, new->ips[0].addr, 0));
+	for (unsigned i = 0; i < new->n_routes; i++) {
+		struct result_route route = on_link(new->routes[i]);
+
+		if (!same || !has_route(old, &new->routes[i]))
+			r = also(r, route_set(tx, rt, l, &route));
+	}
+	return r;
+}
+
+static int change_there(struct daemon *d, const struct hold *l, const struct dhcp_lease *before,
+			const struct dhcp_lease *after)
+{
+	auto_(netns_close) struct netns ns = NETNS_NONE;
+	auto_(rt_close) struct rt rt = { .sk = NULL };
+	const char *prefix = d->opt.prefix ? d->opt.prefix : "";
+	struct tx *tx = &d->tx;
+	struct result old, new;
+	struct link link;
+	int there;
+
+	TRY(netns_open(tx, mem_printf(&tx->mem, "%s%s", prefix, l->netns), &ns));
+	if (ns.dev != l->dev || ns.ino != l->ino || netns_cookie(&ns) != l->cookie)
+		return tx_fail(tx, -ESTALE, "another namespace is at %s", l->netns);
+	hold_result(l, &tx->mem, before, &old);
+	hold_result(l, &tx->mem, after, &new);
+	TRY(rt_open(tx, &rt, "container", &ns));
+	TRY(there = link_find(tx, &rt, l->ifname, &link));
+	if (!there)
+		return tx_fail(tx, -ENODEV, "there is no interface %s", l->ifname);
+	TRY(change(tx, &rt, &link, &old, &new));
+	tx_commit(tx);
+	return 0;
+}
+
+void apply_change(struct daemon *d, const struct hold *l, const struct dhcp_lease *before,
+		  const struct dhcp_lease *after)
+{
+	pid_t child = fork();
+
+	if (child > 0)
+		return;
+	if (child < 0) {
+		daemon_say(l, "the interface is not changed: fork: %s", strerror(errno));
+		return;
+	}
+	netns_forget_home();
+	alarm(LIMIT);
+	tx_begin(&d->tx);
+	if (change_there(d, l, before, after) < 0)
+		daemon_say(l, "the interface is not changed as the server wants: %s", d->tx.msg);
+	_exit(0);
+}

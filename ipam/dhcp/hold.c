@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * hold.c - the life of a lease: what the state machine of client.c wants is done here
+ *
+ * The first lease is the answer to the plugin's ADD, which gives the address to the interface. What
+ * changes later is changed by apply.c.  A lease ends with DEL, or when its namespace or link is
+ * gone: that is noticed when the next packet is to be sent.
+ */
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "ipam/dhcp/conf.h"
+#include "ipam/dhcp/hold.h"
+#include "ipam/dhcp/packet.h"
+
+/* ---- the list ----------------------------------------------------------- */
+
+struct hold *hold_find(struct daemon *d, const char *network, const char *id, const char *ifname)
+{
+	for (struct hold *l = d->leases; l; l = l->next)
+		if (str_eq(l->id, id) && str_eq(l->ifname, ifname) && str_eq(l->network, network))
+			return l;
+	return NULL;
+}
+
+static char *put_string(char **at, const char *s)
+{
+	char *p = *at;
+
+	*at = stpcpy(p, s) + 1;
+	return p;
+}
+
+static void packet_ready(struct daemon *d, struct source *s, unsigned events);
+static void udp_ready(struct daemon *d, struct source *s, unsigned events);
+
+struct hold *hold_new(struct daemon *d, const char *network, const char *id, const char *ifname,
+		      const char *netns)
+{
+	size_t size = strlen(network) + strlen(id) + strlen(ifname) + strlen(netns) + 4;
+	struct hold *l;
+	char *at;
+
+	if (d->n_leases >= DAEMON_LEASES_MAX)
+		return NULL;
+	l = calloc(1, sizeof(*l) + size);
+	if (!l)
+		return NULL;
+	at = (char *)(l + 1);
+	l->network = put_string(&at, network);
+	l->id = put_string(&at, id);
+	l->ifname = put_string(&at, ifname);
+	l->netns = put_string(&at, netns);
+	l->packet = (struct source){ .fd = -1, .ready = packet_ready };
+	l->udp = (struct source){ .fd = -1, .ready = udp_ready };
+	l->wake = DHCP_NEVER;
+	l->next = d->leases;
+	d->leases = l;
+	d->n_leases++;
+	return l;
+}
+
+void hold_free(struct daemon *d, struct hold *l)
+{
+	struct hold **at = &d->leases;
+
+	while (*at != l)
+		at = &(*at)->next;
+	*at = l->next;
+	d->n_leases--;
+	wire_close(d, l);
+	free(l);
+}
+
+/* ---- the result --------------------------------------------------------- */
+
+static void add_names(struct mem *mem, const char ***list, unsigned *n, const char *s)
+{
+	*list = mem_grow(mem, *list, *n, sizeof(**list));
+	(*list)[(*n)++] = mem_str(mem, s);
+}
+
+static void put_dns(struct mem *mem, const struct dhcp_facts *f, struct result_dns *dns)
+{
+	for (unsigned i = 0; i < f->n_dns; i++)
+		add_names(mem, &dns->nameservers, &dns->n_nameservers, IP_S(f->dns[i]));
+	for (unsigned i = 0; i < f->n_search; i++)
+		add_names(mem, &dns->search, &dns->n_search, f->search[i].s);
+	if (f->domain.s[0])
+		dns->domain = mem_str(mem, f->domain.s);
+}
+
+/* A router 0.0.0.0 means, as in the reference's results, that the destination is on the link. */
+void hold_result(const struct hold *l, struct mem *mem, const struct dhcp_lease *of,
+		 struct result *ret)
+{
+	struct dhcp_facts *f = mem_alloc(mem, sizeof(*f));
+
+	result_init(ret, mem);
+	if (!of->size || dhcp_facts(of->raw, of->size, f))
+		return;
+	result_add_ip(ret,
+		      (struct result_ip){ .addr = f->address, .gateway = f->gateway, .iface = -1 });
+	for (unsigned i = 0; i < f->n_routes; i++) {
+		struct result_route route = result_route(f->routes[i].dst, f->routes[i].gw);
+
+		route.priority = l->priority;
+		if (l->server_mtu)
+			route.mtu = f->mtu;
+		if (ip_is_any(route.gw))
+			route.scope = RT_SCOPE_LINK;
+		result_add_route(ret, route);
+	}
+	put_dns(mem, f, &ret->dns);
+}
+
+/* ---- what the state machine wants --------------------------------------- */
+
+static void set_wake(struct hold *l, int64_t wake)
+{
+	l->wake = wake;
+	if ((l->packet.fd >= 0 || l->udp.fd >= 0) && l->listen < wake)
+		l->wake = l->listen;
+}
+
+/* Its container is gone: there is no link to send a RELEASE through. */
+static void forget(struct daemon *d, struct hold *l)
+{
+	if (l->asker)
+		server_answer(d, l->asker, NULL);
+	else
+		daemon_say(l, "forgotten: %s", d->tx.msg);
+	record_forget(d, l);
+	hold_free(d, l);
+}
+
+static bool is_gone(int r)
+{
+	return r == -ENOENT || r == -ESTALE || r == -ENODEV;
+}
+
+/* The address is the container's from now on: it must not be lost with the daemon. */
+static void save(struct daemon *d, struct hold *l)
+{
+	if (record_save(d, l) < 0)
+		daemon_say(l, "the lease does not survive a restart of the daemon: %s", d->tx.msg);
+}
+
+static void take(struct daemon *d, struct hold *l, const struct dhcp_lease *before, bool changed)
+{
+	save(d, l);
+	if (l->asker)
+		server_answer(d, l->asker, l);
+	else if (changed)
+		apply_change(d, l, before, &l->v4.lease);
+	l->asker = NULL;
+}
+
+/* Returns false if the lease is freed. */
+static bool handle(struct daemon *d, struct hold *l, const struct dhcp_lease *before,
+		   const struct dhcp_todo *todo)
+{
+	switch (todo->event) {
+	case DHCP_BOUND:
+		daemon_say(l, "lease acquired");
+		take(d, l, before, true);
+		break;
+	case DHCP_RENEWED:
+		take(d, l, before, todo->changed);
+		break;
+	case DHCP_EXPIRED:
+	case DHCP_REFUSED:
+		daemon_say(l, "%s", todo->reason);
+		if (!before->size)
+			break;
+		save(d, l);
+		apply_change(d, l, before, &l->v4.lease);
+		break;
+	case DHCP_GIVEN_UP:
+		tx_fail_as(&d->tx, CNI_E_AGAIN, -ETIMEDOUT,
+			   "no DHCP server gave an address to %s within %u seconds: %s", l->ifname,
+			   d->opt.resend_timeout / 1000, todo->reason);
+		forget(d, l);
+		return false;
+	default:
+		break;
+	}
+	return true;
+}
+
+/* Does what a step of the state machine wants.  The lease may be freed. */
+static void follow(struct daemon *d, struct hold *l, const struct dhcp_lease *before,
+		   const struct dhcp_todo *todo)
+{
+	int r = 0;
+
+	if (!handle(d, l, before, todo))
+		return;
+	if (todo->send != DHCP_SEND_NOTHING)
+		r = wire_send(d, l, todo);
+	if (is_gone(r)) {
+		forget(d, l);
+		return;
+	}
+	if (r < 0)
+		daemon_say(l, "%s", d->tx.msg);
+	if (l->v4.state == DHCP_IS_BOUND || l->v4.state == DHCP_IS_INIT)
+		wire_close(d, l);
+	set_wake(l, todo->wake);
+}
+
+void hold_timer(struct daemon *d, struct hold *l)
+{
+	const struct dhcp_lease before = l->v4.lease;
+	struct dhcp_at at = daemon_at();
+	struct dhcp_todo todo;
+
+	if (l->listen <= at.now)
+		wire_close(d, l);
+	dhcp_timer(&l->v4, at, &todo);
+	follow(d, l, &before, &todo);
+}
+
+/* Returns after one datagram: the lease may be gone, or its sockets closed. */
+static void receive(struct daemon *d, struct hold *l, const struct source *s)
+{
+	const struct dhcp_lease before = l->v4.lease;
+	uint8_t data[DHCP_PACKET];
+	size_t size = wire_receive(l, s, data);
+	struct dhcp_todo todo;
+
+	if (!size)
+		return;
+	dhcp_input(&l->v4, data, size, daemon_at(), &todo);
+	follow(d, l, &before, &todo);
+}
+
+static void packet_ready(struct daemon *d, struct source *s, unsigned events UNUSED)
+{
+	receive(d, (struct hold *)((char *)s - offsetof(struct hold, packet)), s);
+}
+
+static void udp_ready(struct daemon *d, struct source *s, unsigned events UNUSED)
+{
+	receive(d, (struct hold *)((char *)s - offsetof(struct hold, udp)), s);
+}
+
+/* ---- begin and end ------------------------------------------------------ */
+
+/* The options that the configuration wants.  Complaints are about the protocol's own options. */
+static int set_options(struct tx *tx, struct dhcp_conf *conf, const struct dhcp_ipam *cf)
+{
+	unsigned codes[DHCP_REQUEST_MAX + 1], n = 0;
+	int r;
+
+	for (unsigned i = 0; i < cf->n_provide; i++) {
+		const struct dhcp_provided *p = &cf->provide[i];
+
+		r = dhcp_conf_provide(conf, p->code, p->value, p->len);
+		if (r < 0)
+			return tx_fail_as(tx, CNI_E_CONFIG, r,
+					  "ipam.provide[%u]: option %u cannot be set (the protocol "
+					  "sets it itself, or there is no room)",
+					  i, p->code);
+	}
+	for (unsigned i = 0; i < cf->n_request; i++)
+		codes[n++] = cf->request[i];
+	if (cf->server_mtu)
+		codes[n++] = DHCP_OPT_MTU;
+	r = dhcp_conf_request(conf, codes, n, cf->skip_defaults);
+	if (r < 0)
+		return tx_fail_as(tx, CNI_E_CONFIG, r, "ipam.request: too many options");
+	return 0;
+}
+
+static int configure(struct daemon *d, struct hold *l, const struct dhcp_ipam *cf)
+{
+	struct dhcp_conf *conf = &l->v4.conf;
+	uint8_t mac[6];
+
+	TRY(wire_look(d, l, mac));
+	dhcp_conf_begin(conf, mem_printf(&d->tx.mem, "%s/%s/%s", l->id, l->network, l->ifname),
+			mac);
+	conf->broadcast = d->opt.broadcast;
+	conf->timeout = d->opt.timeout;
+	conf->resend_max = d->opt.resend_max;
+	conf->resend_timeout = d->opt.resend_timeout;
+	l->priority = cf->priority;
+	l->server_mtu = cf->server_mtu;
+	return set_options(&d->tx, conf, cf);
+}
+
+int hold_begin(struct daemon *d, const struct rpc_args *a, const char *network,
+	       const struct dhcp_ipam *cf, struct client *asker)
+{
+	const struct dhcp_lease none = { .size = 0 };
+	struct hold *l = hold_new(d, network, a->id, a->ifname, a->netns);
+	struct dhcp_todo todo;
+	int r;
+
+	if (!l)
+		return tx_fail(&d->tx, -ENOMEM, "the DHCP daemon has no memory for a lease");
+	r = configure(d, l, cf);
+	if (r < 0) {
+		hold_free(d, l);
+		return r;
+	}
+	l->asker = asker;
+	dhcp_start(&l->v4, daemon_at(), &todo);
+	follow(d, l, &none, &todo);
+	return 0;
+}
+
+void hold_give_back(struct daemon *d, struct hold *l)
+{
+	struct dhcp_todo todo;
+
+	dhcp_release(&l->v4, daemon_at(), &todo);
+	if (todo.send != DHCP_SEND_NOTHING && wire_send_frame(d, l, &todo) < 0)
+		daemon_say(l, "not released: %s", d->tx.msg);
+	d->tx.err = 0;
+	record_forget(d, l);
+}
+
+void hold_release(struct daemon *d, struct hold *l)
+{
+	hold_give_back(d, l);
+	hold_free(d, l);
+}
+
+/* No packet: the daemon knows how long the lease lasts. */
+void hold_resume(struct daemon *d, struct hold *l)
+{
+	const struct dhcp_lease before = l->v4.lease;
+	struct dhcp_todo todo;
+
+	if (!before.size || !dhcp_reboot(&l->v4, daemon_at(), &todo)) {
+		dhcp_start(&l->v4, daemon_at(), &todo);
+		l->v4.had_lease = true;
+	} else if (todo.event == DHCP_NOTHING) {
+		l->v4.state = DHCP_IS_BOUND;
+		l->v4.wake = todo.wake = l->v4.lease.t1;
+	}
+	follow(d, l, &before, &todo);
+}
+
+bool hold_is_in(struct daemon *d, const struct hold *l, const char *netns)
+{
+	auto_(netns_close) struct netns ns = NETNS_NONE;
+	const char *prefix = d->opt.prefix ? d->opt.prefix : "";
+	int before = d->tx.err, r;
+
+	r = netns_open(&d->tx, mem_printf(&d->tx.mem, "%s%s", prefix, netns), &ns);
+	if (r < 0) {
+		(void)tx_excuse(&d->tx, before, r, "the namespace of a lease");
+		return false;
+	}
+	return ns.dev == l->dev && ns.ino == l->ino && netns_cookie(&ns) == l->cookie;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * hold.h - the leases that the daemon holds, and what the daemon's files share
+ *
+ * daemon.c has the options and the loop, server.c the socket, hold.c the life of a lease, wire.c
+ * its packets, apply.c changes of the container's interface, record.c the files below /run.
+ */
+#ifndef CPLUG_DHCP_HOLD_H
+#define CPLUG_DHCP_HOLD_H
+
+#include "base/tx.h"
+#include "ipam/dhcp/client.h"
+#include "ipam/dhcp/rpc.h"
+#include "sys/netns.h"
+#include "sys/state.h"
+
+/* What epoll_wait(2) reports about: the first member of what the daemon waits for. */
+struct daemon;
+struct source {
+	int fd; /* -1: none */
+	void (*ready)(struct daemon *d, struct source *s, unsigned events);
+};
+
+struct daemon_options {
+	const char *socket, *pidfile, *prefix; /* NULL: none */
+	bool broadcast;
+	uint32_t timeout, resend_max, resend_timeout; /* ms */
+};
+
+struct client; /* a connection: server.c */
+
+enum { DAEMON_CLIENTS_MAX = 256, DAEMON_LEASES_MAX = 65536 };
+
+struct daemon {
+	struct daemon_options opt;
+	struct tx tx; /* of the present event */
+	int epoll, timer;
+	struct source listener;
+	struct client *clients;
+	unsigned n_clients, n_leases;
+	struct hold *leases;
+	const char *state_dir;
+	sigset_t signals; /* that may come while the loop waits */
+};
+
+/* One lease of one attachment.  The strings follow the structure. */
+struct hold {
+	struct source packet, udp; /* open only while an answer is expected */
+	struct hold *next;
+	struct client *asker; /* the connection that waits for the first lease; NULL: none */
+	char *network, *id, *ifname, *netns;
+	dev_t dev; /* identity of the namespace: a path may become another's */
+	ino_t ino;
+	uint64_t cookie;
+	int index;      /* ifindex, as last seen */
+	int64_t listen; /* until when the sockets are open; ms of CLOCK_BOOTTIME */
+	int64_t wake;   /* when hold_timer() has something to do */
+	int64_t priority;
+	bool server_mtu;
+	struct dhcp_client v4;
+};
+
+/* ---- daemon.c ---- */
+
+/* Milliseconds of CLOCK_BOOTTIME, and fresh random bits. */
+struct dhcp_at daemon_at(void);
+
+/* A line on stderr about a lease. */
+void daemon_say(const struct hold *l, const char *fmt, ...) PRINTF(2, 3);
+
+/* Adds s->fd to what the loop waits for; closes it and returns -errno if that fails. */
+int daemon_watch(struct daemon *d, struct source *s, unsigned events) CHECKED;
+void daemon_unwatch(struct daemon *d, struct source *s);
+
+/* ---- server.c ---- */
+
+/* Takes the socket of systemd (sd_listen_fds(3)), or makes one.  Returns 0 or a failure. */
+int server_open(struct daemon *d) CHECKED;
+void server_close(struct daemon *d);
+/* Ends connections that are too slow; returns when the next one is. */
+int64_t server_timer(struct daemon *d, int64_t now);
+/* Answers a connection that waited: with the lease, or the recorded failure. */
+void server_answer(struct daemon *d, struct client *c, const struct hold *l);
+
+/* ---- hold.c ---- */
+
+struct dhcp_ipam;
+
+struct hold *hold_find(struct daemon *d, const char *network, const char *id, const char *ifname);
+/* Begins to look for a lease; asker gets the answer. */
+int hold_begin(struct daemon *d, const struct rpc_args *a, const char *network,
+	       const struct dhcp_ipam *cf, struct client *asker) CHECKED;
+/* Gives it back to the server if possible, and removes its file; hold_release() also frees it. */
+void hold_give_back(struct daemon *d, struct hold *l);
+void hold_release(struct daemon *d, struct hold *l);
+/* Frees it, and stops its timers and sockets; the file of its state stays. */
+void hold_free(struct daemon *d, struct hold *l);
+void hold_timer(struct daemon *d, struct hold *l);
+/* A new structure in the list. */
+struct hold *hold_new(struct daemon *d, const char *network, const char *id, const char *ifname,
+		      const char *netns);
+/* Goes on with a lease that was loaded. */
+void hold_resume(struct daemon *d, struct hold *l);
+/* The result of a lease, as ADD gives it. */
+void hold_result(const struct hold *l, struct mem *mem, const struct dhcp_lease *of,
+		 struct result *ret);
+/* Is it of the namespace that is at this path now? */
+bool hold_is_in(struct daemon *d, const struct hold *l, const char *netns);
+
+/* ---- wire.c ---- */
+
+/*
+ * Opens the namespace and finds the link; refuses another namespace at the same path (-ESTALE).
+ * A lease whose ino is 0 takes the one that is there.  Sets *ret_mac, and sets the link up.
+ * Failures are recorded, -ENOENT also.
+ */
+int wire_look(struct daemon *d, struct hold *l, uint8_t ret_mac[6]) CHECKED;
+/* Sends what todo says, and opens the socket for the answer. */
+int wire_send(struct daemon *d, struct hold *l, const struct dhcp_todo *todo) CHECKED;
+/* RELEASE: as a frame to all, because the interface goes away before a neighbour answers. */
+int wire_send_frame(struct daemon *d, struct hold *l, const struct dhcp_todo *todo) CHECKED;
+/* Reads one datagram into data[DHCP_PACKET]; 0: none that may be an answer. */
+size_t wire_receive(const struct hold *l, const struct source *s, uint8_t *data);
+void wire_close(struct daemon *d, struct hold *l);
+
+/* ---- apply.c ---- */
+
+/*
+ * Changes the interface's address and routes from those of before to those of after (size 0: none),
+ * in a child process, which is not waited for.
+ */
+void apply_change(struct daemon *d, const struct hold *l, const struct dhcp_lease *before,
+		  const struct dhcp_lease *after);
+
+/* ---- record.c ---- */
+
+int record_save(struct daemon *d, const struct hold *l) CHECKED;
+void record_forget(struct daemon *d, const struct hold *l);
+/* Loads all leases. */
+int record_load_all(struct daemon *d) CHECKED;
+/* All leases as a JSON list, in the arena. */
+const char *record_list(struct daemon *d);
+
+#endif

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * record.c - the files of the leases: /run/cni/dhcp/NETWORK:ID:IFNAME.json
+ *
+ * A file is written before the plugin gets its answer, so a daemon that is killed and started again
+ * goes on where it was.  Each value has a key of its own, so another version can read it; keys that
+ * it does not know are ignored, and absent ones have a default.  Times are those of
+ * CLOCK_BOOTTIME: /run ends with the boot as well.
+ */
+#include <stdio.h>
+
+#include "ipam/dhcp/hold.h"
+#include "ipam/dhcp/packet.h"
+#include "value/base64.h"
+#include "value/cj.h"
+#include "value/jw.h"
+
+static struct state_file file_of(struct daemon *d, const struct hold *l)
+{
+	return (struct state_file){
+		.dir = d->state_dir,
+		.name = mem_printf(&d->tx.mem, "%s:%s:%s.json", l->network, l->id, l->ifname),
+	};
+}
+
+static void put_bytes(struct jw *w, const char *key, const void *data, size_t size)
+{
+	jw_str(w, key, base64_encode(w->mem, data, size));
+}
+
+static const char *document(struct mem *mem, const struct hold *l)
+{
+	const struct dhcp_conf *conf = &l->v4.conf;
+	const struct dhcp_lease *v4 = &l->v4.lease;
+	struct jw w;
+
+	jw_init(&w, mem, true);
+	jw_open(&w, NULL, '{');
+	jw_str(&w, "netns", l->netns);
+	jw_int(&w, "dev", (int64_t)l->dev);
+	jw_int(&w, "ino", (int64_t)l->ino);
+	jw_int(&w, "cookie", (int64_t)l->cookie);
+	jw_int(&w, "priority", l->priority);
+	jw_bool(&w, "serverMTU", l->server_mtu);
+	put_bytes(&w, "mac", conf->mac, sizeof(conf->mac));
+	jw_bool(&w, "broadcast", conf->broadcast);
+	put_bytes(&w, "options", conf->options, conf->n_options);
+	jw_int(&w, "start", v4->start);
+	jw_int(&w, "t1", v4->t1);
+	jw_int(&w, "t2", v4->t2);
+	jw_int(&w, "end", v4->end);
+	put_bytes(&w, "ack", v4->raw, v4->size);
+	jw_close(&w, '}');
+	return jw_end(&w);
+}
+
+int record_save(struct daemon *d, const struct hold *l)
+{
+	struct state_file f = file_of(d, l);
+
+	TRY(state_save(&d->tx, &f, document(&d->tx.mem, l)));
+	tx_commit(&d->tx);
+	return 0;
+}
+
+void record_forget(struct daemon *d, const struct hold *l)
+{
+	struct state_file f = file_of(d, l);
+
+	if (state_forget(&d->tx, &f) < 0)
+		daemon_say(l, "%s", d->tx.msg);
+	tx_commit(&d->tx);
+}
+
+/* ---- loading ------------------------------------------------------------ */
+
+static int64_t number(const struct cj *c, const char *key)
+{
+	return cj_int(c, key, 0, INT64_MIN, INT64_MAX);
+}
+
+/* At most cap bytes, or none. */
+static size_t bytes(struct mem *mem, const struct cj *c, const char *key, void *to, size_t cap)
+{
+	size_t size = 0;
+	const char *data = base64_decode(mem, cj_str(c, key, ""), &size);
+
+	if (!data || size > cap)
+		return 0;
+	memcpy(to, data, size);
+	return size;
+}
+
+static bool read_document(struct daemon *d, const struct cj *c, struct hold *l)
+{
+	struct dhcp_conf *conf = &l->v4.conf;
+	struct dhcp_lease *v4 = &l->v4.lease;
+	struct mem *mem = &d->tx.mem;
+
+	l->dev = (dev_t)number(c, "dev");
+	l->ino = (ino_t)number(c, "ino");
+	l->cookie = (uint64_t)number(c, "cookie");
+	l->priority = number(c, "priority");
+	l->server_mtu = cj_bool(c, "serverMTU", false);
+	conf->broadcast = cj_bool(c, "broadcast", false);
+	conf->timeout = d->opt.timeout;
+	conf->resend_max = d->opt.resend_max;
+	conf->resend_timeout = d->opt.resend_timeout;
+	conf->n_options = (uint16_t)bytes(mem, c, "options", conf->options, sizeof(conf->options));
+	*v4 = (struct dhcp_lease){
+		.start = number(c, "start"),
+		.t1 = number(c, "t1"),
+		.t2 = number(c, "t2"),
+		.end = number(c, "end"),
+	};
+	v4->size = (uint16_t)bytes(mem, c, "ack", v4->raw, sizeof(v4->raw));
+	return bytes(mem, c, "mac", conf->mac, sizeof(conf->mac)) == sizeof(conf->mac) && l->ino &&
+	       dhcp_conf_valid(conf) && cj_ok(&d->tx, c) == 0;
+}
+
+static void load(struct daemon *d, const struct state_entry *e)
+{
+	struct hold *l;
+	struct cj c;
+	char *text;
+
+	if (state_load(&d->tx, &e->file, &text) != 1 ||
+	    cj_parse(&d->tx, text, strlen(text), e->file.name, &c) < 0) {
+		fprintf(stderr, "dhcp: %s\n", d->tx.msg);
+		return;
+	}
+	l = hold_new(d, e->network, e->id, e->ifname, cj_str(&c, "netns", ""));
+	if (!l || !read_document(d, &c, l)) {
+		fprintf(stderr, "dhcp: %s/%s is damaged: ignored\n", e->file.dir, e->file.name);
+		if (l)
+			hold_free(d, l);
+		return;
+	}
+	hold_resume(d, l);
+}
+
+int record_load_all(struct daemon *d)
+{
+	struct state_list list;
+
+	TRY(state_list(&d->tx, d->state_dir, &list));
+	for (unsigned i = 0; i < list.n; i++)
+		if (list.e[i].network)
+			load(d, &list.e[i]);
+	return 0;
+}
+
+/* ---- dhcp list ---------------------------------------------------------- */
+
+static void put_lease(struct jw *w, const struct hold *l, int64_t now)
+{
+	const struct dhcp_lease *v4 = &l->v4.lease;
+	struct dhcp_facts facts;
+
+	jw_open(w, NULL, '{');
+	jw_str(w, "network", l->network);
+	jw_str(w, "containerID", l->id);
+	jw_str(w, "ifname", l->ifname);
+	if (dhcp_has_lease(&l->v4) && !dhcp_facts(v4->raw, v4->size, &facts)) {
+		jw_str(w, "address", mem_str(w->mem, CIDR_S(facts.address)));
+		jw_str(w, "server", mem_str(w->mem, IP_S(facts.server)));
+		if (v4->t1 != DHCP_NEVER)
+			jw_int(w, "renewIn", (v4->t1 - now) / 1000);
+		if (v4->end != DHCP_NEVER)
+			jw_int(w, "expiresIn", (v4->end - now) / 1000);
+	}
+	jw_close(w, '}');
+}
+
+const char *record_list(struct daemon *d)
+{
+	int64_t now = daemon_at().now;
+	struct jw w;
+
+	jw_init(&w, &d->tx.mem, true);
+	jw_open(&w, NULL, '[');
+	for (const struct hold *l = d->leases; l; l = l->next)
+		put_lease(&w, l, now);
+	jw_close(&w, ']');
+	return jw_end(&w);
+}

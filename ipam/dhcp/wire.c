@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * wire.c - the packets of a lease, in the container's namespace
+ *
+ * A socket keeps its namespace alive, so it is open only while an answer is expected.  A packet
+ * socket (packet(7)) carries what is sent without an address, and receives what comes to an
+ * address that the container does not have yet; its filter passes datagrams to port 68 alone.
+ * Renewals go through an ordinary UDP socket at the leased address.
+ */
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <linux/ip.h>
+#include <linux/udp.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "ipam/dhcp/hold.h"
+#include "ipam/dhcp/packet.h"
+
+enum { CLIENT_PORT = 68, SERVER_PORT = 67, HEADERS = 28, FRAGMENT = 0x1fff };
+
+/* How long an answer may take: after this the sockets are closed until the next packet. */
+enum { LISTEN_MS = 15000 };
+
+/* ---- inside the namespace ----------------------------------------------- */
+
+/* No function here allocates from the arena (netns_run()). */
+struct job {
+	char ifname[IFNAMSIZ];
+	int fd, index;
+	uint8_t mac[6];
+	struct in_addr from, to; /* of the UDP socket */
+};
+
+static int look_here(struct tx *tx, void *arg)
+{
+	struct job *j = arg;
+	struct ifreq q = { .ifr_ifindex = 0 };
+	auto_(fd_close) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	memcpy(q.ifr_name, j->ifname, sizeof(q.ifr_name));
+	if (fd < 0 || ioctl(fd, SIOCGIFINDEX, &q) < 0)
+		return tx_fail(tx, -errno, "container: find %s: %s", j->ifname, strerror(errno));
+	j->index = q.ifr_ifindex;
+	if (ioctl(fd, SIOCGIFHWADDR, &q) < 0)
+		return tx_fail(tx, -errno, "container: %s: %s", j->ifname, strerror(errno));
+	if (q.ifr_hwaddr.sa_family != ARPHRD_ETHER)
+		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
+				  "container: %s is no Ethernet interface, which DHCP needs",
+				  j->ifname);
+	memcpy(j->mac, q.ifr_hwaddr.sa_data, sizeof(j->mac));
+	if (ioctl(fd, SIOCGIFFLAGS, &q) == 0 && !(q.ifr_flags & IFF_UP)) {
+		q.ifr_flags |= IFF_UP;
+		if (ioctl(fd, SIOCSIFFLAGS, &q) < 0)
+			return tx_fail(tx, -errno, "container: set %s up: %s", j->ifname,
+				       strerror(errno));
+	}
+	return 0;
+}
+
+/* UDP, not a fragment behind the first, to port 68. */
+static int filter(int fd)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 9),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 0, 6),
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 6),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, FRAGMENT, 4, 0),
+		BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),
+		BPF_STMT(BPF_LD | BPF_H | BPF_IND, 2),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, CLIENT_PORT, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0xffff),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	const struct sock_fprog program = { .len = ARRAY_LEN(code), .filter = code };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
+/* Protocol 0 until the filter is there: nothing else is received. */
+static int packet_here(struct tx *tx, void *arg)
+{
+	struct job *j = arg;
+	const struct sockaddr_ll a = { .sll_family = AF_PACKET,
+				       .sll_protocol = htons(ETH_P_IP),
+				       .sll_ifindex = j->index };
+
+	j->fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (j->fd >= 0 && filter(j->fd) == 0 &&
+	    bind(j->fd, (const struct sockaddr *)&a, sizeof(a)) == 0)
+		return 0;
+	tx_fail(tx, -errno, "container: open a packet socket on %s: %s", j->ifname,
+		strerror(errno));
+	fd_close(&j->fd);
+	return tx->err;
+}
+
+static int udp_here(struct tx *tx, void *arg)
+{
+	struct job *j = arg;
+	const int on = 1;
+	const struct sockaddr_in from = { .sin_family = AF_INET,
+					  .sin_port = htons(CLIENT_PORT),
+					  .sin_addr = j->from };
+
+	j->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (j->fd >= 0 && setsockopt(j->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+	    setsockopt(j->fd, SOL_SOCKET, SO_BINDTODEVICE, j->ifname,
+		       (socklen_t)strlen(j->ifname) + 1) == 0 &&
+	    bind(j->fd, (const struct sockaddr *)&from, sizeof(from)) == 0)
+		return 0;
+	tx_fail(tx, -errno, "container: open a UDP socket on %s: %s", j->ifname, strerror(errno));
+	fd_close(&j->fd);
+	return tx->err;
+}
+
+/* ---- the namespace ------------------------------------------------------ */
+
+/* -ESTALE: another one is at the path now. */
+static int open_ns(struct daemon *d, struct hold *l, struct netns *ret)
+{
+	const char *prefix = d->opt.prefix ? d->opt.prefix : "";
+	const char *path = mem_printf(&d->tx.mem, "%s%s", prefix, l->netns);
+	int r = netns_open(&d->tx, path, ret);
+	uint64_t cookie;
+
+	if (r == -ENOENT)
+		return tx_fail_as(&d->tx, CNI_E_NETNS, r, "%s: the namespace is gone", path);
+	TRY(r);
+	cookie = netns_cookie(ret);
+	if (!l->ino) {
+		l->dev = ret->dev;
+		l->ino = ret->ino;
+		l->cookie = cookie;
+	}
+	if (l->dev == ret->dev && l->ino == ret->ino && l->cookie == cookie)
+		return 0;
+	netns_close(ret);
+	return tx_fail_as(&d->tx, CNI_E_NETNS, -ESTALE, "%s: another namespace is there now", path);
+}
+
+/* Runs fn in the namespace, with the link looked up. */
+static int run_there(struct daemon *d, struct hold *l, int (*fn)(struct tx *tx, void *arg),
+		     struct job *j)
+{
+	auto_(netns_close) struct netns ns = NETNS_NONE;
+
+	j->fd = -1;
+	snprintf(j->ifname, sizeof(j->ifname), "%s", l->ifname);
+	TRY(open_ns(d, l, &ns));
+	TRY(netns_run(&d->tx, &ns, look_here, j));
+	l->index = j->index;
+	if (!fn)
+		return 0;
+	return netns_run(&d->tx, &ns, fn, j);
+}
+
+int wire_look(struct daemon *d, struct hold *l, uint8_t ret_mac[6])
+{
+	struct job j;
+
+	TRY(run_there(d, l, NULL, &j));
+	memcpy(ret_mac, j.mac, sizeof(j.mac));
+	return 0;
+}
+
+/* ---- sending ------------------------------------------------------------ */
+
+static uint32_t sum_of(const void *data, size_t size)
+{
+	const uint8_t *b = data;
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < size; i++)
+		sum += i % 2 ? b[i] : (uint32_t)b[i] << 8;
+	return sum;
+}
+
+/* RFC 1071. */
+static uint16_t checksum(uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return htons((uint16_t)~sum);
+}
+
+struct frame {
+	struct iphdr ip;
+	struct udphdr udp;
+	uint8_t data[DHCP_PACKET];
+};
+
+static size_t compose(struct frame *f, const struct dhcp_todo *todo, struct in_addr from,
+		      struct in_addr to)
+{
+	size_t udp = sizeof(f->udp) + todo->size;
+	uint32_t sum;
+
+	*f = (struct frame){
+		.ip = { .version = 4,
+			.ihl = 5,
+			.tot_len = htons((uint16_t)(sizeof(f->ip) + udp)),
+			.ttl = 64,
+			.protocol = IPPROTO_UDP,
+			.saddr = from.s_addr,
+			.daddr = to.s_addr },
+		.udp = { .source = htons(CLIENT_PORT),
+			 .dest = htons(SERVER_PORT),
+			 .len = htons((uint16_t)udp) },
+	};
+	memcpy(f->data, todo->packet, todo->size);
+	f->ip.check = checksum(sum_of(&f->ip, sizeof(f->ip)));
+	sum = sum_of(&f->ip.saddr, 8) + IPPROTO_UDP + (uint32_t)udp + sum_of(&f->udp, udp);
+	f->udp.check = checksum(sum);
+	if (!f->udp.check)
+		f->udp.check = 0xffff;
+	return sizeof(f->ip) + udp;
+}
+
+static int need_packet(struct daemon *d, struct hold *l)
+{
+	struct job j;
+
+	if (l->packet.fd >= 0)
+		return 0;
+	TRY(run_there(d, l, packet_here, &j));
+	l->packet.fd = j.fd;
+	if (daemon_watch(d, &l->packet, EPOLLIN) < 0)
+		return tx_fail(&d->tx, -ENOMEM, "out of descriptors");
+	return 0;
+}
+
+static int send_frame(struct daemon *d, struct hold *l, const struct dhcp_todo *todo,
+		      struct in_addr from, struct in_addr to)
+{
+	struct sockaddr_ll a = { .sll_family = AF_PACKET,
+				 .sll_protocol = htons(ETH_P_IP),
+				 .sll_halen = ETH_ALEN };
+	struct frame f;
+	size_t size = compose(&f, todo, from, to);
+
+	TRY(need_packet(d, l));
+	a.sll_ifindex = l->index;
+	memset(a.sll_addr, 0xff, ETH_ALEN);
+	if (sendto(l->packet.fd, &f, size, 0, (const struct sockaddr *)&a, sizeof(a)) < 0)
+		return tx_fail(&d->tx, -errno, "container: send on %s: %s", l->ifname,
+			       strerror(errno));
+	return 0;
+}
+
+static int send_datagram(struct daemon *d, struct hold *l, const struct dhcp_todo *todo)
+{
+	const struct sockaddr_in to = { .sin_family = AF_INET,
+					.sin_port = htons(SERVER_PORT),
+					.sin_addr = todo->to.v4 };
+	struct job j = { .from = todo->from.v4 };
+
+	if (l->udp.fd < 0) {
+		TRY(run_there(d, l, udp_here, &j));
+		l->udp.fd = j.fd;
+		if (daemon_watch(d, &l->udp, EPOLLIN) < 0)
+			return tx_fail(&d->tx, -ENOMEM, "out of descriptors");
+	}
+	if (sendto(l->udp.fd, todo->packet, todo->size, 0, (const struct sockaddr *)&to,
+		   sizeof(to)) < 0)
+		return tx_fail(&d->tx, -errno, "container: send on %s: %s", l->ifname,
+			       strerror(errno));
+	return 0;
+}
+
+int wire_send(struct daemon *d, struct hold *l, const struct dhcp_todo *todo)
+{
+	l->listen = daemon_at().now + LISTEN_MS;
+	if (todo->send == DHCP_SEND_UNICAST)
+		return send_datagram(d, l, todo);
+	return send_frame(d, l, todo, (struct in_addr){ INADDR_ANY },
+			  (struct in_addr){ htonl(INADDR_BROADCAST) });
+}
+
+int wire_send_frame(struct daemon *d, struct hold *l, const struct dhcp_todo *todo)
+{
+	return send_frame(d, l, todo, todo->from.v4, todo->to.v4);
+}
+
+/* ---- receiving ---------------------------------------------------------- */
+
+/*
+ * The UDP checksum is not looked at: a veth passes datagrams whose checksum nobody has computed.
+ * The client compares transaction id, MAC and server.
+ */
+size_t wire_receive(const struct hold *l, const struct source *s, uint8_t *data)
+{
+	uint8_t buf[HEADERS + 40 + DHCP_PACKET];
+	ssize_t n = recv(s->fd, buf, sizeof(buf), MSG_DONTWAIT);
+	size_t head, size, udp;
+
+	if (n <= 0)
+		return 0;
+	size = (size_t)n;
+	if (s == &l->udp) {
+		size = size < DHCP_PACKET ? size : DHCP_PACKET;
+		memcpy(data, buf, size);
+		return size;
+	}
+	head = (buf[0] & 0xfu) * 4;
+	if (size < HEADERS || buf[0] >> 4 != 4 || head < 20 || size < head + 8)
+		return 0;
+	udp = (size_t)buf[head + 4] << 8 | buf[head + 5];
+	if (udp < 8 || udp > size - head || udp - 8 > DHCP_PACKET)
+		return 0;
+	memcpy(data, buf + head + 8, udp - 8);
+	return udp - 8;
+}
+
+void wire_close(struct daemon *d, struct hold *l)
+{
+	daemon_unwatch(d, &l->packet);
+	daemon_unwatch(d, &l->udp);
+}

@@ -1,0 +1,274 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# dhcp: the plugin and its daemon, with the servers dnsmasq and kea
+# shellcheck disable=SC2016,SC2030,SC2031 # conditions for eval in single quotes; tests are subshells
+load lib
+load check
+load dhcp
+
+prepare() {
+	lan
+}
+
+# short_leases [FIRST-LAST] - kea with leases of 6 seconds
+short_leases() {
+	kea4_on lan "${1:-10.5.0.50 - 10.5.0.99}" '"valid-lifetime": 6, "renew-timer": 2, "rebind-timer": 4'
+}
+
+@test "dhcp: ADD, CHECK, STATUS and DEL, over bridge and macvlan" {
+	local conf type
+
+	need_dnsmasq
+	dnsmasq_on lan
+	daemon
+	for conf in "$DHCP_CONF" "$DHCP_MACVLAN"; do
+		type=$(jq -r .type <<<"$conf")
+		new_netns c1
+		add "$type" "$conf"
+		has '.ips[0].gateway == "10.5.0.1" and (.ips[0].address | test("^10\\.5\\.0\\.[5-9][0-9]/24$"))'
+		sees c1 10.5.0.1
+		is "$(leases | cut -d' ' -f3)" "$(result '.ips[0].address' | sed 's/\/24//')"
+		conf=$(chained "$conf")
+		cni CHECK "$type" "$conf"
+		ok
+		cni STATUS "$type" "$conf"
+		ok
+		del "$type" "$conf"
+		wait_for "the release" no_leases
+		[[ ! $(ls /run/cni/dhcp) ]]
+		del "$type" "$conf"
+		del_netns c1
+	done
+}
+
+@test "dhcp: the reference's plugin with our daemon" {
+	local reference=/usr/lib/cni
+
+	[[ -x $reference/dhcp ]] || skip "the reference's dhcp is not installed"
+	need_dnsmasq
+	dnsmasq_on lan
+	daemon
+	new_netns c1
+	mkdir -p /run/.rig/mixed
+	cp "$reference/dhcp" "$reference/macvlan" /run/.rig/mixed
+	CPLUG_BIN=/run/.rig/mixed
+	add macvlan "$(with "$DHCP_MACVLAN" '.cniVersion = "1.0.0"')"
+	has '.ips[0].gateway == "10.5.0.1"'
+	is "$(leases | wc -l)" 1
+	route c1 '.dst == "default" and .gateway == "10.5.0.1"'
+	# Its bridge removes the interface before it releases.
+	del macvlan "$(with "$DHCP_MACVLAN" '.cniVersion = "1.0.0"')"
+	wait_for "the release" no_leases
+}
+
+@test "dhcp: without a daemon ADD, CHECK and STATUS say how to start it, DEL and GC succeed" {
+	new_netns c1
+	remember
+	cni ADD dhcp "$DHCP_CONF"
+	failed 106 'none listens on /run/cni/dhcp.sock .*systemctl enable --now cni-dhcp.socket'
+	cni STATUS dhcp "$DHCP_CONF"
+	failed 50 'cni-dhcp.socket'
+	cni DEL dhcp "$DHCP_CONF"
+	ok
+	[[ $errors == *'no DHCP daemon listens'* ]] || fail "no warning"
+	cni GC dhcp "$(with "$DHCP_CONF" '."cni.dev/valid-attachments" = []')"
+	ok
+	assert_same_snapshot
+	# What a dead daemon has left behind is the same, and a new daemon replaces it.
+	daemon
+	kill -9 "$DAEMON"
+	wait_for "the end of the daemon" bash -c "! kill -0 $DAEMON"
+	[[ -S /run/cni/dhcp.sock ]]
+	cni STATUS dhcp "$DHCP_CONF"
+	failed 50 'cni-dhcp.socket'
+	daemon
+	cni STATUS dhcp "$DHCP_CONF"
+	ok
+	# But not the socket of one that lives.
+	run "$CPLUG_BIN/dhcp" daemon
+	((status == 1))
+	[[ $output == *'another daemon listens'* ]]
+}
+
+@test "dhcp: options, names of options, DNS and priority" {
+	need_dnsmasq
+	dnsmasq_on lan --dhcp-range=10.5.0.50,10.5.0.99,255.255.255.0,2m --dhcp-option=6,10.5.0.7,10.5.0.8 \
+		--dhcp-option=15,example.test --dhcp-option=119,a.test,b.example.test --dhcp-option=26,1400 \
+		--dhcp-option=121,172.16.0.0/12,10.5.0.2,0.0.0.0/0,10.5.0.1
+	daemon
+	new_netns c1
+	export CNI_ARGS='IgnoreUnknown=1;K8S_POD_NAME=pod1'
+	add bridge "$(with "$DHCP_CONF" '.ipam += {serverMTU: true, request: [
+		{option: "domain-name-servers"}, {option: "domain-name"}, {option: "domain-search"}, {option: "121"}],
+		provide: [{option: "host-name", value: "x", fromArg: "K8S_POD_NAME"}, {option: "60", value: "vend"}]}')"
+	has '.dns == {nameservers: ["10.5.0.7", "10.5.0.8"], domain: "example.test", search: ["a.test", "b.example.test"]}'
+	has '.routes == [{dst: "172.16.0.0/12", gw: "10.5.0.2", mtu: 1400, priority: 7},
+		{dst: "0.0.0.0/0", gw: "10.5.0.1", mtu: 1400, priority: 7}]'
+	is "$(leases | cut -d' ' -f4)" pod1
+	grep -q 'vendor class: vend' /run/dnsmasq.log
+	cni ADD bridge "$(with "$DHCP_CONF" '.ipam.request = [{option: "nothing"}] | .ipam.family = "5"
+		| .ipam.provide = [{option: 300}]')" c2 c1 eth1
+	failed 7 'ipam.request\[0\].option'
+	[[ $error == *ipam.family* && $error == *'ipam.provide[0].option'* ]]
+	cni ADD bridge "$(with "$DHCP_CONF" '.ipam.provide = [{option: "53", value: "x"}]')" c2 c1 eth1
+	failed 7 'ipam.provide\[0\]: option 53'
+}
+
+@test "dhcp: a daemon that is killed goes on with its leases without asking for them" {
+	local before
+
+	need_dnsmasq
+	dnsmasq_on lan
+	daemon
+	new_netns c1 c2
+	add bridge "$DHCP_CONF" c1
+	add bridge "$DHCP_CONF" c2
+	before=$("$CPLUG_BIN/dhcp" list --json | jq -c 'map(del(.renewIn, .expiresIn)) | sort_by(.containerID)')
+	[[ $before == *c2* ]]
+	kill -9 "$DAEMON"
+	: >/run/dnsmasq.log
+	daemon
+	is "$("$CPLUG_BIN/dhcp" list --json | jq -c 'map(del(.renewIn, .expiresIn)) | sort_by(.containerID)')" "$before"
+	# Killed between DEL of the link and the release, for instance.
+	kill -TERM "$DAEMON"
+	wait_for "the end of the daemon" bash -c "! kill -0 $DAEMON"
+	[[ ! -e /run/cni/dhcp.sock ]]
+	daemon
+	is "$("$CPLUG_BIN/dhcp" list --json | jq length)" 2
+	prints_not 'DHCPDISCOVER|DHCPREQUEST' cat /run/dnsmasq.log
+	del bridge "$DHCP_CONF" c1
+	wait_for "the release" eval '[[ $(leases | wc -l) == 1 ]]'
+}
+
+@test "dhcp: a lease is renewed; the sockets are open only meanwhile" {
+	need_kea
+	short_leases
+	daemon
+	new_netns c1
+	add macvlan "$DHCP_MACVLAN"
+	wait_for "three renewals" eval '(($(grep -c "DHCP4_LEASE_ALLOC\|LEASE_RENEW" /run/kea.log) >= 4))'
+	is "$(addresses c1 eth0)" "$(result '.ips[0].address')"
+	wait_for "a moment without sockets" eval '[[ ! $(in_ns c1 ss -Hnlu) && ! $(in_ns c1 ss -Hn0) ]]'
+	cni CHECK macvlan "$(chained "$DHCP_MACVLAN")"
+	ok
+}
+
+@test "dhcp: a server with another range refuses, and the container gets its new address" {
+	local old
+
+	need_kea
+	short_leases
+	daemon
+	new_netns c1
+	add macvlan "$DHCP_MACVLAN"
+	old=$(result '.ips[0].address')
+	kill "$KEA"
+	wait_for "the end of kea" bash -c "! kill -0 $KEA"
+	short_leases '10.5.0.150 - 10.5.0.199'
+	wait_for "a new address" eval '[[ $(addresses c1 eth0) == 10.5.0.1[5-9]* ]]'
+	[[ $(addresses c1 eth0) != *"$old"* ]]
+	wait_for "the default route" route c1 '.dst == "default" and .gateway == "10.5.0.1"'
+	sees c1 10.5.0.1
+	cni CHECK macvlan "$(chained "$DHCP_MACVLAN")"
+	failed 107
+}
+
+@test "dhcp: a lease that expires is taken from the container; it comes back with the server" {
+	need_kea
+	short_leases
+	daemon
+	new_netns c1
+	add macvlan "$DHCP_MACVLAN"
+	kill "$KEA"
+	wait_for "the end of the lease" eval '[[ ! $(addresses c1 eth0) ]]'
+	[[ ! $(in_ns c1 ip -4 route show) ]]
+	short_leases
+	wait_for "a new lease" eval '[[ $(addresses c1 eth0) == 10.5.0.* ]]'
+	wait_for "the default route" route c1 '.dst == "default" and .gateway == "10.5.0.1"'
+}
+
+@test "dhcp: the lease of a container whose namespace is gone is forgotten, and no other one takes it over" {
+	need_kea
+	short_leases
+	daemon
+	new_netns c1
+	add macvlan "$DHCP_MACVLAN"
+	end_netns c1
+	wait_for "the end of the lease" eval '[[ $("$CPLUG_BIN/dhcp" list --json) == "[]" ]]'
+	[[ ! $(ls /run/cni/dhcp) ]]
+	new_netns c1
+	add macvlan "$DHCP_MACVLAN"
+	del_netns c1
+	new_netns c1
+	wait_for "the end of the lease" eval '[[ $("$CPLUG_BIN/dhcp" list --json) == "[]" ]]'
+}
+
+@test "dhcp: GC releases what is not valid, of this network" {
+	need_dnsmasq
+	dnsmasq_on lan
+	daemon
+	new_netns c1 c2 c3
+	add bridge "$DHCP_CONF" c1
+	add bridge "$DHCP_CONF" c2
+	add macvlan "$DHCP_MACVLAN" c3
+	cni GC bridge "$(with "$DHCP_CONF" '."cni.dev/valid-attachments" = [{containerID: "c2", ifname: "eth0"}]')"
+	ok
+	is "$("$CPLUG_BIN/dhcp" list --json | jq -c 'map(.containerID) | sort')" '["c2","c3"]'
+	wait_for "the release" eval '[[ $(leases | wc -l) == 2 ]]'
+	"$CPLUG_BIN/dhcp" list | grep -q '^c2  *net1  *eth0  *10\.5\.0\.'
+}
+
+@test "dhcp: without a server ADD fails after -resendtimeout; SIGTERM ends it before" {
+	local pid
+
+	daemon -timeout 100ms -resendtimeout=1s
+	new_netns c1
+	warm_up_link
+	cni ADD macvlan "$DHCP_MACVLAN"
+	failed 11 'no DHCP server gave an address'
+	no_link c1 eth0
+	is "$("$CPLUG_BIN/dhcp" list --json)" '[]'
+	kill "$DAEMON"
+	wait_for "the end of the daemon" bash -c "! kill -0 $DAEMON"
+	daemon
+	raw ADD macvlan <<<"$DHCP_MACVLAN" >/run/out 2>/dev/null &
+	pid=$!
+	wait_for "the daemon to search" eval '[[ $("$CPLUG_BIN/dhcp" list --json) != "[]" ]]'
+	kill -TERM "$(pgrep -P "$pid" macvlan)"
+	wait "$pid" || status=$?
+	((status == 1))
+	json_holds '.code == 109' </run/out
+	is "$("$CPLUG_BIN/dhcp" list --json)" '[]'
+	no_link c1 eth0
+}
+
+@test "dhcp: clients that send nonsense, nothing or too much do not disturb others" {
+	local i
+
+	daemon
+	for ((i = 0; i < 300; i++)); do
+		socat -u OPEN:/dev/null,ignoreeof UNIX-CONNECT:/run/cni/dhcp.sock </dev/null >/dev/null 2>&1 3>&- 4>&- &
+	done
+	head -c 300000 /dev/urandom | socat -t1 - UNIX-CONNECT:/run/cni/dhcp.sock >/dev/null 2>&1 || :
+	{
+		printf 'CONNECT /_goRPC_ HTTP/1.0\n\n'
+		sleep 0.2
+		head -c 300000 /dev/urandom
+	} | socat -t1 - UNIX-CONNECT:/run/cni/dhcp.sock >/dev/null 2>&1 || :
+	printf 'GET / HTTP/1.0\n\n' | socat -t1 - UNIX-CONNECT:/run/cni/dhcp.sock || :
+	wait_for "an answer" eval 'cni STATUS dhcp "$DHCP_CONF" && ((status == 0))'
+	is "$(stat -c %a /run/cni/dhcp.sock)" 600
+	((EUID == 0)) || return 0
+	chmod 755 /run/cni && chmod 666 /run/cni/dhcp.sock
+	! setpriv --reuid 12345 --clear-groups "$CPLUG_BIN/dhcp" list 2>/dev/null || fail "another user may call"
+}
+
+@test "dhcp: the daemon drops what it does not need" {
+	local caps
+
+	daemon
+	caps=$(sed -n 's/^CapEff:\s*//p' "/proc/$DAEMON/status")
+	# NET_BIND_SERVICE, NET_ADMIN, NET_RAW, SYS_ADMIN, SYS_PTRACE, DAC_OVERRIDE, DAC_READ_SEARCH
+	is "$((0x$caps & ~(1 << 10 | 1 << 12 | 1 << 13 | 1 << 21 | 1 << 19 | 1 << 1 | 1 << 2)))" 0
+	grep -q '^NoNewPrivs:	1' "/proc/$DAEMON/status"
+}
