@@ -121,6 +121,8 @@ blocked() {
 @test "firewall: accepts podman's empty backend" {
 	attach "$NET1" '.backend = "" | .iptablesAdminChainName = "" | .ingressPolicy = ""'
 	ok
+	contains "$(rules)" 'jump CNI-ADMIN'
+	contains "$(rules)" '10\.1\.0\.2 comment "veth[0-9a-f]* net1/c1/eth0"'
 }
 
 @test "firewall: ADD, then DEL without namespace and prevResult, leaves nothing" {
@@ -134,6 +136,7 @@ blocked() {
 		remember
 		attach "$NET1" "$filter"
 		ok
+		contains "$(rules)" 'net1/c1/eth0'
 		detach net1
 		detach net1
 		del bridge "$NET1"

@@ -339,6 +339,8 @@ sysfs() {
 	del host-device "$CONF"
 	remember
 	add host-device "$CONF"
+	no_link - eth5
+	link c1 eth0 '.address == "02:00:00:00:00:05"'
 	conf=$(chained "$CONF")
 	del host-device "$conf"
 	assert_same_snapshot
@@ -428,6 +430,9 @@ link_is_back() {
 	furnished
 	before=$(whole)
 	add host-device "$L2"
+	no_link - eth5
+	link c1 eth0 '.address == "02:00:00:00:00:05"'
+	[[ -e $RECORD ]]
 	cni GC host-device "$(with "$L2" '."cni.dev/valid-attachments" = []')" '' '' ''
 	ok
 	is "$(whole)" "$before"
