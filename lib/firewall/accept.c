@@ -299,17 +299,46 @@ static int del_strange(struct tx *tx, struct nfnl *nl, const struct ip *prev, un
 	return ipt_del(tx, nl, ips, k, none);
 }
 
+/* owned_del() of an owner, or owned_gc() of what is not valid. */
+typedef int remove_fn(struct tx *tx, struct nfnl *nl, const void *arg,
+		      struct owned_cleanup *cleanup);
+
+static int remove_owner(struct tx *tx, struct nfnl *nl, const void *arg,
+			struct owned_cleanup *cleanup)
+{
+	const struct owner *o = arg;
+
+	return owned_del(tx, nl, &accept_table, o, OWNED_FIREWALL, cleanup);
+}
+
+static int remove_invalid(struct tx *tx, struct nfnl *nl, const void *arg,
+			  struct owned_cleanup *cleanup)
+{
+	const struct owned_valid *valid = arg;
+
+	return owned_gc(tx, nl, &accept_table, OWNED_FIREWALL, valid, cleanup);
+}
+
+/* The index goes last, after what is elsewhere. */
+static int remove_elements(struct tx *tx, struct nfnl *nl, remove_fn *remove, const void *arg,
+			   struct after_del *d)
+{
+	struct owned_cleanup cleanup = { note_deleted, is_elsewhere, d, false };
+	int r = remove(tx, nl, arg, &cleanup), gone;
+
+	gone = finish_del(tx, nl, d);
+	if (cleanup.unfinished && gone == 0)
+		gone = remove(tx, nl, arg, NULL);
+	return also(r, gone);
+}
+
 int accept_del(struct tx *tx, struct nfnl *nl, const struct owner *o, const struct ip *prev,
 	       unsigned n_prev)
 {
 	struct after_del d = { .mem = &tx->mem };
-	struct owned_cleanup cleanup = { note_deleted, is_elsewhere, &d, false };
-	int r = owned_del(tx, nl, &accept_table, o, OWNED_FIREWALL, &cleanup), gone;
+	int r = remove_elements(tx, nl, remove_owner, o, &d);
 
-	gone = finish_del(tx, nl, &d);
-	if (cleanup.unfinished && gone == 0)
-		gone = owned_del(tx, nl, &accept_table, o, OWNED_FIREWALL, NULL);
-	r = also(also(r, gone), accept_frames_del(tx, nl, o));
+	r = also(r, accept_frames_del(tx, nl, o));
 	if (d.any)
 		return r;
 	/* A DEL that was killed may have left a policy without attachments. */
@@ -320,13 +349,9 @@ int accept_del(struct tx *tx, struct nfnl *nl, const struct owner *o, const stru
 int accept_gc(struct tx *tx, struct nfnl *nl, const struct owned_valid *valid)
 {
 	struct after_del d = { .mem = &tx->mem };
-	struct owned_cleanup cleanup = { note_deleted, is_elsewhere, &d, false };
-	int r = owned_gc(tx, nl, &accept_table, OWNED_FIREWALL, valid, &cleanup), gone;
+	int r = remove_elements(tx, nl, remove_invalid, valid, &d);
 
-	gone = finish_del(tx, nl, &d);
-	if (cleanup.unfinished && gone == 0)
-		gone = owned_gc(tx, nl, &accept_table, OWNED_FIREWALL, valid, NULL);
-	r = also(also(r, gone), accept_frames_gc(tx, nl, valid));
+	r = also(r, accept_frames_gc(tx, nl, valid));
 	return also(r, accept_sweep_policies(tx, nl));
 }
 
