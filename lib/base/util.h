@@ -43,6 +43,17 @@ static inline int also(int r, int next)
 /* The largest errno of the kernel (linux/err.h, MAX_ERRNO). */
 enum { ERRNO_MAX = 4095 };
 
+/*
+ * Can the same call succeed when it is repeated?  Such an error says nothing about the object: a
+ * signal, an input or output error, and resources that are missing now.
+ */
+static inline bool err_is_passing(int err)
+{
+	return err == -EINTR || err == -EIO || err == -ENOMEM || err == -EMFILE || err == -ENFILE ||
+	       err == -EBUSY || err == -ENOSPC || err == -EAGAIN || err == -ENOBUFS ||
+	       err == -ETIMEDOUT;
+}
+
 static inline bool str_eq(const char *a, const char *b)
 {
 	return a && b && strcmp(a, b) == 0;

@@ -108,6 +108,14 @@ int call_read_prev(struct tx *tx, struct call *c) CHECKED;
  * namespace, which ADD and CHECK refuse (CNI_E_NETNS) before anything is done.
  */
 int call_open(struct tx *tx, struct call *c, bool host, bool cont) CHECKED;
+
+/*
+ * For a DEL whose CNI_NETNS leads to no namespace: opens the one that ADD has noted (its path, and
+ * netns_identify()) as c->cont, if it is the same one still, and not the host's.  Returns 1 if
+ * c->cont is open, 0 if that namespace is gone, or a recorded failure that may pass.
+ */
+int call_open_noted(struct tx *tx, struct call *c, const char *path, const char *inode,
+		    const char *cookie) CHECKED;
 void call_close(struct call *c);
 
 /* The nf_tables socket, opened when first asked for and kept to the end. */

@@ -184,13 +184,6 @@ struct spot {
 		  */
 };
 
-/* Does an error of open() or read() say nothing about the file? */
-static bool is_passing(int err)
-{
-	return err == -EINTR || err == -EIO || err == -ENOMEM || err == -EMFILE || err == -ENFILE ||
-	       err == -EBUSY || err == -ENOSPC || err == -EAGAIN;
-}
-
 static void spot_close(struct spot *s)
 {
 	fd_close(&s->dir);
@@ -203,7 +196,7 @@ static struct spot spot_at(struct tx *tx, const char *path)
 
 	if (r < 0)
 		s.dir = -1;
-	s.err = is_passing(r) ? r : 0;
+	s.err = err_is_passing(r) ? r : 0;
 	return s;
 }
 
@@ -245,7 +238,7 @@ static const char *owner_in(struct tx *tx, struct spot *s)
 	struct stat st;
 	int r = spot_read(tx, s, &file);
 
-	if (is_passing(r))
+	if (err_is_passing(r))
 		s->err = r;
 	if (r < 0) {
 		bool there = s->dir >= 0 && fstatat(s->dir, s->name, &st, AT_SYMLINK_NOFOLLOW) == 0;
@@ -398,7 +391,7 @@ int resolv_gc(struct tx *tx, const char *network, bool (*valid)(const char *owne
 	struct dirent *e;
 	int r = 0, err;
 
-	if (!d && is_passing(-errno))
+	if (!d && err_is_passing(-errno))
 		return fail_on_read(tx, -errno, netns_folder);
 	while (d && (errno = 0, e = readdir(d))) {
 		const char *path, *owner = owner_below(tx, e->d_name, &path, &err);

@@ -316,6 +316,21 @@ int route_del_all(struct tx *tx, struct rt *rt, const struct route_list *list)
 	return change_some(tx, b, list, false);
 }
 
+int route_drop(struct tx *tx, struct rt *rt, const struct route_list *list)
+{
+	int r = 0, one;
+
+	for (int via = 1; via >= 0; via--)
+		for (unsigned i = 0; i < list->n; i++) {
+			if (ip_set(list->r[i].gw) != via)
+				continue;
+			one = del_one(tx, rt, &list->r[i]);
+			if (one < 0)
+				r = also(r, one);
+		}
+	return r;
+}
+
 /* For undo only: the routes count as deleted. */
 static int pretend(struct tx *tx UNUSED, struct rt *rt UNUSED, const struct route *r UNUSED)
 {

@@ -140,6 +140,12 @@ int route_list_own(struct tx *tx, struct rt *rt, const struct link *l,
 int route_restore(struct tx *tx, struct rt *rt, const struct link *l,
 		  const struct route_list *list) CHECKED;
 
+/*
+ * Deletes all routes of a list, as they were added, those with gw first; gone is success. Continues
+ * after failures.  No undo: for DEL and GC.
+ */
+int route_drop(struct tx *tx, struct rt *rt, const struct route_list *list) CHECKED;
+
 /* A route as text (base64), and added to a list from a text; false if it is none. */
 const char *route_encode(struct mem *mem, const struct route *r);
 bool route_decode(struct mem *mem, const char *text, struct route_list *list);

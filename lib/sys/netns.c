@@ -7,6 +7,7 @@
  * checked, then opened for reading, and the two are compared.
  */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/magic.h>
 #include <linux/nsfs.h>
 #include <sched.h>
@@ -238,4 +239,24 @@ uint64_t netns_cookie_of_socket(int fd)
 	int r = ask_cookie(fd, &cookie);
 
 	return cookie_or_none(cookie, r);
+}
+
+struct netns_id netns_identify(const struct netns *ns)
+{
+	uint64_t cookie = netns_cookie(ns);
+	struct netns_id id = { .cookie = "" };
+
+	snprintf(id.inode, sizeof(id.inode), "%" PRIu64, (uint64_t)ns->ino);
+	if (cookie)
+		snprintf(id.cookie, sizeof(id.cookie), "%" PRIu64, cookie);
+	return id;
+}
+
+bool netns_is(const struct netns *ns, const char *inode, const char *cookie)
+{
+	struct netns_id now = netns_identify(ns);
+
+	if (!str_empty(cookie) && *now.cookie)
+		return str_eq(cookie, now.cookie);
+	return str_empty(inode) || str_eq(inode, now.inode);
 }

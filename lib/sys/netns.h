@@ -47,6 +47,18 @@ uint64_t netns_cookie(const struct netns *ns);
 /* The same, of the namespace in which a socket was opened. */
 uint64_t netns_cookie_of_socket(int fd);
 
+/* What identifies a namespace in a document until the next boot, as text. */
+struct netns_id {
+	char inode[24], cookie[24]; /* cookie: "" if the kernel told none */
+};
+struct netns_id netns_identify(const struct netns *ns);
+
+/*
+ * Is ns the namespace that had these?  NULL: not known.  Inodes are compared if one of the cookies
+ * is not known, or cannot be read now.
+ */
+bool netns_is(const struct netns *ns, const char *inode, const char *cookie);
+
 /*
  * Calls fn(tx, arg) inside ns and returns its result; a failure to enter ns is recorded
  * (CNI_E_NETNS).  Aborts if the process cannot return to its own namespace, because even a

@@ -165,6 +165,13 @@ int state_forget(struct tx *tx, const struct state_file *f)
 	return tx_undo(tx, undo_change, "forget state", &u);
 }
 
+int state_drop(struct tx *tx, const struct state_file *f)
+{
+	TRY(remove_document(tx, f));
+	log_step("remove %s/%s", f->dir, f->name);
+	return 0;
+}
+
 /* ---- the documents in a folder ------------------------------------------ */
 
 /* Takes NETWORK:ID:IFNAME.json apart. */

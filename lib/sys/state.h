@@ -50,6 +50,9 @@ int state_load(struct tx *tx, const struct state_file *f, char **ret_json) CHECK
  */
 int state_forget(struct tx *tx, const struct state_file *f) CHECKED;
 
+/* The same without undo: for GC, which removes more documents than an undo stack holds. */
+int state_drop(struct tx *tx, const struct state_file *f) CHECKED;
+
 /* A file found in a folder; network, id and ifname are NULL unless state_of() named it. */
 struct state_entry {
 	struct state_file file;

@@ -189,7 +189,7 @@ static int forget(struct tx *tx, const struct hostdev_owner *o, const struct hos
 			 r->link.name);
 		return 0;
 	}
-	return state_forget(tx, &o->file);
+	return state_drop(tx, &o->file);
 }
 
 /*
@@ -292,7 +292,7 @@ static int reclaim_one(struct tx *tx, const struct hostdev_owner *o, const struc
 	if (!there || (!link_is_marked(&l, &o->mark) && str_eq(l.name, r->link.name)))
 		return 0;
 	restore(tx, &c->host, &l, r);
-	return state_forget(tx, &o->file);
+	return state_drop(tx, &o->file);
 }
 
 int hostdev_reclaim(struct tx *tx, struct call *c)

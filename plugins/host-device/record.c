@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * record.c - what a device was on the host, as a document below /run (sys/state.h)
- *
- * Addresses and routes are the kernel's own messages, in base64, because no other form has all
- * their attributes; "address" and "route" beside them are for people.
  */
 #include <stdio.h>
 
 #include "base/log.h"
+#include "netlink/layer3.h"
 #include "plugins/host-device/host_device.h"
-#include "value/cj.h"
-#include "value/jw.h"
 
 #define PLUGIN "host-device"
 
@@ -46,35 +42,17 @@ static void put_link(struct jw *w, const struct link_saved *l)
 	jw_close(w, ']');
 }
 
-static void put_message(struct jw *w, const char *key, const char *text, const char *message)
-{
-	jw_open(w, NULL, '{');
-	jw_str(w, key, text);
-	jw_str(w, "message", message);
-	jw_close(w, '}');
-}
-
 int hostdev_record_save(struct tx *tx, const struct hostdev_owner *o,
 			const struct hostdev_record *r)
 {
-	struct mem *mem = &tx->mem;
+	struct layer3 layer3 = { r->addrs, r->routes };
 	struct jw w;
 
-	jw_init(&w, mem, true);
+	jw_init(&w, &tx->mem, true);
 	jw_open(&w, NULL, '{');
 	put_link(&w, &r->link);
 	jw_str(&w, "netns", r->netns);
-	jw_open(&w, "addresses", '[');
-	for (unsigned i = 0; i < r->addrs.n; i++)
-		if (r->addrs.a[i].lasting)
-			put_message(&w, "address", CIDR_S(r->addrs.a[i].addr),
-				    addr_encode(mem, &r->addrs.a[i]));
-	jw_close(&w, ']');
-	jw_open(&w, "routes", '[');
-	for (unsigned i = 0; i < r->routes.n; i++)
-		put_message(&w, "route", ROUTE_S(&r->routes.r[i]),
-			    route_encode(mem, &r->routes.r[i]));
-	jw_close(&w, ']');
+	layer3_write(&tx->mem, &w, &layer3);
 	jw_close(&w, '}');
 	return state_save(tx, &o->file, jw_end(&w));
 }
@@ -115,34 +93,19 @@ static void read_link(struct mem *mem, const struct cj *j, struct link_saved *l)
 		cj_wrong(j, "name", "missing");
 }
 
-static void read_messages(struct mem *mem, const struct cj *j, struct hostdev_record *r)
-{
-	struct cj addrs = cj_list(j, "addresses"), routes = cj_list(j, "routes");
-
-	for (unsigned i = 0; i < cj_len(&addrs); i++) {
-		struct cj a = cj_at(&addrs, i);
-
-		if (!addr_decode(mem, cj_str(&a, "message", ""), &r->addrs))
-			cj_wrong(&a, "message", "not an address");
-	}
-	for (unsigned i = 0; i < cj_len(&routes); i++) {
-		struct cj a = cj_at(&routes, i);
-
-		if (!route_decode(mem, cj_str(&a, "message", ""), &r->routes))
-			cj_wrong(&a, "message", "not a route");
-	}
-}
-
 static int parse(struct tx *tx, const char *text, struct hostdev_record *ret)
 {
 	struct hostdev_record r = { .netns = "" };
+	struct layer3 layer3;
 	struct cj j;
 	int err;
 
 	TRY(cj_parse(tx, text, strlen(text), "the record of a device", &j));
 	read_link(&tx->mem, &j, &r.link);
 	r.netns = mem_str(&tx->mem, cj_str(&j, "netns", ""));
-	read_messages(&tx->mem, &j, &r);
+	layer3_read(&tx->mem, &j, &layer3);
+	r.addrs = layer3.addrs;
+	r.routes = layer3.routes;
 	err = cj_ok(tx, &j);
 	cj_free(&j);
 	*ret = r;

@@ -4,7 +4,7 @@
  */
 #include <linux/rtnetlink.h>
 
-#include "plugins/sbr/routes.h"
+#include "plugins/sbr/sbr.h"
 
 enum { ADDRCONF_METRIC = 256 }; /* the kernel's metric for IPv6 prefixes */
 

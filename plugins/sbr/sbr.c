@@ -4,22 +4,21 @@
  *
  * Chained.  Each address of the attachment gets a policy rule, "from ADDRESS lookup TABLE", and a
  * table of its own with the routes of the interface, which leave table main.  All is in the
- * container; the tables go with the interface, the rules do not.
+ * container.  ADD plans first, because a record of the routes is written before one is changed: DEL
+ * puts them back (record.c).
  */
 #include <fcntl.h>
 
 #include <linux/rtnetlink.h>
 
-#include "base/differ.h"
 #include "netlink/addr.h"
-#include "netlink/rule.h"
 #include "plugins/list.h"
-#include "plugins/sbr/routes.h"
+#include "plugins/sbr/sbr.h"
 #include "sys/file.h"
 
 enum { LOCK_TIMEOUT_MS = 10000, FIRST_TABLE = 100 };
 
-static int read_conf(struct tx *tx, const struct call *c, struct sbr *ret)
+int sbr_read_conf(struct tx *tx, const struct call *c, struct sbr *ret)
 {
 	struct cj list = cj_list(&c->conf, "gateways");
 	struct sbr s = { .hints = cj_bool(&c->conf, "addSourceHints", false) };
@@ -38,7 +37,7 @@ static int read_conf(struct tx *tx, const struct call *c, struct sbr *ret)
 	return cj_ok(tx, &c->conf);
 }
 
-static struct rule rule_of(const struct sbr *s, struct ip ip)
+struct rule sbr_rule_of(const struct sbr *s, struct ip ip)
 {
 	return (struct rule){ .family = ip.family, .src = cidr_host(ip), .table = s->table };
 }
@@ -96,53 +95,66 @@ static int find_table(struct tx *tx, struct call *c, const struct rule *r, struc
 }
 
 /* The rule of an address, and its table. */
-static int add_address(struct tx *tx, struct call *c, const struct sbr *s, struct sbr_table *t,
-		       uint32_t *next)
+static int plan_address(struct tx *tx, struct call *c, const struct sbr *s, struct sbr_table *t,
+			struct sbr_plan *p)
 {
-	struct rule r = rule_of(s, t->ip->addr.ip);
-	struct route_list list;
+	struct rule r = sbr_rule_of(s, t->ip->addr.ip);
+	struct route_list list = { .n = 0 };
 	int there = 0;
 
 	t->number = 0;
 	if (c->command == CNI_REPAIR)
 		TRY(there = find_table(tx, c, &r, t));
 	if (!s->table && !t->number)
-		TRY(route_free_table(tx, &c->cont, *next, &t->number));
+		TRY(route_free_table(tx, &c->cont, p->next, &t->number));
 	if (!s->table) {
-		*next = t->number >= *next ? t->number + 1 : *next;
+		p->next = t->number >= p->next ? t->number + 1 : p->next;
 		r.table = t->number;
 		list = sbr_table_routes(tx, c, s, t);
-		TRY(route_add_all(tx, &c->cont, &list));
 	}
+	for (unsigned i = 0; i < list.n; i++)
+		sbr_list_add(tx, &p->tables, list.r[i]);
 	if (there)
 		return 0;
-	return rule_add(tx, &c->cont, &r);
+	p->rules.r = mem_grow(&tx->mem, p->rules.r, p->rules.n, sizeof(r));
+	p->rules.r[p->rules.n++] = r;
+	return 0;
 }
 
-/* The routes leave main; with hints, those that stay name the source address. */
-static int clear_main(struct tx *tx, struct call *c, const struct sbr *s, const struct link *l,
-		      const struct route_list *main)
+static bool is_there(const struct route_list *list, const struct route *r)
 {
-	struct route_list hints = { .n = 0 }, gone = { .n = 0 };
+	for (unsigned i = 0; i < list->n; i++)
+		if (cidr_eq(list->r[i].dst, r->dst) && ip_eq(list->r[i].src, r->src) &&
+		    list->r[i].priority == r->priority)
+			return true;
+	return false;
+}
 
-	for (unsigned i = 0; s->hints && i < c->prev->n_ips; i++)
-		if (prev_is_ours(c, &c->prev->ips[i]))
-			sbr_list_add(tx, &hints,
-				     sbr_connected(l, c->prev->ips[i].addr, RT_TABLE_MAIN));
+/*
+ * The routes leave main; with hints, those that stay name the source address.  A hint that is there
+ * is not ADD's, and DEL leaves it.
+ */
+static void plan_main(struct tx *tx, struct call *c, const struct sbr *s, const struct link *l,
+		      const struct route_list *main, struct sbr_plan *p)
+{
+	for (unsigned i = 0; s->hints && i < c->prev->n_ips; i++) {
+		struct cidr a = c->prev->ips[i].addr;
+		struct route hint = sbr_connected(l, a, RT_TABLE_MAIN);
+
+		if (prev_is_ours(c, &c->prev->ips[i]) && !is_there(main, &hint))
+			sbr_list_add(tx, &p->hints, hint);
+	}
 	for (unsigned i = 0; i < main->n; i++)
 		if (!sbr_stays(s, &main->r[i]))
-			sbr_list_add(tx, &gone, main->r[i]);
-	/* First, because an IPv6 route to the same subnet with that metric would take the hint. */
-	TRY(route_del_all(tx, &c->cont, &gone));
-	return route_add_all(tx, &c->cont, &hints);
+			sbr_list_add(tx, &p->moved, main->r[i]);
 }
 
 /* The caller holds the lock, so a table that is free now is free until a rule names it. */
-static int add_all(struct tx *tx, struct call *c, const struct sbr *s, const struct link *l)
+static int plan_all(struct tx *tx, struct call *c, const struct sbr *s, const struct link *l,
+		    struct sbr_plan *p)
 {
 	struct route_list main = { .n = 0 };
 	struct sbr_table t = { .link = l, .main = &main };
-	uint32_t next = FIRST_TABLE;
 	unsigned n = 0;
 
 	if (!s->table)
@@ -152,28 +164,42 @@ static int add_all(struct tx *tx, struct call *c, const struct sbr *s, const str
 			continue;
 		t.ip = &c->prev->ips[i];
 		t.have = (struct route_list){ .n = 0 };
-		TRY(add_address(tx, c, s, &t, &next));
+		TRY(plan_address(tx, c, s, &t, p));
 		n++;
 	}
 	if (!n)
 		return tx_fail_as(tx, CPLUG_E_PREV, -EINVAL,
 				  "prevResult: it has no address of %s (sbr needs one)", l->name);
-	if (s->table)
-		return 0;
-	return clear_main(tx, c, s, l, &main);
+	if (!s->table)
+		plan_main(tx, c, s, l, &main, p);
+	return 0;
+}
+
+static int carry_out(struct tx *tx, struct call *c, const struct sbr_plan *p)
+{
+	TRY(route_add_all(tx, &c->cont, &p->tables));
+	for (unsigned i = 0; i < p->rules.n; i++)
+		TRY(rule_add(tx, &c->cont, &p->rules.r[i]));
+	/* First, because an IPv6 route to the same subnet with that metric would take the hint. */
+	TRY(route_del_all(tx, &c->cont, &p->moved));
+	return route_add_all(tx, &c->cont, &p->hints);
 }
 
 static int sbr_add(struct tx *tx, struct call *c, struct result *res UNUSED)
 {
 	auto_(fd_close) int lock = -1;
+	struct sbr_plan p = { .next = FIRST_TABLE };
 	struct link l;
 	struct sbr s;
 
-	TRY(read_conf(tx, c, &s));
+	TRY(sbr_read_conf(tx, c, &s));
 	TRY(link_need(tx, &c->cont, c->ifname, &l));
 	TRY(file_mkdirs(tx, "/run/cni/cplug", 0700));
 	TRY(file_lock(tx, AT_FDCWD, "/run/cni/cplug/sbr.lock", LOCK_TIMEOUT_MS, &lock));
-	return add_all(tx, c, &s, &l);
+	TRY(plan_all(tx, c, &s, &l, &p));
+	if (!s.table)
+		TRY(sbr_record_save(tx, c, &p));
+	return carry_out(tx, c, &p);
 }
 
 static int sbr_repair(struct tx *tx, struct call *c)
@@ -181,93 +207,27 @@ static int sbr_repair(struct tx *tx, struct call *c)
 	return sbr_add(tx, c, NULL);
 }
 
-/* ---- CHECK -------------------------------------------------------------- */
-
-/* Notes a route that is missing; any gateway, if gw is none. */
-static void check_route(struct tx *tx, const struct route_list *list, struct cidr dst, struct ip gw,
-			uint32_t table)
-{
-	for (unsigned i = 0; i < list->n; i++)
-		if (cidr_eq(list->r[i].dst, dst) && (!ip_set(gw) || ip_eq(list->r[i].gw, gw)))
-			return;
-	differ(tx, mem_printf(&tx->mem, "route %s in table %u", CIDR_S(dst), table),
-	       ip_set(gw) ? mem_printf(&tx->mem, "via %s", IP_S(gw)) : "present", NULL);
-}
-
-static int check_address(struct tx *tx, struct call *c, const struct sbr *s, const struct link *l,
-			 const struct result_ip *ip)
-{
-	struct rule want = rule_of(s, ip->addr.ip), have;
-	struct ip gw = sbr_gateway(s, ip);
-	struct route_filter f = { .family = want.family, .link = l->index };
-	struct route_list list;
-	int there;
-
-	TRY(there = rule_find(tx, &c->cont, &want, &have));
-	if (!there)
-		differ(tx, mem_printf(&tx->mem, "policy rule from %s", IP_S(ip->addr.ip)),
-		       s->table ? mem_printf(&tx->mem, "lookup %u", s->table) : "present", NULL);
-	if (!there || s->table)
-		return 0;
-	f.table = have.table;
-	TRY(route_list(tx, &c->cont, &f, &list));
-	if (ip->addr.len < ip_bits(ip->addr.ip))
-		check_route(tx, &list, cidr_masked(ip->addr), (struct ip){ .family = 0 }, f.table);
-	if (ip_set(gw) && (gw.family == AF_INET6 ? ip_set(s->gw6) : ip_set(s->gw4)))
-		check_route(tx, &list, (struct cidr){ .ip.family = gw.family }, gw, f.table);
-	else if (ip_set(gw))
-		check_route(tx, &list, (struct cidr){ .ip.family = gw.family },
-			    (struct ip){ .family = 0 }, f.table);
-	return 0;
-}
-
-static int sbr_check(struct tx *tx, struct call *c)
-{
-	struct route_list main = { .n = 0 };
-	struct link l;
-	struct sbr s;
-	int there;
-
-	TRY(read_conf(tx, c, &s));
-	TRY(there = link_find(tx, &c->cont, c->ifname, &l));
-	if (!there) {
-		differ(tx, mem_printf(&tx->mem, "interface %s", c->ifname), "present", NULL);
-		return 0;
-	}
-	for (unsigned i = 0; i < c->prev->n_ips; i++)
-		if (prev_is_ours(c, &c->prev->ips[i]))
-			TRY(check_address(tx, c, &s, &l, &c->prev->ips[i]));
-	if (!s.table)
-		TRY(sbr_main_routes(tx, c, &l, &main));
-	for (unsigned i = 0; i < main.n; i++)
-		if (!sbr_stays(&s, &main.r[i]))
-			differ(tx,
-			       mem_printf(&tx->mem, "route %s on %s in table main",
-					  ROUTE_S(&main.r[i]), l.name),
-			       "absent", "present");
-	return 0;
-}
-
 /* ---- DEL ---------------------------------------------------------------- */
 
 static int delete_rules(struct tx *tx, struct call *c, const struct sbr *s, struct ip ip)
 {
-	struct rule want = rule_of(s, ip);
+	struct rule want = sbr_rule_of(s, ip);
 
 	return rule_del(tx, &c->cont, &want);
 }
 
 /* The addresses are those of prevResult, and those that the interface has. */
-static int sbr_del(struct tx *tx, struct call *c)
+int sbr_del(struct tx *tx, struct call *c)
 {
 	struct addr_list addrs = { .n = 0 };
 	int before = tx->err, there, r;
 	struct sbr s;
 	struct link l;
 
-	if (!rt_is_open(&c->cont))
-		return 0;
-	r = read_conf(tx, c, &s);
+	TRY(there = sbr_record_open(tx, c));
+	if (!there)
+		return sbr_record_undo(tx, c, NULL);
+	r = sbr_read_conf(tx, c, &s);
 	TRY(tx_excuse(tx, before, r, "rules of any table are deleted"));
 	TRY(there = link_find(tx, &c->cont, c->ifname, &l));
 	if (there)
@@ -279,7 +239,7 @@ static int sbr_del(struct tx *tx, struct call *c)
 	for (unsigned i = 0; c->prev && i < c->prev->n_ips; i++)
 		if (prev_is_ours(c, &c->prev->ips[i]) && !addr_listed(&addrs, c->prev->ips[i].addr))
 			r = also(r, delete_rules(tx, c, &s, c->prev->ips[i].addr.ip));
-	return r;
+	return also(r, sbr_record_undo(tx, c, there ? &l : NULL));
 }
 
 const struct plugin sbr_plugin = {
@@ -290,4 +250,5 @@ const struct plugin sbr_plugin = {
 	.del = sbr_del,
 	.check = sbr_check,
 	.repair = sbr_repair,
+	.gc = sbr_gc,
 };

@@ -19,7 +19,7 @@ static int find_dir(struct tx *tx, struct call *c, const char **ret)
 
 int tuning_del(struct tx *tx, struct call *c)
 {
-	int before = tx->err, r;
+	int before = tx->err, open = 0, r;
 	struct state_file f;
 	struct backup b;
 	const char *dir;
@@ -29,14 +29,13 @@ int tuning_del(struct tx *tx, struct call *c)
 		return 0;
 	f = backup_file(tx, dir, c->id, c->ifname);
 	r = backup_load(tx, &f, &b);
-	if (r == 0 || r == -EINTR)
+	if (r == 0 || err_is_passing(r))
 		return r;
-	if (r == 1 && rt_is_open(&c->cont) && backup_is_of(&b, &c->cont_ns))
-		r = backup_restore(tx, &c->cont, c->ifname, &b);
-	if (r == -EINTR)
-		return r;
-	/* Runtimes end a DEL at the first failure, and the interface is to go. */
-	TRY(tx_excuse(tx, before, r, "the container keeps values that tuning has set"));
+	TRY(tx_excuse(tx, before, r, "the container keeps what tuning has set"));
+	if (r == 1)
+		TRY(open = call_open_noted(tx, c, b.netns, b.inode, b.cookie));
+	if (open && netns_is(&c->cont_ns, b.inode, b.cookie))
+		TRY(backup_restore(tx, &c->cont, c->ifname, &b));
 	return state_forget(tx, &f);
 }
 
@@ -47,7 +46,8 @@ static int restore_elsewhere(struct tx *tx, const struct call *c, const struct b
 	auto_(rt_close) struct rt rt = { 0 };
 	int r = netns_open(tx, b->netns, &ns);
 
-	if (r == -ENOENT || (r == 0 && (netns_eq(&ns, &c->host_ns) || !backup_is_of(b, &ns))))
+	if (r == -ENOENT ||
+	    (r == 0 && (netns_eq(&ns, &c->host_ns) || !netns_is(&ns, b->inode, b->cookie))))
 		return 0;
 	TRY(r);
 	TRY(rt_open(tx, &rt, "container", &ns));
@@ -61,15 +61,19 @@ static int gc_one(struct tx *tx, struct call *c, const struct state_file *f)
 	struct backup b;
 
 	r = backup_load(tx, f, &b);
+	if (err_is_passing(r))
+		return r;
 	if (r != 1)
 		return tx_excuse(tx, before, r, "the document is not tuning's, and stays");
-	if (!str_eq(b.network, c->network) || !b.id || !b.ifname || !b.netns || !b.netns_id ||
+	if (!str_eq(b.network, c->network) || !b.id || !b.ifname || !b.netns || !b.inode ||
 	    !str_eq(backup_file(tx, f->dir, b.id, b.ifname).name, f->name) ||
 	    call_is_valid(c, b.id, b.ifname))
 		return 0;
 	r = restore_elsewhere(tx, c, &b);
-	TRY(tx_excuse(tx, before, r, "the container keeps values that tuning has set"));
-	return state_forget(tx, f);
+	if (err_is_passing(r))
+		return r;
+	TRY(tx_excuse(tx, before, r, "the container keeps what tuning has set"));
+	return state_drop(tx, f);
 }
 
 int tuning_gc(struct tx *tx, struct call *c)

@@ -61,7 +61,7 @@ static int note_shown(struct tx *tx, struct call *c, struct tuning_conf *cf, str
 
 struct undo_tuning {
 	struct call *c;
-	const struct backup *before;
+	struct backup *before;
 };
 
 static int undo_tuning(struct tx *tx, void *arg)
@@ -71,9 +71,26 @@ static int undo_tuning(struct tx *tx, void *arg)
 	return backup_restore(tx, &u->c->cont, u->c->ifname, u->before);
 }
 
+struct to_note {
+	struct call *c;
+	const struct tuning_conf *cf;
+	struct backup *before;
+};
+
+/* A DEL after a kill sets the link up again, with what it had. */
+static int note_down(struct tx *tx, const struct link *l, const struct layer3 *s, void *arg)
+{
+	const struct dropped d = { .ifname = mem_str(&tx->mem, l->name), .up = true, .layer3 = *s };
+	struct to_note *t = arg;
+
+	backup_add_dropped(tx, t->before, &d);
+	return backup_save(tx, t->c, t->cf->dir, t->before);
+}
+
 /* Makes the link and the sysctls what cf says; *ret_link is the link, index 0: not asked for. */
 static int apply(struct tx *tx, struct call *c, struct tuning_conf *cf, struct link *l)
 {
+	struct to_note note = { .c = c, .cf = cf };
 	struct undo_tuning undo = { .c = c };
 	struct backup *before;
 
@@ -84,12 +101,12 @@ static int apply(struct tx *tx, struct call *c, struct tuning_conf *cf, struct l
 	TRY(link_need(tx, &c->cont, c->ifname, l));
 	TRY(read_sysctls(tx, c, cf));
 	before = mem_alloc(&tx->mem, sizeof(*before));
-	*before = backup_of(tx, c, cf, l);
+	TRY(backup_of(tx, c, cf, l, before));
 	if (!backup_is_empty(before))
 		TRY(backup_save(tx, c, cf->dir, before));
-	undo.before = before;
+	note.before = undo.before = before;
 	TRY(tx_undo(tx, undo_tuning, "tune", &undo));
-	TRY(link_ensure(tx, &c->cont, l, &cf->link));
+	TRY(layer3_ensure_link(tx, &c->cont, l, &cf->link, note_down, &note));
 	TRY(write_sysctls(tx, c, cf));
 	return note_shown(tx, c, cf, mem_dup(&tx->mem, before, sizeof(*before)));
 }

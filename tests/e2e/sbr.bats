@@ -38,9 +38,11 @@ rules_of() {
 	{ in_ns "$1" ip rule; in_ns "$1" ip -6 rule; } | sed -n 's/^[0-9]*:	\(from [0-9a-f]*[.:].*\)/\1/p' | sed 's/ *$//' | sort
 }
 
-@test "sbr: each address has a rule and a table; main has no route of the interface; DEL takes the rules" {
+@test "sbr: each address has a rule and a table; main has no route of the interface; DEL puts all back" {
 	add bridge "$ONE"
 	attached
+	in_ns c1 ip route add 203.0.113.7/32 dev eth1 src 10.2.0.3 metric 5
+	remember
 	add sbr "$CONF" c1 c1 eth1
 	is "$(jq -S . <<<"$output")" "$(jq -S .prevResult <<<"$CONF")"
 	is "$(rules_of c1)" $'from 10.2.0.3 lookup 100\nfrom fd00:2::3 lookup 101'
@@ -59,9 +61,10 @@ rules_of() {
 	ok
 	sbr DEL
 	ok
-	is "$(rules_of c1)" ''
+	assert_same_snapshot
 	sbr DEL
 	ok
+	assert_same_snapshot
 	del bridge "$TWO" c1 c1 eth1
 	in_ns c1 ip link show dev eth0
 }
@@ -155,6 +158,7 @@ rules_of() {
 
 @test "sbr: addSourceHints keeps routes to the links in table main, with the source address" {
 	attached
+	remember
 	CONF=$(with "$CONF" '.addSourceHints = true')
 	add sbr "$CONF" c1 c1 eth1
 	is "$(in_ns c1 ip -j route show dev eth1 | jq -c '[.[] | [.dst, .prefsrc]]')" '[["10.2.0.0/24","10.2.0.3"]]'
@@ -167,6 +171,9 @@ rules_of() {
 	ok
 	sbr CHECK "$(with "$CONF" '.addSourceHints = false')"
 	failed 107 'in table main: expected absent'
+	sbr DEL "$SBR"
+	ok
+	assert_same_snapshot
 }
 
 @test "sbr: with table only rules are added" {
@@ -230,6 +237,12 @@ rules_of() {
 
 @test "sbr: DEL never fails on what is gone, and makes no files" {
 	attached
+	# Without the namespace DEL finds it by the record.
+	remember
+	add sbr "$CONF" c1 c1 eth1
+	cni DEL sbr "$CONF" c1 '' eth1
+	ok
+	assert_same_snapshot
 	add sbr "$CONF" c1 c1 eth1
 	rm -rf /run/cni
 	cni DEL sbr "$CONF" c1 /run/netns/never eth1
@@ -293,11 +306,71 @@ rules_of() {
 	for ((n = 1; n < 20; n++)); do
 		del bridge "$TWO" c1 c1 eth1
 		attached
+		remember
 		CNI_TEST_CRASH_AT=$n sbr ADD
 		((status)) || break
 		sbr DEL
 		ok
-		is "$(rules_of c1)" ''
+		assert_same_snapshot
 	done
 	((n > 4 && n < 20)) || fail "$n steps"
+}
+
+@test "sbr: DEL deletes and restores only the routes of its own ADD, in the same namespace" {
+	local n record=/run/cni/cplug/sbr/net2:c1:eth1.json
+
+	attached
+	in_ns c1 ip route add 192.0.2.0/24 via 10.2.0.1 dev eth1
+	remember
+	sbr ADD
+	ok
+	json_holds '(.moved.routes | any(.route == "192.0.2.0/24 via 10.2.0.1")) and .netnsInode != ""' <$record
+	# A route that a program in the container has added to the table stays there; one that it has
+	# deleted is no failure.
+	in_ns c1 ip route add 203.0.113.0/24 via 10.2.0.1 table 100
+	in_ns c1 ip route del 192.0.2.0/24 table 100
+	sbr DEL
+	ok
+	is "$(in_ns c1 ip route show table 100)" '203.0.113.0/24 via 10.2.0.1 dev eth1 '
+	in_ns c1 ip route del 203.0.113.0/24 table 100
+	assert_same_snapshot
+	# A repair keeps the record.
+	sbr ADD
+	in_ns c1 ip rule del from 10.2.0.3
+	in_ns c1 ip route add 10.2.0.0/24 dev eth1 src 10.2.0.3
+	CPLUG_REPAIR=1 sbr CHECK
+	ok
+	sbr DEL
+	assert_same_snapshot
+	# The record of a namespace that is gone is not for another one.
+	sbr ADD
+	del_netns c1
+	new_netns c1
+	attached
+	in_ns c1 ip route del 198.51.100.0/24
+	remember other
+	sbr DEL "$SBR"
+	ok
+	[[ ! -e $record ]] && ! diff "$BATS_TEST_TMPDIR/other.snapshot" <(snapshot) | grep -q route
+	# A record that cannot be read is none.
+	sbr ADD
+	echo '{' >$record
+	sbr DEL
+	ok
+	is "$(rules_of c1)" ''
+	[[ ! -e $record ]]
+	# GC removes the records of attachments that are not valid, also very many.
+	mkdir -p /run/cni/cplug/sbr
+	for n in {1..80}; do echo '{}' >"/run/cni/cplug/sbr/net2:d$n:eth1.json"; done
+	echo '{}' >/run/cni/cplug/sbr/net3:d1:eth1.json
+	cni GC sbr "$(with "$SBR" '. + {"cni.dev/valid-attachments": [{containerID: "d7", ifname: "eth1"}]}')" '' '' ''
+	ok
+	is "$(ls /run/cni/cplug/sbr)" $'net2:d7:eth1.json\nnet3:d1:eth1.json'
+	rm /run/cni/cplug/sbr/*
+	# A namespace that lives gets its routes again.
+	remember
+	sbr ADD
+	cni GC sbr "$(with "$SBR" '. + {"cni.dev/valid-attachments": [{containerID: "c1", ifname: "eth0"}]}')" '' '' ''
+	ok
+	assert_same_snapshot
 }

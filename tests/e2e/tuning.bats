@@ -38,6 +38,16 @@ allow() {
 	printf '%s\n' "$@" >"$LIST"
 }
 
+# injected SPEC COMMAND CONF - a call for c1 with a fault (strace -e inject=SPEC); sets status, output and
+# told (stderr)
+injected() {
+	status=0
+	output=$(ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 CNI_COMMAND=$2 CNI_CONTAINERID=c1 \
+		CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN \
+		strace -qq -o /dev/null -e "inject=$1" "$CPLUG_BIN/tuning" <<<"$3" 2>"$BATS_TEST_TMPDIR/told") || status=$?
+	told=$(<"$BATS_TEST_TMPDIR/told")
+}
+
 @test "tuning: ADD sets everything, and saves what was before; DEL puts it back" {
 	local mac
 
@@ -323,11 +333,18 @@ allow() {
 	echo '{"mtu":' >$SAVED
 	del tuning "$TUNING"
 	[[ ! -e $SAVED ]]
-	# Without the namespace the document goes.
-	add tuning "$CONF"
+	# DEL without the namespace finds it by the document.
+	remember changed
+	add tuning "$(with "$CONF" '.mtu = 1300 | .mac = "02:00:00:00:00:77"')"
 	del tuning "$TUNING" c1 /run/netns/never
-	[[ ! -e $SAVED ]]
-	add tuning "$CONF"
+	assert_same_snapshot changed
+	add tuning "$(with "$CONF" '.mtu = 1300')"
+	del tuning "$TUNING" c1 ''
+	assert_same_snapshot changed
+	# Where it is gone, the document goes.
+	add tuning "$(with "$CONF" '.mtu = 1300')"
+	jq -c '.netns = "/run/netns/never"' <$SAVED >$SAVED.new
+	mv $SAVED.new $SAVED
 	del tuning "$TUNING" c1 ''
 	[[ ! -e $SAVED ]]
 	rm -rf /run/cni/tuning
@@ -359,9 +376,136 @@ allow() {
 	link c1 eth0 '.mtu == 1450'
 	[[ ! -e $SAVED ]]
 	# Nor are they kept by an ADD there.
-	echo '{"mtu":9000,"netnsID":"cookie 1"}' >$SAVED
+	echo '{"mtu":9000,"netnsCookie":"1","netnsInode":"1"}' >$SAVED
 	add tuning "$CONF"
 	json_holds '.mtu == 1450' <$SAVED
+}
+
+@test "tuning: a cookie that cannot be read loses nothing: the inode of the namespace is compared" {
+	can_trace || skip "no strace"
+	attached
+	remember
+	add tuning "$CONF"
+	json_holds '.netnsCookie != "" and .netnsInode != ""' <$SAVED
+	injected getsockopt:error=EIO DEL "$TUNING"
+	ok
+	[[ $told == *cookie* ]]
+	assert_same_snapshot
+	injected getsockopt:error=EIO ADD "$CONF"
+	ok
+	json_holds '.netnsInode != "" and .netnsCookie == ""' <$SAVED
+	del tuning "$TUNING"
+	assert_same_snapshot
+}
+
+@test "tuning: DEL and GC fail at an error that may pass, and keep what was saved" {
+	local conf n kept=0
+
+	can_trace || skip "no strace"
+	attached
+	remember
+	for n in {1..8}; do
+		add tuning "$CONF"
+		injected "sendto:error=EIO:when=$n" DEL "$TUNING"
+		((status == 0)) || { [[ -e $SAVED ]] && kept=$((kept + 1)); }
+		del tuning "$TUNING"
+		assert_same_snapshot
+	done
+	((kept)) || fail "no DEL failed"
+	# What saved the values cannot be read.
+	add tuning "$CONF"
+	for conf in "$TUNING" "$CONF"; do
+		injected "openat:error=EIO:when=1+" "$([[ $conf == "$TUNING" ]] && echo DEL || echo ADD)" "$conf"
+		((status == 1)) && [[ -e $SAVED ]]
+	done
+	# What the kernel refuses for ever is a warning.
+	jq -c '.mtu = 70000' <$SAVED >$SAVED.new
+	mv $SAVED.new $SAVED
+	injected "bind:error=EIO:when=99" DEL "$TUNING"
+	ok
+	[[ $told == *'keeps what tuning has set'* && ! -e $SAVED ]]
+}
+
+@test "tuning: IPv6 addresses and routes that disable_ipv6 or a small MTU take come back" {
+	local conf key
+
+	attached
+	in_ns c1 ip link add other type veth peer name far
+	in_ns c1 ip link set other up
+	in_ns c1 ip link set far up
+	in_ns c1 ip -6 address add fd00:7::7/64 dev other nodad
+	in_ns c1 ip -6 route add 2001:db8:7::/48 via fd00:7::1 dev other
+	in_ns c1 ip -6 route add 2001:db8::/32 via fd00:1::1 dev eth0 table 77 mtu 1300
+	remember
+	for key in net.ipv6.conf.IFNAME.disable_ipv6 net.ipv6.conf.all.disable_ipv6 mtu; do
+		conf=$(jq -c --arg key "$key" 'del(.mtu, .sysctl) |
+			if $key == "mtu" then .mtu = 1000 else .sysctl = {($key): "1"} end' <<<"$CONF")
+		add tuning "$conf"
+		is "$(in_ns c1 ip -6 address show dev eth0 scope global)" ''
+		is "$(in_ns c1 ip -6 route show table all dev eth0)" ''
+		[[ $key != *.all.* ]] || is "$(in_ns c1 ip -6 address show dev other)" ''
+		json_holds '.dropped | any(.ifname == "eth0" and (.addresses | length == 1) and (.routes | length > 1))' <$SAVED
+		cni CHECK tuning "$conf"
+		ok
+		del tuning "$TUNING"
+		if [[ $key == mtu ]]; then
+			# A small MTU makes the kernel forget the interface's IPv6 sysctls, too.
+			snapshot | grep -v ' sysctl net/ipv6/conf/eth0/' >"$BATS_TEST_TMPDIR/small"
+			grep -v ' sysctl net/ipv6/conf/eth0/' "$BATS_TEST_TMPDIR/before.snapshot" | diff - "$BATS_TEST_TMPDIR/small"
+			continue
+		fi
+		assert_same_snapshot
+		# The rollback puts them back as well.
+		cni ADD tuning "$(with "$conf" '.sysctl["net.ipv4.ip_local_port_range"] = "x"')"
+		failed 100 'ip_local_port_range'
+		assert_same_snapshot
+		CNI_TEST_CRASH_AT=2 cni ADD tuning "$conf"
+		((status > 128))
+		del tuning "$TUNING"
+		assert_same_snapshot
+	done
+	in_ns c1 ping -q -c1 -W"$RIG_DEADLINE" fd00:1::1
+}
+
+@test "tuning: a device that refuses a MAC while it is up is set down for it, and keeps its routes" {
+	local n down=0 conf
+
+	can_trace || skip "no strace"
+	attached
+	in_ns c1 ip route add 192.0.2.0/24 via 10.1.0.1 dev eth0
+	in_ns c1 ip -6 route add 2001:db8::/32 via fd00:1::1 dev eth0
+	remember
+	conf=$(with "$CONF" 'del(.sysctl, .mtu, .promisc, .allmulti, .txQLen)')
+	for n in {1..6}; do
+		injected "sendto:error=EBUSY:when=$n" ADD "$conf"
+		if ((status == 0)) && [[ $told == *'is set down for this'* ]]; then
+			down=$((down + 1))
+			link c1 eth0 '.address == "02:00:00:00:00:42" and (.flags | contains(["UP"]))'
+			json_holds '.dropped[0].up' <$SAVED
+			in_ns c1 ping -q -c1 -W"$RIG_DEADLINE" 10.1.0.1
+			in_ns c1 ip route get 192.0.2.1 | grep 10.1.0.1
+		elif ((status)); then
+			assert_same_snapshot
+			continue
+		fi
+		del tuning "$TUNING"
+		assert_same_snapshot
+	done
+	((down == 1)) || fail "set down $down times"
+	# DEL is refused, then.
+	for n in {1..4}; do
+		add tuning "$conf"
+		injected "sendto:error=EBUSY:when=$n" DEL "$TUNING"
+		[[ $told != *'is set down for this'* ]] || down=$((down + 1))
+		del tuning "$TUNING"
+		assert_same_snapshot
+	done
+	((down == 2)) || fail "set down $down times"
+	# A kill while the device is down.
+	injected "sendto:error=EBUSY:when=2" ADD "$conf"
+	in_ns c1 ip link set eth0 down
+	del tuning "$TUNING"
+	assert_same_snapshot
 }
 
 @test "tuning: two tunings in one list restore each what they have changed" {
@@ -409,8 +553,15 @@ allow() {
 	cni GC tuning "$(with "$TUNING" '. + {"cni.dev/valid-attachments": [{containerID: "c1", ifname: "eth0"}]}')" '' '' ''
 	ok
 	[[ -e $SAVED && ! -e /run/cni/tuning/c2_eth0.json ]]
+	# Also very many.
+	for n in {1..80}; do
+		jq -c --arg id "d$n" '.containerID = $id | .netns = "/run/netns/never"' <$SAVED >"/run/cni/tuning/d${n}_eth0.json"
+	done
+	cni GC tuning "$(with "$TUNING" '. + {"cni.dev/valid-attachments": [{containerID: "c1", ifname: "eth0"}]}')" '' '' ''
+	ok
+	is "$(ls /run/cni/tuning)" c1_eth0.json
 	# A document that names the host's own namespace changes nothing there.
-	jq -c '.netns = "/proc/1/ns/net" | del(.netnsID) | .netnsID = "inode 1" | .mtu = 1280 | .sysctl = {"net/ipv4/ip_forward": "0"}' <$SAVED >/run/cni/tuning/c1_eth0.json.new
+	jq -c '.netns = "/proc/1/ns/net" | del(.netnsCookie) | .netnsInode = "1" | .mtu = 1280 | .sysctl = {"net/ipv4/ip_forward": "0"}' <$SAVED >/run/cni/tuning/c1_eth0.json.new
 	mv /run/cni/tuning/c1_eth0.json.new $SAVED
 	sysctl_set net/ipv4/ip_forward 1
 	cni GC tuning "$(with "$TUNING" "$gc")" '' '' ''

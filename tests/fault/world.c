@@ -149,10 +149,11 @@ static int each_link(const struct nlmsghdr *h, void *arg UNUSED)
 	const struct nlattr *a[IFLA_MAX + 1];
 
 	gather(h, sizeof(*i), a, ARRAY_LEN(a));
-	say("link %s up %d promisc %d mtu %s mac %s master %s alias %s group %s",
+	say("link %s up %d promisc %d allmulti %d mtu %s queue %s mac %s master %s alias %s group "
+	    "%s",
 	    str(a[IFLA_IFNAME]), !!(i->ifi_flags & IFF_UP), !!(i->ifi_flags & IFF_PROMISC),
-	    hex(a[IFLA_MTU]), hex(a[IFLA_ADDRESS]), hex(a[IFLA_MASTER]), str(a[IFLA_IFALIAS]),
-	    hex(a[IFLA_GROUP]));
+	    !!(i->ifi_flags & IFF_ALLMULTI), hex(a[IFLA_MTU]), hex(a[IFLA_TXQLEN]),
+	    hex(a[IFLA_ADDRESS]), hex(a[IFLA_MASTER]), str(a[IFLA_IFALIAS]), hex(a[IFLA_GROUP]));
 	return MNL_CB_OK;
 }
 
@@ -341,8 +342,8 @@ static int each_file(const char *path, const struct stat *st UNUSED, int type, s
 	ssize_t n = 0;
 
 	/* Files that DEL leaves by design: see tests/tools/snapshot. */
-	if (type == FTW_D || str_eq(name, "lock") || str_starts(name, "last_reserved_ip.") ||
-	    strstr(path, "/.cplug/"))
+	if (type == FTW_D || str_eq(name, "lock") || strstr(name, ".lock") ||
+	    str_starts(name, "last_reserved_ip.") || strstr(path, "/.cplug/"))
 		return 0;
 	auto_(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd >= 0)
@@ -377,6 +378,7 @@ char *world_read(void)
 	nftw("/var/lib/cni", each_file, 16, FTW_PHYS);
 	nftw("/etc/netns", each_file, 16, FTW_PHYS);
 	nftw("/run/cplug", each_file, 16, FTW_PHYS);
+	nftw("/run/cni", each_file, 16, FTW_PHYS);
 	qsort((void *)lines, n_lines, sizeof(*lines), by_text);
 	for (unsigned i = 0; i < n_lines; i++)
 		size += strlen(lines[i]) + 1;

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * dropped.c - the addresses and routes that the kernel drops with what tuning changes
+ */
+#include <stdlib.h>
+
+#include "plugins/tuning/backup.h"
+
+static struct dropped *find_dropped(const struct backup *b, const char *ifname)
+{
+	for (unsigned i = 0; i < b->n_dropped; i++)
+		if (str_eq(b->dropped[i].ifname, ifname))
+			return &b->dropped[i];
+	return NULL;
+}
+
+void backup_add_dropped(struct tx *tx, struct backup *b, const struct dropped *d)
+{
+	struct dropped *there = find_dropped(b, d->ifname);
+
+	if (there) {
+		there->up |= d->up;
+		return;
+	}
+	b->dropped = mem_grow(&tx->mem, b->dropped, b->n_dropped, sizeof(*d));
+	b->dropped[b->n_dropped++] = *d;
+}
+
+static int save_ipv6(struct tx *tx, struct rt *rt, struct backup *b, const struct link *l)
+{
+	struct dropped d = { .ifname = mem_str(&tx->mem, l->name) };
+
+	if (find_dropped(b, l->name))
+		return 0;
+	TRY(layer3_save(tx, rt, l, AF_INET6, &d.layer3));
+	if (d.layer3.addrs.n || d.layer3.routes.n)
+		backup_add_dropped(tx, b, &d);
+	return 0;
+}
+
+struct links {
+	struct mem *mem;
+	struct link *l;
+	unsigned n;
+};
+
+static int note_link(const struct link *l, void *arg)
+{
+	struct links *all = arg;
+
+	if (!l) {
+		all->n = 0;
+		all->l = NULL;
+		return 0;
+	}
+	all->l = mem_grow(all->mem, all->l, all->n, sizeof(*l));
+	all->l[all->n++] = *l;
+	return 0;
+}
+
+static int save_all_ipv6(struct tx *tx, struct rt *rt, struct backup *b)
+{
+	struct links all = { .mem = &tx->mem };
+
+	TRY(link_each(tx, rt, "", note_link, &all));
+	for (unsigned i = 0; i < all.n; i++)
+		TRY(save_ipv6(tx, rt, b, &all.l[i]));
+	return 0;
+}
+
+/* The interface whose IPv6 the change of a sysctl ends ("all": each one's); "" = none. */
+static const char *ends_ipv6(struct tx *tx, const struct sysctl_value *v)
+{
+	static const char start[] = "net/ipv6/conf/", end[] = "/disable_ipv6";
+	const char *name = v->s.name + sizeof(start) - 1, *slash = strrchr(v->s.name, '/');
+
+	if (!str_starts(v->s.name, start) || slash < name || !str_eq(slash, end) || !v->now ||
+	    strtol(v->now, NULL, 0) || !strtol(v->s.value, NULL, 0))
+		return "";
+	return mem_printf(&tx->mem, "%.*s", (int)(slash - name), name);
+}
+
+int backup_find_dropped(struct tx *tx, struct rt *rt, const struct tuning_conf *cf,
+			const struct link *l, struct backup *b)
+{
+	if (cf->link.mtu && cf->link.mtu < LAYER3_MTU6 && l->mtu >= LAYER3_MTU6)
+		TRY(save_ipv6(tx, rt, b, l));
+	for (unsigned i = 0; i < cf->n; i++) {
+		const char *name = ends_ipv6(tx, &cf->sysctls[i]);
+		struct link other;
+		int there = 0;
+
+		if (str_eq(name, "all"))
+			TRY(save_all_ipv6(tx, rt, b));
+		else if (*name)
+			TRY(there = link_find(tx, rt, name, &other));
+		if (there)
+			TRY(save_ipv6(tx, rt, b, &other));
+	}
+	return 0;
+}
