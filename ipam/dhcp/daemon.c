@@ -116,7 +116,7 @@ static int set_option(const struct option *o, const char *value)
 		*o->text = value;
 	if (o->flag)
 		*o->flag = !value || str_eq(value, "true") || str_eq(value, "1");
-	if (!o->ms)
+	if (!o->ms || !value)
 		return 0;
 	ms = parse_duration(value);
 	if (ms < 0) {

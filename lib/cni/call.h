@@ -42,7 +42,8 @@ struct call {
 	const char *netns_path; /* CNI_NETNS; "" if absent */
 	const char *args;       /* CNI_ARGS; "" if absent */
 	const char *path;       /* CNI_PATH */
-	bool repair; /* CHECK: repair the differences (CPLUG_REPAIR; only cnitool sets it) */
+	bool repair;       /* CHECK: repair the differences (CPLUG_REPAIR; only cnitool sets it) */
+	bool ipam_deleted; /* the IPAM plugin's DEL or GC was called: ipam_del_first() */
 
 	const char *stdin_text; /* the request as it came, for delegates */
 	size_t stdin_size;
@@ -62,7 +63,6 @@ struct call {
 	/* The IPAM delegate, once it was found (ipam.h): path NULL = not yet */
 	const char *delegate_path;
 	const struct plugin *delegate; /* NULL: another program */
-	bool ipam_deleted;             /* its DEL or GC was called: ipam_del_first() */
 
 	struct netns host_ns, cont_ns;
 	uint64_t cookie; /* of cont_ns: call_cookie() */

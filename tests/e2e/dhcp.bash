@@ -93,3 +93,29 @@ kea4_on() {
 warm_up_link() {
 	ip link add probe0 link lan0 type macvlan && ip link del probe0
 }
+
+# scripted NS WORDS - starts tests/tools/dhcp_server.c in NS, which follows WORDS; /run/server.log has
+# a line for each message
+scripted() {
+	need_server dhcp_server
+	script "$2"
+	nsenter --net="/run/netns/$1" -- stdbuf -oL "$RIG_SERVERS/dhcp_server" eth0 /run/script \
+		</dev/null >>/run/server.log 2>&1 3>&- 4>&- &
+	wait_for "the server" is_served "$1"
+}
+
+# script WORDS - the scripted server follows these words from the next message on
+script() {
+	echo "$1" >/run/script.new
+	mv /run/script.new /run/script
+}
+
+# messages TYPE - prints how many messages of this type the scripted server got
+messages() {
+	grep -c " $1 " /run/server.log || :
+}
+
+# more_messages TYPE N - true if it got more than N
+more_messages() {
+	(($(messages "$1") > $2))
+}

@@ -263,6 +263,64 @@ short_leases() {
 	! setpriv --reuid 12345 --clear-groups "$CPLUG_BIN/dhcp" list 2>/dev/null || fail "another user may call"
 }
 
+@test "dhcp: what a renewal changes is applied: routes and mask" {
+	scripted lan 'lease=8 t1=2 router=10.5.0.1'
+	daemon
+	new_netns c1
+	add macvlan "$DHCP_MACVLAN"
+	route c1 '.dst == "default" and .gateway == "10.5.0.1"'
+	script 'lease=8 t1=2 router=10.5.0.2'
+	wait_for "the other router" route c1 '.dst == "default" and .gateway == "10.5.0.2"'
+	is "$(in_ns c1 ip -4 route show default | wc -l)" 1
+	script 'lease=8 t1=2 router=10.5.0.2 mask=255.255.0.0'
+	wait_for "the other mask" eval '[[ $(addresses c1 eth0) == */16 ]]'
+	route c1 '.dst == "default" and .gateway == "10.5.0.2"'
+}
+
+@test "dhcp: a rogue server, forged answers, lost and doubled messages do not end a lease" {
+	local before address
+
+	scripted lan 'lease=5 t1=2 lose=3 twice=1'
+	daemon -timeout 300ms
+	new_netns c1
+	add macvlan "$DHCP_MACVLAN"
+	address=$(result '.ips[0].address')
+	wait_for "renewals" more_messages REQUEST 5
+	script 'lease=5 t1=2 forge=1'
+	before=$(messages REQUEST)
+	wait_for "a renewal with forged answers" more_messages REQUEST "$before"
+	script 'lease=5 t1=2'
+	before=$(messages REQUEST)
+	wait_for "more renewals" more_messages REQUEST "$((before + 2))"
+	is "$(addresses c1 eth0)" "$address"
+	prints_not expired cat /run/daemon.log
+}
+
+@test "dhcp: a daemon that is killed at a system call of a renewal goes on with the lease" {
+	local address before call n
+
+	can_trace || skip "strace may not trace"
+	scripted lan 'lease=60 t1=2'
+	daemon
+	new_netns c1
+	add macvlan "$DHCP_MACVLAN"
+	address=$(result '.ips[0].address')
+	for call in setns:1 socket:2 sendto:1 openat:4 renameat:1 close:3; do
+		kill -9 "$DAEMON"
+		wait_for "the end of the daemon" bash -c "! kill -0 $DAEMON"
+		n=${call#*:}
+		strace -f -qq -o /dev/null -e "inject=${call%:*}:signal=KILL:when=$n" "$CPLUG_BIN/dhcp" daemon \
+			</dev/null >/dev/null 2>&1 3>&- 4>&- &
+		wait_for "the death at $call" bash -c "! kill -0 $!"
+		before=$(messages REQUEST)
+		daemon
+		wait_for "a renewal" more_messages REQUEST "$before"
+		is "$("$CPLUG_BIN/dhcp" list --json | jq -r '.[].address')" "$address"
+	done
+	is "$(messages DISCOVER)" 1
+	is "$(addresses c1 eth0)" "$address"
+}
+
 @test "dhcp: the daemon drops what it does not need" {
 	local caps
 
