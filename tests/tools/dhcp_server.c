@@ -173,6 +173,7 @@ static struct message compose(const struct message *m, unsigned char type)
 {
 	struct message out = { .n = OPTIONS };
 	unsigned yiaddr = type == NAK ? 0 : address_of(m);
+	unsigned lease = htonl(number("lease", 5));
 	unsigned short mtu = htons((unsigned short)number("mtu", 0));
 
 	out.b[0] = 2;
@@ -186,7 +187,7 @@ static struct message compose(const struct message *m, unsigned char type)
 	put(&out, 53, &type, 1);
 	put4(&out, 54, address("server", "10.5.0.1"));
 	if (type != NAK) {
-		put4(&out, 51, htonl(number("lease", 5)));
+		put(&out, 51, &lease, 4);
 		put4(&out, 58, htonl(number("t1", 0)));
 		put4(&out, 59, htonl(number("t2", 0)));
 		put4(&out, 1, address("mask", "255.255.255.0"));

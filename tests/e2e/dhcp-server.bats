@@ -1,0 +1,139 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# dhcp: leases of five seconds, and servers that change, refuse, forge or are silent
+load lib
+load dhcp
+load dhcp-server
+
+# Renewals of the test that counts them: soak has the ten.
+DHCP_RENEWALS=${DHCP_RENEWALS:-3}
+
+prepare() {
+	lan
+	new_netns c1
+}
+
+# ready [WORD...] - server and daemon; short waits for answers
+ready() {
+	scripted_on lan "$@"
+	daemon --timeout 1s --resendmax 2s
+}
+
+@test "dhcp: a lease of five seconds is renewed by unicast, again and again" {
+	local before
+
+	ready lease=5 t1=2
+	add macvlan "$DHCP_MACVLAN"
+	has '.ips[0].address == "10.5.0.50/24" and .ips[0].gateway == "10.5.0.1"'
+	before=$SECONDS
+	wait_for "$DHCP_RENEWALS renewals" hears lan "$DHCP_RENEWALS" 'REQUEST from 10.5.0.50 for 10.5.0.50 ACK'
+	((SECONDS - before >= 2 * DHCP_RENEWALS - 2)) || fail "renewals came too early"
+	is "$(heard lan DISCOVER)" 1
+	is "$(heard lan 'REQUEST from 0.0.0.0')" 1
+	has_address c1 10.5.0.50/24
+	sees c1 10.5.0.1
+	del macvlan "$DHCP_MACVLAN"
+	wait_for "the release" hears lan 1 'RELEASE from 10.5.0.50 for 10.5.0.50 -'
+	echo "# renewals: $DHCP_RENEWALS"
+}
+
+@test "dhcp: what a renewal changes is applied" {
+	ready lease=5 t1=2
+	add macvlan "$DHCP_MACVLAN"
+	has_router c1 10.5.0.1
+	script lan lease=5 t1=2 router=10.5.0.254
+	wait_for "the new router" has_router c1 10.5.0.254
+	has_address c1 10.5.0.50/24
+	script lan lease=5 t1=2 router=10.5.0.254 mask=255.255.0.0
+	wait_for "the new mask" has_address c1 10.5.0.50/16
+	has_router c1 10.5.0.254
+	is "$(heard lan DISCOVER)" 1
+}
+
+@test "dhcp: a server with another range refuses, and the container gets an address of it" {
+	ready lease=5 t1=2
+	add macvlan "$DHCP_MACVLAN"
+	script lan lease=5 t1=2 first=10.5.0.150
+	wait_for "the refusal" hears lan 1 'REQUEST from 10.5.0.50 for 10.5.0.50 NAK'
+	wait_for "the new address" has_address c1 10.5.0.150/24
+	has_router c1 10.5.0.1
+	sees c1 10.5.0.1
+	wait_for "a renewal of it" hears lan 1 'REQUEST from 10.5.0.150 for 10.5.0.150 ACK'
+}
+
+@test "dhcp: silence: rebinding, expiry without address, and a lease again" {
+	ready lease=5 t1=2 t2=3
+	add macvlan "$DHCP_MACVLAN"
+	script lan mode=silent
+	wait_for "a rebinding" hears lan 1 'REQUEST from 0.0.0.0 for 10.5.0.50 -'
+	has_address c1 10.5.0.50/24
+	wait_for "the end of the lease" has_address c1 ''
+	has_router c1 ''
+	wait_for "a search" hears lan 2 'DISCOVER'
+	script lan lease=5
+	wait_for "the lease" has_address c1 10.5.0.50/24
+	has_router c1 10.5.0.1
+	sees c1 10.5.0.1
+}
+
+@test "dhcp: another server takes over after T2" {
+	ready lease=5 t1=2 t2=3
+	add macvlan "$DHCP_MACVLAN"
+	script lan mode=silent
+	another_lan lan2 02:00:00:00:00:77 10.5.0.77/24
+	scripted_on lan2 server=10.5.0.77 lease=5 t1=2
+	wait_for "the other server" hears lan2 1 'REQUEST from 10.5.0.50 for 10.5.0.50 ACK'
+	has_address c1 10.5.0.50/24
+	is "$(heard lan2 DISCOVER)" 0
+}
+
+@test "dhcp: rogue servers that guess or refuse change nothing" {
+	another_lan bad1 02:00:00:00:00:66 10.5.0.66/24
+	another_lan bad2 02:00:00:00:00:67 10.5.0.67/24
+	scripted_on bad1 server=10.5.0.66 first=10.5.0.200 forge=1 twice=1
+	scripted_on bad2 server=10.5.0.67 mode=rogue
+	ready lease=5 t1=2
+	add macvlan "$DHCP_MACVLAN"
+	has '.ips[0].address == "10.5.0.50/24"'
+	wait_for "the rogue NAK" hears bad2 1 'REQUEST from 0.0.0.0 for 10.5.0.50 NAK'
+	wait_for "a renewal" hears lan 1 'REQUEST from 10.5.0.50 for 10.5.0.50 ACK'
+	has_address c1 10.5.0.50/24
+	is "$(heard lan DISCOVER)" 1
+}
+
+@test "dhcp: an ADD that is refused first, or loses each second message, waits and succeeds" {
+	ready mode=nak
+	(sleep 1 && script lan lease=60 lose=2 twice=1) 3>&- &
+	add macvlan "$DHCP_MACVLAN"
+	has '.ips[0].address == "10.5.0.50/24"'
+	hears lan 1 'REQUEST from 0.0.0.0 for 10.5.0.50 NAK'
+	hears lan 2 'DISCOVER'
+}
+
+@test "dhcp: a lease of no time, and without mask" {
+	ready lease=0
+	add macvlan "$DHCP_MACVLAN"
+	wait_for "a renewal" hears lan 1 'REQUEST from 10.5.0.50 for 10.5.0.50 ACK'
+	is "$(heard lan 'REQUEST from 10.5.0.50')" 1
+	# An ACK without mask prolongs it; a new lease needs one.
+	script lan lease=5 mask=0.0.0.0 router=10.5.0.254
+	wait_for "two renewals" hears lan 3 'REQUEST from 10.5.0.50 for 10.5.0.50 ACK'
+	has_address c1 10.5.0.50/24
+	has_router c1 10.5.0.1
+	new_netns c2
+	cni ADD macvlan "$DHCP_MACVLAN" c2
+	((status == 1))
+	[[ $error == *'DHCP option Subnet Mask not found in DHCPACK'* ]] || fail "$error"
+}
+
+@test "dhcp: when the server is silent ADD gives up, and leaves nothing" {
+	warm_up_link
+	scripted_on lan mode=silent
+	daemon --timeout 300ms --resendmax 1s --resendtimeout 2s
+	remember
+	cni ADD macvlan "$DHCP_MACVLAN"
+	((status == 1))
+	[[ $error == *'no more tries'* ]] || fail "$error"
+	hears lan 2 'DISCOVER'
+	assert_same_snapshot
+}
