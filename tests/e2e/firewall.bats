@@ -167,6 +167,16 @@ blocked() {
 	prints_not 'br1' nft list table inet $TABLE
 }
 
+# The reference's rules.  The chain accepts what no rule drops, so packets do not show them.
+@test "firewall: packets from a container are accepted, and to it those of its connections" {
+	attach "$NET1"
+	ok
+	contains "$(rules)" 'ip saddr @accepted4 accept'
+	contains "$(rules)" 'ip6 saddr @accepted6 accept'
+	contains "$(rules)" 'ip daddr @accepted4 ct state (established,related|related,established) accept'
+	contains "$(rules)" 'ip6 daddr @accepted6 ct state (established,related|related,established) accept'
+}
+
 # ---- the administrator's chain ---------------------------------------------
 
 @test "firewall: rules of the administrator's chain apply to forwarded packets, and stay" {

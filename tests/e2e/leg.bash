@@ -4,8 +4,9 @@
 # leg.bash - what every plugin that gives one interface must do:  load leg
 #
 # TYPE is the plugin, CONF a dual-stack configuration whose master is uplink (see world() in
-# tests/tools/rig.bash), L2 one without ipam, PEER an address that its containers reach.
-# shellcheck disable=SC2015,SC2153,SC2154 # ok and failed end the test; TYPE, CONF, L2, PEER: the test's; status: of cni
+# tests/tools/rig.bash), L2 one without ipam, PEER an address that its containers reach, PEER6 one of
+# IPv6 (or empty); with PEER6, both are gateways.
+# shellcheck disable=SC2015,SC2153,SC2154 # ok and failed end the test; TYPE, CONF, L2, PEER, PEER6: the test's; status: of cni
 
 # conf FILTER - prints CONF, changed by FILTER
 conf() {
@@ -28,7 +29,10 @@ leg_versions() {
 		add "$TYPE" "$conf"
 		has ".cniVersion == \"$v\""
 		case $v in
-		0.1.0 | 0.2.0) has '.ip4.ip and .ip6.ip and (has("ips") | not)' ;;
+		0.1.0 | 0.2.0)
+			has '.ip4.ip and .ip6.ip and (has("ips") | not)'
+			[[ ! ${PEER6-} ]] || has ".ip4.gateway == \"$PEER\" and .ip6.gateway == \"$PEER6\""
+			;;
 		0.*) has '.interfaces[0].name == "eth0" and (.ips | map(.version) == ["4", "6"]) and all(.ips[]; .interface == 0)' ;;
 		*) has '.interfaces[0].name == "eth0" and all(.ips[]; .interface == 0 and (has("version") | not))' ;;
 		esac
@@ -42,6 +46,7 @@ leg_versions() {
 		cni GC "$TYPE" "$(with "$conf" '."cni.dev/valid-attachments" = [{containerID: "c1", ifname: "eth0"}]')" '' '' ''
 		[[ $v == 1.1.0 ]] && ok || failed 1
 		prints '' tentative_addresses c1
+		[[ ! ${PEER6-} ]] || sees c1 "$PEER6"
 		del "$TYPE" "$conf"
 		assert_same_snapshot
 	done
@@ -92,6 +97,10 @@ leg_del() {
 	del "$TYPE" "$CONF" c1 /run/netns/never
 	prints '' find /var/lib/cni/networks/net1 -name '2*'
 	in_ns c1 ip link del eth0
+	add "$TYPE" "$CONF"
+	del "$TYPE" "$(chained "$CONF")" c1 ''
+	prints '' find /var/lib/cni/networks/net1 -name '2*'
+	in_ns c1 ip link del eth0
 	assert_same_snapshot
 	del_netns c1
 	remember
@@ -139,6 +148,23 @@ leg_name_taken() {
 	assert_same_snapshot
 }
 
+# So does an interface of another attachment, which GC leaves as well.
+leg_name_of_another() {
+	new_netns c1
+	warm_up "$TYPE" "$CONF"
+	add "$TYPE" "$(conf '.name = "other"')"
+	remember
+	cni ADD "$TYPE" "$CONF"
+	failed 101 'eth0'
+	del "$TYPE" "$CONF"
+	assert_same_snapshot
+	cni GC "$TYPE" "$(conf '."cni.dev/valid-attachments" = [{containerID: "c9", ifname: "eth0"}]')" '' '' ''
+	ok
+	assert_same_snapshot
+	del "$TYPE" "$(conf '.name = "other"')"
+	no_link c1 eth0
+}
+
 # The parent is found, up, and large enough, or named.
 leg_parent() {
 	new_netns c1
@@ -153,9 +179,15 @@ leg_parent() {
 	failed 50 'master uplink is down'
 	cni ADD "$TYPE" "$(conf '.master = "nosuch"')"
 	failed 7 'no interface nosuch'
+	cni STATUS "$TYPE" "$(conf '.master = "nosuch"')" '' '' ''
+	failed 50 'no interface nosuch'
 	cni ADD "$TYPE" "$(conf '.mtu = 1501')"
 	failed 7 'invalid MTU 1501, must be \[0, master MTU\(1500\)\].*uplink'
 	assert_same_snapshot
+	ip link set uplink up
+	cni STATUS "$TYPE" "$CONF" '' '' ''
+	ok
+	is "$output" ''
 }
 
 # CHECK reports a parent that is not found under its name as a difference.
@@ -196,6 +228,8 @@ leg_in_container() {
 	ok
 	del "$TYPE" "$conf"
 	assert_same_snapshot
+	cni STATUS "$TYPE" "$conf" '' '' ''
+	ok
 }
 
 # Without ipam the link is up and has no address.

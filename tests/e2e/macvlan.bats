@@ -56,37 +56,8 @@ tentative() {
 }
 
 @test "macvlan: every protocol version has its result, and CHECK, GC and STATUS where it has them" {
-	local v conf
-
-	cni VERSION macvlan '{"cniVersion":"1.1.0"}'
-	ok
-	has '.supportedVersions == ["0.1.0","0.2.0","0.3.0","0.3.1","0.4.0","1.0.0","1.1.0"]'
-	new_netns c1
-	add macvlan "$DUAL"
-	del macvlan "$DUAL"
-	remember
-	for v in 0.1.0 0.2.0 0.3.0 0.3.1 0.4.0 1.0.0 1.1.0; do
-		conf=$(with "$DUAL" ".cniVersion = \"$v\"")
-		add macvlan "$conf"
-		has ".cniVersion == \"$v\""
-		case $v in
-		0.1.0 | 0.2.0) has '.ip4.gateway == "203.0.113.2" and (.ip6.ip | startswith("2001:db8:113::")) and (has("ips") | not)' ;;
-		0.*) has '.interfaces[0].name == "eth0" and (.ips | map(.version) == ["4", "6"]) and all(.ips[]; .interface == 0)' ;;
-		*) has '.interfaces[0].name == "eth0" and all(.ips[]; .interface == 0 and (has("version") | not))' ;;
-		esac
-		conf=$(chained "$conf")
-		case $v in
-		0.[1-3].*) cni CHECK macvlan "$conf" && failed 1 ;;
-		*) cni CHECK macvlan "$conf" && ok ;;
-		esac
-		cni STATUS macvlan "$conf" '' '' ''
-		[[ $v == 1.1.0 ]] && ok || failed 1
-		cni GC macvlan "$(with "$conf" '."cni.dev/valid-attachments" = [{containerID: "c1", ifname: "eth0"}]')" '' '' ''
-		[[ $v == 1.1.0 ]] && ok || failed 1
-		sees c1 2001:db8:113::2
-		del macvlan "$conf"
-		assert_same_snapshot
-	done
+	CONF=$DUAL PEER6=2001:db8:113::2
+	leg_versions
 }
 
 @test "macvlan: the link is created in the container with its final name, MTU and MAC address" {
@@ -118,42 +89,9 @@ tentative() {
 	assert_same_snapshot
 }
 
-@test "macvlan: DEL works twice, without prevResult, without a namespace, and with a missing one" {
-	local conf
-
-	new_netns c1
-	remember
-	add macvlan "$DUAL"
-	conf=$(chained "$DUAL")
-	del macvlan "$conf"
-	assert_same_snapshot
-	del macvlan "$conf"
-	assert_same_snapshot
-
-	add macvlan "$DUAL"
-	del macvlan "$DUAL"
-	assert_same_snapshot
-
-	add macvlan "$DUAL"
-	del macvlan "$DUAL" c1 /run/netns/never
-	prints '' find /var/lib/cni/networks/net1 -name '2*'
-	in_ns c1 ip link del eth0
-
-	add macvlan "$DUAL"
-	del macvlan "$(chained "$DUAL")" c1 ''
-	prints '' find /var/lib/cni/networks/net1 -name '2*'
-	in_ns c1 ip link del eth0
-	assert_same_snapshot
-
-	del_netns c1
-	remember
-	new_netns c1
-	add macvlan "$DUAL"
-	conf=$(chained "$DUAL")
-	del_netns c1
-	del macvlan "$conf"
-	del macvlan "$DUAL"
-	assert_same_snapshot
+@test "macvlan: DEL works in every order and with a wrong configuration" {
+	CONF=$DUAL
+	leg_del '.mode = "twisted" | .master = 7 | .mtu = "much" | .sourceMacs = 5'
 }
 
 @test "macvlan: DEL fails and frees nothing if the namespace cannot be opened now" {
@@ -202,38 +140,20 @@ tentative() {
 	del macvlan "$CONF"
 }
 
-@test "macvlan: ADD fails if the container already has an interface of that name, and DEL leaves it" {
-	local kind
+@test "macvlan: an interface of that name makes ADD fail and stays" { leg_name_taken; }
 
+@test "macvlan: another macvlan interface of that name makes ADD fail, and DEL leaves it" {
 	new_netns c1
-	for kind in 'macvlan mode bridge' veth; do
-		# shellcheck disable=SC2086 # words
-		if [[ $kind == veth ]]; then
-			in_ns c1 ip link add eth0 type veth peer name other
-		else
-			ip link add eth0 netns c1 link uplink type $kind
-		fi
-		remember
-		cni ADD macvlan "$CONF"
-		failed 101 'eth0.*exists already'
-		assert_same_snapshot
-		del macvlan "$CONF"
-		assert_same_snapshot
-		in_ns c1 ip link del eth0
-	done
-	# One that is another attachment's.
-	add macvlan "$L2"
+	ip link add eth0 netns c1 link uplink type macvlan mode bridge
 	remember
 	cni ADD macvlan "$CONF"
-	failed 101 'eth0'
+	failed 101 'eth0.*exists already'
+	assert_same_snapshot
 	del macvlan "$CONF"
 	assert_same_snapshot
-	cni GC macvlan "$(conf '."cni.dev/valid-attachments" = []')" '' '' ''
-	ok
-	assert_same_snapshot
-	del macvlan "$L2"
-	no_link c1 eth0
 }
+
+@test "macvlan: an interface of another attachment makes ADD fail, and stays" { leg_name_of_another; }
 
 @test "macvlan: DEL deletes its link also if the alias was changed, but not another attachment's" {
 	new_netns c1
@@ -310,23 +230,7 @@ tentative() {
 	assert_same_snapshot
 }
 
-@test "macvlan: DEL that cannot delete the interface keeps its address leased" {
-	local n kept=0
-
-	can_trace || skip "no strace"
-	new_netns c1
-	add macvlan "$CONF"
-	del macvlan "$CONF"
-	remember
-	for n in {1..9}; do
-		add macvlan "$CONF"
-		refused_del "$n" macvlan "$(chained "$CONF")"
-		[[ ! $left ]] || kept=$((kept + 1))
-		del macvlan "$CONF"
-		assert_same_snapshot
-	done
-	((kept && kept < 9)) || fail "left $kept times"
-}
+@test "macvlan: DEL that cannot delete the interface keeps its address leased" { leg_del_refused; }
 
 # ---- accidents -------------------------------------------------------------
 
@@ -354,24 +258,7 @@ tentative() {
 	done
 }
 
-@test "macvlan: a parent that is missing or down fails ADD and STATUS, and is named" {
-	new_netns c1
-	ip link set uplink down
-	remember
-	cni ADD macvlan "$CONF"
-	failed '' 'master uplink is down'
-	cni STATUS macvlan "$CONF" '' '' ''
-	failed 50 'master uplink is down'
-	cni ADD macvlan "$(conf '.master = "nosuch"')"
-	failed 7 'no interface nosuch'
-	cni STATUS macvlan "$(conf '.master = "nosuch"')" '' '' ''
-	failed 50 'no interface nosuch'
-	assert_same_snapshot
-	ip link set uplink up
-	cni STATUS macvlan "$CONF" '' '' ''
-	ok
-	is "$output" ''
-}
+@test "macvlan: the parent is found, up, and large enough, or named" { leg_parent; }
 
 @test "macvlan: a parent that cannot have a macvlan interface is named with the reason" {
 	ip link add br1 type bridge

@@ -103,6 +103,7 @@ prepare() {
 @test "ptp: DEL that cannot delete the interface keeps its addresses leased" { leg_del_refused; }
 @test "ptp: ADD that fails or is killed at any change leaves nothing" { leg_accidents; }
 @test "ptp: an interface of that name makes ADD fail and stays" { leg_name_taken; }
+@test "ptp: an interface of another attachment makes ADD fail, and stays" { leg_name_of_another; }
 @test "ptp: a repair makes the pair again" { leg_repair; }
 
 @test "ptp: containers share the gateway and reach each other, another network and the world" {

@@ -41,6 +41,7 @@ prepare() {
 @test "tap: DEL that cannot delete the interface keeps its addresses leased" { leg_del_refused; }
 @test "tap: ADD that fails or is killed at any change leaves nothing" { leg_accidents; }
 @test "tap: an interface of that name makes ADD fail and stays" { leg_name_taken; }
+@test "tap: an interface of another attachment makes ADD fail, and stays" { leg_name_of_another; }
 @test "tap: without ipam the attachment is layer 2 only" { leg_layer2; }
 
 @test "tap: queues, owner, group, header, MTU, MAC, promisc and bridge together, compared and repaired" {
