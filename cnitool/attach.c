@@ -29,6 +29,16 @@ static const struct command del_command = { "DEL", "delete", false };
 static const struct command gc_command = { "GC", "gc", false };
 static const struct command status_command = { "STATUS", "status", false };
 
+/* For bridge's STATUS: whether a plugin of the list makes others let the traffic pass. */
+static const char *types_of(struct mem *m, const struct netconf *n)
+{
+	const char *text = " ";
+
+	for (unsigned i = 0; i < n->n_plugins; i++)
+		text = mem_printf(m, "%s%s ", text, n->plugins[i].type);
+	return text;
+}
+
 static const char *const *plugin_env(struct tool *t, const struct list_call *c)
 {
 	static const struct attachment none = { .id = "", .ifname = "" };
@@ -44,6 +54,7 @@ static const char *const *plugin_env(struct tool *t, const struct list_call *c)
 		mem_printf(m, "CNI_IFNAME=%s", a->ifname),
 		mem_printf(m, "CNI_PATH=%s", t->opt.cni_path),
 		c->command->repairs ? "CPLUG_REPAIR=1" : "CPLUG_REPAIR=",
+		mem_printf(m, "CPLUG_CHAIN=%s", types_of(m, c->net)),
 		NULL,
 	};
 

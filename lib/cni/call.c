@@ -282,6 +282,7 @@ int call_read(struct tx *tx, struct call *c)
 				  c->command_name);
 	c->command = (enum cni_command)command;
 	c->repair = command == CNI_CHECK && str_eq(secure_getenv("CPLUG_REPAIR"), "1");
+	c->chain = command == CNI_STATUS ? secure_getenv("CPLUG_CHAIN") : NULL;
 	return 0;
 }
 

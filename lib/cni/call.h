@@ -44,6 +44,11 @@ struct call {
 	const char *path;       /* CNI_PATH */
 	bool repair;       /* CHECK: repair the differences (CPLUG_REPAIR; only cnitool sets it) */
 	bool ipam_deleted; /* the IPAM plugin's DEL or GC was called: ipam_del_first() */
+	/*
+	 * STATUS: the types of the list's plugins, each with a space before and behind
+	 * (CPLUG_CHAIN; only cnitool sets it); NULL = not known.
+	 */
+	const char *chain;
 
 	const char *stdin_text; /* the request as it came, for delegates */
 	size_t stdin_size;

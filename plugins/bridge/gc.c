@@ -8,6 +8,7 @@
  */
 #include <stdio.h>
 
+#include "base/log.h"
 #include "cni/ipam.h"
 #include "cni/steps.h"
 #include "firewall/foreign_fw.h"
@@ -88,6 +89,37 @@ static void families(const struct cj *conf, bool *four, bool *six)
 	*four |= !*six;
 }
 
+struct ports {
+	int bridge;
+	bool any;
+};
+
+static int note_port(const struct link *l, void *arg)
+{
+	struct ports *p = arg;
+
+	p->any = l && l->master == p->bridge;
+	return p->any;
+}
+
+/*
+ * The plugin firewall, behind this one, makes the program that drops let the traffic of each
+ * container pass, and this plugin sees its own configuration only.  So a drop is a failure if
+ * there are containers that suffer from it, or if no such plugin follows.
+ */
+static int judge_drop(struct tx *tx, struct call *c, const struct link *br, const char *who)
+{
+	struct ports ports = { .bridge = br->index };
+
+	if (br->index)
+		TRY(link_each(tx, &c->host, "", note_port, &ports));
+	if (ports.any || (c->chain && !strstr(c->chain, " firewall ")))
+		return tx_fail_as(tx, CNI_E_DEGRADED, -EACCES, "host: %s", who);
+	if (!c->chain)
+		log_warn("host: %s, or have the plugin firewall behind bridge", who);
+	return 0;
+}
+
 /* Does another's firewall let the bridge pass?  Running containers suffer as well. */
 static int check_forwarding(struct tx *tx, struct call *c, const struct bridge_conf *cf,
 			    struct link *br)
@@ -104,7 +136,7 @@ static int check_forwarding(struct tx *tx, struct call *c, const struct bridge_c
 		return 0;
 	TRY(foreign_fw_check(tx, nl, br, four && cf->is_gateway, six && cf->is_gateway, &who));
 	if (who)
-		return tx_fail_as(tx, CNI_E_DEGRADED, -EACCES, "host: %s", who);
+		return judge_drop(tx, c, br, who);
 	return 0;
 }
 

@@ -11,6 +11,9 @@ CONF='{"cniVersion":"1.1.0","name":"net1","type":"bridge","bridge":"br1","isDefa
 	"ipam":{"type":"host-local","subnet":"10.1.0.0/24"}}'
 DUAL=$(jq -c '.ipam = {type: "host-local", ranges: [[{subnet: "10.1.0.0/24"}], [{subnet: "fd01::/64"}]]}' <<<"$CONF")
 
+# As cnitool tells a bridge that is alone in its list.
+export CPLUG_CHAIN=' bridge '
+
 # says PATTERN [CONF] - asserts that STATUS fails with code 51 and PATTERN
 says() {
 	cni STATUS bridge "${2-$CONF}" '' '' ''
@@ -209,4 +212,42 @@ forward() {
 		says "chain FORWARD of $tool," "$DUAL"
 		$tool -F
 	done
+}
+
+@test "forward drop: a bridge that does not know its list fails only if it has containers" {
+	local chain
+
+	new_netns c1
+	forward
+	for chain in '' ' bridge firewall '; do
+		if [[ $chain ]]; then export CPLUG_CHAIN=$chain; else unset CPLUG_CHAIN; fi
+		cni STATUS bridge "$CONF" '' '' ''
+		ok
+		[[ $chain || $errors == *'have the plugin firewall behind bridge'* ]]
+		add bridge "$CONF"
+		says 'bridge br1 is dropped by chain pass of nftables table inet fw'
+		del bridge "$CONF"
+		content
+	done
+}
+
+@test "forward drop: with firewall in the list, cnitool status succeeds before the first container, and the first ADD does" {
+	world
+	new_netns c1
+	mkdir -p /run/net.d
+	jq -c '{cniVersion, name, plugins: [., {type: "firewall"}]}' <<<"$CONF" >/run/net.d/net1.conflist
+	export CNI_PATH=$CPLUG_BIN NETCONFPATH=/run/net.d
+	iptables-nft -P FORWARD DROP
+	"$CPLUG_BIN/cnitool" status net1
+	"$CPLUG_BIN/cnitool" add net1 c1
+	sees c1 203.0.113.2
+	"$CPLUG_BIN/cnitool" status net1
+	# What lets the container pass is lost.
+	iptables-nft -F CNI-FORWARD
+	run -1 "$CPLUG_BIN/cnitool" status net1
+	contains "$output" 'bridge br1 is dropped by chain FORWARD'
+	"$CPLUG_BIN/cnitool" check --repair net1 c1
+	"$CPLUG_BIN/cnitool" status net1
+	sees c1 203.0.113.2
+	"$CPLUG_BIN/cnitool" del net1 c1
 }
