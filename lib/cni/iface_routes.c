@@ -23,8 +23,8 @@ static struct result_route result_route_of(const struct result *r, unsigned i)
 
 	if (!ip_set(route.gw))
 		route.gw = iface_default_gateway(r, route.dst.ip.family);
-	/* A link-scoped route has no gateway by its nature. */
-	if (route.scope > 0 && !ip_set(r->routes[i].gw))
+	/* A link-scoped route has no gateway by its nature; dhcp writes it as 0.0.0.0. */
+	if (ip_is_any(route.gw) || (route.scope > 0 && !ip_set(r->routes[i].gw)))
 		route.gw = (struct ip){ .family = 0 };
 	return route;
 }

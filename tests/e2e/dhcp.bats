@@ -94,7 +94,7 @@ short_leases() {
 	need_dnsmasq
 	dnsmasq_on lan --dhcp-range=10.5.0.50,10.5.0.99,255.255.255.0,2m --dhcp-option=6,10.5.0.7,10.5.0.8 \
 		--dhcp-option=15,example.test --dhcp-option=119,a.test,b.example.test --dhcp-option=26,1400 \
-		--dhcp-option=121,172.16.0.0/12,10.5.0.2,0.0.0.0/0,10.5.0.1
+		--dhcp-option=121,172.16.0.0/12,10.5.0.2,10.77.0.0/16,0.0.0.0,0.0.0.0/0,10.5.0.1
 	daemon
 	new_netns c1
 	export CNI_ARGS='IgnoreUnknown=1;K8S_POD_NAME=pod1'
@@ -103,7 +103,11 @@ short_leases() {
 		provide: [{option: "host-name", value: "x", fromArg: "K8S_POD_NAME"}, {option: "60", value: "vend"}]}')"
 	has '.dns == {nameservers: ["10.5.0.7", "10.5.0.8"], domain: "example.test", search: ["a.test", "b.example.test"]}'
 	has '.routes == [{dst: "172.16.0.0/12", gw: "10.5.0.2", mtu: 1400, priority: 7},
+		{dst: "10.77.0.0/16", gw: "0.0.0.0", mtu: 1400, priority: 7, scope: 253},
 		{dst: "0.0.0.0/0", gw: "10.5.0.1", mtu: 1400, priority: 7}]'
+	route c1 '.dst == "10.77.0.0/16" and .scope == "link" and (has("gateway") | not)'
+	cni CHECK bridge "$(chained "$(with "$DHCP_CONF" '.ipam.serverMTU = true')")"
+	ok
 	is "$(leases | cut -d' ' -f4)" pod1
 	grep -q 'vendor class: vend' /run/dnsmasq.log
 	cni ADD bridge "$(with "$DHCP_CONF" '.ipam.request = [{option: "nothing"}] | .ipam.family = "5"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 # dhcp: our plugin with the reference's daemon, and the reference's plugin, on the same server
-# shellcheck disable=SC2030,SC2031 # tests are subshells
+# shellcheck disable=SC2016,SC2030,SC2031,SC2153 # conditions for eval in single quotes; tests are subshells
 load ../e2e/lib
 load parity
 load ../e2e/dhcp
@@ -13,6 +13,7 @@ prepare() {
 	dnsmasq_on lan
 	mkdir -p /run/cni
 	"$REFERENCE/dhcp" daemon >/run/daemon.log 2>&1 3>&- 4>&- &
+	DAEMON=$!
 	wait_for "the reference's daemon" test -S /run/cni/dhcp.sock
 }
 
@@ -71,4 +72,59 @@ prepare() {
 	CNI_TEST_FAIL_AT=2 cni ADD bridge "$DHCP_CONF"
 	((status == 1))
 	wait_for "the release" no_leases
+}
+
+# options HEX - prints the fixed part of a message without its transaction id, and its options, sorted,
+# on one line.  The maximum size (57) and the padding are of newer versions of the reference alone.
+options() {
+	local hex=$1 at=480 code n value list=''
+
+	while code=$((16#${hex:at:2})) && ((code != 255)); do
+		n=$((16#${hex:at+2:2}))
+		value=${hex:at+4:2*n}
+		# Old versions of the reference list the codes in random order.
+		((code != 55)) || value=$(fold -w2 <<<"$value" | sort | tr -d '\n')
+		((code == 57)) || list+="$code=$value"$'\n'
+		at=$((at + 4 + 2 * n))
+	done
+	echo "${hex:0:8} ${hex:16:464} $(sort -n <<<"$list" | tr '\n' ' ')"
+}
+
+# packets PROGRAM - prints what a daemon sends for ADD of one container
+packets() {
+	local conf dump line
+
+	conf=$(with "$DHCP_MACVLAN" '.mac = "02:00:00:00:00:aa" | .ipam += {request: [{option: "121"}],
+		provide: [{option: "12", fromArg: "K8S_POD_NAME"}, {option: "60", value: "vend"}]}')
+	export CNI_ARGS='IgnoreUnknown=1;K8S_POD_NAME=pod1'
+	"$1" daemon </dev/null >/dev/null 2>&1 3>&- 4>&- &
+	DAEMON=$!
+	wait_for "the daemon" test -S /run/cni/dhcp.sock
+	nsenter --net=/run/netns/lan -- tcpdump -lnxi eth0 --immediate-mode 'udp dst port 67' \
+		>/run/dump 2>/run/dump.err 3>&- 4>&- &
+	dump=$!
+	wait_for "tcpdump" grep -q listening /run/dump.err
+	new_netns c1
+	cni ADD macvlan "$conf" >/run/add
+	wait_for "DISCOVER and REQUEST" eval '(($(grep -c "BOOTP/DHCP, Request" /run/dump) >= 2))'
+	kill "$dump" "$DAEMON"
+	ip netns del c1
+	rm -f /run/cni/dhcp.sock
+	# The message begins behind 28 bytes of IP and UDP.
+	awk '/BOOTP/ { print line; line = ""; next } /0x/ { for (i = 2; i <= NF; i++) line = line $i }
+		END { print line }' /run/dump | cut -c57- | grep . |
+		while read -r line; do options "$line"; done | sort -u
+}
+
+@test "dhcp: DISCOVER and REQUEST have the reference's fields and options" {
+	local theirs ours
+
+	command -v tcpdump >/dev/null || skip "tcpdump is not installed"
+	kill "$DNSMASQ" "$DAEMON"
+	rm -f /run/cni/dhcp.sock
+	scripted lan 'lease=600'
+	theirs=$(packets "$REFERENCE/dhcp")
+	ours=$(packets "$OURS/dhcp")
+	[[ $(wc -l <<<"$theirs") == 2 && $theirs == *'55=010379'* ]]
+	is "$ours" "$theirs"
 }
