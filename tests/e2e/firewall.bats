@@ -285,6 +285,25 @@ blocked() {
 	passes c1 10.1.0.3 10.3.0.2
 }
 
+# pings_of ID - prints how many echo requests it has received
+pings_of() {
+	in_ns "$1" nft -j list chain ip seen input | jq '[.. | .counter? // empty | .packets] | add'
+}
+
+@test "firewall: isolated: no frame of an open port arrives, also one that needs no answer" {
+	# Else table inet drops it, too.
+	! has_br_netfilter || sysctl_set net/bridge/bridge-nf-call-iptables 0
+	attach "$NET1" '.ingressPolicy = "isolated"'
+	ok
+	add bridge "$NET1" c2
+	in_ns c1 nft -f - <<<'table ip seen { chain input { type filter hook input priority 0; icmp type echo-request counter; }; }'
+	in_ns c2 ip neigh replace 10.1.0.2 dev eth0 lladdr "$(in_ns c1 ip -j link show dev eth0 | jq -r '.[0].address')"
+	in_ns c2 ping -q -c3 -i0.2 -W1 10.1.0.2 && fail "c1 answers"
+	is "$(pings_of c1)" 0
+	sees - 10.1.0.2
+	(($(pings_of c1) > 0))
+}
+
 @test "firewall: isolated behind ptp: the host's link has the policy" {
 	PTP='{"cniVersion":"1.1.0","name":"net5","type":"ptp","ipam":{"type":"host-local","subnet":"10.5.0.0/24",
 		"routes":[{"dst":"0.0.0.0/0"}]}}'

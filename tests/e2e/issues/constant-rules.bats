@@ -114,7 +114,9 @@ result_link() {
 	CNI_ARGS='IgnoreUnknown=1;IP=10.1.0.9' add bridge "$(publishing 8080)" a
 	# The leases are lost, as after rm -rf /var/lib/cni.
 	rm -r /var/lib/cni/networks
-	in_ns a ip address flush dev eth0 scope global
+	CNI_ARGS='IgnoreUnknown=1;IP=10.1.0.9' cni ADD bridge "$(publishing 8080)" b
+	failed 104 '10\.1\.0\.9 belongs to net1/a/eth0'
+	in_ns a ip link del eth0
 	CNI_ARGS='IgnoreUnknown=1;IP=10.1.0.9' add bridge "$(publishing 8080)" b
 	b=$(chained "$(publishing 8080)")
 	tcp_answer b 80 b
