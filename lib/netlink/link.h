@@ -261,4 +261,7 @@ bool link_del_together(struct rt *rt, const struct link *links, unsigned n);
 /* The same, or one after the other if that is refused.  Goes on after failures. */
 int link_del_all(struct tx *tx, struct rt *rt, const struct link *links, unsigned n) CHECKED;
 
+/* Deletes the macvlans, ipvlans, VLANs and the like on top of a link in the same namespace. */
+int link_del_uppers(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
+
 #endif

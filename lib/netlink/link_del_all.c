@@ -106,3 +106,47 @@ int link_del_all(struct tx *tx, struct rt *rt, const struct link *links, unsigne
 		r = also(r, link_del(tx, rt, &links[i]));
 	return r;
 }
+
+/* ---- links on top of one ------------------------------------------------ */
+
+struct uppers {
+	struct mem *mem;
+	int index;
+	struct link *l;
+	unsigned n;
+};
+
+static bool is_stacked(const char *kind)
+{
+	static const char *const kinds[] = { "macvlan", "macvtap", "ipvlan",
+					     "ipvtap",  "vlan",    "macsec" };
+
+	for (unsigned i = 0; i < ARRAY_LEN(kinds); i++)
+		if (str_eq(kind, kinds[i]))
+			return true;
+	return false;
+}
+
+static int note_upper(const struct link *l, void *arg)
+{
+	struct uppers *u = arg;
+
+	if (!l) {
+		u->n = 0;
+		u->l = NULL;
+		return 0;
+	}
+	if (l->parent != u->index || l->parent_nsid >= 0 || !is_stacked(l->kind))
+		return 0;
+	u->l = mem_grow(u->mem, u->l, u->n, sizeof(*u->l));
+	u->l[u->n++] = *l;
+	return 0;
+}
+
+int link_del_uppers(struct tx *tx, struct rt *rt, const struct link *l)
+{
+	struct uppers u = { .mem = &tx->mem, .index = l->index };
+
+	TRY(link_each(tx, rt, "", note_upper, &u));
+	return link_del_all(tx, rt, u.l, u.n);
+}

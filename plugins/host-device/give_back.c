@@ -76,49 +76,6 @@ static void restore(struct tx *tx, struct rt *host, struct link *l, const struct
 
 /* ---- back from the container -------------------------------------------- */
 
-struct uppers {
-	struct mem *mem;
-	int index;
-	struct link *l;
-	unsigned n;
-};
-
-static bool is_stacked(const char *kind)
-{
-	static const char *const kinds[] = { "macvlan", "macvtap", "ipvlan",
-					     "ipvtap",  "vlan",    "macsec" };
-
-	for (unsigned i = 0; i < ARRAY_LEN(kinds); i++)
-		if (str_eq(kind, kinds[i]))
-			return true;
-	return false;
-}
-
-static int note_upper(const struct link *l, void *arg)
-{
-	struct uppers *u = arg;
-
-	if (!l) {
-		u->n = 0;
-		u->l = NULL;
-		return 0;
-	}
-	if (l->parent != u->index || l->parent_nsid >= 0 || !is_stacked(l->kind))
-		return 0;
-	u->l = mem_grow(u->mem, u->l, u->n, sizeof(*u->l));
-	u->l[u->n++] = *l;
-	return 0;
-}
-
-/* Links that the container made on top of the device would keep it on the host's wire. */
-static int delete_uppers(struct tx *tx, struct rt *rt, const struct link *l)
-{
-	struct uppers u = { .mem = &tx->mem, .index = l->index };
-
-	TRY(link_each(tx, rt, "", note_upper, &u));
-	return link_del_all(tx, rt, u.l, u.n);
-}
-
 static int bring_home(struct tx *tx, struct rt *host, struct rt *cont,
 		      const struct hostdev_owner *o, const struct link_saved *s, struct link *l)
 {
@@ -126,7 +83,8 @@ static int bring_home(struct tx *tx, struct rt *host, struct rt *cont,
 		.to = host, .alias = o->mark.s, .index = s->index, .for_good = true
 	};
 
-	TRY(delete_uppers(tx, cont, l));
+	/* What the container made on top of it would stay on the host's wire. */
+	TRY(link_del_uppers(tx, cont, l));
 	TRY(link_drop_altnames(tx, cont, l, s));
 	TRY(choose_name(tx, host, s, 0, &m.name));
 	return link_move(tx, cont, l, &m, l);

@@ -240,6 +240,12 @@ static int tuning_status(struct tx *tx, struct call *c)
 	struct tuning_conf cf;
 
 	TRY(tuning_read_conf(tx, c, &cf));
+	if (cf.n && sysctl_is_readonly())
+		return tx_fail_as(
+			tx, CNI_E_UNAVAILABLE, -EROFS,
+			"sysctl: /proc/sys/net is mounted read-only here, so no sysctl can "
+			"be set (mount -o remount,rw /proc/sys, or run the runtime where it "
+			"can be written)");
 	return tuning_check_allowed(tx, &cf, CNI_E_UNAVAILABLE);
 }
 

@@ -261,6 +261,20 @@ injected() {
 	add tuning "$(with "$CONF" 'del(.sysctl)')"
 }
 
+@test "tuning: STATUS: a read-only /proc/sys is told, if there are sysctls to be set" {
+	cni STATUS tuning "$TUNING" '' '' ''
+	ok
+	mount --bind /proc/sys /proc/sys
+	mount -o remount,bind,ro /proc/sys
+	cni STATUS tuning "$TUNING" '' '' ''
+	failed 50 '/proc/sys/net is mounted read-only'
+	cni STATUS tuning "$(with "$TUNING" 'del(.sysctl)')" '' '' ''
+	ok
+	umount /proc/sys
+	cni STATUS tuning "$TUNING" '' '' ''
+	ok
+}
+
 @test "tuning: an empty configuration does nothing, and leaves nothing" {
 	attached
 	remember

@@ -1,33 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * static.c - static: the addresses that the configuration or the runtime names
- *
- * No state: nothing is allocated, so nothing keeps two containers from having one address.
+ * conf.c - the addresses that the configuration or the runtime names
  *
  * Sources, each of which replaces the ones before it: ipam.addresses with IP of CNI_ARGS,
  * args.cni.ips, runtimeConfig.ips.  The order is that of the reference.
  */
-#include "base/differ.h"
 #include "base/log.h"
-#include "cni/call.h"
-#include "plugins/list.h"
+#include "ipam/static/static.h"
 
 enum { MAX_ADDRESSES = 256 };
-
-struct address {
-	struct cidr addr;
-	struct ip gateway; /* family 0: none */
-	bool configured;   /* from ipam.addresses */
-	const char *from;  /* the key, for a message */
-};
-
-struct static_conf {
-	struct address *all; /* from every source */
-	unsigned n_all;
-	unsigned first; /* all[first … n_all - 1] are the container's */
-};
-
-/* ---- configuration ------------------------------------------------------ */
 
 static const char *why_unusable(struct cidr a)
 {
@@ -49,7 +30,8 @@ static const char *why_unusable(struct cidr a)
 }
 
 /* Returns false and says so in *ret_why if the address cannot be used. */
-static bool append(struct mem *mem, struct static_conf *cf, struct address a, const char **ret_why)
+static bool append(struct mem *mem, struct static_conf *cf, struct static_address a,
+		   const char **ret_why)
 {
 	const char *why = why_unusable(a.addr);
 
@@ -73,7 +55,7 @@ static void read_configured(struct mem *mem, const struct cj *ipam, struct stati
 
 	for (unsigned i = 0, n = cj_len(&list); i < n; i++) {
 		struct cj e = cj_at(&list, i);
-		struct address a = {
+		struct static_address a = {
 			.addr = cj_cidr(&e, "address"),
 			.gateway = cj_ip(&e, "gateway"),
 			.configured = true,
@@ -111,7 +93,7 @@ static int read_ip_arg(struct tx *tx, const struct call *c, struct static_conf *
 		return 0;
 	rest = mem_str(&tx->mem, text);
 	while ((item = next_item(&rest))) {
-		struct address a = { .from = "CNI_ARGS IP" };
+		struct static_address a = { .from = "CNI_ARGS IP" };
 
 		if (!cidr_parse(item, &a.addr))
 			return tx_fail_as(tx, CNI_E_ENV, -EINVAL,
@@ -167,7 +149,7 @@ static void read_list(struct mem *mem, const struct cj *c, struct static_conf *c
 		cf->first = cf->n_all;
 	for (unsigned i = 0, n = cj_len(&list); i < n; i++) {
 		struct cj e = cj_at(&list, i);
-		struct address a = { .from = cj_path(&e, NULL) };
+		struct static_address a = { .from = cj_path(&e, NULL) };
 		const char *text = cj_as_str(&e), *why;
 
 		if (text && !cidr_parse(text, &a.addr))
@@ -184,7 +166,7 @@ static void read_list(struct mem *mem, const struct cj *c, struct static_conf *c
 static void inherit_gateways(struct static_conf *cf)
 {
 	for (unsigned i = cf->first; i < cf->n_all; i++) {
-		struct address *a = &cf->all[i];
+		struct static_address *a = &cf->all[i];
 
 		for (unsigned k = 0; k < cf->n_all && !a->configured; k++)
 			if (cf->all[k].configured && !ip_set(a->gateway) &&
@@ -207,7 +189,7 @@ static void check_version(const struct call *c, const struct cj *ipam, const str
 			 c->version);
 }
 
-static int read_conf(struct tx *tx, const struct call *c, struct static_conf *cf)
+int static_read_conf(struct tx *tx, const struct call *c, struct static_conf *cf)
 {
 	struct cj ipam = cj_obj(&c->conf, "ipam"), args = cj_obj(&c->conf, "args");
 	struct cj runtime = cj_obj(&c->conf, "runtimeConfig"), cni = cj_obj(&args, "cni");
@@ -227,103 +209,3 @@ static int read_conf(struct tx *tx, const struct call *c, struct static_conf *cf
 	check_version(c, &ipam, cf);
 	return cj_ok(tx, &c->conf);
 }
-
-/* ---- verbs -------------------------------------------------------------- */
-
-static int need_address(struct tx *tx, const struct static_conf *cf)
-{
-	if (cf->n_all > cf->first)
-		return 0;
-	return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
-			  "ipam.addresses: missing: static gives the addresses that are written "
-			  "there, like [{\"address\": \"10.1.0.5/24\"}], or that the runtime asks "
-			  "for");
-}
-
-static int static_validate(struct tx *tx, struct call *c)
-{
-	struct static_conf cf;
-
-	TRY(read_conf(tx, c, &cf));
-	return need_address(tx, &cf);
-}
-
-static int static_add(struct tx *tx, struct call *c, struct result *ret)
-{
-	struct cj ipam = cj_obj(&c->conf, "ipam"), routes = cj_list(&ipam, "routes");
-	struct cj dns = cj_obj(&ipam, "dns");
-	struct static_conf cf;
-
-	TRY(read_conf(tx, c, &cf));
-	TRY(need_address(tx, &cf));
-	for (unsigned i = cf.first; i < cf.n_all; i++)
-		result_add_ip(ret, (struct result_ip){ .addr = cf.all[i].addr,
-						       .gateway = cf.all[i].gateway,
-						       .iface = -1 });
-	result_read_routes(ret, &routes);
-	ret->dns = result_read_dns(&tx->mem, &dns);
-	return cj_ok(tx, &c->conf);
-}
-
-/* NULL: prevResult has no such address. */
-static const struct result_ip *find_address(const struct result *r, struct cidr a)
-{
-	for (unsigned i = 0; i < r->n_ips; i++)
-		if (cidr_eq(r->ips[i].addr, a))
-			return &r->ips[i];
-	return NULL;
-}
-
-static const char *gateway_text(struct mem *mem, struct ip gateway)
-{
-	if (!ip_set(gateway))
-		return "none";
-	return mem_str(mem, IP_S(gateway));
-}
-
-/*
- * A gateway that the configuration does not name is the main plugin's to choose (isGateway), so it
- * may be anything.
- */
-static int static_check(struct tx *tx, struct call *c)
-{
-	struct static_conf cf;
-
-	TRY(read_conf(tx, c, &cf));
-	TRY(call_need_prev(tx, c));
-	for (unsigned i = cf.first; i < cf.n_all; i++) {
-		const struct address *a = &cf.all[i];
-		const struct result_ip *have = find_address(c->prev, a->addr);
-		const char *what;
-
-		if (!have) {
-			what = mem_printf(&tx->mem, "address of %s in prevResult", c->ifname);
-			differ(tx, what, CIDR_S(a->addr), NULL);
-		} else if (ip_set(a->gateway) && !ip_eq(a->gateway, have->gateway)) {
-			what = mem_printf(&tx->mem, "gateway of %s in prevResult", CIDR_S(a->addr));
-			differ(tx, what, IP_S(a->gateway), gateway_text(&tx->mem, have->gateway));
-		}
-	}
-	return 0;
-}
-
-static int static_status(struct tx *tx, struct call *c)
-{
-	struct static_conf cf;
-
-	return read_conf(tx, c, &cf);
-}
-
-static const char *const args[] = { "IP", "GATEWAY", NULL };
-
-/* DEL and GC have nothing to release. */
-const struct plugin static_plugin = {
-	.name = "static",
-	.about = "the addresses that the configuration names (IPAM)",
-	.flags = CNI_IS_IPAM,
-	.args = args,
-	.validate = static_validate,
-	.add = static_add,
-	.check = static_check,
-	.status = static_status,
-};
