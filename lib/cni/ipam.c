@@ -128,27 +128,31 @@ int ipam_validate(struct tx *tx, struct call *c)
 	return 0;
 }
 
-/* 255.255.255.255 (RFC 919). */
-static bool is_broadcast(struct ip ip)
+/* The host's loopback and multicast groups are no container's. */
+static int check_address(struct tx *tx, struct cidr a)
 {
-	static const uint8_t all[4] = { 255, 255, 255, 255 };
-
-	return ip.family == AF_INET && memcmp(ip.b, all, sizeof(all)) == 0;
+	if (ip_is_of_host(a.ip))
+		return 0;
+	return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
+			  "ipam: %s is no address that a container can have (choose another "
+			  "subnet)",
+			  CIDR_S(a));
 }
 
 /* A gateway that the delegate gave must be another host's, of the address's family. */
-static int check_gateways(struct tx *tx, const struct result *r)
+static int check_addresses(struct tx *tx, const struct result *r)
 {
 	for (unsigned i = 0; i < r->n_ips; i++) {
 		struct ip gw = r->ips[i].gateway, own = r->ips[i].addr.ip;
 
+		TRY(check_address(tx, r->ips[i].addr));
 		if (!ip_set(gw))
 			continue;
 		if (gw.family != own.family)
 			return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
 					  "gateway: %s is of another family than the address %s",
 					  IP_S(gw), IP_S(own));
-		if (ip_is_multicast(gw) || ip_is_loopback(gw) || is_broadcast(gw))
+		if (!ip_is_of_host(gw))
 			return tx_fail_as(
 				tx, CNI_E_CONFIG, -EINVAL,
 				"gateway: %s is no host's address (name the router of %s)",
@@ -176,7 +180,7 @@ int ipam_add(struct tx *tx, struct call *c, struct result *ret)
 				  "IPAM plugin returned missing IP config (ipam.type %s gave no "
 				  "address)",
 				  ipam_type(c));
-	return check_gateways(tx, ret);
+	return check_addresses(tx, ret);
 }
 
 /* A verb without a result; at: offset of its function in struct plugin. */

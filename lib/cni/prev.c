@@ -85,14 +85,21 @@ struct ip *prev_all_ips(struct mem *mem, const struct call *c, unsigned *ret_n)
 	struct ip *ips = mem_alloc(mem, (c->prev->n_ips + 1) * sizeof(*ips));
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < c->prev->n_ips; i++) {
+	for (unsigned i = 0; i < c->prev->n_ips && n <= PREV_IPS_MAX; i++) {
 		struct ip ip = c->prev->ips[i].addr.ip;
 
-		if (ip_set(ip) && !ip_is_in(ips, n, ip))
+		if (ip_is_of_host(ip) && !ip_is_in(ips, n, ip))
 			ips[n++] = ip;
 	}
 	*ret_n = n;
 	return ips;
+}
+
+static bool is_of_another(struct tx *tx, struct call *c, const struct link *l)
+{
+	bool marked = *l->alias ? mark_is_any(l->alias) : mark_is_group(l->group);
+
+	return marked && !link_is_marked(l, call_mark(tx, c));
 }
 
 int prev_host_link(struct tx *tx, struct call *c, struct link *ret)
@@ -106,7 +113,9 @@ int prev_host_link(struct tx *tx, struct call *c, struct link *ret)
 		if (!str_empty(f->sandbox) || str_empty(f->name))
 			continue;
 		TRY(there = link_find(tx, &c->host, f->name, &l));
-		if (there && link_is_end(&l) && (l.master || !ret->index))
+		if (!there || !link_is_end(&l) || is_of_another(tx, c, &l))
+			continue;
+		if (l.master || !ret->index)
 			*ret = l;
 	}
 	return 0;

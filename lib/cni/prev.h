@@ -34,15 +34,18 @@ bool prev_is_ours(const struct call *c, const struct result_ip *ip);
 void prev_addresses(const struct call *c, struct cidr *ret4, struct cidr *ret6);
 
 /*
- * All addresses in prevResult, each once, whichever interface they belong to (as the reference
- * plugin firewall takes them).  In the arena.
+ * All addresses in prevResult that a container can have, each once, whichever interface they belong
+ * to (as the reference plugin firewall takes them).  In the arena.  PREV_IPS_MAX + 1 if there are more
+ * than PREV_IPS_MAX, because the plugins compare each with each.
  */
+enum { PREV_IPS_MAX = 256 };
 struct ip *prev_all_ips(struct mem *mem, const struct call *c, unsigned *ret_n);
 
 /*
  * The link on the host that lives as long as the attachment: a bridge port, or else the
  * last veth on the host.  (The VLAN gateway is listed as well, and is neither.)  *ret has index 0
- * if there is none.
+ * if there is none.  A link with the mark of another attachment is passed over, because the author
+ * of a configuration can write prevResult.
  */
 int prev_host_link(struct tx *tx, struct call *c, struct link *ret) CHECKED;
 

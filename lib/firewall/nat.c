@@ -144,6 +144,28 @@ static struct owned_change compose_nat(struct mem *mem, const struct nat *n, str
 
 /* ---- verbs -------------------------------------------------------------- */
 
+/*
+ * A port that leads to 127.0.0.1 or ::1 would lead to the host's own services: the chain `guard`
+ * sees packets before they are redirected.
+ */
+static int need_address(struct tx *tx, struct cidr a)
+{
+	if (!ip_set(a.ip) || ip_is_of_host(a.ip))
+		return 0;
+	return tx_fail_as(tx, CNI_E_CONFIG, -EADDRNOTAVAIL,
+			  "%s is no address that a container can have: nothing is published or "
+			  "masqueraded for it",
+			  CIDR_S(a));
+}
+
+static int need_addresses(struct tx *tx, const struct nat *n)
+{
+	for (unsigned i = 0; i < n->n_masq; i++)
+		TRY(need_address(tx, n->masq[i]));
+	TRY(need_address(tx, n->to4));
+	return need_address(tx, n->to6);
+}
+
 static int need_mark_chain(struct tx *tx, struct nfnl *nl, const struct nat *n)
 {
 	struct nft_ref ref = nat_table_ref;
@@ -194,6 +216,7 @@ int nat_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n
 
 	*s = (struct nat_skeleton){ .mem = &tx->mem, .n = n };
 	warn_of_other_family(n);
+	TRY(need_addresses(tx, n));
 	TRY(need_mark_chain(tx, nl, n));
 	TRY(nat_find_listeners(tx, n));
 	TRY(nat_find_reach(tx, host, n, &s->reach));

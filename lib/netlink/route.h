@@ -180,6 +180,9 @@ int route_local(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip
  */
 int route_default_link(struct tx *tx, struct rt *rt, struct link *ret) CHECKED;
 
+/* Has a default route of table main this link?  1, 0, or a recorded failure. */
+int route_is_uplink(struct tx *tx, struct rt *rt, int index) CHECKED;
+
 /* The least MTU of the links of this namespace's default routes; 0 = there are none. */
 int route_default_mtu(struct tx *tx, struct rt *rt, int *ret_mtu) CHECKED;
 

@@ -73,6 +73,17 @@ int route_default_link(struct tx *tx, struct rt *rt, struct link *ret)
 	return there;
 }
 
+int route_is_uplink(struct tx *tx, struct rt *rt, int index)
+{
+	struct uplinks u = { .n = 0 };
+
+	TRY(default_uplinks(tx, rt, &u));
+	for (unsigned i = 0; i < u.n; i++)
+		if (u.index[i] == index)
+			return 1;
+	return 0;
+}
+
 int route_default_mtu(struct tx *tx, struct rt *rt, int *ret_mtu)
 {
 	struct uplinks u = { .n = 0 };

@@ -271,6 +271,17 @@ bool ip_is_multicast(struct ip ip)
 	return ip.family == AF_INET6 && ip.b[0] == 0xff;
 }
 
+bool ip_is_of_host(struct ip ip)
+{
+	static const uint8_t broadcast[] = { 255, 255, 255, 255 };
+
+	if (!ip_set(ip) || ip_is_any(ip) || ip_is_loopback(ip) || ip_is_multicast(ip))
+		return false;
+	if (ip.family != AF_INET)
+		return true;
+	return ip.b[0] && memcmp(ip.b, broadcast, sizeof(broadcast)) != 0;
+}
+
 bool ip_is_linklocal(struct ip ip)
 {
 	if (ip.family == AF_INET)

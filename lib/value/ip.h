@@ -68,6 +68,8 @@ bool ip_is_any(struct ip ip);       /* 0.0.0.0 or :: */
 bool ip_is_loopback(struct ip ip);  /* 127/8 or ::1 */
 bool ip_is_multicast(struct ip ip); /* 224/4 or ff00::/8 */
 bool ip_is_linklocal(struct ip ip); /* 169.254/16 or fe80::/10 */
+/* May an interface of another host have it?  Not 0/8, ::, loopback, multicast or broadcast. */
+bool ip_is_of_host(struct ip ip);
 /* The IPv6 link-local address that the kernel derives from a MAC of 6 bytes (EUI-64, RFC 4291). */
 struct ip ip_linklocal(struct mac mac);
 

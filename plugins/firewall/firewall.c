@@ -20,6 +20,34 @@ static bool is_listed(const struct call *c, const char *name)
 	return result_find_if(c->prev, name, false) >= 0;
 }
 
+/* The links that main plugins make for containers, and that bridges and their VLANs are. */
+static bool is_for_containers(const struct link *l)
+{
+	return link_is_end(l) || str_eq(l->kind, "bridge") || str_eq(l->kind, "vlan");
+}
+
+/*
+ * The author of a configuration can write prevResult.  A policy of the host's uplink would drop what
+ * every network with a policy sends to the world.
+ */
+static int fail_if_uplink(struct tx *tx, struct call *c, const struct link *dev,
+			  const struct link *link)
+{
+	bool ours = link->index && link_is_marked(link, call_mark(tx, c));
+	int up = 1;
+
+	if (ours && (dev->index == link->index || dev->index == link->master))
+		return 0;
+	if (is_for_containers(dev))
+		TRY(up = route_is_uplink(tx, &c->host, dev->index));
+	if (!up)
+		return 0;
+	return tx_fail_as(tx, CPLUG_E_PREV, -EPERM,
+			  "ingressPolicy: prevResult lists %s, which leads to the world and not to "
+			  "containers (use it behind bridge or ptp)",
+			  dev->name);
+}
+
 /*
  * The link through which the host reaches the container: that of the route to it (a bridge, its
  * VLAN gateway, the host's end of a ptp pair), if prevResult lists it; or the bridge that has its
@@ -45,7 +73,7 @@ static int find_dev(struct tx *tx, struct call *c, struct accept *a, const struc
 				  "to %s (use it behind bridge or ptp, or set it to \"open\")",
 				  c->ifname);
 	a->dev = mem_str(&tx->mem, dev.name);
-	return 0;
+	return fail_if_uplink(tx, c, &dev, link);
 }
 
 static int read_attachment(struct tx *tx, struct call *c, struct firewall **ret)
@@ -63,6 +91,11 @@ static int read_attachment(struct tx *tx, struct call *c, struct firewall **ret)
 	a->repair = c->command == CNI_REPAIR;
 	if (link->master)
 		a->port = link->name;
+	if (a->n_ips > PREV_IPS_MAX)
+		return tx_fail_as(tx, CPLUG_E_PREV, -E2BIG,
+				  "prevResult: it has more than %d addresses (firewall accepts so "
+				  "many for one attachment)",
+				  PREV_IPS_MAX);
 	if (!a->n_ips)
 		log_warn("prevResult has no address of %s, so none is accepted", c->ifname);
 	if (a->policy != ACCEPT_OPEN)

@@ -267,11 +267,19 @@ static void addresses_are_classified(void **state)
 		CHECK(ip_is_loopback(a) == cases[i].loopback, "loopback: %s", cases[i].ip);
 		CHECK(ip_is_multicast(a) == cases[i].multicast, "multicast: %s", cases[i].ip);
 		CHECK(ip_is_linklocal(a) == cases[i].linklocal, "link-local: %s", cases[i].ip);
+		if (cases[i].any || cases[i].loopback || cases[i].multicast || !*cases[i].ip)
+			CHECK(!ip_is_of_host(a), "of a host: %s", cases[i].ip);
 		assert_int_equal(ip_bits(a), cases[i].bits);
 		assert_int_equal(ip_bytes(a) * 8, cases[i].bits);
 		assert_true(ip_set(a) == (cases[i].bits > 0));
 		assert_int_equal(cidr_host(a).len, cases[i].bits);
 	}
+	assert_false(ip_is_of_host(ip("0.0.0.1")));
+	assert_false(ip_is_of_host(ip("255.255.255.255")));
+	assert_true(ip_is_of_host(ip("255.255.255.254")));
+	assert_true(ip_is_of_host(ip("169.254.1.1")));
+	assert_true(ip_is_of_host(ip("fe80::1")));
+	assert_true(ip_is_of_host(ip("::2")));
 }
 
 static void derives_linklocal(void **state UNUSED)

@@ -1,0 +1,104 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Configurations of a hostile author (docs/security.md, Multus): forged prevResults, lists that are too
+# long.  Such an author writes prevResult into the first plugin of a list.
+# shellcheck disable=SC2030,SC2031 # tests are subshells
+load lib
+load hostile
+
+BRIDGE='{"cniVersion":"1.1.0","name":"victim","type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,
+	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00:1::/64"}]]}}'
+PORTMAP='{"cniVersion":"1.1.0","name":"evil","type":"portmap",
+	"runtimeConfig":{"portMappings":[{"hostPort":9999,"containerPort":2379,"protocol":"tcp"}]}}'
+FIREWALL='{"cniVersion":"1.1.0","name":"evil","type":"firewall"}'
+
+prepare() {
+	:
+}
+
+# forged CONF ADDRESS [LINK...] - prints CONF with a prevResult of one address, and these links of the host
+forged() {
+	local conf=$1 address=$2
+
+	shift 2
+	jq -c --arg address "$address" '.prevResult = {cniVersion: "1.1.0",
+		interfaces: ([{name: "eth0", sandbox: "/run/netns/c1"}] + [$ARGS.positional[] | {name: .}]),
+		ips: [{address: $address, interface: 0}]}' --args "$@" <<<"$conf"
+}
+
+@test "hostile-conf: a published port never leads to the host's loopback" {
+	local address
+
+	new_netns c1 c2
+	# The bridge of another network has route_localnet, because a port is published there.
+	add bridge "$(with "$BRIDGE" '.runtimeConfig = {portMappings: [{hostPort: 8080, containerPort: 80, protocol: "tcp"}]}')" c2
+	tcp_answer - 2379 secret 127.0.0.1
+	remember
+	for address in 127.0.0.1/8 127.0.0.9/8 ::1/128 ::ffff:127.0.0.1/128 0.0.0.0/8 0.0.0.1/8 ::/64 224.0.0.1/24 \
+		255.255.255.255/32 ff02::1/64; do
+		cni ADD portmap "$(forged "$PORTMAP" "$address")"
+		[[ $address != 127* ]] || ask_in_vain c2 tcp 10.1.0.1 9999
+		failed 7 'no address that a container can have'
+		assert_same_snapshot
+	done
+	ask - tcp 127.0.0.1 2379
+}
+
+@test "hostile-conf: an IPAM plugin cannot give a container an address of the host's loopback" {
+	local address plugin folder=$BATS_TEST_TMPDIR/plugins
+
+	new_netns c1
+	mkdir "$folder"
+	printf '#!/bin/sh\ncat "%s/answer"\n' "$folder" >"$folder/foreign"
+	chmod +x "$folder/foreign"
+	warm_up bridge "$BRIDGE"
+	remember
+	for address in 127.0.0.2/8 ::1/128 224.0.0.5/24 ff02::5/64 0.0.0.0/0; do
+		printf '{"cniVersion":"1.1.0","ips":[{"address":"%s","gateway":"10.1.0.1"}]}' "$address" >"$folder/answer"
+		[[ $address != *:* ]] || sed -i 's/10\.1\.0\.1/fd00:1::1/' "$folder/answer"
+		for plugin in bridge ptp; do
+			CNI_PATH=$folder:$CPLUG_BIN cni ADD "$plugin" "$(with "$BRIDGE" \
+				'del(.isDefaultGateway) | .ipam = {type: "foreign"}')"
+			failed 7 'no address that a container can have'
+			assert_same_snapshot
+		done
+	done
+}
+
+@test "hostile-conf: no ingress policy for the host's uplink, or for a neighbour's port" {
+	local victim port policy
+
+	world
+	new_netns c1 c2
+	add bridge "$BRIDGE" c2
+	port=$(host_end)
+	victim=$(chained "$(with "$FIREWALL" '.name = "victim" | .ingressPolicy = "same-bridge"')")
+	add firewall "$victim" c2
+	sees c2 203.0.113.2
+	remember
+	for policy in same-bridge isolated; do
+		cni ADD firewall "$(forged "$(with "$FIREWALL" ".ingressPolicy = \"$policy\"")" 203.0.113.2/24 uplink)"
+		failed 108 'uplink, which leads to the world'
+		assert_same_snapshot
+	done
+	sees c2 203.0.113.2
+	# The neighbour's port is not taken for the attachment's.
+	cni ADD firewall "$(forged "$(with "$FIREWALL" '.ingressPolicy = "isolated"')" 10.1.0.99/24 "$port")"
+	failed 7 'no link of the host'
+	assert_same_snapshot
+	cni ADD portmap "$(forged "$PORTMAP" 10.1.0.99/24 "$port")"
+	contains "$(bridge -d link show dev "$port")" 'hairpin off'
+}
+
+@test "hostile-conf: lists that are too long are refused soon" {
+	local conf=$BATS_TEST_TMPDIR/long
+
+	new_netns c1
+	jq -nc --argjson conf "$FIREWALL" '$conf | .backend = "iptables" | .prevResult = {cniVersion: "1.1.0",
+		ips: [range(16000) | {address: "10.\(. / 250 | floor).\(. % 250).2/24"}]}' >"$conf"
+	soon cni ADD firewall "$conf"
+	failed 108 'more than 256 addresses'
+	soon cni DEL firewall "$conf"
+	ok
+	is "$(nft list ruleset)" ''
+}
