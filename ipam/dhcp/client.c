@@ -86,7 +86,7 @@ int dhcp_conf_request(struct dhcp_conf *conf, const unsigned *codes, size_t n, b
 	static const uint8_t instead[] = { DHCP_OPT_MASK, DHCP_OPT_ROUTER, DHCP_OPT_DOMAIN,
 					   DHCP_OPT_DNS };
 	size_t all = n + (skip_default ? 0 : ARRAY_LEN(defaults));
-	uint8_t list[UINT8_MAX];
+	uint8_t list[UINT8_MAX] = { 0 };
 	size_t used = 0;
 
 	for (size_t i = 0; i < all; i++) {
