@@ -12,10 +12,11 @@ export PATH := $(PATH):/usr/sbin:/sbin
 # Goals that test or lint install missing packages first, because the lines below look for
 # libraries (not with make -n).  `make` and `make install` never install packages.
 goals = $(filter $(1),$(MAKECMDGOALS))
-DEPS := $(if $(filter-out check-fresh,$(call goals,check check-%)),build test) $(if $(call goals,check-fresh),fresh) $(if $(call goals,demo),build demo) \
+DEPS := $(if $(filter-out check-fresh check-packages,$(call goals,check check-%)),build test) $(if $(call goals,check-fresh),fresh) $(if $(call goals,demo),build demo) \
 	$(if $(call goals,lint lint-%),build lint) $(if $(call goals,deps),build test) \
 	$(if $(call goals,check-runtimes),runtimes) $(if $(call goals,check-vm check-vm-all),vm) \
 	$(if $(call goals,bench bench-%),build bench) \
+	$(if $(call goals,deb rpm apk),build packages) $(if $(call goals,check-packages),build packages fresh) \
 	$(if $(filter 1,$(SAN)),san)
 ifneq ($(strip $(DEPS)),)
 ifeq ($(findstring n,$(filter-out --%,$(firstword -$(MAKEFLAGS)))),)
@@ -221,9 +222,18 @@ clean: ## remove build products
 include tests/tests.mk
 include bench/bench.mk
 
+##@ Packages
+deb rpm: ## make a package for Debian (also for Ubuntu), or for rpm, in build/packages
+	$(Q)contrib/packages/build $@
+
+apk: ## write the APKBUILD and the source archive for Alpine's abuild, in build/packages/apk
+	$(Q)contrib/packages/build $@
+
+.PHONY: deb rpm apk
+
 ##@ Help
 help: ## this list
 	@awk -F':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-z0-9 -]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: help

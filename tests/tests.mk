@@ -86,6 +86,9 @@ check-runtimes: tested ## tests with the distribution's podman and containerd
 check-fresh: ## make demo and make check on minimal Debian systems, as root and as an ordinary user (hours)
 	$(Q)tests/fresh/run $(FRESH)
 
+check-packages: ## build the packages; install and remove Debian's on a fresh system (SUITES="bookworm trixie")
+	$(Q)tests/packages/run $(SUITES)
+
 check-same-bytes: ## builds in two folders give the same bytes
 	$(Q)tests/tools/same-bytes
 
@@ -266,7 +269,7 @@ $(LINT)/tidy/%.ok: $(LINT)/clang/%.o .clang-tidy
 -include $(C_SOURCES:%.c=$(LINT)/gcc/%.d) $(C_SOURCES:%.c=$(LINT)/clang/%.d) \
 	$(C_SOURCES:%.c=$(LINT)/analyzer/%.d)
 
-.PHONY: tested check check-unit check-e2e check-sweep check-parity check-vm check-vm-sample check-vm-all check-runtimes check-fresh check-same-bytes demo
+.PHONY: tested check check-unit check-e2e check-sweep check-parity check-vm check-vm-sample check-vm-all check-runtimes check-fresh check-packages check-same-bytes demo
 .PHONY: check-fault check-valgrind check-vacuous check-mutants soak fuzz
 .PHONY: lint lint-headers lint-floors lint-gcc lint-clang lint-analyzer lint-tidy lint-cppcheck lint-scripts \
 	lint-docs lint-mutants lint-ternaries lint-sizes lint-subjects lint-format format measure
