@@ -24,6 +24,15 @@ attached() {
 	CONF=$(chained "$VRF")
 }
 
+# detached - DEL of vrf and bridge, after which nothing is left
+detached() {
+	del vrf "$CONF"
+	no_link c1 blue
+	link c1 eth0 'has("master") | not'
+	del bridge "$BRIDGE"
+	assert_same_snapshot nothing
+}
+
 @test "vrf: the interface joins with its addresses and routes; DEL takes it out, and the VRF with the last member" {
 	new_netns c1
 	attached
@@ -128,7 +137,23 @@ attached() {
 }
 
 @test "vrf: ADD that fails or is killed at any change leaves the container as it was" {
+	local n
+
 	new_netns c1
+	in_ns c1 ip link set lo up
+	remember nothing
 	attached
-	unwinds vrf "$CONF"
+	remember
+	each_change FAIL vrf "$CONF" failed
+	detached
+	# DEL does not give the interface its routes back: it is deleted next.
+	for ((n = 1; n < 40; n++)); do
+		attached
+		CNI_TEST_CRASH_AT=$n cni ADD vrf "$CONF"
+		((status)) || break
+		((status > 128)) || fail "not killed: $status"
+		detached
+	done
+	((n > 2 && n < 40)) || fail "$n steps"
+	detached
 }
