@@ -176,6 +176,37 @@ int rule_list(struct tx *tx, struct rt *rt, int family, struct rule_list *ret)
 	return 0;
 }
 
+static int note_other(const struct nlmsghdr *h, void *arg)
+{
+	enum { MAIN = 32766, DEFAULT = 32767 };
+	bool *other = arg;
+	struct rule r;
+
+	if (!h)
+		*other = false;
+	else if (read_rule(h, &r) && r.priority && r.priority != MAIN && r.priority != DEFAULT)
+		*other = true;
+	return *other;
+}
+
+bool rule_has_others(struct rt *rt)
+{
+	static const uint8_t families[] = { AF_INET, AF_INET6 };
+	bool other = false;
+
+	for (unsigned i = 0; i < ARRAY_LEN(families) && !other; i++) {
+		struct rt_msg m;
+		struct fib_rule_hdr *h = rt_new(&m, RTM_GETRULE, NLM_F_DUMP, sizeof(*h));
+		int r;
+
+		h->family = families[i];
+		r = rt_ask(rt, &m, note_other, &other);
+		if (r < 0 && r != -EAFNOSUPPORT && r != -EOPNOTSUPP)
+			return true;
+	}
+	return other;
+}
+
 static bool same_prefix(struct cidr have, struct cidr want)
 {
 	return !ip_set(want.ip) || cidr_eq(have, cidr_masked(want));

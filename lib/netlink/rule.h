@@ -44,6 +44,12 @@ struct rule_text rule_text(const struct rule *r);
 int rule_list(struct tx *tx, struct rt *rt, int family, struct rule_list *ret) CHECKED;
 
 /*
+ * Has the namespace other rules than the kernel's own?  Also true if that cannot be told.  Stops at
+ * the first one, because a container may have as many as it likes.
+ */
+bool rule_has_others(struct rt *rt);
+
+/*
  * Does a rule match a description?  A field that the description leaves 0, "" or without an
  * address may have any value.
  */

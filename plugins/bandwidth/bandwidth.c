@@ -182,28 +182,19 @@ static bool lists_ifb(const struct call *c, const struct link *ifb)
 
 /*
  * May DEL of another plugin of the list need the interface?  That of the reference's vrf and of its
- * sbr fail without it.
+ * sbr fail without it.  Also if the container does not let us know.
  */
 static int is_needed(struct tx *tx, struct call *c)
 {
-	enum { MAIN = 32766, DEFAULT = 32767 };
-	struct rule_list rules;
+	int before = tx->err, there;
 	struct link eth;
-	int there;
 
 	if (!rt_is_open(&c->cont))
 		return 1;
-	TRY(there = link_find(tx, &c->cont, c->ifname, &eth));
-	if (!there || eth.master)
-		return 1;
-	TRY(rule_list(tx, &c->cont, AF_UNSPEC, &rules));
-	for (unsigned i = 0; i < rules.n; i++) {
-		uint32_t priority = rules.r[i].priority;
-
-		if (priority && priority != MAIN && priority != DEFAULT)
-			return 1;
-	}
-	return 0;
+	there = link_find(tx, &c->cont, c->ifname, &eth);
+	if (there < 0)
+		TRY(tx_excuse(tx, before, there, "the interface is deleted later"));
+	return there != 1 || eth.master || rule_has_others(&c->cont);
 }
 
 /*

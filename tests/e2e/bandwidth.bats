@@ -688,6 +688,14 @@ del_refused() {
 	in_ns c1 ip rule del from 10.1.0.2 table 100
 	add bandwidth "$(with "$LIMITS" ".prevResult = $LISTED | del(.prevResult.interfaces[3])")"
 	LISTED=$(jq -c . <<<"$output")
+	# The container may have as many rules as it likes: the first one is enough.
+	seq 3000 | sed 's/.*/rule add from 10.9.0.0\/16 table 100 pref &/' | in_ns c1 ip -batch -
+	del bandwidth "$(with "$LIMITS" ".prevResult = $LISTED")"
+	no_link - "$IFB"
+	link - "$VETH" true
+	seq 3000 | sed "s/.*/rule del pref &/" | in_ns c1 ip -batch -
+	add bandwidth "$(with "$LIMITS" ".prevResult = $LISTED | del(.prevResult.interfaces[3])")"
+	LISTED=$(jq -c . <<<"$output")
 	in_ns c1 ip link add name over type bridge
 	in_ns c1 ip link set eth0 master over
 	del bandwidth "$(with "$LIMITS" ".prevResult = $LISTED")"
