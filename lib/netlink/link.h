@@ -261,7 +261,10 @@ bool link_del_together(struct rt *rt, const struct link *links, unsigned n);
 /* The same, or one after the other if that is refused.  Goes on after failures. */
 int link_del_all(struct tx *tx, struct rt *rt, const struct link *links, unsigned n) CHECKED;
 
-/* Deletes the macvlans, ipvlans, VLANs and the like on top of a link in the same namespace. */
-int link_del_uppers(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
+/*
+ * Deletes the macvlans, ipvlans, VLANs and the like in rt's namespace on top of link `index` of the
+ * namespace with this id there (link_nsid(); -1 = the same).
+ */
+int link_del_uppers(struct tx *tx, struct rt *rt, int index, int nsid) CHECKED;
 
 #endif

@@ -109,10 +109,11 @@ int link_del_all(struct tx *tx, struct rt *rt, const struct link *links, unsigne
 
 /* ---- links on top of one ------------------------------------------------ */
 
+enum { UPPERS_MAX = 1024, UPPERS_ROUNDS = 64 };
+
 struct uppers {
-	struct mem *mem;
-	int index;
-	struct link *l;
+	int index, nsid;
+	struct link *l; /* room for UPPERS_MAX */
 	unsigned n;
 };
 
@@ -133,20 +134,27 @@ static int note_upper(const struct link *l, void *arg)
 
 	if (!l) {
 		u->n = 0;
-		u->l = NULL;
 		return 0;
 	}
-	if (l->parent != u->index || l->parent_nsid >= 0 || !is_stacked(l->kind))
+	if (l->parent != u->index || l->parent_nsid != u->nsid || !is_stacked(l->kind))
 		return 0;
-	u->l = mem_grow(u->mem, u->l, u->n, sizeof(*u->l));
 	u->l[u->n++] = *l;
-	return 0;
+	return u->n == UPPERS_MAX;
 }
 
-int link_del_uppers(struct tx *tx, struct rt *rt, const struct link *l)
+/* In rounds, because a container may have any number of them. */
+int link_del_uppers(struct tx *tx, struct rt *rt, int index, int nsid)
 {
-	struct uppers u = { .mem = &tx->mem, .index = l->index };
+	struct uppers u = { .index = index, .nsid = nsid };
 
-	TRY(link_each(tx, rt, "", note_upper, &u));
-	return link_del_all(tx, rt, u.l, u.n);
+	u.l = mem_alloc(&tx->mem, UPPERS_MAX * sizeof(*u.l));
+	for (unsigned i = 0; i < UPPERS_ROUNDS; i++) {
+		TRY(tx_interrupted(tx));
+		TRY(link_each(tx, rt, "", note_upper, &u));
+		TRY(link_del_all(tx, rt, u.l, u.n));
+		if (u.n < UPPERS_MAX)
+			return 0;
+	}
+	log_warn("%s: it has more interfaces on top of #%d than are deleted", rt->where, index);
+	return 0;
 }

@@ -10,8 +10,27 @@
 
 #include "base/log.h"
 
-/* linux/if_link.h before Linux 5.14 has neither; older kernels do not send them. */
-enum { PARENT_DEV_NAME = 56, PARENT_DEV_BUS_NAME = 57, LAST_ATTR = PARENT_DEV_BUS_NAME };
+/* Older headers (linux/if_link.h) do not have these; older kernels do not send them. */
+enum {
+	PARENT_DEV_NAME = 56,
+	PARENT_DEV_BUS_NAME = 57,
+	GRO_MAX_SIZE = 58,
+	GSO_IPV4_MAX_SIZE = 63,
+	GRO_IPV4_MAX_SIZE = 64,
+	LAST_ATTR = GRO_IPV4_MAX_SIZE
+};
+
+static const struct {
+	int attr;
+	int size; /* bytes */
+} numbers[LINK_SAVED_NUMBERS] = {
+	[LINK_SAVED_MODE] = { IFLA_LINKMODE, 1 },
+	[LINK_SAVED_GSO_SIZE] = { IFLA_GSO_MAX_SIZE, 4 },
+	[LINK_SAVED_GSO_SEGMENTS] = { IFLA_GSO_MAX_SEGS, 4 },
+	[LINK_SAVED_GRO_SIZE] = { GRO_MAX_SIZE, 4 },
+	[LINK_SAVED_GSO4_SIZE] = { GSO_IPV4_MAX_SIZE, 4 },
+	[LINK_SAVED_GRO4_SIZE] = { GRO_IPV4_MAX_SIZE, 4 },
+};
 
 /* The flags that a user sets, and that stay when a link changes its namespace. */
 enum { KEPT_FLAGS = IFF_PROMISC | IFF_ALLMULTI | IFF_NOARP | IFF_MULTICAST };
@@ -56,6 +75,13 @@ static void read_altnames(struct details *d, struct nlattr *list)
 	}
 }
 
+static int64_t number_of(struct nlattr *a, int size)
+{
+	if (!a || nla_len(a) < size)
+		return -1;
+	return size == 1 ? nla_get_u8(a) : nla_get_u32(a);
+}
+
 /* What struct link has no fields for. */
 static int read_details(const struct nlmsghdr *h, void *arg)
 {
@@ -70,6 +96,8 @@ static int read_details(const struct nlmsghdr *h, void *arg)
 	d->found = true;
 	if (tb[IFLA_TXQLEN] && nla_len(tb[IFLA_TXQLEN]) >= 4)
 		d->s->tx_size = nla_get_u32(tb[IFLA_TXQLEN]);
+	for (unsigned i = 0; i < LINK_SAVED_NUMBERS; i++)
+		d->s->number[i] = number_of(tb[numbers[i].attr], numbers[i].size);
 	if (tb[IFLA_PROP_LIST])
 		read_altnames(d, tb[IFLA_PROP_LIST]);
 	d->s->hardware = mem_printf(d->mem, "%s %s %s %s", text_of(d->mem, tb[PARENT_DEV_BUS_NAME]),
@@ -248,6 +276,29 @@ int link_restore_name(struct tx *tx, struct rt *rt, struct link *l, const char *
 	return 0;
 }
 
+/* One request for each: a driver may refuse some. */
+static int restore_numbers(struct tx *tx, struct rt *rt, const struct link *l,
+			   const struct link_saved *s, const struct link_saved *now)
+{
+	struct rt_msg m;
+	int r = 0;
+
+	for (unsigned i = 0; i < LINK_SAVED_NUMBERS; i++) {
+		int64_t v = s->number[i];
+
+		if (v < 0 || now->number[i] < 0 || v == now->number[i])
+			continue;
+		change(&m, RTM_NEWLINK, l);
+		if (numbers[i].size == 1)
+			rt_put_u8(&m, numbers[i].attr, (uint8_t)v);
+		else
+			rt_put_u32(&m, numbers[i].attr, (uint32_t)v);
+		r = also(r, rt_call(tx, rt, &m, "set attribute %d of %s to %u, as before",
+				    numbers[i].attr, l->name, (unsigned)v));
+	}
+	return r;
+}
+
 int link_restore_settings(struct tx *tx, struct rt *rt, struct link *l, const struct link_saved *s)
 {
 	struct link_saved now = { .hardware = "" };
@@ -257,7 +308,7 @@ int link_restore_settings(struct tx *tx, struct rt *rt, struct link *l, const st
 
 	TRY(find_details(tx, rt, l, &now));
 	if (!flags && l->mtu == s->mtu && l->group == s->group && now.tx_size == s->tx_size)
-		return 0;
+		return restore_numbers(tx, rt, l, s, &now);
 	i = change(&m, RTM_NEWLINK, l);
 	i->ifi_change = flags;
 	i->ifi_flags = s->flags & flags;
@@ -271,7 +322,7 @@ int link_restore_settings(struct tx *tx, struct rt *rt, struct link *l, const st
 	l->mtu = s->mtu;
 	l->group = s->group;
 	l->flags ^= flags;
-	return 0;
+	return restore_numbers(tx, rt, l, s, &now);
 }
 
 int link_restore_mac(struct tx *tx, struct rt *rt, struct link *l, const struct link_saved *s)

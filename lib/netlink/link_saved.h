@@ -11,6 +11,17 @@
 
 #include "netlink/link.h"
 
+/* linux/if_link.h: IFLA_LINKMODE, and the largest segments that are made or joined. */
+enum link_saved_number {
+	LINK_SAVED_MODE,
+	LINK_SAVED_GSO_SIZE,
+	LINK_SAVED_GSO_SEGMENTS,
+	LINK_SAVED_GRO_SIZE,
+	LINK_SAVED_GSO4_SIZE,
+	LINK_SAVED_GRO4_SIZE,
+	LINK_SAVED_NUMBERS
+};
+
 struct link_saved {
 	char name[IFNAMSIZ];
 	char alias[MARK_SIZE];
@@ -30,6 +41,8 @@ struct link_saved {
 	uint32_t group;        /* device group */
 	uint32_t tx_size;      /* length of the transmit queue, packets */
 	char master[IFNAMSIZ]; /* "" = none */
+	/* Numbers that any holder of the device can set, by enum link_saved_number; -1 = unknown. */
+	int64_t number[LINK_SAVED_NUMBERS];
 	const char **altnames; /* alternative names, "ip link property" */
 	unsigned n_altnames;
 };
@@ -57,7 +70,7 @@ int link_drop_altnames(struct tx *tx, struct rt *rt, const struct link *l,
  */
 /* name need not be the saved one, which may be in use. */
 int link_restore_name(struct tx *tx, struct rt *rt, struct link *l, const char *name) CHECKED;
-/* MTU, flags except for IFF_UP, device group, transmit queue. */
+/* MTU, flags except for IFF_UP, device group, transmit queue, and then the numbers. */
 int link_restore_settings(struct tx *tx, struct rt *rt, struct link *l,
 			  const struct link_saved *s) CHECKED;
 int link_restore_mac(struct tx *tx, struct rt *rt, struct link *l,

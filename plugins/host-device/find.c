@@ -6,27 +6,58 @@
  */
 #include "plugins/host-device/host_device.h"
 
+struct claim {
+	const struct hostdev_place *p;
+	const struct link *l;
+};
+
+static int is_claimed(struct tx *tx, const struct hostdev_owner *o, const struct hostdev_record *r,
+		      void *arg)
+{
+	const struct claim *x = arg;
+
+	if (!link_is_marked(x->l, &o->mark))
+		return 0;
+	return link_is_saved(tx, x->p->host, x->p->host, x->l, &r->link, NULL);
+}
+
+/*
+ * Has another attachment the link on the host, or had it?  The mark alone does not tell, because
+ * the container can write one: the record of its owner must describe the link.
+ */
+static int has_other_owner(struct tx *tx, const struct hostdev_place *p, const struct link *l)
+{
+	struct claim x = { p, l };
+
+	if (!mark_is_any(l->alias))
+		return 0;
+	return hostdev_each(tx, NULL, is_claimed, &x);
+}
+
 /* 1, 0, or a recorded failure. */
 static int is_it(struct tx *tx, const struct hostdev_place *p, const struct link *l)
 {
 	bool sure;
-	int is;
+	int is, other = 0;
 
 	TRY(is = link_is_saved(tx, p->rt, p->host, l, p->saved, &sure));
 	if (!is)
 		return 0;
 	if (link_is_marked(l, &p->owner->mark))
 		return 1;
-	/* Another container may have it, or have had it. */
-	if (p->rt == p->host && mark_is_any(l->alias))
+	if (p->rt == p->host)
+		TRY(other = has_other_owner(tx, p, l));
+	if (other)
 		return 0;
 	return sure || (p->name && str_eq(l->name, p->name));
 }
 
+/* The container may make any number of links of a kind. */
+enum { CANDIDATES_MAX = 1024 };
+
 struct candidates {
-	struct mem *mem;
 	const struct hostdev_place *p;
-	struct link *l;
+	struct link *l; /* room for CANDIDATES_MAX */
 	unsigned n;
 };
 
@@ -37,21 +68,19 @@ static int note_candidate(const struct link *l, void *arg)
 
 	if (!l) {
 		x->n = 0;
-		x->l = NULL;
 		return 0;
 	}
 	if (!str_eq(l->kind, s->kind) || (l->flags & IFF_LOOPBACK))
 		return 0;
 	if (*l->kind && l->parent != s->parent)
 		return 0;
-	x->l = mem_grow(x->mem, x->l, x->n, sizeof(*x->l));
 	x->l[x->n++] = *l;
-	return 0;
+	return x->n == CANDIDATES_MAX;
 }
 
 int hostdev_find_again(struct tx *tx, const struct hostdev_place *p, struct link *ret)
 {
-	struct candidates x = { .mem = &tx->mem, .p = p };
+	struct candidates x = { .p = p };
 	int there = 0;
 
 	if (p->name)
@@ -60,6 +89,7 @@ int hostdev_find_again(struct tx *tx, const struct hostdev_place *p, struct link
 		TRY(there = is_it(tx, p, ret));
 	if (there)
 		return 1;
+	x.l = mem_alloc(&tx->mem, CANDIDATES_MAX * sizeof(*x.l));
 	TRY(link_each(tx, p->rt, p->saved->kind, note_candidate, &x));
 	for (unsigned i = 0; i < x.n; i++) {
 		TRY(there = is_it(tx, p, &x.l[i]));

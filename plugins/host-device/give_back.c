@@ -23,10 +23,9 @@ enum { RETURN_TIMEOUT_MS = 2000 };
 /* ---- what it had -------------------------------------------------------- */
 
 /* The name that it had, or, if another link has that by now, a free one. */
-static int choose_name(struct tx *tx, struct rt *host, const struct link_saved *s, int index,
-		       const char **ret)
+static int choose_name(struct tx *tx, struct rt *host, const char *had, int index, const char **ret)
 {
-	const char *name = s->name;
+	const char *name = had;
 	struct link l;
 	int taken;
 
@@ -35,8 +34,8 @@ static int choose_name(struct tx *tx, struct rt *host, const struct link_saved *
 		name = mem_printf(&tx->mem, "dev%u", n);
 		TRY(taken = link_find(tx, host, name, &l));
 	}
-	if (!str_eq(name, s->name))
-		log_warn("host: the name %s is in use: the device that had it is now %s", s->name,
+	if (!str_eq(name, had))
+		log_warn("host: the name %s is in use: the device that had it is now %s", had,
 			 name);
 	*ret = name;
 	return 0;
@@ -48,7 +47,7 @@ static int restore_names(struct tx *tx, struct rt *host, struct link *l, const s
 	const char *name;
 
 	TRY(link_drop_altnames(tx, host, l, s));
-	TRY(choose_name(tx, host, s, l->index, &name));
+	TRY(choose_name(tx, host, s->name, l->index, &name));
 	return link_restore_name(tx, host, l, name);
 }
 
@@ -76,18 +75,33 @@ static void restore(struct tx *tx, struct rt *host, struct link *l, const struct
 
 /* ---- back from the container -------------------------------------------- */
 
+/* Those that it made between the first look and the move: by now the device is on the host. */
+static int delete_late_uppers(struct tx *tx, struct rt *host, struct rt *cont, const struct link *l)
+{
+	int nsid;
+
+	TRY(link_nsid(tx, cont, host->ns, &nsid));
+	if (nsid < 0)
+		return 0;
+	return link_del_uppers(tx, cont, l->index, nsid);
+}
+
 static int bring_home(struct tx *tx, struct rt *host, struct rt *cont,
 		      const struct hostdev_owner *o, const struct link_saved *s, struct link *l)
 {
 	struct link_move m = {
 		.to = host, .alias = o->mark.s, .index = s->index, .for_good = true
 	};
+	int before = tx->err, r = link_del_uppers(tx, cont, l->index, -1);
 
 	/* What the container made on top of it would stay on the host's wire. */
-	TRY(link_del_uppers(tx, cont, l));
+	r = tx_excuse(tx, before, r, "interfaces of the container stay on top of the device");
+	TRY(r);
 	TRY(link_drop_altnames(tx, cont, l, s));
-	TRY(choose_name(tx, host, s, 0, &m.name));
-	return link_move(tx, cont, l, &m, l);
+	TRY(choose_name(tx, host, s->name, 0, &m.name));
+	TRY(link_move(tx, cont, l, &m, l));
+	r = delete_late_uppers(tx, host, cont, l);
+	return tx_excuse(tx, before, r, "interfaces of the container stay on top of the device");
 }
 
 /* ---- one attachment ----------------------------------------------------- */
@@ -173,13 +187,14 @@ static int give_back_foreign(struct tx *tx, struct call *c, const struct hostdev
 	mac = c->prev ? prev_mac(c, prev_interface(c)) : (struct mac){ .len = 0 };
 	if (*l.kind && (!d->device || !mac.len || !mac_eq(mac, l.mac)))
 		return 0;
-	m.name = mem_str(&tx->mem, l.alias);
+	/* The container chooses the alias. */
+	TRY(choose_name(tx, &c->host, mem_str(&tx->mem, l.alias), 0, &m.name));
 	return link_move(tx, &c->cont, &l, &m, &l);
 }
 
 int hostdev_give_back(struct tx *tx, struct call *c, const struct hostdev_conf *d)
 {
-	struct rt *cont = rt_is_open(&c->cont) ? &c->cont : NULL;
+	struct rt *cont = NULL;
 	struct hostdev_record r;
 	struct hostdev_owner o;
 	int there;
@@ -188,6 +203,8 @@ int hostdev_give_back(struct tx *tx, struct call *c, const struct hostdev_conf *
 	TRY(there = hostdev_record_load(tx, &o, &r));
 	if (!there)
 		return give_back_foreign(tx, c, d);
+	if (rt_is_open(&c->cont) && netns_is(&c->cont_ns, r.inode, r.cookie))
+		cont = &c->cont;
 	TRY(there = give_back(tx, &c->host, cont, &o, &r));
 	if (!there && !cont)
 		TRY(there = await_return(tx, &c->host, &o, &r));
@@ -197,14 +214,14 @@ int hostdev_give_back(struct tx *tx, struct call *c, const struct hostdev_conf *
 /* ---- many --------------------------------------------------------------- */
 
 /* The namespace may still live, because only the attachment is stale. */
-static int open_netns(struct tx *tx, const struct call *c, const char *path, struct netns *ns,
-		      struct rt *ret)
+static int open_netns(struct tx *tx, const struct call *c, const struct hostdev_record *record,
+		      struct netns *ns, struct rt *ret)
 {
-	int before = tx->err, r = netns_open(tx, path, ns);
+	int before = tx->err, r = netns_open(tx, record->netns, ns);
 
 	if (r == -ENOENT)
 		return 0;
-	if (r == 0 && !netns_eq(ns, &c->host_ns))
+	if (r == 0 && !netns_eq(ns, &c->host_ns) && netns_is(ns, record->inode, record->cookie))
 		r = rt_open(tx, ret, "container", ns);
 	return tx_excuse(tx, before, r, "the device is looked for on the host");
 }
@@ -219,7 +236,7 @@ static int give_back_one(struct tx *tx, const struct hostdev_owner *o,
 
 	if (call_is_valid(c, o->id, o->ifname))
 		return 0;
-	TRY(open_netns(tx, c, r->netns, &ns, &cont));
+	TRY(open_netns(tx, c, r, &ns, &cont));
 	there = give_back(tx, &c->host, rt_is_open(&cont) ? &cont : NULL, o, r);
 	rt_close(&cont);
 	netns_close(&ns);
@@ -247,7 +264,7 @@ static int reclaim_one(struct tx *tx, const struct hostdev_owner *o, const struc
 	int there;
 
 	TRY(there = hostdev_find_again(tx, &p, &l));
-	if (!there || (!link_is_marked(&l, &o->mark) && str_eq(l.name, r->link.name)))
+	if (!there || (!mark_is_any(l.alias) && str_eq(l.name, r->link.name)))
 		return 0;
 	restore(tx, &c->host, &l, r);
 	return state_drop(tx, &o->file);

@@ -21,6 +21,15 @@ int hostdev_owner(struct tx *tx, const char *network, const char *id, const char
 
 /* ---- writing ------------------------------------------------------------ */
 
+static const char *const numbers[LINK_SAVED_NUMBERS] = {
+	[LINK_SAVED_MODE] = "linkMode",
+	[LINK_SAVED_GSO_SIZE] = "gsoMaxSize",
+	[LINK_SAVED_GSO_SEGMENTS] = "gsoMaxSegs",
+	[LINK_SAVED_GRO_SIZE] = "groMaxSize",
+	[LINK_SAVED_GSO4_SIZE] = "gsoIPv4MaxSize",
+	[LINK_SAVED_GRO4_SIZE] = "groIPv4MaxSize",
+};
+
 static void put_link(struct jw *w, const struct link_saved *l)
 {
 	jw_str(w, "name", l->name);
@@ -36,6 +45,9 @@ static void put_link(struct jw *w, const struct link_saved *l)
 	jw_int(w, "group", l->group);
 	jw_int(w, "txQueueLen", l->tx_size);
 	jw_str(w, "master", l->master);
+	for (unsigned i = 0; i < LINK_SAVED_NUMBERS; i++)
+		if (l->number[i] >= 0)
+			jw_int(w, numbers[i], l->number[i]);
 	jw_open(w, "altNames", '[');
 	for (unsigned i = 0; i < l->n_altnames; i++)
 		jw_str(w, NULL, l->altnames[i]);
@@ -52,6 +64,8 @@ int hostdev_record_save(struct tx *tx, const struct hostdev_owner *o,
 	jw_open(&w, NULL, '{');
 	put_link(&w, &r->link);
 	jw_str(&w, "netns", r->netns);
+	jw_str(&w, "netnsInode", r->inode);
+	jw_str(&w, "netnsCookie", r->cookie);
 	layer3_write(&tx->mem, &w, &layer3);
 	jw_close(&w, '}');
 	return state_save(tx, &o->file, jw_end(&w));
@@ -83,6 +97,8 @@ static void read_link(struct mem *mem, const struct cj *j, struct link_saved *l)
 	copy(l->alias, sizeof(l->alias), cj_str(j, "alias", ""));
 	copy(l->kind, sizeof(l->kind), cj_str(j, "kind", ""));
 	copy(l->master, sizeof(l->master), cj_str(j, "master", ""));
+	for (unsigned i = 0; i < LINK_SAVED_NUMBERS; i++)
+		l->number[i] = cj_int(j, numbers[i], -1, 0, UINT32_MAX);
 	for (unsigned i = 0; i < cj_len(&altnames); i++) {
 		struct cj name = cj_at(&altnames, i);
 
@@ -95,7 +111,7 @@ static void read_link(struct mem *mem, const struct cj *j, struct link_saved *l)
 
 static int parse(struct tx *tx, const char *text, struct hostdev_record *ret)
 {
-	struct hostdev_record r = { .netns = "" };
+	struct hostdev_record r = { .netns = "", .inode = "", .cookie = "" };
 	struct layer3 layer3;
 	struct cj j;
 	int err;
@@ -103,6 +119,8 @@ static int parse(struct tx *tx, const char *text, struct hostdev_record *ret)
 	TRY(cj_parse(tx, text, strlen(text), "the record of a device", &j));
 	read_link(&tx->mem, &j, &r.link);
 	r.netns = mem_str(&tx->mem, cj_str(&j, "netns", ""));
+	r.inode = mem_str(&tx->mem, cj_str(&j, "netnsInode", ""));
+	r.cookie = mem_str(&tx->mem, cj_str(&j, "netnsCookie", ""));
 	layer3_read(&tx->mem, &j, &layer3);
 	r.addrs = layer3.addrs;
 	r.routes = layer3.routes;

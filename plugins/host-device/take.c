@@ -117,9 +117,12 @@ int hostdev_take(struct tx *tx, struct call *c, const struct hostdev_conf *d,
 	struct link_move m = { .to = &c->cont, .name = c->ifname };
 	struct link_want want = { .mtu = d->mtu, .mac = d->mac };
 	struct hostdev_record r = { .netns = c->netns_path };
+	struct netns_id id = netns_identify(&c->cont_ns);
 	struct hostdev_owner o;
 	struct link l;
 
+	r.inode = mem_str(&tx->mem, id.inode);
+	r.cookie = mem_str(&tx->mem, id.cookie);
 	TRY(find_free(tx, c, d, &l));
 	TRY(hostdev_owner(tx, c->network, c->id, c->ifname, &o));
 	TRY(link_save(tx, &c->host, &l, &r.link));

@@ -1,0 +1,136 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A container whose root has CAP_NET_ADMIN in its own namespace (docs/security.md, "What a container's
+# namespace says"): what it does to its links, rules and addresses must not reach the host or a
+# neighbour, nor keep DEL and GC from their work.
+# shellcheck disable=SC2030,SC2031,SC2034 # tests are subshells; TYPE is check.bash's
+load lib
+load hostile
+
+DEVICE='{"cniVersion":"1.1.0","name":"net1","type":"host-device","device":"eth5"}'
+PTP='{"cniVersion":"1.1.0","name":"net1","type":"ptp",
+	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00:1::/64"}]]}}'
+ALL_GONE='."cni.dev/valid-attachments" = []'
+
+prepare() {
+	new_netns c1 c2
+}
+
+# device - makes eth5, as in host-device.bats
+device() {
+	ip link add eth5 address 02:00:00:00:00:05 type veth peer name wire
+	ip link set wire up
+	ip link set eth5 up
+}
+
+# came_back NAME - moves eth0 of c1 to the host as NAME, as the kernel does when a namespace dies
+came_back() {
+	in_ns c1 ip link set eth0 down
+	in_ns c1 ip link set eth0 netns $$ name "$1"
+}
+
+# many N FORMAT... - requests for ip -batch in c1: each FORMAT (printf) with three numbers, N times
+many() {
+	local n=$1 format
+
+	shift
+	for format; do
+		seq 0 "$((n - 1))" | awk -v f="$format" '{ printf f "\n", $1 / 62500, $1 / 250 % 250, $1 % 250 + 1 }'
+	done | in_ns c1 ip -force -batch -
+}
+
+@test "hostile-container: a device with a neighbour's mark, from a namespace that died, is given back" {
+	local mark name
+
+	for mark in 'cplug other/x/eth0' 'cplug net1/c2/eth0' 'cplug net1' "cplug $(huge 220)#veth0123456789ab"; do
+		for name in dev7 eth5; do
+			device
+			add host-device "$DEVICE"
+			in_ns c1 ip link set eth0 mtu 1280 alias "$mark"
+			came_back $name
+			del host-device "$DEVICE" c1 ''
+			link - eth5 '.mtu == 1500 and (has("ifalias") | not)'
+			add host-device "$DEVICE"
+			in_ns c1 ip link set eth0 mtu 1280 alias "$mark"
+			came_back $name
+			# The next ADD finds it as well.
+			add host-device "$DEVICE" c2
+			del host-device "$DEVICE" c2
+			link - eth5 '.mtu == 1500 and (has("ifalias") | not)'
+			ip link del eth5
+			del host-device "$DEVICE"
+		done
+	done
+}
+
+@test "hostile-container: the mark of another attachment's own device still protects it" {
+	local two
+
+	device
+	ip link add eth6 type veth peer name wire6
+	two=$(with "$DEVICE" '.device = "eth6"')
+	add host-device "$DEVICE"
+	add host-device "$two" c2
+	in_ns c2 ip link set eth0 down
+	in_ns c2 ip link set eth0 netns $$ name dev6
+	del host-device "$DEVICE"
+	link - eth5 true
+	link - dev6 '.ifalias == "cplug net1/c2/eth0"'
+	del host-device "$two" c2 ''
+	link - eth6 true
+}
+
+@test "hostile-container: GC of host-device takes nothing from another namespace at the same path" {
+	local conf
+
+	conf=$(with "$DEVICE" '.device = "mv0"')
+	ip link add base0 type veth peer name base1
+	ip link set base0 up
+	ip link add mv0 link base0 type macvlan
+	add host-device "$conf"
+	del_netns c1
+	new_netns c1
+	ip link add theirs link base0 netns c1 type macvlan
+	in_ns c1 ip link set theirs name eth0 alias 'cplug other/x/eth0'
+	cni GC host-device "$(with "$conf" "$ALL_GONE")" '' '' ''
+	ok
+	link c1 eth0 true
+	no_link - mv0
+	[[ ! -e /run/cni/cplug/host-device/net1:c1:eth0.json ]]
+}
+
+@test "hostile-container: a device that the reference moved comes back whatever name the container wishes" {
+	local alias conf
+
+	conf=$(with "$DEVICE" '.device = "lo" | .prevResult = {cniVersion: "1.1.0",
+		interfaces: [{name: "eth0", mac: "02:00:00:00:00:05", sandbox: "/run/netns/c1"}]}')
+	for alias in lo wire; do
+		device
+		ip link set eth5 netns c1 name eth0
+		in_ns c1 ip link set eth0 alias "$alias"
+		del host-device "$(with "$conf" ".device = \"$alias\"")"
+		link - dev0 '.address == "02:00:00:00:00:05"'
+		ip link del dev0
+	done
+}
+
+@test "hostile-container: a device comes back without the segment sizes and the link mode of the container" {
+	local before
+
+	device
+	before=$(ip -d -j link show dev eth5 | jq -S '.[0] | del(.stats64, .operstate, .flags)')
+	add host-device "$DEVICE"
+	in_ns c1 ip link set eth0 mode dormant gso_max_segs 2 gso_max_size 4096
+	in_ns c1 ip link set eth0 gro_max_size 4096 gso_ipv4_max_size 4096 gro_ipv4_max_size 4096 || :
+	del host-device "$DEVICE"
+	is "$(ip -d -j link show dev eth5 | jq -S '.[0] | del(.stats64, .operstate, .flags)')" "$before"
+}
+
+@test "hostile-container: links on the device, as many as the container likes, do not stay on the host's wire" {
+	device
+	add host-device "$DEVICE"
+	in_ns c1 ip link set eth0 up
+	seq 3000 | sed 's/.*/link add top& link eth0 type macvlan/' | in_ns c1 ip -batch -
+	soon del host-device "$DEVICE"
+	in_ns c1 ip -j link show | json_holds 'all(.[]; .ifname | startswith("top") | not)'
+}
