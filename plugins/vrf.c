@@ -64,35 +64,55 @@ static int note_vrf(const struct link *l, void *arg)
 		v->n = 0;
 		return 0;
 	}
+	if (v->n == RT_LIST_MAX)
+		return -E2BIG;
 	v->index = mem_grow(v->mem, v->index, v->n, sizeof(*v->index));
 	v->index[v->n++] = l->index;
 	return 0;
 }
 
-static int is_taken(struct tx *tx, struct call *c, const struct vrfs *all, uint32_t table)
+/* The tables of all VRFs; *ret_n is their number. */
+static int list_tables(struct tx *tx, struct call *c, uint32_t **ret, unsigned *ret_n)
 {
-	for (unsigned i = 0; i < all->n; i++) {
+	struct vrfs all = { .mem = &tx->mem };
+	uint32_t *tables;
+
+	TRY(link_each(tx, &c->cont, "vrf", note_vrf, &all));
+	tables = mem_alloc(&tx->mem, (all.n + 1) * sizeof(*tables));
+	for (unsigned i = 0; i < all.n; i++) {
 		struct link l;
 		int there;
 
-		TRY(there = link_find_index(tx, &c->cont, all->index[i], &l));
-		if (there && link_data_number(&l, IFLA_VRF_TABLE, 0) == table)
-			return 1;
+		tables[i] = 0;
+		TRY(there = link_find_index(tx, &c->cont, all.index[i], &l));
+		if (there)
+			tables[i] = link_data_number(&l, IFLA_VRF_TABLE, 0);
 	}
+	*ret = tables;
+	*ret_n = all.n;
 	return 0;
+}
+
+static bool is_taken(const uint32_t *tables, unsigned n, uint32_t table)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (tables[i] == table)
+			return true;
+	return false;
 }
 
 /* A table that no rule, route or VRF has. */
 static int free_table(struct tx *tx, struct call *c, uint32_t *ret)
 {
-	struct vrfs all = { .mem = &tx->mem };
-	uint32_t table = 0;
-	int taken = 1;
+	enum { TRIES_IN_ORDER = 64 };
+	uint32_t *tables, table = 0;
+	unsigned n;
 
-	TRY(link_each(tx, &c->cont, "vrf", note_vrf, &all));
-	while (taken) {
-		TRY(route_free_table(tx, &c->cont, table + 1, &table));
-		TRY(taken = is_taken(tx, c, &all, table));
+	TRY(list_tables(tx, c, &tables, &n));
+	for (unsigned tries = 0; !tries || is_taken(tables, n, table); tries++) {
+		uint32_t first = tries < TRIES_IN_ORDER ? table + 1 : route_random_table();
+
+		TRY(route_free_table(tx, &c->cont, first, &table));
 	}
 	*ret = table;
 	return 0;

@@ -276,12 +276,14 @@ int leg_repair(struct tx *tx, struct call *c)
 static int has_leased_address(struct tx *tx, struct call *c, const struct link *l)
 {
 	struct result leased;
-	struct addr_list have;
+	struct addr_list have = { .n = 0 };
+	int before = tx->err, r;
 
 	TRY(ipam_list(tx, c, &leased));
 	if (!leased.n_ips)
 		return 0;
-	TRY(addr_list(tx, &c->cont, l, AF_UNSPEC, &have));
+	r = addr_list(tx, &c->cont, l, AF_UNSPEC, &have);
+	TRY(rt_excuse_crowd(tx, before, r, "an interface with so many addresses is not ours"));
 	for (unsigned i = 0; i < leased.n_ips; i++)
 		for (unsigned k = 0; k < have.n; k++)
 			if (ip_eq(leased.ips[i].addr.ip, have.a[k].ip))

@@ -35,8 +35,8 @@ void prev_addresses(const struct call *c, struct cidr *ret4, struct cidr *ret6);
 
 /*
  * All addresses in prevResult that a container can have, each once, whichever interface they belong
- * to (as the reference plugin firewall takes them).  In the arena.  PREV_IPS_MAX + 1 if there are more
- * than PREV_IPS_MAX, because the plugins compare each with each.
+ * to (as the reference plugin firewall takes them).  In the arena.  PREV_IPS_MAX + 1 if there are
+ * more than PREV_IPS_MAX, because the plugins compare each with each.
  */
 enum { PREV_IPS_MAX = 256 };
 struct ip *prev_all_ips(struct mem *mem, const struct call *c, unsigned *ret_n);

@@ -226,6 +226,8 @@ static int keep_addr(const struct nlmsghdr *h, void *arg)
 	a = nlmsg_data(h);
 	if ((int)a->ifa_index != c->index || !addr_read(h, tb, &found))
 		return 0;
+	if (c->list->n == RT_LIST_MAX)
+		return -E2BIG;
 	c->list->a = mem_grow(c->mem, c->list->a, c->list->n, sizeof(*c->list->a));
 	c->list->flags = mem_grow(c->mem, c->list->flags, c->list->n, sizeof(*c->list->flags));
 	c->list->a[c->list->n] = found;

@@ -79,7 +79,9 @@ static int64_t number_of(struct nlattr *a, int size)
 {
 	if (!a || nla_len(a) < size)
 		return -1;
-	return size == 1 ? nla_get_u8(a) : nla_get_u32(a);
+	if (size == 1)
+		return nla_get_u8(a);
+	return nla_get_u32(a);
 }
 
 /* What struct link has no fields for. */

@@ -41,7 +41,8 @@ struct link_saved {
 	uint32_t group;        /* device group */
 	uint32_t tx_size;      /* length of the transmit queue, packets */
 	char master[IFNAMSIZ]; /* "" = none */
-	/* Numbers that any holder of the device can set, by enum link_saved_number; -1 = unknown. */
+	/* Numbers that any holder of the device can set, by enum link_saved_number; -1 = unknown.
+	 */
 	int64_t number[LINK_SAVED_NUMBERS];
 	const char **altnames; /* alternative names, "ip link property" */
 	unsigned n_altnames;

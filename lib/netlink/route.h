@@ -118,9 +118,10 @@ int route_keep_all(struct tx *tx, struct rt *rt, const struct route_list *list) 
 
 /*
  * The first number, from first (at least 1) on, of a table that no policy rule names and that
- * has no routes, IPv4 or IPv6; never 253 to 255, which are the system's.  Nothing reserves
- * it: the caller holds a lock until a rule names it.
+ * has no routes, IPv4 or IPv6; never 253 to 255, which are the system's.  Where 1024 tables in a
+ * row are taken, a random one.  Nothing reserves it: the caller holds a lock until a rule names it.
  */
+uint32_t route_random_table(void); /* a number from 2^16 on; it may be taken */
 int route_free_table(struct tx *tx, struct rt *rt, uint32_t first, uint32_t *ret) CHECKED;
 
 /* ---- routes of a device, to be added again: route_saved.c ---- */

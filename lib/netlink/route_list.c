@@ -2,6 +2,8 @@
 /*
  * route_list.c - routes read whole: the list of those that match, and a table without any
  */
+#include <sys/random.h>
+
 #include "netlink/route_impl.h"
 #include "netlink/rule.h"
 
@@ -130,6 +132,8 @@ static int list_route(const struct nlmsghdr *h, void *arg)
 	if (!l->matches)
 		return 0;
 	add_rest(l->mem, h, tb, &r);
+	if (l->list->n == RT_LIST_MAX)
+		return -E2BIG;
 	l->list->r = mem_grow(l->mem, l->list->r, l->list->n, sizeof(r));
 	l->list->r[l->list->n++] = r;
 	return 0;
@@ -167,6 +171,8 @@ int route_list(struct tx *tx, struct rt *rt, const struct route_filter *filter,
 
 /* ---- a free table ------------------------------------------------------- */
 
+enum { TRIES_IN_ORDER = 1024, ALL_TRIES = 2048 };
+
 static bool is_named(const struct rule_list *rules, uint32_t table)
 {
 	for (unsigned i = 0; i < rules->n; i++)
@@ -175,15 +181,28 @@ static bool is_named(const struct rule_list *rules, uint32_t table)
 	return table >= RT_TABLE_DEFAULT && table <= RT_TABLE_LOCAL;
 }
 
+uint32_t route_random_table(void)
+{
+	enum { FIRST = 1 << 16 };
+	uint32_t n = 0;
+
+	if (getrandom(&n, sizeof(n), 0) != sizeof(n))
+		return FIRST;
+	return (n & INT32_MAX) | FIRST;
+}
+
 int route_free_table(struct tx *tx, struct rt *rt, uint32_t first, uint32_t *ret)
 {
 	struct rule_list rules;
 	struct route_list routes;
 
 	TRY(rule_list(tx, rt, AF_UNSPEC, &rules));
-	for (uint32_t table = first ? first : 1; table; table++) {
+	for (uint32_t table = first ? first : 1, tries = 0; tries < ALL_TRIES; table++, tries++) {
 		struct route_filter f = { .table = table };
 
+		/* A container may use thousands in a row. */
+		if (tries >= TRIES_IN_ORDER)
+			table = f.table = route_random_table();
 		if (is_named(&rules, table))
 			continue;
 		TRY(route_list(tx, rt, &f, &routes));
@@ -192,5 +211,6 @@ int route_free_table(struct tx *tx, struct rt *rt, uint32_t first, uint32_t *ret
 		*ret = table;
 		return 0;
 	}
-	return tx_fail(tx, -ENOSPC, "%s: no routing table is free from %u on", rt->where, first);
+	return tx_fail(tx, -ENOSPC, "%s: no free routing table was found from %u on", rt->where,
+		       first);
 }

@@ -421,6 +421,13 @@ int rt_ask(struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg)
 	return r == 1 ? -EAGAIN : r;
 }
 
+int rt_excuse_crowd(struct tx *tx, int before, int r, const char *why)
+{
+	if (r != -E2BIG && r != -EMSGSIZE && r != -EAGAIN)
+		return r;
+	return tx_excuse(tx, before, r, why);
+}
+
 static int reopen(struct tx *tx, struct rt *rt)
 {
 	struct rt another;

@@ -106,6 +106,18 @@ int rt_ask(struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg) CHECKED
 int rt_peek(struct tx *tx, struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg,
 	    const char *what) CHECKED;
 
+/*
+ * The most objects that the functions which collect them in the arena accept (-E2BIG), because a
+ * container makes as many as it likes.
+ */
+enum { RT_LIST_MAX = 65536 };
+
+/*
+ * For DEL: excuses a failure (tx_excuse()) that only says that the container has too many objects,
+ * or changes them too fast (-E2BIG, -EMSGSIZE, -EAGAIN).  Other results are returned as they are.
+ */
+int rt_excuse_crowd(struct tx *tx, int before, int r, const char *why) CHECKED;
+
 /* Did a request of this process wait for the RTNL lock, longer than some milliseconds? */
 bool rt_waited(void);
 

@@ -10,6 +10,7 @@
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/log.h"
 #include "netlink/rule.h"
@@ -143,6 +144,8 @@ static int list_rule(const struct nlmsghdr *h, void *arg)
 	}
 	if (!read_rule(h, &r))
 		return 0;
+	if (l->list->n == RT_LIST_MAX)
+		return -E2BIG;
 	l->list->r = mem_grow(l->mem, l->list->r, l->list->n, sizeof(r));
 	l->list->r[l->list->n++] = r;
 	return 0;
@@ -357,18 +360,79 @@ int rule_ensure(struct tx *tx, struct rt *rt, const struct rule *r)
 	return 0;
 }
 
-int rule_del(struct tx *tx, struct rt *rt, const struct rule *want)
+/* ---- deleting by source ------------------------------------------------- */
+
+enum { FOUND_MAX = 1024, ROUNDS = 4 };
+
+struct from {
+	const struct ip *ips; /* sorted */
+	unsigned n_ips;
+	uint32_t table;
+	struct rule *r; /* room for FOUND_MAX */
+	unsigned n;
+};
+
+static int by_number(const void *a, const void *b)
 {
-	struct rule_list list;
+	return ip_cmp(*(const struct ip *)a, *(const struct ip *)b);
+}
+
+static int note_from(const struct nlmsghdr *h, void *arg)
+{
+	struct from *f = arg;
+	struct rule r;
+
+	if (!h) {
+		f->n = 0;
+		return 0;
+	}
+	if (f->n == FOUND_MAX || !read_rule(h, &r) || r.special || r.src.len != ip_bits(r.src.ip) ||
+	    !ip_set(r.src.ip) || !same_number(r.table, f->table))
+		return 0;
+	if (bsearch(&r.src.ip, f->ips, f->n_ips, sizeof(*f->ips), by_number))
+		f->r[f->n++] = r;
+	return 0;
+}
+
+static int del_round(struct tx *tx, struct rt *rt, int family, struct from *f)
+{
+	struct rt_msg m;
+	struct fib_rule_hdr *h = rt_new(&m, RTM_GETRULE, NLM_F_DUMP, sizeof(*h));
+	int r;
+
+	h->family = (uint8_t)family;
+	f->n = 0;
+	r = rt_ask(rt, &m, note_from, f);
+	if (r == -EAFNOSUPPORT || r == -EOPNOTSUPP)
+		return 0;
+	if (r < 0)
+		return rt_refused(tx, rt, r, "list policy rules");
+	for (unsigned i = 0; i < f->n; i++)
+		r = also(r, del_one(tx, rt, &f->r[i]));
+	return r;
+}
+
+static int del_family(struct tx *tx, struct rt *rt, int family, struct from *f)
+{
 	int r = 0;
 
-	if (!ip_set(want->src.ip) && !ip_set(want->dst.ip) && !*want->iif && !*want->oif &&
-	    !want->fwmark && !want->priority && !want->table)
-		return tx_fail(tx, -EINVAL, "%s: delete policy rules: the description is empty",
-			       rt->where);
-	TRY(rule_list(tx, rt, want->family, &list));
-	for (unsigned i = 0; i < list.n; i++)
-		if (rule_matches(&list.r[i], want))
-			r = also(r, del_one(tx, rt, &list.r[i]));
+	f->n = FOUND_MAX;
+	for (unsigned i = 0; i < ROUNDS && r == 0 && f->n == FOUND_MAX; i++) {
+		TRY(tx_interrupted(tx));
+		r = del_round(tx, rt, family, f);
+	}
 	return r;
+}
+
+int rule_del_from(struct tx *tx, struct rt *rt, struct ip *ips, unsigned n, uint32_t table)
+{
+	struct from f = { .ips = ips, .n_ips = n, .table = table };
+	int r;
+
+	if (!n)
+		return 0;
+	qsort(ips, n, sizeof(*ips), by_number);
+	f.r = mem_alloc(&tx->mem, FOUND_MAX * sizeof(*f.r));
+	r = del_family(tx, rt, AF_INET, &f);
+	return also(r, del_family(tx, rt, AF_INET6, &f));
 }

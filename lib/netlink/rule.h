@@ -69,9 +69,10 @@ int rule_add(struct tx *tx, struct rt *rt, const struct rule *r) CHECKED;
 int rule_ensure(struct tx *tx, struct rt *rt, const struct rule *r) CHECKED;
 
 /*
- * Deletes all rules that match; none is success.  A description that would match everything
- * of the family is refused (-EINVAL, recorded).  No undo: for DEL.
+ * Deletes the rules "from IP" of each address, whatever else they match (table 0 = any).  Sorts the
+ * addresses.  Of rules that a container added, up to 4096; the memory does not depend on their
+ * number. No undo: for DEL.
  */
-int rule_del(struct tx *tx, struct rt *rt, const struct rule *want) CHECKED;
+int rule_del_from(struct tx *tx, struct rt *rt, struct ip *ips, unsigned n, uint32_t table) CHECKED;
 
 #endif

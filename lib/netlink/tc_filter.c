@@ -170,6 +170,8 @@ static int note_filter(const struct nlmsghdr *h, void *arg)
 	f.handle = t->tcm_handle;
 	f.priority = (uint16_t)(TC_H_MAJ(t->tcm_info) >> PRIORITY_SHIFT);
 	f.protocol = ntohs((uint16_t)TC_H_MIN(t->tcm_info));
+	if (l->n == RT_LIST_MAX)
+		return -E2BIG;
 	l->f = mem_grow(l->mem, l->f, l->n, sizeof(f));
 	l->f[l->n++] = f;
 	return 0;

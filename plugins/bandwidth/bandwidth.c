@@ -161,8 +161,11 @@ static int del_at(struct tx *tx, struct call *c, const struct place *p)
 
 	for (enum direction d = 0; d < DIRECTIONS; d++) {
 		struct shaper s = shaper_of(tx, c, p, &none, d);
+		int before = tx->err, one = shaper_del(tx, &s);
 
-		r = also(r, shaper_del(tx, &s));
+		if (p->inside)
+			one = rt_excuse_crowd(tx, before, one, "filters stay in the container");
+		r = also(r, one);
 	}
 	return r;
 }

@@ -27,8 +27,8 @@ static bool is_for_containers(const struct link *l)
 }
 
 /*
- * The author of a configuration can write prevResult.  A policy of the host's uplink would drop what
- * every network with a policy sends to the world.
+ * The author of a configuration can write prevResult.  A policy of the host's uplink would drop
+ * what every network with a policy sends to the world.
  */
 static int fail_if_uplink(struct tx *tx, struct call *c, const struct link *dev,
 			  const struct link *link)

@@ -209,18 +209,29 @@ static int sbr_repair(struct tx *tx, struct call *c)
 
 /* ---- DEL ---------------------------------------------------------------- */
 
-static int delete_rules(struct tx *tx, struct call *c, const struct sbr *s, struct ip ip)
+/* The addresses of prevResult, and those that the interface has. */
+static struct ip *all_ips(struct tx *tx, const struct call *c, const struct addr_list *have,
+			  unsigned *ret_n)
 {
-	struct rule want = sbr_rule_of(s, ip);
+	unsigned most = have->n + (c->prev ? c->prev->n_ips : 0), n = 0;
+	struct ip *ips = mem_alloc(&tx->mem, (most + 1) * sizeof(*ips));
 
-	return rule_del(tx, &c->cont, &want);
+	for (unsigned i = 0; i < have->n; i++)
+		if (!ip_is_linklocal(have->a[i].ip))
+			ips[n++] = have->a[i].ip;
+	for (unsigned i = 0; c->prev && i < c->prev->n_ips; i++)
+		if (prev_is_ours(c, &c->prev->ips[i]))
+			ips[n++] = c->prev->ips[i].addr.ip;
+	*ret_n = n;
+	return ips;
 }
 
-/* The addresses are those of prevResult, and those that the interface has. */
 int sbr_del(struct tx *tx, struct call *c)
 {
 	struct addr_list addrs = { .n = 0 };
 	int before = tx->err, there, r;
+	struct ip *ips;
+	unsigned n;
 	struct sbr s;
 	struct link l;
 
@@ -230,15 +241,12 @@ int sbr_del(struct tx *tx, struct call *c)
 	r = sbr_read_conf(tx, c, &s);
 	TRY(tx_excuse(tx, before, r, "rules of any table are deleted"));
 	TRY(there = link_find(tx, &c->cont, c->ifname, &l));
-	if (there)
-		TRY(addr_list(tx, &c->cont, &l, AF_UNSPEC, &addrs));
 	r = 0;
-	for (unsigned i = 0; i < addrs.n; i++)
-		if (!ip_is_linklocal(addrs.a[i].ip))
-			r = also(r, delete_rules(tx, c, &s, addrs.a[i].ip));
-	for (unsigned i = 0; c->prev && i < c->prev->n_ips; i++)
-		if (prev_is_ours(c, &c->prev->ips[i]) && !addr_listed(&addrs, c->prev->ips[i].addr))
-			r = also(r, delete_rules(tx, c, &s, c->prev->ips[i].addr.ip));
+	if (there)
+		r = addr_list(tx, &c->cont, &l, AF_UNSPEC, &addrs);
+	TRY(rt_excuse_crowd(tx, before, r, "only prevResult tells the addresses"));
+	ips = all_ips(tx, c, &addrs, &n);
+	r = rule_del_from(tx, &c->cont, ips, n, s.table);
 	return also(r, sbr_record_undo(tx, c, there ? &l : NULL));
 }
 

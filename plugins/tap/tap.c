@@ -155,10 +155,11 @@ static int tap_repair(struct tx *tx, struct call *c)
 /* leg_del() finds the device by its mark, whatever its name. */
 static int tap_del(struct tx *tx, struct call *c)
 {
-	int r = 0;
+	int before = tx->err, r = 0;
 
 	if (cj_has(&c->conf, "redirect"))
 		r = redirect_remove(tx, c);
+	r = rt_excuse_crowd(tx, before, r, "filters stay in the container");
 	return also(r, leg_del(tx, c));
 }
 

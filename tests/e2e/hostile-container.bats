@@ -134,3 +134,37 @@ many() {
 	soon del host-device "$DEVICE"
 	in_ns c1 ip -j link show | json_holds 'all(.[]; .ifname | startswith("top") | not)'
 }
+
+@test "hostile-container: thousands of addresses and rules keep neither sbr's ADD nor its DEL" {
+	local conf sbr='{"cniVersion":"1.1.0","name":"net1","type":"sbr"}'
+
+	add ptp "$PTP"
+	conf=$(chained "$sbr")
+	seq 100 3100 | sed 's/.*/route add 192.0.2.1 dev eth0 table &/' | in_ns c1 ip -force -batch - || :
+	soon add sbr "$conf"
+	many 4000 'address add 172.%d.%d.%d/32 dev eth0'
+	many 3000 'rule add from 192.%d.%d.%d lookup 77'
+	many 1500 'rule add from 10.1.0.2 lookup 9%d%d%03d'
+	soon del sbr "$conf"
+	contains_not "$(in_ns c1 ip rule)" 'from 10.1.0.2 '
+	contains_not "$(in_ns c1 ip -6 rule)" 'from fd00:1::2 '
+	soon del ptp "$PTP"
+}
+
+@test "hostile-container: links that come and go all the time do not make DEL fail" {
+	local churn
+
+	device
+	add host-device "$DEVICE"
+	seq 1500 | sed 's/.*/link add v& type veth peer name w&/' | in_ns c1 ip -batch -
+	in_ns c1 ip link set eth0 down
+	in_ns c1 ip link set eth0 name hidden0
+	in_ns c1 bash -c 'while :; do printf "link add q type veth peer name r\\nlink del q\\n"; done |
+		ip -force -batch -' >/dev/null 2>&1 3>&- 4>&- &
+	churn=$!
+	sleep 0.5
+	soon cni DEL host-device "$DEVICE"
+	kill "$churn"
+	ok
+	link - eth5 '.address == "02:00:00:00:00:05"'
+}

@@ -154,21 +154,23 @@ static void ensures_once(void **state)
 
 static void deletes_what_matches(void **state)
 {
-	struct rule want = from("10.1.0.2/32", 0), empty = { .family = AF_INET };
+	struct ip ips[] = { from("fd00:1::2/128", 0).src.ip, from("10.1.0.2/32", 0).src.ip,
+			    from("10.1.0.4/32", 0).src.ip };
 
 	(void)state;
 	net_need(
 		"ip rule add from 10.1.0.2 lookup 100 && ip rule add from 10.1.0.2 lookup 101 && "
 		"ip rule add from 10.1.0.2 to 10.2.0.0/16 lookup 102 && "
 		"ip -6 rule add from fd00:1::2 lookup 100 && ip rule add from 10.1.0.3 lookup 100");
-	assert_true(rule_del(&unit_tx, &net, &empty) < 0);
-	unit_again();
-	assert_int_equal(rule_del(&unit_tx, &net, &want), 0);
-	assert_int_equal(rule_del(&unit_tx, &net, &want), 0); /* gone */
-	want = from("fd00:1::2/128", 100);
-	assert_int_equal(rule_del(&unit_tx, &net, &want), 0);
-	want = from("10.1.0.3/32", 100);
-	assert_int_equal(rule_del(&unit_tx, &net, &want), 0);
+	assert_int_equal(rule_del_from(&unit_tx, &net, ips, 0, 0), 0);
+	assert_int_equal(rule_del_from(&unit_tx, &net, ips, ARRAY_LEN(ips), 100), 0);
+	net_expect("ip -6 rule | grep fd00", "");
+	net_expect("ip rule | grep -c 10.1.0.2", "2\n");
+	assert_int_equal(rule_del_from(&unit_tx, &net, ips, ARRAY_LEN(ips), 0), 0);
+	assert_int_equal(rule_del_from(&unit_tx, &net, ips, ARRAY_LEN(ips), 0), 0); /* gone */
+	net_expect("ip rule | grep lookup.10 | cut -f2", "from 10.1.0.3 lookup 100\n");
+	ips[0] = from("10.1.0.3/32", 0).src.ip;
+	assert_int_equal(rule_del_from(&unit_tx, &net, ips, 1, 0), 0);
 	net_expect("ip rule", DEFAULTS);
 }
 
