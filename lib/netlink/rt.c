@@ -31,7 +31,7 @@
 /* NLA_HDRLEN as an unsigned number; it is aligned. */
 static const size_t attr_header = sizeof(struct nlattr); /* aligned */
 
-enum { RECEIVE_TRIES = 4, DUMP_TRIES = 50 };
+enum { RECEIVE_TRIES = 4, DUMP_TRIES = 50, CONT_DUMP_TRIES = 10 };
 
 /* The longest request, a new veth pair, takes half a millisecond unless the RTNL lock is taken. */
 enum { LONG_MS = 3 };
@@ -410,15 +410,17 @@ int rt_call(struct tx *tx, struct rt *rt, struct rt_msg *m, const char *fmt, ...
 int rt_ask(struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg)
 {
 	bool dump = m->h.nlmsg_flags & NLM_F_DUMP;
-	int r = 1;
+	int most = rt->ns ? CONT_DUMP_TRIES : DUMP_TRIES, r = 1;
 
-	for (int tries = 0; r == 1 && tries < DUMP_TRIES; tries++) {
+	for (int tries = 0; r == 1 && tries < most; tries++) {
 		TRY(send_request(rt, m));
 		if (dump)
 			TRY(each(NULL, arg));
 		r = collect(rt, dump, ALL_OF_IT, each, arg);
 	}
-	return r == 1 ? -EAGAIN : r;
+	if (r == 1)
+		return rt->ns ? 0 : -EAGAIN;
+	return r;
 }
 
 int rt_excuse_crowd(struct tx *tx, int before, int r, const char *why)

@@ -91,9 +91,10 @@ int rt_call(struct tx *tx, struct rt *rt, struct rt_msg *m, const char *fmt, ...
  * each returns 0 to go on, 1 when it has seen enough, or -errno.  A dump
  * (NLM_F_DUMP in the request) that was interrupted by a change is repeated from
  * the start, so each must be able to start over: it is called with h == NULL
- * before every pass.  Returns 0 or -errno, unrecorded: -EAGAIN if each of 50 passes was
- * interrupted, -EMSGSIZE for an answer above 256 KiB, -EBADMSG for an answer without an object
- * (unless it is a dump).
+ * before every pass.  In a container's namespace, whose root can change it all the time, the
+ * tenth pass counts although it was interrupted.  Returns 0 or -errno, unrecorded: -EAGAIN if each
+ * of 50 passes was interrupted, -EMSGSIZE for an answer above 256 KiB, -EBADMSG for an answer
+ * without an object (unless it is a dump).
  */
 typedef int rt_each_fn(const struct nlmsghdr *h, void *arg);
 int rt_ask(struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg) CHECKED;
