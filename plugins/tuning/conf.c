@@ -11,7 +11,7 @@
 #include "sys/hostconf.h"
 #include "value/regex.h"
 
-enum { ALLOWLIST_MAX = 1 << 20 };
+enum { ALLOWLIST_MAX = 1 << 20, SYSCTLS_MAX = 1024 };
 
 static const char allowlist[] = "/etc/cni/tuning/allowlist.conf";
 
@@ -53,6 +53,11 @@ static void read_sysctls(struct tx *tx, const struct call *c, const struct cj *o
 
 		if (!v.s.value)
 			continue;
+		/* Each is compared with each. */
+		if (cf->n == SYSCTLS_MAX) {
+			cj_wrong(object, NULL, "at most %d sysctls can be set", SYSCTLS_MAX);
+			return;
+		}
 		if (!sysctl_path(m.key, *c->ifname ? c->ifname : "IFNAME", v.s.name)) {
 			cj_wrong(&m, NULL,
 				 "invalid net sysctl key: \"%.100s\" (it must lie below net, as "

@@ -102,3 +102,17 @@ forged() {
 	ok
 	is "$(nft list ruleset)" ''
 }
+
+@test "hostile-conf: thousands of sysctls for tuning are refused soon" {
+	local command conf=$BATS_TEST_TMPDIR/long
+
+	new_netns c1
+	jq -nc '{cniVersion: "1.1.0", name: "evil", type: "tuning",
+		sysctl: ([range(60000) | {key: "net.ipv4.conf.x\(.).y", value: "1"}] | from_entries),
+		prevResult: {cniVersion: "1.1.0", interfaces: [{name: "eth0", sandbox: "/run/netns/c1"}]}}' >"$conf"
+	for command in ADD STATUS; do
+		soon cni $command tuning "$conf"
+		failed 7 'at most 1024 sysctls'
+	done
+	soon del tuning "$conf"
+}
