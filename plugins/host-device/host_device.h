@@ -56,7 +56,7 @@ struct hostdev_record {
 	struct link_saved link;
 	struct addr_saved addrs; /* without those that have a lifetime */
 	struct route_list routes;
-	const char *netns;    /* path of the container's namespace */
+	const char *netns;          /* path of the container's namespace */
 	const char *inode, *cookie; /* netns_identify(); "" = unknown */
 };
 
