@@ -242,7 +242,7 @@ waiters() {
 
 # ---- addresses and ports that move ----
 
-# The old owner still has address and port in nftables, but no lease.
+# The old owner still has address and port in nftables, but neither lease nor link.
 MOVING='{"cniVersion":"1.1.0","name":"move","type":"bridge","bridge":"cni0",
 	"isDefaultGateway":true,"ipMasq":true,"onConflict":"replace",
 	"ipam":{"type":"host-local","subnet":"10.1.0.0/24"},
@@ -267,7 +267,7 @@ release() {
 	new_netns a b
 	add_moving a
 	release a
-	in_ns a ip address flush dev eth0
+	in_ns a ip link del eth0
 	add_moving b
 	CHECKED=$(chained "$MOVING")
 	http_server b 80 b
@@ -288,7 +288,7 @@ release() {
 	add_moving a
 	for ((i = 0; i < 10 * ROUNDS && SECONDS < LIMIT / 5; i++)); do
 		release "$old"
-		in_ns "$old" ip address flush dev eth0
+		in_ns "$old" ip link del eth0
 		(
 			exec 3>&- 4>&-
 			raw DEL bridge "$old" <<<"$MOVING"
