@@ -75,10 +75,26 @@ static int record_find(struct tx *tx, const struct state_file *f, struct record 
 	return there;
 }
 
+/* The kernel fills in a metric that is 0. */
+static bool is_listed(const struct route_list *list, const struct route *r)
+{
+	for (unsigned i = 0; i < list->n; i++) {
+		const struct route *l = &list->r[i];
+
+		if (cidr_eq(l->dst, r->dst) && ip_eq(l->gw, r->gw) && ip_eq(l->src, r->src) &&
+		    l->table == r->table && l->protocol == r->protocol &&
+		    (l->priority == r->priority || !l->priority || !r->priority))
+			return true;
+	}
+	return false;
+}
+
+/* Each route once, so that the record does not grow with each repair. */
 static void add_routes(struct tx *tx, struct route_list *to, const struct route_list *list)
 {
 	for (unsigned i = 0; i < list->n; i++)
-		sbr_list_add(tx, to, list->r[i]);
+		if (!is_listed(to, &list->r[i]))
+			sbr_list_add(tx, to, list->r[i]);
 }
 
 int sbr_record_save(struct tx *tx, struct call *c, const struct sbr_plan *p)

@@ -79,3 +79,40 @@ bridged() {
 	del firewall "$FIREWALL"
 	prints_not '10\.1\.0\|fd00:1' rules
 }
+
+@test "parity: what the reference's DEL leaves of ours goes with GC, or with the next ADD of the address" {
+	local gc
+
+	bridged
+	add firewall "$conf"
+	by reference
+	del firewall "$conf"
+	is "$(rules | grep -c 'ctstate DNAT')" 2
+	by ours
+	gc=$(with "$FIREWALL" '.cniVersion = "1.1.0" | ."cni.dev/valid-attachments" = []')
+	cni GC firewall "$gc" '' '' ''
+	ok
+	prints_not '10\.1\.0\|fd00:1' rules
+	prints_not '10\.1\.0\|fd00:1' nft list ruleset
+	# The address belongs to another container.
+	add firewall "$conf"
+	by reference
+	del firewall "$conf"
+	by ours
+	del bridge "$BRIDGE"
+	new_netns c2
+	add bridge "$(with "$BRIDGE" '.args.cni.ips = ["10.1.0.2", "fd00:1::2"]')" c2
+	conf=$(chained "$FIREWALL")
+	add firewall "$conf" c2
+	is "$(rules | grep -c 'ctstate DNAT')" 2
+	is "$(rules | grep -c 'j ACCEPT')" 6
+	cni CHECK firewall "$conf" c2
+	ok
+	# A late DEL of the first container takes nothing of the second.
+	del firewall "$FIREWALL"
+	cni CHECK firewall "$conf" c2
+	ok
+	del firewall "$FIREWALL" c2
+	prints_not '10\.1\.0\|fd00:1' rules
+	prints_not '10\.1\.0\|fd00:1' nft list ruleset
+}
