@@ -705,9 +705,11 @@ claimed() {
 	claimed 'loopback route of veth[0-9a-f]*' ADD portmap "$(chained "$PORTMAP")"
 }
 
-# The result of a plugin that lists no link of the host.
-LINKLESS='{"cniVersion":"1.1.0","interfaces":[{"name":"eth0","sandbox":"/run/netns/c"}],
-	"ips":[{"address":"10.1.0.2/24","interface":0}]}'
+# linkless - prints the result of a plugin that lists no link of the host
+linkless() {
+	jq -nc '{cniVersion: "1.1.0", interfaces: [{name: "eth0", sandbox: "/run/netns/c"}],
+		ips: [{address: "10.1.0.2/24", interface: 0}]}'
+}
 
 # static CONF - prints it with static IPAM and the address 10.1.0.2
 static() {
@@ -744,7 +746,7 @@ static() {
 	for i in 1 2 3 4 5 6; do
 		new_netns "b$i" "d$i"
 		add bridge "$bridge" "b$i"
-		output=$LINKLESS
+		output=$(linkless)
 		cni ADD firewall "$(chained "$fw")" "d$i"
 		ok
 		contains "$(nft list set inet cplug-firewall accepted4)" "10\.1\.0\.2 comment .*/d$i/eth0"
@@ -760,10 +762,10 @@ static() {
 
 	fw=$(with "$FIREWALL" '.name = "net1"')
 	new_netns c1 c2
-	output=$LINKLESS
+	output=$(linkless)
 	cni ADD firewall "$(chained "$fw")"
 	ok
-	output=$LINKLESS
+	output=$(linkless)
 	cni ADD firewall "$(chained "$fw")" c2
 	failed 104 'accepted4 of 10\.1\.0\.2 belongs to net1/c1/eth0'
 	del firewall "$fw" c2 ''
