@@ -187,11 +187,12 @@ $(BUILD)/%.o: %.c Makefile $(BUILD)/flags
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-# The time of a call is spent in the rest of lib/ and in libraries.  These folders are made small:
-# 61 kB less, for 0.6 % more instructions of ADD and 1.5 % of DEL.
-small := cnitool ipam lib/cni lib/firewall lib/sys plugins
+# The time of a call is spent in libraries and in the words that every call uses: the JSON cursor,
+# hashes, the arena.  All else is made small: 85 kB less, for 1 % more instructions of ADD.
+small := $(addsuffix /%,cnitool ipam lib/cni lib/firewall lib/netlink lib/nft lib/sys plugins) \
+	$(addprefix lib/value/,base64 mark regex result_print)
 ifeq ($(STATIC),1)
-$(small:%=$(BUILD)/%/%.o): ALL_CFLAGS += -Os
+$(small:%=$(BUILD)/%.o): ALL_CFLAGS += -Os
 endif
 
 -include $(OBJECTS:.o=.d)

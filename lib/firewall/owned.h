@@ -124,8 +124,8 @@ enum owned_conflict {
 
 struct owned_elem {
 	unsigned set; /* index into the table's sets */
-	struct nft_elem e;
 	enum owned_conflict conflict;
+	struct nft_elem e;
 	const char *what; /* for messages: "host port 8080/tcp" */
 	/* Results. */
 	struct nft_elem there; /* what the kernel has at the key, if there.found */

@@ -45,6 +45,7 @@ static int record_load(struct tx *tx, const struct state_file *f, struct record 
 	char *text;
 	int there;
 
+	*ret = (struct record){ .netns = NULL };
 	TRY(there = state_load(tx, f, &text));
 	if (!there)
 		return 0;
