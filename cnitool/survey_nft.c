@@ -206,7 +206,7 @@ static int remove_loopback_route(struct survey *s, const void *data)
 
 int survey_loopback_routes(struct survey *s)
 {
-	const struct survey_verdict unused = { .why = "nobody behind it has published ports",
+	const struct survey_verdict unused = { .why = "no container behind it has published ports",
 					       .reported = true };
 	struct mem *m = &s->t->tx->mem;
 	struct nat_loopback_route *routes;

@@ -312,7 +312,7 @@ static bool make_room(struct client *c)
 	return true;
 }
 
-/* Who waited for a lease is gone: nobody would release it. */
+/* The client that waited for a lease is gone: no DEL would release it. */
 static void abandon(struct daemon *d, struct client *c)
 {
 	for (struct hold *l = d->leases, *next; l; l = next) {

@@ -291,7 +291,7 @@ int wire_send_frame(struct daemon *d, struct hold *l, const struct dhcp_todo *to
 /* ---- receiving ---------------------------------------------------------- */
 
 /*
- * The UDP checksum is not looked at: a veth passes datagrams whose checksum nobody has computed.
+ * The UDP checksum is not looked at: a veth passes datagrams without a computed one.
  * The client compares transaction id, MAC and server.
  */
 size_t wire_receive(const struct hold *l, const struct source *s, uint8_t *data)

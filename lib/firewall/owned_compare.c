@@ -61,7 +61,7 @@ static const char *index_state(struct mem *mem, const struct owned_change *c,
 		const char *comment = x->chunks[i].comment;
 
 		if (!owned_is_ours(&x->chunks[i], c->owner->comment))
-			return comment ? comment : "somebody else's";
+			return comment ? comment : "an unknown owner's";
 	}
 	if (x->lost)
 		owned_pack(mem, c, &n);

@@ -30,7 +30,7 @@ bool owned_names_owner(const char *comment)
 const char *owned_owner_text(const char *comment)
 {
 	if (!comment || strlen(comment) <= OWNED_KEY_LEN)
-		return "somebody else";
+		return "an unknown owner";
 	return comment + OWNED_KEY_LEN + 1;
 }
 

@@ -216,7 +216,7 @@ survives() {
 	nft flush ruleset
 	tool gc
 	ok
-	contains "$output" '^removed route_localnet of br1: nobody behind it has published ports$'
+	contains "$output" '^removed route_localnet of br1: no container behind it has published ports$'
 	contains "$output" '^removed local route ::1 on br1: '
 	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 0
 	tool restore
@@ -233,7 +233,7 @@ survives() {
 	nft flush ruleset
 	tool gc
 	ok
-	contains "$output" '^removed route_localnet of br1: nobody behind it has published ports$'
+	contains "$output" '^removed route_localnet of br1: no container behind it has published ports$'
 	is "$(sysctl_get net/ipv4/conf/br1/route_localnet)" 0
 }
 
@@ -262,7 +262,7 @@ survives() {
 	nft delete element inet cplug localnet4 "{ \"$port\" }"
 	tool gc
 	ok
-	contains "$output" "^removed route_localnet of $port: nobody behind it has published ports\$"
+	contains "$output" "^removed route_localnet of $port: no container behind it has published ports\$"
 	is "$(sysctl_get "net/ipv4/conf/$port/route_localnet")" 0
 	tool restore
 	ok

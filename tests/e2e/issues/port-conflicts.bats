@@ -99,7 +99,7 @@ publishing() {
 	del bridge "$CONF" c1
 	nft add element inet cplug ports4 '{ tcp . 8080 comment "mine" : 192.0.2.1 . 80 }'
 	cni ADD bridge "$(publishing "$OTHER" "$WEB" '.onConflict = "replace"')" c2
-	failed 105 'somebody else'
+	failed 105 'an unknown owner'
 }
 
 # a_service PROTOCOL - asserts that a host service stays reachable unless onConflict is "replace"
