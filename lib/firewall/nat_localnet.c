@@ -341,10 +341,13 @@ int nat_localnet_used(struct tx *tx, struct nfnl *nl, const struct nat_loopback_
 	struct users u = { .of = l };
 	int own = 0;
 
+	/* A prevResult may name the link of another attachment, which has an element. */
 	if (!l->shared)
 		TRY(own = has_own_route(tx, nl, l));
 	if (!own)
 		TRY(each_chain(tx, nl, find_user, &u));
+	if (l->shared && !u.any)
+		TRY(own = has_own_route(tx, nl, l));
 	*ret = own || u.any;
 	return 0;
 }

@@ -240,15 +240,16 @@ input"
 }
 
 @test "run: if ADD to a network fails, the container is removed from those before it" {
-	jq '.name = "bad"' "$NETCONFPATH/net2.conflist" >"$NETCONFPATH/bad.conflist"
+	network bad br3 10.3.0
+	cp "$NETCONFPATH/bad.conflist" "$BATS_TEST_TMPDIR/good.conflist"
 	baseline bad
-	jq '.plugins += [{type: "portmap", snat: "wrong"}] | .name = "bad"' "$NETCONFPATH/net2.conflist" \
+	jq '.plugins += [{type: "portmap", snat: "wrong"}]' "$BATS_TEST_TMPDIR/good.conflist" \
 		>"$NETCONFPATH/bad.conflist"
 	run_in net1,bad true
 	is "$status" 125
 	contains "$errors" 'plugin type="portmap" name="bad" failed \(add\): snat'
 	nothing_is_left
-	jq '.plugins += [{type: "missing"}] | .name = "bad"' "$NETCONFPATH/net2.conflist" >"$NETCONFPATH/bad.conflist"
+	jq '.plugins += [{type: "missing"}]' "$BATS_TEST_TMPDIR/good.conflist" >"$NETCONFPATH/bad.conflist"
 	run_in net1,bad true
 	is "$status" 125
 	contains "$errors" 'network "bad": failed to find plugin "missing"'
@@ -366,13 +367,14 @@ input"
 }
 
 @test "run: SIGTERM during ADD leaves nothing" {
-	jq '.name = "slow"' "$NETCONFPATH/net2.conflist" >"$NETCONFPATH/slow.conflist"
+	network slow br3 10.3.0
+	cp "$NETCONFPATH/slow.conflist" "$BATS_TEST_TMPDIR/fast.conflist"
 	baseline slow
 	mkdir "$BATS_TEST_TMPDIR/plugins"
 	printf '#!/bin/sh\n[ $CNI_COMMAND != ADD ] || { touch %s/begun; exec sleep 100; }\n' "$BATS_TEST_TMPDIR" \
 		>"$BATS_TEST_TMPDIR/plugins/slow"
 	chmod +x "$BATS_TEST_TMPDIR/plugins/slow"
-	jq '.plugins += [{type: "slow"}] | .name = "slow"' "$NETCONFPATH/net2.conflist" >"$NETCONFPATH/slow.conflist"
+	jq '.plugins += [{type: "slow"}]' "$BATS_TEST_TMPDIR/fast.conflist" >"$NETCONFPATH/slow.conflist"
 	CNI_PATH=$CNI_PATH:$BATS_TEST_TMPDIR/plugins "$CPLUG_BIN/cnitool" run net1,slow true \
 		>"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" 3>&- &
 	container=$!

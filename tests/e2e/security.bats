@@ -661,7 +661,7 @@ claimed() {
 }
 
 @test "security: accepted addresses and isolated ports are not taken over by a forged prevResult" {
-	local answer filter
+	local answer filter conf
 
 	new_netns c1 c2
 	add bridge "$PLAIN"
@@ -682,11 +682,15 @@ claimed() {
 	done
 	# The port alone, without an address of the victim.
 	output=$(jq -c '.ips = [{address: "10.9.0.2/24"}]' <<<"$answer")
-	claimed 'isolated bridge port veth[0-9a-f]*' ADD firewall "$(chained "$(with "$FIREWALL" '.ingressPolicy = "isolated"')")"
+	conf=$(chained "$(with "$FIREWALL" '.ingressPolicy = "isolated"')")
+	cni ADD firewall "$conf" c2
+	failed 7 'prevResult lists no link of the host that leads to eth0'
+	del firewall "$conf" c2
+	assert_same_snapshot
 }
 
 @test "security: return path and loopback route of a published port are not taken over by a forged prevResult" {
-	local answer ptp
+	local answer ptp link conf
 
 	new_netns c1 c2
 	ptp='{"cniVersion":"1.1.0","name":"net1","type":"ptp","ipam":{"type":"host-local","subnet":"10.1.0.0/24"}}'
@@ -698,11 +702,17 @@ claimed() {
 	remember
 	output=$answer
 	claimed 'return path of 10.1.0.2' ADD portmap "$(chained "$PORTMAP")"
-	# Another address behind the victim's link.
-	ip route add 10.1.0.77/32 dev "$(jq -r '.interfaces[0].name' <<<"$answer")"
-	remember
+	# Another address behind the victim's link: its own use of the route neither replaces nor ends the
+	# victim's.
+	link=$(jq -r '.interfaces[0].name' <<<"$answer")
+	ip route add 10.1.0.77/32 dev "$link"
 	output=$(jq -c '.ips = [{address: "10.1.0.77/24", interface: 1}]' <<<"$answer")
-	claimed 'loopback route of veth[0-9a-f]*' ADD portmap "$(chained "$PORTMAP")"
+	conf=$(chained "$PORTMAP")
+	cni ADD portmap "$conf" c2
+	ok
+	del portmap "$conf" c2
+	is "$(cat "/proc/sys/net/ipv4/conf/$link/route_localnet")" 127
+	contains "$(nft list set inet cplug localnet4)" 'net1/c1/eth0'
 }
 
 # linkless - prints the result of a plugin that lists no link of the host
