@@ -103,9 +103,9 @@ static struct run call_of(const char *command, unsigned i, const char *id)
 		r.netns = str_eq(id, "c0") ? "/run/netns/c0" : "/run/netns/c1";
 	}
 	/*
-	 * DEL and CHECK get the result of this plugin's ADD, ADD that of the plugin before.  So does
-	 * DEL of bandwidth: with the whole list's result it deletes the main plugin's link, too
-	 * (tests/sweep has the faults of that).
+	 * DEL and CHECK get the result of this plugin's ADD, ADD that of the plugin before.  So
+	 * does DEL of bandwidth: with the whole list's result it deletes the main plugin's link,
+	 * too (tests/sweep has the faults of that).
 	 */
 	before = str_eq(command, "ADD") || (str_eq(command, "DEL") && str_eq(r.type, "bandwidth"));
 	r.in = request(i, with, prev[before ? i : i + 1]);
