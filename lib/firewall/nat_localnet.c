@@ -336,36 +336,43 @@ static int has_own_route(struct tx *tx, struct nfnl *nl, const struct nat_loopba
 	return e.found;
 }
 
-int nat_localnet_used(struct tx *tx, struct nfnl *nl, const struct nat_loopback_route *l, bool *ret)
+/* own_too: also look at a shared link's element, which only a forged prevResult leads to. */
+static int find_users(struct tx *tx, struct nfnl *nl, const struct nat_loopback_route *l,
+		      bool own_too, bool *ret)
 {
 	struct users u = { .of = l };
 	int own = 0;
 
-	/* A prevResult may name the link of another attachment, which has an element. */
 	if (!l->shared)
 		TRY(own = has_own_route(tx, nl, l));
 	if (!own)
 		TRY(each_chain(tx, nl, find_user, &u));
-	if (l->shared && !u.any)
+	if (l->shared && own_too && !u.any)
 		TRY(own = has_own_route(tx, nl, l));
 	*ret = own || u.any;
 	return 0;
 }
 
+int nat_localnet_used(struct tx *tx, struct nfnl *nl, const struct nat_loopback_route *l, bool *ret)
+{
+	return find_users(tx, nl, l, true, ret);
+}
+
 /*
  * Closes the route with its last user.  A concurrent ADD commits its element and then opens the
  * route; we close it and then look again.  So the last of the two sees the change of the other.
+ * The second look also finds another attachment's element of a link that a prevResult named.
  */
 int nat_localnet_release(struct tx *tx, struct nfnl *nl, struct rt *host,
 			 const struct nat_loopback_route *l)
 {
 	bool used;
 
-	TRY(nat_localnet_used(tx, nl, l, &used));
+	TRY(find_users(tx, nl, l, false, &used));
 	if (used)
 		return 0;
 	TRY(set_route(tx, host, l, false));
-	TRY(nat_localnet_used(tx, nl, l, &used));
+	TRY(find_users(tx, nl, l, true, &used));
 	if (!used)
 		return 0;
 	return set_route(tx, host, l, true);
