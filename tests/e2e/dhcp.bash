@@ -64,6 +64,12 @@ daemon() {
 	wait_for "the daemon" "$CPLUG_BIN/dhcp" list
 }
 
+# end_daemon SIGNAL - ends the daemon, and waits until its socket is free for the next one
+end_daemon() {
+	kill "-$1" "$DAEMON"
+	wait_for "the end of the daemon" bash -c "! kill -0 $DAEMON"
+}
+
 need_kea() {
 	command -v kea-dhcp4 >/dev/null || skip "kea-dhcp4 is not installed"
 }

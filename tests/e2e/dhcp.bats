@@ -76,8 +76,7 @@ short_leases() {
 	assert_same_snapshot
 	# What a dead daemon has left behind is the same, and a new daemon replaces it.
 	daemon
-	kill -9 "$DAEMON"
-	wait_for "the end of the daemon" bash -c "! kill -0 $DAEMON"
+	end_daemon KILL
 	[[ -S /run/cni/dhcp.sock ]]
 	cni STATUS dhcp "$DHCP_CONF"
 	failed 50 'cni-dhcp.socket'
@@ -129,13 +128,12 @@ short_leases() {
 	add bridge "$DHCP_CONF" c2
 	before=$("$CPLUG_BIN/dhcp" list --json | jq -c 'map(del(.renewIn, .expiresIn)) | sort_by(.containerID)')
 	[[ $before == *c2* ]]
-	kill -9 "$DAEMON"
+	end_daemon KILL
 	: >/run/dnsmasq.log
 	daemon
 	is "$("$CPLUG_BIN/dhcp" list --json | jq -c 'map(del(.renewIn, .expiresIn)) | sort_by(.containerID)')" "$before"
 	# Killed between DEL of the link and the release, for instance.
-	kill -TERM "$DAEMON"
-	wait_for "the end of the daemon" bash -c "! kill -0 $DAEMON"
+	end_daemon TERM
 	[[ ! -e /run/cni/dhcp.sock ]]
 	daemon
 	is "$("$CPLUG_BIN/dhcp" list --json | jq length)" 2
@@ -232,8 +230,7 @@ short_leases() {
 	failed 11 'no DHCP server gave an address'
 	no_link c1 eth0
 	is "$("$CPLUG_BIN/dhcp" list --json)" '[]'
-	kill "$DAEMON"
-	wait_for "the end of the daemon" bash -c "! kill -0 $DAEMON"
+	end_daemon TERM
 	daemon
 	raw ADD macvlan <<<"$DHCP_MACVLAN" >/run/out 2>/dev/null &
 	pid=$!
@@ -310,8 +307,7 @@ short_leases() {
 	add macvlan "$DHCP_MACVLAN"
 	address=$(result '.ips[0].address')
 	for call in setns:1 socket:2 sendto:1 openat:4 renameat:1 close:3; do
-		kill -9 "$DAEMON"
-		wait_for "the end of the daemon" bash -c "! kill -0 $DAEMON"
+		end_daemon KILL
 		n=${call#*:}
 		strace -f -qq -o /dev/null -e "inject=${call%:*}:signal=KILL:when=$n" "$CPLUG_BIN/dhcp" daemon \
 			</dev/null >/dev/null 2>&1 3>&- 4>&- &
