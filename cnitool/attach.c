@@ -32,11 +32,12 @@ static const struct command status_command = { "STATUS", "status", false };
 /* For bridge's STATUS: whether a plugin of the list makes others let the traffic pass. */
 static const char *types_of(struct mem *m, const struct netconf *n)
 {
-	const char *text = " ";
+	struct mem_text t = { .mem = m };
 
+	mem_text_add(&t, " ");
 	for (unsigned i = 0; i < n->n_plugins; i++)
-		text = mem_printf(m, "%s%s ", text, n->plugins[i].type);
-	return text;
+		mem_text_add(&t, "%s ", n->plugins[i].type);
+	return mem_text_end(&t);
 }
 
 static const char *const *plugin_env(struct tool *t, const struct list_call *c)

@@ -217,15 +217,21 @@ bool ipam_needs_link(const struct call *c)
 	return str_eq(ipam_type(c), "dhcp");
 }
 
-int ipam_del_first(struct tx *tx, struct call *c)
+/* Calls ipam_del() or ipam_gc() while the interface is there; the later call does nothing. */
+static int call_first(struct tx *tx, struct call *c, int (*fn)(struct tx *tx, struct call *c))
 {
 	int r;
 
 	if (!ipam_needs_link(c))
 		return 0;
-	r = ipam_del(tx, c);
+	r = fn(tx, c);
 	c->ipam_deleted = true;
 	return r;
+}
+
+int ipam_del_first(struct tx *tx, struct call *c)
+{
+	return call_first(tx, c, ipam_del);
 }
 
 int ipam_del(struct tx *tx, struct call *c)
@@ -252,13 +258,7 @@ int ipam_repair(struct tx *tx, struct call *c)
 
 int ipam_gc_first(struct tx *tx, struct call *c)
 {
-	int r;
-
-	if (!ipam_needs_link(c))
-		return 0;
-	r = ipam_gc(tx, c);
-	c->ipam_deleted = true;
-	return r;
+	return call_first(tx, c, ipam_gc);
 }
 
 int ipam_gc(struct tx *tx, struct call *c)

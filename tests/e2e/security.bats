@@ -634,7 +634,7 @@ claimed() {
 	assert_same_snapshot
 }
 
-@test "security: masquerade of a living attachment is not taken over, whoever names its address" {
+@test "security: masquerade of a living attachment is not taken over, whatever names its address" {
 	local bridge address answer
 
 	new_netns c1 c2
