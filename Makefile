@@ -110,11 +110,13 @@ ALL_LDFLAGS += $(shell t=$$(mktemp) && echo 'int main(void) { return 0; }' | \
 	$(CC) -xc - $(static) $(no_unwind) -o $$t 2>/dev/null && $(RUN) $$t && echo '$(no_unwind)'; rm -f $$t)
 libs := -Wl,--start-group -l:libnftnl.a -l:libnl-route-3.a -l:libnl-3.a -l:libjansson.a $(mnl)
 ifneq ($(MUSL),)
-musl_compat := $(COMPAT) chk strerror malloc relro
+musl_compat := $(COMPAT) chk strerror malloc relro relr
 musl_cppflags := -nostdinc -isystem $(subst /lib/,/include/,$(MUSL)) \
 	-isystem $(shell $(CC) -print-file-name=include) -idirafter build/musl/include
+# compat/relr.c applies packed relocations.  A linker that does not know them says so, and writes ordinary ones.
+pack := $(if $(findstring pack-relative-relocs,$(shell $(CC) -Wl,--help 2>/dev/null)),-Wl$(comma)-z$(comma)pack-relative-relocs)
 crt = $(foreach f,$(1),$(shell $(CC) -print-file-name=$(f)))
-musl_ldflags := -static-pie -nostdlib -Wl,--wrap=strerror $(MUSL)/rcrt1.o $(MUSL)/crti.o $(call crt,crtbeginS.o)
+musl_ldflags := -static-pie -nostdlib $(pack) -Wl,--wrap=strerror -Wl,--wrap=__libc_start_main $(MUSL)/rcrt1.o $(MUSL)/crti.o $(call crt,crtbeginS.o)
 musl_libs := $(libs) $(MUSL)/libc.a -lgcc -Wl,--end-group $(call crt,crtendS.o) $(MUSL)/crtn.o
 # The archives are made for another C library: a program that calls them proves that they work.
 ifneq ($(shell RUN='$(RUN)' compat/musl build/musl prove $(CC) $(CPPFLAGS) $(musl_cppflags) $(ALL_CFLAGS) -w \

@@ -80,3 +80,39 @@ alone() {
 	done <"$BATS_TEST_TMPDIR/maps"
 	[[ $seen ]]
 }
+
+@test "static: relocations are packed, and a start code that applies them itself is no harm" {
+	local cc=${CC:-cc} musl pack program=$BATS_TEST_TMPDIR/program top=$BATS_TEST_DIRNAME/../..
+
+	# Also by the linkers and C libraries that the release form's Makefile part finds.
+	musl=$(CC=$cc "$top/compat/musl" "$BATS_TEST_TMPDIR/musl")
+	[[ $musl ]] || skip 'musl is not used'
+	"$cc" -Wl,--help | grep -q pack-relative-relocs || skip 'the linker cannot pack relocations'
+	readelf -dW "$CPLUG_BIN/cplug" | grep -F '(RELR)'
+	prints_not R_ readelf -rW "$CPLUG_BIN/cplug"
+	# Entries and bitmaps of more than one word; one pointer in 100 is none.
+	cat >"$program.c" <<-'END'
+		#define P(n) numbers + (n), numbers + (n) + 1, numbers + (n) + 2, numbers + (n) + 3
+		#define Q(n) P(n), P((n) + 4), P((n) + 8), P((n) + 12), 0
+		static int numbers[1024], many;
+		static int *volatile table[] = { Q(0), Q(16), Q(32), Q(48), Q(64), Q(80), Q(96), Q(112) };
+		int *volatile far[4096] = { [4000] = numbers + 7 };
+		int main(int argc, char **argv)
+		{
+			for (int i = 0; i < 128; i++)
+				many += table[i + i / 16] == numbers + i;
+			for (int i = 0; i < 8; i++)
+				many += !table[16 + 17 * i];
+			return many != 136 || far[4000] != numbers + 7 || far[3999] || argc != 2 || argv[1][0] != 'a';
+		}
+	END
+	# With ordinary relocations musl's start code applies them, as that of newer ones the packed.
+	for pack in pack nopack; do
+		"$cc" -O2 -fPIE -ffunction-sections -fstack-protector-strong -static-pie -nostdlib -w \
+			-Wl,-z,$pack-relative-relocs -Wl,--wrap=__libc_start_main "$musl"/{rcrt1,crti}.o \
+			"$program.c" "$top/compat/relr.c" -Wl,--start-group "$musl/libc.a" -lgcc -Wl,--end-group \
+			"$musl/crtn.o" -o "$program"
+		[[ $(readelf -dW "$program" | grep -c '(RELR)') == $([[ $pack == pack ]] && echo 1 || echo 0) ]]
+		"$program" a
+	done
+}
