@@ -99,7 +99,8 @@ static int read_host_local(struct tx *tx, struct call *c)
 
 	for (unsigned i = 0; i < local.pool.n; i++)
 		(void)pool_text(&tx->mem, &local.pool.sets[i]);
-	return r < 0 ? r : local_conf_read_requests(tx, c, &local);
+	TRY(r);
+	return local_conf_read_requests(tx, c, &local);
 }
 
 static int read_static(struct tx *tx, struct call *c)
