@@ -10,7 +10,8 @@
 
 static const char name[] = "org.fedoraproject.FirewallD1";
 
-bool firewalld_is_running(struct mem *mem)
+/* 1, 0, or -errno: the bus does not say. */
+static int ask_running(struct mem *mem)
 {
 	const struct dbus_call call = {
 		.destination = "org.freedesktop.DBus",
@@ -20,8 +21,17 @@ bool firewalld_is_running(struct mem *mem)
 		.args = { name },
 	};
 	struct dbus_answer a;
+	int r = dbus_call_try(mem, &call, &a);
 
-	return dbus_call_try(mem, &call, &a) == 0 && !a.failed && a.yes;
+	if (r == -ENOENT || r == -ECONNREFUSED)
+		return 0;
+	TRY(r);
+	return !a.failed && a.yes;
+}
+
+bool firewalld_is_running(struct mem *mem)
+{
+	return ask_running(mem) > 0;
 }
 
 static const char *source_of(struct mem *mem, struct ip ip)
@@ -120,17 +130,25 @@ int firewalld_check(struct tx *tx, const char *zone, const struct ip *ips, unsig
 
 int firewalld_del(struct tx *tx, const char *zone, const struct ip *ips, unsigned n)
 {
-	int r = 0;
+	int r = n ? ask_running(&tx->mem) : 0;
 
+	if (r < 0)
+		return tx_fail(tx, r,
+			       "firewalld: remove sources of zone %s: %s (the system bus does not "
+			       "answer; repeat DEL)",
+			       zone, strerror(-r));
 	/* Its sources are gone with it. */
-	if (!n || !firewalld_is_running(&tx->mem))
+	if (!r)
 		return 0;
+	r = 0;
 	for (unsigned i = 0; i < n; i++) {
 		struct dbus_answer a;
-		int one = call_zone(tx, "removeSource", zone, ips[i], &a);
+		int one = 0;
 
-		if (one == 0 && a.failed && !is_error(&a, "UNKNOWN_SOURCE") &&
-		    !is_error(&a, "INVALID_ZONE") && !is_error(&a, "ZONE_CONFLICT"))
+		/* Without an answer, each further address would wait as long. */
+		TRY(call_zone(tx, "removeSource", zone, ips[i], &a));
+		if (a.failed && !is_error(&a, "UNKNOWN_SOURCE") && !is_error(&a, "INVALID_ZONE") &&
+		    !is_error(&a, "ZONE_CONFLICT"))
 			one = fail_zone(tx, "remove source", zone, ips[i], &a);
 		r = also(r, one);
 	}

@@ -3,23 +3,27 @@
  * dbus.c - a method call over the system bus
  *
  * A connection begins with a line protocol (the kernel tells the bus our uid) and the call Hello;
- * then the call is sent, and messages are read until one answers it.  Others are signals to us,
- * such as NameAcquired.
+ * then the call is sent, and messages are read until one answers it.
+ *
+ * Each user of the host may send signals to us, as many and as large as the bus allows, in either
+ * byte order, and with header fields of any type.  So what is not the answer is skipped unread, and
+ * only time limits the number of messages.  The bus forwards a return or an error only to the
+ * sender of the call, and only from the receiver of the call.
  */
 #include "sys/dbus.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
 
-#include "sys/file.h"
-
 enum {
-	PATIENCE = 25, /* seconds: that of libdbus */
-	HEADER = 16,   /* of a message, up to the header fields */
-	MESSAGE_MAX = 65536,
-	MESSAGES_MAX = 64,
+	PATIENCE_MS = 25000,   /* that of libdbus */
+	HEADER = 16,           /* of a message, up to the header fields */
+	MESSAGE_MAX = 1 << 27, /* of any message: D-Bus specification, "Message Format" */
+	FIELDS_MAX = 8192,     /* of an answer: five names of up to 255 bytes, and room */
+	BODY_MAX = 65536,      /* of an answer */
 	LINE_MAX_BYTES = 512,
 };
 
@@ -133,15 +137,38 @@ static void compose(struct message *m, const struct dbus_call *call, uint32_t se
 	memcpy(m->b + BODY_LEN, &len, sizeof(len));
 }
 
-/* ---- reading ---- */
+/* ---- the connection ---- */
 
-static int read_exactly(int fd, void *buf, size_t size)
+struct bus {
+	struct mem *mem;
+	int fd;
+	int64_t deadline; /* clock_ms() */
+};
+
+/* Waits until the socket is ready for POLLIN or POLLOUT. */
+static int wait_ready(const struct bus *bus, short events)
+{
+	struct pollfd p = { .fd = bus->fd, .events = events };
+	int64_t left = bus->deadline - clock_ms();
+	int n;
+
+	if (left <= 0)
+		return -ETIMEDOUT;
+	n = poll(&p, 1, (int)left);
+	if (n < 0)
+		return -errno;
+	return n ? 0 : -ETIMEDOUT;
+}
+
+static int read_exactly(const struct bus *bus, void *buf, size_t size)
 {
 	for (size_t done = 0; done < size;) {
-		ssize_t n = recv(fd, (char *)buf + done, size - done, 0);
+		ssize_t n;
 
+		TRY(wait_ready(bus, POLLIN));
+		n = recv(bus->fd, (char *)buf + done, size - done, MSG_DONTWAIT);
 		if (n < 0 && errno == EAGAIN)
-			return -ETIMEDOUT;
+			continue;
 		if (n < 0)
 			return -errno;
 		if (!n)
@@ -150,6 +177,32 @@ static int read_exactly(int fd, void *buf, size_t size)
 	}
 	return 0;
 }
+
+static int skip(const struct bus *bus, size_t size)
+{
+	uint8_t piece[16384];
+
+	while (size) {
+		size_t n = size < sizeof(piece) ? size : sizeof(piece);
+
+		TRY(read_exactly(bus, piece, n));
+		size -= n;
+	}
+	return 0;
+}
+
+static int send_all(const struct bus *bus, const void *data, size_t size)
+{
+	ssize_t n;
+
+	TRY(wait_ready(bus, POLLOUT));
+	n = send(bus->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n < 0)
+		return -errno;
+	return (size_t)n == size ? 0 : -EMSGSIZE;
+}
+
+/* ---- reading ---- */
 
 struct reader {
 	const uint8_t *b;
@@ -189,7 +242,7 @@ static const char *take_text(struct reader *r, bool is_short)
 		len = p ? *p : 0;
 	else
 		len = take_number(r);
-	p = len < MESSAGE_MAX ? take(r, 1, len + 1) : NULL;
+	p = len < BODY_MAX ? take(r, 1, len + 1) : NULL;
 	if (!p || p[len]) {
 		r->bad = true;
 		return "";
@@ -229,72 +282,84 @@ static void read_field(struct reader *r, struct reply *ret)
 		ret->signature = type;
 }
 
-/* Reads one message into the arena. */
-static int read_message(struct mem *mem, int fd, struct reply *ret)
+static uint32_t native(uint32_t v, bool swapped)
+{
+	if (swapped)
+		return __builtin_bswap32(v);
+	return v;
+}
+
+/*
+ * Reads a message.  Returns 1 if it is the answer to a call; 0 if it is another, which is skipped.
+ * fields has FIELDS_MAX bytes.
+ */
+static int read_message(const struct bus *bus, uint32_t serial, uint8_t *fields, struct reply *ret)
 {
 	uint32_t head[HEADER / 4];
 	const uint8_t *first = (const uint8_t *)head;
-	struct reader r = { .at = 0 };
+	size_t body, len, padded;
+	struct reader r;
 	uint8_t *rest;
-	size_t fields, size;
+	bool swapped;
 
-	TRY(read_exactly(fd, head, sizeof(head)));
-	if (first[0] != (is_little_endian() ? 'l' : 'B') || head[1] > MESSAGE_MAX ||
-	    head[3] > MESSAGE_MAX)
+	TRY(read_exactly(bus, head, sizeof(head)));
+	if (first[0] != 'l' && first[0] != 'B')
 		return -EBADMSG;
-	fields = (head[3] + 7u) / 8 * 8;
-	size = fields + head[1];
-	rest = mem_alloc(mem, size + 1);
-	TRY(read_exactly(fd, rest, size));
+	swapped = (first[0] == 'l') != is_little_endian();
+	body = native(head[1], swapped);
+	len = native(head[3], swapped);
+	padded = (len + 7) / 8 * 8;
+	if (body > MESSAGE_MAX || len > MESSAGE_MAX)
+		return -EBADMSG;
 	*ret = (struct reply){ .type = first[1], .error = "", .signature = "" };
-	r = (struct reader){ .b = rest, .len = head[3] };
+	/* The bus does not change the byte order, and firewalld's is the host's. */
+	if (swapped || len > FIELDS_MAX || (ret->type != RETURN && ret->type != ERROR))
+		return skip(bus, padded + body);
+	TRY(read_exactly(bus, fields, padded));
+	r = (struct reader){ .b = fields, .len = len };
 	while (!r.bad && r.at < r.len)
 		read_field(&r, ret);
-	ret->body = (struct reader){ .b = rest + fields, .len = head[1] };
-	return r.bad ? -EBADMSG : 0;
+	if (ret->to != serial)
+		return skip(bus, body);
+	if (r.bad || body > BODY_MAX)
+		return -EBADMSG;
+	rest = mem_alloc(bus->mem, body + 1);
+	TRY(read_exactly(bus, rest, body));
+	ret->body = (struct reader){ .b = rest, .len = body };
+	return 1;
 }
 
 /* ---- a call ---- */
 
-static int send_all(int fd, const void *data, size_t size)
-{
-	ssize_t n = send(fd, data, size, MSG_NOSIGNAL);
-
-	if (n < 0)
-		return -errno;
-	return (size_t)n == size ? 0 : -EMSGSIZE;
-}
-
-static int call_once(struct mem *mem, int fd, const struct dbus_call *call, uint32_t serial,
+static int call_once(const struct bus *bus, const struct dbus_call *call, uint32_t serial,
 		     struct dbus_answer *ret)
 {
+	uint8_t *fields = mem_alloc(bus->mem, FIELDS_MAX);
 	struct message m;
 	struct reply reply;
+	int answered;
 
 	compose(&m, call, serial);
 	if (m.full)
 		return -EMSGSIZE;
-	TRY(send_all(fd, m.b, m.len));
-	for (unsigned i = 0; i < MESSAGES_MAX; i++) {
-		TRY(read_message(mem, fd, &reply));
-		if (reply.to != serial || (reply.type != RETURN && reply.type != ERROR))
-			continue;
-		*ret = (struct dbus_answer){ .failed = reply.type == ERROR,
-					     .error = reply.error,
-					     .text = "" };
-		if (*reply.signature == 's')
-			ret->text = take_text(&reply.body, false);
-		if (*reply.signature == 'b')
-			ret->yes = take_number(&reply.body);
-		return reply.body.bad ? -EBADMSG : 0;
-	}
-	return -EBADMSG;
+	TRY(send_all(bus, m.b, m.len));
+	do
+		TRY(answered = read_message(bus, serial, fields, &reply));
+	while (!answered);
+	*ret = (struct dbus_answer){ .failed = reply.type == ERROR,
+				     .error = reply.error,
+				     .text = "" };
+	if (*reply.signature == 's')
+		ret->text = take_text(&reply.body, false);
+	if (*reply.signature == 'b')
+		ret->yes = take_number(&reply.body);
+	return reply.body.bad ? -EBADMSG : 0;
 }
 
-static int read_line(int fd, char line[LINE_MAX_BYTES])
+static int read_line(const struct bus *bus, char line[LINE_MAX_BYTES])
 {
 	for (unsigned i = 0; i + 1 < LINE_MAX_BYTES; i++) {
-		TRY(read_exactly(fd, line + i, 1));
+		TRY(read_exactly(bus, line + i, 1));
 		line[i + 1] = '\0';
 		if (line[i] == '\n')
 			return 0;
@@ -303,7 +368,7 @@ static int read_line(int fd, char line[LINE_MAX_BYTES])
 }
 
 /* The bus compares the uid, in hexadecimal digits of its decimal ones, with the kernel's. */
-static int authenticate(int fd)
+static int authenticate(const struct bus *bus)
 {
 	char line[LINE_MAX_BYTES], uid[16], text[96] = "AUTH EXTERNAL ";
 	size_t at = strlen(text);
@@ -312,27 +377,27 @@ static int authenticate(int fd)
 	for (const char *c = uid; *c; c++)
 		at += (size_t)snprintf(text + at, sizeof(text) - at, "%02x", (unsigned char)*c);
 	at += (size_t)snprintf(text + at, sizeof(text) - at, "\r\n");
-	TRY(send_all(fd, "", 1));
-	TRY(send_all(fd, text, at));
-	TRY(read_line(fd, line));
+	TRY(send_all(bus, "", 1));
+	TRY(send_all(bus, text, at));
+	TRY(read_line(bus, line));
 	if (!str_starts(line, "OK "))
 		return -EACCES;
-	return send_all(fd, "BEGIN\r\n", 7);
+	return send_all(bus, "BEGIN\r\n", 7);
 }
 
-static int connect_bus(int fd)
+static int connect_bus(const struct bus *bus)
 {
-	struct timeval patience = { .tv_sec = PATIENCE };
+	const struct timeval patience = { .tv_sec = PATIENCE_MS / 1000 };
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 
-	if (fd < 0)
+	if (bus->fd < 0)
 		return -errno;
 	memcpy(a.sun_path, bus_path, sizeof(bus_path));
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+	/* connect() waits while the queue of the bus is full. */
+	setsockopt(bus->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	if (connect(bus->fd, (struct sockaddr *)&a, sizeof(a)) < 0)
 		return -errno;
-	return authenticate(fd);
+	return authenticate(bus);
 }
 
 int dbus_call_try(struct mem *mem, const struct dbus_call *call, struct dbus_answer *ret)
@@ -344,10 +409,11 @@ int dbus_call_try(struct mem *mem, const struct dbus_call *call, struct dbus_ans
 		.member = "Hello",
 	};
 	auto_(fd_close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const struct bus bus = { mem, fd, clock_ms() + PATIENCE_MS };
 
-	TRY(connect_bus(fd));
-	TRY(call_once(mem, fd, &hello, 1, ret));
+	TRY(connect_bus(&bus));
+	TRY(call_once(&bus, &hello, 1, ret));
 	if (ret->failed)
 		return -EACCES;
-	return call_once(mem, fd, call, 2, ret);
+	return call_once(&bus, call, 2, ret);
 }

@@ -28,8 +28,9 @@ struct dbus_answer {
 
 /*
  * Connects to the system bus, calls and disconnects.  Returns 0 if there was an answer, also one
- * that is an error; -ENOENT or -ECONNREFUSED if there is no bus; -ETIMEDOUT after 25 seconds
- * without an answer; -EBADMSG if the answer is no D-Bus message; or another -errno.
+ * that is an error; -ENOENT or -ECONNREFUSED if there is no bus; -ETIMEDOUT if there is no
+ * answer 25 seconds after the beginning, whatever else the bus delivers; -EBADMSG if the answer is
+ * no D-Bus message; or another -errno.
  */
 int dbus_call_try(struct mem *mem, const struct dbus_call *call, struct dbus_answer *ret) CHECKED;
 

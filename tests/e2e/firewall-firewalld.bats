@@ -130,6 +130,15 @@ passes() {
 	ok
 }
 
+# false_bus SHELL - a bus that sends the output of SHELL after the line protocol
+false_bus() {
+	rm -f /run/dbus/system_bus_socket
+	printf 'head -n1 >/dev/null; printf "OK 0\\r\\n"\n%s\n' "$1" >"$BATS_TEST_TMPDIR/bus.sh"
+	socat UNIX-LISTEN:/run/dbus/system_bus_socket,fork SYSTEM:"bash $BATS_TEST_TMPDIR/bus.sh" \
+		</dev/null >/dev/null 2>&1 3>&- 4>&- &
+	wait_for "the false bus" test -S /run/dbus/system_bus_socket
+}
+
 @test "firewall-firewalld: a bus that answers nonsense, or nothing after it, makes ADD fail and leaves nothing" {
 	local answer
 
@@ -146,4 +155,54 @@ passes() {
 		failed '' 'firewalld'
 		prints_not 'c1/eth0' nft list table inet cplug-firewall
 	done
+}
+
+# For the false bus: hello, yes - answers to call 1 and 2;  many, long, fields, order, type - what other
+# users send: many; a long body; long header fields; the other byte order; a field of an unknown type
+# shellcheck disable=SC2016
+MESSAGES='hello() { printf "l\2\1\1\0\0\0\0\1\0\0\0\10\0\0\0\5\1u\0\1\0\0\0"; }
+	yes() { printf "l\2\1\1\4\0\0\0\1\0\0\0\17\0\0\0\5\1u\0\2\0\0\0\10\1g\0\1b\0\0\1\0\0\0"; }
+	many() { for _ in {1..500}; do printf "l\4\1\1\0\0\0\0\1\0\0\0\0\0\0\0"; done; }
+	long() { printf "l\4\1\1\0\0\100\0\1\0\0\0\0\0\0\0"; head -c $((64 << 16)) /dev/zero; }
+	fields() { printf "l\4\1\1\0\0\0\0\1\0\0\0\0\0\2\0"; head -c 131072 /dev/zero; }
+	order() { printf "B\4\1\1\0\0\0\4\0\0\0\1\0\0\0\10\10\1\1o\0\0\0\0\010000"; }
+	type() { printf "l\4\1\1\0\0\0\0\1\0\0\0\10\0\0\0\52\1x\0\0\0\0\0"; }'
+
+@test "firewall-firewalld: what other users send to the connection is skipped" {
+	local other
+
+	add bridge "$NET1"
+	conf=$(chained "$(with "$FIREWALL" '.backend = "firewalld"')")
+	for other in many long fields order type 'many; long; fields; order; type'; do
+		false_bus "$MESSAGES
+			hello; $other; yes; sleep 30"
+		printf '%s\n' "$other"
+		cni ADD firewall "$conf"
+		ok
+		cni DEL firewall "$conf"
+		ok
+	done
+}
+
+@test "firewall-firewalld: a bus that never comes to the answer costs 25 seconds, and DEL says so" {
+	local began
+
+	add bridge "$NET1"
+	conf=$(chained "$(with "$FIREWALL" '.backend = "firewalld"')")
+	false_bus "$MESSAGES
+		hello; yes; sleep 30"
+	cni ADD firewall "$conf"
+	ok
+	false_bus "$MESSAGES"'
+		hello; for _ in {1..60}; do long; sleep 1; done'
+	began=$SECONDS
+	cni DEL firewall "$conf"
+	failed '' 'firewalld.*timed out'
+	((SECONDS - began >= 24 && SECONDS - began <= 40)) || fail "it took $((SECONDS - began)) seconds"
+	# The next DEL still knows the zone.
+	false_bus "$MESSAGES
+		hello; yes; sleep 30"
+	CNI_DEBUG=1 cni DEL firewall "$conf"
+	ok
+	prints_not 'c1/eth0' nft list table inet cplug-firewall
 }
