@@ -7,6 +7,7 @@
  * found by it.
  */
 #include <stdio.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "cni/ipam.h"
@@ -14,6 +15,8 @@
 #include "firewall/foreign_fw.h"
 #include "firewall/nat.h"
 #include "firewall/spoof.h"
+#include "netlink/bridge_port.h"
+#include "nft/nft.h"
 #include "plugins/bridge/bridge.h"
 
 /* Without any attachment: a bridge of ours, and each table, if nothing uses them. */
@@ -89,17 +92,45 @@ static void families(const struct cj *conf, bool *four, bool *six)
 	*four |= !*six;
 }
 
-struct ports {
-	int bridge;
-	bool any;
+/* What STATUS looks at: the forward chains that a bridge's traffic passes. */
+struct look {
+	const struct link *br;
+	bool four, six;
+	struct nfnl *nl;
+	const char *who; /* drops it; NULL = none does */
 };
 
-static int note_port(const struct link *l, void *arg)
+static int find_drop(struct tx *tx, struct look *l)
 {
-	struct ports *p = arg;
+	return foreign_fw_check(tx, l->nl, l->br, l->four, l->six, &l->who);
+}
 
-	p->any = l && l->master == p->bridge;
-	return p->any;
+/*
+ * Until the ADD of the plugin firewall follows that of this one, some milliseconds later, the first
+ * container's traffic is dropped.  So a drop counts only if the ruleset's next changes, within a
+ * second, do not end it.
+ */
+static int find_lasting_drop(struct tx *tx, struct look *l)
+{
+	enum { LASTING_MS = 1000, LOOKS = 10 };
+	const struct timespec pause = { .tv_nsec = 20000000 };
+	int64_t deadline = rt_deadline(LASTING_MS);
+	uint32_t before = 0, now;
+	int looks = 0;
+
+	while (l->who && looks < LOOKS && rt_deadline(0) < deadline) {
+		TRY(tx_interrupted(tx));
+		if (nft_genid(l->nl, &now) < 0)
+			return 0;
+		if (now == before) {
+			nanosleep(&pause, NULL);
+			continue;
+		}
+		before = now;
+		looks++;
+		TRY(find_drop(tx, l));
+	}
+	return 0;
 }
 
 /*
@@ -107,16 +138,19 @@ static int note_port(const struct link *l, void *arg)
  * container pass, and this plugin sees its own configuration only.  So a drop is a failure if
  * there are containers that suffer from it, or if no such plugin follows.
  */
-static int judge_drop(struct tx *tx, struct call *c, const struct link *br, const char *who)
+static int judge_drop(struct tx *tx, struct call *c, struct look *l)
 {
-	struct ports ports = { .bridge = br->index };
+	bool alone = c->chain && !strstr(c->chain, " firewall ");
+	int used = 0;
 
-	if (br->index)
-		TRY(link_each(tx, &c->host, "", note_port, &ports));
-	if (ports.any || (c->chain && !strstr(c->chain, " firewall ")))
-		return tx_fail_as(tx, CNI_E_DEGRADED, -EACCES, "host: %s", who);
-	if (!c->chain)
-		log_warn("host: %s, or have the plugin firewall behind bridge", who);
+	if (l->br->index && !alone)
+		TRY(used = bridge_port_any(tx, &c->host, l->br->index));
+	if (used)
+		TRY(find_lasting_drop(tx, l));
+	if (l->who && (used || alone))
+		return tx_fail_as(tx, CNI_E_DEGRADED, -EACCES, "host: %s", l->who);
+	if (l->who && !c->chain)
+		log_warn("host: %s, or have the plugin firewall behind bridge", l->who);
 	return 0;
 }
 
@@ -124,19 +158,19 @@ static int judge_drop(struct tx *tx, struct call *c, const struct link *br, cons
 static int check_forwarding(struct tx *tx, struct call *c, const struct bridge_conf *cf,
 			    struct link *br)
 {
-	bool four, six;
-	const char *who;
-	struct nfnl *nl;
+	struct look l = { .br = br };
 
 	if (!br->index) /* there will be one */
 		snprintf(br->name, sizeof(br->name), "%s", cf->bridge);
-	families(&c->conf, &four, &six);
-	TRY(call_nf(tx, c, &nl));
-	if (nft_usable(nl) < 0)
+	families(&c->conf, &l.four, &l.six);
+	l.four &= cf->is_gateway;
+	l.six &= cf->is_gateway;
+	TRY(call_nf(tx, c, &l.nl));
+	if (nft_usable(l.nl) < 0)
 		return 0;
-	TRY(foreign_fw_check(tx, nl, br, four && cf->is_gateway, six && cf->is_gateway, &who));
-	if (who)
-		return judge_drop(tx, c, br, who);
+	TRY(find_drop(tx, &l));
+	if (l.who)
+		return judge_drop(tx, c, &l);
 	return 0;
 }
 

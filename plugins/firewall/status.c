@@ -10,29 +10,15 @@
 #include "firewall/nat.h"
 #include "plugins/firewall/firewall.h"
 
-struct search {
-	const struct mark *mark;
-	struct link *ret;
-};
-
-static int note_bridge(const struct link *l, void *arg)
-{
-	struct search *s = arg;
-
-	if (!l)
-		s->ret->index = 0;
-	else if (str_eq(l->kind, "bridge") && mark_matches(s->mark, l->alias, l->group))
-		*s->ret = *l;
-	return 0;
-}
-
+/* Index 0: there is none. */
 static int find_bridge(struct tx *tx, struct call *c, struct link *ret)
 {
 	struct mark mark = mark_of_network(c->network);
-	struct search s = { &mark, ret };
+	int there;
 
 	*ret = (struct link){ .index = 0 };
-	return link_each(tx, &c->host, "bridge", note_bridge, &s);
+	TRY(there = link_find_marked(tx, &c->host, "bridge", &mark, ret));
+	return 0;
 }
 
 /* Is a drop one that the backend gets around? */

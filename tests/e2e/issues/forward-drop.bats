@@ -251,3 +251,53 @@ forward() {
 	sees c1 203.0.113.2
 	"$CPLUG_BIN/cnitool" del net1 c1
 }
+
+@test "forward drop: STATUS between the ADDs of bridge and firewall waits for the second one" {
+	local reader
+
+	new_netns c1
+	unset CPLUG_CHAIN
+	iptables-nft -P FORWARD DROP
+	add bridge "$CONF"
+	chained "$(with "$CONF" '{cniVersion, name, type: "firewall"}')" >/run/firewall.json
+	{
+		raw STATUS bridge '' '' '' <<<"$CONF" >/run/status 2>&1
+	} 3>&- 4>&- &
+	reader=$!
+	sleep 0.1
+	cni ADD firewall /run/firewall.json
+	ok
+	wait "$reader" || fail "$(cat /run/status)"
+	content
+	# A drop that lasts is told all the same.
+	iptables-nft -F CNI-FORWARD
+	says 'bridge br1 is dropped by chain FORWARD'
+}
+
+# reads CONF - prints how many bytes STATUS reads
+reads() {
+	CNI_COMMAND=STATUS CNI_PATH=$CPLUG_BIN ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 strace -qq -f \
+		-e trace=recvfrom,recvmsg -o /run/trace "$CPLUG_BIN/$(jq -r .type <<<"$1")" <<<"$1" >/dev/null || :
+	awk '/recv/ { sum += $NF } END { print sum }' /run/trace
+}
+
+@test "forward drop: STATUS reads as much on a host with 300 other links and ports as without" {
+	local n firewall few_bridge few_firewall
+
+	can_trace || skip "strace cannot trace"
+	new_netns c1
+	unset CPLUG_CHAIN
+	firewall=$(with "$CONF" '{cniVersion, name, type: "firewall", backend: "nftables"}')
+	forward
+	add bridge "$CONF"
+	few_bridge=$(reads "$CONF")
+	few_firewall=$(reads "$firewall")
+	((few_bridge > 1000 && few_firewall > 1000))
+	for ((n = 0; n < 150; n++)); do
+		echo "link add v$n type veth peer name w$n"
+		echo "link set v$n master br1"
+	done | ip -batch -
+	# The list of ports is read until the first one: two datagrams.
+	(($(reads "$CONF") < few_bridge + 100000)) || fail "bridge reads $(reads "$CONF") bytes, and $few_bridge before"
+	is "$(reads "$firewall")" "$few_firewall"
+}
