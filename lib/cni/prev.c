@@ -95,11 +95,29 @@ struct ip *prev_all_ips(struct mem *mem, const struct call *c, unsigned *ret_n)
 	return ips;
 }
 
-static bool is_of_another(struct tx *tx, struct call *c, const struct link *l)
+/* Is the other end of a pair in the container's namespace?  Its ifindex there says nothing. */
+static int leads_inside(struct tx *tx, struct call *c, const struct link *l)
+{
+	int nsid = -1;
+
+	if (c->cont_ns.fd < 0)
+		return 0;
+	if (l->parent_nsid < 0)
+		return netns_eq(&c->host_ns, &c->cont_ns);
+	TRY(link_nsid(tx, &c->host, &c->cont_ns, &nsid));
+	return nsid == l->parent_nsid;
+}
+
+/* Our mark tells; a link of another suite has none, and the kernel must tell. */
+static int is_host_end(struct tx *tx, struct call *c, const struct link *l)
 {
 	bool marked = *l->alias ? mark_is_any(l->alias) : mark_is_group(l->group);
 
-	return marked && !link_is_marked(l, call_mark(tx, c));
+	if (!link_is_end(l))
+		return 0;
+	if (marked)
+		return link_is_marked(l, call_mark(tx, c));
+	return leads_inside(tx, c, l);
 }
 
 int prev_host_link(struct tx *tx, struct call *c, struct link *ret)
@@ -113,7 +131,9 @@ int prev_host_link(struct tx *tx, struct call *c, struct link *ret)
 		if (!str_empty(f->sandbox) || str_empty(f->name))
 			continue;
 		TRY(there = link_find(tx, &c->host, f->name, &l));
-		if (!there || !link_is_end(&l) || is_of_another(tx, c, &l))
+		if (there)
+			TRY(there = is_host_end(tx, c, &l));
+		if (!there)
 			continue;
 		if (l.master || !ret->index)
 			*ret = l;

@@ -44,8 +44,9 @@ struct ip *prev_all_ips(struct mem *mem, const struct call *c, unsigned *ret_n);
 /*
  * The link on the host that lives as long as the attachment: a bridge port, or else the
  * last veth on the host.  (The VLAN gateway is listed as well, and is neither.)  *ret has index 0
- * if there is none.  A link with the mark of another attachment is passed over, because the author
- * of a configuration can write prevResult.
+ * if there is none.  A link with the mark of another attachment is passed over, and one without a
+ * mark whose other end is not in CNI_NETNS, because the author of a configuration can write
+ * prevResult.
  */
 int prev_host_link(struct tx *tx, struct call *c, struct link *ret) CHECKED;
 

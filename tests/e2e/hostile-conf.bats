@@ -90,6 +90,41 @@ forged() {
 	contains "$(bridge -d link show dev "$port")" 'hairpin off'
 }
 
+@test "hostile-conf: a host end that another suite made counts only if it leads into CNI_NETNS" {
+	local conf id port
+
+	new_netns c1 c2
+	ip link add br9 up type bridge
+	for id in c1 c2; do
+		ip link add "ref-$id" up master br9 type veth peer name eth0 netns "$id"
+		in_ns "$id" ip link set dev eth0 up
+	done
+	# Both ends of this pair are on the host.
+	ip link add ref-host up master br9 type veth peer name other-host
+	remember
+	for port in ref-c2 ref-host; do
+		cni ADD firewall "$(forged "$(with "$FIREWALL" '.ingressPolicy = "isolated"')" 10.9.0.1/24 $port)"
+		failed 7 'no link of the host'
+		assert_same_snapshot
+	done
+	for port in ref-c2 ref-host; do
+		conf=$(forged "$PORTMAP" 10.9.0.1/24 $port)
+		add portmap "$conf"
+		contains "$(bridge -d link show dev $port)" 'hairpin off'
+		cni CHECK portmap "$conf"
+		ok
+		del portmap "$conf"
+	done
+	conf=$(forged "$PORTMAP" 10.9.0.1/24 ref-c2 ref-c1)
+	add portmap "$conf"
+	contains "$(bridge -d link show dev ref-c1)" 'hairpin on'
+	contains "$(bridge -d link show dev ref-c2)" 'hairpin off'
+	cni CHECK portmap "$conf"
+	ok
+	del portmap "$conf"
+	add firewall "$(forged "$(with "$FIREWALL" '.ingressPolicy = "isolated"')" 10.9.0.1/24 ref-c1 br9)"
+}
+
 @test "hostile-conf: lists that are too long are refused soon" {
 	local conf=$BATS_TEST_TMPDIR/long
 
