@@ -154,6 +154,7 @@ int dhcp_ipam_read(struct tx *tx, const struct cj *conf, const char *args, struc
 		.socket = dhcp_ipam_socket(conf),
 		.server_mtu = cj_bool(&ipam, "serverMTU", false),
 		.priority = cj_int(&ipam, "priority", 0, 0, UINT32_MAX),
+		.arp_probe = (uint32_t)cj_int(&ipam, "arpProbe", DHCP_PROBE_MS, 0, DHCP_PROBE_MAX),
 	};
 	cj_any(&ipam, "type"); /* read by the caller: not an unknown key */
 	if (!cj_has(conf, "ipam"))

@@ -11,6 +11,8 @@ enum {
 	DHCP_PROVIDE_MAX = 16, /* options that the client sends */
 	DHCP_REQUEST_MAX = 64, /* options that it asks for */
 	DHCP_OPTION_MAX = 255, /* bytes of a value */
+	DHCP_PROBE_MS = 30,    /* default of arpProbe */
+	DHCP_PROBE_MAX = 10000,
 };
 
 struct dhcp_provided {
@@ -24,6 +26,7 @@ struct dhcp_ipam {
 	bool v4, v6;
 	bool server_mtu; /* the server's MTU becomes that of the routes */
 	int64_t priority;
+	uint32_t arp_probe; /* ms; 0: none */
 	struct dhcp_provided provide[DHCP_PROVIDE_MAX];
 	unsigned n_provide;
 	uint8_t request[DHCP_REQUEST_MAX];

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "ipam/dhcp/conf.h"
 #include "ipam/dhcp/hold.h"
+#include "ipam/dhcp/lease.h"
 #include "ipam/dhcp/packet.h"
 
 /* ---- the list ----------------------------------------------------------- */
@@ -34,6 +35,7 @@ static char *put_string(char **at, const char *s)
 
 static void packet_ready(struct daemon *d, struct source *s, unsigned events);
 static void udp_ready(struct daemon *d, struct source *s, unsigned events);
+static void arp_ready(struct daemon *d, struct source *s, unsigned events);
 
 struct hold *hold_new(struct daemon *d, const char *network, const char *id, const char *ifname,
 		      const char *netns)
@@ -54,6 +56,7 @@ struct hold *hold_new(struct daemon *d, const char *network, const char *id, con
 	l->netns = put_string(&at, netns);
 	l->packet = (struct source){ .fd = -1, .ready = packet_ready };
 	l->udp = (struct source){ .fd = -1, .ready = udp_ready };
+	l->arp = (struct source){ .fd = -1, .ready = arp_ready };
 	l->wake = DHCP_NEVER;
 	l->next = d->leases;
 	d->leases = l;
@@ -122,6 +125,7 @@ static void set_wake(struct hold *l, int64_t wake)
 	l->wake = wake;
 	if ((l->packet.fd >= 0 || l->udp.fd >= 0) && l->listen < wake)
 		l->wake = l->listen;
+	l->wake = time_min(l->wake, probe_timer(l, daemon_at().now));
 }
 
 /* Its container is gone: there is no link to send a RELEASE through. */
@@ -163,8 +167,7 @@ static bool handle(struct daemon *d, struct hold *l, const struct dhcp_lease *be
 {
 	switch (todo->event) {
 	case DHCP_BOUND:
-		daemon_say(l, "lease acquired");
-		take(d, l, before, true);
+		l->checking = true;
 		break;
 	case DHCP_RENEWED:
 		take(d, l, before, todo->changed);
@@ -189,6 +192,31 @@ static bool handle(struct daemon *d, struct hold *l, const struct dhcp_lease *be
 	return true;
 }
 
+static void follow(struct daemon *d, struct hold *l, const struct dhcp_lease *before,
+		   const struct dhcp_todo *todo);
+
+/* The probe is over: the new lease is used, or declined. */
+static void settle(struct daemon *d, struct hold *l)
+{
+	const struct dhcp_lease none = { .size = 0 };
+	const uint8_t *m = l->rival;
+	struct dhcp_todo todo;
+
+	l->checking = false;
+	if (!l->conflict) {
+		daemon_say(l, "lease acquired");
+		take(d, l, &none, true);
+		wire_close(d, l);
+		set_wake(l, l->v4.wake);
+		return;
+	}
+	daemon_say(l, "%s declined: %02x:%02x:%02x:%02x:%02x:%02x uses it",
+		   IP_S(((struct ip){ .family = AF_INET, .v4 = l->v4.address })), m[0], m[1], m[2],
+		   m[3], m[4], m[5]);
+	dhcp_decline(&l->v4, daemon_at(), &todo);
+	follow(d, l, &none, &todo);
+}
+
 /* Does what a step of the state machine wants.  The lease may be freed. */
 static void follow(struct daemon *d, struct hold *l, const struct dhcp_lease *before,
 		   const struct dhcp_todo *todo)
@@ -199,13 +227,19 @@ static void follow(struct daemon *d, struct hold *l, const struct dhcp_lease *be
 		return;
 	if (todo->send != DHCP_SEND_NOTHING)
 		r = wire_send(d, l, todo);
+	if (r == 0 && (l->v4.state == DHCP_IS_REQUESTING || l->checking))
+		r = probe_begin(d, l);
 	if (is_gone(r)) {
 		forget(d, l);
 		return;
 	}
 	if (r < 0)
 		daemon_say(l, "%s", d->tx.msg);
-	if (l->v4.state == DHCP_IS_BOUND || l->v4.state == DHCP_IS_INIT)
+	if (l->checking && probe_is_over(l, daemon_at().now)) {
+		settle(d, l);
+		return;
+	}
+	if (!l->checking && (l->v4.state == DHCP_IS_BOUND || l->v4.state == DHCP_IS_INIT))
 		wire_close(d, l);
 	set_wake(l, todo->wake);
 }
@@ -218,6 +252,7 @@ void hold_timer(struct daemon *d, struct hold *l)
 
 	if (l->listen <= at.now)
 		wire_close(d, l);
+	(void)probe_timer(l, at.now);
 	dhcp_timer(&l->v4, at, &todo);
 	follow(d, l, &before, &todo);
 }
@@ -244,6 +279,15 @@ static void packet_ready(struct daemon *d, struct source *s, unsigned events UNU
 static void udp_ready(struct daemon *d, struct source *s, unsigned events UNUSED)
 {
 	receive(d, (struct hold *)((char *)s - offsetof(struct hold, udp)), s);
+}
+
+static void arp_ready(struct daemon *d, struct source *s, unsigned events UNUSED)
+{
+	struct hold *l = (struct hold *)((char *)s - offsetof(struct hold, arp));
+
+	probe_receive(l);
+	if (l->checking && l->conflict)
+		settle(d, l);
 }
 
 /* ---- begin and end ------------------------------------------------------ */
@@ -288,6 +332,7 @@ static int configure(struct daemon *d, struct hold *l, const struct dhcp_ipam *c
 	conf->resend_timeout = d->opt.resend_timeout;
 	l->priority = cf->priority;
 	l->server_mtu = cf->server_mtu;
+	l->arp_probe = cf->arp_probe;
 	return set_options(&d->tx, conf, cf);
 }
 

@@ -3,7 +3,8 @@
  * hold.h - the leases that the daemon holds, and what the daemon's files share
  *
  * daemon.c has the options and the loop, server.c the socket, hold.c the life of a lease, wire.c
- * its packets, apply.c changes of the container's interface, record.c the files below /run.
+ * its packets, probe.c its ARP probes, apply.c changes of the container's interface, record.c the
+ * files below /run.
  */
 #ifndef CPLUG_DHCP_HOLD_H
 #define CPLUG_DHCP_HOLD_H
@@ -45,7 +46,7 @@ struct daemon {
 
 /* One lease of one attachment.  The strings follow the structure. */
 struct hold {
-	struct source packet, udp; /* open only while an answer is expected */
+	struct source packet, udp, arp; /* open only while an answer is expected */
 	struct hold *next;
 	struct client *asker; /* the connection that waits for the first lease; NULL: none */
 	char *network, *id, *ifname, *netns;
@@ -57,6 +58,12 @@ struct hold {
 	int64_t wake;   /* when hold_timer() has something to do */
 	int64_t priority;
 	bool server_mtu;
+	uint32_t arp_probe; /* ms; 0: the address is not probed */
+	bool checking;      /* there is a lease, which is used when the probe is over */
+	bool conflict;      /* another host, rival, uses the address */
+	uint8_t rival[6];
+	unsigned probes;     /* that were sent */
+	int64_t probe_begun; /* ms of CLOCK_BOOTTIME */
 	struct dhcp_client v4;
 };
 
@@ -122,6 +129,29 @@ int wire_send_frame(struct daemon *d, struct hold *l, const struct dhcp_todo *to
 /* Reads one datagram into data[DHCP_PACKET]; 0: none that may be an answer. */
 size_t wire_receive(const struct hold *l, const struct source *s, uint8_t *data);
 void wire_close(struct daemon *d, struct hold *l);
+
+/* For functions that open a socket in the container's namespace, which must not use the arena. */
+struct wire_job {
+	char ifname[16];
+	int fd, index; /* fd: what the function opens */
+	uint8_t mac[6];
+	struct in_addr from; /* the leased or offered address */
+};
+/* Has fn(tx, a struct wire_job) open s->fd unless it is open, and waits for input. */
+int wire_open(struct daemon *d, struct hold *l, int (*fn)(struct tx *tx, void *arg),
+	      struct in_addr from, struct source *s) CHECKED;
+
+/* ---- probe.c ---- */
+
+/* Begins to probe v4.address, unless it has begun or arp_probe is 0.  Failures are recorded. */
+int probe_begin(struct daemon *d, struct hold *l) CHECKED;
+/* Sends the probes that are due.  Returns when there is something to do; DHCP_NEVER: not any more.
+ */
+int64_t probe_timer(struct hold *l, int64_t now);
+/* Is it known whether the address may be used? */
+bool probe_is_over(const struct hold *l, int64_t now);
+/* Reads what has come, and sets conflict. */
+void probe_receive(struct hold *l);
 
 /* ---- apply.c ---- */
 

@@ -9,6 +9,7 @@
  */
 #include <stdio.h>
 
+#include "ipam/dhcp/conf.h"
 #include "ipam/dhcp/hold.h"
 #include "ipam/dhcp/packet.h"
 #include "value/base64.h"
@@ -42,6 +43,7 @@ static const char *document(struct mem *mem, const struct hold *l)
 	jw_int(&w, "cookie", (int64_t)l->cookie);
 	jw_int(&w, "priority", l->priority);
 	jw_bool(&w, "serverMTU", l->server_mtu);
+	jw_int(&w, "arpProbe", l->arp_probe);
 	put_bytes(&w, "mac", conf->mac, sizeof(conf->mac));
 	jw_bool(&w, "broadcast", conf->broadcast);
 	put_bytes(&w, "options", conf->options, conf->n_options);
@@ -102,6 +104,7 @@ static bool read_document(struct daemon *d, const struct cj *c, struct hold *l)
 	l->cookie = (uint64_t)number(c, "cookie");
 	l->priority = number(c, "priority");
 	l->server_mtu = cj_bool(c, "serverMTU", false);
+	l->arp_probe = (uint32_t)cj_int(c, "arpProbe", DHCP_PROBE_MS, 0, DHCP_PROBE_MAX);
 	conf->broadcast = cj_bool(c, "broadcast", false);
 	conf->timeout = d->opt.timeout;
 	conf->resend_max = d->opt.resend_max;

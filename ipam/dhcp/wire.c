@@ -31,16 +31,10 @@ enum { LISTEN_MS = 15000 };
 /* ---- inside the namespace ----------------------------------------------- */
 
 /* No function here allocates from the arena (netns_run()). */
-struct job {
-	char ifname[IFNAMSIZ];
-	int fd, index;
-	uint8_t mac[6];
-	struct in_addr from, to; /* of the UDP socket */
-};
 
 static int look_here(struct tx *tx, void *arg)
 {
-	struct job *j = arg;
+	struct wire_job *j = arg;
 	struct ifreq q = { .ifr_ifindex = 0 };
 	auto_(fd_close) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
@@ -86,7 +80,7 @@ static int filter(int fd)
 /* Protocol 0 until the filter is there: nothing else is received. */
 static int packet_here(struct tx *tx, void *arg)
 {
-	struct job *j = arg;
+	struct wire_job *j = arg;
 	const struct sockaddr_ll a = { .sll_family = AF_PACKET,
 				       .sll_protocol = htons(ETH_P_IP),
 				       .sll_ifindex = j->index };
@@ -103,7 +97,7 @@ static int packet_here(struct tx *tx, void *arg)
 
 static int udp_here(struct tx *tx, void *arg)
 {
-	struct job *j = arg;
+	struct wire_job *j = arg;
 	const int on = 1;
 	const struct sockaddr_in from = { .sin_family = AF_INET,
 					  .sin_port = htons(CLIENT_PORT),
@@ -147,7 +141,7 @@ static int open_ns(struct daemon *d, struct hold *l, struct netns *ret)
 
 /* Runs fn in the namespace, with the link looked up. */
 static int run_there(struct daemon *d, struct hold *l, int (*fn)(struct tx *tx, void *arg),
-		     struct job *j)
+		     struct wire_job *j)
 {
 	auto_(netns_close) struct netns ns = NETNS_NONE;
 
@@ -163,10 +157,24 @@ static int run_there(struct daemon *d, struct hold *l, int (*fn)(struct tx *tx, 
 
 int wire_look(struct daemon *d, struct hold *l, uint8_t ret_mac[6])
 {
-	struct job j;
+	struct wire_job j;
 
 	TRY(run_there(d, l, NULL, &j));
 	memcpy(ret_mac, j.mac, sizeof(j.mac));
+	return 0;
+}
+
+int wire_open(struct daemon *d, struct hold *l, int (*fn)(struct tx *tx, void *arg),
+	      struct in_addr from, struct source *s)
+{
+	struct wire_job j = { .from = from };
+
+	if (s->fd >= 0)
+		return 0;
+	TRY(run_there(d, l, fn, &j));
+	s->fd = j.fd;
+	if (daemon_watch(d, s, EPOLLIN) < 0)
+		return tx_fail(&d->tx, -ENOMEM, "out of descriptors");
 	return 0;
 }
 
@@ -223,19 +231,6 @@ static size_t compose(struct frame *f, const struct dhcp_todo *todo, struct in_a
 	return sizeof(f->ip) + udp;
 }
 
-static int need_packet(struct daemon *d, struct hold *l)
-{
-	struct job j;
-
-	if (l->packet.fd >= 0)
-		return 0;
-	TRY(run_there(d, l, packet_here, &j));
-	l->packet.fd = j.fd;
-	if (daemon_watch(d, &l->packet, EPOLLIN) < 0)
-		return tx_fail(&d->tx, -ENOMEM, "out of descriptors");
-	return 0;
-}
-
 static int send_frame(struct daemon *d, struct hold *l, const struct dhcp_todo *todo,
 		      struct in_addr from, struct in_addr to)
 {
@@ -245,7 +240,7 @@ static int send_frame(struct daemon *d, struct hold *l, const struct dhcp_todo *
 	struct frame f;
 	size_t size = compose(&f, todo, from, to);
 
-	TRY(need_packet(d, l));
+	TRY(wire_open(d, l, packet_here, from, &l->packet));
 	a.sll_ifindex = l->index;
 	memset(a.sll_addr, 0xff, ETH_ALEN);
 	if (sendto(l->packet.fd, &f, size, 0, (const struct sockaddr *)&a, sizeof(a)) < 0)
@@ -259,14 +254,8 @@ static int send_datagram(struct daemon *d, struct hold *l, const struct dhcp_tod
 	const struct sockaddr_in to = { .sin_family = AF_INET,
 					.sin_port = htons(SERVER_PORT),
 					.sin_addr = todo->to.v4 };
-	struct job j = { .from = todo->from.v4 };
 
-	if (l->udp.fd < 0) {
-		TRY(run_there(d, l, udp_here, &j));
-		l->udp.fd = j.fd;
-		if (daemon_watch(d, &l->udp, EPOLLIN) < 0)
-			return tx_fail(&d->tx, -ENOMEM, "out of descriptors");
-	}
+	TRY(wire_open(d, l, udp_here, todo->from.v4, &l->udp));
 	if (sendto(l->udp.fd, todo->packet, todo->size, 0, (const struct sockaddr *)&to,
 		   sizeof(to)) < 0)
 		return tx_fail(&d->tx, -errno, "container: send on %s: %s", l->ifname,
@@ -322,4 +311,5 @@ void wire_close(struct daemon *d, struct hold *l)
 {
 	daemon_unwatch(d, &l->packet);
 	daemon_unwatch(d, &l->udp);
+	daemon_unwatch(d, &l->arp);
 }

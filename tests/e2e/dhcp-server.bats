@@ -126,6 +126,43 @@ ready() {
 	[[ $error == *'DHCP option Subnet Mask not found in DHCPACK'* ]] || fail "$error"
 }
 
+@test "dhcp: an address that another host uses is declined, and the next one is taken" {
+	another_lan rival 02:00:00:00:00:88 10.5.0.50/24
+	ready lease=60
+	add macvlan "$DHCP_MACVLAN"
+	has '.ips[0].address == "10.5.0.51/24"'
+	is "$(heard lan 'DECLINE from 0.0.0.0 for 10.5.0.50 -')" 1
+	is "$(heard lan DISCOVER)" 2
+	grep -q '10.5.0.50 declined: 02:00:00:00:00:88 uses it' /run/daemon.log
+	has_address c1 10.5.0.51/24
+	sees c1 10.5.0.1
+	wait_for "a moment without sockets" eval '[[ ! $(in_ns c1 ss -Hnlu) && ! $(in_ns c1 ss -Hn0) ]]'
+	# Not if the configuration does not want it.
+	del macvlan "$DHCP_MACVLAN"
+	in_ns rival ip address add 10.5.0.52/24 dev eth0
+	add macvlan "$(with "$DHCP_MACVLAN" '.ipam.arpProbe = 0')"
+	has '.ips[0].address == "10.5.0.52/24"'
+}
+
+@test "dhcp: the probe of an address delays ADD by its own time alone" {
+	local before conf
+
+	ready lease=60
+	conf=$(with "$DHCP_MACVLAN" '.mac = "02:00:00:00:00:aa" | .ipam.arpProbe = 1500')
+	before=$(date +%s%N)
+	add macvlan "$conf"
+	((($(date +%s%N) - before) / 1000000 >= 1490)) || fail "the address was used before the probe ended"
+	has_address c1 10.5.0.50/24
+	del macvlan "$conf"
+	# A container that gives up meanwhile leaves nothing.
+	raw ADD macvlan <<<"$conf" >/run/out 2>/dev/null &
+	wait_for "the acknowledgement" hears lan 2 'REQUEST from 0.0.0.0 for 10.5.0.50 ACK'
+	kill -TERM "$(pgrep -P "$!" macvlan)"
+	wait_for "the release" hears lan 2 'RELEASE .* for 10.5.0.50 -'
+	is "$("$CPLUG_BIN/dhcp" list --json)" '[]'
+	[[ ! $(ls /run/cni/dhcp) ]]
+}
+
 @test "dhcp: when the server is silent ADD gives up, and leaves nothing" {
 	warm_up_link
 	scripted_on lan mode=silent

@@ -8,8 +8,8 @@
  *	mode=ack|nak|silent|rogue	(ack); nak answers every REQUEST so, silent nothing; rogue
  *answers no DISCOVER, and NAK also to a REQUEST for another server
  *	server=10.5.0.1		server identifier
- *	first=10.5.0.50		the first client's address, the next one's is one more; a REQUEST
- *for another address gets a NAK mask=255.255.255.0 router=10.5.0.1 dns=0.0.0.0	(0.0.0.0: not sent)
+ *	first=10.5.0.50		the first client's address, the next one's is one more, and one
+ *more after each DECLINE; a REQUEST for another address gets a NAK mask=255.255.255.0 router=10.5.0.1 dns=0.0.0.0	(0.0.0.0: not sent)
  *	lease=5 t1=0 t2=0	in seconds (t1, t2: 0: not sent)
  *	mtu=0
  *	twice=0			1: each answer comes twice
@@ -44,7 +44,7 @@ struct message {
 
 static char script[WORDS];
 static unsigned char clients[CLIENTS][6];
-static unsigned n_clients, n_messages;
+static unsigned n_clients, n_messages, n_declined;
 
 /* ---- the script ---------------------------------------------------------------- */
 
@@ -146,7 +146,7 @@ static unsigned address_of(const struct message *m)
 		;
 	if (i == n_clients && n_clients < CLIENTS)
 		memcpy(clients[n_clients++], m->b + 28, 6);
-	return htonl(ntohl(address("first", "10.5.0.50")) + i);
+	return htonl(ntohl(address("first", "10.5.0.50")) + i + n_declined);
 }
 
 /* The type of the answer; 0: none. */
@@ -157,6 +157,7 @@ static unsigned char decide(const struct message *m, unsigned char type, unsigne
 	unsigned me = address("server", "10.5.0.1"), lose = number("lose", 0);
 
 	n_messages++;
+	n_declined += type == DECLINE;
 	if (strcmp(word("mode", "ack"), "silent") == 0 || (lose && n_messages % lose == 0))
 		return 0;
 	if (type == DISCOVER)
