@@ -6,21 +6,20 @@
  * fixed order, objects in them sorted, compact, with '<', '>' and '&' escaped as Go's encoder
  * does.  The list's text is a member, as base64.
  *
- * A file appears whole or not at all (file_replace()), so readers take no lock.  The lock on the
- * directory keeps gc from seeing an attachment before its ADD has ended.
+ * A file appears whole or not at all (file_replace()), so readers take no lock.  The lock
+ * keeps gc from seeing an attachment before its ADD has ended.
  */
 #include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <time.h>
 
 #include "value/base64.h"
 #include "cnitool/cache.h"
 #include "cnitool/errctx.h"
-#include "sys/file.h" // NOLINT(readability-duplicate-include): <sys/file.h> is another
+#include "sys/file.h"
 #include "value/jw.h"
 #include "base/log.h"
 #include "value/name.h"
@@ -28,7 +27,7 @@
 /* file_replace() may need a temporary name: .NAME.cplug-new. */
 enum { FILE_NAME_MAX = NAME_MAX - 11 };
 
-enum { LOCK_TRIES = 6000, LOCK_WAIT_MS = 10 };
+enum { LOCK_TIMEOUT_MS = 60000 };
 
 const char cache_default_dir[] = "/var/lib/cni";
 static const char kind[] = "cniCacheV1";
@@ -109,24 +108,15 @@ int cache_open(struct tx *tx, const char *dir, struct cache *ret)
 	return 0;
 }
 
+/* Not the folder itself: where others can open it, each user of the host could hold its lock. */
 int cache_lock(struct tx *tx, struct cache *c, bool exclusive)
 {
 	const char *path = mem_printf(&tx->mem, "%s/results", c->dir);
 	auto_(fd_close) int fd = -1;
 
 	TRY(file_mkdirs(tx, path, 0700));
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return tx_fail_as(tx, CPLUG_E_FILE, -errno,
-				  "open %s: %s (choose another directory with --cache-dir)", path,
-				  strerror(errno));
-	for (int i = 0; flock(fd, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) < 0; i++) {
-		TRY(tx_interrupted(tx));
-		if (i == LOCK_TRIES)
-			return tx_fail(tx, -ETIMEDOUT,
-				       "lock %s: another cnitool has been busy for a minute", path);
-		nanosleep(&(struct timespec){ .tv_nsec = LOCK_WAIT_MS * 1000000L }, NULL);
-	}
+	path = mem_printf(&tx->mem, "%s/cnitool.lock", c->dir);
+	TRY(file_lock_own(tx, path, !exclusive, file_lock_timeout(LOCK_TIMEOUT_MS), &fd));
 	cache_unlock(c);
 	c->lock = fd_steal(&fd);
 	return 0;

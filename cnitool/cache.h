@@ -54,8 +54,8 @@ struct cached {
 int cache_open(struct tx *tx, const char *dir, struct cache *ret) CHECKED;
 
 /*
- * Locks the cache against other cnitools: gc exclusively, all others shared.  Waits for a
- * minute; then fails with CNI_E_AGAIN.
+ * Locks the cache (its file cnitool.lock) against other cnitools: gc exclusively, all others
+ * shared. Waits for a minute; then fails with CNI_E_AGAIN and names the holder.
  */
 int cache_lock(struct tx *tx, struct cache *c, bool exclusive) CHECKED;
 void cache_unlock(struct cache *c);

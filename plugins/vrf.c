@@ -7,8 +7,6 @@
  * an interface's routes away when it joins, and sets it down and up again; what it does not put
  * back is added again, in the VRF's table.
  */
-#include <fcntl.h>
-
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 
@@ -18,9 +16,6 @@
 #include "netlink/bridge_port.h"
 #include "netlink/route.h"
 #include "plugins/list.h"
-#include "sys/file.h"
-
-enum { LOCK_TIMEOUT_MS = 10000 };
 
 struct vrf {
 	const char *name;
@@ -165,8 +160,7 @@ static int ensure_vrf(struct tx *tx, struct call *c, const struct vrf *v, struct
 	struct link_want want = { .up = true, .shared = true };
 	int there;
 
-	TRY(file_mkdirs(tx, "/run/cni/cplug", 0700));
-	TRY(file_lock(tx, AT_FDCWD, "/run/cni/cplug/vrf.lock", LOCK_TIMEOUT_MS, &lock));
+	TRY(call_lock_cont(tx, c, &lock));
 	TRY(there = link_find(tx, &c->cont, v->name, ret));
 	if (!there)
 		return make_vrf(tx, c, v, ret);

@@ -71,15 +71,6 @@ static int rescan(struct tx *tx, struct store *st)
  */
 static int lock_held = -1;
 
-static int lock_timeout(void)
-{
-	const char *s = secure_getenv("CNI_TEST_LOCK_TIMEOUT_MS");
-
-	if (!s)
-		return LOCK_TIMEOUT_MS;
-	return atoi(s);
-}
-
 static int open_dir(int at, const char *name, int flags)
 {
 	int fd = openat(at, name, O_DIRECTORY | O_CLOEXEC | flags);
@@ -146,7 +137,7 @@ int store_open(struct tx *tx, const char *data_dir, const char *network, enum st
 	if (mode == STORE_READ)
 		return 0;
 	fd_close(&lock_held);
-	TRY(file_lock(tx, ret->dir, "lock", lock_timeout(), &ret->lock));
+	TRY(file_lock(tx, ret->dir, "lock", file_lock_timeout(LOCK_TIMEOUT_MS), &ret->lock));
 	lock_held = ret->lock;
 	return open_index(tx, ret, mode == STORE_CREATE);
 }

@@ -14,7 +14,11 @@
 #include "cni/call.h"
 #include "cni/plugin.h"
 #include "base/log.h"
+#include "sys/file.h"
+#include "sys/state.h"
 #include "value/name.h"
+
+enum { LOCK_TIMEOUT_MS = 10000 };
 
 /* host-local keeps NETWORK.index beside the folder NETWORK; a file's name has 255 bytes. */
 enum { STDIN_MAX = 64 << 20, NETWORK_MAX = 249, ATTACHMENTS_MAX = 1 << 20, ARGS_MAX = 1024 };
@@ -368,6 +372,18 @@ int call_open(struct tx *tx, struct call *c, bool host, bool cont)
 	if (cont && c->cont_ns.fd >= 0)
 		TRY(rt_open(tx, &c->cont, "container", &c->cont_ns));
 	return 0;
+}
+
+int call_lock_cont(struct tx *tx, const struct call *c, int *ret_fd)
+{
+	const struct file_byte b = {
+		.path = STATE_ROOT "/netns.lock",
+		.byte = c->cont_ns.ino,
+		.what = mem_printf(&tx->mem, "network namespace %s", c->netns_path),
+	};
+
+	TRY(file_mkdirs(tx, STATE_ROOT, 0700));
+	return file_lock_byte(tx, &b, file_lock_timeout(LOCK_TIMEOUT_MS), ret_fd);
 }
 
 int call_nf(struct tx *tx, struct call *c, struct nfnl **ret)

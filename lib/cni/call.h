@@ -123,6 +123,13 @@ int call_open_noted(struct tx *tx, struct call *c, const char *path, const char 
 		    const char *cookie) CHECKED;
 void call_close(struct call *c);
 
+/*
+ * Locks the container's namespace against other calls that choose something there which must not be
+ * chosen twice, such as a routing table.  Waits for ten seconds at most, then fails with
+ * CNI_E_AGAIN. Closing *ret_fd releases the lock.
+ */
+int call_lock_cont(struct tx *tx, const struct call *c, int *ret_fd) CHECKED;
+
 /* The nf_tables socket, opened when first asked for and kept to the end. */
 int call_nf(struct tx *tx, struct call *c, struct nfnl **ret) CHECKED;
 

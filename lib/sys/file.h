@@ -68,6 +68,25 @@ int file_remove(struct tx *tx, int dirfd, const char *path) CHECKED;
  */
 int file_lock(struct tx *tx, int dirfd, const char *path, int timeout_ms, int *ret_fd) CHECKED;
 
+/* The same for a file that only our user can open (mode 0600), so that no other can hold it. */
+int file_lock_own(struct tx *tx, const char *path, bool shared, int timeout_ms,
+		  int *ret_fd) CHECKED;
+
+/*
+ * The same for one byte of a file (fcntl(2), F_SETLK), so that one file has the locks of many
+ * objects, and none is left behind.  The file has mode 0600.  Closing any descriptor of the file
+ * releases the locks that the process has there.
+ */
+struct file_byte {
+	const char *path;
+	uint64_t byte;    /* the object's number */
+	const char *what; /* the object, for messages */
+};
+int file_lock_byte(struct tx *tx, const struct file_byte *b, int timeout_ms, int *ret_fd) CHECKED;
+
+/* usual_ms, or what a test has set (CNI_TEST_LOCK_TIMEOUT_MS, secure_getenv(3)). */
+int file_lock_timeout(int usual_ms);
+
 /* auto_(file_close_dir) DIR *d = opendir(path); */
 static inline void file_close_dir(DIR **d)
 {

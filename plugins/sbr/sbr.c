@@ -7,16 +7,13 @@
  * container.  ADD plans first, because a record of the routes is written before one is changed: DEL
  * puts them back (record.c).
  */
-#include <fcntl.h>
-
 #include <linux/rtnetlink.h>
 
 #include "netlink/addr.h"
 #include "plugins/list.h"
 #include "plugins/sbr/sbr.h"
-#include "sys/file.h"
 
-enum { LOCK_TIMEOUT_MS = 10000, FIRST_TABLE = 100 };
+enum { FIRST_TABLE = 100 };
 
 int sbr_read_conf(struct tx *tx, const struct call *c, struct sbr *ret)
 {
@@ -194,8 +191,7 @@ static int sbr_add(struct tx *tx, struct call *c, struct result *res UNUSED)
 
 	TRY(sbr_read_conf(tx, c, &s));
 	TRY(link_need(tx, &c->cont, c->ifname, &l));
-	TRY(file_mkdirs(tx, "/run/cni/cplug", 0700));
-	TRY(file_lock(tx, AT_FDCWD, "/run/cni/cplug/sbr.lock", LOCK_TIMEOUT_MS, &lock));
+	TRY(call_lock_cont(tx, c, &lock));
 	TRY(plan_all(tx, c, &s, &l, &p));
 	if (!s.table)
 		TRY(sbr_record_save(tx, c, &p));

@@ -314,6 +314,25 @@ survives() {
 	same_things before
 }
 
+@test "gc: the lock of a folder that each user can open does not stop cnitool; that of its file names the holder" {
+	net "$NET"
+	plug c1
+	chmod 755 /var/lib/cni/results
+	exec {folder}</var/lib/cni/results
+	flock "$folder"
+	status=0
+	timeout 20 "$CPLUG_BIN/cnitool" gc >/dev/null || status=$?
+	is "$status" 0
+	exec {folder}<&-
+	is "$(stat -c %a /var/lib/cni/cnitool.lock)" 600
+	exec {lock}</var/lib/cni/cnitool.lock
+	flock "$lock"
+	CNI_TEST_LOCK_TIMEOUT_MS=200 tool gc
+	exec {lock}<&-
+	is "$status" 1
+	contains "$errors" 'lock /var/lib/cni/cnitool.lock: held by .* for 0.2 seconds'
+}
+
 # mark_link NAME ALIAS - a link of another kind than veth and bridge
 mark_link() {
 	ip link add "$1" type ifb

@@ -18,7 +18,7 @@ prepare() {
 	warm_up bridge "$ONE"
 	warm_up bridge "$TWO"
 	mkdir -p /run/cni/cplug
-	touch /run/cni/cplug/sbr.lock
+	touch /run/cni/cplug/netns.lock
 	new_netns c1
 }
 
@@ -373,4 +373,25 @@ rules_of() {
 	cni GC sbr "$(with "$SBR" '. + {"cni.dev/valid-attachments": [{containerID: "c1", ifname: "eth0"}]}')" '' '' ''
 	ok
 	assert_same_snapshot
+}
+
+@test "sbr: a call that hangs in one container does not stop ADD in another one" {
+	local hanging
+
+	can_trace || skip "strace is not allowed"
+	new_netns c2
+	add bridge "$TWO" c2 c2 eth1
+	printf '%s' "$(chained "$SBR")" >"$BATS_TEST_TMPDIR/conf2"
+	attached
+	# The fourth request of ADD waits for a minute, with the lock.
+	CNI_COMMAND=ADD CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth1 CNI_PATH=$CPLUG_BIN \
+		strace -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=sendto \
+		-e inject=sendto:delay_enter=60000000:when=4 "$CPLUG_BIN/sbr" <<<"$CONF" >/dev/null 2>&1 3>&- 4>&- &
+	hanging=$!
+	wait_for "the lock" grep -Eq ":($(stat -c %i /run/cni/cplug/*.lock | xargs | tr " " "|")) " /proc/locks
+	CNI_TEST_LOCK_TIMEOUT_MS=200 cni ADD sbr "$BATS_TEST_TMPDIR/conf2" c2 c2 eth1
+	ok
+	CNI_TEST_LOCK_TIMEOUT_MS=200 cni ADD sbr "$CONF" c1 c1 eth1
+	failed 11 'lock /run/cni/cplug/netns.lock of network namespace /run/netns/c1: held by process [0-9]+ \(sbr'
+	kill "$hanging"
 }

@@ -15,7 +15,7 @@ prepare() {
 	has_kind vrf || skip "this kernel has no vrf interfaces"
 	warm_up bridge "$BRIDGE"
 	mkdir -p /run/cni/cplug
-	touch /run/cni/cplug/vrf.lock
+	touch /run/cni/cplug/netns.lock
 }
 
 # attached [ID [IFNAME]] - ADD of bridge; sets CONF to the configuration of vrf

@@ -17,7 +17,7 @@ prepare() {
 	world
 	# Ours stays.
 	mkdir -p /run/cni/cplug
-	touch /run/cni/cplug/vrf.lock
+	touch /run/cni/cplug/netns.lock
 }
 
 @test "parity: vrf" { same "$BRIDGE" "$VRF"; }

@@ -267,8 +267,9 @@ static void names_the_holder(void **state)
 	(void)state;
 	pid = holder(&tell);
 	want = mem_printf(&unit_tx.mem,
-			  "lock %s/lock: held by process %d (test_file) for 0.12 seconds", dir,
-			  (int)pid);
+			  "lock %s/lock: held by process %d (test_file) for 0.12 seconds "
+			  "(end that process if it hangs, and repeat the call)",
+			  dir, (int)pid);
 	assert_int_equal(file_lock(&unit_tx, at, "lock", 120, &fd), -ETIMEDOUT);
 	assert_int_equal(unit_tx.code, CNI_E_AGAIN);
 	assert_string_equal(unit_tx.msg, want);
@@ -326,6 +327,47 @@ static void follows_the_name(void **state)
 	assert_int_equal(mine.st_ino, named.st_ino);
 	waitpid(pid, NULL, 0);
 	waitpid(remover, NULL, 0);
+}
+
+/* A byte is locked by another process, in which it is the object `what`. */
+static void bytes_are_locked_one_by_one(void **state)
+{
+	struct file_byte one = { in_dir("bytes"), UINT32_MAX, "object one" };
+	struct file_byte two = { in_dir("bytes"), UINT32_MAX - 1, "object two" };
+	auto_(fd_close) int fd = -1;
+	const char *want;
+	struct stat st;
+	int ready[2];
+	pid_t pid;
+	char c;
+
+	(void)state;
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0) {
+		if (file_lock_byte(&unit_tx, &one, 0, &fd) < 0 || write(ready[1], "", 1) != 1)
+			_exit(1);
+		pause();
+	}
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	assert_int_equal(fstatat(at, "bytes", &st, 0), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(file_lock_byte(&unit_tx, &two, 0, &fd), 0);
+	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	fd_close(&fd);
+	want = mem_printf(&unit_tx.mem,
+			  "lock %s/bytes of object one: held by process %d (test_file) for 0.12 "
+			  "seconds (end that process if it hangs, and repeat the call)",
+			  dir, (int)pid);
+	assert_int_equal(file_lock_byte(&unit_tx, &one, 120, &fd), -ETIMEDOUT);
+	assert_int_equal(unit_tx.code, CNI_E_AGAIN);
+	assert_string_equal(unit_tx.msg, want);
+	unit_again();
+	kill(pid, SIGKILL);
+	assert_int_equal(file_lock_byte(&unit_tx, &one, 5000, &fd), 0);
+	waitpid(pid, NULL, 0);
+	close(ready[0]);
+	close(ready[1]);
 }
 
 static void an_invalid_lock_file_is_rejected(void **state)
@@ -400,6 +442,7 @@ int main(void)
 		IN_DIR(names_the_holder),
 		IN_DIR(waits_for_its_turn),
 		IN_DIR(follows_the_name),
+		IN_DIR(bytes_are_locked_one_by_one),
 		IN_DIR(an_invalid_lock_file_is_rejected),
 		IN_DIR(reads_resolv_conf),
 	};

@@ -112,3 +112,19 @@ plugin() {
 	failed 7 'master: .*contains %'
 	assert_same_snapshot
 }
+
+@test "no hard links: a process that holds the lock of the temporary file does not stop ADD for ever" {
+	local folder=/etc/netns/c1
+
+	can_trace || skip "strace is not allowed"
+	export ASAN_OPTIONS+=:detect_leaks=0 # does not work under ptrace
+	mkdir -p "$folder"
+	exec {held}>"$folder/.resolv.conf.cplug-new"
+	flock "$held"
+	status=0
+	output=$(CNI_TEST_LOCK_TIMEOUT_MS=200 plugin ADD timeout 20 strace -qq -o /dev/null -e trace=linkat \
+		-e inject=linkat:error=EPERM) || status=$?
+	exec {held}>&-
+	is "$status" 0
+	contains "$output" "lock $folder/.resolv.conf.cplug-new: held by .* .the container goes without resolv.conf"
+}
