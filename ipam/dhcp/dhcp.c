@@ -107,7 +107,7 @@ static int dhcp_add(struct tx *tx, struct call *c, struct result *ret)
 
 /*
  * A daemon that does not run cannot be told.  When it runs again, it finds that the container's
- * namespace or link is gone, and forgets the lease, which ends at the server with its time.
+ * namespace or link is gone, and releases the lease from the host.
  */
 static int tell(struct tx *tx, const struct call *c, const char *method)
 {
@@ -117,8 +117,8 @@ static int tell(struct tx *tx, const struct call *c, const char *method)
 	TRY(tx_excuse(tx, before, cj_ok(tx, &c->conf), "the default socket is taken"));
 	r = ask(tx, c, method, PATIENCE, &reply);
 	if (is_absent(r)) {
-		log_warn("no DHCP daemon listens on %s, so a lease is not released: it ends at the "
-			 "server with its time",
+		log_warn("no DHCP daemon listens on %s, so a lease is not released before the "
+			 "next one starts",
 			 dhcp_ipam_socket(&c->conf));
 		return 0;
 	}

@@ -15,12 +15,16 @@
 #include "ipam/dhcp/lease.h"
 #include "ipam/dhcp/packet.h"
 
+/* How long DEL waits for the MAC of the next hop to the server. */
+enum { RELEASE_MS = 200 };
+
 /* ---- the list ----------------------------------------------------------- */
 
 struct hold *hold_find(struct daemon *d, const char *network, const char *id, const char *ifname)
 {
 	for (struct hold *l = d->leases; l; l = l->next)
-		if (str_eq(l->id, id) && str_eq(l->ifname, ifname) && str_eq(l->network, network))
+		if (!l->leaving && str_eq(l->id, id) && str_eq(l->ifname, ifname) &&
+		    str_eq(l->network, network))
 			return l;
 	return NULL;
 }
@@ -128,15 +132,15 @@ static void set_wake(struct hold *l, int64_t wake)
 	l->wake = time_min(l->wake, probe_timer(l, daemon_at().now));
 }
 
-/* Its container is gone: there is no link to send a RELEASE through. */
+/* Its container is gone, or there is no lease. */
 static void forget(struct daemon *d, struct hold *l)
 {
 	if (l->asker)
 		server_answer(d, l->asker, NULL);
 	else
 		daemon_say(l, "forgotten: %s", d->tx.msg);
-	record_forget(d, l);
-	hold_free(d, l);
+	d->tx.err = 0;
+	hold_release(d, l);
 }
 
 static bool is_gone(int r)
@@ -145,15 +149,20 @@ static bool is_gone(int r)
 }
 
 /* The address is the container's from now on: it must not be lost with the daemon. */
-static void save(struct daemon *d, struct hold *l)
+static void save(struct daemon *d, struct hold *l, const struct dhcp_lease *replaced)
 {
-	if (record_save(d, l) < 0)
+	if (wire_carrier(d, l, &l->carrier) < 0)
+		d->tx.err = 0;
+	if (record_save(d, l, replaced) < 0)
 		daemon_say(l, "the lease does not survive a restart of the daemon: %s", d->tx.msg);
 }
 
 static void take(struct daemon *d, struct hold *l, const struct dhcp_lease *before, bool changed)
 {
-	save(d, l);
+	static const struct dhcp_lease none;
+
+	changed = changed && !l->asker;
+	save(d, l, changed ? before : &none);
 	if (l->asker)
 		server_answer(d, l->asker, l);
 	else if (changed)
@@ -177,7 +186,7 @@ static bool handle(struct daemon *d, struct hold *l, const struct dhcp_lease *be
 		daemon_say(l, "%s", todo->reason);
 		if (!before->size)
 			break;
-		save(d, l);
+		save(d, l, before);
 		apply_change(d, l, before, &l->v4.lease);
 		break;
 	case DHCP_GIVEN_UP:
@@ -244,12 +253,30 @@ static void follow(struct daemon *d, struct hold *l, const struct dhcp_lease *be
 	set_wake(l, todo->wake);
 }
 
+/* The RELEASE has gone out.  late: it has not, because the next hop does not tell its MAC. */
+static void leave(struct daemon *d, struct hold *l, bool late)
+{
+	struct dhcp_todo todo;
+
+	dhcp_release(&l->v4, daemon_at(), &todo);
+	if (late && todo.send != DHCP_SEND_NOTHING && wire_release_frame(d, l, &todo) < 0)
+		daemon_say(l, "not released: %s", d->tx.msg);
+	d->tx.err = 0;
+	if (l->leaver)
+		server_answer(d, l->leaver, NULL);
+	hold_free(d, l);
+}
+
 void hold_timer(struct daemon *d, struct hold *l)
 {
 	const struct dhcp_lease before = l->v4.lease;
 	struct dhcp_at at = daemon_at();
 	struct dhcp_todo todo;
 
+	if (l->leaving) {
+		leave(d, l, true);
+		return;
+	}
 	if (l->listen <= at.now)
 		wire_close(d, l);
 	(void)probe_timer(l, at.now);
@@ -278,7 +305,12 @@ static void packet_ready(struct daemon *d, struct source *s, unsigned events UNU
 
 static void udp_ready(struct daemon *d, struct source *s, unsigned events UNUSED)
 {
-	receive(d, (struct hold *)((char *)s - offsetof(struct hold, udp)), s);
+	struct hold *l = (struct hold *)((char *)s - offsetof(struct hold, udp));
+
+	if (l->leaving)
+		leave(d, l, false);
+	else
+		receive(d, l, s);
 }
 
 static void arp_ready(struct daemon *d, struct source *s, unsigned events UNUSED)
@@ -357,36 +389,83 @@ int hold_begin(struct daemon *d, const struct rpc_args *a, const char *network,
 	return 0;
 }
 
-void hold_give_back(struct daemon *d, struct hold *l)
+/* In the order in which the server is most likely to hear it.  As wire_release(). */
+static int send_release(struct daemon *d, struct hold *l, const struct dhcp_todo *todo)
 {
-	struct dhcp_todo todo;
+	int r = wire_release(d, l, todo);
 
-	dhcp_release(&l->v4, daemon_at(), &todo);
-	if (todo.send != DHCP_SEND_NOTHING && wire_send_frame(d, l, &todo) < 0)
+	if (r < 0 && !is_gone(r)) {
+		d->tx.err = 0;
+		r = wire_release_frame(d, l, todo);
+	}
+	if (is_gone(r)) {
+		d->tx.err = 0;
+		r = wire_release_from_host(d, todo);
+	}
+	return r;
+}
+
+bool hold_give_back(struct daemon *d, struct hold *l)
+{
+	struct dhcp_client copy = l->v4; /* leave() may need the lease once more */
+	struct dhcp_todo todo;
+	int r = 0;
+
+	record_forget(d, l);
+	dhcp_release(&copy, daemon_at(), &todo);
+	if (todo.send != DHCP_SEND_NOTHING)
+		r = send_release(d, l, &todo);
+	if (r < 0)
 		daemon_say(l, "not released: %s", d->tx.msg);
 	d->tx.err = 0;
-	record_forget(d, l);
+	if (r <= 0)
+		return false;
+	l->leaving = true;
+	l->wake = daemon_at().now + RELEASE_MS;
+	return true;
 }
 
 void hold_release(struct daemon *d, struct hold *l)
 {
-	hold_give_back(d, l);
-	hold_free(d, l);
+	if (!hold_give_back(d, l))
+		hold_free(d, l);
 }
 
-/* No packet: the daemon knows how long the lease lasts. */
-void hold_resume(struct daemon *d, struct hold *l)
+/*
+ * Asks at once whether the lease is good (INIT-REBOOT; RFC 2131, 3.2) if the answer may be no: the
+ * link went down since the last ACK, so it may be in another network, or no renewal will
+ * ever ask, because the lease is infinite.  Otherwise the daemon goes on with it as if it had not
+ * ended.
+ */
+static bool is_doubtful(const struct hold *l, int64_t carrier, int64_t now)
+{
+	return carrier != l->carrier || l->v4.lease.t1 == DHCP_NEVER || l->v4.lease.t1 <= now;
+}
+
+void hold_resume(struct daemon *d, struct hold *l, const struct dhcp_lease *replaced)
 {
 	const struct dhcp_lease before = l->v4.lease;
+	struct dhcp_at at = daemon_at();
 	struct dhcp_todo todo;
+	int64_t carrier;
+	int r = wire_carrier(d, l, &carrier);
 
-	if (!before.size || !dhcp_reboot(&l->v4, daemon_at(), &todo)) {
-		dhcp_start(&l->v4, daemon_at(), &todo);
+	if (is_gone(r)) {
+		if (!dhcp_reboot(&l->v4, at, &todo))
+			l->v4.lease.size = 0;
+		forget(d, l);
+		return;
+	}
+	d->tx.err = 0;
+	if (!before.size || !dhcp_reboot(&l->v4, at, &todo)) {
+		dhcp_start(&l->v4, at, &todo);
 		l->v4.had_lease = true;
-	} else if (todo.event == DHCP_NOTHING) {
+	} else if (todo.event == DHCP_NOTHING && !is_doubtful(l, carrier, at.now)) {
 		l->v4.state = DHCP_IS_BOUND;
 		l->v4.wake = todo.wake = l->v4.lease.t1;
 	}
+	if (replaced->size)
+		apply_change(d, l, replaced, &l->v4.lease);
 	follow(d, l, &before, &todo);
 }
 

@@ -48,14 +48,17 @@ struct daemon {
 struct hold {
 	struct source packet, udp, arp; /* open only while an answer is expected */
 	struct hold *next;
-	struct client *asker; /* the connection that waits for the first lease; NULL: none */
+	struct client *asker;  /* the connection that waits for the first lease; NULL: none */
+	bool leaving;          /* its RELEASE waits for the next hop's MAC; then it is freed */
+	struct client *leaver; /* the connection that waits for that; NULL: none */
 	char *network, *id, *ifname, *netns;
 	dev_t dev; /* identity of the namespace: a path may become another's */
 	ino_t ino;
 	uint64_t cookie;
-	int index;      /* ifindex, as last seen */
-	int64_t listen; /* until when the sockets are open; ms of CLOCK_BOOTTIME */
-	int64_t wake;   /* when hold_timer() has something to do */
+	int index;       /* ifindex, as last seen */
+	int64_t listen;  /* until when the sockets are open; ms of CLOCK_BOOTTIME */
+	int64_t wake;    /* when hold_timer() has something to do */
+	int64_t carrier; /* how often the link came and went before the last ACK; -1: not known */
 	int64_t priority;
 	bool server_mtu;
 	uint32_t arp_probe; /* ms; 0: the address is not probed */
@@ -97,8 +100,12 @@ struct hold *hold_find(struct daemon *d, const char *network, const char *id, co
 /* Begins to look for a lease; asker gets the answer. */
 int hold_begin(struct daemon *d, const struct rpc_args *a, const char *network,
 	       const struct dhcp_ipam *cf, struct client *asker) CHECKED;
-/* Gives it back to the server if possible, and removes its file; hold_release() also frees it. */
-void hold_give_back(struct daemon *d, struct hold *l);
+/*
+ * Removes its file, and gives the lease back to the server.  Returns true if the message waits for
+ * the MAC of its next hop: the lease then frees itself, and answers l->leaver.
+ */
+bool hold_give_back(struct daemon *d, struct hold *l);
+/* The same, and frees it. */
 void hold_release(struct daemon *d, struct hold *l);
 /* Frees it, and stops its timers and sockets; the file of its state stays. */
 void hold_free(struct daemon *d, struct hold *l);
@@ -106,8 +113,11 @@ void hold_timer(struct daemon *d, struct hold *l);
 /* A new structure in the list. */
 struct hold *hold_new(struct daemon *d, const char *network, const char *id, const char *ifname,
 		      const char *netns);
-/* Goes on with a lease that was loaded. */
-void hold_resume(struct daemon *d, struct hold *l);
+/*
+ * Goes on with a lease that was loaded.  replaced: the lease that it replaced in the container,
+ * perhaps not completely; size 0: none.
+ */
+void hold_resume(struct daemon *d, struct hold *l, const struct dhcp_lease *replaced);
 /* The result of a lease, as ADD gives it. */
 void hold_result(const struct hold *l, struct mem *mem, const struct dhcp_lease *of,
 		 struct result *ret);
@@ -124,8 +134,17 @@ bool hold_is_in(struct daemon *d, const struct hold *l, const char *netns);
 int wire_look(struct daemon *d, struct hold *l, uint8_t ret_mac[6]) CHECKED;
 /* Sends what todo says, and opens the socket for the answer. */
 int wire_send(struct daemon *d, struct hold *l, const struct dhcp_todo *todo) CHECKED;
-/* RELEASE: as a frame to all, because the interface goes away before a neighbour answers. */
-int wire_send_frame(struct daemon *d, struct hold *l, const struct dhcp_todo *todo) CHECKED;
+/*
+ * RELEASE.  Returns 0 if it is sent, or 1 if the kernel asks for the MAC of the next hop: l->udp is
+ * ready when it has gone out.
+ */
+int wire_release(struct daemon *d, struct hold *l, const struct dhcp_todo *todo) CHECKED;
+/* The same as a frame to all on the link, for which no MAC has to be known. */
+int wire_release_frame(struct daemon *d, struct hold *l, const struct dhcp_todo *todo) CHECKED;
+/* The same from the daemon's own namespace, when the container's or its link is gone. */
+int wire_release_from_host(struct daemon *d, const struct dhcp_todo *todo) CHECKED;
+/* How often the link came and went; -1: not known.  Fails as wire_look() if there is none. */
+int wire_carrier(struct daemon *d, struct hold *l, int64_t *ret) CHECKED;
 /* Reads one datagram into data[DHCP_PACKET]; 0: none that may be an answer. */
 size_t wire_receive(const struct hold *l, const struct source *s, uint8_t *data);
 void wire_close(struct daemon *d, struct hold *l);
@@ -164,7 +183,8 @@ void apply_change(struct daemon *d, const struct hold *l, const struct dhcp_leas
 
 /* ---- record.c ---- */
 
-int record_save(struct daemon *d, const struct hold *l) CHECKED;
+/* replaced: the lease whose values are still in the container; size 0: none. */
+int record_save(struct daemon *d, const struct hold *l, const struct dhcp_lease *replaced) CHECKED;
 void record_forget(struct daemon *d, const struct hold *l);
 /* Loads all leases. */
 int record_load_all(struct daemon *d) CHECKED;

@@ -29,7 +29,8 @@ static void put_bytes(struct jw *w, const char *key, const void *data, size_t si
 	jw_str(w, key, base64_encode(w->mem, data, size));
 }
 
-static const char *document(struct mem *mem, const struct hold *l)
+static const char *document(struct mem *mem, const struct hold *l,
+			    const struct dhcp_lease *replaced)
 {
 	const struct dhcp_conf *conf = &l->v4.conf;
 	const struct dhcp_lease *v4 = &l->v4.lease;
@@ -41,6 +42,7 @@ static const char *document(struct mem *mem, const struct hold *l)
 	jw_int(&w, "dev", (int64_t)l->dev);
 	jw_int(&w, "ino", (int64_t)l->ino);
 	jw_int(&w, "cookie", (int64_t)l->cookie);
+	jw_int(&w, "carrier", l->carrier);
 	jw_int(&w, "priority", l->priority);
 	jw_bool(&w, "serverMTU", l->server_mtu);
 	jw_int(&w, "arpProbe", l->arp_probe);
@@ -52,15 +54,17 @@ static const char *document(struct mem *mem, const struct hold *l)
 	jw_int(&w, "t2", v4->t2);
 	jw_int(&w, "end", v4->end);
 	put_bytes(&w, "ack", v4->raw, v4->size);
+	if (replaced->size)
+		put_bytes(&w, "replaced", replaced->raw, replaced->size);
 	jw_close(&w, '}');
 	return jw_end(&w);
 }
 
-int record_save(struct daemon *d, const struct hold *l)
+int record_save(struct daemon *d, const struct hold *l, const struct dhcp_lease *replaced)
 {
 	struct state_file f = file_of(d, l);
 
-	TRY(state_save(&d->tx, &f, document(&d->tx.mem, l)));
+	TRY(state_save(&d->tx, &f, document(&d->tx.mem, l, replaced)));
 	tx_commit(&d->tx);
 	return 0;
 }
@@ -102,6 +106,7 @@ static bool read_document(struct daemon *d, const struct cj *c, struct hold *l)
 	l->dev = (dev_t)number(c, "dev");
 	l->ino = (ino_t)number(c, "ino");
 	l->cookie = (uint64_t)number(c, "cookie");
+	l->carrier = cj_int(c, "carrier", -1, -1, INT64_MAX);
 	l->priority = number(c, "priority");
 	l->server_mtu = cj_bool(c, "serverMTU", false);
 	l->arp_probe = (uint32_t)cj_int(c, "arpProbe", DHCP_PROBE_MS, 0, DHCP_PROBE_MAX);
@@ -123,6 +128,7 @@ static bool read_document(struct daemon *d, const struct cj *c, struct hold *l)
 
 static void load(struct daemon *d, const struct state_entry *e)
 {
+	struct dhcp_lease replaced = { .size = 0 };
 	struct hold *l;
 	struct cj c;
 	char *text;
@@ -139,7 +145,8 @@ static void load(struct daemon *d, const struct state_entry *e)
 			hold_free(d, l);
 		return;
 	}
-	hold_resume(d, l);
+	replaced.size = (uint16_t)bytes(&d->tx.mem, &c, "replaced", replaced.raw, DHCP_PACKET);
+	hold_resume(d, l, &replaced);
 }
 
 int record_load_all(struct daemon *d)
@@ -183,7 +190,8 @@ const char *record_list(struct daemon *d)
 	jw_init(&w, &d->tx.mem, true);
 	jw_open(&w, NULL, '[');
 	for (const struct hold *l = d->leases; l; l = l->next)
-		put_lease(&w, l, now);
+		if (!l->leaving)
+			put_lease(&w, l, now);
 	jw_close(&w, ']');
 	return jw_end(&w);
 }

@@ -165,10 +165,15 @@ static int release(struct daemon *d, struct request *q)
 	if (q->lease->asker) {
 		tx_fail_as(&d->tx, CNI_E_AGAIN, -ECANCELED, "released before there was a lease");
 		server_answer(d, q->lease->asker, NULL);
+		q->lease->asker = NULL;
 		d->tx.err = 0;
 	}
 	/* Closing a packet socket takes the kernel some milliseconds: DEL does not wait for it. */
-	hold_give_back(d, q->lease);
+	if (hold_give_back(d, q->lease)) {
+		q->lease->leaver = q->client;
+		q->client->deadline = DHCP_NEVER;
+		return 1;
+	}
 	answer(d, q->client, (struct rpc_answer){ .code = 0 });
 	hold_free(d, q->lease);
 	return 1;
@@ -213,7 +218,8 @@ static int collect(struct daemon *d, struct request *q)
 	TRY(cj_ok(&d->tx, &q->conf));
 	for (struct hold *l = d->leases, *next; l; l = next) {
 		next = l->next;
-		if (!l->asker && str_eq(l->network, q->network) && !is_valid(&list, n, l))
+		if (!l->asker && !l->leaving && str_eq(l->network, q->network) &&
+		    !is_valid(&list, n, l))
 			hold_release(d, l);
 	}
 	return 0;
@@ -317,6 +323,8 @@ static void abandon(struct daemon *d, struct client *c)
 {
 	for (struct hold *l = d->leases, *next; l; l = next) {
 		next = l->next;
+		if (l->leaver == c)
+			l->leaver = NULL;
 		if (l->asker == c) {
 			l->asker = NULL;
 			hold_release(d, l);

@@ -14,7 +14,9 @@
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <linux/ip.h>
+#include <linux/net_tstamp.h>
 #include <linux/udp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -22,6 +24,7 @@
 
 #include "ipam/dhcp/hold.h"
 #include "ipam/dhcp/packet.h"
+#include "netlink/link.h"
 
 enum { CLIENT_PORT = 68, SERVER_PORT = 67, HEADERS = 28, FRAGMENT = 0x1fff };
 
@@ -178,6 +181,38 @@ int wire_open(struct daemon *d, struct hold *l, int (*fn)(struct tx *tx, void *a
 	return 0;
 }
 
+/* ---- the link's state --------------------------------------------------- */
+
+static int keep_carrier(const struct nlmsghdr *h, void *arg)
+{
+	struct nlattr *a = NULL;
+
+	if (h)
+		a = nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)h, sizeof(struct ifinfomsg),
+				    IFLA_CARRIER_CHANGES);
+	if (a && nla_len(a) >= 4)
+		*(int64_t *)arg = nla_get_u32(a);
+	return 0;
+}
+
+int wire_carrier(struct daemon *d, struct hold *l, int64_t *ret)
+{
+	auto_(netns_close) struct netns ns = NETNS_NONE;
+	auto_(rt_close) struct rt rt = { .sk = NULL };
+	struct rt_msg m;
+	int r;
+
+	*ret = -1;
+	TRY(open_ns(d, l, &ns));
+	TRY(rt_open(&d->tx, &rt, "container", &ns));
+	link_question(&m, 0);
+	rt_put_str(&m, IFLA_IFNAME, l->ifname);
+	r = rt_ask(&rt, &m, keep_carrier, ret);
+	if (r < 0)
+		return rt_refused(&d->tx, &rt, r, "look up interface %s", l->ifname);
+	return 0;
+}
+
 /* ---- sending ------------------------------------------------------------ */
 
 static uint32_t sum_of(const void *data, size_t size)
@@ -272,9 +307,41 @@ int wire_send(struct daemon *d, struct hold *l, const struct dhcp_todo *todo)
 			  (struct in_addr){ htonl(INADDR_BROADCAST) });
 }
 
-int wire_send_frame(struct daemon *d, struct hold *l, const struct dhcp_todo *todo)
+/* ---- RELEASE ------------------------------------------------------------ */
+
+int wire_release_frame(struct daemon *d, struct hold *l, const struct dhcp_todo *todo)
 {
 	return send_frame(d, l, todo, todo->from.v4, todo->to.v4);
+}
+
+/*
+ * The kernel routes the datagram, so that a server behind a relay hears it.  The interface
+ * must not be removed before it has gone out, which a time stamp reports (timestamping.rst).
+ */
+int wire_release(struct daemon *d, struct hold *l, const struct dhcp_todo *todo)
+{
+	const int stamps = SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_OPT_TSONLY;
+	struct pollfd p = { .fd = -1 };
+
+	TRY(wire_open(d, l, udp_here, todo->from.v4, &l->udp));
+	p.fd = l->udp.fd;
+	(void)setsockopt(p.fd, SOL_SOCKET, SO_TIMESTAMPING, &stamps, sizeof(stamps));
+	TRY(send_datagram(d, l, todo));
+	return poll(&p, 1, 0) <= 0 || !(p.revents & POLLERR);
+}
+
+int wire_release_from_host(struct daemon *d, const struct dhcp_todo *todo)
+{
+	const struct sockaddr_in to = { .sin_family = AF_INET,
+					.sin_port = htons(SERVER_PORT),
+					.sin_addr = todo->to.v4 };
+	auto_(fd_close) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd >= 0 &&
+	    sendto(fd, todo->packet, todo->size, 0, (const struct sockaddr *)&to, sizeof(to)) >= 0)
+		return 0;
+	return tx_fail(&d->tx, -errno, "host: send to the server %s: %s", IP_S(todo->to),
+		       strerror(errno));
 }
 
 /* ---- receiving ---------------------------------------------------------- */

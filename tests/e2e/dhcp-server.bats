@@ -163,6 +163,120 @@ ready() {
 	[[ ! $(ls /run/cni/dhcp) ]]
 }
 
+# flap - the parent of the container's interface loses its carrier, and gets it again
+flap() {
+	ip link set lan0 down
+	ip link set lan0 up
+}
+
+@test "dhcp: after a restart a lease is confirmed if the link was down meanwhile, else used as it is" {
+	ready lease=600
+	add macvlan "$DHCP_MACVLAN"
+	end_daemon KILL
+	flap
+	daemon --timeout 1s
+	wait_for "the question" hears lan 2 'REQUEST from 0.0.0.0 for 10.5.0.50 ACK'
+	has_address c1 10.5.0.50/24
+	end_daemon TERM
+	daemon
+	sleep 1.5
+	is "$(heard lan REQUEST)" 2
+	is "$(heard lan DISCOVER)" 1
+	# Another network: the server refuses the address at once, not at T1.
+	end_daemon KILL
+	flap
+	script lan lease=600 first=10.5.0.150
+	daemon --timeout 1s
+	wait_for "the refusal" hears lan 1 'REQUEST from 0.0.0.0 for 10.5.0.50 NAK'
+	wait_for "the new address" has_address c1 10.5.0.150/24
+	has_router c1 10.5.0.1
+	# A server that is silent does not end a lease.
+	end_daemon KILL
+	flap
+	script lan mode=silent
+	daemon --timeout 200ms
+	wait_for "three questions" hears lan 3 'REQUEST from 0.0.0.0 for 10.5.0.150 -'
+	has_address c1 10.5.0.150/24
+	is "$(heard lan DISCOVER)" 2
+}
+
+@test "dhcp: after a restart an infinite lease is confirmed, and one that expired meanwhile is searched for" {
+	ready lease=4294967295
+	add macvlan "$DHCP_MACVLAN"
+	end_daemon KILL
+	script lan lease=5 t1=2
+	daemon --timeout 1s
+	wait_for "the question" hears lan 2 'REQUEST from 0.0.0.0 for 10.5.0.50 ACK'
+	wait_for "a renewal" hears lan 1 'REQUEST from 10.5.0.50 for 10.5.0.50 ACK'
+	end_daemon KILL
+	script lan mode=silent
+	sleep 5.5
+	daemon --timeout 1s
+	wait_for "the end of the lease" has_address c1 ''
+	script lan lease=600
+	wait_for "the lease" has_address c1 10.5.0.50/24
+	has_router c1 10.5.0.1
+}
+
+@test "dhcp: DEL releases the lease at a server behind a relay" {
+	need_dnsmasq
+	ip netns add far
+	ip -n far link add eth0 type veth peer name eth1 netns lan
+	ip -n far link set eth0 up
+	ip -n far address add 10.6.0.1/24 dev eth0
+	ip -n far route add 10.5.0.0/24 via 10.6.0.2
+	ip -n lan link set eth1 up
+	ip -n lan address add 10.6.0.2/24 dev eth1
+	in_ns lan sysctl -qw net.ipv4.ip_forward=1
+	dnsmasq_on lan --dhcp-relay=10.5.0.1,10.6.0.1
+	dnsmasq_on far --dhcp-range=10.5.0.50,10.5.0.99,255.255.255.0,2m --dhcp-option=3,10.5.0.1
+	daemon
+	add macvlan "$DHCP_MACVLAN"
+	is "$(leases | wc -l)" 1
+	# The kernel has to ask for the router's MAC first.
+	in_ns c1 ip neigh flush all
+	del macvlan "$DHCP_MACVLAN"
+	wait_for "the release" no_leases
+	# Without an answer DEL does not wait long.
+	add macvlan "$DHCP_MACVLAN"
+	in_ns c1 ip neigh flush all
+	ip -n lan link set eth0 down
+	local before=$SECONDS
+	del macvlan "$DHCP_MACVLAN"
+	((SECONDS - before <= 3)) || fail "DEL waited"
+	is "$("$CPLUG_BIN/dhcp" list --json)" '[]'
+}
+
+@test "dhcp: the lease of a container that is gone is released from the host" {
+	local conf
+
+	conf=$(with "$DHCP_MACVLAN" '.mac = "02:00:00:00:00:aa"')
+	ip address add 10.5.0.2/24 dev br0
+	ready lease=600
+	# DEL while no daemon runs: the next one finds the file.
+	add macvlan "$conf"
+	end_daemon KILL
+	del macvlan "$conf"
+	daemon
+	wait_for "the release" hears lan 1 'RELEASE from 10.5.0.2 for 10.5.0.50 -'
+	[[ ! $(ls /run/cni/dhcp) ]]
+	is "$("$CPLUG_BIN/dhcp" list --json)" '[]'
+	# Nor is there a namespace any more.
+	add macvlan "$conf"
+	end_daemon KILL
+	end_netns c1
+	daemon
+	wait_for "the release" hears lan 2 'RELEASE from 10.5.0.2 for 10.5.0.50 -'
+	[[ ! $(ls /run/cni/dhcp) ]]
+	# A daemon that runs notices when it wants to renew.
+	script lan lease=5 t1=2
+	new_netns c1
+	add macvlan "$conf"
+	end_netns c1
+	wait_for "the release" hears lan 3 'RELEASE from 10.5.0.2 for 10.5.0.50 -'
+	is "$("$CPLUG_BIN/dhcp" list --json)" '[]'
+}
+
 @test "dhcp: when the server is silent ADD gives up, and leaves nothing" {
 	warm_up_link
 	scripted_on lan mode=silent

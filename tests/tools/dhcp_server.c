@@ -5,20 +5,24 @@
  * dhcp_server IFACE SCRIPT answers on IFACE.  SCRIPT is a file of words KEY=VALUE, which is read
  * again for each message, so that a test can change the server while it runs:
  *
- *	mode=ack|nak|silent|rogue	(ack); nak answers every REQUEST so, silent nothing; rogue
- *answers no DISCOVER, and NAK also to a REQUEST for another server
+ *	mode=ack		nak: answers every REQUEST so; silent: answers nothing; rogue:
+ *				answers no DISCOVER, and NAK also to a REQUEST for another server
  *	server=10.5.0.1		server identifier
- *	first=10.5.0.50		the first client's address, the next one's is one more, and one
- *more after each DECLINE; a REQUEST for another address gets a NAK mask=255.255.255.0 router=10.5.0.1 dns=0.0.0.0	(0.0.0.0: not sent)
- *	lease=5 t1=0 t2=0	in seconds (t1, t2: 0: not sent)
+ *	first=10.5.0.50		the first client's address; the next one's is one more, and one
+ *				more after each DECLINE.  A REQUEST for another address gets a NAK
+ *	mask=255.255.255.0
+ *	router=10.5.0.1
+ *	dns=0.0.0.0		0.0.0.0: not sent
+ *	lease=5			in seconds
+ *	t1=0, t2=0		in seconds; 0: not sent
  *	mtu=0
  *	twice=0			1: each answer comes twice
  *	lose=0			N: each N-th message is lost
  *	forge=0			1: answers have another transaction id, as a rogue server's that
- *guesses
+ *				guesses
  *
  * Each message is a line on stdout: milliseconds since the start, its type, "from" source, "for"
- *the address it asks for (0.0.0.0: none), and the type of the answer, or "-".
+ * the address it asks for (0.0.0.0: none), and the type of the answer, or "-".
  */
 #include <arpa/inet.h>
 #include <err.h>
