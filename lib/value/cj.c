@@ -41,11 +41,6 @@ int cj_parse(struct tx *tx, const char *text, size_t size, const char *what, str
 	return 0;
 }
 
-const char *cj_duplicate(struct mem *mem, const char *text, size_t size)
-{
-	return doc_duplicate(mem, text, size);
-}
-
 void cj_empty(struct mem *mem, struct cj *ret)
 {
 	*ret = (struct cj){ .doc = doc_new(mem, NULL, "empty document") };

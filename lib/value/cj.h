@@ -47,10 +47,12 @@ int cj_parse(struct tx *tx, const char *text, size_t size, const char *what,
 	     struct cj *ret) CHECKED;
 
 /*
- * The first key in the text of a document, in any object, that its object has twice, in the arena;
- * NULL: there is none.  The cursor shows only the last value of such a key.
+ * One of n keys that an object in the text of a document, any object, has twice; NULL: there is
+ * none. The text has been parsed by cj_parse(), whose cursor shows only the last value of such a
+ * key.  How a key is written does not matter: "\u0061" is "a".
  */
-const char *cj_duplicate(struct mem *mem, const char *text, size_t size);
+const char *cj_find_twice(struct mem *mem, const char *text, size_t size, const char *const *keys,
+			  unsigned n);
 
 /* A cursor on which every key is absent. */
 void cj_empty(struct mem *mem, struct cj *ret);

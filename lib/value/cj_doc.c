@@ -140,23 +140,3 @@ struct quote doc_quote(const json_t *json)
 	}
 	return q;
 }
-
-/* ---- keys that are there twice ---- */
-
-/* jansson tells the position after the second key's last quotation mark. */
-const char *doc_duplicate(struct mem *mem, const char *text, size_t size)
-{
-	json_error_t e = { .line = 0 };
-	json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &e);
-	size_t begin, end = root || e.position < 0 ? 0 : (size_t)e.position;
-
-	json_decref(root);
-	if (!end || end > size || json_error_code(&e) != json_error_duplicate_key)
-		return NULL;
-	do
-		end--;
-	while (end && text[end] != '"');
-	for (begin = end; begin && text[begin - 1] != '"'; begin--)
-		;
-	return mem_printf(mem, "%.*s", (int)(end - begin), text + begin);
-}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * cj_doc.h - the document behind the cursors (private to cj.c and cj_doc.c)
+ * cj_doc.h - the document behind the cursors (private to cj.c, cj_doc.c and cj_twice.c)
  *
  * Holds the complaints so far and the set of members that a reader asked for.  Everything but
  * the JSON tree is in the arena.
@@ -40,9 +40,6 @@ void doc_complain(struct cj_doc *d, const char *path, const char *fmt, va_list a
 
 /* Returns 0 if there are no complaints; else removes them and fails with all of them. */
 int doc_fail(struct tx *tx, struct cj_doc *d, enum cni_code code) CHECKED;
-
-/* cj_duplicate() */
-const char *doc_duplicate(struct mem *mem, const char *text, size_t size);
 
 /* The compact JSON of a value, cut to QUOTE_MAX bytes. */
 enum { QUOTE_MAX = 60 };

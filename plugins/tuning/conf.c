@@ -124,11 +124,9 @@ static void refuse_duplicates(struct tx *tx, const struct call *c, const struct 
 
 	if (!may_repeat(&tx->mem, c, cf))
 		return;
-	key = cj_duplicate(&tx->mem, c->stdin_text, c->stdin_size);
-	for (unsigned i = 0; key && i < cf->n; i++)
-		if (str_eq(key, cf->keys[i]))
-			cj_wrong(&c->conf, "sysctl", "duplicated sysctl keys are not allowed: %s",
-				 key);
+	key = cj_find_twice(&tx->mem, c->stdin_text, c->stdin_size, cf->keys, cf->n);
+	if (key)
+		cj_wrong(&c->conf, "sysctl", "duplicated sysctl keys are not allowed: %s", key);
 }
 
 int tuning_read_conf(struct tx *tx, const struct call *c, struct tuning_conf *ret)

@@ -488,6 +488,44 @@ static void out_of_memory_leaves_through_the_arena(void **state)
 	cj_free(&c);
 }
 
+static void keys_that_are_there_twice_are_found(void **state)
+{
+	static const char *const keys[] = { "k", "a", "\"" };
+	static const struct {
+		const char *text, *key; /* NULL: none */
+	} cases[] = {
+		{ "{}", NULL },
+		{ "{\"a\":1,\"k\":2}", NULL },
+		{ "{\"a\":1,\"b\":2,\"a\":3}", "a" },
+		{ "{\"x\":1,\"x\":2}", NULL },
+		{ "{\"x\":1,\"x\":2,\"o\":{\"k\":1,\"a\":[],\"k\":2}}", "k" },
+		/* one in each of two objects */
+		{ "{\"a\":{\"a\":{\"a\":1}},\"l\":[{\"a\":1},{\"a\":2},\"a\"]}", NULL },
+		{ "{\"l\":[[{\"b\":{\"a\":1},\"a\" \t\r\n: 2,\"a\":3}]]}", "a" },
+		{ "{\"a\":1,\"o\":{\"a\":1},\"a\":1}", "a" },
+		/* escapes */
+		{ "{\"a\":1,\"\\u0061\":2}", "a" },
+		{ "{\"\\u0061\":1,\"\\u0061\":2}", "a" },
+		{ "{\"\\\"\":1,\"\\u0022\":2}", "\"" },
+		{ "{\"\\\\a\":1,\"a\":2,\"\\\\\":3}", NULL },
+		/* values that look like keys, or close an object */
+		{ "{\"x\":\"\\\"a\\\":1\",\"a\":\"}\",\"y\":\"a\"}", NULL },
+		{ "{\"x\":\"{\",\"a\":\"]\",\"y\":\"\\\\\",\"a\":1}", "a" },
+		{ "{\"aa\":1,\"a\":2,\"\":3}", NULL },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		struct cj c = parse(cases[i].text);
+		const char *found = cj_find_twice(&unit_tx.mem, cases[i].text,
+						  strlen(cases[i].text), keys, ARRAY_LEN(keys));
+
+		CHECK(found ? str_eq(found, cases[i].key) : !cases[i].key, "%s: %s", cases[i].text,
+		      found ? found : "none");
+		cj_free(&c);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -503,6 +541,7 @@ int main(void)
 		WITH_TX(unread_keys_are_reported),
 		WITH_TX(the_list_of_read_keys_grows),
 		WITH_TX(deep_and_large_documents_are_handled),
+		WITH_TX(keys_that_are_there_twice_are_found),
 		WITH_TX(out_of_memory_leaves_through_the_arena),
 	};
 
