@@ -34,11 +34,11 @@ bench-tools:
 	+$(Q)$(MAKE) --no-print-directory STATIC=1 $@
 endif
 
-# compat/strerror.c, which the wrapped name needs, is not part of the tools.
-$(BENCH)/%: $(BUILD)/bench/%.o
+# compat/strerror.c, which a wrapped name needs, is not part of the tools; compat/relr.c relocates them.
+$(BENCH)/%: $(BUILD)/bench/%.o $(patsubst %,$(BUILD)/compat/%.o,$(filter relr,$(COMPAT)))
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $< $(filter-out %--wrap=strerror,$(ALL_LDFLAGS)) $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(filter-out %--wrap=strerror,$(ALL_LDFLAGS)) $(LIBS)
 
 # The empty program made with the system's C library.
 $(BENCH)/nothing-system: bench/nothing.c

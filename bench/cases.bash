@@ -3,11 +3,12 @@
 #
 # cases.bash - the cases to measure, one per line
 #
-#	measure NAME [-f] [-l KIND] [-s] PLUGIN... [-- PLUGIN...]
+#	measure NAME [-f] [-l KIND] [-s] [-d] PLUGIN... [-- PLUGIN...]
 #
 # PLUGIN is the JSON of a plugin in a conflist.  The plugins after "--" are for the reference, if
 # it needs other ones for the same effect.  -f: measure the floor, too; -l KIND: measure the floor of
-# a link of KIND on the parent wire0, if the kernel has this kind (KIND "move": of moving nic0); -s: slow, fewer rounds.
+# a link of KIND on the parent wire0, if the kernel has this kind (KIND "move": of moving nic0); -s: slow, fewer rounds;
+# -d: with a DHCP server behind wire0, and the suite's own daemon.
 # A new plugin needs a line here.
 
 ipam4='"ipam":{"type":"host-local","dataDir":"@DATA@","ranges":[[{"subnet":"10.88.0.0/16"}]]}'
@@ -57,6 +58,7 @@ all_cases() {
 	measure ptp-dual-stack -s "{$ptp,${ipam46/:{/:{$routes}}"
 	measure macvlan -l macvlan "{$macvlan,${ipam4/:{/:{$routes}}"
 	measure macvlan-dual-stack -s "{$macvlan,${ipam46/:{/:{$routes}}"
+	measure macvlan-dhcp -s -d "{$macvlan,\"ipam\":{\"type\":\"dhcp\",\"daemonSocketPath\":\"@DATA@.sock\"}}"
 	measure ipvlan -l ipvlan "{\"type\":\"ipvlan\",\"master\":\"wire0\",${ipam4/:{/:{$routes}}"
 	measure vlan -l vlan "{\"type\":\"vlan\",\"master\":\"wire0\",\"vlanId\":5,${ipam4/:{/:{$routes}}"
 	measure dummy -l dummy "{\"type\":\"dummy\",${ipam4/:{/:{$routes}}"

@@ -1,12 +1,15 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 # dhcp: leases of five seconds, and servers that change, refuse, forge or are silent
+# shellcheck disable=SC2012,SC2016,SC2030,SC2031 # names of descriptors; conditions for eval; tests are subshells
 load lib
 load dhcp
 load dhcp-server
 
 # Renewals of the test that counts them: soak has the ten.
 DHCP_RENEWALS=${DHCP_RENEWALS:-3}
+# Renewals with a fast clock: soak has 100,000.
+DHCP_FAST_RENEWALS=${DHCP_FAST_RENEWALS:-2000}
 
 prepare() {
 	lan
@@ -275,6 +278,71 @@ flap() {
 	end_netns c1
 	wait_for "the release" hears lan 3 'RELEASE from 10.5.0.2 for 10.5.0.50 -'
 	is "$("$CPLUG_BIN/dhcp" list --json)" '[]'
+}
+
+# most_memory PID - the largest RssAnon in kB of thirty samples
+most_memory() {
+	local i
+
+	for ((i = 0; i < 30; i++)); do
+		sed -n 's/^RssAnon:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$1/status"
+		sleep 0.05
+	done | sort -n | tail -1
+}
+
+@test "dhcp: memory and descriptors after many renewals are what they were after a hundred" {
+	local fast i before after deadline=$((SECONDS + 600))
+
+	fast=$CPLUG_BIN/../tests/fast_dhcp
+	[[ -x $fast ]] || fast=$CPLUG_BIN/../build/default/tests/fast_dhcp
+	[[ -x $fast ]] || skip "make fast-dhcp has not built the daemon with a fast clock"
+	scripted_on lan lease=1000 t1=2 t2=500
+	(exec -a dhcp "$fast" daemon) </dev/null >>/run/daemon.log 2>&1 3>&- 4>&- &
+	DAEMON=$!
+	wait_for "the daemon" "$CPLUG_BIN/dhcp" list
+	new_netns c2 c3 c4
+	for i in c1 c2 c3 c4; do
+		add macvlan "$DHCP_MACVLAN" "$i"
+	done
+	kill -USR1 "$DAEMON"
+	wait_for "a hundred renewals" hears lan 100 'REQUEST from 10'
+	before=$(most_memory "$DAEMON")
+	until hears lan "$DHCP_FAST_RENEWALS" 'REQUEST from 10'; do
+		((SECONDS < deadline)) || fail "only $(heard lan 'REQUEST from 10') renewals in time"
+		sleep 0.5
+	done
+	after=$(most_memory "$DAEMON")
+	echo "# renewals with a fast clock: $(heard lan 'REQUEST from 10.*ACK')"
+	echo "# memory in kB: $before, then $after"
+	((after <= before + 8)) || fail "the daemon has grown from $before to $after kB"
+	(($(ls "/proc/$DAEMON/fd" | wc -l) <= 9 + 2 * 4 + 4)) || fail "descriptors are left open"
+	is "$(heard lan DISCOVER)" 4
+}
+
+# activity PID - prints how often it was woken, and its CPU time
+activity() {
+	grep ctxt_switches "/proc/$1/status"
+	cut -d' ' -f14-15 "/proc/$1/stat"
+}
+
+@test "dhcp: a daemon with a thousand leases sleeps, and needs less than 8 MB" {
+	local i before file=/run/cni/dhcp/net2:c1:eth0.json
+
+	ready lease=3600
+	add macvlan "$DHCP_MACVLAN"
+	end_daemon TERM
+	for ((i = 2; i <= 1000; i++)); do
+		cp "$file" "/run/cni/dhcp/net2:c$i:eth0.json"
+	done
+	daemon
+	is "$("$CPLUG_BIN/dhcp" list --json | jq length)" 1000
+	sleep 0.5
+	before=$(activity "$DAEMON")
+	sleep 3
+	is "$(activity "$DAEMON")" "$before"
+	(($(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$DAEMON/status") < 8192)) || fail "$(cat "/proc/$DAEMON/status")"
+	echo "# $(grep VmRSS "/proc/$DAEMON/status")"
+	is "$(heard lan REQUEST)" 1
 }
 
 @test "dhcp: when the server is silent ADD gives up, and leaves nothing" {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 # dhcp: our plugin with the reference's daemon, and the reference's plugin, on the same server
-# shellcheck disable=SC2016,SC2030,SC2031,SC2153 # conditions for eval in single quotes; tests are subshells
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2153 # conditions for eval in single quotes; tests are subshells
 load ../e2e/lib
 load parity
 load ../e2e/dhcp
@@ -90,14 +90,14 @@ options() {
 	echo "${hex:0:8} ${hex:16:464} $(sort -n <<<"$list" | tr '\n' ' ')"
 }
 
-# packets PROGRAM - prints what a daemon sends for ADD of one container
+# packets FOLDER - prints what the daemon of a suite sends for ADD of one container, at T1, and for DEL
 packets() {
 	local conf dump line
 
-	conf=$(with "$DHCP_MACVLAN" '.mac = "02:00:00:00:00:aa" | .ipam += {request: [{option: "121"}],
+	conf=$(with "$DHCP_MACVLAN" '.cniVersion = "1.0.0" | .mac = "02:00:00:00:00:aa" | .ipam += {request: [{option: "121"}],
 		provide: [{option: "12", fromArg: "K8S_POD_NAME"}, {option: "60", value: "vend"}]}')
 	export CNI_ARGS='IgnoreUnknown=1;K8S_POD_NAME=pod1'
-	"$1" daemon </dev/null >/dev/null 2>&1 3>&- 4>&- &
+	"$1/dhcp" daemon </dev/null >/dev/null 2>&1 3>&- 4>&- &
 	DAEMON=$!
 	wait_for "the daemon" test -S /run/cni/dhcp.sock
 	nsenter --net=/run/netns/lan -- tcpdump -lnxi eth0 --immediate-mode 'udp dst port 67' \
@@ -105,8 +105,11 @@ packets() {
 	dump=$!
 	wait_for "tcpdump" grep -q listening /run/dump.err
 	new_netns c1
+	CPLUG_BIN=$1
 	cni ADD macvlan "$conf" >/run/add
-	wait_for "DISCOVER and REQUEST" eval '(($(grep -c "BOOTP/DHCP, Request" /run/dump) >= 2))'
+	wait_for "DISCOVER, REQUEST and the renewal" eval '(($(grep -c "BOOTP/DHCP, Request" /run/dump) >= 3))'
+	cni DEL macvlan "$conf" >/run/add
+	wait_for "RELEASE" eval '(($(grep -c "BOOTP/DHCP, Request" /run/dump) >= 4))'
 	kill "$dump" "$DAEMON"
 	ip netns del c1
 	rm -f /run/cni/dhcp.sock
@@ -116,15 +119,23 @@ packets() {
 		while read -r line; do options "$line"; done | sort -u
 }
 
-@test "dhcp: DISCOVER and REQUEST have the reference's fields and options" {
+# renewal MESSAGES - prints the REQUEST that has a client address
+renewal() {
+	grep -E '^[0-9a-f]{8} 0{8}0a0500.* 53=03 ' <<<"$1"
+}
+
+@test "dhcp: DISCOVER, REQUEST, the renewal and RELEASE have the reference's fields and options" {
 	local theirs ours
 
 	command -v tcpdump >/dev/null || skip "tcpdump is not installed"
 	kill "$DNSMASQ" "$DAEMON"
 	rm -f /run/cni/dhcp.sock
-	scripted lan 'lease=600'
-	theirs=$(packets "$REFERENCE/dhcp")
-	ours=$(packets "$OURS/dhcp")
-	[[ $(wc -l <<<"$theirs") == 2 && $theirs == *'55=010379'* ]]
-	is "$ours" "$theirs"
+	scripted lan 'lease=600 t1=2'
+	theirs=$(packets "$REFERENCE")
+	ours=$(packets "$OURS")
+	[[ $(wc -l <<<"$theirs") == 4 && $theirs == *'55=010379'* ]]
+	is "$(renewal "$ours" | cut -d' ' -f1,2)" "$(renewal "$theirs" | cut -d' ' -f1,2)"
+	is "$(grep -vxF "$(renewal "$ours")" <<<"$ours")" "$(grep -vxF "$(renewal "$theirs")" <<<"$theirs")"
+	# Version 1.1.1 sends 50 and 54, which RFC 2131 (4.3.6) forbids, and none of the others; 1.9.1 this:
+	is "$(renewal "$ours" | tr -s ' ' | cut -d' ' -f3-)" '12=706f6431 53=03 55=010379 60=76656e64 61=0063312f6e6574322f65746830 '
 }
