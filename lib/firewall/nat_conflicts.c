@@ -18,10 +18,14 @@
 
 /* ---- sockets of the host ------------------------------------------------- */
 
-/* Programs that hold the ports on behalf of the runtime: conmon binds podman's published ports. */
+/*
+ * Programs that hold the ports on behalf of the runtime: podman binds the ports it publishes, and
+ * passes the sockets to conmon after the network is there.
+ */
 static bool is_reserved_for_us(const struct diag_listener *l)
 {
-	static const char *const holders[] = { "(conmon)", "(kubelet)", "(rootlessport)" };
+	static const char *const holders[] = { "(conmon)", "(kubelet)", "(podman)",
+					       "(rootlessport)" };
 
 	for (unsigned i = 0; i < ARRAY_LEN(holders); i++)
 		if (strstr(l->process, holders[i]))
