@@ -129,15 +129,6 @@ int cmd_del(struct tool *t)
 	return del_attachment(t, a);
 }
 
-int cmd_check(struct tool *t)
-{
-	struct netconf net;
-	struct attachment a;
-
-	TRY(prepare_attachment(t, &net, &a));
-	return cmd_check_one(t, &a);
-}
-
 int cmd_status(struct tool *t)
 {
 	struct netconf net;
@@ -193,6 +184,40 @@ static int find_container(struct tool *t, const struct netns *ns, struct attachm
 			break;
 		}
 	return 0;
+}
+
+/*
+ * The attachment by the id that its path gives; if none has it, that of the container which has the
+ * namespace, because podman and other programs choose their ids.
+ */
+static int find_checked(struct tool *t, struct attachment *a)
+{
+	auto_(netns_close) struct netns ns = NETNS_NONE;
+	const struct cache_key key = { t->args.v[0], a->id, a->ifname };
+	struct errctx m = errctx_mark(t->tx);
+	struct cached c;
+	int r = cache_read(t->tx, &t->cache, &key, &c);
+
+	if (r == 0)
+		r = netns_open(t->tx, a->netns, &ns);
+	if (r == 0)
+		return find_container(t, &ns, a);
+	if (r < 0)
+		errctx_take(t->tx, m);
+	return 0;
+}
+
+int cmd_check(struct tool *t)
+{
+	struct netconf net = { .name = NULL };
+	struct attachment a;
+
+	name_attachment(t, &net, &a);
+	TRY(cache_lock(t->tx, &t->cache, false));
+	TRY(find_checked(t, &a));
+	TRY(cmd_find_conf(t, a.id, a.ifname, &net));
+	TRY(read_arguments(t, &a));
+	return cmd_check_one(t, &a);
 }
 
 int cmd_attach(struct tool *t)
