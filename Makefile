@@ -65,6 +65,8 @@ BINDIR  ?= /opt/cni/bin
 CONFDIR ?= /etc/cni/net.d
 MANDIR  ?= $(PREFIX)/share/man
 SBINDIR ?= $(PREFIX)/bin
+# Where podman 5 looks for network drivers (netavark_plugin_dirs).  Empty: do not install it.
+NETAVARKDIR ?= $(PREFIX)/lib/netavark
 # Folder of systemd units, like /usr/lib/systemd/system.  Empty: do not install units.
 SYSTEMDDIR ?=
 DESTDIR ?=
@@ -206,7 +208,7 @@ release: $(if $(filter $(STATIC_DIR)/bin,$(RELEASE)),static,all)
 
 # contrib/setup copies, and refuses to replace executables that are not cplug's (FORCE=1).
 setup = DESTDIR='$(DESTDIR)' BINDIR='$(BINDIR)' CONFDIR='$(CONFDIR)' SBINDIR='$(SBINDIR)' MANDIR='$(MANDIR)' \
-	SYSTEMDDIR='$(SYSTEMDDIR)' FORCE='$(FORCE)' NAMES='$(NAMES)' contrib/setup
+	SYSTEMDDIR='$(SYSTEMDDIR)' NETAVARKDIR='$(NETAVARKDIR)' FORCE='$(FORCE)' NAMES='$(NAMES)' contrib/setup
 
 install: release ## install to DESTDIR: BINDIR=/opt/cni/bin, CONFDIR=/etc/cni/net.d; units to SYSTEMDDIR; FORCE=1
 	$(Q)$(setup) install $(RELEASE)/cplug

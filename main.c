@@ -10,6 +10,7 @@
 #include <sys/auxv.h>
 
 #include "cnitool/cnitool.h"
+#include "cnitool/netavark.h"
 #include "cni/cni.h"
 #include "plugins/list.h"
 
@@ -32,9 +33,12 @@ static int explain(FILE *to, int status)
 		fprintf(to, "  %-12s %s\n", plugins[i]->name, plugins[i]->about);
 	fprintf(to, "  %-12s %s\n", "cnitool",
 		"plug and unplug network namespaces by hand; run commands in them");
-	fprintf(to, "\nA plugin is run by a container runtime, with CNI_COMMAND and others in\n"
-		    "the environment and a configuration on stdin: see cni.dev.  To try one:\n"
-		    "  cnitool --help\n");
+	fprintf(to,
+		"\nA plugin is run by a container runtime, with CNI_COMMAND and others in\n"
+		"the environment and a configuration on stdin: see cni.dev.  To try one:\n"
+		"  cnitool --help\n"
+		"\npodman 5 runs it as the network driver cplug (create, setup, teardown, info):\n"
+		"  podman network create --driver cplug NAME\n");
 	return status;
 }
 
@@ -68,6 +72,8 @@ int main(int argc, char **argv)
 		return run_plugin(p, argc - 1, argv + 1);
 	if (argc > 1 && str_eq(argv[1], "cnitool"))
 		return cnitool_main(argc - 1, argv + 1);
+	if (argc > 1 && netavark_has(argv[1]))
+		return netavark_main(argc, argv);
 	if (argc > 1)
 		return explain(stdout, !str_starts(argv[1], "-"));
 	return explain(stderr, 0);

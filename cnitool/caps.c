@@ -115,6 +115,29 @@ static const char *put_mac(struct mem *m UNUSED, const char *text, json_t *caps)
 	return NULL;
 }
 
+enum { BITS_MAX_DIGITS = 18 };
+
+int64_t caps_rate(const char *s)
+{
+	static const char units[] = "KMGT";
+	size_t n = strspn(s, "0123456789");
+	int64_t rate, part = 1;
+	const char *unit;
+
+	if (!n || n > BITS_MAX_DIGITS)
+		return -1;
+	rate = strtoll(s, NULL, 10);
+	s += n;
+	if (!*s)
+		return rate;
+	unit = strchr(units, *s >= 'a' ? *s - 'a' + 'A' : *s);
+	if (!unit || s[1])
+		return -1;
+	for (const char *u = units; u <= unit; u++)
+		part *= 1000;
+	return rate <= INT64_MAX / part ? rate * part : -1;
+}
+
 /* ---- requests ---- */
 
 /* A request is an option that needs a capability. */

@@ -20,6 +20,9 @@ struct options;
 int caps_build(struct tx *tx, const struct options *opt, const struct netconf *nets, unsigned n,
 	       const char **ret) CHECKED;
 
+/* A rate: NUMBER, or NUMBER and K, M, G or T, like 50M, in bits per second; -1 if it is none. */
+int64_t caps_rate(const char *s);
+
 /* Checks CNI_ARGS: "K=V;K2=V2", "" or NULL.  Fails with CNI_E_ENV. */
 int caps_check_args(struct tx *tx, const char *args) CHECKED;
 

@@ -9,37 +9,14 @@
 #include <stdlib.h>
 
 #include "cnitool/attach.h"
+#include "cnitool/caps.h"
 #include "cnitool/cnitool.h"
 #include "value/cj.h"
 #include "value/jw.h"
 
-enum { BITS_MAX_DIGITS = 18 };
-
 struct limits {
 	int64_t ingress, ingress_burst, egress, egress_burst; /* bits per second, bits */
 };
-
-/* NUMBER or NUMBER and K, M, G or T, for example 50M, in bits per second; -1: not a rate. */
-static int64_t parse_rate(const char *s)
-{
-	static const char units[] = "KMGT";
-	size_t n = strspn(s, "0123456789");
-	int64_t rate, part = 1;
-	const char *unit;
-
-	if (!n || n > BITS_MAX_DIGITS)
-		return -1;
-	rate = strtoll(s, NULL, 10);
-	s += n;
-	if (!*s)
-		return rate;
-	unit = strchr(units, *s >= 'a' ? *s - 'a' + 'A' : *s);
-	if (!unit || s[1])
-		return -1;
-	for (const char *u = units; u <= unit; u++)
-		part *= 1000;
-	return rate <= INT64_MAX / part ? rate * part : -1;
-}
 
 static int read_rate(struct tool *t, const char *option, const char *text, int64_t *rate,
 		     int64_t *burst)
@@ -48,7 +25,7 @@ static int read_rate(struct tool *t, const char *option, const char *text, int64
 
 	if (!text)
 		return 0;
-	n = parse_rate(text);
+	n = caps_rate(text);
 	if (n < 0) {
 		t->usage = true;
 		return tx_fail_as(t->tx, CNI_E_FIELD, -EINVAL,

@@ -15,6 +15,13 @@
 /* Runs cnitool; returns its exit status. */
 int cnitool_main(int argc, char **argv);
 
+/*
+ * Runs a command of another program that shares the engine (netavark.h), with the operands
+ * argv[2...]; returns its exit status.  It has no options and does not read cnitool's variables.
+ */
+struct verb;
+int cnitool_driver(const struct verb *verb, int argc, char **argv);
+
 /* A growing list of words, in the arena. */
 struct words {
 	const char **v;
@@ -85,6 +92,7 @@ enum {
 	V_RESTORE = 1024,
 	V_SET = 2048,
 	V_ALL = 4095,
+	V_DRIVER = 4096, /* a command of netavark's driver: an error is {"error": ...} on stdout */
 };
 
 /* ---- options.c ---- */

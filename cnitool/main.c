@@ -249,19 +249,11 @@ static int failure_status(const struct tool *t, int status)
 	return t->verb->bit == V_RUN ? EXIT_OURS : status;
 }
 
-static int act_on_verb(struct tool *t, int argc, char **argv)
+/* Returns the exit status. */
+static int finish_verb(struct tool *t)
 {
-	int r = options_read(t, argc, argv);
+	int r;
 
-	if (r < 0) {
-		tool_print_failure(t);
-		return failure_status(t, EXIT_USAGE);
-	}
-	if (t->opt.help) {
-		print_verb_help(t->verb);
-		return 0;
-	}
-	apply_defaults(t);
 	catch_signals(t);
 	r = run_verb(t);
 	armed = false;
@@ -275,6 +267,22 @@ static int act_on_verb(struct tool *t, int argc, char **argv)
 	if (r < 0)
 		return failure_status(t, t->usage ? EXIT_USAGE : EXIT_FAILURE);
 	return t->status;
+}
+
+static int act_on_verb(struct tool *t, int argc, char **argv)
+{
+	int r = options_read(t, argc, argv);
+
+	if (r < 0) {
+		tool_print_failure(t);
+		return failure_status(t, EXIT_USAGE);
+	}
+	if (t->opt.help) {
+		print_verb_help(t->verb);
+		return 0;
+	}
+	apply_defaults(t);
+	return finish_verb(t);
 }
 
 /*
@@ -300,18 +308,46 @@ static const char *find_verb_word(int argc, char **argv)
 	return argv[1];
 }
 
-int cnitool_main(int argc, char **argv)
+static void begin(struct tool *t, const char *program, const char *name)
 {
 	static struct tx tx;
-	static struct tool t;
-	const char *name = find_verb_word(argc, argv);
 
 	log_start();
-	log_set_prefix("cnitool", name);
+	log_set_prefix(program, name);
 	tx_begin(&tx);
 	tx.mem.exhausted = leave_exhausted;
 	json_set_alloc_funcs(alloc_or_leave, free);
-	t = (struct tool){ .tx = &tx, .verb = find_verb(name), .cache = { .lock = -1 } };
+	*t = (struct tool){ .tx = &tx, .cache = { .lock = -1 } };
+}
+
+int cnitool_driver(const struct verb *verb, int argc, char **argv)
+{
+	static struct tool t;
+	unsigned n = (unsigned)argc - 2;
+
+	begin(&t, "cplug", verb->name);
+	t.verb = verb;
+	t.args.n = n;
+	t.args.v = mem_alloc(&t.tx->mem, (n + 1) * sizeof(*t.args.v));
+	for (unsigned i = 0; i < n; i++)
+		t.args.v[i] = argv[i + 2];
+	t.opt.cni_path = default_cni_path(&t.tx->mem);
+	t.opt.timeout = 300;
+	if (n >= verb->least && n <= verb->most)
+		return finish_verb(&t);
+	(void)!tx_fail_as(t.tx, CNI_E_FIELD, -EINVAL, "%s: expected %s after it", verb->name,
+			  verb->least ? "the path of a network namespace" : "nothing");
+	tool_print_failure(&t);
+	return EXIT_FAILURE;
+}
+
+int cnitool_main(int argc, char **argv)
+{
+	static struct tool t;
+	const char *name = find_verb_word(argc, argv);
+
+	begin(&t, "cnitool", name);
+	t.verb = find_verb(name);
 	if (t.verb)
 		return act_on_verb(&t, argc, argv);
 	if (str_eq(name, "--version") || str_eq(name, "-V"))

@@ -60,6 +60,20 @@ void tool_put_attachment(struct jw *w, const struct cache_key *key, const char *
 		jw_str(w, "netns", netns);
 }
 
+/* netavark shows the member error to podman's user. */
+static void print_driver_failure(const struct tool *t)
+{
+	const struct tx *tx = t->tx;
+	struct jw w;
+
+	jw_init(&w, &t->tx->mem, true);
+	jw_open(&w, NULL, '{');
+	jw_str(&w, "error",
+	       mem_printf(&t->tx->mem, "%s%s%s", tx->msg, *tx->details ? "; " : "", tx->details));
+	jw_close(&w, '}');
+	printf("%s\n", jw_end(&w));
+}
+
 void tool_print_failure(const struct tool *t)
 {
 	/* stdout is the command's. */
@@ -67,6 +81,10 @@ void tool_print_failure(const struct tool *t)
 	const struct tx *tx = t->tx;
 	struct jw w;
 
+	if (t->verb && t->verb->bit == V_DRIVER) {
+		print_driver_failure(t);
+		return;
+	}
 	if (!t->opt.json) {
 		fprintf(stderr, "cnitool: %s%s%s\n", tx->msg, *tx->details ? "; " : "",
 			tx->details);

@@ -89,7 +89,7 @@ check-vacuous: tested $(SOAK)/churn ## end-to-end tests that pass although all p
 check-mutants: tested ## small wrong changes, each of which a test must notice: a sample of 30 minutes (MUTANTS=pattern)
 	$(Q)tests/mutants/run $(MUTANTS)
 
-check-runtimes: tested ## tests with the distribution's podman and containerd
+check-runtimes: tested ## tests with the distribution's podman and containerd, and podman 5 of Debian 13
 	$(Q)tests/runtimes/run $(abspath $(TESTED))
 
 check-fresh: ## make demo and make check on minimal Debian systems, as root and as an ordinary user (hours)

@@ -16,7 +16,7 @@ setup_cplug() {
 	shift
 	status=0
 	output=$(env DESTDIR="$root" BINDIR=/opt/cni/bin CONFDIR=/etc/cni/net.d SBINDIR=/usr/local/bin \
-		MANDIR=/usr/share/man SYSTEMDDIR=/usr/lib/systemd/system FORCE= NAMES="bridge host-local cnitool" "$@" \
+		MANDIR=/usr/share/man SYSTEMDDIR=/usr/lib/systemd/system NETAVARKDIR=/usr/lib/netavark FORCE= NAMES="bridge host-local cnitool" "$@" \
 		contrib/setup "$verb" "$CPLUG_BIN/cplug" 2>&1) || status=$?
 	printf '%s\n' "$output"
 }
@@ -31,6 +31,7 @@ files() {
 	is "$status" 0
 	[[ $root/opt/cni/bin/bridge -ef $root/opt/cni/bin/cplug && -x $root/opt/cni/bin/host-local ]]
 	is "$(readlink "$root/usr/local/bin/cnitool")" /opt/cni/bin/cnitool
+	is "$(readlink "$root/usr/lib/netavark/cplug")" /opt/cni/bin/cplug
 	contains "$(files)" 'man8/cplug-bridge.8'
 	contains "$(files)" 'system/cplug-gc.timer'
 	contains_not "$(files)" 'cplug-new'
