@@ -95,6 +95,25 @@ kea4_on() {
 	wait_for "kea" grep -q DHCP4_STARTED /run/kea.log
 }
 
+# dhcpd_on NS POOL - starts ISC's server in NS, with leases of 6 seconds; sets DHCPD to its process
+dhcpd_on() {
+	mkdir -p /run/dhcpd
+	[[ -e /run/dhcpd/leases ]] || : >/run/dhcpd/leases
+	cat >/run/dhcpd/conf <<-END
+		authoritative;
+		default-lease-time 6; min-lease-time 6; max-lease-time 6;
+		subnet 10.5.0.0 netmask 255.255.255.0 {
+			range $2; option routers 10.5.0.1;
+			option dhcp-renewal-time 2; option dhcp-rebinding-time 4;
+		}
+	END
+	: >/run/dhcpd.log
+	nsenter --net="/run/netns/$1" -- dhcpd -4 -f -d -cf /run/dhcpd/conf -lf /run/dhcpd/leases --no-pid eth0 \
+		</dev/null >>/run/dhcpd.log 2>&1 3>&- 4>&- &
+	DHCPD=$!
+	wait_for "dhcpd" grep -q 'Server starting service' /run/dhcpd.log
+}
+
 # warm_up_link - a macvlan that is made and deleted, so that the kernel has loaded its module
 warm_up_link() {
 	ip link add probe0 link lan0 type macvlan && ip link del probe0

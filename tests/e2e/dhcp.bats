@@ -175,6 +175,60 @@ short_leases() {
 	failed 107
 }
 
+# granted N - true if ISC's server has sent more than N acknowledgements
+granted() {
+	(($(grep -c DHCPACK /run/dhcpd.log) > $1))
+}
+
+@test "dhcp: ISC's server: renewals, the release, and another range after its restart" {
+	command -v dhcpd >/dev/null || skip "isc-dhcp-server is not installed"
+	dhcpd_on lan '10.5.0.50 10.5.0.99'
+	daemon
+	new_netns c1
+	add macvlan "$DHCP_MACVLAN"
+	has '.ips[0].address == "10.5.0.50/24" and .ips[0].gateway == "10.5.0.1"'
+	sees c1 10.5.0.1
+	wait_for "three renewals" granted 3
+	is "$(grep -c DHCPDISCOVER /run/dhcpd.log)" 1
+	del macvlan "$DHCP_MACVLAN"
+	wait_for "the release" grep -q 'DHCPRELEASE of 10.5.0.50 from .*(found)' /run/dhcpd.log
+	add macvlan "$DHCP_MACVLAN"
+	kill "$DHCPD"
+	wait_for "the end of dhcpd" bash -c "! kill -0 $DHCPD"
+	dhcpd_on lan '10.5.0.150 10.5.0.199'
+	wait_for "a new address" eval '[[ $(addresses c1 eth0) == 10.5.0.1[5-9][0-9]/24 ]]'
+	wait_for "the default route" route c1 '.dst == "default" and .gateway == "10.5.0.1"'
+}
+
+@test "dhcp: a network that loses each third message, and doubles each second, in both directions" {
+	local address
+
+	command -v dhcpd >/dev/null || skip "isc-dhcp-server is not installed"
+	dhcpd_on lan '10.5.0.50 10.5.0.99'
+	nft -f - <<-'END'
+		table netdev weather {
+			chain there {
+				type filter hook ingress device "lan0-port" priority 0
+				udp dport 67 numgen inc mod 2 == 0 dup to "lan-port"
+				udp dport 67 numgen inc mod 3 == 0 counter drop
+			}
+			chain back {
+				type filter hook ingress device "lan-port" priority 0
+				udp dport 68 numgen inc mod 2 == 0 dup to "lan0-port"
+				udp dport 68 numgen inc mod 3 == 0 counter drop
+			}
+		}
+	END
+	daemon --timeout 300ms --resendmax 1s
+	new_netns c1
+	add macvlan "$DHCP_MACVLAN"
+	address=$(result '.ips[0].address')
+	wait_for "renewals" granted 8
+	nft -j list table netdev weather | jq -e '[.. | .counter? | select(. != null) | .packets] | all(. > 0)'
+	is "$(addresses c1 eth0)" "$address"
+	prints_not 'expired|refused' cat /run/daemon.log
+}
+
 @test "dhcp: a lease that expires is taken from the container; it comes back with the server" {
 	need_kea
 	short_leases
