@@ -135,6 +135,9 @@ int pair_check(struct tx *tx, struct call *c, const struct pair_want *w, const s
 
 	if (!(l->flags & IFF_UP))
 		differ(tx, mem_printf(&tx->mem, "interface %s", l->name), "up", "down");
+	if (mark_is_doomed(l->group))
+		differ(tx, mem_printf(&tx->mem, "interface %s", l->name), "present",
+		       "half deleted, by a DEL that was killed");
 	if (i >= 0) {
 		iface_check_mac(tx, l, c->prev->ifs[i].mac);
 		if (c->prev->ifs[i].mtu > 0)
@@ -269,6 +272,6 @@ int pair_remove(struct tx *tx, struct call *c, const char *host_name, const char
 
 	TRY(there = pair_find_marked(tx, c, host_name, &l));
 	if (there)
-		return link_del(tx, &c->host, &l);
+		return link_del_jointly(tx, &c->host, &l, 1);
 	return remove_container_end(tx, c, bridge);
 }

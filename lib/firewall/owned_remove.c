@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "firewall/owned_impl.h"
+#include "sys/turn.h"
 
 /* ---- deleting ----------------------------------------------------------- */
 
@@ -196,8 +197,11 @@ static int remove_once(struct mem *mem, struct nfnl *nl, struct removal *d)
 static int remove_all(struct tx *tx, struct nfnl *nl, struct removal *d)
 {
 	const char *table = d->in.table->name;
+	auto_(fd_close) int turn = -1;
 	int r = -ERESTART;
 
+	/* 32 calls at the same time would each have to try again a dozen times. */
+	TRY(turn_take(tx, TURN_NFT, &turn));
 	for (unsigned tries = 0; r == -ERESTART && tries < OWNED_TRIES; tries++) {
 		TRY(tx_interrupted(tx));
 		r = remove_once(&tx->mem, nl, d);

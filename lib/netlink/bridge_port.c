@@ -113,7 +113,7 @@ int bridge_port_ensure(struct tx *tx, struct rt *rt, const struct link *l,
 
 	TRY(open_port(tx, rt, l));
 	if (p->hairpin == l->port.hairpin && p->isolated == l->port.isolated &&
-	    (!p->mark || str_eq(p->mark->s, l->alias)))
+	    (!p->mark || (str_eq(p->mark->s, l->alias) && !mark_is_doomed(l->group))))
 		return 0;
 	TRY(bridge_port_configure(tx, rt, l, p));
 	return tx_undo(tx, undo_port, "set bridge port", &u);

@@ -253,13 +253,16 @@ int link_del(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
 
 /*
  * Deletes n links as they were looked up, all in one request: they are put into a device group of
- * their own, which is then deleted, so that the kernel waits for one grace period instead of n.
- * false: refused, and they are all there.
+ * their own, which is then deleted, so that the kernel waits for one grace period instead of n.  If
+ * that is refused, one after the other.  Goes on after failures.
  */
-bool link_del_together(struct rt *rt, const struct link *links, unsigned n);
-
-/* The same, or one after the other if that is refused.  Goes on after failures. */
 int link_del_all(struct tx *tx, struct rt *rt, const struct link *links, unsigned n) CHECKED;
+
+/*
+ * The same for the DEL of one attachment, whose links are in the host's namespace.  Together with
+ * other DELs that run at the same time: one of them deletes the links of all (link_doomed.c).
+ */
+int link_del_jointly(struct tx *tx, struct rt *rt, const struct link *links, unsigned n) CHECKED;
 
 /*
  * Deletes the macvlans, ipvlans, VLANs and the like in rt's namespace on top of link `index` of the

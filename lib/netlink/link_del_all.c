@@ -13,10 +13,10 @@
 #include <linux/rtnetlink.h>
 #include <sys/random.h>
 
-#include "netlink/link.h"
+#include "netlink/link_del_impl.h"
 #include "base/log.h"
 
-enum { GROUP_BIT = 1 << 30, FEW = 4 };
+enum { FEW = 4 };
 
 struct group {
 	uint32_t number;
@@ -36,20 +36,19 @@ static int note_group(const struct nlmsghdr *h, void *arg)
 	return 0;
 }
 
-/* 0 = the kernel gives no random bytes. */
-static uint32_t random_group(void)
+uint32_t link_random_group(void)
 {
 	uint32_t number;
 
 	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
 		return 0;
-	return (number & (GROUP_BIT / 2 - 1)) | GROUP_BIT;
+	return mark_doomed_group(number);
 }
 
 /* A number that no link has for its group; 0 = none could be found. */
 static uint32_t free_group(struct rt *rt)
 {
-	struct group g = { .number = random_group() };
+	struct group g = { .number = link_random_group() };
 	struct rt_msg m;
 
 	if (!g.number)
@@ -59,7 +58,7 @@ static uint32_t free_group(struct rt *rt)
 }
 
 /* Address by ifindex; indices are not reused quickly. */
-static int put_into(struct rt *rt, const struct link *l, uint32_t group)
+int link_put_into_group(struct rt *rt, const struct link *l, uint32_t group)
 {
 	struct rt_msg m;
 	struct ifinfomsg *i = rt_new(&m, RTM_SETLINK, 0, sizeof(*i));
@@ -72,7 +71,7 @@ static int put_into(struct rt *rt, const struct link *l, uint32_t group)
 }
 
 /* Links that are gone are not in the group, and an empty group does not exist. */
-static int del_group(struct rt *rt, uint32_t group)
+int link_del_group(struct rt *rt, uint32_t group)
 {
 	struct rt_msg m;
 	int r;
@@ -83,14 +82,15 @@ static int del_group(struct rt *rt, uint32_t group)
 	return r == -ENODEV ? 0 : r;
 }
 
-bool link_del_together(struct rt *rt, const struct link *links, unsigned n)
+/* false: refused, and they are all there */
+static bool del_together(struct rt *rt, const struct link *links, unsigned n)
 {
-	uint32_t group = n > FEW ? free_group(rt) : random_group();
+	uint32_t group = n > FEW ? free_group(rt) : link_random_group();
 	int r = group ? 0 : -ENOENT;
 
 	for (unsigned i = 0; i < n && r == 0; i++)
-		r = put_into(rt, &links[i], group);
-	r = r < 0 ? r : del_group(rt, group);
+		r = link_put_into_group(rt, &links[i], group);
+	r = r < 0 ? r : link_del_group(rt, group);
 	if (r == 0)
 		log_step("%s: delete %u interfaces, as group %u", rt->where, n, group);
 	return r == 0;
@@ -100,7 +100,7 @@ int link_del_all(struct tx *tx, struct rt *rt, const struct link *links, unsigne
 {
 	int r = 0;
 
-	if (n > 1 && link_del_together(rt, links, n))
+	if (n > 1 && del_together(rt, links, n))
 		return 0;
 	for (unsigned i = 0; i < n; i++)
 		r = also(r, link_del(tx, rt, &links[i]));

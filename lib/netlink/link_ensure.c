@@ -163,7 +163,8 @@ static struct link_want difference(const struct link *l, const struct link_want 
 		d.mtu = want->mtu;
 	if (want->master && want->master != l->master)
 		d.master = want->master;
-	if (want->mark && !str_eq(want->mark->s, l->alias))
+	/* A link whose DEL was killed would be deleted by the next DEL (link_doomed.c). */
+	if (want->mark && (!str_eq(want->mark->s, l->alias) || mark_is_doomed(l->group)))
 		d.mark = want->mark;
 	d.up = want->up && !(l->flags & IFF_UP);
 	d.promisc = flip(l, IFF_PROMISC, want->promisc);

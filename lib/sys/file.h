@@ -87,6 +87,19 @@ int file_lock_byte(struct tx *tx, const struct file_byte *b, int timeout_ms, int
 /* usual_ms, or what a test has set (CNI_TEST_LOCK_TIMEOUT_MS, secure_getenv(3)). */
 int file_lock_timeout(int usual_ms);
 
+/* How to wait for a lock. */
+struct file_wait {
+	int timeout_ms, tick_ms;
+	bool (*is_over)(void *arg); /* asked at each tick; true ends the wait.  NULL = none */
+	void *arg;
+};
+
+/*
+ * Takes an exclusive flock(2) on an open file.  Returns 0, 1 if the wait is over without it,
+ * -ETIMEDOUT or another -errno, of which only -EINTR (a signal came) is recorded.
+ */
+int file_lock_wait(struct tx *tx, int fd, const struct file_wait *w) CHECKED;
+
 /* auto_(file_close_dir) DIR *d = opendir(path); */
 static inline void file_close_dir(DIR **d)
 {

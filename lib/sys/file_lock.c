@@ -95,11 +95,31 @@ static void on_tick(int sig UNUSED)
 /* Takes a lock, and waits for it.  Returns 0 or -errno; -EINTR after a signal. */
 typedef int wait_fn(int fd, const void *arg);
 
-/* Returns 0, -ETIMEDOUT or another -errno; only -EINTR is recorded. */
-static int wait_until(struct tx *tx, int fd, int64_t deadline, wait_fn *wait, const void *arg)
+/* Tries again after each tick.  Returns as file_lock_wait(). */
+static int wait_in_ticks(struct tx *tx, int fd, const struct file_wait *w, wait_fn *wait,
+			 const void *arg)
+{
+	int64_t deadline = clock_ms() + w->timeout_ms;
+
+	for (;;) {
+		int r = wait(fd, arg);
+
+		if (r != -EINTR)
+			return r;
+		TRY(tx_interrupted(tx));
+		if (w->is_over && w->is_over(w->arg))
+			return 1;
+		if (clock_ms() >= deadline)
+			return -ETIMEDOUT;
+	}
+}
+
+static int wait_for_lock(struct tx *tx, int fd, const struct file_wait *w, wait_fn *wait,
+			 const void *arg)
 {
 	struct sigaction tick = { .sa_handler = on_tick }, old_action; /* no SA_RESTART */
-	struct itimerval ticking = { { 0, TICK_MS * 1000 }, { 0, TICK_MS * 1000 } }, old_timer;
+	struct timeval period = { 0, w->tick_ms * 1000 };
+	struct itimerval ticking = { period, period }, old_timer;
 	sigset_t alarm, old_mask;
 	int r;
 
@@ -108,21 +128,18 @@ static int wait_until(struct tx *tx, int fd, int64_t deadline, wait_fn *wait, co
 	sigaction(SIGALRM, &tick, &old_action);
 	sigprocmask(SIG_UNBLOCK, &alarm, &old_mask);
 	setitimer(ITIMER_REAL, &ticking, &old_timer);
-	for (;;) {
-		r = wait(fd, arg);
-		if (r != -EINTR)
-			break;
-		r = tx_interrupted(tx);
-		if (r < 0)
-			break;
-		r = -ETIMEDOUT;
-		if (clock_ms() >= deadline)
-			break;
-	}
+	r = wait_in_ticks(tx, fd, w, wait, arg);
 	setitimer(ITIMER_REAL, &old_timer, NULL);
 	sigprocmask(SIG_SETMASK, &old_mask, NULL);
 	sigaction(SIGALRM, &old_action, NULL);
 	return r;
+}
+
+static int wait_until(struct tx *tx, int fd, int64_t deadline, wait_fn *wait, const void *arg)
+{
+	struct file_wait w = { .timeout_ms = (int)(deadline - clock_ms()), .tick_ms = TICK_MS };
+
+	return wait_for_lock(tx, fd, &w, wait, arg);
 }
 
 /* ---- a file ---- */
@@ -150,6 +167,13 @@ int file_flock(struct tx *tx, const struct file_flock *f)
 	if (r < 0 && r != -EINTR)
 		return file_fail(tx, r, "lock", f->dirfd, f->path);
 	return r;
+}
+
+int file_lock_wait(struct tx *tx, int fd, const struct file_wait *w)
+{
+	struct file_flock f = { .fd = fd };
+
+	return wait_for_lock(tx, fd, w, wait_flock, &f);
 }
 
 /* Does the name still lead to the locked file? */

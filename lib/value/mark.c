@@ -13,8 +13,8 @@ enum {
 	TAIL = IFNAMSIZ, /* "#" and the owner's key */
 };
 
-/* Groups of ours have these bits set; link_del_all() draws from those with bit 30 alone. */
-static const uint32_t group_bits = 3u << 29;
+/* Groups of new links have both bits, those of doomed ones bit 30 alone. */
+static const uint32_t group_bits = 3u << 29, doomed_bit = 1u << 30;
 
 static const char prefix[] = "cplug ";
 
@@ -51,6 +51,16 @@ struct mark mark_of_network(const char *network)
 bool mark_is_group(uint32_t group)
 {
 	return (group & group_bits) == group_bits;
+}
+
+uint32_t mark_doomed_group(uint32_t number)
+{
+	return (number & ~(group_bits | 1u << 31)) | doomed_bit;
+}
+
+bool mark_is_doomed(uint32_t group)
+{
+	return (group & (group_bits | 1u << 31)) == doomed_bit;
 }
 
 bool mark_parse_owner(struct mem *m, const char *owner, struct mark_owner *ret)

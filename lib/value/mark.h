@@ -47,6 +47,12 @@ static inline bool mark_is_network(const char *alias)
 /* Is it a device group of links that will get a mark? */
 bool mark_is_group(uint32_t group);
 
+/* Makes one of 2^29 device groups of links that are about to be deleted. */
+uint32_t mark_doomed_group(uint32_t number);
+
+/* Is it such a group? */
+bool mark_is_doomed(uint32_t group);
+
 /* Does a link with this alias and device group carry the mark? */
 static inline bool mark_matches(const struct mark *m, const char *alias, uint32_t group)
 {

@@ -228,7 +228,10 @@ static int del_with_pair(struct tx *tx, struct call *c, const struct place *p)
 	if (!listed)
 		return 0;
 	TRY(r = is_needed(tx, c));
-	return !r && link_del_together(&c->host, links, n);
+	if (r)
+		return 0;
+	TRY(link_del_jointly(tx, &c->host, links, n));
+	return 1;
 }
 
 /* If the link is gone, its ifb may be on either side. */

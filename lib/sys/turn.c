@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * turn.c - processes that would hinder each other act one after the other
+ */
+#include "sys/turn.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "sys/file.h"
+
+enum { LOOK_MS = 3, TICK_MS = 50 };
+
+static int open_file(const char *path)
+{
+	return open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+}
+
+int turn_open(const char *path)
+{
+	int fd = open_file(path);
+
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	/* The first call after the machine's start.  Errors show when the file is opened. */
+	(void)!mkdir("/run/cni", 0700);
+	(void)!mkdir(STATE_ROOT, 0700);
+	return open_file(path);
+}
+
+bool turn_try(int fd)
+{
+	return flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+int turn_wait(struct tx *tx, int fd, bool (*is_over)(void *arg), void *arg)
+{
+	struct file_wait w = {
+		.timeout_ms = file_lock_timeout(TURN_WAIT_MS),
+		.tick_ms = is_over ? LOOK_MS : TICK_MS,
+		.is_over = is_over,
+		.arg = arg,
+	};
+	int r = file_lock_wait(tx, fd, &w);
+
+	if (r == -EINTR)
+		return r;
+	if (r < 0)
+		log_step("another call does not end its turn (%s): not waiting", strerror(-r));
+	return r == 0;
+}
+
+int turn_take(struct tx *tx, const char *path, int *ret)
+{
+	int fd = turn_open(path), r;
+
+	*ret = fd;
+	if (fd < 0 || turn_try(fd))
+		return 0;
+	r = turn_wait(tx, fd, NULL, NULL);
+	if (r <= 0)
+		fd_close(ret);
+	return r < 0 ? r : 0;
+}
