@@ -25,6 +25,7 @@ static const struct {
 	int size; /* bytes */
 } numbers[LINK_SAVED_NUMBERS] = {
 	[LINK_SAVED_MODE] = { IFLA_LINKMODE, 1 },
+	[LINK_SAVED_PROTO_DOWN] = { IFLA_PROTO_DOWN, 1 },
 	[LINK_SAVED_GSO_SIZE] = { IFLA_GSO_MAX_SIZE, 4 },
 	[LINK_SAVED_GSO_SEGMENTS] = { IFLA_GSO_MAX_SEGS, 4 },
 	[LINK_SAVED_GRO_SIZE] = { GRO_MAX_SIZE, 4 },
@@ -33,7 +34,10 @@ static const struct {
 };
 
 /* The flags that a user sets, and that stay when a link changes its namespace. */
-enum { KEPT_FLAGS = IFF_PROMISC | IFF_ALLMULTI | IFF_NOARP | IFF_MULTICAST };
+enum {
+	KEPT_FLAGS = IFF_PROMISC | IFF_ALLMULTI | IFF_NOARP | IFF_MULTICAST | IFF_DEBUG |
+		     IFF_NOTRAILERS | IFF_DYNAMIC | IFF_PORTSEL | IFF_AUTOMEDIA
+};
 
 /* ---- reading ------------------------------------------------------------ */
 
@@ -59,6 +63,18 @@ static const char *mac_of(struct mem *mem, struct nlattr *a)
 	mac.len = (unsigned)nla_len(a);
 	memcpy(mac.b, nla_data(a), mac.len);
 	return mem_str(mem, MAC_S(mac));
+}
+
+/* XDP_ATTACHED_*; 0 = no program. */
+static unsigned xdp_mode(struct nlattr *xdp)
+{
+	struct nlattr *a = NULL;
+
+	if (xdp)
+		a = nla_find(nla_data(xdp), nla_len(xdp), IFLA_XDP_ATTACHED);
+	if (!a || nla_len(a) < 1)
+		return 0;
+	return nla_get_u8(a);
 }
 
 static void read_altnames(struct details *d, struct nlattr *list)
@@ -98,6 +114,11 @@ static int read_details(const struct nlmsghdr *h, void *arg)
 	d->found = true;
 	if (tb[IFLA_TXQLEN] && nla_len(tb[IFLA_TXQLEN]) >= 4)
 		d->s->tx_size = nla_get_u32(tb[IFLA_TXQLEN]);
+	if (tb[IFLA_BROADCAST] && nla_len(tb[IFLA_BROADCAST]) <= (int)sizeof(d->s->broadcast.b)) {
+		d->s->broadcast.len = (unsigned)nla_len(tb[IFLA_BROADCAST]);
+		memcpy(d->s->broadcast.b, nla_data(tb[IFLA_BROADCAST]), d->s->broadcast.len);
+	}
+	d->s->xdp = xdp_mode(tb[IFLA_XDP]);
 	for (unsigned i = 0; i < LINK_SAVED_NUMBERS; i++)
 		d->s->number[i] = number_of(tb[numbers[i].attr], numbers[i].size);
 	if (tb[IFLA_PROP_LIST])
@@ -157,6 +178,7 @@ int link_save(struct tx *tx, struct rt *rt, const struct link *l, struct link_sa
 	memcpy(s.kind, l->kind, sizeof(s.kind));
 	TRY(find_details(tx, rt, l, &s));
 	TRY(find_master(tx, rt, l, &s));
+	link_read_ethtool(&tx->mem, rt, l, s.ethtool);
 	*ret = s;
 	return 0;
 }
@@ -278,6 +300,16 @@ int link_restore_name(struct tx *tx, struct rt *rt, struct link *l, const char *
 	return 0;
 }
 
+/* The kernel does not take it away while programs have given reasons for it. */
+static void put_no_reasons(struct rt_msg *m)
+{
+	struct nlattr *reasons = rt_nest(m, IFLA_PROTO_DOWN_REASON);
+
+	rt_put_u32(m, IFLA_PROTO_DOWN_REASON_MASK, UINT32_MAX);
+	rt_put_u32(m, IFLA_PROTO_DOWN_REASON_VALUE, 0);
+	rt_nest_end(m, reasons);
+}
+
 /* One request for each: a driver may refuse some. */
 static int restore_numbers(struct tx *tx, struct rt *rt, const struct link *l,
 			   const struct link_saved *s, const struct link_saved *now)
@@ -291,6 +323,8 @@ static int restore_numbers(struct tx *tx, struct rt *rt, const struct link *l,
 		if (v < 0 || now->number[i] < 0 || v == now->number[i])
 			continue;
 		change(&m, RTM_NEWLINK, l);
+		if (i == LINK_SAVED_PROTO_DOWN && !v)
+			put_no_reasons(&m);
 		if (numbers[i].size == 1)
 			rt_put_u8(&m, numbers[i].attr, (uint8_t)v);
 		else
@@ -338,6 +372,43 @@ int link_restore_mac(struct tx *tx, struct rt *rt, struct link *l, const struct 
 	TRY(rt_call(tx, rt, &m, "set the MAC of %s to %s", l->name, MAC_S(s->mac)));
 	l->mac = s->mac;
 	return 0;
+}
+
+int link_restore_broadcast(struct tx *tx, struct rt *rt, struct link *l, const struct link_saved *s)
+{
+	struct link_saved now = { .hardware = "" };
+	struct rt_msg m;
+
+	TRY(find_details(tx, rt, l, &now));
+	if (!s->broadcast.len || mac_eq(now.broadcast, s->broadcast))
+		return 0;
+	change(&m, RTM_NEWLINK, l);
+	rt_put_mac(&m, IFLA_BROADCAST, s->broadcast);
+	return rt_call(tx, rt, &m, "set the broadcast MAC of %s to %s", l->name,
+		       MAC_S(s->broadcast));
+}
+
+/* A program in each mode has to be detached for itself. */
+int link_restore_xdp(struct tx *tx, struct rt *rt, struct link *l, const struct link_saved *s)
+{
+	static const uint32_t modes[] = { XDP_FLAGS_SKB_MODE, XDP_FLAGS_DRV_MODE,
+					  XDP_FLAGS_HW_MODE };
+	struct link_saved now = { .hardware = "" };
+	struct nlattr *xdp;
+	struct rt_msg m;
+	int r = 0;
+
+	TRY(find_details(tx, rt, l, &now));
+	for (unsigned i = 0; i < ARRAY_LEN(modes) && now.xdp && !s->xdp; i++) {
+		change(&m, RTM_NEWLINK, l);
+		xdp = rt_nest(&m, IFLA_XDP);
+		rt_put_u32(&m, IFLA_XDP_FD, UINT32_MAX);
+		rt_put_u32(&m, IFLA_XDP_FLAGS, modes[i]);
+		rt_nest_end(&m, xdp);
+		r = rt_call(tx, rt, &m, "detach the XDP program of %s", l->name);
+		TRY(find_details(tx, rt, l, &now));
+	}
+	return now.xdp && !s->xdp ? r : 0;
 }
 
 int link_restore_master(struct tx *tx, struct rt *rt, struct link *l, const struct link_saved *s)

@@ -11,9 +11,13 @@
 
 #include "netlink/link.h"
 
-/* linux/if_link.h: IFLA_LINKMODE, and the largest segments that are made or joined. */
+/*
+ * linux/if_link.h: IFLA_LINKMODE, IFLA_PROTO_DOWN, and the largest segments that are made or
+ * joined.
+ */
 enum link_saved_number {
 	LINK_SAVED_MODE,
+	LINK_SAVED_PROTO_DOWN,
 	LINK_SAVED_GSO_SIZE,
 	LINK_SAVED_GSO_SEGMENTS,
 	LINK_SAVED_GRO_SIZE,
@@ -21,6 +25,24 @@ enum link_saved_number {
 	LINK_SAVED_GRO4_SIZE,
 	LINK_SAVED_NUMBERS
 };
+
+/* What ethtool(8) sets, by the structures of linux/ethtool.h. */
+enum link_ethtool {
+	LINK_ETHTOOL_CHANNELS,
+	LINK_ETHTOOL_RINGS,
+	LINK_ETHTOOL_COALESCE,
+	LINK_ETHTOOL_PAUSE,
+	LINK_ETHTOOL_WOL,
+	LINK_ETHTOOL_EEE,
+	LINK_ETHTOOL_FEC,
+	LINK_ETHTOOL_PRIVATE,  /* flags of the driver's own */
+	LINK_ETHTOOL_MESSAGES, /* the driver's messages in the kernel's log */
+	LINK_ETHTOOL_FEATURES, /* offloads */
+	LINK_ETHTOOL_SETTINGS
+};
+
+/* "coalesce", as in documents. */
+const char *link_ethtool_name(enum link_ethtool i);
 
 struct link_saved {
 	char name[IFNAMSIZ];
@@ -36,7 +58,8 @@ struct link_saved {
 	int parent;       /* IFLA_LINK; 0 = none */
 	bool parent_here; /* the parent is in the same namespace */
 	int mtu;          /* bytes */
-	struct mac mac;
+	struct mac mac, broadcast;
+	bool xdp;              /* an XDP program is attached */
 	unsigned flags;        /* IFF_* */
 	uint32_t group;        /* device group */
 	uint32_t tx_size;      /* length of the transmit queue, packets */
@@ -44,9 +67,14 @@ struct link_saved {
 	/* Numbers that any holder of the device can set, by enum link_saved_number; -1 = unknown.
 	 */
 	int64_t number[LINK_SAVED_NUMBERS];
-	const char **altnames; /* alternative names, "ip link property" */
+	const char *ethtool[LINK_ETHTOOL_SETTINGS]; /* base64; NULL = unknown */
+	const char **altnames;                      /* alternative names, "ip link property" */
 	unsigned n_altnames;
 };
+
+/* Reads the settings that the driver has; ret[i] is in the arena, or unchanged. */
+void link_read_ethtool(struct mem *mem, const struct rt *rt, const struct link *l,
+		       const char *ret[LINK_ETHTOOL_SETTINGS]);
 
 /* Reads a link as it is now; *ret is in the arena.  -ENODEV, recorded, if it is gone. */
 int link_save(struct tx *tx, struct rt *rt, const struct link *l, struct link_saved *ret) CHECKED;
@@ -76,6 +104,15 @@ int link_restore_settings(struct tx *tx, struct rt *rt, struct link *l,
 			  const struct link_saved *s) CHECKED;
 int link_restore_mac(struct tx *tx, struct rt *rt, struct link *l,
 		     const struct link_saved *s) CHECKED;
+/* The broadcast MAC. */
+int link_restore_broadcast(struct tx *tx, struct rt *rt, struct link *l,
+			   const struct link_saved *s) CHECKED;
+/* Detaches an XDP program if there was none. */
+int link_restore_xdp(struct tx *tx, struct rt *rt, struct link *l,
+		     const struct link_saved *s) CHECKED;
+/* What link_read_ethtool() has read. */
+int link_restore_ethtool(struct tx *tx, struct rt *rt, struct link *l,
+			 const struct link_saved *s) CHECKED;
 int link_restore_altnames(struct tx *tx, struct rt *rt, struct link *l,
 			  const struct link_saved *s) CHECKED;
 /* The master, by name; none of that name: nothing. */

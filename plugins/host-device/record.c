@@ -23,6 +23,7 @@ int hostdev_owner(struct tx *tx, const char *network, const char *id, const char
 
 static const char *const numbers[LINK_SAVED_NUMBERS] = {
 	[LINK_SAVED_MODE] = "linkMode",
+	[LINK_SAVED_PROTO_DOWN] = "protoDown",
 	[LINK_SAVED_GSO_SIZE] = "gsoMaxSize",
 	[LINK_SAVED_GSO_SEGMENTS] = "gsoMaxSegs",
 	[LINK_SAVED_GRO_SIZE] = "groMaxSize",
@@ -41,6 +42,8 @@ static void put_link(struct jw *w, const struct link_saved *l)
 	jw_bool(w, "parentHere", l->parent_here);
 	jw_int(w, "mtu", l->mtu);
 	jw_str(w, "mac", MAC_S(l->mac));
+	jw_str(w, "broadcast", MAC_S(l->broadcast));
+	jw_bool(w, "xdp", l->xdp);
 	jw_int(w, "flags", l->flags);
 	jw_int(w, "group", l->group);
 	jw_int(w, "txQueueLen", l->tx_size);
@@ -48,6 +51,11 @@ static void put_link(struct jw *w, const struct link_saved *l)
 	for (unsigned i = 0; i < LINK_SAVED_NUMBERS; i++)
 		if (l->number[i] >= 0)
 			jw_int(w, numbers[i], l->number[i]);
+	jw_open(w, "ethtool", '{');
+	for (unsigned i = 0; i < LINK_ETHTOOL_SETTINGS; i++)
+		if (l->ethtool[i])
+			jw_str(w, link_ethtool_name(i), l->ethtool[i]);
+	jw_close(w, '}');
 	jw_open(w, "altNames", '[');
 	for (unsigned i = 0; i < l->n_altnames; i++)
 		jw_str(w, NULL, l->altnames[i]);
@@ -80,7 +88,7 @@ static void copy(char *to, size_t size, const char *text)
 
 static void read_link(struct mem *mem, const struct cj *j, struct link_saved *l)
 {
-	struct cj altnames = cj_list(j, "altNames");
+	struct cj altnames = cj_list(j, "altNames"), ethtool = cj_obj(j, "ethtool");
 
 	*l = (struct link_saved){
 		.hardware = mem_str(mem, cj_str(j, "hardware", "")),
@@ -89,6 +97,9 @@ static void read_link(struct mem *mem, const struct cj *j, struct link_saved *l)
 		.parent_here = cj_bool(j, "parentHere", false),
 		.mtu = (int)cj_int(j, "mtu", 0, 0, INT32_MAX),
 		.mac = cj_mac(j, "mac"),
+		.broadcast = cj_mac(j, "broadcast"),
+		/* A document of an older version does not tell: nothing is detached. */
+		.xdp = cj_bool(j, "xdp", true),
 		.flags = (unsigned)cj_int(j, "flags", 0, 0, UINT32_MAX),
 		.group = (uint32_t)cj_int(j, "group", 0, 0, UINT32_MAX),
 		.tx_size = (uint32_t)cj_int(j, "txQueueLen", 0, 0, UINT32_MAX),
@@ -99,6 +110,8 @@ static void read_link(struct mem *mem, const struct cj *j, struct link_saved *l)
 	copy(l->master, sizeof(l->master), cj_str(j, "master", ""));
 	for (unsigned i = 0; i < LINK_SAVED_NUMBERS; i++)
 		l->number[i] = cj_int(j, numbers[i], -1, 0, UINT32_MAX);
+	for (unsigned i = 0; i < LINK_ETHTOOL_SETTINGS; i++)
+		l->ethtool[i] = mem_str(mem, cj_str(&ethtool, link_ethtool_name(i), NULL));
 	for (unsigned i = 0; i < cj_len(&altnames); i++) {
 		struct cj name = cj_at(&altnames, i);
 

@@ -126,6 +126,49 @@ many() {
 	is "$(ip -d -j link show dev eth5 | jq -S '.[0] | del(.stats64, .operstate, .flags)')" "$before"
 }
 
+@test "hostile-container: a device comes back without the flags and the broadcast address of the container" {
+	local before
+
+	device
+	before=$(ip -d -j link show dev eth5 | jq -S '.[0] | del(.stats64, .operstate)')
+	add host-device "$DEVICE"
+	in_ns c1 ip link set eth0 dynamic on arp off broadcast 02:00:00:00:00:77
+	del host-device "$DEVICE"
+	is "$(ip -d -j link show dev eth5 | jq -S '.[0] | del(.stats64, .operstate)')" "$before"
+}
+
+# A container with CAP_BPF can leave a program that drops all packets.
+@test "hostile-container: a device comes back without the XDP program of the container" {
+	local program=$BATS_TEST_TMPDIR/drop
+
+	cat >"$program.c" <<-'END'
+		__attribute__((section("xdp"), used)) int drop(void *context) { return 1; }
+		char license[] __attribute__((section("license"), used)) = "GPL";
+	END
+	clang -O2 -g -target bpf -c "$program.c" -o "$program.o" || skip "clang cannot compile for BPF"
+	device
+	ip link set wire xdpgeneric obj "$program.o" sec xdp || skip "BPF programs cannot be loaded here"
+	add host-device "$DEVICE"
+	in_ns c1 ip link set eth0 xdpgeneric obj "$program.o" sec xdp
+	contains "$(in_ns c1 ip link show dev eth0)" xdpgeneric
+	del host-device "$DEVICE"
+	contains_not "$(ip link show dev eth5)" xdp
+	contains "$(ip link show dev wire)" xdpgeneric
+}
+
+@test "hostile-container: a device that the container set proto_down comes back without it" {
+	local before
+
+	ip link add uplink type veth peer name wire
+	ip link add eth5 link uplink address 02:00:00:00:00:05 type macvlan
+	before=$(ip -d -j link show dev eth5 | jq -S '.[0] | del(.stats64, .operstate, .flags)')
+	add host-device "$DEVICE"
+	in_ns c1 ip link set eth0 protodown on protodown_reason 3 on
+	in_ns c1 ip -d -j link show dev eth0 | json_holds '.[0].proto_down'
+	del host-device "$DEVICE"
+	is "$(ip -d -j link show dev eth5 | jq -S '.[0] | del(.stats64, .operstate, .flags)')" "$before"
+}
+
 @test "hostile-container: links on the device, as many as the container likes, do not stay on the host's wire" {
 	device
 	add host-device "$DEVICE"

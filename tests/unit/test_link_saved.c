@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* test_link_saved.c - devices, addresses and routes remembered, recognised, and given again */
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
 #include "netlink/addr.h"
 #include "netlink/link_saved.h"
 #include "netlink/route.h"
@@ -168,6 +172,62 @@ static void recognises(void **state)
 	assert_int_equal(is_saved("lo", &veth, NULL), 0);
 }
 
+/* ETHTOOL_G* or ETHTOOL_S* of eth5 with one number. */
+static uint32_t ethtool(uint32_t cmd, uint32_t data)
+{
+	struct ethtool_value v = { cmd, data };
+	struct ifreq q = { .ifr_name = "eth5", .ifr_data = (void *)&v };
+
+	assert_int_equal(ioctl(nl_socket_get_fd(net.sk), SIOCETHTOOL, &q), 0);
+	return v.data;
+}
+
+static uint32_t channels(uint32_t set)
+{
+	struct ethtool_channels v = { .cmd = ETHTOOL_GCHANNELS };
+	struct ifreq q = { .ifr_name = "eth5", .ifr_data = (void *)&v };
+
+	assert_int_equal(ioctl(nl_socket_get_fd(net.sk), SIOCETHTOOL, &q), 0);
+	if (!set)
+		return v.tx_count;
+	v.cmd = ETHTOOL_SCHANNELS;
+	v.tx_count = set;
+	assert_int_equal(ioctl(nl_socket_get_fd(net.sk), SIOCETHTOOL, &q), 0);
+	return set;
+}
+
+static void settings_of_ethtool_come_back(void **state)
+{
+	struct link_saved s = { .hardware = NULL };
+	struct link l;
+
+	(void)state;
+	net_need("ip link del eth5 && ip link add eth5 numtxqueues 2 numrxqueues 2 type veth "
+		 "peer name peer5 numtxqueues 2 numrxqueues 2");
+	l = link_named("eth5");
+	assert_int_equal(ethtool(ETHTOOL_GSG, 0), 1);
+	assert_int_equal(ethtool(ETHTOOL_GTSO, 0), 1);
+	assert_int_equal(ethtool(ETHTOOL_GGRO, 0), 0);
+	channels(2);
+	assert_int_equal(link_save(&unit_tx, &net, &l, &s), 0);
+	assert_non_null(s.ethtool[LINK_ETHTOOL_FEATURES]);
+	assert_non_null(s.ethtool[LINK_ETHTOOL_CHANNELS]);
+	assert_null(s.ethtool[LINK_ETHTOOL_WOL]);
+	ethtool(ETHTOOL_STSO, 0);
+	ethtool(ETHTOOL_SSG, 0);
+	ethtool(ETHTOOL_SGRO, 1);
+	channels(1);
+	assert_int_equal(link_restore_ethtool(&unit_tx, &net, &l, &s), 0);
+	assert_int_equal(ethtool(ETHTOOL_GSG, 0), 1);
+	assert_int_equal(ethtool(ETHTOOL_GTSO, 0), 1);
+	assert_int_equal(ethtool(ETHTOOL_GGRO, 0), 0);
+	assert_int_equal(channels(0), 2);
+	/* What is no structure of that size is left out. */
+	s.ethtool[LINK_ETHTOOL_CHANNELS] = "AAAA";
+	s.ethtool[LINK_ETHTOOL_RINGS] = "!";
+	assert_int_equal(link_restore_ethtool(&unit_tx, &net, &l, &s), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, net_end)
@@ -176,6 +236,7 @@ int main(void)
 		TEST(are_text),
 		TEST(bad_text_is_refused),
 		TEST(recognises),
+		TEST(settings_of_ethtool_come_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
