@@ -157,3 +157,32 @@ detached() {
 	((n > 2 && n < 40)) || fail "$n steps"
 	detached
 }
+
+@test "vrf: more routes than the undo stack holds move in one change, and come back when ADD fails" {
+	local i
+
+	new_netns c1
+	attached
+	for i in {1..100}; do
+		printf 'route add 198.18.%d.0/24 via 10.1.0.1\n' "$i"
+	done | in_ns c1 ip -batch -
+	remember
+	each_change FAIL vrf "$CONF" failed
+	is "$(in_ns c1 ip route show table 1 | grep -c '^198\.18\.')" 100
+	is "$(in_ns c1 ip route show | grep -c '^198\.18\.')" 0
+	link c1 eth0 '.master == "blue"'
+}
+
+@test "vrf: a free table is found with few requests, however many VRFs have the first ones" {
+	local i n
+
+	can_trace || skip "strace is not allowed"
+	new_netns c1
+	attached
+	for i in {1..100}; do
+		printf 'link add v%d type vrf table %d\n' "$i" "$i"
+	done | in_ns c1 ip -batch -
+	n=$(sent ADD vrf "$CONF" | wc -l)
+	((n > 100 && n < 800)) || fail "$n requests"
+	link c1 blue '.linkinfo.info_data.table > 100'
+}
