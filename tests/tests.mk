@@ -25,7 +25,11 @@ $(FAST_DHCP): $(filter-out $(BUILD)/lib/%,$(OBJECTS)) $(BUILD)/tests/tools/fast_
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -Wl,--wrap=clock_gettime,--wrap=timerfd_settime -o $@ $^ $(ALL_LDFLAGS) $(LIBS)
 
-run_tests = $(Q)CPLUG_BIN=$(abspath $(TESTED)) CPLUG_DYNAMIC=$(abspath $(BIN)) FAULT_TOOLS=$(abspath $(FAULT)) SOAK_TOOLS=$(abspath $(SOAK)) \
+# The compiler, C library and machine of the programs under test, which have no say in it.
+compiler = $(shell $(CC) --version | sed -n '1s/^[^(]*(\([^)]*\)).*/\1/p' | tr ' ' _)
+built = $(if $(filter 1,$(SAN)),sanitizers,$(compiler)/$$(test -e $(STATIC_DIR)/compat/malloc.o && echo musl || echo glibc)/$$(uname -m))
+
+run_tests = $(Q)CPLUG_BUILT="$(built)" CPLUG_BIN=$(abspath $(TESTED)) CPLUG_DYNAMIC=$(abspath $(BIN)) FAULT_TOOLS=$(abspath $(FAULT)) SOAK_TOOLS=$(abspath $(SOAK)) \
 	SWEEP_TOOLS=$(abspath $(SWEEP)) UNIT_PROGRAMS="$(abspath $(UNIT_PROGRAMS))" tests/run
 
 # The program that creates and deletes links during tests.
@@ -84,7 +88,7 @@ check-vm-all: tested $(UNIT_PROGRAMS) $(SOAK)/churn $(SWEEP)/step ## all unit, e
 	$(run_in_vm) --timeout 43200 e2e 'unit parity sweep-vm'
 
 check-vacuous: tested $(SOAK)/churn ## end-to-end tests that pass although all plugins were replaced by an empty program
-	$(Q)SOAK_TOOLS=$(abspath $(SOAK)) nice -n 19 tests/vacuous/run $(TESTED) $(VACUOUS)
+	$(Q)CPLUG_BUILT="$(built)" SOAK_TOOLS=$(abspath $(SOAK)) nice -n 19 tests/vacuous/run $(TESTED) $(VACUOUS)
 
 check-mutants: tested ## small wrong changes, each of which a test must notice: a sample of 30 minutes (MUTANTS=pattern)
 	$(Q)tests/mutants/run $(MUTANTS)
