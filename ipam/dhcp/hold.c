@@ -368,14 +368,29 @@ static int configure(struct daemon *d, struct hold *l, const struct dhcp_ipam *c
 	return set_options(&d->tx, conf, cf);
 }
 
+/* A network without a server must not take all connections, for as long as its ADDs wait. */
+static int fail_if_crowded(struct daemon *d, const char *network)
+{
+	unsigned n = 0;
+
+	for (const struct hold *l = d->leases; l; l = l->next)
+		n += l->asker && str_eq(l->network, network);
+	if (n < DAEMON_WAITING_MAX)
+		return 0;
+	return tx_fail_as(&d->tx, CNI_E_AGAIN, -EBUSY,
+			  "%u ADDs of network %s wait for a lease (is its server up?)", n, network);
+}
+
 int hold_begin(struct daemon *d, const struct rpc_args *a, const char *network,
 	       const struct dhcp_ipam *cf, struct client *asker)
 {
 	const struct dhcp_lease none = { .size = 0 };
-	struct hold *l = hold_new(d, network, a->id, a->ifname, a->netns);
 	struct dhcp_todo todo;
+	struct hold *l;
 	int r;
 
+	TRY(fail_if_crowded(d, network));
+	l = hold_new(d, network, a->id, a->ifname, a->netns);
 	if (!l)
 		return tx_fail(&d->tx, -ENOMEM, "the DHCP daemon has no memory for a lease");
 	r = configure(d, l, cf);

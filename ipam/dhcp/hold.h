@@ -31,6 +31,8 @@ struct daemon_options {
 struct client; /* a connection: server.c */
 
 enum { DAEMON_CLIENTS_MAX = 256, DAEMON_LEASES_MAX = 65536 };
+/* ADDs of one network that wait at the same time. */
+enum { DAEMON_WAITING_MAX = 128 };
 
 struct daemon {
 	struct daemon_options opt;

@@ -297,6 +297,32 @@ granted() {
 	no_link c1 eth0
 }
 
+@test "dhcp: ADDs of a network whose server is silent do not keep the other networks out" {
+	local i
+
+	daemon
+	need_dnsmasq
+	new_netns c1 c2
+	ip link add silent type veth peer name eth0 netns c1
+	ip link set silent up
+	for i in {1..140}; do
+		raw ADD dhcp "id$i" c1 <<<"$DHCP_CONF" >"/run/out$i" 2>&1 3>&- 4>&- &
+	done
+	wait_for "128 that wait" eval '[[ $("$CPLUG_BIN/dhcp" list --json | jq length) == 128 ]]'
+	cni ADD dhcp "$DHCP_CONF"
+	failed 11 '128 ADDs of network net1 wait for a lease'
+	cni STATUS dhcp "$DHCP_CONF"
+	ok
+	dnsmasq_on lan
+	add macvlan "$DHCP_MACVLAN" c2
+	del macvlan "$DHCP_MACVLAN" c2
+	# A DEL ends the ADD that waits, and makes room.
+	cni DEL dhcp "$DHCP_CONF" "$("$CPLUG_BIN/dhcp" list --json | jq -r '.[0].containerID')" c1
+	ok
+	is "$("$CPLUG_BIN/dhcp" list --json | jq length)" 127
+	end_daemon TERM
+}
+
 @test "dhcp: clients that send nonsense, nothing or too much do not disturb others" {
 	local i
 
