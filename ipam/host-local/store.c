@@ -22,7 +22,6 @@
  */
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/statvfs.h>
 
 #include "sys/file.h"
 #include "base/log.h"
@@ -153,26 +152,14 @@ void store_close(struct store *st)
 	fd_close(&st->lock);
 }
 
-/* Checks the nearest existing directory. */
 int store_writable(struct tx *tx, const char *data_dir, const char *network)
 {
-	char *path = mem_printf(&tx->mem, "%s/%s", data_dir, network), *slash;
-	struct statvfs fs;
-	int r;
+	const char *dir = mem_printf(&tx->mem, "%s/%s", data_dir, network);
+	int r = file_dir_writable(&tx->mem, dir, &dir);
 
-	for (;;) {
-		r = faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) < 0 ? -errno : 0;
-		slash = strrchr(path, '/');
-		if (r != -ENOENT || !slash || slash == path)
-			break;
-		*slash = '\0';
-	}
-	if (r == 0 && statvfs(path, &fs) == 0 &&
-	    ((fs.f_blocks && !fs.f_bfree) || (fs.f_files && !fs.f_ffree)))
-		r = -ENOSPC;
 	if (r < 0)
 		return tx_fail_as(tx, CNI_E_UNAVAILABLE, r, "no lease can be written in %s: %s",
-				  path, strerror(-r));
+				  dir, strerror(-r));
 	return 0;
 }
 

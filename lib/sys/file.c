@@ -15,6 +15,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 
 #include "base/log.h"
 #include "sys/file_impl.h"
@@ -272,6 +273,26 @@ int file_replace(struct tx *tx, const struct file_new *f)
 	if (r < 0)
 		return file_fail(tx, r, "write", f->dirfd, f->path);
 	return 0;
+}
+
+int file_dir_writable(struct mem *mem, const char *path, const char **ret)
+{
+	char *dir = mem_str(mem, path), *slash;
+	struct statvfs fs;
+	int r;
+
+	for (;;) {
+		r = faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) < 0 ? -errno : 0;
+		slash = strrchr(dir, '/');
+		if (r != -ENOENT || !slash || slash == dir)
+			break;
+		*slash = '\0';
+	}
+	if (r == 0 && statvfs(dir, &fs) == 0 &&
+	    ((fs.f_blocks && !fs.f_bfree) || (fs.f_files && !fs.f_ffree)))
+		r = -ENOSPC;
+	*ret = dir;
+	return r;
 }
 
 int file_mkdirs(struct tx *tx, const char *path, mode_t mode)

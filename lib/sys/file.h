@@ -57,6 +57,13 @@ bool file_no_links(int r);
 /* As mkdir -p: makes all missing directories of the path. */
 int file_mkdirs(struct tx *tx, const char *path, mode_t mode) CHECKED;
 
+/*
+ * For STATUS: can files be made in a directory, or in the nearest one above it that is there?
+ * Returns 0 or -errno (-EROFS, -EACCES, -ENOTDIR, -ENOSPC: the file system is full), and which
+ * directory was looked at.
+ */
+int file_dir_writable(struct mem *mem, const char *path, const char **ret) CHECKED;
+
 /* Removes a file; absent is success. */
 int file_remove(struct tx *tx, int dirfd, const char *path) CHECKED;
 

@@ -121,6 +121,18 @@ static int undo_change(struct tx *tx, void *arg)
 	return remove_document(tx, &u->file);
 }
 
+int state_ready(struct tx *tx, const char *dir)
+{
+	const char *nearest;
+	int r = file_dir_writable(&tx->mem, dir, &nearest);
+
+	if (r < 0)
+		return tx_fail_as(tx, CNI_E_UNAVAILABLE, r,
+				  "nothing can be saved in %s, because of %s: %s", dir, nearest,
+				  strerror(-r));
+	return 0;
+}
+
 int state_save(struct tx *tx, const struct state_file *f, const char *json)
 {
 	struct undo_state u = { .file = *f };

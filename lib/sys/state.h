@@ -32,6 +32,9 @@ struct state_file {
 int state_of(struct tx *tx, const char *plugin, const char *network, const char *id,
 	     const char *ifname, struct state_file *ret) CHECKED;
 
+/* For STATUS: fails with CNI_E_UNAVAILABLE if no document can be saved in dir. */
+int state_ready(struct tx *tx, const char *dir) CHECKED;
+
 /*
  * Writes a document of at most STATE_MAX bytes, in place of one that is there.  Undo: removes
  * it, or writes what was there before.  Failures: CPLUG_E_FILE.

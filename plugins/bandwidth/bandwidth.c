@@ -260,8 +260,11 @@ static int bandwidth_gc(struct tx *tx, struct call *c)
 
 static int bandwidth_status(struct tx *tx, struct call *c)
 {
-	const char *module = tc_missing_module(&c->host);
+	struct bandwidth_conf conf;
+	const char *module;
 
+	TRY(bandwidth_read_conf(tx, c, &conf));
+	module = tc_missing_module(&c->host);
 	if (!module)
 		return 0;
 	return tx_fail_as(tx, CNI_E_UNAVAILABLE, -EOPNOTSUPP,

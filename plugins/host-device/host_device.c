@@ -257,6 +257,7 @@ static int hostdev_status_all(struct tx *tx, struct call *c)
 
 	TRY(hostdev_read(tx, c, &d));
 	TRY(ipam_status(tx, c));
+	TRY(state_ready(tx, HOSTDEV_RECORDS));
 	if (!d.what)
 		return 0;
 	r = hostdev_select(tx, c, &d);

@@ -43,6 +43,8 @@ int hostdev_find(struct tx *tx, struct call *c, const struct hostdev_conf *d,
 
 /* ---- what the device was on the host: record.c ---- */
 
+#define HOSTDEV_RECORDS STATE_ROOT "/host-device"
+
 struct hostdev_owner {
 	const char *network, *id, *ifname;
 	struct mark mark;

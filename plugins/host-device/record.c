@@ -164,7 +164,7 @@ int hostdev_each(struct tx *tx, const char *network, hostdev_each_fn *each, void
 	struct state_list list;
 	int r = 0;
 
-	TRY(state_list(tx, STATE_ROOT "/" PLUGIN, &list));
+	TRY(state_list(tx, HOSTDEV_RECORDS, &list));
 	for (unsigned i = 0; r == 0 && i < list.n; i++) {
 		const struct state_entry *e = &list.e[i];
 		struct hostdev_record record;

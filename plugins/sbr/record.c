@@ -6,7 +6,6 @@
  */
 #include "netlink/layer3.h"
 #include "plugins/sbr/sbr.h"
-#include "sys/state.h"
 
 #define PLUGIN "sbr"
 
@@ -183,7 +182,7 @@ int sbr_gc(struct tx *tx, struct call *c)
 
 	if (!c->valid_known)
 		return 0;
-	TRY(state_list(tx, STATE_ROOT "/" PLUGIN, &list));
+	TRY(state_list(tx, SBR_RECORDS, &list));
 	for (unsigned i = 0; i < list.n && r != -EINTR; i++) {
 		const struct state_entry *e = &list.e[i];
 

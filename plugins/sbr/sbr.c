@@ -246,6 +246,14 @@ int sbr_del(struct tx *tx, struct call *c)
 	return also(r, sbr_record_undo(tx, c, there ? &l : NULL));
 }
 
+static int sbr_status(struct tx *tx, struct call *c)
+{
+	struct sbr s;
+
+	TRY(sbr_read_conf(tx, c, &s));
+	return state_ready(tx, SBR_RECORDS);
+}
+
 const struct plugin sbr_plugin = {
 	.name = "sbr",
 	.about = "routes what comes from an address of the container's interface through it",
@@ -255,4 +263,5 @@ const struct plugin sbr_plugin = {
 	.check = sbr_check,
 	.repair = sbr_repair,
 	.gc = sbr_gc,
+	.status = sbr_status,
 };

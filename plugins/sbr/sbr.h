@@ -12,6 +12,7 @@
 #include "cni/prev.h"
 #include "netlink/route.h"
 #include "netlink/rule.h"
+#include "sys/state.h"
 
 struct sbr {
 	uint32_t table; /* 0: one for each address; else only rules are added */
@@ -61,6 +62,8 @@ struct route_list sbr_table_routes(struct tx *tx, const struct call *c, const st
 				   const struct sbr_table *t);
 
 /* ---- what ADD changes: record.c ---- */
+
+#define SBR_RECORDS STATE_ROOT "/sbr"
 
 struct sbr_plan {
 	struct route_list tables; /* routes that tables get */

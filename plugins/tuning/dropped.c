@@ -38,10 +38,13 @@ static int save_ipv6(struct tx *tx, struct rt *rt, struct backup *b, const struc
 	return 0;
 }
 
+/* A container may have any number of interfaces, and each is asked for addresses and routes. */
+enum { LINKS_MAX = 1024 };
+
 struct links {
-	struct mem *mem;
-	struct link *l;
+	struct link *l; /* room for LINKS_MAX */
 	unsigned n;
+	bool more;
 };
 
 static int note_link(const struct link *l, void *arg)
@@ -50,19 +53,27 @@ static int note_link(const struct link *l, void *arg)
 
 	if (!l) {
 		all->n = 0;
-		all->l = NULL;
 		return 0;
 	}
-	all->l = mem_grow(all->mem, all->l, all->n, sizeof(*l));
-	all->l[all->n++] = *l;
-	return 0;
+	all->more = all->n == LINKS_MAX;
+	if (!all->more)
+		all->l[all->n++] = *l;
+	return all->more;
 }
 
 static int save_all_ipv6(struct tx *tx, struct rt *rt, struct backup *b)
 {
-	struct links all = { .mem = &tx->mem };
+	struct links all = { .n = 0 };
 
+	all.l = mem_alloc(&tx->mem, LINKS_MAX * sizeof(*all.l));
 	TRY(link_each(tx, rt, "", note_link, &all));
+	if (all.more)
+		return tx_fail(
+			tx, -E2BIG,
+			"sysctl net/ipv6/conf/all/disable_ipv6: the container has more than %d "
+			"interfaces, whose addresses would have to be saved (set it for each "
+			"interface)",
+			LINKS_MAX);
 	for (unsigned i = 0; i < all.n; i++)
 		TRY(save_ipv6(tx, rt, b, &all.l[i]));
 	return 0;

@@ -246,7 +246,10 @@ static int tuning_status(struct tx *tx, struct call *c)
 			"sysctl: /proc/sys/net is mounted read-only here, so no sysctl can "
 			"be set (mount -o remount,rw /proc/sys, or run the runtime where it "
 			"can be written)");
-	return tuning_check_allowed(tx, &cf, CNI_E_UNAVAILABLE);
+	TRY(tuning_check_allowed(tx, &cf, CNI_E_UNAVAILABLE));
+	if (tuning_wants_link(&cf) || cf.n)
+		return state_ready(tx, cf.dir);
+	return 0;
 }
 
 static const char *const args[] = { "MAC", NULL };

@@ -787,6 +787,15 @@ del_refused() {
 	done
 }
 
+@test "bandwidth: STATUS: a wrong configuration is told before the first container" {
+	cni STATUS bandwidth "$LIMITS" '' '' ''
+	ok
+	cni STATUS bandwidth "$(with "$LIMITS" '.ingressRate = "fast"')" '' '' ''
+	failed 7 'ingressRate'
+	cni STATUS bandwidth "$(with "$LIMITS" '.shapedSubnets = ["10.0.0.0/8"] | .unshapedSubnets = ["fd00::/8"]')" '' '' ''
+	failed 7 'together with shapedSubnets'
+}
+
 @test "bandwidth: STATUS names the module that the kernel lacks" {
 	local module helper
 

@@ -368,6 +368,23 @@ pings_of() {
 	failed 51 'chain forward of nftables table inet site'
 }
 
+@test "firewall: STATUS: without nf_tables, code 50; a wrong configuration, code 7" {
+	local backend
+
+	type -P setpriv >/dev/null || skip "setpriv is not installed"
+	for backend in auto nftables iptables; do
+		cni STATUS firewall "$(with "$FIREWALL" ".backend = \"$backend\"")" '' '' ''
+		ok
+		status=0
+		# Without the capability nf_tables refuses as on a kernel without it.
+		output=$(CNI_COMMAND=STATUS CNI_PATH=$CPLUG_BIN setpriv --bounding-set -net_admin --inh-caps -net_admin \
+			"$CPLUG_BIN/firewall" <<<"$(with "$FIREWALL" ".backend = \"$backend\"")" 2>/dev/null) || status=$?
+		failed 50 'nftables cannot be used'
+	done
+	cni STATUS firewall "$(with "$FIREWALL" '.backend = "ipchains"')" '' '' ''
+	failed 7 'backend'
+}
+
 # ---- CHECK and repair ------------------------------------------------------
 
 # damaged PATTERN COMMAND... - asserts that CHECK notes what COMMAND changes, and a repair restores it

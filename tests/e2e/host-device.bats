@@ -636,6 +636,16 @@ killed_del() {
 	failed
 }
 
+@test "host-device: STATUS: a folder in which the device cannot be recorded" {
+	device
+	mount -o remount,ro /run
+	cni STATUS host-device "$L2" '' '' ''
+	mount -o remount,rw /run
+	failed 50 'nothing can be saved in /run/cni/cplug/host-device, because of .*: Read-only'
+	cni STATUS host-device "$L2" '' '' ''
+	ok
+}
+
 @test "host-device: DNS of the configuration or of the IPAM plugin is in the result" {
 	new_netns c1
 	device

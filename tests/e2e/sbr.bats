@@ -290,6 +290,20 @@ rules_of() {
 	failed 108 'no address of eth1'
 }
 
+@test "sbr: STATUS: a wrong configuration, and a folder in which no record can be saved" {
+	cni STATUS sbr "$SBR" '' '' ''
+	ok
+	is "$output" ''
+	cni STATUS sbr "$(with "$SBR" '.table = "main"')" '' '' ''
+	failed 7 'table'
+	cni STATUS sbr "$(with "$SBR" '.gateways = ["10.2.0.1", "10.2.0.2"]')" '' '' ''
+	failed 7 'only one gateway of each family'
+	mount -o remount,ro /run
+	cni STATUS sbr "$SBR" '' '' ''
+	mount -o remount,rw /run
+	failed 50 'nothing can be saved in /run/cni/cplug/sbr, because of .*: Read-only'
+}
+
 @test "sbr: ADD that fails or is killed at any change leaves the container as it was" {
 	local n
 

@@ -282,6 +282,39 @@ injected() {
 	ok
 }
 
+@test "tuning: STATUS: a folder in which no value can be saved is told, and sysctls that the list does not have" {
+	private_folder /etc/cni/tuning
+	mkdir -p /run/cni/tuning
+	mount -t tmpfs -o ro tmpfs /run/cni/tuning
+	cni STATUS tuning "$TUNING" '' '' ''
+	failed 50 'nothing can be saved in /run/cni/tuning, because of /run/cni/tuning: Read-only'
+	cni STATUS tuning "$(with "$TUNING" '{cniVersion, name, type}')" '' '' ''
+	ok
+	umount /run/cni/tuning
+	echo '^net\.core\.somaxconn$' >/etc/cni/tuning/allowlist.conf
+	cni STATUS tuning "$TUNING" '' '' ''
+	failed 50 'allow'
+	cni STATUS tuning "$(with "$TUNING" '.sysctl = {"net.core.somaxconn": "5"}')" '' '' ''
+	ok
+	cni STATUS tuning "$(with "$TUNING" '.mtu = "much"')" '' '' ''
+	failed 7 'mtu'
+}
+
+@test "tuning: a container with very many interfaces is refused, if all would have to be asked" {
+	local n
+
+	attached
+	for ((n = 0; n < 1024; n++)); do echo "link add b$n type bridge"; done | in_ns c1 ip -batch -
+	cni ADD tuning "$(with "$CONF" '.sysctl = {"net.ipv6.conf.all.disable_ipv6": "1"}')"
+	failed 100 'more than 1024 interfaces'
+	is "$(in_ns c1 cat /proc/sys/net/ipv6/conf/all/disable_ipv6)" 0
+	in_ns c1 ip link del b0
+	in_ns c1 ip link del b1
+	add tuning "$(with "$CONF" '.sysctl = {"net.ipv6.conf.all.disable_ipv6": "1"}')"
+	del tuning "$TUNING"
+	is "$(in_ns c1 ip -6 address show dev eth0 scope global | grep -c fd00:1::)" 1
+}
+
 @test "tuning: an empty configuration does nothing, and leaves nothing" {
 	attached
 	remember
@@ -527,6 +560,49 @@ injected() {
 	in_ns c1 ip link set eth0 down
 	del tuning "$TUNING"
 	assert_same_snapshot
+}
+
+# paths_of NS DEV - prints the addresses and routes of a link, without times
+paths_of() {
+	in_ns "$1" ip -o address show dev "$2" scope global | sed 's/^[0-9]*: //'
+	in_ns "$1" ip route show dev "$2"
+	in_ns "$1" ip -6 route show dev "$2" | grep -v '^fe80'
+}
+
+@test "tuning: an l2tp link, which refuses a MAC while it is up, gets it, and keeps addresses and routes" {
+	local before mac conf
+
+	[[ ! ${VMTEST-} ]] || modprobe -a l2tp_netlink l2tp_eth || :
+	in_ns c1 ip link set lo up
+	in_ns c1 ip l2tp add tunnel tunnel_id 1 peer_tunnel_id 1 encap udp local 127.0.0.1 remote 127.0.0.1 \
+		udp_sport 5000 udp_dport 5001 2>/dev/null || skip "this kernel has no l2tp"
+	in_ns c1 ip l2tp add session name eth5 tunnel_id 1 session_id 1 peer_session_id 1
+	in_ns c1 ip link set eth5 up
+	in_ns c1 ip address add 10.5.0.2/24 dev eth5
+	in_ns c1 ip address add fd00:5::2/64 dev eth5 nodad
+	in_ns c1 ip route add 192.0.2.0/24 via 10.5.0.1 dev eth5 metric 7
+	in_ns c1 ip -6 route add 2001:db8::/32 via fd00:5::1 dev eth5
+	mac=$(in_ns c1 ip -j link show dev eth5 | jq -r '.[0].address')
+	! in_ns c1 ip link set eth5 address 02:00:00:00:00:42 2>/dev/null || skip "this kernel's l2tp takes a MAC while it is up"
+	before=$(paths_of c1 eth5)
+	conf=$(with "$TUNING" '{cniVersion, name, type, mac: "02:00:00:00:00:42"}
+		| .prevResult = {cniVersion: "1.1.0", interfaces: [{name: "eth5", sandbox: "/run/netns/c1"}]}')
+	cni ADD tuning "$conf" c1 c1 eth5
+	ok
+	contains "$errors" 'is set down for this'
+	link c1 eth5 '.address == "02:00:00:00:00:42" and (.flags | contains(["UP"]))'
+	is "$(paths_of c1 eth5)" "$before"
+	cni CHECK tuning "$conf" c1 c1 eth5
+	ok
+	cni DEL tuning "$conf" c1 c1 eth5
+	ok
+	link c1 eth5 ".address == \"$mac\" and (.flags | contains([\"UP\"]))"
+	is "$(paths_of c1 eth5)" "$before"
+	# A failure after the change puts the first address back, too.
+	CNI_TEST_FAIL_AT=2 cni ADD tuning "$conf" c1 c1 eth5
+	failed
+	link c1 eth5 ".address == \"$mac\" and (.flags | contains([\"UP\"]))"
+	is "$(paths_of c1 eth5)" "$before"
 }
 
 @test "tuning: two tunings in one list restore each what they have changed" {
