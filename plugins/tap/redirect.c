@@ -5,9 +5,7 @@
  * Chained.  Two filters (tc.h) join the tap to the interface of an earlier plugin: all that arrives
  * at the interface is sent to the program that has the tap open, and all that the program writes
  * leaves by the interface.  The container's own network stack sees neither.
- *
- * The tap is named CNI_IFNAME.  If an interface of the list has that name, which is the rule, it is
- * named tap-CNI_IFNAME, or tap-HASH if that is too long.  DEL finds it by its mark.
+ * names.c chooses the tap's name, and finds the interface.  DEL finds the tap by its mark.
  */
 #include <linux/if_link.h>
 
@@ -17,79 +15,6 @@
 #include "netlink/tc.h"
 #include "plugins/tap/tap.h"
 #include "sys/sysctl.h"
-#include "value/name.h"
-
-/* ---- names -------------------------------------------------------------- */
-
-static const char *derived_name(struct tx *tx, const struct call *c)
-{
-	const char *name = mem_printf(&tx->mem, "tap-%s", c->ifname);
-	char *hash;
-
-	if (strlen(name) < IFNAMSIZ)
-		return name;
-	hash = mem_alloc(&tx->mem, IFNAMSIZ);
-	name_hash(hash, IFNAMSIZ - 1, "tap-", c->ifname);
-	return hash;
-}
-
-/* The name that ADD chose, by the result. */
-static const char *listed_name(struct tx *tx, const struct call *c)
-{
-	const char *name = derived_name(tx, c);
-
-	return result_find_if(c->prev, name, true) < 0 ? c->ifname : name;
-}
-
-static int choose_name(struct tx *tx, struct call *c, const char **ret)
-{
-	int there = prev_interface(c) >= 0;
-
-	if (!there)
-		TRY(there = link_find(tx, &c->cont, c->ifname, NULL));
-	*ret = there ? derived_name(tx, c) : c->ifname;
-	return 0;
-}
-
-/* ---- the interface that the tap joins ------------------------------------ */
-
-static int fail_ambiguous(struct tx *tx, const struct call *c, const char *one, const char *other)
-{
-	if (one)
-		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
-				  "redirect: prevResult lists %s and %s in the container, and none "
-				  "is named %s (set CNI_IFNAME to the one that the tap joins)",
-				  one, other, c->ifname);
-	return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
-			  "redirect: prevResult lists no interface in the container (put a plugin "
-			  "that makes one before tap)");
-}
-
-/* CNI_IFNAME, or else the only one in the container beside the tap. */
-static int find_joined_name(struct tx *tx, const struct call *c, const char *tap, const char **ret)
-{
-	const struct result *r = c->prev;
-	const char *only = NULL;
-
-	if (!str_eq(tap, c->ifname)) {
-		*ret = c->ifname;
-		return 0;
-	}
-	for (unsigned i = 0; i < r->n_ifs; i++) {
-		const char *name = r->ifs[i].name;
-
-		if (str_empty(r->ifs[i].sandbox) || str_empty(name) || str_eq(name, tap) ||
-		    name_invalid_ifname(name))
-			continue;
-		if (only)
-			return fail_ambiguous(tx, c, only, name);
-		only = name;
-	}
-	*ret = only;
-	if (!only)
-		return fail_ambiguous(tx, c, NULL, NULL);
-	return 0;
-}
 
 /* ---- ADD ---------------------------------------------------------------- */
 
@@ -136,8 +61,8 @@ int redirect_add(struct tx *tx, struct call *c, struct result *res)
 				  "redirect: tap is the first plugin of the list (put it behind "
 				  "the plugin whose interface it joins)");
 	*res = *c->prev;
-	TRY(choose_name(tx, c, &leg.link.name));
-	TRY(find_joined_name(tx, c, leg.link.name, &name));
+	TRY(redirect_choose_name(tx, c, &leg.link.name));
+	TRY(redirect_find_joined(tx, c, leg.link.name, &name));
 	TRY(link_need(tx, &c->cont, name, &joined));
 	if (!leg.link.mtu)
 		leg.link.mtu = joined.mtu;
@@ -205,7 +130,7 @@ static int describe(struct tx *tx, struct call *c, struct leg *leg)
 	*leg = (struct leg){ .resolv_conf = "auto" };
 	TRY(tap_leg(tx, c, leg));
 	TRY(call_need_prev(tx, c));
-	leg->link.name = listed_name(tx, c);
+	leg->link.name = redirect_listed_name(tx, c);
 	return 0;
 }
 
@@ -217,7 +142,7 @@ int redirect_check(struct tx *tx, struct call *c)
 	int there;
 
 	TRY(describe(tx, c, &leg));
-	TRY(find_joined_name(tx, c, leg.link.name, &name));
+	TRY(redirect_find_joined(tx, c, leg.link.name, &name));
 	TRY(check_tap(tx, c, &leg, &tap));
 	TRY(there = link_find(tx, &c->cont, name, &joined));
 	if (!there)
@@ -253,7 +178,7 @@ int redirect_repair(struct tx *tx, struct call *c)
 	int i, there;
 
 	TRY(describe(tx, c, &leg));
-	TRY(find_joined_name(tx, c, leg.link.name, &name));
+	TRY(redirect_find_joined(tx, c, leg.link.name, &name));
 	TRY(link_need(tx, &c->cont, name, &joined));
 	i = result_find_if(c->prev, leg.link.name, true);
 	if (prev_mac(c, i).len)

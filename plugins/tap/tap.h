@@ -20,4 +20,17 @@ int redirect_check(struct tx *tx, struct call *c) CHECKED;
 int redirect_repair(struct tx *tx, struct call *c) CHECKED;
 int redirect_remove(struct tx *tx, struct call *c) CHECKED;
 
+/* ---- names.c ---- */
+
+/* The tap's name: for ADD; and the one that ADD chose, by the result. */
+int redirect_choose_name(struct tx *tx, struct call *c, const char **ret) CHECKED;
+const char *redirect_listed_name(struct tx *tx, const struct call *c);
+
+/*
+ * The interface that a tap of this name joins: CNI_IFNAME, or else the only one in the container
+ * beside the tap.
+ */
+int redirect_find_joined(struct tx *tx, const struct call *c, const char *tap,
+			 const char **ret) CHECKED;
+
 #endif

@@ -16,6 +16,7 @@
 #include "netlink/bridge_port.h"
 #include "netlink/route.h"
 #include "plugins/list.h"
+#include "plugins/vrf/vrf.h"
 
 struct vrf {
 	const char *name;
@@ -43,74 +44,6 @@ static void put_vrf(struct rt_msg *m, const void *data)
 	const struct vrf *v = data;
 
 	rt_put_u32(m, IFLA_VRF_TABLE, v->table);
-}
-
-struct vrfs {
-	struct mem *mem;
-	int *index;
-	unsigned n;
-};
-
-static int note_vrf(const struct link *l, void *arg)
-{
-	struct vrfs *v = arg;
-
-	if (!l) { /* the list starts over */
-		v->n = 0;
-		return 0;
-	}
-	if (v->n == RT_LIST_MAX)
-		return -E2BIG;
-	v->index = mem_grow(v->mem, v->index, v->n, sizeof(*v->index));
-	v->index[v->n++] = l->index;
-	return 0;
-}
-
-/* The tables of all VRFs; *ret_n is their number. */
-static int list_tables(struct tx *tx, struct call *c, uint32_t **ret, unsigned *ret_n)
-{
-	struct vrfs all = { .mem = &tx->mem };
-	uint32_t *tables;
-
-	TRY(link_each(tx, &c->cont, "vrf", note_vrf, &all));
-	tables = mem_alloc(&tx->mem, (all.n + 1) * sizeof(*tables));
-	for (unsigned i = 0; i < all.n; i++) {
-		struct link l;
-		int there;
-
-		tables[i] = 0;
-		TRY(there = link_find_index(tx, &c->cont, all.index[i], &l));
-		if (there)
-			tables[i] = link_data_number(&l, IFLA_VRF_TABLE, 0);
-	}
-	*ret = tables;
-	*ret_n = all.n;
-	return 0;
-}
-
-static bool is_taken(const uint32_t *tables, unsigned n, uint32_t table)
-{
-	for (unsigned i = 0; i < n; i++)
-		if (tables[i] == table)
-			return true;
-	return false;
-}
-
-/* A table that no rule, route or VRF has. */
-static int free_table(struct tx *tx, struct call *c, uint32_t *ret)
-{
-	enum { TRIES_IN_ORDER = 64 };
-	uint32_t *tables, table = 0;
-	unsigned n;
-
-	TRY(list_tables(tx, c, &tables, &n));
-	for (unsigned tries = 0; !tries || is_taken(tables, n, table); tries++) {
-		uint32_t first = tries < TRIES_IN_ORDER ? table + 1 : route_random_table();
-
-		TRY(route_free_table(tx, &c->cont, first, &table));
-	}
-	*ret = table;
-	return 0;
 }
 
 /* *ret is a VRF; its table is the configured one, if one is. */
@@ -149,7 +82,7 @@ static int make_vrf(struct tx *tx, struct call *c, const struct vrf *v, struct l
 	struct link_want want = { .up = true, .mark = &mark };
 
 	if (!own.table)
-		TRY(free_table(tx, c, &own.table));
+		TRY(vrf_free_table(tx, &c->cont, &own.table));
 	TRY(link_add(tx, &c->cont, &n, ret));
 	return link_ensure(tx, &c->cont, ret, &want);
 }
