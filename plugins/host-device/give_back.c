@@ -193,28 +193,7 @@ static int give_back_foreign(struct tx *tx, struct call *c, const struct hostdev
 	return link_move(tx, &c->cont, &l, &m, &l);
 }
 
-int hostdev_give_back(struct tx *tx, struct call *c, const struct hostdev_conf *d)
-{
-	struct rt *cont = NULL;
-	struct hostdev_record r;
-	struct hostdev_owner o;
-	int there;
-
-	TRY(hostdev_owner(tx, c->network, c->id, c->ifname, &o));
-	TRY(there = hostdev_record_load(tx, &o, &r));
-	if (!there)
-		return give_back_foreign(tx, c, d);
-	if (rt_is_open(&c->cont) && netns_is(&c->cont_ns, r.inode, r.cookie))
-		cont = &c->cont;
-	TRY(there = give_back(tx, &c->host, cont, &o, &r));
-	if (!there && !cont)
-		TRY(there = await_return(tx, &c->host, &o, &r));
-	return forget(tx, &o, &r, there);
-}
-
-/* ---- many --------------------------------------------------------------- */
-
-/* The namespace may still live, because only the attachment is stale. */
+/* The namespace that ADD noted, if it lives: CNI_NETNS may lead to none, or to another one. */
 static int open_netns(struct tx *tx, const struct call *c, const struct hostdev_record *record,
 		      struct netns *ns, struct rt *ret)
 {
@@ -227,21 +206,55 @@ static int open_netns(struct tx *tx, const struct call *c, const struct hostdev_
 	return tx_excuse(tx, before, r, "the device is looked for on the host");
 }
 
+/* From the namespace that ADD gave it to; *ret_alive tells whether that lives. */
+static int give_back_from(struct tx *tx, struct call *c, const struct hostdev_owner *o,
+			  const struct hostdev_record *r, bool *ret_alive)
+{
+	auto_(netns_close) struct netns ns = NETNS_NONE;
+	auto_(rt_close) struct rt noted = { .sk = NULL };
+	struct rt *cont = NULL;
+
+	if (rt_is_open(&c->cont) && netns_is(&c->cont_ns, r->inode, r->cookie))
+		cont = &c->cont;
+	else
+		TRY(open_netns(tx, c, r, &ns, &noted));
+	if (rt_is_open(&noted))
+		cont = &noted;
+	*ret_alive = cont;
+	return give_back(tx, &c->host, cont, o, r);
+}
+
+int hostdev_give_back(struct tx *tx, struct call *c, const struct hostdev_conf *d)
+{
+	struct hostdev_record r;
+	struct hostdev_owner o;
+	bool alive;
+	int there;
+
+	TRY(hostdev_owner(tx, c->network, c->id, c->ifname, &o));
+	TRY(there = hostdev_record_load(tx, &o, &r));
+	if (!there) {
+		TRY(give_back_foreign(tx, c, d));
+		return state_drop(tx, &o.file);
+	}
+	TRY(there = give_back_from(tx, c, &o, &r, &alive));
+	if (!there && !alive)
+		TRY(there = await_return(tx, &c->host, &o, &r));
+	return forget(tx, &o, &r, there);
+}
+
+/* ---- many --------------------------------------------------------------- */
+
 static int give_back_one(struct tx *tx, const struct hostdev_owner *o,
 			 const struct hostdev_record *r, void *arg)
 {
-	struct netns ns = NETNS_NONE;
-	struct rt cont = { .sk = NULL };
 	struct call *c = arg;
+	bool alive;
 	int there;
 
 	if (call_is_valid(c, o->id, o->ifname))
 		return 0;
-	TRY(open_netns(tx, c, r, &ns, &cont));
-	there = give_back(tx, &c->host, rt_is_open(&cont) ? &cont : NULL, o, r);
-	rt_close(&cont);
-	netns_close(&ns);
-	TRY(there);
+	TRY(there = give_back_from(tx, c, o, r, &alive));
 	return forget(tx, o, r, there);
 }
 

@@ -64,7 +64,7 @@ struct hostdev_record {
 
 int hostdev_record_save(struct tx *tx, const struct hostdev_owner *o,
 			const struct hostdev_record *r) CHECKED;
-/* 1, 0 if there is none (or none that can be read: it is removed), or a recorded failure. */
+/* 1, 0 if there is none (or it is of no use: a warning says so), or a recorded failure. */
 int hostdev_record_load(struct tx *tx, const struct hostdev_owner *o,
 			struct hostdev_record *ret) CHECKED;
 

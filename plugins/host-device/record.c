@@ -143,7 +143,10 @@ static int parse(struct tx *tx, const char *text, struct hostdev_record *ret)
 	return err;
 }
 
-/* Only root writes the document, so a wrong one is an accident: DEL must end without it. */
+/*
+ * Only root writes the document, so a wrong one is an accident, and as none: DEL, which removes it,
+ * must end without it.
+ */
 int hostdev_record_load(struct tx *tx, const struct hostdev_owner *o, struct hostdev_record *ret)
 {
 	int before = tx->err, there, r;
@@ -155,8 +158,9 @@ int hostdev_record_load(struct tx *tx, const struct hostdev_owner *o, struct hos
 	r = there < 0 ? there : parse(tx, text, ret);
 	if (r == 0)
 		return 1;
-	TRY(tx_excuse(tx, before, r, "the record of the device is removed"));
-	return state_forget(tx, &o->file);
+	if (err_is_passing(r))
+		return r;
+	return tx_excuse(tx, before, r, "the record of the device is of no use");
 }
 
 int hostdev_each(struct tx *tx, const char *network, hostdev_each_fn *each, void *arg)
@@ -176,6 +180,8 @@ int hostdev_each(struct tx *tx, const char *network, hostdev_each_fn *each, void
 		TRY(r = hostdev_record_load(tx, &o, &record));
 		if (r == 1)
 			r = each(tx, &o, &record, arg);
+		else
+			r = state_drop(tx, &o.file);
 	}
 	return r;
 }

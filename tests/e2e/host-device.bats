@@ -619,6 +619,55 @@ killed_del() {
 	ip -j link show dev eth5 | json_holds '.[0] | .address == "02:00:00:00:00:05" and (has("ifalias") | not)'
 }
 
+@test "host-device: DEL without CNI_NETNS brings the device back from the namespace that ADD noted" {
+	new_netns c1 c2
+	device
+	remember
+	add host-device "$L2"
+	del host-device "$L2" c1 ''
+	assert_same_snapshot
+	# CNI_NETNS leads to another namespace by now.
+	add host-device "$L2"
+	del host-device "$L2" c1 c2
+	assert_same_snapshot
+}
+
+@test "host-device: a record that cannot be read now is not removed, by CHECK nor by DEL" {
+	local n verb conf record=/run/cni/cplug/host-device/net1:c1:eth0.json told=0
+
+	can_trace || skip "strace cannot trace"
+	new_netns c1
+	device
+	remember
+	add host-device "$L2"
+	conf=$(chained "$L2")
+	for verb in CHECK DEL; do
+		for n in {1..6}; do
+			status=0
+			output=$(ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 CNI_COMMAND=$verb CNI_CONTAINERID=c1 \
+				CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN strace -qq -o /dev/null \
+				-e "inject=read:error=EIO:when=$n" "$CPLUG_BIN/host-device" <<<"$conf" 2>/dev/null) || status=$?
+			if [[ $output == *"${record##*/}"* ]]; then
+				failed 112 'read .*: Input/output error'
+				told=$((told + 1))
+			fi
+			[[ -s $record ]] || fail "$verb without read $n removed the record"
+			link c1 eth0 true
+		done
+	done
+	((told >= 2)) || fail "told $told times"
+	del host-device "$L2"
+	assert_same_snapshot
+	# One that is not what was written is none, and goes.
+	add host-device "$L2"
+	echo '{' >"$record"
+	cni CHECK host-device "$conf"
+	ok
+	[[ -s $record ]]
+	del host-device "$L2"
+	[[ ! -e $record ]]
+}
+
 @test "host-device: STATUS tells whether there is such a device" {
 	new_netns c1
 	device
