@@ -386,6 +386,7 @@ unlimited_to() {
 	assert_same_snapshot
 	# The interface is gone.
 	add bandwidth "$CONF"
+	in_ns c1 ip link set eth0 down
 	in_ns c1 ip link set eth0 name other
 	del bandwidth "$LIMITS"
 	prints '' in_ns c1 ip link show type ifb
