@@ -410,3 +410,22 @@ granted() {
 	is "$((0x$caps & ~(1 << 10 | 1 << 12 | 1 << 13 | 1 << 21 | 1 << 19 | 1 << 1 | 1 << 2)))" 0
 	grep -q '^NoNewPrivs:	1' "/proc/$DAEMON/status"
 }
+
+# commands FILE SECTION - prints the first block of shell commands of a section
+commands() {
+	awk -v section="## $2" '/^## / { here = $0 == section } /^```$/ && code { exit } code; /^```sh$/ && here { code = 1 }' "$1"
+}
+
+@test "dhcp: the commands of the documentation work as they are written" {
+	need_dnsmasq
+	commands "$BATS_TEST_DIRNAME/../../docs/config/dhcp.md" "Try it by hand" >/run/commands
+	[[ $(grep -c '^cnitool' /run/commands) == 4 ]]
+	# The folder of the executables, and no ping of the server, which takes three seconds.
+	sed -i "s|/tmp/|/run/|g; s|^export PATH=[^ ]*|export PATH=$CPLUG_BIN:\$PATH|
+		s|--port=0|--port=0 --no-ping --user=root|" /run/commands
+	ip link del lan0
+	bash -ex /run/commands >/run/output 2>/run/errors 3>&- 4>&- || fail "$(cat /run/errors)"
+	kill "$(cat /run/dhcp.pid)" "$(cat /run/dnsmasq.pid)"
+	grep -q '^cnitool-[0-9a-f]* *lan *eth0 *192.0.2.1[0-9][0-9]/24 *192.0.2.1 ' /run/output
+	grep -q '^default via 192.0.2.1 dev eth0' /run/output
+}
