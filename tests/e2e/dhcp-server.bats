@@ -10,6 +10,8 @@ load dhcp-server
 DHCP_RENEWALS=${DHCP_RENEWALS:-3}
 # Renewals with a fast clock: soak has 100,000.
 DHCP_FAST_RENEWALS=${DHCP_FAST_RENEWALS:-2000}
+# The daemon is killed at each N-th system call of a renewal: soak tries all.
+DHCP_KILL_STRIDE=${DHCP_KILL_STRIDE:-13}
 
 prepare() {
 	lan
@@ -343,6 +345,58 @@ activity() {
 	(($(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$DAEMON/status") < 8192)) || fail "$(cat "/proc/$DAEMON/status")"
 	echo "# $(grep VmRSS "/proc/$DAEMON/status")"
 	is "$(heard lan REQUEST)" 1
+}
+
+# due - the lease in the file is to be renewed at once
+due() {
+	local file=/run/cni/dhcp/net2:c1:eth0.json
+
+	jq -c '.t1 = .start' "$file" >/run/due
+	cp /run/due "$file"
+}
+
+# change_router - the next renewal brings another router; sets ROUTER
+change_router() {
+	[[ ${ROUTER-} == 10.5.0.254 ]] && ROUTER=10.5.0.1 || ROUTER=10.5.0.254
+	script lan lease=600 t1=2 "router=$ROUTER"
+}
+
+# calls_of_renewal TRACE - prints CALL:N for each system call behind the first wait of the daemon's loop
+calls_of_renewal() {
+	awk -F'(' '$1 ~ /^[a-z_0-9]+$/ { n[$1]++; if (seen) print $1 ":" n[$1] }
+		$1 == "epoll_pwait" { seen = 1 }' "$1"
+}
+
+@test "dhcp: a daemon killed at a system call of a renewal goes on, and completes what the renewal changes" {
+	local call kills=0 i=0
+
+	can_trace || skip "strace may not trace"
+	ready lease=600 t1=2
+	add macvlan "$DHCP_MACVLAN"
+	end_daemon KILL
+	due
+	change_router
+	strace -qq -o /run/trace "$CPLUG_BIN/dhcp" daemon </dev/null >/dev/null 2>&1 3>&- 4>&- &
+	wait_for "the other router" has_router c1 "$ROUTER"
+	wait_for "the end of the renewal" eval '[[ $(tail -1 /run/trace) == epoll_pwait* ]]'
+	kill -KILL "$(pgrep -P "$!")"
+	wait "$!" || :
+	mapfile -t calls < <(calls_of_renewal /run/trace)
+	((${#calls[@]} > 20)) || fail "a renewal with ${#calls[@]} calls"
+	for call in "${calls[@]}"; do
+		((i++ % DHCP_KILL_STRIDE == 0)) || continue
+		due
+		change_router
+		timeout -s KILL 10 strace -qq -o /dev/null -e "inject=${call%:*}:signal=KILL:when=${call#*:}" \
+			"$CPLUG_BIN/dhcp" daemon </dev/null >/dev/null 2>&1 3>&- 4>&- || kills=$((kills + 1))
+		daemon --timeout 1s
+		wait_for "the other router after a death at $call" has_router c1 "$ROUTER"
+		is "$(in_ns c1 ip -4 route show default | wc -l)" 1
+		has_address c1 10.5.0.50/24
+		end_daemon KILL
+	done
+	is "$(heard lan DISCOVER)" 1
+	echo "# kills survived: $kills"
 }
 
 @test "dhcp: when the server is silent ADD gives up, and leaves nothing" {
