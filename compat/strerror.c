@@ -4,9 +4,29 @@
  *
  * musl's texts for some errors differ from those of glibc, which users know from other programs
  * and docs/errors.md, and search for.  The linker replaces strerror() (-Wl,--wrap=strerror).
+ *
+ * libnl looks texts up in a new locale.  musl's newlocale() has an allocator of its own, beside the
+ * one that compat/malloc.c replaces: 7 kB.  The only locale here is one without translations.
  */
 #include <errno.h>
+#include <locale.h>
 #include <string.h>
+
+locale_t newlocale(int mask, const char *name, locale_t base)
+{
+	/* A pointer for each category (struct __locale_struct). */
+	static void *none[8];
+
+	(void)mask;
+	(void)name;
+	(void)base;
+	return (locale_t)none;
+}
+
+void freelocale(locale_t locale)
+{
+	(void)locale;
+}
 
 char *__wrap_strerror(int err);
 char *__real_strerror(int err);
