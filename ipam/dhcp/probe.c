@@ -115,14 +115,15 @@ bool probe_is_over(const struct hold *l, int64_t now)
 	return l->arp.fd < 0 || l->conflict || (l->probes >= PROBES && next_step(l) <= now);
 }
 
+/* One message for each event, so that a flood of them does not keep other leases waiting. */
 void probe_receive(struct hold *l)
 {
 	struct arp a;
 
-	while (recv(l->arp.fd, &a, sizeof(a), MSG_DONTWAIT) >= (ssize_t)sizeof(a))
-		if (memcmp(a.head, arp_head, sizeof(arp_head)) == 0 &&
-		    memcmp(a.mac, l->v4.conf.mac, sizeof(a.mac)) != 0) {
-			l->conflict = true;
-			memcpy(l->rival, a.mac, sizeof(l->rival));
-		}
+	if (recv(l->arp.fd, &a, sizeof(a), MSG_DONTWAIT) < (ssize_t)sizeof(a) ||
+	    memcmp(a.head, arp_head, sizeof(arp_head)) != 0 ||
+	    memcmp(a.mac, l->v4.conf.mac, sizeof(a.mac)) == 0)
+		return;
+	l->conflict = true;
+	memcpy(l->rival, a.mac, sizeof(l->rival));
 }

@@ -11,7 +11,7 @@
 #include <sys/timerfd.h>
 #include <time.h>
 
-enum { FAST = 500, SECOND = 1000000000 };
+enum { FAST = 100, SECOND = 1000000000 };
 
 int __real_clock_gettime(clockid_t clock, struct timespec *ret);
 int __real_timerfd_settime(int fd, int flags, const struct itimerspec *t, struct itimerspec *old);
