@@ -10,7 +10,7 @@ UNIT_PROGRAMS := $(UNIT_SOURCES:%.c=$(BUILD)/%)
 UNIT_OBJECTS  := $(filter-out $(BUILD)/main.o,$(OBJECTS)) $(BUILD)/tests/main.o
 
 # Servers of the tests, at the place where tests/tools/rig.bash looks for them.
-SERVERS := build/tests/udp_server build/tests/dhcp_server
+SERVERS := build/tests/udp_server build/tests/dhcp_server build/tests/dhcp6_server
 
 # The tests use the release form, and the dynamic one with LD_PRELOAD.
 TESTED := $(if $(filter 1,$(SAN)),$(BIN),$(RELEASE))

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "ipam/dhcp/hold.h"
+#include "ipam/dhcp/lease.h"
 #include "netlink/addr.h"
 #include "netlink/route.h"
 
@@ -30,7 +31,7 @@ static struct result_route on_link(struct result_route r)
 	return r;
 }
 
-/* Both results have at most one address. */
+/* Both results have at most one address.  IPv6: with duplicate address detection, if it is on. */
 static int change(struct tx *tx, struct rt *rt, const struct link *l, const struct result *old,
 		  const struct result *new)
 {
@@ -46,7 +47,7 @@ static int change(struct tx *tx, struct rt *rt, const struct link *l, const stru
 	if (old->n_ips && !same)
 		r = also(r, addr_del(tx, rt, l, old->ips[0].addr));
 	if (new->n_ips && !same)
-		r = also(r, addr_ensure(tx, rt, l, new->ips[0].addr, 0));
+		r = also(r, addr_ensure(tx, rt, l, new->ips[0].addr, ADDR_DAD));
 	for (unsigned i = 0; i < new->n_routes; i++) {
 		struct result_route route = on_link(new->routes[i]);
 
@@ -56,8 +57,46 @@ static int change(struct tx *tx, struct rt *rt, const struct link *l, const stru
 	return r;
 }
 
-static int change_there(struct daemon *d, const struct hold *l, const struct dhcp_lease *before,
-			const struct dhcp_lease *after)
+static uint32_t seconds_until(int64_t end, int64_t now)
+{
+	int64_t s = (end - now) / 1000;
+
+	if (end == DHCP_NEVER || s >= DHCP_INFINITE)
+		return DHCP_INFINITE;
+	return s > 0 ? (uint32_t)s : 0;
+}
+
+static int set_lifetimes(struct tx *tx, struct rt *rt, const struct link *l,
+			 const struct dhcp_lease *lease, uint32_t iaid)
+{
+	int64_t now = daemon_at().now, preferred = DHCP_NEVER;
+	uint32_t valid = seconds_until(lease->end, now);
+	struct dhcp6_message m;
+
+	if (!dhcp6_parse(lease->raw, lease->size, iaid, &m) || !valid)
+		return 0;
+	if (m.preferred != DHCP_INFINITE)
+		preferred = lease->start + (int64_t)m.preferred * 1000;
+	preferred = time_min(preferred, lease->end);
+	return addr_set_lifetimes(tx, rt, l, cidr_host(m.address), seconds_until(preferred, now),
+				  valid);
+}
+
+static void results(const struct hold *l, struct mem *mem, const struct apply_want *want,
+		    struct result *old, struct result *new)
+{
+	if (!want->six) {
+		hold_result(l, mem, want->before, old);
+		hold_result(l, mem, want->after, new);
+		return;
+	}
+	result_init(old, mem);
+	result_init(new, mem);
+	hold6_result(l->six, mem, want->before, old);
+	hold6_result(l->six, mem, want->after, new);
+}
+
+static int change_there(struct daemon *d, const struct hold *l, const struct apply_want *want)
 {
 	auto_(netns_close) struct netns ns = NETNS_NONE;
 	auto_(rt_close) struct rt rt = { .sk = NULL };
@@ -70,19 +109,19 @@ static int change_there(struct daemon *d, const struct hold *l, const struct dhc
 	TRY(netns_open(tx, mem_printf(&tx->mem, "%s%s", prefix, l->netns), &ns));
 	if (ns.dev != l->dev || ns.ino != l->ino || netns_cookie(&ns) != l->cookie)
 		return tx_fail(tx, -ESTALE, "another namespace is at %s", l->netns);
-	hold_result(l, &tx->mem, before, &old);
-	hold_result(l, &tx->mem, after, &new);
+	results(l, &tx->mem, want, &old, &new);
 	TRY(rt_open(tx, &rt, "container", &ns));
 	TRY(there = link_find(tx, &rt, l->ifname, &link));
 	if (!there)
 		return tx_fail(tx, -ENODEV, "there is no interface %s", l->ifname);
 	TRY(change(tx, &rt, &link, &old, &new));
+	if (want->six && new.n_ips)
+		TRY(set_lifetimes(tx, &rt, &link, want->after, l->six->c.conf.iaid));
 	tx_commit(tx);
 	return 0;
 }
 
-void apply_change(struct daemon *d, const struct hold *l, const struct dhcp_lease *before,
-		  const struct dhcp_lease *after)
+void apply_change(struct daemon *d, const struct hold *l, const struct apply_want *want)
 {
 	pid_t child = fork();
 
@@ -95,7 +134,7 @@ void apply_change(struct daemon *d, const struct hold *l, const struct dhcp_leas
 	netns_forget_home();
 	alarm(LIMIT);
 	tx_begin(&d->tx);
-	if (change_there(d, l, before, after) < 0)
+	if (change_there(d, l, want) < 0)
 		daemon_say(l, "the interface is not changed as the server wants: %s", d->tx.msg);
 	_exit(0);
 }

@@ -40,7 +40,11 @@ void dhcp6_conf_begin(struct dhcp6_conf *conf, const char *id)
 {
 	uint8_t hash[SHA512_SIZE], *uuid = conf->duid + 2;
 
-	*conf = (struct dhcp6_conf){ .resend_timeout = 208000, .n_duid = 2 + UUID_SIZE };
+	*conf = (struct dhcp6_conf){
+		.resend_timeout = 208000,
+		.rapid_commit = true,
+		.n_duid = 2 + UUID_SIZE,
+	};
 	sha512(id, strlen(id), hash);
 	put16(conf->duid, DUID_UUID);
 	memcpy(uuid, hash, UUID_SIZE);
@@ -96,7 +100,7 @@ static void send_message(const struct dhcp6_client *c, struct dhcp_at at, struct
 	r = also(r, put_ia(c, p, &used));
 	if (e->ask)
 		r = also(r, dhcp6_put(p, &used, DHCP6_OPT_REQUEST, request, sizeof(request)));
-	if (e->type == DHCP6_SOLICIT)
+	if (e->type == DHCP6_SOLICIT && c->conf.rapid_commit)
 		r = also(r, dhcp6_put(p, &used, DHCP6_OPT_RAPID_COMMIT, NULL, 0));
 	if (r < 0)
 		return; /* cannot be: all of it is shorter than 500 bytes */
@@ -320,7 +324,7 @@ static void take_reply(struct dhcp6_client *c, const struct dhcp6_message *m, co
 		stop(c, todo, DHCP_STOPPED, NULL);
 	else if (c->state == DHCP6_IS_DECLINING)
 		search(c, c->begun + DECLINE_PAUSE);
-	else if (c->state == DHCP6_IS_SOLICITING && !m->rapid_commit)
+	else if (c->state == DHCP6_IS_SOLICITING && !(m->rapid_commit && c->conf.rapid_commit))
 		return;
 	else if (good)
 		take_lease(c, m, data, size, todo);

@@ -24,6 +24,7 @@
 struct dhcp6_conf {
 	uint32_t resend_timeout; /* in milliseconds */
 	uint32_t iaid;           /* identifies the IA_NA */
+	bool rapid_commit;       /* SOLICIT asks for a REPLY at once */
 	uint8_t n_duid;
 	uint8_t duid[DHCP6_DUID];
 };

@@ -4,7 +4,9 @@
  */
 #include <stdlib.h>
 
+#include "ipam/dhcp/client.h"
 #include "ipam/dhcp/conf.h"
+#include "ipam/dhcp/packet.h"
 #include "ipam/dhcp/rpc.h"
 
 static int option_code(const char *name)
@@ -131,11 +133,20 @@ static void read_family(const struct cj *ipam, struct dhcp_ipam *cf)
 
 	cf->v4 = str_eq(family, "4") || str_eq(family, "46");
 	cf->v6 = str_eq(family, "6") || str_eq(family, "46");
-	if (cf->v6)
-		cj_wrong(ipam, "family",
-			 "DHCPv6 is not supported yet (leave the key out, or write \"4\")");
-	else if (!cf->v4)
+	if (!cf->v4 && !cf->v6)
 		cj_wrong(ipam, "family", "expected \"4\", \"6\" or \"46\", got \"%.20s\"", family);
+}
+
+/* Both are lists of DHCPv4's options, whose numbers mean something else in DHCPv6. */
+static void refuse_options(const struct cj *ipam, const struct dhcp_ipam *cf)
+{
+	static const char *const keys[] = { "provide", "request" };
+
+	for (unsigned i = 0; i < ARRAY_LEN(keys); i++)
+		if (!cf->v4 && cf->v6 && cj_has(ipam, keys[i]))
+			cj_wrong(ipam, keys[i],
+				 "options of DHCPv4, which family \"6\" does not use (remove the "
+				 "key, or write family \"46\")");
 }
 
 const char *dhcp_ipam_socket(const struct cj *conf)
@@ -153,6 +164,7 @@ int dhcp_ipam_read(struct tx *tx, const struct cj *conf, const char *args, struc
 	*ret = (struct dhcp_ipam){
 		.socket = dhcp_ipam_socket(conf),
 		.server_mtu = cj_bool(&ipam, "serverMTU", false),
+		.rapid_commit = cj_bool(&ipam, "rapidCommit", true),
 		.priority = cj_int(&ipam, "priority", 0, 0, UINT32_MAX),
 		.arp_probe = (uint32_t)cj_int(&ipam, "arpProbe", DHCP_PROBE_MS, 0, DHCP_PROBE_MAX),
 	};
@@ -165,5 +177,31 @@ int dhcp_ipam_read(struct tx *tx, const struct cj *conf, const char *args, struc
 	read_family(&ipam, ret);
 	read_provide(&tx->mem, &ipam, args, ret);
 	read_request(&ipam, ret);
+	refuse_options(&ipam, ret);
 	return cj_ok(tx, conf);
+}
+
+int dhcp_ipam_options(struct tx *tx, const struct dhcp_ipam *cf, struct dhcp_conf *conf)
+{
+	unsigned codes[DHCP_REQUEST_MAX + 1], n = 0;
+	int r;
+
+	for (unsigned i = 0; i < cf->n_provide; i++) {
+		const struct dhcp_provided *p = &cf->provide[i];
+
+		r = dhcp_conf_provide(conf, p->code, p->value, p->len);
+		if (r < 0)
+			return tx_fail_as(tx, CNI_E_CONFIG, r,
+					  "ipam.provide[%u]: option %u cannot be set (the protocol "
+					  "sets it itself, or there is no room)",
+					  i, p->code);
+	}
+	for (unsigned i = 0; i < cf->n_request; i++)
+		codes[n++] = cf->request[i];
+	if (cf->server_mtu)
+		codes[n++] = DHCP_OPT_MTU;
+	r = dhcp_conf_request(conf, codes, n, cf->skip_defaults);
+	if (r < 0)
+		return tx_fail_as(tx, CNI_E_CONFIG, r, "ipam.request: too many options");
+	return 0;
 }

@@ -24,7 +24,8 @@ struct dhcp_provided {
 struct dhcp_ipam {
 	const char *socket;
 	bool v4, v6;
-	bool server_mtu; /* the server's MTU becomes that of the routes */
+	bool rapid_commit; /* DHCPv6: two messages instead of four, if the server can */
+	bool server_mtu;   /* the server's MTU becomes that of the routes */
 	int64_t priority;
 	uint32_t arp_probe; /* ms; 0: none */
 	struct dhcp_provided provide[DHCP_PROVIDE_MAX];
@@ -40,6 +41,13 @@ struct dhcp_ipam {
  */
 int dhcp_ipam_read(struct tx *tx, const struct cj *conf, const char *args,
 		   struct dhcp_ipam *ret) CHECKED;
+
+/*
+ * Gives the client the options to send and to ask for.  Fails with CNI_E_CONFIG for one that the
+ * protocol sets itself, or if there are too many.
+ */
+struct dhcp_conf;
+int dhcp_ipam_options(struct tx *tx, const struct dhcp_ipam *cf, struct dhcp_conf *conf) CHECKED;
 
 /* "daemonSocketPath" alone, for DEL and GC, which succeed with any other mistake. */
 const char *dhcp_ipam_socket(const struct cj *conf);

@@ -365,12 +365,12 @@ static int print_list(struct tx *tx, const char *text, bool json)
 	}
 	TRY(cj_parse(tx, wrapped, strlen(wrapped), "the daemon's answer", &root));
 	all = cj_list(&root, "leases");
-	printf("%-20s %-14s %-8s %-18s %-15s %10s %10s\n", "CONTAINER", "NETWORK", "IFNAME",
+	printf("%-20s %-14s %-8s %-28s %-15s %10s %10s\n", "CONTAINER", "NETWORK", "IFNAME",
 	       "ADDRESS", "SERVER", "RENEW IN", "EXPIRES IN");
 	for (unsigned i = 0, n = cj_len_max(&all, DAEMON_LEASES_MAX); i < n; i++) {
 		struct cj e = cj_at(&all, i);
 
-		printf("%-20.64s %-14.64s %-8s %-18s %-15s %10s %10s\n",
+		printf("%-20.64s %-14.64s %-8s %-28s %-15s %10s %10s\n",
 		       cj_str(&e, "containerID", ""), cj_str(&e, "network", ""),
 		       cj_str(&e, "ifname", ""), cj_str(&e, "address", "-"),
 		       cj_str(&e, "server", "-"), when(&tx->mem, &e, "renewIn"),

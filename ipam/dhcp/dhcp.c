@@ -172,7 +172,19 @@ static bool has_address(const struct result *r, struct ip ip)
 	return false;
 }
 
-/* A result without an address means that the attachment has no lease. */
+/* A result without an address of a family means that the attachment has no lease of it. */
+static void check_family(struct tx *tx, const struct result *have, bool wanted, int family,
+			 const char *of)
+{
+	for (unsigned i = 0; i < have->n_ips; i++)
+		if (have->ips[i].addr.ip.family == family)
+			return;
+	if (wanted && family == AF_INET6)
+		differ(tx, mem_printf(&tx->mem, "DHCPv6: %s", of), "present", NULL);
+	else if (wanted)
+		differ(tx, of, "present", NULL);
+}
+
 static int dhcp_check(struct tx *tx, struct call *c)
 {
 	const char *of = mem_printf(&tx->mem, "DHCP lease of %s in %s", c->ifname, c->id);
@@ -184,8 +196,8 @@ static int dhcp_check(struct tx *tx, struct call *c)
 	TRY(known = find_lease(tx, c, &have));
 	if (!known)
 		return 0;
-	if (!have.n_ips)
-		differ(tx, of, "present", NULL);
+	check_family(tx, &have, cf.v4, AF_INET, of);
+	check_family(tx, &have, cf.v6, AF_INET6, of);
 	for (unsigned i = 0; c->prev && i < have.n_ips; i++)
 		if (!has_address(c->prev, have.ips[i].addr.ip))
 			differ_as(tx,

@@ -2,11 +2,11 @@
 /*
  * hold.c - the life of a lease: what the state machine of client.c wants is done here
  *
- * The first lease is the answer to the plugin's ADD, which gives the address to the interface. What
- * changes later is changed by apply.c.  A lease ends with DEL, or when its namespace or link is
- * gone: that is noticed when the next packet is to be sent.
+ * An attachment has a lease of DHCPv4, of DHCPv6 (hold6.c), or of both.  The first lease is the
+ * answer to the plugin's ADD, which gives the address to the interface. What changes later is
+ * changed by apply.c.  A lease ends with DEL, or when its namespace or link is gone: that is
+ * noticed when the next packet is to be sent.
  */
-#include <linux/rtnetlink.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -61,7 +61,7 @@ struct hold *hold_new(struct daemon *d, const char *network, const char *id, con
 	l->packet = (struct source){ .fd = -1, .ready = packet_ready };
 	l->udp = (struct source){ .fd = -1, .ready = udp_ready };
 	l->arp = (struct source){ .fd = -1, .ready = arp_ready };
-	l->wake = DHCP_NEVER;
+	l->wake = l->wake4 = DHCP_NEVER;
 	l->next = d->leases;
 	d->leases = l;
 	d->n_leases++;
@@ -77,63 +77,37 @@ void hold_free(struct daemon *d, struct hold *l)
 	*at = l->next;
 	d->n_leases--;
 	wire_close(d, l);
+	if (l->six)
+		hold6_free(d, l);
 	free(l);
-}
-
-/* ---- the result --------------------------------------------------------- */
-
-static void add_names(struct mem *mem, const char ***list, unsigned *n, const char *s)
-{
-	*list = mem_grow(mem, *list, *n, sizeof(**list));
-	(*list)[(*n)++] = mem_str(mem, s);
-}
-
-static void put_dns(struct mem *mem, const struct dhcp_facts *f, struct result_dns *dns)
-{
-	for (unsigned i = 0; i < f->n_dns; i++)
-		add_names(mem, &dns->nameservers, &dns->n_nameservers, IP_S(f->dns[i]));
-	for (unsigned i = 0; i < f->n_search; i++)
-		add_names(mem, &dns->search, &dns->n_search, f->search[i].s);
-	if (f->domain.s[0])
-		dns->domain = mem_str(mem, f->domain.s);
-}
-
-/* A router 0.0.0.0 means, as in the reference's results, that the destination is on the link. */
-void hold_result(const struct hold *l, struct mem *mem, const struct dhcp_lease *of,
-		 struct result *ret)
-{
-	struct dhcp_facts *f = mem_alloc(mem, sizeof(*f));
-
-	result_init(ret, mem);
-	if (!of->size || dhcp_facts(of->raw, of->size, f))
-		return;
-	result_add_ip(ret,
-		      (struct result_ip){ .addr = f->address, .gateway = f->gateway, .iface = -1 });
-	for (unsigned i = 0; i < f->n_routes; i++) {
-		struct result_route route = result_route(f->routes[i].dst, f->routes[i].gw);
-
-		route.priority = l->priority;
-		if (l->server_mtu)
-			route.mtu = f->mtu;
-		if (ip_is_any(route.gw))
-			route.scope = RT_SCOPE_LINK;
-		result_add_route(ret, route);
-	}
-	put_dns(mem, f, &ret->dns);
 }
 
 /* ---- what the state machine wants --------------------------------------- */
 
+bool hold_is_complete(const struct hold *l)
+{
+	return (!l->four || (dhcp_has_lease(&l->v4) && !l->checking)) &&
+	       (!l->six || hold6_has_lease(l->six));
+}
+
+void hold_set_wake(struct hold *l)
+{
+	l->wake = l->wake4;
+	if (l->six)
+		l->wake = time_min(l->wake, l->six->wake);
+}
+
 static void set_wake(struct hold *l, int64_t wake)
 {
-	l->wake = wake;
+	l->wake4 = wake;
 	if ((l->packet.fd >= 0 || l->udp.fd >= 0) && l->listen < wake)
-		l->wake = l->listen;
-	l->wake = time_min(l->wake, probe_timer(l, daemon_at().now));
+		l->wake4 = l->listen;
+	l->wake4 = time_min(l->wake4, probe_timer(l, daemon_at().now));
+	hold_set_wake(l);
 }
 
 /* Its container is gone, or there is no lease. */
-static void forget(struct daemon *d, struct hold *l)
+void hold_forget(struct daemon *d, struct hold *l)
 {
 	if (l->asker)
 		server_answer(d, l->asker, NULL);
@@ -143,7 +117,18 @@ static void forget(struct daemon *d, struct hold *l)
 	hold_release(d, l);
 }
 
-static bool is_gone(int r)
+void hold_fail(struct daemon *d, struct hold *l)
+{
+	if (l->asker)
+		server_answer(d, l->asker, NULL);
+	else
+		daemon_say(l, "given back: %s", d->tx.msg);
+	d->tx.err = 0;
+	l->asker = NULL;
+	hold_release(d, l);
+}
+
+bool hold_is_gone(int r)
 {
 	return r == -ENOENT || r == -ESTALE || r == -ENODEV;
 }
@@ -157,17 +142,41 @@ static void save(struct daemon *d, struct hold *l, const struct dhcp_lease *repl
 		daemon_say(l, "the lease does not survive a restart of the daemon: %s", d->tx.msg);
 }
 
+void hold_save(struct daemon *d, struct hold *l)
+{
+	static const struct dhcp_lease none;
+
+	save(d, l, &none);
+}
+
+bool hold_answer(struct daemon *d, struct hold *l)
+{
+	if (!l->asker)
+		return false;
+	if (!hold_is_complete(l))
+		return true;
+	server_answer(d, l->asker, l);
+	l->asker = NULL;
+	if (l->six)
+		hold6_answered(d, l);
+	return true;
+}
+
+static void apply(struct daemon *d, const struct hold *l, const struct dhcp_lease *before)
+{
+	const struct apply_want want = { .before = before, .after = &l->v4.lease };
+
+	apply_change(d, l, &want);
+}
+
 static void take(struct daemon *d, struct hold *l, const struct dhcp_lease *before, bool changed)
 {
 	static const struct dhcp_lease none;
 
 	changed = changed && !l->asker;
 	save(d, l, changed ? before : &none);
-	if (l->asker)
-		server_answer(d, l->asker, l);
-	else if (changed)
-		apply_change(d, l, before, &l->v4.lease);
-	l->asker = NULL;
+	if (!hold_answer(d, l) && changed)
+		apply(d, l, before);
 }
 
 /* Returns false if the lease is freed. */
@@ -187,13 +196,14 @@ static bool handle(struct daemon *d, struct hold *l, const struct dhcp_lease *be
 		if (!before->size)
 			break;
 		save(d, l, before);
-		apply_change(d, l, before, &l->v4.lease);
+		if (!l->asker)
+			apply(d, l, before);
 		break;
 	case DHCP_GIVEN_UP:
 		tx_fail_as(&d->tx, CNI_E_AGAIN, -ETIMEDOUT,
 			   "no DHCP server gave an address to %s within %u seconds: %s", l->ifname,
 			   d->opt.resend_timeout / 1000, todo->reason);
-		forget(d, l);
+		hold_fail(d, l);
 		return false;
 	default:
 		break;
@@ -201,11 +211,11 @@ static bool handle(struct daemon *d, struct hold *l, const struct dhcp_lease *be
 	return true;
 }
 
-static void follow(struct daemon *d, struct hold *l, const struct dhcp_lease *before,
+static bool follow(struct daemon *d, struct hold *l, const struct dhcp_lease *before,
 		   const struct dhcp_todo *todo);
 
-/* The probe is over: the new lease is used, or declined. */
-static void settle(struct daemon *d, struct hold *l)
+/* The probe is over: the new lease is used, or declined.  As follow(). */
+static bool settle(struct daemon *d, struct hold *l)
 {
 	const struct dhcp_lease none = { .size = 0 };
 	const uint8_t *m = l->rival;
@@ -217,40 +227,39 @@ static void settle(struct daemon *d, struct hold *l)
 		take(d, l, &none, true);
 		wire_close(d, l);
 		set_wake(l, l->v4.wake);
-		return;
+		return true;
 	}
 	daemon_say(l, "%s declined: %02x:%02x:%02x:%02x:%02x:%02x uses it",
 		   IP_S(((struct ip){ .family = AF_INET, .v4 = l->v4.address })), m[0], m[1], m[2],
 		   m[3], m[4], m[5]);
 	dhcp_decline(&l->v4, daemon_at(), &todo);
-	follow(d, l, &none, &todo);
+	return follow(d, l, &none, &todo);
 }
 
-/* Does what a step of the state machine wants.  The lease may be freed. */
-static void follow(struct daemon *d, struct hold *l, const struct dhcp_lease *before,
+/* Does what a step of the state machine wants.  Returns false if the lease is freed. */
+static bool follow(struct daemon *d, struct hold *l, const struct dhcp_lease *before,
 		   const struct dhcp_todo *todo)
 {
 	int r = 0;
 
 	if (!handle(d, l, before, todo))
-		return;
+		return false;
 	if (todo->send != DHCP_SEND_NOTHING)
 		r = wire_send(d, l, todo);
 	if (r == 0 && (l->v4.state == DHCP_IS_REQUESTING || l->checking))
 		r = probe_begin(d, l);
-	if (is_gone(r)) {
-		forget(d, l);
-		return;
+	if (hold_is_gone(r)) {
+		hold_forget(d, l);
+		return false;
 	}
 	if (r < 0)
 		daemon_say(l, "%s", d->tx.msg);
-	if (l->checking && probe_is_over(l, daemon_at().now)) {
-		settle(d, l);
-		return;
-	}
+	if (l->checking && probe_is_over(l, daemon_at().now))
+		return settle(d, l);
 	if (!l->checking && (l->v4.state == DHCP_IS_BOUND || l->v4.state == DHCP_IS_INIT))
 		wire_close(d, l);
 	set_wake(l, todo->wake);
+	return true;
 }
 
 /* The RELEASE has gone out.  late: it has not, because the next hop does not tell its MAC. */
@@ -267,7 +276,7 @@ static void leave(struct daemon *d, struct hold *l, bool late)
 	hold_free(d, l);
 }
 
-void hold_timer(struct daemon *d, struct hold *l)
+static void timer(struct daemon *d, struct hold *l)
 {
 	const struct dhcp_lease before = l->v4.lease;
 	struct dhcp_at at = daemon_at();
@@ -282,6 +291,15 @@ void hold_timer(struct daemon *d, struct hold *l)
 	(void)probe_timer(l, at.now);
 	dhcp_timer(&l->v4, at, &todo);
 	follow(d, l, &before, &todo);
+}
+
+/* One family at a time, because a step may free the lease: the loop comes again for the other. */
+void hold_timer(struct daemon *d, struct hold *l)
+{
+	if (l->six && l->six->wake <= l->wake4)
+		hold6_timer(d, l);
+	else
+		timer(d, l);
 }
 
 /* Returns after one datagram: the lease may be gone, or its sockets closed. */
@@ -324,38 +342,17 @@ static void arp_ready(struct daemon *d, struct source *s, unsigned events UNUSED
 
 /* ---- begin and end ------------------------------------------------------ */
 
-/* The options that the configuration wants.  Complaints are about the protocol's own options. */
-static int set_options(struct tx *tx, struct dhcp_conf *conf, const struct dhcp_ipam *cf)
-{
-	unsigned codes[DHCP_REQUEST_MAX + 1], n = 0;
-	int r;
-
-	for (unsigned i = 0; i < cf->n_provide; i++) {
-		const struct dhcp_provided *p = &cf->provide[i];
-
-		r = dhcp_conf_provide(conf, p->code, p->value, p->len);
-		if (r < 0)
-			return tx_fail_as(tx, CNI_E_CONFIG, r,
-					  "ipam.provide[%u]: option %u cannot be set (the protocol "
-					  "sets it itself, or there is no room)",
-					  i, p->code);
-	}
-	for (unsigned i = 0; i < cf->n_request; i++)
-		codes[n++] = cf->request[i];
-	if (cf->server_mtu)
-		codes[n++] = DHCP_OPT_MTU;
-	r = dhcp_conf_request(conf, codes, n, cf->skip_defaults);
-	if (r < 0)
-		return tx_fail_as(tx, CNI_E_CONFIG, r, "ipam.request: too many options");
-	return 0;
-}
-
 static int configure(struct daemon *d, struct hold *l, const struct dhcp_ipam *cf)
 {
 	struct dhcp_conf *conf = &l->v4.conf;
 	uint8_t mac[6];
 
 	TRY(wire_look(d, l, mac));
+	l->four = cf->v4;
+	if (cf->v6)
+		TRY(hold6_configure(d, l, cf));
+	if (!l->four)
+		return 0;
 	dhcp_conf_begin(conf, mem_printf(&d->tx.mem, "%s/%s/%s", l->id, l->network, l->ifname),
 			mac);
 	conf->broadcast = d->opt.broadcast;
@@ -365,7 +362,7 @@ static int configure(struct daemon *d, struct hold *l, const struct dhcp_ipam *c
 	l->priority = cf->priority;
 	l->server_mtu = cf->server_mtu;
 	l->arp_probe = cf->arp_probe;
-	return set_options(&d->tx, conf, cf);
+	return dhcp_ipam_options(&d->tx, cf, conf);
 }
 
 /* A network without a server must not take all connections, for as long as its ADDs wait. */
@@ -399,8 +396,13 @@ int hold_begin(struct daemon *d, const struct rpc_args *a, const char *network,
 		return r;
 	}
 	l->asker = asker;
-	dhcp_start(&l->v4, daemon_at(), &todo);
-	follow(d, l, &none, &todo);
+	if (l->four) {
+		dhcp_start(&l->v4, daemon_at(), &todo);
+		if (!follow(d, l, &none, &todo))
+			return 0;
+	}
+	if (l->six)
+		hold6_begin(d, l);
 	return 0;
 }
 
@@ -409,11 +411,11 @@ static int send_release(struct daemon *d, struct hold *l, const struct dhcp_todo
 {
 	int r = wire_release(d, l, todo);
 
-	if (r < 0 && !is_gone(r)) {
+	if (r < 0 && !hold_is_gone(r)) {
 		d->tx.err = 0;
 		r = wire_release_frame(d, l, todo);
 	}
-	if (is_gone(r)) {
+	if (hold_is_gone(r)) {
 		d->tx.err = 0;
 		r = wire_release_from_host(d, todo);
 	}
@@ -427,6 +429,10 @@ bool hold_give_back(struct daemon *d, struct hold *l)
 	int r = 0;
 
 	record_forget(d, l);
+	if (l->six) {
+		hold6_give_back(d, l);
+		hold6_free(d, l);
+	}
 	dhcp_release(&copy, daemon_at(), &todo);
 	if (todo.send != DHCP_SEND_NOTHING)
 		r = send_release(d, l, &todo);
@@ -457,7 +463,8 @@ static bool is_doubtful(const struct hold *l, int64_t carrier, int64_t now)
 	return carrier != l->carrier || l->v4.lease.t1 == DHCP_NEVER || l->v4.lease.t1 <= now;
 }
 
-void hold_resume(struct daemon *d, struct hold *l, const struct dhcp_lease *replaced)
+/* As follow(). */
+static bool resume(struct daemon *d, struct hold *l, const struct dhcp_lease *replaced)
 {
 	const struct dhcp_lease before = l->v4.lease;
 	struct dhcp_at at = daemon_at();
@@ -465,11 +472,11 @@ void hold_resume(struct daemon *d, struct hold *l, const struct dhcp_lease *repl
 	int64_t carrier;
 	int r = wire_carrier(d, l, &carrier);
 
-	if (is_gone(r)) {
+	if (hold_is_gone(r)) {
 		if (!dhcp_reboot(&l->v4, at, &todo))
 			l->v4.lease.size = 0;
-		forget(d, l);
-		return;
+		hold_forget(d, l);
+		return false;
 	}
 	d->tx.err = 0;
 	if (!before.size || !dhcp_reboot(&l->v4, at, &todo)) {
@@ -480,8 +487,16 @@ void hold_resume(struct daemon *d, struct hold *l, const struct dhcp_lease *repl
 		l->v4.wake = todo.wake = l->v4.lease.t1;
 	}
 	if (replaced->size)
-		apply_change(d, l, replaced, &l->v4.lease);
-	follow(d, l, &before, &todo);
+		apply(d, l, replaced);
+	return follow(d, l, &before, &todo);
+}
+
+void hold_resume(struct daemon *d, struct hold *l, const struct dhcp_lease *replaced)
+{
+	if (l->four && !resume(d, l, replaced))
+		return;
+	if (l->six)
+		hold6_resume(d, l);
 }
 
 bool hold_is_in(struct daemon *d, const struct hold *l, const char *netns)

@@ -3,14 +3,15 @@
  * hold.h - the leases that the daemon holds, and what the daemon's files share
  *
  * daemon.c has the options and the loop, server.c the socket, hold.c the life of a lease, wire.c
- * its packets, probe.c its ARP probes, apply.c changes of the container's interface, record.c the
- * files below /run.
+ * its packets, probe.c its ARP probes, hold6.c and wire6.c the same for DHCPv6, apply.c changes of
+ * the container's interface, record.c the files below /run.
  */
 #ifndef CPLUG_DHCP_HOLD_H
 #define CPLUG_DHCP_HOLD_H
 
 #include "base/tx.h"
 #include "ipam/dhcp/client.h"
+#include "ipam/dhcp/client6.h"
 #include "ipam/dhcp/rpc.h"
 #include "sys/netns.h"
 #include "sys/state.h"
@@ -46,11 +47,35 @@ struct daemon {
 	sigset_t signals; /* that may come while the loop waits */
 };
 
-/* One lease of one attachment.  The strings follow the structure. */
+/* The DHCPv6 half of what is held for an attachment. */
+enum hold6_phase {
+	HOLD6_STARTS,  /* waits until the link-local address can be used */
+	HOLD6_RUNS,    /* the state machine of client6.c decides */
+	HOLD6_SETTLES, /* the same, and a new address is watched: it may be a duplicate */
+};
+
+struct hold6 {
+	struct source udp;    /* open only while an answer is expected */
+	struct source events; /* changes of addresses; open while a phase waits for one */
+	struct hold *hold;
+	enum hold6_phase phase;
+	unsigned looks; /* events of this phase; a container makes as many as it likes */
+	int64_t listen; /* until when udp is open; ms of CLOCK_BOOTTIME */
+	int64_t watch;  /* until when the phase waits */
+	int64_t wake;   /* when hold6_timer() has something to do */
+	struct dhcp6_client c;
+};
+
+static inline bool hold6_has_lease(const struct hold6 *six)
+{
+	return dhcp6_has_lease(&six->c);
+}
+
+/* The leases of one attachment: one for each family.  The strings follow the structure. */
 struct hold {
 	struct source packet, udp, arp; /* open only while an answer is expected */
 	struct hold *next;
-	struct client *asker;  /* the connection that waits for the first lease; NULL: none */
+	struct client *asker;  /* the connection that waits for the first leases; NULL: none */
 	bool leaving;          /* its RELEASE waits for the next hop's MAC; then it is freed */
 	struct client *leaver; /* the connection that waits for that; NULL: none */
 	char *network, *id, *ifname, *netns;
@@ -59,10 +84,12 @@ struct hold {
 	uint64_t cookie;
 	int index;       /* ifindex, as last seen */
 	int64_t listen;  /* until when the sockets are open; ms of CLOCK_BOOTTIME */
+	int64_t wake4;   /* when v4 or its sockets have something to do */
 	int64_t wake;    /* when hold_timer() has something to do */
 	int64_t carrier; /* how often the link came and went before the last ACK; -1: not known */
 	int64_t priority;
 	bool server_mtu;
+	bool four;          /* v4 is used */
 	uint32_t arp_probe; /* ms; 0: the address is not probed */
 	bool checking;      /* there is a lease, which is used when the probe is over */
 	bool conflict;      /* another host, rival, uses the address */
@@ -70,6 +97,7 @@ struct hold {
 	unsigned probes;     /* that were sent */
 	int64_t probe_begun; /* ms of CLOCK_BOOTTIME */
 	struct dhcp_client v4;
+	struct hold6 *six; /* NULL: no DHCPv6 */
 };
 
 /* ---- daemon.c ---- */
@@ -91,7 +119,7 @@ int server_open(struct daemon *d) CHECKED;
 void server_close(struct daemon *d);
 /* Ends connections that are too slow; returns when the next one is. */
 int64_t server_timer(struct daemon *d, int64_t now);
-/* Answers a connection that waited: with the lease, or the recorded failure. */
+/* Answers a connection that waited: with the leases, or the recorded failure. */
 void server_answer(struct daemon *d, struct client *c, const struct hold *l);
 
 /* ---- hold.c ---- */
@@ -103,8 +131,8 @@ struct hold *hold_find(struct daemon *d, const char *network, const char *id, co
 int hold_begin(struct daemon *d, const struct rpc_args *a, const char *network,
 	       const struct dhcp_ipam *cf, struct client *asker) CHECKED;
 /*
- * Removes its file, and gives the lease back to the server.  Returns true if the message waits for
- * the MAC of its next hop: the lease then frees itself, and answers l->leaver.
+ * Removes its file, and gives the leases back to the servers.  Returns true if the message waits
+ * for the MAC of its next hop: the lease then frees itself, and answers l->leaver.
  */
 bool hold_give_back(struct daemon *d, struct hold *l);
 /* The same, and frees it. */
@@ -116,23 +144,39 @@ void hold_timer(struct daemon *d, struct hold *l);
 struct hold *hold_new(struct daemon *d, const char *network, const char *id, const char *ifname,
 		      const char *netns);
 /*
- * Goes on with a lease that was loaded.  replaced: the lease that it replaced in the container,
- * perhaps not completely; size 0: none.
+ * Goes on with a lease that was loaded.  replaced: the lease of DHCPv4 that it replaced in the
+ * container, perhaps not completely; size 0: none.
  */
 void hold_resume(struct daemon *d, struct hold *l, const struct dhcp_lease *replaced);
-/* The result of a lease, as ADD gives it. */
+/* hold_result.c: the result of a lease of DHCPv4. */
 void hold_result(const struct hold *l, struct mem *mem, const struct dhcp_lease *of,
 		 struct result *ret);
+/* The result of the present leases, as ADD gives it. */
+void hold_results(const struct hold *l, struct mem *mem, struct result *ret);
+/* Is there a lease of each family? */
+bool hold_is_complete(const struct hold *l);
 /* Is it of the namespace that is at this path now? */
 bool hold_is_in(struct daemon *d, const struct hold *l, const char *netns);
+
+/* For hold6.c.  hold_set_wake() takes the earlier of both families' times. */
+void hold_set_wake(struct hold *l);
+void hold_save(struct daemon *d, struct hold *l);
+/* Answers the asker if all leases are there.  Returns false if there is no asker. */
+bool hold_answer(struct daemon *d, struct hold *l);
+/* ADD cannot succeed, for the recorded reason: gives back what there is, and frees l. */
+void hold_fail(struct daemon *d, struct hold *l);
+/* A failure that says that the container is gone; hold_forget() then frees l. */
+bool hold_is_gone(int r);
+void hold_forget(struct daemon *d, struct hold *l);
 
 /* ---- wire.c ---- */
 
 /*
- * Opens the namespace and finds the link; refuses another namespace at the same path (-ESTALE).
- * A lease whose ino is 0 takes the one that is there.  Sets *ret_mac, and sets the link up.
- * Failures are recorded, -ENOENT also.
+ * Opens the namespace.  A lease whose ino is 0 takes the one that is there; another one than before
+ * is refused (-ESTALE).  Failures are recorded, -ENOENT also.
  */
+int wire_enter(struct daemon *d, struct hold *l, struct netns *ret) CHECKED;
+/* Opens the namespace and finds the link.  Sets *ret_mac, and sets the link up. */
 int wire_look(struct daemon *d, struct hold *l, uint8_t ret_mac[6]) CHECKED;
 /* Sends what todo says, and opens the socket for the answer. */
 int wire_send(struct daemon *d, struct hold *l, const struct dhcp_todo *todo) CHECKED;
@@ -174,14 +218,59 @@ bool probe_is_over(const struct hold *l, int64_t now);
 /* Reads what has come, and sets conflict. */
 void probe_receive(struct hold *l);
 
+/* ---- hold6.c ---- */
+
+/* Gives the attachment a DHCPv6 half; NULL: no memory. */
+struct hold6 *hold6_new(struct hold *l);
+void hold6_free(struct daemon *d, struct hold *l);
+/* Reads the configuration, and prepares the interface. */
+int hold6_configure(struct daemon *d, struct hold *l, const struct dhcp_ipam *cf) CHECKED;
+/* As the functions of hold.h; each of these may free l. */
+void hold6_begin(struct daemon *d, struct hold *l);
+void hold6_resume(struct daemon *d, struct hold *l);
+void hold6_timer(struct daemon *d, struct hold *l);
+/* The plugin has got the address, and is about to give it to the interface. */
+void hold6_answered(struct daemon *d, struct hold *l);
+/* Sends a RELEASE (a DECLINE if the address is a duplicate); the address is removed before. */
+void hold6_give_back(struct daemon *d, struct hold *l);
+/* Appends the address and the DNS of a lease to a result. */
+void hold6_result(const struct hold6 *six, struct mem *mem, const struct dhcp_lease *of,
+		  struct result *ret);
+
+/* ---- wire6.c ---- */
+
+enum wire6_state { WIRE6_ABSENT, WIRE6_TENTATIVE, WIRE6_DUPLICATE, WIRE6_USABLE };
+
+/*
+ * Lets the interface have IPv6 addresses and take routes from router advertisements (sysctls
+ * disable_ipv6 and accept_ra).
+ */
+int wire6_prepare(struct daemon *d, struct hold *l) CHECKED;
+/* The state of an address of the interface; NULL: of its link-local address. */
+int wire6_look(struct daemon *d, struct hold *l, const struct in6_addr *a,
+	       enum wire6_state *ret) CHECKED;
+/* Opens six->events. */
+int wire6_watch(struct daemon *d, struct hold *l) CHECKED;
+/* Reads the events that have come. */
+void wire6_drain(const struct source *events);
+/* Sends todo->packet by multicast, and opens six->udp for the answer. */
+int wire6_send(struct daemon *d, struct hold *l, const struct dhcp_todo *todo) CHECKED;
+/* The same without waiting for an answer, after an address was removed from the interface. */
+int wire6_send_last(struct daemon *d, struct hold *l, const struct dhcp_todo *todo,
+		    const struct in6_addr *remove) CHECKED;
+
 /* ---- apply.c ---- */
 
 /*
  * Changes the interface's address and routes from those of before to those of after (size 0: none),
- * in a child process, which is not waited for.
+ * in a child process, which is not waited for.  An IPv6 address that is there also gets the
+ * lifetimes of the lease.
  */
-void apply_change(struct daemon *d, const struct hold *l, const struct dhcp_lease *before,
-		  const struct dhcp_lease *after);
+struct apply_want {
+	const struct dhcp_lease *before, *after;
+	bool six; /* leases of DHCPv6 */
+};
+void apply_change(struct daemon *d, const struct hold *l, const struct apply_want *want);
 
 /* ---- record.c ---- */
 

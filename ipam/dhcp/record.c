@@ -4,7 +4,8 @@
  *
  * A file is written before the plugin gets its answer, so a daemon that is killed and started again
  * goes on where it was.  Each value has a key of its own, so another version can read it; keys that
- * it does not know are ignored, and absent ones have a default.  Times are those of
+ * it does not know are ignored, and absent ones have a default.  "version" is 2 since there is
+ * DHCPv6: a file without it, of version 1, is of DHCPv4 alone.  Times are those of
  * CLOCK_BOOTTIME: /run ends with the boot as well.
  */
 #include <stdio.h>
@@ -15,6 +16,8 @@
 #include "value/base64.h"
 #include "value/cj.h"
 #include "value/jw.h"
+
+enum { VERSION = 2 };
 
 static struct state_file file_of(struct daemon *d, const struct hold *l)
 {
@@ -29,33 +32,59 @@ static void put_bytes(struct jw *w, const char *key, const void *data, size_t si
 	jw_str(w, key, base64_encode(w->mem, data, size));
 }
 
+static void put_lease_of(struct jw *w, const struct dhcp_lease *lease, const char *message)
+{
+	jw_int(w, "start", lease->start);
+	jw_int(w, "t1", lease->t1);
+	jw_int(w, "t2", lease->t2);
+	jw_int(w, "end", lease->end);
+	put_bytes(w, message, lease->raw, lease->size);
+}
+
+static void put4(struct jw *w, const struct hold *l, const struct dhcp_lease *replaced)
+{
+	const struct dhcp_conf *conf = &l->v4.conf;
+
+	jw_int(w, "priority", l->priority);
+	jw_bool(w, "serverMTU", l->server_mtu);
+	jw_int(w, "arpProbe", l->arp_probe);
+	put_bytes(w, "mac", conf->mac, sizeof(conf->mac));
+	jw_bool(w, "broadcast", conf->broadcast);
+	put_bytes(w, "options", conf->options, conf->n_options);
+	put_lease_of(w, &l->v4.lease, "ack");
+	if (replaced->size)
+		put_bytes(w, "replaced", replaced->raw, replaced->size);
+}
+
+static void put6(struct jw *w, const struct hold6 *six)
+{
+	const struct dhcp6_conf *conf = &six->c.conf;
+
+	jw_open(w, "dhcpv6", '{');
+	put_bytes(w, "duid", conf->duid, conf->n_duid);
+	jw_int(w, "iaid", conf->iaid);
+	jw_bool(w, "rapidCommit", conf->rapid_commit);
+	put_lease_of(w, &six->c.lease, "reply");
+	jw_close(w, '}');
+}
+
 static const char *document(struct mem *mem, const struct hold *l,
 			    const struct dhcp_lease *replaced)
 {
-	const struct dhcp_conf *conf = &l->v4.conf;
-	const struct dhcp_lease *v4 = &l->v4.lease;
 	struct jw w;
 
 	jw_init(&w, mem, true);
 	jw_open(&w, NULL, '{');
+	jw_int(&w, "version", VERSION);
 	jw_str(&w, "netns", l->netns);
 	jw_int(&w, "dev", (int64_t)l->dev);
 	jw_int(&w, "ino", (int64_t)l->ino);
 	jw_int(&w, "cookie", (int64_t)l->cookie);
 	jw_int(&w, "carrier", l->carrier);
-	jw_int(&w, "priority", l->priority);
-	jw_bool(&w, "serverMTU", l->server_mtu);
-	jw_int(&w, "arpProbe", l->arp_probe);
-	put_bytes(&w, "mac", conf->mac, sizeof(conf->mac));
-	jw_bool(&w, "broadcast", conf->broadcast);
-	put_bytes(&w, "options", conf->options, conf->n_options);
-	jw_int(&w, "start", v4->start);
-	jw_int(&w, "t1", v4->t1);
-	jw_int(&w, "t2", v4->t2);
-	jw_int(&w, "end", v4->end);
-	put_bytes(&w, "ack", v4->raw, v4->size);
-	if (replaced->size)
-		put_bytes(&w, "replaced", replaced->raw, replaced->size);
+	if (l->four)
+		put4(&w, l, replaced);
+	if (l->six)
+		put6(&w, l->six);
 	jw_close(&w, '}');
 	return jw_end(&w);
 }
@@ -97,16 +126,24 @@ static size_t bytes(struct mem *mem, const struct cj *c, const char *key, void *
 	return size;
 }
 
-static bool read_document(struct daemon *d, const struct cj *c, struct hold *l)
+static void read_lease(struct mem *mem, const struct cj *c, const char *message,
+		       struct dhcp_lease *ret)
+{
+	*ret = (struct dhcp_lease){
+		.start = number(c, "start"),
+		.t1 = number(c, "t1"),
+		.t2 = number(c, "t2"),
+		.end = number(c, "end"),
+	};
+	ret->size = (uint16_t)bytes(mem, c, message, ret->raw, sizeof(ret->raw));
+}
+
+static bool read4(struct daemon *d, const struct cj *c, struct hold *l)
 {
 	struct dhcp_conf *conf = &l->v4.conf;
-	struct dhcp_lease *v4 = &l->v4.lease;
 	struct mem *mem = &d->tx.mem;
 
-	l->dev = (dev_t)number(c, "dev");
-	l->ino = (ino_t)number(c, "ino");
-	l->cookie = (uint64_t)number(c, "cookie");
-	l->carrier = cj_int(c, "carrier", -1, -1, INT64_MAX);
+	l->four = true;
 	l->priority = number(c, "priority");
 	l->server_mtu = cj_bool(c, "serverMTU", false);
 	l->arp_probe = (uint32_t)cj_int(c, "arpProbe", DHCP_PROBE_MS, 0, DHCP_PROBE_MAX);
@@ -115,15 +152,43 @@ static bool read_document(struct daemon *d, const struct cj *c, struct hold *l)
 	conf->resend_max = d->opt.resend_max;
 	conf->resend_timeout = d->opt.resend_timeout;
 	conf->n_options = (uint16_t)bytes(mem, c, "options", conf->options, sizeof(conf->options));
-	*v4 = (struct dhcp_lease){
-		.start = number(c, "start"),
-		.t1 = number(c, "t1"),
-		.t2 = number(c, "t2"),
-		.end = number(c, "end"),
-	};
-	v4->size = (uint16_t)bytes(mem, c, "ack", v4->raw, sizeof(v4->raw));
-	return bytes(mem, c, "mac", conf->mac, sizeof(conf->mac)) == sizeof(conf->mac) && l->ino &&
-	       dhcp_conf_valid(conf) && cj_ok(&d->tx, c) == 0;
+	read_lease(mem, c, "ack", &l->v4.lease);
+	return bytes(mem, c, "mac", conf->mac, sizeof(conf->mac)) == sizeof(conf->mac) &&
+	       dhcp_conf_valid(conf);
+}
+
+static bool read6(struct daemon *d, const struct cj *c, struct hold *l)
+{
+	struct hold6 *six = hold6_new(l);
+	struct dhcp6_conf *conf;
+
+	if (!six)
+		return false;
+	conf = &six->c.conf;
+	conf->resend_timeout = d->opt.resend_timeout;
+	conf->rapid_commit = cj_bool(c, "rapidCommit", true);
+	conf->iaid = (uint32_t)cj_int(c, "iaid", 0, 0, UINT32_MAX);
+	conf->n_duid = (uint8_t)bytes(&d->tx.mem, c, "duid", conf->duid, sizeof(conf->duid));
+	read_lease(&d->tx.mem, c, "reply", &six->c.lease);
+	return dhcp6_conf_valid(conf);
+}
+
+static bool read_document(struct daemon *d, const struct cj *c, struct hold *l)
+{
+	bool six = cj_has(c, "dhcpv6"), good = true;
+	struct cj more = cj_obj(c, "dhcpv6");
+
+	if (cj_int(c, "version", 1, 0, INT64_MAX) > VERSION)
+		daemon_say(l, "a newer version has written the lease: what is unknown is ignored");
+	l->dev = (dev_t)number(c, "dev");
+	l->ino = (ino_t)number(c, "ino");
+	l->cookie = (uint64_t)number(c, "cookie");
+	l->carrier = cj_int(c, "carrier", -1, -1, INT64_MAX);
+	if (cj_has(c, "mac") || !six)
+		good = read4(d, c, l);
+	if (six)
+		good = read6(d, &more, l) && good;
+	return good && l->ino && cj_ok(&d->tx, c) == 0;
 }
 
 static void load(struct daemon *d, const struct state_entry *e)
@@ -162,22 +227,57 @@ int record_load_all(struct daemon *d)
 
 /* ---- dhcp list ---------------------------------------------------------- */
 
-static void put_lease(struct jw *w, const struct hold *l, int64_t now)
+/* Seconds until the renewal and the end. */
+static void put_times(struct jw *w, const struct dhcp_lease *lease, int64_t now)
 {
-	const struct dhcp_lease *v4 = &l->v4.lease;
-	struct dhcp_facts facts;
+	if (lease->t1 != DHCP_NEVER)
+		jw_int(w, "renewIn", (lease->t1 - now) / 1000);
+	if (lease->end != DHCP_NEVER)
+		jw_int(w, "expiresIn", (lease->end - now) / 1000);
+}
 
+static void open_lease(struct jw *w, const struct hold *l)
+{
 	jw_open(w, NULL, '{');
 	jw_str(w, "network", l->network);
 	jw_str(w, "containerID", l->id);
 	jw_str(w, "ifname", l->ifname);
+}
+
+static void list4(struct jw *w, const struct hold *l, int64_t now)
+{
+	const struct dhcp_lease *v4 = &l->v4.lease;
+	struct dhcp_facts facts;
+
+	open_lease(w, l);
 	if (dhcp_has_lease(&l->v4) && !dhcp_facts(v4->raw, v4->size, &facts)) {
 		jw_str(w, "address", mem_str(w->mem, CIDR_S(facts.address)));
 		jw_str(w, "server", mem_str(w->mem, IP_S(facts.server)));
-		if (v4->t1 != DHCP_NEVER)
-			jw_int(w, "renewIn", (v4->t1 - now) / 1000);
-		if (v4->end != DHCP_NEVER)
-			jw_int(w, "expiresIn", (v4->end - now) / 1000);
+		put_times(w, v4, now);
+	}
+	jw_close(w, '}');
+}
+
+static const char *hex(struct mem *mem, const uint8_t *p, size_t size)
+{
+	char *text = mem_alloc(mem, 2 * size + 1);
+
+	for (size_t i = 0; i < size; i++)
+		snprintf(text + 2 * i, 3, "%02x", p[i]);
+	return text;
+}
+
+/* DHCPv6 servers have no address: the server is its DUID. */
+static void list6(struct jw *w, const struct hold *l, int64_t now)
+{
+	const struct dhcp6_client *c = &l->six->c;
+	struct dhcp_facts facts;
+
+	open_lease(w, l);
+	if (!dhcp6_facts(c->lease.raw, c->lease.size, c->conf.iaid, &facts)) {
+		jw_str(w, "address", mem_str(w->mem, CIDR_S(facts.address)));
+		jw_str(w, "server", hex(w->mem, c->server, c->n_server));
+		put_times(w, &c->lease, now);
 	}
 	jw_close(w, '}');
 }
@@ -189,9 +289,12 @@ const char *record_list(struct daemon *d)
 
 	jw_init(&w, &d->tx.mem, true);
 	jw_open(&w, NULL, '[');
-	for (const struct hold *l = d->leases; l; l = l->next)
-		if (!l->leaving)
-			put_lease(&w, l, now);
+	for (const struct hold *l = d->leases; l; l = l->next) {
+		if (l->four && !l->leaving)
+			list4(&w, l, now);
+		if (l->six)
+			list6(&w, l, now);
+	}
 	jw_close(&w, ']');
 	return jw_end(&w);
 }

@@ -99,7 +99,7 @@ void server_answer(struct daemon *d, struct client *c, const struct hold *l)
 	struct result res;
 
 	if (l) {
-		hold_result(l, &d->tx.mem, &l->v4.lease, &res);
+		hold_results(l, &d->tx.mem, &res);
 		a.result = &res;
 	}
 	answer(d, c, a);
@@ -132,6 +132,12 @@ static int read_request(struct daemon *d, struct request *q, bool needs_attachme
 	return 0;
 }
 
+/* All leases that the configuration wants, and no others. */
+static bool is_the_same(const struct hold *l, const struct dhcp_ipam *cf)
+{
+	return hold_is_complete(l) && l->four == cf->v4 && (l->six != NULL) == cf->v6;
+}
+
 /* Returns 1 if the answer comes later. */
 static int allocate(struct daemon *d, struct request *q)
 {
@@ -145,7 +151,7 @@ static int allocate(struct daemon *d, struct request *q)
 	if (q->lease && q->lease->asker)
 		return tx_fail_as(&d->tx, CNI_E_AGAIN, -EBUSY,
 				  "another ADD of %s is waiting for the lease", q->args.ifname);
-	if (q->lease && dhcp_has_lease(&q->lease->v4) && hold_is_in(d, q->lease, q->args.netns)) {
+	if (q->lease && is_the_same(q->lease, &cf) && hold_is_in(d, q->lease, q->args.netns)) {
 		server_answer(d, q->client, q->lease);
 		return 1;
 	}
@@ -181,14 +187,12 @@ static int release(struct daemon *d, struct request *q)
 
 static int check(struct daemon *d, struct request *q)
 {
-	static const struct dhcp_lease none;
 	struct result res;
-	const struct dhcp_lease *of = &none;
 
 	TRY(read_request(d, q, true));
+	result_init(&res, &d->tx.mem);
 	if (q->lease && (!*q->args.netns || hold_is_in(d, q->lease, q->args.netns)))
-		of = &q->lease->v4.lease;
-	hold_result(q->lease, &d->tx.mem, of, &res);
+		hold_results(q->lease, &d->tx.mem, &res);
 	answer(d, q->client, (struct rpc_answer){ .result = &res });
 	return 1;
 }

@@ -119,8 +119,7 @@ static int udp_here(struct tx *tx, void *arg)
 
 /* ---- the namespace ------------------------------------------------------ */
 
-/* -ESTALE: another one is at the path now. */
-static int open_ns(struct daemon *d, struct hold *l, struct netns *ret)
+int wire_enter(struct daemon *d, struct hold *l, struct netns *ret)
 {
 	const char *prefix = d->opt.prefix ? d->opt.prefix : "";
 	const char *path = mem_printf(&d->tx.mem, "%s%s", prefix, l->netns);
@@ -150,7 +149,7 @@ static int run_there(struct daemon *d, struct hold *l, int (*fn)(struct tx *tx, 
 
 	j->fd = -1;
 	snprintf(j->ifname, sizeof(j->ifname), "%s", l->ifname);
-	TRY(open_ns(d, l, &ns));
+	TRY(wire_enter(d, l, &ns));
 	TRY(netns_run(&d->tx, &ns, look_here, j));
 	l->index = j->index;
 	if (!fn)
@@ -203,7 +202,7 @@ int wire_carrier(struct daemon *d, struct hold *l, int64_t *ret)
 	int r;
 
 	*ret = -1;
-	TRY(open_ns(d, l, &ns));
+	TRY(wire_enter(d, l, &ns));
 	TRY(rt_open(&d->tx, &rt, "container", &ns));
 	link_question(&m, 0);
 	rt_put_str(&m, IFLA_IFNAME, l->ifname);

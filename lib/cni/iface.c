@@ -61,7 +61,10 @@ static int set_sysctls(struct tx *tx, struct call *c, const struct link *l,
 	struct sysctl list[6];
 	unsigned n = 0;
 
-	if (!o->accept_ra) {
+	if (c->ipam_advertised) {
+		/* 2: also if the container forwards.  SLAAC (autoconf) stays as it is. */
+		list[n++] = sysctl_conf(AF_INET6, l->name, "accept_ra", "2");
+	} else if (!o->accept_ra) {
 		list[n++] = sysctl_conf(AF_INET6, l->name, "accept_ra", "0");
 		list[n++] = sysctl_conf(AF_INET6, l->name, "autoconf", "0");
 	}
@@ -116,8 +119,19 @@ int iface_need_mtu(struct tx *tx, int mtu, const struct result *r, const char *h
 
 enum { DAD_TIMEOUT_MS = 5000 };
 
-/* 1 = some address is still being tested, 0 = none; a duplicate is a failure. */
-static int tentative(struct tx *tx, struct call *c, const struct link *l)
+static int fail_as_duplicate(struct tx *tx, struct cidr a, const struct link *l)
+{
+	return tx_fail_as(tx, CPLUG_E_ADDRESS, -EADDRINUSE,
+			  "container: address %s of %s: another host on the link has it (duplicate "
+			  "address detection)",
+			  CIDR_S(a), l->name);
+}
+
+/*
+ * 1 = some address is still being tested, 0 = none; a duplicate is a failure.  The daemon of dhcp
+ * sees a duplicate as well, and may already have removed it.
+ */
+static int tentative(struct tx *tx, struct call *c, const struct link *l, const struct result *r)
 {
 	struct addr_list list;
 	int waiting = 0;
@@ -125,18 +139,19 @@ static int tentative(struct tx *tx, struct call *c, const struct link *l)
 	TRY(addr_list(tx, &c->cont, l, AF_INET6, &list));
 	for (unsigned i = 0; i < list.n; i++) {
 		if (list.flags[i] & IFA_F_DADFAILED)
-			return tx_fail_as(tx, CPLUG_E_ADDRESS, -EADDRINUSE,
-					  "container: address %s of %s: another host on the link "
-					  "has it (duplicate address detection)",
-					  CIDR_S(list.a[i]), l->name);
+			return fail_as_duplicate(tx, list.a[i], l);
 		waiting |= (list.flags[i] & IFA_F_TENTATIVE) != 0;
 	}
+	for (unsigned i = 0; c->ipam_advertised && i < r->n_ips; i++)
+		if (r->ips[i].addr.ip.family == AF_INET6 && iface_belongs(r, &r->ips[i], l->name) &&
+		    !addr_listed(&list, r->ips[i].addr))
+			return fail_as_duplicate(tx, r->ips[i].addr, l);
 	return waiting;
 }
 
 /* Sets the link up and waits until no address is tentative: by events, with one deadline. */
 static int set_up_and_wait(struct tx *tx, struct call *c, const struct link *l,
-			   const struct iface_options *o)
+			   const struct result *res, const struct iface_options *o)
 {
 	auto_(rt_close) struct rt events = { .sk = NULL };
 	int64_t deadline = rt_deadline(DAD_TIMEOUT_MS);
@@ -145,7 +160,7 @@ static int set_up_and_wait(struct tx *tx, struct call *c, const struct link *l,
 	TRY(rt_subscribe(tx, &c->cont, RTNLGRP_IPV6_IFADDR, &events));
 	TRY(link_set_up_notify(tx, &c->cont, l, o->mark));
 	for (;;) {
-		TRY(r = tentative(tx, c, l));
+		TRY(r = tentative(tx, c, l, res));
 		if (!r)
 			return 0;
 		r = rt_wait(tx, &events, deadline, rt_any_event, NULL);
@@ -178,7 +193,7 @@ int iface_configure(struct tx *tx, struct call *c, const struct link *l, const s
 	TRY(set_sysctls(tx, c, l, o, six));
 	TRY(add_addresses(tx, c, l, r, o));
 	if (o->dad && six)
-		TRY(set_up_and_wait(tx, c, l, o));
+		TRY(set_up_and_wait(tx, c, l, r, o));
 	else
 		TRY(link_set_up_notify(tx, &c->cont, l, o->mark));
 	if (o->routed)
@@ -186,12 +201,18 @@ int iface_configure(struct tx *tx, struct call *c, const struct link *l, const s
 	return iface_add_routes(tx, c, l, r);
 }
 
-int iface_prepare(struct tx *tx, struct call *c, const struct link *l)
+int iface_prepare(struct tx *tx, struct call *c, const struct link *l, bool dad)
 {
-	const struct iface_options o = { .dad = false };
+	struct iface_options o = { .dad = false };
 
 	if (!ipam_needs_link(c))
 		return 0;
+	c->ipam_advertised = ipam_needs_advertisements(c);
+	if (c->ipam_advertised) {
+		/* DHCPv6 is spoken from the link-local address. */
+		TRY(enable_ipv6(tx, c, l));
+		o.dad = dad;
+	}
 	TRY(set_sysctls(tx, c, l, &o, false));
 	return link_set_up(tx, &c->cont, l);
 }
@@ -258,6 +279,7 @@ int iface_ensure(struct tx *tx, struct call *c, struct link *l, const struct res
 	bool six = has_family(r, AF_INET6);
 	int got;
 
+	c->ipam_advertised = ipam_needs_advertisements(c);
 	*a = (struct iface_additions){
 		.rt = &c->cont,
 		.l = *l,

@@ -23,10 +23,11 @@ struct iface_options {
 };
 
 /*
- * Before ipam_add(): sets the link up if the IPAM plugin talks through it (ipam_needs_link()).
- * Router advertisements are ignored, as iface_configure() does.
+ * Before ipam_add(): sets the link up if the IPAM plugin talks through it (ipam_needs_link()), with
+ * duplicate address detection of its link-local address if that is used and dad is set.  Router
+ * advertisements are ignored, as iface_configure() does, unless ipam_needs_advertisements().
  */
-int iface_prepare(struct tx *tx, struct call *c, const struct link *l) CHECKED;
+int iface_prepare(struct tx *tx, struct call *c, const struct link *l, bool dad) CHECKED;
 
 /*
  * Gives the link in the container (which is ours, and down) the addresses of the

@@ -217,6 +217,13 @@ bool ipam_needs_link(const struct call *c)
 	return str_eq(ipam_type(c), "dhcp");
 }
 
+bool ipam_needs_advertisements(const struct call *c)
+{
+	struct cj ipam = cj_obj(&c->conf, "ipam");
+
+	return ipam_needs_link(c) && strchr(cj_str(&ipam, "family", ""), '6');
+}
+
 /* Calls ipam_del() or ipam_gc() while the interface is there; the later call does nothing. */
 static int call_first(struct tx *tx, struct call *c, int (*fn)(struct tx *tx, struct call *c))
 {

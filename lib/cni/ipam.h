@@ -50,6 +50,12 @@ int ipam_status(struct tx *tx, struct call *c) CHECKED;
  */
 bool ipam_needs_link(const struct call *c);
 
+/*
+ * Does it lease IPv6 addresses (dhcp with family 6 or 46)?  DHCPv6 gives no routes: those come with
+ * router advertisements, which the interface has to accept.
+ */
+bool ipam_needs_advertisements(const struct call *c);
+
 /* Its DEL and GC, before interfaces are removed; ipam_del() and ipam_gc() do nothing afterwards. */
 int ipam_del_first(struct tx *tx, struct call *c) CHECKED;
 int ipam_gc_first(struct tx *tx, struct call *c) CHECKED;

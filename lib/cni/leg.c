@@ -156,7 +156,7 @@ int leg_add(struct tx *tx, struct call *c, struct result *res)
 	TRY(leg_describe(tx, c, &leg));
 	TRY(ipam_validate(tx, c));
 	TRY(add_link(tx, c, &leg, &l));
-	TRY(iface_prepare(tx, c, &l));
+	TRY(iface_prepare(tx, c, &l, leg.dad));
 	l3 = has_addresses(c, &leg);
 	if (l3) {
 		TRY(ask_addresses(tx, c, res));

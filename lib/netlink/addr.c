@@ -57,6 +57,27 @@ int addr_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct cidr 
 	return 0;
 }
 
+int addr_set_lifetimes(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a,
+		       uint32_t preferred, uint32_t valid)
+{
+	/* The kernel takes these flags from the request, and keeps the others. */
+	static const uint32_t given = IFA_F_NODAD | IFA_F_MANAGETEMPADDR | IFA_F_NOPREFIXROUTE;
+	const struct ifa_cacheinfo times = { .ifa_prefered = preferred, .ifa_valid = valid };
+	struct addr_list have;
+	struct rt_msg m;
+	unsigned i = 0;
+
+	TRY(addr_list(tx, rt, l, AF_INET6, &have));
+	while (i < have.n && !cidr_eq(have.a[i], a))
+		i++;
+	if (i == have.n || have.flags[i] & IFA_F_TENTATIVE)
+		return 0;
+	compose(&m, RTM_NEWADDR, NLM_F_REPLACE, l, a);
+	rt_put_u32(&m, IFA_FLAGS, have.flags[i] & given);
+	rt_put(&m, IFA_CACHEINFO, &times, sizeof(times));
+	return rt_call(tx, rt, &m, "set the lifetimes of address %s of %s", CIDR_S(a), l->name);
+}
+
 struct undo_addr {
 	struct rt *rt;
 	struct cidr a;

@@ -31,6 +31,15 @@ int addr_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct cidr 
 /* The same, but undone: for an address that takes another's place. */
 int addr_ensure_undoable(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a) CHECKED;
 
+/*
+ * Gives an IPv6 address lifetimes in seconds (UINT32_MAX: for ever; valid > 0): it becomes
+ * deprecated after preferred, and the kernel removes it after valid.  It keeps its other
+ * attributes.  No undo. An address that is not there is success, and so is one that is tentative
+ * and stays as it is: a duplicate with a lifetime would be deleted, and not be marked as one.
+ */
+int addr_set_lifetimes(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a,
+		       uint32_t preferred, uint32_t valid) CHECKED;
+
 /* Deletes; gone is success.  Undo: puts it back as it was, with the route to its subnet. */
 int addr_del(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a) CHECKED;
 

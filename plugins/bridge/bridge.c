@@ -94,7 +94,7 @@ static int layer3(struct tx *tx, struct call *c, struct bridge *b, struct result
 {
 	struct iface_options o = { .dad = b->cf.dad };
 
-	TRY(iface_prepare(tx, c, &b->veth.eth));
+	TRY(iface_prepare(tx, c, &b->veth.eth, b->cf.dad));
 	TRY(ipam_add(tx, c, res));
 	TRY(iface_need_mtu(tx, b->cf.mtu, res, ""));
 	if (!result_dns_empty(&b->cf.dns))

@@ -137,7 +137,7 @@ static int hostdev_add(struct tx *tx, struct call *c, struct result *res)
 	if (d.dpdk)
 		return add_dpdk(tx, c, &d, res);
 	TRY(hostdev_take(tx, c, &d, &r, &l));
-	TRY(iface_prepare(tx, c, &l));
+	TRY(iface_prepare(tx, c, &l, d.dad));
 	TRY(ask_addresses(tx, c, &d, &r, res));
 	TRY(iface_need_mtu(tx, l.mtu, res, ""));
 	iface_list(tx, c, &l, c->netns_path, res);

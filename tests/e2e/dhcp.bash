@@ -45,7 +45,7 @@ dnsmasq_on() {
 
 # is_served NS - a server listens in NS
 is_served() {
-	[[ $(in_ns "$1" ss -Hnlu 'sport = :67') ]]
+	[[ $(in_ns "$1" ss -Hnlu 'sport = :67 or sport = :547') ]]
 }
 
 # leases - prints the leases of dnsmasq: time, MAC, address, name and client identifier

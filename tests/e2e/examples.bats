@@ -215,6 +215,17 @@ leased_by_server() {
 	example 43-dhcp leased_by_server
 }
 
+leased_by_servers() {
+	has '.ips[1].address | test("^fd00:88:43::1[0-9a-f][0-9a-f]/128$")'
+	has '.dns.nameservers == ["fd00:88:43::1"]'
+	sees world "$(result '.ips[0].address' | sed 's/\/24//')"
+	sees c1 fd00:88:43::1
+}
+@test "examples: 44-dhcp6: the addresses are the servers', the container reaches a host on the wire" {
+	world
+	example 44-dhcp6 leased_by_servers
+}
+
 @test "examples: 33-dummy: the container has the addresses" {
 	example 33-dummy own_addresses
 }

@@ -95,14 +95,28 @@ chain_parents() {
 # chain_dhcp NS DEV - starts a DHCP server on DEV in NS, and the daemon of dhcp on the host, if the
 # conflist needs them
 chain_dhcp() {
+	local -a six=()
+
 	jq -e '[.plugins[].ipam?.type? == "dhcp"] | any' "$CHAIN_FILE" >/dev/null || return 0
 	in_ns "$1" ip address add 10.88.43.1/24 dev "$2"
+	if jq -e '[.plugins[].ipam?.family? // "" | contains("6")] | any' "$CHAIN_FILE" >/dev/null; then
+		in_ns "$1" ip address add fd00:88:43::1/64 dev "$2" nodad
+		# The host itself listens to no router.
+		sysctl -qw "net.ipv6.conf.${2#peer-}.accept_ra=0"
+		wait_for "the link-local address of the server" chain_can_send6 "$1" "$2"
+		six=(--dhcp-range=fd00:88:43::100,fd00:88:43::1ff,64,1h --enable-ra --dhcp-option=option6:dns-server,[fd00:88:43::1])
+	fi
 	in_ns "$1" dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --interface="$2" \
 		--user=root --no-ping --dhcp-leasefile=/run/.rig/leases --pid-file= \
-		--dhcp-range=10.88.43.100,10.88.43.199,255.255.255.0,1h --dhcp-option=6,10.88.43.1 \
+		--dhcp-range=10.88.43.100,10.88.43.199,255.255.255.0,1h --dhcp-option=6,10.88.43.1 "${six[@]}" \
 		</dev/null >/dev/null 2>&1 3>&- 4>&- &
 	"$CPLUG_BIN/dhcp" daemon </dev/null >/dev/null 2>&1 3>&- 4>&- &
 	wait_for "the daemon of dhcp" "$CPLUG_BIN/dhcp" list
+}
+
+# chain_can_send6 NS DEV - has it a link-local address that is not tentative?
+chain_can_send6() {
+	[[ $(in_ns "$1" ip -6 -o address show dev "$2" scope link -tentative) ]]
 }
 
 # chain_type INDEX - prints the plugin's type

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * hold_result.c - leases as the result that ADD gives
+ */
+#include <linux/rtnetlink.h>
+
+#include "ipam/dhcp/hold.h"
+#include "ipam/dhcp/packet.h"
+
+/* Both families often have the same names. */
+static void add_names(struct mem *mem, const char ***list, unsigned *n, const char *s)
+{
+	for (unsigned i = 0; i < *n; i++)
+		if (str_eq((*list)[i], s))
+			return;
+	*list = mem_grow(mem, *list, *n, sizeof(**list));
+	(*list)[(*n)++] = mem_str(mem, s);
+}
+
+static void put_dns(struct mem *mem, const struct dhcp_facts *f, struct result_dns *dns)
+{
+	for (unsigned i = 0; i < f->n_dns; i++)
+		add_names(mem, &dns->nameservers, &dns->n_nameservers, IP_S(f->dns[i]));
+	for (unsigned i = 0; i < f->n_search; i++)
+		add_names(mem, &dns->search, &dns->n_search, f->search[i].s);
+	if (f->domain.s[0])
+		dns->domain = mem_str(mem, f->domain.s);
+}
+
+/* A router 0.0.0.0 means, as in the reference's results, that the destination is on the link. */
+void hold_result(const struct hold *l, struct mem *mem, const struct dhcp_lease *of,
+		 struct result *ret)
+{
+	struct dhcp_facts *f = mem_alloc(mem, sizeof(*f));
+
+	result_init(ret, mem);
+	if (!of->size || dhcp_facts(of->raw, of->size, f))
+		return;
+	result_add_ip(ret,
+		      (struct result_ip){ .addr = f->address, .gateway = f->gateway, .iface = -1 });
+	for (unsigned i = 0; i < f->n_routes; i++) {
+		struct result_route route = result_route(f->routes[i].dst, f->routes[i].gw);
+
+		route.priority = l->priority;
+		if (l->server_mtu)
+			route.mtu = f->mtu;
+		if (ip_is_any(route.gw))
+			route.scope = RT_SCOPE_LINK;
+		result_add_route(ret, route);
+	}
+	put_dns(mem, f, &ret->dns);
+}
+
+void hold6_result(const struct hold6 *six, struct mem *mem, const struct dhcp_lease *of,
+		  struct result *ret)
+{
+	struct dhcp_facts *f = mem_alloc(mem, sizeof(*f));
+
+	if (!of->size || dhcp6_facts(of->raw, of->size, six->c.conf.iaid, f))
+		return;
+	result_add_ip(ret, (struct result_ip){ .addr = f->address, .iface = -1 });
+	put_dns(mem, f, &ret->dns);
+}
+
+void hold_results(const struct hold *l, struct mem *mem, struct result *ret)
+{
+	hold_result(l, mem, &l->v4.lease, ret);
+	if (l->six)
+		hold6_result(l->six, mem, &l->six->c.lease, ret);
+}

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * wire6.c - the packets of a DHCPv6 lease, in the container's namespace
+ *
+ * They go from the link-local address, port 546, to ff02::1:2, port 547 (RFC 8415, 7.1 and 7.2),
+ * and answers come back to that address, so an ordinary UDP socket is enough.  A socket keeps its
+ * namespace alive, so it is open only while an answer, or an event of the addresses, is expected.
+ */
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "ipam/dhcp/hold.h"
+#include "sys/sysctl.h"
+
+enum { CLIENT_PORT = 546, SERVER_PORT = 547 };
+
+enum {
+	LISTEN_MS = 15000,      /* how long an answer may take, as in wire.c */
+	ADDRESSES_MAX = 4096,   /* lines of if_inet6 that are read */
+	EVENTS_MAX = 64,        /* events that are read at once */
+	EVENT_ROOM = 64 * 1024, /* bytes of events that the kernel keeps */
+};
+
+/* ---- inside the namespace ----------------------------------------------- */
+
+/* No function here allocates from the arena (netns_run()). */
+struct job {
+	char ifname[IFNAMSIZ];
+	const struct in6_addr *wanted; /* NULL: the link-local one */
+	const struct in6_addr *remove; /* NULL: none */
+	const struct dhcp_todo *todo;
+	struct in6_addr found;
+	enum wire6_state state;
+	unsigned index;
+	int fd;
+};
+
+/* "fe80000000000000000000fffe000001 02 40 20 80     eth0": index, length, scope, flags, name. */
+static bool read_line(const char *line, struct job *j, struct in6_addr *a, unsigned *flags)
+{
+	unsigned word[4], index, length, scope;
+	char name[IFNAMSIZ];
+
+	if (sscanf(line, "%8x%8x%8x%8x %x %x %x %x %15s", &word[0], &word[1], &word[2], &word[3],
+		   &index, &length, &scope, flags, name) != 9 ||
+	    !str_eq(name, j->ifname))
+		return false;
+	for (unsigned i = 0; i < ARRAY_LEN(word); i++)
+		a->s6_addr32[i] = htonl(word[i]);
+	j->index = index;
+	return true;
+}
+
+static enum wire6_state state_of_flags(unsigned flags)
+{
+	if (flags & IFA_F_DADFAILED)
+		return WIRE6_DUPLICATE;
+	if (flags & IFA_F_TENTATIVE && !(flags & IFA_F_OPTIMISTIC))
+		return WIRE6_TENTATIVE;
+	return WIRE6_USABLE;
+}
+
+/* proc(5) shows the namespace of the process.  Unlike netlink it does not wait for RTNL. */
+static int look_here(struct tx *tx, void *arg)
+{
+	FILE *f = fopen("/proc/self/net/if_inet6", "re");
+	struct job *j = arg;
+	char line[128];
+
+	if (!f)
+		return tx_fail(
+			tx, -EAFNOSUPPORT,
+			"container: /proc/net/if_inet6: %s (DHCPv6 needs a kernel with IPv6)",
+			strerror(errno));
+	j->state = WIRE6_ABSENT;
+	for (unsigned n = 0; n < ADDRESSES_MAX && fgets(line, sizeof(line), f); n++) {
+		struct in6_addr a;
+		unsigned flags;
+
+		if (!read_line(line, j, &a, &flags))
+			continue;
+		if (j->wanted ? !IN6_ARE_ADDR_EQUAL(&a, j->wanted) : !IN6_IS_ADDR_LINKLOCAL(&a))
+			continue;
+		j->found = a;
+		j->state = state_of_flags(flags);
+		if (j->state == WIRE6_USABLE)
+			break;
+	}
+	fclose(f);
+	if (j->state == WIRE6_ABSENT && !if_nametoindex(j->ifname))
+		return tx_fail(tx, -ENODEV, "container: find %s: %s", j->ifname, strerror(ENODEV));
+	return 0;
+}
+
+static int watch_here(struct tx *tx, void *arg)
+{
+	struct job *j = arg;
+	const struct sockaddr_nl a = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_IPV6_IFADDR };
+	const int room = EVENT_ROOM;
+
+	j->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+	if (j->fd >= 0 && setsockopt(j->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)) == 0 &&
+	    bind(j->fd, (const struct sockaddr *)&a, sizeof(a)) == 0)
+		return 0;
+	tx_fail(tx, -errno, "container: watch the addresses of %s: %s", j->ifname, strerror(errno));
+	fd_close(&j->fd);
+	return tx->err;
+}
+
+static int open_here(struct tx *tx, struct job *j)
+{
+	struct sockaddr_in6 from = { .sin6_family = AF_INET6, .sin6_port = htons(CLIENT_PORT) };
+	const int on = 1;
+
+	TRY(look_here(tx, j));
+	if (j->state != WIRE6_USABLE)
+		return tx_fail(tx, -EADDRNOTAVAIL, "container: %s has no usable link-local address",
+			       j->ifname);
+	from.sin6_addr = j->found;
+	from.sin6_scope_id = j->index;
+	j->fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (j->fd >= 0 && setsockopt(j->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+	    setsockopt(j->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0 &&
+	    setsockopt(j->fd, SOL_SOCKET, SO_BINDTODEVICE, j->ifname,
+		       (socklen_t)strlen(j->ifname) + 1) == 0 &&
+	    bind(j->fd, (const struct sockaddr *)&from, sizeof(from)) == 0)
+		return 0;
+	tx_fail(tx, -errno, "container: open a UDP socket on %s: %s", j->ifname, strerror(errno));
+	fd_close(&j->fd);
+	return tx->err;
+}
+
+/* struct in6_ifreq of linux/ipv6.h, which does not go with the C library's headers. */
+static void remove_here(const struct job *j)
+{
+	struct {
+		struct in6_addr address;
+		uint32_t length;
+		int index;
+	} q = { .length = 128, .index = (int)j->index };
+
+	if (!j->remove)
+		return;
+	q.address = *j->remove;
+	(void)ioctl(j->fd, SIOCDIFADDR, &q);
+}
+
+static int send_here(struct tx *tx, void *arg)
+{
+	struct job *j = arg;
+	struct sockaddr_in6 to = { .sin6_family = AF_INET6, .sin6_port = htons(SERVER_PORT) };
+
+	TRY(open_here(tx, j));
+	remove_here(j);
+	/* All_DHCP_Relay_Agents_and_Servers */
+	memcpy(&to.sin6_addr, "\xff\x02\0\0\0\0\0\0\0\0\0\0\0\1\0\2", sizeof(to.sin6_addr));
+	to.sin6_scope_id = j->index;
+	if (sendto(j->fd, j->todo->packet, j->todo->size, 0, (const struct sockaddr *)&to,
+		   sizeof(to)) < 0)
+		return tx_fail(tx, -errno, "container: send on %s: %s", j->ifname, strerror(errno));
+	return 0;
+}
+
+/* ---- the namespace ------------------------------------------------------ */
+
+static int run_there(struct daemon *d, struct hold *l, int (*fn)(struct tx *tx, void *arg),
+		     struct job *j)
+{
+	auto_(netns_close) struct netns ns = NETNS_NONE;
+
+	j->fd = -1;
+	snprintf(j->ifname, sizeof(j->ifname), "%s", l->ifname);
+	TRY(wire_enter(d, l, &ns));
+	return netns_run(&d->tx, &ns, fn, j);
+}
+
+int wire6_prepare(struct daemon *d, struct hold *l)
+{
+	auto_(netns_close) struct netns ns = NETNS_NONE;
+	/* In this order: the router is asked when the link-local address is made. */
+	const struct sysctl list[] = {
+		sysctl_conf(AF_INET6, l->ifname, "accept_ra", "2"),
+		sysctl_conf(AF_INET6, l->ifname, "disable_ipv6", "0"),
+	};
+
+	TRY(wire_enter(d, l, &ns));
+	return sysctl_ensure(&d->tx, &ns, list, ARRAY_LEN(list), NULL);
+}
+
+int wire6_look(struct daemon *d, struct hold *l, const struct in6_addr *a, enum wire6_state *ret)
+{
+	struct job j = { .wanted = a };
+
+	TRY(run_there(d, l, look_here, &j));
+	*ret = j.state;
+	return 0;
+}
+
+static int wait_for(struct daemon *d, struct source *s, int fd)
+{
+	s->fd = fd;
+	if (daemon_watch(d, s, EPOLLIN) < 0)
+		return tx_fail(&d->tx, -ENOMEM, "out of descriptors");
+	return 0;
+}
+
+int wire6_watch(struct daemon *d, struct hold *l)
+{
+	struct job j = { .wanted = NULL };
+
+	if (l->six->events.fd >= 0)
+		return 0;
+	TRY(run_there(d, l, watch_here, &j));
+	return wait_for(d, &l->six->events, j.fd);
+}
+
+void wire6_drain(const struct source *events)
+{
+	char byte;
+
+	for (unsigned i = 0; i < EVENTS_MAX; i++)
+		if (recv(events->fd, &byte, 1, MSG_DONTWAIT) < 0 && errno != ENOBUFS)
+			return;
+}
+
+/* ---- sending ------------------------------------------------------------ */
+
+int wire6_send(struct daemon *d, struct hold *l, const struct dhcp_todo *todo)
+{
+	struct hold6 *six = l->six;
+	struct job j = { .todo = todo };
+	int r;
+
+	/* The link-local address may have changed since the socket was opened. */
+	daemon_unwatch(d, &six->udp);
+	six->listen = daemon_at().now + LISTEN_MS;
+	r = run_there(d, l, send_here, &j);
+	if (r < 0) {
+		fd_close(&j.fd);
+		return r;
+	}
+	return wait_for(d, &six->udp, j.fd);
+}
+
+int wire6_send_last(struct daemon *d, struct hold *l, const struct dhcp_todo *todo,
+		    const struct in6_addr *remove)
+{
+	struct job j = { .todo = todo, .remove = remove };
+	int r = run_there(d, l, send_here, &j);
+
+	fd_close(&j.fd);
+	return r;
+}

@@ -1,0 +1,273 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# dhcp with DHCPv6: the plugin and its daemon, with dnsmasq, kea, and a server that does what a script says
+# shellcheck disable=SC2016,SC2030,SC2031 # conditions for eval in single quotes; tests are subshells
+load lib
+load check
+load dhcp
+load dhcp6
+
+prepare() {
+	lan6
+	new_netns c1
+}
+
+@test "dhcp6: dnsmasq: an address, the route of the router, DNS, CHECK, and a release" {
+	local address
+
+	need_dnsmasq
+	dnsmasq_on lan "$RANGE6" --enable-ra --dhcp-option=option6:dns-server,[fd00:5::53] \
+		--dhcp-option=option6:domain-search,a.test,b.example.test
+	daemon
+	add macvlan "$DHCP6_CONF"
+	has '(.ips | length) == 1 and (.ips[0].address | test("^fd00:5::[5-9][0-9a-f]/128$")) and (.routes | length) == 0'
+	has '.dns == {nameservers: ["fd00:5::53"], search: ["a.test", "b.example.test"]}'
+	address=$(result '.ips[0].address')
+	[[ " $(addresses6 c1) " == *" $address "* ]]
+	wait_for "the route" has_default6 c1
+	sees c1 fd00:5::1
+	wait_for "the lifetime" eval '(($(valid6 c1 '"${address%/*}"') <= 120))'
+	cni CHECK macvlan "$(chained "$DHCP6_CONF")"
+	ok
+	"$CPLUG_BIN/dhcp" list | grep -q "^c1  *net6  *eth0  *$address "
+	is "$(leases6 | cut -d' ' -f3)" "${address%/*}"
+	del macvlan "$DHCP6_CONF"
+	wait_for "the release" no_leases6
+	[[ ! $(ls /run/cni/dhcp) ]]
+	del macvlan "$DHCP6_CONF"
+}
+
+@test "dhcp6: kea: family 46 over bridge; rapid commit, renewals, and the sockets are open only meanwhile" {
+	need_dnsmasq
+	kea6_on lan '"preferred-lifetime": 5, "valid-lifetime": 6, "renew-timer": 2, "rebind-timer": 4'
+	dnsmasq_on lan "$RANGE4"
+	daemon
+	add bridge "$DHCP6_BRIDGE"
+	has '(.ips | length) == 2 and (.ips[0].address | test("^10\\.5\\.0\\.")) and .ips[1].address == "fd00:5::50/128"'
+	has '.ips[0].gateway == "10.5.0.1" and (.ips[1] | has("gateway") | not) and .dns.nameservers == ["fd00:5::53"]'
+	grep -q 'rapid' <(tr A-Z a-z </run/kea6.log) || :
+	wait_for "renewals" eval '(($(grep -c DHCP6_LEASE_RENEW /run/kea6.log) >= 3))'
+	has_address6 fd00:5::50/128
+	sees c1 10.5.0.1
+	wait_for "a moment without sockets" eval '[[ ! $(in_ns c1 ss -Hnlu) && ! $(in_ns c1 ss -Hn0) && ! $(in_ns c1 ss -HnA netlink) ]]'
+	cni CHECK bridge "$(chained "$DHCP6_BRIDGE")"
+	ok
+	is "$("$CPLUG_BIN/dhcp" list --json | jq -c 'map(.address | test("^(10.5.0.|fd00:5::50/128)"))')" '[true,true]'
+	del bridge "$DHCP6_BRIDGE"
+	wait_for "the release" grep -q DHCP6_RELEASE_NA /run/kea6.log
+	is "$("$CPLUG_BIN/dhcp" list --json)" '[]'
+}
+
+@test "dhcp6: a lease of five seconds: four messages or two, renewals, and the kernel knows its end" {
+	server6 valid=5 t1=2
+	daemon
+	add macvlan "$(with "$DHCP6_CONF" '.ipam.rapidCommit = false')"
+	is "$(heard6 'REQUEST for fd00:5::50 by .* REPLY')" 1
+	wait_for "renewals" hears6 3 'RENEW for fd00:5::50 .* REPLY'
+	has_address6 fd00:5::50/128
+	(($(valid6 c1 fd00:5::50) <= 5))
+	is "$(heard6 SOLICIT)" 1
+	del macvlan "$DHCP6_CONF"
+	wait_for "the release" hears6 1 'RELEASE for fd00:5::50'
+	script6 rapid=1 valid=60
+	add macvlan "$DHCP6_CONF"
+	is "$(heard6 SOLICIT) $(heard6 REQUEST)" '2 1'
+	# The same identifiers as before.
+	is "$(grep -o 'by [0-9a-f]*' /run/server6-lan.log | sort -u | wc -l)" 1
+}
+
+@test "dhcp6: silence: REBIND, expiry without the address, and a lease again" {
+	server6 valid=5 t1=2 t2=3 rapid=1
+	daemon
+	add macvlan "$DHCP6_CONF"
+	script6 mode=silent
+	wait_for "a rebinding" hears6 1 'REBIND for fd00:5::50 .* -'
+	has_address6 fd00:5::50/128
+	wait_for "the end of the lease" eval '! has_address6 fd00:5::50/128'
+	wait_for "a search" hears6 2 'SOLICIT for fd00:5::50'
+	script6 valid=5 rapid=1
+	wait_for "the lease" has_address6 fd00:5::50/128
+	# Without the daemon the kernel ends it.
+	end_daemon KILL
+	wait_for "the end of the lease" eval '! has_address6 fd00:5::50/128'
+	cni CHECK macvlan "$(chained "$DHCP6_CONF")"
+	failed 107
+}
+
+@test "dhcp6: another server takes over after T2" {
+	ip netns add lan2
+	ip link add lan2-port type veth peer name eth0 netns lan2
+	ip link set lan2-port master br0 up
+	in_ns lan2 sysctl -qw net.ipv6.conf.eth0.accept_dad=0
+	in_ns lan2 ip link set eth0 up
+	SERVER6_NS=lan2 server6 mode=silent
+	server6 valid=5 t1=2 t2=3 rapid=1
+	daemon
+	add macvlan "$DHCP6_CONF"
+	SERVER6_NS=lan2 script6 server=2 valid=5 t1=2
+	script6 mode=silent
+	SERVER6_NS=lan2 wait_for "the other server" hears6 1 'REBIND for fd00:5::50 .* REPLY'
+	SERVER6_NS=lan2 wait_for "a renewal" hears6 1 'RENEW for fd00:5::50 .* REPLY'
+	has_address6 fd00:5::50/128
+	is "$(SERVER6_NS=lan2 heard6 'SOLICIT .* ADVERTISE')" 0
+}
+
+@test "dhcp6: status codes: NoBinding, a withdrawn address, NoAddrsAvail, failures" {
+	server6 valid=5 t1=2 rapid=1
+	daemon
+	add macvlan "$DHCP6_CONF"
+	# The server has lost its leases: REQUEST, and the lease goes on.
+	script6 valid=5 t1=2 renew=3
+	wait_for "a request" hears6 1 'REQUEST for fd00:5::50 .* REPLY'
+	script6 valid=5 t1=2
+	has_address6 fd00:5::50/128
+	# UnspecFail changes nothing.
+	script6 valid=5 t1=2 status=1
+	wait_for "a renewal" hears6 1 'RENEW for fd00:5::50 .* REPLY'
+	has_address6 fd00:5::50/128
+	# The server moves to another range.
+	script6 valid=5 t1=2 withdraw=1 first=fd00:5::90
+	wait_for "the new address" has_address6 fd00:5::90/128
+	! has_address6 fd00:5::50/128 || fail "the old address is still there"
+	wait_for "a renewal of it" hears6 1 'RENEW for fd00:5::90'
+	cni CHECK macvlan "$(chained "$DHCP6_CONF")"
+	failed 107
+}
+
+@test "dhcp6: the daemon is killed and started again: CONFIRM, and no SOLICIT; NotOnLink starts over" {
+	server6 valid=60 rapid=1
+	daemon
+	add macvlan "$DHCP6_CONF"
+	end_daemon KILL
+	daemon
+	wait_for "the confirmation" hears6 1 'CONFIRM for fd00:5::50 .* REPLY'
+	end_daemon TERM
+	daemon
+	wait_for "the confirmation" hears6 2 'CONFIRM for fd00:5::50 .* REPLY'
+	is "$("$CPLUG_BIN/dhcp" list --json | jq -r '.[].address')" fd00:5::50/128
+	is "$(heard6 SOLICIT)" 1
+	is "$(grep -o 'by [0-9a-f]*' /run/server6-lan.log | sort -u | wc -l)" 1
+	end_daemon KILL
+	script6 valid=60 rapid=1 confirm=4 first=fd00:5::90
+	daemon
+	wait_for "the new address" has_address6 fd00:5::90/128
+	! has_address6 fd00:5::50/128 || fail "the old address is still there"
+	# A silent server: the lease goes on.
+	end_daemon KILL
+	script6 mode=silent
+	daemon
+	wait_for "a confirmation" hears6 1 'CONFIRM for fd00:5::90 .* -'
+	has_address6 fd00:5::90/128
+	is "$("$CPLUG_BIN/dhcp" list --json | jq -r '.[].address')" fd00:5::90/128
+}
+
+@test "dhcp6: a record of the version before is read, and one of a later version" {
+	local file=/run/cni/dhcp/net7:c1:eth0.json
+
+	need_dnsmasq
+	server6 valid=60 rapid=1
+	dnsmasq_on lan "$RANGE4"
+	daemon
+	add bridge "$DHCP6_BRIDGE"
+	end_daemon TERM
+	jq 'del(.version, .dhcpv6)' "$file" >/run/old
+	jq '.version = 9 | .more = {x: 1} | .dhcpv6.more = 1' "$file" >/run/new
+	cat /run/new >"$file"
+	daemon
+	is "$("$CPLUG_BIN/dhcp" list --json | jq -c 'map(.address) | length')" 2
+	end_daemon TERM
+	cat /run/old >"$file"
+	daemon
+	is "$("$CPLUG_BIN/dhcp" list --json | jq -c 'map(.address)')" "[\"$(result '.ips[0].address')\"]"
+	is "$(heard6 SOLICIT)" 1
+	prints_not damaged cat /run/daemon.log
+}
+
+@test "dhcp6: forged, malformed, lost and doubled answers" {
+	server6 valid=5 t1=2 forge=1 rapid=1
+	daemon
+	(sleep 1.5 && script6 valid=5 t1=2 lose=3 twice=1) 3>&- 4>&- &
+	add macvlan "$DHCP6_CONF"
+	has '.ips[0].address == "fd00:5::50/128"'
+	wait_for "renewals" hears6 2 'RENEW for fd00:5::50 .* REPLY'
+	for forge in 2 3; do
+		script6 valid=60 t1=2 forge=$forge first=fd00:5::90
+		before=$(heard6 'RENEW')
+		wait_for "a renewal" hears6 $((before + 1)) RENEW
+		script6 valid=60 t1=2
+	done
+	wait_for "a renewal" hears6 $((before + 2)) 'RE(NEW|BIND)'
+	has_address6 fd00:5::50/128
+	is "$(heard6 'for fd00:5::90')" 0
+}
+
+@test "dhcp6: without a server ADD fails after -resendtimeout; of family 46 it gives the other lease back" {
+	need_dnsmasq
+	warm_up_link
+	daemon -resendtimeout 2s
+	dnsmasq_on lan "$RANGE4"
+	: >/run/dnsmasq.log
+	: >/run/leases
+	remember
+	cni ADD macvlan "$DHCP6_CONF"
+	failed 11 'no DHCPv6 server gave an address to eth0'
+	cni ADD macvlan "$(with "$DHCP6_CONF" '.ipam.family = "46"')"
+	failed 11 'no DHCPv6 server gave an address to eth0'
+	wait_for "the release" no_leases
+	is "$("$CPLUG_BIN/dhcp" list --json)" '[]'
+	: >/run/dnsmasq.log
+	: >/run/daemon.log
+	: >/run/leases
+	assert_same_snapshot
+	cni ADD macvlan "$(with "$DHCP6_CONF" '.ipam.request = [{option: "6"}]')"
+	failed 7 'ipam.request.*options of DHCPv4'
+}
+
+@test "dhcp6: a duplicate is declined: by dad at ADD, and of a later address" {
+	server6 valid=60 rapid=1
+	in_ns lan ip address add fd00:5::50/64 dev eth0 nodad
+	daemon
+	cni ADD macvlan "$(with "$DHCP6_CONF" '.dad = true')"
+	failed '' 'fd00:5::50.*another host'
+	wait_for "the decline" hears6 1 'DECLINE for fd00:5::50'
+	is "$("$CPLUG_BIN/dhcp" list --json)" '[]'
+	script6 valid=5 t1=2 rapid=1 first=fd00:5::60
+	in_ns lan ip address add fd00:5::70/64 dev eth0 nodad
+	add macvlan "$(with "$DHCP6_CONF" '.dad = true')"
+	script6 valid=5 t1=2 rapid=1 withdraw=1 first=fd00:5::70
+	wait_for "the decline" hears6 1 'DECLINE for fd00:5::70'
+	script6 valid=5 t1=2 rapid=1 first=fd00:5::80
+	wait_for "another address" has_address6 fd00:5::80/128
+	! has_address6 fd00:5::70/128 || fail "the duplicate is still there"
+}
+
+@test "dhcp6: the reference's plugin with our daemon, family 46" {
+	local reference=/usr/lib/cni conf
+
+	[[ -x $reference/dhcp ]] || skip "the reference's dhcp is not installed"
+	need_dnsmasq
+	dnsmasq_on lan "$RANGE4" "$RANGE6" --enable-ra
+	daemon
+	mkdir -p /run/.rig/mixed
+	cp "$reference/dhcp" "$reference/macvlan" /run/.rig/mixed
+	CPLUG_BIN=/run/.rig/mixed
+	conf=$(with "$DHCP6_CONF" '.cniVersion = "1.0.0" | .ipam.family = "46"')
+	add macvlan "$conf"
+	has '(.ips | length) == 2 and (.ips[1].address | test("^fd00:5::.*/128$"))'
+	has_address6 "$(result '.ips[1].address')"
+	wait_for "the route" has_default6 c1
+	del macvlan "$conf"
+	wait_for "the releases" no_leases
+}
+
+@test "dhcp6: IPv6 that is off is switched on; SLAAC is left alone" {
+	need_dnsmasq
+	dnsmasq_on lan --dhcp-range=fd00:5::50,fd00:5::99,slaac,64,2m --enable-ra
+	in_ns c1 sysctl -qw net.ipv6.conf.default.disable_ipv6=1 net.ipv6.conf.default.forwarding=1
+	daemon
+	add macvlan "$DHCP6_CONF"
+	has_address6 "$(result '.ips[0].address')"
+	wait_for "the route" has_default6 c1
+	wait_for "the address of SLAAC" eval '[[ $(addresses6 c1) == *fd00:5::*/64* ]]'
+	sees c1 fd00:5::1
+}
