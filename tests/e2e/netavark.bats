@@ -188,6 +188,7 @@ PORT='{"container_port":80,"host_ip":"","host_port":8080,"protocol":"tcp","range
 		.options.macspoofchk = "on"@^options.macspoofchk: expected true.false.strict, got "on"
 		.options.bandwidth = "fast"@^options.bandwidth: expected bits per second, like 50M or 1G, got "fast"
 		.options.host_interface_name = "a/b"@^options.host_interface_name: expected the name of an interface
+		.options = {mode: "macvlan", macvlan_mode: "priv"}@^options.macvlan_mode: expected bridge.private
 		.options = {mode: "macvlan", macvlan_mode: "vepa "}@^options.macvlan_mode: expected bridge.private
 		.options = {mode: "macvlan", parent: "a"} | .network_interface = "b"@network_interface: b and the option parent \(a\) differ
 		.options = {mode: "macvlan"} | .ipam_options.driver = "host-local"@^subnets: missing: name the parent's subnet
@@ -290,6 +291,62 @@ PORT='{"container_port":80,"host_ip":"","host_port":8080,"protocol":"tcp","range
 	assert_same_snapshot
 }
 
+@test "setup: killed at any change, teardown leaves nothing; stopped there, setup leaves nothing itself" {
+	local n
+
+	network '.subnets = [{subnet: "10.1.0.0/24"}] | .options.bandwidth = "50M"'
+	sysctl_set net.ipv4.ip_forward 1
+	new_netns c1
+	up ".port_mappings = [$PORT]"
+	ok
+	down ".port_mappings = [$PORT]"
+	remember
+	for ((n = 1; n < 20; n++)); do
+		CNI_TEST_FAIL_AT=$n up ".port_mappings = [$PORT]"
+		((status)) || break
+		refused 'made to fail'
+		assert_same_snapshot
+		CNI_TEST_CRASH_AT=$n up ".port_mappings = [$PORT]"
+		down ".port_mappings = [$PORT]"
+		ok
+		assert_same_snapshot
+	done
+	((n > 3)) || fail "$n steps"
+	# The driver itself is killed.
+	for n in 0.002 0.005 0.01 0.02; do
+		exec_json ".port_mappings = [$PORT]" | timeout -s KILL "$n" "$CPLUG_BIN/cplug" setup /run/netns/c1 || :
+		sleep 0.1
+		down ".port_mappings = [$PORT]"
+		ok
+		assert_same_snapshot
+	done
+}
+
+@test "many at once: setup and teardown leave nothing" {
+	local i
+
+	network '.subnets = [{subnet: "10.1.0.0/24"}]'
+	sysctl_set net.ipv4.ip_forward 1
+	for i in 1 2 3 4 5 6; do
+		new_netns "c$i"
+		exec_json ".container_id = \"c$i\" | .port_mappings = [$PORT | .host_port = 8080 + $i]" >"$BATS_TEST_TMPDIR/c$i.json"
+	done
+	driver setup /run/netns/c1 <"$BATS_TEST_TMPDIR/c1.json"
+	driver teardown /run/netns/c1 <"$BATS_TEST_TMPDIR/c1.json"
+	remember
+	for i in 1 2 3 4 5 6; do
+		(
+			for _ in 1 2 3; do
+				"$CPLUG_BIN/cplug" setup "/run/netns/c$i" <"$BATS_TEST_TMPDIR/c$i.json" >/dev/null &&
+					"$CPLUG_BIN/cplug" teardown "/run/netns/c$i" <"$BATS_TEST_TMPDIR/c$i.json" || echo "c$i"
+			done
+		) >"$BATS_TEST_TMPDIR/c$i.failed" 2>&1 3>&- &
+	done
+	wait
+	is "$(cat "$BATS_TEST_TMPDIR"/*.failed)" ''
+	assert_same_snapshot
+}
+
 @test "setup: names that podman's user writes are not believed" {
 	network '.subnets = [{subnet: "10.1.0.0/24"}]'
 	new_netns c1
@@ -324,7 +381,6 @@ PORT='{"container_port":80,"host_ip":"","host_port":8080,"protocol":"tcp","range
 	END
 	assert_same_snapshot
 	# A folder of cnitool's networks has no say.
-	mkdir -p /etc/cni/net.d/example 2>/dev/null || skip "no /etc/cni/net.d"
 	private_folder /etc/cni
 	mkdir -p /etc/cni/net.d/example
 	echo '{"type":"nothing"}' >/etc/cni/net.d/example/10.conf
@@ -555,6 +611,10 @@ PORT='{"container_port":80,"host_ip":"","host_port":8080,"protocol":"tcp","range
 	new_netns c1
 	up ".port_mappings = [$PORT]"
 	ok
+	# A folder of another network of that name has no say.
+	private_folder /etc/cni
+	mkdir -p /etc/cni/net.d/example
+	echo '{"type":"nothing"}' >/etc/cni/net.d/example/10.conf
 	tool list --json
 	ok
 	has '.attachments == [{containerID: "'$CONTAINER'", ifname: "eth0", netns: "/run/netns/c1", alive: true, ips: ["10.1.0.2/24"]}]'
