@@ -220,6 +220,18 @@ int link_name_try(struct rt *rt, int index, char name[IFNAMSIZ])
 	return 1;
 }
 
+int link_index_try(struct rt *rt, const char *name)
+{
+	struct ifreq q = { .ifr_ifindex = 0 };
+
+	if (strlen(name) >= IFNAMSIZ)
+		return 0;
+	memcpy(q.ifr_name, name, strlen(name));
+	if (ioctl(nl_socket_get_fd(rt->sk), SIOCGIFINDEX, &q) < 0)
+		return errno == ENODEV ? 0 : -errno;
+	return q.ifr_ifindex;
+}
+
 struct walk {
 	int (*each)(const struct link *l, void *arg);
 	void *arg;

@@ -82,6 +82,9 @@ int link_need(struct tx *tx, struct rt *rt, const char *name, struct link *ret) 
  */
 int link_name_try(struct rt *rt, int index, char name[IFNAMSIZ]) CHECKED;
 
+/* The same for the index of a link that has this name (SIOCGIFINDEX): 0 if there is none. */
+int link_index_try(struct rt *rt, const char *name) CHECKED;
+
 /*
  * Calls each(link, arg) for every link of a kind ("" = all); each returns 1 to stop.  It is called
  * with NULL first, and when a change interrupted the list, which then starts over.

@@ -11,12 +11,20 @@
 #include "firewall/ipt.h"
 #include "plugins/firewall/firewall.h"
 
-/* The link by which packets of the container come in: the bridge that has its port. */
+/*
+ * The link by which packets of the container come in: the bridge that has its port.  Only its index
+ * and name, which the kernel tells without the RTNL lock.
+ */
 static int find_input(struct tx *tx, struct call *c, const struct firewall *f, struct link *ret)
 {
+	int index = f->link->master;
+
 	*ret = *f->link;
-	if (f->link->master)
-		TRY(link_find_index(tx, &c->host, f->link->master, ret));
+	if (!index)
+		return 0;
+	*ret = (struct link){ .index = index };
+	if (link_name_try(&c->host, index, ret->name) < 0)
+		TRY(link_find_index(tx, &c->host, index, ret));
 	return 0;
 }
 

@@ -87,18 +87,38 @@ static int note_down(struct tx *tx, const struct link *l, const struct layer3 *s
 	return backup_save(tx, t->c, t->cf->dir, t->before);
 }
 
+/*
+ * Finds the container's interface.  Its attributes are read only if one of them is to change,
+ * because reading them waits for the RTNL lock.  Returns 1, 0 if there is none, or a recorded
+ * failure.
+ */
+static int find_link(struct tx *tx, struct call *c, const struct tuning_conf *cf, struct link *ret)
+{
+	int index = tuning_wants_link(cf) ? -EINVAL : link_index_try(&c->cont, c->ifname);
+
+	if (index < 0)
+		return link_find(tx, &c->cont, c->ifname, ret);
+	*ret = (struct link){ .index = index };
+	snprintf(ret->name, sizeof(ret->name), "%s", c->ifname);
+	return index > 0;
+}
+
 /* Makes the link and the sysctls what cf says; *ret_link is the link, index 0: not asked for. */
 static int apply(struct tx *tx, struct call *c, struct tuning_conf *cf, struct link *l)
 {
 	struct to_note note = { .c = c, .cf = cf };
 	struct undo_tuning undo = { .c = c };
 	struct backup *before;
+	int there;
 
 	TRY(tuning_check_allowed(tx, cf, CNI_E_CONFIG));
 	*l = (struct link){ .index = 0 };
 	if (!tuning_wants_link(cf) && !cf->n)
 		return 0;
-	TRY(link_need(tx, &c->cont, c->ifname, l));
+	TRY(there = find_link(tx, c, cf, l));
+	if (!there)
+		return tx_fail(tx, -ENODEV, "%s: there is no interface %s", c->cont.where,
+			       c->ifname);
 	TRY(read_sysctls(tx, c, cf));
 	before = mem_alloc(&tx->mem, sizeof(*before));
 	TRY(backup_of(tx, c, cf, l, before));
@@ -215,7 +235,7 @@ static int tuning_check(struct tx *tx, struct call *c)
 	TRY(tuning_read_conf(tx, c, &cf));
 	if (!tuning_wants_link(&cf) && !cf.n)
 		return 0;
-	TRY(there = link_find(tx, &c->cont, c->ifname, &l));
+	TRY(there = find_link(tx, c, &cf, &l));
 	if (!there) {
 		differ(tx, mem_printf(&tx->mem, "interface %s", c->ifname), "present", NULL);
 		return 0;

@@ -699,3 +699,23 @@ paths_of() {
 	failed 100 'mtu'
 	assert_same_snapshot
 }
+
+@test "tuning: a sysctl alone asks nothing that waits for the RTNL lock, but needs the interface" {
+	can_trace || skip "no strace"
+	attached
+	CONF=$(with "$CONF" '{cniVersion, name, type, prevResult, sysctl: {"net.core.somaxconn": "500"}}')
+	CNI_COMMAND=ADD CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN \
+		ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 strace -f -qq -o "$BATS_TEST_TMPDIR/trace" \
+		-e trace=sendto,sendmsg,ioctl "$CPLUG_BIN/tuning" <<<"$CONF"
+	contains "$(cat "$BATS_TEST_TMPDIR/trace")" SIOCGIFINDEX
+	contains_not "$(cat "$BATS_TEST_TMPDIR/trace")" nlmsg_len
+	[[ $(knob_of c1 net/core/somaxconn) == 500 ]]
+	cni CHECK tuning "$CONF"
+	ok
+	in_ns c1 ip link del eth0
+	cni CHECK tuning "$CONF"
+	failed 107 "interface eth0"
+	cni ADD tuning "$CONF"
+	failed "" "there is no interface eth0"
+	del tuning "$CONF"
+}
