@@ -91,7 +91,7 @@ check-vacuous: tested $(SOAK)/churn ## end-to-end tests that pass although all p
 	$(Q)CPLUG_BUILT="$(built)" SOAK_TOOLS=$(abspath $(SOAK)) nice -n 19 tests/vacuous/run $(TESTED) $(VACUOUS)
 
 check-mutants: tested ## small wrong changes, each of which a test must notice: a sample of 30 minutes (MUTANTS=pattern)
-	$(Q)tests/mutants/run $(MUTANTS)
+	$(Q)tests/mutants/run '$(MUTANTS)'
 
 check-runtimes: tested ## tests with the distribution's podman and containerd, and podman 5 of Debian 13
 	$(Q)tests/runtimes/run $(abspath $(TESTED))

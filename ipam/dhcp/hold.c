@@ -252,8 +252,10 @@ static bool follow(struct daemon *d, struct hold *l, const struct dhcp_lease *be
 		hold_forget(d, l);
 		return false;
 	}
-	if (r < 0)
+	if (r < 0) {
 		daemon_say(l, "%s", d->tx.msg);
+		d->tx.err = 0; /* a packet that is not sent is no failure of ADD */
+	}
 	if (l->checking && probe_is_over(l, daemon_at().now))
 		return settle(d, l);
 	if (!l->checking && (l->v4.state == DHCP_IS_BOUND || l->v4.state == DHCP_IS_INIT))

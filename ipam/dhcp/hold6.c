@@ -159,8 +159,10 @@ static void follow(struct daemon *d, struct hold *l, const struct dhcp_lease *be
 		hold_forget(d, l);
 		return;
 	}
-	if (r < 0)
+	if (r < 0) {
 		daemon_say(l, "%s", d->tx.msg);
+		d->tx.err = 0; /* a packet that is not sent is no failure of ADD */
+	}
 	state = l->six->c.state;
 	if (state == DHCP6_IS_BOUND || state == DHCP6_IS_INIT || state == DHCP6_IS_STOPPED)
 		daemon_unwatch(d, &l->six->udp);

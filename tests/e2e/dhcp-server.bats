@@ -168,6 +168,22 @@ ready() {
 	[[ ! $(ls /run/cni/dhcp) ]]
 }
 
+@test "dhcp: a renewal that is due before the probe has ended does not make ADD fail" {
+	ready lease=10 t1=2 t2=8
+	raw ADD macvlan <<<"$(with "$DHCP_MACVLAN" '.ipam.arpProbe = 1000')" >/run/out &
+	wait_for "the acknowledgement" hears lan 1 'REQUEST from 0.0.0.0 for 10.5.0.50 ACK'
+	# As on a busy machine: both are due when the daemon goes on.
+	kill -STOP "$DAEMON"
+	sleep 2.2
+	kill -CONT "$DAEMON"
+	wait "$!" || fail "$(cat /run/out)"
+	# The renewal is sent from the address, which the container has only after ADD.
+	grep -q 'open a UDP socket on eth0: Cannot assign requested address' /run/daemon.log
+	has_address c1 10.5.0.50/24
+	wait_for "a renewal" hears lan 1 'REQUEST from 10.5.0.50 for 10.5.0.50 ACK'
+	is "$(heard lan DISCOVER)" 1
+}
+
 # flap - the parent of the container's interface loses its carrier, and gets it again
 flap() {
 	ip link set lan0 down
