@@ -36,7 +36,8 @@ struct options {
 	const char *hostname, *rootfs, *workdir;
 	struct words env;
 	const char *ingress, *egress; /* rates of set */
-	bool user, all, dry_run, repair;
+	struct words confs; /* of install */
+	bool user, all, dry_run, repair, force, wait;
 	unsigned timeout; /* for each run of a plugin, in seconds; 0 = not given */
 	bool json, quiet, help;
 };
@@ -91,8 +92,12 @@ enum {
 	V_VERSION = 512,
 	V_RESTORE = 1024,
 	V_SET = 2048,
-	V_ALL = 4095,
-	V_DRIVER = 4096, /* a command of netavark's driver: an error is {"error": ...} on stdout */
+	V_INSTALL = 4096,
+	V_UNINSTALL = 8192,
+	V_ALL = 16383,
+	V_DRIVER = 16384, /* a command of netavark's driver: an error is {"error": ...} on stdout */
+	/* Those that know attachments. */
+	V_CACHE = (V_ALL | V_DRIVER) & ~(V_VERSION | V_INSTALL | V_UNINSTALL),
 };
 
 /* ---- options.c ---- */
@@ -162,6 +167,8 @@ int cmd_detach(struct tool *t) CHECKED;
 int cmd_set(struct tool *t) CHECKED;
 int cmd_run(struct tool *t) CHECKED;
 int cmd_version(struct tool *t) CHECKED;
+int cmd_install(struct tool *t) CHECKED;
+int cmd_uninstall(struct tool *t) CHECKED;
 
 /* The one cached attachment that NET, NETNS and the options name; locks the cache. */
 int cmd_find_attached(struct tool *t, struct attachment *ret) CHECKED;

@@ -77,6 +77,13 @@ static const struct verb verbs[] = {
 	  "cnitool failed; 126 if the command cannot be run; 127 if it is not found.\n\n" },
 	{ "list", "[NET]", "tell what networks there are and what is attached (also: ls)", V_LIST,
 	  0, 1, false, cmd_list, "" },
+	{ "install", "DIR", "install the plugins and cnitool into a folder", V_INSTALL, 1, 1, false,
+	  cmd_install,
+	  "Copies this executable, with all its names, for images that have no shell.  Each file\n"
+	  "is replaced as a whole, so plugins can be called meanwhile.  Executables of another\n"
+	  "suite are not touched without --force.\n\n" },
+	{ "uninstall", "DIR", "remove them", V_UNINSTALL, 1, 1, false, cmd_uninstall,
+	  "Removes what is cplug's, and nothing else; what install --force replaced comes back.\n\n" },
 	{ "version", "", "tell the version", V_VERSION, 0, 0, false, cmd_version, "" },
 };
 
@@ -240,7 +247,8 @@ static int run_verb(struct tool *t)
 	if (setjmp(out_of_memory) != 0)
 		return fail_exhausted(t);
 	armed = t->verb->bit != V_RUN;
-	TRY(cache_open(t->tx, t->opt.cache_dir, &t->cache));
+	if (t->verb->bit & V_CACHE)
+		TRY(cache_open(t->tx, t->opt.cache_dir, &t->cache));
 	return t->verb->run(t);
 }
 

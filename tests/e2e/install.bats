@@ -81,3 +81,83 @@ files() {
 	is "$status" 0
 	is "$(readlink "$root/usr/local/bin/cnitool")" /opt/cni/bin/cnitool
 }
+
+# ---- cnitool install, for images without a shell ----
+
+cnitool() { "$CPLUG_BIN/cnitool" "$@"; }
+
+# written FILE PATTERN PID - waits until a line of FILE matches, while PID lives
+written() {
+	until grep -qs "$2" "$1"; do
+		kill -0 "$3" || return
+		sleep 0.01
+	done
+}
+
+@test "cnitool install: installs every name while plugins are called, and uninstall removes them" {
+	local bin=$root/opt/cni/bin name
+
+	cnitool install "$bin"
+	for name in bridge host-local cnitool; do [[ $bin/$name -ef $bin/cplug ]]; done
+	(while [[ ! -e $root/end ]]; do
+		CNI_COMMAND=VERSION "$bin/bridge" <<<'{"cniVersion": "1.0.0"}' >/dev/null || echo failed >>"$root/failed"
+		echo call >>"$root/calls"
+	done) 3>&- &
+	for _ in 1 2 3 4 5; do cnitool install "$bin"; done
+	written "$root/calls" call $!
+	touch "$root/end"
+	wait $!
+	[[ -s $root/calls && ! -e $root/failed ]]
+	# No temporary name stays.
+	is "$(find "$bin" -name '.*' -type f)" ''
+	cmp "$CPLUG_BIN/cplug" "$bin/tap"
+	cnitool uninstall "$bin"
+	is "$(files)" "$(printf '%s\n' ./calls ./end)"
+}
+
+@test "cnitool install: another suite's executables need --force, and come back" {
+	local bin=$root/opt/cni/bin
+
+	printf '#!/bin/sh\necho reference\n' >"$bin/bridge"
+	chmod 755 "$bin/bridge"
+	run ! cnitool install "$bin"
+	contains "$output" 'has executables of another suite: bridge; nothing was installed'
+	is "$(files)" ./opt/cni/bin/bridge
+	cnitool install --force "$bin"
+	[[ $bin/bridge -ef $bin/cplug ]]
+	# Again, and of a newer version: what was kept stays kept.
+	cnitool install --force "$bin"
+	cnitool uninstall "$bin"
+	is "$(files)" ./opt/cni/bin/bridge
+	is "$("$bin/bridge")" reference
+	# Neither what is not ours, nor a folder in the place of an executable.
+	cnitool uninstall "$bin"
+	is "$("$bin/bridge")" reference
+	mkdir "$bin/dhcp"
+	run ! cnitool install --force "$bin"
+	contains "$output" 'dhcp: '
+	is "$("$bin/bridge")" reference
+}
+
+@test "cnitool install: --conf copies a network that can be read, and no other" {
+	echo '{ "cniVersion": "1.0.0", "name": "pods", "plugins": [ { "type": "bridge" } ] }' >"$root/10-pods.conflist"
+	echo '{ "name": ' >"$root/11-bad.conflist"
+	cnitool install --conf "$root/10-pods.conflist" --net-conf-path "$root/net.d" "$root/opt/cni/bin"
+	cmp "$root/10-pods.conflist" "$root/net.d/10-pods.conflist"
+	run ! cnitool install --conf "$root/11-bad.conflist" --net-conf-path "$root/net.d" "$root/opt/cni/bin"
+	is "$(ls "$root/net.d")" 10-pods.conflist
+}
+
+@test "cnitool install: --wait stays until SIGTERM, and needs nothing but its own file" {
+	local pid
+
+	mkdir -p "$root/image/host"
+	cp "$CPLUG_BIN/cplug" "$root/image/cnitool"
+	unshare --root="$root/image" /cnitool install --wait /host >"$root/out" 2>&1 3>&- &
+	pid=$!
+	written "$root/out" 'is installed' "$pid"
+	kill -0 "$pid"
+	kill "$pid"
+	wait "$pid"
+	[[ $root/image/host/bridge -ef $root/image/host/cplug ]]
+}
