@@ -16,7 +16,7 @@ DEPS := $(if $(filter-out check-fresh check-packages,$(call goals,check check-%)
 	$(if $(call goals,lint lint-%),build lint) $(if $(call goals,deps),build test) \
 	$(if $(call goals,check-runtimes),runtimes) $(if $(call goals,check-vm check-vm-all),vm) \
 	$(if $(call goals,bench bench-%),build bench) \
-	$(if $(call goals,deb rpm apk),build packages) $(if $(call goals,check-packages),build packages fresh) \
+	$(if $(call goals,deb rpm apk),build packages) $(if $(call goals,check-packages dist image),build packages fresh) \
 	$(if $(filter 1,$(SAN)),san)
 ifneq ($(strip $(DEPS)),)
 ifeq ($(findstring n,$(filter-out --%,$(firstword -$(MAKEFLAGS)))),)
@@ -234,7 +234,13 @@ deb rpm: ## make a package for Debian (also for Ubuntu), or for rpm, in build/pa
 apk: ## write the APKBUILD and the source archive for Alpine's abuild, in build/packages/apk
 	$(Q)contrib/packages/build $@
 
-.PHONY: deb rpm apk
+dist: ## make the static archives of a release for five architectures, in build/dist (as root)
+	$(Q)contrib/packages/dist $(ARCHS)
+
+image: release ## write an image for Kubernetes with what make dist has built, or this machine's form, in build/image
+	$(Q)contrib/kubernetes/image $(RELEASE)/cnitool
+
+.PHONY: deb rpm apk dist image
 
 ##@ Help
 help: ## this list

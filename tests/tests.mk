@@ -55,6 +55,8 @@ check: export FAULT_MODES ?= one
 check: tested $(UNIT_PROGRAMS) $(FAULT_PROGRAMS) $(SOAK)/churn $(SWEEP)/step ## all fast tests (SAN=1: with the sanitizers): unit, end-to-end, parity, samples of sweep and fault
 	$(run_tests) unit parity e2e sweep $(if $(FAULT_PROGRAMS),fault)
 
+unit-programs: $(UNIT_PROGRAMS)
+
 check-unit: $(UNIT_PROGRAMS) ## unit tests of the modules
 	$(run_tests) unit
 
@@ -282,7 +284,7 @@ $(LINT)/tidy/%.ok: $(LINT)/clang/%.o .clang-tidy
 -include $(C_SOURCES:%.c=$(LINT)/gcc/%.d) $(C_SOURCES:%.c=$(LINT)/clang/%.d) \
 	$(C_SOURCES:%.c=$(LINT)/analyzer/%.d)
 
-.PHONY: tested fast-dhcp check check-unit check-e2e check-sweep check-parity check-vm check-vm-sample check-vm-all check-runtimes check-fresh check-packages check-same-bytes demo
+.PHONY: tested unit-programs fast-dhcp check check-unit check-e2e check-sweep check-parity check-vm check-vm-sample check-vm-all check-runtimes check-fresh check-packages check-same-bytes demo
 .PHONY: check-fault check-valgrind check-vacuous check-mutants soak fuzz
 .PHONY: lint lint-headers lint-floors lint-gcc lint-clang lint-analyzer lint-tidy lint-cppcheck lint-scripts \
 	lint-docs lint-mutants lint-ternaries lint-sizes lint-subjects lint-format format measure
