@@ -36,7 +36,7 @@ struct options {
 	const char *hostname, *rootfs, *workdir;
 	struct words env;
 	const char *ingress, *egress; /* rates of set */
-	struct words confs; /* of install */
+	struct words confs;           /* of install */
 	bool user, all, dry_run, repair, force, wait;
 	unsigned timeout; /* for each run of a plugin, in seconds; 0 = not given */
 	bool json, quiet, help;

@@ -83,7 +83,8 @@ static const struct verb verbs[] = {
 	  "is replaced as a whole, so plugins can be called meanwhile.  Executables of another\n"
 	  "suite are not touched without --force.\n\n" },
 	{ "uninstall", "DIR", "remove them", V_UNINSTALL, 1, 1, false, cmd_uninstall,
-	  "Removes what is cplug's, and nothing else; what install --force replaced comes back.\n\n" },
+	  "Removes what is cplug's, and nothing else; what install --force replaced comes "
+	  "back.\n\n" },
 	{ "version", "", "tell the version", V_VERSION, 0, 0, false, cmd_version, "" },
 };
 
