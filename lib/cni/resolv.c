@@ -287,8 +287,31 @@ static int undo_resolv(struct tx *tx, void *arg)
 	return resolv_remove(tx, u->path, u->owner);
 }
 
+/*
+ * `ip netns exec NAME` mounts /etc/netns/NAME/resolv.conf: the author of a configuration must not
+ * choose the DNS servers of another namespace.
+ */
+static int fail_if_of_another(struct tx *tx, const char *path, const struct netns *own)
+{
+	const char *name, *at;
+	struct stat st;
+
+	if (!str_starts(path, netns_folder) || path[sizeof(netns_folder) - 1] != '/')
+		return 0;
+	name = path + sizeof(netns_folder);
+	at = mem_printf(&tx->mem, "/run/netns/%.*s", (int)strcspn(name, "/"), name);
+	if (stat(at, &st) < 0)
+		return 0;
+	if (own->fd >= 0 && st.st_dev == own->dev && st.st_ino == own->ino)
+		return 0;
+	return tx_fail_as(tx, CNI_E_CONFIG, -EPERM,
+			  "resolvConf: %s: %s is another namespace than the container's (use "
+			  "\"auto\", or a path below /run/cplug)",
+			  path, at);
+}
+
 int resolv_write(struct tx *tx, const char *path, const char *owner, const struct result_dns *dns,
-		 bool must)
+		 const struct netns *own)
 {
 	auto_(spot_close) struct spot s = spot_at(tx, path);
 	struct undo_resolv u = { path, owner };
@@ -305,12 +328,14 @@ int resolv_write(struct tx *tx, const char *path, const char *owner, const struc
 		return 0;
 	/* A path that follows from the namespace is the new container's; a configured one is not.
 	 */
-	if (other && !str_eq(other, owner) && must) {
+	if (other && !str_eq(other, owner) && own) {
 		log_warn("%s: left alone, it belongs to %s (DEL that attachment, or choose another "
 			 "path)",
 			 path, other);
 		return 0;
 	}
+	if (own)
+		TRY(fail_if_of_another(tx, path, own));
 	TRY(check_values(tx, dns));
 	spot_close(&s);
 	text = compose(&tx->mem, owner, dns);
@@ -321,7 +346,7 @@ int resolv_write(struct tx *tx, const char *path, const char *owner, const struc
 							 .data = text,
 							 .size = strlen(text),
 							 .mode = 0644 });
-	if (r < 0 && must)
+	if (r < 0 && own)
 		return r;
 	if (r < 0)
 		return tx_excuse(tx, before, r, "the container goes without resolv.conf");

@@ -5,6 +5,7 @@
 #ifndef CPLUG_RESOLV_H
 #define CPLUG_RESOLV_H
 
+#include "sys/netns.h"
 #include "value/result.h"
 #include "base/tx.h"
 
@@ -28,10 +29,12 @@ const char *resolv_target(struct mem *m, const char *mode, const char *netns_pat
 /*
  * Writes dns to path; the first line names the owner ("NETWORK/ID/IFNAME").  A file that is not
  * cplug's, or that belongs to another interface of the same container, is left alone (the former
- * with a warning).  must: an unwritable path is a failure, not a warning.  Undo: resolv_remove().
+ * with a warning).  own: NULL for the path that "auto" gives, where an unwritable path is a
+ * warning; for a configured path, where it is a failure, the container's namespace: the file of
+ * another one below /etc/netns is refused (CNI_E_CONFIG).  Undo: resolv_remove().
  */
 int resolv_write(struct tx *tx, const char *path, const char *owner, const struct result_dns *dns,
-		 bool must) CHECKED;
+		 const struct netns *own) CHECKED;
 
 /* Removes the file if it is the owner's, and its folder if that is empty then. */
 int resolv_remove(struct tx *tx, const char *path, const char *owner) CHECKED;

@@ -129,9 +129,9 @@ int step_resolv(struct tx *tx, struct call *c, const char *mode, const struct re
 		return 0;
 	if (c->command != CNI_ADD && !resolv_matches(tx, path, owner, dns))
 		differ(tx, path, "the DNS of the result", "another content");
-	if (is_to_make(tx, c))
-		return resolv_write(tx, path, owner, dns, *mode == '/');
-	return 0;
+	if (!is_to_make(tx, c))
+		return 0;
+	return resolv_write(tx, path, owner, dns, *mode == '/' ? &c->cont_ns : NULL);
 }
 
 /* The namespace's path as it was at ADD, or as given. */

@@ -141,6 +141,20 @@ logs_not() {
 	is "$(find /etc/netns -type f)" ''
 }
 
+@test "hostconf: below /etc/netns the file of another namespace is not written" {
+	new_netns c2
+	ip netns add other
+	warm_up bridge "$CONF"
+	remember
+	cni ADD bridge "$(with "$CONF" '.resolvConf = "/etc/netns/other/resolv.conf" | .dns.nameservers = ["10.6.6.6"]')" c2
+	failed 7 'resolvConf: .* is another namespace'
+	assert_same_snapshot
+	# By another path to the namespace than its name.
+	cni ADD bridge "$(with "$CONF" '.resolvConf = "/etc/netns/c2/resolv.conf"')" c2 /var/run/netns/c2
+	ok
+	contains "$(cat /etc/netns/c2/resolv.conf)" 'for net1/c2/eth0'
+}
+
 @test "hostconf: a path does not take another container's resolv.conf" {
 	local before path
 
