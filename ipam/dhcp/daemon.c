@@ -67,9 +67,14 @@ int daemon_watch(struct daemon *d, struct source *s, unsigned events)
 	return r;
 }
 
-/* Closing a descriptor takes it from the epoll set: no other refers to its file. */
-void daemon_unwatch(struct daemon *d UNUSED, struct source *s)
+/*
+ * Closing a descriptor alone would not take it from the epoll set while a child of apply.c has a
+ * copy, and the next event would be for a source that may be freed.
+ */
+void daemon_unwatch(struct daemon *d, struct source *s)
 {
+	if (s->fd >= 0)
+		(void)epoll_ctl(d->epoll, EPOLL_CTL_DEL, s->fd, NULL);
 	fd_close(&s->fd);
 }
 
