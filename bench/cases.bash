@@ -54,7 +54,9 @@ all_cases() {
 	measure bridge -f "{$bridge,$ipam4}"
 	measure bridge-masq -f "{$masq,$ipam4}"
 	measure bridge-dual-stack "{$masq,$ipam46}"
-	measure ptp "{$ptp,${ipam4/:{/:{$routes}}"
+	measure ptp -l veth "{$ptp,${ipam4/:{/:{$routes}}"
+	measure ptp-netkit -l netkit "{$ptp,\"linkType\":\"netkit\",${ipam4/:{/:{$routes}}" -- \
+		"{$ptp,${ipam4/:{/:{$routes}}"
 	measure ptp-dual-stack -s "{$ptp,${ipam46/:{/:{$routes}}"
 	measure macvlan -l macvlan "{$macvlan,${ipam4/:{/:{$routes}}"
 	measure macvlan-dual-stack -s "{$macvlan,${ipam46/:{/:{$routes}}"

@@ -139,16 +139,18 @@ static void set_up(int fd, unsigned index, const char *what)
 	call(fd, what);
 }
 
-static void add_veth(int fd, const char *host, unsigned bridge, int netns)
+/* kind: veth or netkit, whose peer attributes are the same; bridge: 0 for none */
+static void add_pair(int fd, const char *kind, const char *host, unsigned bridge, int netns)
 {
 	struct ifinfomsg *i = request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(*i));
 	struct rtattr *info, *data, *peer;
 
 	i->ifi_flags = i->ifi_change = IFF_UP;
 	put_str(IFLA_IFNAME, host);
-	put(IFLA_MASTER, &bridge, sizeof(bridge));
+	if (bridge)
+		put(IFLA_MASTER, &bridge, sizeof(bridge));
 	info = put(IFLA_LINKINFO, NULL, 0);
-	put_str(IFLA_INFO_KIND, "veth");
+	put_str(IFLA_INFO_KIND, kind);
 	data = put(IFLA_INFO_DATA, NULL, 0);
 	peer = put(VETH_INFO_PEER, NULL, 0);
 	take(sizeof(*i));
@@ -157,7 +159,7 @@ static void add_veth(int fd, const char *host, unsigned bridge, int netns)
 	end(peer);
 	end(data);
 	end(info);
-	call(fd, "veth");
+	call(fd, kind);
 }
 
 static int is(const char *a, const char *b)
@@ -261,6 +263,40 @@ static void add_route(int fd, unsigned index, const char *gateway, unsigned char
 	call(fd, "route");
 }
 
+/* To a container behind a link of its own. */
+static void add_host_route(int fd, unsigned index, const char *text)
+{
+	struct rtmsg *h = request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*h));
+	char address[INET_ADDRSTRLEN];
+	struct in_addr a;
+
+	snprintf(address, sizeof(address), "%.*s", (int)strcspn(text, "/"), text);
+	inet_pton(AF_INET, address, &a);
+	h->rtm_family = AF_INET;
+	h->rtm_dst_len = 32;
+	h->rtm_table = RT_TABLE_MAIN;
+	h->rtm_protocol = RTPROT_BOOT;
+	h->rtm_scope = RT_SCOPE_LINK;
+	h->rtm_type = RTN_UNICAST;
+	put(RTA_DST, &a, sizeof(a));
+	put(RTA_OIF, &index, sizeof(index));
+	call(fd, "host route");
+}
+
+/* As ptp: the host's end has the gateway's address. */
+static void add_ptp(int fd, const char *kind, int netns, const char *address, const char *gateway)
+{
+	char host[IFNAMSIZ], on_host[INET_ADDRSTRLEN + 3];
+	unsigned index;
+
+	snprintf(host, sizeof(host), "floor%d", (int)getpid());
+	add_pair(fd, kind, host, 0, netns);
+	index = if_nametoindex(host);
+	snprintf(on_host, sizeof(on_host), "%s/32", gateway);
+	add_address(fd, index, on_host);
+	add_host_route(fd, index, address);
+}
+
 static int open_netns(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -280,13 +316,16 @@ static void enter(int netns)
 static int add(char **argv, int leg)
 {
 	int fd = netlink(), netns = open_netns(argv[0]);
-	int free_standing = leg && (is(argv[1], "dummy") || is(argv[1], "tap"));
+	int pair = leg && (is(argv[1], "veth") || is(argv[1], "netkit"));
+	int free_standing = pair || (leg && (is(argv[1], "dummy") || is(argv[1], "tap")));
 	unsigned parent = free_standing ? 0 : if_nametoindex(argv[2]), eth0;
 
 	if (!parent && !free_standing)
 		err(1, "%s", argv[2]);
 	if (!leg)
-		add_veth(fd, argv[1], parent, netns);
+		add_pair(fd, "veth", argv[1], parent, netns);
+	else if (pair)
+		add_ptp(fd, argv[1], netns, argv[3], argv[4]);
 	else if (is(argv[1], "move"))
 		move_link(fd, parent, netns, "eth0");
 	else if (!is(argv[1], "tap"))

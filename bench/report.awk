@@ -101,6 +101,8 @@ function goals(    v, worst, worst_verb, k, kinds, verbs, n, big, r) {
 		goal("64 containers, 8 in parallel: ADDs/s", "750", sprintf("%.0f", rate["cplug", 8, "ADD"]))
 	goal("chain: CHECK, faster than the reference", "10× (30×)", rel("chain-1-port", "CHECK", "reference", "cplug"))
 	goal("ptp: ADD, faster than the reference", "8×", rel("ptp", "ADD", "reference", "cplug"))
+	goal("ptp: ADD / floor", "≤ 1.7", rel("ptp", "ADD", "cplug", "floor"))
+	goal("ptp with netkit: ADD / floor", "≤ 1.7", rel("ptp-netkit", "ADD", "cplug", "floor"))
 	goal("ptp, IPv4 and IPv6: ADD, faster than the reference", "200×", rel("ptp-dual-stack", "ADD", "reference", "cplug"))
 	goal("static: ADD, faster than the reference", "8×", rel("static", "ADD", "reference", "cplug"))
 	goal("macvlan: ADD, faster than the reference", "8×", rel("macvlan", "ADD", "reference", "cplug"))
