@@ -322,6 +322,7 @@ static void follows_the_name(void **state)
 	if (remover == 0) {
 		usleep(50000);
 		unlinkat(at, "lock", 0);
+		close(openat(at, "lock", O_RDONLY | O_CREAT, 0600));
 		_exit(0);
 	}
 	close(tell);
