@@ -95,11 +95,11 @@ leg_del() {
 	assert_same_snapshot
 	add "$TYPE" "$CONF"
 	del "$TYPE" "$CONF" c1 /run/netns/never
-	prints '' find /var/lib/cni/networks/net1 -name '2*'
+	prints '' find /var/lib/cni/networks/net1 -name '[0-9]*'
 	in_ns c1 ip link del eth0
 	add "$TYPE" "$CONF"
 	del "$TYPE" "$(chained "$CONF")" c1 ''
-	prints '' find /var/lib/cni/networks/net1 -name '2*'
+	prints '' find /var/lib/cni/networks/net1 -name '[0-9]*'
 	in_ns c1 ip link del eth0
 	assert_same_snapshot
 	del_netns c1
@@ -120,7 +120,7 @@ leg_del_without_parent() {
 	ip link del uplink
 	no_link c1 eth0
 	del "$TYPE" "$CONF"
-	prints '' find /var/lib/cni/networks/net1 -name '2*'
+	prints '' find /var/lib/cni/networks/net1 -name '[0-9]*'
 }
 
 # ADD fails at each change and leaves no difference; a kill at each is removed by DEL.
