@@ -162,6 +162,22 @@ static void step4(struct input *in, unsigned step)
 	       (step & 7) != WAKE);
 }
 
+/* What the daemon reads of a lease, besides: the result, and whether a renewal changes it. */
+static void read_lease6(const struct dhcp6_client *v6)
+{
+	struct dhcp6_message m;
+	struct dhcp_facts facts;
+
+	if (!v6->lease.size)
+		return;
+	expect(!dhcp6_facts(v6->lease.raw, v6->lease.size, v6->conf.iaid, &facts));
+	expect(facts.n_dns <= DHCP_SERVERS && facts.n_ntp <= DHCP_SERVERS &&
+	       facts.n_search <= DHCP_NAMES);
+	expect(dhcp6_parse(v6->lease.raw, v6->lease.size, v6->conf.iaid, &m));
+	expect(dhcp6_same_facts(&m, &m) && m.preferred <= m.valid);
+	expect(ip_eq(m.address, facts.address.ip) && v6->n_server <= DHCP6_DUID);
+}
+
 static void step6(struct input *in, unsigned step)
 {
 	struct dhcp6_client saved = { .conf = c.v6.conf, .lease = c.v6.lease };
@@ -189,17 +205,20 @@ static void step6(struct input *in, unsigned step)
 		receive6(in, step);
 	}
 	check_todo(&c.v6.lease, c.v6.wake);
+	read_lease6(&c.v6);
 }
 
 void fuzz_one(struct tx *tx UNUSED, char *data, size_t size)
 {
 	struct input in = { (const uint8_t *)data, size };
-	bool six = take(&in, 1) & 1;
+	unsigned first = take(&in, 1);
+	bool six = first & 1;
 
 	memset(&c, 0, sizeof(c));
 	now = 1000000;
 	if (six) {
 		dhcp6_conf_begin(&c.v6.conf, "c1/net1/eth0");
+		c.v6.conf.rapid_commit = !(first & 2);
 		dhcp6_start(&c.v6, at(&in), &todo);
 	} else {
 		dhcp_conf_begin(&c.v4.conf, "c1/net1/eth0", (const uint8_t[6]){ 2, 0, 0, 0, 0, 5 });
