@@ -184,6 +184,7 @@ injected() {
 	failed 7 'duplicated sysctl keys are not allowed: net.ipv4.ip_forward'
 	# With escapes, in either place, and behind another key that is there twice.
 	for key in 'net.ipv4.ip\\u005fforward' '\\u006eet.ipv4.ip_forward'; do
+		# shellcheck disable=SC2001 # jq would join the keys
 		cni ADD tuning "$(sed "s/\"net.ipv4.ip_forward\":\"1\"/&,\"$key\":\"0\"/" <<<"$CONF")"
 		failed 7 'duplicated sysctl keys are not allowed: net.ipv4.ip_forward'
 		cni ADD tuning "$(sed "s/\"net.ipv4.ip_forward\":\"1\"/\"$key\":\"0\",&/; s/^{/{\"x\":1,\"x\":2,/" <<<"$CONF")"

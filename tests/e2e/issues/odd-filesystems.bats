@@ -55,6 +55,7 @@ plugin() {
 	local errno address
 
 	can_trace || skip "strace is not allowed"
+	# shellcheck disable=SC2030,SC2031 # each test is a process
 	export ASAN_OPTIONS+=:detect_leaks=0 # does not work under ptrace
 	remember
 	for errno in EPERM EOPNOTSUPP EMLINK; do
@@ -117,6 +118,7 @@ plugin() {
 	local folder=/etc/netns/c1
 
 	can_trace || skip "strace is not allowed"
+	# shellcheck disable=SC2030,SC2031 # each test is a process
 	export ASAN_OPTIONS+=:detect_leaks=0 # does not work under ptrace
 	mkdir -p "$folder"
 	exec {held}>"$folder/.resolv.conf.cplug-new"
