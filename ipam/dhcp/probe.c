@@ -105,7 +105,8 @@ int64_t probe_timer(struct hold *l, int64_t now)
 		return DHCP_NEVER;
 	while (l->probes < PROBES && next_step(l) <= now)
 		send_probe(l);
-	if (next_step(l) <= now)
+	/* The end may pass between two looks at the clock: a lease that waits for it has to wake. */
+	if (next_step(l) <= now && !l->checking)
 		return DHCP_NEVER;
 	return next_step(l);
 }
