@@ -105,7 +105,7 @@ int64_t probe_timer(struct hold *l, int64_t now)
 		return DHCP_NEVER;
 	while (l->probes < PROBES && next_step(l) <= now)
 		send_probe(l);
-	/* The end may pass between two looks at the clock: a lease that waits for it has to wake. */
+	/* The end may pass between two looks at the clock: then the lease has to wake. */
 	if (next_step(l) <= now && !l->checking)
 		return DHCP_NEVER;
 	return next_step(l);
