@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# shellcheck shell=bash disable=SC2034 # for the tests
+# shellcheck shell=bash disable=SC2016,SC2034 # for eval; for the tests
 #
 # dhcp6.bash - a network with DHCPv6 servers and a router, for the tests of dhcp:  load dhcp; load dhcp6
 

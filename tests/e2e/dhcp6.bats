@@ -16,7 +16,7 @@ prepare() {
 	local address
 
 	need_dnsmasq
-	dnsmasq_on lan "$RANGE6" --enable-ra --dhcp-option=option6:dns-server,[fd00:5::53] \
+	dnsmasq_on lan "$RANGE6" --enable-ra '--dhcp-option=option6:dns-server,[fd00:5::53]' \
 		--dhcp-option=option6:domain-search,a.test,b.example.test
 	daemon
 	add macvlan "$DHCP6_CONF"
@@ -37,7 +37,7 @@ prepare() {
 	del macvlan "$DHCP6_CONF"
 }
 
-@test "dhcp6: kea: family 46 over bridge; rapid commit, renewals, and the sockets are open only meanwhile" {
+@test "dhcp6: kea: family 46 over bridge; renewals, and the sockets are open only meanwhile" {
 	need_dnsmasq
 	kea6_on lan '"preferred-lifetime": 5, "valid-lifetime": 6, "renew-timer": 2, "rebind-timer": 4'
 	dnsmasq_on lan "$RANGE4"
@@ -45,7 +45,6 @@ prepare() {
 	add bridge "$DHCP6_BRIDGE"
 	has '(.ips | length) == 2 and (.ips[0].address | test("^10\\.5\\.0\\.")) and .ips[1].address == "fd00:5::50/128"'
 	has '.ips[0].gateway == "10.5.0.1" and (.ips[1] | has("gateway") | not) and .dns.nameservers == ["fd00:5::53"]'
-	grep -q 'rapid' <(tr A-Z a-z </run/kea6.log) || :
 	wait_for "renewals" eval '(($(grep -c DHCP6_LEASE_RENEW /run/kea6.log) >= 3))'
 	has_address6 fd00:5::50/128
 	sees c1 10.5.0.1

@@ -104,7 +104,7 @@ chain_dhcp() {
 		# The host itself listens to no router.
 		sysctl -qw "net.ipv6.conf.${2#peer-}.accept_ra=0"
 		wait_for "the link-local address of the server" chain_can_send6 "$1" "$2"
-		six=(--dhcp-range=fd00:88:43::100,fd00:88:43::1ff,64,1h --enable-ra --dhcp-option=option6:dns-server,[fd00:88:43::1])
+		six=(--enable-ra "--dhcp-range=fd00:88:43::100,fd00:88:43::1ff,64,1h" "--dhcp-option=option6:dns-server,[fd00:88:43::1]")
 	fi
 	in_ns "$1" dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --interface="$2" \
 		--user=root --no-ping --dhcp-leasefile=/run/.rig/leases --pid-file= \
