@@ -128,3 +128,18 @@ prepare() {
 	add tap "$(with "$L2" '.selinuxContext = "system_u:system_r:container_t:s0"')"
 	link c1 eth0 '.linkinfo.info_kind == "tun"'
 }
+
+@test "tap: selinuxContext is refused where SELinux is in use" {
+	# A file where the kernel's would be.
+	mount -t tmpfs tmpfs /sys/fs
+	mkdir /sys/fs/selinux
+	echo 1 >/sys/fs/selinux/enforce
+	new_netns c1
+	remember
+	cni ADD tap "$(with "$L2" '.selinuxContext = "system_u:system_r:container_t:s0"')"
+	failed 7 'selinuxContext: not supported on a host with SELinux'
+	assert_same_snapshot
+	add tap "$L2"
+	del tap "$L2"
+	umount /sys/fs
+}
