@@ -128,7 +128,7 @@ static int add_subnet4(struct tx *tx, const struct taken *t, struct driver_netwo
 	unsigned start;
 
 	sha512(n->id, strlen(n->id), hash);
-	start = hash[0] << 8 | hash[1];
+	start = (unsigned)(hash[0] << 8 | hash[1]);
 	for (unsigned i = 0; i < POOL; i++) {
 		unsigned at = (start + i) % POOL;
 		struct cidr c = { .ip = { .family = AF_INET }, .len = 24 };
