@@ -62,7 +62,7 @@ int main(int argc, char **argv)
 	seed_json();
 	name = slash ? slash + 1 : name;
 	if (str_eq(name, "cnitool"))
-		return cnitool_main(argc, argv);
+		return cnitool_main(plugins, argc, argv);
 	p = plugin_find(plugins, name);
 	if (p)
 		return run_plugin(p, argc, argv);
@@ -71,7 +71,7 @@ int main(int argc, char **argv)
 	if (p)
 		return run_plugin(p, argc - 1, argv + 1);
 	if (argc > 1 && str_eq(argv[1], "cnitool"))
-		return cnitool_main(argc - 1, argv + 1);
+		return cnitool_main(plugins, argc - 1, argv + 1);
 	if (argc > 1 && netavark_has(argv[1]))
 		return netavark_main(argc, argv);
 	if (argc > 1)

@@ -12,8 +12,10 @@
 #include "cnitool/cache.h"
 #include "base/tx.h"
 
-/* Runs cnitool; returns its exit status. */
-int cnitool_main(int argc, char **argv);
+struct plugin;
+
+/* Runs cnitool; returns its exit status.  plugins: the suite's, NULL-terminated. */
+int cnitool_main(const struct plugin *const *plugins, int argc, char **argv);
 
 /*
  * Runs a command of another program that shares the engine (netavark.h), with the operands
@@ -52,6 +54,7 @@ struct netconf;
 
 struct tool {
 	struct tx *tx;
+	const struct plugin *const *plugins;
 	const struct verb *verb;
 	struct options opt; /* with the default conf_dir and cni_path */
 	struct words args;  /* the operands */
@@ -94,10 +97,13 @@ enum {
 	V_SET = 2048,
 	V_INSTALL = 4096,
 	V_UNINSTALL = 8192,
-	V_ALL = 16383,
-	V_DRIVER = 16384, /* a command of netavark's driver: an error is {"error": ...} on stdout */
+	V_VALIDATE = 16384,
+	V_SCHEMA = 32768,
+	V_ALL = 65535,
+	V_DRIVER = 65536, /* a command of netavark's driver: an error is {"error": ...} on stdout */
+	V_FILES = V_VALIDATE | V_SCHEMA, /* nothing but files */
 	/* Those that know attachments. */
-	V_CACHE = (V_ALL | V_DRIVER) & ~(V_VERSION | V_INSTALL | V_UNINSTALL),
+	V_CACHE = (V_ALL | V_DRIVER) & ~(V_VERSION | V_INSTALL | V_UNINSTALL | V_FILES),
 };
 
 /* ---- options.c ---- */
@@ -169,6 +175,8 @@ int cmd_run(struct tool *t) CHECKED;
 int cmd_version(struct tool *t) CHECKED;
 int cmd_install(struct tool *t) CHECKED;
 int cmd_uninstall(struct tool *t) CHECKED;
+int cmd_validate(struct tool *t) CHECKED;
+int cmd_schema(struct tool *t) CHECKED;
 
 /* The one cached attachment that NET, NETNS and the options name; locks the cache. */
 int cmd_find_attached(struct tool *t, struct attachment *ret) CHECKED;

@@ -85,6 +85,18 @@ static const struct verb verbs[] = {
 	{ "uninstall", "DIR", "remove them", V_UNINSTALL, 1, 1, false, cmd_uninstall,
 	  "Removes what is cplug's, and nothing else; what install --force replaced comes "
 	  "back.\n\n" },
+	{ "validate", "FILE...", "tell all mistakes of network configurations", V_VALIDATE, 1, 1000,
+	  false, cmd_validate,
+	  "Reads lists and single plugins (*.conflist, *.conf; - is stdin) and prints each mistake "
+	  "as\n"
+	  "FILE: PATH: SENTENCE; nothing is run or changed.  Several files are also compared:\n"
+	  "ranges that overlap, one bridge used in two ways, names.  The exit status is 1 if "
+	  "there\n"
+	  "are mistakes, and 2 if a file cannot be read.  Warnings do not count.\n\n" },
+	{ "schema", "[TYPE]", "print the JSON Schema of a network list, or of a plugin", V_SCHEMA,
+	  0, 1, false, cmd_schema,
+	  "The schema (draft 2020-12) is for editors.  It has the keys, types, bounds and words\n"
+	  "that the plugins read.\n\n" },
 	{ "version", "", "tell the version", V_VERSION, 0, 0, false, cmd_version, "" },
 };
 
@@ -350,12 +362,13 @@ int cnitool_driver(const struct verb *verb, int argc, char **argv)
 	return EXIT_FAILURE;
 }
 
-int cnitool_main(int argc, char **argv)
+int cnitool_main(const struct plugin *const *plugins, int argc, char **argv)
 {
 	static struct tool t;
 	const char *name = find_verb_word(argc, argv);
 
 	begin(&t, "cnitool", name);
+	t.plugins = plugins;
 	t.verb = find_verb(name);
 	if (t.verb)
 		return act_on_verb(&t, argc, argv);

@@ -181,7 +181,7 @@ static int read_folder(struct tx *tx, const char *dir, struct netconf *n)
 	return 0;
 }
 
-static int read_list(struct tx *tx, const char *dir, struct cj *c, struct netconf *n)
+void netconf_scan(struct tx *tx, const struct cj *c, struct netconf *n)
 {
 	struct cj *plugins = mem_alloc(&tx->mem, sizeof(*plugins));
 	bool inlined = read_flag(c, "loadOnlyInlinedPlugins");
@@ -191,6 +191,7 @@ static int read_list(struct tx *tx, const char *dir, struct cj *c, struct netcon
 	n->version = read_version(&tx->mem, c);
 	n->disable_check = read_flag(c, "disableCheck");
 	n->disable_gc = read_flag(c, "disableGC");
+	n->inlined = inlined;
 	if (!*n->name)
 		cj_wrong(c, "name", "missing");
 	else if (!name_valid_id(n->name))
@@ -206,8 +207,13 @@ static int read_list(struct tx *tx, const char *dir, struct cj *c, struct netcon
 		*e = cj_at(plugins, i);
 		add_plugin(&tx->mem, n, e);
 	}
+}
+
+static int read_list(struct tx *tx, const char *dir, const struct cj *c, struct netconf *n)
+{
+	netconf_scan(tx, c, n);
 	TRY(cj_ok(tx, c));
-	if (!inlined && dir)
+	if (!n->inlined && dir)
 		TRY(read_folder(tx, dir, n));
 	if (!n->n_plugins)
 		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL, "plugins: no plugin configs found");

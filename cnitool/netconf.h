@@ -28,6 +28,7 @@ struct netconf {
 	const char *text; /* as libcni caches it */
 	size_t size;      /* bytes */
 	bool disable_check, disable_gc;
+	bool inlined; /* loadOnlyInlinedPlugins */
 	struct netconf_plugin *plugins;
 	unsigned n_plugins;
 	struct cj **roots; /* the documents that it was read from */
@@ -53,6 +54,12 @@ struct netconf_source {
 
 /* Reads a list. */
 int netconf_read(struct tx *tx, const struct netconf_source *source, struct netconf *ret) CHECKED;
+
+/*
+ * Reads the keys of a list into *n, without the plugins of its folder; mistakes become complaints
+ * of the document.  c must outlive *n.
+ */
+void netconf_scan(struct tx *tx, const struct cj *c, struct netconf *n);
 
 /* Reads a cached configuration, which may be a list or a single plugin. */
 int netconf_read_cached(struct tx *tx, const char *dir, const char *text, size_t size,

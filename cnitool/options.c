@@ -68,8 +68,8 @@ static const struct option_row rows[] = {
 	  "also copy this configuration to the folder of networks; may be repeated" },
 	{ 0, FLAG, V_INSTALL | V_UNINSTALL, AT(wait), "wait", NULL,
 	  "then wait for SIGTERM, as the pod of a DaemonSet" },
-	{ 0, TEXT, V_ALL & ~(V_VERSION | V_UNINSTALL), AT(conf_dir), "net-conf-path", "DIR",
-	  "where networks are configured (else $NETCONFPATH, else /etc/cni/net.d)" },
+	{ 0, TEXT, V_ALL & ~(V_VERSION | V_UNINSTALL | V_FILES), AT(conf_dir), "net-conf-path",
+	  "DIR", "where networks are configured (else $NETCONFPATH, else /etc/cni/net.d)" },
 	{ 0, TEXT, CALLS, AT(cni_path), "cni-path", "DIR[:DIR]",
 	  "where plugins are (else $CNI_PATH, else where cnitool is, /opt/cni/bin, "
 	  "/usr/lib/cni)" },

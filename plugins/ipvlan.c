@@ -15,7 +15,6 @@ static const char *const modes[] = {
 	[IPVLAN_MODE_L2] = "l2",
 	[IPVLAN_MODE_L3] = "l3",
 	[IPVLAN_MODE_L3S] = "l3s",
-	NULL,
 };
 
 /* The index is the value of IFLA_IPVLAN_FLAGS: IPVLAN_F_PRIVATE and IPVLAN_F_VEPA are bits. */
@@ -23,7 +22,6 @@ static const char *const flags[] = {
 	[0] = "bridge",
 	[IPVLAN_F_PRIVATE] = "private",
 	[IPVLAN_F_VEPA] = "vepa",
-	NULL,
 };
 
 struct ipvlan {
@@ -41,7 +39,7 @@ static void put_ipvlan(struct rt_msg *m, const void *data)
 
 static const char *name_at(const char *const *names, unsigned n, uint32_t i)
 {
-	if (i < n - 1)
+	if (i < n)
 		return names[i];
 	return "another";
 }
@@ -60,21 +58,6 @@ static void check_ipvlan(struct tx *tx, const struct leg *leg, const struct link
 		       name_at(flags, ARRAY_LEN(flags), flag));
 }
 
-/* The index of the key's value in names, or a complaint with the reference's words. */
-static uint16_t read_name(const struct cj *c, const char *key, const char *const *names,
-			  const char *expected)
-{
-	const char *name = cj_str(c, key, "");
-
-	if (!*name)
-		return 0;
-	for (uint16_t i = 0; names[i]; i++)
-		if (str_eq(names[i], name))
-			return i;
-	cj_wrong(c, key, "unknown ipvlan %s: \"%.40s\" (expected %s)", key, name, expected);
-	return 0;
-}
-
 static int ipvlan_leg(struct tx *tx, struct call *c, struct leg *leg)
 {
 	struct ipvlan *v = mem_alloc(&tx->mem, sizeof(*v));
@@ -89,8 +72,8 @@ static int ipvlan_leg(struct tx *tx, struct call *c, struct leg *leg)
 	leg->has_parent = true;
 	leg->skips_own_kind = true;
 	leg->takes_prev = true;
-	v->mode = read_name(&c->conf, "mode", modes, "l2, l3 or l3s");
-	v->flag = read_name(&c->conf, "flag", flags, "bridge, private or vepa");
+	v->mode = (uint16_t)cj_word(&c->conf, "mode", "ipvlan mode", modes, ARRAY_LEN(modes));
+	v->flag = (uint16_t)cj_word(&c->conf, "flag", "ipvlan flag", flags, ARRAY_LEN(flags));
 	return leg_read(tx, c, leg);
 }
 

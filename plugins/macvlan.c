@@ -11,14 +11,9 @@
 #include "cni/leg.h"
 #include "plugins/list.h"
 
-static const struct {
-	const char *name;
-	uint32_t mode;
-} modes[] = {
-	{ "bridge", MACVLAN_MODE_BRIDGE }, { "private", MACVLAN_MODE_PRIVATE },
-	{ "vepa", MACVLAN_MODE_VEPA },     { "passthru", MACVLAN_MODE_PASSTHRU },
-	{ "source", MACVLAN_MODE_SOURCE },
-};
+static const char *const names[] = { "bridge", "private", "vepa", "passthru", "source" };
+static const uint32_t modes[] = { MACVLAN_MODE_BRIDGE, MACVLAN_MODE_PRIVATE, MACVLAN_MODE_VEPA,
+				  MACVLAN_MODE_PASSTHRU, MACVLAN_MODE_SOURCE };
 
 enum { MAX_SOURCES = 256 }; /* must fit into one request */
 
@@ -62,8 +57,8 @@ static void put_macvlan(struct rt_msg *m, const void *data)
 static const char *mode_name(uint32_t mode)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(modes); i++)
-		if (modes[i].mode == mode)
-			return modes[i].name;
+		if (modes[i] == mode)
+			return names[i];
 	return "another";
 }
 
@@ -125,20 +120,6 @@ static void check_macvlan(struct tx *tx, const struct leg *leg, const struct lin
 		check_sources(tx, v, have);
 }
 
-static uint32_t read_mode(const struct cj *c)
-{
-	const char *name = cj_str(c, "mode", "");
-
-	for (unsigned i = 0; i < ARRAY_LEN(modes); i++)
-		if (str_eq(modes[i].name, *name ? name : "bridge"))
-			return modes[i].mode;
-	cj_wrong(c, "mode",
-		 "unknown macvlan mode: \"%.40s\" (expected bridge, private, vepa, passthru "
-		 "or source)",
-		 name);
-	return 0;
-}
-
 static bool is_unicast(const char *text, struct mac *ret)
 {
 	static const struct mac zero = { .len = 6 };
@@ -191,7 +172,7 @@ static int macvlan_leg(struct tx *tx, struct call *c, struct leg *leg)
 	leg->has_mac = true;
 	leg->has_parent = true;
 	leg->skips_own_kind = true;
-	v->mode = read_mode(&c->conf);
+	v->mode = modes[cj_word(&c->conf, "mode", "macvlan mode", names, ARRAY_LEN(names))];
 	v->queue_len = (uint32_t)cj_int(&c->conf, "bcqueuelen", 0, 0, UINT32_MAX);
 	v->sources = read_sources(&tx->mem, &c->conf, v->mode);
 	return leg_read(tx, c, leg);

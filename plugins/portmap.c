@@ -56,6 +56,15 @@ static int ensure_hairpin(struct tx *tx, struct call *c, const struct portmap *p
 	return bridge_port_ensure(tx, &c->host, &p->link, &port);
 }
 
+static int portmap_validate(struct tx *tx, struct call *c)
+{
+	hostports_read(&tx->mem, &c->conf);
+	if (!conf_declares(&c->conf, "portMappings"))
+		cj_wrong(&c->conf, "capabilities.portMappings",
+			 "missing: without it the runtime passes no ports (set it to true)");
+	return cj_ok(tx, &c->conf);
+}
+
 static int portmap_add(struct tx *tx, struct call *c, struct result *res UNUSED)
 {
 	struct portmap *p;
@@ -161,6 +170,7 @@ const struct plugin portmap_plugin = {
 	.name = "portmap",
 	.about = "publishes ports of a container on the host, behind another plugin",
 	.flags = CNI_USES_HOST | CNI_NEEDS_PREV | CNI_PASSES_PREV,
+	.validate = portmap_validate,
 	.add = portmap_add,
 	.del = portmap_del,
 	.check = portmap_check,

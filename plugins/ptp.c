@@ -155,6 +155,13 @@ static int find_mtu(struct tx *tx, struct call *c, struct ptp *p)
 
 /* ---- verbs -------------------------------------------------------------- */
 
+static int ptp_validate(struct tx *tx, struct call *c)
+{
+	struct ptp *p = mem_alloc(&tx->mem, sizeof(*p));
+
+	return read_conf(tx, c, p);
+}
+
 static int ptp_add(struct tx *tx, struct call *c, struct result *res)
 {
 	struct ptp *p = mem_alloc(&tx->mem, sizeof(*p));
@@ -285,6 +292,7 @@ const struct plugin ptp_plugin = {
 	.about = "a veth pair between the host and one container",
 	.flags = CNI_USES_HOST | CNI_USES_CONT,
 	.args = args,
+	.validate = ptp_validate,
 	.add = ptp_add,
 	.del = ptp_del,
 	.check = ptp_check,

@@ -13,13 +13,8 @@
 #include "cni/leg.h"
 #include "plugins/list.h"
 
-static const struct {
-	const char *name;
-	uint16_t type; /* EtherType of the tag */
-} protocols[] = {
-	{ "802.1Q", ETH_P_8021Q },
-	{ "802.1ad", ETH_P_8021AD },
-};
+static const char *const protocols[] = { "802.1Q", "802.1ad" };
+static const uint16_t types[] = { ETH_P_8021Q, ETH_P_8021AD }; /* EtherType of the tag */
 
 struct vlan {
 	uint16_t id;
@@ -37,8 +32,8 @@ static void put_vlan(struct rt_msg *m, const void *data)
 static const char *protocol_name(uint16_t type)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(protocols); i++)
-		if (protocols[i].type == type)
-			return protocols[i].name;
+		if (types[i] == type)
+			return protocols[i];
 	return "another";
 }
 
@@ -52,18 +47,6 @@ static void check_vlan(struct tx *tx, const struct leg *leg, const struct link *
 	if (type != v->protocol)
 		differ(tx, mem_printf(&tx->mem, "VLAN protocol of %s", have->name),
 		       protocol_name(v->protocol), protocol_name(type));
-}
-
-static uint16_t read_protocol(const struct cj *c)
-{
-	const char *name = cj_str(c, "protocol", "");
-
-	for (unsigned i = 0; i < ARRAY_LEN(protocols); i++)
-		if (str_eq(protocols[i].name, *name ? name : "802.1Q"))
-			return protocols[i].type;
-	cj_wrong(c, "protocol", "unknown VLAN protocol: \"%.40s\" (expected 802.1Q or 802.1ad)",
-		 name);
-	return 0;
 }
 
 static int vlan_leg(struct tx *tx, struct call *c, struct leg *leg)
@@ -81,7 +64,8 @@ static int vlan_leg(struct tx *tx, struct call *c, struct leg *leg)
 	leg->starts_with_mac = true;
 	leg->has_parent = true;
 	v->id = (uint16_t)cj_int(&c->conf, "vlanId", 0, 0, 4094);
-	v->protocol = read_protocol(&c->conf);
+	v->protocol = types[cj_word(&c->conf, "protocol", "VLAN protocol", protocols,
+				    ARRAY_LEN(protocols))];
 	return leg_read(tx, c, leg);
 }
 

@@ -150,8 +150,12 @@ static int add_static(struct tx *tx, const struct call *c, const struct local_co
 
 static int local_validate(struct tx *tx, struct call *c)
 {
+	struct cj ipam = cj_obj(&c->conf, "ipam"), routes = cj_list(&ipam, "routes");
+	struct result res;
 	struct local_conf cf;
 
+	result_init(&res, &tx->mem);
+	result_read_routes(&res, &routes);
 	TRY(local_conf_read(tx, c, &cf));
 	return local_conf_read_requests(tx, c, &cf);
 }

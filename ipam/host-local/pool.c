@@ -55,7 +55,7 @@ static bool is_given(const struct cj *c, const char *key)
 {
 	struct cj k = cj_any(c, key);
 
-	return cj_present(&k) && !(cj_is_str(&k) && str_empty(cj_as_str(&k)));
+	return cj_present(&k) && !str_eq(cj_text(&k), "");
 }
 
 static bool read_subnet(const struct cj *c, unsigned set, struct cidr *ret)

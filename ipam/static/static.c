@@ -20,8 +20,14 @@ static int need_address(struct tx *tx, const struct static_conf *cf)
 
 static int static_validate(struct tx *tx, struct call *c)
 {
+	struct cj ipam = cj_obj(&c->conf, "ipam"), routes = cj_list(&ipam, "routes");
+	struct cj dns = cj_obj(&ipam, "dns");
 	struct static_conf cf;
+	struct result res;
 
+	result_init(&res, &tx->mem);
+	result_read_routes(&res, &routes);
+	result_read_dns(&tx->mem, &dns);
 	TRY(static_read_conf(tx, c, &cf));
 	return need_address(tx, &cf);
 }

@@ -18,7 +18,7 @@ static struct {
 	struct timespec start;
 	const char *plugin, *command;
 	enum log_level stderr_level, file_level;
-	bool json;
+	bool json, muted;
 	int fd;
 } log_state = { .stderr_level = LOG_WARN, .fd = -1 };
 
@@ -83,8 +83,16 @@ bool log_level_parse(const char *name, enum log_level *ret)
 
 bool log_on(enum log_level level)
 {
-	return level <= log_state.stderr_level ||
-	       (log_state.fd >= 0 && level <= log_state.file_level);
+	return !log_state.muted && (level <= log_state.stderr_level ||
+				    (log_state.fd >= 0 && level <= log_state.file_level));
+}
+
+bool log_mute(bool mute)
+{
+	bool before = log_state.muted;
+
+	log_state.muted = mute;
+	return before;
 }
 
 /* Appends s, escaped for a JSON string, without quotes. */

@@ -41,6 +41,9 @@ bool log_level_parse(const char *name, enum log_level *ret);
 /* Is a line of this level written anywhere?  Callers use it to avoid composing a line. */
 bool log_on(enum log_level level);
 
+/* While muted no line is written.  Returns whether it was muted before. */
+bool log_mute(bool mute);
+
 void log_line(enum log_level level, const char *fmt, ...) PRINTF(2, 3);
 
 /* Logs a step that was just done. */

@@ -150,9 +150,8 @@ static int read_stdin(struct tx *tx, struct call *c)
 	return 0;
 }
 
-static int read_config(struct tx *tx, struct call *c)
+int call_read_names(struct tx *tx, struct call *c)
 {
-	TRY(cj_parse(tx, c->stdin_text, c->stdin_size, "network configuration", &c->conf));
 	c->version = cj_str(&c->conf, "cniVersion", "");
 	if (!*c->version)
 		c->version = "0.1.0";
@@ -173,6 +172,12 @@ static int read_config(struct tx *tx, struct call *c)
 				  "folders are named after it)",
 				  strlen(c->network), NETWORK_MAX);
 	return 0;
+}
+
+static int read_config(struct tx *tx, struct call *c)
+{
+	TRY(cj_parse(tx, c->stdin_text, c->stdin_size, "network configuration", &c->conf));
+	return call_read_names(tx, c);
 }
 
 /* ---- GC's list ---------------------------------------------------------- */

@@ -105,6 +105,12 @@ struct owned_valid call_valid_keys(struct tx *tx, const struct call *c);
  */
 int call_read(struct tx *tx, struct call *c) CHECKED;
 
+/*
+ * Reads cniVersion, name and type of c->conf.  c->command_name ADD: a name must be short enough for
+ * the files that are named after it.
+ */
+int call_read_names(struct tx *tx, struct call *c) CHECKED;
+
 /* Reads prevResult, and for GC the valid attachments; the version must have been checked. */
 int call_read_prev(struct tx *tx, struct call *c) CHECKED;
 

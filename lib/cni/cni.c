@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #include "cni/cni.h"
+#include "cni/conf.h"
 #include "base/differ.h"
 #include "cni/ipam.h"
 #include "value/jw.h"
@@ -214,20 +215,14 @@ static void open_log_file(const char *file, enum log_level level)
 
 static int open_log(void)
 {
-	struct cj log = cj_obj(&call.conf, "log");
-	const char *file = cj_str(&log, "file", "");
-	const char *name = cj_str(&log, "level", "info");
-	enum log_level level;
-	int before = tx.err, r;
+	struct conf_log log = conf_log(&call.conf);
+	int before = tx.err, r = cj_ok(&tx, &call.conf);
 
-	if (!log_level_parse(name, &level))
-		cj_wrong(&log, "level", "expected error, warn, info or debug, got \"%.50s\"", name);
-	r = cj_ok(&tx, &call.conf);
 	if (call.command == CNI_DEL || call.command == CNI_GC)
 		r = tx_excuse(&tx, before, r, "cleaning up goes on without the log");
 	TRY(r);
-	if (*file)
-		open_log_file(file, level);
+	if (*log.file)
+		open_log_file(log.file, log.level);
 	return 0;
 }
 

@@ -3,21 +3,38 @@
  * conf.c - keys that several plugins have in their configurations
  */
 #include "cni/conf.h"
-#include "base/log.h"
 
 #include "netlink/route.h"
 #include "sys/hostconf.h"
 #include "value/name.h"
+
+struct conf_log conf_log(const struct cj *c)
+{
+	struct cj log = cj_obj(c, "log");
+	struct conf_log l = { .file = cj_str(&log, "file", "") };
+	const char *name = cj_str(&log, "level", "info");
+
+	if (!log_level_parse(name, &l.level))
+		cj_wrong(&log, "level", "expected error, warn, info or debug, got \"%.50s\"", name);
+	return l;
+}
+
+bool conf_declares(const struct cj *c, const char *name)
+{
+	struct cj capabilities = cj_obj(c, "capabilities");
+
+	return cj_bool(&capabilities, name, false);
+}
 
 int conf_mtu(const struct cj *c, int def)
 {
 	struct cj mtu = cj_any(c, "mtu");
 	int64_t n;
 
-	if (cj_is_str(&mtu)) {
-		if (!str_eq(cj_as_str(&mtu), "auto"))
-			cj_wrong(c, "mtu", "expected a number, or \"auto\", got \"%.40s\"",
-				 cj_as_str(&mtu));
+	if (cj_is_word(&mtu, "auto"))
+		return MTU_AUTO;
+	if (cj_text(&mtu)) {
+		cj_wrong(c, "mtu", "expected a number, or \"auto\", got \"%.40s\"", cj_text(&mtu));
 		return MTU_AUTO;
 	}
 	n = cj_int(c, "mtu", 0, 0, 65535);

@@ -8,12 +8,23 @@
 #ifndef CPLUG_CONF_H
 #define CPLUG_CONF_H
 
+#include "base/log.h"
 #include "cni/call.h"
 #include "netlink/link.h"
 #include "value/cj.h"
 #include "value/result.h"
 
 enum { MTU_AUTO = -1 };
+
+/* "log": the trace file ("": none), and the level of its lines. */
+struct conf_log {
+	const char *file;
+	enum log_level level;
+};
+struct conf_log conf_log(const struct cj *c);
+
+/* Does "capabilities" declare that the runtime may pass runtimeConfig.NAME? */
+bool conf_declares(const struct cj *c, const char *name);
 
 /* "mtu": bytes, or "auto" (MTU_AUTO); without the key, and for 0, def. */
 int conf_mtu(const struct cj *c, int def);

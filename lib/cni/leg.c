@@ -65,6 +65,14 @@ int leg_describe(struct tx *tx, struct call *c, struct leg *leg)
 	return c->plugin->leg(tx, c, leg);
 }
 
+int leg_validate(struct tx *tx, struct call *c)
+{
+	struct leg leg;
+
+	ipam_wanted(c); /* a question that each leg asks */
+	return leg_describe(tx, c, &leg);
+}
+
 int leg_find_site(struct tx *tx, struct call *c, const struct leg *leg, struct leg_site *ret)
 {
 	*ret = (struct leg_site){ .rt = &c->cont };

@@ -69,7 +69,11 @@ struct leg {
  */
 int leg_read(struct tx *tx, struct call *c, struct leg *leg) CHECKED;
 
+/* The interface as c->plugin describes it.  Fails with all mistakes of the configuration. */
+int leg_describe(struct tx *tx, struct call *c, struct leg *leg) CHECKED;
+
 /* The verbs; c->plugin->leg describes the interface. */
+int leg_validate(struct tx *tx, struct call *c) CHECKED;
 int leg_add(struct tx *tx, struct call *c, struct result *res) CHECKED;
 int leg_del(struct tx *tx, struct call *c) CHECKED;
 int leg_check(struct tx *tx, struct call *c) CHECKED;
@@ -78,7 +82,7 @@ int leg_gc(struct tx *tx, struct call *c) CHECKED;
 int leg_status(struct tx *tx, struct call *c) CHECKED;
 
 #define LEG_VERBS                                                                                  \
-	.add = leg_add, .del = leg_del, .check = leg_check, .repair = leg_repair, .gc = leg_gc,    \
-	.status = leg_status
+	.validate = leg_validate, .add = leg_add, .del = leg_del, .check = leg_check,              \
+	.repair = leg_repair, .gc = leg_gc, .status = leg_status
 
 #endif

@@ -5,9 +5,6 @@
 
 #include "cni/leg.h"
 
-/* The interface as the plugin describes it.  Fails with all mistakes of the configuration. */
-int leg_describe(struct tx *tx, struct call *c, struct leg *leg) CHECKED;
-
 /* Where the link is made: the socket that the request goes to, and what it is made on. */
 struct leg_site {
 	struct rt *rt;

@@ -36,7 +36,11 @@ struct plugin {
 	uint64_t capabilities;   /* needed in addition to those in priv.h: 1 << CAP_… */
 	/* Called instead of the contract if there are arguments: another program of this name. */
 	int (*program)(int argc, char **argv);
-	/* Validates the configuration and changes nothing (IPAM plugins: called before ADD). */
+	/*
+	 * Reads all keys of the configuration, reports all mistakes, and changes nothing.  ADD
+	 * of a main plugin calls that of its IPAM plugin; cnitool those of all plugins (validate,
+	 * schema).  NULL: the plugin has no keys of its own.
+	 */
 	int (*validate)(struct tx *tx, struct call *c);
 	int (*add)(struct tx *tx, struct call *c, struct result *ret);
 	int (*del)(struct tx *tx, struct call *c);

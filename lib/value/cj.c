@@ -13,7 +13,21 @@
 
 #include "value/cj.h"
 #include "value/cj_doc.h"
+#include "value/cj_impl.h"
 #include "base/log.h"
+
+/* ---- watching (cj_tell.c) ---- */
+
+static bool is_watched(const struct cj *c)
+{
+	return __builtin_expect(c->doc && c->doc->watch, false);
+}
+
+static inline void ask(const struct cj *c, enum cj_kind kind)
+{
+	if (is_watched(c))
+		cj_tell(c, kind);
+}
 
 /* ---- the document ---- */
 
@@ -131,8 +145,7 @@ bool cj_present(const struct cj *c)
 	return c->json && !json_is_null(c->json);
 }
 
-/* The cursor of the member at jansson's iterator; absent if it is NULL. */
-static struct cj member_at(const struct cj *c, void *it)
+struct cj cj_member_at(const struct cj *c, void *it)
 {
 	struct cj m = { .doc = c->doc, .parent = c };
 
@@ -155,14 +168,14 @@ static struct cj find_member(const struct cj *c, const char *key)
 		return found;
 	}
 	for (void *it = json_object_iter_at(c->json, key); it; it = NULL) {
-		struct cj m = member_at(c, it);
+		struct cj m = cj_member_at(c, it);
 
 		doc_see(c->doc, m.key);
 		if (cj_present(&m))
 			return m;
 	}
 	for (void *it = json_object_iter(c->json); it; it = json_object_iter_next(c->json, it)) {
-		struct cj m = member_at(c, it);
+		struct cj m = cj_member_at(c, it);
 
 		if (strcasecmp(m.key, key) != 0)
 			continue;
@@ -175,13 +188,17 @@ static struct cj find_member(const struct cj *c, const char *key)
 
 struct cj cj_any(const struct cj *c, const char *key)
 {
-	return find_member(c, key);
+	struct cj k = find_member(c, key);
+
+	ask(&k, CJ_ANY);
+	return k;
 }
 
 struct cj cj_obj(const struct cj *c, const char *key)
 {
 	struct cj k = find_member(c, key);
 
+	ask(&k, CJ_OBJ);
 	if (k.json && !json_is_object(k.json)) {
 		complain_expected(&k, "an object");
 		k.json = NULL;
@@ -193,6 +210,7 @@ struct cj cj_list(const struct cj *c, const char *key)
 {
 	struct cj k = find_member(c, key);
 
+	ask(&k, CJ_LIST);
 	if (k.json && !json_is_array(k.json)) {
 		complain_expected(&k, "a list");
 		k.json = NULL;
@@ -204,6 +222,7 @@ bool cj_has(const struct cj *c, const char *key)
 {
 	struct cj k = find_member(c, key);
 
+	ask(&k, CJ_ANY);
 	return cj_present(&k);
 }
 
@@ -211,6 +230,7 @@ unsigned cj_len_max(const struct cj *list, unsigned max)
 {
 	size_t n;
 
+	ask(list, CJ_LIST);
 	if (!cj_present(list))
 		return 0;
 	if (!json_is_object(list->json) && !json_is_array(list->json)) {
@@ -239,8 +259,9 @@ struct cj cj_at(const struct cj *list, unsigned index)
 
 struct cj cj_first(const struct cj *object)
 {
-	struct cj m = member_at(object, json_object_iter(object->json));
+	struct cj m = cj_member_at(object, json_object_iter(object->json));
 
+	ask(object, CJ_MEMBERS);
 	if (m.key)
 		doc_see(m.doc, m.key);
 	return m;
@@ -249,7 +270,7 @@ struct cj cj_first(const struct cj *object)
 struct cj cj_next(const struct cj *m)
 {
 	void *it = json_object_key_to_iter(m->key);
-	struct cj next = member_at(m->parent, json_object_iter_next(m->parent->json, it));
+	struct cj next = cj_member_at(m->parent, json_object_iter_next(m->parent->json, it));
 
 	if (next.key)
 		doc_see(next.doc, next.key);
@@ -260,27 +281,44 @@ struct cj cj_next(const struct cj *m)
 
 bool cj_is_object(const struct cj *c)
 {
+	ask(c, CJ_OBJ);
 	return json_is_object(c->json);
 }
 
 bool cj_is_array(const struct cj *c)
 {
+	ask(c, CJ_LIST);
 	return json_is_array(c->json);
 }
 
 bool cj_is_str(const struct cj *c)
 {
+	ask(c, CJ_TEXT);
 	return json_is_string(c->json);
 }
 
 bool cj_is_bool(const struct cj *c)
 {
+	ask(c, CJ_BOOL);
 	return json_is_boolean(c->json);
 }
 
 bool cj_is_int(const struct cj *c)
 {
+	ask(c, CJ_INT);
 	return json_is_integer(c->json);
+}
+
+bool cj_is_word(const struct cj *c, const char *word)
+{
+	if (is_watched(c))
+		cj_tell_words(c, &word, 1, -1);
+	return str_eq(json_string_value(c->json), word);
+}
+
+const char *cj_text(const struct cj *c)
+{
+	return json_string_value(c->json);
 }
 
 /* A string; NULL if absent, or of another type (complaint: what was expected). */
@@ -293,11 +331,14 @@ static const char *string_expected(const struct cj *c, const char *what)
 
 const char *cj_as_str(const struct cj *c)
 {
+	ask(c, CJ_STR);
 	return string_expected(c, "a string");
 }
 
 bool cj_as_bool(const struct cj *c, bool def)
 {
+	if (is_watched(c))
+		cj_tell_default(c, CJ_BOOL, def, NULL);
 	if (json_is_boolean(c->json))
 		return json_is_true(c->json);
 	if (cj_present(c))
@@ -308,13 +349,16 @@ bool cj_as_bool(const struct cj *c, bool def)
 int64_t cj_as_int(const struct cj *c, int64_t def, int64_t min, int64_t max)
 {
 	char what[96] = "a whole number";
-	size_t n = strlen(what);
+	size_t n;
 
+	if (is_watched(c))
+		cj_tell_int(c, def, min, max);
 	if (!cj_present(c))
 		return def;
 	if (json_is_integer(c->json) && json_integer_value(c->json) >= min &&
 	    json_integer_value(c->json) <= max)
 		return json_integer_value(c->json);
+	n = strlen(what);
 	if (min > INT64_MIN && max < INT64_MAX)
 		snprintf(what + n, sizeof(what) - n, " from %" PRId64 " to %" PRId64, min, max);
 	else if (min > INT64_MIN)
@@ -331,6 +375,7 @@ struct ip cj_as_ip(const struct cj *c)
 	const char *s = string_expected(c, what);
 	struct ip ip = { .family = 0 };
 
+	ask(c, CJ_IP);
 	if (!str_empty(s) && !ip_parse(s, &ip))
 		complain_expected(c, what);
 	return ip;
@@ -342,6 +387,7 @@ struct cidr cj_as_cidr(const struct cj *c)
 	const char *s = string_expected(c, what);
 	struct cidr cidr = { .len = 0 };
 
+	ask(c, CJ_CIDR);
 	if (!str_empty(s) && !cidr_parse(s, &cidr))
 		complain_expected(c, what);
 	return cidr;
@@ -354,6 +400,7 @@ struct mac cj_mac(const struct cj *c, const char *key)
 	const char *s = string_expected(&k, what);
 	struct mac mac = { .len = 0 };
 
+	ask(&k, CJ_MAC);
 	if (!str_empty(s) && !mac_parse(s, &mac))
 		complain_expected(&k, what);
 	return mac;
@@ -362,8 +409,10 @@ struct mac cj_mac(const struct cj *c, const char *key)
 const char *cj_str(const struct cj *c, const char *key, const char *def)
 {
 	struct cj k = find_member(c, key);
-	const char *s = cj_as_str(&k);
+	const char *s = string_expected(&k, "a string");
 
+	if (is_watched(c))
+		cj_tell_default(&k, CJ_STR, 0, def);
 	return s ? s : def;
 }
 
@@ -395,33 +444,6 @@ struct cidr cj_cidr(const struct cj *c, const char *key)
 	return cj_as_cidr(&k);
 }
 
-/* "a", "b" or "c" */
-static const char *quoted_list(struct mem *m, const char *const *names, unsigned n)
-{
-	struct mem_text list = { .mem = m };
-
-	for (unsigned i = 0; i < n; i++) {
-		const char *separator = i < n - 1 ? ", " : " or ";
-
-		mem_text_add(&list, "%s\"%s\"", mem_text_comma(&list, separator), names[i]);
-	}
-	return mem_text_end(&list);
-}
-
-int cj_enum(const struct cj *c, const char *key, int def, const char *const *names, unsigned n)
-{
-	struct cj k = find_member(c, key);
-
-	if (!cj_present(&k) || str_eq(json_string_value(k.json), ""))
-		return def;
-	for (unsigned i = 0; i < n; i++)
-		if (str_eq(json_string_value(k.json), names[i]))
-			return (int)i;
-	complain_expected(&k, mem_printf(c->doc->mem, "%s%s", n > 1 ? "one of " : "",
-					 quoted_list(c->doc->mem, names, n)));
-	return def;
-}
-
 char *cj_dump(struct mem *mem, const struct cj *c)
 {
 	char *text, *copy;
@@ -434,58 +456,4 @@ char *cj_dump(struct mem *mem, const struct cj *c)
 	copy = mem_str(mem, text);
 	free(text);
 	return copy;
-}
-
-/* ---- unknown keys ---- */
-
-/* Is it a key of the root that the runtime or other plugins use? */
-static bool is_of_others(const char *key)
-{
-	static const char *const known[] = { "runtimeConfig", "args", "capabilities",
-					     "prevResult" };
-
-	for (unsigned i = 0; i < ARRAY_LEN(known); i++)
-		if (strcasecmp(key, known[i]) == 0)
-			return true;
-	return str_starts(key, "cni.dev/");
-}
-
-/* Is it an "ipam" that another program reads?  Then only its type was asked for. */
-static bool is_of_delegate(const struct cj *ipam)
-{
-	if (strcasecmp(ipam->key, "ipam") != 0 || !json_is_object(ipam->json))
-		return false;
-	for (void *it = json_object_iter(ipam->json); it;
-	     it = json_object_iter_next(ipam->json, it))
-		if (doc_was_seen(ipam->doc, json_object_iter_key(it)) &&
-		    strcasecmp(json_object_iter_key(it), "type") != 0)
-			return false;
-	return true;
-}
-
-static void report_unread(const struct cj *c)
-{
-	bool top = !c->parent;
-
-	for (unsigned i = 0; i < json_array_size(c->json); i++) {
-		struct cj element = cj_at(c, i);
-
-		report_unread(&element);
-	}
-	for (void *it = json_object_iter(c->json); it; it = json_object_iter_next(c->json, it)) {
-		struct cj m = member_at(c, it);
-
-		if (top && (is_of_others(m.key) || is_of_delegate(&m)))
-			continue;
-		if (doc_was_seen(c->doc, m.key))
-			report_unread(&m);
-		else
-			log_step("%s: unknown key, ignored", cj_path(&m, NULL));
-	}
-}
-
-void cj_report_unknown(const struct cj *root)
-{
-	if (root->doc->watched)
-		report_unread(root);
 }

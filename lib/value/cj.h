@@ -24,6 +24,7 @@
 #ifndef CPLUG_CJ_H
 #define CPLUG_CJ_H
 
+#include "value/cj_watch.h"
 #include "value/ip.h"
 #include "base/tx.h"
 
@@ -47,9 +48,9 @@ int cj_parse(struct tx *tx, const char *text, size_t size, const char *what,
 	     struct cj *ret) CHECKED;
 
 /*
- * One of n keys that an object in the text of a document, any object, has twice; NULL: there is
- * none. The text has been parsed by cj_parse(), whose cursor shows only the last value of such a
- * key.  How a key is written does not matter: "\u0061" is "a".
+ * One of n keys (keys NULL: any) that an object in the text of a document, any object, has twice;
+ * NULL: there is none. The text has been parsed by cj_parse(), whose cursor shows only the last
+ * value of such a key.  How a key is written does not matter: "\u0061" is "a".
  */
 const char *cj_find_twice(struct mem *mem, const char *text, size_t size, const char *const *keys,
 			  unsigned n);
@@ -91,6 +92,9 @@ struct cidr cj_cidr(const struct cj *c, const char *key); /* same */
 struct mac cj_mac(const struct cj *c, const char *key);
 /* The index of the value in names[0 … n-1]; def if absent or "". */
 int cj_enum(const struct cj *c, const char *key, int def, const char *const *names, unsigned n);
+/* The same, def 0, with another complaint: unknown WHAT: "x" (expected a, b or c) */
+int cj_word(const struct cj *c, const char *key, const char *what, const char *const *names,
+	    unsigned n);
 
 /* ---- reading the value itself (array elements) ---- */
 const char *cj_as_str(const struct cj *c); /* NULL if absent */
@@ -103,6 +107,8 @@ bool cj_is_array(const struct cj *c);
 bool cj_is_str(const struct cj *c);
 bool cj_is_bool(const struct cj *c);
 bool cj_is_int(const struct cj *c);
+bool cj_is_word(const struct cj *c, const char *word); /* is it this string? */
+const char *cj_text(const struct cj *c);               /* for complaints; NULL: no string */
 
 /* ---- complaining ---- */
 /* Adds a complaint about a key; key NULL: about the value of the cursor. */

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "value/cj_doc.h"
+#include "value/cj_watch.h"
 #include "base/log.h"
 
 enum { COMPLAINTS_MAX = 64 };
@@ -82,6 +83,10 @@ void doc_complain(struct cj_doc *d, const char *path, const char *fmt, va_list a
 	struct mem *m = d->mem;
 	const char *text = mem_vprintf(m, fmt, ap);
 
+	if (d->watch) {
+		d->watch->wrong(d->watch->arg, path, text);
+		return;
+	}
 	text = mem_printf(m, "%s: %s", *path ? path : d->what, text);
 	for (unsigned i = 0; i < d->n_complaints; i++)
 		if (str_eq(d->complaints[i], text))

@@ -10,6 +10,7 @@
 
 #include "base/tx.h"
 
+struct cj_watch;
 struct json_t;
 
 struct cj_doc {
@@ -18,8 +19,9 @@ struct cj_doc {
 	const char *what;    /* its name in messages */
 	const char **complaints;
 	unsigned n_complaints, n_dropped;
-	bool watched;      /* is the set of members kept? */
-	const char **seen; /* the set: keys, open addressing */
+	const struct cj_watch *watch; /* NULL: none */
+	bool watched;                 /* is the set of members kept? */
+	const char **seen;            /* the set: keys, open addressing */
 	size_t n_seen, n_slots;
 };
 
@@ -35,7 +37,7 @@ bool doc_was_seen(const struct cj_doc *d, const char *key);
 /* Is there room for another complaint?  If not, counts it as dropped. */
 bool doc_has_room(struct cj_doc *d);
 
-/* Adds the complaint "path: text", unless it is already there. */
+/* Adds the complaint "path: text", unless it is already there; or tells it to the watch. */
 void doc_complain(struct cj_doc *d, const char *path, const char *fmt, va_list ap) PRINTF(3, 0);
 
 /* Returns 0 if there are no complaints; else removes them and fails with all of them. */

@@ -23,7 +23,7 @@ struct scan {
 	struct key *keys;
 	size_t *levels;
 	size_t n_keys, room_keys, n_levels, room_levels;
-	const struct key *wanted; /* sorted */
+	const struct key *wanted; /* sorted; NULL: any */
 	size_t n_wanted;
 };
 
@@ -94,10 +94,15 @@ static const struct key *close_level(struct scan *s)
 	s->n_keys -= n;
 	if (n > 1)
 		qsort(first, n, sizeof(*first), by_text);
-	for (size_t i = 1; i < n && !found; i++)
-		if (by_text(&first[i - 1], &first[i]) == 0)
+	for (size_t i = 1; i < n && !found; i++) {
+		if (by_text(&first[i - 1], &first[i]) != 0)
+			continue;
+		if (!s->wanted)
+			found = &first[i];
+		else
 			found = bsearch(&first[i], s->wanted, s->n_wanted, sizeof(*s->wanted),
 					by_text);
+	}
 	return found;
 }
 
@@ -129,13 +134,16 @@ static const struct key *scan_text(struct scan *s, const char *text, size_t size
 const char *cj_find_twice(struct mem *mem, const char *text, size_t size, const char *const *keys,
 			  unsigned n)
 {
-	struct key *wanted = mem_alloc(mem, (n + 1) * sizeof(*wanted));
+	struct key *wanted = keys ? mem_alloc(mem, (n + 1) * sizeof(*wanted)) : NULL;
 	struct scan s = { .mem = mem, .wanted = wanted, .n_wanted = n };
 	const struct key *found;
 
 	for (unsigned i = 0; i < n; i++)
 		wanted[i] = (struct key){ keys[i], strlen(keys[i]) };
-	qsort(wanted, n, sizeof(*wanted), by_text);
+	if (n)
+		qsort(wanted, n, sizeof(*wanted), by_text);
 	found = scan_text(&s, text, size);
-	return found ? found->s : NULL;
+	if (!found)
+		return NULL;
+	return mem_printf(mem, "%.*s", (int)found->len, found->s);
 }

@@ -164,7 +164,7 @@ void result_read_routes(struct result *r, const struct cj *list)
 		struct result_route route = { .gw = cj_ip(&c, "gw") };
 
 		/* The reference prints "<nil>" for a route without dst. */
-		if (!cj_is_str(&dst) || !str_eq(cj_as_str(&dst), "<nil>"))
+		if (!cj_is_word(&dst, "<nil>"))
 			route.dst = cj_as_cidr(&dst);
 		route.has_dst = ip_set(route.dst.ip);
 		route.mtu = cj_int(&c, "mtu", 0, 0, UINT32_MAX);

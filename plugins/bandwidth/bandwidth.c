@@ -80,6 +80,19 @@ static void warn_small(const struct bandwidth_conf *conf, const struct link *l)
 
 /* ---- verbs -------------------------------------------------------------- */
 
+static int bandwidth_validate(struct tx *tx, struct call *c)
+{
+	struct bandwidth_conf conf;
+
+	TRY(bandwidth_read_conf(tx, c, &conf));
+	if (!conf.limit[INGRESS].rate && !conf.limit[EGRESS].rate &&
+	    !conf_declares(&c->conf, "bandwidth"))
+		cj_wrong(&c->conf, "ingressRate",
+			 "missing: nothing is limited (set ingressRate or egressRate, or "
+			 "capabilities.bandwidth to true, so that the runtime passes rates)");
+	return cj_ok(tx, &c->conf);
+}
+
 static int bandwidth_add(struct tx *tx, struct call *c, struct result *res)
 {
 	struct bandwidth_conf conf;
@@ -277,6 +290,7 @@ const struct plugin bandwidth_plugin = {
 	.name = "bandwidth",
 	.about = "limits the rates of a container's interface, behind another plugin",
 	.flags = CNI_USES_HOST | CNI_USES_CONT | CNI_NEEDS_PREV | CNI_PASSES_PREV,
+	.validate = bandwidth_validate,
 	.add = bandwidth_add,
 	.del = bandwidth_del,
 	.check = bandwidth_check,

@@ -134,6 +134,13 @@ static int read_bridge_mtu(struct tx *tx, struct call *c, struct bridge *b)
 	return 0;
 }
 
+static int bridge_validate(struct tx *tx, struct call *c)
+{
+	struct bridge_conf cf;
+
+	return bridge_read_conf(tx, c, &cf);
+}
+
 static int bridge_add(struct tx *tx, struct call *c, struct result *res)
 {
 	struct bridge *b = mem_alloc(&tx->mem, sizeof(*b));
@@ -244,6 +251,7 @@ const struct plugin bridge_plugin = {
 	.about = "a bridge on the host, and a veth pair from it into the container",
 	.flags = CNI_USES_HOST | CNI_USES_CONT,
 	.args = args,
+	.validate = bridge_validate,
 	.add = bridge_add,
 	.del = bridge_del,
 	.check = bridge_check,

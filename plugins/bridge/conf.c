@@ -77,11 +77,12 @@ static enum spoof_mode read_spoof(const struct cj *c)
 {
 	struct cj v = cj_any(c, "macspoofchk");
 
-	if (!cj_is_str(&v))
+	if (cj_is_word(&v, "strict"))
+		return SPOOF_STRICT;
+	if (!cj_text(&v))
 		return cj_bool(c, "macspoofchk", false) ? SPOOF_MAC : SPOOF_OFF;
-	if (!str_eq(cj_as_str(&v), "strict"))
-		cj_wrong(c, "macspoofchk", "expected true, false or \"strict\", got \"%.40s\"",
-			 cj_as_str(&v));
+	cj_wrong(c, "macspoofchk", "expected true, false or \"strict\", got \"%.40s\"",
+		 cj_text(&v));
 	return SPOOF_STRICT;
 }
 

@@ -106,6 +106,13 @@ static int read_attachment(struct tx *tx, struct call *c, struct firewall **ret)
 
 /* ---- the verbs ----------------------------------------------------------- */
 
+static int firewall_validate(struct tx *tx, struct call *c)
+{
+	struct firewall f;
+
+	return firewall_read_conf(tx, c, &f);
+}
+
 static int add_or_repair(struct tx *tx, struct call *c)
 {
 	struct firewall *f;
@@ -167,6 +174,7 @@ const struct plugin firewall_plugin = {
 	.name = "firewall",
 	.about = "accepts a container's forwarded traffic, behind another plugin",
 	.flags = CNI_USES_HOST | CNI_NEEDS_PREV | CNI_PASSES_PREV,
+	.validate = firewall_validate,
 	.add = firewall_add,
 	.del = firewall_del,
 	.check = firewall_check,

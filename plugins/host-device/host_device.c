@@ -124,6 +124,16 @@ static int announce(struct tx *tx, struct call *c, const struct link *l)
 	return tx_excuse(tx, before, r, "neighbours learn the addresses later");
 }
 
+static int hostdev_validate(struct tx *tx, struct call *c)
+{
+	struct hostdev_conf d;
+
+	TRY(hostdev_read(tx, c, &d));
+	if (!d.what && !conf_declares(&c->conf, "deviceID"))
+		return hostdev_select(tx, c, &d);
+	return 0;
+}
+
 static int hostdev_add(struct tx *tx, struct call *c, struct result *res)
 {
 	struct iface_options o = { .dad = false };
@@ -275,6 +285,7 @@ const struct plugin host_device_plugin = {
 	.about = "gives a container a device of the host",
 	.flags = CNI_USES_HOST | CNI_USES_CONT | CNI_RESTORES_CONT,
 	.args = args,
+	.validate = hostdev_validate,
 	.add = hostdev_add,
 	.del = hostdev_del,
 	.check = hostdev_check_all,

@@ -182,6 +182,13 @@ static int carry_out(struct tx *tx, struct call *c, const struct sbr_plan *p)
 	return route_add_all(tx, &c->cont, &p->hints);
 }
 
+static int sbr_validate(struct tx *tx, struct call *c)
+{
+	struct sbr s;
+
+	return sbr_read_conf(tx, c, &s);
+}
+
 static int sbr_add(struct tx *tx, struct call *c, struct result *res UNUSED)
 {
 	auto_(fd_close) int lock = -1;
@@ -258,6 +265,7 @@ const struct plugin sbr_plugin = {
 	.name = "sbr",
 	.about = "routes what comes from an address of the container's interface through it",
 	.flags = CNI_USES_CONT | CNI_NEEDS_PREV | CNI_PASSES_PREV | CNI_RESTORES_CONT,
+	.validate = sbr_validate,
 	.add = sbr_add,
 	.del = sbr_del,
 	.check = sbr_check,

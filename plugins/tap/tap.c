@@ -171,6 +171,7 @@ const struct plugin tap_plugin = {
 	.flags = CNI_USES_CONT,
 	.args = args,
 	.leg = tap_leg,
+	.validate = leg_validate,
 	.add = tap_add,
 	.del = tap_del,
 	.check = tap_check,

@@ -153,6 +153,14 @@ static void update(struct tx *tx, const struct call *c, const struct tuning_conf
 	}
 }
 
+static int tuning_validate(struct tx *tx, struct call *c)
+{
+	struct tuning_conf cf;
+
+	TRY(tuning_read_conf(tx, c, &cf));
+	return tuning_check_allowed(tx, &cf, CNI_E_CONFIG);
+}
+
 static int tuning_add(struct tx *tx, struct call *c, struct result *res)
 {
 	struct tuning_conf cf;
@@ -279,6 +287,7 @@ const struct plugin tuning_plugin = {
 	.about = "changes sysctls and attributes of the container's interface",
 	.flags = CNI_USES_CONT | CNI_NEEDS_PREV | CNI_PASSES_PREV | CNI_RESTORES_CONT,
 	.args = args,
+	.validate = tuning_validate,
 	.add = tuning_add,
 	.del = tuning_del,
 	.check = tuning_check,

@@ -141,6 +141,13 @@ static int join(struct tx *tx, struct call *c, struct link *l, const struct link
 
 /* ---- verbs -------------------------------------------------------------- */
 
+static int vrf_validate(struct tx *tx, struct call *c)
+{
+	struct vrf v;
+
+	return read_conf(tx, c, &v);
+}
+
 static int vrf_add(struct tx *tx, struct call *c, struct result *res UNUSED)
 {
 	struct link l, vrf, master;
@@ -233,6 +240,7 @@ const struct plugin vrf_plugin = {
 	.about = "puts the container's interface into a VRF",
 	.flags = CNI_USES_CONT | CNI_NEEDS_PREV | CNI_PASSES_PREV | CNI_RESTORES_CONT,
 	.oldest = "0.3.1",
+	.validate = vrf_validate,
 	.add = vrf_add,
 	.del = vrf_del,
 	.check = vrf_check,
