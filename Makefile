@@ -196,7 +196,8 @@ $(BUILD)/%.o: %.c Makefile $(BUILD)/flags
 small := $(addsuffix /%,cnitool ipam lib/cni lib/firewall lib/netlink lib/nft lib/sys plugins) \
 	$(addprefix lib/value/,base64 cj_tell cj_unknown cj_words mark regex result_print)
 ifeq ($(STATIC),1)
-$(small:%=$(BUILD)/%.o): ALL_CFLAGS += -Os
+smallest := $(shell echo 'int i;' | $(CC) -xc -c -Oz - -o /dev/null 2>/dev/null && echo -Oz || echo -Os)
+$(small:%=$(BUILD)/%.o): ALL_CFLAGS += $(smallest)
 endif
 
 -include $(OBJECTS:.o=.d)

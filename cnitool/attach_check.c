@@ -9,6 +9,7 @@
 
 #include "cnitool/attach_impl.h"
 #include "cnitool/cnitool.h"
+#include "value/json_make.h"
 
 static const struct command check_command = { "CHECK", "check", false };
 static const struct command repair_command = { "CHECK", "repair", true };
@@ -97,7 +98,8 @@ static bool read_differences(struct mem *m, const char *type, const char *text, 
 		list = json_loads(details, 0, NULL);
 	if (differs && !json_is_array(list)) {
 		json_decref(list);
-		list = json_pack("[{s:O?}]", "object", json_object_get(json, "msg"));
+		list = json_make_list(
+			json_make("object", json_incref(json_object_get(json, "msg")), NULL));
 	}
 	note_differences(m, type, differs ? list : json_object_get(json, "repaired"), ret);
 	json_decref(list);

@@ -12,6 +12,7 @@
 #include "cnitool/caps.h"
 #include "cnitool/cnitool.h"
 #include "value/ip.h"
+#include "value/json_make.h"
 
 /* ---- values ---- */
 
@@ -79,8 +80,8 @@ static const char *put_ports(struct mem *m, const char *text, json_t *caps)
 		json_object_set_new(caps, "portMappings", list);
 	}
 	for (; first <= last; first++, cont++) {
-		json_t *e = json_pack("{s:i, s:i, s:s}", "hostPort", first, "containerPort", cont,
-				      "protocol", proto);
+		json_t *e = json_make("hostPort", json_integer(first), "containerPort",
+				      json_integer(cont), "protocol", json_string(proto), NULL);
 
 		if (*ip)
 			json_object_set_new(e, "hostIP", json_string(ip));

@@ -12,6 +12,7 @@
 #include "cnitool/caps.h"
 #include "cnitool/cnitool.h"
 #include "value/cj.h"
+#include "value/json_make.h"
 #include "value/jw.h"
 
 struct limits {
@@ -74,9 +75,10 @@ static const char *put_limits(struct mem *m, const char *capability_args, const 
 		all = json_object();
 	}
 	json_object_set_new(all, NETCONF_LIMITS,
-			    json_pack("{s:I, s:I, s:I, s:I}", "ingressRate", l->ingress,
-				      "ingressBurst", l->ingress_burst, "egressRate", l->egress,
-				      "egressBurst", l->egress_burst));
+			    json_make("ingressRate", json_integer(l->ingress), "ingressBurst",
+				      json_integer(l->ingress_burst), "egressRate",
+				      json_integer(l->egress), "egressBurst",
+				      json_integer(l->egress_burst), NULL));
 	text = json_dumps(all, JSON_COMPACT | JSON_SORT_KEYS);
 	copy = mem_str(m, text);
 	free(text);

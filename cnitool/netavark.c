@@ -22,6 +22,7 @@
 #include "cnitool/target.h"
 #include "value/jw.h"
 #include "value/name.h"
+#include "value/json_make.h"
 
 enum { STDIN_MAX = 8 << 20, PORTS_MAX = 16384, IPS_MAX = 256 };
 
@@ -77,8 +78,9 @@ static void add_ports(const struct cj *c, json_t *list)
 	(void)cj_ip(c, "host_ip");
 	do {
 		size_t n = strcspn(s, ",");
-		json_t *e = json_pack("{s:I, s:I, s:I}", "hostPort", host, "hostPortEnd",
-				      host + more, "containerPort", cont);
+		json_t *e = json_make("hostPort", json_integer(host), "hostPortEnd",
+				      json_integer(host + more), "containerPort",
+				      json_integer(cont), NULL);
 
 		json_object_set_new(e, "protocol", n ? json_stringn(s, n) : json_string("tcp"));
 		if (*ip)

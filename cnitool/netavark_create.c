@@ -20,6 +20,7 @@
 #include "netlink/route.h"
 #include "sys/file.h"
 #include "value/name.h"
+#include "value/json_make.h"
 
 enum { FILE_MAX = 1 << 20, POOL = 1 << 15 /* networks /24 in 10.128.0.0/9 */ };
 
@@ -249,7 +250,8 @@ static void complete_json(struct mem *m, struct driver_network *n, bool named)
 	if (!cj_len(&servers))
 		json_object_set_new(o, "dns_enabled", json_false());
 	if (!named)
-		json_object_set_new(o, "ipam_options", json_pack("{s:s}", "driver", n->ipam));
+		json_object_set_new(o, "ipam_options",
+				    json_make("driver", json_string(n->ipam), NULL));
 }
 
 static int complete(struct tool *t, struct driver_network *n)

@@ -11,6 +11,7 @@
 
 #include "cnitool/netavark_impl.h"
 #include "value/name.h"
+#include "value/json_make.h"
 
 /* netavark's metric of default routes (src/network/constants.rs). */
 enum { METRIC = 100, SUBNETS_MAX = 64 };
@@ -158,7 +159,7 @@ static void put_ip(json_t *o, const char *key, struct ip ip)
 
 static json_t *make_range(const struct driver_subnet *s)
 {
-	json_t *o = json_pack("{s:s}", "subnet", CIDR_S(s->subnet));
+	json_t *o = json_make("subnet", json_string(CIDR_S(s->subnet)), NULL);
 
 	put_ip(o, "gateway", s->gateway);
 	put_ip(o, "rangeStart", s->first);
@@ -174,6 +175,11 @@ static bool has_family(const struct driver_network *n, int family)
 	return false;
 }
 
+static json_t *make_route(const char *dst, int64_t priority)
+{
+	return json_make("dst", json_string(dst), "priority", json_integer(priority), NULL);
+}
+
 static json_t *make_routes(const struct driver_network *n)
 {
 	json_t *routes = json_array(), *driver = n->options.parts[PART_DRIVER];
@@ -183,16 +189,13 @@ static json_t *make_routes(const struct driver_network *n)
 	struct cj list = cj_list(&n->json, "routes");
 
 	if (!none && has_family(n, AF_INET))
-		json_array_append_new(
-			routes, json_pack("{s:s, s:I}", "dst", "0.0.0.0/0", "priority", priority));
+		json_array_append_new(routes, make_route("0.0.0.0/0", priority));
 	if (!none && has_family(n, AF_INET6))
-		json_array_append_new(routes,
-				      json_pack("{s:s, s:I}", "dst", "::/0", "priority", priority));
+		json_array_append_new(routes, make_route("::/0", priority));
 	for (unsigned i = 0, len = cj_len_max(&list, SUBNETS_MAX); i < len; i++) {
 		struct cj e = cj_at(&list, i);
 		struct cidr dst = cidr_masked(cj_cidr(&e, "destination"));
-		json_t *o = json_pack("{s:s, s:I}", "dst", CIDR_S(dst), "priority",
-				      cj_int(&e, "metric", METRIC, 0, UINT32_MAX));
+		json_t *o = make_route(CIDR_S(dst), cj_int(&e, "metric", METRIC, 0, UINT32_MAX));
 
 		put_ip(o, "gw", cj_ip(&e, "gateway"));
 		json_array_append_new(routes, o);
@@ -212,7 +215,7 @@ static bool add_addresses(const struct driver_network *n, const struct driver_su
 
 		if (!cidr_contains(s->subnet, n->ips[i]))
 			continue;
-		o = json_pack("{s:s}", "address", CIDR_S(c));
+		o = json_make("address", json_string(CIDR_S(c)), NULL);
 		put_ip(o, "gateway", s->gateway);
 		json_array_append_new(list, o);
 		any = true;
@@ -230,8 +233,8 @@ static json_t *make_static(const struct driver_network *n)
 			json_decref(list);
 			return NULL;
 		}
-	return json_pack("{s:s, s:o, s:o}", "type", "static", "addresses", list, "routes",
-			 make_routes(n));
+	return json_make("type", json_string("static"), "addresses", list, "routes", make_routes(n),
+			 NULL);
 }
 
 /* NULL: the network has no addresses. */
@@ -240,7 +243,7 @@ static json_t *make_ipam(const struct driver_network *n)
 	json_t *ranges, *fixed;
 
 	if (str_eq(n->ipam, "dhcp"))
-		return json_pack("{s:s}", "type", "dhcp");
+		return json_make("type", json_string("dhcp"), NULL);
 	if (!n->n_subnets)
 		return NULL;
 	fixed = make_static(n);
@@ -248,9 +251,9 @@ static json_t *make_ipam(const struct driver_network *n)
 		return fixed;
 	ranges = json_array();
 	for (unsigned i = 0; i < n->n_subnets; i++)
-		json_array_append_new(ranges, json_pack("[o]", make_range(&n->subnets[i])));
-	return json_pack("{s:s, s:o, s:o}", "type", "host-local", "ranges", ranges, "routes",
-			 make_routes(n));
+		json_array_append_new(ranges, json_make_list(make_range(&n->subnets[i])));
+	return json_make("type", json_string("host-local"), "ranges", ranges, "routes",
+			 make_routes(n), NULL);
 }
 
 const char *driver_bridge_name(struct mem *m, const char *id)
@@ -284,8 +287,9 @@ static json_t *make_main(struct mem *m, const struct driver_network *n)
 	else if (n->interface)
 		json_object_set_new(main, "master", json_string(n->interface));
 	json_object_set_new(main, "capabilities",
-			    json_pack("{s:b, s:b, s:b}", "mac", 1, "ips", leased, "portMappings",
-				      !macvlan && !n->internal));
+			    json_make("mac", json_true(), "ips", json_boolean(leased),
+				      "portMappings", json_boolean(!macvlan && !n->internal),
+				      NULL));
 	if (ipam)
 		json_object_set_new(main, "ipam", ipam);
 	return main;
@@ -312,8 +316,8 @@ const char *driver_network_conf(struct mem *m, const struct driver_network *n)
 	if (json_object_size(parts[PART_BANDWIDTH]))
 		append_plugin(plugins, parts[PART_BANDWIDTH], "bandwidth");
 	/* /etc/cni/net.d is not podman's. */
-	list = json_pack("{s:s, s:s, s:b, s:o}", "cniVersion", "1.1.0", "name", n->name,
-			 "loadOnlyInlinedPlugins", 1, "plugins", plugins);
+	list = json_make("cniVersion", json_string("1.1.0"), "name", json_string(n->name),
+			 "loadOnlyInlinedPlugins", json_true(), "plugins", plugins, NULL);
 	text = json_dumps(list, JSON_COMPACT);
 	copy = mem_str(m, text);
 	free(text);

@@ -11,6 +11,7 @@
 #include "cnitool/caps.h"
 #include "cnitool/netavark_impl.h"
 #include "value/name.h"
+#include "value/json_make.h"
 
 enum kind {
 	NUMBER,  /* from min to max */
@@ -139,7 +140,8 @@ static json_t *read_vlans(const char *s)
 			json_decref(list);
 			return NULL;
 		}
-		json_array_append_new(list, json_pack("{s:I, s:I}", "minID", first, "maxID", last));
+		json_array_append_new(list, json_make("minID", json_integer(first), "maxID",
+						      json_integer(last), NULL));
 	} while (*s++);
 	return list;
 }

@@ -20,6 +20,7 @@
 #include "value/name.h"
 #include "cnitool/netconf.h"
 #include "value/result.h"
+#include "value/json_make.h"
 
 enum { FILE_MAX = 16 << 20, NEWEST = 1001000 /* our protocol version: 1.1.0 */ };
 
@@ -261,8 +262,9 @@ static int read_single(struct tx *tx, const struct netconf_source *source, struc
 	plugins = cj_any(&c, "plugins");
 	if (cj_present(&plugins))
 		cj_wrong(&plugins, NULL, "this is a list, which belongs in a file *.conflist");
-	json = json_pack("{s:s, s:s, s:[O]}", "name", cj_str(&c, "name", ""), "cniVersion",
-			 cj_str(&c, "cniVersion", ""), "plugins", c.json);
+	json = json_make("name", json_string(cj_str(&c, "name", "")), "cniVersion",
+			 json_string(cj_str(&c, "cniVersion", "")), "plugins",
+			 json_make_list(json_incref(c.json)), NULL);
 	list.text = dump_json(&tx->mem, json, JSON_COMPACT | JSON_SORT_KEYS);
 	list.size = strlen(list.text);
 	r = cj_ok(tx, &c);

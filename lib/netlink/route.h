@@ -79,7 +79,7 @@ struct route route_of(const struct link *l, const struct result_route *route);
 
 /* Text for messages: "10.0.0.0/8 via 10.1.1.1", and " in table 100" unless it is main. */
 struct route_text {
-	char s[128];
+	char s[144];
 };
 struct route_text route_text(const struct route *r);
 #define ROUTE_S(r) (route_text(r).s)

@@ -35,7 +35,7 @@ struct rule_list {
 
 /* "from 10.1.0.2/32 iif eth0 lookup 100", for messages. */
 struct rule_text {
-	char s[200];
+	char s[224];
 };
 struct rule_text rule_text(const struct rule *r);
 #define RULE_S(r) (rule_text(r).s)
