@@ -99,7 +99,7 @@ static bool read_differences(struct mem *m, const char *type, const char *text, 
 	if (differs && !json_is_array(list)) {
 		json_decref(list);
 		list = json_make_list(
-			json_make("object", json_incref(json_object_get(json, "msg")), NULL));
+			json_make("object", json_incref(json_object_get(json, "msg"))));
 	}
 	note_differences(m, type, differs ? list : json_object_get(json, "repaired"), ret);
 	json_decref(list);

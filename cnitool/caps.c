@@ -81,7 +81,7 @@ static const char *put_ports(struct mem *m, const char *text, json_t *caps)
 	}
 	for (; first <= last; first++, cont++) {
 		json_t *e = json_make("hostPort", json_integer(first), "containerPort",
-				      json_integer(cont), "protocol", json_string(proto), NULL);
+				      json_integer(cont), "protocol", json_string(proto));
 
 		if (*ip)
 			json_object_set_new(e, "hostIP", json_string(ip));

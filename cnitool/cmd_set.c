@@ -78,7 +78,7 @@ static const char *put_limits(struct mem *m, const char *capability_args, const 
 			    json_make("ingressRate", json_integer(l->ingress), "ingressBurst",
 				      json_integer(l->ingress_burst), "egressRate",
 				      json_integer(l->egress), "egressBurst",
-				      json_integer(l->egress_burst), NULL));
+				      json_integer(l->egress_burst)));
 	text = json_dumps(all, JSON_COMPACT | JSON_SORT_KEYS);
 	copy = mem_str(m, text);
 	free(text);

@@ -264,7 +264,7 @@ static void check_parent(struct lint *l, struct call *c)
 {
 	struct errctx m = errctx_mark(l->tx);
 	struct leg leg;
-	struct link parent;
+	struct link parent = { .mtu = 0 };
 	struct rt *rt;
 	int r;
 

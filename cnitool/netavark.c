@@ -78,9 +78,9 @@ static void add_ports(const struct cj *c, json_t *list)
 	(void)cj_ip(c, "host_ip");
 	do {
 		size_t n = strcspn(s, ",");
-		json_t *e = json_make("hostPort", json_integer(host), "hostPortEnd",
-				      json_integer(host + more), "containerPort",
-				      json_integer(cont), NULL);
+		json_t *e =
+			json_make("hostPort", json_integer(host), "hostPortEnd",
+				  json_integer(host + more), "containerPort", json_integer(cont));
 
 		json_object_set_new(e, "protocol", n ? json_stringn(s, n) : json_string("tcp"));
 		if (*ip)
@@ -325,12 +325,11 @@ static void put_texts(struct jw *w, const char *const *v, unsigned n)
 static void put_dns(struct jw *w, const struct request *q, const struct result *res)
 {
 	struct cj servers = cj_list(&q->net.json, "network_dns_servers");
-	json_t *search = json_object_get(q->net.options.parts[PART_DRIVER], "search"), *e;
-	size_t k;
+	json_t *search = json_object_get(q->net.options.parts[PART_DRIVER], "search");
 
 	jw_open(w, "dns_search_domains", '[');
-	json_array_foreach (search, k, e)
-		jw_str(w, NULL, json_string_value(e));
+	for (size_t i = 0; i < json_array_size(search); i++)
+		jw_str(w, NULL, json_string_value(json_array_get(search, i)));
 	put_texts(w, res->dns.search, res->dns.n_search);
 	jw_close(w, ']');
 	jw_open(w, "dns_server_ips", '[');

@@ -250,8 +250,7 @@ static void complete_json(struct mem *m, struct driver_network *n, bool named)
 	if (!cj_len(&servers))
 		json_object_set_new(o, "dns_enabled", json_false());
 	if (!named)
-		json_object_set_new(o, "ipam_options",
-				    json_make("driver", json_string(n->ipam), NULL));
+		json_object_set_new(o, "ipam_options", json_make("driver", json_string(n->ipam)));
 }
 
 static int complete(struct tool *t, struct driver_network *n)

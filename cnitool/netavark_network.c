@@ -159,7 +159,7 @@ static void put_ip(json_t *o, const char *key, struct ip ip)
 
 static json_t *make_range(const struct driver_subnet *s)
 {
-	json_t *o = json_make("subnet", json_string(CIDR_S(s->subnet)), NULL);
+	json_t *o = json_make("subnet", json_string(CIDR_S(s->subnet)));
 
 	put_ip(o, "gateway", s->gateway);
 	put_ip(o, "rangeStart", s->first);
@@ -177,7 +177,7 @@ static bool has_family(const struct driver_network *n, int family)
 
 static json_t *make_route(const char *dst, int64_t priority)
 {
-	return json_make("dst", json_string(dst), "priority", json_integer(priority), NULL);
+	return json_make("dst", json_string(dst), "priority", json_integer(priority));
 }
 
 static json_t *make_routes(const struct driver_network *n)
@@ -215,7 +215,7 @@ static bool add_addresses(const struct driver_network *n, const struct driver_su
 
 		if (!cidr_contains(s->subnet, n->ips[i]))
 			continue;
-		o = json_make("address", json_string(CIDR_S(c)), NULL);
+		o = json_make("address", json_string(CIDR_S(c)));
 		put_ip(o, "gateway", s->gateway);
 		json_array_append_new(list, o);
 		any = true;
@@ -233,8 +233,8 @@ static json_t *make_static(const struct driver_network *n)
 			json_decref(list);
 			return NULL;
 		}
-	return json_make("type", json_string("static"), "addresses", list, "routes", make_routes(n),
-			 NULL);
+	return json_make("type", json_string("static"), "addresses", list, "routes",
+			 make_routes(n));
 }
 
 /* NULL: the network has no addresses. */
@@ -243,7 +243,7 @@ static json_t *make_ipam(const struct driver_network *n)
 	json_t *ranges, *fixed;
 
 	if (str_eq(n->ipam, "dhcp"))
-		return json_make("type", json_string("dhcp"), NULL);
+		return json_make("type", json_string("dhcp"));
 	if (!n->n_subnets)
 		return NULL;
 	fixed = make_static(n);
@@ -253,7 +253,7 @@ static json_t *make_ipam(const struct driver_network *n)
 	for (unsigned i = 0; i < n->n_subnets; i++)
 		json_array_append_new(ranges, json_make_list(make_range(&n->subnets[i])));
 	return json_make("type", json_string("host-local"), "ranges", ranges, "routes",
-			 make_routes(n), NULL);
+			 make_routes(n));
 }
 
 const char *driver_bridge_name(struct mem *m, const char *id)
@@ -288,8 +288,7 @@ static json_t *make_main(struct mem *m, const struct driver_network *n)
 		json_object_set_new(main, "master", json_string(n->interface));
 	json_object_set_new(main, "capabilities",
 			    json_make("mac", json_true(), "ips", json_boolean(leased),
-				      "portMappings", json_boolean(!macvlan && !n->internal),
-				      NULL));
+				      "portMappings", json_boolean(!macvlan && !n->internal)));
 	if (ipam)
 		json_object_set_new(main, "ipam", ipam);
 	return main;
@@ -317,7 +316,7 @@ const char *driver_network_conf(struct mem *m, const struct driver_network *n)
 		append_plugin(plugins, parts[PART_BANDWIDTH], "bandwidth");
 	/* /etc/cni/net.d is not podman's. */
 	list = json_make("cniVersion", json_string("1.1.0"), "name", json_string(n->name),
-			 "loadOnlyInlinedPlugins", json_true(), "plugins", plugins, NULL);
+			 "loadOnlyInlinedPlugins", json_true(), "plugins", plugins);
 	text = json_dumps(list, JSON_COMPACT);
 	copy = mem_str(m, text);
 	free(text);

@@ -140,8 +140,8 @@ static json_t *read_vlans(const char *s)
 			json_decref(list);
 			return NULL;
 		}
-		json_array_append_new(list, json_make("minID", json_integer(first), "maxID",
-						      json_integer(last), NULL));
+		json_array_append_new(
+			list, json_make("minID", json_integer(first), "maxID", json_integer(last)));
 	} while (*s++);
 	return list;
 }

@@ -264,7 +264,7 @@ static int read_single(struct tx *tx, const struct netconf_source *source, struc
 		cj_wrong(&plugins, NULL, "this is a list, which belongs in a file *.conflist");
 	json = json_make("name", json_string(cj_str(&c, "name", "")), "cniVersion",
 			 json_string(cj_str(&c, "cniVersion", "")), "plugins",
-			 json_make_list(json_incref(c.json)), NULL);
+			 json_make_list(json_incref(c.json)));
 	list.text = dump_json(&tx->mem, json, JSON_COMPACT | JSON_SORT_KEYS);
 	list.size = strlen(list.text);
 	r = cj_ok(tx, &c);

@@ -23,6 +23,7 @@ enum { TAG_RELRSZ = 35, TAG_RELR = 36 }; /* DT_RELRSZ and DT_RELR, which musl 1.
 typedef int main_function(int argc, char **argv, char **environment);
 typedef void hook_function(void);
 
+// NOLINTNEXTLINE(readability-redundant-declaration): hidden, so that no relocation finds it
 extern ElfW(Dyn) _DYNAMIC[] HIDDEN;
 HIDDEN int main(int argc, char **argv, char **environment);
 int __real___libc_start_main(main_function *function, int argc, char **argv, hook_function *init,
@@ -44,6 +45,8 @@ static void apply(uintptr_t base, const uintptr_t *entry, size_t count)
 			*word++ += base;
 			continue;
 		}
+		if (!word)
+			continue;
 		for (uintptr_t bits = *entry >> 1; bits; bits &= bits - 1)
 			word[__builtin_ctzl(bits)] += base;
 		word += 8 * sizeof(*word) - 1;

@@ -99,11 +99,11 @@ WEAK int nl_cache_refill(struct nl_sock *sk, struct nl_cache *cache)
 }
 
 WEAK void nl_cache_foreach_filter(struct nl_cache *cache, struct nl_object *filter,
-				  void (*each)(struct nl_object *, void *), void *arg)
+				  void (*cb)(struct nl_object *, void *), void *arg)
 {
 	(void)cache;
 	(void)filter;
-	(void)each;
+	(void)cb;
 	(void)arg;
 }
 

@@ -12,6 +12,7 @@
 #include <locale.h>
 #include <string.h>
 
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): glibc's header has others
 locale_t newlocale(int mask, const char *name, locale_t base)
 {
 	/* A pointer for each category (struct __locale_struct). */
@@ -27,6 +28,7 @@ void freelocale(locale_t locale)
 {
 	(void)locale;
 }
+// NOLINTEND(readability-inconsistent-declaration-parameter-name)
 
 char *__wrap_strerror(int err);
 char *__real_strerror(int err);

@@ -261,10 +261,14 @@ $(LINT)/gcc/%.o: %.c
 # gcc 14 does not know that a failed assertion of cmocka, or err(), does not return.
 ANALYZER_TESTS := -Wno-analyzer-use-of-uninitialized-value -Wno-analyzer-fd-use-without-check
 
+# gcc 12 loses the buffer of an answer, which the client owns, when the descriptor is passed on.
+ANALYZER_server := -Wno-analyzer-malloc-leak
+
 $(LINT)/analyzer/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,ANALYZE,$<)
-	$(Q)gcc $(LINT_FLAGS) -fanalyzer $(if $(filter tests/% bench/%,$<),$(ANALYZER_TESTS)) -MMD -MP -c -o $@ $<
+	$(Q)gcc $(LINT_FLAGS) -fanalyzer $(if $(filter tests/% bench/%,$<),$(ANALYZER_TESTS)) \
+		$(if $(filter ipam/dhcp/server.c,$<),$(ANALYZER_server)) -MMD -MP -c -o $@ $<
 
 $(LINT)/clang/%.o: %.c
 	@mkdir -p $(@D)

@@ -66,14 +66,17 @@ static void flush(struct daemon *d, struct client *c)
 /* A client that does not read its answers gets no more. */
 static void put(struct daemon *d, struct client *c, const void *data, size_t size)
 {
+	char *out;
+
 	if (c->dead)
 		return;
 	c->deadline = daemon_at().now + REQUEST_MS;
-	c->out = c->out ? NULL : malloc(size);
-	if (!c->out) {
+	out = c->out ? NULL : malloc(size);
+	if (!out) {
 		close_client(d, c);
 		return;
 	}
+	c->out = out;
 	memcpy(c->out, data, size);
 	c->out_size = size;
 	c->out_at = 0;

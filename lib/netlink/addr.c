@@ -63,7 +63,7 @@ int addr_set_lifetimes(struct tx *tx, struct rt *rt, const struct link *l, struc
 	/* The kernel takes these flags from the request, and keeps the others. */
 	static const uint32_t given = IFA_F_NODAD | IFA_F_MANAGETEMPADDR | IFA_F_NOPREFIXROUTE;
 	const struct ifa_cacheinfo times = { .ifa_prefered = preferred, .ifa_valid = valid };
-	struct addr_list have;
+	struct addr_list have = { .n = 0 };
 	struct rt_msg m;
 	unsigned i = 0;
 

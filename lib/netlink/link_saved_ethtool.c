@@ -24,8 +24,9 @@ union setting {
 	struct ethtool_wolinfo wol;
 	struct ethtool_eee eee;
 	struct ethtool_fecparam fec;
+	/* As struct ethtool_gfeatures, whose list has no length. */
 	struct {
-		struct ethtool_gfeatures head;
+		uint32_t cmd, size;
 		struct ethtool_get_features_block words[FEATURE_WORDS];
 	} features;
 };
@@ -78,7 +79,7 @@ static bool read_setting(const struct rt *rt, const struct link *l, unsigned i, 
 	memset(ret, 0, sizeof(*ret));
 	ret->cmd = settings[i].get;
 	if (i == LINK_ETHTOOL_FEATURES)
-		ret->features.head.size = FEATURE_WORDS;
+		ret->features.size = FEATURE_WORDS;
 	if (ask(rt, l, ret) < 0)
 		return false;
 	if (i == LINK_ETHTOOL_EEE) /* what the other end of the wire says */
@@ -102,13 +103,14 @@ void link_read_ethtool(struct mem *mem, const struct rt *rt, const struct link *
 static int set_features(const struct rt *rt, const struct link *l, const union setting *then,
 			const union setting *now)
 {
+	/* As struct ethtool_sfeatures. */
 	struct {
-		struct ethtool_sfeatures head;
+		uint32_t cmd, size;
 		struct ethtool_set_features_block words[FEATURE_WORDS];
-	} set = { .head = { ETHTOOL_SFEATURES, now->features.head.size } };
+	} set = { ETHTOOL_SFEATURES, now->features.size, { { 0 } } };
 	bool differs = false;
 
-	for (unsigned i = 0; i < FEATURE_WORDS && i < now->features.head.size; i++) {
+	for (unsigned i = 0; i < FEATURE_WORDS && i < now->features.size; i++) {
 		const struct ethtool_get_features_block *t = &then->features.words[i],
 							*n = &now->features.words[i];
 

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
-#include "sys/file.h"
+#include "sys/file.h" // NOLINT(readability-duplicate-include): <sys/file.h> is another
 
 enum { LOOK_MS = 3, TICK_MS = 50 };
 

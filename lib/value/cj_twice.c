@@ -138,9 +138,9 @@ const char *cj_find_twice(struct mem *mem, const char *text, size_t size, const 
 	struct scan s = { .mem = mem, .wanted = wanted, .n_wanted = n };
 	const struct key *found;
 
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; keys && i < n; i++)
 		wanted[i] = (struct key){ keys[i], strlen(keys[i]) };
-	if (n)
+	if (wanted)
 		qsort(wanted, n, sizeof(*wanted), by_text);
 	found = scan_text(&s, text, size);
 	if (!found)

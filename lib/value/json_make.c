@@ -6,7 +6,7 @@
 
 #include "value/json_make.h"
 
-json_t *json_make(const char *key, ...)
+json_t *json_make_pairs(const char *key, ...)
 {
 	json_t *object = json_object();
 	va_list ap;

@@ -10,10 +10,11 @@
 #include <jansson.h>
 
 /*
- * Makes an object of pairs: a key and its json_t *, which the object owns then; NULL ends the
- * pairs. A member whose value is NULL is left out.
+ * json_make(key, value, ...) makes an object of pairs: a key and its json_t *, which the object
+ * owns then.  A member whose value is NULL is left out.
  */
-json_t *json_make(const char *key, ...) __attribute__((sentinel));
+#define json_make(...) json_make_pairs(__VA_ARGS__, (const char *)NULL)
+json_t *json_make_pairs(const char *key, ...) __attribute__((sentinel));
 
 /* Makes a list of one element, which the list owns then. */
 json_t *json_make_list(json_t *element);
