@@ -15,6 +15,7 @@ enum { FIRST_BLOCK = 256 << 10 };
 struct mem_block {
 	struct mem_block *next;
 	size_t size, used;
+	bool lent; /* not from calloc() */
 	max_align_t data[];
 };
 
@@ -203,13 +204,22 @@ size_t mem_used(const struct mem *m)
 	return used;
 }
 
+void mem_lend(struct mem *m, void *room, size_t size)
+{
+	struct mem_block *b = room;
+
+	*b = (struct mem_block){ .next = m->blocks, .size = size - sizeof(*b), .lent = true };
+	m->blocks = b;
+}
+
 void mem_free(struct mem *m)
 {
 	while (m->blocks) {
 		struct mem_block *b = m->blocks;
 
 		m->blocks = b->next;
-		free(b);
+		if (!b->lent)
+			free(b);
 	}
 	m->size = 0;
 }

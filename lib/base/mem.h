@@ -79,6 +79,12 @@ const char *mem_text_end(const struct mem_text *t) __attribute__((returns_nonnul
 /* The bytes that were allocated.  For tests. */
 size_t mem_used(const struct mem *m);
 
+/*
+ * Adds size bytes that the caller owns, zeroed and aligned for any type, at least until mem_free().
+ * They do not count for the ceiling.
+ */
+void mem_lend(struct mem *m, void *room, size_t size);
+
 /* Releases all memory of the arena. */
 void mem_free(struct mem *m);
 

@@ -97,10 +97,18 @@ int tx_fail_as(struct tx *tx, enum cni_code code, int err, const char *fmt, ...)
 	return err;
 }
 
+/* For the undo of a call that ran out of memory.  Its pages are free until they are touched. */
+static max_align_t reserve[TX_MEM_LENT / sizeof(max_align_t)];
+static bool lent;
+
 int tx_exhausted(struct tx *tx)
 {
 	size_t max = tx->mem.max;
 
+	if (!tx->mem.at_max && !lent) {
+		lent = true;
+		mem_lend(&tx->mem, reserve, sizeof(reserve));
+	}
 	if (!tx->mem.at_max)
 		return tx_fail(tx, -ENOMEM, "out of memory");
 	tx->mem.max += TX_MEM_RESERVE;

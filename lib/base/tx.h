@@ -67,10 +67,10 @@ enum cni_code {
 enum { TX_UNDO_MAX = 64, TX_UNDO_ARG = 160 };
 
 /*
- * Ceiling of the arena of a call, in bytes, and what the rollback gets beyond it.  The largest
+ * Ceiling of the arena of a call, in bytes, and what the rollback gets beyond it or without malloc().  The largest
  * legitimate request, an ADD with 20,000 port mappings, needs a third of it.
  */
-enum { TX_MEM_MAX = 256 << 20, TX_MEM_RESERVE = 16 << 20 };
+enum { TX_MEM_MAX = 256 << 20, TX_MEM_RESERVE = 16 << 20, TX_MEM_LENT = 128 << 10 };
 
 struct tx;
 struct difference;
@@ -110,8 +110,9 @@ int tx_fail(struct tx *tx, int err, const char *fmt, ...) PRINTF(3, 4);
 int tx_fail_as(struct tx *tx, enum cni_code code, int err, const char *fmt, ...) PRINTF(4, 5);
 
 /*
- * Records that the arena is exhausted (CPLUG_E_MEMORY).  If it has reached its ceiling, raises that
- * by TX_MEM_RESERVE, so that the rollback has memory.  Returns -ENOMEM.
+ * Records that the arena is exhausted (CPLUG_E_MEMORY), and gives the rollback memory: if the arena
+ * has reached its ceiling, TX_MEM_RESERVE more; if malloc() failed, once in a process, TX_MEM_LENT
+ * bytes that need no malloc().  Returns -ENOMEM.
  */
 int tx_exhausted(struct tx *tx);
 
