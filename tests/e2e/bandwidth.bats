@@ -222,6 +222,12 @@ refilter() {
 	ok
 	silent "after the repair"
 	prints '' ip link show type ifb
+	contains "$(tbf - "$VETH")" 'rate 1Mbit'
+	CHECK=$(with "$CHECK" '.shapedSubnets = ["10.1.0.0/24"]')
+	CPLUG_REPAIR=1 cni CHECK bandwidth "$CHECK"
+	ok
+	silent "after the repair"
+	contains_not "$(tbf - "$VETH")" tbf
 }
 
 @test "bandwidth: without limits the result is passed on, and CHECK finds nothing missing" {

@@ -351,7 +351,7 @@ injected() {
 		has ".cniVersion == \"$v\""
 		case $v in
 		0.[12].0) has '.ip4.ip and .ip6.ip' ;;
-		0.*) has '.interfaces | any(.name == "eth0" and .mac == "02:00:00:00:00:42" and (has("mtu") | not))' ;;
+		0.* | 1.0.0) has '.interfaces | any(.name == "eth0" and .mac == "02:00:00:00:00:42" and (has("mtu") | not))' ;;
 		1.1.0) has '.interfaces | any(.name == "eth0" and .mtu == 1400)' ;;
 		esac
 		conf=$(chained "$conf")
