@@ -140,6 +140,7 @@ static void save(struct daemon *d, struct hold *l, const struct dhcp_lease *repl
 		d->tx.err = 0;
 	if (record_save(d, l, replaced) < 0)
 		daemon_say(l, "the lease does not survive a restart of the daemon: %s", d->tx.msg);
+	d->tx.err = 0;
 }
 
 void hold_save(struct daemon *d, struct hold *l)

@@ -205,6 +205,22 @@ static void a_signal_is_a_failure(void **state)
 	assert_string_equal(trace, "one ");
 }
 
+static void a_rollback_without_malloc_has_memory(void **state)
+{
+	size_t size;
+
+	(void)state;
+	assert_non_null(mem_alloc(&unit_tx.mem, 1));
+	size = unit_tx.mem.size;
+	assert_int_equal(tx_exhausted(&unit_tx), -ENOMEM);
+	assert_int_equal(unit_tx.code, CPLUG_E_MEMORY);
+	/* More than the block had: from what was lent, not from malloc(). */
+	assert_non_null(mem_alloc(&unit_tx.mem, TX_MEM_LENT - 1024));
+	assert_int_equal(unit_tx.mem.size, size);
+	assert_non_null(mem_alloc(&unit_tx.mem, 4096));
+	assert_true(unit_tx.mem.size > size);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, with_env, unit_end)
 
 int main(void)
@@ -221,6 +237,7 @@ int main(void)
 		TEST(the_nth_change_can_be_made_to_fail),
 		TEST(the_nth_change_can_kill),
 		TEST(a_signal_is_a_failure),
+		TEST(a_rollback_without_malloc_has_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
