@@ -27,8 +27,9 @@ struct option_row {
 enum {
 	ONE = V_ADD | V_DEL | V_CHECK | V_ATTACH | V_DETACH, /* name one attachment */
 	NAMES = ONE | V_SET,
-	MAKES = V_ADD | V_ATTACH | V_RUN,                    /* make attachments */
-	CALLS = NAMES | V_GC | V_STATUS | V_RUN | V_RESTORE, /* run plugins */
+	MAKES = V_ADD | V_ATTACH | V_RUN,                          /* make attachments */
+	CONFIGURED = V_ALL & ~(V_VERSION | V_UNINSTALL | V_FILES), /* know networks */
+	CALLS = NAMES | V_GC | V_STATUS | V_RUN | V_RESTORE,       /* run plugins */
 };
 
 static const struct option_row rows[] = {
@@ -68,8 +69,8 @@ static const struct option_row rows[] = {
 	  "also copy this configuration to the folder of networks; may be repeated" },
 	{ 0, FLAG, V_INSTALL | V_UNINSTALL, AT(wait), "wait", NULL,
 	  "then wait for SIGTERM, as the pod of a DaemonSet" },
-	{ 0, TEXT, V_ALL & ~(V_VERSION | V_UNINSTALL | V_FILES), AT(conf_dir), "net-conf-path",
-	  "DIR", "where networks are configured (else $NETCONFPATH, else /etc/cni/net.d)" },
+	{ 0, TEXT, CONFIGURED, AT(conf_dir), "net-conf-path", "DIR",
+	  "where networks are configured (else $NETCONFPATH, else /etc/cni/net.d)" },
 	{ 0, TEXT, CALLS, AT(cni_path), "cni-path", "DIR[:DIR]",
 	  "where plugins are (else $CNI_PATH, else where cnitool is, /opt/cni/bin, "
 	  "/usr/lib/cni)" },

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 # group commit: DELs at the same time delete their links in one request
-# shellcheck disable=SC2031 # tests are subshells
+# shellcheck disable=SC2016,SC2030,SC2031 # eval expands; each test has a CONF of its own
 load lib
 
 LOCK=/run/cni/cplug/doomed.lock

@@ -160,6 +160,7 @@ wrong_files() {
 }
 
 @test "validate: disableCheck, a missing version and comments are no mistakes" {
+	# shellcheck disable=SC2016 # a key of JSON
 	list_file a.conflist '{"name":"n","disableCheck":true,"$schema":"x","_comment":"y","plugins":[{"type":"bridge","//":"z"}]}'
 	tool validate "$BATS_TEST_TMPDIR/a.conflist"
 	((status == 0))
@@ -252,7 +253,7 @@ two() {
 	strace -f -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=execve,mkdir,mkdirat,unlink,unlinkat,rename,renameat2,openat \
 		"$CPLUG_BIN/cnitool" validate "$CPLUG_TOP"/conf-examples/*.conflist
 	(($(grep -c execve "$BATS_TEST_TMPDIR/trace") == 1))
-	! grep -E 'mkdir|unlink|rename|O_CREAT|O_WRONLY|O_RDWR' "$BATS_TEST_TMPDIR/trace"
+	run ! grep -E 'mkdir|unlink|rename|O_CREAT|O_WRONLY|O_RDWR' "$BATS_TEST_TMPDIR/trace"
 	[[ $before == "$(ip -j link; find /run /var/lib/cni -xdev | sort)" ]]
 }
 
@@ -353,6 +354,7 @@ checks() {
 		keys=$("$CPLUG_BIN/cnitool" schema "$name" | jq -r --arg n "$name" '.["$defs"][$n] | [.. | .properties? // empty | keys[]] | unique[]')
 		[[ $keys ]]
 		page=$CPLUG_TOP/docs/config/$name.md
+		# shellcheck disable=SC2013 # keys are words
 		# The last part of the path in the first column of the tables of keys.
 		for key in $(awk -F'|' '/^\| key \| type/ { on = 1; next } !/^\|/ { on = 0 } on && !/^\|-/ {
 			while (match($2, /`[A-Za-z0-9.]+`/)) { k = substr($2, RSTART + 1, RLENGTH - 2)
