@@ -203,6 +203,9 @@ static int open_netns(struct tx *tx, const struct call *c, const struct hostdev_
 		return 0;
 	if (r == 0 && !netns_eq(ns, &c->host_ns) && netns_is(ns, record->inode, record->cookie))
 		r = rt_open(tx, ret, "container", ns);
+	/* The device may be in it. */
+	if (err_is_passing(r))
+		return r;
 	return tx_excuse(tx, before, r, "the device is looked for on the host");
 }
 

@@ -670,6 +670,32 @@ killed_del() {
 	[[ ! -e $record ]]
 }
 
+@test "host-device: a namespace that cannot be opened now may have the device, for GC and DEL" {
+	local verb record=/run/cni/cplug/host-device/net1:c1:eth0.json conf
+
+	can_trace || skip "strace cannot trace"
+	new_netns c1
+	device
+	remember
+	add host-device "$L2"
+	for verb in GC DEL; do
+		conf=$(jq -c '.["cni.dev/valid-attachments"] = []' <<<"$L2")
+		[[ $verb == GC ]] || conf=$(chained "$L2")
+		status=0
+		output=$(ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 CNI_COMMAND=$verb CNI_CONTAINERID=c1 CNI_IFNAME=eth0 \
+			CNI_PATH=$CPLUG_BIN strace -qq -o /dev/null -P /run/netns/c1 -e inject=?open,openat:error=ENOSPC \
+			"$CPLUG_BIN/host-device" <<<"$conf" 2>/dev/null) || status=$?
+		is "$status" 1
+		contains "$output" '/run/netns/c1: No space left on device'
+		[[ -s $record ]]
+		link c1 eth0 true
+	done
+	cni GC host-device "$(with "$L2" '.["cni.dev/valid-attachments"] = []')" '' '' ''
+	ok
+	[[ ! -e $record ]]
+	assert_same_snapshot
+}
+
 @test "host-device: STATUS tells whether there is such a device" {
 	new_netns c1
 	device
