@@ -506,7 +506,7 @@ void lint_file(struct lint *l, const char *file, const char *text, size_t size)
 		find_unknown_of_list(l, root);
 	if (n.conf.disable_check)
 		lint_warn(l, "disableCheck",
-			  "runtimes never call CHECK, so that nobody notices what is lost (remove "
+			  "runtimes never call CHECK, so that what is lost is not noticed (remove "
 			  "the key)");
 	lint_chain(l, &n);
 	check_plugins(l, &n);

@@ -127,7 +127,7 @@ $(SWEEP)/step: $(BUILD)/tests/sweep/step.o
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LDFLAGS)
 
-$(SERVERS): build/tests/%: tests/tools/%.c
+$(SERVERS): build/tests/%: tests/tools/%.c tests/tools/script.h
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -D_GNU_SOURCE -std=gnu11 $(WARN) $(CFLAGS) -o $@ $<

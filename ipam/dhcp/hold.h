@@ -202,6 +202,13 @@ struct wire_job {
 	uint8_t mac[6];
 	struct in_addr from; /* the leased or offered address */
 };
+/*
+ * Opens j->fd, a packet socket (AF_PACKET, SOCK_DGRAM) for a protocol (ETH_P_*) with a filter, in
+ * the namespace of the caller.  Returns 0 or a recorded failure (packet(7)).
+ */
+struct sock_fprog;
+int wire_packet_socket(struct tx *tx, struct wire_job *j, int protocol,
+		       const struct sock_fprog *filter) CHECKED;
 /* Has fn(tx, a struct wire_job) open s->fd unless it is open, and waits for input. */
 int wire_open(struct daemon *d, struct hold *l, int (*fn)(struct tx *tx, void *arg),
 	      struct in_addr from, struct source *s) CHECKED;

@@ -30,9 +30,10 @@ static const uint8_t arp_head[7] = { 0, 1, 8, 0, 6, 4, 0 };
  * Passes what concerns the address: it is the sender's, or that of the target of a probe (sender
  * 0.0.0.0) of another host.
  */
-static int filter(int fd, struct in_addr address)
+static int probe_socket(struct tx *tx, void *arg)
 {
-	const uint32_t ip = ntohl(address.s_addr);
+	struct wire_job *j = arg;
+	const uint32_t ip = ntohl(j->from.s_addr);
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct arp, ip)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ip, 3, 0),
@@ -44,24 +45,7 @@ static int filter(int fd, struct in_addr address)
 	};
 	const struct sock_fprog program = { .len = ARRAY_LEN(code), .filter = code };
 
-	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
-}
-
-static int probe_socket(struct tx *tx, void *arg)
-{
-	struct wire_job *j = arg;
-	const struct sockaddr_ll a = { .sll_family = AF_PACKET,
-				       .sll_protocol = htons(ETH_P_ARP),
-				       .sll_ifindex = j->index };
-
-	j->fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (j->fd >= 0 && filter(j->fd, j->from) == 0 &&
-	    bind(j->fd, (const struct sockaddr *)&a, sizeof(a)) == 0)
-		return 0;
-	tx_fail(tx, -errno, "container: open a packet socket on %s: %s", j->ifname,
-		strerror(errno));
-	fd_close(&j->fd);
-	return tx->err;
+	return wire_packet_socket(tx, j, ETH_P_ARP, &program);
 }
 
 /* When the next probe is due, or after the last one the end. */

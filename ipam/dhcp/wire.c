@@ -61,8 +61,27 @@ static int look_here(struct tx *tx, void *arg)
 	return 0;
 }
 
+/* Bound when the filter is there: nothing else is received. */
+int wire_packet_socket(struct tx *tx, struct wire_job *j, int protocol,
+		       const struct sock_fprog *filter)
+{
+	const struct sockaddr_ll a = { .sll_family = AF_PACKET,
+				       .sll_protocol = htons((uint16_t)protocol),
+				       .sll_ifindex = j->index };
+
+	j->fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (j->fd >= 0 &&
+	    setsockopt(j->fd, SOL_SOCKET, SO_ATTACH_FILTER, filter, sizeof(*filter)) == 0 &&
+	    bind(j->fd, (const struct sockaddr *)&a, sizeof(a)) == 0)
+		return 0;
+	tx_fail(tx, -errno, "container: open a packet socket on %s: %s", j->ifname,
+		strerror(errno));
+	fd_close(&j->fd);
+	return tx->err;
+}
+
 /* UDP, not a fragment behind the first, to port 68. */
-static int filter(int fd)
+static int packet_here(struct tx *tx, void *arg)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 9),
@@ -77,25 +96,7 @@ static int filter(int fd)
 	};
 	const struct sock_fprog program = { .len = ARRAY_LEN(code), .filter = code };
 
-	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
-}
-
-/* Protocol 0 until the filter is there: nothing else is received. */
-static int packet_here(struct tx *tx, void *arg)
-{
-	struct wire_job *j = arg;
-	const struct sockaddr_ll a = { .sll_family = AF_PACKET,
-				       .sll_protocol = htons(ETH_P_IP),
-				       .sll_ifindex = j->index };
-
-	j->fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (j->fd >= 0 && filter(j->fd) == 0 &&
-	    bind(j->fd, (const struct sockaddr *)&a, sizeof(a)) == 0)
-		return 0;
-	tx_fail(tx, -errno, "container: open a packet socket on %s: %s", j->ifname,
-		strerror(errno));
-	fd_close(&j->fd);
-	return tx->err;
+	return wire_packet_socket(tx, arg, ETH_P_IP, &program);
 }
 
 static int udp_here(struct tx *tx, void *arg)

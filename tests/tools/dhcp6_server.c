@@ -34,9 +34,11 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "script.h"
+
 enum { SOLICIT = 1, ADVERTISE, REQUEST, CONFIRM, RENEW, REBIND, REPLY, RELEASE, DECLINE, TYPES };
 enum { CLIENT_ID = 1, SERVER_ID, IA_NA, IAADDR = 5, PREFERENCE = 7, STATUS = 13, RAPID, DNS = 23 };
-enum { CLIENTS = 256, WORDS = 4096 };
+enum { CLIENTS = 256 };
 
 static const char *const type_names[TYPES] = { "?",       "SOLICIT", "ADVERTISE", "REQUEST",
 					       "CONFIRM", "RENEW",   "REBIND",    "REPLY",
@@ -52,48 +54,10 @@ struct option {
 	size_t n;
 };
 
-static char script[WORDS];
 static unsigned clients[CLIENTS];
 static unsigned n_clients, n_messages;
 
 /* ---- the script ---------------------------------------------------------------- */
-
-static void read_script(const char *path)
-{
-	FILE *f = fopen(path, "re");
-	size_t n = 0;
-
-	if (f) {
-		n = fread(script, 1, sizeof(script) - 1, f);
-		fclose(f);
-	}
-	script[n] = '\0';
-}
-
-/* The value of a word; otherwise if it is not there. */
-static const char *word(const char *key, const char *otherwise)
-{
-	static char value[64];
-	size_t n = strlen(key);
-
-	for (const char *p = script; *p; p += strcspn(p, " \n"), p += strspn(p, " \n")) {
-		if (strncmp(p, key, n) == 0 && p[n] == '=') {
-			snprintf(value, sizeof(value), "%.*s", (int)strcspn(p + n + 1, " \n"),
-				 p + n + 1);
-			return value;
-		}
-	}
-	return otherwise;
-}
-
-static unsigned number(const char *key, unsigned otherwise)
-{
-	const char *s = word(key, NULL);
-
-	if (!s)
-		return otherwise;
-	return (unsigned)strtoul(s, NULL, 0);
-}
 
 static struct in6_addr address(const char *key, const char *otherwise)
 {

@@ -35,8 +35,10 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "script.h"
+
 enum { DISCOVER = 1, OFFER, REQUEST, DECLINE, ACK, NAK, RELEASE, INFORM, TYPES };
-enum { OPTIONS = 240, CLIENTS = 256, WORDS = 4096 };
+enum { OPTIONS = 240, CLIENTS = 256 };
 
 static const char *const type_names[TYPES] = { "?",   "DISCOVER", "OFFER",   "REQUEST", "DECLINE",
 					       "ACK", "NAK",      "RELEASE", "INFORM" };
@@ -46,48 +48,10 @@ struct message {
 	size_t n;
 };
 
-static char script[WORDS];
 static unsigned char clients[CLIENTS][6];
 static unsigned n_clients, n_messages, n_declined;
 
 /* ---- the script ---------------------------------------------------------------- */
-
-static void read_script(const char *path)
-{
-	FILE *f = fopen(path, "re");
-	size_t n = 0;
-
-	if (f) {
-		n = fread(script, 1, sizeof(script) - 1, f);
-		fclose(f);
-	}
-	script[n] = '\0';
-}
-
-/* The value of a word; otherwise if it is not there. */
-static const char *word(const char *key, const char *otherwise)
-{
-	static char value[64];
-	size_t n = strlen(key);
-
-	for (const char *p = script; *p; p += strcspn(p, " \n"), p += strspn(p, " \n")) {
-		if (strncmp(p, key, n) == 0 && p[n] == '=') {
-			snprintf(value, sizeof(value), "%.*s", (int)strcspn(p + n + 1, " \n"),
-				 p + n + 1);
-			return value;
-		}
-	}
-	return otherwise;
-}
-
-static unsigned number(const char *key, unsigned otherwise)
-{
-	const char *s = word(key, NULL);
-
-	if (!s)
-		return otherwise;
-	return (unsigned)strtoul(s, NULL, 0);
-}
 
 static unsigned address(const char *key, const char *otherwise)
 {
