@@ -431,20 +431,26 @@ static int add_and_answer(struct tool *t, struct request *q)
 	return r;
 }
 
+/* In the arena, because its JSON trees live as long as the process. */
+static struct request *new_request(struct tool *t)
+{
+	return mem_alloc(&t->tx->mem, sizeof(struct request));
+}
+
 static int setup(struct tool *t)
 {
-	struct request q = { .ports = NULL };
+	struct request *q = new_request(t);
 	struct cached other;
 	int found = 0, r;
 
-	TRY(read_request(t, &q));
-	if (q.ports)
-		TRY(found = find_other(t, &q, true, &other));
-	if (q.ports && !found)
-		q.a.capability_args = with_ports(&t->tx->mem, q.a.capability_args, q.ports);
-	r = add_and_answer(t, &q);
+	TRY(read_request(t, q));
+	if (q->ports)
+		TRY(found = find_other(t, q, true, &other));
+	if (q->ports && !found)
+		q->a.capability_args = with_ports(&t->tx->mem, q->a.capability_args, q->ports);
+	r = add_and_answer(t, q);
 	if (r < 0)
-		collect_network(t, &q);
+		collect_network(t, q);
 	return r;
 }
 
@@ -457,26 +463,27 @@ static int use_cached_conf(struct tool *t, struct request *q)
 	struct cached c;
 	int r = cache_read(t->tx, &t->cache, &key, &c);
 
-	if (r == 1 && c.config)
+	if (r == 1 && c.config) {
 		r = netconf_read_cached(t->tx, NULL, c.config, c.config_size, &conf);
+		if (r == 0)
+			q->conf = conf;
+	}
 	if (r < 0)
 		log_warn("%s (the network as it is now is used)", errctx_take(t->tx, m));
-	else if (r == 0 && c.config)
-		q->conf = conf;
 	return 0;
 }
 
 static int teardown(struct tool *t)
 {
-	struct request q = { .ports = NULL };
+	struct request *q = new_request(t);
 
-	TRY(read_request(t, &q));
-	TRY(use_cached_conf(t, &q));
-	q.a.capability_args = NULL; /* those of the cache */
-	TRY(attach_del(t, &q.a));
-	if (q.ports)
-		move_ports(t, &q);
-	collect_network(t, &q);
+	TRY(read_request(t, q));
+	TRY(use_cached_conf(t, q));
+	q->a.capability_args = NULL; /* those of the cache */
+	TRY(attach_del(t, &q->a));
+	if (q->ports)
+		move_ports(t, q);
+	collect_network(t, q);
 	return 0;
 }
 

@@ -242,6 +242,8 @@ static void complete_json(struct mem *m, struct driver_network *n, bool named)
 	json_object_set_new(o, "subnets", subnets);
 	if (n->options.mode == MODE_BRIDGE && !n->interface)
 		n->interface = driver_bridge_name(m, n->id);
+	/* It may be the text of the member that is replaced. */
+	n->interface = mem_str(m, n->interface);
 	if (n->interface)
 		json_object_set_new(o, "network_interface", json_string(n->interface));
 	if (count_family(n, AF_INET6))

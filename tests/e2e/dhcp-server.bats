@@ -365,7 +365,9 @@ activity() {
 	before=$(activity "$DAEMON")
 	sleep 3
 	is "$(activity "$DAEMON")" "$before"
-	(($(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$DAEMON/status") < 8192)) || fail "$(cat "/proc/$DAEMON/status")"
+	# The sanitizers have memory of their own.
+	grep -q __asan_init "$CPLUG_BIN/dhcp" ||
+		(($(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$DAEMON/status") < 8192)) || fail "$(cat "/proc/$DAEMON/status")"
 	echo "# $(grep VmRSS "/proc/$DAEMON/status")"
 	is "$(heard lan REQUEST)" 1
 }

@@ -628,7 +628,7 @@ PORT='{"container_port":80,"host_ip":"","host_port":8080,"protocol":"tcp","range
 	tool check example c1
 	ok
 	is "$output" ''
-	del_netns c1
+	end_netns c1
 	tool gc
 	ok
 	contains "$output" "removed eth0 of $CONTAINER on network example"

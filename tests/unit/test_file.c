@@ -340,6 +340,7 @@ static void bytes_are_locked_one_by_one(void **state)
 	struct file_byte one = { in_dir("bytes"), UINT32_MAX, "object one" };
 	struct file_byte two = { in_dir("bytes"), UINT32_MAX - 1, "object two" };
 	auto_(fd_close) int fd = -1;
+	char self[16];
 	const char *want;
 	struct stat st;
 	int ready[2];
@@ -347,6 +348,7 @@ static void bytes_are_locked_one_by_one(void **state)
 	char c;
 
 	(void)state;
+	assert_int_equal(prctl(PR_GET_NAME, self), 0);
 	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
 	pid = fork();
 	if (pid == 0) {
@@ -361,9 +363,9 @@ static void bytes_are_locked_one_by_one(void **state)
 	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
 	fd_close(&fd);
 	want = mem_printf(&unit_tx.mem,
-			  "lock %s/bytes of object one: held by process %d (test_file) for 0.12 "
+			  "lock %s/bytes of object one: held by process %d (%s) for 0.12 "
 			  "seconds (end that process if it hangs, and repeat the call)",
-			  dir, (int)pid);
+			  dir, (int)pid, self);
 	assert_int_equal(file_lock_byte(&unit_tx, &one, 120, &fd), -ETIMEDOUT);
 	assert_int_equal(unit_tx.code, CNI_E_AGAIN);
 	assert_string_equal(unit_tx.msg, want);
