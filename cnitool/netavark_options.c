@@ -167,8 +167,10 @@ static json_t *read_isolate(const char *s)
 {
 	json_t *on = read_switch(s);
 
-	if (on)
-		return json_string(json_is_true(on) ? "same-bridge" : "open");
+	if (json_is_true(on))
+		return json_string("same-bridge");
+	if (json_is_false(on))
+		return json_string("open");
 	if (str_eq(s, "containers"))
 		return json_string("isolated");
 	return NULL;

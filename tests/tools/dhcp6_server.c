@@ -32,7 +32,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "script.h"
 
@@ -260,17 +259,6 @@ static int open_socket(const char *iface)
 	    bind(fd, (const struct sockaddr *)&a, sizeof(a)) < 0)
 		err(1, "%s", iface);
 	return fd;
-}
-
-static long milliseconds(void)
-{
-	static struct timespec begin;
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	if (!begin.tv_sec)
-		begin = t;
-	return (t.tv_sec - begin.tv_sec) * 1000 + (t.tv_nsec - begin.tv_nsec) / 1000000;
 }
 
 static void answer(int fd, const struct message *m, const struct sockaddr_in6 *from)

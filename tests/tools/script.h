@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * script.h - the script of a test's server: words KEY=VALUE, read again for each message
+ * script.h - the script of a test's server: words KEY=VALUE, read again for each message; its clock
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { WORDS = 4096 };
 
@@ -45,4 +46,16 @@ static unsigned number(const char *key, unsigned otherwise)
 	if (!s)
 		return otherwise;
 	return (unsigned)strtoul(s, NULL, 0);
+}
+
+/* Since the first call. */
+static long milliseconds(void)
+{
+	static struct timespec begin;
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	if (!begin.tv_sec)
+		begin = t;
+	return (t.tv_sec - begin.tv_sec) * 1000 + (t.tv_nsec - begin.tv_nsec) / 1000000;
 }
