@@ -322,7 +322,9 @@ most_memory() {
 	[[ -x $fast ]] || fast=$CPLUG_BIN/../build/default/tests/fast_dhcp
 	[[ -x $fast ]] || skip "make fast-dhcp has not built the daemon with a fast clock"
 	scripted_on lan lease=1000 t1=2 t2=500
-	(exec -a dhcp "$fast" daemon) </dev/null >>/run/daemon.log 2>&1 3>&- 4>&- &
+	# The quarantine of AddressSanitizer keeps freed memory, up to 256 MB: it would look like a leak.
+	(ASAN_OPTIONS=${ASAN_OPTIONS-}:quarantine_size_mb=0:thread_local_quarantine_size_kb=0 \
+		exec -a dhcp "$fast" daemon) </dev/null >>/run/daemon.log 2>&1 3>&- 4>&- &
 	DAEMON=$!
 	wait_for "the daemon" "$CPLUG_BIN/dhcp" list
 	for i in {1..12}; do
