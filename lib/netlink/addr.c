@@ -73,7 +73,11 @@ int addr_set_lifetimes(struct tx *tx, struct rt *rt, const struct link *l, struc
 	if (i == have.n || have.flags[i] & IFA_F_TENTATIVE)
 		return 0;
 	compose(&m, RTM_NEWADDR, NLM_F_REPLACE, l, a);
-	rt_put_u32(&m, IFA_FLAGS, have.flags[i] & given);
+	/*
+	 * Without the route to the prefix, which a host address does not need: kernels up to 6.18
+	 * give it a wrong time of expiry, and remove it before the address (modify_prefix_route()).
+	 */
+	rt_put_u32(&m, IFA_FLAGS, (have.flags[i] & given) | IFA_F_NOPREFIXROUTE);
 	rt_put(&m, IFA_CACHEINFO, &times, sizeof(times));
 	return rt_call(tx, rt, &m, "set the lifetimes of address %s of %s", CIDR_S(a), l->name);
 }

@@ -27,6 +27,8 @@ prepare() {
 	wait_for "the route" has_default6 c1
 	sees c1 fd00:5::1
 	wait_for "the lifetime" eval '(($(valid6 c1 '"${address%/*}"') <= 120))'
+	# The kernel's route to the address would end before it.
+	[[ $(in_ns c1 ip -6 route show) != *"${address%/*} "* ]]
 	cni CHECK macvlan "$(chained "$DHCP6_CONF")"
 	ok
 	"$CPLUG_BIN/dhcp" list | grep -q "^c1  *net6  *eth0  *$address "
