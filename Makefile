@@ -13,7 +13,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 # libraries (not with make -n).  `make` and `make install` never install packages.
 goals = $(filter $(1),$(MAKECMDGOALS))
 DEPS := $(if $(filter-out check-fresh check-packages,$(call goals,check check-%)),build test) $(if $(call goals,check-fresh),fresh) $(if $(call goals,demo),build demo) \
-	$(if $(call goals,lint lint-%),build lint) $(if $(call goals,deps),build test) \
+	$(if $(call goals,lint lint-%),build lint) $(if $(call goals,docs-site lint lint-site),site) $(if $(call goals,deps),build test) \
 	$(if $(call goals,check-runtimes),runtimes) $(if $(call goals,check-vm check-vm-all),vm) \
 	$(if $(call goals,bench bench-%),build bench) \
 	$(if $(call goals,deb rpm apk),build packages) $(if $(call goals,check-packages dist image),build packages fresh) \
@@ -242,6 +242,12 @@ image: release ## write an image for Kubernetes with what make dist has built, o
 	$(Q)contrib/kubernetes/image $(RELEASE)/cnitool
 
 .PHONY: deb rpm apk dist image
+
+##@ Documentation
+docs-site: ## make the documentation a site of plain HTML, in build/site
+	$(Q)docs/site/build build/site
+
+.PHONY: docs-site
 
 ##@ Help
 help: ## this list

@@ -185,7 +185,7 @@ SCRIPTS    = $(shell git ls-files -z --cached --others --exclude-standard | \
 LINT      := build/lint
 LINT_FLAGS = -std=gnu11 $(WARN) -Werror $(HARDEN) -O2 -D_FORTIFY_SOURCE=2 $(CPPFLAGS)
 
-LINTS := headers floors ternaries sizes docs mutants gcc clang analyzer tidy cppcheck scripts format \
+LINTS := headers floors ternaries sizes docs site mutants gcc clang analyzer tidy cppcheck scripts format \
 	$(if $(BASE),subjects)
 
 lint: $(LINTS:%=lint-%) ## all of the following; lint-subjects with BASE
@@ -204,6 +204,11 @@ lint-docs: ## documents agree with the tree: links, paths, targets, codes, plugi
 	$(call say,CHECK,docs)
 	$(Q)CPPFLAGS='$(CPPFLAGS)' tests/tools/docs
 	$(Q)tests/tools/keys
+
+lint-site: ## the site of the documentation: no dead link, nothing loaded from elsewhere
+	$(call say,CHECK,site)
+	$(Q)docs/site/build $(LINT)/site
+	$(Q)tests/tools/site $(LINT)/site
 
 lint-ternaries: ## at most one ?: a statement, none around a call in return or TRY()
 	$(call say,CHECK,ternaries)
@@ -291,4 +296,4 @@ $(LINT)/tidy/%.ok: $(LINT)/clang/%.o .clang-tidy
 .PHONY: tested unit-programs fast-dhcp check check-unit check-e2e check-sweep check-parity check-vm check-vm-sample check-vm-all check-runtimes check-fresh check-packages check-same-bytes demo
 .PHONY: check-fault check-valgrind check-vacuous check-mutants soak fuzz
 .PHONY: lint lint-headers lint-floors lint-gcc lint-clang lint-analyzer lint-tidy lint-cppcheck lint-scripts \
-	lint-docs lint-mutants lint-ternaries lint-sizes lint-subjects lint-format format measure
+	lint-docs lint-site lint-mutants lint-ternaries lint-sizes lint-subjects lint-format format measure
