@@ -393,7 +393,7 @@ static int list_leases(struct tx *tx, int argc, char **argv)
 		.timeout_ms = LIST_MS,
 	};
 	struct rpc_reply reply;
-	const char *text;
+	const char *text = "[]";
 	bool json = false;
 	int r;
 

@@ -30,7 +30,7 @@ built() {
 	! grep -q __asan_init "$CPLUG_BIN/bridge" || libc=sanitizers
 	strings -a "$CPLUG_BIN/bridge" | grep -q GLIBC_ || libc=musl
 	printf '%s\n' "$(strings -a "$CPLUG_BIN/bridge" | sed -n 's/^GCC: (\(.*\)) .*/\1/p' |
-		head -n 1 | tr ' ' _)/$libc/$(uname -m)"
+		sort -V | tail -n 1 | tr ' ' _)/$libc/$(uname -m)"
 }
 
 # count VERB - prints the number of instructions of one call
