@@ -1,52 +1,9 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The recipes of docs/cookbook.md that can run here are run as they stand there.
-#
-# A recipe with the comment "run" has blocks of commands (sh) and their output (blocks without a language,
-# in which … stands for any text, and white space is compared as one space).
+# The recipes of docs/cookbook.md that can run here are run as they stand there: those with the comment "run".
 load lib
-
-PAGE=$CPLUG_TOP/docs/cookbook.md
-
-# section TITLE - prints a section of the page
-section() {
-	awk -v title="## $1" '/^## / { inside = $0 == title } inside' "$PAGE"
-}
-
-# blocks TITLE - writes the blocks of a section to files in W: N.sh, and N.out with the output of N.sh
-blocks() {
-	section "$1" | awk -v dir="$W" '
-		/^```sh$/ { n++; file = sprintf("%s/%02d.sh", dir, n); next }
-		/^```$/ && !file && !other { file = sprintf("%s/%02d.out", dir, n); next }
-		/^```/ && !file && !other { other = 1; next }
-		/^```/ { if (file) close(file); file = ""; other = 0; next }
-		file { print >file }'
-}
-
-# words FILE - its words, with single spaces
-words() {
-	tr -s ' \t\n' ' ' <"$1" | sed 's/^ //; s/ $//'
-}
-
-# run_blocks TITLE - runs the blocks in one shell, and compares their output
-run_blocks() {
-	local block want
-
-	rm -f "$W"/*
-	blocks "$1"
-	for block in "$W"/*.sh; do
-		[[ -e $block ]] || fail "$1 has no commands"
-		printf '{\n%s\n} >%q\n' "$(cat "$block")" "${block%.sh}.got"
-	done >"$W/script"
-	bash -eu "$W/script" || fail "a command of \"$1\" failed: $(cat "$W"/*.got)"
-	for want in "$W"/*.out; do
-		[[ -e $want ]] || continue
-		block=${want%.out}
-		# shellcheck disable=SC2053 # a pattern
-		[[ $(words "$block.got") == $(words "$want" | sed 's/[][*?\\]/\\&/g; s/…/*/g') ]] ||
-			fail "output of $block.sh: $(diff "$block.got" "$want")"
-	done
-}
+# shellcheck source=tests/e2e/recipes.bash
+source "$CPLUG_TOP/tests/e2e/recipes.bash"
 
 # lacks NEEDS - prints what a recipe needs and this machine does not have
 lacks() {
@@ -83,14 +40,8 @@ recipe() {
 	mark=$(section "$1" | sed -n 's/^<!-- run:* *\(.*\)-->$/\1/p')
 	lacking=$(lacks "$(sed -n 's/.*needs \([^;]*\).*/\1/p' <<<"$mark")")
 	[[ ! $lacking ]] || skip "this machine has no $lacking"
-	W=$BATS_TEST_TMPDIR/blocks
-	mkdir "$W" "$BATS_TEST_TMPDIR/bin"
-	printf '#!/bin/sh\nexec busybox brctl "$@"\n' >"$BATS_TEST_TMPDIR/bin/brctl"
-	chmod +x "$BATS_TEST_TMPDIR/bin/brctl"
-	export PATH=$CPLUG_BIN:$PATH:$BATS_TEST_TMPDIR/bin
-	private_folder /etc/cni/net.d
+	recipe_host
 	[[ $mark != *wire\ * ]] || wire "$(awk '{ print $NF }' <<<"$mark")"
-	run_blocks "The network of these recipes"
 	run_blocks "$1"
 }
 
