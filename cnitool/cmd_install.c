@@ -67,16 +67,28 @@ static bool is_there(int dirfd, const char *name)
 	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/*
+ * Opens the folder of kept executables.  Not through a symbolic link, because those who may write
+ * to the folder of plugins must not lead us to files of the host.
+ */
+static int open_replaced(int dirfd)
+{
+	return openat(dirfd, REPLACED, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
 /* Keeps an executable of another suite, also under its name until that is replaced. */
 static int keep_other(struct tool *t, int dirfd, const char *dir, const char *name)
 {
-	const char *kept = mem_printf(&t->tx->mem, REPLACED "/%s", name);
+	auto_(fd_close) int kept = -1;
 
 	if (mkdirat(dirfd, REPLACED, 0755) < 0 && errno != EEXIST)
 		return fail(t, "create directory", dir, REPLACED);
-	if (unlinkat(dirfd, kept, 0) < 0 && errno != ENOENT)
-		return fail(t, "remove", dir, kept);
-	if (linkat(dirfd, name, dirfd, kept, 0) < 0)
+	kept = open_replaced(dirfd);
+	if (kept < 0)
+		return fail(t, "open", dir, REPLACED);
+	if (unlinkat(kept, name, 0) < 0 && errno != ENOENT)
+		return fail(t, "remove kept", dir, name);
+	if (linkat(dirfd, name, kept, name, 0) < 0)
 		return fail(t, "keep", dir, name);
 	return 0;
 }
@@ -204,16 +216,16 @@ int cmd_install(struct tool *t)
 	return wait_for_end(t);
 }
 
-/* A name: the kept executable gets it back, else it is removed. */
-static int take_name(struct tool *t, int dirfd, const char *dir, const char *name)
+/* A name: the kept executable gets it back, else it is removed.  kept: -1 = there is none. */
+static int take_name(struct tool *t, int dirfd, int kept, const char *name)
 {
-	const char *kept = mem_printf(&t->tx->mem, REPLACED "/%s", name);
+	const char *dir = t->args.v[0];
 
 	if (!is_there(dirfd, name) || !is_ours(t, dirfd, name))
 		return 0;
-	if (renameat(dirfd, kept, dirfd, name) == 0)
+	if (kept >= 0 && renameat(kept, name, dirfd, name) == 0)
 		return 0;
-	if (errno != ENOENT)
+	if (kept >= 0 && errno != ENOENT)
 		return fail(t, "restore", dir, name);
 	if (unlinkat(dirfd, name, 0) < 0)
 		return fail(t, "remove", dir, name);
@@ -225,10 +237,14 @@ int cmd_uninstall(struct tool *t)
 	const char *dir = t->args.v[0];
 	auto_(fd_close) int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
+	auto_(fd_close) int kept = dirfd < 0 ? -1 : open_replaced(dirfd);
+
 	if (dirfd < 0)
 		return fail(t, "open", dir, "");
+	if (kept < 0 && errno != ENOENT)
+		return fail(t, "open", dir, REPLACED);
 	for (unsigned i = 0; i < N_NAMES; i++)
-		TRY(take_name(t, dirfd, dir, name_of(i)));
+		TRY(take_name(t, dirfd, kept, name_of(i)));
 	if (unlinkat(dirfd, REPLACED, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		return fail(t, "remove", dir, REPLACED);
 	if (fsync(dirfd) < 0)

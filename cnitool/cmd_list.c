@@ -130,12 +130,21 @@ struct table {
 static void add_row(struct table *tab, const struct row *row)
 {
 	int *width = tab->width[row->kind];
+	struct row *new;
 
-	for (unsigned k = 0; k < COLUMNS - 1 && row->kind != LINE; k++)
-		if ((int)strlen(row->cell[k]) > width[k])
-			width[k] = (int)strlen(row->cell[k]);
 	tab->rows = mem_grow(tab->m, tab->rows, tab->n, sizeof(*tab->rows));
-	tab->rows[tab->n++] = *row;
+	new = &tab->rows[tab->n++];
+	*new = *row;
+	for (unsigned k = 0; k < COLUMNS; k++) {
+		char *cell = mem_str(tab->m, row->cell[k]);
+
+		if (!cell)
+			continue;
+		text_plain(cell);
+		new->cell[k] = cell;
+		if (row->kind != LINE && (int)strlen(cell) > width[k])
+			width[k] = (int)strlen(cell);
+	}
 }
 
 static void print_table(const struct table *tab)

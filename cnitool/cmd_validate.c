@@ -2,28 +2,36 @@
 /*
  * cmd_validate.c - cnitool validate: all mistakes of configuration files
  */
-#include <fcntl.h>
-#include <stdio.h>
-
+#include "base/log.h"
 #include "cnitool/cnitool.h"
 #include "cnitool/lint.h"
-#include "sys/file.h"
 #include "value/jw.h"
 
 enum { FILE_MAX = 16 << 20 };
 
-static int lint_one(struct tool *t, struct lint *l, const char *name)
+static int read_file(struct tool *t, const char *name, struct file_text *ret)
 {
-	bool is_stdin = str_eq(name, "-");
-	const char *path = is_stdin ? "/dev/stdin" : name;
-	struct file_text text;
-	int r = file_read(&t->tx->mem, AT_FDCWD, path, FILE_MAX, &text);
+	int r;
 
-	if (r < 0) {
-		t->usage = true;
+	if (str_eq(name, "-"))
+		return tool_read_stdin(t, FILE_MAX, ret);
+	r = file_read_checked(&t->tx->mem, name, FILE_MAX, ret);
+	if (r < 0)
 		return tx_fail_as(t->tx, CPLUG_E_FILE, r, "cannot read %s: %s", name, strerror(-r));
-	}
-	lint_file(l, is_stdin ? "stdin" : name, text.s, text.size);
+	return 0;
+}
+
+static int lint_one(struct tool *t, struct lint *l, const char **name)
+{
+	char *shown = mem_str(&t->tx->mem, *name);
+	struct file_text text;
+
+	t->usage = true;
+	TRY(read_file(t, *name, &text));
+	t->usage = false;
+	text_plain(shown);
+	*name = shown;
+	lint_file(l, shown, text.s, text.size);
 	return 0;
 }
 
@@ -81,7 +89,7 @@ int cmd_validate(struct tool *t)
 
 	lint_init(&l, t->tx, t->plugins);
 	for (unsigned i = 0; i < t->args.n; i++)
-		TRY(lint_one(t, &l, t->args.v[i]));
+		TRY(lint_one(t, &l, &t->args.v[i]));
 	lint_networks(&l);
 	t->status = count_mistakes(&l, NULL) > 0;
 	if (t->opt.json)

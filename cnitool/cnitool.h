@@ -11,6 +11,7 @@
 
 #include "cnitool/cache.h"
 #include "base/tx.h"
+#include "sys/file.h"
 
 struct plugin;
 
@@ -132,6 +133,9 @@ int tool_print_json(struct tool *t, struct jw *w) CHECKED;
 
 /* Adds the members that name an attachment.  network and netns may be NULL. */
 void tool_put_attachment(struct jw *w, const struct cache_key *key, const char *netns);
+
+/* Reads stdin to its end: a file, a pipe.  Fails with CNI_E_IO, also for more than max bytes. */
+int tool_read_stdin(struct tool *t, size_t max, struct file_text *ret) CHECKED;
 
 /* printf() to stdout; nothing with -q or --json. */
 void tool_say(const struct tool *t, const char *fmt, ...) PRINTF(2, 3);

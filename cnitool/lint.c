@@ -4,6 +4,7 @@
  */
 #include <ctype.h>
 
+#include "base/log.h"
 #include "cni/leg.h"
 #include "cnitool/errctx.h"
 #include "cnitool/keys.h"
@@ -16,7 +17,7 @@
 static void add_finding(struct lint *l, bool warning, const char *path, const char *text)
 {
 	struct mem *mem = &l->tx->mem;
-	const char *full;
+	char *full, *said;
 	size_t n;
 
 	if (l->n == LINT_MAX) {
@@ -24,17 +25,20 @@ static void add_finding(struct lint *l, bool warning, const char *path, const ch
 		return;
 	}
 	full = mem_printf(mem, "%s%s", l->prefix, path);
+	said = mem_str(mem, text);
+	text_plain(full);
+	text_plain(said);
 	n = strlen(full);
 
 	/* The path of the plugin itself has no dot at its end. */
 	if (n && full[n - 1] == '.')
-		full = mem_printf(mem, "%.*s", (int)n - 1, full);
+		full[n - 1] = '\0';
 	for (unsigned i = 0; i < l->n; i++)
 		if (str_eq(l->found[i].file, l->file) && str_eq(l->found[i].path, full) &&
-		    str_eq(l->found[i].text, text))
+		    str_eq(l->found[i].text, said))
 			return;
 	l->found = mem_grow(mem, l->found, l->n, sizeof(*l->found));
-	l->found[l->n++] = (struct finding){ l->file, full, text, warning };
+	l->found[l->n++] = (struct finding){ l->file, full, said, warning };
 }
 
 void lint_wrong(struct lint *l, const char *path, const char *fmt, ...)
@@ -213,7 +217,7 @@ static void find_unknown(struct lint *l, const struct cj *c, const struct key *k
 			find_unknown(l, &m, known, ipam);
 		if (known || is_comment(m.key))
 			continue;
-		for (const struct key *o = k->children; o; o = o->next)
+		for (const struct key *o = k->children; o && l->n < LINT_MAX; o = o->next)
 			compare_name(&near, m.key, o->name);
 		lint_wrong(l, cj_path(&m, NULL), "unknown key, which is ignored (%s)",
 			   hint_of(l, &near));

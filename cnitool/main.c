@@ -18,6 +18,7 @@
 #include "value/jw.h"
 #include "base/log.h"
 #include "sys/netns.h"
+#include "sys/priv.h"
 
 /* ---- the verbs ---- */
 
@@ -249,6 +250,7 @@ static int fail_exhausted(struct tool *t)
 	const struct attachment *a = t->unfinished;
 	int r = tx_exhausted(t->tx);
 
+	priv_restore_memory(); /* jansson's memory is lost */
 	armed = false;
 	if (a && attach_undo(t, a) < 0)
 		log_step("undoing the ADD failed as well");
@@ -276,6 +278,9 @@ static int finish_verb(struct tool *t)
 	int r;
 
 	catch_signals(t);
+	/* Their input is of those who may not use the host's memory up. */
+	if (t->verb->bit & (V_FILES | V_DRIVER))
+		priv_limit_memory(ADDRESS_SPACE_MAX);
 	r = run_verb(t);
 	armed = false;
 	cache_unlock(&t->cache);

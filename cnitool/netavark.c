@@ -24,7 +24,7 @@
 #include "value/name.h"
 #include "value/json_make.h"
 
-enum { STDIN_MAX = 8 << 20, PORTS_MAX = 16384, IPS_MAX = 256 };
+enum { STDIN_MAX = 8 << 20, PORTS_MAX = 16384, PROTOCOLS_MAX = 12, IPS_MAX = 256 };
 
 /* What netavark sends to setup and teardown (src/network/types.rs, NetworkPluginExec). */
 struct request {
@@ -39,27 +39,10 @@ struct request {
 
 static int read_document(struct tool *t, struct cj *ret)
 {
-	size_t size = 0, room = 16384;
-	char *text = mem_alloc(&t->tx->mem, room), *more;
-	ssize_t n;
+	struct file_text text;
 
-	while ((n = read(STDIN_FILENO, text + size, room - size - 1)) != 0) {
-		TRY(tx_interrupted(t->tx));
-		if (n < 0 && errno != EINTR)
-			return tx_fail_as(t->tx, CNI_E_IO, -errno, "cannot read stdin: %s",
-					  strerror(errno));
-		size += n > 0 ? (size_t)n : 0;
-		if (size > STDIN_MAX)
-			return tx_fail_as(t->tx, CNI_E_IO, -EFBIG, "stdin is longer than %d MiB",
-					  STDIN_MAX >> 20);
-		if (size + 1 < room)
-			continue;
-		more = mem_alloc(&t->tx->mem, room * 2);
-		memcpy(more, text, size);
-		text = more;
-		room *= 2;
-	}
-	return cj_parse(t->tx, text, size, "input", ret);
+	TRY(tool_read_stdin(t, STDIN_MAX, &text));
+	return cj_parse(t->tx, text.s, text.size, "input", ret);
 }
 
 /* A mapping for each protocol, of as many ports as its range says. */
@@ -76,6 +59,10 @@ static void add_ports(const struct cj *c, json_t *list)
 	if (host + more > 65535 || cont + more > 65535)
 		cj_wrong(c, "range", "%d ports end above 65535", (int)range);
 	(void)cj_ip(c, "host_ip");
+	if (strlen(s) > PROTOCOLS_MAX) {
+		cj_wrong(c, "protocol", "expected tcp, udp, sctp, or some of them with commas");
+		return;
+	}
 	do {
 		size_t n = strcspn(s, ",");
 		json_t *e =

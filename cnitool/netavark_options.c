@@ -24,7 +24,7 @@ enum kind {
 	ISOLATE, /* the firewall plugin's ingressPolicy */
 };
 
-enum { BOTH = MODE_BRIDGE | MODE_MACVLAN, VLAN_MAX = 4094 };
+enum { BOTH = MODE_BRIDGE | MODE_MACVLAN, VLAN_MAX = 4094, VALUE_MAX = 4096 /* bytes */ };
 
 struct option_row {
 	const char *name, *key;
@@ -178,6 +178,8 @@ static json_t *read_isolate(const char *s)
 
 static json_t *read_value(const struct option_row *o, const char *s)
 {
+	if (strlen(s) > VALUE_MAX)
+		return NULL;
 	if (is_listed(o->words, s))
 		return json_string(s);
 	switch ((enum kind)o->kind) {
@@ -209,7 +211,7 @@ static void complain_value(const struct option_row *o, const struct cj *c, const
 		[SWITCH] = "true|false",
 		[WORD] = "",
 		[IFNAME] = "the name of an interface",
-		[LIST] = "a list",
+		[LIST] = "a list of at most 4096 bytes",
 		[VLANS] = "VLANs from 1 to 4094, like 10,20-29",
 		[RATE] = "bits per second, like 50M or 1G",
 		[ISOLATE] = "true, false or \"containers\"",

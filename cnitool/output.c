@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * output.c - answers on stdout, failures on stderr; with --json both on stdout
+ * output.c - answers on stdout, failures on stderr; with --json both on stdout; input on stdin
  */
 #include <stdio.h>
 
@@ -58,6 +58,33 @@ void tool_put_attachment(struct jw *w, const struct cache_key *key, const char *
 	jw_str(w, "ifname", key->ifname);
 	if (netns)
 		jw_str(w, "netns", netns);
+}
+
+int tool_read_stdin(struct tool *t, size_t max, struct file_text *ret)
+{
+	size_t size = 0, room = 16384;
+	char *text = mem_alloc(&t->tx->mem, room), *more;
+	ssize_t n;
+
+	while ((n = read(STDIN_FILENO, text + size, room - size - 1)) != 0) {
+		TRY(tx_interrupted(t->tx));
+		if (n < 0 && errno != EINTR)
+			return tx_fail_as(t->tx, CNI_E_IO, -errno, "cannot read stdin: %s",
+					  strerror(errno));
+		size += n > 0 ? (size_t)n : 0;
+		if (size > max)
+			return tx_fail_as(t->tx, CNI_E_IO, -EFBIG, "stdin is longer than %zu MiB",
+					  max >> 20);
+		if (size + 1 < room)
+			continue;
+		more = mem_alloc(&t->tx->mem, room * 2);
+		memcpy(more, text, size);
+		text = more;
+		room *= 2;
+	}
+	text[size] = '\0';
+	*ret = (struct file_text){ text, size };
+	return 0;
 }
 
 /* netavark shows the member error to podman's user. */

@@ -95,6 +95,18 @@ bool log_mute(bool mute)
 	return before;
 }
 
+void text_plain(char *s)
+{
+	for (unsigned char *p = (unsigned char *)s; *p; p++) {
+		/* U+0080 to U+009F have two bytes in UTF-8. */
+		if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+			*p++ = '?';
+		else if (*p >= 0x20 && *p != 0x7f)
+			continue;
+		*p = *p == '\t' || *p == '\n' ? ' ' : '?';
+	}
+}
+
 /* Appends s, escaped for a JSON string, without quotes. */
 static void json_escape(char *out, size_t size, const char *s)
 {

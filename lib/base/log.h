@@ -38,6 +38,12 @@ void log_to_fd(int fd, enum log_level level);
 /* Parses "error", "warn", "info" or "debug"; false if it is another word. */
 bool log_level_parse(const char *name, enum log_level *ret);
 
+/*
+ * For a text that a terminal shows, and that may have values of an input: in place, white space
+ * becomes ' ', and other control characters '?', so that none makes a line or moves the cursor.
+ */
+void text_plain(char *s);
+
 /* Is a line of this level written anywhere?  Callers use it to avoid composing a line. */
 bool log_on(enum log_level level);
 

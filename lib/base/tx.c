@@ -65,6 +65,7 @@ static PRINTF(4, 0) int record_failure(struct tx *tx, enum cni_code code, int er
 	if (err == -ENOMEM && code >= CPLUG_E_KERNEL)
 		code = CPLUG_E_MEMORY;
 	vsnprintf(text, sizeof(text), fmt, ap);
+	text_plain(text);
 	log_step("failed: %s", text);
 	if (tx->err || tx->unwinding) {
 		if (!str_eq(text, tx->msg)) /* an undo may fail for the same reason */
@@ -126,6 +127,7 @@ void tx_detail(struct tx *tx, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	text_plain(text);
 	append_detail(tx, text);
 }
 

@@ -25,9 +25,6 @@
 #include "sys/netns.h"
 #include "sys/priv.h"
 
-/* Of a call, in bytes: a net under TX_MEM_MAX, for what the libraries allocate. */
-enum { ADDRESS_SPACE_MAX = 512 << 20 };
-
 static struct tx tx;
 static struct call call;
 static jmp_buf out_of_memory;

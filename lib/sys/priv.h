@@ -27,6 +27,9 @@
  */
 void priv_drop(uint64_t more);
 
+/* Of a call, in bytes: a net under TX_MEM_MAX, for what the libraries allocate. */
+enum { ADDRESS_SPACE_MAX = 512 << 20 };
+
 /*
  * Lowers the soft limit of the address space (RLIMIT_AS, setrlimit(2)) to size bytes, unless it is
  * lower.  Does nothing in a build with AddressSanitizer, which reserves terabytes.
