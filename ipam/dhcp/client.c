@@ -134,12 +134,6 @@ static const uint8_t *client_id(const struct dhcp_conf *conf)
 
 /* ---- sending --------------------------------------------------------------- */
 
-static void begin_todo(const struct dhcp_client *c, struct dhcp_todo *todo)
-{
-	memset(todo, 0, offsetof(struct dhcp_todo, packet));
-	todo->wake = c->wake;
-}
-
 static struct ip ip_of(struct in_addr a)
 {
 	return (struct ip){ .family = AF_INET, .v4 = a };
@@ -151,11 +145,11 @@ static void send_message(struct dhcp_client *c, enum dhcp_type type, unsigned wi
 	const uint8_t *id = client_id(&c->conf);
 	uint8_t *p = todo->packet, *list = p + DHCP_AT_OPTIONS, code = (uint8_t)type;
 	size_t cap = DHCP_PACKET - DHCP_AT_OPTIONS - 1, used = 0;
-	int64_t secs = (at.now - c->begun) / 1000;
+	int64_t secs = (at.now - c->x.begun) / 1000;
 	int r = 0;
 
 	dhcp_begin(p, c->conf.mac);
-	put32(p + DHCP_AT_XID, c->xid);
+	put32(p + DHCP_AT_XID, c->x.xid);
 	put16(p + DHCP_AT_SECS, (unsigned)time_min(secs, UINT16_MAX));
 	if (c->conf.broadcast && with & WITH_OPTIONS)
 		put16(p + DHCP_AT_FLAGS, FLAG_BROADCAST);
@@ -185,33 +179,21 @@ static void send_to_server(const struct dhcp_client *c, struct dhcp_todo *todo)
 	todo->to = ip_of(c->server);
 }
 
-/* Wakes at a time, but not after the end of the lease, or of the first search. */
-static void set_wake(struct dhcp_client *c, int64_t when)
-{
-	if (dhcp_has_lease(c))
-		when = time_min(when, c->lease.end);
-	else if (!c->had_lease)
-		when = time_min(when, c->give_up);
-	c->wake = when;
-}
-
 /* Counts a transmission, and wakes for the next one. */
 static void set_retry(struct dhcp_client *c, struct dhcp_at at)
 {
-	int64_t wait = (int64_t)c->conf.timeout << c->tries++;
+	int64_t wait = (int64_t)c->conf.timeout << c->x.tries++;
 
 	if (wait < TIMEOUT_MIN)
 		wait = TIMEOUT_MIN;
-	set_wake(c, at.now + wait - wait / 10 + jitter(at, wait / 5));
+	exchange_wake(&c->x, at.now + exchange_spread(at, wait));
 }
 
 /* Goes to a state in which questions are asked, with a new transaction. */
 static void enter(struct dhcp_client *c, enum dhcp_state state, struct dhcp_at at)
 {
 	c->state = state;
-	c->tries = 0;
-	c->begun = at.now;
-	c->xid = (uint32_t)at.random;
+	exchange_begin(&c->x, at);
 }
 
 /* ---- looking for a lease ----------------------------------------------------- */
@@ -220,7 +202,7 @@ static void enter(struct dhcp_client *c, enum dhcp_state state, struct dhcp_at a
 static void search(struct dhcp_client *c, struct dhcp_at at, int64_t pause)
 {
 	c->state = DHCP_IS_INIT;
-	set_wake(c, at.now + pause);
+	exchange_wake(&c->x, at.now + pause);
 }
 
 static void search_later(struct dhcp_client *c, struct dhcp_at at)
@@ -240,12 +222,7 @@ static void search_later(struct dhcp_client *c, struct dhcp_at at)
 static void stop(struct dhcp_client *c, struct dhcp_todo *todo, const char *reason)
 {
 	c->state = DHCP_IS_STOPPED;
-	c->lease.size = 0;
-	c->wake = DHCP_NEVER;
-	if (reason) {
-		todo->event = DHCP_GIVEN_UP;
-		todo->reason = reason;
-	}
+	exchange_stop(&c->x, todo, reason ? DHCP_GIVEN_UP : DHCP_NOTHING, reason);
 }
 
 static void send_discover(struct dhcp_client *c, struct dhcp_at at, struct dhcp_todo *todo)
@@ -262,7 +239,7 @@ static void send_request(struct dhcp_client *c, struct dhcp_at at, struct dhcp_t
 	unsigned server = c->state == DHCP_IS_REQUESTING ? WITH_SERVER : 0;
 
 	send_message(c, DHCP_REQUEST, WITH_OPTIONS | WITH_ADDRESS | server, at, todo);
-	c->sent = at.now;
+	c->x.sent = at.now;
 	set_retry(c, at);
 }
 
@@ -272,31 +249,29 @@ static void send_request(struct dhcp_client *c, struct dhcp_at at, struct dhcp_t
 static void send_renewal(struct dhcp_client *c, struct dhcp_at at, struct dhcp_todo *todo)
 {
 	bool renewing = c->state == DHCP_IS_RENEWING;
-	int64_t until = renewing ? c->lease.t2 : c->lease.end;
-	int64_t least = (c->lease.end - c->lease.start) / 20, wait = (until - at.now) / 2;
+	int64_t until = renewing ? c->x.lease.t2 : c->x.lease.end;
+	int64_t least = (c->x.lease.end - c->x.lease.start) / 20, wait = (until - at.now) / 2;
 
 	send_message(c, DHCP_REQUEST, WITH_OPTIONS | WITH_CIADDR, at, todo);
 	if (renewing)
 		send_to_server(c, todo);
-	c->sent = at.now;
-	c->tries = 1;
+	c->x.sent = at.now;
+	c->x.tries = 1;
 	least = time_min(least > RETRY_MIN ? least : RETRY_MIN, RETRY_MAX);
-	set_wake(c, time_min(at.now + (wait > least ? wait : least), until));
+	exchange_wake(&c->x, time_min(at.now + (wait > least ? wait : least), until));
 }
 
 static void resume(struct dhcp_client *c)
 {
 	c->state = DHCP_IS_BOUND;
-	set_wake(c, c->lease.t1);
+	exchange_wake(&c->x, c->x.lease.t1);
 }
 
 /* Ends the lease.  The next search asks for its address again, unless a server refused it. */
 static void lose(struct dhcp_client *c, struct dhcp_at at, struct dhcp_todo *todo,
 		 enum dhcp_event event, const char *reason)
 {
-	todo->event = event;
-	todo->reason = reason;
-	c->lease.size = 0;
+	exchange_lose(&c->x, todo, event, reason);
 	if (event != DHCP_EXPIRED)
 		c->address.s_addr = 0;
 	search(c, at, 0);
@@ -311,7 +286,7 @@ static void set_times(struct dhcp_client *c, const struct dhcp_message *m, struc
 	(void)dhcp_option_u32(m, DHCP_OPT_LEASE_TIME, &seconds);
 	(void)dhcp_option_u32(m, DHCP_OPT_T1, &t1);
 	(void)dhcp_option_u32(m, DHCP_OPT_T2, &t2);
-	c->lease.start = c->sent;
+	c->x.lease.start = c->x.sent;
 	ms = (int64_t)seconds * 1000;
 	if (seconds == DHCP_INFINITE) {
 		ms = DHCP_NEVER;
@@ -322,10 +297,10 @@ static void set_times(struct dhcp_client *c, const struct dhcp_message *m, struc
 		instead[0] = ms / 2;
 		instead[1] = ms / 8 * 7;
 	}
-	dhcp_lease_times(&c->lease, ms, sent, instead);
+	dhcp_lease_times(&c->x.lease, ms, sent, instead);
 	/* So that leases that began together are not renewed together (RFC 2131, 4.4.5). */
-	if (c->lease.t1 != DHCP_NEVER)
-		c->lease.t1 -= jitter(at, (c->lease.t1 - c->lease.start) / 32);
+	if (c->x.lease.t1 != DHCP_NEVER)
+		c->x.lease.t1 -= jitter(at, (c->x.lease.t1 - c->x.lease.start) / 32);
 }
 
 /* ---- answers ------------------------------------------------------------------- */
@@ -338,7 +313,7 @@ static void take_offer(struct dhcp_client *c, const struct dhcp_message *m, stru
 	c->address = m->yiaddr.v4;
 	c->server = m->server.v4;
 	c->state = DHCP_IS_REQUESTING;
-	c->tries = 0;
+	c->x.tries = 0;
 	send_request(c, at, todo);
 }
 
@@ -350,7 +325,7 @@ static void take_ack(struct dhcp_client *c, const struct dhcp_message *m, struct
 	struct dhcp_facts facts;
 	const char *reason = dhcp_facts(m->data, m->size, &facts);
 
-	if (reason && !had && c->had_lease) {
+	if (reason && !had && c->x.had_lease) {
 		search_later(c, at);
 		return;
 	}
@@ -363,15 +338,15 @@ static void take_ack(struct dhcp_client *c, const struct dhcp_message *m, struct
 		return;
 	todo->event = had ? DHCP_RENEWED : DHCP_BOUND;
 	todo->changed = had && !reason;
-	if (todo->changed && dhcp_parse(c->lease.raw, c->lease.size, &old))
+	if (todo->changed && dhcp_parse(c->x.lease.raw, c->x.lease.size, &old))
 		todo->changed = !dhcp_same_facts(&old, m);
 	if (!reason) {
-		memcpy(c->lease.raw, m->data, m->size);
-		c->lease.size = (uint16_t)m->size;
+		memcpy(c->x.lease.raw, m->data, m->size);
+		c->x.lease.size = (uint16_t)m->size;
 	}
 	c->address = m->yiaddr.v4;
 	c->server = m->server.v4;
-	c->had_lease = true;
+	c->x.had_lease = true;
 	c->rounds = 0;
 	set_times(c, m, at);
 	resume(c);
@@ -398,9 +373,9 @@ static bool is_for_us(const struct dhcp_client *c, const struct dhcp_message *m)
 	uint8_t echo[DHCP_PACKET];
 	int n = dhcp_option(m, DHCP_OPT_CLIENT_ID, echo, sizeof(echo));
 
-	if (c->state < DHCP_IS_SELECTING || c->state == DHCP_IS_BOUND || !c->tries)
+	if (c->state < DHCP_IS_SELECTING || c->state == DHCP_IS_BOUND || !c->x.tries)
 		return false;
-	if (m->xid != c->xid || !ip_set(m->server) ||
+	if (m->xid != c->x.xid || !ip_set(m->server) ||
 	    memcmp(m->data + DHCP_AT_CHADDR, c->conf.mac, sizeof(c->conf.mac)) != 0)
 		return false;
 	return n < 0 || (n == id[0] && memcmp(echo, id + 1, (size_t)n) == 0); /* RFC 6842 */
@@ -412,7 +387,7 @@ void dhcp_input(struct dhcp_client *c, const void *data, size_t size, struct dhc
 	struct dhcp_message m;
 	bool one = c->state == DHCP_IS_REQUESTING || c->state == DHCP_IS_RENEWING;
 
-	begin_todo(c, todo);
+	exchange_todo(&c->x, todo);
 	if (!dhcp_parse(data, size, &m) || !is_for_us(c, &m))
 		return;
 	if (m.type == DHCP_OFFER)
@@ -424,14 +399,14 @@ void dhcp_input(struct dhcp_client *c, const void *data, size_t size, struct dhc
 		take_ack(c, &m, at, todo);
 	else if (m.type == DHCP_NAK)
 		take_nak(c, at, todo);
-	todo->wake = c->wake;
+	todo->wake = c->x.wake;
 }
 
 /* ---- timers -------------------------------------------------------------------- */
 
 static void ask_again(struct dhcp_client *c, struct dhcp_at at, struct dhcp_todo *todo)
 {
-	if (c->tries >= TRIES)
+	if (c->x.tries >= TRIES)
 		search_later(c, at);
 	else if (c->state == DHCP_IS_SELECTING)
 		send_discover(c, at, todo);
@@ -441,20 +416,20 @@ static void ask_again(struct dhcp_client *c, struct dhcp_at at, struct dhcp_todo
 
 static void check_reboot(struct dhcp_client *c, struct dhcp_at at, struct dhcp_todo *todo)
 {
-	if (c->tries >= TRIES || at.now >= c->lease.t1) {
+	if (c->x.tries >= TRIES || at.now >= c->x.lease.t1) {
 		resume(c);
 		return;
 	}
 	send_request(c, at, todo);
-	set_wake(c, time_min(c->wake, c->lease.t1));
+	exchange_wake(&c->x, time_min(c->x.wake, c->x.lease.t1));
 }
 
 /* Renews from T1 on, rebinds from T2 on; returns without a packet before. */
 static void keep(struct dhcp_client *c, struct dhcp_at at, struct dhcp_todo *todo)
 {
-	enum dhcp_state next = at.now >= c->lease.t2 ? DHCP_IS_REBINDING : DHCP_IS_RENEWING;
+	enum dhcp_state next = at.now >= c->x.lease.t2 ? DHCP_IS_REBINDING : DHCP_IS_RENEWING;
 
-	if (at.now < c->lease.t1) {
+	if (at.now < c->x.lease.t1) {
 		resume(c);
 		return;
 	}
@@ -489,16 +464,15 @@ static void do_due(struct dhcp_client *c, struct dhcp_at at, struct dhcp_todo *t
 
 void dhcp_timer(struct dhcp_client *c, struct dhcp_at at, struct dhcp_todo *todo)
 {
-	begin_todo(c, todo);
-	if (at.now < c->wake)
-		return;
-	if (dhcp_has_lease(c) && at.now >= c->lease.end)
-		lose(c, at, todo, DHCP_EXPIRED, "the lease expired");
-	else if (!dhcp_has_lease(c) && !c->had_lease && at.now >= c->give_up)
-		stop(c, todo, "no more tries");
-	else
+	enum exchange_due due = exchange_due(&c->x, at, todo);
+
+	if (due == EXCHANGE_EXPIRED)
+		lose(c, at, todo, DHCP_EXPIRED, exchange_expired);
+	else if (due == EXCHANGE_FAILED)
+		c->state = DHCP_IS_STOPPED;
+	else if (due == EXCHANGE_NOW)
 		do_due(c, at, todo);
-	todo->wake = c->wake;
+	todo->wake = c->x.wake;
 }
 
 /* ---- begin and end --------------------------------------------------------------- */
@@ -507,7 +481,7 @@ void dhcp_start(struct dhcp_client *c, struct dhcp_at at, struct dhcp_todo *todo
 {
 	struct dhcp_conf conf = c->conf;
 
-	*c = (struct dhcp_client){ .conf = conf, .give_up = at.now + conf.resend_timeout };
+	*c = (struct dhcp_client){ .conf = conf, .x.give_up = at.now + conf.resend_timeout };
 	search(c, at, 0);
 	dhcp_timer(c, at, todo);
 }
@@ -515,48 +489,48 @@ void dhcp_start(struct dhcp_client *c, struct dhcp_at at, struct dhcp_todo *todo
 bool dhcp_reboot(struct dhcp_client *c, struct dhcp_at at, struct dhcp_todo *todo)
 {
 	struct dhcp_message m;
-	bool good = dhcp_conf_valid(&c->conf) && dhcp_lease_valid(&c->lease, at.now) &&
-		    dhcp_parse(c->lease.raw, c->lease.size, &m) && m.type == DHCP_ACK &&
+	bool good = dhcp_conf_valid(&c->conf) && dhcp_lease_valid(&c->x.lease, at.now) &&
+		    dhcp_parse(c->x.lease.raw, c->x.lease.size, &m) && m.type == DHCP_ACK &&
 		    dhcp_usable(m.yiaddr);
 
-	begin_todo(c, todo);
+	exchange_todo(&c->x, todo);
 	if (!good)
 		return false;
-	c->had_lease = true;
+	c->x.had_lease = true;
 	c->rounds = 0;
 	c->address = m.yiaddr.v4;
 	c->server = m.server.v4;
 	enter(c, DHCP_IS_REBOOTING, at);
-	set_wake(c, at.now + jitter(at, REBOOT_DELAY));
-	if (at.now >= c->lease.end)
-		lose(c, at, todo, DHCP_EXPIRED, "the lease expired");
-	todo->wake = c->wake;
+	exchange_wake(&c->x, at.now + jitter(at, REBOOT_DELAY));
+	if (at.now >= c->x.lease.end)
+		lose(c, at, todo, DHCP_EXPIRED, exchange_expired);
+	todo->wake = c->x.wake;
 	return true;
 }
 
 void dhcp_release(struct dhcp_client *c, struct dhcp_at at, struct dhcp_todo *todo)
 {
-	begin_todo(c, todo);
+	exchange_todo(&c->x, todo);
 	if (dhcp_has_lease(c)) {
 		enter(c, DHCP_IS_STOPPED, at);
 		send_message(c, DHCP_RELEASE, WITH_SERVER | WITH_CIADDR, at, todo);
 		send_to_server(c, todo);
 	}
 	stop(c, todo, NULL);
-	todo->wake = c->wake;
+	todo->wake = c->x.wake;
 }
 
 void dhcp_decline(struct dhcp_client *c, struct dhcp_at at, struct dhcp_todo *todo)
 {
-	begin_todo(c, todo);
+	exchange_todo(&c->x, todo);
 	if (!dhcp_has_lease(c))
 		return;
 	enter(c, DHCP_IS_INIT, at);
 	send_message(c, DHCP_DECLINE, WITH_ADDRESS | WITH_SERVER, at, todo);
-	c->lease.size = 0;
+	c->x.lease.size = 0;
 	c->address.s_addr = 0;
 	/* The caller of the first search waits for an address that can be used. */
-	c->had_lease = at.now >= c->give_up;
+	c->x.had_lease = at.now >= c->x.give_up;
 	search(c, at, DECLINE_PAUSE);
-	todo->wake = c->wake;
+	todo->wake = c->x.wake;
 }

@@ -10,8 +10,8 @@
  *	dhcp_timer(&c, at, &todo);                          at todo.wake, or at any other time
  *
  * After each call the caller does what todo says (event.h).  While a lease is held,
- * c->lease has it, and the caller stores {conf, lease} before it answers others; after a restart it
- * loads them into a zeroed client and calls dhcp_reboot().
+ * c->x.lease has it, and the caller stores {conf, lease} before it answers others; after a restart
+ *it loads them into a zeroed client and calls dhcp_reboot().
  *
  * Times as the reference's: an exchange sends up to three times, after timeout, and twice the
  * timeout, and fails after four times the timeout more, each ± a tenth.  The next exchange begins
@@ -22,7 +22,7 @@
 #ifndef CPLUG_DHCP_CLIENT_H
 #define CPLUG_DHCP_CLIENT_H
 
-#include "ipam/dhcp/event.h"
+#include "ipam/dhcp/exchange.h"
 
 enum { DHCP_OPTIONS = 1200 };
 
@@ -50,18 +50,11 @@ enum dhcp_state {
 
 struct dhcp_client {
 	struct dhcp_conf conf;
-	struct dhcp_lease lease;
+	struct dhcp_exchange x;
 	enum dhcp_state state;
-	bool had_lease; /* never gives up */
-	uint8_t tries;  /* transmissions of this exchange */
-	uint8_t rounds; /* exchanges that failed */
-	uint32_t xid;
+	uint8_t rounds;         /* exchanges that failed */
 	struct in_addr server;  /* whose offer was taken, or whose lease this is */
 	struct in_addr address; /* to ask for in DISCOVER or REQUEST; 0: none */
-	int64_t begun;          /* when the present search or renewal began */
-	int64_t sent;           /* when the last REQUEST was sent */
-	int64_t give_up;        /* when the first search fails */
-	int64_t wake;           /* when dhcp_timer() has something to do */
 };
 
 /* ---- configuration --------------------------------------------------------- */
@@ -97,8 +90,8 @@ bool dhcp_conf_valid(const struct dhcp_conf *conf);
 void dhcp_start(struct dhcp_client *c, struct dhcp_at at, struct dhcp_todo *todo);
 
 /*
- * Goes on with c->lease: after a restart of the daemon (c->conf and c->lease are set, the rest is
- * zero), or at any time when the link may have come to another network.  Within a second the
+ * Goes on with c->x.lease: after a restart of the daemon (c->conf and c->x.lease are set, the rest
+ * is zero), or at any time when the link may have come to another network.  Within a second the
  * client asks by broadcast whether the lease is still good (INIT-REBOOT); its values may be used
  * meanwhile.  Events: DHCP_RENEWED; DHCP_REFUSED; none if no server answers, the lease then goes
  * on as it was; DHCP_EXPIRED at once if it is over.  Returns false, and does nothing, if conf or
@@ -134,7 +127,7 @@ void dhcp_decline(struct dhcp_client *c, struct dhcp_at at, struct dhcp_todo *to
 /* Is there a lease that may be used? */
 static inline bool dhcp_has_lease(const struct dhcp_client *c)
 {
-	return c->lease.size > 0;
+	return exchange_has_lease(&c->x);
 }
 
 #endif

@@ -60,12 +60,6 @@ bool dhcp6_conf_valid(const struct dhcp6_conf *conf)
 
 /* ---- sending --------------------------------------------------------------- */
 
-static void begin_todo(const struct dhcp6_client *c, struct dhcp_todo *todo)
-{
-	memset(todo, 0, offsetof(struct dhcp_todo, packet));
-	todo->wake = c->wake;
-}
-
 static int put_ia(const struct dhcp6_client *c, uint8_t *p, size_t *used)
 {
 	uint8_t ia[12 + 4 + 24] = { 0 };
@@ -90,9 +84,9 @@ static void send_message(const struct dhcp6_client *c, struct dhcp_at at, struct
 	size_t used = DHCP6_HEADER;
 	int r = 0;
 
-	put32(p, c->xid);
+	put32(p, c->x.xid);
 	p[0] = e->type;
-	put16(elapsed, (unsigned)time_min((at.now - c->begun) / 10, UINT16_MAX));
+	put16(elapsed, (unsigned)time_min((at.now - c->x.begun) / 10, UINT16_MAX));
 	r = dhcp6_put(p, &used, DHCP6_OPT_CLIENT_ID, c->conf.duid, c->conf.n_duid);
 	if (e->to_server)
 		r = also(r, dhcp6_put(p, &used, DHCP6_OPT_SERVER_ID, c->server, c->n_server));
@@ -108,24 +102,14 @@ static void send_message(const struct dhcp6_client *c, struct dhcp_at at, struct
 	todo->send = DHCP_SEND_MULTICAST;
 }
 
-/* Wakes at a time, but not after the end of the lease, or of the first search. */
-static void set_wake(struct dhcp6_client *c, int64_t when)
-{
-	if (dhcp6_has_lease(c))
-		when = time_min(when, c->lease.end);
-	else if (!c->had_lease)
-		when = time_min(when, c->give_up);
-	c->wake = when;
-}
-
 /* When the exchange has to be over, or DHCP_NEVER. */
 static int64_t deadline(const struct dhcp6_client *c)
 {
 	if (c->state == DHCP6_IS_RENEWING)
-		return c->lease.t2;
+		return c->x.lease.t2;
 	if (c->state == DHCP6_IS_CONFIRMING)
-		return time_min(c->begun + CONFIRM_TIME, c->lease.t1);
-	return c->state == DHCP6_IS_REBINDING ? c->lease.end : DHCP_NEVER;
+		return time_min(c->x.begun + CONFIRM_TIME, c->x.lease.t1);
+	return c->state == DHCP6_IS_REBINDING ? c->x.lease.end : DHCP_NEVER;
 }
 
 /* The first retransmission time: that of the RFC, or sooner if there is less time. */
@@ -135,7 +119,7 @@ static int64_t first_rt(const struct dhcp6_client *c)
 
 	if (c->state != DHCP6_IS_RENEWING && c->state != DHCP6_IS_REBINDING)
 		return rt;
-	quarter = (deadline(c) - c->begun) / 4;
+	quarter = (deadline(c) - c->x.begun) / 4;
 	if (quarter < RENEW_MIN)
 		return RENEW_MIN;
 	return time_min(rt, quarter);
@@ -147,28 +131,27 @@ static void transmit(struct dhcp6_client *c, struct dhcp_at at, struct dhcp_todo
 	bool solicit = c->state == DHCP6_IS_SOLICITING;
 	int64_t rt, most = solicit ? (int64_t)c->sol_max_rt * 1000 : exchanges[c->state].most;
 
-	rt = c->tries ? (int64_t)c->rt * 2 : first_rt(c);
+	rt = c->x.tries ? (int64_t)c->rt * 2 : first_rt(c);
 	if (most && rt > most)
 		rt = most;
 	/* The first time after a SOLICIT is not shorter, so that all servers can answer. */
-	if (solicit && !c->tries)
+	if (solicit && !c->x.tries)
 		rt += jitter(at, rt / 10);
 	else
-		rt += jitter(at, rt / 5) - rt / 10;
+		rt = exchange_spread(at, rt);
 	c->rt = (uint32_t)rt;
-	if (c->tries < UINT8_MAX)
-		c->tries++;
-	c->sent = at.now;
+	if (c->x.tries < UINT8_MAX)
+		c->x.tries++;
+	c->x.sent = at.now;
 	send_message(c, at, todo);
-	set_wake(c, time_min(at.now + rt, deadline(c)));
+	exchange_wake(&c->x, time_min(at.now + rt, deadline(c)));
 }
 
 static void begin(struct dhcp6_client *c, enum dhcp6_state state, struct dhcp_at at)
 {
 	c->state = state;
-	c->tries = 0;
-	c->begun = at.now;
-	c->xid = at.random & 0xffffff;
+	exchange_begin(&c->x, at);
+	c->x.xid &= 0xffffff;
 }
 
 /* Waits, and then sends the first SOLICIT. */
@@ -177,37 +160,32 @@ static void search(struct dhcp6_client *c, int64_t when)
 	if (c->state == DHCP6_IS_DECLINING) {
 		c->address = in6addr_any;
 		/* The caller of the first search waits for an address that can be used. */
-		c->had_lease = c->sent >= c->give_up;
+		c->x.had_lease = c->x.sent >= c->x.give_up;
 	}
 	c->state = DHCP6_IS_INIT;
 	c->n_server = 0;
 	c->preference = 0;
-	set_wake(c, when);
+	exchange_wake(&c->x, when);
 }
 
 static void resume(struct dhcp6_client *c)
 {
 	c->state = DHCP6_IS_BOUND;
-	set_wake(c, c->lease.t1);
+	exchange_wake(&c->x, c->x.lease.t1);
 }
 
 static void stop(struct dhcp6_client *c, struct dhcp_todo *todo, enum dhcp_event event,
 		 const char *reason)
 {
 	c->state = DHCP6_IS_STOPPED;
-	c->lease.size = 0;
-	c->wake = DHCP_NEVER;
-	todo->event = event;
-	todo->reason = reason;
+	exchange_stop(&c->x, todo, event, reason);
 }
 
 /* Ends the lease.  The next search asks for its address again, unless a server refused it. */
 static void lose(struct dhcp6_client *c, struct dhcp_at at, struct dhcp_todo *todo,
 		 enum dhcp_event event, const char *reason)
 {
-	todo->event = event;
-	todo->reason = reason;
-	c->lease.size = 0;
+	exchange_lose(&c->x, todo, event, reason);
 	if (event != DHCP_EXPIRED)
 		c->address = in6addr_any;
 	search(c, at.now);
@@ -237,20 +215,20 @@ static void take_lease(struct dhcp6_client *c, const struct dhcp6_message *m, co
 	struct dhcp6_message old;
 
 	todo->event = dhcp6_has_lease(c) ? DHCP_RENEWED : DHCP_BOUND;
-	if (dhcp6_has_lease(c) && dhcp6_parse(c->lease.raw, c->lease.size, c->conf.iaid, &old))
+	if (dhcp6_has_lease(c) && dhcp6_parse(c->x.lease.raw, c->x.lease.size, c->conf.iaid, &old))
 		todo->changed = !dhcp6_same_facts(&old, m);
 	take_server(c, m);
-	memcpy(c->lease.raw, data, size);
-	c->lease.size = (uint16_t)size;
-	c->lease.start = c->sent;
+	memcpy(c->x.lease.raw, data, size);
+	c->x.lease.size = (uint16_t)size;
+	c->x.lease.start = c->x.sent;
 	valid = valid < DHCP_LEASE_MIN ? DHCP_LEASE_MIN : valid;
 	base = base < DHCP_LEASE_MIN ? DHCP_LEASE_MIN : base;
 	if (base != DHCP_NEVER) {
 		instead[0] = base / 2;
 		instead[1] = base / 5 * 4; /* RFC 8415, 21.4 */
 	}
-	dhcp_lease_times(&c->lease, valid, sent, instead);
-	c->had_lease = true;
+	dhcp_lease_times(&c->x.lease, valid, sent, instead);
+	c->x.had_lease = true;
 	resume(c);
 }
 
@@ -265,7 +243,7 @@ static void take_advertise(struct dhcp6_client *c, const struct dhcp6_message *m
 	take_server(c, m);
 	c->preference = (uint8_t)m->preference;
 	/* After the first retransmission time the first ADVERTISE is as good as a later one. */
-	if (c->preference == PREFERENCE_MAX || c->tries > 1) {
+	if (c->preference == PREFERENCE_MAX || c->x.tries > 1) {
 		begin(c, DHCP6_IS_REQUESTING, at);
 		transmit(c, at, todo);
 	}
@@ -323,7 +301,7 @@ static void take_reply(struct dhcp6_client *c, const struct dhcp6_message *m, co
 	else if (c->state == DHCP6_IS_RELEASING)
 		stop(c, todo, DHCP_STOPPED, NULL);
 	else if (c->state == DHCP6_IS_DECLINING)
-		search(c, c->begun + DECLINE_PAUSE);
+		search(c, c->x.begun + DECLINE_PAUSE);
 	else if (c->state == DHCP6_IS_SOLICITING && !(m->rapid_commit && c->conf.rapid_commit))
 		return;
 	else if (good)
@@ -337,10 +315,10 @@ void dhcp6_input(struct dhcp6_client *c, const void *data, size_t size, struct d
 {
 	struct dhcp6_message m;
 
-	begin_todo(c, todo);
+	exchange_todo(&c->x, todo);
 	/* A state without message asks nothing. */
-	if (!exchanges[c->state].type || !c->tries || !dhcp6_parse(data, size, c->conf.iaid, &m) ||
-	    m.xid != c->xid)
+	if (!exchanges[c->state].type || !c->x.tries ||
+	    !dhcp6_parse(data, size, c->conf.iaid, &m) || m.xid != c->x.xid)
 		return;
 	if (!m.server_id.p || m.client_id.size != c->conf.n_duid ||
 	    memcmp(m.client_id.p, c->conf.duid, c->conf.n_duid) != 0)
@@ -351,7 +329,7 @@ void dhcp6_input(struct dhcp6_client *c, const void *data, size_t size, struct d
 		take_advertise(c, &m, at, todo);
 	else
 		take_reply(c, &m, data, size, at, todo);
-	todo->wake = c->wake;
+	todo->wake = c->x.wake;
 }
 
 /* ---- timers -------------------------------------------------------------------- */
@@ -359,9 +337,9 @@ void dhcp6_input(struct dhcp6_client *c, const void *data, size_t size, struct d
 /* Goes on with the lease: renews from T1 on, rebinds from T2 on. */
 static void keep(struct dhcp6_client *c, struct dhcp_at at, struct dhcp_todo *todo)
 {
-	enum dhcp6_state next = at.now >= c->lease.t2 ? DHCP6_IS_REBINDING : DHCP6_IS_RENEWING;
+	enum dhcp6_state next = at.now >= c->x.lease.t2 ? DHCP6_IS_REBINDING : DHCP6_IS_RENEWING;
 
-	if (at.now < c->lease.t1) {
+	if (at.now < c->x.lease.t1) {
 		resume(c);
 		return;
 	}
@@ -400,7 +378,7 @@ static void do_due(struct dhcp6_client *c, struct dhcp_at at, struct dhcp_todo *
 	case DHCP6_IS_REQUESTING:
 	case DHCP6_IS_RELEASING:
 	case DHCP6_IS_DECLINING:
-		if (c->tries >= tries)
+		if (c->x.tries >= tries)
 			fail(c, at, todo);
 		else
 			transmit(c, at, todo);
@@ -421,16 +399,15 @@ static void do_due(struct dhcp6_client *c, struct dhcp_at at, struct dhcp_todo *
 
 void dhcp6_timer(struct dhcp6_client *c, struct dhcp_at at, struct dhcp_todo *todo)
 {
-	begin_todo(c, todo);
-	if (at.now < c->wake)
-		return;
-	if (dhcp6_has_lease(c) && at.now >= c->lease.end)
-		lose(c, at, todo, DHCP_EXPIRED, "the lease expired");
-	else if (!dhcp6_has_lease(c) && !c->had_lease && at.now >= c->give_up)
-		stop(c, todo, DHCP_GIVEN_UP, "no more tries");
-	else
+	enum exchange_due due = exchange_due(&c->x, at, todo);
+
+	if (due == EXCHANGE_EXPIRED)
+		lose(c, at, todo, DHCP_EXPIRED, exchange_expired);
+	else if (due == EXCHANGE_FAILED)
+		c->state = DHCP6_IS_STOPPED;
+	else if (due == EXCHANGE_NOW)
 		do_due(c, at, todo);
-	todo->wake = c->wake;
+	todo->wake = c->x.wake;
 }
 
 /* ---- begin and end --------------------------------------------------------------- */
@@ -441,7 +418,7 @@ void dhcp6_start(struct dhcp6_client *c, struct dhcp_at at, struct dhcp_todo *to
 
 	*c = (struct dhcp6_client){
 		.conf = conf,
-		.give_up = at.now + conf.resend_timeout,
+		.x.give_up = at.now + conf.resend_timeout,
 		.sol_max_rt = SOL_MAX_RT,
 	};
 	search(c, at.now);
@@ -451,21 +428,21 @@ void dhcp6_start(struct dhcp6_client *c, struct dhcp_at at, struct dhcp_todo *to
 bool dhcp6_reboot(struct dhcp6_client *c, struct dhcp_at at, struct dhcp_todo *todo)
 {
 	struct dhcp6_message m;
-	bool good = dhcp6_conf_valid(&c->conf) && dhcp_lease_valid(&c->lease, at.now) &&
-		    dhcp6_parse(c->lease.raw, c->lease.size, c->conf.iaid, &m) &&
+	bool good = dhcp6_conf_valid(&c->conf) && dhcp_lease_valid(&c->x.lease, at.now) &&
+		    dhcp6_parse(c->x.lease.raw, c->x.lease.size, c->conf.iaid, &m) &&
 		    m.type == DHCP6_REPLY && ip_set(m.address) && m.server_id.p;
 
-	begin_todo(c, todo);
+	exchange_todo(&c->x, todo);
 	if (!good)
 		return false;
-	c->had_lease = true;
+	c->x.had_lease = true;
 	c->sol_max_rt = SOL_MAX_RT;
 	take_server(c, &m);
 	begin(c, DHCP6_IS_CONFIRMING, at);
-	set_wake(c, at.now + jitter(at, CONFIRM_DELAY));
-	if (at.now >= c->lease.end)
-		lose(c, at, todo, DHCP_EXPIRED, "the lease expired");
-	todo->wake = c->wake;
+	exchange_wake(&c->x, at.now + jitter(at, CONFIRM_DELAY));
+	if (at.now >= c->x.lease.end)
+		lose(c, at, todo, DHCP_EXPIRED, exchange_expired);
+	todo->wake = c->x.wake;
 	return true;
 }
 
@@ -474,26 +451,26 @@ static void give_back(struct dhcp6_client *c, enum dhcp6_state state, struct dhc
 		      struct dhcp_todo *todo)
 {
 	begin(c, state, at);
-	c->lease.size = 0;
-	c->had_lease = true; /* no deadline of a search during this exchange */
+	c->x.lease.size = 0;
+	c->x.had_lease = true; /* no deadline of a search during this exchange */
 	transmit(c, at, todo);
 }
 
 void dhcp6_release(struct dhcp6_client *c, struct dhcp_at at, struct dhcp_todo *todo)
 {
-	begin_todo(c, todo);
+	exchange_todo(&c->x, todo);
 	if (dhcp6_has_lease(c))
 		give_back(c, DHCP6_IS_RELEASING, at, todo);
 	else
 		stop(c, todo, DHCP_STOPPED, NULL);
-	todo->wake = c->wake;
+	todo->wake = c->x.wake;
 }
 
 void dhcp6_decline(struct dhcp6_client *c, struct dhcp_at at, struct dhcp_todo *todo)
 {
-	begin_todo(c, todo);
+	exchange_todo(&c->x, todo);
 	if (!dhcp6_has_lease(c))
 		return;
 	give_back(c, DHCP6_IS_DECLINING, at, todo);
-	todo->wake = c->wake;
+	todo->wake = c->x.wake;
 }

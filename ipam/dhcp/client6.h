@@ -17,7 +17,7 @@
 #ifndef CPLUG_DHCP_CLIENT6_H
 #define CPLUG_DHCP_CLIENT6_H
 
-#include "ipam/dhcp/event.h"
+#include "ipam/dhcp/exchange.h"
 #include "ipam/dhcp/packet6.h"
 
 /* The configuration; a plain structure to be stored. */
@@ -44,21 +44,14 @@ enum dhcp6_state {
 
 struct dhcp6_client {
 	struct dhcp6_conf conf;
-	struct dhcp_lease lease;
+	struct dhcp_exchange x;
 	enum dhcp6_state state;
-	bool had_lease;          /* never gives up */
-	uint8_t tries;           /* transmissions of this exchange */
 	uint8_t preference;      /* of the best ADVERTISE */
 	uint8_t n_server;        /* bytes of server; 0: none chosen */
-	uint32_t xid;            /* 24 bits */
 	uint32_t rt;             /* the last retransmission time in ms */
 	uint32_t sol_max_rt;     /* in seconds */
 	struct in6_addr address; /* to ask for, to hold, or to give back; ::: none */
 	uint8_t server[DHCP6_DUID];
-	int64_t begun;   /* when the present exchange began */
-	int64_t sent;    /* when the last packet of the exchange was sent */
-	int64_t give_up; /* when the first search fails */
-	int64_t wake;    /* when dhcp6_timer() has something to do */
 };
 
 /*
@@ -95,7 +88,7 @@ void dhcp6_decline(struct dhcp6_client *c, struct dhcp_at at, struct dhcp_todo *
 /* Is there a lease that may be used? */
 static inline bool dhcp6_has_lease(const struct dhcp6_client *c)
 {
-	return c->lease.size > 0;
+	return exchange_has_lease(&c->x);
 }
 
 #endif

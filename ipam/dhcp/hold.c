@@ -165,7 +165,7 @@ bool hold_answer(struct daemon *d, struct hold *l)
 
 static void apply(struct daemon *d, const struct hold *l, const struct dhcp_lease *before)
 {
-	const struct apply_want want = { .before = before, .after = &l->v4.lease };
+	const struct apply_want want = { .before = before, .after = &l->v4.x.lease };
 
 	apply_change(d, l, &want);
 }
@@ -227,7 +227,7 @@ static bool settle(struct daemon *d, struct hold *l)
 		daemon_say(l, "lease acquired");
 		take(d, l, &none, true);
 		wire_close(d, l);
-		set_wake(l, l->v4.wake);
+		set_wake(l, l->v4.x.wake);
 		return true;
 	}
 	daemon_say(l, "%s declined: %02x:%02x:%02x:%02x:%02x:%02x uses it",
@@ -281,7 +281,7 @@ static void leave(struct daemon *d, struct hold *l, bool late)
 
 static void timer(struct daemon *d, struct hold *l)
 {
-	const struct dhcp_lease before = l->v4.lease;
+	const struct dhcp_lease before = l->v4.x.lease;
 	struct dhcp_at at = daemon_at();
 	struct dhcp_todo todo;
 
@@ -308,7 +308,7 @@ void hold_timer(struct daemon *d, struct hold *l)
 /* Returns after one datagram: the lease may be gone, or its sockets closed. */
 static void receive(struct daemon *d, struct hold *l, const struct source *s)
 {
-	const struct dhcp_lease before = l->v4.lease;
+	const struct dhcp_lease before = l->v4.x.lease;
 	uint8_t data[DHCP_PACKET];
 	size_t size = wire_receive(l, s, data);
 	struct dhcp_todo todo;
@@ -463,13 +463,13 @@ void hold_release(struct daemon *d, struct hold *l)
  */
 static bool is_doubtful(const struct hold *l, int64_t carrier, int64_t now)
 {
-	return carrier != l->carrier || l->v4.lease.t1 == DHCP_NEVER || l->v4.lease.t1 <= now;
+	return carrier != l->carrier || l->v4.x.lease.t1 == DHCP_NEVER || l->v4.x.lease.t1 <= now;
 }
 
 /* As follow(). */
 static bool resume(struct daemon *d, struct hold *l, const struct dhcp_lease *replaced)
 {
-	const struct dhcp_lease before = l->v4.lease;
+	const struct dhcp_lease before = l->v4.x.lease;
 	struct dhcp_at at = daemon_at();
 	struct dhcp_todo todo;
 	int64_t carrier;
@@ -477,17 +477,17 @@ static bool resume(struct daemon *d, struct hold *l, const struct dhcp_lease *re
 
 	if (hold_is_gone(r)) {
 		if (!dhcp_reboot(&l->v4, at, &todo))
-			l->v4.lease.size = 0;
+			l->v4.x.lease.size = 0;
 		hold_forget(d, l);
 		return false;
 	}
 	d->tx.err = 0;
 	if (!before.size || !dhcp_reboot(&l->v4, at, &todo)) {
 		dhcp_start(&l->v4, at, &todo);
-		l->v4.had_lease = true;
+		l->v4.x.had_lease = true;
 	} else if (todo.event == DHCP_NOTHING && !is_doubtful(l, carrier, at.now)) {
 		l->v4.state = DHCP_IS_BOUND;
-		l->v4.wake = todo.wake = l->v4.lease.t1;
+		l->v4.x.wake = todo.wake = l->v4.x.lease.t1;
 	}
 	if (replaced->size)
 		apply(d, l, replaced);

@@ -195,13 +195,22 @@ int wire_carrier(struct daemon *d, struct hold *l, int64_t *ret) CHECKED;
 size_t wire_receive(const struct hold *l, const struct source *s, uint8_t *data);
 void wire_close(struct daemon *d, struct hold *l);
 
-/* For functions that open a socket in the container's namespace, which must not use the arena. */
+/*
+ * What functions in the container's namespace take, or its head; they must not use the arena.
+ */
 struct wire_job {
 	char ifname[16];
 	int fd, index; /* fd: what the function opens */
+	/* DHCPv4 alone: what follows when the link is looked up; NULL: nothing. */
+	int (*open)(struct tx *tx, void *arg);
 	uint8_t mac[6];
 	struct in_addr from; /* the leased or offered address */
 };
+/* Has fn(tx, j) run in the namespace, with ifname and fd (-1) set. */
+int wire_run(struct daemon *d, struct hold *l, int (*fn)(struct tx *tx, void *arg),
+	     struct wire_job *j) CHECKED;
+/* Waits for input of fd, which becomes that of s. */
+int wire_wait(struct daemon *d, struct source *s, int fd) CHECKED;
 /*
  * Opens j->fd, a packet socket (AF_PACKET, SOCK_DGRAM) for a protocol (ETH_P_*) with a filter, in
  * the namespace of the caller.  Returns 0 or a recorded failure (packet(7)).
@@ -209,7 +218,7 @@ struct wire_job {
 struct sock_fprog;
 int wire_packet_socket(struct tx *tx, struct wire_job *j, int protocol,
 		       const struct sock_fprog *filter) CHECKED;
-/* Has fn(tx, a struct wire_job) open s->fd unless it is open, and waits for input. */
+/* Has fn(tx, a struct wire_job) open s->fd, unless it is open, and waits for input. */
 int wire_open(struct daemon *d, struct hold *l, int (*fn)(struct tx *tx, void *arg),
 	      struct in_addr from, struct source *s) CHECKED;
 

@@ -34,7 +34,7 @@ struct hold6 *hold6_new(struct hold *l)
 	six->events = (struct source){ .fd = -1, .ready = events_ready };
 	six->hold = l;
 	six->phase = HOLD6_RUNS;
-	six->wake = six->c.wake = DHCP_NEVER;
+	six->wake = six->c.x.wake = DHCP_NEVER;
 	l->six = six;
 	return six;
 }
@@ -53,7 +53,7 @@ static void set_wake(struct hold *l)
 {
 	struct hold6 *six = l->six;
 
-	six->wake = six->c.wake;
+	six->wake = six->c.x.wake;
 	if (six->udp.fd >= 0)
 		six->wake = time_min(six->wake, six->listen);
 	if (six->phase != HOLD6_RUNS)
@@ -106,7 +106,7 @@ static void take(struct daemon *d, struct hold *l, const struct dhcp_lease *befo
 	hold_save(d, l);
 	if (hold_answer(d, l))
 		return;
-	apply(d, l, before, &l->six->c.lease);
+	apply(d, l, before, &l->six->c.x.lease);
 	if (is_new)
 		wait_in(d, l, HOLD6_SETTLES, SETTLE_MS);
 }
@@ -130,7 +130,7 @@ static bool handle(struct daemon *d, struct hold *l, const struct dhcp_lease *be
 			break;
 		hold_save(d, l);
 		if (!l->asker)
-			apply(d, l, before, &l->six->c.lease);
+			apply(d, l, before, &l->six->c.x.lease);
 		break;
 	case DHCP_GIVEN_UP:
 		tx_fail_as(&d->tx, CNI_E_AGAIN, -ETIMEDOUT,
@@ -172,15 +172,15 @@ static void follow(struct daemon *d, struct hold *l, const struct dhcp_lease *be
 /* Another host has the address. */
 static void decline(struct daemon *d, struct hold *l)
 {
-	const struct dhcp_lease before = l->six->c.lease;
+	const struct dhcp_lease before = l->six->c.x.lease;
 	struct dhcp_todo todo;
 
 	daemon_say(l, "DHCPv6: another host has the address (duplicate address detection)");
 	run(d, l);
-	l->six->c.give_up = 0; /* ADD is over: the search never ends */
+	l->six->c.x.give_up = 0; /* ADD is over: the search never ends */
 	dhcp6_decline(&l->six->c, daemon_at(), &todo);
 	hold_save(d, l);
-	apply(d, l, &before, &l->six->c.lease);
+	apply(d, l, &before, &l->six->c.x.lease);
 	follow(d, l, &before, &todo);
 }
 
@@ -249,7 +249,7 @@ static void look_at_settling(struct daemon *d, struct hold *l)
 		return;
 	}
 	if (state == WIRE6_USABLE)
-		apply(d, l, &six->c.lease, &six->c.lease);
+		apply(d, l, &six->c.x.lease, &six->c.x.lease);
 	if (state == WIRE6_USABLE || r < 0 || !hold6_has_lease(six) ||
 	    daemon_at().now >= six->watch)
 		run(d, l);
@@ -281,7 +281,7 @@ static void events_ready(struct daemon *d, struct source *s, unsigned events UNU
 void hold6_timer(struct daemon *d, struct hold *l)
 {
 	struct hold6 *six = l->six;
-	const struct dhcp_lease before = six->c.lease;
+	const struct dhcp_lease before = six->c.x.lease;
 	struct dhcp_at at = daemon_at();
 	struct dhcp_todo todo;
 
@@ -299,7 +299,7 @@ void hold6_timer(struct daemon *d, struct hold *l)
 static void udp_ready(struct daemon *d, struct source *s, unsigned events UNUSED)
 {
 	struct hold6 *six = (struct hold6 *)s;
-	const struct dhcp_lease before = six->c.lease;
+	const struct dhcp_lease before = six->c.x.lease;
 	uint8_t data[DHCP_PACKET + 1];
 	ssize_t n = recv(s->fd, data, sizeof(data), MSG_DONTWAIT);
 	struct dhcp_todo todo;
@@ -335,12 +335,12 @@ void hold6_begin(struct daemon *d, struct hold *l)
 void hold6_resume(struct daemon *d, struct hold *l)
 {
 	struct hold6 *six = l->six;
-	const struct dhcp_lease before = six->c.lease, none = { .size = 0 };
+	const struct dhcp_lease before = six->c.x.lease, none = { .size = 0 };
 	struct dhcp_todo todo;
 
 	if (!before.size || !dhcp6_reboot(&six->c, daemon_at(), &todo)) {
 		dhcp6_start(&six->c, daemon_at(), &todo);
-		six->c.had_lease = true;
+		six->c.x.had_lease = true;
 	} else if (todo.event == DHCP_NOTHING) {
 		/* The daemon may have been killed before it gave the address to the interface. */
 		apply(d, l, &none, &before);

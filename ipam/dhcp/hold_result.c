@@ -64,7 +64,7 @@ void hold6_result(const struct hold6 *six, struct mem *mem, const struct dhcp_le
 
 void hold_results(const struct hold *l, struct mem *mem, struct result *ret)
 {
-	hold_result(l, mem, &l->v4.lease, ret);
+	hold_result(l, mem, &l->v4.x.lease, ret);
 	if (l->six)
-		hold6_result(l->six, mem, &l->six->c.lease, ret);
+		hold6_result(l->six, mem, &l->six->c.x.lease, ret);
 }

@@ -51,7 +51,7 @@ static void put4(struct jw *w, const struct hold *l, const struct dhcp_lease *re
 	put_bytes(w, "mac", conf->mac, sizeof(conf->mac));
 	jw_bool(w, "broadcast", conf->broadcast);
 	put_bytes(w, "options", conf->options, conf->n_options);
-	put_lease_of(w, &l->v4.lease, "ack");
+	put_lease_of(w, &l->v4.x.lease, "ack");
 	if (replaced->size)
 		put_bytes(w, "replaced", replaced->raw, replaced->size);
 }
@@ -64,7 +64,7 @@ static void put6(struct jw *w, const struct hold6 *six)
 	put_bytes(w, "duid", conf->duid, conf->n_duid);
 	jw_int(w, "iaid", conf->iaid);
 	jw_bool(w, "rapidCommit", conf->rapid_commit);
-	put_lease_of(w, &six->c.lease, "reply");
+	put_lease_of(w, &six->c.x.lease, "reply");
 	jw_close(w, '}');
 }
 
@@ -152,7 +152,7 @@ static bool read4(struct daemon *d, const struct cj *c, struct hold *l)
 	conf->resend_max = d->opt.resend_max;
 	conf->resend_timeout = d->opt.resend_timeout;
 	conf->n_options = (uint16_t)bytes(mem, c, "options", conf->options, sizeof(conf->options));
-	read_lease(mem, c, "ack", &l->v4.lease);
+	read_lease(mem, c, "ack", &l->v4.x.lease);
 	return bytes(mem, c, "mac", conf->mac, sizeof(conf->mac)) == sizeof(conf->mac) &&
 	       dhcp_conf_valid(conf);
 }
@@ -169,7 +169,7 @@ static bool read6(struct daemon *d, const struct cj *c, struct hold *l)
 	conf->rapid_commit = cj_bool(c, "rapidCommit", true);
 	conf->iaid = (uint32_t)cj_int(c, "iaid", 0, 0, UINT32_MAX);
 	conf->n_duid = (uint8_t)bytes(&d->tx.mem, c, "duid", conf->duid, sizeof(conf->duid));
-	read_lease(&d->tx.mem, c, "reply", &six->c.lease);
+	read_lease(&d->tx.mem, c, "reply", &six->c.x.lease);
 	return dhcp6_conf_valid(conf);
 }
 
@@ -246,7 +246,7 @@ static void open_lease(struct jw *w, const struct hold *l)
 
 static void list4(struct jw *w, const struct hold *l, int64_t now)
 {
-	const struct dhcp_lease *v4 = &l->v4.lease;
+	const struct dhcp_lease *v4 = &l->v4.x.lease;
 	struct dhcp_facts facts;
 
 	open_lease(w, l);
@@ -274,10 +274,10 @@ static void list6(struct jw *w, const struct hold *l, int64_t now)
 	struct dhcp_facts facts;
 
 	open_lease(w, l);
-	if (!dhcp6_facts(c->lease.raw, c->lease.size, c->conf.iaid, &facts)) {
+	if (!dhcp6_facts(c->x.lease.raw, c->x.lease.size, c->conf.iaid, &facts)) {
 		jw_str(w, "address", mem_str(w->mem, CIDR_S(facts.address)));
 		jw_str(w, "server", hex(w->mem, c->server, c->n_server));
-		put_times(w, &c->lease, now);
+		put_times(w, &c->x.lease, now);
 	}
 	jw_close(w, '}');
 }

@@ -58,7 +58,9 @@ static int look_here(struct tx *tx, void *arg)
 			return tx_fail(tx, -errno, "container: set %s up: %s", j->ifname,
 				       strerror(errno));
 	}
-	return 0;
+	if (!j->open)
+		return 0;
+	return j->open(tx, j);
 }
 
 /* Bound when the filter is there: nothing else is received. */
@@ -142,27 +144,31 @@ int wire_enter(struct daemon *d, struct hold *l, struct netns *ret)
 	return tx_fail_as(&d->tx, CNI_E_NETNS, -ESTALE, "%s: another namespace is there now", path);
 }
 
-/* Runs fn in the namespace, with the link looked up. */
-static int run_there(struct daemon *d, struct hold *l, int (*fn)(struct tx *tx, void *arg),
-		     struct wire_job *j)
+int wire_run(struct daemon *d, struct hold *l, int (*fn)(struct tx *tx, void *arg),
+	     struct wire_job *j)
 {
 	auto_(netns_close) struct netns ns = NETNS_NONE;
 
 	j->fd = -1;
 	snprintf(j->ifname, sizeof(j->ifname), "%s", l->ifname);
 	TRY(wire_enter(d, l, &ns));
-	TRY(netns_run(&d->tx, &ns, look_here, j));
-	l->index = j->index;
-	if (!fn)
-		return 0;
 	return netns_run(&d->tx, &ns, fn, j);
+}
+
+int wire_wait(struct daemon *d, struct source *s, int fd)
+{
+	s->fd = fd;
+	if (daemon_watch(d, s, EPOLLIN) < 0)
+		return tx_fail(&d->tx, -ENOMEM, "out of descriptors");
+	return 0;
 }
 
 int wire_look(struct daemon *d, struct hold *l, uint8_t ret_mac[6])
 {
-	struct wire_job j;
+	struct wire_job j = { .open = NULL };
 
-	TRY(run_there(d, l, NULL, &j));
+	TRY(wire_run(d, l, look_here, &j));
+	l->index = j.index;
 	memcpy(ret_mac, j.mac, sizeof(j.mac));
 	return 0;
 }
@@ -170,15 +176,13 @@ int wire_look(struct daemon *d, struct hold *l, uint8_t ret_mac[6])
 int wire_open(struct daemon *d, struct hold *l, int (*fn)(struct tx *tx, void *arg),
 	      struct in_addr from, struct source *s)
 {
-	struct wire_job j = { .from = from };
+	struct wire_job j = { .open = fn, .from = from };
 
 	if (s->fd >= 0)
 		return 0;
-	TRY(run_there(d, l, fn, &j));
-	s->fd = j.fd;
-	if (daemon_watch(d, s, EPOLLIN) < 0)
-		return tx_fail(&d->tx, -ENOMEM, "out of descriptors");
-	return 0;
+	TRY(wire_run(d, l, look_here, &j));
+	l->index = j.index;
+	return wire_wait(d, s, j.fd);
 }
 
 /* ---- the link's state --------------------------------------------------- */

@@ -31,14 +31,12 @@ enum {
 
 /* No function here allocates from the arena (netns_run()). */
 struct job {
-	char ifname[IFNAMSIZ];
+	struct wire_job w;
 	const struct in6_addr *wanted; /* NULL: the link-local one */
 	const struct in6_addr *remove; /* NULL: none */
 	const struct dhcp_todo *todo;
 	struct in6_addr found;
 	enum wire6_state state;
-	unsigned index;
-	int fd;
 };
 
 /* "fe80000000000000000000fffe000001 02 40 20 80     eth0": index, length, scope, flags, name. */
@@ -49,11 +47,11 @@ static bool read_line(const char *line, struct job *j, struct in6_addr *a, unsig
 
 	if (sscanf(line, "%8x%8x%8x%8x %x %x %x %x %15s", &word[0], &word[1], &word[2], &word[3],
 		   &index, &length, &scope, flags, name) != 9 ||
-	    !str_eq(name, j->ifname))
+	    !str_eq(name, j->w.ifname))
 		return false;
 	for (unsigned i = 0; i < ARRAY_LEN(word); i++)
 		a->s6_addr32[i] = htonl(word[i]);
-	j->index = index;
+	j->w.index = (int)index;
 	return true;
 }
 
@@ -93,8 +91,9 @@ static int look_here(struct tx *tx, void *arg)
 			break;
 	}
 	fclose(f);
-	if (j->state == WIRE6_ABSENT && !if_nametoindex(j->ifname))
-		return tx_fail(tx, -ENODEV, "container: find %s: %s", j->ifname, strerror(ENODEV));
+	if (j->state == WIRE6_ABSENT && !if_nametoindex(j->w.ifname))
+		return tx_fail(tx, -ENODEV, "container: find %s: %s", j->w.ifname,
+			       strerror(ENODEV));
 	return 0;
 }
 
@@ -104,12 +103,13 @@ static int watch_here(struct tx *tx, void *arg)
 	const struct sockaddr_nl a = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_IPV6_IFADDR };
 	const int room = EVENT_ROOM;
 
-	j->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
-	if (j->fd >= 0 && setsockopt(j->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)) == 0 &&
-	    bind(j->fd, (const struct sockaddr *)&a, sizeof(a)) == 0)
+	j->w.fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+	if (j->w.fd >= 0 && setsockopt(j->w.fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)) == 0 &&
+	    bind(j->w.fd, (const struct sockaddr *)&a, sizeof(a)) == 0)
 		return 0;
-	tx_fail(tx, -errno, "container: watch the addresses of %s: %s", j->ifname, strerror(errno));
-	fd_close(&j->fd);
+	tx_fail(tx, -errno, "container: watch the addresses of %s: %s", j->w.ifname,
+		strerror(errno));
+	fd_close(&j->w.fd);
 	return tx->err;
 }
 
@@ -121,18 +121,18 @@ static int open_here(struct tx *tx, struct job *j)
 	TRY(look_here(tx, j));
 	if (j->state != WIRE6_USABLE)
 		return tx_fail(tx, -EADDRNOTAVAIL, "container: %s has no usable link-local address",
-			       j->ifname);
+			       j->w.ifname);
 	from.sin6_addr = j->found;
-	from.sin6_scope_id = j->index;
-	j->fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (j->fd >= 0 && setsockopt(j->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
-	    setsockopt(j->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0 &&
-	    setsockopt(j->fd, SOL_SOCKET, SO_BINDTODEVICE, j->ifname,
-		       (socklen_t)strlen(j->ifname) + 1) == 0 &&
-	    bind(j->fd, (const struct sockaddr *)&from, sizeof(from)) == 0)
+	from.sin6_scope_id = (uint32_t)j->w.index;
+	j->w.fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (j->w.fd >= 0 && setsockopt(j->w.fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+	    setsockopt(j->w.fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0 &&
+	    setsockopt(j->w.fd, SOL_SOCKET, SO_BINDTODEVICE, j->w.ifname,
+		       (socklen_t)strlen(j->w.ifname) + 1) == 0 &&
+	    bind(j->w.fd, (const struct sockaddr *)&from, sizeof(from)) == 0)
 		return 0;
-	tx_fail(tx, -errno, "container: open a UDP socket on %s: %s", j->ifname, strerror(errno));
-	fd_close(&j->fd);
+	tx_fail(tx, -errno, "container: open a UDP socket on %s: %s", j->w.ifname, strerror(errno));
+	fd_close(&j->w.fd);
 	return tx->err;
 }
 
@@ -143,12 +143,12 @@ static void remove_here(const struct job *j)
 		struct in6_addr address;
 		uint32_t length;
 		int index;
-	} q = { .length = 128, .index = (int)j->index };
+	} q = { .length = 128, .index = j->w.index };
 
 	if (!j->remove)
 		return;
 	q.address = *j->remove;
-	(void)ioctl(j->fd, SIOCDIFADDR, &q);
+	(void)ioctl(j->w.fd, SIOCDIFADDR, &q);
 }
 
 static int send_here(struct tx *tx, void *arg)
@@ -160,25 +160,15 @@ static int send_here(struct tx *tx, void *arg)
 	remove_here(j);
 	/* All_DHCP_Relay_Agents_and_Servers */
 	memcpy(&to.sin6_addr, "\xff\x02\0\0\0\0\0\0\0\0\0\0\0\1\0\2", sizeof(to.sin6_addr));
-	to.sin6_scope_id = j->index;
-	if (sendto(j->fd, j->todo->packet, j->todo->size, 0, (const struct sockaddr *)&to,
+	to.sin6_scope_id = (uint32_t)j->w.index;
+	if (sendto(j->w.fd, j->todo->packet, j->todo->size, 0, (const struct sockaddr *)&to,
 		   sizeof(to)) < 0)
-		return tx_fail(tx, -errno, "container: send on %s: %s", j->ifname, strerror(errno));
+		return tx_fail(tx, -errno, "container: send on %s: %s", j->w.ifname,
+			       strerror(errno));
 	return 0;
 }
 
 /* ---- the namespace ------------------------------------------------------ */
-
-static int run_there(struct daemon *d, struct hold *l, int (*fn)(struct tx *tx, void *arg),
-		     struct job *j)
-{
-	auto_(netns_close) struct netns ns = NETNS_NONE;
-
-	j->fd = -1;
-	snprintf(j->ifname, sizeof(j->ifname), "%s", l->ifname);
-	TRY(wire_enter(d, l, &ns));
-	return netns_run(&d->tx, &ns, fn, j);
-}
 
 int wire6_prepare(struct daemon *d, struct hold *l)
 {
@@ -197,16 +187,8 @@ int wire6_look(struct daemon *d, struct hold *l, const struct in6_addr *a, enum 
 {
 	struct job j = { .wanted = a };
 
-	TRY(run_there(d, l, look_here, &j));
+	TRY(wire_run(d, l, look_here, &j.w));
 	*ret = j.state;
-	return 0;
-}
-
-static int wait_for(struct daemon *d, struct source *s, int fd)
-{
-	s->fd = fd;
-	if (daemon_watch(d, s, EPOLLIN) < 0)
-		return tx_fail(&d->tx, -ENOMEM, "out of descriptors");
 	return 0;
 }
 
@@ -216,8 +198,8 @@ int wire6_watch(struct daemon *d, struct hold *l)
 
 	if (l->six->events.fd >= 0)
 		return 0;
-	TRY(run_there(d, l, watch_here, &j));
-	return wait_for(d, &l->six->events, j.fd);
+	TRY(wire_run(d, l, watch_here, &j.w));
+	return wire_wait(d, &l->six->events, j.w.fd);
 }
 
 void wire6_drain(const struct source *events)
@@ -240,20 +222,20 @@ int wire6_send(struct daemon *d, struct hold *l, const struct dhcp_todo *todo)
 	/* The link-local address may have changed since the socket was opened. */
 	daemon_unwatch(d, &six->udp);
 	six->listen = daemon_at().now + LISTEN_MS;
-	r = run_there(d, l, send_here, &j);
+	r = wire_run(d, l, send_here, &j.w);
 	if (r < 0) {
-		fd_close(&j.fd);
+		fd_close(&j.w.fd);
 		return r;
 	}
-	return wait_for(d, &six->udp, j.fd);
+	return wire_wait(d, &six->udp, j.w.fd);
 }
 
 int wire6_send_last(struct daemon *d, struct hold *l, const struct dhcp_todo *todo,
 		    const struct in6_addr *remove)
 {
 	struct job j = { .todo = todo, .remove = remove };
-	int r = run_there(d, l, send_here, &j);
+	int r = wire_run(d, l, send_here, &j.w);
 
-	fd_close(&j.fd);
+	fd_close(&j.w.fd);
 	return r;
 }

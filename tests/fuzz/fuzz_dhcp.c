@@ -97,7 +97,7 @@ static void receive4(struct input *in, unsigned step)
 		dhcp_begin(p, c.v4.conf.mac);
 		p[0] = 2;
 		for (int i = 0; i < 4; i++)
-			p[DHCP_AT_XID + i] = (uint8_t)(c.v4.xid >> (24 - 8 * i));
+			p[DHCP_AT_XID + i] = (uint8_t)(c.v4.x.xid >> (24 - 8 * i));
 		memcpy(p + DHCP_AT_YIADDR, "\x0a\x05\x00", 3);
 		p[DHCP_AT_YIADDR + 3] = (uint8_t)step;
 		if (size >= used + 12) {
@@ -133,7 +133,7 @@ static void receive6(struct input *in, unsigned step)
 
 static void step4(struct input *in, unsigned step)
 {
-	struct dhcp_client saved = { .conf = c.v4.conf, .lease = c.v4.lease };
+	struct dhcp_client saved = { .conf = c.v4.conf, .x.lease = c.v4.x.lease };
 
 	switch (step & 7) {
 	case RELEASE:
@@ -145,7 +145,7 @@ static void step4(struct input *in, unsigned step)
 	case RESTART:
 		if (dhcp_reboot(&saved, at(in), &todo))
 			c.v4 = saved;
-		todo.wake = c.v4.wake;
+		todo.wake = c.v4.x.wake;
 		break;
 	case START:
 		dhcp_start(&c.v4, at(in), &todo);
@@ -157,7 +157,7 @@ static void step4(struct input *in, unsigned step)
 	default:
 		receive4(in, step);
 	}
-	check_todo(&c.v4.lease, c.v4.wake);
+	check_todo(&c.v4.x.lease, c.v4.x.wake);
 	expect(todo.wake > now || todo.send || todo.event || c.v4.state != DHCP_IS_INIT ||
 	       (step & 7) != WAKE);
 }
@@ -180,7 +180,7 @@ static void read_lease6(const struct dhcp6_client *v6)
 
 static void step6(struct input *in, unsigned step)
 {
-	struct dhcp6_client saved = { .conf = c.v6.conf, .lease = c.v6.lease };
+	struct dhcp6_client saved = { .conf = c.v6.conf, .x.lease = c.v6.lease };
 
 	switch (step & 7) {
 	case RELEASE:

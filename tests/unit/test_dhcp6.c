@@ -361,10 +361,10 @@ static void four_messages_give_a_lease(void **state UNUSED)
 	assert_memory_equal(o.p + 12, "\0\5\0\x18\xfd\0", 6);
 	receive(msg_lease(DHCP6_REPLY, SERVER_A));
 	assert_int_equal(s.todo.event, DHCP_BOUND);
-	assert_true(s.c.lease.t1 == s.c.lease.start + 50000);
-	assert_true(s.c.lease.t2 == s.c.lease.start + 80000);
-	assert_true(s.c.lease.end == s.c.lease.start + 200000);
-	assert_true(s.todo.wake == s.c.lease.t1);
+	assert_true(s.c.x.lease.t1 == s.c.x.lease.start + 50000);
+	assert_true(s.c.x.lease.t2 == s.c.x.lease.start + 80000);
+	assert_true(s.c.x.lease.end == s.c.x.lease.start + 200000);
+	assert_true(s.todo.wake == s.c.x.lease.t1);
 }
 
 static void the_best_server_wins(void **state UNUSED)
@@ -429,7 +429,7 @@ static void a_lease_is_renewed_rebound_and_lost(void **state UNUSED)
 	unsigned n = 0;
 
 	get_lease();
-	start = s.c.lease.start;
+	start = s.c.x.lease.start;
 	assert_true(wait_for(60000));
 	assert_true(s.now == start + 50000);
 	assert_int_equal(sends(), DHCP6_RENEW);
@@ -440,7 +440,7 @@ static void a_lease_is_renewed_rebound_and_lost(void **state UNUSED)
 	receive(msg_lease(DHCP6_REPLY, SERVER_A));
 	assert_int_equal(s.todo.event, DHCP_RENEWED);
 	assert_false(s.todo.changed);
-	start = s.c.lease.start;
+	start = s.c.x.lease.start;
 	while (s.todo.event != DHCP_EXPIRED) {
 		assert_true(wait_for(100000));
 		if (s.todo.event)
@@ -577,7 +577,7 @@ static void sol_max_rt_is_obeyed_in_bounds(void **state UNUSED)
 	}
 	begin(1);
 	s.c.conf.resend_timeout = 0;
-	s.c.had_lease = true;
+	s.c.x.had_lease = true;
 	s.c.sol_max_rt = 60;
 	for (int i = 0; i < 20; i++) {
 		int64_t before = s.now;
@@ -657,7 +657,7 @@ static void answers_to_others_are_ignored(void **state UNUSED)
 	memcpy(m.b + 1, last.b + 1, 3);
 	receive(m);
 	assert_memory_equal(&s.c, &before, sizeof(before));
-	assert_true(s.todo.wake == s.c.wake);
+	assert_true(s.todo.wake == s.c.x.wake);
 }
 
 static void odd_times_are_made_sane(void **state UNUSED)
@@ -681,7 +681,7 @@ static void odd_times_are_made_sane(void **state UNUSED)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		const struct dhcp_lease *l = &s.c.lease;
+		const struct dhcp_lease *l = &s.c.x.lease;
 		struct msg m;
 
 		begin(1);
@@ -706,7 +706,7 @@ static void odd_times_are_made_sane(void **state UNUSED)
 
 static void restart(int64_t away)
 {
-	struct dhcp6_client c = { .conf = s.c.conf, .lease = s.c.lease };
+	struct dhcp6_client c = { .conf = s.c.conf, .x.lease = s.c.x.lease };
 
 	s.c = c;
 	s.now += away;
@@ -730,7 +730,7 @@ static void a_restart_confirms(void **state UNUSED)
 	receive(m);
 	assert_int_equal(s.todo.event, DHCP_RENEWED);
 	assert_false(s.todo.changed);
-	assert_true(s.todo.wake == s.c.lease.t1);
+	assert_true(s.todo.wake == s.c.x.lease.t1);
 
 	restart(10);
 	assert_true(wait_for(1000));
@@ -762,10 +762,10 @@ static void a_restart_confirms(void **state UNUSED)
 	assert_int_equal(s.todo.event, DHCP_EXPIRED);
 
 	get_lease();
-	damaged = (struct dhcp6_client){ .conf = s.c.conf, .lease = s.c.lease };
-	damaged.lease.raw[0] = DHCP6_ADVERTISE;
+	damaged = (struct dhcp6_client){ .conf = s.c.conf, .x.lease = s.c.x.lease };
+	damaged.x.lease.raw[0] = DHCP6_ADVERTISE;
 	assert_false(dhcp6_reboot(&damaged, at(), &s.todo));
-	damaged = (struct dhcp6_client){ .conf = s.c.conf, .lease = s.c.lease };
+	damaged = (struct dhcp6_client){ .conf = s.c.conf, .x.lease = s.c.x.lease };
 	damaged.conf.iaid++;
 	assert_false(dhcp6_reboot(&damaged, at(), &s.todo));
 }
@@ -789,13 +789,13 @@ static void a_hundred_thousand_renewals(void **state UNUSED)
 {
 	get_lease();
 	for (int i = 0; i < 100000; i++) {
-		int64_t end = s.c.lease.end;
+		int64_t end = s.c.x.lease.end;
 
 		assert_true(wait_for(60000));
 		assert_int_equal(sends(), DHCP6_RENEW);
 		receive(msg_lease(DHCP6_REPLY, SERVER_A));
 		assert_int_equal(s.todo.event, DHCP_RENEWED);
-		assert_true(s.c.lease.end > end);
+		assert_true(s.c.x.lease.end > end);
 	}
 }
 

@@ -169,7 +169,7 @@ static void a_lease_is_renewed_rebound_and_lost(void **state UNUSED)
 	int64_t start;
 
 	sim_bind(&s, 1000);
-	start = s.c.lease.start;
+	start = s.c.x.lease.start;
 	assert_true(sim_wait(&s, 2000000));
 	/* T1 is half of the lease, and up to 1/32 of that earlier. */
 	assert_true(s.now <= start + 500000 && s.now >= start + 484000);
@@ -285,7 +285,7 @@ static void renewed_values_are_noticed(void **state UNUSED)
 	sim_receive(&s, msg_lease(s.todo.packet, DHCP_ACK, 200));
 	assert_int_equal(s.todo.event, DHCP_RENEWED);
 	assert_false(s.todo.changed);
-	assert_true(s.c.lease.end == s.c.lease.start + 200000);
+	assert_true(s.c.x.lease.end == s.c.x.lease.start + 200000);
 	assert_true(sim_wait(&s, 100000));
 	m = msg_begin(s.todo.packet, DHCP_ACK, "10.5.0.9", "10.5.0.1");
 	msg_u32(&m, 51, 100);
@@ -294,7 +294,7 @@ static void renewed_values_are_noticed(void **state UNUSED)
 	sim_receive(&s, m);
 	assert_int_equal(s.todo.event, DHCP_RENEWED);
 	assert_true(s.todo.changed);
-	assert_null(dhcp_facts(s.c.lease.raw, s.c.lease.size, &facts));
+	assert_null(dhcp_facts(s.c.x.lease.raw, s.c.x.lease.size, &facts));
 	assert_string_equal(IP_S(facts.gateway), "10.5.0.254");
 }
 
@@ -306,7 +306,7 @@ static void a_poor_ack_prolongs(void **state UNUSED)
 	int64_t end;
 
 	sim_bind(&s, 100);
-	end = s.c.lease.end;
+	end = s.c.x.lease.end;
 	assert_true(sim_wait(&s, 100000));
 	m = msg_begin(s.todo.packet, DHCP_ACK, "10.5.0.8", "10.5.0.1");
 	sim_receive(&s, m);
@@ -316,8 +316,8 @@ static void a_poor_ack_prolongs(void **state UNUSED)
 	sim_receive(&s, m);
 	assert_int_equal(s.todo.event, DHCP_RENEWED);
 	assert_false(s.todo.changed);
-	assert_true(s.c.lease.end > end + 300000);
-	assert_null(dhcp_facts(s.c.lease.raw, s.c.lease.size, &facts));
+	assert_true(s.c.x.lease.end > end + 300000);
+	assert_null(dhcp_facts(s.c.x.lease.raw, s.c.x.lease.size, &facts));
 	assert_string_equal(IP_S(facts.gateway), "10.5.0.1");
 
 	/* For the first lease it is an error. */
@@ -354,7 +354,7 @@ static void odd_times_are_made_sane(void **state UNUSED)
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		struct msg m;
-		const struct dhcp_lease *l = &s.c.lease;
+		const struct dhcp_lease *l = &s.c.x.lease;
 
 		sim_begin(&s, i);
 		sim_start(&s);
@@ -482,7 +482,7 @@ static void rogue_answers_are_ignored(void **state UNUSED)
 		assert_memory_equal(&s.c, &before, sizeof(before));
 		assert_int_equal(s.todo.event, DHCP_NOTHING);
 		assert_int_equal(s.todo.send, DHCP_SEND_NOTHING);
-		assert_true(s.todo.wake == s.c.wake);
+		assert_true(s.todo.wake == s.c.x.wake);
 		m = msg_lease(question, type, 100);
 		msg_opt(&m, 61, "\0c1/net1/eth0", 13);
 		sim_receive(&s, m);
@@ -556,14 +556,14 @@ static void a_hundred_thousand_renewals(void **state UNUSED)
 {
 	sim_bind(&s, 5);
 	for (int i = 0; i < 100000; i++) {
-		int64_t end = s.c.lease.end;
+		int64_t end = s.c.x.lease.end;
 
 		assert_true(sim_wait(&s, 5000));
 		assert_int_equal(s.todo.send, DHCP_SEND_UNICAST);
 		sim_receive(&s, msg_lease(s.todo.packet, DHCP_ACK, 5));
 		assert_int_equal(s.todo.event, DHCP_RENEWED);
 		assert_false(s.todo.changed);
-		assert_true(s.c.lease.end > end);
+		assert_true(s.c.x.lease.end > end);
 	}
 	assert_int_equal(s.sent, 2 + 100000);
 }
@@ -573,7 +573,7 @@ static void a_hundred_thousand_renewals(void **state UNUSED)
 /* The daemon stores configuration and lease, and loads them into a zeroed client. */
 static void restart(int64_t away)
 {
-	struct dhcp_client c = { .conf = s.c.conf, .lease = s.c.lease };
+	struct dhcp_client c = { .conf = s.c.conf, .x.lease = s.c.x.lease };
 
 	s.c = c;
 	s.now += away;
@@ -612,7 +612,7 @@ static void a_restart_without_server_keeps_the_lease(void **state UNUSED)
 	int64_t end;
 
 	sim_bind(&s, 1000);
-	end = s.c.lease.end;
+	end = s.c.x.lease.end;
 	restart(100000);
 	for (int i = 0; i < 3; i++) {
 		assert_true(sim_wait(&s, 45000));
@@ -622,7 +622,7 @@ static void a_restart_without_server_keeps_the_lease(void **state UNUSED)
 	/* Then it goes on at T1, as if nothing had been. */
 	assert_true(sim_wait(&s, 1000000));
 	assert_int_equal(s.todo.send, DHCP_SEND_UNICAST);
-	assert_true(s.c.lease.end == end);
+	assert_true(s.c.x.lease.end == end);
 
 	/* Past T1 it renews, past T2 it rebinds. */
 	sim_bind(&s, 1000);
@@ -646,30 +646,30 @@ static void a_damaged_lease_is_not_resumed(void **state UNUSED)
 	struct dhcp_client good, c;
 
 	sim_bind(&s, 1000);
-	good = (struct dhcp_client){ .conf = s.c.conf, .lease = s.c.lease };
+	good = (struct dhcp_client){ .conf = s.c.conf, .x.lease = s.c.x.lease };
 	for (int i = 0; i < 8; i++) {
 		c = good;
 		switch (i) {
 		case 0:
-			c.lease.size = 0;
+			c.x.lease.size = 0;
 			break;
 		case 1:
-			c.lease.size = DHCP_PACKET + 1;
+			c.x.lease.size = DHCP_PACKET + 1;
 			break;
 		case 2:
-			c.lease.size = 200;
+			c.x.lease.size = 200;
 			break;
 		case 3:
-			c.lease.raw[236] = 0;
+			c.x.lease.raw[236] = 0;
 			break;
 		case 4:
-			c.lease.raw[242] = DHCP_OFFER;
+			c.x.lease.raw[242] = DHCP_OFFER;
 			break;
 		case 5:
-			c.lease.t1 = c.lease.t2 + 1;
+			c.x.lease.t1 = c.x.lease.t2 + 1;
 			break;
 		case 6:
-			c.lease.start = s.now + 1; /* of another boot */
+			c.x.lease.start = s.now + 1; /* of another boot */
 			break;
 		default:
 			c.conf.n_options = 0;
@@ -705,7 +705,7 @@ static void an_hour_of_bad_weather(void **state UNUSED)
 			steps++;
 			bound += s.todo.event == DHCP_BOUND;
 			if (dhcp_has_lease(&s.c))
-				CHECK(s.now <= s.c.lease.end, "seed %u", (unsigned)seed);
+				CHECK(s.now <= s.c.x.lease.end, "seed %u", (unsigned)seed);
 			CHECK(s.todo.event != DHCP_GIVEN_UP || !bound, "seed %u", (unsigned)seed);
 			if (s.todo.event == DHCP_GIVEN_UP)
 				sim_start(&s);
