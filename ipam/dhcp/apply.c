@@ -5,7 +5,9 @@
  * A child process does it: its memory ends with it, and a container that makes netlink slow does
  * not stop the other leases.  The plugin's ADD gave the interface the first address.
  */
-#include <stdlib.h>
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include "ipam/dhcp/hold.h"
 #include "ipam/dhcp/lease.h"
@@ -121,20 +123,44 @@ static int change_there(struct daemon *d, const struct hold *l, const struct app
 	return 0;
 }
 
-void apply_change(struct daemon *d, const struct hold *l, const struct apply_want *want)
+/*
+ * The child waits for the one before, or the container might end up with older values.  Each has
+ * the write end of a pipe, which ends with it: the next child, and the daemon, see that.
+ */
+static void __attribute__((noreturn))
+be_child(struct daemon *d, const struct hold *l, const struct apply_want *want)
 {
-	pid_t child = fork();
+	char byte;
 
-	if (child > 0)
-		return;
-	if (child < 0) {
-		daemon_say(l, "the interface is not changed: fork: %s", strerror(errno));
-		return;
-	}
+	/* The next daemon must not take us for one that lives. */
+	fd_close(&d->listener.fd);
 	netns_forget_home();
 	alarm(LIMIT);
+	if (l->changer.fd >= 0)
+		(void)!read(l->changer.fd, &byte, 1);
 	tx_begin(&d->tx);
 	if (change_there(d, l, want) < 0)
 		daemon_say(l, "the interface is not changed as the server wants: %s", d->tx.msg);
 	_exit(0);
+}
+
+void apply_change(struct daemon *d, struct hold *l, const struct apply_want *want)
+{
+	int pipe[2] = { -1, -1 };
+	pid_t child = -1;
+
+	if (pipe2(pipe, O_CLOEXEC) == 0)
+		child = fork();
+	if (child == 0)
+		be_child(d, l, want);
+	fd_close(&pipe[1]);
+	if (child < 0) {
+		daemon_say(l, "the interface is not changed: %s", strerror(errno));
+		fd_close(&pipe[0]);
+		return;
+	}
+	daemon_unwatch(d, &l->changer);
+	l->changer.fd = pipe[0];
+	if (daemon_watch(d, &l->changer, EPOLLIN) < 0)
+		daemon_say(l, "out of descriptors");
 }

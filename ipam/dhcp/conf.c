@@ -2,12 +2,14 @@
 /*
  * conf.c - the configuration of dhcp
  */
+#include <jansson.h>
 #include <stdlib.h>
 
 #include "ipam/dhcp/client.h"
 #include "ipam/dhcp/conf.h"
 #include "ipam/dhcp/packet.h"
 #include "ipam/dhcp/rpc.h"
+#include "value/name.h"
 
 static int option_code(const char *name)
 {
@@ -149,6 +151,20 @@ static void refuse_options(const struct cj *ipam, const struct dhcp_ipam *cf)
 				 "key, or write family \"46\")");
 }
 
+const char *dhcp_ipam_parent(const struct cj *conf)
+{
+	static const char *const keys[] = { "master", "bridge" };
+
+	for (unsigned i = 0; i < ARRAY_LEN(keys); i++) {
+		struct cj c = cj_any(conf, keys[i]);
+		const char *s = json_string_value(c.json);
+
+		if (s && !name_invalid_ifname(s))
+			return s;
+	}
+	return str_eq(cj_str(conf, "type", ""), "bridge") ? "cni0" : "";
+}
+
 const char *dhcp_ipam_socket(const struct cj *conf)
 {
 	struct cj ipam = cj_obj(conf, "ipam");
@@ -163,6 +179,7 @@ int dhcp_ipam_read(struct tx *tx, const struct cj *conf, const char *args, struc
 
 	*ret = (struct dhcp_ipam){
 		.socket = dhcp_ipam_socket(conf),
+		.parent = "",
 		.server_mtu = cj_bool(&ipam, "serverMTU", false),
 		.rapid_commit = cj_bool(&ipam, "rapidCommit", true),
 		.priority = cj_int(&ipam, "priority", 0, 0, UINT32_MAX),

@@ -15,6 +15,9 @@ enum {
 	DHCP_PROBE_MAX = 10000,
 };
 
+/* Files of the leases, in the daemon below its -hostprefix. */
+#define DHCP_STATE_DIR "/run/cni/dhcp"
+
 struct dhcp_provided {
 	uint8_t code;
 	uint8_t len;
@@ -23,6 +26,7 @@ struct dhcp_provided {
 
 struct dhcp_ipam {
 	const char *socket;
+	const char *parent; /* dhcp_ipam_parent(), for the daemon */
 	bool v4, v6;
 	bool rapid_commit; /* DHCPv6: two messages instead of four, if the server can */
 	bool server_mtu;   /* the server's MTU becomes that of the routes */
@@ -48,6 +52,9 @@ int dhcp_ipam_read(struct tx *tx, const struct cj *conf, const char *args,
  */
 struct dhcp_conf;
 int dhcp_ipam_options(struct tx *tx, const struct dhcp_ipam *cf, struct dhcp_conf *conf) CHECKED;
+
+/* The link of the host that the main plugin names as "master" or "bridge"; "": none. */
+const char *dhcp_ipam_parent(const struct cj *conf);
 
 /* "daemonSocketPath" alone, for DEL and GC, which succeed with any other mistake. */
 const char *dhcp_ipam_socket(const struct cj *conf);

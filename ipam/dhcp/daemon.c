@@ -20,6 +20,7 @@
 #include <sys/timerfd.h>
 
 #include "base/log.h"
+#include "ipam/dhcp/conf.h"
 #include "ipam/dhcp/hold.h"
 #include "sys/file.h"
 #include "sys/priv.h"
@@ -316,7 +317,7 @@ static int start(struct daemon *d)
 
 	/* Outside the arena: they live as long as the daemon. */
 	d->opt.socket = strdup(mem_printf(&d->tx.mem, "%s%s", prefix, d->opt.socket));
-	d->state_dir = strdup(mem_printf(&d->tx.mem, "%s/run/cni/dhcp", prefix));
+	d->state_dir = strdup(mem_printf(&d->tx.mem, "%s" DHCP_STATE_DIR, prefix));
 	if (!d->opt.socket || !d->state_dir)
 		return tx_fail(&d->tx, -ENOMEM, "out of memory");
 	TRY(open_loop(d));

@@ -11,6 +11,7 @@
 #include "ipam/dhcp/daemon.h"
 #include "ipam/dhcp/rpc.h"
 #include "plugins/list.h"
+#include "sys/state.h"
 
 /* The daemon answers an Allocate within its -resendtimeout, which is 208 seconds by default. */
 enum { PATIENCE_ADD = 300000, PATIENCE = 30000 }; /* ms */
@@ -105,6 +106,25 @@ static int dhcp_add(struct tx *tx, struct call *c, struct result *ret)
 
 /* ---- DEL and GC --------------------------------------------------------- */
 
+/* Has a daemon left leases that this call is about?  If that cannot be known: yes. */
+static bool is_leased(struct tx *tx, const struct call *c)
+{
+	struct state_list list;
+	int before = tx->err, r = state_list(tx, DHCP_STATE_DIR, &list);
+
+	if (r < 0)
+		return tx_excuse(tx, before, r, "the leases are not known") == 0;
+	for (unsigned i = 0; i < list.n; i++) {
+		const struct state_entry *e = &list.e[i];
+
+		if (e->network && str_eq(e->network, c->network) &&
+		    (c->command == CNI_GC ||
+		     (str_eq(e->id, c->id) && str_eq(e->ifname, c->ifname))))
+			return true;
+	}
+	return false;
+}
+
 /*
  * A daemon that does not run cannot be told.  When it runs again, it finds that the container's
  * namespace or link is gone, and releases the lease from the host.
@@ -117,9 +137,10 @@ static int tell(struct tx *tx, const struct call *c, const char *method)
 	TRY(tx_excuse(tx, before, cj_ok(tx, &c->conf), "the default socket is taken"));
 	r = ask(tx, c, method, PATIENCE, &reply);
 	if (is_absent(r)) {
-		log_warn("no DHCP daemon listens on %s, so a lease is not released before the "
-			 "next one starts",
-			 dhcp_ipam_socket(&c->conf));
+		if (is_leased(tx, c))
+			log_warn("no DHCP daemon listens on %s, so a lease is not released before "
+				 "the next one starts",
+				 dhcp_ipam_socket(&c->conf));
 		return 0;
 	}
 	if (r == -EOPNOTSUPP) {

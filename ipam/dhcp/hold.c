@@ -40,6 +40,7 @@ static char *put_string(char **at, const char *s)
 static void packet_ready(struct daemon *d, struct source *s, unsigned events);
 static void udp_ready(struct daemon *d, struct source *s, unsigned events);
 static void arp_ready(struct daemon *d, struct source *s, unsigned events);
+static void changer_ready(struct daemon *d, struct source *s, unsigned events);
 
 struct hold *hold_new(struct daemon *d, const char *network, const char *id, const char *ifname,
 		      const char *netns)
@@ -61,6 +62,7 @@ struct hold *hold_new(struct daemon *d, const char *network, const char *id, con
 	l->packet = (struct source){ .fd = -1, .ready = packet_ready };
 	l->udp = (struct source){ .fd = -1, .ready = udp_ready };
 	l->arp = (struct source){ .fd = -1, .ready = arp_ready };
+	l->changer = (struct source){ .fd = -1, .ready = changer_ready };
 	l->wake = l->wake4 = DHCP_NEVER;
 	l->next = d->leases;
 	d->leases = l;
@@ -77,6 +79,7 @@ void hold_free(struct daemon *d, struct hold *l)
 	*at = l->next;
 	d->n_leases--;
 	wire_close(d, l);
+	changer_ready(d, &l->changer, 0);
 	if (l->six)
 		hold6_free(d, l);
 	free(l);
@@ -133,21 +136,25 @@ bool hold_is_gone(int r)
 	return r == -ENOENT || r == -ESTALE || r == -ENODEV;
 }
 
-/* The address is the container's from now on: it must not be lost with the daemon. */
-static void save(struct daemon *d, struct hold *l, const struct dhcp_lease *replaced)
+bool hold_replaces(struct hold *l, bool six, const struct dhcp_lease *before)
 {
-	if (wire_carrier(d, l, &l->carrier) < 0)
-		d->tx.err = 0;
-	if (record_save(d, l, replaced) < 0)
-		daemon_say(l, "the lease does not survive a restart of the daemon: %s", d->tx.msg);
-	d->tx.err = 0;
+	if (!l->replaced[six])
+		l->replaced[six] = malloc(sizeof(*before));
+	if (l->replaced[six])
+		*l->replaced[six] = *before;
+	return l->replaced[six] != NULL;
 }
 
-void hold_save(struct daemon *d, struct hold *l)
+/* The address is the container's from now on: it must not be lost with the daemon. */
+void hold_save(struct daemon *d, struct hold *l, bool six, const struct dhcp_lease *before)
 {
-	static const struct dhcp_lease none;
-
-	save(d, l, &none);
+	if (before && !hold_replaces(l, six, before))
+		daemon_say(l, "no memory: a change does not survive a restart of the daemon");
+	if (wire_carrier(d, l, &l->carrier) < 0)
+		d->tx.err = 0;
+	if (record_save(d, l) < 0)
+		daemon_say(l, "the lease does not survive a restart of the daemon: %s", d->tx.msg);
+	d->tx.err = 0;
 }
 
 bool hold_answer(struct daemon *d, struct hold *l)
@@ -163,7 +170,7 @@ bool hold_answer(struct daemon *d, struct hold *l)
 	return true;
 }
 
-static void apply(struct daemon *d, const struct hold *l, const struct dhcp_lease *before)
+static void apply(struct daemon *d, struct hold *l, const struct dhcp_lease *before)
 {
 	const struct apply_want want = { .before = before, .after = &l->v4.x.lease };
 
@@ -172,10 +179,8 @@ static void apply(struct daemon *d, const struct hold *l, const struct dhcp_leas
 
 static void take(struct daemon *d, struct hold *l, const struct dhcp_lease *before, bool changed)
 {
-	static const struct dhcp_lease none;
-
 	changed = changed && !l->asker;
-	save(d, l, changed ? before : &none);
+	hold_save(d, l, false, changed ? before : NULL);
 	if (!hold_answer(d, l) && changed)
 		apply(d, l, before);
 }
@@ -196,7 +201,7 @@ static bool handle(struct daemon *d, struct hold *l, const struct dhcp_lease *be
 		daemon_say(l, "%s", todo->reason);
 		if (!before->size)
 			break;
-		save(d, l, before);
+		hold_save(d, l, false, l->asker ? NULL : before);
 		if (!l->asker)
 			apply(d, l, before);
 		break;
@@ -343,6 +348,18 @@ static void arp_ready(struct daemon *d, struct source *s, unsigned events UNUSED
 		settle(d, l);
 }
 
+/* The last child of apply_change() has ended: the container has what the lease says. */
+static void changer_ready(struct daemon *d, struct source *s, unsigned events UNUSED)
+{
+	struct hold *l = (struct hold *)((char *)s - offsetof(struct hold, changer));
+
+	daemon_unwatch(d, s);
+	for (unsigned i = 0; i < ARRAY_LEN(l->replaced); i++) {
+		free(l->replaced[i]);
+		l->replaced[i] = NULL;
+	}
+}
+
 /* ---- begin and end ------------------------------------------------------ */
 
 static int configure(struct daemon *d, struct hold *l, const struct dhcp_ipam *cf)
@@ -467,7 +484,7 @@ static bool is_doubtful(const struct hold *l, int64_t carrier, int64_t now)
 }
 
 /* As follow(). */
-static bool resume(struct daemon *d, struct hold *l, const struct dhcp_lease *replaced)
+static bool resume(struct daemon *d, struct hold *l)
 {
 	const struct dhcp_lease before = l->v4.x.lease;
 	struct dhcp_at at = daemon_at();
@@ -489,14 +506,14 @@ static bool resume(struct daemon *d, struct hold *l, const struct dhcp_lease *re
 		l->v4.state = DHCP_IS_BOUND;
 		l->v4.x.wake = todo.wake = l->v4.x.lease.t1;
 	}
-	if (replaced->size)
-		apply(d, l, replaced);
+	if (l->replaced[0])
+		apply(d, l, l->replaced[0]);
 	return follow(d, l, &before, &todo);
 }
 
-void hold_resume(struct daemon *d, struct hold *l, const struct dhcp_lease *replaced)
+void hold_resume(struct daemon *d, struct hold *l)
 {
-	if (l->four && !resume(d, l, replaced))
+	if (l->four && !resume(d, l))
 		return;
 	if (l->six)
 		hold6_resume(d, l);
@@ -514,4 +531,27 @@ bool hold_is_in(struct daemon *d, const struct hold *l, const char *netns)
 		return false;
 	}
 	return ns.dev == l->dev && ns.ino == l->ino && netns_cookie(&ns) == l->cookie;
+}
+
+/* DHCPv6 does not know the MAC, but a new interface has to be prepared like the first one. */
+static int look_at_link(struct daemon *d, struct hold *l)
+{
+	uint8_t mac[6];
+
+	TRY(wire_look(d, l, mac));
+	if (l->four && memcmp(mac, l->v4.conf.mac, sizeof(mac)) != 0)
+		return 0;
+	if (l->six)
+		TRY(wire6_prepare(d, l));
+	return 1;
+}
+
+bool hold_fits(struct daemon *d, struct hold *l)
+{
+	int before = d->tx.err, r = look_at_link(d, l);
+
+	(void)tx_excuse(&d->tx, before, r, "the interface of a lease");
+	if (r > 0 && l->six)
+		hold6_prepared(d, l);
+	return r > 0;
 }

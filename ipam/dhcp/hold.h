@@ -59,10 +59,12 @@ struct hold6 {
 	struct source events; /* changes of addresses; open while a phase waits for one */
 	struct hold *hold;
 	enum hold6_phase phase;
-	unsigned looks; /* events of this phase; a container makes as many as it likes */
-	int64_t listen; /* until when udp is open; ms of CLOCK_BOOTTIME */
-	int64_t watch;  /* until when the phase waits */
-	int64_t wake;   /* when hold6_timer() has something to do */
+	unsigned looks;  /* events of this phase; a container makes as many as it likes */
+	int64_t listen;  /* until when udp is open; ms of CLOCK_BOOTTIME */
+	int64_t watch;   /* until when the phase waits */
+	int64_t wake;    /* when hold6_timer() has something to do */
+	bool solicit;    /* the kernel has asked no router: accept_ra was off */
+	char parent[16]; /* the host's link to the same network; "": not known */
 	struct dhcp6_client c;
 };
 
@@ -74,6 +76,13 @@ static inline bool hold6_has_lease(const struct hold6 *six)
 /* The leases of one attachment: one for each family.  The strings follow the structure. */
 struct hold {
 	struct source packet, udp, arp; /* open only while an answer is expected */
+	struct source changer;          /* a pipe that ends with the last child of apply_change() */
+	/*
+	 * What the container had of DHCPv4 and DHCPv6 before the change that the child makes (size
+	 * 0: nothing); NULL: no change is under way.  It is in the file, so that the next daemon
+	 * completes the change.
+	 */
+	struct dhcp_lease *replaced[2];
 	struct hold *next;
 	struct client *asker;  /* the connection that waits for the first leases; NULL: none */
 	bool leaving;          /* its RELEASE waits for the next hop's MAC; then it is freed */
@@ -143,11 +152,8 @@ void hold_timer(struct daemon *d, struct hold *l);
 /* A new structure in the list. */
 struct hold *hold_new(struct daemon *d, const char *network, const char *id, const char *ifname,
 		      const char *netns);
-/*
- * Goes on with a lease that was loaded.  replaced: the lease of DHCPv4 that it replaced in the
- * container, perhaps not completely; size 0: none.
- */
-void hold_resume(struct daemon *d, struct hold *l, const struct dhcp_lease *replaced);
+/* Goes on with a lease that was loaded, and completes the changes of l->replaced. */
+void hold_resume(struct daemon *d, struct hold *l);
 /* hold_result.c: the result of a lease of DHCPv4. */
 void hold_result(const struct hold *l, struct mem *mem, const struct dhcp_lease *of,
 		 struct result *ret);
@@ -157,10 +163,18 @@ void hold_results(const struct hold *l, struct mem *mem, struct result *ret);
 bool hold_is_complete(const struct hold *l);
 /* Is it of the namespace that is at this path now? */
 bool hold_is_in(struct daemon *d, const struct hold *l, const char *netns);
+/*
+ * May the interface that is there now use it?  One that was made anew has another MAC, or else is
+ * prepared like the first one.
+ */
+bool hold_fits(struct daemon *d, struct hold *l);
 
 /* For hold6.c.  hold_set_wake() takes the earlier of both families' times. */
 void hold_set_wake(struct hold *l);
-void hold_save(struct daemon *d, struct hold *l);
+/* Writes its file.  before: the lease of this family that a change replaces; NULL: no change. */
+void hold_save(struct daemon *d, struct hold *l, bool six, const struct dhcp_lease *before);
+/* Remembers what a change replaces; false: no memory. */
+bool hold_replaces(struct hold *l, bool six, const struct dhcp_lease *before);
 /* Answers the asker if all leases are there.  Returns false if there is no asker. */
 bool hold_answer(struct daemon *d, struct hold *l);
 /* ADD cannot succeed, for the recorded reason: gives back what there is, and frees l. */
@@ -245,6 +259,8 @@ int hold6_configure(struct daemon *d, struct hold *l, const struct dhcp_ipam *cf
 void hold6_begin(struct daemon *d, struct hold *l);
 void hold6_resume(struct daemon *d, struct hold *l);
 void hold6_timer(struct daemon *d, struct hold *l);
+/* The interface is prepared: asks the routers if the kernel has not. */
+void hold6_prepared(struct daemon *d, struct hold *l);
 /* The plugin has got the address, and is about to give it to the interface. */
 void hold6_answered(struct daemon *d, struct hold *l);
 /* Sends a RELEASE (a DECLINE if the address is a duplicate); the address is removed before. */
@@ -269,29 +285,34 @@ int wire6_look(struct daemon *d, struct hold *l, const struct in6_addr *a,
 int wire6_watch(struct daemon *d, struct hold *l) CHECKED;
 /* Reads the events that have come. */
 void wire6_drain(const struct source *events);
+/* Asks for the routes of routers (RFC 4861, 6.3.7), once the link-local address is usable. */
+int wire6_solicit(struct daemon *d, struct hold *l) CHECKED;
 /* Sends todo->packet by multicast, and opens six->udp for the answer. */
 int wire6_send(struct daemon *d, struct hold *l, const struct dhcp_todo *todo) CHECKED;
 /* The same without waiting for an answer, after an address was removed from the interface. */
 int wire6_send_last(struct daemon *d, struct hold *l, const struct dhcp_todo *todo,
 		    const struct in6_addr *remove) CHECKED;
 
+/* The same from six->parent, when the container's namespace or link is gone. */
+int wire6_send_from_host(struct daemon *d, const struct hold6 *six,
+			 const struct dhcp_todo *todo) CHECKED;
+
 /* ---- apply.c ---- */
 
 /*
  * Changes the interface's address and routes from those of before to those of after (size 0: none),
- * in a child process, which is not waited for.  An IPv6 address that is there also gets the
- * lifetimes of the lease.
+ * in a child process, which the daemon does not wait for; but a later child of the same lease does.
+ * An IPv6 address that is there also gets the lifetimes of the lease.
  */
 struct apply_want {
 	const struct dhcp_lease *before, *after;
 	bool six; /* leases of DHCPv6 */
 };
-void apply_change(struct daemon *d, const struct hold *l, const struct apply_want *want);
+void apply_change(struct daemon *d, struct hold *l, const struct apply_want *want);
 
 /* ---- record.c ---- */
 
-/* replaced: the lease whose values are still in the container; size 0: none. */
-int record_save(struct daemon *d, const struct hold *l, const struct dhcp_lease *replaced) CHECKED;
+int record_save(struct daemon *d, const struct hold *l) CHECKED;
 void record_forget(struct daemon *d, const struct hold *l);
 /* Loads all leases. */
 int record_load_all(struct daemon *d) CHECKED;

@@ -81,7 +81,7 @@ static void wait_in(struct daemon *d, struct hold *l, enum hold6_phase phase, in
 	}
 }
 
-static void apply(struct daemon *d, const struct hold *l, const struct dhcp_lease *before,
+static void apply(struct daemon *d, struct hold *l, const struct dhcp_lease *before,
 		  const struct dhcp_lease *after)
 {
 	const struct apply_want want = { .before = before, .after = after, .six = true };
@@ -103,7 +103,7 @@ static void take(struct daemon *d, struct hold *l, const struct dhcp_lease *befo
 {
 	bool is_new = todo->event == DHCP_BOUND || todo->changed;
 
-	hold_save(d, l);
+	hold_save(d, l, true, is_new && !l->asker ? before : NULL);
 	if (hold_answer(d, l))
 		return;
 	apply(d, l, before, &l->six->c.x.lease);
@@ -128,7 +128,7 @@ static bool handle(struct daemon *d, struct hold *l, const struct dhcp_lease *be
 		daemon_say(l, "DHCPv6: %s", todo->reason);
 		if (!before->size)
 			break;
-		hold_save(d, l);
+		hold_save(d, l, true, l->asker ? NULL : before);
 		if (!l->asker)
 			apply(d, l, before, &l->six->c.x.lease);
 		break;
@@ -179,9 +179,18 @@ static void decline(struct daemon *d, struct hold *l)
 	run(d, l);
 	l->six->c.x.give_up = 0; /* ADD is over: the search never ends */
 	dhcp6_decline(&l->six->c, daemon_at(), &todo);
-	hold_save(d, l);
+	hold_save(d, l, true, &before);
 	apply(d, l, &before, &l->six->c.x.lease);
 	follow(d, l, &before, &todo);
+}
+
+void hold6_prepared(struct daemon *d, struct hold *l)
+{
+	if (l->six->solicit && wire6_solicit(d, l) < 0) {
+		daemon_say(l, "%s", d->tx.msg);
+		d->tx.err = 0;
+	}
+	l->six->solicit = false;
 }
 
 static void start(struct daemon *d, struct hold *l)
@@ -190,6 +199,7 @@ static void start(struct daemon *d, struct hold *l)
 	struct dhcp_todo todo;
 
 	run(d, l);
+	hold6_prepared(d, l);
 	dhcp6_start(&l->six->c, daemon_at(), &todo);
 	follow(d, l, &none, &todo);
 }
@@ -322,6 +332,7 @@ int hold6_configure(struct daemon *d, struct hold *l, const struct dhcp_ipam *cf
 			 mem_printf(&d->tx.mem, "%s/%s/%s", l->id, l->network, l->ifname));
 	six->c.conf.resend_timeout = d->opt.resend_timeout;
 	six->c.conf.rapid_commit = cf->rapid_commit;
+	snprintf(six->parent, sizeof(six->parent), "%s", cf->parent);
 	return wire6_prepare(d, l);
 }
 
@@ -336,15 +347,16 @@ void hold6_resume(struct daemon *d, struct hold *l)
 {
 	struct hold6 *six = l->six;
 	const struct dhcp_lease before = six->c.x.lease, none = { .size = 0 };
+	const struct dhcp_lease *replaced = l->replaced[1] ? l->replaced[1] : &none;
 	struct dhcp_todo todo;
 
 	if (!before.size || !dhcp6_reboot(&six->c, daemon_at(), &todo)) {
 		dhcp6_start(&six->c, daemon_at(), &todo);
 		six->c.x.had_lease = true;
-	} else if (todo.event == DHCP_NOTHING) {
-		/* The daemon may have been killed before it gave the address to the interface. */
-		apply(d, l, &none, &before);
 	}
+	/* The daemon may have been killed before it gave the address to the interface. */
+	if (replaced->size || todo.event == DHCP_NOTHING)
+		apply(d, l, replaced, &six->c.x.lease);
 	follow(d, l, &before, &todo);
 }
 
@@ -355,6 +367,7 @@ void hold6_give_back(struct daemon *d, struct hold *l)
 	const struct in6_addr address = c->address;
 	enum wire6_state state = WIRE6_ABSENT;
 	struct dhcp_todo todo;
+	int r;
 
 	if (!dhcp6_has_lease(c))
 		return;
@@ -363,7 +376,12 @@ void hold6_give_back(struct daemon *d, struct hold *l)
 	else
 		dhcp6_release(c, daemon_at(), &todo);
 	d->tx.err = 0;
-	if (wire6_send_last(d, l, &todo, &address) < 0)
+	r = wire6_send_last(d, l, &todo, &address);
+	if (hold_is_gone(r) && *l->six->parent) {
+		d->tx.err = 0;
+		r = wire6_send_from_host(d, l->six, &todo);
+	}
+	if (r < 0)
 		daemon_say(l, "DHCPv6: not released: %s", d->tx.msg);
 	d->tx.err = 0;
 }

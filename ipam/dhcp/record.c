@@ -41,7 +41,14 @@ static void put_lease_of(struct jw *w, const struct dhcp_lease *lease, const cha
 	put_bytes(w, message, lease->raw, lease->size);
 }
 
-static void put4(struct jw *w, const struct hold *l, const struct dhcp_lease *replaced)
+/* "": the container had nothing before. */
+static void put_replaced(struct jw *w, const struct dhcp_lease *replaced)
+{
+	if (replaced)
+		put_bytes(w, "replaced", replaced->raw, replaced->size);
+}
+
+static void put4(struct jw *w, const struct hold *l)
 {
 	const struct dhcp_conf *conf = &l->v4.conf;
 
@@ -52,24 +59,25 @@ static void put4(struct jw *w, const struct hold *l, const struct dhcp_lease *re
 	jw_bool(w, "broadcast", conf->broadcast);
 	put_bytes(w, "options", conf->options, conf->n_options);
 	put_lease_of(w, &l->v4.x.lease, "ack");
-	if (replaced->size)
-		put_bytes(w, "replaced", replaced->raw, replaced->size);
+	put_replaced(w, l->replaced[0]);
 }
 
-static void put6(struct jw *w, const struct hold6 *six)
+static void put6(struct jw *w, const struct hold *l)
 {
+	const struct hold6 *six = l->six;
 	const struct dhcp6_conf *conf = &six->c.conf;
 
 	jw_open(w, "dhcpv6", '{');
 	put_bytes(w, "duid", conf->duid, conf->n_duid);
 	jw_int(w, "iaid", conf->iaid);
 	jw_bool(w, "rapidCommit", conf->rapid_commit);
+	jw_str(w, "parent", six->parent);
 	put_lease_of(w, &six->c.x.lease, "reply");
+	put_replaced(w, l->replaced[1]);
 	jw_close(w, '}');
 }
 
-static const char *document(struct mem *mem, const struct hold *l,
-			    const struct dhcp_lease *replaced)
+static const char *document(struct mem *mem, const struct hold *l)
 {
 	struct jw w;
 
@@ -82,18 +90,18 @@ static const char *document(struct mem *mem, const struct hold *l,
 	jw_int(&w, "cookie", (int64_t)l->cookie);
 	jw_int(&w, "carrier", l->carrier);
 	if (l->four)
-		put4(&w, l, replaced);
+		put4(&w, l);
 	if (l->six)
-		put6(&w, l->six);
+		put6(&w, l);
 	jw_close(&w, '}');
 	return jw_end(&w);
 }
 
-int record_save(struct daemon *d, const struct hold *l, const struct dhcp_lease *replaced)
+int record_save(struct daemon *d, const struct hold *l)
 {
 	struct state_file f = file_of(d, l);
 
-	TRY(state_save(&d->tx, &f, document(&d->tx.mem, l, replaced)));
+	TRY(state_save(&d->tx, &f, document(&d->tx.mem, l)));
 	tx_commit(&d->tx);
 	return 0;
 }
@@ -138,6 +146,17 @@ static void read_lease(struct mem *mem, const struct cj *c, const char *message,
 	ret->size = (uint16_t)bytes(mem, c, message, ret->raw, sizeof(ret->raw));
 }
 
+/* Without memory the change is not completed. */
+static void read_replaced(struct mem *mem, const struct cj *c, struct hold *l, bool six)
+{
+	struct dhcp_lease replaced = { .size = 0 };
+
+	if (!cj_has(c, "replaced"))
+		return;
+	replaced.size = (uint16_t)bytes(mem, c, "replaced", replaced.raw, DHCP_PACKET);
+	(void)hold_replaces(l, six, &replaced);
+}
+
 static bool read4(struct daemon *d, const struct cj *c, struct hold *l)
 {
 	struct dhcp_conf *conf = &l->v4.conf;
@@ -153,6 +172,7 @@ static bool read4(struct daemon *d, const struct cj *c, struct hold *l)
 	conf->resend_timeout = d->opt.resend_timeout;
 	conf->n_options = (uint16_t)bytes(mem, c, "options", conf->options, sizeof(conf->options));
 	read_lease(mem, c, "ack", &l->v4.x.lease);
+	read_replaced(mem, c, l, false);
 	return bytes(mem, c, "mac", conf->mac, sizeof(conf->mac)) == sizeof(conf->mac) &&
 	       dhcp_conf_valid(conf);
 }
@@ -169,7 +189,9 @@ static bool read6(struct daemon *d, const struct cj *c, struct hold *l)
 	conf->rapid_commit = cj_bool(c, "rapidCommit", true);
 	conf->iaid = (uint32_t)cj_int(c, "iaid", 0, 0, UINT32_MAX);
 	conf->n_duid = (uint8_t)bytes(&d->tx.mem, c, "duid", conf->duid, sizeof(conf->duid));
+	snprintf(six->parent, sizeof(six->parent), "%s", cj_str(c, "parent", ""));
 	read_lease(&d->tx.mem, c, "reply", &six->c.x.lease);
+	read_replaced(&d->tx.mem, c, l, true);
 	return dhcp6_conf_valid(conf);
 }
 
@@ -193,7 +215,6 @@ static bool read_document(struct daemon *d, const struct cj *c, struct hold *l)
 
 static void load(struct daemon *d, const struct state_entry *e)
 {
-	struct dhcp_lease replaced = { .size = 0 };
 	struct hold *l;
 	struct cj c;
 	char *text;
@@ -210,8 +231,7 @@ static void load(struct daemon *d, const struct state_entry *e)
 			hold_free(d, l);
 		return;
 	}
-	replaced.size = (uint16_t)bytes(&d->tx.mem, &c, "replaced", replaced.raw, DHCP_PACKET);
-	hold_resume(d, l, &replaced);
+	hold_resume(d, l);
 }
 
 int record_load_all(struct daemon *d)

@@ -19,7 +19,7 @@
 #include "sys/file.h"
 #include "value/name.h"
 
-enum { REQUEST_MS = 10000, FIRST_ROOM = 4096, LISTEN_FD = 3, BACKLOG = 128 };
+enum { REQUEST_MS = 10000, FIRST_ROOM = 4096, LISTEN_FD = 3, BACKLOG = 128, WAITS = 20 };
 
 struct client {
 	struct source source;
@@ -148,17 +148,22 @@ static int allocate(struct daemon *d, struct request *q)
 
 	TRY(read_request(d, q, true));
 	TRY(dhcp_ipam_read(&d->tx, &q->conf, q->args.args, &cf));
+	cf.parent = dhcp_ipam_parent(&q->conf);
 	if (q->args.netns[0] != '/')
 		return tx_fail_as(&d->tx, CNI_E_NETNS, -EINVAL,
 				  "CNI_NETNS: expected an absolute path");
 	if (q->lease && q->lease->asker)
 		return tx_fail_as(&d->tx, CNI_E_AGAIN, -EBUSY,
 				  "another ADD of %s is waiting for the lease", q->args.ifname);
-	if (q->lease && is_the_same(q->lease, &cf) && hold_is_in(d, q->lease, q->args.netns)) {
+	if (q->lease && is_the_same(q->lease, &cf) && hold_is_in(d, q->lease, q->args.netns) &&
+	    hold_fits(d, q->lease)) {
 		server_answer(d, q->client, q->lease);
+		if (q->lease->six)
+			hold6_answered(d, q->lease);
 		return 1;
 	}
-	/* Of a container that was made anew without a DEL, or that lost its lease. */
+	/* Of a container or an interface that was made anew without a DEL, or that lost its lease.
+	 */
 	if (q->lease)
 		hold_release(d, q->lease);
 	q->client->deadline = DHCP_NEVER;
@@ -450,20 +455,39 @@ static int take_from_systemd(struct daemon *d)
 	return 1;
 }
 
-/* Removes the file of a daemon that is dead; one that lives keeps it. */
-static int make_way(struct daemon *d, int fd, const struct sockaddr_un *a)
+/* Returns 0, or the reason why there is no connection. */
+static int try_connect(const struct sockaddr_un *a)
 {
-	if (connect(fd, (const struct sockaddr *)a, sizeof(*a)) == 0 || errno == EAGAIN)
+	auto_(fd_close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (connect(fd, (const struct sockaddr *)a, sizeof(*a)) == 0)
+		return 0;
+	return -errno;
+}
+
+/*
+ * Removes the file of a daemon that is dead; one that lives keeps it.  A child of apply.c may have
+ * the socket of a daemon that was just killed: waits for its end.
+ */
+static int make_way(struct daemon *d, const struct sockaddr_un *a)
+{
+	const struct timespec moment = { .tv_nsec = 1000000000 / WAITS };
+	int r = try_connect(a);
+
+	for (unsigned i = 0; i < WAITS && (r == 0 || r == -EAGAIN); i++) {
+		nanosleep(&moment, NULL);
+		r = try_connect(a);
+	}
+	if (r == 0 || r == -EAGAIN)
 		return tx_fail(&d->tx, -EADDRINUSE, "%s: another daemon listens there",
 			       a->sun_path);
-	if (errno != ECONNREFUSED)
+	if (r != -ECONNREFUSED)
 		return 0;
 	return file_remove(&d->tx, AT_FDCWD, a->sun_path);
 }
 
 static int listen_at(struct daemon *d, const char *path)
 {
-	auto_(fd_close) int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	const char *slash = strrchr(path, '/');
 	mode_t mask;
@@ -474,7 +498,7 @@ static int listen_at(struct daemon *d, const char *path)
 			       path);
 	memcpy(a.sun_path, path, strlen(path));
 	TRY(file_mkdirs(&d->tx, mem_printf(&d->tx.mem, "%.*s", (int)(slash - path), path), 0700));
-	TRY(make_way(d, probe, &a));
+	TRY(make_way(d, &a));
 	d->listener.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	mask = umask(0177);
 	r = bind(d->listener.fd, (const struct sockaddr *)&a, sizeof(a));

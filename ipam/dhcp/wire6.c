@@ -18,7 +18,7 @@
 #include "ipam/dhcp/hold.h"
 #include "sys/sysctl.h"
 
-enum { CLIENT_PORT = 546, SERVER_PORT = 547 };
+enum { CLIENT_PORT = 546, SERVER_PORT = 547, ROUTER_SOLICIT = 133, HOPS = 255 };
 
 enum {
 	LISTEN_MS = 15000,      /* how long an answer may take, as in wire.c */
@@ -35,6 +35,7 @@ struct job {
 	const struct in6_addr *wanted; /* NULL: the link-local one */
 	const struct in6_addr *remove; /* NULL: none */
 	const struct dhcp_todo *todo;
+	bool host; /* the port of clients is that of the host's own client */
 	struct in6_addr found;
 	enum wire6_state state;
 };
@@ -122,6 +123,8 @@ static int open_here(struct tx *tx, struct job *j)
 	if (j->state != WIRE6_USABLE)
 		return tx_fail(tx, -EADDRNOTAVAIL, "container: %s has no usable link-local address",
 			       j->w.ifname);
+	if (j->host)
+		from.sin6_port = 0;
 	from.sin6_addr = j->found;
 	from.sin6_scope_id = (uint32_t)j->w.index;
 	j->w.fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -151,24 +154,59 @@ static void remove_here(const struct job *j)
 	(void)ioctl(j->w.fd, SIOCDIFADDR, &q);
 }
 
-static int send_here(struct tx *tx, void *arg)
+/* To ff02::group: 1:2 are all DHCP relay agents and servers, 2 all routers. */
+static int send_to_group(struct tx *tx, const struct job *j, uint16_t port, uint32_t group,
+			 const void *data, size_t size)
 {
-	struct job *j = arg;
-	struct sockaddr_in6 to = { .sin6_family = AF_INET6, .sin6_port = htons(SERVER_PORT) };
+	struct sockaddr_in6 to = { .sin6_family = AF_INET6,
+				   .sin6_port = htons(port),
+				   .sin6_addr.s6_addr32 = { htonl(0xff020000), 0, 0, htonl(group) },
+				   .sin6_scope_id = (uint32_t)j->w.index };
 
-	TRY(open_here(tx, j));
-	remove_here(j);
-	/* All_DHCP_Relay_Agents_and_Servers */
-	memcpy(&to.sin6_addr, "\xff\x02\0\0\0\0\0\0\0\0\0\0\0\1\0\2", sizeof(to.sin6_addr));
-	to.sin6_scope_id = (uint32_t)j->w.index;
-	if (sendto(j->w.fd, j->todo->packet, j->todo->size, 0, (const struct sockaddr *)&to,
-		   sizeof(to)) < 0)
-		return tx_fail(tx, -errno, "container: send on %s: %s", j->w.ifname,
-			       strerror(errno));
+	if (sendto(j->w.fd, data, size, 0, (const struct sockaddr *)&to, sizeof(to)) < 0)
+		return tx_fail(tx, -errno, "send on %s: %s", j->w.ifname, strerror(errno));
 	return 0;
 }
 
+static int send_here(struct tx *tx, void *arg)
+{
+	struct job *j = arg;
+
+	TRY(open_here(tx, j));
+	remove_here(j);
+	return send_to_group(tx, j, SERVER_PORT, 0x10002, j->todo->packet, j->todo->size);
+}
+
+/* A router solicitation without options (RFC 4861, 4.1); the kernel adds the checksum. */
+static int solicit_here(struct tx *tx, void *arg)
+{
+	static const uint8_t message[8] = { ROUTER_SOLICIT };
+	const int hops = HOPS;
+	struct job *j = arg;
+	int r;
+
+	TRY(look_here(tx, j));
+	j->w.fd = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMPV6);
+	(void)setsockopt(j->w.fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops, sizeof(hops));
+	r = send_to_group(tx, j, 0, 2, message, sizeof(message));
+	fd_close(&j->w.fd);
+	return r;
+}
+
 /* ---- the namespace ------------------------------------------------------ */
+
+/* Does the kernel ask routers for this interface?  (ipv6_accept_ra()) */
+static bool is_asking(const struct netns *ns, const char *ifname)
+{
+	struct sysctl s = sysctl_conf(AF_INET6, ifname, "accept_ra", NULL);
+	char ra[4] = "", forwarding[4] = "";
+
+	if (sysctl_read_try(ns, s.name, ra, sizeof(ra)) < 0 || *ra == '2')
+		return true;
+	s = sysctl_conf(AF_INET6, ifname, "forwarding", NULL);
+	return *ra == '1' && (sysctl_read_try(ns, s.name, forwarding, sizeof(forwarding)) < 0 ||
+			      *forwarding != '1');
+}
 
 int wire6_prepare(struct daemon *d, struct hold *l)
 {
@@ -180,7 +218,15 @@ int wire6_prepare(struct daemon *d, struct hold *l)
 	};
 
 	TRY(wire_enter(d, l, &ns));
+	l->six->solicit = !is_asking(&ns, l->ifname);
 	return sysctl_ensure(&d->tx, &ns, list, ARRAY_LEN(list), NULL);
+}
+
+int wire6_solicit(struct daemon *d, struct hold *l)
+{
+	struct job j = { .wanted = NULL };
+
+	return wire_run(d, l, solicit_here, &j.w);
 }
 
 int wire6_look(struct daemon *d, struct hold *l, const struct in6_addr *a, enum wire6_state *ret)
@@ -236,6 +282,18 @@ int wire6_send_last(struct daemon *d, struct hold *l, const struct dhcp_todo *to
 	struct job j = { .todo = todo, .remove = remove };
 	int r = wire_run(d, l, send_here, &j.w);
 
+	fd_close(&j.w.fd);
+	return r;
+}
+
+/* All links of the network hear a multicast, so the host's link serves as well. */
+int wire6_send_from_host(struct daemon *d, const struct hold6 *six, const struct dhcp_todo *todo)
+{
+	struct job j = { .w.fd = -1, .todo = todo, .host = true };
+	int r;
+
+	snprintf(j.w.ifname, sizeof(j.w.ifname), "%s", six->parent);
+	r = send_here(&d->tx, &j);
 	fd_close(&j.w.fd);
 	return r;
 }

@@ -144,3 +144,34 @@ messages() {
 more_messages() {
 	(($(messages "$1") > $2))
 }
+
+# The daemon is killed at each N-th system call of a renewal: soak tries all.
+DHCP_KILL_STRIDE=${DHCP_KILL_STRIDE:-13}
+
+# calls_of_renewal TRACE - prints CALL:N for each system call behind the first wait of the daemon's loop
+calls_of_renewal() {
+	awk -F'(' '$1 ~ /^[a-z_0-9]+$/ { n[$1]++; if (seen) print $1 ":" n[$1] }
+		$1 == "epoll_pwait" { seen = 1 }' "$1"
+}
+
+# activity PID - prints how often it was woken, and its CPU time
+activity() {
+	grep ctxt_switches "/proc/$1/status"
+	cut -d' ' -f14-15 "/proc/$1/stat"
+}
+
+# needs_little_memory PID - fails if a daemon of a thousand leases needs 8 MB
+needs_little_memory() {
+	# The sanitizers have memory of their own.
+	grep -q __asan_init "$CPLUG_BIN/dhcp" ||
+		(($(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$1/status") < 8192)) || fail "$(cat "/proc/$1/status")"
+	echo "# $(grep VmRSS "/proc/$1/status")"
+}
+
+# another_interface MAC - eth0 of c1 is a macvlan of lan0 that was just made, without address
+another_interface() {
+	ip -n c1 link del eth0 2>/dev/null || :
+	ip link add link lan0 name new0 address "$1" type macvlan
+	ip link set new0 netns c1 name eth0
+	ip -n c1 link set eth0 up
+}

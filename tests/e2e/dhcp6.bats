@@ -272,3 +272,127 @@ prepare() {
 	wait_for "the address of SLAAC" eval '[[ $(addresses6 c1) == *fd00:5::*/64* ]]'
 	sees c1 fd00:5::1
 }
+
+@test "dhcp6: the lease of a container that is gone is released from the host's link" {
+	local link
+
+	for link in lan0 br0; do
+		wait_for "the link-local address of $link" eval '[[ $(ip -6 -o address show dev '$link' scope link -tentative) ]]'
+	done
+	server6 valid=600 rapid=1
+	daemon
+	# DEL while no daemon runs: the next one finds the file.
+	add macvlan "$DHCP6_CONF"
+	end_daemon KILL
+	del macvlan "$DHCP6_CONF"
+	daemon
+	wait_for "the release" hears6 1 'RELEASE for fd00:5::50'
+	wait_for "the end of the lease" eval '[[ ! $(ls /run/cni/dhcp) ]]'
+	is "$("$CPLUG_BIN/dhcp" list --json)" '[]'
+	# A daemon that runs notices when it wants to renew that there is no namespace any more.
+	script6 valid=5 t1=2 rapid=1
+	add bridge "$(with "$DHCP6_BRIDGE" '.ipam.family = "6"')"
+	end_netns c1
+	wait_for "the release" hears6 2 'RELEASE for fd00:5::5'
+	wait_for "the end of the lease" eval '[[ ! $(ls /run/cni/dhcp) ]]'
+	is "$("$CPLUG_BIN/dhcp" list --json)" '[]'
+	is "$(grep -c forgotten /run/daemon.log)" 2
+	prints_not 'not released' cat /run/daemon.log
+}
+
+@test "dhcp6: routers are asked if the interface did not accept their advertisements before" {
+	local mac=02:00:00:00:00:aa
+
+	need_dnsmasq
+	dnsmasq_on lan "$RANGE6" --enable-ra
+	in_ns lan nft "add table ip6 t; add chain ip6 t c { type filter hook prerouting priority 0; };
+		add rule ip6 t c icmpv6 type nd-router-solicit ip6 hoplimit 255 ether saddr $mac counter"
+	in_ns c1 sysctl -qw net.ipv6.conf.default.accept_ra=0
+	another_interface "$mac"
+	wait_for "the link-local address" eval '[[ $(in_ns c1 ip -6 -o address show dev eth0 scope link -tentative) ]]'
+	daemon
+	add dhcp "$DHCP6_CONF"
+	wait_for "the route" has_default6 c1
+	in_ns lan nft list table ip6 t | grep -q 'counter packets 1 '
+	# The kernel has asked for one that accepts them.
+	in_ns c1 sysctl -qw net.ipv6.conf.default.accept_ra=1
+	another_interface "$mac"
+	wait_for "the route" has_default6 c1
+	in_ns lan nft flush chain ip6 t c
+	in_ns lan nft "add rule ip6 t c icmpv6 type nd-router-solicit ether saddr $mac counter"
+	add dhcp "$DHCP6_CONF"
+	in_ns lan nft list table ip6 t | grep -q 'counter packets 0 '
+	# The address of the new interface has the lifetimes of the lease, too.
+	in_ns c1 ip address add "$(result '.ips[0].address')" dev eth0
+	wait_for "the lifetime" eval '(($(valid6 c1 '"$(result '.ips[0].address | split("/")[0]')"') <= 120))'
+}
+
+@test "dhcp6: a daemon with a thousand leases sleeps, and needs less than 8 MB" {
+	local i before file=/run/cni/dhcp/net6:c1:eth0.json
+
+	server6 valid=3600 rapid=1
+	daemon
+	add macvlan "$DHCP6_CONF"
+	end_daemon TERM
+	for ((i = 2; i <= 1000; i++)); do
+		cp "$file" "/run/cni/dhcp/net6:c$i:eth0.json"
+	done
+	daemon
+	is "$("$CPLUG_BIN/dhcp" list --json | jq length)" 1000
+	# The lease is confirmed, and all are quiet after the ten seconds of CONFIRM.
+	wait_for "the confirmations" hears6 1 'CONFIRM for fd00:5::50 .* REPLY'
+	wait_for "the end of the confirmations" eval '[[ ! $(in_ns c1 ss -Hnlu) && ! $(in_ns c1 ss -HnA netlink) && ! $(pgrep -P "$DAEMON") ]]'
+	sleep 0.5
+	before=$(activity "$DAEMON")
+	sleep 3
+	is "$(activity "$DAEMON")" "$before"
+	needs_little_memory "$DAEMON"
+	is "$(heard6 SOLICIT)" 1
+}
+
+# due6 - the lease in the file is to be renewed at once
+due6() {
+	local file=/run/cni/dhcp/net6:c1:eth0.json
+
+	jq -c '.dhcpv6.t1 = .dhcpv6.start' "$file" >/run/due
+	cp /run/due "$file"
+}
+
+# change_address - the next renewal brings another address; sets ADDRESS
+change_address() {
+	[[ ${ADDRESS-} == fd00:5::90 ]] && ADDRESS=fd00:5::50 || ADDRESS=fd00:5::90
+	script6 valid=600 t1=300 rapid=1 "first=$ADDRESS"
+}
+
+@test "dhcp6: a daemon killed at a system call of a renewal goes on, and completes what the renewal changes" {
+	local call kills=0 i=0
+
+	can_trace || skip "strace may not trace"
+	server6 valid=600 t1=300 rapid=1
+	daemon
+	add macvlan "$DHCP6_CONF"
+	wait_for "the lifetime" eval '(($(valid6 c1 fd00:5::50) <= 600))'
+	end_daemon KILL
+	due6
+	change_address
+	strace -qq -o /run/trace "$CPLUG_BIN/dhcp" daemon </dev/null >/dev/null 2>&1 3>&- 4>&- &
+	wait_for "the other address" eval '[[ $(addresses6 c1) == $ADDRESS/128 ]]'
+	wait_for "the end of the renewal" eval '[[ ! $(in_ns c1 ss -Hnlu) && ! $(in_ns c1 ss -HnA netlink) && $(tail -1 /run/trace) == epoll_pwait* ]]'
+	kill -KILL "$(pgrep -P "$!")"
+	wait "$!" || :
+	mapfile -t calls < <(calls_of_renewal /run/trace)
+	((${#calls[@]} > 20)) || fail "a renewal with ${#calls[@]} calls"
+	for call in "${calls[@]}"; do
+		((i++ % DHCP_KILL_STRIDE == 0)) || continue
+		due6
+		change_address
+		timeout -s KILL 10 strace -qq -o /dev/null -e "inject=${call%:*}:signal=KILL:when=${call#*:}" \
+			"$CPLUG_BIN/dhcp" daemon </dev/null >/dev/null 2>&1 3>&- 4>&- || kills=$((kills + 1))
+		daemon
+		wait_for "the other address after a death at $call" eval '[[ $(addresses6 c1) == $ADDRESS/128 ]]'
+		wait_for "its lifetime after a death at $call" eval '(($(valid6 c1 $ADDRESS) <= 600))'
+		end_daemon KILL
+	done
+	is "$(heard6 SOLICIT)" 1
+	echo "# kills survived: $kills"
+}

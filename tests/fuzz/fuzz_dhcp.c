@@ -123,7 +123,7 @@ static void receive6(struct input *in, unsigned step)
 
 		p[0] = step & 0x10 ? DHCP6_ADVERTISE : DHCP6_REPLY;
 		for (int i = 0; i < 3; i++)
-			p[1 + i] = (uint8_t)(c.v6.xid >> (16 - 8 * i));
+			p[1 + i] = (uint8_t)(c.v6.x.xid >> (16 - 8 * i));
 		memcpy(id, "\0\1\0\x12", 4);
 		memcpy(id + 4, c.v6.conf.duid, 18);
 	}
@@ -168,19 +168,19 @@ static void read_lease6(const struct dhcp6_client *v6)
 	struct dhcp6_message m;
 	struct dhcp_facts facts;
 
-	if (!v6->lease.size)
+	if (!v6->x.lease.size)
 		return;
-	expect(!dhcp6_facts(v6->lease.raw, v6->lease.size, v6->conf.iaid, &facts));
+	expect(!dhcp6_facts(v6->x.lease.raw, v6->x.lease.size, v6->conf.iaid, &facts));
 	expect(facts.n_dns <= DHCP_SERVERS && facts.n_ntp <= DHCP_SERVERS &&
 	       facts.n_search <= DHCP_NAMES);
-	expect(dhcp6_parse(v6->lease.raw, v6->lease.size, v6->conf.iaid, &m));
+	expect(dhcp6_parse(v6->x.lease.raw, v6->x.lease.size, v6->conf.iaid, &m));
 	expect(dhcp6_same_facts(&m, &m) && m.preferred <= m.valid);
 	expect(ip_eq(m.address, facts.address.ip) && v6->n_server <= DHCP6_DUID);
 }
 
 static void step6(struct input *in, unsigned step)
 {
-	struct dhcp6_client saved = { .conf = c.v6.conf, .x.lease = c.v6.lease };
+	struct dhcp6_client saved = { .conf = c.v6.conf, .x.lease = c.v6.x.lease };
 
 	switch (step & 7) {
 	case RELEASE:
@@ -192,7 +192,7 @@ static void step6(struct input *in, unsigned step)
 	case RESTART:
 		if (dhcp6_reboot(&saved, at(in), &todo))
 			c.v6 = saved;
-		todo.wake = c.v6.wake;
+		todo.wake = c.v6.x.wake;
 		break;
 	case START:
 		dhcp6_start(&c.v6, at(in), &todo);
@@ -204,7 +204,7 @@ static void step6(struct input *in, unsigned step)
 	default:
 		receive6(in, step);
 	}
-	check_todo(&c.v6.lease, c.v6.wake);
+	check_todo(&c.v6.x.lease, c.v6.x.wake);
 	read_lease6(&c.v6);
 }
 
