@@ -67,6 +67,9 @@ MANDIR  ?= $(PREFIX)/share/man
 SBINDIR ?= $(PREFIX)/bin
 # Where podman 5 looks for network drivers (netavark_plugin_dirs).  Empty: do not install it.
 NETAVARKDIR ?= $(PREFIX)/lib/netavark
+# Folders of shell completions: bash's and fish's are below SHAREDIR.
+SHAREDIR ?= $(PREFIX)/share
+ZSHDIR   ?= $(SHAREDIR)/zsh/site-functions
 # Folder of systemd units, like /usr/lib/systemd/system.  Empty: do not install units.
 SYSTEMDDIR ?=
 DESTDIR ?=
@@ -166,6 +169,11 @@ RELEASE := $(shell printf 'int main(void){return 0;}' | $(CC) -xc - $(static) -l
 	-l:libnl-3.a -l:libjansson.a -o /dev/null 2>/dev/null && echo $(STATIC_DIR)/)bin
 endif
 
+# The version is in the file VERSION.  The commit is git's, or that of the source archive, which has
+# it in the file COMMIT.
+VERSION := $(shell cat VERSION)
+COMMIT  := $(shell cat COMMIT 2>/dev/null || { test -e .git && git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null; })
+
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(COMPAT:%=$(BUILD)/compat/%.o)
 
 ##@ Building
@@ -193,6 +201,13 @@ $(BUILD)/flags: FORCE
 	@echo '$(CC) $(CPPFLAGS) $(ALL_CFLAGS)' | cmp -s - $@ || echo '$(CC) $(CPPFLAGS) $(ALL_CFLAGS)' >$@
 FORCE:
 
+# Only this object knows them.
+$(BUILD)/version: FORCE
+	@mkdir -p $(@D)
+	@echo '$(VERSION) $(COMMIT)' | cmp -s - $@ || echo '$(VERSION) $(COMMIT)' >$@
+$(BUILD)/lib/cni/version.o: $(BUILD)/version
+$(BUILD)/lib/cni/version.o: ALL_CFLAGS += -DCPLUG_VERSION=$(VERSION) $(COMMIT:%=-DCPLUG_COMMIT=%)
+
 $(BUILD)/%.o: %.c Makefile $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
@@ -215,7 +230,7 @@ release: $(if $(filter $(STATIC_DIR)/bin,$(RELEASE)),static,all)
 
 # contrib/setup copies, and refuses to replace executables that are not cplug's (FORCE=1).
 setup = DESTDIR='$(DESTDIR)' BINDIR='$(BINDIR)' CONFDIR='$(CONFDIR)' SBINDIR='$(SBINDIR)' MANDIR='$(MANDIR)' \
-	SYSTEMDDIR='$(SYSTEMDDIR)' NETAVARKDIR='$(NETAVARKDIR)' FORCE='$(FORCE)' NAMES='$(NAMES)' contrib/setup
+	SHAREDIR='$(SHAREDIR)' ZSHDIR='$(ZSHDIR)' SYSTEMDDIR='$(SYSTEMDDIR)' NETAVARKDIR='$(NETAVARKDIR)' FORCE='$(FORCE)' NAMES='$(NAMES)' contrib/setup
 
 install: release ## install to DESTDIR: BINDIR=/opt/cni/bin, CONFDIR=/etc/cni/net.d; units to SYSTEMDDIR; FORCE=1
 	$(Q)$(setup) install $(RELEASE)/cplug

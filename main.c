@@ -12,6 +12,7 @@
 #include "cnitool/cnitool.h"
 #include "cnitool/netavark.h"
 #include "cni/cni.h"
+#include "cni/version.h"
 #include "plugins/list.h"
 
 #define ENTRY(name) &name##_plugin,
@@ -27,8 +28,10 @@ static int run_plugin(const struct plugin *p, int argc, char **argv)
 
 static int explain(FILE *to, int status)
 {
-	fprintf(to, "cplug " CPLUG_VERSION ": the CNI plugins of a suite in one program\n\n"
-		    "It acts under the name it is called by (install it as hard links):\n");
+	fprintf(to,
+		"cplug %s: the CNI plugins of a suite in one program\n\n"
+		"It acts under the name it is called by (install it as hard links):\n",
+		cplug_version);
 	for (unsigned i = 0; plugins[i]; i++)
 		fprintf(to, "  %-12s %s\n", plugins[i]->name, plugins[i]->about);
 	fprintf(to, "  %-12s %s\n", "cnitool",
@@ -74,6 +77,8 @@ int main(int argc, char **argv)
 		return cnitool_main(plugins, argc - 1, argv + 1);
 	if (argc > 1 && netavark_has(argv[1]))
 		return netavark_main(argc, argv);
+	if (argc > 1 && (str_eq(argv[1], "--version") || str_eq(argv[1], "-V")))
+		return printf("cplug %s\n", cplug_version_and_commit) < 0;
 	if (argc > 1)
 		return explain(stdout, !str_starts(argv[1], "-"));
 	return explain(stderr, 0);

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <sys/auxv.h>
 
-#include "cni/cni.h"
+#include "cni/version.h"
 #include "cnitool/cnitool.h"
 #include "cnitool/netconf.h"
 #include "plugins/list.h"
@@ -210,7 +210,7 @@ int cmd_install(struct tool *t)
 		TRY(put_name(t, &exe, dir, name_of(i)));
 	if (fsync(dirfd) < 0)
 		return fail(t, "write", dir, "");
-	tool_say(t, "cplug " CPLUG_VERSION " is installed in %s\n", dir);
+	tool_say(t, "cplug %s is installed in %s\n", cplug_version, dir);
 	for (unsigned i = 0; i < t->opt.confs.n; i++)
 		TRY(put_conf(t, t->opt.confs.v[i]));
 	return wait_for_end(t);

@@ -122,6 +122,12 @@ bool options_take_value(const char *word);
 /* Prints the options of a verb, for its help. */
 void options_help(unsigned verb);
 
+/* Prints those that begin with prefix, as complete.h says. */
+void options_complete(unsigned verb, const char *prefix);
+
+/* How the help names the value of the option in a word like --name or --name=value; "" for none. */
+const char *options_value(const char *word);
+
 /* ---- output.c ---- */
 
 /* Prints JSON text, indented; nothing with -q.  Fails with CNI_E_IO. */

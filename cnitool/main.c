@@ -13,8 +13,9 @@
 #include <stdlib.h>
 
 #include "cnitool/attach.h"
-#include "cni/cni.h"
+#include "cni/version.h"
 #include "cnitool/cnitool.h"
+#include "cnitool/complete.h"
 #include "value/jw.h"
 #include "base/log.h"
 #include "sys/netns.h"
@@ -142,11 +143,13 @@ int cmd_version(struct tool *t)
 	struct jw w;
 
 	if (!t->opt.json) {
-		printf("cnitool of cplug %s, CNI 1.1.0\n", CPLUG_VERSION);
+		printf("cnitool of cplug %s, CNI 1.1.0\n", cplug_version_and_commit);
 		return 0;
 	}
 	tool_open_json(t, &w);
-	jw_str(&w, "version", CPLUG_VERSION);
+	jw_str(&w, "version", cplug_version);
+	if (*cplug_commit)
+		jw_str(&w, "commit", cplug_commit);
 	jw_str(&w, "cniVersion", "1.1.0");
 	return tool_print_json(t, &w);
 }
@@ -346,6 +349,30 @@ static void begin(struct tool *t, const char *program, const char *name)
 	*t = (struct tool){ .tx = &tx, .cache = { .lock = -1 } };
 }
 
+/* argv: cnitool __complete WORD...  The last word is the one that is completed. */
+static int complete(struct tool *t, int argc, char **argv)
+{
+	static const struct verb none = { .operands = "", .bit = V_ALL };
+	const char *last = argc > 2 ? argv[--argc] : "", *before = argv[argc - 1], *name;
+
+	argv[argc] = NULL;
+	(void)log_mute(true);
+	name = find_verb_word(argc - 1, argv + 1);
+	t->verb = find_verb(name);
+	if (t->verb) {
+		/* What is incomplete is not an error here. */
+		(void)!options_read(t, argc - 1, argv + 1);
+	} else {
+		t->verb = &none;
+		if (*last != '-' && !options_take_value(before) &&
+		    (!*name || *name == '-' || str_eq(name, "help")))
+			complete_verbs(verbs, ARRAY_LEN(verbs), last);
+	}
+	apply_defaults(t);
+	complete_word(t, before, last);
+	return 0;
+}
+
 int cnitool_driver(const struct verb *verb, int argc, char **argv)
 {
 	static struct tool t;
@@ -374,11 +401,13 @@ int cnitool_main(const struct plugin *const *plugins, int argc, char **argv)
 
 	begin(&t, "cnitool", name);
 	t.plugins = plugins;
+	if (str_eq(name, "__complete"))
+		return complete(&t, argc, argv);
 	t.verb = find_verb(name);
 	if (t.verb)
 		return act_on_verb(&t, argc, argv);
 	if (str_eq(name, "--version") || str_eq(name, "-V"))
-		return printf("cnitool of cplug %s, CNI 1.1.0\n", CPLUG_VERSION) < 0;
+		return printf("cnitool of cplug %s, CNI 1.1.0\n", cplug_version_and_commit) < 0;
 	if (str_eq(name, "-h") || str_eq(name, "--help") || str_eq(name, "help")) {
 		t.verb = find_verb(argc > 2 ? argv[2] : "");
 		if (t.verb) {

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "cni/cni.h"
+#include "cni/version.h"
 #include "cnitool/attach.h"
 #include "cnitool/errctx.h"
 #include "cnitool/netavark.h"
@@ -364,7 +364,7 @@ static int print_info(struct tool *t)
 	struct jw w;
 
 	tool_open_json(t, &w);
-	jw_str(&w, "version", CPLUG_VERSION);
+	jw_str(&w, "version", cplug_version);
 	jw_str(&w, "api_version", "1.0.0");
 	return tool_print_json(t, &w);
 }

@@ -138,6 +138,21 @@ bool options_take_value(const char *word)
 	return o && o->kind != FLAG && !has_value;
 }
 
+const char *options_value(const char *word)
+{
+	const struct option_row *o = find_any(word);
+
+	return o && o->value ? o->value : "";
+}
+
+void options_complete(unsigned verb, const char *prefix)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++)
+		if ((rows[i].verbs & verb) &&
+		    (!prefix[1] || (prefix[1] == '-' && str_starts(rows[i].name, prefix + 2))))
+			printf("--%s\t%s\n", rows[i].name, rows[i].about);
+}
+
 static void append_word(struct tool *t, struct words *list, const char *word)
 {
 	list->v = mem_grow(&t->tx->mem, list->v, list->n, sizeof(*list->v));

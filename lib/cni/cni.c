@@ -19,6 +19,7 @@
 #include "cni/conf.h"
 #include "base/differ.h"
 #include "cni/ipam.h"
+#include "cni/version.h"
 #include "value/jw.h"
 #include "base/log.h"
 #include "sys/hostconf.h"
@@ -164,8 +165,8 @@ static int banner(const struct plugin *p)
 		if (speaks(p, result_versions[i]))
 			list = mem_printf(&tx.mem, "%s%s%s", list, *list ? ", " : "",
 					  result_versions[i]);
-	fprintf(stderr, "CNI %s plugin %s\nCNI protocol versions supported: %s\n", p->name,
-		"cplug " CPLUG_VERSION, list);
+	fprintf(stderr, "CNI %s plugin cplug %s\nCNI protocol versions supported: %s\n", p->name,
+		cplug_version_and_commit, list);
 	return 0;
 }
 

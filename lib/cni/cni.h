@@ -16,6 +16,4 @@
  */
 int cni_main(const struct plugin *const *all, const struct plugin *p);
 
-#define CPLUG_VERSION "0.1.0"
-
 #endif

@@ -647,7 +647,7 @@ cached() {
 	for option in -V --version version; do
 		tool "$option"
 		ok
-		contains "$output" '^cnitool of cplug [0-9.]+, CNI 1.1.0$'
+		contains "$output" "^cnitool of cplug $(<"$CPLUG_TOP/VERSION")( \(commit [0-9a-f]{12}(-dirty)?\))?, CNI 1.1.0$"
 	done
 	tool --bogus list
 	is "$status" 2

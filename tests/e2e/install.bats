@@ -16,7 +16,7 @@ setup_cplug() {
 	shift
 	status=0
 	output=$(env DESTDIR="$root" BINDIR=/opt/cni/bin CONFDIR=/etc/cni/net.d SBINDIR=/usr/local/bin \
-		MANDIR=/usr/share/man SYSTEMDDIR=/usr/lib/systemd/system NETAVARKDIR=/usr/lib/netavark FORCE= NAMES="bridge host-local cnitool" "$@" \
+		MANDIR=/usr/share/man SHAREDIR=/usr/share ZSHDIR=/usr/share/zsh/site-functions SYSTEMDDIR=/usr/lib/systemd/system NETAVARKDIR=/usr/lib/netavark FORCE= NAMES="bridge host-local cnitool" "$@" \
 		contrib/setup "$verb" "$CPLUG_BIN/cplug" 2>&1) || status=$?
 	printf '%s\n' "$output"
 }
@@ -34,6 +34,9 @@ files() {
 	is "$(readlink "$root/usr/lib/netavark/cplug")" /opt/cni/bin/cplug
 	contains "$(files)" 'man8/cplug-bridge.8'
 	contains "$(files)" 'system/cplug-gc.timer'
+	contains "$(files)" 'bash-completion/completions/cnitool$'
+	contains "$(files)" 'zsh/site-functions/_cnitool$'
+	contains "$(files)" 'fish/vendor_completions.d/cnitool.fish$'
 	contains_not "$(files)" 'cplug-new'
 	# Again, over itself.
 	setup_cplug install

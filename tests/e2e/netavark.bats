@@ -90,7 +90,9 @@ PORT='{"container_port":80,"host_ip":"","host_port":8080,"protocol":"tcp","range
 	refused 'nothing after it'
 	driver setup </dev/null
 	refused 'the path of a network namespace'
-	shows "the CNI plugins" "$CPLUG_BIN/cplug" --version
+	shows "the CNI plugins" "$CPLUG_BIN/cplug" --help
+	run "$CPLUG_BIN/cplug" --version
+	contains "$output" "^cplug $(<"$CPLUG_TOP/VERSION")( \(commit [0-9a-f]{12}(-dirty)?\))?$"
 }
 
 @test "create: completes a network, and changes nothing else" {
