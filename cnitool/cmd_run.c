@@ -286,7 +286,8 @@ static int end_container(struct run *u)
 	run_registry_release(&u->claim);
 	tx->unwinding = false;
 	if (r < 0 && first)
-		fprintf(stderr, "cnitool: %s (cnitool gc will try again)\n", errctx_take(tx, m));
+		fprintf(stderr, "%s%s (cnitool gc will try again)\n", tool_prefix(),
+			errctx_take(tx, m));
 	return r;
 }
 

@@ -146,6 +146,9 @@ int tool_read_stdin(struct tool *t, size_t max, struct file_text *ret) CHECKED;
 /* printf() to stdout; nothing with -q or --json. */
 void tool_say(const struct tool *t, const char *fmt, ...) PRINTF(2, 3);
 
+/* The beginning of an error on stderr: "cnitool: ", red on a terminal unless NO_COLOR is set. */
+const char *tool_prefix(void);
+
 /* Prints the recorded failure: a sentence on stderr, or an error object on stdout. */
 void tool_print_failure(const struct tool *t);
 

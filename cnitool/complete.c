@@ -99,7 +99,8 @@ static void offer_namespaces(struct word *w)
 	for (unsigned i = 0; i < n; i++) {
 		const char *path = all[i].netns ? all[i].netns : "";
 
-		offer(w, path + (str_starts(path, netns_dir) ? strlen(netns_dir) : 0), all[i].ifname);
+		offer(w, path + (str_starts(path, netns_dir) ? strlen(netns_dir) : 0),
+		      all[i].ifname);
 	}
 	if (!n) {
 		auto_(file_close_dir) DIR *d = opendir(netns_dir);

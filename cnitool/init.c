@@ -80,14 +80,15 @@ static void exec_command(const struct sandbox_plan *plan, const sigset_t *mask)
 
 	apply_environment(plan->env);
 	if (plan->workdir && chdir(plan->workdir) < 0) {
-		fprintf(stderr, "cnitool: --workdir %s: %s\n", plan->workdir, strerror(errno));
+		fprintf(stderr, "%s--workdir %s: %s\n", tool_prefix(), plan->workdir,
+			strerror(errno));
 		_exit(EXIT_OURS);
 	}
 	if (plan->nohup)
 		signal(SIGHUP, SIG_IGN);
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	execvp(command[0], command);
-	fprintf(stderr, "cnitool: cannot run %s: %s\n", command[0], strerror(errno));
+	fprintf(stderr, "%scannot run %s: %s\n", tool_prefix(), command[0], strerror(errno));
 	_exit(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_RUNNABLE);
 }
 
@@ -136,7 +137,7 @@ static int32_t run_command(const struct sandbox_plan *plan)
 	if (pid == 0)
 		exec_command(plan, &old);
 	if (pid < 0) {
-		fprintf(stderr, "cnitool: fork: %s\n", strerror(errno));
+		fprintf(stderr, "%sfork: %s\n", tool_prefix(), strerror(errno));
 		return EXIT_OURS;
 	}
 	status = supervise(pid, &set);

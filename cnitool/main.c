@@ -114,16 +114,30 @@ static const struct verb *find_verb(const char *name)
 
 /* ---- help ---- */
 
-static int print_help(FILE *to, int status)
+static void print_verbs(FILE *to, const char *title, unsigned set)
 {
-	fprintf(to, "cnitool attaches network namespaces to CNI networks.\n\nusage:\n");
+	fprintf(to, "\n%s:\n", title);
 	for (unsigned i = 0; i < ARRAY_LEN(verbs); i++) {
 		const struct verb *v = &verbs[i];
-		int n = fprintf(to, "  cnitool %s%s%s", v->name, *v->operands ? " " : "",
-				v->operands);
 
-		fprintf(to, "%*s%s\n", n < 46 ? 46 - n : 2, "", v->about);
+		if (v->bit & set)
+			fprintf(to, "  %s %-*s  %s\n", v->name, 24 - (int)strlen(v->name),
+				v->operands, v->about);
 	}
+}
+
+static int print_help(FILE *to, int status)
+{
+	enum {
+		ONE = V_ADD | V_DEL | V_CHECK | V_ATTACH | V_DETACH | V_SET | V_RUN,
+		ALL = V_LIST | V_STATUS | V_GC | V_RESTORE,
+	};
+
+	fprintf(to, "cnitool attaches network namespaces to CNI networks.\n\n"
+		    "usage: cnitool [OPTIONS] VERB [OPERANDS]\n");
+	print_verbs(to, "a namespace", ONE);
+	print_verbs(to, "networks", ALL);
+	print_verbs(to, "files and programs", ~(unsigned)(ONE | ALL));
 	fprintf(to, "\n%s\nMore: cnitool VERB --help, man cnitool\n", text_netns);
 	return status;
 }
@@ -290,7 +304,7 @@ static int finish_verb(struct tool *t)
 	if (r < 0)
 		tool_print_failure(t);
 	if (r == 0 && (fflush(stdout) != 0 || ferror(stdout))) {
-		fprintf(stderr, "cnitool: cannot write the answer: %s\n", strerror(errno));
+		fprintf(stderr, "%scannot write the answer: %s\n", tool_prefix(), strerror(errno));
 		r = -EIO;
 	}
 	if (r < 0)
@@ -418,7 +432,8 @@ int cnitool_main(const struct plugin *const *plugins, int argc, char **argv)
 			return print_help(stdout, 0);
 		name = argv[2];
 	}
-	if (*name)
-		fprintf(stderr, "cnitool: unknown verb %s\n\n", name);
-	return print_help(stderr, EXIT_USAGE);
+	if (!*name)
+		return print_help(stderr, EXIT_USAGE);
+	fprintf(stderr, "%sunknown verb %s: try cnitool --help\n", tool_prefix(), name);
+	return EXIT_USAGE;
 }

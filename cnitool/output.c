@@ -3,6 +3,7 @@
  * output.c - answers on stdout, failures on stderr; with --json both on stdout; input on stdin
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "cnitool/cnitool.h"
 #include "cnitool/errctx.h"
@@ -101,6 +102,19 @@ static void print_driver_failure(const struct tool *t)
 	printf("%s\n", jw_end(&w));
 }
 
+/* NO_COLOR: https://no-color.org */
+static bool has_color(void)
+{
+	const char *off = secure_getenv("NO_COLOR"), *term = secure_getenv("TERM");
+
+	return str_empty(off) && !str_empty(term) && !str_eq(term, "dumb") && isatty(STDERR_FILENO);
+}
+
+const char *tool_prefix(void)
+{
+	return has_color() ? "\033[1;31mcnitool:\033[0m " : "cnitool: ";
+}
+
 void tool_print_failure(const struct tool *t)
 {
 	/* stdout is the command's. */
@@ -113,7 +127,7 @@ void tool_print_failure(const struct tool *t)
 		return;
 	}
 	if (!t->opt.json) {
-		fprintf(stderr, "cnitool: %s%s%s\n", tx->msg, *tx->details ? "; " : "",
+		fprintf(stderr, "%s%s%s%s\n", tool_prefix(), tx->msg, *tx->details ? "; " : "",
 			tx->details);
 		return;
 	}
@@ -155,7 +169,7 @@ const char *tool_report(struct tool *t, struct errctx m)
 
 	append(t, &t->failures, text);
 	if (!t->opt.json)
-		fprintf(stderr, "cnitool: %s\n", text);
+		fprintf(stderr, "%s%s\n", tool_prefix(), text);
 	return t->failures.v[t->failures.n - 1];
 }
 
