@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 # cnitool's help, and colours on a terminal
+# shellcheck disable=SC2030,SC2031 # each test is a process
 load lib
 load cnitool
 

@@ -44,7 +44,7 @@ needs_shell() {
 	export PATH=$BATS_TEST_TMPDIR/bin:$PATH HOME=$BATS_TEST_TMPDIR/home TERM=dumb
 	mkdir -p "$HOME/folder"
 	: >"$HOME/some.conflist"
-	cd "$HOME"
+	cd "$HOME" || return
 }
 
 # ran - the lines that were called; empties the list
