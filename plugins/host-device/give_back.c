@@ -53,9 +53,10 @@ static int restore_names(struct tx *tx, struct rt *host, struct link *l, const s
 
 /*
  * The device is on the host: gives it everything again.  A part that is refused is told and left
- * out, because a repeated DEL would be refused as well.
+ * out, because a repeated DEL would be refused as well.  The alias is not: with the attachment's
+ * mark, but without the record, the device would be refused to every ADD.
  */
-static void restore(struct tx *tx, struct rt *host, struct link *l, const struct hostdev_record *r)
+static int restore(struct tx *tx, struct rt *host, struct link *l, const struct hostdev_record *r)
 {
 	static int (*const parts[])(struct tx * tx, struct rt * rt, struct link * l,
 				    const struct link_saved *s) = {
@@ -71,7 +72,7 @@ static void restore(struct tx *tx, struct rt *host, struct link *l, const struct
 		tx_excuse(tx, before, parts[i](tx, host, l, &r->link), why);
 	tx_excuse(tx, before, addr_restore(tx, host, l, &r->addrs, false), why);
 	tx_excuse(tx, before, route_restore(tx, host, l, &r->routes), why);
-	tx_excuse(tx, before, link_restore_alias(tx, host, l, &r->link), why);
+	return link_restore_alias(tx, host, l, &r->link);
 }
 
 /* ---- back from the container -------------------------------------------- */
@@ -126,7 +127,7 @@ static int give_back(struct tx *tx, struct rt *host, struct rt *cont, const stru
 		TRY(there = hostdev_find_again(tx, &p, &l));
 	}
 	if (there)
-		restore(tx, host, &l, r);
+		TRY(restore(tx, host, &l, r));
 	return there;
 }
 
@@ -283,7 +284,7 @@ static int reclaim_one(struct tx *tx, const struct hostdev_owner *o, const struc
 	TRY(there = hostdev_find_again(tx, &p, &l));
 	if (!there || (!mark_is_any(l.alias) && str_eq(l.name, r->link.name)))
 		return 0;
-	restore(tx, &c->host, &l, r);
+	TRY(restore(tx, &c->host, &l, r));
 	return state_drop(tx, &o->file);
 }
 

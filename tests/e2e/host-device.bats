@@ -697,6 +697,32 @@ killed_del() {
 	assert_same_snapshot
 }
 
+@test "host-device: a device is not forgotten while it has the mark, because no ADD would take it" {
+	local verb n last conf
+
+	can_trace || skip "strace cannot trace"
+	new_netns c1
+	device
+	remember
+	for verb in DEL GC; do
+		conf=$L2
+		[[ $verb == DEL ]] || conf=$(jq -c '.["cni.dev/valid-attachments"] = []' <<<"$L2")
+		# The last request takes the mark away; the first round counts the requests.
+		last=999
+		for n in 999 0; do
+			add host-device "$L2"
+			ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 CNI_COMMAND=$verb CNI_CONTAINERID=c1 CNI_IFNAME=eth0 \
+				CNI_NETNS=/run/netns/c1 CNI_PATH=$CPLUG_BIN strace -qq -o "$BATS_TEST_TMPDIR/calls" -e trace=sendto \
+				-e inject=sendto:error=EIO:when=$((n == 999 ? n : last - n)) \
+				"$CPLUG_BIN/host-device" <<<"$conf" >/dev/null 2>&1 || :
+			((n != 999)) || last=$(grep -c sendto "$BATS_TEST_TMPDIR/calls")
+			((n == 999)) || grep -q INJECTED "$BATS_TEST_TMPDIR/calls"
+			del host-device "$L2"
+			assert_same_snapshot
+		done
+	done
+}
+
 @test "host-device: STATUS tells whether there is such a device" {
 	new_netns c1
 	device
