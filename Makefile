@@ -93,16 +93,18 @@ endif
 
 # libnl, libnftnl and jansson are linked from their archives if these are installed (Debian has
 # them), because five shared libraries cost half a millisecond at every start.
-archives := -Wl,-Bstatic -lnftnl -lnl-3 -ljansson -Wl,-Bdynamic
-LIBS_DYNAMIC := -lnftnl -lnl-3 -ljansson -lmnl
+archives := -Wl,-Bstatic -lnftnl -lnl-route-3 -lnl-3 -ljansson -Wl,-Bdynamic
+LIBS_DYNAMIC := -lnftnl -lnl-route-3 -lnl-3 -ljansson -lmnl
+# Replacements of parts of libraries: link objects of libnl-route (and more below).
+COMPAT := rtnl
 # Position-independent where the C library can: glibc's of armhf cannot.
 static := $(if $(filter /%,$(shell $(CC) -print-file-name=rcrt1.o)),-static-pie,-static)
 ifeq ($(STATIC),1)
 # The release form.  With musl programs start in a third of the time, and are half as large.
 MUSL := $(if $(filter musl,$(LIBC)),$(shell CC='$(CC)' compat/musl build/musl))
-# Replacements of the resolver that libnl-3 needs, and of libmnl without archive.
+# Replacements also of the resolver that libnl-3 needs, and of libmnl without archive.
 mnl := $(filter /%,$(shell $(CC) -print-file-name=libmnl.a))
-COMPAT := nss $(if $(mnl),,mnl)
+COMPAT += nss $(if $(mnl),,mnl)
 ALL_CFLAGS += -fno-asynchronous-unwind-tables $(unaligned)
 # The padding that aligns functions and loops is 20 kB.  A call runs most code once, so that it
 # gains nothing from the alignment.
@@ -118,7 +120,7 @@ ALL_LDFLAGS += $(lto) $(smallest)
 no_unwind := -Wl,-T,compat/unwind.ld -Wl,--no-eh-frame-hdr
 ALL_LDFLAGS += $(shell t=$$(mktemp) && echo 'int main(void) { return 0; }' | \
 	$(CC) -xc - $(static) $(no_unwind) -o $$t 2>/dev/null && $(RUN) $$t && echo '$(no_unwind)'; rm -f $$t)
-libs := -Wl,--start-group -l:libnftnl.a -l:libnl-3.a -l:libjansson.a $(mnl)
+libs := -Wl,--start-group -l:libnftnl.a -l:libnl-route-3.a -l:libnl-3.a -l:libjansson.a $(mnl)
 ifneq ($(MUSL),)
 musl_compat := $(COMPAT) chk strerror malloc relro relr
 musl_cppflags := -nostdinc -isystem $(subst /lib/,/include/,$(MUSL)) \
@@ -163,7 +165,7 @@ endif
 # The form that is installed, tested and measured: the release form if it can be linked.
 # RELEASE=bin selects the other one.
 ifndef RELEASE
-RELEASE := $(shell printf 'int main(void){return 0;}' | $(CC) -xc - $(static) -l:libnftnl.a \
+RELEASE := $(shell printf 'int main(void){return 0;}' | $(CC) -xc - $(static) -l:libnftnl.a -l:libnl-route-3.a \
 	-l:libnl-3.a -l:libjansson.a -o /dev/null 2>/dev/null && echo $(STATIC_DIR)/)bin
 endif
 

@@ -3,7 +3,7 @@
  * proof.c - calls archives that were made for glibc, in an executable with musl
  *
  * compat/musl links this program as cplug is linked, and runs it before musl is used.  It calls
- * what cplug calls in libnl-3, libnftnl, libmnl and jansson, and through them the
+ * what cplug calls in libnl-3, libnl-route-3, libnftnl, libmnl and jansson, and through them the
  * functions and structures of the C library: memory, errno, character classes, numbers, formats,
  * sorting, files, sockets.  It is not installed.
  *
@@ -29,6 +29,9 @@
 #include <netlink/addr.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
+#include <netlink/route/qdisc.h>
+#include <netlink/route/qdisc/tbf.h>
+#include <netlink/route/tc.h>
 
 static void must(int holds, const char *what)
 {
@@ -183,11 +186,29 @@ static void netlink_socket(void)
 }
 
 /* In the archive, but in no header of libnl-3. */
+void *rtnl_tc_data(struct rtnl_tc *tc);
 const char *nl_strerror_l(int err);
 
-static void netlink_error(void)
+static void netlink_qdisc(void)
 {
+	struct rtnl_qdisc *q = rtnl_qdisc_alloc();
+	struct nlattr *attr[TCA_MAX + 1];
+	struct nl_msg *msg;
+
 	must(!strcmp(nl_strerror_l(ENOENT), "No such file or directory"), "nl_strerror_l");
+	must(q && !rtnl_tc_set_kind(TC_CAST(q), "tbf") && rtnl_tc_data(TC_CAST(q)), "rtnl_tc_data");
+	rtnl_tc_set_ifindex(TC_CAST(q), 7);
+	rtnl_tc_set_parent(TC_CAST(q), TC_H_ROOT);
+	rtnl_qdisc_tbf_set_rate(q, 1000000, 1500, 0);
+	rtnl_qdisc_tbf_set_limit(q, 3000);
+	must(!rtnl_qdisc_build_add_request(q, NLM_F_CREATE, &msg), "rtnl_qdisc_build_add_request");
+	must(nlmsg_hdr(msg)->nlmsg_type == RTM_NEWQDISC &&
+		     !nlmsg_parse(nlmsg_hdr(msg), sizeof(struct tcmsg), attr, TCA_MAX, NULL),
+	     "nlmsg_parse, qdisc");
+	must(attr[TCA_KIND] && !strcmp(nla_data(attr[TCA_KIND]), "tbf"), "rtnl_tc_set_kind");
+	must(attr[TCA_OPTIONS] != NULL, "rtnl_qdisc_tbf_set_rate");
+	nlmsg_free(msg);
+	rtnl_qdisc_put(q);
 }
 
 /* ---- libnftnl and libmnl ------------------------------------------------------ */
@@ -298,7 +319,7 @@ int main(void)
 	netlink_message();
 	netlink_address();
 	netlink_socket();
-	netlink_error();
+	netlink_qdisc();
 	nft_rule();
 	nft_rule_text();
 	nft_set();

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * tc.c - traffic control: queueing disciplines
+ * tc.c - traffic control
  *
- * rtnetlink(7), linux/pkt_sched.h.  A burst is given to the kernel as a time, of which a long burst
- * at a low rate has more ticks than 32 bits hold.
+ * libnl-route-3's objects compose the messages; rt.c sends them.  Two things are put into the
+ * messages here.  The options of a tbf, because the setters take an int, which has no rate from
+ * 2^31 bytes/s on, and the burst as a time, of which a long burst at a low rate has more ticks than
+ * 32 bits hold; they also read /proc/net/psched, and compute a table that the kernel does not use.
+ * And the selector of a u32 filter, because the library reads through NULL if it cannot be
+ * allocated. Answers are read from the messages.
  */
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
+#include <netlink/route/qdisc.h>
 #include <stdio.h>
 
 #include "base/log.h"
@@ -20,29 +25,80 @@ enum { TBF_MARK = 0x63706c67 };
 
 enum { LATENCIES_PER_SECOND = 40, TICK_SHIFT = 6 /* a tick is 64 ns */ };
 
+static void put_qdisc(struct rtnl_qdisc **q)
+{
+	if (*q)
+		rtnl_qdisc_put(*q);
+}
+
+int tc_take(struct rt_msg *m, int r, struct nl_msg *msg)
+{
+	struct nlmsghdr *h = r < 0 ? NULL : nlmsg_hdr(msg);
+
+	if (!h)
+		return -ENOMEM;
+	h->nlmsg_flags |= NLM_F_REQUEST;
+	m->h = *h;
+	m->overflow = h->nlmsg_len > sizeof(m->room);
+	if (!m->overflow)
+		memcpy(m->room, h, h->nlmsg_len);
+	nlmsg_free(msg);
+	return 0;
+}
+
+struct nlattr *tc_reopen_options(struct rt_msg *m)
+{
+	struct nlattr *o = NULL;
+
+	if (!m->overflow)
+		o = nlmsg_find_attr(&m->h, sizeof(struct tcmsg), TCA_OPTIONS);
+	if (o && (char *)o + NLA_ALIGN(o->nla_len) == m->room + NLMSG_ALIGN(m->h.nlmsg_len))
+		return o;
+	m->overflow = true;
+	return NULL;
+}
+
 /* ---- qdiscs ------------------------------------------------------------- */
 
-void tc_compose(struct rt_msg *m, int type, int flags, const struct tc_place *p)
+static struct rtnl_qdisc *new_qdisc(const struct link *l, uint32_t parent, uint32_t handle)
 {
-	struct tcmsg *t = rt_new(m, type, flags, sizeof(*t));
+	struct rtnl_qdisc *q = rtnl_qdisc_alloc();
 
-	t->tcm_ifindex = p->link->index;
-	t->tcm_parent = p->parent;
-	t->tcm_handle = p->handle;
-	t->tcm_info = p->info;
-	if (p->kind)
-		rt_put_str(m, TCA_KIND, p->kind);
+	if (!q)
+		return NULL;
+	rtnl_tc_set_ifindex(TC_CAST(q), l->index);
+	rtnl_tc_set_parent(TC_CAST(q), parent);
+	rtnl_tc_set_handle(TC_CAST(q), handle);
+	return q;
+}
+
+int tc_qdisc_compose(struct rt_msg *m, const struct link *l, uint32_t parent, uint32_t handle,
+		     const char *kind, int flags)
+{
+	auto_(put_qdisc) struct rtnl_qdisc *q = new_qdisc(l, parent, handle);
+	struct nl_msg *msg = NULL;
+	int r;
+
+	if (!q || (kind && rtnl_tc_set_kind(TC_CAST(q), kind) < 0))
+		return -ENOMEM;
+	r = rtnl_qdisc_build_add_request(q, NLM_F_CREATE | flags, &msg);
+	return tc_take(m, r, msg);
 }
 
 int tc_qdisc_del(struct tx *tx, struct rt *rt, const struct link *l, uint32_t parent,
 		 uint32_t handle)
 {
-	const struct tc_place p = { .link = l, .parent = parent, .handle = handle };
+	auto_(put_qdisc) struct rtnl_qdisc *q = new_qdisc(l, parent, handle);
+	struct nl_msg *msg = NULL;
 	struct rt_msg m;
-	int r;
+	int r = -ENOMEM;
 
-	tc_compose(&m, RTM_DELQDISC, 0, &p);
-	r = rt_try(rt, &m);
+	if (q) {
+		r = rtnl_qdisc_build_delete_request(q, &msg);
+		r = tc_take(&m, r, msg);
+	}
+	if (r == 0)
+		r = rt_try(rt, &m);
 	if (r < 0 && !tc_is_gone(r))
 		return rt_refused(tx, rt, r, "delete a queueing discipline of %s", l->name);
 	return 0;
@@ -171,8 +227,8 @@ bool tc_tbf_matches(const struct tc_tbf_params *have, const struct tc_tbf *want)
 	return p.buffer == UINT32_MAX || have->buffer - low + p.buffer - low <= MICROSECOND;
 }
 
-static void compose_tbf(struct rt_msg *m, const struct link *l, const struct tc_tbf_params *p,
-			int flags)
+static int compose_tbf(struct rt_msg *m, const struct link *l, const struct tc_tbf_params *p,
+		       int flags)
 {
 	const struct tc_tbf_qopt q = {
 		/* With the link layer the kernel computes the times, and needs no table of them. */
@@ -183,8 +239,8 @@ static void compose_tbf(struct rt_msg *m, const struct link *l, const struct tc_
 	};
 	struct nlattr *options;
 
-	tc_compose(m, RTM_NEWQDISC, NLM_F_CREATE | flags,
-		   &(struct tc_place){ l, TC_H_ROOT, p->handle, 0, "tbf" });
+	TRY(tc_qdisc_compose(m, l, TC_H_ROOT, p->handle, NULL, flags));
+	rt_put_str(m, TCA_KIND, "tbf");
 	options = rt_nest(m, TCA_OPTIONS);
 	rt_put(m, TCA_TBF_PARMS, &q, sizeof(q));
 	if (p->rate > UINT32_MAX)
@@ -192,6 +248,7 @@ static void compose_tbf(struct rt_msg *m, const struct link *l, const struct tc_
 	if (p->burst)
 		rt_put_u32(m, TCA_TBF_BURST, p->burst);
 	rt_nest_end(m, options);
+	return 0;
 }
 
 /* ---- the rate limit ----------------------------------------------------- */
@@ -213,23 +270,22 @@ static int set_queue(struct tx *tx, struct rt *rt, const struct link *l,
 {
 	const struct tc_fifo_qopt fifo = { .limit = p->queue };
 	static bool no_fq_codel; /* the kernel looks for a module each time */
-	struct tc_place place = { .link = l,
-				  .parent = TC_H_MAKE(p->handle, 1),
-				  .handle = QUEUE_HANDLE };
+	uint32_t parent = TC_H_MAKE(p->handle, 1);
 	struct rt_msg m;
 	int r = -ENOENT;
 
 	if (!no_fq_codel) {
-		place.kind = "fq_codel";
-		tc_compose(&m, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, &place);
-		r = rt_try(rt, &m);
+		r = tc_qdisc_compose(&m, l, parent, QUEUE_HANDLE, "fq_codel", NLM_F_REPLACE);
+		if (r == 0)
+			r = rt_try(rt, &m);
 	}
 	no_fq_codel = r == -ENOENT;
 	if (r == -ENOENT || r == -EINVAL) { /* unknown kind, or there is a bfifo */
-		place.kind = "bfifo";
-		tc_compose(&m, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, &place);
-		rt_put(&m, TCA_OPTIONS, &fifo, sizeof(fifo));
-		r = rt_try(rt, &m);
+		r = tc_qdisc_compose(&m, l, parent, QUEUE_HANDLE, "bfifo", NLM_F_REPLACE);
+		if (r == 0) {
+			rt_put(&m, TCA_OPTIONS, &fifo, sizeof(fifo));
+			r = rt_try(rt, &m);
+		}
 	}
 	if (r < 0)
 		return rt_refused(tx, rt, r, "give %s a queue (qdisc fq_codel or bfifo)", l->name);
@@ -240,10 +296,10 @@ static int set_tbf(struct tx *tx, struct rt *rt, const struct link *l,
 		   const struct tc_tbf_params *p, int flags)
 {
 	struct rt_msg m;
-	int r;
+	int r = compose_tbf(&m, l, p, flags);
 
-	compose_tbf(&m, l, p, flags);
-	r = rt_try(rt, &m);
+	if (r == 0)
+		r = rt_try(rt, &m);
 	if (r == -EEXIST)
 		return tx_fail_as(tx, CPLUG_E_TAKEN, r,
 				  "%s: limit the rate of %s: it has a queueing discipline already "

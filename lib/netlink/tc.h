@@ -7,8 +7,9 @@
  *
  * tc.c limits, tc_redirect.c redirects, tc_filter.c reads and composes the filters.
  *
- * Kernel ABI: linux/pkt_sched.h, linux/pkt_cls.h, linux/tc_act/tc_mirred.h; tc-tbf(8), tc-u32(8),
- * tc-mirred(8), tc-fq_codel(8), tc-bfifo(8).
+ * Messages are composed with libnl-route-3's objects.  Kernel ABI: linux/pkt_sched.h,
+ * linux/pkt_cls.h, linux/tc_act/tc_mirred.h; tc-tbf(8), tc-u32(8), tc-mirred(8),
+ * tc-fq_codel(8), tc-bfifo(8).
  */
 #ifndef CPLUG_TC_H
 #define CPLUG_TC_H

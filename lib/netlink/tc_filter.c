@@ -8,6 +8,9 @@
  */
 #include <linux/rtnetlink.h>
 #include <linux/tc_act/tc_mirred.h>
+#include <netlink/route/act/mirred.h>
+#include <netlink/route/classifier.h>
+#include <netlink/route/cls/u32.h>
 
 #include "netlink/tc_impl.h"
 
@@ -34,6 +37,18 @@ static bool is_of_other_hook(uint32_t hook, uint32_t class)
 
 	return class == class_of(other, TC_FILTER_PASS) ||
 	       class == class_of(other, TC_FILTER_REDIRECT);
+}
+
+static void put_filter(struct rtnl_cls **c)
+{
+	if (*c)
+		rtnl_cls_put(*c);
+}
+
+static void put_action(struct rtnl_act **a)
+{
+	if (*a)
+		rtnl_act_put(*a);
 }
 
 /* ---- reading ------------------------------------------------------------ */
@@ -192,77 +207,98 @@ bool tc_filter_eq(const struct tc_filter *a, const struct tc_filter *b)
 
 /* ---- writing ------------------------------------------------------------ */
 
-static void compose(struct rt_msg *m, int type, int flags, const struct link *l, uint32_t hook,
-		    const struct tc_filter *f)
+static struct rtnl_cls *new_filter(const struct link *l, uint32_t hook, const struct tc_filter *f)
 {
-	const struct tc_place p = {
-		.link = l,
-		.parent = hook,
-		.handle = f->handle,
-		.info = TC_H_MAKE((uint32_t)f->priority << PRIORITY_SHIFT, htons(f->protocol)),
-		.kind = f->kind,
-	};
+	struct rtnl_cls *c = rtnl_cls_alloc();
 
-	tc_compose(m, type, flags, &p);
+	if (!c)
+		return NULL;
+	rtnl_tc_set_ifindex(TC_CAST(c), l->index);
+	rtnl_tc_set_parent(TC_CAST(c), hook);
+	rtnl_tc_set_handle(TC_CAST(c), f->handle);
+	rtnl_cls_set_prio(c, f->priority);
+	rtnl_cls_set_protocol(c, f->protocol);
+	if (rtnl_tc_set_kind(TC_CAST(c), f->kind) == 0)
+		return c;
+	rtnl_cls_put(c);
+	return NULL;
 }
 
 int tc_filter_del(struct tx *tx, struct rt *rt, const struct link *l, uint32_t hook,
 		  const struct tc_filter *f)
 {
+	auto_(put_filter) struct rtnl_cls *c = new_filter(l, hook, f);
+	struct nl_msg *msg = NULL;
 	struct rt_msg m;
-	int r;
+	int r = -ENOMEM;
 
-	compose(&m, RTM_DELTFILTER, 0, l, hook, f);
-	r = rt_try(rt, &m);
+	if (c) {
+		r = rtnl_cls_build_delete_request(c, 0, &msg);
+		r = tc_take(&m, r, msg);
+	}
+	if (r == 0)
+		r = rt_try(rt, &m);
 	if (r < 0 && !tc_is_gone(r))
 		return rt_refused(tx, rt, r, "delete a filter of %s", l->name);
 	return 0;
 }
 
-/* The first and only action. */
-static void put_redirect(struct rt_msg *m, int to)
+/* Composes the action: NULL without memory. */
+static struct rtnl_act *new_redirect(int to)
 {
-	const struct tc_mirred parms = { .action = TC_ACT_STOLEN,
-					 .eaction = TCA_EGRESS_REDIR,
-					 .ifindex = (uint32_t)to };
-	struct nlattr *actions = rt_nest(m, TCA_U32_ACT), *first = rt_nest(m, 1), *options;
+	struct rtnl_act *a = rtnl_act_alloc();
 
-	rt_put_str(m, TCA_ACT_KIND, "mirred");
-	options = rt_nest(m, TCA_ACT_OPTIONS);
-	rt_put(m, TCA_MIRRED_PARMS, &parms, sizeof(parms));
-	rt_nest_end(m, options);
-	rt_nest_end(m, first);
-	rt_nest_end(m, actions);
+	if (a && rtnl_tc_set_kind(TC_CAST(a), "mirred") == 0 &&
+	    rtnl_mirred_set_action(a, TCA_EGRESS_REDIR) == 0 &&
+	    rtnl_mirred_set_policy(a, TC_ACT_STOLEN) == 0 &&
+	    rtnl_mirred_set_ifindex(a, (uint32_t)to) == 0)
+		return a;
+	if (a)
+		rtnl_act_put(a);
+	return NULL;
 }
 
 static void put_selector(struct rt_msg *m, const struct tc_filter *f)
 {
 	const struct tc_u32_sel sel = { .flags = TC_U32_TERMINAL,
 					.nkeys = (unsigned char)f->n_keys };
+	struct nlattr *options = tc_reopen_options(m);
 	char s[sizeof(sel) + sizeof(f->key)];
 	size_t keys = f->n_keys * sizeof(*f->key);
 
 	memcpy(s, &sel, sizeof(sel));
 	memcpy(s + sizeof(sel), f->key, keys);
 	rt_put(m, TCA_U32_SEL, s, sizeof(sel) + keys);
+	rt_nest_end(m, options);
+}
+
+static int compose(struct rt_msg *m, const struct link *l, uint32_t hook, const struct tc_filter *f)
+{
+	bool redirects = f->does == TC_FILTER_REDIRECT;
+	auto_(put_filter) struct rtnl_cls *c = new_filter(l, hook, f);
+	auto_(put_action) struct rtnl_act *a = redirects ? new_redirect(f->to) : NULL;
+	struct nl_msg *msg = NULL;
+	int r;
+
+	if (!c || rtnl_u32_set_classid(c, class_of(hook, f->does)) < 0)
+		return -ENOMEM;
+	if (redirects && (!a || rtnl_u32_add_action(c, a) < 0))
+		return -ENOMEM;
+	/* The filters of several subnets share a priority. */
+	r = rtnl_cls_build_add_request(c, NLM_F_CREATE | NLM_F_EXCL, &msg);
+	TRY(tc_take(m, r, msg));
+	put_selector(m, f);
+	return 0;
 }
 
 int tc_filter_add(struct tx *tx, struct rt *rt, const struct link *l, uint32_t hook,
 		  const struct tc_filter *f)
 {
-	struct nlattr *options;
 	struct rt_msg m;
-	int r;
+	int r = compose(&m, l, hook, f);
 
-	/* The filters of several subnets share a priority. */
-	compose(&m, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, l, hook, f);
-	options = rt_nest(&m, TCA_OPTIONS);
-	rt_put_u32(&m, TCA_U32_CLASSID, class_of(hook, f->does));
-	if (f->does == TC_FILTER_REDIRECT)
-		put_redirect(&m, f->to);
-	put_selector(&m, f);
-	rt_nest_end(&m, options);
-	r = rt_try(rt, &m);
+	if (r == 0)
+		r = rt_try(rt, &m);
 	if (r < 0)
 		return rt_refused(tx, rt, r, "redirect packets of %s (filter u32)", l->name);
 	return 0;

@@ -5,19 +5,18 @@
 
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
+#include <netlink/route/tc.h>
 
 #include "netlink/tc.h"
 
-/* Where a qdisc or a filter is; 0 and NULL: not given. */
-struct tc_place {
-	const struct link *link;
-	uint32_t parent, handle;
-	uint32_t info; /* of a filter: its priority and protocol (tcm_info) */
-	const char *kind;
-};
+/* Takes a message that libnl-route built: 0 or -ENOMEM.  r: what building it returned. */
+int tc_take(struct rt_msg *m, int r, struct nl_msg *msg) CHECKED;
 
-/* Starts a request: RTM_NEWQDISC, …; its options (TCA_OPTIONS) may be put after it. */
-void tc_compose(struct rt_msg *m, int type, int flags, const struct tc_place *p);
+/*
+ * The options of a message, which are its last attribute: what rt_put() adds until
+ * rt_nest_end() becomes part of them.
+ */
+struct nlattr *tc_reopen_options(struct rt_msg *m);
 
 struct tc_qdisc {
 	char kind[16];
@@ -27,6 +26,13 @@ struct tc_qdisc {
 /* The qdisc at a parent; kind "" if there is none, or one that the kernel does not report. */
 int tc_qdisc_find(struct tx *tx, struct rt *rt, const struct link *l, uint32_t parent,
 		  struct tc_qdisc *ret) CHECKED;
+
+/*
+ * A request that adds a qdisc of a kind, with NLM_F_CREATE and these flags: 0 or -ENOMEM.  Options
+ * may be put after it, and with kind NULL the kind.
+ */
+int tc_qdisc_compose(struct rt_msg *m, const struct link *l, uint32_t parent, uint32_t handle,
+		     const char *kind, int flags) CHECKED;
 
 /* Deletes a qdisc; gone is success. */
 int tc_qdisc_del(struct tx *tx, struct rt *rt, const struct link *l, uint32_t parent,

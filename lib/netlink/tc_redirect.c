@@ -219,12 +219,11 @@ static int ensure_qdisc(struct tx *tx, struct rt *rt, const struct link *l,
 {
 	const char *kind = u->clsact ? "clsact" : "ingress";
 	uint32_t parent = u->clsact ? TC_H_CLSACT : TC_H_INGRESS;
-	const struct tc_place p = { l, parent, INGRESS_HANDLE, 0, kind };
 	struct rt_msg m;
-	int r;
+	int r = tc_qdisc_compose(&m, l, parent, INGRESS_HANDLE, kind, NLM_F_EXCL);
 
-	tc_compose(&m, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, &p);
-	r = rt_try(rt, &m);
+	if (r == 0)
+		r = rt_try(rt, &m);
 	if (r == -EEXIST) /* of the one kind or the other */
 		return 0;
 	if (r < 0)
