@@ -327,6 +327,14 @@ prepare() {
 	wait_for "the lifetime" eval '(($(valid6 c1 '"$(result '.ips[0].address | split("/")[0]')"') <= 120))'
 }
 
+@test "dhcp6: memory and descriptors after many renewals are what they were after a hundred" {
+	server6 valid=1000 t1=2 t2=500 rapid=1
+	fast_daemon
+	add_many "$DHCP6_CONF"
+	does_not_grow heard6 'RENEW .* REPLY'
+	is "$(heard6 SOLICIT)" 12
+}
+
 @test "dhcp6: a daemon with a thousand leases sleeps, and needs less than 8 MB" {
 	local i before file=/run/cni/dhcp/net6:c1:eth0.json
 
