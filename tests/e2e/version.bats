@@ -53,7 +53,7 @@ built() {
 	local out=$BATS_TEST_TMPDIR tree=$BATS_TEST_TMPDIR/tree
 
 	cd "$CPLUG_TOP"
-	[[ -e .git ]] || skip 'the tests run from an archive'
+	git log -1 >/dev/null 2>&1 || skip 'the tests run from an archive, or git does not trust the folder'
 	pack_sources() {
 		bash -euc '. contrib/packages/source.bash; archive "$1"' - "$1"
 	}
