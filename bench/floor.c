@@ -18,10 +18,10 @@
  * dummy, or a persistent tap device; or it moves DEVICE, as host-device does, and del-move moves it
  * back.  Then both add one address and one default route.  add-vrf puts eth0 into a new VRF with
  * table 1, and its default route into that table.  add-limits limits both directions of a HOST-LINK
- *as bandwidth does, with an ifb, and del-limits deletes both links in one request.  They use two
- *netlink sockets, and look up only the index of BRIDGE or PARENT.  They allocate no address, read
- *no JSON, install no firewall rule and do not roll back: this is the lower limit for a plugin.
- *FLOOR_TRACE=1 prints the duration of each request.
+ * as bandwidth does, with an ifb, and del-limits deletes both links in one request.  They use two
+ * netlink sockets, and look up only the index of BRIDGE or PARENT.  They allocate no address, read
+ * no JSON, install no firewall rule and do not roll back: this is the lower limit for a plugin.
+ * FLOOR_TRACE=1 prints the duration of each request.
  */
 #include <arpa/inet.h>
 #include <err.h>

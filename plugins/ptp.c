@@ -31,9 +31,8 @@ struct ptp {
 
 static int read_conf(struct tx *tx, const struct call *c, struct ptp *p)
 {
-	const struct cj *j = &c->conf;
-
 	static const char *const kinds[] = { "veth", "netkit" };
+	const struct cj *j = &c->conf;
 
 	*p = (struct ptp){
 		.want.kind = kinds[cj_enum(j, "linkType", 0, kinds, ARRAY_LEN(kinds))],
@@ -51,10 +50,9 @@ static int read_conf(struct tx *tx, const struct call *c, struct ptp *p)
 			 "ipam.type)");
 	TRY(conf_mac(tx, c, cj_mac(j, "mac"), &p->want.mac));
 	if (p->want.mac.len && str_eq(p->want.kind, "netkit"))
-		return tx_fail_as(
-			tx, CNI_E_CONFIG, -EINVAL,
-			"linkType: links of kind netkit have no MAC address (leave \"mac\" "
-			"out, or set linkType to \"veth\")");
+		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
+				  "linkType: links of kind netkit have no MAC address (leave "
+				  "\"mac\" out, or set linkType to \"veth\")");
 	return 0;
 }
 
