@@ -251,6 +251,8 @@ leg_repair() {
 	local conf
 
 	new_netns c1
+	# PEER may be an address of the container's own.
+	in_ns c1 ip link set lo up
 	add "$TYPE" "$CONF"
 	conf=$(chained "$CONF")
 	in_ns c1 ip link del eth0
