@@ -18,10 +18,10 @@ FULL='{"cniVersion":"1.1.0","name":"net1","type":"bridge","bridge":"br1","isDefa
 	"portIsolation":true,"hairpinMode":true,"capabilities":{"portMappings":true,"mac":true},
 	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd01::/64"}]],
 		"routes":[{"dst":"198.51.100.0/24","gw":"10.1.0.9"},{"dst":"2001:db8:7::/48","mtu":1300}]},
-	"dns":{"nameservers":["10.1.0.1"]}}'
-FULL=$(jq -c --argjson m "$MAPPINGS" '.runtimeConfig = {portMappings: $m, mac: "02:00:00:00:00:42"}' <<<"$FULL")
-PORTMAP=$(jq -c --argjson m "$MAPPINGS" -n '{cniVersion: "1.1.0", name: "net1", type: "portmap",
-	capabilities: {portMappings: true}, runtimeConfig: {portMappings: $m}}')
+	"dns":{"nameservers":["10.1.0.1"]},
+	"runtimeConfig":{"mac":"02:00:00:00:00:42","portMappings":'$MAPPINGS'}}'
+PORTMAP='{"cniVersion":"1.1.0","name":"net1","type":"portmap","capabilities":{"portMappings":true},
+	"runtimeConfig":{"portMappings":'$MAPPINGS'}}'
 
 # full - ADD of c1 with every option; sets CHECK to the configuration of its CHECK
 full() {

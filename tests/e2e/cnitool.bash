@@ -12,8 +12,8 @@ net() {
 tool() {
 	status=0
 	"$CPLUG_BIN/cnitool" "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" || status=$?
-	output=$(cat "$BATS_TEST_TMPDIR/out")
-	errors=$(cat "$BATS_TEST_TMPDIR/err")
+	output=$(<"$BATS_TEST_TMPDIR/out")
+	errors=$(<"$BATS_TEST_TMPDIR/err")
 	printf 'cnitool %s -> %d\n%s\n%s\n' "$*" "$status" "$output" "$errors"
 	((status != 99)) || fail "a sanitizer reported an error"
 }

@@ -15,7 +15,7 @@
 # long.  It asserts no speed: a busy machine may need several seconds, and a virtual machine under
 # emulation is 30 times slower.
 RIG_DEADLINE=${RIG_DEADLINE:-$([[ ${VMTEST-} ]] && echo 300 || echo 60)}
-RIG_TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+RIG_TOOLS=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 readonly RIG_DEADLINE RIG_TOOLS
 # ip, nft and tc are there, but not in the PATH of an ordinary user of Debian.
 export PATH=$PATH:/usr/sbin:/sbin
@@ -108,7 +108,7 @@ new_netns() {
 		in_ns "$name" bash -c 'for f in ipv4/ip_forward ipv6/conf/all/forwarding; do
 				[[ ! -e /proc/sys/net/$f ]] || echo 0 >/proc/sys/net/$f
 			done
-			ip link set lo up && ip link set lo down'
+			printf "link set lo %s\n" up down | ip -batch -'
 	done
 }
 
@@ -281,18 +281,33 @@ sees_not() {
 
 # snapshot - prints the state of the host, of every container, and of the plugins' files
 snapshot() {
-	local ns
+	local ns raw text='' n=0 old
+	# Not by its first line, which starts env as well.
+	local -a tool=(bash "$RIG_TOOLS/snapshot")
 
-	{
-		"$RIG_TOOLS/snapshot" --raw host
+	raw=$(
+		"${tool[@]}" --raw host
 		for ns in /run/netns/*; do
 			ns=${ns##*/}
 			[[ $ns != '*' && $ns != world ]] || continue
 			# A name without a namespace is being removed by another process.
-			in_ns "$ns" "$RIG_TOOLS/snapshot" --raw "$ns" || echo "$ns: cannot be entered"
+			in_ns "$ns" "${tool[@]}" --raw "$ns" || echo "$ns: cannot be entered"
 		done
-	} | "$RIG_TOOLS/snapshot" --format
-	"$RIG_TOOLS/snapshot" --files
+	)
+	# Most snapshots are like one of the last four, and jq, which formats them, starts slowly.
+	for old in /run/.rig/snapshot.?; do
+		[[ -e $old.text && $raw == "$(<"$old")" ]] || continue
+		text=$(<"$old.text") && break
+	done
+	if [[ ! $text ]]; then
+		text=$("${tool[@]}" --format <<<"$raw")
+		[[ ! -e /run/.rig/snapshot ]] || n=$(</run/.rig/snapshot)
+		printf '%s\n' "$(((n + 1) % 4))" >/run/.rig/snapshot
+		printf '%s\n' "$raw" >"/run/.rig/snapshot.$n"
+		printf '%s\n' "$text" >"/run/.rig/snapshot.$n.text"
+	fi
+	printf '%s\n' "$text"
+	"${tool[@]}" --files
 }
 
 # ---- kernel features -------------------------------------------------------
