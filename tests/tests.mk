@@ -81,13 +81,13 @@ run_in_vm = $(Q)CPLUG_BIN=$(abspath $(TESTED)) CPLUG_DYNAMIC=$(abspath $(BIN)) S
 	SOAK_TOOLS=$(abspath $(SOAK)) UNIT_PROGRAMS="$(abspath $(UNIT_PROGRAMS))" tests/vm/suites
 
 check-vm: tested $(SWEEP)/step ## end-to-end tests, parity and sweep of what few kernels have, on Debian's, in a virtual machine (40 minutes)
-	$(run_in_vm) --timeout 14400 'device-vm examples-vm e2e-vm' 'parity-vm sweep-vm'
+	$(run_in_vm) --timeout 14400 device-vm examples-vm e2e-vm parity-vm sweep-vm
 
 check-vm-sample: tested $(SWEEP)/step ## of these only the examples and a sample of the sweep (8 minutes); skipped without a virtual machine
-	$(run_in_vm) --timeout 5400 --sample 'device-vm examples-vm' sweep-vm
+	$(run_in_vm) --timeout 5400 --sample device-vm examples-vm sweep-vm
 
 check-vm-all: tested $(UNIT_PROGRAMS) $(SOAK)/churn $(SWEEP)/step ## all unit, end-to-end and parity tests in the virtual machine (hours)
-	$(run_in_vm) --timeout 43200 e2e 'unit parity sweep-vm'
+	$(run_in_vm) --timeout 43200 e2e unit parity sweep-vm
 
 check-vacuous: tested $(SOAK)/churn ## end-to-end tests that pass although all plugins were replaced by an empty program
 	$(Q)CPLUG_BUILT="$(built)" SOAK_TOOLS=$(abspath $(SOAK)) nice -n 19 tests/vacuous/run $(TESTED) $(VACUOUS)
