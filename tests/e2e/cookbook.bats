@@ -15,7 +15,7 @@ lacks() {
 		redirect) has_redirect || echo "tc filter u32 with mirred" ;;
 		tap) [[ -r /dev/net/tun && -w /dev/net/tun ]] || echo "/dev/net/tun that may be opened" ;;
 		ifb | macvlan) has_kind "$need" || echo "interfaces of kind $need" ;;
-		busybox-brctl) busybox brctl --help 2>/dev/null || [[ $(busybox --list) == *brctl* ]] || echo "brctl" ;;
+		busybox-brctl) busybox brctl --help >/dev/null 2>&1 || echo "brctl" ;;
 		user-namespaces) unshare --user --map-root-user --net --mount true 2>/dev/null || echo "user namespaces" ;;
 		*) type -P "$need" >/dev/null || echo "program $need" ;;
 		esac
