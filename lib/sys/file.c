@@ -324,6 +324,30 @@ int file_mkdirs(struct tx *tx, const char *path, mode_t mode)
 	return 0;
 }
 
+/* With a slash at the end of the names rename(2) moves folders alone. */
+int file_move_folder(const char *path)
+{
+	char from[PATH_MAX], to[PATH_MAX];
+
+	snprintf(from, sizeof(from), "%s/", path);
+	snprintf(to, sizeof(to), "%s.%jx/", path, (uintmax_t)clock_ms());
+	if (rename(from, to) < 0)
+		return -errno;
+	log_warn("%s: a folder was in its place, which is now %s", path, to);
+	return 0;
+}
+
+int file_open_own(const char *path, int flags)
+{
+	int fd = open(path, flags | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+
+	if (fd >= 0 || errno != EISDIR)
+		return fd;
+	/* Another call may have moved it. */
+	(void)!file_move_folder(path);
+	return open(path, flags | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+}
+
 int file_remove(struct tx *tx, int dirfd, const char *path)
 {
 	struct place pl = place(&tx->mem, dirfd, path);

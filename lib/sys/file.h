@@ -64,6 +64,16 @@ int file_mkdirs(struct tx *tx, const char *path, mode_t mode) CHECKED;
  */
 int file_dir_writable(struct mem *mem, const char *path, const char **ret) CHECKED;
 
+/*
+ * Opens a lock of cplug's, with mode 0600; makes it.  A folder in its place is moved away, because
+ * the author of a configuration can have host-local make folders anywhere (dataDir).  flags: O_RDWR
+ * or O_RDONLY.  Returns a descriptor, or -1 and errno.
+ */
+int file_open_own(const char *path, int flags);
+
+/* Gives a folder another name, with a warning.  Returns 0 or -errno (-ENOTDIR: it is a file). */
+int file_move_folder(const char *path) CHECKED;
+
 /* Removes a file; absent is success. */
 int file_remove(struct tx *tx, int dirfd, const char *path) CHECKED;
 

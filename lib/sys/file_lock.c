@@ -185,13 +185,21 @@ static bool still_named(int dirfd, const char *path, int fd)
 	       there.st_dev == ours.st_dev && there.st_ino == ours.st_ino;
 }
 
-static int lock_named(struct tx *tx, struct file_flock *f, mode_t mode, int *ret_fd)
+/* Without a folder's descriptor it is a file of ours. */
+static int open_named(const struct file_flock *f)
+{
+	int flags = O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+
+	if (f->dirfd == AT_FDCWD)
+		return file_open_own(f->path, O_RDONLY);
+	return openat(f->dirfd, f->path, flags, 0750);
+}
+
+static int lock_named(struct tx *tx, struct file_flock *f, int *ret_fd)
 {
 	f->deadline = clock_ms() + f->timeout_ms;
 	for (;;) {
-		auto_(fd_close) int fd =
-			openat(f->dirfd, f->path,
-			       O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, mode);
+		auto_(fd_close) int fd = open_named(f);
 
 		if (fd < 0)
 			return file_fail(tx, -errno, "lock", f->dirfd, f->path);
@@ -208,7 +216,7 @@ int file_lock(struct tx *tx, int dirfd, const char *path, int timeout_ms, int *r
 {
 	struct file_flock f = { .dirfd = dirfd, .path = path, .timeout_ms = timeout_ms };
 
-	return lock_named(tx, &f, 0750, ret_fd);
+	return lock_named(tx, &f, ret_fd);
 }
 
 int file_lock_own(struct tx *tx, const char *path, bool shared, int timeout_ms, int *ret_fd)
@@ -220,7 +228,7 @@ int file_lock_own(struct tx *tx, const char *path, bool shared, int timeout_ms, 
 		.shared = shared,
 	};
 
-	return lock_named(tx, &f, 0600, ret_fd);
+	return lock_named(tx, &f, ret_fd);
 }
 
 /* ---- a byte of a file ---- */
@@ -254,7 +262,7 @@ static int byte_holder(int fd, const struct file_byte *b)
 
 int file_lock_byte(struct tx *tx, const struct file_byte *b, int timeout_ms, int *ret_fd)
 {
-	auto_(fd_close) int fd = open(b->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	auto_(fd_close) int fd = file_open_own(b->path, O_RDWR);
 	int64_t deadline = clock_ms() + timeout_ms;
 	struct flock l = lock_of(b);
 	int r;

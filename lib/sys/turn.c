@@ -13,21 +13,16 @@
 
 enum { LOOK_MS = 3, TICK_MS = 50 };
 
-static int open_file(const char *path)
-{
-	return open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-}
-
 int turn_open(const char *path)
 {
-	int fd = open_file(path);
+	int fd = file_open_own(path, O_RDWR);
 
 	if (fd >= 0 || errno != ENOENT)
 		return fd;
 	/* The first call after the machine's start.  Errors show when the file is opened. */
 	(void)!mkdir("/run/cni", 0700);
 	(void)!mkdir(STATE_ROOT, 0700);
-	return open_file(path);
+	return file_open_own(path, O_RDWR);
 }
 
 bool turn_try(int fd)

@@ -151,3 +151,38 @@ forged() {
 	done
 	soon del tuning "$conf"
 }
+
+# folder PATH - an ADD of host-local that makes PATH a folder
+folder() {
+	cni ADD host-local "$(jq -nc --arg d "${1%/*}" --arg n "${1##*/}" '{cniVersion: "1.0.0", name: $n, type: "bridge",
+		ipam: {type: "host-local", dataDir: $d, ranges: [[{subnet: "10.9.0.0/24"}]]}}')"
+	[[ -d $1 ]]
+}
+
+@test "hostile-conf: folders in the place of cplug's locks and socket keep no other network from its work" {
+	local sbr cache=/var/lib/cni/cnitool.lock name
+
+	new_netns c1 c2
+	for name in netns nft doomed; do
+		folder /run/cni/cplug/$name.lock
+	done
+	add bridge "$BRIDGE" c2
+	sbr=$(jq -c --argjson prev "$output" '{cniVersion, name, type: "sbr", prevResult: $prev}' <<<"$BRIDGE")
+	cni ADD sbr "$sbr" c2
+	ok
+	[[ -f /run/cni/cplug/netns.lock ]]
+	cni DEL sbr "$sbr" c2
+	ok
+	del bridge "$BRIDGE" c2
+	[[ -f /run/cni/cplug/nft.lock && -f /run/cni/cplug/doomed.lock ]]
+	folder $cache
+	run "$CPLUG_BIN/cnitool" list
+	((status == 0))
+	run "$CPLUG_BIN/cnitool" gc
+	((status == 0))
+	[[ -f $cache ]]
+	folder /run/cni/dhcp.sock
+	"$CPLUG_BIN/dhcp" daemon </dev/null 3>&- 4>&- &
+	wait_for "the daemon" "$CPLUG_BIN/dhcp" list
+	kill $!
+}
