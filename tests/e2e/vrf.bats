@@ -64,6 +64,50 @@ detached() {
 	del bridge "$BRIDGE"
 }
 
+@test "vrf: a repair makes the VRF again, and takes the interface back with its routes" {
+	local change back
+
+	new_netns c1
+	attached
+	add vrf "$CONF"
+	CHECK=$(chained "$VRF")
+	back=$(chained "$BRIDGE")
+	for change in 'link set eth0 nomaster' 'link set blue down' 'link del blue'; do
+		eval "in_ns c1 ip $change"
+		cni CHECK vrf "$CHECK"
+		failed 107 blue
+		# In the order of the list.
+		CPLUG_REPAIR=1 cni CHECK bridge "$back"
+		ok
+		CPLUG_REPAIR=1 cni CHECK vrf "$CHECK"
+		ok
+		silent "after $change"
+		cni CHECK bridge "$back"
+		ok
+		is "$(in_ns c1 ip route show)" ''
+		route c1 '.dst == "default" and .gateway == "10.1.0.1"' table 1
+		contains "$(in_ns c1 ip -6 route show table 1)" '^default via fd00:1::1'
+		in_ns c1 ping -q -c1 -W20 -I blue 10.1.0.1
+	done
+}
+
+@test "vrf: VERSION, STATUS and GC succeed, and GC leaves the VRF of a live container" {
+	new_netns c1
+	attached
+	add vrf "$CONF"
+	CHECK=$(chained "$VRF")
+	cni VERSION vrf "$VRF"
+	ok
+	has '.supportedVersions | index("0.3.1") and index("1.1.0")'
+	cni STATUS vrf "$VRF" '' '' ''
+	ok
+	remember
+	cni GC vrf "$(with "$VRF" '."cni.dev/valid-attachments" = [{containerID: "c1", ifname: "eth0"}]')" '' '' ''
+	ok
+	assert_same_snapshot
+	silent "after GC"
+}
+
 @test "vrf: more interfaces of a container join, each VRF has a table of its own" {
 	new_netns c1
 	attached
