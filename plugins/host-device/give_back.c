@@ -51,12 +51,16 @@ static int restore_names(struct tx *tx, struct rt *host, struct link *l, const s
 	return link_restore_name(tx, host, l, name);
 }
 
-/*
- * The device is on the host: gives it everything again.  A part that is refused is told and left
- * out, because a repeated DEL would be refused as well.  The alias is not: with the attachment's
- * mark, but without the record, the device would be refused to every ADD.
- */
-static int restore(struct tx *tx, struct rt *host, struct link *l, const struct hostdev_record *r)
+/* Tells that a part is refused; returns r if the failure may pass, else 0. */
+static int tell_refused(struct tx *tx, int before, int r, const char *why)
+{
+	tx_excuse(tx, before, r, why);
+	return err_is_passing(r) ? r : 0;
+}
+
+/* Goes on after a part that is refused; returns the first failure that may pass, or 0. */
+static int restore_parts(struct tx *tx, struct rt *host, struct link *l,
+			 const struct hostdev_record *rec, const char *why)
 {
 	static int (*const parts[])(struct tx * tx, struct rt * rt, struct link * l,
 				    const struct link_saved *s) = {
@@ -64,14 +68,36 @@ static int restore(struct tx *tx, struct rt *host, struct link *l, const struct 
 		link_restore_broadcast, link_restore_xdp,      link_restore_ethtool,
 		link_restore_altnames,  link_restore_master,   link_restore_state,
 	};
-	static const char why[] = "the device is back on the host without it";
-	int before = tx->err;
+	int before = tx->err, passing = 0, r;
+
+	for (unsigned i = 0; i < ARRAY_LEN(parts); i++) {
+		r = parts[i](tx, host, l, &rec->link);
+		passing = also(passing, tell_refused(tx, before, r, why));
+	}
+	r = addr_restore(tx, host, l, &rec->addrs, false);
+	passing = also(passing, tell_refused(tx, before, r, why));
+	r = route_restore(tx, host, l, &rec->routes);
+	return also(passing, tell_refused(tx, before, r, why));
+}
+
+/*
+ * The device is on the host: gives it everything again.  What is refused for good is left out,
+ * because a repeated DEL would be refused as well.  The alias is not left out: with the
+ * attachment's mark, but without the record, the device would be refused to every ADD.
+ */
+static int restore(struct tx *tx, struct rt *host, struct link *l, const struct hostdev_record *r)
+{
+	static const char left_out[] = "the device is back on the host without it";
+	int passing;
 
 	log_step("host: %s gets what it had", l->name);
-	for (unsigned i = 0; i < ARRAY_LEN(parts); i++)
-		tx_excuse(tx, before, parts[i](tx, host, l, &r->link), why);
-	tx_excuse(tx, before, addr_restore(tx, host, l, &r->addrs, false), why);
-	tx_excuse(tx, before, route_restore(tx, host, l, &r->routes), why);
+	passing = restore_parts(tx, host, l, r, "it is tried again");
+	if (passing)
+		passing = restore_parts(tx, host, l, r, left_out);
+	if (passing && passing != -EBUSY)
+		return tx_fail(tx, passing,
+			       "host: %s has not everything again: %s (repeat the DEL, or run GC)",
+			       l->name, strerror(-passing));
 	return link_restore_alias(tx, host, l, &r->link);
 }
 
