@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck disable=SC2016 # the dollars of bash -c and of jq
 # Files, folders and JSON of others that cnitool and the netavark driver read (docs/security.md)
 load lib
 load cnitool
