@@ -116,6 +116,9 @@ lto_flags := -flto=auto -ffat-lto-objects
 lto := $(if $(filter 1,$(LTO)),$(shell t=$$(mktemp) && echo 'int main(void) { return 0; }' | \
 	$(CC) -xc - $(lto_flags) -o $$t 2>/dev/null && $(RUN) $$t && echo '$(lto_flags)'; rm -f $$t))
 ALL_LDFLAGS += $(lto) $(smallest)
+# Not even the build id depends on debugging information: that of the link-time optimisation names
+# the folder.
+ALL_LDFLAGS += -Wl,--strip-all
 # Nothing unwinds the stack.  Not each linker and start file can do without the tables.
 no_unwind := -Wl,-T,compat/unwind.ld -Wl,--no-eh-frame-hdr
 ALL_LDFLAGS += $(shell t=$$(mktemp) && echo 'int main(void) { return 0; }' | \
