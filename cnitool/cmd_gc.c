@@ -16,6 +16,7 @@
 #include "cnitool/run_registry.h"
 #include "cnitool/survey.h"
 #include "cnitool/target.h"
+#include "cnitool/view.h"
 
 struct gc {
 	struct netconf *nets;
@@ -74,28 +75,6 @@ static bool is_collected(struct tool *t, const struct netconf *n)
 	return ours && netconf_speaks(n, "1.1.0") && !n->disable_gc;
 }
 
-static void note_data_dir(struct mem *m, struct survey *s, const char *dir)
-{
-	if (str_empty(dir))
-		return;
-	for (unsigned i = 0; i < s->n_data_dirs; i++)
-		if (str_eq(s->data_dirs[i], dir))
-			return;
-	s->data_dirs = mem_grow(m, s->data_dirs, s->n_data_dirs, sizeof(*s->data_dirs));
-	s->data_dirs[s->n_data_dirs++] = mem_str(m, dir);
-}
-
-/* The data directories that a configuration names. */
-static void note_data_dirs(struct mem *m, struct survey *s, const struct netconf *n)
-{
-	for (unsigned i = 0; i < n->n_plugins; i++) {
-		struct cj ipam = cj_any(&n->plugins[i].conf, "ipam");
-
-		if (cj_is_object(&ipam))
-			note_data_dir(m, s, cj_str(&ipam, "dataDir", ""));
-	}
-}
-
 /* The cached configuration; false if there is none, or it cannot be read. */
 static bool read_cached_conf(struct tool *t, const struct cached *c, struct netconf *ret)
 {
@@ -120,7 +99,7 @@ static void note_cached_data_dirs(struct tool *t, struct survey *s, const struct
 
 	tool_step_begin(t, &kept);
 	if (read_cached_conf(t, c, &net)) {
-		note_data_dirs(&kept, s, &net);
+		view_note_data_dirs(&kept, &net, &s->data_dirs);
 		netconf_free(&net);
 	}
 	tool_step_end(t, &kept);
@@ -131,14 +110,11 @@ static void note_networks(struct tool *t, struct gc *g)
 	struct survey *s = &g->survey;
 	struct mem *m = &t->tx->mem;
 
-	note_data_dir(m, s, "/var/lib/cni/networks");
-	if (t->cache.private)
-		note_data_dir(m, s, mem_printf(m, "%s/networks", t->cache.dir));
+	view_data_dirs(t, g->nets, g->n_nets, &s->data_dirs);
 	s->nets = mem_alloc(m, (g->n_nets + 1) * sizeof(*s->nets));
 	for (unsigned i = 0; i < g->n_nets; i++) {
 		const struct netconf *n = &g->nets[i];
 
-		note_data_dirs(m, s, n);
 		s->nets[s->n_nets++] = (struct survey_network){
 			.name = n->name,
 			.disabled = n->disable_gc,

@@ -163,9 +163,9 @@ static void offer_types(struct word *w)
 static void offer_kind(struct word *w, const char *what)
 {
 	what += *what == '[';
-	if (str_starts(what, "NETNS"))
+	if (str_starts(what, "NETNS") || str_starts(what, "NET|"))
 		offer_namespaces(w);
-	else if (str_starts(what, "NET"))
+	if (str_starts(what, "NET") && !str_starts(what, "NETNS"))
 		offer_networks(w);
 	else if (str_starts(what, "TYPE"))
 		offer_types(w);

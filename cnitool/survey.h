@@ -47,8 +47,7 @@ struct survey {
 	unsigned n_known;
 	struct survey_network *nets;
 	unsigned n_nets;
-	const char **data_dirs; /* of host-local */
-	unsigned n_data_dirs;
+	struct words data_dirs; /* of host-local */
 	struct alive alive;
 	struct rt host;
 	struct nfnl nf;

@@ -160,8 +160,8 @@ int survey_leases(struct survey *s)
 {
 	int r = 0;
 
-	for (unsigned i = 0; i < s->n_data_dirs; i++)
-		r = also(r, each_lease_in(s, s->data_dirs[i], judge_lease));
+	for (unsigned i = 0; i < s->data_dirs.n; i++)
+		r = also(r, each_lease_in(s, s->data_dirs.v[i], judge_lease));
 	return r;
 }
 
@@ -197,15 +197,15 @@ bool survey_lease_lives(struct survey *s, const char *network, const char *id, c
 	bool any = false;
 	unsigned n;
 
-	for (unsigned i = 0; i < s->n_data_dirs && !any; i++) {
+	for (unsigned i = 0; i < s->data_dirs.n && !any; i++) {
 		auto_(store_close) struct store st = STORE_CLOSED;
 		struct errctx m = errctx_mark(tx);
-		int r = has_leases(tx, s->data_dirs[i], network);
+		int r = has_leases(tx, s->data_dirs.v[i], network);
 
 		if (r == 0)
 			continue;
 		if (r > 0)
-			r = store_open(tx, s->data_dirs[i], network, STORE_CHANGE, &st);
+			r = store_open(tx, s->data_dirs.v[i], network, STORE_CHANGE, &st);
 		if (r == 0)
 			r = store_find(tx, &st, id, &leases, &n);
 		for (unsigned k = 0; r == 0 && k < n; k++)
@@ -242,7 +242,7 @@ int survey_note_living(struct survey *s)
 {
 	int r = 0;
 
-	for (unsigned i = 0; i < s->n_data_dirs; i++)
-		r = also(r, each_lease_in(s, s->data_dirs[i], note_living));
+	for (unsigned i = 0; i < s->data_dirs.n; i++)
+		r = also(r, each_lease_in(s, s->data_dirs.v[i], note_living));
 	return r;
 }

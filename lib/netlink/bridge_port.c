@@ -317,6 +317,29 @@ int bridge_port_ensure_vlans(struct tx *tx, struct rt *rt, const struct link *l,
 	return 0;
 }
 
+int bridge_port_list_vlans(struct tx *tx, struct rt *rt, const struct link *l, const char **ret)
+{
+	struct mem_text text = { .mem = &tx->mem };
+	struct vlan_table t;
+	unsigned last;
+
+	TRY(read_vlans(tx, rt, l, &t));
+	for (unsigned id = 0; id < ARRAY_LEN(t.flags); id = last + 1) {
+		last = id;
+		if (!t.flags[id])
+			continue;
+		while (last + 1 < ARRAY_LEN(t.flags) && t.flags[last + 1] == t.flags[id])
+			last++;
+		mem_text_add(&text, "%s%u", mem_text_comma(&text, ", "), id);
+		if (last > id)
+			mem_text_add(&text, "-%u", last);
+		if (t.flags[id] & BRIDGE_VLAN_INFO_UNTAGGED)
+			mem_text_add(&text, " untagged");
+	}
+	*ret = text.s ? mem_text_end(&text) : "none";
+	return 0;
+}
+
 /* ---- forwarding --------------------------------------------------------- */
 
 static const char *state_name(int state)

@@ -58,6 +58,10 @@ int bridge_port_check_vlans(struct tx *tx, struct rt *rt, const struct link *l,
 int bridge_port_ensure_vlans(struct tx *tx, struct rt *rt, const struct link *l,
 			     const struct bridge_port_vlans *v) CHECKED;
 
+/* The VLANs of a port as text, in the arena: "5 untagged, 10-19, 30"; "none". */
+int bridge_port_list_vlans(struct tx *tx, struct rt *rt, const struct link *l,
+			   const char **ret) CHECKED;
+
 /*
  * Waits until the port forwards (by netlink events, no sleep), at most timeout_ms.
  * Fails with CNI_E_AGAIN, naming the state it is in.

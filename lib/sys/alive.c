@@ -212,7 +212,7 @@ static bool sees_all(struct mem *mem)
 	       n == 4294967295ul && geteuid() == 0;
 }
 
-static void read_proc(struct mem *mem, struct alive *a)
+void alive_collect(struct mem *mem, struct alive *a)
 {
 	struct search s = { .mem = mem, .a = a };
 	DIR *d = opendir("/proc");
@@ -269,6 +269,6 @@ bool alive_is_gone(struct tx *tx, struct alive *a, ino_t ino, uint64_t cookie)
 			return r < 0;
 	}
 	if (!a->collected)
-		read_proc(&tx->mem, a);
+		alive_collect(&tx->mem, a);
 	return is_missing(tx, a, ino, cookie);
 }

@@ -365,7 +365,7 @@ static int pipes_open(struct tx *tx, struct job *j)
 
 int exec_run(struct tx *tx, const struct exec_request *q, struct exec_answer *ret)
 {
-	char *argv[] = { mem_str(&tx->mem, q->path), NULL };
+	char *argv[] = { mem_str(&tx->mem, q->path), mem_str(&tx->mem, q->arg), NULL };
 	auto_(job_close) struct job j = {
 		.path = q->path, .in = -1, .out = { -1, -1 }, .err = { -1, -1 }, .pidfd = -1
 	};

@@ -28,6 +28,7 @@ struct exec_answer {
 
 struct exec_request {
 	const char *path;
+	const char *arg; /* its only argument; NULL = none, as plugins have none */
 	/* Changes to our environment: "NAME=value", "NAME=" (empty); NULL-terminated, or NULL. */
 	const char *const *env;
 	const void *in; /* stdin */
