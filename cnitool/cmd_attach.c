@@ -54,7 +54,8 @@ static int read_arguments(struct tool *t, struct attachment *a)
 	return r;
 }
 
-int cmd_prepare(struct tool *t, struct netconf *net, struct attachment *ret)
+/* The attachment on a configured network, with the cache locked. */
+static int prepare_attachment(struct tool *t, struct netconf *net, struct attachment *ret)
 {
 	TRY(netconf_find(t->tx, t->opt.conf_dir, t->args.v[0], net));
 	name_attachment(t, net, ret);
@@ -81,7 +82,7 @@ int cmd_add(struct tool *t)
 	struct netconf net;
 	struct attachment a;
 
-	TRY(cmd_prepare(t, &net, &a));
+	TRY(prepare_attachment(t, &net, &a));
 	return add_and_print(t, &a);
 }
 
@@ -225,7 +226,7 @@ int cmd_attach(struct tool *t)
 	struct netconf net;
 	struct attachment a;
 
-	TRY(cmd_prepare(t, &net, &a));
+	TRY(prepare_attachment(t, &net, &a));
 	TRY(target_open(t->tx, a.netns, &ns));
 	TRY(find_container(t, &ns, &a));
 	if (!t->opt.ifname)

@@ -146,22 +146,26 @@ static bool is_shown(const struct view *w, unsigned ns)
 static const char *headline(struct mem *m, const struct view *w, const struct view_if *i,
 			    unsigned from)
 {
-	const char *at = i->ns == from ? "" : w->ns[i->ns].name;
-	const char *on = i->lower >= 0 ? w->v[i->lower].l.name : "";
+	struct mem_text t = { .mem = m };
 
-	return mem_printf(m, "%s%s%s (%s, %s)%s%s", at, *at ? ": " : "", i->l.name,
-			  view_kind(&i->l), view_state(&i->l), *on ? " on " : "", on);
+	if (i->ns != from)
+		mem_text_add(&t, "%s: ", w->ns[i->ns].name);
+	mem_text_add(&t, "%s (%s, %s)", i->l.name, view_kind(&i->l), view_state(&i->l));
+	if (i->lower >= 0)
+		mem_text_add(&t, " on %s", w->v[i->lower].l.name);
+	return mem_text_end(&t);
 }
 
-/* "NETWORK/ID"; "" if there is none, or that below it has the same. */
+/* "NETWORK/ID"; "" if there is none, or what it is plugged into has the same. */
 static const char *owner_text(struct mem *m, const struct view *w, const struct view_if *i)
 {
 	const struct mark_owner *o = &i->owner;
 
 	if (!o->network || (i->under >= 0 && str_eq(o->id, w->v[i->under].owner.id)))
 		return "";
-	return o->id ? mem_printf(m, "[%s/%s]", o->network, o->id)
-		     : mem_printf(m, "[%s]", o->network);
+	if (!o->id)
+		return mem_printf(m, "[%s]", o->network);
+	return mem_printf(m, "[%s/%s]", o->network, o->id);
 }
 
 static void print_under(struct drawing *d, int under, unsigned ns, const char *indent, int depth)

@@ -9,12 +9,12 @@
 #include <linux/netfilter.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "cnitool/netconf.h"
 #include "cnitool/view.h"
 #include "firewall/hostports.h"
 #include "netlink/tc.h"
+#include "nft/nft.h"
 #include "sys/file.h"
 
 /* ---- texts ---- */
@@ -78,28 +78,22 @@ int view_rate(struct tx *tx, struct rt *rt, const struct link *l, const char **r
 
 struct lease_walk {
 	struct view *w;
-	const char *network, *path;
-	int dir;
+	const char *network;
 };
 
 static int note_lease(struct tx *tx, const struct lease *l, int r, void *arg)
 {
 	const struct lease_walk *x = arg;
 	struct view *w = x->w;
-	struct stat st;
 
 	if (r < 0 || l->lessee.odd)
 		return 0;
-	if (fstatat(x->dir, IP_S(l->ip), &st, AT_SYMLINK_NOFOLLOW) < 0)
-		st.st_mtime = time(NULL);
 	w->leases = mem_grow(&tx->mem, w->leases, w->n_leases, sizeof(*w->leases));
 	w->leases[w->n_leases++] = (struct view_lease){
 		.ip = l->ip,
 		.network = x->network,
 		.id = mem_str(&tx->mem, l->lessee.id),
 		.ifname = mem_str(&tx->mem, l->lessee.ifname),
-		.dir = x->path,
-		.age = (int64_t)(time(NULL) - st.st_mtime),
 	};
 	return 0;
 }
@@ -121,8 +115,6 @@ static int read_leases_in(struct view *w, const char *data_dir)
 		if (dir < 0)
 			continue;
 		x.network = mem_str(m, e->d_name);
-		x.path = mem_printf(m, "%s/%s", data_dir, e->d_name);
-		x.dir = dir;
 		r = also(r, lease_scan(tx, dir, note_lease, &x));
 	}
 	return r;
@@ -174,11 +166,13 @@ int view_read_leases(struct view *w)
 
 /* ---- table inet cplug ---- */
 
+typedef int set_elem_fn(const char *set, const struct nft_elem *e, void *arg);
+
 struct elem_walk {
 	struct mem *m;
 	struct words sets;
 	const char *set;
-	view_elem_fn *each;
+	set_elem_fn *each;
 	void *arg;
 };
 
@@ -200,8 +194,12 @@ static int pass_elem(const struct nft_elem *e, void *arg)
 	return x->each(x->set, e, x->arg);
 }
 
-int view_each_elem(struct tx *tx, struct nfnl *nl, struct nft_ref table, view_elem_fn *each,
-		   void *arg)
+/*
+ * Calls each() for every element of every set of a table; with e NULL at the beginning of a set,
+ * and when its dump starts again.  A missing table is empty.
+ */
+static int each_elem(struct tx *tx, struct nfnl *nl, struct nft_ref table, set_elem_fn *each,
+		     void *arg)
 {
 	struct elem_walk x = { .m = &tx->mem, .each = each, .arg = arg };
 	int r = nft_each_set(nl, table, note_set, &x);
@@ -251,12 +249,12 @@ static bool read_port(struct mem *m, const char *set, const struct nft_elem *e,
 	const char *kind = set + (host ? 4 : 0);
 	bool range = is_set(kind, "portranges", &six);
 	const uint8_t *key = e->key.b, *end = e->key_end.b;
-	unsigned size;
+	unsigned size, port_size = range ? 0 : 4;
 
 	if (!range && !is_set(kind, "ports", &six))
 		return false;
 	size = six ? 16 : 4;
-	if (e->key.len != (host ? size : 0) + 8 || e->data.len < size + (range ? 0 : 4))
+	if (e->key.len != size * host + 8 || e->data.len < size + port_size)
 		return false;
 	ret->at = "";
 	if (host) {
@@ -311,7 +309,6 @@ static int note_elem(const char *set, const struct nft_elem *e, void *arg)
 		elem.to = ip_at(e->key.b, six);
 	else if (!read_port(m, set, e, &elem))
 		return 0;
-	elem.owner = mem_str(m, e->comment ? e->comment : "");
 	w->elems = mem_grow(m, w->elems, w->n_elems, sizeof(*w->elems));
 	w->elems[w->n_elems++] = elem;
 	return 0;
@@ -355,7 +352,7 @@ int view_read_elems(struct view *w, struct nfnl *nl)
 	const struct nft_ref table = { .family = NFPROTO_INET, .table = "cplug" };
 	struct elems x = { .w = w };
 
-	TRY(view_each_elem(w->t->tx, nl, table, note_elem, &x));
+	TRY(each_elem(w->t->tx, nl, table, note_elem, &x));
 	merge_elems(w);
 	return 0;
 }

@@ -131,6 +131,12 @@ uplink() {
 	ok
 	drawn 'sends at most 8 Mbit/s'
 	drawn 'sends at most 2.5 Mbit/s'
+	# A pair without redirection leads to nothing of the one before.
+	plug c2
+	tool graph --json
+	ok
+	has '[.interfaces[] | select(.kind == "bridge") | has("pluggedInto")] == [false, false]'
+	has '[.interfaces[] | select(.kind == "ifb") | has("pluggedInto")] == [true]'
 }
 
 @test "cnitool graph: VLANs of bridge ports" {
