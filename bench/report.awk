@@ -122,7 +122,7 @@ function goals(    v, worst, worst_verb, k, kinds, verbs, n, big, r) {
 			goal("bandwidth, " substr(shape[k], 7) " at 100 Mbit/s: round trip under load, p99", "≤ 5 ms", sprintf("%.1f ms", median(shape[k], 3)))
 		}
 	goal("bandwidth: ADD, faster than the reference", "8×", rel("bandwidth", "ADD", "reference", "cplug"))
-	goal("size on disk, static and stripped", "≤ 1.5 MB (0.8 MB)", size["cplug"] ? sprintf("%.2f MB", size["cplug"] / 1e6) : "")
+	goal("size on disk, static and stripped", "≤ 1.5 MB (0.8 MB)", "cplug" in size ? sprintf("%.2f MB", size["cplug"] / 1e6) : "")
 	goal("peak RSS of an ADD", "≤ 3 MB (1.5 MB)", most_rss ? sprintf("%.2f MB", most_rss / 1024) : "")
 	goal("VERSION / empty static program, system's C library", "≤ 1.3 (1.1)", rel("version", "VERSION", "cplug", "nothing-system"))
 	goal("VERSION / empty static program, C library of cplug", "", rel("version", "VERSION", "cplug", "nothing"))
@@ -161,20 +161,26 @@ function page(    i, w, k) {
 	print "| case | verb | competitor | p50 | p90 | p99 | min | user + system | MiB | failed |\n|---|---|---|---:|---:|---:|---:|---:|---:|---|"
 	for (i = 1; i <= n_cases; i++)
 		if (cases[i] != "state" && cases[i] != "links" && cases[i] != "foreign" && cases[i] != "crowd") table_of(cases[i])
-	print "\n(CHECK of the reference's portmap 1.1.1 fails for containers without IPv6.)\n"
-	print "## Growth\n\nThe number after the name counts the existing objects: *state*: containers with lease,"
-	print "port mapping and masquerade; *foreign*: NAT rules of other programs; *links*: bridge ports;\n*crowd*: attachments of the chain of five.\n\n![growth](growth.svg)\n"
-	print "| case | verb | competitor | p50 | p90 | p99 | min | user + system | MiB | failed |\n|---|---|---|---:|---:|---:|---:|---:|---:|---|"
-	table_of("state"); table_of("foreign"); table_of("links"); table_of("crowd")
-	print "\n## Bursts\n\n| competitor | parallel | verb | containers/s | p50 ms | p99 ms | failed |\n|---|---:|---|---:|---:|---:|---:|"
-	for (i = 1; i <= n_bursts; i++) {
-		split(burst[i], w, " ")
-		printf "| %s | %s | %s | %s | %s | %s | %s of %s |\n", w[3], w[4], w[5], w[8], ms(w[9]), ms(w[10]), w[7], w[6]
+	if ("chain-1-port" in seen) print "\n(CHECK of the reference's portmap 1.1.1 fails for containers without IPv6.)"
+	if ("state" in seen || "crowd" in seen) {
+		print "\n## Growth\n\nThe number after the name counts the existing objects: *state*: containers with lease,"
+		print "port mapping and masquerade; *foreign*: NAT rules of other programs; *links*: bridge ports;\n*crowd*: attachments of the chain of five.\n\n![growth](growth.svg)\n"
+		print "| case | verb | competitor | p50 | p90 | p99 | min | user + system | MiB | failed |\n|---|---|---|---:|---:|---:|---:|---:|---:|---|"
+		table_of("state"); table_of("foreign"); table_of("links"); table_of("crowd")
 	}
-	print "\n## Data path\n\nThe number after the name counts the port mappings.\n"
-	print "| competitor | published: new connections/s | published: MB/s | masqueraded: new connections/s |\n|---|---:|---:|---:|"
-	for (i = 1; i <= n_paths; i++)
-		printf "| %s | %d | %d | %d |\n", path[i], median(path[i], 1), median(path[i], 2), median(path[i], 3)
+	if (n_bursts) {
+		print "\n## Bursts\n\n| competitor | parallel | verb | containers/s | p50 ms | p99 ms | failed |\n|---|---:|---|---:|---:|---:|---:|"
+		for (i = 1; i <= n_bursts; i++) {
+			split(burst[i], w, " ")
+			printf "| %s | %s | %s | %s | %s | %s | %s of %s |\n", w[3], w[4], w[5], w[8], ms(w[9]), ms(w[10]), w[7], w[6]
+		}
+	}
+	if (n_paths) {
+		print "\n## Data path\n\nThe number after the name counts the port mappings.\n"
+		print "| competitor | published: new connections/s | published: MB/s | masqueraded: new connections/s |\n|---|---:|---:|---:|"
+		for (i = 1; i <= n_paths; i++)
+			printf "| %s | %d | %d | %d |\n", path[i], median(path[i], 1), median(path[i], 2), median(path[i], 3)
+	}
 	if (n_shapes) {
 		print "\n## Rates\n\n100 Mbit/s and a burst of 1 ms, with one TCP connection that sends as fast as it can, and a UDP"
 		print "packet each 5 ms that comes back.  The rate is that of the wire, with headers.\n"
@@ -184,14 +190,18 @@ function page(    i, w, k) {
 			printf "| %s | %s | %.1f | %.2f | %.2f | %.1f |\n", w[1], w[2], median(shape[i], 1), median(shape[i], 2), median(shape[i], 3), median(shape[i], 4)
 		}
 	}
-	print "\n## Kernel requests of a call\n\n(bridge, ipMasq, one port; *chain*: with portmap; *own*: bridge alone)\n"
-	print "| competitor | verb | programs | system calls | netlink requests |\n|---|---|---:|---:|---:|"
-	for (i = 1; i <= n_work; i++) {
-		split(work[i], w, " ")
-		printf "| %s | %s | %s | %s | %s |\n", w[3], w[4], w[5], w[6], w[7]
+	if (n_work) {
+		print "\n## Kernel requests of a call\n\n(bridge, ipMasq, one port; *chain*: with portmap; *own*: bridge alone)\n"
+		print "| competitor | verb | programs | system calls | netlink requests |\n|---|---|---:|---:|---:|"
+		for (i = 1; i <= n_work; i++) {
+			split(work[i], w, " ")
+			printf "| %s | %s | %s | %s | %s |\n", w[3], w[4], w[5], w[6], w[7]
+		}
 	}
-	print "\n## Size on disk\n\n| competitor | bridge, portmap, host-local, loopback | whole suite |\n|---|---:|---:|"
-	for (i in size) printf "| %s | %.2f MB | %.2f MB |\n", i, size[i] / 1e6, whole[i] / 1e6
+	if ("cplug" in size) {
+		print "\n## Size on disk\n\n| competitor | bridge, portmap, host-local, loopback | whole suite |\n|---|---:|---:|"
+		for (i in size) printf "| %s | %.2f MB | %.2f MB |\n", i, size[i] / 1e6, whole[i] / 1e6
+	}
 }
 
 # ---- charts --------------------------------------------------------------------
