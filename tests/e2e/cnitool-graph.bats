@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 # cnitool graph: what is plugged where, as text, DOT, Mermaid, SVG and JSON
+# shellcheck disable=SC2030,SC2031 # each test is a process
 load lib
 load cnitool
 
@@ -179,6 +180,7 @@ uplink() {
 
 @test "cnitool graph: bounded, without a container's help, and without root" {
 	plug c1
+	# shellcheck disable=SC2016 # of the inner shell
 	in_ns c1 bash -c 'for i in {1..200}; do echo "address add 192.0.2.$((i % 250))/32 dev eth0"; done | ip -b -'
 	tool graph c1
 	ok
