@@ -54,8 +54,7 @@ static int read_arguments(struct tool *t, struct attachment *a)
 	return r;
 }
 
-/* The attachment on a configured network, with the cache locked. */
-static int prepare_attachment(struct tool *t, struct netconf *net, struct attachment *ret)
+int cmd_prepare(struct tool *t, struct netconf *net, struct attachment *ret)
 {
 	TRY(netconf_find(t->tx, t->opt.conf_dir, t->args.v[0], net));
 	name_attachment(t, net, ret);
@@ -82,7 +81,7 @@ int cmd_add(struct tool *t)
 	struct netconf net;
 	struct attachment a;
 
-	TRY(prepare_attachment(t, &net, &a));
+	TRY(cmd_prepare(t, &net, &a));
 	return add_and_print(t, &a);
 }
 
@@ -226,7 +225,7 @@ int cmd_attach(struct tool *t)
 	struct netconf net;
 	struct attachment a;
 
-	TRY(prepare_attachment(t, &net, &a));
+	TRY(cmd_prepare(t, &net, &a));
 	TRY(target_open(t->tx, a.netns, &ns));
 	TRY(find_container(t, &ns, &a));
 	if (!t->opt.ifname)

@@ -41,6 +41,8 @@ struct options {
 	const char *ingress, *egress; /* rates of set */
 	struct words confs;           /* of install */
 	const char *format;           /* of graph */
+	const char *otlp;             /* of trace: file */
+	bool keep;
 	bool user, all, dry_run, repair, force, wait;
 	unsigned timeout; /* for each run of a plugin, in seconds; 0 = not given */
 	bool json, quiet, help;
@@ -62,6 +64,7 @@ struct tool {
 	struct words args;  /* the operands */
 	char **command;     /* of run; NULL-terminated */
 	struct cache cache;
+	int hidden_stderr; /* the real stderr, during trace; 0 = it is not redirected */
 	bool nohup; /* SIGHUP was ignored when cnitool started */
 	bool usage; /* the failure is wrong usage: EXIT_USAGE */
 	int status; /* exit status if nothing fails: the command's (run) or 1 (gc, restore) */
@@ -102,9 +105,10 @@ enum {
 	V_VALIDATE = 16384,
 	V_SCHEMA = 32768,
 	V_GRAPH = 65536,
-	V_ALL = 131071,
-	V_DRIVER =
-		131072, /* a command of netavark's driver: an error is {"error": ...} on stdout */
+	V_INSPECT = 131072,
+	V_TRACE = 262144,
+	V_ALL = 524287,
+	V_DRIVER = 1 << 24, /* a command of netavark's driver: an error is {"error": ...} on stdout */
 	V_FILES = V_VALIDATE | V_SCHEMA, /* nothing but files */
 	/* Those that know attachments. */
 	V_CACHE = (V_ALL | V_DRIVER) & ~(V_VERSION | V_INSTALL | V_UNINSTALL | V_FILES),
@@ -175,6 +179,9 @@ const char *tool_report(struct tool *t, struct errctx m);
 void tool_step_begin(struct tool *t, struct mem *kept);
 void tool_step_end(struct tool *t, struct mem *kept);
 
+/* Ends what trace does to stderr and CNI_DEBUG; for failures, too. */
+void tool_show_stderr(struct tool *t);
+
 /* ---- cmd_*.c ---- */
 
 int cmd_add(struct tool *t) CHECKED;
@@ -194,6 +201,14 @@ int cmd_uninstall(struct tool *t) CHECKED;
 int cmd_validate(struct tool *t) CHECKED;
 int cmd_schema(struct tool *t) CHECKED;
 int cmd_graph(struct tool *t) CHECKED;
+int cmd_inspect(struct tool *t) CHECKED;
+int cmd_trace(struct tool *t) CHECKED;
+
+/*
+ * For verbs that make an attachment: reads the configuration of NET, names the attachment and reads
+ * its arguments, all as the operands and options say; locks the cache.
+ */
+int cmd_prepare(struct tool *t, struct netconf *net, struct attachment *ret) CHECKED;
 
 /* The one cached attachment that NET, NETNS and the options name; locks the cache. */
 int cmd_find_attached(struct tool *t, struct attachment *ret) CHECKED;

@@ -84,6 +84,18 @@ static const struct verb verbs[] = {
 	  "rates, as the kernel and the leases of host-local have them.  NET: only what belongs "
 	  "to\n"
 	  "this network; NETNS: only what leads to this namespace.\n\n" },
+	{ "inspect", "NET NETNS", "tell everything about one attachment", V_INSPECT, 2, 2, false,
+	  cmd_inspect,
+	  "Its interface and the host's end with counters and rates, addresses, routes, leases "
+	  "with\n"
+	  "their age, nftables elements, published ports, tracked flows, resolv.conf, the cached\n"
+	  "result.\n\n" },
+	{ "trace", "NET NETNS", "attach and detach, and tell where the time goes", V_TRACE, 2, 2,
+	  false, cmd_trace,
+	  "An add, and a del unless --keep is given, with the time of each plugin and of its "
+	  "steps\n"
+	  "as bars; --json prints the trace as OTLP/JSON.  TRACEPARENT names the trace that it\n"
+	  "belongs to.\n\n" },
 	{ "install", "DIR", "install the plugins and cnitool into a folder", V_INSTALL, 1, 1, false,
 	  cmd_install,
 	  "Copies this executable, with all its names, for images that have no shell.  Each file\n"
@@ -134,7 +146,8 @@ static void print_verbs(FILE *to, const char *title, unsigned set)
 static int print_help(FILE *to, int status)
 {
 	enum {
-		ONE = V_ADD | V_DEL | V_CHECK | V_ATTACH | V_DETACH | V_SET | V_RUN,
+		ONE = V_ADD | V_DEL | V_CHECK | V_ATTACH | V_DETACH | V_SET | V_RUN | V_INSPECT |
+		      V_TRACE,
 		ALL = V_LIST | V_GRAPH | V_STATUS | V_GC | V_RESTORE,
 	};
 
@@ -251,7 +264,8 @@ static void apply_defaults(struct tool *t)
 	if (!o->timeout)
 		o->timeout = t->verb->bit & (V_GC | V_RESTORE) ? 30 : 300;
 	/* run gives its interfaces names itself. */
-	if (t->verb->bit & (V_ADD | V_DEL | V_CHECK | V_ATTACH | V_DETACH | V_SET))
+	if (t->verb->bit &
+	    (V_ADD | V_DEL | V_CHECK | V_ATTACH | V_DETACH | V_SET | V_INSPECT | V_TRACE))
 		o->ifname = or_env(o->ifname, "CNI_IFNAME");
 }
 
@@ -274,6 +288,7 @@ static int fail_exhausted(struct tool *t)
 
 	priv_restore_memory(); /* jansson's memory is lost */
 	armed = false;
+	tool_show_stderr(t);
 	if (a && attach_undo(t, a) < 0)
 		log_step("undoing the ADD failed as well");
 	return r;

@@ -25,11 +25,11 @@ struct option_row {
 #define AT(member) offsetof(struct options, member)
 
 enum {
-	ONE = V_ADD | V_DEL | V_CHECK | V_ATTACH | V_DETACH, /* name one attachment */
-	NAMES = ONE | V_SET,
-	MAKES = V_ADD | V_ATTACH | V_RUN,                          /* make attachments */
+	ONE = V_ADD | V_DEL | V_CHECK | V_ATTACH | V_DETACH | V_TRACE, /* name one attachment */
+	NAMES = ONE | V_SET | V_INSPECT,
+	MAKES = V_ADD | V_ATTACH | V_RUN | V_TRACE,                /* make attachments */
 	CONFIGURED = V_ALL & ~(V_VERSION | V_UNINSTALL | V_FILES), /* know networks */
-	CALLS = NAMES | V_GC | V_STATUS | V_RUN | V_RESTORE,       /* run plugins */
+	CALLS = ONE | V_SET | V_GC | V_STATUS | V_RUN | V_RESTORE, /* run plugins */
 };
 
 static const struct option_row rows[] = {
@@ -71,6 +71,10 @@ static const struct option_row rows[] = {
 	  "then wait for SIGTERM, as the pod of a DaemonSet" },
 	{ 0, TEXT, V_GRAPH, AT(format), "format", "FORMAT",
 	  "text (a tree), dot, mermaid, or svg (needs graphviz)" },
+	{ 0, TEXT, V_TRACE, AT(otlp), "otlp", "FILE",
+	  "append the trace as OTLP/JSON (else $OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, else "
+	  "$OTEL_EXPORTER_OTLP_ENDPOINT, if it is file:///PATH)" },
+	{ 0, FLAG, V_TRACE, AT(keep), "keep", NULL, "leave it attached" },
 	{ 0, TEXT, CONFIGURED, AT(conf_dir), "net-conf-path", "DIR",
 	  "where networks are configured (else $NETCONFPATH, else /etc/cni/net.d)" },
 	{ 0, TEXT, CALLS, AT(cni_path), "cni-path", "DIR[:DIR]",

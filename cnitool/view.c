@@ -9,12 +9,12 @@
 #include <linux/netfilter.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "cnitool/netconf.h"
 #include "cnitool/view.h"
 #include "firewall/hostports.h"
 #include "netlink/tc.h"
-#include "nft/nft.h"
 #include "sys/file.h"
 
 /* ---- texts ---- */
@@ -78,22 +78,28 @@ int view_rate(struct tx *tx, struct rt *rt, const struct link *l, const char **r
 
 struct lease_walk {
 	struct view *w;
-	const char *network;
+	const char *network, *path;
+	int dir;
 };
 
 static int note_lease(struct tx *tx, const struct lease *l, int r, void *arg)
 {
 	const struct lease_walk *x = arg;
 	struct view *w = x->w;
+	struct stat st;
 
 	if (r < 0 || l->lessee.odd)
 		return 0;
+	if (fstatat(x->dir, IP_S(l->ip), &st, AT_SYMLINK_NOFOLLOW) < 0)
+		st.st_mtime = time(NULL);
 	w->leases = mem_grow(&tx->mem, w->leases, w->n_leases, sizeof(*w->leases));
 	w->leases[w->n_leases++] = (struct view_lease){
 		.ip = l->ip,
 		.network = x->network,
 		.id = mem_str(&tx->mem, l->lessee.id),
 		.ifname = mem_str(&tx->mem, l->lessee.ifname),
+		.dir = x->path,
+		.age = (int64_t)(time(NULL) - st.st_mtime),
 	};
 	return 0;
 }
@@ -115,6 +121,8 @@ static int read_leases_in(struct view *w, const char *data_dir)
 		if (dir < 0)
 			continue;
 		x.network = mem_str(m, e->d_name);
+		x.path = mem_printf(m, "%s/%s", data_dir, e->d_name);
+		x.dir = dir;
 		r = also(r, lease_scan(tx, dir, note_lease, &x));
 	}
 	return r;
@@ -166,13 +174,11 @@ int view_read_leases(struct view *w)
 
 /* ---- table inet cplug ---- */
 
-typedef int set_elem_fn(const char *set, const struct nft_elem *e, void *arg);
-
 struct elem_walk {
 	struct mem *m;
 	struct words sets;
 	const char *set;
-	set_elem_fn *each;
+	view_elem_fn *each;
 	void *arg;
 };
 
@@ -194,12 +200,8 @@ static int pass_elem(const struct nft_elem *e, void *arg)
 	return x->each(x->set, e, x->arg);
 }
 
-/*
- * Calls each() for every element of every set of a table; with e NULL at the beginning of a set,
- * and when its dump starts again.  A missing table is empty.
- */
-static int each_elem(struct tx *tx, struct nfnl *nl, struct nft_ref table, set_elem_fn *each,
-		     void *arg)
+int view_each_elem(struct tx *tx, struct nfnl *nl, struct nft_ref table, view_elem_fn *each,
+		   void *arg)
 {
 	struct elem_walk x = { .m = &tx->mem, .each = each, .arg = arg };
 	int r = nft_each_set(nl, table, note_set, &x);
@@ -309,6 +311,7 @@ static int note_elem(const char *set, const struct nft_elem *e, void *arg)
 		elem.to = ip_at(e->key.b, six);
 	else if (!read_port(m, set, e, &elem))
 		return 0;
+	elem.owner = mem_str(m, e->comment ? e->comment : "");
 	w->elems = mem_grow(m, w->elems, w->n_elems, sizeof(*w->elems));
 	w->elems[w->n_elems++] = elem;
 	return 0;
@@ -352,7 +355,7 @@ int view_read_elems(struct view *w, struct nfnl *nl)
 	const struct nft_ref table = { .family = NFPROTO_INET, .table = "cplug" };
 	struct elems x = { .w = w };
 
-	TRY(each_elem(w->t->tx, nl, table, note_elem, &x));
+	TRY(view_each_elem(w->t->tx, nl, table, note_elem, &x));
 	merge_elems(w);
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * view.h - what is plugged where on this host (cnitool graph)
+ * view.h - what is plugged where on this host (cnitool graph, inspect)
  *
  * Reads namespaces, interfaces, addresses, queueing disciplines and the table inet cplug from the
  * kernel, and the leases of host-local; not the caches of runtimes.  Nothing is changed, and no
@@ -14,7 +14,7 @@
 #include "cnitool/cnitool.h"
 #include "ipam/host-local/lease.h"
 #include "netlink/link.h"
-#include "nft/nfnl.h"
+#include "nft/nft.h"
 #include "value/mark.h"
 
 /* The most interfaces of a namespace, and about the most texts of an interface, that are shown. */
@@ -23,6 +23,8 @@ enum { VIEW_LINKS_MAX = 4096, VIEW_FACTS_MAX = 40 };
 struct view_lease {
 	struct ip ip;
 	const char *network, *id, *ifname; /* ifname NULL: an old lease */
+	const char *dir;                   /* DATA_DIR/NETWORK */
+	int64_t age;                       /* in seconds */
 };
 
 /* Published ports; or a masqueraded address, without proto. */
@@ -31,6 +33,7 @@ struct view_elem {
 	const char *at; /* the host's: "127.0.0.1:"; "" = any */
 	uint8_t proto;
 	unsigned first, last, target; /* host ports; the container port of the first */
+	const char *owner;            /* "KEY NETWORK/ID/IFNAME", may be cut */
 };
 
 struct view_if {
@@ -57,6 +60,7 @@ struct view {
 	struct view_lease *leases;
 	struct view_elem *elems;
 	unsigned n_ns, n, n_leases, n_elems;
+	bool near;    /* only the host, and the namespace of view_read() */
 	ino_t wanted; /* a namespace that is shown even if nothing leads to it */
 };
 
@@ -73,6 +77,7 @@ void view_keep(struct view *w, int i);
 /* Adds the members that describe an interface. */
 void view_put_if(struct jw *j, const struct view *w, const struct view_if *v);
 
+/* The parts that inspect needs. */
 int view_read_leases(struct view *w) CHECKED;
 int view_read_elems(struct view *w, struct nfnl *nl) CHECKED; /* by address and port */
 
@@ -83,6 +88,14 @@ int view_read_elems(struct view *w, struct nfnl *nl) CHECKED; /* by address and 
 struct netconf;
 void view_note_data_dirs(struct mem *m, const struct netconf *n, struct words *ret);
 void view_data_dirs(struct tool *t, const struct netconf *nets, unsigned n, struct words *ret);
+
+/*
+ * Calls each() for every element of every set of a table; with e NULL at the beginning of a set,
+ * and when its dump starts again.  A missing table is empty.
+ */
+typedef int view_elem_fn(const char *set, const struct nft_elem *e, void *arg);
+int view_each_elem(struct tx *tx, struct nfnl *nl, struct nft_ref table, view_elem_fn *each,
+		   void *arg) CHECKED;
 
 /* "port 127.0.0.1:8080/tcp -> 80", "ports 9000-9009/udp -> 9000-9009", "masqueraded". */
 const char *view_elem_text(struct mem *m, const struct view_elem *e);

@@ -303,7 +303,8 @@ int view_read(struct view *w, const char *path)
 	TRY(read_host(w));
 	if (path && stat(path, &st) == 0)
 		w->wanted = st.st_ino;
-	alive_collect(&w->t->tx->mem, &all);
+	if (!w->near)
+		alive_collect(&w->t->tx->mem, &all);
 	for (unsigned i = 0; i < all.n; i++)
 		try_container(w, all.net[i].path);
 	if (path)

@@ -30,6 +30,8 @@ void log_start(void)
 	const char *file = secure_getenv("CNI_LOG");
 
 	clock_gettime(CLOCK_MONOTONIC, &log_state.start);
+	log_state.stderr_level = LOG_WARN;
+	log_state.json = false;
 	if (!str_empty(debug) && !str_eq(debug, "0")) {
 		log_state.stderr_level = LOG_DEBUG;
 		log_state.json = str_eq(debug, "json");
@@ -156,9 +158,10 @@ static size_t compose(char *out, size_t size, bool json, enum log_level level, c
 	     (now.tv_nsec - log_state.start.tv_nsec) / 1000;
 	if (json) {
 		snprintf(out, size,
-			 "{\"us\":%ld,\"pid\":%d,\"level\":\"%s\",\"plugin\":\"%s\","
+			 "{\"us\":%ld,\"at\":%lld,\"pid\":%d,\"level\":\"%s\",\"plugin\":\"%s\","
 			 "\"command\":\"%s\",\"msg\":\"",
-			 us, (int)getpid(), level_names[level], plugin, command);
+			 us, (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000, (int)getpid(),
+			 level_names[level], plugin, command);
 		json_escape(out, size - 4, text);
 		strcat(out, "\"}\n");
 		return strlen(out);

@@ -9,7 +9,8 @@
  * call goes to stdout, which only cni.c writes to.
  *
  *   CNI_DEBUG=1      one line per step on stderr, with microseconds
- *   CNI_DEBUG=json   the same as JSON lines
+ *   CNI_DEBUG=json   the same as JSON lines, with the time since the start (us), and of
+ *                    CLOCK_MONOTONIC (at), in microseconds
  *   CNI_LOG=FILE     all lines are also appended to FILE
  *
  * The configuration key log, {"file": …, "level": …}, also sets the file (log_to()).
@@ -23,7 +24,7 @@
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
-/* Reads CNI_DEBUG and CNI_LOG (secure_getenv(3)) and starts the clock. */
+/* Reads CNI_DEBUG and CNI_LOG (secure_getenv(3)) and starts the clock; may be repeated. */
 void log_start(void);
 
 /* Sets the prefix of each line: the plugin's name and the CNI command. */

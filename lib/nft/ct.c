@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * ct.c - delete flows whose port mapping is gone or new
+ * ct.c - delete flows whose port mapping is gone or new; count those of an address
  *
  * First the kernel tells how many flows it tracks in this namespace: on a fresh host none, which
  * ends the search.  A dump takes and releases a lock for each of the table's 65536 to 262144
@@ -430,4 +430,42 @@ int ct_flush(struct nfnl *nl, struct rt *host, const struct ct_flows *which, uns
 	if (ret_deleted)
 		*ret_deleted = c.gone;
 	return r;
+}
+
+/* ---- counting ---- */
+
+struct count {
+	const struct ip *ips;
+	unsigned n, found;
+};
+
+static int count_each(const struct nlmsghdr *h, void *arg)
+{
+	struct count *c = arg;
+	struct ip ends[3];
+
+	if (!h) {
+		c->found = 0;
+		return 0;
+	}
+	ends[0] = get_ip(nfnl_attr(h, CTA_TUPLE_ORIG), CTA_IP_V4_SRC, CTA_IP_V6_SRC);
+	ends[1] = get_ip(nfnl_attr(h, CTA_TUPLE_ORIG), CTA_IP_V4_DST, CTA_IP_V6_DST);
+	ends[2] = get_ip(nfnl_attr(h, CTA_TUPLE_REPLY), CTA_IP_V4_SRC, CTA_IP_V6_SRC);
+	for (unsigned i = 0; i < c->n * ARRAY_LEN(ends); i++)
+		if (ip_eq(c->ips[i / ARRAY_LEN(ends)], ends[i % ARRAY_LEN(ends)])) {
+			c->found++;
+			break;
+		}
+	return 0;
+}
+
+int ct_count(struct nfnl *nl, const struct ip *ips, unsigned n, unsigned *ret)
+{
+	_Alignas(struct nlmsghdr) char buf[64] = { 0 };
+	struct count c = { .ips = ips, .n = n };
+
+	TRY(nfnl_ask(nl, ct_request(buf, IPCTNL_MSG_CT_GET, AF_UNSPEC, NLM_F_DUMP), count_each,
+		     &c));
+	*ret = c.found;
+	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ct.h - conntrack: delete the flows of a port mapping
+ * ct.h - conntrack: delete the flows of a port mapping, count those of an address
  *
  * A flow keeps the DNAT result of its first packet.  A flow that began before ADD, or is still
  * there after DEL, therefore leads to the wrong destination, in particular with UDP.
@@ -50,5 +50,12 @@ int ct_flush(struct nfnl *nl, struct rt *host, const struct ct_flows *which,
  * true if it is unknown, or would take long to find out.
  */
 bool ct_seen(struct nfnl *nl, const struct ct_flows *which);
+
+/*
+ * Counts the tracked flows that one of n addresses sends, receives, or (translated) answers.  Reads
+ * the whole table.  Returns 0, or -errno: -EINVAL or -EOPNOTSUPP if the kernel has no
+ * nf_conntrack_netlink.
+ */
+int ct_count(struct nfnl *nl, const struct ip *ips, unsigned n, unsigned *ret) CHECKED;
 
 #endif
