@@ -65,8 +65,8 @@ struct tool {
 	char **command;     /* of run; NULL-terminated */
 	struct cache cache;
 	int hidden_stderr; /* the real stderr, during trace; 0 = it is not redirected */
-	bool nohup; /* SIGHUP was ignored when cnitool started */
-	bool usage; /* the failure is wrong usage: EXIT_USAGE */
+	bool nohup;        /* SIGHUP was ignored when cnitool started */
+	bool usage;        /* the failure is wrong usage: EXIT_USAGE */
 	int status; /* exit status if nothing fails: the command's (run) or 1 (gc, restore) */
 	struct words failures; /* that tool_report() has printed */
 	struct words notes;    /* of tool_note() */
@@ -108,7 +108,8 @@ enum {
 	V_INSPECT = 131072,
 	V_TRACE = 262144,
 	V_ALL = 524287,
-	V_DRIVER = 1 << 24, /* a command of netavark's driver: an error is {"error": ...} on stdout */
+	V_DRIVER =
+		1 << 24, /* a command of netavark's driver: an error is {"error": ...} on stdout */
 	V_FILES = V_VALIDATE | V_SCHEMA, /* nothing but files */
 	/* Those that know attachments. */
 	V_CACHE = (V_ALL | V_DRIVER) & ~(V_VERSION | V_INSTALL | V_UNINSTALL | V_FILES),
