@@ -251,9 +251,11 @@ static void print_value(struct mem *m, const char *key, json_t *v, int depth)
 		text = json_is_true(v) ? "yes" : "no";
 	else if (json_array_size(v) + json_object_size(v) == 0)
 		text = "none";
+	if (*text)
+		text = mem_printf(m, " %s", text);
 	if (depth >= 0)
-		printf("%*s%s%s%s%s\n", depth * 2, "", view_escape(m, key), *key == '-' ? "" : ":",
-		       *text ? " " : "", text);
+		printf("%*s%s%s%s\n", depth * 2, "", view_escape(m, key), *key == '-' ? "" : ":",
+		       text);
 	json_object_foreach (v, member, value)
 		print_value(m, member, value, depth + 1);
 	json_array_foreach (v, i, value)

@@ -97,10 +97,11 @@ static void read_line(struct trace *x, int root, json_t *line)
 	int64_t pid = json_integer_value(json_object_get(line, "pid"));
 	const char *msg = json_string_value(json_object_get(line, "msg"));
 	const char *plugin = json_string_value(json_object_get(line, "plugin"));
+	struct mem *m = &x->t->tx->mem;
 
 	if (!str_eq(json_string_value(json_object_get(line, "level")), "debug")) {
-		fprintf(stderr, "%s: %s\n", view_escape(&x->t->tx->mem, plugin ? plugin : ""),
-			view_escape(&x->t->tx->mem, msg ? msg : ""));
+		if (plugin && msg)
+			fprintf(stderr, "%s: %s\n", view_escape(m, plugin), view_escape(m, msg));
 		return;
 	}
 	if (!msg || !at)
@@ -116,7 +117,7 @@ static void read_line(struct trace *x, int root, json_t *line)
 		x->last = at - us;
 		x->pid = pid;
 	}
-	add_span(x, mem_str(&x->t->tx->mem, msg), x->last, at, x->plugin);
+	add_span(x, mem_str(m, msg), x->last, at, x->plugin);
 	x->last = at;
 }
 
