@@ -45,7 +45,7 @@ part() {
 @test "cnitool inspect: flows of the container's address are counted" {
 	plug c1 --id one
 	plug c2 --id two
-	serve c1 7000 'echo hi'
+	serve c1 7000 'read -r q; echo hi'
 	tool inspect net1 c1 --id one --json
 	has '.flows == 0'
 	is "$(ask - tcp 10.1.0.2 7000)" hi
