@@ -107,6 +107,22 @@ int hostdev_find_again(struct tx *tx, const struct hostdev_place *p, struct link
 /* Does the host have such a device, so that some namespace has its link? */
 bool hostdev_is_plugged(struct mem *mem, const struct link_saved *s);
 
+/* ---- what it had: restore.c ---- */
+
+/*
+ * *ret is the name that the device had, or, if another link has that by now, a free one.  index: of
+ * the device, 0 = it is not on the host yet.
+ */
+int hostdev_choose_name(struct tx *tx, struct rt *host, const char *had, int index,
+			const char **ret) CHECKED;
+
+/*
+ * The device is on the host: gives it everything again.  What is refused for good is left out;
+ * fails if a part is refused that may be possible later.  No undo.
+ */
+int hostdev_restore(struct tx *tx, struct rt *host, struct link *l,
+		    const struct hostdev_record *r) CHECKED;
+
 /* ---- and back: give_back.c ---- */
 
 /*
