@@ -33,6 +33,7 @@ files() {
 	is "$(readlink "$root/usr/local/bin/cnitool")" /opt/cni/bin/cnitool
 	is "$(readlink "$root/usr/lib/netavark/cplug")" /opt/cni/bin/cplug
 	contains "$(files)" 'man8/cplug-bridge.8'
+	contains "$(files)" 'man5/cplug.conf.5'
 	contains "$(files)" 'system/cplug-gc.timer'
 	contains "$(files)" 'bash-completion/completions/cnitool$'
 	contains "$(files)" 'zsh/site-functions/_cnitool$'
