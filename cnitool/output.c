@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "cnitool/cnitool.h"
 #include "cnitool/errctx.h"
 #include "cnitool/netconf.h"
@@ -152,12 +153,13 @@ static void append(struct tool *t, struct words *list, const char *text)
 
 void tool_note(struct tool *t, const char *fmt, ...)
 {
-	const char *text;
+	char *text;
 	va_list ap;
 
 	va_start(ap, fmt);
 	text = mem_vprintf(&t->tx->mem, fmt, ap);
 	va_end(ap);
+	text_plain(text);
 	append(t, &t->notes, text);
 	if (!t->opt.json && !t->opt.quiet)
 		fprintf(stderr, "cnitool: %s\n", text);

@@ -39,6 +39,7 @@ struct daemon {
 	struct daemon_options opt;
 	struct tx tx; /* of the present event */
 	int epoll, timer;
+	int spare; /* a descriptor that is closed to refuse a connection */
 	struct source listener;
 	struct client *clients;
 	unsigned n_clients, n_leases;

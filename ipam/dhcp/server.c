@@ -390,9 +390,23 @@ static bool is_allowed(int fd)
 	       (peer.uid == 0 || peer.uid == geteuid());
 }
 
+/* Accepts a connection.  Without a free descriptor it is refused, or its event would never end. */
+static int accept_one(struct daemon *d, const struct source *listener)
+{
+	int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd >= 0 || (errno != EMFILE && errno != ENFILE))
+		return fd;
+	fd_close(&d->spare);
+	fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
+	fd_close(&fd);
+	d->spare = fcntl(listener->fd, F_DUPFD_CLOEXEC, 0);
+	return -1;
+}
+
 static void accept_client(struct daemon *d, struct source *s, unsigned events UNUSED)
 {
-	int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = accept_one(d, s);
 	struct client *c;
 
 	if (fd < 0)
@@ -522,6 +536,7 @@ int server_open(struct daemon *d)
 		TRY(listen_at(d, d->opt.socket));
 	if (daemon_watch(d, &d->listener, EPOLLIN) < 0)
 		return tx_fail(&d->tx, -ENOMEM, "epoll: %s", strerror(errno));
+	d->spare = fcntl(d->listener.fd, F_DUPFD_CLOEXEC, 0);
 	return 0;
 }
 

@@ -345,6 +345,29 @@ granted() {
 	! setpriv --reuid 12345 --clear-groups "$CPLUG_BIN/dhcp" list 2>/dev/null || fail "another user may call"
 }
 
+# ticks - prints the CPU time of the daemon in hundredths of a second
+ticks() {
+	awk '{ print $14 + $15 }' "/proc/$DAEMON/stat"
+}
+
+@test "dhcp: without a descriptor for one more connection, the daemon sleeps, and goes on afterwards" {
+	local before i pids=()
+
+	ulimit -Sn 24
+	daemon
+	ulimit -Sn "$(ulimit -Hn)"
+	for ((i = 0; i < 40; i++)); do
+		socat -u OPEN:/dev/null,ignoreeof UNIX-CONNECT:/run/cni/dhcp.sock </dev/null >/dev/null 2>&1 3>&- 4>&- &
+		pids+=($!)
+	done
+	wait_for "no descriptor" eval '(($(ls /proc/$DAEMON/fd | wc -l) >= 23))'
+	before=$(ticks)
+	sleep 2
+	(($(ticks) - before <= 8))
+	kill "${pids[@]}" 2>/dev/null || :
+	wait_for "an answer" eval 'cni STATUS dhcp "$DHCP_CONF" && ((status == 0))'
+}
+
 @test "dhcp: what a renewal changes is applied: routes and mask" {
 	scripted lan 'lease=8 t1=2 router=10.5.0.1'
 	daemon
