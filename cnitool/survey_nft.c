@@ -22,7 +22,9 @@ struct element_table {
 
 static int del_nat(struct survey *s, const struct owner *o, enum owned_kind kind)
 {
-	return nat_del(s->t->tx, &s->nf, &s->host, o, kind, NULL);
+	int r = nat_del(s->t->tx, &s->nf, &s->host, o, kind, NULL);
+
+	return r < 0 ? r : 0;
 }
 
 static int sweep_nat(struct survey *s, const struct owned_seen *e)

@@ -129,9 +129,13 @@ static const char *reach_dev(const struct call *c)
 static int delete_ports(struct tx *tx, struct call *c)
 {
 	struct nfnl *nl;
+	int there;
 
 	TRY(call_nf(tx, c, &nl));
-	return nat_del(tx, nl, &c->host, call_owner(tx, c), OWNED_PORTMAP_NAT, reach_dev(c));
+	TRY(there = nat_del(tx, nl, &c->host, call_owner(tx, c), OWNED_PORTMAP_NAT, reach_dev(c)));
+	if (there)
+		return 0;
+	return step_reference_remove(tx, c, REFERENCE_PORTS);
 }
 
 /*

@@ -23,6 +23,27 @@ static bool is_to_make(struct tx *tx, const struct call *c)
 	return c->command == CNI_ADD || repair;
 }
 
+/* ---- the reference plugins ---------------------------------------------- */
+
+int step_reference_remove(struct tx *tx, struct call *c, unsigned parts)
+{
+	struct reference r = { .network = c->network, .id = c->id, .ifname = c->ifname };
+	struct nfnl *nl;
+
+	if (c->prev)
+		r.ips = prev_all_ips(&tx->mem, c, &r.n_ips);
+	TRY(call_nf(tx, c, &nl));
+	return reference_del(tx, nl, &r, parts);
+}
+
+/* A repair has put ours in place of what the reference made. */
+static int take_over(struct tx *tx, struct call *c, unsigned parts)
+{
+	if (c->command != CNI_REPAIR)
+		return 0;
+	return step_reference_remove(tx, c, parts);
+}
+
 /* ---- nftables ----------------------------------------------------------- */
 
 int step_nat(struct tx *tx, struct call *c, struct nat *n)
@@ -36,8 +57,13 @@ int step_nat(struct tx *tx, struct call *c, struct nat *n)
 	TRY(call_nf(tx, c, &nl));
 	if (c->command != CNI_ADD)
 		TRY(nat_check(tx, nl, &c->host, n));
-	if (is_to_make(tx, c))
-		return nat_add(tx, nl, &c->host, n);
+	if (!is_to_make(tx, c))
+		return 0;
+	TRY(nat_add(tx, nl, &c->host, n));
+	if (n->n_masq)
+		TRY(take_over(tx, c, REFERENCE_MASQ));
+	if (n->ports)
+		TRY(take_over(tx, c, REFERENCE_PORTS));
 	return 0;
 }
 
@@ -96,20 +122,24 @@ int step_spoof(struct tx *tx, struct call *c, struct spoof *s)
 	TRY(call_nf(tx, c, &nl));
 	if (c->command != CNI_ADD)
 		TRY(spoof_check(tx, nl, s));
-	if (is_to_make(tx, c))
-		return spoof_add(tx, nl, &c->host, s);
-	return 0;
+	if (!is_to_make(tx, c))
+		return 0;
+	TRY(spoof_add(tx, nl, &c->host, s));
+	return take_over(tx, c, REFERENCE_SPOOF);
 }
 
 int step_nft_remove(struct tx *tx, struct call *c, const char *dev)
 {
 	const struct owner *o = call_owner(tx, c);
 	struct nfnl *nl;
-	int r;
+	int r, there;
 
 	TRY(call_nf(tx, c, &nl));
-	r = nat_del_all(tx, nl, &c->host, o, dev);
-	return also(r, spoof_del(tx, nl, o));
+	there = nat_del_all(tx, nl, &c->host, o, dev);
+	r = also(there, spoof_del(tx, nl, o));
+	if (there)
+		return r;
+	return also(r, step_reference_remove(tx, c, REFERENCE_MASQ | REFERENCE_SPOOF));
 }
 
 /* ---- resolv.conf -------------------------------------------------------- */

@@ -12,6 +12,7 @@
 #include "cni/call.h"
 #include "cni/conf.h"
 #include "firewall/nat.h"
+#include "firewall/reference.h"
 #include "firewall/spoof.h"
 #include "netlink/link.h"
 
@@ -48,6 +49,12 @@ int step_spoof(struct tx *tx, struct call *c, struct spoof *s) CHECKED;
  * link through which the host reached the container.
  */
 int step_nft_remove(struct tx *tx, struct call *c, const char *dev) CHECKED;
+
+/*
+ * Takes away what the reference plugins made (enum reference_part), for an attachment of which ours
+ * have nothing.
+ */
+int step_reference_remove(struct tx *tx, struct call *c, unsigned parts) CHECKED;
 
 /* The container's resolv.conf; mode: conf_resolv().  Nothing to do if dns is empty. */
 int step_resolv(struct tx *tx, struct call *c, const char *mode,

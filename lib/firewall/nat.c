@@ -263,7 +263,7 @@ static int del_kinds(struct tx *tx, struct nat_after_del *a, struct rt *host, co
 		if (cleanup[i].unfinished)
 			r = also(r, owned_del(tx, a->nl, &nat_table, o, (enum owned_kind)kinds[i],
 					      NULL));
-	return r;
+	return also(r, a->any);
 }
 
 int nat_del(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o,

@@ -44,7 +44,8 @@ int nat_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n
 /*
  * Deletes the elements of one kind, and flows and loopback routes that depended on them.  Nothing
  * to delete is success; then the ruleset may have been flushed, and nat_close() is done to dev,
- * the link of the host through which the container is reached (NULL = unknown).
+ * the link of the host through which the container is reached (NULL = unknown).  Returns 1 if there
+ * was an element, 0 if not, or a recorded failure.
  */
 int nat_del(struct tx *tx, struct nfnl *nl, struct rt *host, const struct owner *o,
 	    enum owned_kind kind, const char *dev) CHECKED;

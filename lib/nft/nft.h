@@ -263,11 +263,23 @@ int nft_each_elem(struct nfnl *nl, struct nft_ref set, nft_elem_fn *each, void *
  */
 int nft_chain_use(struct nfnl *nl, struct nft_ref chain, unsigned *ret_use) CHECKED;
 
-/* What a rule looks up and where it leads.  The strings are valid during each() only. */
+/*
+ * Which of n chains are there?  All are asked for in one datagram, so n is at most 64.  Returns 0
+ * or -errno.
+ */
+int nft_find_chains(struct mem *mem, struct nfnl *nl, const struct nft_ref *refs, unsigned n,
+		    bool *ret) CHECKED;
+
+/* What a rule looks up and where it leads.  The pointers are valid during each() only. */
 struct nft_rule_info {
 	uint64_t handle;
 	const char *set, *chain; /* NULL = none */
+	const char *comment;     /* of nft, or of -m comment of iptables-nft; NULL = none */
+	const struct nlattr *exprs;
 };
+
+/* Do the expressions of a rule contain the address? */
+bool nft_rule_has_ip(const struct nft_rule_info *w, struct ip ip);
 
 /* Calls each(w, arg) for every rule of a chain, like nft_each_elem().  A missing chain is empty. */
 typedef int nft_rule_fn(const struct nft_rule_info *w, void *arg);

@@ -18,6 +18,8 @@
 #include "nft/nft_impl.h"
 #include "nft/nft.h"
 
+#include <linux/netfilter/nf_tables_compat.h>
+
 enum {
 	ASK_ROOM = 768, /* of a query: two names of 255 bytes and a key */
 	ASK_MANY = 64,  /* answers at a time: the receive buffer must hold them all */
@@ -295,6 +297,65 @@ int nft_chain_use(struct nfnl *nl, struct nft_ref chain, unsigned *ret_use)
 	return 0;
 }
 
+struct chains_lookup {
+	struct nfnl *nl;
+	bool *ret;
+	uint32_t first;
+	unsigned left;
+};
+
+static int chains_lookup_each(const struct nlmsghdr *h, void *arg)
+{
+	struct chains_lookup *l = arg;
+	int r = 0;
+
+	if (nfnl_is_end(h))
+		r = nfnl_error(l->nl, h);
+	else
+		l->ret[h->nlmsg_seq - l->first] = true;
+	if (r < 0 && r != -ENOENT)
+		return r;
+	return --l->left == 0;
+}
+
+int nft_find_chains(struct mem *mem, struct nfnl *nl, const struct nft_ref *refs, unsigned n,
+		    bool *ret)
+{
+	struct chains_lookup l = { nl, ret, nfnl_seq(nl, n), 0 };
+	char *buf = mem_alloc(mem, (size_t)n * ASK_ROOM);
+	size_t used = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct nlmsghdr *h =
+			question_about(buf + used, NFT_MSG_GETCHAIN, 0, refs[i], NFTA_CHAIN_NAME);
+
+		ret[i] = false;
+		if (!h)
+			continue;
+		h->nlmsg_seq = l.first + i;
+		used += nfnl_align(h->nlmsg_len);
+		l.left++;
+	}
+	if (!used)
+		return 0;
+	TRY(nfnl_send(nl, &(struct iovec){ buf, used }, 1));
+	return nfnl_read(nl, l.first, l.first + n - 1, chains_lookup_each, &l);
+}
+
+/* The text of -m comment (linux/netfilter/xt_comment.h). */
+static const char *xt_comment(const struct nlattr *match)
+{
+	if (!str_eq(get_str(nfnl_attr_in(match, NFTA_MATCH_NAME)), "comment"))
+		return NULL;
+	return get_str(nfnl_attr_in(match, NFTA_MATCH_INFO));
+}
+
+bool nft_rule_has_ip(const struct nft_rule_info *w, struct ip ip)
+{
+	return w->exprs && memmem(mnl_attr_get_payload(w->exprs),
+				  mnl_attr_get_payload_len(w->exprs), ip.b, ip_bytes(ip));
+}
+
 struct rule_reader {
 	const char *chain;
 	nft_rule_fn *each;
@@ -306,6 +367,7 @@ static int rule_each(const struct nlmsghdr *h, void *arg)
 	const struct nlattr *handle, *list, *a = NULL, *data;
 	struct nft_rule_info w = { 0 };
 	struct rule_reader *c = arg;
+	struct nft_elem about = { .comment = NULL };
 
 	if (!h)
 		return c->each(NULL, c->arg);
@@ -314,7 +376,10 @@ static int rule_each(const struct nlmsghdr *h, void *arg)
 	    !str_eq(get_str(nfnl_attr(h, NFTA_RULE_CHAIN)), c->chain))
 		return 0;
 	w.handle = be64toh(mnl_attr_get_u64(handle));
-	list = nfnl_attr(h, NFTA_RULE_EXPRESSIONS);
+	/* NFTNL_UDATA_RULE_COMMENT is the number of an element's comment, too. */
+	get_userdata(nfnl_attr(h, NFTA_RULE_USERDATA), &about);
+	w.comment = about.comment;
+	w.exprs = list = nfnl_attr(h, NFTA_RULE_EXPRESSIONS);
 	while ((a = nfnl_attr_next(list, a))) {
 		const char *name = get_str(nfnl_attr_in(a, NFTA_EXPR_NAME));
 
@@ -323,6 +388,8 @@ static int rule_each(const struct nlmsghdr *h, void *arg)
 			w.set = get_str(nfnl_attr_in(data, NFTA_LOOKUP_SET));
 		if (str_eq(name, "immediate"))
 			w.chain = verdict_chain(nfnl_attr_in(data, NFTA_IMMEDIATE_DATA));
+		if (str_eq(name, "match") && !w.comment)
+			w.comment = xt_comment(data);
 	}
 	return c->each(&w, c->arg);
 }

@@ -56,7 +56,7 @@ files() {
 	is "$status" 1
 	contains "$output" 'belong to other programs'
 	contains "$output" '/opt/cni/bin/bridge$'
-	contains "$output" 'FORCE=1, after reading docs/upgrade.md'
+	contains "$output" 'FORCE=1, after reading docs/migrating.md'
 	is "$(files)" ./opt/cni/bin/bridge
 	setup_cplug uninstall
 	contains "$output" 'bridge stays: it does not belong to cplug'
