@@ -256,10 +256,12 @@ static void print_value(struct mem *m, const char *key, json_t *v, int depth)
 	if (depth >= 0)
 		printf("%*s%s%s%s\n", depth * 2, "", view_escape(m, key), *key == '-' ? "" : ":",
 		       text);
-	json_object_foreach (v, member, value)
+	json_object_foreach (v, member, value) {
 		print_value(m, member, value, depth + 1);
-	json_array_foreach (v, i, value)
+	}
+	json_array_foreach (v, i, value) {
 		print_value(m, "-", value, depth + 1);
+	}
 }
 
 /* ---- all ---- */

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 # cnitool inspect: everything about one attachment
+# shellcheck disable=SC2016 # programs of jq and bash
 load lib
 load cnitool
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # cnitool trace: where the time of an ADD and a DEL goes
 # shellcheck disable=SC2030,SC2031 # each test is a process
+# shellcheck disable=SC2016 # programs of jq and bash
 load lib
 load cnitool
 
