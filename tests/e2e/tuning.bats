@@ -150,7 +150,7 @@ injected() {
 		sysctl: {"net/ipv4/conf/IFNAME/arp_filter": "2"}} | .sysctl = {"net.ipv4.conf.IFNAME.arp_filter": "1"}')
 	CNI_ARGS='IgnoreUnknown=1;MAC=02:00:00:00:00:02' cni ADD tuning "$conf"
 	is_mac 02:00:00:00:00:04
-	link c1 eth0 '.mtu == 1350 and (has("txqlen") | not) and (.flags | contains(["PROMISC", "ALLMULTI"]))'
+	link c1 eth0 '.mtu == 1350 and (.txqlen // 0) == 0 and (.flags | contains(["PROMISC", "ALLMULTI"]))'
 	is "$(knob_of c1 net/ipv4/conf/eth0/arp_filter)" 2
 	# Of values that were saved already, the first ones are kept.
 	json_holds '.mtu == 1500 and .txQLen == 1000' <$SAVED

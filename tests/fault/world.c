@@ -175,13 +175,25 @@ static int each_addr(const struct nlmsghdr *h, void *arg UNUSED)
 	return MNL_CB_OK;
 }
 
+/*
+ * The local route of an IPv6 address, which the kernel adds some time after the address
+ * (addrconf_dad_work()).  That of ::1 can be cplug's.
+ */
+static bool is_of_address(const struct rtmsg *i, const struct nlattr *dst)
+{
+	return i->rtm_family == AF_INET6 && i->rtm_type == RTN_LOCAL &&
+	       i->rtm_protocol == RTPROT_KERNEL && dst &&
+	       memcmp(mnl_attr_get_payload(dst), &in6addr_loopback, sizeof(in6addr_loopback)) != 0;
+}
+
 static int each_route(const struct nlmsghdr *h, void *arg UNUSED)
 {
 	const struct rtmsg *i = mnl_nlmsg_get_payload(h);
 	const struct nlattr *a[RTA_MAX + 1];
 
 	gather(h, sizeof(*i), a, ARRAY_LEN(a));
-	if (i->rtm_family <= AF_INET6 && !is_linklocal(i->rtm_family, a[RTA_DST]))
+	if (i->rtm_family <= AF_INET6 && !is_linklocal(i->rtm_family, a[RTA_DST]) &&
+	    !is_of_address(i, a[RTA_DST]))
 		say("route %s/%d table %s type %d gw %s dev %s priority %s", hex(a[RTA_DST]),
 		    i->rtm_dst_len, hex(a[RTA_TABLE]), i->rtm_type, hex(a[RTA_GATEWAY]),
 		    hex(a[RTA_OIF]), hex(a[RTA_PRIORITY]));

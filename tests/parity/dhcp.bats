@@ -17,6 +17,24 @@ prepare() {
 	wait_for "the reference's daemon" test -S /run/cni/dhcp.sock
 }
 
+# needs_release - skips the test if no server hears the RELEASE of the reference's daemon, called by the
+# reference's own plugin: 1.9 sends it from 0.0.0.0
+needs_release() {
+	local conf deadline=$((SECONDS + 15))
+
+	conf=$(with "$DHCP_CONF" '.cniVersion = "1.0.0"')
+	by reference
+	new_netns probe
+	add bridge "$conf" probe probe
+	del bridge "$conf" probe probe
+	del_netns probe
+	by ours
+	until no_leases; do
+		((SECONDS < deadline)) || skip "no server hears the RELEASE of this version of the reference"
+		sleep 0.1
+	done
+}
+
 @test "dhcp: our plugin gets from the reference's daemon what the reference's plugin gets" {
 	local theirs conf
 
@@ -38,6 +56,7 @@ prepare() {
 @test "dhcp: the link is up before the reference's daemon asks, and there when it releases" {
 	local conf
 
+	needs_release
 	for conf in "$DHCP_CONF" "$DHCP_MACVLAN"; do
 		new_netns c1
 		add "$(jq -r .type <<<"$conf")" "$conf"
@@ -68,6 +87,7 @@ prepare() {
 }
 
 @test "dhcp: an ADD that fails later releases the lease" {
+	needs_release
 	new_netns c1
 	CNI_TEST_FAIL_AT=2 cni ADD bridge "$DHCP_CONF"
 	((status == 1))
