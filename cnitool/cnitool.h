@@ -43,7 +43,7 @@ struct options {
 	const char *format;           /* of graph */
 	const char *otlp;             /* of trace: file */
 	bool keep;
-	bool user, all, dry_run, repair, force, wait;
+	bool user, all, dry_run, repair, force, wait, check;
 	unsigned timeout; /* for each run of a plugin, in seconds; 0 = not given */
 	bool json, quiet, help;
 };
@@ -107,7 +107,8 @@ enum {
 	V_GRAPH = 65536,
 	V_INSPECT = 131072,
 	V_TRACE = 262144,
-	V_ALL = 524287,
+	V_MIGRATE = 524288,
+	V_ALL = 1048575,
 	V_DRIVER =
 		1 << 24, /* a command of netavark's driver: an error is {"error": ...} on stdout */
 	V_FILES = V_VALIDATE | V_SCHEMA, /* nothing but files */
@@ -201,6 +202,7 @@ int cmd_install(struct tool *t) CHECKED;
 int cmd_uninstall(struct tool *t) CHECKED;
 int cmd_validate(struct tool *t) CHECKED;
 int cmd_schema(struct tool *t) CHECKED;
+int cmd_migrate(struct tool *t) CHECKED;
 int cmd_graph(struct tool *t) CHECKED;
 int cmd_inspect(struct tool *t) CHECKED;
 int cmd_trace(struct tool *t) CHECKED;

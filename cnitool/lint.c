@@ -45,6 +45,8 @@ void lint_wrong(struct lint *l, const char *path, const char *fmt, ...)
 {
 	va_list ap;
 
+	if (l->refusals)
+		return;
 	va_start(ap, fmt);
 	add_finding(l, false, path, mem_vprintf(&l->tx->mem, fmt, ap));
 	va_end(ap);
@@ -54,6 +56,8 @@ void lint_warn(struct lint *l, const char *path, const char *fmt, ...)
 {
 	va_list ap;
 
+	if (l->refusals)
+		return;
 	va_start(ap, fmt);
 	add_finding(l, true, path, mem_vprintf(&l->tx->mem, fmt, ap));
 	va_end(ap);

@@ -29,6 +29,7 @@ struct lint_network {
 struct lint {
 	struct tx *tx;
 	const struct plugin *const *plugins; /* the suite's, NULL-terminated */
+	bool refusals;                       /* note only what a reader refuses */
 	struct finding *found;
 	unsigned n, dropped; /* beyond LINT_MAX they are only counted */
 	struct lint_network *nets;

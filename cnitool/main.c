@@ -116,6 +116,12 @@ static const struct verb verbs[] = {
 	  0, 1, false, cmd_schema,
 	  "The schema (draft 2020-12) is for editors.  It has the keys, types, bounds and words\n"
 	  "that the plugins read.\n\n" },
+	{ "migrate", "", "tell what changes when cplug replaces the reference plugins", V_MIGRATE,
+	  0, 0, false, cmd_migrate,
+	  "Tells what the networks' configurations do differently, and the attachments that the\n"
+	  "reference made: DEL of cplug's plugins frees their links, leases and rules.  Nothing "
+	  "is\n"
+	  "changed.  The exit status is 1 if there is a difference, or something would stay.\n\n" },
 	{ "version", "", "tell the version", V_VERSION, 0, 0, false, cmd_version, "" },
 };
 

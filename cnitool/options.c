@@ -61,6 +61,7 @@ static const struct option_row rows[] = {
 	{ 0, FLAG, V_GC, AT(all), "all", NULL,
 	  "remove every attachment that is remembered, as the reference does" },
 	{ 0, FLAG, V_CHECK, AT(repair), "repair", NULL, "put right what differs" },
+	{ 0, FLAG, V_MIGRATE, AT(check), "check", NULL, "only look, which is all there is to do" },
 	{ 0, FLAG, V_GC | V_RESTORE, AT(dry_run), "dry-run", NULL,
 	  "only tell what would be removed, or restored" },
 	{ 0, FLAG, V_INSTALL, AT(force), "force", NULL,

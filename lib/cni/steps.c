@@ -44,6 +44,34 @@ static int take_over(struct tx *tx, struct call *c, unsigned parts)
 	return step_reference_remove(tx, c, parts);
 }
 
+/* Is one of the attachments that the reference's rules are of valid? */
+static bool is_reference_valid(const struct call *c, const struct reference *r)
+{
+	for (unsigned i = 0; i < c->n_valid; i++)
+		if (str_eq(c->valid[i].id, r->id) &&
+		    (!r->ifname || str_eq(c->valid[i].ifname, r->ifname)))
+			return true;
+	return false;
+}
+
+int step_reference_gc(struct tx *tx, struct call *c)
+{
+	struct reference *v = NULL;
+	struct nfnl *nl;
+	unsigned n;
+	int r;
+
+	TRY(call_nf(tx, c, &nl));
+	r = reference_survey(tx, nl, &v, &n);
+	for (unsigned i = 0; i < n; i++) {
+		if (!str_eq(v[i].network, c->network) || is_reference_valid(c, &v[i]))
+			continue;
+		v[i].dead = true;
+		r = also(r, reference_del(tx, nl, &v[i], REFERENCE_ALL));
+	}
+	return r;
+}
+
 /* ---- nftables ----------------------------------------------------------- */
 
 int step_nat(struct tx *tx, struct call *c, struct nat *n)

@@ -52,9 +52,10 @@ int step_nft_remove(struct tx *tx, struct call *c, const char *dev) CHECKED;
 
 /*
  * Takes away what the reference plugins made (enum reference_part), for an attachment of which ours
- * have nothing.
+ * have nothing; GC: of the network's attachments that are not valid.
  */
 int step_reference_remove(struct tx *tx, struct call *c, unsigned parts) CHECKED;
+int step_reference_gc(struct tx *tx, struct call *c) CHECKED;
 
 /* The container's resolv.conf; mode: conf_resolv().  Nothing to do if dns is empty. */
 int step_resolv(struct tx *tx, struct call *c, const char *mode,

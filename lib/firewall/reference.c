@@ -59,7 +59,7 @@ static const char *child_of(struct mem *mem, const struct place *p, const struct
 	if (!p->prefix)
 		return NULL;
 	if (p->part == REFERENCE_SPOOF)
-		return mem_printf(mem, "%s%s-%s", p->prefix, r->id, r->ifname);
+		return mem_printf(mem, "%s%s-%s", p->prefix, r->id, r->ifname ? r->ifname : "");
 	name = mem_alloc(mem, CHAIN_LEN + 1);
 	name_hash(name, CHAIN_LEN, p->prefix, mem_printf(mem, "%s%s", r->network, r->id));
 	return name;
@@ -70,11 +70,45 @@ static const char *comment_of(struct mem *mem, const struct place *p, const stru
 {
 	char net[HASH_LEN + 1], interface[HASH_LEN + 1];
 
-	if (p->part == REFERENCE_PORTS)
+	if (p->part == REFERENCE_PORTS || !r->ifname)
 		return r->id;
 	name_hash(net, HASH_LEN, "", r->network);
 	name_hash(interface, HASH_LEN, "", mem_printf(mem, "%s:%s", r->ifname, r->id));
 	return mem_printf(mem, "%s-%s,", net, interface);
+}
+
+/* The text behind before, up to one of stops; NULL if it is not there. */
+static const char *word_after(struct mem *mem, const char *text, const char *before,
+			      const char *stops)
+{
+	const char *p = strstr(text, before);
+
+	if (!p)
+		return NULL;
+	p += strlen(before);
+	return mem_printf(mem, "%.*s", (int)strcspn(p, stops), p);
+}
+
+/* The owner of a rule, by its comment; false if it is not a rule of the reference. */
+static bool read_owner(struct mem *mem, const struct place *p, const struct nft_rule_info *w,
+		       struct reference *ret)
+{
+	*ret = (struct reference){ .network = NULL };
+	if (!w || !w->comment)
+		return false;
+	if (p->prefix) { /* name: "NETWORK" id: "ID" */
+		ret->network = word_after(mem, w->comment, "name: \"", "\"");
+		ret->id = word_after(mem, w->comment, " id: \"", "\"");
+	} else { /* HASH-HASH, net: NETWORK, if: IFNAME, id: ID */
+		ret->network = word_after(mem, w->comment, " net: ", ",");
+		ret->ifname = word_after(mem, w->comment, " if: ", ",");
+		ret->id = word_after(mem, w->comment, " id: ", "");
+	}
+	if (!ret->network || !ret->id)
+		return false;
+	if (p->prefix)
+		return str_eq(w->chain, child_of(mem, p, ret));
+	return ret->ifname && str_starts(w->comment, comment_of(mem, p, ret));
 }
 
 /* ---- deleting ---- */
@@ -102,7 +136,7 @@ static bool has_our_address(const struct reading *d, const struct nft_rule_info 
 	for (unsigned i = 0; i < d->of->n_ips; i++)
 		if (nft_rule_has_ip(w, d->of->ips[i]))
 			return true;
-	return !d->of->n_ips || !d->place->addressed;
+	return d->of->dead || !d->of->n_ips || !d->place->addressed;
 }
 
 static int note_rule(const struct nft_rule_info *w, void *arg)
@@ -146,7 +180,7 @@ static int put_chain(struct nfnl *nl, struct reading *d, const char *chain, bool
 
 	TRY(nft_each_rule(nl, (struct nft_ref){ p->family, p->table, chain }, note_rule, d));
 	/* Jumps of two interfaces, and nothing tells which is whose. */
-	if (p->addressed && d->child && d->n > 1 && !d->of->n_ips)
+	if (p->addressed && d->child && d->n > 1 && !d->of->n_ips && !d->of->dead)
 		return 0;
 	nft_switch_table(n, p->family, p->table);
 	for (unsigned i = 0; i < d->n; i++)
@@ -247,5 +281,50 @@ int reference_del(struct tx *tx, struct nfnl *nl, const struct reference *r, uns
 	if (any < 0)
 		return fail(tx, nl, "delete", any == -ERESTART ? -EAGAIN : any);
 	log_step("host: rules of the reference plugins deleted");
+	return 0;
+}
+
+/* ---- GC ---- */
+
+struct owners {
+	struct mem *mem;
+	const struct place *place;
+	struct reference *v;
+	unsigned n;
+};
+
+static int note_owner(const struct nft_rule_info *w, void *arg)
+{
+	struct owners *o = arg;
+	struct reference r;
+
+	if (!read_owner(o->mem, o->place, w, &r))
+		return 0;
+	for (unsigned i = 0; i < o->n; i++)
+		if (str_eq(o->v[i].network, r.network) && str_eq(o->v[i].id, r.id) &&
+		    str_eq(o->v[i].ifname, r.ifname))
+			return 0;
+	o->v = mem_grow(o->mem, o->v, o->n, sizeof(*o->v));
+	o->v[o->n++] = r;
+	return 0;
+}
+
+int reference_survey(struct tx *tx, struct nfnl *nl, struct reference **ret, unsigned *ret_n)
+{
+	struct owners o = { .mem = &tx->mem };
+
+	*ret_n = 0;
+	for (unsigned i = 0; i < PLACES; i++) {
+		const struct nft_ref ref = { places[i].family, places[i].table,
+					     places[i].chains[0] };
+		int r;
+
+		o.place = &places[i];
+		r = nft_each_rule(nl, ref, note_owner, &o);
+		if (r < 0)
+			return fail(tx, nl, "list", r);
+	}
+	*ret = o.v;
+	*ret_n = o.n;
 	return 0;
 }

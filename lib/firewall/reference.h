@@ -27,19 +27,26 @@ enum reference_part {
 	REFERENCE_MASQ = 1,
 	REFERENCE_SPOOF = 2,
 	REFERENCE_PORTS = 4,
+	REFERENCE_ALL = 7,
 };
 
 struct reference {
-	const char *network, *id, *ifname;
+	const char *network, *id;
+	const char *ifname;   /* NULL: a finding that concerns all interfaces of the container */
 	const struct ip *ips; /* the attachment's addresses, if they are known */
 	unsigned n_ips;
+	bool dead; /* the container has no other attachment on this network */
 };
 
 /*
  * Deletes some parts (enum reference_part).  Nothing to delete is success, and costs one datagram.
- * If the addresses are not known, and there are several jumps of a family, these stay.
+ * If the addresses are not known, and there are several jumps of a family, these stay, unless dead.
  */
 int reference_del(struct tx *tx, struct nfnl *nl, const struct reference *r,
 		  unsigned parts) CHECKED;
+
+/* Owners of masquerade and ports, each once, in the arena: for GC.  dead and ips are not set. */
+int reference_survey(struct tx *tx, struct nfnl *nl, struct reference **ret,
+		     unsigned *ret_n) CHECKED;
 
 #endif

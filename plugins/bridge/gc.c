@@ -46,6 +46,7 @@ int bridge_gc(struct tx *tx, struct call *c)
 	r = also(r, nat_gc(tx, nl, &c->host, OWNED_MAIN_NAT, &valid));
 	r = also(r, nat_loopback_sweep(tx, nl, &c->host));
 	r = also(r, spoof_gc(tx, nl, &valid));
+	r = also(r, step_reference_gc(tx, c));
 	r = also(r, step_links_gc(tx, c, ""));
 	r = also(r, step_resolv_gc(tx, c));
 	r = also(r, gc_shared(tx, c, nl, bridge ? bridge : BRIDGE_DEFAULT));

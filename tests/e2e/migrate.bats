@@ -54,10 +54,14 @@ shared() {
 	who=(c0)
 	by reference
 	made "$@"
+	wait_for "the bridge's address" no_tentative
 	unmade "$@"
 	del_netns c0
 	who=(c1)
 }
+
+# no_tentative - an address of the bridge becomes valid only while a container is attached
+no_tentative() { [[ ! $(ip -6 address show tentative) ]]; }
 
 rules() { { iptables-save; ip6tables-save; nft list table bridge nat; } 2>/dev/null | sed '/^#/d; s/\[[0-9:]*\]//'; }
 
@@ -206,6 +210,27 @@ same_as_before() { assert_same_snapshot; }
 	is "$nft" "$before"
 }
 
+@test "migrate: GC frees the reference's rules of containers that are not valid" {
+	local before
+
+	shared "$BRIDGE" "$PORTMAP"
+	new_netns c1 c2
+	who=(c2)
+	made "$BRIDGE" "$(with "$PORTMAP" '.runtimeConfig.portMappings |= map(.hostPort += 1)')"
+	before=$(iptables-save -t nat | sed '/^#/d; s/\[[0-9:]*\]//')
+	who=(c1)
+	made "$BRIDGE" "$PORTMAP"
+	by ours
+	cni GC bridge "$(with "$BRIDGE" '.cniVersion = "1.1.0" | ."cni.dev/valid-attachments" = [
+		{containerID: "c1", ifname: "eth0"}, {containerID: "c2", ifname: "eth0"}]')" '' '' ''
+	ok
+	contains "$(iptables-save -t nat)" 'id: ."c1'
+	cni GC bridge "$(with "$BRIDGE" '.cniVersion = "1.1.0" | ."cni.dev/valid-attachments" = [
+		{containerID: "c2", ifname: "eth0"}]')" '' '' ''
+	ok
+	is "$(iptables-save -t nat | sed '/^#/d; s/\[[0-9:]*\]//')" "$before"
+}
+
 @test "migrate: a repair puts ours in place of the reference's rules" {
 	new_netns c1
 	who=(c1)
@@ -218,6 +243,8 @@ same_as_before() { assert_same_snapshot; }
 	contains "$(nft list table inet cplug)" net1/c1/eth0
 }
 
+# ---- cnitool migrate -------------------------------------------------------
+
 # reference_folder - sets CNI_PATH to a folder of the reference's executables, and NETCONFPATH
 reference_folder() {
 	export NETCONFPATH=$BATS_TEST_TMPDIR/net.d CNI_PATH=$BATS_TEST_TMPDIR/bin
@@ -225,9 +252,56 @@ reference_folder() {
 	cp -a "$REFERENCE" "$CNI_PATH"
 }
 
-# ---- the swap, in use ------------------------------------------------------
+@test "migrate: --check tells differences by key, and which attachments are taken over" {
+	local before
 
-no_tentative() { [[ ! $(ip -6 address show dev br1 tentative) ]]; }
+	reference_folder
+	tool migrate --check
+	is "$status" 0
+	is "$output" '0 differences, 0 notes; 0 attachments of the reference, 0 stay in part'
+	net "$(list)"
+	tool migrate --check
+	is "$status" 0
+	contains "$output" 'net1: note: plugins\[0].ipMasq: '
+	contains "$output" '0 differences, '
+	net "$(list '.plugins[0].ipMasqBackend = "iptables" | .plugins[2].backend = "nonsense"
+		| .plugins[0].ipam.routes = [{dst: "0.0.0.0/0", mtu: 1400}]')"
+	ip link set uplink mtu 1400
+	tool migrate
+	is "$status" 1
+	contains "$output" 'net1: plugins\[0].ipMasqBackend: cplug never runs iptables'
+	contains "$output" 'net1: plugins\[2].backend: cplug refuses the value: '
+	contains "$output" 'net1: plugins\[0].ipam.routes\[0]: mtu and advmss have an effect'
+	# The example has an MTU of its own.
+	[[ $output != *'plugins[0].mtu'* ]] || fail "mtu is given"
+	net "$(list 'del(.plugins[0].mtu)')"
+	tool migrate --json
+	is "$status" 1
+	has '[.differences[] | select(.level == "difference")] | length == 1 and .[0].path == "plugins[0].mtu"'
+	ip link set uplink mtu 1500
+	new_netns c1 c2 c3
+	tool add --quiet net1 c1 -p 8080:80
+	ok
+	by reference
+	add host-local "$(with "$BRIDGE" '.')" c3
+	by ours
+	CNI_PATH=$CPLUG_BIN tool add --quiet net1 c2
+	ok
+	tool migrate --check --json
+	is "$status" 0
+	has '[.attachments[] | .network + "/" + .ifname] == ["net1/eth0", "net1/eth0"]'
+	has '.attachments[0] | .takenOver and .rules and (.leases | sort) == ["10.1.0.2", "fd00:1::2"]
+		and (.link | startswith("veth")) and .netns == "/run/netns/c1"'
+	has '.attachments[1] | .containerID == "c3" and (.leases | length) == 2 and (.rules | not)'
+	before=$(rules && "$RIG_TOOLS/snapshot" --files)
+	tool migrate
+	is "$(rules && "$RIG_TOOLS/snapshot" --files)" "$before"
+	contains "$output" ' rules of nf_tables, freed by DEL'
+	tool migrate --nonsense
+	is "$status" 2
+}
+
+# ---- the swap, in use ------------------------------------------------------
 
 # plug_all ARGUMENT... - containers c1 to cN, with a published port each
 plug_all() {
@@ -310,6 +384,7 @@ swap() {
 	plug_all
 	under_load swap
 	is "$("$CNI_PATH/bridge" 2>&1 | grep -c cplug)" 1
+	under_load tool migrate
 	unplug_all
 	# What ours made for x1 leaves tables without elements.
 	tool gc
