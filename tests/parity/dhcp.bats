@@ -17,22 +17,13 @@ prepare() {
 	wait_for "the reference's daemon" test -S /run/cni/dhcp.sock
 }
 
-# needs_release - skips the test if no server hears the RELEASE of the reference's daemon, called by the
-# reference's own plugin: 1.9 sends it from 0.0.0.0
+# needs_release - skips the test if no server hears the RELEASE of the reference's daemon: versions that
+# know CNI 1.1.0 send it from 0.0.0.0
 needs_release() {
-	local conf deadline=$((SECONDS + 15))
-
-	conf=$(with "$DHCP_CONF" '.cniVersion = "1.0.0"')
 	by reference
-	new_netns probe
-	add bridge "$conf" probe probe
-	del bridge "$conf" probe probe
-	del_netns probe
+	cni VERSION dhcp '{"cniVersion":"1.0.0"}'
 	by ours
-	until no_leases; do
-		((SECONDS < deadline)) || skip "no server hears the RELEASE of this version of the reference"
-		sleep 0.1
-	done
+	[[ $output != *'"1.1.0"'* ]] || skip "no server hears the RELEASE of this version of the reference"
 }
 
 @test "dhcp: our plugin gets from the reference's daemon what the reference's plugin gets" {
