@@ -390,6 +390,12 @@ static bool is_allowed(int fd)
 	       (peer.uid == 0 || peer.uid == geteuid());
 }
 
+/* Not of the listening socket, because a child that outlives the daemon would keep that open. */
+static int spare_descriptor(const struct daemon *d)
+{
+	return fcntl(d->timer, F_DUPFD_CLOEXEC, 0);
+}
+
 /* Accepts a connection.  Without a free descriptor it is refused, or its event would never end. */
 static int accept_one(struct daemon *d, const struct source *listener)
 {
@@ -400,7 +406,7 @@ static int accept_one(struct daemon *d, const struct source *listener)
 	fd_close(&d->spare);
 	fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
 	fd_close(&fd);
-	d->spare = fcntl(listener->fd, F_DUPFD_CLOEXEC, 0);
+	d->spare = spare_descriptor(d);
 	return -1;
 }
 
@@ -536,7 +542,7 @@ int server_open(struct daemon *d)
 		TRY(listen_at(d, d->opt.socket));
 	if (daemon_watch(d, &d->listener, EPOLLIN) < 0)
 		return tx_fail(&d->tx, -ENOMEM, "epoll: %s", strerror(errno));
-	d->spare = fcntl(d->listener.fd, F_DUPFD_CLOEXEC, 0);
+	d->spare = spare_descriptor(d);
 	return 0;
 }
 
