@@ -77,6 +77,7 @@ static void apply_environment(const struct words *env)
 static void exec_command(const struct sandbox_plan *plan, const sigset_t *mask)
 {
 	char *const *command = plan->command;
+	int err;
 
 	apply_environment(plan->env);
 	if (plan->workdir && chdir(plan->workdir) < 0) {
@@ -88,8 +89,9 @@ static void exec_command(const struct sandbox_plan *plan, const sigset_t *mask)
 		signal(SIGHUP, SIG_IGN);
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	execvp(command[0], command);
-	fprintf(stderr, "%scannot run %s: %s\n", tool_prefix(), command[0], strerror(errno));
-	_exit(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_RUNNABLE);
+	err = errno;
+	fprintf(stderr, "%scannot run %s: %s\n", tool_prefix(), command[0], strerror(err));
+	_exit(err == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_RUNNABLE);
 }
 
 /* Waits for the command; forwards signals to it and reaps orphans. */

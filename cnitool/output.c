@@ -107,8 +107,12 @@ static void print_driver_failure(const struct tool *t)
 static bool has_color(void)
 {
 	const char *off = secure_getenv("NO_COLOR"), *term = secure_getenv("TERM");
+	int err = errno;
+	bool is_terminal = isatty(STDERR_FILENO);
 
-	return str_empty(off) && !str_empty(term) && !str_eq(term, "dumb") && isatty(STDERR_FILENO);
+	/* Callers print errno behind the prefix. */
+	errno = err;
+	return is_terminal && str_empty(off) && !str_empty(term) && !str_eq(term, "dumb");
 }
 
 const char *tool_prefix(void)
