@@ -30,7 +30,7 @@ wire() {
 	in_ns lan ip address add 192.0.2.1/24 dev eth0
 	in_ns lan ip link set eth0 up
 	in_ns lan dnsmasq --conf-file=/dev/null --port=0 --interface=eth0 --dhcp-range=192.0.2.100,192.0.2.199,1h \
-		--dhcp-leasefile="$BATS_TEST_TMPDIR/leases" --pid-file="$BATS_TEST_TMPDIR/dnsmasq.pid" --user=root
+		--dhcp-leasefile="$BATS_TEST_TMPDIR/leases" --pid-file="$BATS_TEST_TMPDIR/dnsmasq.pid" --user= --group=
 }
 
 # recipe TITLE - the network of the recipes, and then the recipe

@@ -36,7 +36,7 @@ dnsmasq_on() {
 	shift
 	(($#)) || set -- --dhcp-range=10.5.0.50,10.5.0.99,255.255.255.0,2m
 	: >>/run/dnsmasq.log
-	nsenter --net="/run/netns/$ns" -- dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --interface=eth0 --user=root \
+	nsenter --net="/run/netns/$ns" -- dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --interface=eth0 --user= --group= \
 		--no-ping --dhcp-leasefile=/run/leases --pid-file= --log-dhcp --log-facility=- "$@" \
 		</dev/null >>/run/dnsmasq.log 2>&1 3>&- 4>&- &
 	DNSMASQ=$!

@@ -446,7 +446,7 @@ commands() {
 	[[ $(grep -c '^cnitool' /run/commands) == 4 ]]
 	# The folder of the executables, and no ping of the server, which takes three seconds.
 	sed -i "s|/tmp/|/run/|g; s|^export PATH=[^ ]*|export PATH=$CPLUG_BIN:\$PATH|
-		s|--port=0|--port=0 --no-ping --user=root|" /run/commands
+		s|--port=0|--port=0 --no-ping --user= --group=|" /run/commands
 	ip link del lan0
 	bash -ex /run/commands >/run/output 2>/run/errors 3>&- 4>&- || fail "$(cat /run/errors)"
 	kill "$(cat /run/dhcp.pid)" "$(cat /run/dnsmasq.pid)"

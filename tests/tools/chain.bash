@@ -107,7 +107,7 @@ chain_dhcp() {
 		six=(--enable-ra "--dhcp-range=fd00:88:43::100,fd00:88:43::1ff,64,1h" "--dhcp-option=option6:dns-server,[fd00:88:43::1]")
 	fi
 	in_ns "$1" dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --interface="$2" \
-		--user=root --no-ping --dhcp-leasefile=/run/.rig/leases --pid-file= \
+		--user= --group= --no-ping --dhcp-leasefile=/run/.rig/leases --pid-file= \
 		--dhcp-range=10.88.43.100,10.88.43.199,255.255.255.0,1h --dhcp-option=6,10.88.43.1 "${six[@]}" \
 		</dev/null >/dev/null 2>&1 3>&- 4>&- &
 	"$CPLUG_BIN/dhcp" daemon </dev/null >/dev/null 2>&1 3>&- 4>&- &
