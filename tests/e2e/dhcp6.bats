@@ -91,7 +91,8 @@ prepare() {
 	wait_for "a search" hears6 2 'SOLICIT for fd00:5::50'
 	script6 valid=5 rapid=1
 	wait_for "the lease" has_address6 fd00:5::50/128
-	# Without the daemon the kernel ends it.
+	# Without the daemon the kernel ends it, once the address has its lifetime: after its DAD (hold6.c).
+	wait_for "the lifetime" eval '[[ $(in_ns c1 ip -6 address show dev eth0 dynamic) == *fd00:5::50/128* ]]'
 	end_daemon KILL
 	wait_for "the end of the lease" eval '! has_address6 fd00:5::50/128'
 	cni CHECK macvlan "$(chained "$DHCP6_CONF")"
