@@ -90,7 +90,9 @@ static int put_interfaces(struct inspection *x)
 		TRY(rt_open(x->t->tx, &x->cont, "container", &x->ns));
 	jw_bool(&x->w, "alive", r == 0);
 	w->near = true;
-	TRY(view_read(w, r == 0 ? path : NULL));
+	if (r < 0)
+		path = NULL;
+	TRY(view_read(w, path));
 	for (unsigned i = 0; i < w->n; i++) {
 		const struct view_if *v = &w->v[i];
 

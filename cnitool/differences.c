@@ -83,7 +83,9 @@ static bool applies(const struct rule *r, struct mem *mem, const struct cj *conf
 
 static const char *path_of(struct mem *mem, unsigned plugin, const char *key)
 {
-	return mem_printf(mem, "plugins[%u]%s%s", plugin, *key ? "." : "", key);
+	if (!*key)
+		return mem_printf(mem, "plugins[%u]", plugin);
+	return mem_printf(mem, "plugins[%u].%s", plugin, key);
 }
 
 /* The default MTU of a veth pair is the host's, there 1500. */

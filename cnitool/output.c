@@ -117,7 +117,9 @@ static bool has_color(void)
 
 const char *tool_prefix(void)
 {
-	return has_color() ? "\033[1;31mcnitool:\033[0m " : "cnitool: ";
+	if (has_color())
+		return "\033[1;31mcnitool:\033[0m ";
+	return "cnitool: ";
 }
 
 void tool_print_failure(const struct tool *t)

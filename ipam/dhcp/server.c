@@ -162,8 +162,7 @@ static int allocate(struct daemon *d, struct request *q)
 			hold6_answered(d, q->lease);
 		return 1;
 	}
-	/* Of a container or an interface that was made anew without a DEL, or that lost its lease.
-	 */
+	/* Of a container or interface that was made anew without a DEL, or that lost its lease. */
 	if (q->lease)
 		hold_release(d, q->lease);
 	q->client->deadline = DHCP_NEVER;

@@ -54,12 +54,13 @@ enum { PLACES = ARRAY_LEN(places) };
 /* The chain of an attachment. */
 static const char *child_of(struct mem *mem, const struct place *p, const struct reference *r)
 {
+	const char *ifname = r->ifname ? r->ifname : "";
 	char *name;
 
 	if (!p->prefix)
 		return NULL;
 	if (p->part == REFERENCE_SPOOF)
-		return mem_printf(mem, "%s%s-%s", p->prefix, r->id, r->ifname ? r->ifname : "");
+		return mem_printf(mem, "%s%s-%s", p->prefix, r->id, ifname);
 	name = mem_alloc(mem, CHAIN_LEN + 1);
 	name_hash(name, CHAIN_LEN, p->prefix, mem_printf(mem, "%s%s", r->network, r->id));
 	return name;

@@ -58,8 +58,7 @@ part() {
 
 @test "cnitool inspect: rates of both directions" {
 	has_kind ifb || skip "this kernel has no ifb"
-	net '{"cniVersion":"1.0.0","name":"slow","plugins":[{"type":"bridge","bridge":"br2","ipam":{"type":"host-local","subnet":"10.5.0.0/24"}},
-		{"type":"bandwidth","ingressRate":8000000,"ingressBurst":80000,"egressRate":2500000,"egressBurst":80000}]}' 50-net
+	slow_net
 	new_netns c1
 	tool add --quiet slow c1
 	tool inspect slow c1 --json

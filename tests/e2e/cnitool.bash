@@ -8,6 +8,12 @@ net() {
 	printf '%s' "$1" >"$NETCONFPATH/${2:-10-net}.conflist"
 }
 
+# slow_net - adds the network slow, with rates of 8 and 2.5 Mbit/s
+slow_net() {
+	net '{"cniVersion":"1.0.0","name":"slow","plugins":[{"type":"bridge","bridge":"br2","ipam":{"type":"host-local","subnet":"10.5.0.0/24"}},
+		{"type":"bandwidth","ingressRate":8000000,"ingressBurst":80000,"egressRate":2500000,"egressBurst":80000}]}' 50-net
+}
+
 # tool ARGUMENT... - calls cnitool; sets status, output, errors
 tool() {
 	status=0

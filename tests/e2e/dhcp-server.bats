@@ -372,30 +372,11 @@ slow_daemon() {
 }
 
 @test "dhcp: a daemon with a thousand leases sleeps, and needs less than 8 MB" {
-	local i before file=/run/cni/dhcp/net2:c1:eth0.json
-
 	ready lease=3600
 	add macvlan "$DHCP_MACVLAN"
-	end_daemon TERM
-	for ((i = 2; i <= 1000; i++)); do
-		cp "$file" "/run/cni/dhcp/net2:c$i:eth0.json"
-	done
-	daemon
-	is "$("$CPLUG_BIN/dhcp" list --json | jq length)" 1000
-	sleep 0.5
-	before=$(activity "$DAEMON")
-	sleep 3
-	is "$(activity "$DAEMON")" "$before"
-	needs_little_memory "$DAEMON"
+	thousand_leases net2
+	sleeps_and_is_small "$DAEMON"
 	is "$(heard lan REQUEST)" 1
-}
-
-# due - the lease in the file is to be renewed at once
-due() {
-	local file=/run/cni/dhcp/net2:c1:eth0.json
-
-	jq -c '.t1 = .start' "$file" >/run/due
-	cp /run/due "$file"
 }
 
 # change_router - the next renewal brings another router; sets ROUTER
@@ -411,7 +392,7 @@ change_router() {
 	ready lease=600 t1=2
 	add macvlan "$DHCP_MACVLAN"
 	end_daemon KILL
-	due
+	due net2
 	change_router
 	strace -qq -o /run/trace "$CPLUG_BIN/dhcp" daemon </dev/null >/dev/null 2>&1 3>&- 4>&- &
 	wait_for "the other router" has_router c1 "$ROUTER"
@@ -422,7 +403,7 @@ change_router() {
 	((${#calls[@]} > 20)) || fail "a renewal with ${#calls[@]} calls"
 	for call in "${calls[@]}"; do
 		((i++ % DHCP_KILL_STRIDE == 0)) || continue
-		due
+		due net2
 		change_router
 		timeout -s KILL 10 strace -qq -o /dev/null -e "inject=${call%:*}:signal=KILL:when=${call#*:}" \
 			"$CPLUG_BIN/dhcp" daemon </dev/null >/dev/null 2>&1 3>&- 4>&- || kills=$((kills + 1))

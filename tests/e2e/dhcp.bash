@@ -58,6 +58,7 @@ no_leases() {
 }
 
 # daemon [OPTION...] - starts our daemon, and waits until it answers; sets DAEMON to its process
+# shellcheck disable=SC2120 # tests pass options
 daemon() {
 	"$CPLUG_BIN/dhcp" daemon "$@" </dev/null >>/run/daemon.log 2>&1 3>&- 4>&- &
 	DAEMON=$!
@@ -152,6 +153,38 @@ DHCP_KILL_STRIDE=${DHCP_KILL_STRIDE:-13}
 calls_of_renewal() {
 	awk -F'(' '$1 ~ /^[a-z_0-9]+$/ { n[$1]++; if (seen) print $1 ":" n[$1] }
 		$1 == "epoll_pwait" { seen = 1 }' "$1"
+}
+
+# thousand_leases NETWORK - the daemon starts again, with 999 copies of c1's lease
+thousand_leases() {
+	local i
+
+	end_daemon TERM
+	for ((i = 2; i <= 1000; i++)); do
+		cp "/run/cni/dhcp/$1:c1:eth0.json" "/run/cni/dhcp/$1:c$i:eth0.json"
+	done
+	# shellcheck disable=SC2119 # without options
+	daemon
+	is "$("$CPLUG_BIN/dhcp" list --json | jq length)" 1000
+}
+
+# sleeps_and_is_small PID - asserts that the daemon is not woken for three seconds, and needs less than 8 MB
+sleeps_and_is_small() {
+	local before
+
+	sleep 0.5
+	before=$(activity "$1")
+	sleep 3
+	is "$(activity "$1")" "$before"
+	needs_little_memory "$1"
+}
+
+# due NETWORK - c1's lease in the file is to be renewed at once
+due() {
+	local file=/run/cni/dhcp/$1:c1:eth0.json
+
+	jq -c '(if .dhcpv6 then .dhcpv6 else . end) |= (.t1 = .start)' "$file" >/run/due
+	cp /run/due "$file"
 }
 
 # activity PID - prints how often it was woken, and its CPU time

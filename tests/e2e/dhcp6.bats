@@ -341,34 +341,15 @@ prepare() {
 }
 
 @test "dhcp6: a daemon with a thousand leases sleeps, and needs less than 8 MB" {
-	local i before file=/run/cni/dhcp/net6:c1:eth0.json
-
 	server6 valid=3600 rapid=1
 	daemon
 	add macvlan "$DHCP6_CONF"
-	end_daemon TERM
-	for ((i = 2; i <= 1000; i++)); do
-		cp "$file" "/run/cni/dhcp/net6:c$i:eth0.json"
-	done
-	daemon
-	is "$("$CPLUG_BIN/dhcp" list --json | jq length)" 1000
+	thousand_leases net6
 	# The lease is confirmed, and all are quiet after the ten seconds of CONFIRM.
 	wait_for "the confirmations" hears6 1 'CONFIRM for fd00:5::50 .* REPLY'
 	wait_for "the end of the confirmations" eval '[[ ! $(in_ns c1 ss -Hnlu) && ! $(in_ns c1 ss -HnA netlink) && ! $(pgrep -P "$DAEMON") ]]'
-	sleep 0.5
-	before=$(activity "$DAEMON")
-	sleep 3
-	is "$(activity "$DAEMON")" "$before"
-	needs_little_memory "$DAEMON"
+	sleeps_and_is_small "$DAEMON"
 	is "$(heard6 SOLICIT)" 1
-}
-
-# due6 - the lease in the file is to be renewed at once
-due6() {
-	local file=/run/cni/dhcp/net6:c1:eth0.json
-
-	jq -c '.dhcpv6.t1 = .dhcpv6.start' "$file" >/run/due
-	cp /run/due "$file"
 }
 
 # change_address - the next renewal brings another address; sets ADDRESS
@@ -386,7 +367,7 @@ change_address() {
 	add macvlan "$DHCP6_CONF"
 	wait_for "the lifetime" eval '(($(valid6 c1 fd00:5::50) <= 600))'
 	end_daemon KILL
-	due6
+	due net6
 	change_address
 	strace -qq -o /run/trace "$CPLUG_BIN/dhcp" daemon </dev/null >/dev/null 2>&1 3>&- 4>&- &
 	wait_for "the other address" eval '[[ $(addresses6 c1) == $ADDRESS/128 ]]'
@@ -397,7 +378,7 @@ change_address() {
 	((${#calls[@]} > 20)) || fail "a renewal with ${#calls[@]} calls"
 	for call in "${calls[@]}"; do
 		((i++ % DHCP_KILL_STRIDE == 0)) || continue
-		due6
+		due net6
 		change_address
 		timeout -s KILL 10 strace -qq -o /dev/null -e "inject=${call%:*}:signal=KILL:when=${call#*:}" \
 			"$CPLUG_BIN/dhcp" daemon </dev/null >/dev/null 2>&1 3>&- 4>&- || kills=$((kills + 1))

@@ -368,10 +368,10 @@ swap() {
 	del_netns x1
 }
 
-@test "migrate: the swap under load loses no packet, and DEL of ours frees what the reference made" {
-	N=${MIGRATE_CONTAINERS:-10}
-	reference_folder
-	net "$(list)"
+# remember_before - remembers the host without attachments, with the shared objects, and the namespaces c1 to cN
+remember_before() {
+	local i
+
 	new_netns c0
 	tool add --quiet net1 c0 -p 8999:80
 	wait_for "the bridge's address" no_tentative
@@ -381,6 +381,13 @@ swap() {
 	for ((i = 1; i <= N; i++)); do new_netns "c$i"; done
 	remember
 	for ((i = 1; i <= N; i++)); do del_netns "c$i"; done
+}
+
+@test "migrate: the swap under load loses no packet, and DEL of ours frees what the reference made" {
+	N=${MIGRATE_CONTAINERS:-10}
+	reference_folder
+	net "$(list)"
+	remember_before
 	plug_all
 	under_load swap
 	is "$("$CNI_PATH/bridge" 2>&1 | grep -c cplug)" 1
@@ -396,14 +403,7 @@ swap() {
 	N=${MIGRATE_CONTAINERS:-10}
 	reference_folder
 	net "$(list '.cniVersion = "1.0.0"')"
-	new_netns c0
-	tool add --quiet net1 c0 -p 8999:80
-	wait_for "the bridge's address" no_tentative
-	tool del net1 c0
-	del_netns c0
-	for ((i = 1; i <= N; i++)); do new_netns "c$i"; done
-	remember
-	for ((i = 1; i <= N; i++)); do del_netns "c$i"; done
+	remember_before
 	"$CPLUG_BIN/cnitool" install --force "$CNI_PATH"
 	plug_all
 	under_load "$CPLUG_BIN/cnitool" uninstall "$CNI_PATH"
