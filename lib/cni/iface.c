@@ -279,6 +279,7 @@ int iface_ensure(struct tx *tx, struct call *c, struct link *l, const struct res
 	bool six = has_family(r, AF_INET6);
 	int got;
 
+	want.mark = o->mark;
 	c->ipam_advertised = ipam_needs_advertisements(c);
 	*a = (struct iface_additions){
 		.rt = &c->cont,

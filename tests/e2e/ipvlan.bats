@@ -6,6 +6,7 @@
 load lib
 load check
 load leg
+load cnitool
 
 TYPE=ipvlan
 PEER=203.0.113.2
@@ -38,6 +39,7 @@ prepare() {
 	assert_same_snapshot
 }
 
+@test "ipvlan: cnitool lists, restores and collects attachments" { leg_tool; }
 @test "ipvlan: every protocol version has its result, and CHECK, GC and STATUS where it has them" { leg_versions; }
 @test "ipvlan: DEL works in every order and with a wrong configuration" { leg_del '.mode = "twisted" | .flag = 5 | .master = 7 | .mtu = "much"'; }
 @test "ipvlan: DEL frees the lease without the parent" { leg_del_without_parent; }

@@ -264,3 +264,47 @@ leg_repair() {
 	ok
 	sees c1 "$PEER"
 }
+
+# cnitool lists the attachment, gives back what a container without a namespace has, and makes a link
+# again that is gone; needs cnitool.bash.
+leg_tool() {
+	export NETCONFPATH=$BATS_TEST_TMPDIR/net.d CNI_PATH=$CPLUG_BIN
+	mkdir -p "$NETCONFPATH"
+	net "$(jq -c '{cniVersion, name, plugins: [del(.cniVersion, .name)]}' <<<"$CONF")"
+	plug c1
+	# PEER may be an address of the container's own.
+	in_ns c1 ip link set lo up
+	tool del net1 c1
+	ok
+	tool gc
+	ok
+	remember
+	# Not beside c1, because a parent has each VLAN id once.
+	plug c2
+	tool list --json
+	has '[.. | objects | select(.ifname? == "eth0")] | length == 1'
+	end_netns c2
+	tool gc
+	ok
+	assert_same_snapshot
+	tool add --quiet net1 c1
+	ok
+	remember
+	in_ns c1 ip link del eth0
+	tool check net1 c1
+	is "$status" 1
+	contains "$output" 'eth0'
+	tool restore --json
+	has '(.restored | length == 1) and .failed == []'
+	assert_same_snapshot
+	[[ ! ${PEER-} ]] || sees c1 "$PEER"
+	[[ ! ${PEER6-} ]] || sees c1 "$PEER6"
+	tool restore --json
+	has '.restored == [] and .failed == [] and (.whole | length == 1)'
+	tool gc
+	ok
+	assert_same_snapshot
+	tool del net1 c1
+	ok
+	no_link c1 eth0
+}

@@ -5,6 +5,7 @@
 load lib
 load check
 load leg
+load cnitool
 
 TYPE=ptp
 PEER=10.11.0.1
@@ -52,6 +53,8 @@ prepare() {
 	del ptp "$CONF"
 	assert_same_snapshot
 }
+
+@test "ptp: cnitool lists, restores and collects attachments" { leg_tool; }
 
 @test "ptp: every protocol version has its result, and CHECK, GC and STATUS where it has them" {
 	local v conf

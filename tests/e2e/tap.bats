@@ -5,6 +5,7 @@
 load lib
 load check
 load leg
+load cnitool
 
 TYPE=tap
 CONF='{"cniVersion":"1.1.0","name":"net1","type":"tap",
@@ -36,6 +37,7 @@ prepare() {
 	assert_same_snapshot
 }
 
+@test "tap: cnitool lists, restores and collects attachments" { leg_tool; }
 @test "tap: every protocol version has its result, and CHECK, GC and STATUS where it has them" { leg_versions; }
 @test "tap: DEL works in every order and with a wrong configuration" { leg_del '.owner = "me" | .multiQueue = 5 | .bridge = 7 | .mtu = "much"'; }
 @test "tap: DEL that cannot delete the interface keeps its addresses leased" { leg_del_refused; }

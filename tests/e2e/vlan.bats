@@ -6,6 +6,7 @@
 load lib
 load check
 load leg
+load cnitool
 
 TYPE=vlan
 PEER=198.51.100.2
@@ -42,6 +43,7 @@ prepare() {
 	assert_same_snapshot
 }
 
+@test "vlan: cnitool lists, restores and collects attachments" { leg_tool; }
 @test "vlan: every protocol version has its result, and CHECK, GC and STATUS where it has them" { leg_versions; }
 @test "vlan: DEL works in every order and with a wrong configuration" { leg_del '.vlanId = "five" | .protocol = "x" | .master = 7 | .mtu = "much"'; }
 @test "vlan: DEL frees the lease without the parent" { leg_del_without_parent; }

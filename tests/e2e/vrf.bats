@@ -4,6 +4,7 @@
 # shellcheck disable=SC2016,SC2030,SC2031,SC2034 # commands for eval; tests are subshells
 load lib
 load check
+load cnitool
 
 TYPE=vrf
 BRIDGE='{"cniVersion":"1.1.0","name":"net1","type":"bridge","bridge":"br1","isGateway":true,
@@ -89,6 +90,38 @@ detached() {
 		contains "$(in_ns c1 ip -6 route show table 1)" '^default via fd00:1::1'
 		in_ns c1 ping -q -c1 -W20 -I blue 10.1.0.1
 	done
+}
+
+@test "vrf: cnitool restores the VRF and its member, and collects those of dead containers" {
+	local change
+
+	export NETCONFPATH=$BATS_TEST_TMPDIR/net.d CNI_PATH=$CPLUG_BIN
+	mkdir -p "$NETCONFPATH"
+	net "$(jq -nc --argjson bridge "$BRIDGE" --argjson vrf "$VRF" \
+		'{cniVersion: "1.1.0", name: "net1", plugins: [$bridge, $vrf | del(.cniVersion, .name)]}')"
+	plug c1
+	remember
+	for change in 'link set eth0 nomaster' 'link del blue' 'link del eth0'; do
+		eval "in_ns c1 ip $change"
+		tool check net1 c1
+		is "$status" 1
+		tool restore --json
+		has '(.restored | length == 1) and .failed == []'
+		# A VRF that is made anew has another MAC.
+		[[ $change != *nomaster ]] || assert_same_snapshot
+		tool restore --json
+		has '.restored == [] and .failed == [] and (.whole | length == 1)'
+		in_ns c1 ping -q -c1 -W20 -I blue 10.1.0.1
+	done
+	remember
+	plug c2
+	end_netns c2
+	tool gc
+	ok
+	assert_same_snapshot
+	tool del net1 c1
+	ok
+	no_link c1 blue
 }
 
 @test "vrf: VERSION, STATUS and GC succeed, and GC leaves the VRF of a live container" {
