@@ -93,6 +93,9 @@ int cache_all(struct tx *tx, const struct cache *c, const char *network, struct 
 int cache_everywhere(struct tx *tx, const struct cache *c, const char *network, struct cached **ret,
 		     unsigned *ret_n) CHECKED;
 
+/* From now on, the cache is the one that holds the attachment's file. */
+void cache_follow(struct mem *m, struct cache *c, const struct cached *a);
+
 /* The same attachment with its texts, in the arena.  Fails (CPLUG_E_FILE) if the file is gone. */
 int cache_load(struct tx *tx, const struct cached *c, struct cached *ret) CHECKED;
 

@@ -182,3 +182,13 @@ int cache_everywhere(struct tx *tx, const struct cache *c, const char *network, 
 	*ret_n = l.n;
 	return 0;
 }
+
+void cache_follow(struct mem *m, struct cache *c, const struct cached *a)
+{
+	char *dir = mem_str(m, a->file);
+
+	/* DIR/results/NAME */
+	for (unsigned i = 0; i < 2; i++)
+		*strrchr(dir, '/') = '\0';
+	c->dir = dir;
+}

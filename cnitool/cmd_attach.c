@@ -166,20 +166,26 @@ static bool is_in_netns(struct tool *t, const struct cached *c, const struct net
 	return netns_eq(&theirs, ns);
 }
 
-/* The id and path of the cached container that has the namespace; unchanged if there is none. */
-static int find_container(struct tool *t, const struct netns *ns, struct attachment *a)
+/*
+ * The id and path of the container that has the namespace, in the cache of any program; unchanged
+ * if there is none.  *ret: its first attachment, or NULL.
+ */
+static int find_container(struct tool *t, const struct netns *ns, struct attachment *a,
+			  const struct cached **ret)
 {
 	struct cached *all;
 	unsigned n;
 
+	*ret = NULL;
 	if (t->opt.id)
 		return 0;
-	TRY(cache_all(t->tx, &t->cache, NULL, &all, &n));
+	TRY(cache_everywhere(t->tx, &t->cache, NULL, &all, &n));
 	for (unsigned i = 0; i < n; i++)
 		if (is_in_netns(t, &all[i], ns, a->netns) &&
 		    !nsid_differs(&t->tx->mem, ns, &all[i].nsid)) {
 			a->id = all[i].id;
 			a->netns = all[i].netns;
+			*ret = &all[i];
 			break;
 		}
 	return 0;
@@ -194,13 +200,17 @@ static int find_checked(struct tool *t, struct attachment *a)
 	auto_(netns_close) struct netns ns = NETNS_NONE;
 	const struct cache_key key = { t->args.v[0], a->id, a->ifname };
 	struct errctx m = errctx_mark(t->tx);
+	const struct cached *found;
 	struct cached c;
 	int r = cache_read(t->tx, &t->cache, &key, &c);
 
 	if (r == 0)
 		r = netns_open(t->tx, a->netns, &ns);
-	if (r == 0)
-		return find_container(t, &ns, a);
+	if (r == 0) {
+		TRY(find_container(t, &ns, a, &found));
+		if (found)
+			cache_follow(&t->tx->mem, &t->cache, found);
+	}
 	if (r < 0)
 		errctx_take(t->tx, m);
 	return 0;
@@ -222,12 +232,13 @@ int cmd_check(struct tool *t)
 int cmd_attach(struct tool *t)
 {
 	auto_(netns_close) struct netns ns = NETNS_NONE;
+	const struct cached *found;
 	struct netconf net;
 	struct attachment a;
 
 	TRY(cmd_prepare(t, &net, &a));
 	TRY(target_open(t->tx, a.netns, &ns));
-	TRY(find_container(t, &ns, &a));
+	TRY(find_container(t, &ns, &a, &found));
 	if (!t->opt.ifname)
 		TRY(target_free_if(t->tx, &ns, &a.ifname));
 	return add_and_print(t, &a);
@@ -266,10 +277,11 @@ static int fail_choice(struct tool *t, unsigned n, const char *names)
 static int choose_attachment(struct tool *t, const struct netns *ns, struct attachment *a)
 {
 	const char *names = NULL, *path = a->netns;
+	const struct cached *one = NULL;
 	struct cached *all;
 	unsigned n, found = 0;
 
-	TRY(cache_all(t->tx, &t->cache, t->args.v[0], &all, &n));
+	TRY(cache_everywhere(t->tx, &t->cache, t->args.v[0], &all, &n));
 	for (unsigned i = 0; i < n; i++) {
 		const struct cached *c = &all[i];
 
@@ -279,11 +291,13 @@ static int choose_attachment(struct tool *t, const struct netns *ns, struct atta
 		a->ifname = c->ifname;
 		a->netns = c->netns;
 		names = names ? mem_printf(&t->tx->mem, "%s, %s", names, c->ifname) : c->ifname;
+		one = c;
 		found++;
 	}
-	if (found == 1)
-		return 0;
-	return fail_choice(t, found, names);
+	if (found != 1)
+		return fail_choice(t, found, names);
+	cache_follow(&t->tx->mem, &t->cache, one);
+	return 0;
 }
 
 int cmd_find_attached(struct tool *t, struct attachment *ret)

@@ -400,6 +400,35 @@ mark_link() {
 	same_things before
 }
 
+@test "list, check, inspect and detach know attachments that podman has cached, and keep podman's cache" {
+	net "$NET"
+	plug c1 -p 8080:80
+	mkdir -p /run/containers/cni
+	mv /var/lib/cni/results /run/containers/cni/
+	tool list net1
+	ok
+	contains "$output" 'eth0 .*10\.1\.0\.2/24,.* /run/netns/c1$'
+	tool check net1 c1
+	ok
+	nft flush ruleset
+	tool check net1 c1
+	is "$status" 1
+	contains "$output" 'port'
+	tool check --repair net1 c1
+	ok
+	tool inspect --json net1 c1
+	ok
+	has '.ifname == "eth0" and .network == "net1"'
+	prints '' find /var/lib/cni/results -type f
+	tool list --cache-dir /var/lib/cni net1
+	ok
+	contains_not "$output" 10.1.0.2
+	tool detach net1 c1
+	ok
+	prints '' find /run/containers/cni/results -type f
+	no_link c1 eth0
+}
+
 @test "gc: leaves networks alone with disableGC, or other than the given one" {
 	net "$NET"
 	plug c1
