@@ -137,11 +137,11 @@ connected() {
 	new_netns c1
 	chain
 	add ptp "$(with "$MAIN" '.name = "net2" | .ipam.ranges = [[{"subnet": "10.12.0.0/24"}]] | .ipam.routes = []')" c1 c1 "$long"
-	TAP=$(with "$TAP" '.name = "net2" | . + {owner: 107, group: 108, multiQueue: true, mtu: 1400, mac: "02:00:00:00:00:07"}')
+	TAP=$(with "$TAP" '.name = "net2" | . + {owner: 31107, group: 31108, multiQueue: true, mtu: 1400, mac: "02:00:00:00:00:07"}')
 	CONF=$(chained "$TAP")
 	add tap "$CONF" c1 c1 "$long"
 	has '.interfaces[2] | (.name | test("^tap-[0-9a-f]{11}$")) and .mtu == 1400 and .mac == "02:00:00:00:00:07"'
-	contains "$(in_ns c1 ip -d link show dev "$(result '.interfaces[2].name')")" 'user 107 group 108'
+	contains "$(in_ns c1 ip -d link show dev "$(result '.interfaces[2].name')")" 'user 31107 group 31108'
 	cni CHECK tap "$(chained "$TAP")" c1 c1 "$long"
 	ok
 	del tap "$CONF" c1 c1 "$long"

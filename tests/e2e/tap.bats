@@ -12,7 +12,7 @@ CONF='{"cniVersion":"1.1.0","name":"net1","type":"tap",
 	"ipam":{"type":"host-local","ranges":[[{"subnet":"192.0.2.0/24"}],[{"subnet":"2001:db8:2::/64"}]],
 		"routes":[{"dst":"198.51.100.0/24"}]}}'
 L2='{"cniVersion":"1.1.0","name":"vm","type":"tap"}'
-FULL='{"cniVersion":"1.1.0","name":"net1","type":"tap","multiQueue":true,"owner":1234,"group":567,
+FULL='{"cniVersion":"1.1.0","name":"net1","type":"tap","multiQueue":true,"owner":31234,"group":31567,
 	"vnetHdr":true,"mtu":1400,"mac":"02:00:00:00:00:07","promisc":true,"bridge":"br0",
 	"ipam":{"type":"host-local","ranges":[[{"subnet":"192.0.2.0/24"}]]}}'
 
@@ -54,7 +54,7 @@ prepare() {
 	add tap "$FULL"
 	link c1 eth0 '.mtu == 1400 and .address == "02:00:00:00:00:07" and .master == "br0" and (.flags | any(. == "PROMISC"))'
 	link c1 eth0 '.linkinfo.info_data | .multi_queue == true and .vnet_hdr == true and .pi == false'
-	contains "$(in_ns c1 ip -d link show dev eth0)" 'user 1234 group 567'
+	contains "$(in_ns c1 ip -d link show dev eth0)" 'user 31234 group 31567'
 	has '.interfaces[0].mac == "02:00:00:00:00:07" and .interfaces[0].mtu == 1400'
 	CHECK=$(chained "$FULL")
 	silent "after ADD"
