@@ -76,7 +76,7 @@ int main(int argc, char **argv)
 	if (argc > 1 && str_eq(argv[1], "cnitool"))
 		return cnitool_main(plugins, argc - 1, argv + 1);
 	if (argc > 1 && netavark_has(argv[1]))
-		return netavark_main(argc, argv);
+		return netavark_main(plugins, argc, argv);
 	if (argc > 1 && (str_eq(argv[1], "--version") || str_eq(argv[1], "-V")))
 		return printf("cplug %s\n", cplug_version_and_commit) < 0;
 	if (argc > 1)

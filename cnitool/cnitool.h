@@ -23,7 +23,8 @@ int cnitool_main(const struct plugin *const *plugins, int argc, char **argv);
  * argv[2...]; returns its exit status.  It has no options and does not read cnitool's variables.
  */
 struct verb;
-int cnitool_driver(const struct verb *verb, int argc, char **argv);
+int cnitool_driver(const struct plugin *const *plugins, const struct verb *verb, int argc,
+		   char **argv);
 
 /* A growing list of words, in the arena. */
 struct words {

@@ -413,12 +413,14 @@ static int complete(struct tool *t, int argc, char **argv)
 	return 0;
 }
 
-int cnitool_driver(const struct verb *verb, int argc, char **argv)
+int cnitool_driver(const struct plugin *const *plugins, const struct verb *verb, int argc,
+		   char **argv)
 {
 	static struct tool t;
 	unsigned n = (unsigned)argc - 2;
 
 	begin(&t, "cplug", verb->name);
+	t.plugins = plugins;
 	t.verb = verb;
 	t.args.n = n;
 	t.args.v = mem_alloc(&t.tx->mem, (n + 1) * sizeof(*t.args.v));

@@ -494,7 +494,7 @@ bool netavark_has(const char *word)
 	return find_command(word) != NULL;
 }
 
-int netavark_main(int argc, char **argv)
+int netavark_main(const struct plugin *const *plugins, int argc, char **argv)
 {
-	return cnitool_driver(find_command(argv[1]), argc, argv);
+	return cnitool_driver(plugins, find_command(argv[1]), argc, argv);
 }

@@ -10,12 +10,13 @@
 #ifndef CPLUG_CNITOOL_NETAVARK_H
 #define CPLUG_CNITOOL_NETAVARK_H
 
-#include "base/util.h"
+#include "cni/plugin.h"
 
 /* Is the word a command of a netavark plugin: create, setup, teardown or info? */
 bool netavark_has(const char *word);
 
-/* Runs the command argv[1]; returns the exit status: 0, or 1 after {"error": …} on stdout. */
-int netavark_main(int argc, char **argv);
+/* Runs the command argv[1] (plugins: the suite's, NULL-terminated); returns the exit status: 0, or
+ * 1 after {"error": …} on stdout. */
+int netavark_main(const struct plugin *const *plugins, int argc, char **argv);
 
 #endif

@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "cnitool/errctx.h"
+#include "cnitool/lint.h"
 #include "cnitool/netavark_impl.h"
 #include "cnitool/netconf.h"
 #include "netlink/route.h"
@@ -255,6 +256,26 @@ static void complete_json(struct mem *m, struct driver_network *n, bool named)
 		json_object_set_new(o, "ipam_options", json_make("driver", json_string(n->ipam)));
 }
 
+int driver_need_accepted(struct tx *tx, const struct plugin *const *plugins, const char *conf)
+{
+	struct lint l;
+
+	lint_init(&l, tx, plugins);
+	l.refusals = true;
+	lint_file(&l, "the network", conf, strlen(conf));
+	for (unsigned i = 0; i < l.n; i++) {
+		const char *path = l.found[i].path, *dot = strrchr(path, '.');
+		const char *option = driver_option_of(dot ? dot + 1 : path);
+
+		if (l.found[i].warning)
+			continue;
+		if (option)
+			path = mem_printf(&tx->mem, "options.%s", option);
+		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL, "%s: %s", path, l.found[i].text);
+	}
+	return 0;
+}
+
 static int complete(struct tool *t, struct driver_network *n)
 {
 	bool named = *n->ipam, macvlan = n->options.mode == MODE_MACVLAN;
@@ -278,6 +299,7 @@ static int complete(struct tool *t, struct driver_network *n)
 	list.text = driver_network_conf(&t->tx->mem, n);
 	list.size = strlen(list.text);
 	TRY(netconf_read(t->tx, &list, &net));
+	TRY(driver_need_accepted(t->tx, t->plugins, list.text));
 	return tool_print(t, cj_dump(&t->tx->mem, &n->json));
 }
 

@@ -31,6 +31,9 @@ void driver_options_read(const struct cj *network, const struct cj *container,
 			 struct driver_options *ret);
 void driver_options_free(struct driver_options *o);
 
+/* The first option that becomes a plugin's key; NULL = none. */
+const char *driver_option_of(const char *key);
+
 /* ---- netavark_network.c ---- */
 
 struct driver_subnet {
@@ -70,6 +73,13 @@ const char *driver_network_conf(struct mem *m, const struct driver_network *n);
 const char *driver_bridge_name(struct mem *m, const char *id);
 
 /* ---- netavark_create.c ---- */
+
+/*
+ * Fails (CNI_E_CONFIG) if a plugin would refuse the list that driver_network_conf() wrote, and
+ * names the option.  plugins: the suite's, NULL-terminated.
+ */
+int driver_need_accepted(struct tx *tx, const struct plugin *const *plugins,
+			 const char *conf) CHECKED;
 
 /* `cplug create`: completes the network on stdin and prints it. */
 int driver_create(struct tool *t, const struct cj *c) CHECKED;

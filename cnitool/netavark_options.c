@@ -287,6 +287,14 @@ void driver_options_read(const struct cj *network, const struct cj *container,
 	read_all(container, ret);
 }
 
+const char *driver_option_of(const char *key)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++)
+		if (str_eq(rows[i].key, key))
+			return rows[i].name;
+	return NULL;
+}
+
 void driver_options_free(struct driver_options *o)
 {
 	for (unsigned i = 0; i < PARTS; i++) {

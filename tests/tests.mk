@@ -163,7 +163,7 @@ fuzz: $(FUZZERS) ## each fuzzer for FUZZ_TIME seconds (60); FUZZ_ONLY=name for o
 $(FUZZERS): $(FUZZ)/%: $(FUZZ)/tests/fuzz/%.o $(FUZZ_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS) \
-		-Wl,--wrap=recv,--wrap=sendto,--wrap=writev
+		-Wl,--wrap=recv,--wrap=sendto,--wrap=writev,--wrap=free
 
 $(FUZZ)/main.o: FUZZ_CFLAGS += -Dmain=plugins_main
 $(FUZZ)/%.o: %.c

@@ -216,6 +216,9 @@ PORT='{"container_port":80,"host_ip":"","host_port":8080,"protocol":"tcp","range
 	# All mistakes at once.
 	create '.options = {mtu: "x", foo: "y"}'
 	refused 'options.mtu: .*; options.foo: '
+	# What the plugins refuse is refused here, not at the first container.
+	create '.options = {mode: "macvlan", source_macs: "02:00:00:00:00:01"} | .network_interface = "eth1"'
+	refused '^options.source_macs: allowed only with mode source$'
 }
 
 @test "setup: the answer, and a container that reaches the world" {

@@ -2,14 +2,17 @@
 /*
  * fuzz.c - common functions of the fuzzers
  *
- * The fake kernel replaces recv(), sendto() and writev() (-Wl,--wrap).
+ * The fake kernel replaces recv(), sendto() and writev() (-Wl,--wrap); free() is wrapped for
+ * fuzz_keep_json().
  */
+#include <search.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <jansson.h>
 #include <linux/netlink.h>
 
 #include "fuzz.h"
@@ -19,6 +22,8 @@ ssize_t __wrap_recv(int fd, void *to, size_t room, int flags);
 ssize_t __wrap_sendto(int fd, const void *data, size_t size, int flags, const struct sockaddr *to,
 		      socklen_t len);
 ssize_t __wrap_writev(int fd, const struct iovec *piece, int n);
+void __wrap_free(void *p);
+void __real_free(void *p);
 
 static struct tx tx;
 static jmp_buf out_of_memory;
@@ -78,6 +83,50 @@ bool fuzz_call(struct tx *t, const char *text, size_t size, struct call *ret)
 	ret->type = cj_str(&ret->conf, "type", "");
 	return cj_ok(t, &ret->conf) == 0;
 }
+
+/* ---- JSON trees ---------------------------------------------------------- */
+
+/* Addresses of what jansson has allocated and nothing has freed: a tree of search.h. */
+static void *blocks;
+static bool keeping;
+
+static int by_address(const void *a, const void *b)
+{
+	return (a > b) - (a < b);
+}
+
+static void *json_block(size_t size)
+{
+	void *p = malloc(size);
+
+	if (p && !tsearch(p, &blocks, by_address))
+		abort();
+	return p;
+}
+
+/* The text of json_dumps() is freed with free(). */
+void __wrap_free(void *p)
+{
+	if (p && keeping)
+		tdelete(p, &blocks, by_address);
+	__real_free(p);
+}
+
+void fuzz_keep_json(void)
+{
+	keeping = true;
+	json_set_alloc_funcs(json_block, __wrap_free);
+}
+
+void fuzz_free_json(void)
+{
+	keeping = false;
+	tdestroy(blocks, __real_free);
+	blocks = NULL;
+	json_set_alloc_funcs(malloc, __real_free);
+}
+
+/* ---- the kernel ---------------------------------------------------------- */
 
 void fuzz_kernel(const char *data, size_t size)
 {

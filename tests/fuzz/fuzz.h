@@ -27,4 +27,11 @@ bool fuzz_call(struct tx *tx, const char *text, size_t size, struct call *ret);
  */
 void fuzz_kernel(const char *data, size_t size);
 
+/*
+ * For code that leaves JSON trees to the end of the program: all that is allocated from the first
+ * call to the second one is freed by the second one.
+ */
+void fuzz_keep_json(void);
+void fuzz_free_json(void);
+
 #endif
