@@ -65,6 +65,9 @@ static const char *const *plugin_env(struct tool *t, const struct list_call *c)
 int attach_exec_plugin(struct tool *t, const struct list_call *c, unsigned i,
 		       struct exec_answer *ret)
 {
+	struct mem *m = &t->tx->mem;
+	/* A list may have many plugins, and each gets the whole prevResult. */
+	auto_(mem_free) struct mem own = { .exhausted = m->exhausted, .arg = m->arg };
 	struct netconf_extra extra = c->extra;
 	struct exec_request q;
 	const char *path;
@@ -72,12 +75,12 @@ int attach_exec_plugin(struct tool *t, const struct list_call *c, unsigned i,
 
 	/* An ordinary user's leases are kept beside the results. */
 	if (t->cache.private)
-		extra.data_dir = mem_printf(&t->tx->mem, "%s/networks", t->cache.dir);
+		extra.data_dir = mem_printf(m, "%s/networks", t->cache.dir);
 	TRY(exec_find(t->tx, t->opt.cni_path, c->net->plugins[i].type, &path, &self));
 	q = (struct exec_request){
 		.path = path,
 		.env = plugin_env(t, c),
-		.in = netconf_request(&t->tx->mem, c->net, i, &extra),
+		.in = netconf_request(&own, c->net, i, &extra),
 		.timeout_ms = (int)t->opt.timeout * 1000,
 		.grace_ms = GRACE_MS,
 	};

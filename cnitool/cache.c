@@ -20,6 +20,7 @@
 #include "cnitool/cache.h"
 #include "cnitool/errctx.h"
 #include "sys/file.h"
+#include "value/json_make.h"
 #include "value/jw.h"
 #include "base/log.h"
 #include "value/name.h"
@@ -378,6 +379,9 @@ int cache_read(struct tx *tx, const struct cache *c, const struct cache_key *key
 		return 0;
 	if (r < 0)
 		return tx_fail_as(tx, CPLUG_E_FILE, r, "cannot read %s: %s", path, strerror(-r));
+	if (json_memory_of(text.s, text.size) > JSON_MEMORY_MAX)
+		return tx_fail_as(tx, CPLUG_E_FILE, -EFBIG, "%s: its JSON takes too much memory",
+				  path);
 	if (!cache_parse(&tx->mem, text.s, text.size, ret)) {
 		bare = json_loadb(text.s, text.size, 0, NULL);
 		if (!json_is_object(bare))

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "cnitool/cache.h"
 #include "sys/file.h"
+#include "value/json_make.h"
 
 /* A larger file's texts are read when they are needed (cache_load()). */
 enum { KEPT_MAX = 64 << 10 };
@@ -61,6 +62,8 @@ static const char *read_attachment(struct mem *m, const char *path, struct cache
 		return strerror(-r);
 	if (!text.size)
 		return "it is empty (a crash left it)";
+	if (json_memory_of(text.s, text.size) > JSON_MEMORY_MAX)
+		return "its JSON takes too much memory";
 	if (!cache_parse(m, text.s, text.size, ret) || !is_named(ret))
 		return "it is no attachment as libcni remembers them";
 	return NULL;

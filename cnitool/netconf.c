@@ -22,7 +22,7 @@
 #include "value/result.h"
 #include "value/json_make.h"
 
-enum { FILE_MAX = 16 << 20, NEWEST = 1001000 /* our protocol version: 1.1.0 */ };
+enum { FILE_MAX = 16 << 20, PLUGINS_MAX = 256, NEWEST = 1001000 /* our protocol version: 1.1.0 */ };
 
 struct files {
 	const char **v;
@@ -77,6 +77,18 @@ static int read_text(struct tx *tx, const char *file, struct file_text *ret)
 	if (r < 0)
 		return tx_fail_as(tx, CPLUG_E_FILE, r, "cannot read %s: %s", file, strerror(-r));
 	return 0;
+}
+
+/* So that one list does not take the memory that the others need. */
+static int fail_if_large(struct tx *tx, const struct netconf_source *source, size_t others)
+{
+	size_t memory = json_memory_of(source->text, source->size);
+
+	if (memory <= JSON_MEMORY_MAX - others)
+		return 0;
+	return tx_fail_as(tx, CNI_E_CONFIG, -EFBIG,
+			  "%s: its JSON takes more than %zu MiB of memory%s", source->file,
+			  JSON_MEMORY_MAX >> 20, others ? ", with the files before it" : "");
 }
 
 /* ---- a list ---- */
@@ -202,7 +214,7 @@ void netconf_scan(struct tx *tx, const struct cj *c, struct netconf *n)
 		cj_wrong(c, "plugins", "missing, though loadOnlyInlinedPlugins is set");
 	if (cj_present(plugins) && !cj_len(plugins))
 		cj_wrong(c, "plugins", "the list is empty");
-	for (unsigned i = 0, len = cj_len(plugins); i < len; i++) {
+	for (unsigned i = 0, len = cj_len_max(plugins, PLUGINS_MAX); i < len; i++) {
 		struct cj *e = mem_alloc(&tx->mem, sizeof(*e));
 
 		*e = cj_at(plugins, i);
@@ -277,9 +289,12 @@ int netconf_read_cached(struct tx *tx, const char *dir, const char *text, size_t
 			struct netconf *ret)
 {
 	const struct netconf_source source = { dir, "the cached configuration", text, size };
-	json_t *json = json_loadb(text, size, 0, NULL);
-	bool single = json_object_get(json, "type") && !json_object_get(json, "plugins");
+	json_t *json;
+	bool single;
 
+	TRY(fail_if_large(tx, &source, 0));
+	json = json_loadb(text, size, 0, NULL);
+	single = json_object_get(json, "type") && !json_object_get(json, "plugins");
 	json_decref(json);
 	if (single)
 		return read_single(tx, &source, ret);
@@ -295,6 +310,7 @@ struct conf_search {
 	const char *dir, *name; /* NULL: all */
 	struct netconf *found;
 	unsigned n, files;
+	size_t memory;      /* of the JSON of those that were found */
 	const char *broken; /* why the first file that cannot be read cannot */
 };
 
@@ -307,6 +323,7 @@ static int read_file(struct tx *tx, const struct conf_search *s, const char *fil
 	TRY(read_text(tx, file, &text));
 	source.text = text.s;
 	source.size = text.size;
+	TRY(fail_if_large(tx, &source, s->memory));
 	if (single)
 		return read_single(tx, &source, ret);
 	return netconf_read(tx, &source, ret);
@@ -343,6 +360,7 @@ static int search_files(struct tx *tx, struct conf_search *s, const char *const 
 			netconf_free(&n);
 			continue;
 		}
+		s->memory += json_memory_of(n.text, n.size);
 		s->found = mem_grow(&tx->mem, s->found, s->n, sizeof(*s->found));
 		s->found[s->n++] = n;
 	}

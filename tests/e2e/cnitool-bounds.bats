@@ -137,6 +137,57 @@ long_file() {
 	prints '' find /var/lib/cni/networks/net1 -name '10.*'
 }
 
+# heavy_file ID - a cached attachment of c2 whose configuration takes 60 times its length as JSON
+heavy_file() {
+	local list
+
+	list=$({
+		printf '{"cniVersion":"1.1.0","name":"net1","plugins":[{"type":"bridge","more":['
+		yes '[],' | head -n 900000 | tr -d '\n'
+		printf '[]]}]}'
+	} | base64 -w0)
+	printf '{"kind":"cniCacheV1","containerId":"%s","config":"%s","ifName":"eth7","networkName":"net1","netns":"/run/netns/c2","result":{"cniVersion":"1.1.0","interfaces":[{"name":"eth7","sandbox":"/run/netns/c2"}]}}' \
+		"$1" "$list" >"/var/lib/cni/results/net1-$1-eth7"
+}
+
+# many_plugins ID N - the same with a list of N plugins
+many_plugins() {
+	local list
+
+	list=$({
+		printf '{"cniVersion":"1.1.0","name":"net1","plugins":['
+		yes '{"type":"loopback"},' | head -n "$2" | tr -d '\n'
+		printf '{"type":"loopback"}]}'
+	} | base64 -w0)
+	printf '{"kind":"cniCacheV1","containerId":"%s","config":"%s","ifName":"eth7","networkName":"net1","netns":"/run/netns/c2","result":{"cniVersion":"1.1.0","interfaces":[{"name":"eth7","sandbox":"/run/netns/c2"}]}}' \
+		"$1" "$list" >"/var/lib/cni/results/net1-$1-eth7"
+}
+
+@test "bounds: restore and gc read no JSON that takes much memory, name the file's owner, and go on" {
+	! grep -q __asan_init "$CPLUG_BIN/cnitool" || skip "the sanitizer's shadow memory has no limit"
+	rm "$BATS_TEST_TMPDIR/hang"
+	heavy_file a1
+	heavy_file a2
+	many_plugins a3 3000
+	yes '[],' | head -n 900000 | tr -d '\n' | sed 's/^/{"kind":"cniCacheV1","more":[/; s/$/[]]}/' >/var/lib/cni/results/net1-a4-eth7
+	sed 's/^{"kind":"cniCacheV1",/{/' /var/lib/cni/results/net1-a4-eth7 >"$NETCONFPATH/15-heavy.conflist"
+	nft flush ruleset
+	ulimit -v 170000
+	SECONDS=0
+	tool restore
+	((SECONDS < 60))
+	is "$status" 1
+	contains "$output" '^restored eth0 of cnitool-.* on network net1: '
+	contains "$errors" 'eth7 of a1 on network net1: .*takes more than 128 MiB of memory'
+	contains "$errors" 'eth7 of a3 on network net1: .*plugins: .*256'
+	contains "$errors" 'net1-a4-eth7: left out: its JSON takes too much memory'
+	end_netns c1 c2
+	tool gc
+	contains "$errors" '15-heavy.conflist: its JSON takes more than 128 MiB of memory'
+	prints '' find /var/lib/cni/results -name '*-cnitool-*'
+	prints '' find /var/lib/cni/networks/net1 -name '10.*'
+}
+
 @test "bounds: the systemd units have time-outs" {
 	local unit
 
