@@ -385,17 +385,55 @@ static int configure(struct daemon *d, struct hold *l, const struct dhcp_ipam *c
 	return dhcp_ipam_options(&d->tx, cf, conf);
 }
 
-/* A network without a server must not take all connections, for as long as its ADDs wait. */
-static int fail_if_crowded(struct daemon *d, const char *network)
+/* ADDs that wait for a lease. */
+struct waiting {
+	struct hold *l[DAEMON_WAITING_MAX]; /* the latest first */
+	unsigned n;
+};
+
+static unsigned count_waiting(const struct waiting *w, const char *network)
 {
 	unsigned n = 0;
 
-	for (const struct hold *l = d->leases; l; l = l->next)
-		n += l->asker && str_eq(l->network, network);
-	if (n < DAEMON_WAITING_MAX)
+	for (unsigned i = 0; i < w->n; i++)
+		n += str_eq(w->l[i]->network, network);
+	return n;
+}
+
+/*
+ * ADDs that wait must not take all connections: neither those of one network, whose server is
+ * silent, nor those of many networks of one author.  When there are too many, the oldest one of the
+ * network that has most makes room.
+ */
+static int fail_if_crowded(struct daemon *d, const char *network)
+{
+	struct hold *crowd = NULL;
+	struct waiting w = { .n = 0 };
+	unsigned own, most = 0;
+
+	for (struct hold *l = d->leases; l && w.n < DAEMON_WAITING_MAX; l = l->next)
+		if (l->asker)
+			w.l[w.n++] = l;
+	own = count_waiting(&w, network);
+	for (unsigned i = 0; w.n == DAEMON_WAITING_MAX && i < w.n; i++) {
+		unsigned n = count_waiting(&w, w.l[i]->network);
+
+		if (n >= most) {
+			most = n;
+			crowd = w.l[i];
+		}
+	}
+	if (own >= DAEMON_NETWORK_MAX || (crowd && own >= most))
+		return tx_fail_as(&d->tx, CNI_E_AGAIN, -EBUSY,
+				  "%u ADDs of network %s wait for a lease (is its server up?)", own,
+				  network);
+	if (!crowd)
 		return 0;
-	return tx_fail_as(&d->tx, CNI_E_AGAIN, -EBUSY,
-			  "%u ADDs of network %s wait for a lease (is its server up?)", n, network);
+	tx_fail_as(&d->tx, CNI_E_AGAIN, -EBUSY,
+		   "%u ADDs wait for a lease, %u of them of network %s (is its server up?)", w.n,
+		   most, crowd->network);
+	hold_fail(d, crowd);
+	return 0;
 }
 
 int hold_begin(struct daemon *d, const struct rpc_args *a, const char *network,

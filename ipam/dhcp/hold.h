@@ -32,8 +32,11 @@ struct daemon_options {
 struct client; /* a connection: server.c */
 
 enum { DAEMON_CLIENTS_MAX = 256, DAEMON_LEASES_MAX = 65536 };
-/* ADDs of one network that wait at the same time. */
-enum { DAEMON_WAITING_MAX = 128 };
+/*
+ * ADDs that wait for a lease at the same time: of all networks, so that connections remain for the
+ * other calls; and of one.
+ */
+enum { DAEMON_WAITING_MAX = 192, DAEMON_NETWORK_MAX = 128 };
 
 struct daemon {
 	struct daemon_options opt;

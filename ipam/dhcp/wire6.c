@@ -22,7 +22,7 @@ enum { CLIENT_PORT = 546, SERVER_PORT = 547, ROUTER_SOLICIT = 133, HOPS = 255 };
 
 enum {
 	LISTEN_MS = 15000,      /* how long an answer may take, as in wire.c */
-	ADDRESSES_MAX = 4096,   /* lines of if_inet6 that are read */
+	ADDRESSES_MAX = 4096,   /* lines of if_inet6 that are read; most have fewer */
 	EVENTS_MAX = 64,        /* events that are read at once */
 	EVENT_ROOM = 64 * 1024, /* bytes of events that the kernel keeps */
 };
@@ -65,11 +65,76 @@ static enum wire6_state state_of_flags(unsigned flags)
 	return WIRE6_USABLE;
 }
 
+/*
+ * The source address that the kernel chooses for multicasts on the link (RFC 6724): a link-local
+ * one that is not tentative, if there is one.
+ */
+static bool find_source(const struct job *j, struct in6_addr *ret)
+{
+	struct sockaddr_in6 a = { .sin6_family = AF_INET6,
+				  .sin6_port = htons(SERVER_PORT),
+				  .sin6_addr = { .s6_addr = { 0xff, 2, [15] = 2 } },
+				  .sin6_scope_id = if_nametoindex(j->w.ifname) };
+	auto_(fd_close) int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	socklen_t size = sizeof(a);
+
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&a, size) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&a, &size) < 0)
+		return false;
+	*ret = a.sin6_addr;
+	return IN6_IS_ADDR_LINKLOCAL(ret);
+}
+
+/* The state of one address, as the kernel has it; nobody else can answer a connected socket. */
+static enum wire6_state ask_state(const struct job *j, const struct in6_addr *address)
+{
+	struct {
+		struct nlmsghdr h;
+		struct ifaddrmsg m;
+		struct nlattr a;
+		struct in6_addr address;
+	} q = { .h = { .nlmsg_len = sizeof(q),
+		       .nlmsg_type = RTM_GETADDR,
+		       .nlmsg_flags = NLM_F_REQUEST },
+		.m = { .ifa_family = AF_INET6, .ifa_index = if_nametoindex(j->w.ifname) },
+		.a = { sizeof(q.a) + sizeof(q.address), IFA_ADDRESS },
+		.address = *address };
+	struct {
+		struct nlmsghdr h;
+		struct ifaddrmsg m;
+		char more[256];
+	} answer;
+	const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	auto_(fd_close) int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&kernel, sizeof(kernel)) < 0 ||
+	    send(fd, &q, sizeof(q), 0) < 0 ||
+	    recv(fd, &answer, sizeof(answer), MSG_DONTWAIT) < (ssize_t)NLMSG_LENGTH(sizeof(q.m)) ||
+	    answer.h.nlmsg_type != RTM_NEWADDR)
+		return WIRE6_ABSENT;
+	return state_of_flags(answer.m.ifa_flags);
+}
+
+/* A container may have more addresses than look_here() reads. */
+static void look_directly(struct job *j)
+{
+	struct in6_addr a;
+
+	if (j->wanted)
+		a = *j->wanted;
+	else if (!find_source(j, &a))
+		return;
+	j->state = ask_state(j, &a);
+	j->found = a;
+	j->w.index = (int)if_nametoindex(j->w.ifname);
+}
+
 /* proc(5) shows the namespace of the process.  Unlike netlink it does not wait for RTNL. */
 static int look_here(struct tx *tx, void *arg)
 {
 	FILE *f = fopen("/proc/self/net/if_inet6", "re");
 	struct job *j = arg;
+	unsigned n = 0;
 	char line[128];
 
 	if (!f)
@@ -78,7 +143,7 @@ static int look_here(struct tx *tx, void *arg)
 			"container: /proc/net/if_inet6: %s (DHCPv6 needs a kernel with IPv6)",
 			strerror(errno));
 	j->state = WIRE6_ABSENT;
-	for (unsigned n = 0; n < ADDRESSES_MAX && fgets(line, sizeof(line), f); n++) {
+	for (; n < ADDRESSES_MAX && fgets(line, sizeof(line), f); n++) {
 		struct in6_addr a;
 		unsigned flags;
 
@@ -92,6 +157,8 @@ static int look_here(struct tx *tx, void *arg)
 			break;
 	}
 	fclose(f);
+	if (j->state == WIRE6_ABSENT && n == ADDRESSES_MAX)
+		look_directly(j);
 	if (j->state == WIRE6_ABSENT && !if_nametoindex(j->w.ifname))
 		return tx_fail(tx, -ENODEV, "container: find %s: %s", j->w.ifname,
 			       strerror(ENODEV));

@@ -1,0 +1,80 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck disable=SC2016 # for eval
+# The DHCP plugin and its daemon against containers and authors of network configurations
+# (docs/security.md).
+
+load lib
+load dhcp
+load dhcp6
+
+prepare() {
+	lan6
+	new_netns c1
+}
+
+# wait_in_line NETWORK N - begins N ADDs of a network whose server is silent, in c1
+wait_in_line() {
+	local conf i
+
+	conf=$(with "$DHCP_CONF" ".name = \"$1\"")
+	for ((i = 0; i < $2; i++)); do
+		raw ADD dhcp "$1-$i" c1 <<<"$conf" >"/run/out-$1-$i" 2>&1 3>&- 4>&- &
+	done
+}
+
+# waiting - prints the number of ADDs that wait
+waiting() {
+	"$CPLUG_BIN/dhcp" list --json | jq length
+}
+
+@test "hostile-dhcp: ADDs of two networks whose server is silent do not keep the other networks out" {
+	daemon
+	need_dnsmasq
+	new_netns c2
+	ip link add silent type veth peer name eth0 netns c1
+	ip link set silent up
+	wait_in_line neta 128
+	wait_for "those of one network" eval '[[ $(waiting) == 128 ]]'
+	wait_in_line netb 128
+	wait_for "those that make room" eval '[[ $(cat /run/out-neta-* | grep -c "of network neta") == 32 ]]'
+	wait_for "those that are refused" eval '[[ $(cat /run/out-netb-* | grep -c "of network netb") == 32 ]]'
+	is "$(waiting)" 192
+	cni STATUS dhcp "$DHCP_CONF"
+	ok
+	dnsmasq_on lan
+	add macvlan "$DHCP_MACVLAN" c2
+	is "$(waiting)" 192
+	del macvlan "$DHCP_MACVLAN" c2
+	end_daemon TERM
+}
+
+# many_addresses NS N - gives eth0 of NS N IPv6 addresses more
+many_addresses() {
+	local i
+
+	for ((i = 0; i < $2; i++)); do
+		printf 'address add fd00:66:%x::1/128 dev eth0 nodad\n' "$i"
+	done >/run/batch
+	in_ns "$1" ip -batch /run/batch
+}
+
+@test "hostile-dhcp: a container with 20,000 IPv6 addresses gets, renews and releases a lease" {
+	server6 valid=60 t1=2 rapid=1
+	daemon
+	warm_up_link
+	ip link add link lan0 name eth0 netns c1 type macvlan mode bridge
+	in_ns c1 ip link set eth0 up
+	many_addresses c1 20000
+	cni ADD dhcp "$DHCP6_CONF" c1 c1 eth0
+	ok
+	has '.ips[0].address == "fd00:5::50/128"'
+	in_ns c1 ip address add fd00:5::50/128 dev eth0
+	wait_for "a renewal" hears6 1 'RENEW for fd00:5::50 .* REPLY'
+	wait_for "the lifetimes" eval '(($(valid6 c1 fd00:5::50) <= 60))'
+	cni DEL dhcp "$DHCP6_CONF" c1 c1 eth0
+	ok
+	wait_for "the release" hears6 1 'RELEASE for fd00:5::50'
+	! has_address6 fd00:5::50/128 || fail "the address is still there"
+	end_daemon TERM
+}
