@@ -13,14 +13,19 @@
 /* Fields of wireType, from 1. */
 enum form { ARRAY = 1, LIST, STRUCT, MAP, GOB_ENCODER, BINARY_MARSHALER, TEXT_MARSHALER };
 
-enum { DEPTH_MAX = 10 };
+/*
+ * A definition is read again for each value of its type, so the time is not bounded by the size of
+ * the stream: the numbers that are read for one message are.
+ */
+enum { DEPTH_MAX = 10, STEPS_MAX = 1 << 25 };
 
 /* ---- primitives --------------------------------------------------------- */
 
 struct cursor {
 	const struct gob_in *g;
 	size_t at, end;
-	bool bad; /* sticky: later reads return 0 */
+	unsigned *steps; /* of all cursors of a message */
+	bool bad;        /* sticky: later reads return 0 */
 	char path[GOB_PATH_MAX];
 	size_t path_len;
 	int (*visit)(void *arg, const struct gob_value *v);
@@ -41,7 +46,7 @@ static uint64_t read_uint(struct cursor *c)
 	unsigned count;
 	uint8_t first;
 
-	if (c->at >= c->end)
+	if (c->at >= c->end || ++*c->steps > STEPS_MAX)
 		return (uint64_t)bad(c);
 	first = c->g->data[c->at++];
 	if (first < 0x80)
@@ -115,8 +120,10 @@ static int remember(struct gob_in *g, struct cursor *c, int64_t id)
 
 int gob_next(struct gob_in *g, struct gob_message *ret)
 {
+	unsigned steps = 0;
+
 	while (g->at < g->size) {
-		struct cursor c = { .g = g, .at = g->at, .end = g->size };
+		struct cursor c = { .g = g, .at = g->at, .end = g->size, .steps = &steps };
 		uint64_t size = read_uint(&c);
 		int64_t id;
 
@@ -186,9 +193,9 @@ static int read_basic(struct cursor *c, int64_t type)
 }
 
 /* The definition: a number is at field `want` of the structure after CommonType. */
-static int64_t defined_type(const struct gob_in *g, const struct gob_type *t, unsigned want)
+static int64_t defined_type(const struct cursor *c, const struct gob_type *t, unsigned want)
 {
-	struct cursor d = { .g = g, .at = t->at, .end = g->size };
+	struct cursor d = { .g = c->g, .at = t->at, .end = c->g->size, .steps = c->steps };
 	int64_t id = 0;
 
 	for (unsigned f = 0; (f = read_field(&d, f));) {
@@ -205,7 +212,7 @@ static int64_t defined_type(const struct gob_in *g, const struct gob_type *t, un
 
 static int read_list(struct cursor *c, const struct gob_type *t, unsigned depth)
 {
-	int64_t element = defined_type(c->g, t, 2);
+	int64_t element = defined_type(c, t, 2);
 	const struct gob_type *e = find_type(c->g, element);
 	size_t n = read_size(c);
 
@@ -220,7 +227,7 @@ static int read_list(struct cursor *c, const struct gob_type *t, unsigned depth)
 /* Values of maps are skipped: no message of ours has one. */
 static int read_map(struct cursor *c, const struct gob_type *t, unsigned depth)
 {
-	int64_t key = defined_type(c->g, t, 2), element = defined_type(c->g, t, 3);
+	int64_t key = defined_type(c, t, 2), element = defined_type(c, t, 3);
 	size_t n = read_size(c);
 
 	while (n-- && !c->bad) {
@@ -282,7 +289,7 @@ static size_t push_name(struct cursor *c, const struct member *m)
 
 static int read_struct(struct cursor *c, const struct gob_type *t, unsigned depth)
 {
-	struct cursor d = { .g = c->g, .at = t->at, .end = c->g->size };
+	struct cursor d = { .g = c->g, .at = t->at, .end = c->g->size, .steps = c->steps };
 	size_t n = find_members(&d), known = 0;
 	struct member m = { .type = 0 };
 
@@ -331,7 +338,10 @@ int gob_walk(const struct gob_in *g, const struct gob_message *m,
 	     int (*visit_fn)(void *arg, const struct gob_value *v), void *arg)
 {
 	const struct gob_type *t = find_type(g, m->type);
-	struct cursor c = { .g = g, .at = m->at, .end = m->end, .visit = visit_fn, .arg = arg };
+	unsigned steps = 0;
+	struct cursor c = {
+		.g = g, .at = m->at, .end = m->end, .steps = &steps, .visit = visit_fn, .arg = arg
+	};
 
 	/* A value that is no structure follows a zero. */
 	if ((!t || t->form != STRUCT) && read_uint(&c) != 0)

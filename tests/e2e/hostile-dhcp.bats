@@ -78,3 +78,51 @@ many_addresses() {
 	! has_address6 fd00:5::50/128 || fail "the address is still there"
 	end_daemon TERM
 }
+
+# uint3 N - prints a number of gob in four bytes
+uint3() {
+	# shellcheck disable=SC2059 # escapes
+	printf "$(printf '\\xfd\\x%02x\\x%02x\\x%02x' $(($1 >> 16 & 255)) $(($1 >> 8 & 255)) $(($1 & 255)))"
+}
+
+# slow_gob N - prints an answer: a list of N empty lists, whose type has a definition of N fields
+slow_gob() {
+	printf '\x07\xff\x81\x02\x02\xff\x84\x00' # type 65: a list of type 66
+	uint3 $((5 + 2 * $1))                     # type 66
+	printf '\xff\x83\x02\x03\x00'
+	yes $'\x01' | head -n "$1" | tr '\n' '\000'
+	uint3 $((7 + $1))
+	printf '\xff\x82\x00'
+	uint3 "$1"
+	head -c "$1" /dev/zero
+}
+
+# false_daemon - listens on /run/false.sock, and answers each call with /run/answer; without that file never
+false_daemon() {
+	cat >/run/false <<-'END'
+		#!/bin/bash
+		head -c 5 >/dev/null
+		[[ ! -e /run/answer ]] || { printf 'HTTP/1.0 200 Connected to Go RPC\n\n'; sleep 0.3; cat /run/answer; }
+		exec cat >/dev/null
+	END
+	chmod +x /run/false
+	socat UNIX-LISTEN:/run/false.sock,fork EXEC:/run/false </dev/null >/dev/null 2>&1 3>&- 4>&- &
+	wait_for "the false daemon" test -S /run/false.sock
+}
+
+@test "hostile-dhcp: the answer of a false daemon, whose definitions take long to read, ends ADD and DEL" {
+	local conf
+
+	command -v socat >/dev/null || skip "socat is not installed"
+	false_daemon
+	slow_gob 240000 >/run/answer
+	conf=$(with "$DHCP_CONF" '.ipam.daemonSocketPath = "/run/false.sock"')
+	for command in ADD CHECK DEL; do
+		SECONDS=0
+		status=0
+		timeout -s KILL 60 "$BASH" -c "$(declare -f raw); raw $command dhcp" <<<"$conf" >/run/out 2>&1 || status=$?
+		((SECONDS < 30)) || fail "$command took $SECONDS s"
+		is "$status" 1
+		grep -q "DHCP daemon at /run/false.sock: DHCP.[A-Z][a-z]*: Bad message" /run/out || fail "$(cat /run/out)"
+	done
+}
