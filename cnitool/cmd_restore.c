@@ -118,12 +118,14 @@ struct restoration {
 	struct attachment a;
 	struct repairs done;
 	enum outcome outcome;
-	const char *why; /* of a failure */
+	const char *why;  /* of a failure */
+	bool tried, slow; /* it failed because a plugin did not answer, or late */
 };
 
 struct restore {
 	struct restoration *v;
 	unsigned n, failed, foreign;
+	bool slow; /* one of them */
 };
 
 /* The path of the namespace as the result has it. */
@@ -238,6 +240,38 @@ static void restore_attachment(struct tool *t, struct restoration *o)
 	o->outcome = FAILED;
 	errctx_prefix(t->tx, m, r, "%s of %s on network %s: ", o->a.ifname, o->a.id, o->c->network);
 	o->why = tool_report(t, m);
+}
+
+/* Has another attachment of the network failed slowly? */
+static bool is_slow(const struct restore *s, const struct restoration *o)
+{
+	for (unsigned i = 0; s->slow && i < s->n; i++)
+		if (s->v[i].slow && str_eq(s->v[i].c->network, o->c->network))
+			return true;
+	return false;
+}
+
+/*
+ * An attachment whose plugin does not answer costs half a minute, and a network may have hundreds.
+ * So after the first of them, those of its network come when all others are restored.
+ */
+static int restore_pass(struct tool *t, struct restore *s, bool last)
+{
+	for (unsigned i = 0; i < s->n; i++) {
+		struct restoration *o = &s->v[i];
+		int64_t begun = clock_ms();
+
+		if (o->tried || (!last && is_slow(s, o)))
+			continue;
+		TRY(tx_interrupted(t->tx));
+		restore_attachment(t, o);
+		o->tried = true;
+		s->failed += o->outcome == FAILED;
+		s->foreign += o->outcome == FOREIGN;
+		o->slow = o->outcome == FAILED && clock_ms() - begun >= t->opt.timeout * 500;
+		s->slow |= o->slow;
+	}
+	return 0;
 }
 
 static bool is_wanted(const struct tool *t, const struct cached *c)
@@ -373,12 +407,8 @@ int cmd_restore(struct tool *t)
 	choose_attachments(t, all, n, &s);
 	if (!t->opt.dry_run)
 		close_loopback(t);
-	for (unsigned i = 0; i < s.n; i++) {
-		TRY(tx_interrupted(t->tx));
-		restore_attachment(t, &s.v[i]);
-		s.failed += s.v[i].outcome == FAILED;
-		s.foreign += s.v[i].outcome == FOREIGN;
-	}
+	TRY(restore_pass(t, &s, false));
+	TRY(restore_pass(t, &s, true));
 	if (s.foreign)
 		tool_note(t,
 			  "%u of %u attachments passed over: none of their plugins is of cplug, in "

@@ -514,5 +514,6 @@ const char *netconf_pretty(struct mem *m, const char *text)
 
 	if (!json)
 		return text;
-	return dump_json(m, json, JSON_INDENT(4) | JSON_ENCODE_ANY);
+	/* A terminal obeys U+009B, too. */
+	return dump_json(m, json, JSON_INDENT(4) | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
 }

@@ -44,6 +44,26 @@ prepare() {
 	is "$(nft list table inet cplug)" "$before"
 }
 
+@test "bounds: restore comes to a network that does not answer once before the others, and then last" {
+	local file id pid
+
+	file=$(echo /var/lib/cni/results/anet-*)
+	for id in a{1..9}; do
+		jq -c --arg id "$id" '.containerId = $id' "$file" >"/var/lib/cni/results/anet-$id-eth0"
+		touch -r "$file" "/var/lib/cni/results/anet-$id-eth0"
+	done
+	nft flush ruleset
+	"$CPLUG_BIN/cnitool" restore --timeout 2 >/dev/null 2>&1 3>&- &
+	pid=$!
+	SECONDS=0
+	wait_for "the other network" eval 'nft list table inet cplug 2>/dev/null | grep -q 10.1.0.2'
+	# Four seconds at most for one that ignores SIGTERM, and some for a busy machine.
+	((SECONDS < 30)) || fail "it took $SECONDS s"
+	kill -0 "$pid" || fail "it did not come to the others of the slow network"
+	kill "$pid"
+	wait "$pid" || :
+}
+
 @test "bounds: restore --json tells which attachment failed, and exits with 1" {
 	nft flush ruleset
 	tool restore --timeout 1 --json

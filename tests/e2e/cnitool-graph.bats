@@ -190,3 +190,18 @@ uplink() {
 	ok
 	drawn 'c1: eth0 (veth, up)'
 }
+
+@test "cnitool graph, inspect: no byte of a container's interface name is a terminal's control character" {
+	plug c1
+	in_ns c1 ip link add $'x\xc2\x9b1m' type bridge
+	in_ns c1 ip link set eth0 down
+	in_ns c1 ip link set eth0 name $'e\x1b\xff\xc2\x9b1m'
+	for words in graph 'graph --json' 'graph --format dot' 'graph --format mermaid' 'inspect net1 c1' 'inspect --json net1 c1' \
+		'check --json net1 c1'; do
+		# shellcheck disable=SC2086 # words
+		tool $words
+		! LC_ALL=C grep -q $'[\x01-\x08\x0b-\x1f\x7f\x80-\x9f]' <<<"${output//[│├└─]/}" || fail "$words"
+	done
+	tool graph --json
+	has '.interfaces | any(.name == "x\u009b1m")'
+}
