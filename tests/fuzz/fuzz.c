@@ -86,7 +86,7 @@ bool fuzz_call(struct tx *t, const char *text, size_t size, struct call *ret)
 
 /* ---- JSON trees ---------------------------------------------------------- */
 
-/* Addresses of what jansson has allocated and nothing has freed: a tree of search.h. */
+/* Addresses of what jansson has allocated and nothing has freed, as a tree of tsearch(). */
 static void *blocks;
 static bool keeping;
 
@@ -97,7 +97,7 @@ static int by_address(const void *a, const void *b)
 
 static void *json_block(size_t size)
 {
-	void *p = malloc(size);
+	void *p = calloc(1, size); /* gcc takes the key of tsearch() for read */
 
 	if (p && !tsearch(p, &blocks, by_address))
 		abort();
