@@ -39,8 +39,11 @@ static bool take_ports(const char **s, unsigned *first, unsigned *last)
 	return take_port(s, last) && *last >= *first;
 }
 
-/* The same for an optional HOSTIP: or [HOSTIP]: ("" if there is none). */
-static bool take_host_ip(struct mem *m, const char **s, const char **ret)
+/*
+ * The same for an optional HOSTIP: or [HOSTIP]: ("" if there is none), before HOST:CONTAINER, or
+ * before HOST alone.
+ */
+static bool take_host_ip(struct mem *m, const char **s, bool alone, const char **ret)
 {
 	const char *end = **s == '[' ? strstr(*s, "]:") : strchr(*s, ':');
 	struct ip ip;
@@ -51,28 +54,48 @@ static bool take_host_ip(struct mem *m, const char **s, const char **ret)
 			return false;
 		*ret = mem_printf(m, "%.*s", (int)(end - *s - 1), *s + 1);
 		*s = end + 2;
-	} else if (end && strchr(end + 1, ':')) {
+	} else if (end && (alone || strchr(end + 1, ':'))) {
 		*ret = mem_printf(m, "%.*s", (int)(end - *s), *s);
 		*s = end + 1;
 	}
 	return !**ret || ip_parse(*ret, &ip);
 }
 
-static const char *put_ports(struct mem *m, const char *text, json_t *caps)
+/* The optional /PROTOCOL at the end. */
+static bool take_proto(const char *s, const char **ret)
+{
+	*ret = *s ? s + 1 : "tcp";
+	return (!*s || *s == '/') &&
+	       (str_eq(*ret, "tcp") || str_eq(*ret, "udp") || str_eq(*ret, "sctp"));
+}
+
+static const char wrong_proto[] = "expected /tcp, /udp or /sctp after the ports";
+
+const char *caps_read_published(struct mem *m, const char *text, struct caps_published *ret)
+{
+	const char *ip, *s = text;
+
+	if (!take_host_ip(m, &s, true, &ip) || !take_ports(&s, &ret->first, &ret->last))
+		return "expected [HOSTIP:]HOST[-END][/PROTOCOL], like 8080/tcp";
+	if (!take_proto(s, &ret->proto))
+		return wrong_proto;
+	ret->ip = (struct ip){ .family = 0 };
+	if (*ip)
+		(void)ip_parse(ip, &ret->ip);
+	return NULL;
+}
+
+const char *caps_put_ports(struct mem *m, const char *text, json_t *caps)
 {
 	unsigned first, last, cont, cont_last;
-	const char *ip, *proto = "tcp", *s = text;
+	const char *ip, *proto, *s = text;
 	json_t *list = json_object_get(caps, "portMappings");
 
-	if (!take_host_ip(m, &s, &ip) || !take_ports(&s, &first, &last) || *s++ != ':' ||
+	if (!take_host_ip(m, &s, false, &ip) || !take_ports(&s, &first, &last) || *s++ != ':' ||
 	    !take_ports(&s, &cont, &cont_last))
 		return "expected [HOSTIP:]HOST[-END]:CONTAINER[-END][/PROTOCOL], like 8080:80/tcp";
-	if (*s == '/')
-		proto = s + 1;
-	else if (*s)
-		return "expected /tcp, /udp or /sctp after the ports";
-	if (!str_eq(proto, "tcp") && !str_eq(proto, "udp") && !str_eq(proto, "sctp"))
-		return "expected /tcp, /udp or /sctp after the ports";
+	if (!take_proto(s, &proto))
+		return wrong_proto;
 	if (last - first != cont_last - cont)
 		return "the two ranges differ in length";
 	if (!json_is_array(list)) {
@@ -150,7 +173,7 @@ struct request {
 };
 
 static const struct request requests[] = {
-	{ "-p", "portMappings", "portmap, or the bridge plugin of cplug", put_ports },
+	{ "-p", "portMappings", "portmap, or the bridge plugin of cplug", caps_put_ports },
 	{ "--ip", "ips", "the plugin whose IPAM is host-local or static", put_ip },
 	{ "--mac", "mac", "bridge, macvlan or tuning", put_mac },
 };
@@ -189,6 +212,17 @@ static int refuse_request(struct tx *tx, const struct request *q, const char *na
 			  "%s cannot be honoured: no plugin of %s declares the capability %s; add "
 			  "\"capabilities\": {\"%s\": true} to %s",
 			  q->option, text, q->capability, q->capability, q->where);
+}
+
+int caps_need_ports(struct tx *tx, const char *verb, const struct netconf *net)
+{
+	const struct builder b = { net, 1, NULL };
+	struct request q = requests[0];
+
+	q.option = verb;
+	if (netconf_declares(net, q.capability))
+		return 0;
+	return refuse_request(tx, &q, NULL, &b);
 }
 
 /* text: VALUE or NETWORK=VALUE */
@@ -242,6 +276,21 @@ static const char *take_text(struct mem *m, json_t *object)
 	free(text);
 	json_decref(object);
 	return copy;
+}
+
+const char *caps_set(struct mem *m, const char *capability_args, const char *key, json_t *value)
+{
+	json_t *all = capability_args ? json_loads(capability_args, 0, NULL) : NULL;
+
+	if (!json_is_object(all)) {
+		json_decref(all);
+		all = json_object();
+	}
+	if (value)
+		json_object_set_new(all, key, value);
+	else
+		json_object_del(all, key);
+	return take_text(m, all);
 }
 
 int caps_build(struct tx *tx, const struct options *opt, const struct netconf *nets, unsigned n,

@@ -7,7 +7,10 @@
 #ifndef CPLUG_CNITOOL_CAPS_H
 #define CPLUG_CNITOOL_CAPS_H
 
+#include <jansson.h>
+
 #include "cnitool/netconf.h"
+#include "value/ip.h"
 
 struct options;
 
@@ -19,6 +22,29 @@ struct options;
  */
 int caps_build(struct tx *tx, const struct options *opt, const struct netconf *nets, unsigned n,
 	       const char **ret) CHECKED;
+
+/*
+ * Adds [HOSTIP:]HOST[-END]:CONTAINER[-END][/PROTOCOL] to caps.portMappings, a mapping for each
+ * port. Returns NULL, or what is wrong with it.
+ */
+const char *caps_put_ports(struct mem *m, const char *text, json_t *caps);
+
+/* Reads [HOSTIP:]HOST[-END][/PROTOCOL].  Returns NULL, or what is wrong with it. */
+struct caps_published {
+	struct ip ip;         /* no address = any */
+	unsigned first, last; /* host ports */
+	const char *proto;
+};
+const char *caps_read_published(struct mem *m, const char *text, struct caps_published *ret);
+
+/* Fails with CNI_E_FIELD if no plugin of the network declares portMappings. */
+int caps_need_ports(struct tx *tx, const char *verb, const struct netconf *net) CHECKED;
+
+/*
+ * Capability arguments (JSON object; NULL = none) with another value of a key, which is taken over;
+ * NULL: without the key.  Returns NULL if nothing is left.
+ */
+const char *caps_set(struct mem *m, const char *capability_args, const char *key, json_t *value);
 
 /* A rate: NUMBER, or NUMBER and K, M, G or T, like 50M, in bits per second; -1 if it is none. */
 int64_t caps_rate(const char *s);

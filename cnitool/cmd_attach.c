@@ -300,13 +300,13 @@ static int choose_attachment(struct tool *t, const struct netns *ns, struct atta
 	return 0;
 }
 
-int cmd_find_attached(struct tool *t, struct attachment *ret)
+int cmd_find_attached(struct tool *t, bool changes, struct attachment *ret)
 {
 	auto_(netns_close) struct netns ns = NETNS_NONE;
 	struct errctx m = errctx_mark(t->tx);
 
 	name_attachment(t, NULL, ret);
-	TRY(cache_lock(t->tx, &t->cache, false));
+	TRY(cache_lock(t->tx, &t->cache, changes));
 	if (netns_open(t->tx, ret->netns, &ns) < 0)
 		errctx_take(t->tx, m);
 	return choose_attachment(t, &ns, ret);
@@ -316,6 +316,6 @@ int cmd_detach(struct tool *t)
 {
 	struct attachment a;
 
-	TRY(cmd_find_attached(t, &a));
+	TRY(cmd_find_attached(t, false, &a));
 	return del_attachment(t, a);
 }

@@ -311,7 +311,7 @@ static int inspect(struct tool *t, struct inspection *x)
 	json_t *all;
 	int found;
 
-	TRY(cmd_find_attached(t, &x->a));
+	TRY(cmd_find_attached(t, false, &x->a));
 	TRY(cmd_find_conf(t, x->a.id, x->a.ifname, &net));
 	x->a.net = &net;
 	key = attachment_key(&x->a);

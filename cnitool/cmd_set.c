@@ -6,7 +6,6 @@
  * CHECK and repair finds them.  Then the bandwidth plugin repairs what differs from them.
  */
 #include <jansson.h>
-#include <stdlib.h>
 
 #include "cnitool/attach.h"
 #include "cnitool/caps.h"
@@ -66,24 +65,11 @@ static int read_limits(struct tool *t, const struct netconf *net, unsigned i,
 /* The capability arguments with these limits. */
 static const char *put_limits(struct mem *m, const char *capability_args, const struct limits *l)
 {
-	json_t *all = capability_args ? json_loads(capability_args, 0, NULL) : NULL;
-	const char *copy;
-	char *text;
-
-	if (!json_is_object(all)) {
-		json_decref(all);
-		all = json_object();
-	}
-	json_object_set_new(all, NETCONF_LIMITS,
-			    json_make("ingressRate", json_integer(l->ingress), "ingressBurst",
-				      json_integer(l->ingress_burst), "egressRate",
-				      json_integer(l->egress), "egressBurst",
-				      json_integer(l->egress_burst)));
-	text = json_dumps(all, JSON_COMPACT | JSON_SORT_KEYS);
-	copy = mem_str(m, text);
-	free(text);
-	json_decref(all);
-	return copy;
+	return caps_set(m, capability_args, NETCONF_LIMITS,
+			json_make("ingressRate", json_integer(l->ingress), "ingressBurst",
+				  json_integer(l->ingress_burst), "egressRate",
+				  json_integer(l->egress), "egressBurst",
+				  json_integer(l->egress_burst)));
 }
 
 /* The bandwidth plugin of the list, which must be this program. */
@@ -161,7 +147,7 @@ int cmd_set(struct tool *t)
 
 	/* A wrong option is told before anything is looked up. */
 	TRY(read_rates(t, &l));
-	TRY(cmd_find_attached(t, &a));
+	TRY(cmd_find_attached(t, true, &a));
 	TRY(cmd_find_conf(t, a.id, a.ifname, &net));
 	a.net = &net;
 	TRY(find_plugin(t, &net, &i));

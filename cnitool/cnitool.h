@@ -109,7 +109,8 @@ enum {
 	V_INSPECT = 131072,
 	V_TRACE = 262144,
 	V_MIGRATE = 524288,
-	V_ALL = 1048575,
+	V_PUBLISH = 1 << 20, /* and unpublish */
+	V_ALL = (1 << 21) - 1,
 	V_DRIVER =
 		1 << 24, /* a command of netavark's driver: an error is {"error": ...} on stdout */
 	V_FILES = V_VALIDATE | V_SCHEMA, /* nothing but files */
@@ -197,6 +198,8 @@ int cmd_list(struct tool *t) CHECKED;
 int cmd_attach(struct tool *t) CHECKED;
 int cmd_detach(struct tool *t) CHECKED;
 int cmd_set(struct tool *t) CHECKED;
+int cmd_publish(struct tool *t) CHECKED;
+int cmd_unpublish(struct tool *t) CHECKED;
 int cmd_run(struct tool *t) CHECKED;
 int cmd_version(struct tool *t) CHECKED;
 int cmd_install(struct tool *t) CHECKED;
@@ -214,8 +217,11 @@ int cmd_trace(struct tool *t) CHECKED;
  */
 int cmd_prepare(struct tool *t, struct netconf *net, struct attachment *ret) CHECKED;
 
-/* The one cached attachment that NET, NETNS and the options name; locks the cache. */
-int cmd_find_attached(struct tool *t, struct attachment *ret) CHECKED;
+/*
+ * The one cached attachment that NET, NETNS and the options name; locks the cache.  changes: what
+ * is cached will be read, changed and written, which no other cnitool may do meanwhile.
+ */
+int cmd_find_attached(struct tool *t, bool changes, struct attachment *ret) CHECKED;
 
 /* The configuration of NET; the cached one of the attachment if NET is not configured any more. */
 int cmd_find_conf(struct tool *t, const char *id, const char *ifname, struct netconf *ret) CHECKED;

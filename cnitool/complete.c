@@ -10,6 +10,7 @@
  * A failure leaves out candidates, because the command line may still be incomplete.
  */
 #include <dirent.h>
+#include <jansson.h>
 #include <netinet/in.h>
 #include <stdio.h>
 
@@ -89,7 +90,7 @@ static void offer_networks(struct word *w)
 /* Verbs for attachments offer those of the network; others, and without any, all names. */
 static void offer_namespaces(struct word *w)
 {
-	enum { ATTACHED = V_DEL | V_CHECK | V_DETACH | V_SET };
+	enum { ATTACHED = V_DEL | V_CHECK | V_DETACH | V_SET | V_PUBLISH };
 	struct tool *t = w->t;
 	struct cached *all = NULL;
 	unsigned n = 0;
@@ -136,7 +137,7 @@ static int offer_listeners(void *arg)
 	return 0;
 }
 
-/* --publish: the ports that processes of the container serve already. */
+/* --publish, publish: the ports that processes of the container serve already. */
 static void offer_ports(struct word *w)
 {
 	struct tool *t = w->t;
@@ -151,6 +152,35 @@ static void offer_ports(struct word *w)
 		errctx_take(t->tx, m);
 	else
 		(void)!netns_run_try(&ns, offer_listeners, w);
+}
+
+/* unpublish: the ports of the network's attachment to this namespace. */
+static void offer_published(struct word *w)
+{
+	struct mem *m = &w->t->tx->mem;
+	const struct words *args = &w->t->args;
+	struct cached *all;
+	unsigned n;
+
+	if (args->n < 2)
+		return;
+	all = remembered(w->t, args->v[0], &n);
+	for (unsigned i = 0; i < n; i++) {
+		json_t *caps, *e;
+		size_t k;
+
+		if (!all[i].capability_args || !str_eq(all[i].netns, target_path(m, args->v[1])))
+			continue;
+		caps = json_loads(all[i].capability_args, 0, NULL);
+		json_array_foreach (json_object_get(caps, "portMappings"), k, e) {
+			const char *proto = json_string_value(json_object_get(e, "protocol"));
+			int port = (int)json_integer_value(json_object_get(e, "hostPort"));
+
+			offer(w, mem_printf(m, "%d/%s", port, proto ? proto : "tcp"),
+			      all[i].ifname);
+		}
+		json_decref(caps);
+	}
 }
 
 static void offer_types(struct word *w)
@@ -169,8 +199,10 @@ static void offer_kind(struct word *w, const char *what)
 		offer_networks(w);
 	else if (str_starts(what, "TYPE"))
 		offer_types(w);
-	else if (str_starts(what, "HOSTIP"))
+	else if (str_starts(what, "HOSTIP") || str_starts(what, "MAPPING"))
 		offer_ports(w);
+	else if (str_starts(what, "PORT"))
+		offer_published(w);
 	else if (str_starts(what, "FILE"))
 		puts(":file");
 	else if (str_starts(what, "DIR"))

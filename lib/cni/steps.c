@@ -76,9 +76,11 @@ int step_reference_gc(struct tx *tx, struct call *c)
 
 int step_nat(struct tx *tx, struct call *c, struct nat *n)
 {
+	bool any = n->n_masq || n->ports;
 	struct nfnl *nl;
+	int r;
 
-	if (!n->n_masq && !n->ports)
+	if (!any && c->command == CNI_ADD)
 		return 0;
 	n->owner = call_owner(tx, c);
 	n->repair = c->command == CNI_REPAIR;
@@ -87,6 +89,10 @@ int step_nat(struct tx *tx, struct call *c, struct nat *n)
 		TRY(nat_check(tx, nl, &c->host, n));
 	if (!is_to_make(tx, c))
 		return 0;
+	if (!any) {
+		r = nat_del(tx, nl, &c->host, n->owner, n->kind, n->dev);
+		return r < 0 ? r : 0;
+	}
 	TRY(nat_add(tx, nl, &c->host, n));
 	if (n->n_masq)
 		TRY(take_over(tx, c, REFERENCE_MASQ));
@@ -137,7 +143,7 @@ int step_translate(struct tx *tx, struct call *c, const struct translation *t,
 			*to = a;
 	}
 	if (!n->n_masq && !n->ports)
-		return step_close(tx, c, t->dev);
+		TRY(step_close(tx, c, t->dev));
 	return step_nat(tx, c, n);
 }
 

@@ -17,8 +17,8 @@
 #include "netlink/link.h"
 
 /*
- * Masquerade and published ports; nothing to do if n names neither.  The owner and repair
- * are filled in.
+ * Masquerade and published ports.  If n names neither, ADD has nothing to do, CHECK notes what is
+ * there, and a repair deletes it.  The owner and repair are filled in.
  */
 int step_nat(struct tx *tx, struct call *c, struct nat *n) CHECKED;
 
@@ -31,7 +31,7 @@ struct translation {
 	bool own_dev;    /* it is the attachment's own: no other container is behind it */
 };
 
-/* step_nat() for the addresses of a result, or step_close(). */
+/* step_nat() for the addresses of a result, after step_close() if there is nothing. */
 int step_translate(struct tx *tx, struct call *c, const struct translation *t,
 		   const struct result *res) CHECKED;
 

@@ -209,26 +209,82 @@ static void warn_of_other_family(const struct nat *n)
 			 "(set conditionsV6, too)");
 }
 
+/* What a repair deletes because it is not in the description any more; and what depended on it. */
+struct repair {
+	struct nat_after_del after;
+	struct owned_cleanup cleanup;
+};
+
+/*
+ * Once more, after the flows of deleted elements are gone: then the index does not list them.  On a
+ * copy, because the undo of the first change needs what that has found.
+ */
+static int finish_repair(struct tx *tx, struct nfnl *nl, struct rt *host,
+			 const struct owned_change *c, struct repair *r)
+{
+	struct owned_change *again = mem_dup(&tx->mem, c, sizeof(*c));
+
+	TRY(nat_after_del_finish(tx, nl, host, &r->after));
+	if (!r->cleanup.unfinished)
+		return 0;
+	again->cleanup = NULL;
+	again->elems = mem_dup(&tx->mem, c->elems, c->n * sizeof(*c->elems));
+	return owned_add(tx, nl, host, again);
+}
+
+/* The ports that the attachment has by its index; *ret NULL if there is none. */
+static int find_own_ports(struct tx *tx, struct nfnl *nl, const struct nat *n,
+			  const struct nat_after_del **ret)
+{
+	struct nat_after_del *had = mem_alloc(&tx->mem, sizeof(*had));
+	struct owned_elem *elems;
+	unsigned k;
+	int there;
+
+	*ret = NULL;
+	if (!n->repair || !n->ports)
+		return 0;
+	*had = (struct nat_after_del){ .mem = &tx->mem, .nl = nl };
+	TRY(there = owned_list(tx, nl, &nat_table, n->owner, n->kind, &elems, &k));
+	for (unsigned i = 0; there && i < k; i++)
+		nat_after_del_note(&elems[i], had);
+	if (there)
+		*ret = had;
+	return 0;
+}
+
 int nat_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n)
 {
 	struct nat_skeleton *s = mem_alloc(&tx->mem, sizeof(*s));
 	struct owned_change *c = mem_alloc(&tx->mem, sizeof(*c));
+	struct repair *r = mem_alloc(&tx->mem, sizeof(*r));
+	const struct nat_after_del *had;
 
 	*s = (struct nat_skeleton){ .mem = &tx->mem, .n = n };
+	*r = (struct repair){
+		.after = { .mem = &tx->mem, .nl = nl, .dev = n->dev, .any = true },
+		.cleanup = { nat_after_del_note, nat_after_del_needed, &r->after, false },
+	};
 	warn_of_other_family(n);
 	TRY(need_addresses(tx, n));
 	TRY(need_mark_chain(tx, nl, n));
-	TRY(nat_find_listeners(tx, n));
+	TRY(find_own_ports(tx, nl, n, &had));
+	TRY(nat_find_listeners(tx, n, had));
 	TRY(nat_find_reach(tx, host, n, &s->reach));
 	*c = compose_nat(&tx->mem, n, s);
 	s->change = c;
 	if (!c->n)
 		return 0;
+	if (n->repair)
+		c->cleanup = &r->cleanup;
 	TRY(nat_find_conflicts(tx, nl, host, n, c));
 	TRY(nat_localnet_prepare(tx, nl, host, c));
 	TRY(owned_add(tx, nl, host, c));
 	TRY(nat_localnet_add(tx, nl, host, c));
-	return nat_flush_for_add(tx, nl, host, n, c->inherits);
+	TRY(nat_flush_for_add(tx, nl, host, n, c->inherits));
+	if (!n->repair)
+		return 0;
+	return finish_repair(tx, nl, host, c, r);
 }
 
 int nat_check(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n)
@@ -239,9 +295,9 @@ int nat_check(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat 
 	TRY(nat_find_reach(tx, host, n, &s.reach));
 	c = compose_nat(&tx->mem, n, &s);
 	s.change = &c;
+	TRY(owned_check(tx, nl, &c));
 	if (!c.n)
 		return 0;
-	TRY(owned_check(tx, nl, &c));
 	return nat_localnet_check(tx, nl, host, &c);
 }
 

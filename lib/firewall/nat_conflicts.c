@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
+#include "nft/ct.h"
 #include "nft/diag.h"
 #include "base/log.h"
 #include "firewall/nat_impl.h"
@@ -116,20 +117,35 @@ static unsigned limit_warnings(const struct nat *n, struct diag_listener *l, uns
 	return kept;
 }
 
-/* May the mapping take the port from a service of the host? */
-static bool may_take(struct tx *tx, const struct nat *n, const struct diag_listener *l)
+/* In a repair: was the port ours, so that the listener has started while rules were missing? */
+static bool was_ours(const struct nat_after_del *had, const struct diag_listener *l)
 {
-	/* In a repair the port was ours: the listener has started while the rules were missing. */
-	if (n->repair || !socket_counts(n, l))
+	for (unsigned f = 0; had && f < ARRAY_LEN(had->flows); f++)
+		for (unsigned i = 0; i < had->n_flows[f]; i++) {
+			const struct ct_filter *p = &had->flows[f][i];
+
+			if (p->proto == l->proto && p->port_first <= l->port &&
+			    l->port <= p->port_last)
+				return true;
+		}
+	return !had;
+}
+
+/* May the mapping take the port from a service of the host? */
+static bool may_take(struct tx *tx, const struct nat *n, const struct nat_after_del *had,
+		     const struct diag_listener *l)
+{
+	if (!socket_counts(n, l) || (n->repair && was_ours(had, l)))
 		return true;
 	return n->ports->on_conflict != OWNED_FAIL && hostconf_replaces_across_networks(tx);
 }
 
-static int judge_listener(struct tx *tx, const struct nat *n, const struct diag_listener *l)
+static int judge_listener(struct tx *tx, const struct nat *n, const struct nat_after_del *had,
+			  const struct diag_listener *l)
 {
 	if (is_reserved_for_us(l))
 		return 0;
-	if (may_take(tx, n, l)) {
+	if (may_take(tx, n, had, l)) {
 		log_warn("host port %u/%s: %s will not be reachable from outside any more", l->port,
 			 hostports_proto(l->proto), diag_str(&tx->mem, l));
 		return 0;
@@ -142,7 +158,8 @@ static int judge_listener(struct tx *tx, const struct nat *n, const struct diag_
 		l->port, hostports_proto(l->proto), diag_str(&tx->mem, l));
 }
 
-static int find_listeners_on(struct tx *tx, const struct nat *n, uint8_t proto)
+static int find_listeners_on(struct tx *tx, const struct nat *n, const struct nat_after_del *had,
+			     uint8_t proto)
 {
 	uint16_t first = UINT16_MAX, last = 0;
 	struct diag_listener *l = NULL;
@@ -166,16 +183,16 @@ static int find_listeners_on(struct tx *tx, const struct nat *n, uint8_t proto)
 	n_listeners = limit_warnings(n, l, n_listeners);
 	diag_find_processes(&tx->mem, l, n_listeners);
 	for (unsigned i = 0; i < n_listeners; i++)
-		TRY(judge_listener(tx, n, &l[i]));
+		TRY(judge_listener(tx, n, had, &l[i]));
 	return 0;
 }
 
-int nat_find_listeners(struct tx *tx, const struct nat *n)
+int nat_find_listeners(struct tx *tx, const struct nat *n, const struct nat_after_del *had)
 {
 	if (!n->ports)
 		return 0;
-	TRY(find_listeners_on(tx, n, IPPROTO_TCP));
-	return find_listeners_on(tx, n, IPPROTO_UDP);
+	TRY(find_listeners_on(tx, n, had, IPPROTO_TCP));
+	return find_listeners_on(tx, n, had, IPPROTO_UDP);
 }
 
 /* ---- single ports against ranges ---------------------------------------- */

@@ -94,9 +94,12 @@ struct nft_key nat_port_key(const struct port_mapping *m, unsigned port);
 
 /*
  * Looks for host ports of the attachment that are in use: by a socket of the host; by a range that
- * contains our port, or a port that is in our range.  Handled as onConflict says.
+ * contains our port, or a port that is in our range.  Handled as onConflict says.  had: of a
+ * repair, the ports that the attachment has now, which a socket does not take from it; NULL = not
+ * known, so that it may have had all of them.
  */
-int nat_find_listeners(struct tx *tx, const struct nat *n) CHECKED;
+struct nat_after_del;
+int nat_find_listeners(struct tx *tx, const struct nat *n, const struct nat_after_del *had) CHECKED;
 int nat_find_conflicts(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n,
 		       struct owned_change *of) CHECKED;
 

@@ -171,6 +171,11 @@ struct plan {
 	unsigned n_index;
 	bool skeleton;
 	uint32_t genid; /* 0 = the transaction depends on nothing that was read */
+	/* Of a repair: the index as it was, and what it lists and the change has not. */
+	struct owned_index old;
+	struct owned_sets gone_in;
+	struct owned_elem *gone;
+	unsigned n_gone;
 };
 
 static struct nft *compose_change(struct mem *mem, const struct plan *p)
@@ -186,9 +191,14 @@ static struct nft *compose_change(struct mem *mem, const struct plan *p)
 	for (unsigned i = 0; i < c->n; i++)
 		if (c->elems[i].takeover)
 			owned_put_del(mem, n, c->in, &c->elems[i]);
+	for (unsigned i = 0; i < p->n_gone; i++)
+		if (p->gone[i].there.found)
+			owned_put_del(mem, n, p->gone_in, &p->gone[i]);
 	for (unsigned i = 0; i < p->n_index; i++)
 		if (p->index[i].found)
 			nft_del_elem(n, owned_index_set, &p->index[i]);
+	for (unsigned i = p->n_index; i < p->old.n; i++)
+		nft_del_elem(n, owned_index_set, &p->old.chunks[i]);
 	for (unsigned i = 0; i < c->n; i++)
 		if (!c->elems[i].skipped)
 			owned_put_add(mem, n, c->in, c->elems[i].set, &c->elems[i].e, true);
@@ -258,6 +268,51 @@ static int read_index_keys(struct owned_judge *j, struct plan *p)
 	return 0;
 }
 
+static bool has_keys(const struct plan *p, const struct owned_elem *e)
+{
+	const struct owned_change *c = p->c;
+
+	if (c->in.table->sets[e->set].grouped && !str_eq(p->gone_in.group, c->in.group))
+		return false;
+	for (unsigned i = 0; i < c->n; i++)
+		if (owned_same_keys(&c->elems[i], e))
+			return true;
+	return false;
+}
+
+/* Keeps the elements that the index lists and the change has not. */
+static int find_gone(struct mem *mem, struct nfnl *nl, struct plan *p)
+{
+	const struct owned_change *c = p->c;
+	unsigned n = 0, gone = 0;
+	int there;
+
+	p->n_gone = p->old.n = 0;
+	p->gone_in = c->in;
+	TRY(there = owned_read_ours(mem, nl, &p->gone_in, c->owner, c->kind, &p->old, &p->gone,
+				    &n));
+	if (!there)
+		p->old.n = 0; /* none, or another owner's */
+	for (unsigned i = 0; there && i < n; i++)
+		if (!has_keys(p, &p->gone[i]))
+			p->gone[gone++] = p->gone[i];
+	p->n_gone = gone;
+	return 0;
+}
+
+/* The new index, which lists what is gone as long as something depends on it. */
+static void plan_index(struct tx *tx, struct plan *p)
+{
+	struct owned_change *c = p->c;
+	unsigned more = 0;
+
+	if (c->cleanup && p->n_gone) {
+		c->cleanup->unfinished = c->cleanup->needed(p->gone, p->n_gone, c->cleanup->arg);
+		more = c->cleanup->unfinished ? p->n_gone : 0;
+	}
+	p->index = owned_pack(&tx->mem, c, p->gone, more, &p->n_index);
+}
+
 /* Plans the change anew, from what the kernel has. */
 static int plan_again(struct tx *tx, struct nfnl *nl, struct rt *host, struct plan *p)
 {
@@ -265,6 +320,8 @@ static int plan_again(struct tx *tx, struct nfnl *nl, struct rt *host, struct pl
 	struct owned_judge j = { .tx = tx, .nl = nl, .host = host, .t = c->in.table };
 	int r = read_keys(&tx->mem, nl, p);
 
+	if (r == 0 && c->repair)
+		r = find_gone(&tx->mem, nl, p);
 	if (r < 0)
 		return owned_fail_look(tx, c->in.table, r);
 	p->skeleton = false;
@@ -276,7 +333,7 @@ static int plan_again(struct tx *tx, struct nfnl *nl, struct rt *host, struct pl
 		if (c->elems[i].there.found)
 			TRY(owned_resolve(&j, c, &c->elems[i]));
 	}
-	p->index = owned_pack(&tx->mem, c, &p->n_index);
+	plan_index(tx, p);
 	return read_index_keys(&j, p);
 }
 
@@ -332,9 +389,12 @@ static int undo_owned(struct tx *tx, void *arg)
 		if (e->takeover && (c->repair || !owned_is_ours(&e->there, c->owner->comment)))
 			owned_put_add(&tx->mem, n, c->in, e->set, &e->there, false);
 	}
-	for (unsigned i = 0; c->repair && i < u->p.n_index; i++)
-		if (u->p.index[i].found)
-			nft_add_elem(n, owned_index_set, &u->p.index[i], false);
+	for (unsigned i = 0; i < u->p.n_gone; i++)
+		if (u->p.gone[i].there.found)
+			owned_put_add(&tx->mem, n, u->p.gone_in, u->p.gone[i].set,
+				      &u->p.gone[i].there, false);
+	for (unsigned i = 0; i < u->p.old.n; i++)
+		nft_add_elem(n, owned_index_set, &u->p.old.chunks[i], false);
 	if (nft_is_empty(n))
 		return r;
 	return also(r, nft_commit(tx, u->nl, n, 0, "give back elements"));
@@ -347,13 +407,15 @@ int owned_add(struct tx *tx, struct nfnl *nl, struct rt *host, struct owned_chan
 
 	for (unsigned i = 0; i < c->n; i++)
 		c->elems[i].e.comment = c->owner->comment;
-	p->index = owned_pack(&tx->mem, c, &p->n_index);
+	plan_index(tx, p);
 	if (c->repair)
 		TRY(plan_again(tx, nl, host, p));
 	TRY(carry_out(tx, nl, host, p));
 	c->inherits |= p->skeleton;
 	for (unsigned i = 0; i < c->n; i++)
 		c->inherits |= c->elems[i].takeover;
+	for (unsigned i = 0; c->cleanup && i < p->n_gone; i++)
+		c->cleanup->note(&p->gone[i], c->cleanup->arg);
 	log_step("host: %u elements added to nftables table %s%s", c->n, c->in.table->name,
 		 p->skeleton ? ", which was built" : "");
 	return tx_undo(tx, undo_owned, "add nftables elements", &u);

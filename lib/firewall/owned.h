@@ -134,6 +134,7 @@ struct owned_elem {
 	bool skipped;          /* left to its owner (OWNED_WARN) */
 };
 
+struct owned_cleanup;
 struct owned_change {
 	struct owned_sets in;
 	const struct owner *owner;
@@ -143,6 +144,9 @@ struct owned_change {
 	unsigned n;
 	void *arg;   /* for skeleton() and survey() */
 	bool repair; /* the elements may be there, or some of them: put all in place again */
+	/* Of a repair, for what the index lists and the change has not; NULL = nothing depends on
+	 * it. */
+	struct owned_cleanup *cleanup;
 	/* Result: a key was taken over, or the table was built: there may be old flows. */
 	bool inherits;
 };
@@ -153,6 +157,9 @@ struct owned_change {
  * whose owner is dead (its link on the host, or its network namespace, is gone) is taken over.
  * Fails with CPLUG_E_PORT or CPLUG_E_ADDRESS if a living owner has a key (OWNED_FAIL, OWNED_HELD),
  * with CNI_E_AGAIN if the ruleset changes all the time.
+ * A repair also deletes, in the same transaction, what the index lists and the change has not;
+ * while the cleanup needs them, the index lists them still (c->cleanup->unfinished: to be repeated
+ * with c->cleanup NULL).
  * Undo: deletes the elements and gives back those that were taken over.  c must live as long.
  */
 int owned_add(struct tx *tx, struct nfnl *nl, struct rt *host, struct owned_change *c) CHECKED;
@@ -169,6 +176,13 @@ int owned_clash(struct tx *tx, struct nfnl *nl, struct rt *host, struct owned_ch
  * sets and chains, every rule of the skeleton, the index, every element.
  */
 int owned_check(struct tx *tx, struct nfnl *nl, struct owned_change *c) CHECKED;
+
+/*
+ * What the owner has by its index, in the arena: elements with keys, and with there if the kernel
+ * has them.  Returns 1, 0 if there is no index, or a recorded failure.
+ */
+int owned_list(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const struct owner *o,
+	       enum owned_kind kind, struct owned_elem **ret, unsigned *ret_n) CHECKED;
 
 /* ---- deleting ---- */
 

@@ -20,12 +20,6 @@ static int compare_skeleton(struct tx *tx, struct nfnl *nl, const struct owned_c
 
 /* ---- the index ----------------------------------------------------------- */
 
-static bool same_keys(const struct owned_elem *a, const struct owned_elem *b)
-{
-	return a->set == b->set && nft_key_eq(&a->e.key, &b->e.key) &&
-	       nft_key_eq(&a->e.key_end, &b->e.key_end);
-}
-
 /*
  * Is x the index that ADD makes of c?  Not compared byte by byte, because an earlier version did
  * not record the namespace.
@@ -42,7 +36,7 @@ static bool same_index(struct mem *mem, const struct owned_change *c, const stru
 	for (unsigned i = 0; i < c->n; i++) {
 		if (c->elems[i].skipped)
 			continue;
-		if (k >= n || !same_keys(&c->elems[i], &have[k++]))
+		if (k >= n || !owned_same_keys(&c->elems[i], &have[k++]))
 			return false;
 	}
 	return k == n && x->link == (unsigned)c->link && str_eq(x->group, c->in.group);
@@ -64,7 +58,7 @@ static const char *index_state(struct mem *mem, const struct owned_change *c,
 			return comment ? comment : "an unknown owner's";
 	}
 	if (x->lost)
-		owned_pack(mem, c, &n);
+		owned_pack(mem, c, NULL, 0, &n);
 	if (x->lost ? x->n >= n : same_index(mem, c, x))
 		return NULL;
 	return "another list";
@@ -120,11 +114,30 @@ static void check_elem(struct tx *tx, const struct owned_change *c, const struct
 	}
 }
 
+/* The attachment has nothing there, so it has no index. */
+static int check_nothing(struct tx *tx, struct nfnl *nl, const struct owned_change *c)
+{
+	const struct owned_table *t = c->in.table;
+	struct owned_elem *elems;
+	unsigned n;
+	int there;
+
+	TRY(there = owned_list(tx, nl, t, c->owner, c->kind, &elems, &n));
+	if (there)
+		differ(tx,
+		       mem_printf(&tx->mem, "index of %s in nftables table %s", c->owner->key.s,
+				  t->name),
+		       "absent", mem_printf(&tx->mem, "a list of %u elements", n));
+	return 0;
+}
+
 int owned_check(struct tx *tx, struct nfnl *nl, struct owned_change *c)
 {
 	const struct owned_table *t = c->in.table;
 	int r;
 
+	if (!c->n)
+		return check_nothing(tx, nl, c);
 	TRY(compare_skeleton(tx, nl, c));
 	r = owned_look(&tx->mem, nl, c->in, c->elems, c->n);
 	for (unsigned i = 0; r == 0 && i < c->n; i++) {

@@ -96,6 +96,15 @@ int owned_resolve(struct owned_judge *j, const struct owned_change *c,
 int owned_del_dead(struct tx *tx, struct nfnl *nl, const struct owned_table *t,
 		   const char *comment) CHECKED;
 
+/*
+ * Reads an owner's index, and what it lists and is the owner's, with there and in_lookup_set;
+ * in->group becomes that of the elements.  Returns 1, 0 if there is no index, or -errno.
+ */
+struct owned_index;
+int owned_read_ours(struct mem *mem, struct nfnl *nl, struct owned_sets *in, const struct owner *o,
+		    enum owned_kind kind, struct owned_index *x, struct owned_elem **elems,
+		    unsigned *n) CHECKED;
+
 /* ---- owned_index.c ---- */
 
 extern const char owned_index_set[];
@@ -115,12 +124,16 @@ struct owned_index {
 	uint8_t network[OWNED_NETWORK_HASH];
 };
 
-/* The index elements of a change, in the arena. */
-struct nft_elem *owned_pack(struct mem *mem, const struct owned_change *c, unsigned *ret_n);
+/* The index elements of a change, with n_more elements more, in the arena. */
+struct nft_elem *owned_pack(struct mem *mem, const struct owned_change *c,
+			    const struct owned_elem *more, unsigned n_more, unsigned *ret_n);
 
 /* Appends the elements that an index lists to *elems. */
 void owned_unpack(struct mem *mem, const struct owned_table *t, const struct owned_index *x,
 		  struct owned_elem **elems, unsigned *n);
+
+/* Have both the same keys in the same set? */
+bool owned_same_keys(const struct owned_elem *a, const struct owned_elem *b);
 
 /* Reads the index of a key.  Returns 1, 0 if there is none, or -errno. */
 int owned_read_index(struct mem *mem, struct nfnl *nl, const struct owned_table *t, const char *key,

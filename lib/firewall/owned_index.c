@@ -102,28 +102,47 @@ static uint8_t *new_chunk(struct mem *mem, const struct owned_change *c, struct 
 	return bytes;
 }
 
-struct nft_elem *owned_pack(struct mem *mem, const struct owned_change *c, unsigned *ret_n)
+/* Chunks that are being filled. */
+struct packing {
+	struct mem *mem;
+	const struct owned_change *c;
+	struct nft_elem *chunks;
+	unsigned n;
+	uint8_t *bytes; /* of the last one */
+	unsigned at;
+};
+
+static void pack_record(struct packing *p, const struct owned_elem *e)
 {
-	struct nft_elem *chunks = NULL;
-	unsigned n = 0, at = HEADER;
-	uint8_t *first = new_chunk(mem, c, &chunks, &n), *bytes = first;
-
-	for (unsigned i = 0; i < c->n; i++) {
-		const struct owned_elem *e = &c->elems[i];
-
-		if (e->skipped)
-			continue;
-		if (at + record_size(e) > NFT_PRIVATE_MAX) {
-			chunks[n - 1].private_len = at;
-			bytes = new_chunk(mem, c, &chunks, &n);
-			at = 0;
-		}
-		at += put_record(bytes + at, e);
+	if (p->at + record_size(e) > NFT_PRIVATE_MAX) {
+		p->chunks[p->n - 1].private_len = p->at;
+		p->bytes = new_chunk(p->mem, p->c, &p->chunks, &p->n);
+		p->at = 0;
 	}
-	chunks[n - 1].private_len = at;
-	put_header(first, c, n);
-	*ret_n = n;
-	return chunks;
+	p->at += put_record(p->bytes + p->at, e);
+}
+
+struct nft_elem *owned_pack(struct mem *mem, const struct owned_change *c,
+			    const struct owned_elem *more, unsigned n_more, unsigned *ret_n)
+{
+	struct packing p = { .mem = mem, .c = c, .at = HEADER };
+	uint8_t *first = p.bytes = new_chunk(mem, c, &p.chunks, &p.n);
+
+	for (unsigned i = 0; i < c->n; i++)
+		if (!c->elems[i].skipped)
+			pack_record(&p, &c->elems[i]);
+	for (unsigned i = 0; i < n_more; i++)
+		pack_record(&p, &more[i]);
+	p.chunks[p.n - 1].private_len = p.at;
+	put_header(first, c, p.n);
+	*ret_n = p.n;
+	return p.chunks;
+}
+
+bool owned_same_keys(const struct owned_elem *a, const struct owned_elem *b)
+{
+	return a->set == b->set && nft_key_eq(&a->e.key, &b->e.key) &&
+	       nft_key_eq(&a->e.key_end, &b->e.key_end);
 }
 
 /* The size of the header in chunk 0; 0 if there is none, or one of an unknown version. */

@@ -166,6 +166,40 @@ static int read_owned(struct mem *mem, struct nfnl *nl, struct removal *d, struc
 	return 1;
 }
 
+int owned_read_ours(struct mem *mem, struct nfnl *nl, struct owned_sets *in, const struct owner *o,
+		    enum owned_kind kind, struct owned_index *x, struct owned_elem **elems,
+		    unsigned *n)
+{
+	struct removal d = {
+		.in = { in->table, "" },
+		.key = o->key.s,
+		.comment = o->comment,
+		.kind = kind,
+		.careful = true,
+	};
+	int there;
+
+	TRY(there = read_owned(mem, nl, &d, x));
+	in->group = d.in.group;
+	*elems = d.elems;
+	*n = d.n;
+	return there;
+}
+
+int owned_list(struct tx *tx, struct nfnl *nl, const struct owned_table *t, const struct owner *o,
+	       enum owned_kind kind, struct owned_elem **ret, unsigned *ret_n)
+{
+	struct owned_sets in = { t, "" };
+	struct owned_index x;
+	int r = owned_read_ours(&tx->mem, nl, &in, o, kind, &x, ret, ret_n);
+
+	if (r == -EPROTONOSUPPORT || r == -EAFNOSUPPORT || r == -EOPNOTSUPP)
+		return 0; /* without nf_tables there is nothing */
+	if (r < 0)
+		return owned_fail_look_index(tx, t, r);
+	return r;
+}
+
 /* One attempt.  Returns 0 if it is done or there is nothing, -ERESTART = try again, or -errno. */
 static int remove_once(struct mem *mem, struct nfnl *nl, struct removal *d)
 {

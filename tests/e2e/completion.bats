@@ -139,6 +139,13 @@ ran() {
 	offers '80:8080 80:5353/udp' add web box --publish 80:
 	offers 127.0.0.1:80:8080 add web box -p 127.0.0.1:80:8
 	offers --publish=8080:8080 add web box --publish=8
+	offers '80:8080 80:5353/udp' publish web box 80:
+	tool add -q web box --cap-args '{"portMappings":[{"hostPort":80,"containerPort":8080},
+		{"hostPort":53,"containerPort":5353,"protocol":"udp"}]}'
+	ok
+	offers '80/tcp 53/udp' unpublish web box ''
+	offers 53/udp unpublish web box 80 5
+	tool del web box
 	offers '' add web other -p ''
 	offers '' add web missing -p ''
 	offers '' run web -p ''

@@ -95,7 +95,7 @@ static struct owned_index index_of(const struct owned_change *c)
 {
 	struct owned_index x = { .lost = false };
 
-	x.chunks = owned_pack(&unit_tx.mem, c, &x.n);
+	x.chunks = owned_pack(&unit_tx.mem, c, NULL, 0, &x.n);
 	return x;
 }
 
