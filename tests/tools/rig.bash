@@ -42,22 +42,19 @@ rig_enter() {
 	rig_furnish
 }
 
-# private_folder DIR - mounts an empty tmpfs on DIR
+# private_folder DIR - an empty DIR, which is not the machine's
 #
-# If DIR does not exist, its nearest existing parent is replaced by a tmpfs with symlinks to
-# the parent's entries, so that nothing is created on the machine's disk.
+# The nearest existing parent is replaced by a tmpfs with symlinks to its entries, so that nothing
+# is created on the machine's disk.  A tmpfs on DIR itself would not do, because the kernel unmounts
+# it when a process outside removes DIR: a plugin of this machine does that with an empty /etc/netns.
 private_folder() {
-	local dir=$1 above=$1 real entries
+	local dir=$1 above=${1%/*} real entries
 
-	if [[ ! -d $dir ]]; then
-		while [[ ! -d $above ]]; do above=${above%/*}; done
-		[[ $above ]] || above=/
-		real=/run/.rig${above//\//_}
-		# The parent may be a tmpfs of this function already.
-		if [[ -d $real ]]; then
-			mkdir -p "$dir"
-			return
-		fi
+	while [[ $above && ! -d $above ]]; do above=${above%/*}; done
+	[[ $above ]] || above=/
+	real=/run/.rig${above//\//_}
+	# The parent may be a tmpfs of this function already.
+	if [[ ! -d $real ]]; then
 		mkdir -p "$real"
 		mount --bind "$above" "$real"
 		mount -t tmpfs -o mode=0755 tmpfs "$above"
@@ -65,10 +62,13 @@ private_folder() {
 		(cd "$above" && while read -r entry; do
 			[[ ! $entry ]] || printf '%s\0' "$real/$entry"
 		done <<<"$entries" | xargs -0 -r ln -s -t .)
-		mkdir -p "$dir"
+	fi
+	if [[ -d $dir && ! -L $dir ]]; then # made by an earlier call
+		mount -t tmpfs -o mode=0755 tmpfs "$dir"
 		return
 	fi
-	mount -t tmpfs -o mode=0755 tmpfs "$dir"
+	rm -f "$dir"
+	mkdir -p "$dir"
 }
 
 # rig_furnish - sets up the host: empty /run and state folders, lo up, forwarding off
