@@ -71,6 +71,7 @@ int survey_look(struct survey *s)
 	if (!s->host.sk || !s->nf.sk)
 		return r;
 	r = also(r, survey_elements(s));
+	r = also(r, survey_reference(s));
 	return also(r, survey_loopback_routes(s));
 }
 

@@ -117,6 +117,7 @@ void survey_add(struct survey *s, const struct survey_verdict *v, struct survey_
 /* Each adds the objects of a kind that have no living owner. */
 int survey_leases(struct survey *s) CHECKED;
 int survey_elements(struct survey *s) CHECKED;
+int survey_reference(struct survey *s) CHECKED;
 int survey_links(struct survey *s) CHECKED;
 int survey_files(struct survey *s) CHECKED;
 int survey_loopback_routes(struct survey *s) CHECKED;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * survey_nft.c - nftables elements without a living owner, and loopback routes without a user
+ * survey_nft.c - nftables elements and rules without a living owner, and loopback routes without a
+ * user
  */
 #include "cnitool/survey.h"
 #include "firewall/accept.h"
 #include "firewall/nat.h"
+#include "firewall/reference.h"
 #include "firewall/spoof.h"
 
 /* ---- elements ---- */
@@ -197,6 +199,61 @@ int survey_prune_tables(struct survey *s)
 	for (unsigned k = ARRAY_LEN(tables); k-- > 0;)
 		r = also(r, tables[k].prune(s));
 	return r;
+}
+
+/* ---- rules of the reference plugins ---- */
+
+static int remove_reference(struct survey *s, const void *data)
+{
+	return reference_del(s->t->tx, &s->nf, data, REFERENCE_ALL);
+}
+
+/* Rules of iptables-nft do not name the interface: one that lives keeps the container's. */
+static struct survey_verdict judge_reference(const struct survey *s, const struct reference *r)
+{
+	const struct survey_network *n = survey_find_network(s, r->network);
+	struct survey_verdict v = survey_judge(s, "", r->network);
+
+	if (n && n->disabled)
+		return v;
+	for (unsigned i = 0; i < s->n_known; i++) {
+		const struct survey_known *k = &s->known[i];
+
+		if (!str_eq(k->network, r->network) || !str_eq(k->id, r->id))
+			continue;
+		if (!k->dead)
+			return (struct survey_verdict){ .stays = true };
+		v.why = k->dead;
+		v.reported = !k->gets_del;
+	}
+	return v;
+}
+
+int survey_reference(struct survey *s)
+{
+	struct mem *m = &s->t->tx->mem;
+	struct reference *v = NULL;
+	unsigned n = 0;
+
+	TRY(reference_survey(s->t->tx, &s->nf, &v, &n));
+	for (unsigned i = 0; i < n; i++) {
+		const char *owner = mem_printf(m, "%s/%s/%s", v[i].network, v[i].id,
+					       v[i].ifname ? v[i].ifname : "");
+		struct survey_verdict verdict = judge_reference(s, &v[i]);
+
+		if (verdict.stays || !verdict.why || !survey_wants(s, owner))
+			continue;
+		v[i].dead = true;
+		survey_add(s, &verdict,
+			   (struct survey_finding){
+				   .kind = "nftables",
+				   .object = "rules of the reference plugins",
+				   .owner = owner,
+				   .remove = remove_reference,
+				   .data = &v[i],
+			   });
+	}
+	return 0;
 }
 
 /* ---- loopback routes ---- */

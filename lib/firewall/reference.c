@@ -303,7 +303,7 @@ static int note_owner(const struct nft_rule_info *w, void *arg)
 		return 0;
 	for (unsigned i = 0; i < o->n; i++)
 		if (str_eq(o->v[i].network, r.network) && str_eq(o->v[i].id, r.id) &&
-		    str_eq(o->v[i].ifname, r.ifname))
+		    (str_eq(o->v[i].ifname, r.ifname) || (!o->v[i].ifname && !r.ifname)))
 			return 0;
 	o->v = mem_grow(o->mem, o->v, o->n, sizeof(*o->v));
 	o->v[o->n++] = r;

@@ -239,7 +239,7 @@ same_as_before() { assert_same_snapshot; }
 	by ours
 	CPLUG_REPAIR=1 cni CHECK bridge "$(with "$BRIDGE" ".prevResult = $made_result")"
 	CPLUG_REPAIR=1 cni CHECK portmap "$(with "$PORTMAP" ".prevResult = $made_result")"
-	is "$(rules | grep -c 'id: \\"c1\\"\|cni-br-iface-')" 0
+	is "$(rules | grep -c 'id: \"c1\"\|cni-br-iface-')" 0
 	contains "$(nft list table inet cplug)" net1/c1/eth0
 }
 
@@ -250,6 +250,38 @@ reference_folder() {
 	export NETCONFPATH=$BATS_TEST_TMPDIR/net.d CNI_PATH=$BATS_TEST_TMPDIR/bin
 	mkdir -p "$NETCONFPATH"
 	cp -a "$REFERENCE" "$CNI_PATH"
+}
+
+@test "migrate: cnitool gc, and --dry-run before it, tells of the reference's rules of containers that are gone" {
+	local gone='rules of the reference plugins of net1/c1/: no runtime remembers its attachment' before
+
+	reference_folder
+	net "$(list)"
+	new_netns c1 c2
+	tool add --quiet net1 c2 -p 8081:80
+	ok
+	before=$(rules)
+	who=(c1)
+	by reference
+	made "$BRIDGE" "$PORTMAP"
+	by ours
+	del_netns c1
+	"$CPLUG_BIN/cnitool" install --force "$CNI_PATH"
+	tool gc --dry-run
+	ok
+	contains_not "$output" 'rules of the reference'
+	net "$(list '.cniVersion = "1.1.0"')"
+	tool gc --dry-run
+	ok
+	is "$(grep -c "would remove $gone" <<<"$output")" 1
+	contains "$(rules)" 'id: ."c1'
+	tool gc
+	ok
+	contains "$output" "removed $gone"
+	contains_not "$(rules)" 'id: ."c1'
+	tool gc --dry-run --json
+	is "$(jq -c .leftovers <<<"$output")" '[]'
+	is "$(rules | grep -v 'cni-br-iface-c1' | grep -c CNI-)" "$(grep -c CNI- <<<"$before")"
 }
 
 @test "migrate: --check tells differences by key, and which attachments are taken over" {
