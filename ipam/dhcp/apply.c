@@ -98,19 +98,16 @@ static void results(const struct hold *l, struct mem *mem, const struct apply_wa
 	hold6_result(l->six, mem, want->after, new);
 }
 
-static int change_there(struct daemon *d, const struct hold *l, const struct apply_want *want)
+static int change_there(struct daemon *d, struct hold *l, const struct apply_want *want)
 {
 	auto_(netns_close) struct netns ns = NETNS_NONE;
 	auto_(rt_close) struct rt rt = { .sk = NULL };
-	const char *prefix = d->opt.prefix ? d->opt.prefix : "";
 	struct tx *tx = &d->tx;
 	struct result old, new;
 	struct link link;
 	int there;
 
-	TRY(netns_open(tx, mem_printf(&tx->mem, "%s%s", prefix, l->netns), &ns));
-	if (ns.dev != l->dev || ns.ino != l->ino || netns_cookie(&ns) != l->cookie)
-		return tx_fail(tx, -ESTALE, "another namespace is at %s", l->netns);
+	TRY(wire_enter(d, l, &ns));
 	results(l, &tx->mem, want, &old, &new);
 	TRY(rt_open(tx, &rt, "container", &ns));
 	TRY(there = link_find(tx, &rt, l->ifname, &link));
@@ -128,7 +125,7 @@ static int change_there(struct daemon *d, const struct hold *l, const struct app
  * the write end of a pipe, which ends with it: the next child, and the daemon, see that.
  */
 static void __attribute__((noreturn))
-be_child(struct daemon *d, const struct hold *l, const struct apply_want *want)
+be_child(struct daemon *d, struct hold *l, const struct apply_want *want)
 {
 	char byte;
 

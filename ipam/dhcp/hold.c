@@ -277,7 +277,7 @@ static void leave(struct daemon *d, struct hold *l, bool late)
 
 	dhcp_release(&l->v4, daemon_at(), &todo);
 	if (late && todo.send != DHCP_SEND_NOTHING && wire_release_frame(d, l, &todo) < 0)
-		daemon_say(l, "not released: %s", d->tx.msg);
+		daemon_say(l, DHCP_NOT_RELEASED "%s", d->tx.msg);
 	d->tx.err = 0;
 	if (l->leaver)
 		server_answer(d, l->leaver, NULL);
@@ -369,6 +369,7 @@ static int configure(struct daemon *d, struct hold *l, const struct dhcp_ipam *c
 
 	TRY(wire_look(d, l, mac));
 	l->four = cf->v4;
+	snprintf(l->parent, sizeof(l->parent), "%s", cf->parent);
 	if (cf->v6)
 		TRY(hold6_configure(d, l, cf));
 	if (!l->four)
@@ -464,6 +465,20 @@ int hold_begin(struct daemon *d, const struct rpc_args *a, const char *network,
 	return 0;
 }
 
+/*
+ * The lease of a container that was gone when the daemon started was loaded, but never resumed:
+ * only then do the state machines know its address and server.
+ */
+static void restore(struct hold *l)
+{
+	struct dhcp_todo todo;
+
+	if (l->v4.state == DHCP_IS_STOPPED && !dhcp_reboot(&l->v4, daemon_at(), &todo))
+		l->v4.x.lease.size = 0;
+	if (l->six)
+		hold6_restore(l->six);
+}
+
 /* In the order in which the server is most likely to hear it.  As wire_release(). */
 static int send_release(struct daemon *d, struct hold *l, const struct dhcp_todo *todo)
 {
@@ -475,18 +490,20 @@ static int send_release(struct daemon *d, struct hold *l, const struct dhcp_todo
 	}
 	if (hold_is_gone(r)) {
 		d->tx.err = 0;
-		r = wire_release_from_host(d, todo);
+		r = wire_release_from_host(d, l, todo);
 	}
 	return r;
 }
 
 bool hold_give_back(struct daemon *d, struct hold *l)
 {
-	struct dhcp_client copy = l->v4; /* leave() may need the lease once more */
+	struct dhcp_client copy; /* leave() may need the lease once more */
 	struct dhcp_todo todo;
 	int r = 0;
 
 	record_forget(d, l);
+	restore(l);
+	copy = l->v4;
 	if (l->six) {
 		hold6_give_back(d, l);
 		hold6_free(d, l);
@@ -495,7 +512,7 @@ bool hold_give_back(struct daemon *d, struct hold *l)
 	if (todo.send != DHCP_SEND_NOTHING)
 		r = send_release(d, l, &todo);
 	if (r < 0)
-		daemon_say(l, "not released: %s", d->tx.msg);
+		daemon_say(l, DHCP_NOT_RELEASED "%s", d->tx.msg);
 	d->tx.err = 0;
 	if (r <= 0)
 		return false;
@@ -522,21 +539,12 @@ static bool is_doubtful(const struct hold *l, int64_t carrier, int64_t now)
 }
 
 /* As follow(). */
-static bool resume(struct daemon *d, struct hold *l)
+static bool resume(struct daemon *d, struct hold *l, int64_t carrier)
 {
 	const struct dhcp_lease before = l->v4.x.lease;
 	struct dhcp_at at = daemon_at();
 	struct dhcp_todo todo;
-	int64_t carrier;
-	int r = wire_carrier(d, l, &carrier);
 
-	if (hold_is_gone(r)) {
-		if (!dhcp_reboot(&l->v4, at, &todo))
-			l->v4.x.lease.size = 0;
-		hold_forget(d, l);
-		return false;
-	}
-	d->tx.err = 0;
 	if (!before.size || !dhcp_reboot(&l->v4, at, &todo)) {
 		dhcp_start(&l->v4, at, &todo);
 		l->v4.x.had_lease = true;
@@ -551,7 +559,14 @@ static bool resume(struct daemon *d, struct hold *l)
 
 void hold_resume(struct daemon *d, struct hold *l)
 {
-	if (l->four && !resume(d, l))
+	int64_t carrier;
+
+	if (hold_is_gone(wire_carrier(d, l, &carrier))) {
+		hold_forget(d, l);
+		return;
+	}
+	d->tx.err = 0;
+	if (l->four && !resume(d, l, carrier))
 		return;
 	if (l->six)
 		hold6_resume(d, l);

@@ -63,12 +63,11 @@ struct hold6 {
 	struct source events; /* changes of addresses; open while a phase waits for one */
 	struct hold *hold;
 	enum hold6_phase phase;
-	unsigned looks;  /* events of this phase; a container makes as many as it likes */
-	int64_t listen;  /* until when udp is open; ms of CLOCK_BOOTTIME */
-	int64_t watch;   /* until when the phase waits */
-	int64_t wake;    /* when hold6_timer() has something to do */
-	bool solicit;    /* the kernel has asked no router: accept_ra was off */
-	char parent[16]; /* the host's link to the same network; "": not known */
+	unsigned looks; /* events of this phase; a container makes as many as it likes */
+	int64_t listen; /* until when udp is open; ms of CLOCK_BOOTTIME */
+	int64_t watch;  /* until when the phase waits */
+	int64_t wake;   /* when hold6_timer() has something to do */
+	bool solicit;   /* the kernel has asked no router: accept_ra was off */
 	struct dhcp6_client c;
 };
 
@@ -109,6 +108,7 @@ struct hold {
 	uint8_t rival[6];
 	unsigned probes;     /* that were sent */
 	int64_t probe_begun; /* ms of CLOCK_BOOTTIME */
+	char parent[16];     /* the host's link to the same network; "": not known */
 	struct dhcp_client v4;
 	struct hold6 *six; /* NULL: no DHCPv6 */
 };
@@ -138,6 +138,8 @@ void server_answer(struct daemon *d, struct client *c, const struct hold *l);
 /* ---- hold.c ---- */
 
 struct dhcp_ipam;
+
+#define DHCP_NOT_RELEASED "not released, so the server keeps the address until the lease ends: "
 
 struct hold *hold_find(struct daemon *d, const char *network, const char *id, const char *ifname);
 /* Begins to look for a lease; asker gets the answer. */
@@ -205,8 +207,13 @@ int wire_send(struct daemon *d, struct hold *l, const struct dhcp_todo *todo) CH
 int wire_release(struct daemon *d, struct hold *l, const struct dhcp_todo *todo) CHECKED;
 /* The same as a frame to all on the link, for which no MAC has to be known. */
 int wire_release_frame(struct daemon *d, struct hold *l, const struct dhcp_todo *todo) CHECKED;
-/* The same from the daemon's own namespace, when the container's or its link is gone. */
-int wire_release_from_host(struct daemon *d, const struct dhcp_todo *todo) CHECKED;
+/*
+ * The same from the daemon's own namespace, when the container's or its link is gone: a datagram
+ * that the host routes, and a frame on l->parent, because the host may have no way to the server,
+ * or a wrong one.  Fails if neither is sent.
+ */
+int wire_release_from_host(struct daemon *d, const struct hold *l,
+			   const struct dhcp_todo *todo) CHECKED;
 /* How often the link came and went; -1: not known.  Fails as wire_look() if there is none. */
 int wire_carrier(struct daemon *d, struct hold *l, int64_t *ret) CHECKED;
 /* Reads one datagram into data[DHCP_PACKET]; 0: none that may be an answer. */
@@ -267,6 +274,8 @@ void hold6_timer(struct daemon *d, struct hold *l);
 void hold6_prepared(struct daemon *d, struct hold *l);
 /* The plugin has got the address, and is about to give it to the interface. */
 void hold6_answered(struct daemon *d, struct hold *l);
+/* Lets a lease that was loaded, and not resumed, be given back. */
+void hold6_restore(struct hold6 *six);
 /* Sends a RELEASE (a DECLINE if the address is a duplicate); the address is removed before. */
 void hold6_give_back(struct daemon *d, struct hold *l);
 /* Appends the address and the DNS of a lease to a result. */
@@ -297,8 +306,8 @@ int wire6_send(struct daemon *d, struct hold *l, const struct dhcp_todo *todo) C
 int wire6_send_last(struct daemon *d, struct hold *l, const struct dhcp_todo *todo,
 		    const struct in6_addr *remove) CHECKED;
 
-/* The same from six->parent, when the container's namespace or link is gone. */
-int wire6_send_from_host(struct daemon *d, const struct hold6 *six,
+/* The same from l->parent, when the container's namespace or link is gone. */
+int wire6_send_from_host(struct daemon *d, const struct hold *l,
 			 const struct dhcp_todo *todo) CHECKED;
 
 /* ---- apply.c ---- */

@@ -332,7 +332,6 @@ int hold6_configure(struct daemon *d, struct hold *l, const struct dhcp_ipam *cf
 			 mem_printf(&d->tx.mem, "%s/%s/%s", l->id, l->network, l->ifname));
 	six->c.conf.resend_timeout = d->opt.resend_timeout;
 	six->c.conf.rapid_commit = cf->rapid_commit;
-	snprintf(six->parent, sizeof(six->parent), "%s", cf->parent);
 	return wire6_prepare(d, l);
 }
 
@@ -360,6 +359,14 @@ void hold6_resume(struct daemon *d, struct hold *l)
 	follow(d, l, &before, &todo);
 }
 
+void hold6_restore(struct hold6 *six)
+{
+	struct dhcp_todo todo;
+
+	if (six->c.state == DHCP6_IS_STOPPED && !dhcp6_reboot(&six->c, daemon_at(), &todo))
+		six->c.x.lease.size = 0;
+}
+
 /* The interface may be gone with the next step of DEL: one message has to be enough. */
 void hold6_give_back(struct daemon *d, struct hold *l)
 {
@@ -377,11 +384,11 @@ void hold6_give_back(struct daemon *d, struct hold *l)
 		dhcp6_release(c, daemon_at(), &todo);
 	d->tx.err = 0;
 	r = wire6_send_last(d, l, &todo, &address);
-	if (hold_is_gone(r) && *l->six->parent) {
+	if (hold_is_gone(r) && *l->parent) {
 		d->tx.err = 0;
-		r = wire6_send_from_host(d, l->six, &todo);
+		r = wire6_send_from_host(d, l, &todo);
 	}
 	if (r < 0)
-		daemon_say(l, "DHCPv6: not released: %s", d->tx.msg);
+		daemon_say(l, "DHCPv6: " DHCP_NOT_RELEASED "%s", d->tx.msg);
 	d->tx.err = 0;
 }

@@ -71,7 +71,6 @@ static void put6(struct jw *w, const struct hold *l)
 	put_bytes(w, "duid", conf->duid, conf->n_duid);
 	jw_int(w, "iaid", conf->iaid);
 	jw_bool(w, "rapidCommit", conf->rapid_commit);
-	jw_str(w, "parent", six->parent);
 	put_lease_of(w, &six->c.x.lease, "reply");
 	put_replaced(w, l->replaced[1]);
 	jw_close(w, '}');
@@ -89,6 +88,7 @@ static const char *document(struct mem *mem, const struct hold *l)
 	jw_int(&w, "ino", (int64_t)l->ino);
 	jw_int(&w, "cookie", (int64_t)l->cookie);
 	jw_int(&w, "carrier", l->carrier);
+	jw_str(&w, "parent", l->parent);
 	if (l->four)
 		put4(&w, l);
 	if (l->six)
@@ -189,7 +189,6 @@ static bool read6(struct daemon *d, const struct cj *c, struct hold *l)
 	conf->rapid_commit = cj_bool(c, "rapidCommit", true);
 	conf->iaid = (uint32_t)cj_int(c, "iaid", 0, 0, UINT32_MAX);
 	conf->n_duid = (uint8_t)bytes(&d->tx.mem, c, "duid", conf->duid, sizeof(conf->duid));
-	snprintf(six->parent, sizeof(six->parent), "%s", cj_str(c, "parent", ""));
 	read_lease(&d->tx.mem, c, "reply", &six->c.x.lease);
 	read_replaced(&d->tx.mem, c, l, true);
 	return dhcp6_conf_valid(conf);
@@ -206,6 +205,9 @@ static bool read_document(struct daemon *d, const struct cj *c, struct hold *l)
 	l->ino = (ino_t)number(c, "ino");
 	l->cookie = (uint64_t)number(c, "cookie");
 	l->carrier = cj_int(c, "carrier", -1, -1, INT64_MAX);
+	/* 0.2.0 wrote it for DHCPv6 alone. */
+	snprintf(l->parent, sizeof(l->parent), "%s",
+		 cj_str(c, "parent", cj_str(&more, "parent", "")));
 	if (cj_has(c, "mac") || !six)
 		good = read4(d, c, l);
 	if (six)

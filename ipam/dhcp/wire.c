@@ -270,22 +270,29 @@ static size_t compose(struct frame *f, const struct dhcp_todo *todo, struct in_a
 	return sizeof(f->ip) + udp;
 }
 
-static int send_frame(struct daemon *d, struct hold *l, const struct dhcp_todo *todo,
-		      struct in_addr from, struct in_addr to)
+/* To all on the link of a packet socket. */
+static int send_on(struct tx *tx, int fd, int index, const char *where, const char *ifname,
+		   const struct frame *f, size_t size)
 {
 	struct sockaddr_ll a = { .sll_family = AF_PACKET,
 				 .sll_protocol = htons(ETH_P_IP),
+				 .sll_ifindex = index,
 				 .sll_halen = ETH_ALEN };
+
+	memset(a.sll_addr, 0xff, ETH_ALEN);
+	if (sendto(fd, f, size, 0, (const struct sockaddr *)&a, sizeof(a)) < 0)
+		return tx_fail(tx, -errno, "%s: send on %s: %s", where, ifname, strerror(errno));
+	return 0;
+}
+
+static int send_frame(struct daemon *d, struct hold *l, const struct dhcp_todo *todo,
+		      struct in_addr from, struct in_addr to)
+{
 	struct frame f;
 	size_t size = compose(&f, todo, from, to);
 
 	TRY(wire_open(d, l, packet_here, from, &l->packet));
-	a.sll_ifindex = l->index;
-	memset(a.sll_addr, 0xff, ETH_ALEN);
-	if (sendto(l->packet.fd, &f, size, 0, (const struct sockaddr *)&a, sizeof(a)) < 0)
-		return tx_fail(&d->tx, -errno, "container: send on %s: %s", l->ifname,
-			       strerror(errno));
-	return 0;
+	return send_on(&d->tx, l->packet.fd, l->index, "container", l->ifname, &f, size);
 }
 
 static int send_datagram(struct daemon *d, struct hold *l, const struct dhcp_todo *todo)
@@ -334,7 +341,18 @@ int wire_release(struct daemon *d, struct hold *l, const struct dhcp_todo *todo)
 	return poll(&p, 1, 0) <= 0 || !(p.revents & POLLERR);
 }
 
-int wire_release_from_host(struct daemon *d, const struct dhcp_todo *todo)
+/* The index of a link that is gone is 0, which the kernel refuses. */
+static int release_on_parent(struct daemon *d, const struct hold *l, const struct dhcp_todo *todo)
+{
+	auto_(fd_close) int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int index = (int)if_nametoindex(l->parent);
+	struct frame f;
+	size_t size = compose(&f, todo, todo->from.v4, todo->to.v4);
+
+	return send_on(&d->tx, fd, index, "host", l->parent, &f, size);
+}
+
+static int release_routed(struct daemon *d, const struct dhcp_todo *todo)
 {
 	const struct sockaddr_in to = { .sin_family = AF_INET,
 					.sin_port = htons(SERVER_PORT),
@@ -346,6 +364,16 @@ int wire_release_from_host(struct daemon *d, const struct dhcp_todo *todo)
 		return 0;
 	return tx_fail(&d->tx, -errno, "host: send to the server %s: %s", IP_S(todo->to),
 		       strerror(errno));
+}
+
+int wire_release_from_host(struct daemon *d, const struct hold *l, const struct dhcp_todo *todo)
+{
+	int r = release_routed(d, todo);
+
+	if (!*l->parent || release_on_parent(d, l, todo) < 0)
+		return r;
+	d->tx.err = 0;
+	return 0;
 }
 
 /* ---- receiving ---------------------------------------------------------- */

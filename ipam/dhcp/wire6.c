@@ -354,12 +354,12 @@ int wire6_send_last(struct daemon *d, struct hold *l, const struct dhcp_todo *to
 }
 
 /* All links of the network hear a multicast, so the host's link serves as well. */
-int wire6_send_from_host(struct daemon *d, const struct hold6 *six, const struct dhcp_todo *todo)
+int wire6_send_from_host(struct daemon *d, const struct hold *l, const struct dhcp_todo *todo)
 {
 	struct job j = { .w.fd = -1, .todo = todo, .host = true };
 	int r;
 
-	snprintf(j.w.ifname, sizeof(j.w.ifname), "%s", six->parent);
+	snprintf(j.w.ifname, sizeof(j.w.ifname), "%s", l->parent);
 	r = send_here(&d->tx, &j);
 	fd_close(&j.w.fd);
 	return r;

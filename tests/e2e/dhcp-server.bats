@@ -304,6 +304,21 @@ flap() {
 	end_netns c1
 	wait_for "the release" hears lan 3 'RELEASE from 10.5.0.2 for 10.5.0.50 -'
 	is "$("$CPLUG_BIN/dhcp" list --json)" '[]'
+	prints_not 'not released' cat /run/daemon.log
+	# The link's frame is enough for a host that has no address of the network.
+	ip address del 10.5.0.2/24 dev br0
+	new_netns c1
+	add macvlan "$conf"
+	end_netns c1
+	wait_for "the release" hears lan 4 'RELEASE from 10.5.0.50 for 10.5.0.50 -'
+	prints_not 'not released' cat /run/daemon.log
+	# Without a way to the server the sentence says what that means.
+	new_netns c1
+	add macvlan "$conf"
+	end_netns c1
+	ip link set lan0 down
+	ip link set lan0 name lan9
+	wait_for "the sentence" grep -q 'not released, so the server keeps the address until the lease ends: host: send to the server 10.5.0.1' /run/daemon.log
 }
 
 @test "dhcp: an interface that was made anew with another MAC gets a lease of its own" {

@@ -302,7 +302,37 @@ prepare() {
 	wait_for "the end of the lease" eval '[[ ! $(ls /run/cni/dhcp) ]]'
 	is "$("$CPLUG_BIN/dhcp" list --json)" '[]'
 	is "$(grep -c forgotten /run/daemon.log)" 2
-	prints_not 'not released' cat /run/daemon.log
+	prints_not 'not released|not changed' cat /run/daemon.log
+}
+
+@test "dhcp6: the leases of containers that are gone when the daemon starts are released, of each family" {
+	local family link
+
+	need_dnsmasq
+	for link in lan0 br0; do
+		wait_for "the link-local address of $link" eval '[[ $(ip -6 -o address show dev '$link' scope link -tentative) ]]'
+	done
+	dnsmasq_on lan "$RANGE4" "$RANGE6"
+	daemon
+	# The host has no address of the network: the RELEASE of DHCPv4 needs the link, too.
+	for family in 4 6 46; do
+		new_netns "m$family"
+		new_netns "b$family"
+		add macvlan "$(with "$DHCP6_CONF" ".ipam.family = \"$family\"")" "m$family"
+		add bridge "$(with "$DHCP6_BRIDGE" ".ipam.family = \"$family\"")" "b$family"
+	done
+	is "$(leases6 | wc -l)" 4
+	end_daemon KILL
+	for family in 4 6 46; do
+		end_netns "m$family"
+		end_netns "b$family"
+	done
+	daemon
+	wait_for "the releases of DHCPv6" no_leases6
+	wait_for "the releases of DHCPv4" no_leases
+	[[ ! $(ls /run/cni/dhcp) ]]
+	is "$(grep -c forgotten /run/daemon.log)" 6
+	prints_not 'not released|not changed' cat /run/daemon.log
 }
 
 @test "dhcp6: routers are asked if the interface did not accept their advertisements before" {
