@@ -198,6 +198,18 @@ int dhcp_ipam_read(struct tx *tx, const struct cj *conf, const char *args, struc
 	return cj_ok(tx, conf);
 }
 
+static int fail_provide(struct tx *tx, unsigned i, unsigned code, int r)
+{
+	const char *why = "the protocol sets it itself";
+
+	if (r != -EINVAL)
+		why = "all options together have at most 1200 bytes";
+	else if (code == DHCP_OPT_MAX_SIZE)
+		why = "its value has to be two bytes, from 576 to 1500";
+	return tx_fail_as(tx, CNI_E_CONFIG, r, "ipam.provide[%u]: option %u cannot be set: %s", i,
+			  code, why);
+}
+
 int dhcp_ipam_options(struct tx *tx, const struct dhcp_ipam *cf, struct dhcp_conf *conf)
 {
 	unsigned codes[DHCP_REQUEST_MAX + 1], n = 0;
@@ -208,10 +220,7 @@ int dhcp_ipam_options(struct tx *tx, const struct dhcp_ipam *cf, struct dhcp_con
 
 		r = dhcp_conf_provide(conf, p->code, p->value, p->len);
 		if (r < 0)
-			return tx_fail_as(tx, CNI_E_CONFIG, r,
-					  "ipam.provide[%u]: option %u cannot be set (the protocol "
-					  "sets it itself, or there is no room)",
-					  i, p->code);
+			return fail_provide(tx, i, p->code, r);
 	}
 	for (unsigned i = 0; i < cf->n_request; i++)
 		codes[n++] = cf->request[i];

@@ -118,6 +118,11 @@ static int set_option(const struct option *o, const char *value)
 {
 	int64_t ms;
 
+	if (o->text && *value && *value != '/') {
+		fprintf(stderr, "dhcp: -%s: expected an absolute path, got \"%s\"\n", o->name,
+			value);
+		return -EINVAL;
+	}
 	if (o->text)
 		*o->text = value;
 	if (o->flag)
@@ -156,7 +161,7 @@ static int read_options(int argc, char **argv, struct daemon_options *opt)
 	};
 
 	for (int i = 0; i < argc; i++) {
-		const char *name = argv[i] + (argv[i][0] == '-') + str_starts(argv[i], "--");
+		const char *word = argv[i], *name = word + (*word == '-') + str_starts(word, "--");
 		const char *value = strchr(name, '=');
 		size_t len = value ? (size_t)(value - name) : strlen(name);
 		const struct option *o = find_option(list, ARRAY_LEN(list), name, len);
@@ -165,9 +170,13 @@ static int read_options(int argc, char **argv, struct daemon_options *opt)
 			value++;
 		else if (o && !o->flag)
 			value = argv[++i];
-		if (!o || name == argv[i] || (!o->flag && !value)) {
-			fprintf(stderr, "dhcp: %s: unknown, or without a value (man cplug-dhcp)\n",
-				name);
+		if (!o || name == word) {
+			fprintf(stderr,
+				"dhcp: %s is no option of dhcp daemon (--help lists them)\n", word);
+			return -EINVAL;
+		}
+		if (!o->flag && !value) {
+			fprintf(stderr, "dhcp: %s: its value is missing\n", word);
 			return -EINVAL;
 		}
 		TRY(set_option(o, value));
@@ -276,9 +285,6 @@ static int write_pid(struct daemon *d)
 
 	if (!d->opt.pidfile)
 		return 0;
-	if (*d->opt.pidfile != '/')
-		return tx_fail(&d->tx, -EINVAL, "-pidfile: %s: not an absolute path",
-			       d->opt.pidfile);
 	return file_replace(&d->tx, &f);
 }
 
@@ -353,17 +359,54 @@ static int run_daemon(int argc, char **argv)
 
 /* ---- dhcp list ---------------------------------------------------------- */
 
+enum { COLUMNS = 7, COLUMNS_OF_TEXT = 5 };
+
+/* What should have happened already waits for a server that does not answer. */
 static const char *when(struct mem *mem, const struct cj *e, const char *key)
 {
+	int64_t s = cj_int(e, key, 0, INT64_MIN, INT64_MAX);
+
 	if (!cj_has(e, key))
 		return "-";
-	return mem_printf(mem, "%lld s", (long long)cj_int(e, key, 0, INT64_MIN, INT64_MAX));
+	if (s < 0)
+		return "due";
+	return mem_printf(mem, "%lld s", (long long)s);
+}
+
+static void read_row(struct mem *mem, const struct cj *e, const char *row[COLUMNS])
+{
+	static const char *const keys[COLUMNS_OF_TEXT] = { "containerID", "network", "ifname",
+							   "address", "server" };
+
+	for (unsigned i = 0; i < COLUMNS_OF_TEXT; i++)
+		row[i] = cj_str(e, keys[i], "-");
+	row[5] = when(mem, e, "renewIn");
+	row[6] = when(mem, e, "expiresIn");
+}
+
+static void widen(int width[COLUMNS], const char *const row[COLUMNS])
+{
+	for (unsigned i = 0; i < COLUMNS; i++)
+		if ((int)strlen(row[i]) > width[i])
+			width[i] = (int)strlen(row[i]);
+}
+
+static void print_row(const int width[COLUMNS], const char *const row[COLUMNS])
+{
+	for (unsigned i = 0; i < COLUMNS_OF_TEXT; i++)
+		printf("%-*s  ", width[i], row[i]);
+	printf("%*s  %*s\n", width[5], row[5], width[6], row[6]);
 }
 
 static int print_list(struct tx *tx, const char *text, bool json)
 {
+	static const char *const head[COLUMNS] = { "CONTAINER", "NETWORK",  "IFNAME",    "ADDRESS",
+						   "SERVER",    "RENEW IN", "EXPIRES IN" };
 	const char *wrapped = mem_printf(&tx->mem, "{\"leases\":%s}", text);
+	const char *(*rows)[COLUMNS];
+	int width[COLUMNS] = { 0 };
 	struct cj root, all;
+	unsigned n;
 
 	if (json) {
 		printf("%s\n", text);
@@ -371,41 +414,35 @@ static int print_list(struct tx *tx, const char *text, bool json)
 	}
 	TRY(cj_parse(tx, wrapped, strlen(wrapped), "the daemon's answer", &root));
 	all = cj_list(&root, "leases");
-	printf("%-20s %-14s %-8s %-28s %-15s %10s %10s\n", "CONTAINER", "NETWORK", "IFNAME",
-	       "ADDRESS", "SERVER", "RENEW IN", "EXPIRES IN");
-	for (unsigned i = 0, n = cj_len_max(&all, DAEMON_LEASES_MAX); i < n; i++) {
+	n = cj_len_max(&all, DAEMON_LEASES_MAX);
+	rows = mem_alloc(&tx->mem, (n + 1) * sizeof(*rows));
+	for (unsigned i = 0; i < n; i++) {
 		struct cj e = cj_at(&all, i);
 
-		printf("%-20.64s %-14.64s %-8s %-28s %-15s %10s %10s\n",
-		       cj_str(&e, "containerID", ""), cj_str(&e, "network", ""),
-		       cj_str(&e, "ifname", ""), cj_str(&e, "address", "-"),
-		       cj_str(&e, "server", "-"), when(&tx->mem, &e, "renewIn"),
-		       when(&tx->mem, &e, "expiresIn"));
+		read_row(&tx->mem, &e, rows[i]);
+		widen(width, rows[i]);
 	}
+	widen(width, head);
+	print_row(width, head);
+	for (unsigned i = 0; i < n; i++)
+		print_row(width, rows[i]);
 	return 0;
 }
 
-static int list_leases(struct tx *tx, int argc, char **argv)
+static int list_leases(struct tx *tx, const char *socket, bool json)
 {
 	struct rpc_call q = {
-		.socket = RPC_SOCKET,
+		.socket = socket,
 		.method = "List",
 		.args = { "", "", "", "", "", "", 0 },
 		.timeout_ms = LIST_MS,
 	};
 	struct rpc_reply reply;
 	const char *text = "[]";
-	bool json = false;
-	int r;
+	int r = rpc_call(tx, &q, &reply);
 
-	for (int i = 0; i < argc; i++)
-		if (str_eq(argv[i], "--json"))
-			json = true;
-		else
-			q.socket = argv[i];
-	r = rpc_call(tx, &q, &reply);
 	if (r == -ENOENT || r == -ECONNREFUSED)
-		return tx_fail(tx, r, "no DHCP daemon listens on %s", q.socket);
+		return tx_fail(tx, r, "no DHCP daemon listens on %s (" DHCP_START ")", socket);
 	if (r == -EOPNOTSUPP)
 		return tx_fail(tx, r, "the daemon at %s is the reference's, which has no list",
 			       q.socket);
@@ -414,11 +451,42 @@ static int list_leases(struct tx *tx, int argc, char **argv)
 	return print_list(tx, text, json);
 }
 
+static int print_usage(FILE *to)
+{
+	fputs("usage: dhcp daemon [OPTION...] | dhcp list [--json] [SOCKET]\n"
+	      "options of dhcp daemon (man cplug-dhcp):\n"
+	      "  -socketpath PATH     the socket (" RPC_SOCKET ")\n"
+	      "  -pidfile PATH        file for the process number\n"
+	      "  -hostprefix PATH     prefix of the socket, the namespaces and the state\n"
+	      "  -broadcast           ask servers to answer by broadcast\n"
+	      "  -timeout TIME        wait for an answer (10s)\n"
+	      "  -resendmax TIME      longest pause between two attempts (62s)\n"
+	      "  -resendtimeout TIME  ADD fails after this time without a lease (208s)\n",
+	      to);
+	return to == stdout ? 0 : 2;
+}
+
+static bool is_help(const char *word)
+{
+	return str_eq(word, "--help") || str_eq(word, "-help") || str_eq(word, "-h");
+}
+
 static int run_list(int argc, char **argv)
 {
 	struct tx *tx = &daemon_state.tx;
+	const char *socket = NULL;
+	bool json = false;
 
-	if (list_leases(tx, argc, argv) == 0)
+	for (int i = 0; i < argc; i++)
+		if (str_eq(argv[i], "--json") || str_eq(argv[i], "-json"))
+			json = true;
+		else if (!socket && argv[i][0] != '-')
+			socket = argv[i];
+		else
+			return print_usage(stderr);
+	if (!socket)
+		socket = RPC_SOCKET;
+	if (list_leases(tx, socket, json) == 0)
 		return 0;
 	fprintf(stderr, "dhcp: %s\n", tx->msg);
 	return 1;
@@ -435,10 +503,11 @@ int dhcp_main(int argc, char **argv)
 		fprintf(stderr, "dhcp: out of memory\n");
 		return 1;
 	}
+	if (is_help(argv[1]) || (argc > 2 && is_help(argv[2])))
+		return print_usage(stdout);
 	if (str_eq(argv[1], "daemon"))
 		return run_daemon(argc - 2, argv + 2);
 	if (str_eq(argv[1], "list"))
 		return run_list(argc - 2, argv + 2);
-	fprintf(stderr, "usage: dhcp daemon [OPTION...] | dhcp list [--json] [SOCKET]\n");
-	return 2;
+	return print_usage(stderr);
 }

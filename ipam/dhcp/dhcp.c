@@ -16,8 +16,6 @@
 /* The daemon answers an Allocate within its -resendtimeout, which is 208 seconds by default. */
 enum { PATIENCE_ADD = 300000, PATIENCE = 30000 }; /* ms */
 
-#define START_DAEMON "start it: systemctl enable --now cni-dhcp.socket, or: dhcp daemon"
-
 /* The path is relative to our folder, not to the daemon's. */
 static const char *absolute(struct mem *mem, const char *path)
 {
@@ -56,7 +54,7 @@ static bool is_absent(int r)
 static int fail_absent(struct tx *tx, const struct call *c, enum cni_code code)
 {
 	return tx_fail_as(tx, code, -ENOENT,
-			  "error dialing DHCP daemon: none listens on %s (" START_DAEMON ")",
+			  "error dialing DHCP daemon: none listens on %s (" DHCP_START ")",
 			  dhcp_ipam_socket(&c->conf));
 }
 
@@ -139,7 +137,7 @@ static int tell(struct tx *tx, const struct call *c, const char *method)
 	if (is_absent(r)) {
 		if (is_leased(tx, c))
 			log_warn("no DHCP daemon listens on %s, so a lease is not released before "
-				 "the next one starts",
+				 "the next one starts (" DHCP_START ")",
 				 dhcp_ipam_socket(&c->conf));
 		return 0;
 	}

@@ -22,6 +22,7 @@
 #include "ipam/dhcp/gob.h"
 #include "value/result.h"
 
+#define DHCP_START "start it: systemctl enable --now cni-dhcp.socket, or: dhcp daemon"
 #define RPC_SOCKET "/run/cni/dhcp.sock"
 
 enum {

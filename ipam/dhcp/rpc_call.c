@@ -22,8 +22,12 @@ struct conn {
 
 static int fail(struct tx *tx, const struct conn *c, int r)
 {
-	return tx_fail_as(tx, CPLUG_E_DELEGATE, r, "DHCP daemon at %s: DHCP.%s: %s", c->q->socket,
-			  c->q->method, strerror(-r));
+	const char *remedy = "";
+
+	if (r == -EACCES)
+		remedy = " (only root and the daemon's own user may call it)";
+	return tx_fail_as(tx, CPLUG_E_DELEGATE, r, "DHCP daemon at %s: DHCP.%s: %s%s", c->q->socket,
+			  c->q->method, strerror(-r), remedy);
 }
 
 /* Waits until the socket can be read or written. */

@@ -68,6 +68,10 @@ short_leases() {
 	failed 106 'none listens on /run/cni/dhcp.sock .*systemctl enable --now cni-dhcp.socket'
 	cni STATUS dhcp "$DHCP_CONF"
 	failed 50 'cni-dhcp.socket'
+	cni CHECK dhcp "$DHCP_CONF"
+	failed 107 'none listens on /run/cni/dhcp.sock .*systemctl enable --now cni-dhcp.socket'
+	run -1 "$CPLUG_BIN/dhcp" list
+	[[ $output == *'no DHCP daemon listens on /run/cni/dhcp.sock (start it: systemctl enable --now cni-dhcp.socket, or: dhcp daemon)' ]]
 	cni DEL dhcp "$DHCP_CONF"
 	ok
 	# There is no lease that would not be released.
@@ -423,6 +427,44 @@ ticks() {
 	done
 	is "$(messages DISCOVER)" 1
 	is "$(addresses c1 eth0)" "$address"
+}
+
+@test "dhcp: list aligns its columns; words that the command does not know are refused" {
+	local word head id=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+
+	need_dnsmasq
+	dnsmasq_on lan
+	daemon
+	new_netns c1
+	add macvlan "$DHCP_MACVLAN" "$id" c1
+	run -0 "$CPLUG_BIN/dhcp" list
+	is "${#lines[@]}" 2
+	is "${#lines[0]}" "${#lines[1]}"
+	# Each column begins where its name does.
+	head=${lines[0]%%NETWORK*}
+	is "${lines[1]::${#head}+5}" "$id  net2 "
+	head=${lines[0]%%ADDRESS*}
+	[[ ${lines[1]:${#head}} == 10.5.0.* ]]
+	head=${lines[0]%%SERVER*}
+	[[ ${lines[1]:${#head}} == '10.5.0.1 '* ]]
+	for word in --help -h; do
+		run -0 "$CPLUG_BIN/dhcp" daemon "$word"
+		[[ $output == *-resendtimeout* ]]
+	done
+	run -0 "$CPLUG_BIN/dhcp" list -json
+	is "$(jq -r '.[].containerID' <<<"$output")" "$id"
+	run -2 "$CPLUG_BIN/dhcp" list --yaml
+	run -2 "$CPLUG_BIN/dhcp" list /run/a.sock /run/b.sock
+	run -2 "$CPLUG_BIN/dhcp" daemon -nonsense
+	is "$output" 'dhcp: -nonsense is no option of dhcp daemon (--help lists them)'
+	run -2 "$CPLUG_BIN/dhcp" daemon timeout 5s
+	is "$output" 'dhcp: timeout is no option of dhcp daemon (--help lists them)'
+	run -2 "$CPLUG_BIN/dhcp" daemon -timeout
+	is "$output" 'dhcp: -timeout: its value is missing'
+	for word in socketpath pidfile hostprefix; do
+		run -2 "$CPLUG_BIN/dhcp" daemon -$word run/x
+		is "$output" "dhcp: -$word: expected an absolute path, got \"run/x\""
+	done
 }
 
 @test "dhcp: the daemon drops what it does not need" {
