@@ -14,7 +14,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 goals = $(filter $(1),$(MAKECMDGOALS))
 DEPS := $(if $(filter-out check-fresh check-packages,$(call goals,check check-%)),build test) $(if $(call goals,check-fresh),fresh) $(if $(call goals,demo),build demo) \
 	$(if $(call goals,lint lint-%),build lint) $(if $(call goals,docs-site lint lint-site),site) $(if $(call goals,deps),build test) \
-	$(if $(call goals,check-runtimes),runtimes) $(if $(call goals,check-vm check-vm-all),vm) \
+	$(if $(call goals,check-cluster bench-cluster),cluster) $(if $(call goals,check-runtimes),runtimes) $(if $(call goals,check-vm check-vm-all),vm) \
 	$(if $(call goals,bench bench-%),build bench) \
 	$(if $(call goals,deb rpm apk),build packages) $(if $(call goals,check-packages dist image),build packages fresh) \
 	$(if $(filter 1,$(SAN)),san)
@@ -179,8 +179,13 @@ COMMIT  := $(shell cat COMMIT 2>/dev/null || { test -e .git && git describe --al
 
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(COMPAT:%=$(BUILD)/compat/%.o)
 
+# The helper of the IPAM plugin cluster: an executable of its own, never static, where libcurl is.
+HELPER_SOURCES := $(if $(shell pkg-config --exists libcurl 2>/dev/null && echo yes),$(wildcard ipam/cluster/helper/*.c))
+HELPER_OBJECTS := $(HELPER_SOURCES:%.c=$(BUILD)/%.o)
+HELPER := $(if $(filter 1,$(STATIC)),,$(if $(HELPER_SOURCES),$(BIN)/cplug-etcd))
+
 ##@ Building
-all: $(BIN)/cplug $(NAMES:%=$(BIN)/%) ## build bin/: cplug and a hard link for every plugin, and cnitool
+all: $(BIN)/cplug $(NAMES:%=$(BIN)/%) $(HELPER) ## build bin/: cplug and a hard link for every plugin, and cnitool
 
 # lib/ is an archive: the linker takes the modules that a plugin uses, and of the libraries what
 # those use.
@@ -194,6 +199,11 @@ $(BIN)/cplug: $(filter-out $(BUILD)/lib/%,$(OBJECTS)) $(LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.o %.a,$^) $(ALL_LDFLAGS) $(LIBS)
 	$(if $(filter 1,$(STATIC)),$(Q)$(STRIP) $@)
+
+$(BIN)/cplug-etcd: $(HELPER_OBJECTS) $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $(filter %.o %.a,$^) $(ALL_LDFLAGS) $(LIBS) -lcurl
 
 $(NAMES:%=$(BIN)/%): $(BIN)/cplug
 	$(Q)ln -f $< $@
@@ -224,10 +234,11 @@ ifeq ($(STATIC),1)
 $(BUILD)/%.o: ALL_CFLAGS += $(if $(filter $(fast),$@),,$(smallest)) $(if $(filter $(BUILD)/compat/%,$@),,$(lto))
 endif
 
--include $(OBJECTS:.o=.d)
+-include $(OBJECTS:.o=.d) $(HELPER_OBJECTS:.o=.d)
 
-static: ## the release form: one stripped static executable, build/static/bin
+static: $(HELPER) ## the release form: one stripped static executable, build/static/bin
 	+$(Q)$(MAKE) --no-print-directory STATIC=1 all
+	$(if $(HELPER),$(Q)ln -f $(HELPER) $(STATIC_DIR)/bin/ 2>/dev/null || cp $(HELPER) $(STATIC_DIR)/bin/)
 
 release: $(if $(filter $(STATIC_DIR)/bin,$(RELEASE)),static,all)
 

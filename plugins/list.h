@@ -28,6 +28,7 @@
 	X(tap)         \
 	X(host_device) \
 	X(host_local)  \
+	X(cluster)     \
 	X(static)      \
 	X(dhcp)
 /* clang-format on */

@@ -69,6 +69,9 @@ check-sweep: tested $(SWEEP)/step ## stop, crash and fail at every step of every
 check-fault: tested $(FAULT_PROGRAMS) ## fail or kill at system calls and allocations; nothing may be left
 	$(run_tests) fault
 
+check-cluster: tested ## nodes with a real etcd and BIRD in namespaces: claims, kills, partitions, routes
+	$(run_tests) cluster
+
 check-valgrind: all $(VALGRIND)/self.so ## most of the end-to-end tests with the plugins under valgrind (many minutes)
 	$(Q)tests/valgrind/wrap $(BIN) $(VALGRIND)
 	$(Q)CPLUG_BIN=$(abspath $(VALGRIND)/bin) RIG_DEADLINE=300 TEST_LIMIT=3000 tests/run valgrind
@@ -178,8 +181,8 @@ soak: tested $(FAULT_PROGRAMS) $(SOAK)/churn $(SWEEP)/step $(FUZZERS) ## the lon
 -include $(FUZZ_OBJECTS:.o=.d) $(FUZZ_SOURCES:%.c=$(FUZZ)/%.d)
 
 ##@ Linting
-C_SOURCES := $(SOURCES) $(wildcard compat/*.c tests/unit/*.c tests/fault/*.c tests/fuzz/*.c tests/soak/*.c tests/sweep/*.c tests/tools/*.c bench/*.c)
-C_HEADERS := $(wildcard lib/*/*.h plugins/*.h plugins/*/*.h ipam/*/*.h cnitool/*.h tests/unit/*.h tests/fault/*.h tests/fuzz/*.h)
+C_SOURCES := $(SOURCES) $(HELPER_SOURCES) $(wildcard compat/*.c tests/unit/*.c tests/fault/*.c tests/fuzz/*.c tests/soak/*.c tests/sweep/*.c tests/tools/*.c bench/*.c)
+C_HEADERS := $(wildcard lib/*/*.h plugins/*.h plugins/*/*.h ipam/*/*.h $(if $(HELPER),ipam/*/*/*.h) cnitool/*.h tests/unit/*.h tests/fault/*.h tests/fuzz/*.h)
 SCRIPTS    = $(shell git ls-files -z --cached --others --exclude-standard | \
 	xargs -0 grep -lIE '^\#!.*(bash|bats)|^\# shellcheck shell=bash' 2>/dev/null)
 LINT      := build/lint
@@ -293,7 +296,7 @@ $(LINT)/tidy/%.ok: $(LINT)/clang/%.o .clang-tidy
 -include $(C_SOURCES:%.c=$(LINT)/gcc/%.d) $(C_SOURCES:%.c=$(LINT)/clang/%.d) \
 	$(C_SOURCES:%.c=$(LINT)/analyzer/%.d)
 
-.PHONY: tested unit-programs fast-dhcp check check-unit check-e2e check-sweep check-parity check-vm check-vm-sample check-vm-all check-runtimes check-fresh check-packages check-same-bytes demo
+.PHONY: tested unit-programs fast-dhcp check check-unit check-e2e check-cluster check-sweep check-parity check-vm check-vm-sample check-vm-all check-runtimes check-fresh check-packages check-same-bytes demo
 .PHONY: check-fault check-valgrind check-vacuous check-mutants soak fuzz
 .PHONY: lint lint-headers lint-floors lint-gcc lint-clang lint-analyzer lint-tidy lint-cppcheck lint-scripts \
 	lint-docs lint-site lint-mutants lint-ternaries lint-sizes lint-subjects lint-format format measure

@@ -13,8 +13,21 @@ struct request {
 	bool granted;
 };
 
+struct local_conf;
+
+/* Range sets that change while a call runs: those of another IPAM plugin that leases as host-local.
+ */
+struct local_source {
+	/* Reads the range sets; the caller holds the lock of the leases. */
+	int (*load)(struct tx *tx, struct call *c, struct local_conf *cf);
+	/* Every address of a set is leased: gets more.  The caller holds no lock. */
+	int (*grow)(struct tx *tx, struct call *c, struct local_conf *cf, unsigned set);
+};
+
 struct local_conf {
 	const char *data_dir, *resolv_conf;
+	const struct local_source *source; /* NULL: the range sets are those of the configuration */
+	void *arg;                         /* of the source */
 	struct pool pool;
 	struct request *requests; /* requested addresses, each once */
 	unsigned n_requests;

@@ -10,7 +10,7 @@
 #include "base/differ.h"
 #include "plugins/list.h"
 #include "cni/iface.h"
-#include "ipam/host-local/conf.h"
+#include "ipam/host-local/local.h"
 #include "cni/resolv.h"
 #include "ipam/host-local/store.h"
 
@@ -59,10 +59,16 @@ static int claim_request(struct tx *tx, struct store *st, const struct store_wan
 			 const struct pool_set *s, struct ip ip)
 {
 	const char *holder = "its file cannot be read";
+	const struct pool_range *range = pool_find(s, ip);
 	struct lease l;
 	int r;
 
-	if (ip_eq(ip, pool_find(s, ip)->gateway))
+	if (!range)
+		return tx_fail_as(tx, CNI_E_AGAIN, -EAGAIN,
+				  "failed to allocate for range %u: the block of %s was given back "
+				  "at this moment; try again",
+				  w->set, IP_S(ip));
+	if (ip_eq(ip, range->gateway))
 		return tx_fail_as(tx, CPLUG_E_ADDRESS, -EADDRNOTAVAIL,
 				  "failed to allocate for range %u: requested ip %s is subnet's "
 				  "gateway",
@@ -110,6 +116,7 @@ static int release_former(struct tx *tx, struct store *st, const struct store_wa
 	return 0;
 }
 
+/* Returns 0, -EADDRNOTAVAIL (not recorded) if every address is leased, or a recorded failure. */
 static int claim_any(struct tx *tx, struct store *st, const struct store_want *w,
 		     const struct pool_set *s, struct ip *ret)
 {
@@ -123,6 +130,31 @@ static int claim_any(struct tx *tx, struct store *st, const struct store_want *w
 		if (n)
 			r = store_claim_next(tx, st, w, s, ret);
 	}
+	return r;
+}
+
+static int open_leases(struct tx *tx, struct call *c, struct local_conf *cf, struct store *st)
+{
+	TRY(store_open(tx, cf->data_dir, c->network, STORE_CREATE, st));
+	if (cf->source)
+		return cf->source->load(tx, c, cf);
+	return 0;
+}
+
+/* Claims any address of a range set, which grows if its source can make it grow. */
+static int claim_growing(struct tx *tx, struct call *c, struct local_conf *cf, struct store *st,
+			 const struct store_want *w, struct ip *ret)
+{
+	enum { GROWS_MAX = 8 };
+	int r = claim_any(tx, st, w, &cf->pool.sets[w->set], ret);
+
+	for (unsigned i = 0; r == -EADDRNOTAVAIL && cf->source && i < GROWS_MAX; i++) {
+		store_close(st);
+		*st = STORE_CLOSED;
+		TRY(cf->source->grow(tx, c, cf, w->set));
+		TRY(open_leases(tx, c, cf, st));
+		r = claim_any(tx, st, w, &cf->pool.sets[w->set], ret);
+	}
 	if (r != -EADDRNOTAVAIL)
 		return r;
 	tx_detail(tx,
@@ -132,7 +164,7 @@ static int claim_any(struct tx *tx, struct store *st, const struct store_want *w
 	return tx_fail_as(tx, CPLUG_E_EXHAUSTED, r,
 			  "failed to allocate for range %u: no IP addresses available in range "
 			  "set: %s",
-			  w->set, pool_text(&tx->mem, s));
+			  w->set, pool_text(&tx->mem, &cf->pool.sets[w->set]));
 }
 
 /* Adds what the configuration contains: routes, and DNS of resolvConf. */
@@ -160,33 +192,28 @@ static int local_validate(struct tx *tx, struct call *c)
 	return local_conf_read_requests(tx, c, &cf);
 }
 
-static int local_add(struct tx *tx, struct call *c, struct result *ret)
+int local_add_from(struct tx *tx, struct call *c, struct local_conf *cf, struct result *ret)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
 	struct store_want want = { .lessee = { .id = c->id, .ifname = c->ifname },
 				   .life = life_of(c) };
-	struct request **by_set;
-	struct local_conf cf;
+	struct request **by_set = mem_alloc(&tx->mem, cf->pool.n * sizeof(struct request *));
 
-	TRY(local_conf_read(tx, c, &cf));
-	TRY(local_conf_read_requests(tx, c, &cf));
-	TRY(add_static(tx, c, &cf, ret));
-	by_set = mem_alloc(&tx->mem, cf.pool.n * sizeof(struct request *));
-	TRY(check_requests(tx, &cf, by_set));
-	TRY(store_open(tx, cf.data_dir, c->network, STORE_CREATE, &st));
-	for (unsigned i = 0; i < cf.pool.n; i++) {
-		const struct pool_set *s = &cf.pool.sets[i];
+	TRY(add_static(tx, c, cf, ret));
+	TRY(check_requests(tx, cf, by_set));
+	TRY(open_leases(tx, c, cf, &st));
+	for (unsigned i = 0; i < cf->pool.n; i++) {
 		const struct pool_range *r;
 		struct ip ip = { .family = 0 };
 
 		want.set = i;
 		if (by_set[i]) {
 			ip = by_set[i]->ip;
-			TRY(claim_request(tx, &st, &want, s, ip));
+			TRY(claim_request(tx, &st, &want, &cf->pool.sets[i], ip));
 		} else {
-			TRY(claim_any(tx, &st, &want, s, &ip));
+			TRY(claim_growing(tx, c, cf, &st, &want, &ip));
 		}
-		r = pool_find(s, ip);
+		r = pool_find(&cf->pool.sets[i], ip);
 		result_add_ip(ret, (struct result_ip){ .addr = { ip, r->subnet.len },
 						       .gateway = r->gateway,
 						       .iface = -1 });
@@ -194,9 +221,18 @@ static int local_add(struct tx *tx, struct call *c, struct result *ret)
 	return 0;
 }
 
+static int local_add(struct tx *tx, struct call *c, struct result *ret)
+{
+	struct local_conf cf;
+
+	TRY(local_conf_read(tx, c, &cf));
+	TRY(local_conf_read_requests(tx, c, &cf));
+	return local_add_from(tx, c, &cf, ret);
+}
+
 /* ---- DEL and GC ---- */
 
-static int local_del(struct tx *tx, struct call *c)
+int local_del(struct tx *tx, struct call *c)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
 	const char *dir = local_conf_data_dir(c);
@@ -224,7 +260,7 @@ static int local_del(struct tx *tx, struct call *c)
 	return r;
 }
 
-static int local_list(struct tx *tx, struct call *c, struct result *ret)
+int local_list(struct tx *tx, struct call *c, struct result *ret)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
 	const struct lessee lessee = { .id = c->id, .ifname = c->ifname };
@@ -251,7 +287,7 @@ static bool is_valid(const struct lessee *o, const void *arg)
 	return call_is_valid(c, o->id, o->ifname); /* an old lease has no interface */
 }
 
-static int local_gc(struct tx *tx, struct call *c)
+int local_gc(struct tx *tx, struct call *c)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
 	const char *dir = local_conf_data_dir(c);
@@ -331,28 +367,26 @@ static int check_any(struct tx *tx, struct store *st, const struct lessee *o)
 	return 0;
 }
 
-static int local_check(struct tx *tx, struct call *c)
+int local_check_in(struct tx *tx, struct call *c, const struct local_conf *cf)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
 	const struct lessee lessee = { .id = c->id, .ifname = c->ifname };
 	unsigned ours = 0;
-	struct local_conf cf;
 	int r;
 
-	TRY(local_conf_read(tx, c, &cf));
-	r = store_open(tx, cf.data_dir, c->network, STORE_READ, &st);
+	r = store_open(tx, cf->data_dir, c->network, STORE_READ, &st);
 	if (r == -ENOENT) {
-		differ_no_lease(tx, &lessee, cf.data_dir, c->network);
+		differ_no_lease(tx, &lessee, cf->data_dir, c->network);
 		return 0;
 	}
 	TRY(r);
 	if (!c->prev)
 		return check_any(tx, &st, &lessee);
 	for (unsigned i = 0; i < c->prev->n_ips; i++)
-		for (unsigned s = 0; s < cf.pool.n; s++) {
+		for (unsigned s = 0; s < cf->pool.n; s++) {
 			struct ip ip = c->prev->ips[i].addr.ip;
 
-			if (!pool_find(&cf.pool.sets[s], ip))
+			if (!pool_find(&cf->pool.sets[s], ip))
 				continue;
 			ours++;
 			check_address(tx, &st, &lessee, ip);
@@ -364,6 +398,14 @@ static int local_check(struct tx *tx, struct call *c)
 				     lessee_text(&tx->mem, &lessee)),
 			  "addresses of prevResult", "one in a range of this network", NULL);
 	return 0;
+}
+
+static int local_check(struct tx *tx, struct call *c)
+{
+	struct local_conf cf;
+
+	TRY(local_conf_read(tx, c, &cf));
+	return local_check_in(tx, c, &cf);
 }
 
 /*
@@ -397,26 +439,32 @@ static int repair_address(struct tx *tx, struct store *st, const struct store_wa
 	return 0;
 }
 
-static int local_repair(struct tx *tx, struct call *c)
+int local_repair_in(struct tx *tx, struct call *c, struct local_conf *cf)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
 	struct store_want want = { .lessee = { .id = c->id, .ifname = c->ifname },
 				   .life = life_of(c) };
-	struct local_conf cf;
 
-	TRY(local_conf_read(tx, c, &cf));
 	if (!c->prev)
 		return 0;
-	TRY(store_open(tx, cf.data_dir, c->network, STORE_CREATE, &st));
+	TRY(open_leases(tx, c, cf, &st));
 	for (unsigned i = 0; i < c->prev->n_ips; i++)
-		for (unsigned s = 0; s < cf.pool.n; s++) {
+		for (unsigned s = 0; s < cf->pool.n; s++) {
 			struct ip ip = c->prev->ips[i].addr.ip;
 
 			want.set = s;
-			if (pool_find(&cf.pool.sets[s], ip))
+			if (pool_find(&cf->pool.sets[s], ip))
 				TRY(repair_address(tx, &st, &want, ip));
 		}
 	return 0;
+}
+
+static int local_repair(struct tx *tx, struct call *c)
+{
+	struct local_conf cf;
+
+	TRY(local_conf_read(tx, c, &cf));
+	return local_repair_in(tx, c, &cf);
 }
 
 /* ---- STATUS ---- */

@@ -109,15 +109,6 @@ static int parse(struct tx *tx, const struct file_text *text)
 	return cj_ok(tx, &c); /* the document lives as long as the call */
 }
 
-/* Is the file root's alone?  A file that others can write is not the administrator's word. */
-static bool is_trusted(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == 0 &&
-	       !(st.st_mode & (S_IWGRP | S_IWOTH));
-}
-
 static void ignore(const char *why)
 {
 	log_warn("%s: ignored, the defaults are in force: %s", conf_path, why);
@@ -125,7 +116,6 @@ static void ignore(const char *why)
 
 static void read_conf(struct tx *tx)
 {
-	auto_(fd_close) int fd = -1;
 	struct file_text text;
 	int before = tx->err, r;
 
@@ -133,20 +123,13 @@ static void read_conf(struct tx *tx)
 		return;
 	conf.read = true;
 	use_defaults();
-	fd = open(conf_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0 && errno != ENOENT)
-		ignore(strerror(errno));
-	if (fd < 0)
-		return;
-	if (!is_trusted(fd)) {
+	r = file_read_trusted(&tx->mem, conf_path, CONF_MAX, &text);
+	if (r == -EPERM)
 		ignore("it must be a regular file of root that no other user can write");
-		return;
-	}
-	r = file_read_fd(&tx->mem, fd, CONF_MAX, &text);
-	if (r < 0) {
+	else if (r < 0 && r != -ENOENT)
 		ignore(strerror(-r));
+	if (r < 0)
 		return;
-	}
 	r = parse(tx, &text);
 	if (r < 0) {
 		use_defaults();

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * cluster.c - cluster: allocate addresses that are unique among many machines
+ *
+ * A node owns blocks of the cluster's ranges, which it has claimed in etcd.  ADD leases an address
+ * inside them as host-local does, and asks etcd, by the helper, only
+ *
+ *  - when every address of the node's blocks is leased,
+ *  - when a requested address lies in a block of which nobody said whose it is, and
+ *  - once after a boot: while the machine was down, an administrator may have given its blocks to
+ *    others (cplug-etcd reclaim), and then no address of them may be leased again.
+ *
+ * GC gives blocks without a lease back.
+ */
+#include "base/log.h"
+#include "ipam/cluster/cluster.h"
+#include "ipam/host-local/store.h"
+#include "plugins/list.h"
+
+/* ---- getting blocks ---- */
+
+/* Claims a block of a range; q says which.  The caller holds the lock of the claims. */
+static int claim(struct tx *tx, struct call *c, struct cluster *cl, struct cluster_question *q)
+{
+	q->word = "claim";
+	q->known = &cl->state;
+	TRY(cluster_ask_block(tx, c, cl, q));
+	cl->state.boot = index_boot_id();
+	return cluster_save(tx, c, cl);
+}
+
+static unsigned count(const struct cluster *cl, unsigned range)
+{
+	return cl->local.pool.sets[range].n;
+}
+
+static int grow(struct tx *tx, struct call *c, struct local_conf *cf, unsigned set)
+{
+	struct cluster *cl = cf->arg;
+	struct cluster_question q = { .range = set };
+	auto_(fd_close) int lock = -1;
+	unsigned had = count(cl, set);
+
+	TRY(cluster_lock(tx, c, cl, &lock));
+	TRY(cluster_load(tx, c, cl));
+	if (count(cl, set) > had)
+		return 0; /* an ADD that held the lock has claimed one */
+	return claim(tx, c, cl, &q);
+}
+
+static int load(struct tx *tx, struct call *c, struct local_conf *cf)
+{
+	return cluster_load(tx, c, cf->arg);
+}
+
+static const struct local_source source = { load, grow };
+
+/* Gets the block that a requested address lies in, unless it is ours. */
+static int get_block_of(struct tx *tx, struct call *c, struct cluster *cl, struct ip ip)
+{
+	const struct cluster_range *r = cluster_range_of(cl, ip);
+	struct cluster_question q = { .range = 0 };
+	auto_(fd_close) int lock = -1;
+
+	if (!r)
+		return 0; /* host-local's code says so */
+	q.want = cluster_block_of(r, ip);
+	q.range = (unsigned)(r - cl->ranges);
+	if (cluster_has(&cl->state, q.want))
+		return 0;
+	TRY(cluster_lock(tx, c, cl, &lock));
+	TRY(cluster_load(tx, c, cl));
+	if (cluster_has(&cl->state, q.want))
+		return 0;
+	return claim(tx, c, cl, &q);
+}
+
+/* ---- losing blocks ---- */
+
+/* Which blocks have a lease? */
+struct usage {
+	const struct cluster_state *state;
+	bool *used;
+};
+
+static int note_use(struct tx *tx UNUSED, const struct lease *l, int r UNUSED, void *arg)
+{
+	struct usage *u = arg;
+
+	for (unsigned i = 0; i < u->state->n; i++)
+		if (cidr_contains(u->state->blocks[i], l->ip))
+			u->used[i] = true;
+	return 0;
+}
+
+static void warn_lost(const struct cluster *cl, struct cidr block, bool used)
+{
+	log_warn("the block %s is not this node's any longer: its blocks were taken back "
+		 "(cplug-etcd "
+		 "reclaim %s)%s",
+		 CIDR_S(block), cl->state.node,
+		 used ? "; containers of this node still have addresses of it: start them anew"
+		      : "");
+}
+
+/*
+ * Removes the blocks that etcd says are not ours; and with *ret_empty those without a lease, which
+ * become its blocks.  The caller holds the lock of the claims.
+ */
+static int keep_ours(struct tx *tx, struct call *c, struct cluster *cl,
+		     const struct cluster_state *ours, struct cluster_state *ret_empty)
+{
+	auto_(store_close) struct store st = STORE_CLOSED;
+	struct cluster_state had;
+	struct usage u = { .state = &had };
+
+	TRY(store_open(tx, cl->local.data_dir, c->network, STORE_CREATE, &st));
+	TRY(cluster_load(tx, c, cl));
+	had = cl->state;
+	u.used = mem_alloc(&tx->mem, (had.n + 1) * sizeof(bool));
+	TRY(lease_scan(tx, st.dir, note_use, &u));
+	cl->state.blocks = NULL;
+	cl->state.n = 0;
+	cl->state.boot = index_boot_id();
+	for (unsigned i = 0; i < had.n; i++) {
+		if (!cluster_has(ours, had.blocks[i]))
+			warn_lost(cl, had.blocks[i], u.used[i]);
+		else if (ret_empty && !u.used[i])
+			cluster_put(&tx->mem, ret_empty, had.blocks[i]);
+		else
+			cluster_put(&tx->mem, &cl->state, had.blocks[i]);
+	}
+	if (cl->state.n == had.n && cl->state.boot == had.boot)
+		return 0;
+	return cluster_save(tx, c, cl);
+}
+
+/* After a boot: are the blocks still ours? */
+static bool is_unsure(const struct cluster *cl)
+{
+	return cl->state.n && cl->state.boot != index_boot_id();
+}
+
+static int make_sure(struct tx *tx, struct call *c, struct cluster *cl)
+{
+	struct cluster_state ours = { .n = 0 };
+	auto_(fd_close) int lock = -1;
+
+	if (!is_unsure(cl))
+		return 0;
+	TRY(cluster_lock(tx, c, cl, &lock));
+	TRY(cluster_load(tx, c, cl));
+	if (!is_unsure(cl))
+		return 0;
+	TRY(cluster_ask_ours(tx, c, cl, 0, &ours));
+	return keep_ours(tx, c, cl, &ours, NULL);
+}
+
+/* ---- the verbs ---- */
+
+static int cluster_read(struct tx *tx, struct call *c, struct cluster *cl)
+{
+	TRY(cluster_conf_of(tx, c, cl));
+	cl->local.source = &source;
+	cl->local.arg = cl;
+	return cluster_load(tx, c, cl);
+}
+
+static int cluster_validate(struct tx *tx, struct call *c)
+{
+	struct cj ipam = cj_obj(&c->conf, "ipam"), routes = cj_list(&ipam, "routes");
+	struct cluster cl = { .n = 0 };
+	struct result res;
+
+	result_init(&res, &tx->mem);
+	result_read_routes(&res, &routes);
+	TRY(cluster_conf_of(tx, c, &cl));
+	return local_conf_read_requests(tx, c, &cl.local);
+}
+
+static int cluster_add(struct tx *tx, struct call *c, struct result *ret)
+{
+	struct cluster *cl = mem_alloc(&tx->mem, sizeof(*cl));
+
+	TRY(cluster_read(tx, c, cl));
+	TRY(local_conf_read_requests(tx, c, &cl->local));
+	TRY(make_sure(tx, c, cl));
+	for (unsigned i = 0; i < cl->local.n_requests; i++)
+		TRY(get_block_of(tx, c, cl, cl->local.requests[i].ip));
+	return local_add_from(tx, c, &cl->local, ret);
+}
+
+static int cluster_check(struct tx *tx, struct call *c)
+{
+	struct cluster cl = { .n = 0 };
+
+	TRY(cluster_read(tx, c, &cl));
+	return local_check_in(tx, c, &cl.local);
+}
+
+static int cluster_repair(struct tx *tx, struct call *c)
+{
+	struct cluster *cl = mem_alloc(&tx->mem, sizeof(*cl));
+
+	TRY(cluster_read(tx, c, cl));
+	TRY(make_sure(tx, c, cl));
+	return local_repair_in(tx, c, &cl->local);
+}
+
+/* Gives back what has no lease.  Without etcd the blocks stay: they are of use. */
+static int give_back(struct tx *tx, struct call *c, struct cluster *cl)
+{
+	struct cluster_state ours = { .n = 0 }, empty = { .n = 0 };
+	auto_(fd_close) int lock = -1;
+	int before = tx->err, r;
+
+	TRY(cluster_lock(tx, c, cl, &lock));
+	r = cluster_ask_ours(tx, c, cl, 0, &ours);
+	if (r < 0)
+		return tx_excuse(tx, before, r, "the blocks stay, until the next GC");
+	/* First out of the file, under the lock of the leases: from then on no ADD leases there. */
+	TRY(keep_ours(tx, c, cl, &ours, &empty));
+	if (!empty.n)
+		return 0;
+	r = cluster_give_back(tx, c, cl, &empty);
+	return tx_excuse(tx, before, r, "the next ADD that needs a block takes it again");
+}
+
+static int cluster_gc(struct tx *tx, struct call *c)
+{
+	struct cluster cl = { .n = 0 };
+
+	TRY(cluster_read(tx, c, &cl));
+	TRY(local_gc(tx, c));
+	if (!c->valid_known || !cl.state.n)
+		return 0;
+	return give_back(tx, c, &cl);
+}
+
+/* ---- STATUS ---- */
+
+/* Which ranges have no free address in this node's blocks? */
+static int find_full(struct tx *tx, struct call *c, struct cluster *cl, bool *full)
+{
+	auto_(store_close) struct store st = STORE_CLOSED;
+	int r = store_open(tx, cl->local.data_dir, c->network, STORE_READ, &st);
+	int found = 0;
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	for (unsigned i = 0; i < cl->n; i++) {
+		full[i] =
+			r == -ENOENT || !store_has_free(&tx->mem, &st, &cl->local.pool.sets[i], i);
+		found = found || full[i];
+	}
+	return found;
+}
+
+static int cluster_status(struct tx *tx, struct call *c)
+{
+	bool full[CLUSTER_RANGES_MAX] = { false };
+	int64_t free[CLUSTER_RANGES_MAX];
+	struct cluster cl = { .n = 0 };
+	int r;
+
+	TRY(cluster_read(tx, c, &cl));
+	TRY(store_writable(tx, cl.local.data_dir, c->network));
+	r = find_full(tx, c, &cl, full);
+	TRY(r);
+	if (!r && !is_unsure(&cl))
+		return 0; /* there is room: ADD needs no etcd */
+	TRY(cluster_ask_free(tx, c, &cl, free));
+	for (unsigned i = 0; i < cl.n; i++)
+		if (full[i] && !free[i])
+			return tx_fail_as(
+				tx, CNI_E_UNAVAILABLE, -EADDRNOTAVAIL,
+				"no IP addresses available in this node's blocks of %s, and "
+				"every block is claimed (cplug-etcd list)",
+				CIDR_S(cl.ranges[i].subnet));
+	return 0;
+}
+
+static const char *const args[] = { "IP", "GATEWAY", NULL };
+
+const struct plugin cluster_plugin = {
+	.args = args,
+	.name = "cluster",
+	.flags = CNI_IS_IPAM,
+	.about = "addresses from this node's blocks of a cluster's ranges (IPAM)",
+	.validate = cluster_validate,
+	.add = cluster_add,
+	.del = local_del,
+	.check = cluster_check,
+	.repair = cluster_repair,
+	.gc = cluster_gc,
+	.status = cluster_status,
+	.list = local_list,
+};

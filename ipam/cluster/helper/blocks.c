@@ -1,0 +1,544 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * blocks.c - the blocks of a cluster, as etcd has them
+ */
+#include <stdio.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "ipam/cluster/helper/blocks.h"
+#include "value/json_make.h"
+
+enum {
+	PROBES = 6, /* random blocks that are tried before the claimed ones are listed */
+	TRIES = 64, /* transactions of one claim */
+};
+
+/* ---- keys ---- */
+
+static const char *block_name(struct mem *mem, struct cidr c)
+{
+	return mem_printf(mem, "%s-%u", IP_S(c.ip), c.len);
+}
+
+static bool parse_name(struct mem *mem, const char *name, struct cidr *ret)
+{
+	char *s = mem_str(mem, name), *dash = strrchr(s, '-');
+
+	if (!dash)
+		return false;
+	*dash = '/';
+	return cidr_parse(s, ret);
+}
+
+static const char *config_key(const struct blocks *b)
+{
+	return mem_printf(&b->tx->mem, "%s/config/%s", b->prefix, b->q->network);
+}
+
+static const char *block_key(const struct blocks *b, const char *network, struct cidr c)
+{
+	return mem_printf(&b->tx->mem, "%s/blocks/%s/%s", b->prefix, network,
+			  block_name(&b->tx->mem, c));
+}
+
+static const char *node_key(const struct blocks *b)
+{
+	return mem_printf(&b->tx->mem, "%s/nodes/%s/%s", b->prefix, b->node, b->q->network);
+}
+
+static const char *own_key(const struct blocks *b, struct cidr c)
+{
+	return mem_printf(&b->tx->mem, "%s/%s", node_key(b), block_name(&b->tx->mem, c));
+}
+
+/* ---- values ---- */
+
+static const char *text_of(json_t *value)
+{
+	return json_dumps(value, JSON_COMPACT | JSON_PRESERVE_ORDER);
+}
+
+static const char *now_text(struct mem *mem)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+	char s[32];
+
+	gmtime_r(&now, &tm);
+	strftime(s, sizeof(s), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return mem_str(mem, s);
+}
+
+static json_t *addressed(const struct blocks *b)
+{
+	return json_make("version", json_integer(1), "node", json_string(b->node), "instance",
+			 json_string(b->q->instance), "network", json_string(b->q->network));
+}
+
+static const char *block_value(const struct blocks *b, struct cidr c)
+{
+	json_t *v = addressed(b);
+
+	json_object_set_new(v, "block", json_string(CIDR_S(c)));
+	json_object_set_new(v, "claimed", json_string(now_text(&b->tx->mem)));
+	return text_of(v);
+}
+
+static const char *member(const char *value, const char *key)
+{
+	const char *s = json_string_value(json_object_get(json_loads(value, 0, NULL), key));
+
+	return s ? s : "?";
+}
+
+/* ---- what etcd has of us ---- */
+
+struct known {
+	const char *config, *node; /* their values; NULL: the keys do not exist */
+	struct etcd_kvs own;
+};
+
+static const char *only_value(struct mem *mem, const json_t *responses, unsigned index)
+{
+	struct etcd_kvs f = etcd_found(mem, responses, index);
+
+	if (!f.n)
+		return NULL;
+	return f.kv[0].value;
+}
+
+static int look(struct blocks *b, struct known *ret)
+{
+	struct mem *mem = &b->tx->mem;
+	struct etcd_txn t = etcd_txn();
+	json_t *answers;
+
+	json_array_append_new(t.yes, etcd_get(mem, config_key(b)));
+	json_array_append_new(t.yes, etcd_get(mem, node_key(b)));
+	json_array_append_new(t.yes,
+			      etcd_get_below(mem, mem_printf(mem, "%s/", node_key(b)), false));
+	TRY(etcd_commit(b->tx, b->etcd, &t, &answers));
+	ret->config = only_value(mem, answers, 0);
+	ret->node = only_value(mem, answers, 1);
+	ret->own = etcd_found(mem, answers, 2);
+	return 0;
+}
+
+static bool is_our_node(const struct blocks *b, const struct known *k)
+{
+	return k->node && str_eq(member(k->node, "instance"), b->q->instance);
+}
+
+static int check_node(struct blocks *b, const struct known *k)
+{
+	if (!k->node || is_our_node(b, k))
+		return 0;
+	return tx_fail_as(b->tx, CPLUG_E_TAKEN, -EEXIST,
+			  "the name \"%s\" belongs to another machine in etcd, or this machine has "
+			  "lost its state folder: write another name to \"node\" in %s; or, if it "
+			  "is this machine and no container of the network runs, take its blocks "
+			  "back with cplug-etcd reclaim %s",
+			  b->node, CLUSTER_CONF, b->node);
+}
+
+static struct cidr parse_block(struct mem *mem, const struct etcd_kv *kv)
+{
+	const char *slash = strrchr(kv->key, '/');
+	struct cidr c = { .len = 0 };
+
+	if (!slash || !parse_name(mem, slash + 1, &c))
+		log_warn("etcd: %.200s is no block", kv->key);
+	return c;
+}
+
+static bool is_known(const struct block_request *q, struct cidr c)
+{
+	for (unsigned i = 0; i < q->n_known; i++)
+		if (cidr_eq(q->known[i], c))
+			return true;
+	return false;
+}
+
+static bool is_of_range(const struct block_range *r, struct cidr c)
+{
+	return c.len == r->block && cidr_contains(r->subnet, c.ip);
+}
+
+/* A block that is ours, although the plugin does not know: its ADD was killed, or not answered. */
+static bool find_unknown(struct blocks *b, const struct known *k, struct cidr *ret)
+{
+	const struct block_request *q = b->q;
+
+	for (unsigned i = 0; i < k->own.n; i++) {
+		struct cidr c = parse_block(&b->tx->mem, &k->own.kv[i]);
+
+		if (!is_of_range(&q->ranges[q->range], c) || is_known(q, c) ||
+		    (ip_set(q->want.ip) && !cidr_eq(q->want, c)))
+			continue;
+		*ret = c;
+		return true;
+	}
+	return false;
+}
+
+/* ---- the ranges, which all nodes must divide in the same way ---- */
+
+static json_t *range_json(const struct block_range *r)
+{
+	return json_make("subnet", json_string(CIDR_S(r->subnet)), "block",
+			 json_integer((json_int_t)r->block));
+}
+
+static bool overlaps(const struct block_range *r, const json_t *other, bool *ret_same)
+{
+	const char *subnet = json_string_value(json_object_get(other, "subnet"));
+	struct cidr c;
+
+	if (!subnet || !cidr_parse(subnet, &c) || !cidr_overlaps(c, r->subnet))
+		return false;
+	*ret_same = cidr_eq(c, r->subnet) &&
+		    json_integer_value(json_object_get(other, "block")) == (json_int_t)r->block;
+	return true;
+}
+
+/* Adds a range to those that etcd has, unless it is there. */
+static int add_range(struct blocks *b, json_t *list, const struct block_range *r)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *other = json_array_get(list, i);
+		bool same;
+
+		if (!overlaps(r, other, &same))
+			continue;
+		if (same)
+			return 0;
+		return tx_fail_as(
+			b->tx, CNI_E_CONFIG, -EINVAL,
+			"ipam.ranges: %s with blocks of /%u overlaps %s with blocks of "
+			"/%d, which other nodes have: each node must divide the ranges of "
+			"network %s in the same way",
+			CIDR_S(r->subnet), r->block,
+			json_string_value(json_object_get(other, "subnet")),
+			(int)json_integer_value(json_object_get(other, "block")), b->q->network);
+	}
+	json_array_append_new(list, range_json(r));
+	return 0;
+}
+
+/* The value of the config key that has our ranges, too. */
+static int config_value(struct blocks *b, const char *have, const char **ret)
+{
+	json_t *root = have ? json_loads(have, 0, NULL) : NULL;
+	json_t *list = json_object_get(root, "ranges");
+
+	if (have && !json_is_array(list))
+		return tx_fail_as(b->tx, CNI_E_CONFIG, -EINVAL,
+				  "etcd: %s has no list of ranges: delete the key, or correct it",
+				  config_key(b));
+	if (!list)
+		list = json_array();
+	for (unsigned i = 0; i < b->q->n_ranges; i++)
+		TRY(add_range(b, list, &b->q->ranges[i]));
+	*ret = text_of(json_make("version", json_integer(1), "ranges", list));
+	return 0;
+}
+
+/* ---- choosing ---- */
+
+static uint64_t count_of(const struct block_range *r)
+{
+	return 1ULL << (r->block - r->subnet.len);
+}
+
+/* So many blocks that claims never fill it: a random one is free. */
+static bool is_large(const struct block_range *r)
+{
+	return r->block - r->subnet.len > 24;
+}
+
+static struct cidr block_at(const struct block_range *r, uint64_t index)
+{
+	struct cidr c = { r->subnet.ip, r->block };
+
+	for (unsigned bit = r->block; bit > r->subnet.len; bit--, index >>= 1)
+		if (index & 1)
+			c.ip.b[(bit - 1) / 8] |= (uint8_t)(0x80 >> (bit - 1) % 8);
+	return c;
+}
+
+static uint64_t index_of(const struct block_range *r, struct ip ip)
+{
+	uint64_t index = 0;
+
+	for (unsigned bit = r->subnet.len; bit < r->block; bit++)
+		index = index << 1 | (ip.b[bit / 8] >> (7 - bit % 8) & 1);
+	return index;
+}
+
+static uint64_t random_below(uint64_t n)
+{
+	uint64_t x = 0;
+
+	(void)!getrandom(&x, sizeof(x), 0);
+	return x % n;
+}
+
+/* How many blocks of a range are claimed, and one bit for each block; no map of a large range. */
+static int list_claimed(struct blocks *b, const struct block_range *r, uint8_t **ret_map,
+			uint64_t *ret_n)
+{
+	struct mem *mem = &b->tx->mem;
+	struct etcd_txn t = etcd_txn();
+	struct etcd_kvs f;
+	json_t *answers;
+
+	json_array_append_new(
+		t.yes,
+		etcd_get_below(mem, mem_printf(mem, "%s/blocks/%s/", b->prefix, b->q->network),
+			       true));
+	TRY(etcd_commit(b->tx, b->etcd, &t, &answers));
+	f = etcd_found(mem, answers, 0);
+	*ret_map = NULL;
+	if (!is_large(r))
+		*ret_map = mem_alloc(mem, count_of(r) / 8 + 1);
+	*ret_n = 0;
+	for (unsigned i = 0; i < f.n; i++) {
+		struct cidr c = parse_block(mem, &f.kv[i]);
+		uint64_t at;
+
+		if (!is_of_range(r, c))
+			continue;
+		++*ret_n;
+		at = index_of(r, c.ip);
+		if (*ret_map)
+			(*ret_map)[at / 8] |= (uint8_t)(1 << at % 8);
+	}
+	return 0;
+}
+
+/* A block that nobody has, at random; fails if there is none. */
+static int choose_free(struct blocks *b, const struct block_range *r, struct cidr *ret)
+{
+	uint64_t n, skip, at;
+	uint8_t *map;
+
+	*ret = block_at(r, random_below(count_of(r)));
+	if (is_large(r))
+		return 0;
+	TRY(list_claimed(b, r, &map, &n));
+	if (n >= count_of(r))
+		return tx_fail_as(b->tx, CPLUG_E_EXHAUSTED, -EADDRNOTAVAIL,
+				  "every block of %s is claimed (%llu of /%u): add a range on each "
+				  "node, or take the blocks of a dead node back (cplug-etcd list; "
+				  "cplug-etcd reclaim NODE)",
+				  CIDR_S(r->subnet), (unsigned long long)count_of(r), r->block);
+	skip = random_below(count_of(r) - n);
+	for (at = 0;; at++)
+		if (!(map[at / 8] >> at % 8 & 1) && !skip--)
+			break;
+	*ret = block_at(r, at);
+	return 0;
+}
+
+/* ---- claiming ---- */
+
+static void expect(struct blocks *b, json_t *compare, const char *key, const char *value)
+{
+	if (value)
+		json_array_append_new(compare, etcd_equals(&b->tx->mem, key, value));
+	else
+		json_array_append_new(compare, etcd_absent(&b->tx->mem, key));
+}
+
+/*
+ * One transaction.  Returns 1 if the block is ours now, 0 if another node has it (*ret_holder), or
+ * if k is not true any longer (*ret_holder NULL).
+ */
+static int try_claim(struct blocks *b, const struct known *k, struct cidr c,
+		     const char **ret_holder)
+{
+	struct mem *mem = &b->tx->mem;
+	const char *key = block_key(b, b->q->network, c), *value = block_value(b, c);
+	const char *config = NULL;
+	struct etcd_txn t = etcd_txn();
+	json_t *answers;
+	int r;
+
+	TRY(config_value(b, k->config, &config));
+	json_array_append_new(t.compare, etcd_absent(mem, key));
+	expect(b, t.compare, config_key(b), k->config);
+	expect(b, t.compare, node_key(b), k->node);
+	json_array_append_new(t.yes, etcd_put(mem, key, value));
+	json_array_append_new(t.yes, etcd_put(mem, own_key(b, c), value));
+	if (!k->node)
+		json_array_append_new(t.yes, etcd_put(mem, node_key(b), text_of(addressed(b))));
+	if (!str_eq(config, k->config))
+		json_array_append_new(t.yes, etcd_put(mem, config_key(b), config));
+	json_array_append_new(t.no, etcd_get(mem, key));
+	r = etcd_commit(b->tx, b->etcd, &t, &answers);
+	if (r != 0)
+		return r;
+	*ret_holder = only_value(mem, answers, 0);
+	/* A request that was repeated, because its answer was lost, may have found its own block.
+	 */
+	return str_eq(*ret_holder, value);
+}
+
+static int fail_wanted(struct blocks *b, const char *holder)
+{
+	return tx_fail_as(b->tx, CPLUG_E_ADDRESS, -EADDRINUSE,
+			  "the block %s belongs to node %s: start the container there, or ask for "
+			  "another address",
+			  CIDR_S(b->q->want), member(holder, "node"));
+}
+
+static int fail_unsettled(struct blocks *b)
+{
+	return tx_fail_as(
+		b->tx, CNI_E_AGAIN, -EAGAIN,
+		"no block could be claimed, because other nodes claimed each one first; try "
+		"again");
+}
+
+int blocks_claim(struct blocks *b, struct cidr *ret)
+{
+	const struct block_request *q = b->q;
+	const struct block_range *range = &q->ranges[q->range];
+	unsigned missed = 0;
+	struct known k;
+
+	TRY(look(b, &k));
+	for (unsigned i = 0; i < TRIES; i++) {
+		const char *holder = NULL;
+		struct cidr c = q->want;
+		int r;
+
+		TRY(check_node(b, &k));
+		if (find_unknown(b, &k, ret))
+			return 0;
+		if (!ip_set(c.ip) && (missed >= PROBES || count_of(range) <= PROBES))
+			TRY(choose_free(b, range, &c));
+		else if (!ip_set(c.ip))
+			c = block_at(range, random_below(count_of(range)));
+		r = try_claim(b, &k, c, &holder);
+		TRY(r);
+		if (r == 1) {
+			*ret = c;
+			return 0;
+		}
+		if (holder && ip_set(q->want.ip))
+			return fail_wanted(b, holder);
+		if (holder)
+			missed++;
+		else
+			TRY(look(b, &k));
+	}
+	return fail_unsettled(b);
+}
+
+/* ---- the other words ---- */
+
+int blocks_sync(struct blocks *b, json_t *ret_list)
+{
+	struct known k;
+
+	TRY(look(b, &k));
+	for (unsigned i = 0; i < k.own.n && is_our_node(b, &k); i++) {
+		struct cidr c = parse_block(&b->tx->mem, &k.own.kv[i]);
+
+		if (ip_set(c.ip))
+			json_array_append_new(ret_list, json_string(CIDR_S(c)));
+	}
+	return 0;
+}
+
+/* Removes both keys of a block if they still have the value that was read. */
+static int drop(struct blocks *b, const char *network, const struct etcd_kv *own)
+{
+	struct mem *mem = &b->tx->mem;
+	struct cidr c = parse_block(mem, own);
+	const char *key = block_key(b, network, c);
+	struct etcd_txn t = etcd_txn();
+	json_t *answers;
+
+	json_array_append_new(t.compare, etcd_equals(mem, key, own->value));
+	json_array_append_new(t.yes, etcd_delete(mem, key));
+	json_array_append_new(t.yes, etcd_delete(mem, own->key));
+	json_array_append_new(t.no, etcd_delete(mem, own->key));
+	return etcd_commit(b->tx, b->etcd, &t, &answers);
+}
+
+int blocks_release(struct blocks *b)
+{
+	struct known k;
+
+	TRY(look(b, &k));
+	for (unsigned i = 0; i < k.own.n && is_our_node(b, &k); i++)
+		if (is_known(b->q, parse_block(&b->tx->mem, &k.own.kv[i])))
+			TRY(drop(b, b->q->network, &k.own.kv[i]));
+	return 0;
+}
+
+int blocks_free(struct blocks *b, json_t *ret_list)
+{
+	for (unsigned i = 0; i < b->q->n_ranges; i++) {
+		const struct block_range *r = &b->q->ranges[i];
+		uint8_t *map;
+		uint64_t n;
+
+		TRY(list_claimed(b, r, &map, &n));
+		json_array_append_new(ret_list, json_integer((json_int_t)(count_of(r) - n)));
+	}
+	return 0;
+}
+
+static int read_below(struct blocks *b, const char *prefix, struct etcd_kvs *ret)
+{
+	struct etcd_txn t = etcd_txn();
+	json_t *answers;
+
+	json_array_append_new(t.yes, etcd_get_below(&b->tx->mem, prefix, false));
+	TRY(etcd_commit(b->tx, b->etcd, &t, &answers));
+	*ret = etcd_found(&b->tx->mem, answers, 0);
+	return 0;
+}
+
+int blocks_list(struct blocks *b, const char *network, json_t *ret_list)
+{
+	struct mem *mem = &b->tx->mem;
+	const char *prefix = mem_printf(mem, "%s/blocks/", b->prefix);
+	struct etcd_kvs f;
+
+	if (network)
+		prefix = mem_printf(mem, "%s%s/", prefix, network);
+	TRY(read_below(b, prefix, &f));
+	for (unsigned i = 0; i < f.n; i++)
+		json_array_append_new(ret_list, json_loads(f.kv[i].value, 0, NULL));
+	return 0;
+}
+
+int blocks_reclaim(struct blocks *b, const char *node, json_t *ret_list)
+{
+	struct mem *mem = &b->tx->mem;
+	struct etcd_kvs f;
+
+	TRY(read_below(b, mem_printf(mem, "%s/nodes/%s/", b->prefix, node), &f));
+	/* The names of its networks come before their blocks, so no claim begins in between. */
+	for (unsigned i = 0; i < f.n; i++) {
+		json_t *value = json_loads(f.kv[i].value, 0, NULL);
+		const char *network = json_string_value(json_object_get(value, "network"));
+		struct etcd_txn t = etcd_txn();
+		json_t *answers;
+
+		if (network && json_object_get(value, "block")) {
+			TRY(drop(b, network, &f.kv[i]));
+			json_array_append_new(ret_list, value);
+			continue;
+		}
+		json_array_append_new(t.yes, etcd_delete(mem, f.kv[i].key));
+		TRY(etcd_commit(b->tx, b->etcd, &t, &answers));
+	}
+	return 0;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * blocks.h - the blocks of a cluster, as etcd has them  (docs/cluster.md, "Keys")
+ *
+ *	PREFIX/config/NETWORK                     the ranges, and how long a block's prefix is
+ *	PREFIX/blocks/NETWORK/10.40.0.64-26       who has this block
+ *	PREFIX/nodes/NODE/NETWORK                 the instance that has the name NODE
+ *	PREFIX/nodes/NODE/NETWORK/10.40.0.64-26   the same value, to find the blocks of a node
+ *
+ * A block is claimed by one transaction: its key must not exist, and the ranges and the instance
+ *must be those that we know.  The instance is a random number in the state folder of a node, so
+ *that two machines of one name do not share blocks.
+ */
+#ifndef CPLUG_CLUSTER_HELPER_BLOCKS_H
+#define CPLUG_CLUSTER_HELPER_BLOCKS_H
+
+#include "ipam/cluster/helper/etcd.h"
+#include "value/cj.h"
+
+enum { RANGES_MAX = 16, KNOWN_MAX = 1024 };
+
+struct block_range {
+	struct cidr subnet;
+	unsigned block; /* prefix length of a block */
+};
+
+/* What the plugin asks for. */
+struct block_request {
+	const char *network, *instance;
+	struct block_range ranges[RANGES_MAX];
+	unsigned n_ranges;
+	unsigned range;     /* which one */
+	struct cidr want;   /* this block; no address: any */
+	struct cidr *known; /* the blocks that the plugin knows, or that it gives back */
+	unsigned n_known;
+};
+
+struct blocks {
+	struct tx *tx;
+	struct etcd *etcd;
+	const char *node, *prefix;
+	const struct block_request *q;
+};
+
+/* Claims a block, or finds one that is ours and not known. */
+int blocks_claim(struct blocks *b, struct cidr *ret) CHECKED;
+
+/* Lists the blocks that are ours, as JSON strings. */
+int blocks_sync(struct blocks *b, json_t *ret_list) CHECKED;
+
+/* Gives the known blocks back; one that is not ours is left alone. */
+int blocks_release(struct blocks *b) CHECKED;
+
+/* Adds the number of unclaimed blocks of each range to a list. */
+int blocks_free(struct blocks *b, json_t *ret_list) CHECKED;
+
+/* Adds the values of all blocks to a list, of one network or (NULL) of all. */
+int blocks_list(struct blocks *b, const char *network, json_t *ret_list) CHECKED;
+
+/* Takes all blocks of a node, of all networks; adds their values to a list. */
+int blocks_reclaim(struct blocks *b, const char *node, json_t *ret_list) CHECKED;
+
+#endif

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * conf.c - how to reach etcd: /etc/cplug/cluster.conf
+ */
+#include <ctype.h>
+
+#include "ipam/cluster/helper/conf.h"
+#include "sys/file.h"
+#include "value/cj.h"
+
+enum { CONF_MAX = 64 << 10, ENDPOINTS_MAX = 16, PASSWORD_MAX = 4096 };
+
+static const char *const keys[] = { "endpoints", "prefix", "node",         "ca",     "cert",
+				    "key",       "user",   "passwordFile", "timeout" };
+
+static void complain_unknown(const struct cj *c)
+{
+	for (struct cj m = cj_first(c); m.json; m = cj_next(&m)) {
+		bool known = false;
+
+		for (unsigned i = 0; i < ARRAY_LEN(keys); i++)
+			known = known || str_eq(m.key, keys[i]);
+		if (!known)
+			cj_wrong(&m, NULL, "unknown key");
+	}
+}
+
+/* One part of a key of etcd. */
+static bool is_node(const char *s)
+{
+	size_t n = strlen(s);
+
+	for (const char *p = s; *p; p++)
+		if (!isalnum((unsigned char)*p) && !strchr("._-", *p))
+			return false;
+	return n && n <= 253 && *s != '.';
+}
+
+static void read_endpoints(struct mem *mem, const struct cj *c, struct cluster_conf *cf)
+{
+	struct cj list = cj_list(c, "endpoints");
+	unsigned n = cj_len_max(&list, ENDPOINTS_MAX);
+
+	if (!n)
+		cj_wrong(c, "endpoints",
+			 "name the members of etcd, like [\"https://10.0.0.1:2379\"]");
+	cf->endpoints = mem_alloc(mem, (n + 1) * sizeof(*cf->endpoints));
+	for (unsigned i = 0; i < n; i++) {
+		struct cj e = cj_at(&list, i);
+		char *s = mem_str(mem, cj_as_str(&e));
+		size_t len = s ? strlen(s) : 0;
+
+		if (s && !str_starts(s, "https://") && !str_starts(s, "http://")) {
+			cj_wrong(&e, NULL,
+				 "expected a URL, like https://10.0.0.1:2379, got \"%.60s\"", s);
+			continue;
+		}
+		while (len && s[len - 1] == '/')
+			s[--len] = '\0';
+		if (s)
+			cf->endpoints[cf->n_endpoints++] = s;
+	}
+}
+
+static const char *read_path(const struct cj *c, const char *key)
+{
+	const char *path = cj_str(c, key, "");
+
+	if (*path && *path != '/')
+		cj_wrong(c, key, "it must be an absolute path");
+	return *path ? path : NULL;
+}
+
+static void read_password(struct mem *mem, const struct cj *c, struct cluster_conf *cf)
+{
+	const char *path = read_path(c, "passwordFile");
+	struct file_text text;
+	int r;
+
+	if (!cf->user != !path)
+		cj_wrong(c, "user", "user and passwordFile belong together");
+	if (!path || *path != '/')
+		return;
+	r = file_read_trusted(mem, path, PASSWORD_MAX, &text);
+	if (r == -EPERM)
+		cj_wrong(c, "passwordFile",
+			 "%.200s must be a regular file of root that no other user can write",
+			 path);
+	else if (r < 0)
+		cj_wrong(c, "passwordFile", "cannot read %.200s: %s", path, strerror(-r));
+	if (r < 0)
+		return;
+	text.s[strcspn(text.s, "\r\n")] = '\0';
+	cf->password = text.s;
+}
+
+static int parse(struct tx *tx, const struct file_text *text, struct cluster_conf *ret)
+{
+	char host[256] = "";
+	struct cj c;
+
+	TRY(cj_parse(tx, text->s, text->size, CLUSTER_CONF, &c));
+	gethostname(host, sizeof(host) - 1);
+	complain_unknown(&c);
+	*ret = (struct cluster_conf){
+		.prefix = cj_str(&c, "prefix", "/cplug/v1"),
+		.node = cj_str(&c, "node", mem_str(&tx->mem, host)),
+		.ca = read_path(&c, "ca"),
+		.cert = read_path(&c, "cert"),
+		.key = read_path(&c, "key"),
+		.user = cj_str(&c, "user", NULL),
+		.timeout_ms = (int)cj_int(&c, "timeout", 1000, 50, 60000),
+	};
+	read_endpoints(&tx->mem, &c, ret);
+	read_password(&tx->mem, &c, ret);
+	if (!ret->cert != !ret->key)
+		cj_wrong(&c, "cert", "cert and key belong together");
+	if (*ret->prefix != '/' || ret->prefix[strlen(ret->prefix) - 1] == '/')
+		cj_wrong(&c, "prefix", "expected a prefix of keys, like /cplug/v1, got \"%.60s\"",
+			 ret->prefix);
+	if (!is_node(ret->node))
+		cj_wrong(&c, "node",
+			 "\"%.60s\" is no name of a node: letters, digits, dots, hyphens and "
+			 "underscores, at most 253",
+			 ret->node);
+	return cj_ok(tx, &c);
+}
+
+int cluster_conf_read(struct tx *tx, struct cluster_conf *ret)
+{
+	struct file_text text;
+	int r = file_read_trusted(&tx->mem, CLUSTER_CONF, CONF_MAX, &text);
+
+	if (r == -ENOENT)
+		return tx_fail_as(tx, CNI_E_UNAVAILABLE, r,
+				  "%s: there is no such file: it says where etcd is; write "
+				  "{\"endpoints\": [\"https://10.0.0.1:2379\"]}",
+				  CLUSTER_CONF);
+	if (r == -EPERM)
+		return tx_fail_as(
+			tx, CNI_E_CONFIG, r,
+			"%s: it must be a regular file of root that no other user can write "
+			"(chown root, chmod go-w)",
+			CLUSTER_CONF);
+	if (r < 0)
+		return tx_fail_as(tx, CPLUG_E_FILE, r, "read %s: %s", CLUSTER_CONF, strerror(-r));
+	return parse(tx, &text, ret);
+}

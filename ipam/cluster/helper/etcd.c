@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * etcd.c - etcd's v3 API through its HTTP/JSON gateway
+ */
+#include <curl/curl.h>
+#include <poll.h>
+#include <sys/random.h>
+
+#include "base/log.h"
+#include "ipam/cluster/helper/etcd.h"
+#include "value/base64.h"
+#include "value/json_make.h"
+
+enum {
+	ANSWER_MAX = 64 << 20,
+	PAUSE_MS = 50, /* the least pause after a round; the most is three times as long */
+};
+
+/* ---- one request ---- */
+
+struct answer {
+	struct mem_text text;
+	bool too_long;
+	long status; /* HTTP */
+	char error[CURL_ERROR_SIZE];
+};
+
+static size_t keep(char *data, size_t size, size_t n, void *arg)
+{
+	struct answer *a = arg;
+
+	if (a->text.len + size * n > ANSWER_MAX) {
+		a->too_long = true;
+		return 0;
+	}
+	mem_text_add(&a->text, "%.*s", (int)(size * n), data);
+	return size * n;
+}
+
+int etcd_open(struct tx *tx, const struct cluster_conf *conf, struct etcd *ret)
+{
+	const char *const files[] = { conf->ca, conf->cert, conf->key };
+	uint32_t random = 0;
+	CURL *curl;
+
+	for (unsigned i = 0; i < ARRAY_LEN(files); i++)
+		if (files[i] && access(files[i], R_OK) < 0)
+			return tx_fail_as(tx, CNI_E_CONFIG, -errno, "%s: cannot read %s: %s",
+					  CLUSTER_CONF, files[i], strerror(errno));
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	curl = curl_easy_init();
+	if (!curl)
+		return tx_fail(tx, -ENOMEM, "libcurl: out of memory");
+	/* The members share the load: each process begins with another one. */
+	(void)!getrandom(&random, sizeof(random), GRND_NONBLOCK);
+	*ret = (struct etcd){
+		.conf = conf, .curl = curl, .at = random % conf->n_endpoints, .away = CNI_E_AGAIN
+	};
+	/* Not the environment's proxy: the environment is the runtime's, not the administrator's.
+	 */
+	curl_easy_setopt(curl, CURLOPT_PROXY, "");
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)conf->timeout_ms);
+	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)conf->timeout_ms);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, keep);
+	if (conf->ca)
+		curl_easy_setopt(curl, CURLOPT_CAINFO, conf->ca);
+	if (conf->cert) {
+		curl_easy_setopt(curl, CURLOPT_SSLCERT, conf->cert);
+		curl_easy_setopt(curl, CURLOPT_SSLKEY, conf->key);
+	}
+	return 0;
+}
+
+void etcd_close(struct etcd *e)
+{
+	if (e->curl)
+		curl_easy_cleanup(e->curl);
+	e->curl = NULL;
+}
+
+/* Sends one request to one member.  Returns a sentence about why there is no answer, or NULL. */
+static const char *post(struct tx *tx, struct etcd *e, const char *path, const char *body,
+			struct answer *a)
+{
+	struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+	CURLcode r;
+
+	*a = (struct answer){ .text.mem = &tx->mem };
+	if (e->token)
+		headers = curl_slist_append(headers,
+					    mem_printf(&tx->mem, "Authorization: %s", e->token));
+	curl_easy_setopt(e->curl, CURLOPT_URL,
+			 mem_printf(&tx->mem, "%s%s", e->conf->endpoints[e->at], path));
+	curl_easy_setopt(e->curl, CURLOPT_POSTFIELDS, body);
+	curl_easy_setopt(e->curl, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(e->curl, CURLOPT_ERRORBUFFER, a->error);
+	curl_easy_setopt(e->curl, CURLOPT_WRITEDATA, a);
+	e->requests++;
+	r = curl_easy_perform(e->curl);
+	curl_slist_free_all(headers);
+	if (a->too_long)
+		return "the answer is too long";
+	if (r == CURLE_OPERATION_TIMEDOUT)
+		return mem_printf(&tx->mem, "no answer within %g s", e->conf->timeout_ms / 1000.0);
+	if (r != CURLE_OK && a->error[0])
+		return mem_str(&tx->mem, a->error);
+	if (r != CURLE_OK)
+		return curl_easy_strerror(r);
+	curl_easy_getinfo(e->curl, CURLINFO_RESPONSE_CODE, &a->status);
+	return NULL;
+}
+
+/* ---- retries ---- */
+
+static void pause_a_while(void)
+{
+	uint32_t random = 0;
+
+	(void)!getrandom(&random, sizeof(random), GRND_NONBLOCK);
+	poll(NULL, 0, PAUSE_MS + (int)(random % (2 * PAUSE_MS)));
+}
+
+/* The reason in an answer that is none: {"error": …, "message": …}. */
+static const char *reason(struct mem *mem, const struct answer *a, json_t *json)
+{
+	const char *text = json_string_value(json_object_get(json, "message"));
+
+	if (!text)
+		text = json_string_value(json_object_get(json, "error"));
+	if (!text)
+		text = mem_text_end(&a->text);
+	return mem_printf(mem, "%.200s (HTTP status %ld)", text, a->status);
+}
+
+/* Can another member, or a later time, give another answer? */
+static bool is_passing(const struct answer *a)
+{
+	return a->status >= 500 || a->status == 408 || a->status == 429;
+}
+
+static int refused(struct tx *tx, const struct etcd *e, const char *why)
+{
+	return tx_fail_as(tx, CNI_E_UNAVAILABLE, -EACCES,
+			  "etcd refuses the request: %s: %s (check user, passwordFile and "
+			  "certificates in %s, and the user's roles in etcd)",
+			  e->conf->endpoints[e->at], why, CLUSTER_CONF);
+}
+
+/*
+ * Posts until a member gives an answer, for a bounded time.  *ret_status 401: the token is not
+ * valid.
+ */
+static int ask(struct tx *tx, struct etcd *e, const char *path, const char *body, json_t **ret,
+	       long *ret_status)
+{
+	unsigned n = e->conf->n_endpoints;
+	const char **why = mem_alloc(&tx->mem, n * sizeof(*why));
+	int64_t end = clock_ms() + (int64_t)e->conf->timeout_ms * (n + 2);
+	struct mem_text all = { .mem = &tx->mem };
+
+	for (unsigned i = 0; i < n || clock_ms() < end; i++) {
+		struct answer a;
+
+		TRY(tx_interrupted(tx));
+		if (i && i % n == 0)
+			pause_a_while();
+		why[e->at] = post(tx, e, path, body, &a);
+		if (!why[e->at]) {
+			const char *text = mem_text_end(&a.text);
+
+			*ret = json_loads(text, 0, NULL);
+			*ret_status = a.status;
+			if ((a.status == 200 && *ret) || (a.status == 401 && e->token))
+				return 0;
+			why[e->at] = reason(&tx->mem, &a, *ret);
+			if (!is_passing(&a))
+				return refused(tx, e, why[e->at]);
+		}
+		log_step("etcd %s: %s", e->conf->endpoints[e->at], why[e->at]);
+		e->at = (e->at + 1) % n;
+	}
+	for (unsigned i = 0; i < n; i++)
+		mem_text_add(&all, "%s%s: %s", mem_text_comma(&all, "; "), e->conf->endpoints[i],
+			     why[i] ? why[i] : "not asked");
+	return tx_fail_as(tx, e->away, -ETIMEDOUT,
+			  "etcd does not answer: %s (start it there, or correct endpoints in %s)",
+			  mem_text_end(&all), CLUSTER_CONF);
+}
+
+static int log_in(struct tx *tx, struct etcd *e)
+{
+	json_t *q = json_make("name", json_string(e->conf->user), "password",
+			      json_string(e->conf->password));
+	json_t *a;
+	long status;
+
+	e->token = NULL;
+	TRY(ask(tx, e, "/v3/auth/authenticate", json_dumps(q, JSON_COMPACT), &a, &status));
+	e->token = json_string_value(json_object_get(a, "token"));
+	if (e->token)
+		return 0;
+	return refused(tx, e, "it gives no token");
+}
+
+static int request(struct tx *tx, struct etcd *e, const char *path, json_t *q, json_t **ret)
+{
+	const char *body = json_dumps(q, JSON_COMPACT);
+	long status;
+
+	if (e->conf->user && !e->token)
+		TRY(log_in(tx, e));
+	TRY(ask(tx, e, path, body, ret, &status));
+	if (status != 401)
+		return 0;
+	TRY(log_in(tx, e)); /* the token has expired */
+	TRY(ask(tx, e, path, body, ret, &status));
+	if (status == 200)
+		return 0;
+	return refused(tx, e, "invalid token");
+}
+
+/* ---- transactions ---- */
+
+struct etcd_txn etcd_txn(void)
+{
+	return (struct etcd_txn){ json_array(), json_array(), json_array() };
+}
+
+int etcd_commit(struct tx *tx, struct etcd *e, const struct etcd_txn *t, json_t **ret_responses)
+{
+	json_t *q = json_make("compare", t->compare, "success", t->yes, "failure", t->no), *a;
+
+	TRY(request(tx, e, "/v3/kv/txn", q, &a));
+	*ret_responses = json_object_get(a, "responses");
+	return json_is_true(json_object_get(a, "succeeded"));
+}
+
+static json_t *encoded(struct mem *mem, const char *s)
+{
+	return json_string(base64_encode(mem, s, strlen(s)));
+}
+
+json_t *etcd_absent(struct mem *mem, const char *key)
+{
+	return json_make("key", encoded(mem, key), "target", json_string("CREATE"), "result",
+			 json_string("EQUAL"), "create_revision", json_string("0"));
+}
+
+json_t *etcd_equals(struct mem *mem, const char *key, const char *value)
+{
+	return json_make("key", encoded(mem, key), "target", json_string("VALUE"), "result",
+			 json_string("EQUAL"), "value", encoded(mem, value));
+}
+
+json_t *etcd_get(struct mem *mem, const char *key)
+{
+	return json_make("request_range", json_make("key", encoded(mem, key)));
+}
+
+/* The keys that begin with prefix end before the one whose last byte is one more. */
+json_t *etcd_get_below(struct mem *mem, const char *prefix, bool keys_only)
+{
+	char *end = mem_str(mem, prefix);
+
+	end[strlen(end) - 1]++;
+	return json_make("request_range",
+			 json_make("key", encoded(mem, prefix), "range_end", encoded(mem, end),
+				   "keys_only", json_boolean(keys_only)));
+}
+
+json_t *etcd_put(struct mem *mem, const char *key, const char *value)
+{
+	return json_make("request_put",
+			 json_make("key", encoded(mem, key), "value", encoded(mem, value)));
+}
+
+json_t *etcd_delete(struct mem *mem, const char *key)
+{
+	return json_make("request_delete_range", json_make("key", encoded(mem, key)));
+}
+
+static const char *decoded(struct mem *mem, const json_t *s)
+{
+	const char *text = json_string_value(s);
+	size_t size;
+
+	text = text ? base64_decode(mem, text, &size) : NULL;
+	return text ? text : "";
+}
+
+struct etcd_kvs etcd_found(struct mem *mem, const json_t *responses, unsigned index)
+{
+	json_t *range = json_object_get(json_array_get(responses, index), "response_range");
+	json_t *list = json_object_get(range, "kvs");
+	struct etcd_kvs r = { .n = (unsigned)json_array_size(list) };
+
+	r.kv = mem_alloc(mem, (r.n + 1) * sizeof(*r.kv));
+	for (unsigned i = 0; i < r.n; i++) {
+		const json_t *kv = json_array_get(list, i);
+
+		r.kv[i] = (struct etcd_kv){ decoded(mem, json_object_get(kv, "key")),
+					    decoded(mem, json_object_get(kv, "value")) };
+	}
+	return r;
+}

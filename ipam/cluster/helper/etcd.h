@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * etcd.h - etcd's v3 API through its HTTP/JSON gateway
+ *
+ * (etcd documentation, "gRPC gateway".)  A request goes to one member at a time.  A member that
+ * does not answer within the timeout, or answers that it cannot (no leader), is followed by the
+ * next one; after each round there is a pause of random length.  Whether a request that was not
+ * answered took effect is not known, so each request can be repeated: a transaction that was
+ * carried out is recognised by what it has written.
+ *
+ * Builders are silent: jansson allocates in the arena.  A JSON object that is passed is owned by
+ * the receiver.
+ */
+#ifndef CPLUG_CLUSTER_HELPER_ETCD_H
+#define CPLUG_CLUSTER_HELPER_ETCD_H
+
+#include <jansson.h>
+
+#include "ipam/cluster/helper/conf.h"
+
+struct etcd {
+	const struct cluster_conf *conf;
+	void *curl;
+	unsigned at;        /* the endpoint that is asked next */
+	const char *token;  /* of authentication; NULL = none yet */
+	enum cni_code away; /* the code of the failure that no member answers */
+	unsigned requests;  /* sent so far */
+};
+
+/* Fails with CNI_E_CONFIG for a TLS file that cannot be read. */
+int etcd_open(struct tx *tx, const struct cluster_conf *conf, struct etcd *ret) CHECKED;
+void etcd_close(struct etcd *e);
+
+/*
+ * A transaction: if all comparisons hold, the operations yes, else no.  *ret_responses is the list
+ * of their responses.  Returns 1 if they held, 0 if not, or a recorded failure: e->away if no
+ * member answered, CNI_E_UNAVAILABLE if etcd refused the request.
+ */
+struct etcd_txn {
+	json_t *compare, *yes, *no; /* lists */
+};
+struct etcd_txn etcd_txn(void);
+int etcd_commit(struct tx *tx, struct etcd *e, const struct etcd_txn *t,
+		json_t **ret_responses) CHECKED;
+
+/* Comparisons: the key does not exist; it has this value. */
+json_t *etcd_absent(struct mem *mem, const char *key);
+json_t *etcd_equals(struct mem *mem, const char *key, const char *value);
+/* Operations. */
+json_t *etcd_get(struct mem *mem, const char *key);
+json_t *etcd_get_below(struct mem *mem, const char *prefix, bool keys_only);
+json_t *etcd_put(struct mem *mem, const char *key, const char *value);
+json_t *etcd_delete(struct mem *mem, const char *key);
+
+/* The keys and values that the response of a get has; value "" with keys_only. */
+struct etcd_kv {
+	const char *key, *value;
+};
+struct etcd_kvs {
+	struct etcd_kv *kv;
+	unsigned n;
+};
+struct etcd_kvs etcd_found(struct mem *mem, const json_t *responses, unsigned index);
+
+#endif

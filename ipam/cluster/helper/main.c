@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * main.c - cplug-etcd: what the IPAM plugin cluster asks etcd
+ *
+ *	cplug-etcd claim|sync|release|free	a request of the plugin on stdin (docs/cluster.md)
+ *	cplug-etcd list [NETWORK]		who has which block
+ *	cplug-etcd reclaim NODE			takes the blocks of a dead node back
+ *
+ * An executable of its own, because libcurl and a TLS library are larger than all of cplug: the
+ * plugins are one static file that needs no network.  The answer is a JSON object on stdout; an
+ *error is one with code and msg, and exit status 1.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "ipam/cluster/helper/blocks.h"
+#include "sys/file.h"
+#include "value/json_make.h"
+
+enum { REQUEST_MAX = 1 << 20 };
+
+static struct tx tx;
+static bool quiet; /* no request on stdin: an administrator asks */
+
+static void __attribute__((noreturn)) on_exhausted(void *arg UNUSED)
+{
+	static const char text[] = "{\"code\":110,\"msg\":\"cplug-etcd: out of memory\"}\n";
+
+	(void)!write(STDOUT_FILENO, text, sizeof(text) - 1);
+	_exit(1);
+}
+
+/* jansson allocates from the arena, which lives as long as the process. */
+static void *alloc_json(size_t size)
+{
+	return mem_alloc(&tx.mem, size);
+}
+
+static void keep_json(void *p UNUSED)
+{
+}
+
+static int print(json_t *json)
+{
+	const char *text = json_dumps(json, quiet ? JSON_INDENT(2) : JSON_COMPACT);
+	int r = fd_write(STDOUT_FILENO, text, strlen(text));
+
+	r = also(r, fd_write(STDOUT_FILENO, "\n", 1));
+	if (r < 0)
+		return tx_fail_as(&tx, CNI_E_IO, r, "stdout: write the answer: %s", strerror(-r));
+	return 0;
+}
+
+/* ---- the request ---- */
+
+static void read_ranges(const struct cj *c, struct block_request *q)
+{
+	struct cj list = cj_list(c, "ranges");
+
+	q->n_ranges = cj_len_max(&list, RANGES_MAX);
+	for (unsigned i = 0; i < q->n_ranges; i++) {
+		struct cj e = cj_at(&list, i);
+		struct block_range *r = &q->ranges[i];
+
+		r->subnet = cj_cidr(&e, "subnet");
+		r->block = (unsigned)cj_int(&e, "block", 0, 0, 128);
+		if (r->block < r->subnet.len || r->block - r->subnet.len > 62 ||
+		    r->block > ip_bits(r->subnet.ip))
+			cj_wrong(&e, "block", "it does not fit to the subnet");
+	}
+	q->range = (unsigned)cj_int(c, "range", 0, 0, RANGES_MAX);
+	if (q->range >= q->n_ranges)
+		cj_wrong(c, "range", "there is no such range");
+}
+
+static int read_request(struct block_request *q, enum cni_code *away)
+{
+	struct file_text text;
+	struct cj c, list;
+	size_t room = 0;
+	ssize_t n;
+
+	text.s = mem_alloc(&tx.mem, REQUEST_MAX + 1);
+	while (room < REQUEST_MAX &&
+	       (n = read(STDIN_FILENO, text.s + room, REQUEST_MAX - room)) > 0)
+		room += (size_t)n;
+	TRY(cj_parse(&tx, text.s, room, "the request", &c));
+	*q = (struct block_request){
+		.network = cj_str(&c, "network", ""),
+		.instance = cj_str(&c, "instance", ""),
+		.want = cj_cidr(&c, "want"),
+	};
+	*away = (enum cni_code)cj_int(&c, "away", CNI_E_AGAIN, 1, 200);
+	read_ranges(&c, q);
+	list = cj_list(&c, "known");
+	q->n_known = cj_len_max(&list, KNOWN_MAX);
+	q->known = mem_alloc(&tx.mem, (q->n_known + 1) * sizeof(*q->known));
+	for (unsigned i = 0; i < q->n_known; i++) {
+		struct cj e = cj_at(&list, i);
+
+		q->known[i] = cj_as_cidr(&e);
+	}
+	if (!*q->network || strchr(q->network, '/'))
+		cj_wrong(&c, "network", "a name is needed");
+	return cj_ok(&tx, &c);
+}
+
+static int answer_request(const char *word, struct blocks *b)
+{
+	json_t *list = json_array();
+	struct cidr c;
+
+	if (str_eq(word, "claim")) {
+		TRY(blocks_claim(b, &c));
+		return print(json_make("node", json_string(b->node), "block",
+				       json_string(CIDR_S(c)), "requests",
+				       json_integer((json_int_t)b->etcd->requests)));
+	}
+	if (str_eq(word, "sync"))
+		TRY(blocks_sync(b, list));
+	else if (str_eq(word, "free"))
+		TRY(blocks_free(b, list));
+	else
+		TRY(blocks_release(b));
+	return print(json_make("node", json_string(b->node),
+			       str_eq(word, "free") ? "free" : "blocks", list));
+}
+
+/* ---- the administrator's words ---- */
+
+static int answer_person(const char *word, const char *arg, struct blocks *b)
+{
+	json_t *list = json_array();
+	bool lists = str_eq(word, "list");
+
+	quiet = true;
+	if (lists)
+		TRY(blocks_list(b, arg, list));
+	else
+		TRY(blocks_reclaim(b, arg, list));
+	return print(json_make(lists ? "blocks" : "reclaimed", list));
+}
+
+static bool is_word(const char *word, const char *const *words)
+{
+	for (; *words; words++)
+		if (str_eq(word, *words))
+			return true;
+	return false;
+}
+
+static int run(int argc, char **argv)
+{
+	static const char *const requests[] = { "claim", "sync", "release", "free", NULL };
+	auto_(etcd_close) struct etcd etcd = { .curl = NULL };
+	const char *word = argc > 1 ? argv[1] : "";
+	const char *arg = argc > 2 ? argv[2] : NULL;
+	bool asks = is_word(word, requests);
+	enum cni_code away = CNI_E_AGAIN;
+	struct cluster_conf conf;
+	struct block_request q = { .network = "" };
+	struct blocks b = { .tx = &tx, .etcd = &etcd, .q = &q };
+
+	if (!asks && !str_eq(word, "list") && !(str_eq(word, "reclaim") && arg))
+		return tx_fail_as(&tx, CNI_E_FIELD, -EINVAL,
+				  "cplug-etcd: say list [NETWORK], or reclaim NODE");
+	if (asks)
+		TRY(read_request(&q, &away));
+	TRY(cluster_conf_read(&tx, &conf));
+	TRY(etcd_open(&tx, &conf, &etcd));
+	etcd.away = away;
+	b.node = conf.node;
+	b.prefix = conf.prefix;
+	if (asks)
+		return answer_request(word, &b);
+	return answer_person(word, arg, &b);
+}
+
+int main(int argc, char **argv)
+{
+	json_t *error;
+	int r;
+
+	log_start();
+	log_set_prefix("cplug-etcd", argc > 1 ? argv[1] : "");
+	tx_begin(&tx);
+	tx.mem.exhausted = on_exhausted;
+	tx_catch_signals();
+	json_set_alloc_funcs(alloc_json, keep_json);
+	r = run(argc, argv);
+	if (r == 0)
+		return 0;
+	error = json_make("code", json_integer(tx.code), "msg", json_string(tx.msg));
+	if (tx.details[0])
+		json_object_set_new(error, "details", json_string(tx.details));
+	(void)print(error);
+	return 1;
+}

@@ -1,0 +1,402 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# cluster: blocks that nodes claim in a real etcd, and addresses in them
+# shellcheck disable=SC2030,SC2031,SC2016 # each test is a process; scripts in single quotes
+
+load cluster
+
+# Blocks of four addresses, of which two are for containers: .1 is the gateway.
+SMALL='[{"subnet": "10.40.0.0/24", "block": 29}]'
+
+prepare() {
+	need_cluster
+	start_etcd
+	new_node n1 n2
+}
+
+@test "cluster: the first ADD claims a block; the second asks etcd nothing" {
+	local c
+
+	c=$(conf '[{"subnet": "10.40.0.0/16"}, {"subnet": "fd00:40::/64"}]')
+	called n1 ADD "$c" c1
+	ok
+	has '.ips | length == 2'
+	has '.ips[0].address | test("^10\\.40\\.[0-9]+\\.[0-9]+/26$")'
+	has '.ips[1].address | test("^fd00:40:.*/122$")'
+	has '.ips[0].gateway != null and .ips[1].gateway != null'
+	[[ $(etcd_keys | grep -c /blocks/net1/) == 2 ]]
+	[[ $(etcd_keys | grep -c /nodes/n1/net1) == 3 ]]
+	stop_member m1
+	called n1 ADD "$c" c2
+	ok
+	called n1 CHECK "$(chained "$c")" c1
+	failed 107
+	called n1 STATUS "$c"
+	ok
+	called n1 DEL "$c" c1
+	ok
+	called n1 DEL "$c" c1
+	ok
+}
+
+@test "cluster: nodes get different blocks, and values say whose a block is" {
+	local c a b
+
+	c=$(conf "$SMALL")
+	a=$(address_of n1 "$c" c1)
+	b=$(address_of n2 "$c" c1)
+	[[ $a && $b && $a != "$b" ]]
+	[[ $(blocks n1) != "$(blocks n2)" ]]
+	etcdctl get --prefix /cplug/v1/blocks/net1/ --print-value-only |
+		jq -se '[.[] | select(.version == 1 and .network == "net1" and (.block | endswith("/29"))) | .node] | sort == ["n1", "n2"]'
+	output=$(on n1 "$CPLUG_BIN/cplug-etcd" list net1)
+	has '.blocks | length == 2'
+}
+
+@test "cluster: CHECK finds the lease, and a repair claims a lost one again" {
+	local c file
+
+	c=$(conf "$SMALL")
+	called n1 ADD "$c" c1
+	ok
+	c=$(chained "$c")
+	called n1 CHECK "$c" c1
+	ok
+	file=$(find "$NODES/n1/cni/networks/net1" -name '10.40.*')
+	rm "$file"
+	called n1 CHECK "$c" c1
+	failed 107
+	CPLUG_REPAIR=1 called n1 CHECK "$c" c1
+	ok
+	[[ -e $file ]]
+}
+
+@test "cluster: full blocks get another one; GC gives the empty ones back" {
+	local c i first
+
+	c=$(conf "$SMALL")
+	for i in {1..6}; do
+		called n1 ADD "$c" "c$i"
+		ok
+	done
+	[[ $(wc -w <<<"$(blocks n1)") == 2 ]]
+	[[ $(cd "$NODES/n1/cni/networks/net1" && echo 10.40.* | wc -w) == 6 ]]
+	first=$(blocks n1)
+	called n1 GC "$(with "$c" '.["cni.dev/valid-attachments"] = [{containerID: "c1", ifname: "eth0"}]')"
+	ok
+	[[ $(wc -w <<<"$(blocks n1)") == 1 && $first == *"$(blocks n1)"* ]]
+	[[ $(etcd_keys | grep -c /blocks/net1/) == 1 ]]
+	called n1 GC "$(with "$c" '.["cni.dev/valid-attachments"] = []')"
+	ok
+	[[ ! $(blocks n1) ]]
+	run ! grep -q /blocks/ <<<"$(etcd_keys)"
+	# Without the list nothing is given back.
+	called n1 ADD "$c" c1
+	ok
+	called n1 DEL "$c" c1
+	ok
+	called n1 GC "$c"
+	ok
+	[[ $(blocks n1) ]]
+}
+
+@test "cluster: without etcd GC keeps the blocks, and says so" {
+	local c
+
+	c=$(conf "$SMALL")
+	called n1 ADD "$c" c1
+	ok
+	stop_member m1
+	called n1 GC "$(with "$c" '.["cni.dev/valid-attachments"] = []')"
+	ok
+	[[ $errors == *'the blocks stay'* ]]
+	[[ $(blocks n1) ]]
+	called n1 ADD "$c" c2
+	ok
+}
+
+@test "cluster: etcd away and blocks full: ADD names the endpoint and the remedy, STATUS 51" {
+	local c i
+
+	c=$(conf "$SMALL")
+	for i in {1..5}; do
+		called n1 ADD "$c" "c$i"
+		ok
+	done
+	called n1 STATUS "$c"
+	ok
+	stop_member m1
+	called n1 ADD "$c" c6
+	failed 11 'http://127.0.0.1:2379: .*start it there, or correct endpoints in /etc/cplug/cluster.conf'
+	called n1 STATUS "$c"
+	failed 51 'http://127.0.0.1:2379'
+	called n1 DEL "$c" c5
+	ok
+	called n1 STATUS "$c"
+	ok
+	start_etcd
+	called n1 ADD "$c" c5
+	ok
+	called n1 ADD "$c" c6
+	ok
+}
+
+@test "cluster: five nodes claim the last block: one wins, the others say why" {
+	local c i won=0 text
+	local -a pids=()
+
+	new_node n3 n4 n5
+	c=$(conf '[{"subnet": "10.40.0.0/29", "block": 29}]')
+	for i in {1..5}; do
+		ipam "n$i" ADD "$c" c1 >"$BATS_TEST_TMPDIR/answer.$i" 3>&- &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do wait "$i" || :; done
+	for i in {1..5}; do
+		text=$(<"$BATS_TEST_TMPDIR/answer.$i")
+		if jq -e '.ips' <<<"$text" >/dev/null; then
+			won=$((won + 1))
+		else
+			jq -e '.code == 103 and (.msg | test("every block of 10.40.0.0/29 is claimed .*cplug-etcd reclaim NODE"))' <<<"$text"
+		fi
+	done
+	((won == 1)) || fail "$won nodes have won"
+	[[ $(etcd_keys | grep -c /blocks/) == 1 ]]
+	# The others have no room, and etcd has none: not available.
+	for i in {1..5}; do
+		jq -e .code "$BATS_TEST_TMPDIR/answer.$i" >/dev/null || continue
+		called "n$i" STATUS "$c"
+		failed 50 'every block is claimed'
+	done
+}
+
+@test "cluster: many ADDs at once on one node claim one block" {
+	local c i
+	local -a pids=()
+
+	c=$(conf '[{"subnet": "10.40.0.0/16"}]')
+	for i in {1..20}; do
+		ipam n1 ADD "$c" "c$i" >"$BATS_TEST_TMPDIR/answer.$i" 3>&- &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do wait "$i"; done
+	[[ $(cat "$BATS_TEST_TMPDIR"/answer.* | jq -r '.ips[].address' | sort -u | wc -l) == 20 ]]
+	[[ $(wc -w <<<"$(blocks n1)") == 1 ]]
+}
+
+@test "cluster: a requested address brings its block; that of another node is named" {
+	local c
+
+	c=$(conf '[{"subnet": "10.40.0.0/16"}]' '{"capabilities": {"ips": true}, "runtimeConfig": {"ips": ["10.40.7.77"]}}')
+	called n1 ADD "$c" c1
+	ok
+	has '.ips[0].address == "10.40.7.77/26"'
+	[[ $(blocks n1) == 10.40.7.64/26 ]]
+	called n1 ADD "$c" c2
+	failed 104 'container c1 \(eth0\) has it'
+	called n2 ADD "$c" c1
+	failed 104 'the block 10.40.7.64/26 belongs to node n1'
+	c=$(with "$c" '.runtimeConfig.ips = ["10.41.0.1"]')
+	called n2 ADD "$c" c1
+	failed 104 '10.41.0.1'
+	c=$(with "$c" '.runtimeConfig.ips = ["10.40.7.65"]')
+	called n1 ADD "$c" c3
+	failed 104 'gateway'
+}
+
+@test "cluster: a node that was killed after its claim finds the block again" {
+	local c before
+
+	c=$(conf "$SMALL")
+	called n1 ADD "$c" c1
+	ok
+	before=$(blocks n1)
+	# As if it had been killed before it wrote the file.
+	jq '.blocks = []' "$NODES/n1/cni/networks/net1/blocks.json" >/run/x
+	cp /run/x "$NODES/n1/cni/networks/net1/blocks.json"
+	called n1 ADD "$c" c2
+	ok
+	[[ $(blocks n1) == "$before" ]]
+	[[ $(etcd_keys | grep -c /blocks/) == 1 ]]
+}
+
+@test "cluster: leases survive etcd, the node, and both" {
+	local c a
+
+	c=$(conf "$SMALL")
+	a=$(address_of n1 "$c" c1)
+	stop_member m1
+	start_etcd
+	reboots n1
+	called n1 ADD "$c" c2
+	ok
+	[[ $(result '.ips[0].address') != "$a" ]]
+	[[ -e $NODES/n1/cni/networks/net1/${a%/*} ]]
+	[[ $(etcd_keys | grep -c /blocks/) == 1 ]]
+}
+
+@test "cluster: reclaim; the node that comes back with old state leases nothing of its old blocks" {
+	local c a b old
+
+	c=$(conf '[{"subnet": "10.40.0.0/28", "block": 28}]')
+	a=$(address_of n1 "$c" c1)
+	old=$(blocks n1)
+	called n2 ADD "$c" c1
+	failed 103
+	output=$(on n2 "$CPLUG_BIN/cplug-etcd" reclaim n1)
+	has '.reclaimed | length == 1 and .[0].node == "n1"'
+	run ! grep /n1/ <<<"$(etcd_keys)"
+	b=$(address_of n2 "$c" c1)
+	[[ $(blocks n2) == "$old" ]]
+	reboots n1
+	called n1 ADD "$c" c2
+	failed 103
+	[[ $errors == *"the block $old is not this node"*'start them anew'* ]]
+	[[ ! $(blocks n1) ]]
+	[[ $a && $b ]]
+}
+
+@test "cluster: after a boot without etcd nothing is leased, because the blocks may be another node's" {
+	local c
+
+	c=$(conf "$SMALL")
+	called n1 ADD "$c" c1
+	ok
+	reboots n1
+	stop_member m1
+	called n1 ADD "$c" c2
+	failed 11 'etcd does not answer'
+	called n1 STATUS "$c"
+	failed 51
+	called n1 DEL "$c" c1
+	ok
+	start_etcd
+	called n1 ADD "$c" c2
+	ok
+}
+
+@test "cluster: GC finds out that blocks were reclaimed while the node lived" {
+	local c
+
+	c=$(conf "$SMALL")
+	called n1 ADD "$c" c1
+	ok
+	on n2 "$CPLUG_BIN/cplug-etcd" reclaim n1
+	called n1 GC "$(with "$c" '.["cni.dev/valid-attachments"] = [{containerID: "c1", ifname: "eth0"}]')"
+	ok
+	[[ $errors == *'reclaim n1'* && ! $(blocks n1) ]]
+}
+
+@test "cluster: two machines of one name do not share blocks" {
+	local c
+
+	c=$(conf "$SMALL")
+	called n1 ADD "$c" c1
+	ok
+	mkdir -p "$NODES/twin/cni"
+	cp -r "$NODES/n1/etc" "$NODES/twin/etc"
+	called twin ADD "$c" c1
+	failed 102 'the name "n1" belongs to another machine'
+	[[ $(etcd_keys | grep -c /blocks/) == 1 ]]
+}
+
+@test "cluster: nodes that divide a range in another way are refused; a new range is added" {
+	local c
+
+	called n1 ADD "$(conf '[{"subnet": "10.40.0.0/16"}]')" c1
+	ok
+	called n2 ADD "$(conf '[{"subnet": "10.40.0.0/16", "block": 24}]')" c1
+	failed 7 'each node must divide the ranges of network net1 in the same way'
+	called n2 ADD "$(conf '[{"subnet": "10.40.64.0/18"}]')" c1
+	failed 7 'overlaps 10.40.0.0/16'
+	called n2 ADD "$(conf '[{"subnet": "10.40.0.0/16"}, {"subnet": "10.41.0.0/16"}]')" c1
+	ok
+	called n1 ADD "$(conf '[{"subnet": "10.40.0.0/16"}]')" c2
+	ok
+	etcdctl get /cplug/v1/config/net1 --print-value-only | jq -e '.version == 1 and (.ranges | length == 2)'
+}
+
+@test "cluster: a member that does not answer is followed by the next one" {
+	local c
+
+	ENDPOINTS='["http://127.0.0.1:1", "http://127.0.0.1:2379", "http://127.0.0.1:2"]' new_node n3
+	c=$(conf "$SMALL")
+	called n3 ADD "$c" c1
+	ok
+}
+
+@test "cluster: user and password; a wrong one is told" {
+	local c
+
+	etcdctl user add root:secret
+	etcdctl role add cplug
+	etcdctl role grant-permission cplug --prefix=true readwrite /cplug/v1
+	etcdctl user add cplug:s3cret
+	etcdctl user grant-role root root
+	etcdctl user grant-role cplug cplug
+	etcdctl auth enable
+	c=$(conf "$SMALL")
+	called n1 ADD "$c" c1
+	failed 50 'etcd refuses the request'
+	echo s3cret >"$NODES/n1/etc/password"
+	chmod 600 "$NODES/n1/etc/password"
+	with "$(<"$NODES/n1/etc/cluster.conf")" '.user = "cplug" | .passwordFile = "/etc/cplug/password"' >/run/x
+	cat /run/x >"$NODES/n1/etc/cluster.conf"
+	called n1 ADD "$c" c1
+	ok
+	echo wrong >"$NODES/n1/etc/password"
+	new_node n2
+	cp "$NODES/n1/etc"/* "$NODES/n2/etc"
+	called n2 ADD "$c" c1
+	failed 50 'etcd refuses the request: .*authentication failed'
+	run ! grep -r s3cret "$NODES/n1/cni"
+}
+
+@test "cluster: cluster.conf must be the administrator's, and its mistakes are told at once" {
+	local c file=$NODES/n1/etc/cluster.conf
+
+	c=$(conf "$SMALL")
+	chmod 666 "$file"
+	called n1 ADD "$c" c1
+	failed 7 'cluster.conf: it must be a regular file of root that no other user can write'
+	chmod 644 "$file"
+	echo '{"endpoints": ["127.0.0.1"], "nod": 1, "node": "a/b", "user": "x", "cert": "/c", "prefix": "p/"}' >"$file"
+	called n1 ADD "$c" c1
+	failed 7 'endpoints\[0\]: expected a URL.*'
+	for key in nod node user cert prefix; do grep -q "$key: " <<<"$error"; done
+	rm "$file"
+	called n1 ADD "$c" c1
+	failed 50 'cluster.conf: there is no such file'
+	[[ ! -e $NODES/n1/cni/networks/net1/blocks.json ]]
+}
+
+@test "cluster: without the helper one sentence says what is missing" {
+	local bin=/run/plugins
+
+	mkdir "$bin"
+	cp "$CPLUG_BIN/cplug" "$bin/cluster"
+	CPLUG_BIN=$bin called n1 ADD "$(conf "$SMALL")" c1
+	failed 50 'cplug-etcd, which talks to etcd, is not installed'
+}
+
+@test "cluster: wrong configurations are told with path and remedy" {
+	local c
+
+	called n1 ADD "$(conf '[]')"
+	failed 7 'ipam.ranges: name the cluster'
+	called n1 ADD "$(conf '[{"subnet": "10.40.0.1/16"}]')"
+	failed 7 'ipam.ranges\[0\].subnet: host bits are set; the network address is 10.40.0.0'
+	called n1 ADD "$(conf '[{"subnet": "10.40.0.0/16", "block": 31}]')"
+	failed 7 'ipam.ranges\[0\].block: the prefix of a block of 10.40.0.0/16 has a length of 16 to 30, not 31'
+	called n1 ADD "$(conf '[{"subnet": "fd00:40::/48", "block": 120}]')"
+	failed 7 'has a length of 48 to 110, not 120'
+	called n1 ADD "$(conf '[{"subnet": "10.40.0.0/16"}, {"subnet": "10.40.0.0/24"}]')"
+	failed 7 'overlaps 10.40.0.0/16'
+	called n1 ADD "$(conf '[[{"subnet": "10.40.0.0/16"}]]')"
+	failed 7 'expected a range'
+	c=$(conf "$SMALL")
+	mkdir -p "$NODES/n1/cni/networks/net1"
+	echo '{"version": 2}' >"$NODES/n1/cni/networks/net1/blocks.json"
+	called n1 ADD "$c"
+	failed 112 'blocks.json|version'
+}
