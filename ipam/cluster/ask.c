@@ -119,7 +119,7 @@ int cluster_give_back(struct tx *tx, const struct call *c, const struct cluster 
 int cluster_ask_ours(struct tx *tx, const struct call *c, const struct cluster *cl,
 		     enum cni_code away, struct cluster_state *ret)
 {
-	const struct cluster_question q = { .word = "sync", .away = away };
+	const struct cluster_question q = { .word = "sync", .known = &cl->state, .away = away };
 	struct cj answer;
 
 	TRY(ask(tx, c, cl, &q, &answer));

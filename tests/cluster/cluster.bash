@@ -24,7 +24,7 @@ need_cluster() {
 	[[ -d /var/lib/cni ]] || private_folder /var/lib/cni
 }
 
-declare -A ETCD_PID=()
+declare -gA ETCD_PID=()
 
 # start_member NAME ADDRESS CLUSTER [NS] [OPTION...] - starts one member of etcd.  CLUSTER: as in
 # --initial-cluster; NS: "-" is the host

@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "ipam/cluster/helper/blocks.h"
+#include "ipam/cluster/helper/routes.h"
 #include "sys/file.h"
 #include "value/json_make.h"
 
@@ -106,6 +107,46 @@ static int read_request(struct block_request *q, enum cni_code *away)
 	return cj_ok(&tx, &c);
 }
 
+static void put(struct routes_blocks *l, struct cidr c)
+{
+	l->c = mem_grow(&tx.mem, l->c, l->n, sizeof(*l->c));
+	l->c[l->n++] = c;
+}
+
+static bool has(const json_t *list, struct cidr c)
+{
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (str_eq(json_string_value(json_array_get(list, i)), CIDR_S(c)))
+			return true;
+	return false;
+}
+
+/* After sync: the routes of the blocks in list; those of the other known blocks go. */
+static void sync_routes(const struct block_request *q, const json_t *list)
+{
+	struct routes_blocks here = { .n = 0 }, gone = { .n = 0 };
+	struct cidr c;
+
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (cidr_parse(json_string_value(json_array_get(list, i)), &c))
+			put(&here, c);
+	for (unsigned i = 0; i < q->n_known; i++)
+		if (!has(list, q->known[i]))
+			put(&gone, q->known[i]);
+	routes_set(&tx, here, gone);
+}
+
+/* After claim: the routes of the new block, and of the known ones, if someone has flushed them. */
+static void claim_routes(const struct block_request *q, struct cidr block)
+{
+	struct routes_blocks here = { .n = 0 }, none = { .n = 0 };
+
+	for (unsigned i = 0; i < q->n_known; i++)
+		put(&here, q->known[i]);
+	put(&here, block);
+	routes_set(&tx, here, none);
+}
+
 static int answer_request(const char *word, struct blocks *b)
 {
 	json_t *list = json_array();
@@ -113,16 +154,21 @@ static int answer_request(const char *word, struct blocks *b)
 
 	if (str_eq(word, "claim")) {
 		TRY(blocks_claim(b, &c));
+		claim_routes(b->q, c);
 		return print(json_make("node", json_string(b->node), "block",
 				       json_string(CIDR_S(c)), "requests",
 				       json_integer((json_int_t)b->etcd->requests)));
 	}
-	if (str_eq(word, "sync"))
-		TRY(blocks_sync(b, list));
-	else if (str_eq(word, "free"))
+	if (str_eq(word, "free")) {
 		TRY(blocks_free(b, list));
-	else
+	} else if (str_eq(word, "sync")) {
+		TRY(blocks_sync(b, list));
+		sync_routes(b->q, list);
+	} else {
+		/* First the routes: nothing is to be sent to us when another node has the block. */
+		sync_routes(b->q, list);
 		TRY(blocks_release(b));
+	}
 	return print(json_make("node", json_string(b->node),
 			       str_eq(word, "free") ? "free" : "blocks", list));
 }

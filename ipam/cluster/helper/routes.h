@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * routes.h - a route of the kernel for each block of this node
+ *
+ *	unreachable 10.40.0.64/26 proto 76 metric 1048576
+ *
+ * It says which blocks are here: a routing daemon exports the routes of this protocol number
+ * (contrib/bird, contrib/frr).  It is behind the routes of the main plugins, so it matches only
+ * addresses that no container has: a packet to these does not loop between this node, whose default
+ * route leads to a router, and the router, which has the block's route to this node.
+ */
+#ifndef CPLUG_CLUSTER_HELPER_ROUTES_H
+#define CPLUG_CLUSTER_HELPER_ROUTES_H
+
+#include "base/tx.h"
+#include "value/ip.h"
+
+/* Of cplug, in routes of blocks (rtnetlink(7), rtm_protocol). */
+enum { ROUTES_PROTOCOL = 76, ROUTES_METRIC = 1 << 20 };
+
+struct routes_blocks {
+	struct cidr *c;
+	unsigned n;
+};
+
+/*
+ * Ensures the routes of the blocks that are here, and removes those of the blocks that are gone.
+ * Best effort: without the right to change routes there is a warning.
+ */
+void routes_set(struct tx *tx, struct routes_blocks here, struct routes_blocks gone);
+
+#endif

@@ -1,0 +1,195 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# cluster: nodes as namespaces on a wire, three members of etcd, BIRD on each node.  NODES_N nodes (5)
+# shellcheck disable=SC2030,SC2031,SC2016 # each test is a process; scripts in single quotes
+
+load cluster
+
+N=${NODES_N:-5}
+CONF='{"cniVersion": "1.1.0", "name": "net1", "type": "bridge", "bridge": "cni0", "isDefaultGateway": true,
+	"ipam": {"type": "cluster", "ranges": [{"subnet": "10.40.0.0/20", "block": 28}]}}'
+
+# wire NAME ADDRESS - a namespace on the wire
+wire() {
+	new_netns "$1"
+	ip link add "w-$1" type veth peer name eth0 netns "$1"
+	ip link set "w-$1" master wire up
+	in_ns "$1" ip link set lo up
+	in_ns "$1" ip address add "$2/16" dev eth0
+	in_ns "$1" ip link set eth0 up
+}
+
+# start_members - three members of etcd, on the wire
+start_members() {
+	local i cluster=''
+
+	for i in 1 2 3; do
+		wire "e$i" "192.168.200.$i"
+		cluster+="${cluster:+,}e$i=http://192.168.200.$i:2380"
+	done
+	for i in 1 2 3; do start_member "e$i" "192.168.200.$i" "$cluster" "e$i"; done
+	ip address add 192.168.250.1/16 dev wire
+	export ETCD_ENDPOINTS=192.168.200.1:2379,192.168.200.2:2379,192.168.200.3:2379
+	wait_for "three members" etcdctl --endpoints "$ETCD_ENDPOINTS" endpoint health
+}
+
+# start_bird NODE - with a session to each other node
+start_bird() {
+	local i
+
+	{
+		printf 'router id %s;\nprotocol device {}\ndefine CPLUG_AS = 64512;\n' "192.168.1.${1#n}"
+		echo "include \"$CPLUG_TOP/contrib/bird/cplug.conf\";"
+		for ((i = 1; i <= N; i++)); do
+			[[ n$i == "$1" ]] ||
+				echo "protocol bgp n$i from cplug_peer { neighbor 192.168.1.$i as CPLUG_AS; connect delay time 1; error wait time 1, 2; connect retry time 1; }"
+		done
+	} >"$NODES/$1/bird.conf"
+	in_ns "$1" bird -f -c "$NODES/$1/bird.conf" -s "$NODES/$1/bird.ctl" -P "$NODES/$1/bird.pid" \
+		</dev/null >"$NODES/$1/bird.log" 2>&1 3>&- 4>&- &
+}
+
+prepare() {
+	local i
+
+	need_cluster bird birdc
+	ip link add wire type bridge
+	ip link set wire up
+	start_members
+	for ((i = 1; i <= N; i++)); do
+		wire "n$i" "192.168.1.$i"
+		ENDPOINTS='["http://192.168.200.1:2379", "http://192.168.200.2:2379", "http://192.168.200.3:2379"]' new_node "n$i"
+		start_bird "n$i"
+	done
+}
+
+# plug NODE ID COMMAND - the plugin bridge on a node, for the container NODE-ID
+plug() {
+	CNI_COMMAND=${3-ADD} CNI_CONTAINERID=$2 CNI_IFNAME=eth0 CNI_NETNS=/run/netns/$1-$2 CNI_PATH=$CPLUG_BIN \
+		on "$1" "$CPLUG_BIN/bridge" <<<"${4-$CONF}"
+}
+
+# start NODE ID - a container; prints its address
+start() {
+	new_netns "$1-$2"
+	plug "$1" "$2" | jq -r '.ips[0].address | split("/")[0]'
+}
+
+# has_route NODE BLOCK - BIRD has put the route of another node's block into the kernel
+has_route() {
+	in_ns "$1" ip -j route show "$2" proto bird | jq -e 'any(.[]; .type != "unreachable")' >/dev/null
+}
+
+# address_in BLOCK N - prints the N-th address of a block
+address_in() {
+	local first=${1%/*}
+
+	echo "${first%.*}.$((${first##*.} + $2))"
+}
+
+all_addresses() {
+	find "$NODES"/*/cni/networks/net1 -name '10.40.*' -printf '%f\n' | sort
+}
+
+@test "nodes: containers of all nodes reach each other; strays end at the block's node" {
+	local -A address=()
+	local i k block
+
+	for ((i = 1; i <= N; i++)); do
+		for k in a b; do
+			address[n$i-$k]=$(start "n$i" $k)
+			[[ ${address[n$i-$k]} ]]
+		done
+		block=$(blocks "n$i")
+		in_ns "n$i" ip -j route show "$block" proto 76 | json_holds '.[0] | .type == "unreachable" and .metric == 1048576'
+	done
+	[[ $(all_addresses | uniq -d | wc -l) == 0 && $(all_addresses | wc -l) == $((2 * N)) ]]
+	for ((i = 1; i <= N; i++)); do
+		for ((k = 1; k <= N; k++)); do
+			((i == k)) || wait_for "the route from n$i to the block of n$k" has_route "n$i" "$(blocks "n$k")"
+		done
+	done
+	for ((i = 1; i <= N; i++)); do
+		k=$((i % N + 1))
+		sees "n$i-a" "${address[n$k-b]}"
+		sees "n$i-a" "${address[n$i-b]}"
+	done
+	# The last address of the block of n2 has no container: unreachable, not a loop.
+	block=$(blocks n2)
+	run ! in_ns n1 ping -n -c 1 -W 2 "$(address_in "$block" 13)"
+	# The blocks go, and so do the routes.
+	for ((i = 1; i <= N; i++)); do
+		for k in a b; do plug "n$i" $k DEL >/dev/null; done
+		plug "n$i" '' GC "$(with "$CONF" '.["cni.dev/valid-attachments"] = []')"
+		[[ ! $(in_ns "n$i" ip route show proto 76) ]]
+	done
+	for ((i = 2; i <= N; i++)); do
+		wait_for "the end of BIRD's routes on n$i" bash -c '! nsenter --net="/run/netns/$1" ip route show proto bird | grep -q 10.40' - "n$i"
+	done
+	run ! grep -q /blocks/ <<<"$(etcd_keys)"
+}
+
+@test "nodes: a member of etcd, the leader, and all are killed: no address twice" {
+	local i k leader given
+
+	for ((i = 1; i <= N; i++)); do [[ $(start "n$i" a) ]]; done
+	leader=$(etcdctl --endpoints "$ETCD_ENDPOINTS" endpoint status -w json |
+		jq -r '.[] | select(.Status.leader == .Status.header.member_id) | .Endpoint')
+	leader=e${leader#192.168.200.}
+	leader=${leader%:*}
+	stop_member "$leader"
+	# 14 addresses a block, of which 13 are for containers: each node needs a second block now.
+	for ((i = 1; i <= N; i++)); do
+		for ((k = 1; k <= 14; k++)); do
+			CNI_NETNS_OVERRIDE=1 wait_for "an address without the leader" in_block "n$i" "x$k"
+		done
+		[[ $(wc -w <<<"$(blocks "n$i")") == 2 ]]
+	done
+	for i in 1 2 3; do [[ e$i == "$leader" ]] || stop_member "e$i"; done
+	for ((i = 1; i <= N; i++)); do in_block "n$i" y; done
+	given=$(all_addresses)
+	[[ $(uniq -d <<<"$given" | wc -l) == 0 && $(wc -l <<<"$given") == $((16 * N)) ]]
+}
+
+# in_block NODE ID - leases an address without a container
+in_block() {
+	ipam "$1" ADD "$CONF" "$2" >/dev/null
+}
+
+@test "nodes: a partition: the node goes on inside its block, and claims when the wire is back" {
+	local i
+
+	[[ $(start n1 a) && $(start n2 a) ]]
+	in_ns n1 nft -f - <<-'END'
+		table inet cut {
+			chain in { type filter hook input priority 0; iifname "eth0" drop; }
+			chain out { type filter hook output priority 0; oifname "eth0" drop; }
+		}
+	END
+	for ((i = 1; i <= 12; i++)); do in_block n1 "x$i"; done
+	called n1 ADD "$CONF" x13
+	failed 11 'etcd does not answer: .*192.168.200.1:2379: no answer within 1 s'
+	in_block n2 y
+	in_ns n1 nft delete table inet cut
+	in_block n1 x13
+	[[ $(wc -w <<<"$(blocks n1)") == 2 && $(all_addresses | uniq -d | wc -l) == 0 ]]
+}
+
+@test "nodes: a node is killed and reclaimed; with its old state it leases nothing twice" {
+	local i block
+
+	for ((i = 1; i <= N; i++)); do [[ $(start "n$i" a) ]]; done
+	block=$(blocks n1)
+	wait_for "the route to n1" has_route n2 "$block"
+	kill -9 "$(<"$NODES/n1/bird.pid")"
+	ip link set w-n1 down
+	output=$(on n2 "$CPLUG_BIN/cplug-etcd" reclaim n1)
+	has '.reclaimed | length == 1'
+	called n2 ADD "$(with "$CONF" ".runtimeConfig.ips = [\"$(address_in "$block" 2)\"]")" other
+	ok
+	ip link set w-n1 up
+	reboots n1
+	wait_for "an address of another block" in_block n1 b
+	[[ " $(blocks n1) " != *" $block "* ]]
+	[[ ! $(in_ns n1 ip route show "$block" proto 76) ]]
+}
