@@ -749,9 +749,9 @@ killed_del() {
 
 @test "host-device: STATUS: a folder in which the device cannot be recorded" {
 	device
-	mount -o remount,ro /run
+	mount -o remount,bind,ro /run
 	cni STATUS host-device "$L2" '' '' ''
-	mount -o remount,rw /run
+	mount -o remount,bind,rw /run
 	failed 50 'nothing can be saved in /run/cni/cplug/host-device, because of .*: Read-only'
 	cni STATUS host-device "$L2" '' '' ''
 	ok

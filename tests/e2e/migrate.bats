@@ -249,7 +249,7 @@ same_as_before() { assert_same_snapshot; }
 reference_folder() {
 	export NETCONFPATH=$BATS_TEST_TMPDIR/net.d CNI_PATH=$BATS_TEST_TMPDIR/bin
 	mkdir -p "$NETCONFPATH"
-	cp -a "$REFERENCE" "$CNI_PATH"
+	cp -rL "$REFERENCE" "$CNI_PATH"
 }
 
 @test "migrate: cnitool gc, and --dry-run before it, tells of the reference's rules of containers that are gone" {

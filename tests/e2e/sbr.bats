@@ -298,9 +298,9 @@ rules_of() {
 	failed 7 'table'
 	cni STATUS sbr "$(with "$SBR" '.gateways = ["10.2.0.1", "10.2.0.2"]')" '' '' ''
 	failed 7 'only one gateway of each family'
-	mount -o remount,ro /run
+	mount -o remount,bind,ro /run
 	cni STATUS sbr "$SBR" '' '' ''
-	mount -o remount,rw /run
+	mount -o remount,bind,rw /run
 	failed 50 'nothing can be saved in /run/cni/cplug/sbr, because of .*: Read-only'
 }
 

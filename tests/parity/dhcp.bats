@@ -139,6 +139,7 @@ renewal() {
 	local theirs ours
 
 	command -v tcpdump >/dev/null || skip "tcpdump is not installed"
+	setpriv --reuid 1 --regid 1 --clear-groups true || skip "tcpdump cannot change the user"
 	kill "$DNSMASQ" "$DAEMON"
 	rm -f /run/cni/dhcp.sock
 	scripted lan 'lease=600 t1=2'
