@@ -502,7 +502,7 @@ static int make_way(struct daemon *d, const struct sockaddr_un *a)
 			       a->sun_path);
 	if (r != -ECONNREFUSED)
 		return 0;
-	if (file_move_folder(a->sun_path) == 0)
+	if (file_move_folder(AT_FDCWD, a->sun_path) == 0)
 		return 0;
 	return file_remove(&d->tx, AT_FDCWD, a->sun_path);
 }

@@ -338,13 +338,13 @@ int file_mkdirs(struct tx *tx, const char *path, mode_t mode)
 }
 
 /* With a slash at the end of the names rename(2) moves folders alone. */
-int file_move_folder(const char *path)
+int file_move_folder(int dirfd, const char *path)
 {
 	char from[PATH_MAX], to[PATH_MAX];
 
 	snprintf(from, sizeof(from), "%s/", path);
 	snprintf(to, sizeof(to), "%s.%jx/", path, (uintmax_t)clock_ms());
-	if (rename(from, to) < 0)
+	if (renameat(dirfd, from, dirfd, to) < 0)
 		return -errno;
 	log_warn("%s: a folder was in its place, which is now %s", path, to);
 	return 0;
@@ -357,7 +357,7 @@ int file_open_own(const char *path, int flags)
 	if (fd >= 0 || errno != EISDIR)
 		return fd;
 	/* Another call may have moved it. */
-	(void)!file_move_folder(path);
+	(void)!file_move_folder(AT_FDCWD, path);
 	return open(path, flags | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 }
 

@@ -78,7 +78,7 @@ int file_dir_writable(struct mem *mem, const char *path, const char **ret) CHECK
 int file_open_own(const char *path, int flags);
 
 /* Gives a folder another name, with a warning.  Returns 0 or -errno (-ENOTDIR: it is a file). */
-int file_move_folder(const char *path) CHECKED;
+int file_move_folder(int dirfd, const char *path) CHECKED;
 
 /* Removes a file; absent is success. */
 int file_remove(struct tx *tx, int dirfd, const char *path) CHECKED;
@@ -87,7 +87,7 @@ int file_remove(struct tx *tx, int dirfd, const char *path) CHECKED;
  * Takes an exclusive flock(2) on path, as the reference does; makes the file if it is missing.
  * Waits for timeout_ms at most, then fails with CNI_E_AGAIN and the pid and command of the
  * holder, if /proc/locks shows it.  Fails with -EINTR if a signal came.  Closing the
- * descriptor releases the lock.
+ * descriptor releases the lock.  A folder in its place is moved away.
  */
 int file_lock(struct tx *tx, int dirfd, const char *path, int timeout_ms, int *ret_fd) CHECKED;
 

@@ -188,10 +188,14 @@ static bool still_named(int dirfd, const char *path, int fd)
 /* Without a folder's descriptor it is a file of ours. */
 static int open_named(const struct file_flock *f)
 {
-	int flags = O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+	int flags = O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, fd;
 
 	if (f->dirfd == AT_FDCWD)
 		return file_open_own(f->path, O_RDONLY);
+	fd = openat(f->dirfd, f->path, flags, 0750);
+	if (fd >= 0 || errno != EISDIR)
+		return fd;
+	(void)!file_move_folder(f->dirfd, f->path); /* as file_open_own() */
 	return openat(f->dirfd, f->path, flags, 0750);
 }
 

@@ -6,6 +6,7 @@
  */
 #include <fcntl.h>
 
+#include "base/log.h"
 #include "plugins/tuning/conf.h"
 #include "sys/file.h"
 #include "sys/hostconf.h"
@@ -203,6 +204,11 @@ int tuning_check_allowed(struct tx *tx, const struct tuning_conf *cf, enum cni_c
 	r = file_read(&tx->mem, AT_FDCWD, allowlist, ALLOWLIST_MAX, &text);
 	if (r == -ENOENT || r == -ENOTDIR)
 		return 0;
+	/* The author of a configuration can have IPAM plugins make folders (dataDir). */
+	if (r == -EISDIR) {
+		log_warn("%s: ignored, it is a folder (remove it)", allowlist);
+		return 0;
+	}
 	if (r < 0)
 		return tx_fail_as(tx, CPLUG_E_FILE, r, "read %s: %s", allowlist, strerror(-r));
 	allowed = mem_alloc(&tx->mem, cf->n * sizeof(*allowed));

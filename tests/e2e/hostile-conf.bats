@@ -186,3 +186,17 @@ folder() {
 	wait_for "the daemon" "$CPLUG_BIN/dhcp" list
 	kill $!
 }
+
+@test "hostile-conf: a folder in the place of a network's lock is moved away" {
+	local folder=/var/lib/cni/networks/victim
+
+	new_netns c1
+	folder $folder/lock
+	add bridge "$BRIDGE"
+	contains "$errors" "a folder was in its place"
+	[[ -f $folder/lock ]]
+	del bridge "$BRIDGE"
+	rm $folder/lock
+	folder $folder/lock
+	del bridge "$BRIDGE"
+}

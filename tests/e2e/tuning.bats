@@ -263,6 +263,12 @@ injected() {
 	done
 	rm $LIST
 	mkdir $LIST
+	# A folder is not the administrator's list.
+	add tuning "$conf"
+	contains "$errors" "$LIST: ignored, it is a folder"
+	del tuning "$conf"
+	rmdir $LIST
+	mkfifo $LIST
 	cni ADD tuning "$conf"
 	failed 112 'allowlist'
 	# Without sysctls the list is not read.
