@@ -177,7 +177,8 @@ static struct cj find_member(const struct cj *c, const char *key)
 	for (void *it = json_object_iter(c->json); it; it = json_object_iter_next(c->json, it)) {
 		struct cj m = cj_member_at(c, it);
 
-		if (strcasecmp(m.key, key) != 0)
+		/* Upper and lower case differ in one bit: most keys differ at their start. */
+		if (((*m.key ^ *key) & ~0x20) || strcasecmp(m.key, key) != 0)
 			continue;
 		doc_see(c->doc, m.key);
 		if (cj_present(&m))

@@ -85,6 +85,43 @@ static int longest_zeros(const unsigned *word, int *ret_len)
 	return best;
 }
 
+/*
+ * printf() of musl takes a thousand instructions, and an ADD prints a dozen addresses.
+ * Prints n, at most 255, at p without a NUL.  Returns the end.
+ */
+static char *put_decimal(char *p, unsigned n)
+{
+	if (n >= 100)
+		*p++ = (char)('0' + n / 100);
+	if (n >= 10)
+		*p++ = (char)('0' + n / 10 % 10);
+	*p++ = (char)('0' + n % 10);
+	return p;
+}
+
+static void print_v4(char *p, const uint8_t *b)
+{
+	for (int i = 0; i < 4; i++) {
+		if (i)
+			*p++ = '.';
+		p = put_decimal(p, b[i]);
+	}
+	*p = '\0';
+}
+
+/* Prints n, at most 0xffff, at p without a NUL.  Returns the end. */
+static char *put_hex(char *p, unsigned n)
+{
+	static const char digits[] = "0123456789abcdef";
+	int shift = 12;
+
+	while (shift && !(n >> shift))
+		shift -= 4;
+	for (; shift >= 0; shift -= 4)
+		*p++ = digits[n >> shift & 15];
+	return p;
+}
+
 static void print_v6(struct ip_text *t, const uint8_t *b)
 {
 	unsigned word[8];
@@ -102,8 +139,9 @@ static void print_v6(struct ip_text *t, const uint8_t *b)
 		}
 		if (i && (gap < 0 || i != gap + len))
 			*p++ = ':';
-		p += snprintf(p, 5, "%x", word[i]);
+		p = put_hex(p, word[i]);
 	}
+	*p = '\0';
 }
 
 struct ip_text ip_text(struct ip ip)
@@ -112,9 +150,9 @@ struct ip_text ip_text(struct ip ip)
 	const uint8_t *b = ip.b;
 
 	if (ip.family == AF_INET)
-		snprintf(t.s, sizeof(t.s), "%u.%u.%u.%u", b[0], b[1], b[2], b[3]);
+		print_v4(t.s, b);
 	else if (ip.family == AF_INET6 && memcmp(b, mapped_prefix, sizeof(mapped_prefix)) == 0)
-		snprintf(t.s, sizeof(t.s), "::ffff:%u.%u.%u.%u", b[12], b[13], b[14], b[15]);
+		print_v4(stpcpy(t.s, "::ffff:"), b + 12);
 	else if (ip.family == AF_INET6)
 		print_v6(&t, b);
 	return t;
@@ -151,10 +189,13 @@ bool cidr_parse(const char *s, struct cidr *ret)
 struct ip_text cidr_text(struct cidr c)
 {
 	struct ip_text t = ip_text(c.ip);
-	size_t n = strlen(t.s);
+	char *p = t.s + strlen(t.s);
 
-	if (n)
-		snprintf(t.s + n, sizeof(t.s) - n, "/%u", c.len > 128 ? 128U : c.len);
+	if (*t.s) {
+		*p++ = '/';
+		p = put_decimal(p, c.len > 128 ? 128U : c.len);
+		*p = '\0';
+	}
 	return t;
 }
 

@@ -72,16 +72,31 @@ static unsigned utf8_len(const char *s)
 	return n;
 }
 
+/* How many characters at s are ASCII that needs no escape. */
+static size_t plain_len(const char *s)
+{
+	const char *p = s;
+
+	while (*p >= ' ' && *p != '"' && *p != '\\' && (unsigned char)*p < 0x80)
+		p++;
+	return (size_t)(p - s);
+}
+
 static void put_quoted(struct jw *w, const char *s)
 {
 	static const char special[] = "\"\\\n\r\t", letter[] = "\"\\nrt";
 
 	put_bytes(w, "\"", 1);
 	while (*s) {
-		const char *found = strchr(special, *s);
-		unsigned n = utf8_len(s);
+		size_t plain = plain_len(s);
+		const char *found = strchr(special, s[plain]);
+		unsigned n = utf8_len(s + plain);
 		char escape[8];
 
+		put_bytes(w, s, plain);
+		s += plain;
+		if (!*s)
+			break;
 		if (found) {
 			snprintf(escape, sizeof(escape), "\\%c", letter[found - special]);
 			put_str(w, escape);

@@ -52,6 +52,23 @@ static void paths(void **state UNUSED)
 	}
 }
 
+static void names_of_links(void **state UNUSED)
+{
+	char longest[200];
+	struct sysctl s;
+
+	assert_string_equal(sysctl_conf(AF_INET, "eth0", "arp_filter", "1").name,
+			    "net/ipv4/conf/eth0/arp_filter");
+	assert_string_equal(sysctl_conf(AF_INET6, "eth0.100", "accept_ra", "0").name,
+			    "net/ipv6/conf/eth0.100/accept_ra");
+	/* It is cut, and no byte behind it is written. */
+	memset(longest, 'a', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	s = sysctl_conf(AF_INET6, longest, "accept_ra", "0");
+	assert_int_equal(strlen(s.name), sizeof(s.name) - 1);
+	assert_string_equal(s.value, "0");
+}
+
 static void values(void **state UNUSED)
 {
 	static const struct {
@@ -99,8 +116,9 @@ static void lists(void **state UNUSED)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(paths), cmocka_unit_test(values),
-					    WITH_TX(lists) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(paths),
+					    cmocka_unit_test(names_of_links),
+					    cmocka_unit_test(values), WITH_TX(lists) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
