@@ -118,7 +118,7 @@ static int set_option(const struct option *o, const char *value)
 {
 	int64_t ms;
 
-	if (o->text && *value && *value != '/') {
+	if (o->text && !str_empty(value) && *value != '/') {
 		fprintf(stderr, "dhcp: -%s: expected an absolute path, got \"%s\"\n", o->name,
 			value);
 		return -EINVAL;

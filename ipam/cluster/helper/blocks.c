@@ -335,7 +335,7 @@ static int choose_free(struct blocks *b, const struct block_range *r, struct cid
 				  "cplug-etcd reclaim NODE)",
 				  CIDR_S(r->subnet), (unsigned long long)count_of(r), r->block);
 	skip = random_below(count_of(r) - n);
-	for (at = 0;; at++)
+	for (at = 0; map; at++)
 		if (!(map[at / 8] >> at % 8 & 1) && !skip--)
 			break;
 	*ret = block_at(r, at);

@@ -159,7 +159,7 @@ static int ask(struct tx *tx, struct etcd *e, const char *path, const char *body
 	int64_t end = clock_ms() + (int64_t)e->conf->timeout_ms * (n + 2);
 	struct mem_text all = { .mem = &tx->mem };
 
-	for (unsigned i = 0; i < n || clock_ms() < end; i++) {
+	for (unsigned i = 0; n && (i < n || clock_ms() < end); i++) {
 		struct answer a;
 
 		TRY(tx_interrupted(tx));
