@@ -62,6 +62,16 @@ static const char *const *plugin_env(struct tool *t, const struct list_call *c)
 	return mem_dup(m, env, sizeof(env));
 }
 
+int attach_time_left(const struct tool *t)
+{
+	int usual = (int)t->opt.timeout * 1000;
+	int64_t left = t->until - clock_ms();
+
+	if (!t->until || left > usual)
+		return usual;
+	return left > 0 ? (int)left : 0;
+}
+
 int attach_exec_plugin(struct tool *t, const struct list_call *c, unsigned i,
 		       struct exec_answer *ret)
 {
@@ -69,6 +79,7 @@ int attach_exec_plugin(struct tool *t, const struct list_call *c, unsigned i,
 	/* A list may have many plugins, and each gets the whole prevResult. */
 	auto_(mem_free) struct mem own = { .exhausted = m->exhausted, .arg = m->arg };
 	struct netconf_extra extra = c->extra;
+	int left = attach_time_left(t);
 	struct exec_request q;
 	const char *path;
 	bool self;
@@ -81,7 +92,7 @@ int attach_exec_plugin(struct tool *t, const struct list_call *c, unsigned i,
 		.path = path,
 		.env = plugin_env(t, c),
 		.in = netconf_request(&own, c->net, i, &extra),
-		.timeout_ms = (int)t->opt.timeout * 1000,
+		.timeout_ms = left ? left : 1,
 		.grace_ms = GRACE_MS,
 	};
 	q.size = strlen(q.in);

@@ -167,7 +167,7 @@ int attach_repair(struct tool *t, const struct attachment *given, const struct c
 
 	call.command = dry ? &check_command : &repair_command;
 	TRY(prepare_call(t, given, c, &a, &call));
-	for (unsigned i = 0; i < a.net->n_plugins; i++) {
+	for (unsigned i = 0; i < a.net->n_plugins && (r == 0 || attach_time_left(t)); i++) {
 		if (!attach_plugin_is_ours(t, a.net, i))
 			continue;
 		ret->ours++;

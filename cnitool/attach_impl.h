@@ -23,6 +23,9 @@ struct list_call {
 	struct netconf_extra extra;
 };
 
+/* How long a plugin may take now, in milliseconds; 0: no time is left (tool.until). */
+int attach_time_left(const struct tool *t);
+
 /* Runs plugin i of the list, within the time limit, and judges its answer (exec_judge()). */
 int attach_exec_plugin(struct tool *t, const struct list_call *c, unsigned i,
 		       struct exec_answer *ret) CHECKED;

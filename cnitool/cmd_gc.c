@@ -75,34 +75,34 @@ static bool is_collected(struct tool *t, const struct netconf *n)
 	return ours && netconf_speaks(n, "1.1.0") && !n->disable_gc;
 }
 
-/* The cached configuration; false if there is none, or it cannot be read. */
-static bool read_cached_conf(struct tool *t, const struct cached *c, struct netconf *ret)
+/* The cached configuration.  Returns 1, 0 if there is none, or a failure. */
+static int read_cached_conf(struct tool *t, const struct cached *c, struct netconf *ret)
 {
-	struct errctx m = errctx_mark(t->tx);
 	struct cached whole;
-	int r = cache_load(t->tx, c, &whole);
 
-	if (r == 0 && !whole.config)
-		return false;
-	if (r == 0)
-		r = netconf_read_cached(t->tx, t->opt.conf_dir, whole.config, whole.config_size,
-					ret);
-	if (r < 0)
-		errctx_take(t->tx, m);
-	return r == 0;
+	TRY(cache_load(t->tx, c, &whole));
+	if (!whole.config)
+		return 0;
+	TRY(netconf_read_cached(t->tx, t->opt.conf_dir, whole.config, whole.config_size, ret));
+	return 1;
 }
 
 static void note_cached_data_dirs(struct tool *t, struct survey *s, const struct cached *c)
 {
+	struct errctx m = errctx_mark(t->tx);
 	struct netconf net;
 	struct mem kept;
+	int r;
 
 	tool_step_begin(t, &kept);
-	if (read_cached_conf(t, c, &net)) {
+	r = read_cached_conf(t, c, &net);
+	if (r > 0) {
 		view_note_data_dirs(&kept, &net, &s->data_dirs);
 		netconf_free(&net);
 	}
 	tool_step_end(t, &kept);
+	if (r < 0)
+		errctx_take(t->tx, m);
 }
 
 static void note_networks(struct tool *t, struct gc *g)
@@ -169,6 +169,39 @@ static const char *stale_reason(struct tool *t, struct gc *g, const struct cache
 	return death_reason(t, &g->survey, c);
 }
 
+/* Reports that the cached configuration cannot be read: there is no DEL without it. */
+static bool is_unreadable(struct tool *t, const struct cached *c)
+{
+	struct errctx m = errctx_mark(t->tx);
+	struct netconf own;
+	struct mem kept;
+	int r;
+
+	tool_step_begin(t, &kept);
+	r = read_cached_conf(t, c, &own);
+	if (r > 0)
+		netconf_free(&own);
+	tool_step_end(t, &kept);
+	if (r >= 0)
+		return false;
+	errctx_prefix(t->tx, m, r,
+		      "stale attachment %s %s on network %s is left alone, because its cached "
+		      "configuration cannot be read: ",
+		      c->id, c->ifname, c->network);
+	tool_report(t, m);
+	return true;
+}
+
+static void note_stale(struct tool *t, struct gc *g, unsigned i)
+{
+	const struct cached *c = &g->all[i];
+
+	g->stale[i] = stale_reason(t, g, c);
+	if (!g->stale[i] || network_of(g, c->network) || !is_unreadable(t, c))
+		return;
+	g->stale[i] = NULL;
+}
+
 static int gather(struct tool *t, struct gc *g)
 {
 	const char *name = t->args.n ? t->args.v[0] : NULL;
@@ -181,7 +214,7 @@ static int gather(struct tool *t, struct gc *g)
 	g->stale = mem_alloc(&t->tx->mem, (g->n + 1) * sizeof(*g->stale));
 	g->failed = mem_alloc(&t->tx->mem, (g->n + 1) * sizeof(*g->failed));
 	for (unsigned i = 0; i < g->n; i++)
-		g->stale[i] = stale_reason(t, g, &g->all[i]);
+		note_stale(t, g, i);
 	note_known(t, g);
 	return 0;
 }
@@ -193,12 +226,19 @@ static const struct netconf *conf_of(struct tool *t, const struct gc *g, const s
 				     struct netconf *own)
 {
 	const struct netconf *n = network_of(g, c->network);
+	struct errctx m = errctx_mark(t->tx);
+	int r;
 
 	if (n)
 		return n;
-	if (read_cached_conf(t, c, own))
+	r = read_cached_conf(t, c, own);
+	if (r > 0)
 		return own;
-	log_warn("%s %s: network \"%s\" is not configured any more", c->id, c->ifname, c->network);
+	if (r < 0)
+		log_warn("%s %s: %s", c->id, c->ifname, errctx_take(t->tx, m));
+	else
+		log_warn("%s %s: network \"%s\" is not configured any more", c->id, c->ifname,
+			 c->network);
 	return NULL;
 }
 

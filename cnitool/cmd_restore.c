@@ -119,13 +119,15 @@ struct restoration {
 	struct repairs done;
 	enum outcome outcome;
 	const char *why;  /* of a failure */
-	bool tried, slow; /* it failed because a plugin did not answer, or late */
+	bool tried, slow; /* a plugin did not answer, or late */
+	bool cut;         /* its plugins had a shorter time than --timeout */
 };
 
 struct restore {
 	struct restoration *v;
 	unsigned n, failed, foreign;
-	bool slow; /* one of them */
+	unsigned n_slow;
+	int64_t slow_ms; /* that they took */
 };
 
 /* The path of the namespace as the result has it. */
@@ -177,6 +179,7 @@ static int undo_if_deleted(struct tool *t, const struct restoration *o)
 		return 0;
 	log_warn("%s of %s on network %s was deleted meanwhile", o->a.ifname, o->a.id,
 		 o->a.net->name);
+	t->until = 0;
 	return attach_undo(t, &o->a);
 }
 
@@ -220,11 +223,12 @@ static struct repairs copy_repairs(struct mem *m, const struct repairs *r)
 	return copy;
 }
 
-/* Reports a failure itself, and continues with the next attachment. */
+/* Reports a failure itself, unless it is tried again, and continues with the next attachment. */
 static void restore_attachment(struct tool *t, struct restoration *o)
 {
 	struct errctx m = errctx_mark(t->tx);
 	const struct attachment a = o->a;
+	int64_t begun = clock_ms();
 	struct mem kept;
 	int r;
 
@@ -233,45 +237,106 @@ static void restore_attachment(struct tool *t, struct restoration *o)
 	o->done = copy_repairs(&kept, &o->done);
 	o->a = a; /* without the configuration and the texts of this step */
 	tool_step_end(t, &kept);
+	o->slow = clock_ms() - begun >= t->opt.timeout * 500;
+	o->tried = true;
 	if (r == 0) {
 		o->outcome = outcome_of(o);
 		return;
 	}
 	o->outcome = FAILED;
+	if (o->slow && o->cut) {
+		errctx_take(t->tx, m);
+		o->tried = false;
+		return;
+	}
 	errctx_prefix(t->tx, m, r, "%s of %s on network %s: ", o->a.ifname, o->a.id, o->c->network);
 	o->why = tool_report(t, m);
 }
 
-/* Has another attachment of the network failed slowly? */
+static void give_up(struct tool *t, struct restoration *o)
+{
+	struct errctx m = errctx_mark(t->tx);
+	int r = tx_fail(t->tx, -ETIMEDOUT,
+			"not tried%s, because plugins did not answer for too long (try cnitool "
+			"restore %s)",
+			o->cut ? " again" : "", o->c->network);
+
+	o->tried = true;
+	o->outcome = FAILED;
+	errctx_prefix(t->tx, m, r, "%s of %s on network %s: ", o->a.ifname, o->a.id, o->c->network);
+	o->why = tool_report(t, m);
+}
+
+/* Was another attachment of the network slow? */
 static bool is_slow(const struct restore *s, const struct restoration *o)
 {
-	for (unsigned i = 0; s->slow && i < s->n; i++)
-		if (s->v[i].slow && str_eq(s->v[i].c->network, o->c->network))
+	for (unsigned i = 0; s->n_slow && i < s->n; i++)
+		if (&s->v[i] != o && s->v[i].slow && str_eq(s->v[i].c->network, o->c->network))
 			return true;
 	return false;
 }
 
+/* Tries an attachment, whose plugins have this many seconds for an answer, and twice as many for
+ * all. */
+static void try_in(struct tool *t, struct restore *s, struct restoration *o, unsigned seconds)
+{
+	unsigned usual = t->opt.timeout;
+	int64_t begun = clock_ms();
+
+	o->cut = seconds < usual;
+	t->opt.timeout = seconds;
+	t->until = begun + 2000LL * seconds;
+	restore_attachment(t, o);
+	t->until = 0;
+	t->opt.timeout = usual;
+	if (o->slow) {
+		s->n_slow++;
+		s->slow_ms += clock_ms() - begun;
+	}
+}
+
 /*
- * An attachment whose plugin does not answer costs half a minute, and a network may have hundreds.
- * So after the first of them, those of its network come when all others are restored.
+ * An attachment whose plugin does not answer costs half a minute or more, and the author of a
+ * configuration can have hundreds, in as many networks.  So after the first of a network, the
+ * others of that network come later; after two networks, the plugins of others have one second at
+ * first; and after ten time-outs, what is left is given up.
  */
-static int restore_pass(struct tool *t, struct restore *s, bool last)
+enum pass { ALL, AGAIN, LAST };
+enum { FULL_TIMES = 2, BUDGET = 10 };
+
+static bool is_in_pass(const struct restore *s, const struct restoration *o, enum pass pass)
+{
+	if (o->tried)
+		return false;
+	if (pass == ALL)
+		return !is_slow(s, o);
+	return pass == LAST || o->cut;
+}
+
+static int restore_pass(struct tool *t, struct restore *s, enum pass pass)
 {
 	for (unsigned i = 0; i < s->n; i++) {
 		struct restoration *o = &s->v[i];
-		int64_t begun = clock_ms();
 
-		if (o->tried || (!last && is_slow(s, o)))
+		if (!is_in_pass(s, o, pass))
 			continue;
 		TRY(tx_interrupted(t->tx));
-		restore_attachment(t, o);
-		o->tried = true;
-		s->failed += o->outcome == FAILED;
-		s->foreign += o->outcome == FOREIGN;
-		o->slow = o->outcome == FAILED && clock_ms() - begun >= t->opt.timeout * 500;
-		s->slow |= o->slow;
+		if (pass == ALL && s->n_slow >= FULL_TIMES)
+			try_in(t, s, o, 1);
+		else if (pass == ALL || s->slow_ms < BUDGET * 1000LL * t->opt.timeout)
+			try_in(t, s, o, t->opt.timeout);
+		else
+			give_up(t, o);
 	}
 	return 0;
+}
+
+static void count_outcomes(struct restore *s)
+{
+	for (unsigned i = 0; i < s->n; i++) {
+		s->failed += s->v[i].outcome == FAILED;
+		s->foreign += s->v[i].outcome == FOREIGN;
+	}
 }
 
 static bool is_wanted(const struct tool *t, const struct cached *c)
@@ -407,8 +472,10 @@ int cmd_restore(struct tool *t)
 	choose_attachments(t, all, n, &s);
 	if (!t->opt.dry_run)
 		close_loopback(t);
-	TRY(restore_pass(t, &s, false));
-	TRY(restore_pass(t, &s, true));
+	TRY(restore_pass(t, &s, ALL));
+	TRY(restore_pass(t, &s, AGAIN));
+	TRY(restore_pass(t, &s, LAST));
+	count_outcomes(&s);
 	if (s.foreign)
 		tool_note(t,
 			  "%u of %u attachments passed over: none of their plugins is of cplug, in "

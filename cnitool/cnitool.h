@@ -71,7 +71,8 @@ struct tool {
 	int status; /* exit status if nothing fails: the command's (run) or 1 (gc, restore) */
 	struct words failures; /* that tool_report() has printed */
 	struct words notes;    /* of tool_note() */
-	struct mem *keep;      /* the arena of the whole run, during a step; NULL = tx->mem */
+	int64_t until;    /* clock_ms(): plugins must have answered by then; 0 = --timeout alone */
+	struct mem *keep; /* the arena of the whole run, during a step; NULL = tx->mem */
 	/* An ADD that has begun and is not printed yet: undone if memory runs out. */
 	const struct attachment *unfinished;
 };

@@ -436,6 +436,7 @@ static int list_leases(struct tx *tx, const char *socket, bool json)
 		.method = "List",
 		.args = { "", "", "", "", "", "", 0 },
 		.timeout_ms = LIST_MS,
+		.max = RPC_LIST_MAX,
 	};
 	struct rpc_reply reply;
 	const char *text = "[]";

@@ -26,7 +26,8 @@
 #define RPC_SOCKET "/run/cni/dhcp.sock"
 
 enum {
-	RPC_SIZE_MAX = 1 << 20, /* bytes of a stream, either way */
+	RPC_SIZE_MAX = 1 << 20, /* bytes of a request, and of an answer */
+	RPC_LIST_MAX = 1 << 26, /* of the answer to DHCP.List: 65,536 leases of 1,024 bytes */
 	RPC_HTTP_MAX = 1024,    /* bytes of the HTTP request, and of the answer */
 };
 
@@ -47,6 +48,7 @@ struct rpc_call {
 	const char *method; /* "Allocate" */
 	struct rpc_args args;
 	int timeout_ms;
+	size_t max; /* bytes of the answer; 0 = RPC_SIZE_MAX */
 };
 
 struct rpc_reply {

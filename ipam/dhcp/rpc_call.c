@@ -12,12 +12,14 @@
 #include "ipam/dhcp/rpc.h"
 #include "ipam/dhcp/rpc_impl.h"
 
+enum { RPC_FIRST_ROOM = 4096 };
+
 struct conn {
 	const struct rpc_call *q;
 	int fd;
 	int64_t deadline;
-	char *in; /* RPC_SIZE_MAX bytes */
-	size_t size;
+	char *in;
+	size_t size, room; /* bytes of in: those that came, and all */
 };
 
 static int fail(struct tx *tx, const struct conn *c, int r)
@@ -65,15 +67,36 @@ static int send_all(struct tx *tx, const struct conn *c, const void *data, size_
 	return 0;
 }
 
+/* Makes room for more, up to max bytes. */
+static int make_room(struct tx *tx, struct conn *c, size_t max)
+{
+	size_t room = c->room ? 4 * c->room : RPC_FIRST_ROOM;
+	char *more;
+
+	if (c->size < c->room && c->size < max)
+		return 0;
+	if (c->size >= max)
+		return fail(tx, c, -EMSGSIZE);
+	if (room > max)
+		room = max;
+	more = mem_alloc(&tx->mem, room);
+	if (c->size)
+		memcpy(more, c->in, c->size);
+	c->in = more;
+	c->room = room;
+	return 0;
+}
+
 /* Reads what has come; at least one byte.  At most max bytes are kept altogether. */
 static int receive(struct tx *tx, struct conn *c, size_t max)
 {
 	ssize_t n;
 
+	TRY(make_room(tx, c, max));
 	for (;;) {
-		if (c->size == max)
-			return fail(tx, c, -EMSGSIZE);
-		n = recv(c->fd, c->in + c->size, max - c->size, 0);
+		size_t room = c->room < max ? c->room : max;
+
+		n = recv(c->fd, c->in + c->size, room - c->size, 0);
 		if (n > 0)
 			break;
 		if (n == 0)
@@ -167,10 +190,12 @@ static int judge(struct tx *tx, const struct rpc_call *q, const struct answer *a
 /* Receives up to the next value. */
 static int next_value(struct tx *tx, struct conn *c, struct gob_in *in, struct gob_message *ret)
 {
+	size_t max = c->q->max ? c->q->max : RPC_SIZE_MAX;
 	int r;
 
 	while ((r = gob_next(in, ret)) == 0) {
-		TRY(receive(tx, c, RPC_SIZE_MAX));
+		TRY(receive(tx, c, max));
+		in->data = (const uint8_t *)c->in;
 		in->size = c->size;
 	}
 	if (r < 0)
@@ -185,11 +210,10 @@ static int converse(struct tx *tx, struct conn *c, struct rpc_reply *ret)
 	struct gob_message header;
 
 	TRY(open_socket(tx, c));
-	c->in = mem_alloc(&tx->mem, RPC_SIZE_MAX);
 	TRY(shake_hands(tx, c));
 	rpc_put_call(&out, mem_printf(&tx->mem, "DHCP.%s", c->q->method), &c->q->args);
 	TRY(send_all(tx, c, out.data, out.size));
-	*ret = (struct rpc_reply){ .in.data = (const uint8_t *)c->in };
+	*ret = (struct rpc_reply){ .in.size = 0 };
 	TRY(next_value(tx, c, &ret->in, &header));
 	if (gob_walk(&ret->in, &header, visit_answer, &a) < 0)
 		return fail(tx, c, -EBADMSG);

@@ -89,11 +89,85 @@ static int open_subdir(int at, const char *name, mode_t mode, bool create)
 	return open_dir(at, name, O_RDONLY | O_NOFOLLOW);
 }
 
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Is a folder /etc, or below it, wherever symbolic links lead? */
+static bool is_in_etc(const char *folder, const struct stat *etc)
+{
+	auto_(fd_close) int at = open_dir(AT_FDCWD, folder, O_PATH);
+	struct stat st, child = { .st_ino = 0 };
+
+	while (at >= 0 && fstat(at, &st) == 0 && !is_same(&st, &child)) {
+		int above = open_dir(at, "..", O_PATH);
+
+		if (is_same(&st, etc))
+			return true;
+		fd_close(&at);
+		at = above;
+		child = st;
+	}
+	return false;
+}
+
+/* Does path, or what is there of it, pass through /etc? */
+static bool leads_to_etc(struct mem *mem, const char *path)
+{
+	char *part = mem_printf(mem, "%s/", path);
+	struct stat etc, st;
+	size_t there = 0;
+
+	if (stat("/etc", &etc) < 0)
+		return false;
+	for (char *p = part + 1; *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		if (stat(part, &st) < 0)
+			break;
+		if (is_same(&st, &etc))
+			return true;
+		there = (size_t)(p - part);
+		*p = '/';
+	}
+	part[there] = '\0';
+	return is_in_etc(there ? part : "/", &etc);
+}
+
+/*
+ * With Multus, users of a cluster write dataDir.  A folder in the place of a file that the host's
+ * administrator has not made yet would stop the programs that read it.
+ */
+static int fail_if_in_etc(struct tx *tx, const struct store *st)
+{
+	if (!leads_to_etc(&tx->mem, st->data_dir))
+		return 0;
+	return tx_fail_as(tx, CNI_E_CONFIG, -EPERM,
+			  "ipam.dataDir: no folder is made below /etc, \"%.100s\" (use one below "
+			  "/var/lib/cni, or make %.100s/%.100s)",
+			  st->data_dir, st->data_dir, st->network);
+}
+
+/* Makes the missing folders of data_dir. */
+static int make_root(struct tx *tx, const struct store *st)
+{
+	if (strstr(st->data_dir, "/../"))
+		return tx_fail_as(
+			tx, CNI_E_CONFIG, -EINVAL,
+			"ipam.dataDir: \"%.100s\" does not exist, and is not made, because "
+			"of \"..\"",
+			st->data_dir);
+	TRY(fail_if_in_etc(tx, st));
+	return file_mkdirs(tx, st->data_dir, 0755);
+}
+
 static int open_dirs(struct tx *tx, struct store *st, bool create)
 {
 	st->root = open_dir(AT_FDCWD, st->data_dir, O_PATH);
 	if (st->root == -ENOENT && create) {
-		TRY(file_mkdirs(tx, st->data_dir, 0755));
+		TRY(make_root(tx, st));
 		st->root = open_dir(AT_FDCWD, st->data_dir, O_PATH);
 	}
 	if (st->root == -ENOENT && !create)
@@ -101,7 +175,11 @@ static int open_dirs(struct tx *tx, struct store *st, bool create)
 	if (st->root < 0)
 		return tx_fail_as(tx, CPLUG_E_FILE, st->root, "open %s: %s", st->data_dir,
 				  strerror(-st->root));
-	st->dir = open_subdir(st->root, st->network, 0755, create);
+	st->dir = open_subdir(st->root, st->network, 0755, false);
+	if (st->dir == -ENOENT && create) {
+		TRY(fail_if_in_etc(tx, st));
+		st->dir = open_subdir(st->root, st->network, 0755, true);
+	}
 	/* A name that is too long for a file name cannot exist. */
 	if ((st->dir == -ENOENT || st->dir == -ENAMETOOLONG) && !create)
 		return -ENOENT;

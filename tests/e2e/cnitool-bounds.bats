@@ -64,6 +64,53 @@ prepare() {
 	wait "$pid" || :
 }
 
+# silent NETWORK CONF - a cached attachment of c1, older than all others
+silent() {
+	local file
+
+	file=$(echo /var/lib/cni/results/anet-cnitool-*)
+	jq -c --arg net "$1" --arg conf "$(jq -c --arg net "$1" '.name = $net' <<<"$2" | base64 -w 0)" \
+		'.networkName = $net | .config = $conf' "$file" >"/var/lib/cni/results/$1-${file##*/anet-}"
+	touch -d 2000-01-01 "/var/lib/cni/results/$1-${file##*/anet-}"
+}
+
+@test "bounds: many networks that do not answer: restore comes to the others, and gives up the rest" {
+	local i
+
+	# shellcheck disable=SC2016 # the script's
+	printf '#!/bin/sh\n[ "$CNI_COMMAND" != CHECK ] || exec sleep 1000\n' >"$BATS_TEST_TMPDIR/silent"
+	chmod +x "$BATS_TEST_TMPDIR/silent"
+	for i in {10..24}; do
+		silent "s$i" '{"cniVersion":"1.1.0","plugins":[{"type":"bridge","bridge":"br2","ipam":{"type":"silent"}}]}'
+	done
+	rm /var/lib/cni/results/anet-*
+	nft flush ruleset
+	tool restore --timeout 2
+	is "$status" 1
+	contains "$output" '^restored eth0 of cnitool-.* on network net1'
+	contains "$errors" 'on network s10: .*no answer within 2 s'
+	contains "$errors" 'on network s24: not tried again, because plugins did not answer for too long'
+	contains "$errors" '15 of 16 attachments could not be restored'
+	is "$(grep -c 'on network s' <<<"$errors")" 15
+	run ! grep 'within 1 s' <<<"$errors"
+}
+
+@test "bounds: restore waits only for a time for all plugins of an attachment, also if each answers late" {
+	cat >"$BATS_TEST_TMPDIR/late" <<-'END'
+		#!/bin/sh
+		echo >>"${0%/*}/calls"
+		[ "$CNI_COMMAND" != CHECK ] || exec sleep 1.5
+	END
+	chmod +x "$BATS_TEST_TMPDIR/late"
+	silent late "$(jq -nc '{cniVersion: "1.1.0", plugins: [range(40) | {type: "bridge", bridge: "br2", ipam: {type: "late"}}]}')"
+	rm /var/lib/cni/results/anet-*
+	nft flush ruleset
+	tool restore --timeout 2
+	is "$status" 1
+	contains "$output" '^restored eth0 of cnitool-.* on network net1'
+	(($(wc -l <"$BATS_TEST_TMPDIR/calls") <= 4))
+}
+
 @test "bounds: restore --json tells which attachment failed, and exits with 1" {
 	nft flush ruleset
 	tool restore --timeout 1 --json
@@ -206,6 +253,20 @@ many_plugins() {
 	contains "$errors" '15-heavy.conflist: its JSON takes more than 128 MiB of memory'
 	prints '' find /var/lib/cni/results -name '*-cnitool-*'
 	prints '' find /var/lib/cni/networks/net1 -name '10.*'
+}
+
+@test "bounds: gc leaves an attachment alone whose cached configuration takes too much memory, and says so" {
+	rm "$BATS_TEST_TMPDIR/hang" "$NETCONFPATH/20-net1.conflist"
+	heavy_file a1
+	sed -i 's|/run/netns/c2|/run/netns/gone|g' /var/lib/cni/results/net1-a1-eth7
+	tool gc
+	is "$status" 1
+	contains "$errors" 'stale attachment a1 eth7 on network net1 is left alone, because .*more than 128 MiB of memory'
+	run ! grep 'configured any more' <<<"$errors"
+	[[ -e /var/lib/cni/results/net1-a1-eth7 ]]
+	tool gc --dry-run --json
+	is "$status" 1
+	has '.removed == [] and ([.kept[].containerID] | index("a1")) and (.failed[0].msg | test("left alone"))'
 }
 
 @test "bounds: the systemd units have time-outs" {

@@ -394,6 +394,18 @@ slow_daemon() {
 	is "$(heard lan REQUEST)" 1
 }
 
+@test "dhcp: the list has all of ten thousand leases" {
+	ready lease=3600
+	add macvlan "$DHCP_MACVLAN"
+	end_daemon TERM
+	printf '/run/cni/dhcp/net2:c%d:eth0.json\n' {2..10000} |
+		xargs -n 500 bash -c 'tee "$@" <"/run/cni/dhcp/net2:c1:eth0.json" >/dev/null' _
+	daemon
+	is "$("$CPLUG_BIN/dhcp" list --json | jq length)" 10000
+	"$CPLUG_BIN/dhcp" list >/run/list
+	is "$(grep -c ' net2 ' /run/list)" 10000
+}
+
 # change_router - the next renewal brings another router; sets ROUTER
 change_router() {
 	[[ ${ROUTER-} == 10.5.0.254 ]] && ROUTER=10.5.0.1 || ROUTER=10.5.0.254

@@ -200,3 +200,30 @@ folder() {
 	folder $folder/lock
 	del bridge "$BRIDGE"
 }
+
+@test "hostile-conf: no folder below /etc is made, whatever path leads there" {
+	local path conf
+
+	private_folder /etc/cni
+	new_netns c1
+	mkdir -p /etc/cni/there/net
+	ln -s /etc /run/link
+	remember
+	for path in /etc/cni/tuning/allowlist.conf /etc/netns/c1/resolv.conf /etc/nologin/net /run/../etc/cni/net \
+		/run/missing/../../etc/cni/net /proc/self/root/etc/cni/net /run/link/nologin /run/link/more/net; do
+		conf=$(jq -nc --arg d "${path%/*}" --arg n "${path##*/}" '{cniVersion: "1.0.0", name: $n, type: "bridge",
+			ipam: {type: "host-local", dataDir: $d, subnet: "10.9.0.0/24"}}')
+		cni ADD host-local "$conf"
+		failed 7 'ipam\.dataDir: '
+		cni DEL host-local "$conf"
+		ok
+		[[ ! -e $path ]]
+		assert_same_snapshot
+	done
+	is "$(ls /etc/cni)" there
+	[[ ! -e /run/missing ]]
+	# What the administrator has made is used.
+	add host-local '{"cniVersion":"1.0.0","name":"net","type":"bridge",
+		"ipam":{"type":"host-local","dataDir":"/etc/cni/there","subnet":"10.9.0.0/24"}}'
+	[[ -f /etc/cni/there/net/10.9.0.2 ]]
+}

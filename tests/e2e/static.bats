@@ -117,9 +117,9 @@ alone() {
 	done
 }
 
-@test "static: plugins, cnitool and the network driver are one file of at most 0.9 MiB" {
+@test "static: plugins, cnitool and the network driver are one file of at most 1 MB" {
 	# The limit is for the form that is published: musl, this architecture, no other optimisation.
 	[[ $(uname -m) == x86_64 && ${CPLUG_BUILT-} == */musl/* ]] || skip "built with another C library"
-	(($(stat -c %s "$CPLUG_BIN/cplug") <= 943718)) || fail "$(stat -c %s "$CPLUG_BIN/cplug") bytes"
+	(($(stat -c %s "$CPLUG_BIN/cplug") <= 1000000)) || fail "$(stat -c %s "$CPLUG_BIN/cplug") bytes"
 	is "$(find "$CPLUG_BIN" -samefile "$CPLUG_BIN/cplug" | wc -l)" "$(find "$CPLUG_BIN" -type f | wc -l)"
 }
