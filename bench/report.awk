@@ -244,7 +244,7 @@ function bars(    i, k, l, n, y, x, key, rows, t) {
 	print "</svg>"
 }
 
-function has_bar(c) { return c != "version" && c != "state" && c != "links" && c != "foreign" && c != "crowd" && c != "leases" && c != "cnitool" }
+function has_bar(c) { return c != "version" && c != "state" && c != "links" && c != "foreign" && c != "crowd" && c != "leases" && c != "cnitool" && c != "pool" }
 
 # ADD over the number of existing containers; both axes in powers of ten.
 function curves(    k, n, sizes, i, x, y, who, last, t, key, points) {

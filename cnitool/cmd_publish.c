@@ -8,6 +8,7 @@
  * has, and the same command may be repeated.
  */
 #include <jansson.h>
+#include <stdlib.h>
 
 #include "cni/conf.h"
 #include "cnitool/attach.h"
@@ -306,29 +307,19 @@ static int apply(struct change *h)
 static int print_ports(struct change *h)
 {
 	struct cache_key name = attachment_key(&h->a);
-	struct mem *m = &h->t->tx->mem;
+	json_t *list;
+	char *text;
 	struct jw w;
 
 	if (!h->t->opt.json)
 		return 0;
 	tool_open_json(h->t, &w);
 	tool_put_attachment(&w, &name, h->a.netns);
-	jw_open(&w, key, '[');
-	for (unsigned i = 0; i < h->n; i++) {
-		const struct port_mapping *p = &h->maps[i];
-		const char *ip = host_ip_of(m, p);
-
-		jw_open(&w, NULL, '{');
-		if (ip)
-			jw_str(&w, "hostIP", ip);
-		jw_int(&w, "hostPort", p->host);
-		if (p->host_end != p->host)
-			jw_int(&w, "hostPortEnd", p->host_end);
-		jw_int(&w, "containerPort", p->container);
-		jw_str(&w, "protocol", hostports_proto(p->proto));
-		jw_close(&w, '}');
-	}
-	jw_close(&w, ']');
+	list = mappings_json(h);
+	text = json_dumps(list, JSON_COMPACT);
+	jw_raw(&w, key, text ? mem_str(&h->t->tx->mem, text) : "[]");
+	free(text);
+	json_decref(list);
 	return tool_print_json(h->t, &w);
 }
 

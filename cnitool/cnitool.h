@@ -43,6 +43,7 @@ struct options {
 	struct words confs;           /* of install */
 	const char *format;           /* of graph */
 	const char *otlp;             /* of trace: file */
+	const char *size;             /* of pool */
 	bool keep;
 	bool user, all, dry_run, repair, force, wait, check;
 	unsigned timeout; /* for each run of a plugin, in seconds; 0 = not given */
@@ -111,7 +112,8 @@ enum {
 	V_TRACE = 262144,
 	V_MIGRATE = 524288,
 	V_PUBLISH = 1 << 20, /* and unpublish */
-	V_ALL = (1 << 21) - 1,
+	V_POOL = 1 << 21,
+	V_ALL = (1 << 22) - 1,
 	V_DRIVER =
 		1 << 24, /* a command of netavark's driver: an error is {"error": ...} on stdout */
 	V_FILES = V_VALIDATE | V_SCHEMA, /* nothing but files */
@@ -201,6 +203,7 @@ int cmd_detach(struct tool *t) CHECKED;
 int cmd_set(struct tool *t) CHECKED;
 int cmd_publish(struct tool *t) CHECKED;
 int cmd_unpublish(struct tool *t) CHECKED;
+int cmd_pool(struct tool *t) CHECKED;
 int cmd_run(struct tool *t) CHECKED;
 int cmd_version(struct tool *t) CHECKED;
 int cmd_install(struct tool *t) CHECKED;

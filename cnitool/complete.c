@@ -189,6 +189,15 @@ static void offer_types(struct word *w)
 		offer(w, w->t->plugins[i]->name, w->t->plugins[i]->about);
 }
 
+static void offer_actions(struct word *w)
+{
+	static const char *const actions[] = { "create", "resize", "fill",   "take",
+					       "give",   "list",   "destroy" };
+
+	for (unsigned i = 0; i < ARRAY_LEN(actions); i++)
+		offer(w, actions[i], "");
+}
+
 /* what: how the help names an operand or a value. */
 static void offer_kind(struct word *w, const char *what)
 {
@@ -201,6 +210,8 @@ static void offer_kind(struct word *w, const char *what)
 		offer_types(w);
 	else if (str_starts(what, "HOSTIP") || str_starts(what, "MAPPING"))
 		offer_ports(w);
+	else if (str_starts(what, "ACTION"))
+		offer_actions(w);
 	else if (str_starts(what, "PORT"))
 		offer_published(w);
 	else if (str_starts(what, "FILE"))

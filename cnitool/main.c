@@ -92,6 +92,18 @@ static const struct verb verbs[] = {
 	  "its own /proc and /sys, hostname, /etc/hosts and /etc/resolv.conf.  It is detached\n"
 	  "when it ends.  The exit status is the command's; 128+N if signal N killed it; 125 if\n"
 	  "cnitool failed; 126 if the command cannot be run; 127 if it is not found.\n\n" },
+	{ "pool", "ACTION [NET [NETNS]]", "namespaces that are attached beforehand", V_POOL, 1, 3,
+	  false, cmd_pool,
+	  "  create NET --size N  keep N free: makes what is missing (also: resize)\n"
+	  "  fill [NET]           make it again what was taken, and remove what a kill left\n"
+	  "  take NET             take one, and print the name of its namespace\n"
+	  "  give NET NETNS       give it back: it is detached and deleted, for fill to make "
+	  "another\n"
+	  "  list [NET]           tell the free and the taken ones\n"
+	  "  destroy NET          remove the free ones; the taken ones stay until they are given "
+	  "back\n"
+	  "A slot is an ordinary attachment.  To take one is a rename, so two never get the "
+	  "same.\n\n" },
 	{ "list", "[NET]", "tell what networks there are and what is attached (also: ls)", V_LIST,
 	  0, 1, false, cmd_list, "" },
 	{ "graph", "[NET|NETNS]", "draw what is plugged where", V_GRAPH, 0, 1, false, cmd_graph,
@@ -168,7 +180,7 @@ static int print_help(FILE *to, int status)
 {
 	enum {
 		ONE = V_ADD | V_DEL | V_CHECK | V_ATTACH | V_DETACH | V_SET | V_PUBLISH | V_RUN |
-		      V_INSPECT | V_TRACE,
+		      V_POOL | V_INSPECT | V_TRACE,
 		ALL = V_LIST | V_GRAPH | V_STATUS | V_GC | V_RESTORE,
 	};
 

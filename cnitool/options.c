@@ -29,7 +29,8 @@ enum {
 	NAMES = ONE | V_SET | V_PUBLISH | V_INSPECT,
 	MAKES = V_ADD | V_ATTACH | V_RUN | V_TRACE,                /* make attachments */
 	CONFIGURED = V_ALL & ~(V_VERSION | V_UNINSTALL | V_FILES), /* know networks */
-	CALLS = ONE | V_SET | V_PUBLISH | V_GC | V_STATUS | V_RUN | V_RESTORE, /* run plugins */
+	CALLS = ONE | V_SET | V_PUBLISH | V_POOL | V_GC | V_STATUS | V_RUN |
+		V_RESTORE, /* run plugins */
 };
 
 static const struct option_row rows[] = {
@@ -58,6 +59,7 @@ static const struct option_row rows[] = {
 	{ 'e', LIST, V_RUN, AT(env), "env", "NAME[=VALUE]",
 	  "set an environment variable, or unset it; may be repeated" },
 	{ 'u', FLAG, V_RUN, AT(user), "user", NULL, "a user namespace: you are root in it" },
+	{ 0, TEXT, V_POOL, AT(size), "size", "N", "create, resize: how many slots are kept free" },
 	{ 0, FLAG, V_GC, AT(all), "all", NULL,
 	  "remove every attachment that is remembered, as the reference does" },
 	{ 0, FLAG, V_CHECK, AT(repair), "repair", NULL, "put right what differs" },

@@ -32,7 +32,7 @@ static const char *claim_path(const struct tool *t, const char *id)
 	return mem_printf(&t->tx->mem, "%s/%s", registry_dir(t), id);
 }
 
-static void remove_netns_name(const char *netns)
+void run_registry_remove_name(const char *netns)
 {
 	if (umount2(netns, MNT_DETACH) < 0 && errno != EINVAL && errno != ENOENT)
 		log_warn("cannot unmount %s: %s", netns, strerror(errno));
@@ -58,7 +58,7 @@ static void clean_up_dead(struct mem *m, const char *path, bool forget)
 
 	if (file_read(m, AT_FDCWD, path, 4096, &netns) == 0 &&
 	    str_starts(netns.s, mem_printf(m, "%s/", netns_dir)) && !strstr(netns.s, ".."))
-		remove_netns_name(netns.s);
+		run_registry_remove_name(netns.s);
 	if (forget && unlink(path) < 0)
 		log_warn("cannot remove %s: %s", path, strerror(errno));
 }
@@ -109,10 +109,12 @@ static int make_netns_dir(void)
 	return 0;
 }
 
-static int bind_netns_name(const char *netns, const char *source)
+int run_registry_add_name(const char *netns, const char *source)
 {
-	auto_(fd_close) int fd = open(netns, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0);
+	auto_(fd_close) int fd = -1;
 
+	TRY(make_netns_dir());
+	fd = open(netns, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0);
 	if (fd < 0 || mount(source, netns, NULL, MS_BIND, NULL) < 0)
 		return -errno;
 	return 0;
@@ -135,7 +137,7 @@ int run_registry_name_netns(struct tx *tx, struct run_claim *c, int pid, const c
 	    pwrite(c->fd, netns, strlen(netns), 0) != (ssize_t)strlen(netns))
 		return tx_fail_as(tx, CPLUG_E_FILE, -errno, "write %s: %s", c->path,
 				  strerror(errno));
-	r = bind_netns_name(netns, source);
+	r = run_registry_add_name(netns, source);
 	if (r == -EEXIST)
 		return tx_fail_as(tx, CPLUG_E_TAKEN, r,
 				  "%s exists already: choose another --name, or remove it with ip "
@@ -153,7 +155,7 @@ void run_registry_release(struct run_claim *c)
 	if (c->fd < 0)
 		return;
 	if (c->netns)
-		remove_netns_name(c->netns);
+		run_registry_remove_name(c->netns);
 	if (unlink(c->path) < 0 && errno != ENOENT)
 		log_warn("cannot remove %s: %s", c->path, strerror(errno));
 	fd_close(&c->fd);

@@ -33,6 +33,13 @@ int run_registry_claim(struct tool *t, const char *id, struct run_claim *ret) CH
 int run_registry_name_netns(struct tx *tx, struct run_claim *c, int pid,
 			    const char **ret_path) CHECKED;
 
+/*
+ * Names the namespace at source /run/netns/NAME, the path netns; and removes such a name, with or
+ * without a namespace.  add returns 0 or -errno (-EEXIST: the name is taken), remove warns.
+ */
+int run_registry_add_name(const char *netns, const char *source) CHECKED;
+void run_registry_remove_name(const char *netns);
+
 /* Removes the name and the file.  Warns about failures. */
 void run_registry_release(struct run_claim *c);
 

@@ -146,6 +146,8 @@ ran() {
 	offers '80/tcp 53/udp' unpublish web box ''
 	offers 53/udp unpublish web box 80 5
 	tool del web box
+	offers 'create resize fill take give list destroy' pool ''
+	offers web pool take w
 	offers '' add web other -p ''
 	offers '' add web missing -p ''
 	offers '' run web -p ''

@@ -71,6 +71,10 @@ recipe() {
 	recipe "A command in a network"
 }
 
+@test "cookbook: a pool of namespaces" {
+	recipe "A pool of namespaces"
+}
+
 @test "cookbook: published ports and ranges" {
 	recipe "Published ports and ranges"
 }
