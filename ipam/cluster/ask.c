@@ -83,7 +83,8 @@ int cluster_ask_block(struct tx *tx, const struct call *c, struct cluster *cl,
 	block = cj_cidr(&answer, "block");
 	cl->state.node = mem_str(&tx->mem, cj_str(&answer, "node", ""));
 	TRY(cj_ok(tx, &answer));
-	if (block.len != r->block || !cidr_contains(r->subnet, block.ip))
+	if (block.len != r->block || !cidr_contains(r->subnet, block.ip) ||
+	    !cidr_eq(block, cidr_masked(block)))
 		return tx_fail_as(tx, CPLUG_E_DELEGATE, -EINVAL,
 				  "cplug-etcd gave %s, which is no block of %s", CIDR_S(block),
 				  CIDR_S(r->subnet));

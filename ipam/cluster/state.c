@@ -41,7 +41,10 @@ void cluster_read_blocks(struct mem *mem, const struct cj *c, struct cluster_sta
 		struct cj e = cj_at(&list, i);
 		struct cidr block = cj_as_cidr(&e);
 
-		if (ip_set(block.ip))
+		if (!cidr_eq(block, cidr_masked(block)))
+			cj_wrong(&e, NULL, "host bits are set; the network address is %s",
+				 IP_S(cidr_network(block)));
+		else if (ip_set(block.ip))
 			cluster_put(mem, s, block);
 	}
 }
@@ -69,8 +72,9 @@ static void make_pool(struct mem *mem, struct cluster *cl)
 
 		*set = (struct pool_set){ 0 };
 		for (unsigned k = 0; k < cl->state.n; k++) {
-			if (!cidr_contains(cl->ranges[i].subnet, cl->state.blocks[k].ip))
-				continue;
+			if (!cidr_contains(cl->ranges[i].subnet, cl->state.blocks[k].ip) ||
+			    cl->state.blocks[k].len < cl->ranges[i].subnet.len)
+				continue; /* of a range that the configuration had */
 			set->ranges = mem_grow(mem, set->ranges, set->n, sizeof(*set->ranges));
 			set->ranges[set->n++] = range_of_block(cl->state.blocks[k]);
 		}
@@ -90,8 +94,16 @@ static int parse(struct tx *tx, const struct file_text *text, const char *path,
 		 struct cluster_state *ret)
 {
 	struct cj c;
+	int r;
 
-	TRY(cj_parse(tx, text->s, text->size, path, &c));
+	r = cj_parse(tx, text->s, text->size, mem_printf(&tx->mem, "file %s", path), &c);
+	if (r < 0) {
+		tx->code = CPLUG_E_FILE;
+		tx_detail(tx, "write it anew from a copy; without one, remove it and take the "
+			      "node's blocks back when none of its containers runs (cplug-etcd "
+			      "reclaim NODE)");
+		return r;
+	}
 	cj_int(&c, "version", STATE_VERSION, 1, STATE_VERSION);
 	ret->node = cj_str(&c, "node", "");
 	ret->instance = cj_str(&c, "instance", "");

@@ -148,9 +148,10 @@ static struct cidr parse_block(struct mem *mem, const struct etcd_kv *kv)
 	const char *slash = strrchr(kv->key, '/');
 	struct cidr c = { .len = 0 };
 
-	if (!slash || !parse_name(mem, slash + 1, &c))
-		log_warn("etcd: %.200s is no block", kv->key);
-	return c;
+	if (slash && parse_name(mem, slash + 1, &c) && cidr_eq(c, cidr_masked(c)))
+		return c;
+	log_warn("etcd: %.200s is no block", kv->key);
+	return (struct cidr){ .len = 0 };
 }
 
 static bool is_known(const struct block_request *q, struct cidr c)
@@ -166,15 +167,19 @@ static bool is_of_range(const struct block_range *r, struct cidr c)
 	return c.len == r->block && cidr_contains(r->subnet, c.ip);
 }
 
-/* A block that is ours, although the plugin does not know: its ADD was killed, or not answered. */
+/*
+ * A block that is ours, although the plugin does not know: its ADD was killed, or not answered.
+ * One of another instance, or without the node's own key, is being reclaimed.
+ */
 static bool find_unknown(struct blocks *b, const struct known *k, struct cidr *ret)
 {
 	const struct block_request *q = b->q;
 
-	for (unsigned i = 0; i < k->own.n; i++) {
+	for (unsigned i = 0; i < k->own.n && is_our_node(b, k); i++) {
 		struct cidr c = parse_block(&b->tx->mem, &k->own.kv[i]);
 
-		if (!is_of_range(&q->ranges[q->range], c) || is_known(q, c) ||
+		if (!str_eq(member(k->own.kv[i].value, "instance"), q->instance) ||
+		    !is_of_range(&q->ranges[q->range], c) || is_known(q, c) ||
 		    (ip_set(q->want.ip) && !cidr_eq(q->want, c)))
 			continue;
 		*ret = c;

@@ -99,7 +99,7 @@ static int parse(struct tx *tx, const struct file_text *text, struct cluster_con
 	char host[256] = "";
 	struct cj c;
 
-	TRY(cj_parse(tx, text->s, text->size, CLUSTER_CONF, &c));
+	TRY(cj_parse(tx, text->s, text->size, "file " CLUSTER_CONF, &c));
 	gethostname(host, sizeof(host) - 1);
 	complain_unknown(&c);
 	*ret = (struct cluster_conf){

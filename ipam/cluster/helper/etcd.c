@@ -12,13 +12,15 @@
 #include "value/json_make.h"
 
 enum {
-	ANSWER_MAX = 64 << 20,
-	PAUSE_MS = 50, /* the least pause after a round; the most is three times as long */
+	ANSWER_MAX = 16 << 20,
+	REASON_MAX = 4096, /* of an answer that is none */
+	PAUSE_MS = 50,     /* the least pause after a round; the most is three times as long */
 };
 
 /* ---- one request ---- */
 
 struct answer {
+	CURL *curl;
 	struct mem_text text;
 	bool too_long;
 	long status; /* HTTP */
@@ -29,6 +31,9 @@ static size_t keep(char *data, size_t size, size_t n, void *arg)
 {
 	struct answer *a = arg;
 
+	curl_easy_getinfo(a->curl, CURLINFO_RESPONSE_CODE, &a->status);
+	if (a->status != 200 && a->text.len + size * n > REASON_MAX)
+		return size * n; /* only its beginning is of use */
 	if (a->text.len + size * n > ANSWER_MAX) {
 		a->too_long = true;
 		return 0;
@@ -59,7 +64,13 @@ int etcd_open(struct tx *tx, const struct cluster_conf *conf, struct etcd *ret)
 	/* Not the environment's proxy: the environment is the runtime's, not the administrator's.
 	 */
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
+	/* Where a member is, says cluster.conf only: the credentials go nowhere else. */
+	curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+	/* The end of the process need not wait for a name server that does not answer. */
+	curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);
+#endif
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)conf->timeout_ms);
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)conf->timeout_ms);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, keep);
@@ -86,7 +97,7 @@ static const char *post(struct tx *tx, struct etcd *e, const char *path, const c
 	struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
 	CURLcode r;
 
-	*a = (struct answer){ .text.mem = &tx->mem };
+	*a = (struct answer){ .curl = e->curl, .text.mem = &tx->mem };
 	if (e->token)
 		headers = curl_slist_append(headers,
 					    mem_printf(&tx->mem, "Authorization: %s", e->token));
@@ -100,7 +111,7 @@ static const char *post(struct tx *tx, struct etcd *e, const char *path, const c
 	r = curl_easy_perform(e->curl);
 	curl_slist_free_all(headers);
 	if (a->too_long)
-		return "the answer is too long";
+		return mem_printf(&tx->mem, "the answer has more than %d MiB", ANSWER_MAX >> 20);
 	if (r == CURLE_OPERATION_TIMEDOUT)
 		return mem_printf(&tx->mem, "no answer within %g s", e->conf->timeout_ms / 1000.0);
 	if (r != CURLE_OK && a->error[0])
@@ -126,6 +137,9 @@ static const char *reason(struct mem *mem, const struct answer *a, json_t *json)
 {
 	const char *text = json_string_value(json_object_get(json, "message"));
 
+	if (a->status == 200)
+		return mem_printf(mem, "it answers, but not as etcd does: \"%.60s\"",
+				  mem_text_end(&a->text));
 	if (!text)
 		text = json_string_value(json_object_get(json, "error"));
 	if (!text)
@@ -133,10 +147,11 @@ static const char *reason(struct mem *mem, const struct answer *a, json_t *json)
 	return mem_printf(mem, "%.200s (HTTP status %ld)", text, a->status);
 }
 
-/* Can another member, or a later time, give another answer? */
+/* Can another member, or a later time, give another answer?  Below 400, and 404: it is no etcd. */
 static bool is_passing(const struct answer *a)
 {
-	return a->status >= 500 || a->status == 408 || a->status == 429;
+	return a->status >= 500 || a->status < 400 || a->status == 404 || a->status == 408 ||
+	       a->status == 429;
 }
 
 static int refused(struct tx *tx, const struct etcd *e, const char *why)
@@ -147,11 +162,70 @@ static int refused(struct tx *tx, const struct etcd *e, const char *why)
 			  e->conf->endpoints[e->at], why, CLUSTER_CONF);
 }
 
+/* ---- is it an answer? ---- */
+
+struct question {
+	const char *path, *body;
+	const struct etcd_txn *txn; /* NULL: another question */
+};
+
+/* A key is one of those that an operation asks for. */
+static bool is_asked(struct mem *mem, const json_t *range, const json_t *kv)
+{
+	const char *want = json_string_value(json_object_get(range, "key"));
+	const char *key = json_string_value(json_object_get(kv, "key"));
+	size_t n, size;
+
+	want = base64_decode(mem, want, &n);
+	key = key ? base64_decode(mem, key, &size) : NULL;
+	if (!key || strlen(key) != size)
+		return false;
+	return json_object_get(range, "range_end") ? str_starts(key, want) : str_eq(key, want);
+}
+
+static bool is_response(struct mem *mem, const json_t *op, const json_t *response)
+{
+	const json_t *range = json_object_get(op, "request_range");
+	const json_t *found = json_object_get(response, "response_range");
+	const json_t *list = json_object_get(found, "kvs");
+
+	if (!range)
+		return json_is_object(response);
+	if (!json_is_object(found) || (list && !json_is_array(list)))
+		return false;
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (!is_asked(mem, range, json_array_get(list, i)))
+			return false;
+	return true;
+}
+
+/*
+ * Anything that speaks HTTP can say 200 and send JSON.  Without this check an empty answer would
+ * mean that etcd has no block of this node.
+ */
+static bool is_answer(struct mem *mem, const struct question *q, const json_t *json)
+{
+	const json_t *list = json_object_get(json, "responses"), *ops;
+
+	if (!json_is_object(json))
+		return false;
+	if (!q->txn)
+		return true;
+	ops = json_is_true(json_object_get(json, "succeeded")) ? q->txn->yes : q->txn->no;
+	if (!json_is_object(json_object_get(json, "header")) ||
+	    json_array_size(list) != json_array_size(ops))
+		return false;
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (!is_response(mem, json_array_get(ops, i), json_array_get(list, i)))
+			return false;
+	return true;
+}
+
 /*
  * Posts until a member gives an answer, for a bounded time.  *ret_status 401: the token is not
  * valid.
  */
-static int ask(struct tx *tx, struct etcd *e, const char *path, const char *body, json_t **ret,
+static int ask(struct tx *tx, struct etcd *e, const struct question *q, json_t **ret,
 	       long *ret_status)
 {
 	unsigned n = e->conf->n_endpoints;
@@ -165,13 +239,14 @@ static int ask(struct tx *tx, struct etcd *e, const char *path, const char *body
 		TRY(tx_interrupted(tx));
 		if (i && i % n == 0)
 			pause_a_while();
-		why[e->at] = post(tx, e, path, body, &a);
+		why[e->at] = post(tx, e, q->path, q->body, &a);
 		if (!why[e->at]) {
 			const char *text = mem_text_end(&a.text);
 
 			*ret = json_loads(text, 0, NULL);
 			*ret_status = a.status;
-			if ((a.status == 200 && *ret) || (a.status == 401 && e->token))
+			if ((a.status == 200 && is_answer(&tx->mem, q, *ret)) ||
+			    (a.status == 401 && e->token))
 				return 0;
 			why[e->at] = reason(&tx->mem, &a, *ret);
 			if (!is_passing(&a))
@@ -190,31 +265,31 @@ static int ask(struct tx *tx, struct etcd *e, const char *path, const char *body
 
 static int log_in(struct tx *tx, struct etcd *e)
 {
-	json_t *q = json_make("name", json_string(e->conf->user), "password",
-			      json_string(e->conf->password));
+	json_t *who = json_make("name", json_string(e->conf->user), "password",
+				json_string(e->conf->password));
+	struct question q = { "/v3/auth/authenticate", json_dumps(who, JSON_COMPACT), NULL };
 	json_t *a;
 	long status;
 
 	e->token = NULL;
-	TRY(ask(tx, e, "/v3/auth/authenticate", json_dumps(q, JSON_COMPACT), &a, &status));
+	TRY(ask(tx, e, &q, &a, &status));
 	e->token = json_string_value(json_object_get(a, "token"));
 	if (e->token)
 		return 0;
 	return refused(tx, e, "it gives no token");
 }
 
-static int request(struct tx *tx, struct etcd *e, const char *path, json_t *q, json_t **ret)
+static int request(struct tx *tx, struct etcd *e, const struct question *q, json_t **ret)
 {
-	const char *body = json_dumps(q, JSON_COMPACT);
 	long status;
 
 	if (e->conf->user && !e->token)
 		TRY(log_in(tx, e));
-	TRY(ask(tx, e, path, body, ret, &status));
+	TRY(ask(tx, e, q, ret, &status));
 	if (status != 401)
 		return 0;
 	TRY(log_in(tx, e)); /* the token has expired */
-	TRY(ask(tx, e, path, body, ret, &status));
+	TRY(ask(tx, e, q, ret, &status));
 	if (status == 200)
 		return 0;
 	return refused(tx, e, "invalid token");
@@ -229,9 +304,10 @@ struct etcd_txn etcd_txn(void)
 
 int etcd_commit(struct tx *tx, struct etcd *e, const struct etcd_txn *t, json_t **ret_responses)
 {
-	json_t *q = json_make("compare", t->compare, "success", t->yes, "failure", t->no), *a;
+	json_t *txn = json_make("compare", t->compare, "success", t->yes, "failure", t->no), *a;
+	struct question q = { "/v3/kv/txn", json_dumps(txn, JSON_COMPACT), t };
 
-	TRY(request(tx, e, "/v3/kv/txn", q, &a));
+	TRY(request(tx, e, &q, &a));
 	*ret_responses = json_object_get(a, "responses");
 	return json_is_true(json_object_get(a, "succeeded"));
 }

@@ -18,6 +18,7 @@
 #include "ipam/cluster/helper/routes.h"
 #include "sys/file.h"
 #include "value/json_make.h"
+#include "value/jw.h"
 
 enum { REQUEST_MAX = 1 << 20 };
 
@@ -26,9 +27,13 @@ static bool quiet; /* no request on stdin: an administrator asks */
 
 static void __attribute__((noreturn)) on_exhausted(void *arg UNUSED)
 {
-	static const char text[] = "{\"code\":110,\"msg\":\"cplug-etcd: out of memory\"}\n";
+	static const char none[] = "{\"code\":110,\"msg\":\"cplug-etcd: out of memory\"}\n";
+	static const char large[] =
+		"{\"code\":110,\"msg\":\"cplug-etcd: the answers of etcd need more than 256 "
+		"MiB (correct endpoints in " CLUSTER_CONF ", or list one network only)\"}\n";
+	const char *text = tx.mem.at_max ? large : none;
 
-	(void)!write(STDOUT_FILENO, text, sizeof(text) - 1);
+	(void)!write(STDOUT_FILENO, text, strlen(text));
 	_exit(1);
 }
 
@@ -223,9 +228,24 @@ static int run(int argc, char **argv)
 	return answer_person(word, arg, &b);
 }
 
+/* By jw, because the text of a server need not be UTF-8, which jansson would leave out. */
+static void print_error(void)
+{
+	struct jw w;
+
+	jw_init(&w, &tx.mem, true);
+	jw_open(&w, NULL, '{');
+	jw_int(&w, "code", tx.code);
+	jw_str(&w, "msg", tx.msg);
+	if (tx.details[0])
+		jw_str(&w, "details", tx.details);
+	jw_close(&w, '}');
+	(void)!fd_write(STDOUT_FILENO, jw_end(&w), strlen(jw_end(&w)));
+	(void)!fd_write(STDOUT_FILENO, "\n", 1);
+}
+
 int main(int argc, char **argv)
 {
-	json_t *error;
 	int r;
 
 	log_start();
@@ -237,9 +257,6 @@ int main(int argc, char **argv)
 	r = run(argc, argv);
 	if (r == 0)
 		return 0;
-	error = json_make("code", json_integer(tx.code), "msg", json_string(tx.msg));
-	if (tx.details[0])
-		json_object_set_new(error, "details", json_string(tx.details));
-	(void)print(error);
+	print_error();
 	return 1;
 }

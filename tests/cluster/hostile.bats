@@ -1,0 +1,169 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# cluster: servers that are not etcd, an etcd that lies, and files that are not what they should be
+# shellcheck disable=SC2030,SC2031,SC2016 # each test is a process; scripts in single quotes
+
+load cluster
+
+SMALL='[{"subnet": "10.40.0.0/24", "block": 29}]'
+
+prepare() {
+	need_cluster python3
+	new_node n1
+	quick n1 http://127.0.0.1:4001
+}
+
+# quick NODE ENDPOINT... - another cluster.conf, with a short timeout
+quick() {
+	local file=$NODES/$1/etc/cluster.conf
+
+	shift
+	jq '.timeout = 200 | .endpoints = $ARGS.positional' "$file" --args "$@" >/run/x
+	cat /run/x >"$file"
+}
+
+# impostor PORT KIND - starts one; its requests are in the file $BATS_TEST_TMPDIR/KIND
+impostor() {
+	"$CPLUG_TOP/tests/cluster/impostor" "$1" "$2" </dev/null >"$BATS_TEST_TMPDIR/$2" 2>&1 3>&- 4>&- &
+	IMPOSTOR=$!
+	wait_for "the impostor" grep -q ready "$BATS_TEST_TMPDIR/$2"
+}
+
+dismiss() {
+	kill -9 "$IMPOSTOR"
+	wait "$IMPOSTOR" 2>/dev/null || :
+}
+
+# state - writes a blocks.json of an earlier boot: the next ADD asks etcd whose its block is
+state() {
+	mkdir -p "$NODES/n1/cni/networks/net1"
+	printf '%s\n' "${1-{\"version\": 1, \"node\": \"n1\", \"instance\": \"i1\", \"boot\": \"ab\", \"blocks\": [\"10.40.0.8/29\"]\}}" \
+		>"$NODES/n1/cni/networks/net1/blocks.json"
+}
+
+@test "hostile: answers that are none change nothing, and the next member is asked" {
+	local c kind
+
+	c=$(conf "$SMALL")
+	for kind in empty list text nothing null types short deep huge objects foreign nul not-base64 gzip redirect \
+		trickle silent endless headers; do
+		echo "# $kind"
+		impostor 4001 "$kind"
+		state
+		called n1 ADD "$c" c1
+		# The memory of a call has a limit, and says so.
+		if [[ $kind == objects ]]; then
+			failed '' 'need more than 256 MiB .correct endpoints in /etc/cplug/cluster.conf'
+		else
+			failed 11 'etcd does not answer: http://127.0.0.1:4001: .*correct endpoints in /etc/cplug/cluster.conf'
+		fi
+		called n1 GC "$(with "$c" '.["cni.dev/valid-attachments"] = []')"
+		[[ $(blocks n1) == 10.40.0.8/29 ]]
+		called n1 STATUS "$c"
+		failed
+		dismiss
+	done
+	impostor 4001 empty
+	start_etcd
+	quick n1 http://127.0.0.1:4001 http://127.0.0.1:2379
+	rm -r "$NODES/n1/cni/networks"
+	for i in {1..8}; do
+		called n1 ADD "$c" "c$i"
+		ok
+	done
+}
+
+@test "hostile: a redirect is not followed" {
+	impostor 4002 text
+	impostor 4001 redirect
+	called n1 ADD "$(conf "$SMALL")" c1
+	failed 11 '127.0.0.1:4001: .*HTTP status 302'
+	[[ $(wc -l <"$BATS_TEST_TMPDIR/redirect") -ge 2 && $(<"$BATS_TEST_TMPDIR/text") == ready ]]
+}
+
+@test "hostile: blocks that etcd gives this node, and that are none of its range, are not leased" {
+	local c kind block
+
+	c=$(conf "$SMALL")
+	for kind in outside host-bits length no-block instance; do
+		echo "# $kind"
+		impostor 4001 "$kind"
+		called n1 ADD "$c" c1
+		ok
+		block=$(blocks n1)
+		[[ $block =~ ^10\.40\.0\.([0-9]+)/29$ ]] && ((BASH_REMATCH[1] % 8 == 0))
+		[[ $block != 10.40.0.64/29 || $kind != instance ]] || (($(grep -c txn "$BATS_TEST_TMPDIR/instance") > 1))
+		rm -r "$NODES/n1/cni/networks"
+		dismiss
+	done
+}
+
+@test "hostile: a damaged blocks.json is told with its key, and stays" {
+	local c text pattern file=$NODES/n1/cni/networks/net1/blocks.json
+
+	c=$(conf "$SMALL")
+	start_etcd
+	quick n1 http://127.0.0.1:2379
+	while IFS='|' read -r text pattern; do
+		state "$text"
+		called n1 ADD "$c" c1
+		failed 112 "$pattern"
+		called n1 GC "$(with "$c" '.["cni.dev/valid-attachments"] = []')"
+		failed 112 "$pattern"
+		[[ $(<"$file") == "$text" ]]
+	done <<-'END'
+		|blocks.json
+		[]|blocks.json
+		{"version": 1, "instance": "i", "blocks": ["10.40.0.9/29"]}|blocks\[0\]: host bits are set; the network address is 10.40.0.8
+		{"version": 1, "instance": "i", "blocks": [7, "x", "10.40.0.8"]}|blocks\[0\]: expected
+		{"version": 1, "instance": "i", "blocks": {"a": 1}}|blocks: expected
+		{"version": 1, "blocks": []}|instance: it is missing
+		{"version": -1, "instance": "i", "blocks": []}|version
+	END
+	# Blocks that are larger than the range, or of another one, are not leased.
+	state '{"version": 1, "node": "n1", "instance": "i1", "blocks": ["0.0.0.0/0", "10.0.0.0/8", "10.50.0.0/29"]}'
+	called n1 ADD "$c" c1
+	ok
+	has '.ips[0].address | test("^10\\.40\\.0\\.[0-9]+/29$")'
+	rm "$file"
+	mkfifo "$file"
+	called n1 ADD "$c" c2
+	failed 112 blocks.json
+}
+
+@test "hostile: cluster.conf that is a link, a FIFO, of another user, or huge is refused" {
+	local c file=$NODES/n1/etc/cluster.conf
+
+	c=$(conf "$SMALL")
+	mv "$file" "$file.real"
+	ln -s cluster.conf.real "$file"
+	called n1 ADD "$c" c1
+	failed '' 'cluster.conf: '
+	rm "$file"
+	mkfifo -m 600 "$file"
+	called n1 ADD "$c" c1
+	failed 7 'cluster.conf: it must be a regular file of root'
+	rm "$file"
+	{ printf '{"endpoints": ["http://127.0.0.1:4001"], "x": "' && head -c 100000 /dev/zero | tr '\0' x && printf '"}'; } >"$file"
+	chmod 644 "$file"
+	called n1 ADD "$c" c1
+	failed '' 'cluster.conf'
+	cp "$file.real" "$file"
+	chmod 664 "$file"
+	called n1 ADD "$c" c1
+	failed 7 'chown root, chmod go-w'
+	[[ ! -e $NODES/n1/cni/networks/net1/blocks.json ]]
+}
+
+@test "hostile: names of networks are no paths and no other keys" {
+	local c name
+
+	start_etcd
+	quick n1 http://127.0.0.1:2379
+	c=$(conf "$SMALL")
+	for name in ../x a/b .. . '' '*' $'a\nb'; do
+		called n1 ADD "$(jq -c --arg n "$name" '.name = $n' <<<"$c")" c1
+		failed 7
+	done
+	[[ ! $(etcd_keys) ]]
+}
