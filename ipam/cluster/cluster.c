@@ -22,9 +22,14 @@
 /* Claims a block of a range; q says which.  The caller holds the lock of the claims. */
 static int claim(struct tx *tx, struct call *c, struct cluster *cl, struct cluster_question *q)
 {
+	int r;
+
 	q->word = "claim";
 	q->known = &cl->state;
-	TRY(cluster_ask_block(tx, c, cl, q));
+	r = cluster_ask_block(tx, c, cl, q);
+	if (r < 0 && tx->code == CNI_E_AGAIN)
+		cluster_note_away(tx, c, cl);
+	TRY(r);
 	cl->state.boot = index_boot_id();
 	return cluster_save(tx, c, cl);
 }
@@ -40,11 +45,13 @@ static int grow(struct tx *tx, struct call *c, struct local_conf *cf, unsigned s
 	struct cluster_question q = { .range = set };
 	auto_(fd_close) int lock = -1;
 	unsigned had = count(cl, set);
+	int64_t begun = clock_ms();
 
 	TRY(cluster_lock(tx, c, cl, &lock));
 	TRY(cluster_load(tx, c, cl));
 	if (count(cl, set) > had)
 		return 0; /* an ADD that held the lock has claimed one */
+	TRY(cluster_share_away(tx, c, cl, begun));
 	return claim(tx, c, cl, &q);
 }
 

@@ -67,6 +67,15 @@ void cluster_read_blocks(struct mem *mem, const struct cj *c, struct cluster_sta
 int cluster_lock(struct tx *tx, const struct call *c, const struct cluster *cl,
 		 int *ret_fd) CHECKED;
 
+/*
+ * Notes a failure because etcd is away (tx->msg), for the ADDs that wait for the lock; and fails in
+ * the same way if there was one since begun (clock_ms()).  Otherwise each of them would wait for
+ * etcd in turn, and the last ones for the lock in vain.  The caller holds the lock.
+ */
+void cluster_note_away(struct tx *tx, const struct call *c, const struct cluster *cl);
+int cluster_share_away(struct tx *tx, const struct call *c, const struct cluster *cl,
+		       int64_t begun) CHECKED;
+
 /* ---- ask.c ---- */
 
 struct cluster_question {

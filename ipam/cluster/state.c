@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "ipam/cluster/cluster.h"
+#include "ipam/host-local/index.h"
 #include <fcntl.h>
 #include "sys/file.h"
 #include "value/jw.h"
@@ -165,4 +166,35 @@ int cluster_lock(struct tx *tx, const struct call *c, const struct cluster *cl, 
 	TRY(file_mkdirs(tx, dir, 0700));
 	return file_lock(tx, AT_FDCWD, mem_printf(&tx->mem, "%s/%s.claim", dir, c->network),
 			 file_lock_timeout(LOCK_TIMEOUT_MS), ret_fd);
+}
+
+/* ---- etcd is away ---- */
+
+static const char *away_path(struct mem *mem, const struct call *c, const struct cluster *cl)
+{
+	return mem_printf(mem, "%s/.cplug/%s.away", cl->local.data_dir, c->network);
+}
+
+void cluster_note_away(struct tx *tx, const struct call *c, const struct cluster *cl)
+{
+	const char *text = mem_printf(&tx->mem, "%llu %lld %s", (unsigned long long)index_boot_id(),
+				      (long long)clock_ms(), tx->msg);
+	int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+	auto_(fd_close) int fd = open(away_path(&tx->mem, c, cl), flags, 0600);
+
+	if (fd >= 0)
+		(void)!fd_write(fd, text, strlen(text));
+}
+
+int cluster_share_away(struct tx *tx, const struct call *c, const struct cluster *cl, int64_t begun)
+{
+	struct file_text text;
+	char *at;
+
+	if (file_read_checked(&tx->mem, away_path(&tx->mem, c, cl), FILE_MAX, &text) < 0)
+		return 0;
+	if (strtoull(text.s, &at, 10) != index_boot_id() || strtoll(at, &at, 10) < begun ||
+	    *at != ' ')
+		return 0;
+	return tx_fail_as(tx, CNI_E_AGAIN, -ETIMEDOUT, "%s", at + 1);
 }

@@ -167,3 +167,25 @@ state() {
 	done
 	[[ ! $(etcd_keys) ]]
 }
+
+@test "hostile: ADDs that wait while etcd is silent fail together, and name the endpoint" {
+	local c i
+	local -a pids=()
+
+	impostor 4001 silent
+	c=$(conf "$SMALL")
+	for i in {1..20}; do
+		CNI_TEST_LOCK_TIMEOUT_MS=6000 ipam n1 ADD "$c" "c$i" >"$BATS_TEST_TMPDIR/answer.$i" 3>&- &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do wait "$i" || :; done
+	for i in {1..20}; do
+		output=$(<"$BATS_TEST_TMPDIR/answer.$i")
+		has '.code == 11 and (.msg | test("etcd does not answer: http://127.0.0.1:4001: .*correct endpoints"))'
+	done
+	dismiss
+	start_etcd
+	quick n1 http://127.0.0.1:2379
+	called n1 ADD "$c" c1
+	ok
+}
