@@ -136,24 +136,35 @@ static int put_name(struct tool *t, const struct file_new *exe, const char *dir,
 	return 0;
 }
 
-/* Copies a configuration, if it can be read as one. */
-static int put_conf(struct tool *t, const char *file)
-{
-	const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file;
-	struct netconf conf;
+struct new_conf {
+	const char *name; /* of the network */
 	struct file_text text;
-	struct file_new f = { .dirfd = AT_FDCWD, .mode = 0644, .sync = true };
-	int r = file_read(&t->tx->mem, AT_FDCWD, file, CONF_MAX, &text);
+};
+
+static int read_conf(struct tool *t, const char *file, struct new_conf *ret)
+{
+	struct netconf conf;
+	int r = file_read(&t->tx->mem, AT_FDCWD, file, CONF_MAX, &ret->text);
 
 	if (r < 0)
-		return tx_fail_as(t->tx, CPLUG_E_FILE, r, "read %s: %s", file, strerror(-r));
-	TRY(netconf_read_cached(t->tx, NULL, text.s, text.size, &conf));
+		return tx_fail_as(t->tx, CPLUG_E_FILE, r, "read %s: %s; nothing was installed",
+				  file, strerror(-r));
+	TRY(netconf_read_cached(t->tx, NULL, ret->text.s, ret->text.size, &conf));
+	ret->name = conf.name;
+	return 0;
+}
+
+static int put_conf(struct tool *t, const char *file, const struct new_conf *conf)
+{
+	const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file;
+	struct file_new f = { .dirfd = AT_FDCWD, .mode = 0644, .sync = true };
+
 	TRY(file_mkdirs(t->tx, t->opt.conf_dir, 0755));
 	f.path = mem_printf(&t->tx->mem, "%s/%s", t->opt.conf_dir, name);
-	f.data = text.s;
-	f.size = text.size;
+	f.data = conf->text.s;
+	f.size = conf->text.size;
 	TRY(file_replace(t->tx, &f));
-	tool_say(t, "network %s is configured in %s\n", conf.name, f.path);
+	tool_say(t, "network %s is configured in %s\n", conf->name, f.path);
 	return 0;
 }
 
@@ -194,8 +205,13 @@ int cmd_install(struct tool *t)
 	const char *dir = t->args.v[0];
 	auto_(fd_close) int dirfd = -1;
 	struct file_new exe = { .path = "cplug", .mode = 0755, .sync = true };
+	const struct words *files = &t->opt.confs;
+	struct new_conf *confs = mem_alloc(&t->tx->mem, (files->n + 1) * sizeof(*confs));
 	struct file_text text;
 
+	/* A mistake in a configuration leaves the node as it is. */
+	for (unsigned i = 0; i < files->n; i++)
+		TRY(read_conf(t, files->v[i], &confs[i]));
 	TRY(read_self(t, &text));
 	TRY(file_mkdirs(t->tx, dir, 0755));
 	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -211,8 +227,8 @@ int cmd_install(struct tool *t)
 	if (fsync(dirfd) < 0)
 		return fail(t, "write", dir, "");
 	tool_say(t, "cplug %s is installed in %s\n", cplug_version, dir);
-	for (unsigned i = 0; i < t->opt.confs.n; i++)
-		TRY(put_conf(t, t->opt.confs.v[i]));
+	for (unsigned i = 0; i < files->n; i++)
+		TRY(put_conf(t, files->v[i], &confs[i]));
 	return wait_for_end(t);
 }
 
@@ -249,6 +265,6 @@ int cmd_uninstall(struct tool *t)
 		return fail(t, "remove", dir, REPLACED);
 	if (fsync(dirfd) < 0)
 		return fail(t, "write", dir, "");
-	tool_say(t, "cplug is removed from %s\n", dir);
+	tool_say(t, "cplug is not in %s any more; what it replaced is back\n", dir);
 	return wait_for_end(t);
 }

@@ -220,8 +220,8 @@ int cmd_list(struct tool *t)
 	TRY(read_all(t, &s));
 	if (t->opt.json)
 		return print_json(t, &s);
-	if (!s.n_nets && !t->opt.quiet)
-		fprintf(stderr, "cnitool: no networks are configured in %s\n", t->opt.conf_dir);
+	if (!s.n_nets)
+		tool_note(t, "no networks are configured in %s", t->opt.conf_dir);
 	for (unsigned i = 0; i < s.n_nets; i++) {
 		add_network(&tab, &s.nets[i]);
 		add_attachments(&tab, t, &s, &s.nets[i]);

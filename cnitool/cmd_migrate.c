@@ -359,6 +359,8 @@ int cmd_migrate(struct tool *t)
 
 	rt_close(&m.host);
 	TRY(r);
+	if (!m.n_nets)
+		tool_note(t, "no networks are configured in %s", t->opt.conf_dir);
 	t->status = m.d.n > m.d.n_notes || count_others(&m, true);
 	if (t->opt.json)
 		return print_json(&m);

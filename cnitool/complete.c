@@ -198,6 +198,14 @@ static void offer_actions(struct word *w)
 		offer(w, actions[i], "");
 }
 
+static void offer_formats(struct word *w)
+{
+	static const char formats[] = "text\0dot\0mermaid\0svg\0";
+
+	for (const char *s = formats; *s; s += strlen(s) + 1)
+		offer(w, s, "graph");
+}
+
 /* what: how the help names an operand or a value. */
 static void offer_kind(struct word *w, const char *what)
 {
@@ -214,6 +222,8 @@ static void offer_kind(struct word *w, const char *what)
 		offer_actions(w);
 	else if (str_starts(what, "PORT"))
 		offer_published(w);
+	else if (str_starts(what, "FORMAT"))
+		offer_formats(w);
 	else if (str_starts(what, "FILE"))
 		puts(":file");
 	else if (str_starts(what, "DIR"))

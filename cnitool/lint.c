@@ -295,6 +295,21 @@ static void check_parent(struct lint *l, struct call *c)
 	errctx_take(l->tx, m);
 }
 
+/* A type that is nearly one of ours, of those with the flag, is a slip of the pen. */
+static void note_stranger(struct lint *l, const char *type, unsigned flag, const char *path)
+{
+	struct nearest near = { .name = NULL };
+
+	for (const struct plugin *const *p = l->plugins; *p; p++)
+		if (((*p)->flags & flag) == flag)
+			compare_name(&near, type, (*p)->name);
+	if (near.name)
+		lint_wrong(l, mem_printf(&l->tx->mem, "%stype", path),
+			   "there is no plugin %.60s (did you mean %s?)", type, near.name);
+	else
+		lint_warn(l, path, "%.60s is not one of cplug's plugins: not validated", type);
+}
+
 /* The IPAM plugin that ipam.type names, if it is the suite's. */
 static const struct plugin *find_ipam(struct lint *l, const char *type)
 {
@@ -305,7 +320,7 @@ static const struct plugin *find_ipam(struct lint *l, const char *type)
 		return NULL;
 	}
 	if (!p && *type)
-		lint_warn(l, "ipam", "%.60s is not one of cplug's plugins: not validated", type);
+		note_stranger(l, type, CNI_IS_IPAM, "ipam.");
 	return p;
 }
 
@@ -368,20 +383,6 @@ static void check_plugin(struct lint *l, const struct lint_network *n, unsigned 
 	check_capabilities(l, p, keys);
 }
 
-/* A type that is nearly one of ours is a slip of the pen. */
-static void note_stranger(struct lint *l, const char *type)
-{
-	struct nearest near = { .name = NULL };
-
-	for (const struct plugin *const *p = l->plugins; *p; p++)
-		compare_name(&near, type, (*p)->name);
-	if (near.name)
-		lint_wrong(l, "type", "there is no plugin %.60s (did you mean %s?)", type,
-			   near.name);
-	else
-		lint_warn(l, "", "%.60s is not one of cplug's plugins: not validated", type);
-}
-
 static void check_plugins(struct lint *l, const struct lint_network *n)
 {
 	for (unsigned i = 0; i < n->conf.n_plugins; i++) {
@@ -395,7 +396,7 @@ static void check_plugins(struct lint *l, const struct lint_network *n)
 		if (p)
 			check_plugin(l, n, i, p);
 		else if (*np->type)
-			note_stranger(l, np->type);
+			note_stranger(l, np->type, 0, "");
 	}
 	l->conf = NULL;
 	l->prefix = "";
@@ -485,6 +486,19 @@ static void scan_single(struct lint *l, const struct cj *root, struct netconf *n
 			"missing: the file is neither a list, which has \"plugins\", nor a plugin");
 }
 
+/* Runtimes read *.conflist as a list, and other files as a single plugin, and else skip them. */
+static void check_suffix(const struct cj *root, const char *file, bool single)
+{
+	const char *suffix = strrchr(file, '.');
+
+	if (str_eq(suffix, ".conflist") && single)
+		cj_wrong(root, "type",
+			 "this is a single plugin, which belongs in a file *.conf (or write it "
+			 "into \"plugins\")");
+	if ((str_eq(suffix, ".conf") || str_eq(suffix, ".json")) && !single)
+		cj_wrong(root, "plugins", "this is a list, which belongs in a file *.conflist");
+}
+
 void lint_file(struct lint *l, const char *file, const char *text, size_t size)
 {
 	struct errctx m = errctx_mark(l->tx);
@@ -499,6 +513,7 @@ void lint_file(struct lint *l, const char *file, const char *text, size_t size)
 	}
 	cj_watch(root, &l->watch);
 	n.single = !cj_has(root, "plugins") && cj_has(root, "type");
+	check_suffix(root, file, n.single);
 	twice = cj_find_twice(&l->tx->mem, text, size, NULL, 0);
 	if (twice)
 		lint_wrong(l, twice,

@@ -32,12 +32,13 @@ static const struct verb verbs[] = {
 	  cmd_add,
 	  "Runs the plugins of the network for the namespace and prints the result.  If one\n"
 	  "fails, what the others did is undone.\n\n" },
-	{ "del", "NET NETNS", "detach it", V_DEL, 2, 2, false, cmd_del,
+	{ "del", "NET NETNS", "detach a network namespace from a network", V_DEL, 2, 2, false,
+	  cmd_del,
 	  "Undoes add.  Every plugin is run even if one fails; the attachment is forgotten\n"
 	  "only when none failed.  It may be repeated, and works after the namespace is "
 	  "gone.\n\n" },
-	{ "check", "NET NETNS", "look whether it is still attached as it was", V_CHECK, 2, 2, false,
-	  cmd_check,
+	{ "check", "NET NETNS", "look whether a namespace is still attached as it was", V_CHECK, 2,
+	  2, false, cmd_check,
 	  "Runs CHECK of the network's plugins.  With --repair, what cplug's plugins find is put\n"
 	  "right without breaking a connection, told, and checked again.\n\n" },
 	{ "status", "NET", "ask whether the network is ready for more", V_STATUS, 1, 2, false,
@@ -128,7 +129,8 @@ static const struct verb verbs[] = {
 	  "Copies this executable, with all its names, for images that have no shell.  Each file\n"
 	  "is replaced as a whole, so plugins can be called meanwhile.  Executables of another\n"
 	  "suite are not touched without --force.\n\n" },
-	{ "uninstall", "DIR", "remove them", V_UNINSTALL, 1, 1, false, cmd_uninstall,
+	{ "uninstall", "DIR", "remove what install has put into a folder", V_UNINSTALL, 1, 1, false,
+	  cmd_uninstall,
 	  "Removes what is cplug's, and nothing else; what install --force replaced comes "
 	  "back.\n\n" },
 	{ "validate", "FILE...", "tell all mistakes of network configurations", V_VALIDATE, 1, 1000,
@@ -275,7 +277,7 @@ static const char *default_cni_path(struct mem *m)
 	if (!slash || strchr(self, ':'))
 		return system_dirs;
 	*slash = '\0';
-	if (!*self)
+	if (!*self || str_starts(system_dirs, mem_printf(m, "%s:", self)))
 		return system_dirs;
 	return mem_printf(m, "%s:%s", self, system_dirs);
 }

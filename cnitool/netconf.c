@@ -224,12 +224,15 @@ void netconf_scan(struct tx *tx, const struct cj *c, struct netconf *n)
 
 static int read_list(struct tx *tx, const char *dir, const struct cj *c, struct netconf *n)
 {
+	static const char single[] = " (a single plugin belongs in a file *.conf)";
+
 	netconf_scan(tx, c, n);
 	TRY(cj_ok(tx, c));
 	if (!n->inlined && dir)
 		TRY(read_folder(tx, dir, n));
 	if (!n->n_plugins)
-		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL, "plugins: no plugin configs found");
+		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL, "plugins: no plugin configs found%s",
+				  cj_has(c, "type") ? single : "");
 	return 0;
 }
 
@@ -310,7 +313,8 @@ struct conf_search {
 	const char *dir, *name; /* NULL: all */
 	struct netconf *found;
 	unsigned n, files;
-	size_t memory;      /* of the JSON of those that were found */
+	size_t memory; /* of the JSON of those that were found */
+	unsigned n_broken;
 	const char *broken; /* why the first file that cannot be read cannot */
 };
 
@@ -352,7 +356,7 @@ static int search_files(struct tx *tx, struct conf_search *s, const char *const 
 			const char *why = errctx_take(tx, m);
 
 			log_warn("%s (the file is skipped)", why);
-			if (!s->broken)
+			if (!s->n_broken++)
 				s->broken = why;
 			continue;
 		}
@@ -399,9 +403,9 @@ int netconf_find(struct tx *tx, const char *dir, const char *name, struct netcon
 				  dir);
 	if (s.broken)
 		return tx_fail_as(tx, CNI_E_CONFIG, -ENOENT,
-				  "no net configuration with name \"%s\" in %s; a file was "
-				  "skipped: %s",
-				  name, dir, s.broken);
+				  "no net configuration with name \"%s\" in %s; %u of "
+				  "its files skipped, the first: %s",
+				  name, dir, s.n_broken, s.broken);
 	return tx_fail_as(tx, CNI_E_CONFIG, -ENOENT, "no net configuration with name \"%s\" in %s",
 			  name, dir);
 }

@@ -110,6 +110,8 @@ static bool has_color(void)
 	int err = errno;
 	bool is_terminal = isatty(STDERR_FILENO);
 
+	/* In a log of both, the lines are in the order in which they were said. */
+	fflush(stdout);
 	/* Callers print errno behind the prefix. */
 	errno = err;
 	return is_terminal && str_empty(off) && !str_empty(term) && !str_eq(term, "dumb");
@@ -167,6 +169,7 @@ void tool_note(struct tool *t, const char *fmt, ...)
 	va_end(ap);
 	text_plain(text);
 	append(t, &t->notes, text);
+	fflush(stdout);
 	if (!t->opt.json && !t->opt.quiet)
 		fprintf(stderr, "cnitool: %s\n", text);
 }

@@ -484,7 +484,9 @@ static int local_status(struct tx *tx, struct call *c)
 	for (unsigned i = 0; i < cf.pool.n; i++)
 		if (!store_has_free(&tx->mem, &st, &cf.pool.sets[i], i))
 			r = also(r, tx_fail_as(tx, CNI_E_UNAVAILABLE, -EADDRNOTAVAIL,
-					       "no IP addresses available in range set: %s",
+					       "no IP addresses available in range set: %s "
+					       "(widen it; GC frees the leases of containers that "
+					       "are gone)",
 					       pool_text(&tx->mem, &cf.pool.sets[i])));
 	return r;
 }

@@ -272,6 +272,11 @@ cached() {
 	tool add other c1
 	is "$status" 1
 	contains "$errors" 'no net configuration with name "other" in .*00.conflist'
+	echo '{"cniVersion": "1.0.0", "name": "other", "type": "bridge"}' >"$NETCONFPATH/01.conflist"
+	tool add other c1
+	is "$status" 1
+	contains "$errors" '01.conflist: plugins: .*\(a single plugin belongs in a file \*\.conf\)'
+	contains "$errors" 'no net configuration with name "other" in .*; 2 of its files skipped, the first: .*00.conflist'
 }
 
 @test "cnitool: check and status respect cniVersion and disableCheck" {
@@ -619,6 +624,10 @@ cached() {
 	contains "$output" '^eth0 of cnitool-[0-9a-f]* on network net1 differs: address of eth0: 10\.1\.0\.2/24 \(is: nothing\)$'
 	contains_not "$output$errors" '[{}]'
 	contains "$errors" '^cnitool: [0-9]+ differences \(check --repair repairs\)$'
+	# In one log, the sum is the last line, and no line is torn.
+	run ! bash -c "$(printf "%q check net1 c1 >%q 2>&1" "$CPLUG_BIN/cnitool" "$BATS_TEST_TMPDIR/log")"
+	contains "$(tail -n 1 "$BATS_TEST_TMPDIR/log")" '^cnitool: [0-9]+ differences'
+	is "$(grep -c 'cnitool: ' "$BATS_TEST_TMPDIR/log")" 1
 	tool check net1 c1 --json
 	is "$status" 1
 	has '.network == "net1" and (.differences | length >= 2) and all(.differences[]; .plugin == "bridge" and (.object | length > 0))'

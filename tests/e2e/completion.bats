@@ -156,6 +156,8 @@ ran() {
 @test "completion: plugin types and files" {
 	offers dummy schema du
 	offers :file validate ''
+	offers 'text dot mermaid svg' graph --format ''
+	offers --format=mermaid graph --format=m
 	offers :dir install ''
 	offers '' version ''
 }

@@ -131,7 +131,9 @@ written() {
 	[[ $bin/bridge -ef $bin/cplug ]]
 	# Again, and of a newer version: what was kept stays kept.
 	cnitool install --force "$bin"
-	cnitool uninstall "$bin"
+	run cnitool uninstall "$bin"
+	is "$status" 0
+	is "$output" "cplug is not in $bin any more; what it replaced is back"
 	is "$(files)" ./opt/cni/bin/bridge
 	is "$("$bin/bridge")" reference
 	# Neither what is not ours, nor a folder in the place of an executable.
@@ -150,6 +152,12 @@ written() {
 	cmp "$root/10-pods.conflist" "$root/net.d/10-pods.conflist"
 	run ! cnitool install --conf "$root/11-bad.conflist" --net-conf-path "$root/net.d" "$root/opt/cni/bin"
 	is "$(ls "$root/net.d")" 10-pods.conflist
+	# What cannot be read is found before anything is installed.
+	for file in "$root/11-bad.conflist" "$root/missing"; do
+		run ! cnitool install --conf "$root/10-pods.conflist" --conf "$file" --net-conf-path "$root/new" "$root/bin"
+		[[ ! -e $root/bin && ! -e $root/new ]]
+	done
+	contains "$output" 'missing: No such file or directory; nothing was installed'
 }
 
 @test "cnitool install: --wait stays until SIGTERM, and needs nothing but its own file" {

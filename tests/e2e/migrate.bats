@@ -291,6 +291,9 @@ reference_folder() {
 	tool migrate --check
 	is "$status" 0
 	is "$output" '0 differences, 0 notes; 0 attachments of the reference, 0 stay in part'
+	is "$errors" "cnitool: no networks are configured in $NETCONFPATH"
+	tool migrate --check --net-conf-path /nowhere --json
+	has '.notes == ["no networks are configured in /nowhere"]'
 	net "$(list)"
 	tool migrate --check
 	is "$status" 0

@@ -41,6 +41,8 @@ wrong_plugins() {
 		{"type":"bridge","dns":{"nameserver":["10.1.0.1"]}} => plugins\[0\]\.dns\.nameserver: unknown key.*did you mean nameservers
 		{"type":"bridge","mac":"02:00:00:00:00:01"} => plugins\[0\]\.mac: unknown key
 		{"type":"bridge","ipam":{"type":"bridge"}} => plugins\[0\]\.ipam\.type: bridge is not an IPAM plugin
+		{"type":"bridge","ipam":{"type":"dhpc"}} => plugins\[0\]\.ipam\.type: there is no plugin dhpc \(did you mean dhcp\?\)
+		{"type":"bridge","bridge":"averyverylongname"} => plugins\[0\]\.bridge: .*interface name is too long \(15 bytes at most\)
 		{"type":"bridge","ipam":{"type":"host-local"}} => plugins\[0\]\.ipam\.ranges: no IP ranges specified
 		{"type":"bridge","ipam":{"type":"host-local","subnet":"10.1.0.1/24"}} => plugins\[0\]\.ipam\.subnet: .*host bits
 		{"type":"bridge","ipam":{"type":"host-local","subnet":"10.1.0.0/24","rangeStart":"10.2.0.1"}} => plugins\[0\]\.ipam\.rangeStart: .*not in network
@@ -116,6 +118,9 @@ wrong_files() {
 		a.conf {"cniVersion":"1.0.0","type":"bridge"} => name: missing
 		a.conf {"cniVersion":"1.0.0","name":"n","type":"bridge","isGatway":true} => isGatway: unknown key
 		a.conf {"cniVersion":"1.0.0","name":"n","type":"portmap","capabilities":{"portMappings":true}} => type: portmap needs the result
+		a.conflist {"cniVersion":"1.0.0","name":"n","type":"bridge"} => type: this is a single plugin, which belongs in a file \*\.conf
+		a.conf {"cniVersion":"1.0.0","name":"n","plugins":[{"type":"bridge"}]} => plugins: this is a list, which belongs in a file \*\.conflist
+		a.json {"cniVersion":"1.0.0","name":"n","plugins":[{"type":"bridge"}]} => plugins: this is a list, which belongs in a file \*\.conflist
 		a.conflist {"cniVersion": => cannot parse
 		a.conflist [] => cannot parse the file: expected an object
 	END
