@@ -54,7 +54,7 @@ static const struct verb verbs[] = {
 	  cmd_restore,
 	  "Looks at every living attachment that is remembered, by cnitool or by another program\n"
 	  "built on libcni, and puts right what differs: rules, published ports, addresses,\n"
-	  "routes and links that somebody removed (nft flush ruleset, a firewall's restart).\n"
+	  "routes and links that were removed (nft flush ruleset, a firewall's restart).\n"
 	  "What is whole is not touched.\n\n" },
 	{ "attach", "NET NETNS", "add another interface to a running container", V_ATTACH, 2, 2,
 	  false, cmd_attach,

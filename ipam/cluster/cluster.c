@@ -6,7 +6,7 @@
  * inside them as host-local does, and asks etcd, by the helper, only
  *
  *  - when every address of the node's blocks is leased,
- *  - when a requested address lies in a block of which nobody said whose it is, and
+ *  - when a requested address lies in a block whose owner is not known here, and
  *  - once after a boot: while the machine was down, an administrator may have given its blocks to
  *    others (cplug-etcd reclaim), and then no address of them may be leased again.
  *

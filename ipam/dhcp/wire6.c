@@ -85,7 +85,7 @@ static bool find_source(const struct job *j, struct in6_addr *ret)
 	return IN6_IS_ADDR_LINKLOCAL(ret);
 }
 
-/* The state of one address, as the kernel has it; nobody else can answer a connected socket. */
+/* The state of one address, as the kernel has it; only the kernel can answer a connected socket. */
 static enum wire6_state ask_state(const struct job *j, const struct in6_addr *address)
 {
 	struct {

@@ -323,7 +323,7 @@ static int list_claimed(struct blocks *b, const struct block_range *r, uint8_t *
 	return 0;
 }
 
-/* A block that nobody has, at random; fails if there is none. */
+/* A block without an owner, at random; fails if there is none. */
 static int choose_free(struct blocks *b, const struct block_range *r, struct cidr *ret)
 {
 	uint64_t n, skip, at;

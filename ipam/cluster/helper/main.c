@@ -141,7 +141,7 @@ static void sync_routes(const struct block_request *q, const json_t *list)
 	routes_set(&tx, here, gone);
 }
 
-/* After claim: the routes of the new block, and of the known ones, if someone has flushed them. */
+/* After claim: the routes of all blocks, because a flush may have removed the older ones. */
 static void claim_routes(const struct block_request *q, struct cidr block)
 {
 	struct routes_blocks here = { .n = 0 }, none = { .n = 0 };
