@@ -231,7 +231,7 @@ const char *name_invalid_ifname(const char *s)
 	if (str_empty(s))
 		return "interface name is empty";
 	if (strlen(s) >= IFNAMSIZ)
-		return "interface name is too long (15 bytes at most)";
+		return "interface name is too long";
 	if (str_eq(s, ".") || str_eq(s, ".."))
 		return "interface name is . or ..";
 	for (const char *p = s; *p; p++)

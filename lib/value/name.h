@@ -41,8 +41,7 @@ bool name_valid_id(const char *s);
 
 /*
  * An interface name: 1 to 15 bytes, not "." or "..", no '/', no ':', no white space (also none
- * of Unicode's).  Returns NULL if it is valid, else the reason: "interface name is too long (15
- * bytes at most)".
+ * of Unicode's).  Returns NULL if it is valid, else the reason: "interface name is too long".
  */
 const char *name_invalid_ifname(const char *s);
 

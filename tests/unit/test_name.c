@@ -147,7 +147,7 @@ static void ids(void **state)
 static void interface_names(void **state)
 {
 	static const char empty[] = "interface name is empty";
-	static const char too_long[] = "interface name is too long (15 bytes at most)";
+	static const char too_long[] = "interface name is too long";
 	static const char dots[] = "interface name is . or ..";
 	static const char percent[] =
 		"interface name contains %, for which the kernel puts a number";
