@@ -40,7 +40,7 @@ prepare() {
 }
 
 @test "cluster: nodes get different blocks, and values say whose a block is" {
-	local c a b
+	local c a b word
 
 	c=$(conf "$SMALL")
 	a=$(address_of n1 "$c" c1)
@@ -51,6 +51,11 @@ prepare() {
 		jq -se '[.[] | select(.version == 1 and .network == "net1" and (.block | endswith("/29"))) | .node] | sort == ["n1", "n2"]'
 	output=$(on n1 "$CPLUG_BIN/cplug-etcd" list net1)
 	has '.blocks | length == 2'
+	for word in reclaim list; do
+		output=$(on n1 "$CPLUG_BIN/cplug-etcd" "$word" n2/net1) && fail "a slash is accepted"
+		has '.code == 7 and (.msg | test("\"n2/net1\" is not the name of a"))'
+	done
+	[[ $(etcd_keys | grep -c /blocks/net1/) == 2 ]]
 }
 
 @test "cluster: CHECK finds the lease, and a repair claims a lost one again" {

@@ -19,6 +19,7 @@
 #include "sys/file.h"
 #include "value/json_make.h"
 #include "value/jw.h"
+#include "value/name.h"
 
 enum { REQUEST_MAX = 1 << 20 };
 
@@ -216,6 +217,10 @@ static int run(int argc, char **argv)
 	if (!asks && !str_eq(word, "list") && !(str_eq(word, "reclaim") && arg))
 		return tx_fail_as(&tx, CNI_E_FIELD, -EINVAL,
 				  "cplug-etcd: say list [NETWORK], or reclaim NODE");
+	if (!asks && arg && !name_valid_id(arg)) /* a slash would name another key of etcd */
+		return tx_fail_as(&tx, CNI_E_FIELD, -EINVAL,
+				  "cplug-etcd %s: \"%s\" is not the name of a %s", word, arg,
+				  str_eq(word, "list") ? "network" : "node");
 	if (asks)
 		TRY(read_request(&q, &away));
 	TRY(cluster_conf_read(&tx, &conf));
