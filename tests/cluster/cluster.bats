@@ -53,7 +53,7 @@ prepare() {
 	has '.blocks | length == 2'
 	for word in reclaim list; do
 		output=$(on n1 "$CPLUG_BIN/cplug-etcd" "$word" n2/net1) && fail "a slash is accepted"
-		has '.code == 7 and (.msg | test("\"n2/net1\" is not the name of a"))'
+		has '.code == 2 and (.msg | test("\"n2/net1\" is not the name of a"))'
 	done
 	[[ $(etcd_keys | grep -c /blocks/net1/) == 2 ]]
 }
