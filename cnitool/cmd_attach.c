@@ -100,23 +100,32 @@ int cmd_find_conf(struct tool *t, const char *id, const char *ifname, struct net
 	return netconf_read_cached(t->tx, t->opt.conf_dir, c.config, c.config_size, ret);
 }
 
-static int del_attachment(struct tool *t, struct attachment a)
+static int del_and_print(struct tool *t, struct attachment *a)
 {
-	struct netconf net;
 	struct cache_key key;
 	struct jw w;
 
-	TRY(cmd_find_conf(t, a.id, a.ifname, &net));
-	a.net = &net;
-	TRY(read_arguments(t, &a));
-	TRY(attach_del(t, &a));
+	TRY(read_arguments(t, a));
+	TRY(attach_del(t, a));
 	if (!t->opt.json)
 		return 0;
-	key = attachment_key(&a);
+	key = attachment_key(a);
 	tool_open_json(t, &w);
-	tool_put_attachment(&w, &key, a.netns);
+	tool_put_attachment(&w, &key, a->netns);
 	jw_bool(&w, "deleted", true);
 	return tool_print_json(t, &w);
+}
+
+static int del_attachment(struct tool *t, struct attachment a)
+{
+	struct netconf net;
+	int r;
+
+	TRY(cmd_find_conf(t, a.id, a.ifname, &net));
+	a.net = &net;
+	r = del_and_print(t, &a);
+	netconf_free(&net);
+	return r;
 }
 
 int cmd_del(struct tool *t)

@@ -153,13 +153,13 @@ static int make_netns(const struct pool *p, const char *path)
 
 static int attach_slot(struct tool *t)
 {
-	struct netconf net;
+	struct netconf net = { .name = NULL };
 	struct attachment a;
 	const char *result;
-	int r;
+	int r = cmd_prepare(t, &net, &a);
 
-	TRY(cmd_prepare(t, &net, &a));
-	r = attach_add(t, &a, &result);
+	if (r == 0)
+		r = attach_add(t, &a, &result);
 	t->unfinished = NULL;
 	netconf_free(&net);
 	return r;
