@@ -20,7 +20,7 @@
 
 #define REPLACED ".cplug-replaced"
 
-enum { EXE_MAX = 16 << 20, CONF_MAX = 1 << 20 };
+enum { EXE_MAX = 64 << 20, CONF_MAX = 1 << 20 };
 
 #define ENTRY(name) &name##_plugin,
 static const struct plugin *const plugins[] = { PLUGIN_LIST(ENTRY) };

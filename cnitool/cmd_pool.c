@@ -61,18 +61,32 @@ static int fail_file(const struct pool *p, const char *path)
 	return tx_fail_as(p->t->tx, CPLUG_E_FILE, -errno, "%s: %s", path, strerror(errno));
 }
 
-/* Opens and locks a slot's file: -1 if it is gone, or another process works on it. */
+/*
+ * Is it a name that make_slot() gives, NET-8 hexadecimal digits?  The author of a configuration can
+ * have host-local make folders here; one that is named as a foreign namespace must not count.
+ */
+static bool is_slot_name(const struct pool *p, const char *name)
+{
+	size_t n = strlen(p->net);
+
+	return str_starts(name, p->net) && name[n] == '-' && strlen(name + n + 1) == 8 &&
+	       strspn(name + n + 1, "0123456789abcdef") == 8;
+}
+
+/* Opens and locks a slot's file: -1 if it is none, or another process works on it. */
 static int lock_slot(const char *path)
 {
-	auto_(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	auto_(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat st;
 
-	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return -1;
 	return fd_steal(&fd);
 }
 
 /*
- * The names in a state's folder.  They are read before anything is changed, because a rename may
+ * The slots in a state's folder; without p->net the names of pools.  They are read before anything is changed, because a rename may
  * hide others from readdir(3).
  */
 static void list_slots(const struct pool *p, const char *state, struct words *ret)
@@ -83,7 +97,7 @@ static void list_slots(const struct pool *p, const char *state, struct words *re
 
 	*ret = (struct words){ .n = 0 };
 	while (d && (e = readdir(d)) != NULL)
-		if (e->d_name[0] != '.') {
+		if (p->net ? is_slot_name(p, e->d_name) : e->d_name[0] != '.') {
 			ret->v = mem_grow(m, ret->v, ret->n, sizeof(*ret->v));
 			ret->v[ret->n++] = mem_str(m, e->d_name);
 		}
@@ -179,8 +193,11 @@ static int make_slot(const struct pool *p)
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return fail_file(p, path);
 	r = make_netns(p, netns_path(p, name));
-	if (r == 0)
-		r = with_slot(p, name, attach_slot);
+	if (r < 0) { /* the name may be another's */
+		(void)unlink(path);
+		return r;
+	}
+	r = with_slot(p, name, attach_slot);
 	if (r < 0)
 		return also(r, remove_slot(p, name));
 	if (rename(path, slot_path(p, "free", name)) < 0)
@@ -340,7 +357,7 @@ static int pool_give(const struct pool *p)
 	TRY(need_pool(p));
 	if (str_starts(name, "/run/netns/"))
 		name += strlen("/run/netns/");
-	if (!name_valid_id(name))
+	if (!is_slot_name(p, name))
 		r = 0;
 	else
 		TRY(r = retire_slot(p, "taken", name, false));

@@ -326,3 +326,27 @@ strike_destroy() {
 	rmdir /run/cni/cplug/pool
 	assert_same_snapshot
 }
+
+@test "cnitool pool: a folder, a FIFO or another namespace's name is no slot" {
+	ip netns add victim
+	tool pool create net1 --size 1
+	ok
+	mkdir "$POOL/free/victim" "$POOL/new/victim" "$POOL/new/net1-0123abcd" "$POOL/taken/victim"
+	: >"$POOL/free/aaa"
+	mkfifo "$POOL/free/net1-00000000"
+	take
+	contains "$slot" '^net1-[0-9a-f]{8}$'
+	tool pool take net1
+	is "$status" 1
+	contains "$errors" 'the pool of network "net1" is empty'
+	tool pool give net1 victim
+	is "$status" 1
+	tool pool give net1 "$slot"
+	ok
+	tool pool fill
+	ok
+	tool pool fill net1
+	ok
+	[[ -e /run/netns/victim ]]
+	ip netns exec victim true
+}
