@@ -86,8 +86,8 @@ static int lock_slot(const char *path)
 }
 
 /*
- * The slots in a state's folder; without p->net the names of pools.  They are read before anything is changed, because a rename may
- * hide others from readdir(3).
+ * The slots in a state's folder; without p->net the names of pools.  They are read before anything
+ * is changed, because a rename may hide others from readdir(3).
  */
 static void list_slots(const struct pool *p, const char *state, struct words *ret)
 {
