@@ -55,9 +55,8 @@ static int sysfs_number(struct tx *tx, const char *ifname, const char *file)
 }
 
 /*
- * The MAC of a bridge that an administrator made without one follows its lowest port's, so the
- * first ADD fixes it, also of a bridge without gateway: the network's hosts remember it, and its
- * DHCP server, and CHECK compares it with the result.  sysfs may show another namespace.
+ * Containers remember the gateway's MAC.  The MAC of a bridge that an administrator made without
+ * one follows its lowest port's, so the first ADD fixes it.  sysfs may show another namespace.
  */
 static int fix_mac(struct tx *tx, struct call *c, const struct bridge *b)
 {
@@ -106,7 +105,7 @@ int bridge_link_ensure(struct tx *tx, struct call *c, struct bridge *b)
 	TRY(link_ensure(tx, &c->host, &b->br, &want));
 	if (!made && mark_is_any(b->br.alias))
 		return sysctl_ensure(tx, c->host.ns, &no_ra, 1, NULL);
-	if (!made)
+	if (!made && b->cf.is_gateway)
 		return fix_mac(tx, c, b);
 	return 0;
 }

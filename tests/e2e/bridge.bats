@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # bridge: every key except VLANs (bridge-vlan.bats)
 load lib
-load check
 # shellcheck source=tests/tools/frame.bash
 source "$RIG_TOOLS/frame.bash"
 
@@ -515,29 +514,6 @@ conf() {
 	# NET_ADDR_SET of linux/netdevice.h
 	is "$(cat "$sys/class/net/br1/addr_assign_type")" 3
 	is "$(cat "$sys/class/net/$(host_end)/addr_assign_type")" 3
-}
-
-@test "bridge: the MAC of a bridge that an administrator made does not follow the containers' ports" {
-	local conf isgw mac
-
-	for isgw in true false; do
-		conf=$(conf ".isGateway = $isgw | .bridge = \"lan-$isgw\"")
-		ip link add "lan-$isgw" type bridge
-		ip link add port0 address fe:00:00:00:00:01 type veth peer name port1
-		ip link set port0 master "lan-$isgw"
-		mac=$(ip -j link show dev "lan-$isgw" | jq -r '.[].address')
-		is "$mac" fe:00:00:00:00:01
-		new_netns c1
-		add bridge "$conf"
-		has ".interfaces[0].mac == \"$mac\""
-		link - "lan-$isgw" ".address == \"$mac\""
-		cni CHECK bridge "$(chained "$conf")"
-		ok
-		del bridge "$conf"
-		link - "lan-$isgw" ".address == \"$mac\""
-		del_netns c1
-		ip link del port0
-	done
 }
 
 @test "bridge: the host's end has a fixed name, and an alias with network and container" {
