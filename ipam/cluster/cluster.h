@@ -3,14 +3,14 @@
  * cluster.h - the IPAM plugin cluster: the configuration, the blocks of this node, the helper
  *
  * A node has blocks of the cluster's ranges.  Which, is in a file of the network's folder of
- *leases:
+ * leases:
  *
  *	<dataDir>/<network>/blocks.json		docs/cluster.md, "blocks.json"
  *
- * Inside the blocks addresses are leased by host-local's code.  Only the helper cplug-etcd talks to
- *a network.  Two locks: that of the leases, under which a block is removed from the file, so that
- *no ADD leases from it at this moment; and that of the claims, which is held while the helper runs,
- *so that ADDs at the same time claim one block and not one each.
+ * Inside the blocks addresses are leased by host-local's code.  Only the helper cplug-etcd talks
+ * to a network.  Two locks: that of the leases, under which a block is removed from the file, so
+ * that no ADD leases from it at this moment; and that of the claims, which is held while the
+ * helper runs, so that ADDs at the same time claim one block and not one each.
  */
 #ifndef CPLUG_CLUSTER_H
 #define CPLUG_CLUSTER_H
@@ -95,8 +95,7 @@ struct cluster_question {
 int cluster_ask_block(struct tx *tx, const struct call *c, struct cluster *cl,
 		      const struct cluster_question *q) CHECKED;
 
-/* For STATUS: how many blocks of each range are unclaimed?  CNI_E_DEGRADED: etcd does not answer.
- */
+/* For STATUS: the unclaimed blocks of each range.  CNI_E_DEGRADED: etcd does not answer. */
 int cluster_ask_free(struct tx *tx, const struct call *c, const struct cluster *cl,
 		     int64_t free[CLUSTER_RANGES_MAX]) CHECKED;
 

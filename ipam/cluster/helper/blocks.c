@@ -290,21 +290,27 @@ static uint64_t random_below(uint64_t n)
 	return x % n;
 }
 
+/* What is below a prefix; keys_only: without the values. */
+static int read_below(struct blocks *b, const char *prefix, bool keys_only, struct etcd_kvs *ret)
+{
+	struct mem *mem = &b->tx->mem;
+	struct etcd_txn t = etcd_txn();
+	json_t *answers;
+
+	json_array_append_new(t.yes, etcd_get_below(mem, prefix, keys_only));
+	TRY(etcd_commit(b->tx, b->etcd, &t, &answers));
+	*ret = etcd_found(mem, answers, 0);
+	return 0;
+}
+
 /* How many blocks of a range are claimed, and one bit for each block; no map of a large range. */
 static int list_claimed(struct blocks *b, const struct block_range *r, uint8_t **ret_map,
 			uint64_t *ret_n)
 {
 	struct mem *mem = &b->tx->mem;
-	struct etcd_txn t = etcd_txn();
 	struct etcd_kvs f;
-	json_t *answers;
 
-	json_array_append_new(
-		t.yes,
-		etcd_get_below(mem, mem_printf(mem, "%s/blocks/%s/", b->prefix, b->q->network),
-			       true));
-	TRY(etcd_commit(b->tx, b->etcd, &t, &answers));
-	f = etcd_found(mem, answers, 0);
+	TRY(read_below(b, mem_printf(mem, "%s/blocks/%s/", b->prefix, b->q->network), true, &f));
 	*ret_map = NULL;
 	if (!is_large(r))
 		*ret_map = mem_alloc(mem, count_of(r) / 8 + 1);
@@ -386,8 +392,7 @@ static int try_claim(struct blocks *b, const struct known *k, struct cidr c,
 	if (r != 0)
 		return r;
 	*ret_holder = only_value(mem, answers, 0);
-	/* A request that was repeated, because its answer was lost, may have found its own block.
-	 */
+	/* A request that was repeated after a lost answer may have found its own block. */
 	return str_eq(*ret_holder, value);
 }
 
@@ -499,17 +504,6 @@ int blocks_free(struct blocks *b, json_t *ret_list)
 	return 0;
 }
 
-static int read_below(struct blocks *b, const char *prefix, struct etcd_kvs *ret)
-{
-	struct etcd_txn t = etcd_txn();
-	json_t *answers;
-
-	json_array_append_new(t.yes, etcd_get_below(&b->tx->mem, prefix, false));
-	TRY(etcd_commit(b->tx, b->etcd, &t, &answers));
-	*ret = etcd_found(&b->tx->mem, answers, 0);
-	return 0;
-}
-
 int blocks_list(struct blocks *b, const char *network, json_t *ret_list)
 {
 	struct mem *mem = &b->tx->mem;
@@ -518,7 +512,7 @@ int blocks_list(struct blocks *b, const char *network, json_t *ret_list)
 
 	if (network)
 		prefix = mem_printf(mem, "%s%s/", prefix, network);
-	TRY(read_below(b, prefix, &f));
+	TRY(read_below(b, prefix, false, &f));
 	for (unsigned i = 0; i < f.n; i++)
 		json_array_append_new(ret_list, json_loads(f.kv[i].value, 0, NULL));
 	return 0;
@@ -529,7 +523,7 @@ int blocks_reclaim(struct blocks *b, const char *node, json_t *ret_list)
 	struct mem *mem = &b->tx->mem;
 	struct etcd_kvs f;
 
-	TRY(read_below(b, mem_printf(mem, "%s/nodes/%s/", b->prefix, node), &f));
+	TRY(read_below(b, mem_printf(mem, "%s/nodes/%s/", b->prefix, node), false, &f));
 	/* The names of its networks come before their blocks, so no claim begins in between. */
 	for (unsigned i = 0; i < f.n; i++) {
 		json_t *value = json_loads(f.kv[i].value, 0, NULL);

@@ -61,8 +61,7 @@ int etcd_open(struct tx *tx, const struct cluster_conf *conf, struct etcd *ret)
 	*ret = (struct etcd){
 		.conf = conf, .curl = curl, .at = random % conf->n_endpoints, .away = CNI_E_AGAIN
 	};
-	/* Not the environment's proxy: the environment is the runtime's, not the administrator's.
-	 */
+	/* Not the environment's proxy, because the environment is the runtime's. */
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	/* Where a member is, says cluster.conf only: the credentials go nowhere else. */
 	curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
@@ -180,7 +179,9 @@ static bool is_asked(struct mem *mem, const json_t *range, const json_t *kv)
 	key = key ? base64_decode(mem, key, &size) : NULL;
 	if (!key || strlen(key) != size)
 		return false;
-	return json_object_get(range, "range_end") ? str_starts(key, want) : str_eq(key, want);
+	if (json_object_get(range, "range_end"))
+		return str_starts(key, want);
+	return str_eq(key, want);
 }
 
 static bool is_response(struct mem *mem, const json_t *op, const json_t *response)

@@ -8,7 +8,7 @@
  *
  * An executable of its own, because libcurl and a TLS library are larger than all of cplug: the
  * plugins are one static file that needs no network.  The answer is a JSON object on stdout; an
- *error is one with code and msg, and exit status 1.
+ * error is one with code and msg, and exit status 1.
  */
 #include <stdio.h>
 #include <stdlib.h>
