@@ -8,8 +8,8 @@
  *	PREFIX/nodes/NODE/NETWORK/10.40.0.64-26   the same value, to find the blocks of a node
  *
  * A block is claimed by one transaction: its key must not exist, and the ranges and the instance
- *must be those that we know.  The instance is a random number in the state folder of a node, so
- *that two machines of one name do not share blocks.
+ * must be those that we know.  The instance is a random number in the state folder of a node, so
+ * that two machines of one name do not share blocks.
  */
 #ifndef CPLUG_CLUSTER_HELPER_BLOCKS_H
 #define CPLUG_CLUSTER_HELPER_BLOCKS_H
