@@ -200,10 +200,10 @@ static void offer_actions(struct word *w)
 
 static void offer_formats(struct word *w)
 {
-	static const char formats[] = "text\0dot\0mermaid\0svg\0";
+	static const char *const formats[] = { "text", "dot", "mermaid", "svg" };
 
-	for (const char *s = formats; *s; s += strlen(s) + 1)
-		offer(w, s, "graph");
+	for (unsigned i = 0; i < ARRAY_LEN(formats); i++)
+		offer(w, formats[i], "graph");
 }
 
 /* what: how the help names an operand or a value. */

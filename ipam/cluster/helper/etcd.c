@@ -234,6 +234,8 @@ static int ask(struct tx *tx, struct etcd *e, const struct question *q, json_t *
 	int64_t end = clock_ms() + (int64_t)e->conf->timeout_ms * (n + 2);
 	struct mem_text all = { .mem = &tx->mem };
 
+	*ret = NULL;
+	*ret_status = 0;
 	for (unsigned i = 0; n && (i < n || clock_ms() < end); i++) {
 		struct answer a;
 
