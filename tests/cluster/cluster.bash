@@ -2,15 +2,12 @@
 # shellcheck shell=bash
 #
 # cluster.bash - nodes and a real etcd in the namespaces of a test:  load cluster
-#
-# A node is a folder with its own /etc/cplug and /var/lib/cni; "on NODE COMMAND..." runs a command that
-# sees them, in a mount namespace of its own.  If there is a network namespace of the node's name, the
-# command runs in it.
 
 # shellcheck source=tests/e2e/lib.bash
 source "${BASH_SOURCE[0]%/*}/../e2e/lib.bash"
 
-NODES=/run/nodes
+# shellcheck source=tests/cluster/nodes.bash
+source "${BASH_SOURCE[0]%/*}/nodes.bash"
 
 # need_cluster - skips the test where a program is missing
 need_cluster() {
@@ -22,70 +19,6 @@ need_cluster() {
 	[[ -x $CPLUG_BIN/cplug-etcd ]] || skip "cplug-etcd was not built, because libcurl is missing"
 	[[ -d /etc/cplug ]] || private_folder /etc/cplug
 	[[ -d /var/lib/cni ]] || private_folder /var/lib/cni
-}
-
-declare -gA ETCD_PID=()
-
-# start_member NAME ADDRESS CLUSTER [NS] [OPTION...] - starts one member of etcd.  CLUSTER: as in
-# --initial-cluster; NS: "-" is the host
-start_member() {
-	local name=$1 address=$2 cluster=$3 ns=${4:--}
-
-	shift $(($# < 4 ? $# : 4))
-	mkdir -p "/run/etcd"
-	# exec: the process is that of etcd, for kill
-	(
-		[[ $ns == - ]] || exec nsenter --net="/run/netns/$ns" -- etcd --name "$name" --data-dir "/run/etcd/$name" \
-			--listen-client-urls "http://$address:2379" --advertise-client-urls "http://$address:2379" \
-			--listen-peer-urls "http://$address:2380" --initial-advertise-peer-urls "http://$address:2380" \
-			--initial-cluster "$cluster" --log-level error "$@"
-		exec etcd --name "$name" --data-dir "/run/etcd/$name" \
-			--listen-client-urls "http://$address:2379" --advertise-client-urls "http://$address:2379" \
-			--listen-peer-urls "http://$address:2380" --initial-advertise-peer-urls "http://$address:2380" \
-			--initial-cluster "$cluster" --log-level error "$@"
-	) </dev/null >"/run/etcd-$name.log" 2>&1 3>&- 4>&- &
-	ETCD_PID[$name]=$!
-}
-
-# start_etcd [OPTION...] - one member on loopback
-start_etcd() {
-	start_member m1 127.0.0.1 m1=http://127.0.0.1:2380 - "$@"
-	wait_for "etcd" etcdctl --endpoints 127.0.0.1:2379 endpoint health
-}
-
-# stop_member NAME - kills it, as a power failure does
-stop_member() {
-	kill -9 "${ETCD_PID[$1]}"
-	wait "${ETCD_PID[$1]}" 2>/dev/null || :
-	unset "ETCD_PID[$1]"
-}
-
-# etcd_keys - prints all keys of etcd, one per line
-etcd_keys() {
-	etcdctl --endpoints "${ETCD_ENDPOINTS:-127.0.0.1:2379}" get --prefix /cplug --keys-only | sed '/^$/d'
-}
-
-# new_node NAME... - makes nodes that ask the etcd on loopback, or ENDPOINTS (a JSON list)
-new_node() {
-	local name
-
-	for name; do
-		mkdir -p "$NODES/$name/etc" "$NODES/$name/cni"
-		jq -n --arg node "$name" --argjson e "${ENDPOINTS:-[\"http://127.0.0.1:2379\"]}" \
-			'{endpoints: $e, node: $node, timeout: 1000}' >"$NODES/$name/etc/cluster.conf"
-		chmod 644 "$NODES/$name/etc/cluster.conf"
-	done
-}
-
-# on NODE COMMAND... - runs a command on a node; a function, too
-on() {
-	local node=$1 net=()
-
-	shift
-	[[ ! -e /run/netns/$node ]] || net=(nsenter "--net=/run/netns/$node" --)
-	# shellcheck disable=SC2016 # the inner shell's
-	"${net[@]}" unshare --mount --propagation private bash -c 'mount --bind "$1/etc" /etc/cplug &&
-		mount --bind "$1/cni" /var/lib/cni && shift && exec "$@"' - "$NODES/$node" "$@"
 }
 
 # ipam NODE COMMAND CONF [ID] - calls cluster as its main plugin does; prints its answer

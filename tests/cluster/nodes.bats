@@ -9,46 +9,6 @@ N=${NODES_N:-5}
 CONF='{"cniVersion": "1.1.0", "name": "net1", "type": "bridge", "bridge": "cni0", "isDefaultGateway": true,
 	"ipam": {"type": "cluster", "ranges": [{"subnet": "10.40.0.0/20", "block": 28}]}}'
 
-# wire NAME ADDRESS - a namespace on the wire
-wire() {
-	new_netns "$1"
-	ip link add "w-$1" type veth peer name eth0 netns "$1"
-	ip link set "w-$1" master wire up
-	in_ns "$1" ip link set lo up
-	in_ns "$1" ip address add "$2/16" dev eth0
-	in_ns "$1" ip link set eth0 up
-}
-
-# start_members - three members of etcd, on the wire
-start_members() {
-	local i cluster=''
-
-	for i in 1 2 3; do
-		wire "e$i" "192.168.200.$i"
-		cluster+="${cluster:+,}e$i=http://192.168.200.$i:2380"
-	done
-	for i in 1 2 3; do start_member "e$i" "192.168.200.$i" "$cluster" "e$i"; done
-	ip address add 192.168.250.1/16 dev wire
-	export ETCD_ENDPOINTS=192.168.200.1:2379,192.168.200.2:2379,192.168.200.3:2379
-	wait_for "three members" etcdctl --endpoints "$ETCD_ENDPOINTS" endpoint health
-}
-
-# start_bird NODE - with a session to each other node
-start_bird() {
-	local i
-
-	{
-		printf 'router id %s;\nprotocol device {}\ndefine CPLUG_AS = 64512;\n' "192.168.1.${1#n}"
-		echo "include \"$CPLUG_TOP/contrib/bird/cplug.conf\";"
-		for ((i = 1; i <= N; i++)); do
-			[[ n$i == "$1" ]] ||
-				echo "protocol bgp n$i from cplug_peer { neighbor 192.168.1.$i as CPLUG_AS; connect delay time 1; error wait time 1, 2; connect retry time 1; }"
-		done
-	} >"$NODES/$1/bird.conf"
-	in_ns "$1" bird -f -c "$NODES/$1/bird.conf" -s "$NODES/$1/bird.ctl" -P "$NODES/$1/bird.pid" \
-		</dev/null >"$NODES/$1/bird.log" 2>&1 3>&- 4>&- &
-}
-
 prepare() {
 	local i
 
@@ -57,9 +17,9 @@ prepare() {
 	ip link set wire up
 	start_members
 	for ((i = 1; i <= N; i++)); do
-		wire "n$i" "192.168.1.$i"
+		wire "n$i" "$(address_of_node "n$i")"
 		ENDPOINTS='["http://192.168.200.1:2379", "http://192.168.200.2:2379", "http://192.168.200.3:2379"]' new_node "n$i"
-		start_bird "n$i"
+		start_bird "n$i" "$N"
 	done
 }
 
@@ -149,6 +109,34 @@ all_addresses() {
 	for ((i = 1; i <= N; i++)); do in_block "n$i" y; done
 	given=$(all_addresses)
 	[[ $(uniq -d <<<"$given" | wc -l) == 0 && $(wc -l <<<"$given") == $((16 * N)) ]]
+}
+
+@test "nodes: route reflectors: the routes lead to the nodes, and not through the reflector" {
+	local i block address
+
+	for ((i = 1; i <= N; i++)); do
+		wait_for "BIRD of n$i" test -s "$NODES/n$i/bird.pid"
+		kill -9 "$(<"$NODES/n$i/bird.pid")"
+		rm "$NODES/n$i/bird.pid"
+		start_bird "n$i" "$N" n1 n2
+	done
+	for i in 3 4; do
+		wait_for "sessions of n$i" bash -c '(($(birdc -s "$1" show protocols | grep -c "BGP.*Established") == 2))' - "$NODES/n$i/bird.ctl"
+	done
+	address=$(start n3 a)
+	[[ $(start n4 a) ]]
+	block=$(blocks n3)
+	for ((i = 1; i <= N; i++)); do
+		((i == 3)) || wait_for "the route from n$i to n3" has_route "n$i" "$block"
+		((i == 3)) || in_ns "n$i" ip -j route show "$block" proto bird |
+			json_holds 'map(select(.type != "unreachable")) | length == 1 and .[0].gateway == "192.168.1.3"'
+	done
+	wait_for "the route back" has_route n3 "$(blocks n4)"
+	sees n4-a "$address"
+	# One reflector is enough.
+	kill -9 "$(<"$NODES/n1/bird.pid")"
+	in_block n5 a
+	wait_for "the route to n5" has_route n4 "$(blocks n5)"
 }
 
 # in_block NODE ID - leases an address without a container
