@@ -79,7 +79,13 @@ int main(int argc, char **argv)
 		return netavark_main(plugins, argc, argv);
 	if (argc > 1 && (str_eq(argv[1], "--version") || str_eq(argv[1], "-V")))
 		return printf("cplug %s\n", cplug_version_and_commit) < 0;
-	if (argc > 1)
-		return explain(stdout, !str_starts(argv[1], "-"));
+	if (argc > 1 && (str_eq(argv[1], "--help") || str_eq(argv[1], "-h")))
+		return explain(stdout, 0);
+	if (argc > 1) {
+		fprintf(stderr,
+			"cplug: %s is neither a plugin nor a command (cplug --help names them)\n",
+			argv[1]);
+		return 2;
+	}
 	return explain(stderr, 0);
 }

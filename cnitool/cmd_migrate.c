@@ -279,7 +279,8 @@ static void print_text(const struct migration *m)
 	for (unsigned i = 0; i < m->n; i++)
 		if (!m->v[i].passed_over)
 			say_other(t, &m->v[i]);
-	tool_say(t, "%u differences, %u notes; %u attachments of the reference, %u stay in part\n",
+	tool_say(t,
+		 "differences: %u; notes: %u; attachments of the reference: %u, %u stay in part\n",
 		 m->d.n - m->d.n_notes, m->d.n_notes, count_others(m, false),
 		 count_others(m, true));
 }

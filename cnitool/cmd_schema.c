@@ -174,6 +174,7 @@ static bool put_special(struct jw *w, const struct key *k)
 	if (!str_eq(k->name, "plugins"))
 		return false;
 	put_type(w, "array");
+	jw_int(w, "minItems", 1);
 	jw_open(w, "items", '{');
 	put_ref(w, "plugin");
 	jw_close(w, '}');

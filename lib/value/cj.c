@@ -31,6 +31,22 @@ static inline void ask(const struct cj *c, enum cj_kind kind)
 
 /* ---- the document ---- */
 
+/* What editors leave, and what jansson's sentence does not name; position: after the token. */
+static const char *remedy(const char *text, size_t size, const json_error_t *e)
+{
+	static const char mark[] = "\xef\xbb\xbf";
+	size_t at = e->position > 0 && (size_t)e->position <= size ? (size_t)e->position : 0;
+
+	if (size >= strlen(mark) && memcmp(text, mark, strlen(mark)) == 0)
+		return " (save it as UTF-8 without byte order mark)";
+	if (!at || (text[at - 1] != '}' && text[at - 1] != ']'))
+		return "";
+	do
+		at--;
+	while (at && strchr(" \t\r\n", text[at - 1]));
+	return at && text[at - 1] == ',' ? " (remove the comma before it)" : "";
+}
+
 int cj_parse(struct tx *tx, const char *text, size_t size, const char *what, struct cj *ret)
 {
 	json_error_t e = { .line = 0 };
@@ -44,8 +60,8 @@ int cj_parse(struct tx *tx, const char *text, size_t size, const char *what, str
 		doc_no_memory(&tx->mem); /* out of memory, jansson often gives no text */
 	if (!root)
 		return tx_fail_as(tx, CNI_E_DECODE, -EINVAL,
-				  "cannot parse the %s: line %d, column %d: %s", what, e.line,
-				  e.column, e.text);
+				  "cannot parse the %s: line %d, column %d: %s%s", what, e.line,
+				  e.column, e.text, remedy(text, size, &e));
 	if (!json_is_object(root)) {
 		json_decref(root);
 		return tx_fail_as(tx, CNI_E_DECODE, -EINVAL,

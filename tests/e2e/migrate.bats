@@ -290,7 +290,7 @@ reference_folder() {
 	reference_folder
 	tool migrate --check
 	is "$status" 0
-	is "$output" '0 differences, 0 notes; 0 attachments of the reference, 0 stay in part'
+	is "$output" 'differences: 0; notes: 0; attachments of the reference: 0, 0 stay in part'
 	is "$errors" "cnitool: no networks are configured in $NETCONFPATH"
 	tool migrate --check --net-conf-path /nowhere --json
 	has '.notes == ["no networks are configured in /nowhere"]'
@@ -298,7 +298,7 @@ reference_folder() {
 	tool migrate --check
 	is "$status" 0
 	contains "$output" 'net1: note: plugins\[0].ipMasq: '
-	contains "$output" '0 differences, '
+	contains "$output" 'differences: 0; '
 	net "$(list '.plugins[0].ipMasqBackend = "iptables" | .plugins[2].backend = "nonsense"
 		| .plugins[0].ipam.routes = [{dst: "0.0.0.0/0", mtu: 1400}]')"
 	ip link set uplink mtu 1400

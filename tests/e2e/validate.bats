@@ -352,6 +352,9 @@ checks() {
 		{}
 	END
 	[[ ! $failed ]]
+	echo '{"cniVersion":"1.0.0","name":"x","plugins":[]}' >"$BATS_TEST_TMPDIR/x.conflist"
+	run -1 checks "$BATS_TEST_TMPDIR/schema.json" "$BATS_TEST_TMPDIR/x.conflist"
+	contains "$output" 'plugins: '
 }
 
 @test "schema: each plugin has one, with the keys that its page documents" {

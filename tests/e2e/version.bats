@@ -85,3 +85,16 @@ built() {
 	has '.version == "'"${text%% *}"'"'
 	[[ $text != *commit* ]] || has '"'"$text"'" == "\(.version) (commit \(.commit))"'
 }
+
+@test "version: a slip in a name or command of cplug is one sentence, and wrong usage" {
+	local word
+
+	for word in creat brige --hepl ''; do
+		run -2 --separate-stderr "$CPLUG_BIN/cplug" "$word"
+		is "$output" ''
+		is "$stderr" "cplug: $word is neither a plugin nor a command (cplug --help names them)"
+	done
+	run -0 --separate-stderr "$CPLUG_BIN/cplug" -h
+	contains "$output" '^cplug .*: the CNI plugins'
+	is "$stderr" ''
+}
