@@ -8,9 +8,10 @@
 BENCH       := build/bench
 BENCH_TOOLS := $(patsubst bench/%.c,$(BENCH)/%,$(wildcard bench/*.c)) $(BENCH)/nothing-system
 BENCH_CNI    = $(abspath $(STATIC_DIR)/bin)
+export REFERENCE
 
 ##@ Measuring
-bench: bench-tools ## measure everything, under 15 minutes; writes bench/RESULTS.md
+bench: bench-tools ## measure everything, under 15 minutes; writes bench/RESULTS.md; REFERENCE=DIR: beside these plugins, too
 	$(Q)touch $(BENCH)/results
 	$(Q)bench/run $(BENCH) $(BENCH_CNI) $(BENCH)/results
 	$(Q)bench/report $(BENCH)/results bench

@@ -131,6 +131,18 @@ function goals(    v, worst, worst_verb, k, kinds, verbs, n, big, r) {
 	print ""
 }
 
+# How many times faster than the newest release.
+function beside_newest(    i, c) {
+	print "## Beside the newest reference\n\nMedians and quartiles of newest / cplug within a round.\n"
+	print "| case | ADD | CHECK | DEL |\n|---|---|---|---|"
+	for (i = 1; i <= n_cases; i++) {
+		c = cases[i]
+		if ((c, "ADD", "newest", "cplug") in ratio)
+			printf "| %s | %s | %s | %s |\n", c, rel(c, "ADD", "newest", "cplug"), rel(c, "CHECK", "newest", "cplug"), rel(c, "DEL", "newest", "cplug")
+	}
+	print ""
+}
+
 function table_of(c,    l, n, i, v, nv, verbs, k, key) {
 	n = split(lanes[c], l, " ")
 	nv = split("VERSION ADD CHECK STATUS GC DEL", verbs, " ")
@@ -153,8 +165,14 @@ function page(    i, w, k) {
 	printf "%s; kernel %s; CPUs %s; %s; %s.\n\n", about["date"], about["kernel"], about["cpu"], about["iptables"], about["rounds"]
 	if (about["note"]) print about["note"] "\n"
 	print "*floor* is `bench/floor.c`, the minimum kernel work; *reference* is the Go plugins as"
-	print "packaged by the distribution, with iptables.\n"
+	print "packaged by the distribution, with iptables."
+	if (about["newest"]) {
+		print "*newest* is another release of them (`REFERENCE=DIR`; it calls itself \"" about["newest"] "\"), with"
+		print "its nftables backends where it has them."
+	}
+	print ""
 	goals()
+	if (about["newest"]) beside_newest()
 	print "![ADD](add.svg)\n"
 	print "## Every verb\n\nWall time of the whole chain in milliseconds; medians of user + system time (ms) and of peak"
 	print "memory (MiB).\n"
@@ -215,7 +233,7 @@ function label(x, y, anchor, s) { printf "<text x=\"%.1f\" y=\"%.1f\" text-ancho
 
 function log10(x) { return log(x) / log(10) }
 
-function colour(lane) { return lane ~ /^floor|^nothing/ ? "#9aa0a6" : lane ~ /^reference/ ? "#d9822b" : "#1f6feb" }
+function colour(lane) { return lane ~ /^floor|^nothing/ ? "#9aa0a6" : lane ~ /^reference|^newest/ ? "#d9822b" : "#1f6feb" }
 
 # Bars from 0.3 ms to 3 s, in powers of ten.
 function bars(    i, k, l, n, y, x, key, rows, t) {
