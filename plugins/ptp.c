@@ -138,6 +138,7 @@ static int translate(struct tx *tx, struct call *c, const struct ptp *p, const s
 		.link = p->pair.host.index,
 		.dev = p->pair.host.name,
 		.own_dev = true,
+		.routed = true,
 	};
 
 	return step_translate(tx, c, &t, res);

@@ -134,7 +134,8 @@ int gateway_check_route(struct tx *tx, struct rt *rt, const struct link *l, stru
 	TRY(route_lookup(tx, rt, ip, &w));
 	if (w.index == l->index && !w.rejects)
 		return 0;
-	TRY(there = waits_for_carrier(tx, rt, l, ip, &w));
+	if (!w.local)
+		TRY(there = waits_for_carrier(tx, rt, l, ip, &w));
 	if (there)
 		return 0;
 	if (w.index && !w.rejects)

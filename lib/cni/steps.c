@@ -11,6 +11,7 @@
 #include "base/differ.h"
 #include "cni/prev.h"
 #include "cni/resolv.h"
+#include "netlink/route.h"
 #include "sys/sysctl.h"
 
 /* ADD makes it, a repair if the comparison just made noted a difference. */
@@ -115,6 +116,38 @@ int step_close(struct tx *tx, struct call *c, const char *dev)
 	return tx_excuse(tx, before, r, "containers may reach the host's loopback");
 }
 
+/* One lookup; none for an address whose route the plugin has compared. */
+static int need_no_own_address(struct tx *tx, const struct call *c, struct rt *host, struct ip ip)
+{
+	struct route_lookup w;
+
+	TRY(route_lookup(tx, host, ip, &w));
+	if (!w.local)
+		return 0;
+	if (c->command == CNI_CHECK) {
+		differ(tx, mem_printf(&tx->mem, "masqueraded address %s", IP_S(ip)),
+		       "an address of the container", "an address of the host, too");
+		return 0;
+	}
+	return tx_fail_as(tx, CPLUG_E_TAKEN, -EADDRINUSE,
+			  "%s: %s is an address of the host itself, so it is not masqueraded for a "
+			  "container (choose another address)",
+			  host->where, IP_S(ip));
+}
+
+static int need_no_own_addresses(struct tx *tx, struct call *c, const struct translation *t,
+				 const struct result *res)
+{
+	for (unsigned i = 0; i < res->n_ips; i++) {
+		const struct result_ip *a = &res->ips[i];
+		bool masq = a->addr.ip.family == AF_INET6 ? t->masq->v6 : t->masq->v4;
+
+		if (masq && !(t->routed && ip_set(a->gateway)))
+			TRY(need_no_own_address(tx, c, &c->host, a->addr.ip));
+	}
+	return 0;
+}
+
 int step_translate(struct tx *tx, struct call *c, const struct translation *t,
 		   const struct result *res)
 {
@@ -144,6 +177,7 @@ int step_translate(struct tx *tx, struct call *c, const struct translation *t,
 	}
 	if (!n->n_masq && !n->ports)
 		TRY(step_close(tx, c, t->dev));
+	TRY(need_no_own_addresses(tx, c, t, res));
 	return step_nat(tx, c, n);
 }
 

@@ -29,9 +29,14 @@ struct translation {
 	int link;        /* ifindex of the attachment's link on the host */
 	const char *dev; /* the link through which the host reaches the container */
 	bool own_dev;    /* it is the attachment's own: no other container is behind it */
+	bool routed;     /* the host routes the addresses that have a gateway to the container */
 };
 
-/* step_nat() for the addresses of a result, after step_close() if there is nothing. */
+/*
+ * step_nat() for the addresses of a result, after step_close() if there is nothing.  An address of
+ * the host itself is not masqueraded, because the rule would change the source of the host's own
+ * packets: ADD and a repair fail with CPLUG_E_TAKEN, CHECK notes it.
+ */
 int step_translate(struct tx *tx, struct call *c, const struct translation *t,
 		   const struct result *res) CHECKED;
 

@@ -166,6 +166,7 @@ struct route_lookup {
 	struct cidr dst;
 	int index;    /* of the link; 0 = none */
 	bool rejects; /* blackhole, unreachable, prohibit */
+	bool local;   /* an address of this host */
 };
 int route_lookup(struct tx *tx, struct rt *rt, struct ip ip, struct route_lookup *ret) CHECKED;
 

@@ -314,6 +314,7 @@ int route_lookup(struct tx *tx, struct rt *rt, struct ip ip, struct route_lookup
 		.index = r.link,
 		.rejects = r.type == RTN_BLACKHOLE || r.type == RTN_UNREACHABLE ||
 			   r.type == RTN_PROHIBIT,
+		.local = r.type == RTN_LOCAL,
 	};
 	return 0;
 }

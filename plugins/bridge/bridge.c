@@ -53,6 +53,7 @@ static int translate(struct tx *tx, struct call *c, struct bridge *b, const stru
 		.ports = &b->cf.ports,
 		.link = b->veth.host.index,
 		.dev = b->vlan_gw.index ? b->vlan_gw.name : b->br.name,
+		.routed = bridge_gateway_is_routed(b),
 	};
 
 	return step_translate(tx, c, &t, res);

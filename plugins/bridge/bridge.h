@@ -55,6 +55,8 @@ int bridge_veth_join_vlan(struct tx *tx, struct call *c, const struct bridge *b,
  */
 int bridge_gateway_ensure(struct tx *tx, struct call *c, struct bridge *b,
 			  const struct result *res) CHECKED;
+/* Has it then compared the host's routes to the addresses that have a gateway? */
+bool bridge_gateway_is_routed(const struct bridge *b);
 int bridge_gateway_check(struct tx *tx, struct call *c, struct bridge *b) CHECKED;
 int bridge_gateway_repair(struct tx *tx, struct call *c, struct bridge *b) CHECKED;
 

@@ -71,11 +71,17 @@ int bridge_vlan_gateway_ensure(struct tx *tx, struct call *c, struct bridge *b)
 
 /* ---- ADD ---------------------------------------------------------------- */
 
-/* No route of the host hides the container.  A bridge in a VRF is reached from that VRF only. */
+/* A bridge in a VRF is reached from that VRF only. */
+bool bridge_gateway_is_routed(const struct bridge *b)
+{
+	return b->cf.is_gateway && !b->br.master;
+}
+
+/* No route of the host hides the container. */
 static int check_routes(struct tx *tx, struct call *c, const struct bridge *b,
 			const struct result *res)
 {
-	for (unsigned i = 0; i < res->n_ips && !b->br.master; i++)
+	for (unsigned i = 0; i < res->n_ips && bridge_gateway_is_routed(b); i++)
 		if (ip_set(res->ips[i].gateway))
 			TRY(gateway_check_route(tx, &c->host, gateway_link(b),
 						res->ips[i].addr.ip));

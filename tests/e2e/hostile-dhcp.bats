@@ -126,3 +126,21 @@ false_daemon() {
 		grep -q "DHCP daemon at /run/false.sock: DHCP.[A-Z][a-z]*: Bad message" /run/out || fail "$(cat /run/out)"
 	done
 }
+
+@test "hostile-dhcp: a server that offers the host's own address gets no masquerade for it, also without ARP probe" {
+	local conf
+
+	daemon
+	need_dnsmasq
+	ip address add 10.5.0.50/24 dev br0
+	dnsmasq_on lan --dhcp-range=10.5.0.50,10.5.0.50,255.255.255.0,2m
+	conf=$(with "$DHCP_CONF" '.ipMasq = true | .ipam.arpProbe = 0')
+	cni ADD bridge "$conf"
+	failed 102 '10\.5\.0\.50 is an address of the host itself'
+	wait_for "the release" no_leases
+	no_link c1 eth0
+	prints_not '10\.5\.0\.50' nft list ruleset
+	add bridge "$(with "$conf" '.ipMasq = false')"
+	has '.ips[0].address == "10.5.0.50/24"'
+	end_daemon TERM
+}

@@ -660,6 +660,86 @@ claimed() {
 	ok
 }
 
+# own_source ADDRESS TO - prints the source that TO, in the world, sees when the host connects from ADDRESS
+own_source() {
+	local address=$1 to=$2 line
+
+	[[ $address != *:* ]] || address="[$address]" to="[$to]"
+	read -r line < <(echo question | socat -t "$RIG_DEADLINE" - "TCP:$to:7000,bind=$address")
+	echo "${line##* }"
+}
+
+# refused_as_own TYPE CONF MESSAGE - ADD of c1 fails, because the address is the host's, and changes nothing
+refused_as_own() {
+	cni ADD "$1" "$2"
+	failed 102 "$3"
+	assert_same_snapshot
+}
+
+@test "security: the host's own packets are never masqueraded, whatever gives a container the host's address" {
+	local address ipam
+
+	world
+	new_netns c1
+	ip link add other type veth peer name other-peer
+	ip address add 192.0.2.7/24 dev other
+	ip address add 2001:db8:7::7/64 dev other nodad
+	ip link set other up
+	in_ns world ip route add 192.0.2.0/24 via 203.0.113.1
+	in_ns world ip -6 route add 2001:db8:7::/64 via 2001:db8:113::1
+	tcp_answer world 7000 world
+	warm_up bridge "$(evil br9 '{type: "static", addresses: [{address: "10.9.0.2/24"}]}')"
+	warm_up ptp "$(with "$PLAIN" '.type = "ptp" | .name = "evil"')"
+	remember
+	for address in 192.0.2.7/32 192.0.2.7/24 203.0.113.1/30 2001:db8:7::7/128 2001:db8:113::1/64; do
+		ipam="{type: \"static\", addresses: [{address: \"10.9.0.3/24\"}, {address: \"$address\"}]}"
+		refused_as_own bridge "$(evil br9 "$ipam")" "${address%/*} is an address of the host itself"
+	done
+	refused_as_own bridge "$(evil br9 '{type: "host-local", subnet: "192.0.2.0/24"} | .args.cni.ips = ["192.0.2.7"]')" \
+		'192\.0\.2\.7 is an address of the host itself'
+	# The route to the container is passed over for want of carrier, the one to the host is not.
+	sysctl_set net/ipv4/conf/all/ignore_routes_with_linkdown 1
+	sysctl_set net/ipv6/conf/all/ignore_routes_with_linkdown 1
+	remember
+	for ipam in '192.0.2.7/32", gateway: "10.9.0.1' '2001:db8:7::7/128", gateway: "fd00:9::1'; do
+		ipam="{type: \"static\", addresses: [{address: \"$ipam\"}]}"
+		refused_as_own ptp "$(with "$PLAIN" ".type = \"ptp\" | .name = \"evil\" | .ipam = $ipam")" \
+			'is (not )?reached through .*veth'
+	done
+	is "$(own_source 192.0.2.7 203.0.113.2)" 192.0.2.7
+	is "$(own_source 2001:db8:7::7 2001:db8:113::2)" '[2001:0db8:0007:0000:0000:0000:0000:0007]'
+	# What is not masqueraded harms the container alone, as with the reference.
+	add bridge "$(evil br9 '{type: "static", addresses: [{address: "192.0.2.7/32"}]} | .ipMasq = false')"
+	is "$(own_source 192.0.2.7 203.0.113.2)" 192.0.2.7
+}
+
+@test "security: CHECK notes, and a repair refuses, a masqueraded address that became the host's" {
+	local conf answer
+
+	new_netns c1
+	conf=$(evil br9 '{type: "static", addresses: [{address: "10.9.0.2/24"}, {address: "fd00:9::2/64"}]}')
+	add bridge "$conf"
+	answer=$output
+	cni CHECK bridge "$(chained "$conf")"
+	ok
+	ip link add other type veth peer name other-peer
+	ip link set other up
+	for address in 10.9.0.2/32 fd00:9::2/128; do
+		ip address add $address dev other nodad 2>/dev/null # a warning for IPv4
+		output=$answer
+		cni CHECK bridge "$(chained "$conf")"
+		failed 107 "masqueraded address ${address%/*}: expected an address of the container, found an address of the host, too"
+		output=$answer
+		CPLUG_REPAIR=1 cni CHECK bridge "$(chained "$conf")"
+		failed 102 "${address%/*} is an address of the host itself"
+		ip address del $address dev other
+	done
+	output=$answer
+	cni CHECK bridge "$(chained "$conf")"
+	ok
+	del bridge "$conf"
+}
+
 @test "security: accepted addresses and isolated ports are not taken over by a forged prevResult" {
 	local answer filter conf
 
