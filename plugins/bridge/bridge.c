@@ -123,15 +123,19 @@ static int layer2(struct tx *tx, struct call *c, struct bridge *b, struct result
 	return iface_up(tx, c, &b->veth.eth, NULL);
 }
 
-/* A bridge takes the least MTU of its ports, unless an administrator has set its own. */
-static int read_bridge_mtu(struct tx *tx, struct call *c, struct bridge *b)
+/*
+ * A bridge takes the least MTU of its ports, unless an administrator has set its own; and the MAC
+ * of one that an administrator made may be that of the new port.
+ */
+static int read_bridge_again(struct tx *tx, struct call *c, struct bridge *b)
 {
 	struct link br;
 
-	if (b->veth.host.mtu == b->br.mtu)
+	if (b->veth.host.mtu == b->br.mtu && mark_is_any(b->br.alias))
 		return 0;
 	TRY(link_need(tx, &c->host, b->br.name, &br));
 	b->br.mtu = br.mtu;
+	b->br.mac = br.mac;
 	return 0;
 }
 
@@ -151,7 +155,7 @@ static int bridge_add(struct tx *tx, struct call *c, struct result *res)
 	TRY(bridge_link_ensure(tx, c, b));
 	TRY(need_bridge_mtu(tx, c, b));
 	TRY(bridge_veth_add(tx, c, b));
-	TRY(read_bridge_mtu(tx, c, b));
+	TRY(read_bridge_again(tx, c, b));
 	if (b->cf.l3)
 		TRY(layer3(tx, c, b, res));
 	else

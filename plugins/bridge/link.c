@@ -110,11 +110,49 @@ int bridge_link_ensure(struct tx *tx, struct call *c, struct bridge *b)
 	return 0;
 }
 
+/* ---- CHECK, repair ------------------------------------------------------ */
+
+struct port_mac {
+	const struct link *br;
+	bool found;
+};
+
+static int compare_mac(const struct link *l, void *arg)
+{
+	struct port_mac *p = arg;
+
+	if (!l)
+		return 0;
+	p->found = l->master == p->br->index && mac_eq(l->mac, p->br->mac);
+	return p->found;
+}
+
+/*
+ * The MAC of prevResult, which the bridge must have.  None (len 0) if it is another one because the
+ * bridge is an administrator's without gateway, which takes that of a port, or zeros without any.
+ */
+static int wanted_mac(struct tx *tx, struct call *c, const struct bridge *b, int i, struct mac *ret)
+{
+	static const uint8_t zero[sizeof(b->br.mac.b)];
+	struct port_mac p = { .br = &b->br };
+
+	*ret = prev_mac(c, i);
+	if (!ret->len || mac_eq(*ret, b->br.mac) || b->cf.is_gateway || mark_is_any(b->br.alias))
+		return 0;
+	p.found = memcmp(b->br.mac.b, zero, sizeof(zero)) == 0;
+	if (!p.found)
+		TRY(link_each(tx, &c->host, "", compare_mac, &p));
+	if (p.found)
+		ret->len = 0;
+	return 0;
+}
+
 int bridge_link_check(struct tx *tx, struct call *c, struct bridge *b)
 {
 	const char *what = mem_printf(&tx->mem, "bridge %s", b->cf.bridge);
 	int there, i = result_find_if(c->prev, b->cf.bridge, false);
 	struct sysctl no_ra = no_router_advertisements(b);
+	struct mac mac;
 
 	TRY(there = link_find(tx, &c->host, b->cf.bridge, &b->br));
 	if (!there) {
@@ -129,7 +167,8 @@ int bridge_link_check(struct tx *tx, struct call *c, struct bridge *b)
 		differ(tx, what, "promiscuous", "not promiscuous");
 	if (b->cf.vlan_filtering && b->br.bridge.vlan_filtering != 1)
 		differ(tx, what, "VLAN filtering on", "off");
-	if (i >= 0)
+	TRY(wanted_mac(tx, c, b, i, &mac));
+	if (mac.len)
 		iface_check_mac(tx, &b->br, c->prev->ifs[i].mac);
 	if (mark_is_any(b->br.alias))
 		return sysctl_check(tx, c->host.ns, &no_ra, 1);
@@ -139,11 +178,12 @@ int bridge_link_check(struct tx *tx, struct call *c, struct bridge *b)
 /* A bridge that is made again gets the MAC that prevResult names. */
 int bridge_link_repair(struct tx *tx, struct call *c, struct bridge *b)
 {
+	int i = result_find_if(c->prev, b->cf.bridge, false);
 	struct link_want want = { .up = false };
 
-	b->br_mac = prev_mac(c, result_find_if(c->prev, b->cf.bridge, false));
-	want.mac = b->br_mac;
+	b->br_mac = prev_mac(c, i);
 	TRY(bridge_link_ensure(tx, c, b));
+	TRY(wanted_mac(tx, c, b, i, &want.mac));
 	return link_ensure(tx, &c->host, &b->br, &want);
 }
 

@@ -34,3 +34,42 @@ mac_of() { ip -j link show "$1" | jq -r '.[0].address'; }
 	# It follows its port: nothing was set.
 	is "$(mac_of br0)" "$(ip -j link show master br0 | jq -r '.[0].address')"
 }
+
+@test "existing bridge: CHECK and repair leave a MAC alone that follows the ports" {
+	local conf check port
+
+	conf=$(with "$CONF" 'del(.isGateway)')
+	ip link add br0 type bridge
+	new_netns c1
+	add bridge "$conf"
+	# The result has the MAC that the bridge took from its first port.
+	has ".interfaces[0].mac == \"$(mac_of br0)\""
+	check=$(chained "$conf") port=$(host_end)
+	ip link add low0 address 02:00:00:00:00:01 type veth peer name low1
+	ip link set low0 master br0 up
+	is "$(mac_of br0)" 02:00:00:00:00:01
+	cni CHECK bridge "$check"
+	ok
+	# A repair of something else does not give the bridge a MAC either.
+	ip link set br0 down
+	cni CHECK bridge "$check"
+	failed 107 'bridge br0: expected up'
+	CPLUG_REPAIR=1 cni CHECK bridge "$check"
+	ok
+	is "$(mac_of br0)" 02:00:00:00:00:01
+	# Without a port the MAC is zero; the container's port, made again, is the only one.
+	ip link del low0
+	ip link del "$port"
+	is "$(mac_of br0)" 00:00:00:00:00:00
+	CPLUG_REPAIR=1 cni CHECK bridge "$check"
+	ok
+	is "$(mac_of br0)" "$(ip -j link show master br0 | jq -r '.[0].address')"
+	# A MAC that was set is the network's: CHECK compares it.
+	ip link set br0 address 02:00:00:00:00:02
+	del bridge "$conf"
+	add bridge "$conf"
+	has '.interfaces[0].mac == "02:00:00:00:00:02"'
+	ip link set br0 address 02:00:00:00:00:03
+	cni CHECK bridge "$(chained "$conf")"
+	failed 107 'MAC of br0: expected 02:00:00:00:00:02, found 02:00:00:00:00:03'
+}
