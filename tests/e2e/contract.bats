@@ -143,6 +143,24 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 	contains_not "$errors" 'unknown key'
 }
 
+@test "contract: unknown keys of ipam are ignored by each IPAM plugin, and a trace lists them" {
+	local ipam
+
+	new_netns c1
+	for ipam in '{type: "host-local", ranges: [[{subnet: "10.1.0.0/24", "x-range": 1}]], "x-unknown": 1}' \
+		'{type: "static", addresses: [{address: "10.1.0.9/24", "x-address": 1}], "x-unknown": 1}'; do
+		CNI_DEBUG=1 cni ADD bridge "$(with "$CONF" ".ipam = $ipam")"
+		ok
+		contains "$errors" 'ipam.x-unknown: unknown key, ignored'
+		contains "$errors" 'ipam.*\[0\].x-(range|address): unknown key, ignored'
+		is "$(grep -c 'unknown key' <<<"$errors")" 2
+		del bridge "$(with "$CONF" ".ipam = $ipam")"
+		add bridge "$(with "$CONF" ".ipam = $ipam")"
+		is "$errors" ''
+		del bridge "$(with "$CONF" ".ipam = $ipam")"
+	done
+}
+
 @test "contract: a value of the wrong type is reported with its path, and all mistakes together" {
 	warm_up bridge "$CONF"
 	new_netns c1
