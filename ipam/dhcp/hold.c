@@ -370,6 +370,7 @@ static int configure(struct daemon *d, struct hold *l, const struct dhcp_ipam *c
 	TRY(wire_look(d, l, mac));
 	l->four = cf->v4;
 	snprintf(l->parent, sizeof(l->parent), "%s", cf->parent);
+	TRY(wire_find_parent(d, l));
 	if (cf->v6)
 		TRY(hold6_configure(d, l, cf));
 	if (!l->four)

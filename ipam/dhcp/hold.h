@@ -214,6 +214,11 @@ int wire_release_frame(struct daemon *d, struct hold *l, const struct dhcp_todo 
  */
 int wire_release_from_host(struct daemon *d, const struct hold *l,
 			   const struct dhcp_todo *todo) CHECKED;
+/*
+ * A link that was made of another one, as macvlan, names it itself: then l->parent is that one,
+ * or "" if it is not in the daemon's own namespace.  After wire_look().
+ */
+int wire_find_parent(struct daemon *d, struct hold *l) CHECKED;
 /* How often the link came and went; -1: not known.  Fails as wire_look() if there is none. */
 int wire_carrier(struct daemon *d, struct hold *l, int64_t *ret) CHECKED;
 /* Reads one datagram into data[DHCP_PACKET]; 0: none that may be an answer. */

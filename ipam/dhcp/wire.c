@@ -217,6 +217,27 @@ int wire_carrier(struct daemon *d, struct hold *l, int64_t *ret)
 	return 0;
 }
 
+int wire_find_parent(struct daemon *d, struct hold *l)
+{
+	auto_(netns_close) struct netns ns = NETNS_NONE;
+	auto_(rt_close) struct rt rt = { .sk = NULL };
+	struct link link;
+	int there, nsid;
+
+	TRY(wire_enter(d, l, &ns));
+	TRY(rt_open(&d->tx, &rt, "container", &ns));
+	TRY(there = link_find_index(&d->tx, &rt, l->index, &link));
+	if (!there || !link.parent || link_is_end(&link))
+		return 0;
+	l->parent[0] = '\0';
+	if (link.parent_nsid < 0)
+		return 0;
+	TRY(link_nsid(&d->tx, &rt, NULL, &nsid));
+	if (nsid != link.parent_nsid || !if_indextoname((unsigned)link.parent, l->parent))
+		l->parent[0] = '\0';
+	return 0;
+}
+
 /* ---- sending ------------------------------------------------------------ */
 
 static uint32_t sum_of(const void *data, size_t size)

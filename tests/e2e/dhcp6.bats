@@ -335,6 +335,37 @@ prepare() {
 	prints_not 'not released|not changed' cat /run/daemon.log
 }
 
+@test "dhcp6: the leases of containers that are gone are released on the link that a macvlan without master has" {
+	need_dnsmasq
+	wait_for "the link-local address of lan0" eval '[[ $(ip -6 -o address show dev lan0 scope link -tentative) ]]'
+	dnsmasq_on lan "$RANGE4" "$RANGE6"
+	daemon
+	# The link of the default route is the parent; the host has no address of the network.
+	ip route add default dev lan0
+	add macvlan "$(with "$DHCP6_CONF" 'del(.master) | .ipam.family = "46"')"
+	is "$(jq -r .parent /run/cni/dhcp/net6:c1:eth0.json)" lan0
+	# That link, and not the one that the default route has later.
+	ip route replace default dev lo
+	end_daemon KILL
+	end_netns c1
+	daemon
+	wait_for "the release of DHCPv6" no_leases6
+	wait_for "the release of DHCPv4" no_leases
+	[[ ! $(ls /run/cni/dhcp) ]]
+	prints_not 'not released|not changed' cat /run/daemon.log
+}
+
+@test "dhcp6: a master inside the container is no link of the host" {
+	need_dnsmasq
+	dnsmasq_on lan "$RANGE4"
+	daemon
+	ip link add port1 type veth peer name lan0 netns c1
+	ip link set port1 master br0 up
+	in_ns c1 ip link set lan0 up
+	add macvlan "$(with "$DHCP6_CONF" '.linkInContainer = true | .ipam.family = "4"')"
+	is "$(jq -r .parent /run/cni/dhcp/net6:c1:eth0.json)" ''
+}
+
 @test "dhcp6: routers are asked if the interface did not accept their advertisements before" {
 	local mac=02:00:00:00:00:aa
 
