@@ -170,8 +170,9 @@ static int find_lease(struct tx *tx, const struct call *c, struct result *ret)
 	int r = ask(tx, c, "Check", PATIENCE, &reply);
 
 	result_init(ret, &tx->mem);
+	/* No difference (code 107): without a daemon it is not known what the lease is. */
 	if (is_absent(r))
-		return fail_absent(tx, c, CPLUG_E_CHECK);
+		return fail_absent(tx, c, CPLUG_E_DELEGATE);
 	if (r == -EOPNOTSUPP) {
 		log_warn("the DHCP daemon at %s is the reference's: whether it has the lease "
 			 "cannot be known, because its answer would be a new one",

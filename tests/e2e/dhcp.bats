@@ -5,6 +5,7 @@
 load lib
 load check
 load dhcp
+load cnitool
 
 prepare() {
 	lan
@@ -68,8 +69,9 @@ short_leases() {
 	failed 106 'none listens on /run/cni/dhcp.sock .*systemctl enable --now cni-dhcp.socket'
 	cni STATUS dhcp "$DHCP_CONF"
 	failed 50 'cni-dhcp.socket'
+	# Not 107, a difference that a repair would mend: without a daemon it is not known.
 	cni CHECK dhcp "$DHCP_CONF"
-	failed 107 'none listens on /run/cni/dhcp.sock .*systemctl enable --now cni-dhcp.socket'
+	failed 106 'none listens on /run/cni/dhcp.sock .*systemctl enable --now cni-dhcp.socket'
 	run -1 "$CPLUG_BIN/dhcp" list
 	[[ $output == *'no DHCP daemon listens on /run/cni/dhcp.sock (start it: systemctl enable --now cni-dhcp.socket, or: dhcp daemon)' ]]
 	cni DEL dhcp "$DHCP_CONF"
@@ -94,6 +96,35 @@ short_leases() {
 	[[ $output == *'another daemon listens'* ]]
 }
 
+@test "dhcp: cnitool check, check --repair and restore name the daemon that is missing, and no difference" {
+	local verb sentence='none listens on /run/cni/dhcp.sock (start it: systemctl enable --now cni-dhcp.socket, or: dhcp daemon)'
+
+	need_dnsmasq
+	dnsmasq_on lan
+	daemon
+	export NETCONFPATH=$BATS_TEST_TMPDIR/net.d CNI_PATH=$CPLUG_BIN
+	mkdir -p "$NETCONFPATH"
+	net "$(jq -c '{cniVersion, name, plugins: [del(.cniVersion, .name)]}' <<<"$DHCP_CONF")"
+	plug c1
+	tool check net1 c1
+	ok
+	end_daemon TERM
+	remember
+	for verb in 'check net1 c1' 'check --repair net1 c1' restore; do
+		# shellcheck disable=SC2086 # words
+		tool $verb
+		((status)) || fail "$verb succeeds"
+		[[ $errors$output == *"$sentence"* ]] || fail "$verb: $errors"
+		[[ $errors$output != *differ* ]] || fail "$verb: $errors"
+	done
+	assert_same_snapshot
+	daemon
+	tool check net1 c1
+	ok
+	tool del net1 c1
+	ok
+}
+
 @test "dhcp: options, names of options, DNS and priority" {
 	need_dnsmasq
 	dnsmasq_on lan --dhcp-range=10.5.0.50,10.5.0.99,255.255.255.0,2m --dhcp-option=6,10.5.0.7,10.5.0.8 \
@@ -114,6 +145,11 @@ short_leases() {
 	ok
 	is "$(leases | cut -d' ' -f4)" pod1
 	grep -q 'vendor class: vend' /run/dnsmasq.log
+	CNI_DEBUG=1 cni ADD bridge "$(with "$DHCP_CONF" '.ipam += {famly: "6", request: [{option: "6", "x-unknown": 1}]}')" c2 c1 eth1
+	ok
+	is "$(grep -o '[^ ]*: unknown key, ignored' <<<"$errors" | sort | xargs)" \
+		'ipam.famly: unknown key, ignored ipam.request[0].x-unknown: unknown key, ignored'
+	del bridge "$DHCP_CONF" c2 c1 eth1
 	cni ADD bridge "$(with "$DHCP_CONF" '.ipam.request = [{option: "nothing"}] | .ipam.family = "5"
 		| .ipam.provide = [{option: 300}]')" c2 c1 eth1
 	failed 7 'ipam.request\[0\].option'
