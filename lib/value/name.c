@@ -218,8 +218,8 @@ static bool starts_with_space(const char *s)
 		"\u2028",   "\u2029", "\u202f", "\u205f", "\u3000",
 	};
 
-	if (*s == ' ' || (*s >= '\t' && *s <= '\r'))
-		return true;
+	if (!(*s & 0x80))
+		return *s == ' ' || (*s >= '\t' && *s <= '\r');
 	for (unsigned i = 0; i < ARRAY_LEN(wide); i++)
 		if (str_starts(s, wide[i]))
 			return true;
