@@ -62,6 +62,36 @@ prepare() {
 	is "$("$CPLUG_BIN/dhcp" list --json)" '[]'
 }
 
+# renewed6 N - true if ISC's server has answered at least N renewals
+renewed6() {
+	(($(grep -A2 '^Renew message' /run/dhcpd6.log | grep -c 'Sending Reply') >= $1))
+}
+
+@test "dhcp6: ISC's server: family 46 over bridge, renewals, the release, and another range after its restart" {
+	command -v dhcpd >/dev/null || skip "isc-dhcp-server is not installed"
+	dhcpd_on lan '10.5.0.50 10.5.0.99'
+	dhcpd6_on lan 'fd00:5::50 fd00:5::50'
+	daemon
+	add bridge "$DHCP6_BRIDGE"
+	has '[.ips[].address] == ["10.5.0.50/24", "fd00:5::50/128"] and .dns.nameservers == ["fd00:5::53"]'
+	sees c1 10.5.0.1
+	wait_for "three renewals" renewed6 3
+	is "$(grep -c '^Solicit message' /run/dhcpd6.log)" 1
+	is "$(addresses6 c1)" fd00:5::50/128
+	cni CHECK bridge "$(chained "$DHCP6_BRIDGE")"
+	ok
+	del bridge "$DHCP6_BRIDGE"
+	wait_for "the release of DHCPv6" grep -q 'releases address fd00:5::50' /run/dhcpd6.log
+	wait_for "the release of DHCPv4" grep -q 'DHCPRELEASE of 10.5.0.50 from .*(found)' /run/dhcpd.log
+	add bridge "$DHCP6_BRIDGE"
+	kill "$DHCPD6"
+	wait_for "the end of dhcpd" bash -c "! kill -0 $DHCPD6"
+	dhcpd6_on lan 'fd00:5::90 fd00:5::90'
+	wait_for "the new address" has_address6 fd00:5::90/128
+	wait_for "the end of the old address" eval '! has_address6 fd00:5::50/128'
+	wait_for "a renewal of it" renewed6 2
+}
+
 @test "dhcp6: a lease of five seconds: four messages or two, renewals, and the kernel knows its end" {
 	server6 valid=5 t1=2
 	daemon
