@@ -299,6 +299,14 @@ reference_folder() {
 	is "$status" 0
 	contains "$output" 'net1: note: plugins\[0].ipMasq: '
 	contains "$output" 'differences: 0; '
+	# A single plugin and a list belong each in a file of its own kind; the report has no other mistake.
+	echo '{"cniVersion": "0.4.0", "name": "single", "type": "bridge", "ipMasq": true}' >"$NETCONFPATH/20-single.conf"
+	tool migrate --check
+	is "$status" 0
+	contains "$output" 'single: note: plugins\[0].ipMasq: '
+	contains_not "$output" refuses
+	contains "$output" 'differences: 0; '
+	rm "$NETCONFPATH/20-single.conf"
 	net "$(list '.plugins[0].ipMasqBackend = "iptables" | .plugins[2].backend = "nonsense"
 		| .plugins[0].ipam.routes = [{dst: "0.0.0.0/0", mtu: 1400}]')"
 	ip link set uplink mtu 1400
