@@ -232,15 +232,24 @@ int cmd_install(struct tool *t)
 	return wait_for_end(t);
 }
 
+/* What uninstall has done. */
+struct taken {
+	struct mem_text back; /* the names of executables that are back */
+	unsigned n;           /* names that were cplug's */
+};
+
 /* A name: the kept executable gets it back, else it is removed.  kept: -1 = there is none. */
-static int take_name(struct tool *t, int dirfd, int kept, const char *name)
+static int take_name(struct tool *t, int dirfd, int kept, const char *name, struct taken *taken)
 {
 	const char *dir = t->args.v[0];
 
 	if (!is_there(dirfd, name) || !is_ours(t, dirfd, name))
 		return 0;
-	if (kept >= 0 && renameat(kept, name, dirfd, name) == 0)
+	taken->n++;
+	if (kept >= 0 && renameat(kept, name, dirfd, name) == 0) {
+		mem_text_add(&taken->back, "%s%s", mem_text_comma(&taken->back, ", "), name);
 		return 0;
+	}
 	if (kept >= 0 && errno != ENOENT)
 		return fail(t, "restore", dir, name);
 	if (unlinkat(dirfd, name, 0) < 0)
@@ -254,17 +263,21 @@ int cmd_uninstall(struct tool *t)
 	auto_(fd_close) int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	auto_(fd_close) int kept = dirfd < 0 ? -1 : open_replaced(dirfd);
+	struct taken taken = { .back = { .mem = &t->tx->mem } };
+	const char *back;
 
 	if (dirfd < 0)
 		return fail(t, "open", dir, "");
 	if (kept < 0 && errno != ENOENT)
 		return fail(t, "open", dir, REPLACED);
 	for (unsigned i = 0; i < N_NAMES; i++)
-		TRY(take_name(t, dirfd, kept, name_of(i)));
+		TRY(take_name(t, dirfd, kept, name_of(i), &taken));
 	if (unlinkat(dirfd, REPLACED, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		return fail(t, "remove", dir, REPLACED);
 	if (fsync(dirfd) < 0)
 		return fail(t, "write", dir, "");
-	tool_say(t, "cplug is not in %s any more; what it replaced is back\n", dir);
+	back = mem_text_end(&taken.back);
+	tool_say(t, "%s %s%s%s\n", taken.n ? "cplug is removed from" : "nothing of cplug is in", dir,
+		 *back ? "; back again: " : "", back);
 	return wait_for_end(t);
 }

@@ -115,7 +115,9 @@ written() {
 	# No temporary name stays.
 	is "$(find "$bin" -name '.*' -type f)" ''
 	cmp "$CPLUG_BIN/cplug" "$bin/tap"
-	cnitool uninstall "$bin"
+	run cnitool uninstall "$bin"
+	is "$status" 0
+	is "$output" "cplug is removed from $bin"
 	is "$(files)" "$(printf '%s\n' ./calls ./end)"
 }
 
@@ -133,9 +135,12 @@ written() {
 	cnitool install --force "$bin"
 	run cnitool uninstall "$bin"
 	is "$status" 0
-	is "$output" "cplug is not in $bin any more; what it replaced is back"
+	is "$output" "cplug is removed from $bin; back again: bridge"
 	is "$(files)" ./opt/cni/bin/bridge
 	is "$("$bin/bridge")" reference
+	run cnitool uninstall "$bin"
+	is "$status" 0
+	is "$output" "nothing of cplug is in $bin"
 	# Neither what is not ours, nor a folder in the place of an executable.
 	cnitool uninstall "$bin"
 	is "$("$bin/bridge")" reference
