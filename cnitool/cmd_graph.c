@@ -178,14 +178,15 @@ static void print_under(struct drawing *d, int under, unsigned ns, const char *i
 			last = (int)i;
 	for (int i = 0; i <= last && depth < DEPTH_MAX; i++) {
 		struct view_if *v = &w->v[i];
-		const char *next;
+		const char *next, *owner;
 
 		if (!v->kept || v->under != under || (under < 0 && v->ns != ns))
 			continue;
 		next = mem_printf(d->m, "%s%s", indent, i == last ? "   " : "│  ");
-		mem_text_add(&d->out, "%s%s %s  %s\n", indent, i == last ? "└─" : "├─",
-			     view_escape(d->m, headline(d->m, w, v, ns)),
-			     view_escape(d->m, owner_text(d->m, w, v)));
+		owner = owner_text(d->m, w, v);
+		mem_text_add(&d->out, "%s%s %s%s%s\n", indent, i == last ? "└─" : "├─",
+			     view_escape(d->m, headline(d->m, w, v, ns)), *owner ? "  " : "",
+			     view_escape(d->m, owner));
 		for (unsigned k = 0; k < v->facts.n; k++)
 			mem_text_add(&d->out, "%s     %s\n", next,
 				     view_escape(d->m, v->facts.v[k]));

@@ -211,9 +211,10 @@ static void print_span(struct trace *x, const struct span *s, const struct span 
 	printf("\n");
 }
 
-/* The spans below one; those below a hundredth of the whole are told as one. */
+/* The spans below one; several below a hundredth of the whole are told as one. */
 static void print_below(struct trace *x, int above, const struct span *root, int depth)
 {
+	const struct span *last = NULL; /* short one */
 	unsigned n_short = 0;
 	int64_t sum = 0;
 
@@ -224,13 +225,16 @@ static void print_below(struct trace *x, int above, const struct span *root, int
 			continue;
 		if (depth > 1 && (s->to - s->from) * 100 < root->to - root->from) {
 			n_short++;
+			last = s;
 			sum += s->to - s->from;
 			continue;
 		}
 		print_span(x, s, root, depth);
 		print_below(x, (int)i, root, depth + 1);
 	}
-	if (n_short)
+	if (n_short == 1)
+		print_span(x, last, root, depth);
+	else if (n_short)
 		printf("%*s%-*s %9.3f ms\n", 2 * depth, "", NAME_WIDTH - 2 * depth,
 		       mem_printf(&x->t->tx->mem, "(%u shorter steps)", n_short),
 		       (double)sum / 1000);

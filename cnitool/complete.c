@@ -90,13 +90,15 @@ static void offer_networks(struct word *w)
 /* Verbs for attachments offer those of the network; others, and without any, all names. */
 static void offer_namespaces(struct word *w)
 {
-	enum { ATTACHED = V_DEL | V_CHECK | V_DETACH | V_SET | V_PUBLISH };
+	enum { ATTACHED = V_DEL | V_CHECK | V_DETACH | V_SET | V_PUBLISH | V_INSPECT };
 	struct tool *t = w->t;
 	struct cached *all = NULL;
 	unsigned n = 0;
 
 	if (t->args.n && t->verb->bit & ATTACHED)
 		all = remembered(t, t->args.v[0], &n);
+	else if (t->args.n > 1 && t->verb->bit & V_POOL)
+		all = remembered(t, t->args.v[1], &n);
 	for (unsigned i = 0; i < n; i++) {
 		const char *path = all[i].netns ? all[i].netns : "";
 

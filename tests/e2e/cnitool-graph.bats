@@ -37,6 +37,7 @@ drawn() {
 	drawn 'ports 9000-9003/tcp -> 7000-7003'
 	drawn 'port 127.0.0.1:53/udp -> 5353'
 	drawn 'c2: eth0 (veth, up)'
+	contains_not "$output" ' $'
 	is "$errors" ''
 	# The kernel is asked, not the cache.
 	rm -rf /var/lib/cni/results

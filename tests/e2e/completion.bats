@@ -124,6 +124,8 @@ ran() {
 	offers box del web ''
 	offers other check data ''
 	offers box detach --json web ''
+	offers box inspect web ''
+	offers other pool give data ''
 	rm "$NETCONFPATH"/*
 	offers 'data web' del ''
 }
