@@ -277,7 +277,7 @@ int cmd_uninstall(struct tool *t)
 	if (fsync(dirfd) < 0)
 		return fail(t, "write", dir, "");
 	back = mem_text_end(&taken.back);
-	tool_say(t, "%s %s%s%s\n", taken.n ? "cplug is removed from" : "nothing of cplug is in", dir,
-		 *back ? "; back again: " : "", back);
+	tool_say(t, "%s %s%s%s\n", taken.n ? "cplug is removed from" : "nothing of cplug is in",
+		 dir, *back ? "; back again: " : "", back);
 	return wait_for_end(t);
 }
