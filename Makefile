@@ -229,7 +229,7 @@ $(BUILD)/%.o: %.c Makefile $(BUILD)/flags
 # The time of a call is spent in libraries, in the start, and in the words that every call uses: the
 # JSON cursor, names and hashes, the arena.  All else is made small: 90 kB less, for 2 % more instructions.
 # The replacements of compat/ are linked as they are, because the C library's start calls them.
-fast := $(addprefix $(BUILD)/,main.o compat/% lib/base/mem.o $(addprefix lib/value/,cj.o cj_quick.o cj_twice.o jw.o name.o))
+fast := $(addprefix $(BUILD)/,main.o compat/% lib/base/mem.o $(addprefix lib/value/,cj.o cj_twice.o jw.o name.o))
 ifeq ($(STATIC),1)
 $(BUILD)/%.o: ALL_CFLAGS += $(if $(filter $(fast),$@),,$(smallest)) $(if $(filter $(BUILD)/compat/%,$@),,$(lto))
 endif

@@ -55,9 +55,7 @@ int cj_parse(struct tx *tx, const char *text, size_t size, const char *what, str
 	if (!size)
 		return tx_fail_as(tx, CNI_E_DECODE, -EINVAL, "cannot parse the %s: it is empty",
 				  what);
-	root = cj_quick(text, size);
-	if (!root)
-		root = json_loadb(text, size, 0, &e);
+	root = json_loadb(text, size, 0, &e);
 	if (!root && (!e.text[0] || json_error_code(&e) == json_error_out_of_memory))
 		doc_no_memory(&tx->mem); /* out of memory, jansson often gives no text */
 	if (!root)

@@ -3,17 +3,9 @@
 #ifndef CPLUG_CJ_IMPL_H
 #define CPLUG_CJ_IMPL_H
 
-#include <jansson.h>
-
 #include "value/cj.h"
 
 /* The cursor of the member at jansson's iterator; absent if it is NULL. */
 struct cj cj_member_at(const struct cj *c, void *it);
-
-/*
- * Reads a plain document, an object, as json_loadb(text, size, 0) does.  NULL: it is not plain, or
- * not JSON, or memory is short; ask jansson.
- */
-json_t *cj_quick(const char *text, size_t size);
 
 #endif

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 
 #include "value/cj.h"
-#include "value/cj_impl.h"
 #include "base/log.h"
 #include "unit.h"
 
@@ -435,127 +434,6 @@ static void deep_and_large_documents_are_handled(void **state)
 	assert_int_equal(cj_parse(&unit_tx, NULL, 0, "x", &c), -EINVAL);
 }
 
-/* ---- the reader of plain documents ---- */
-
-/* What cj_quick() makes of the text must be jansson's; returns whether it made anything. */
-static bool quick_agrees(const char *text, size_t size)
-{
-	json_t *quick = cj_quick(text, size), *jansson = json_loadb(text, size, 0, NULL);
-	bool made = quick;
-
-	CHECK(!quick || json_equal(quick, jansson), "%.*s", (int)size, text);
-	json_decref(quick);
-	json_decref(jansson);
-	return made;
-}
-
-static void plain_documents_are_read_without_jansson(void **state)
-{
-	static const char *const plain[] = {
-		"{}",
-		" {\t\"a\" :\r\n1 , \"b\":[ ] } ",
-		"{\"a\":[true,false,null,0,-1,-0,999999999999999999,-999999999999999999]}",
-		"{\"\":\"\",\"a\":{\"a\":{}},\"a\":[[[{}],[]],\" ~!/\"]}",
-		"{\"a\":1,\"b\":2,\"a\":{\"c\":3}}",
-	};
-
-	(void)state;
-	for (unsigned i = 0; i < ARRAY_LEN(plain); i++)
-		CHECK(quick_agrees(plain[i], strlen(plain[i])), "%s", plain[i]);
-}
-
-static void other_documents_are_left_to_jansson(void **state)
-{
-	static const char *const others[] = {
-		"",
-		" ",
-		"1",
-		"[]",
-		"\"a\"",
-		"{",
-		"{\"",
-		"{\"a",
-		"{\"a\"",
-		"{\"a\":",
-		"{\"a\":1",
-		"{\"a\":1,",
-		"{\"a\":1,}",
-		"{,}",
-		"{a:1}",
-		"{\"a\":[1,]}",
-		"{\"a\":[,]}",
-		"{\"a\":[1}",
-		"{\"a\" 1}",
-		"{\"a\":1 2}",
-		"{} {}",
-		"{}x",
-		"{\"a\":tru}",
-		"{\"a\":truer}",
-		"{\"a\":nul",
-		"{\"a\":-}",
-		"{\"a\":- 1}",
-		"{\"a\":01}",
-		"{\"a\":-01}",
-		"{\"a\":1.5}",
-		"{\"a\":1e3}",
-		"{\"a\":1E3}",
-		"{\"a\":1000000000000000000}",
-		"{\"a\":99999999999999999999}",
-		"{\"a\":\"\\n\"}",
-		"{\"\\u0061\":1}",
-		"{\"a\":\"\xc3\xa4\"}",
-		"{\"a\":\"\xff\"}",
-		"{\"a\":\"\t\"}",
-		"{\"a\":\"\x7f\"}",
-		"{\"a\":1x}",
-		"{\"a\":+1}",
-		"{\"a\":1,\"b\"}",
-		"{1:1}",
-		"{\"0123456789012345678901234567890123456789012345678901234567890123\":1}",
-	};
-
-	(void)state;
-	for (unsigned i = 0; i < ARRAY_LEN(others); i++)
-		CHECK(!quick_agrees(others[i], strlen(others[i])), "%s", others[i]);
-	assert_false(quick_agrees("{}\0", 3));
-	assert_false(quick_agrees("{\"a\":\"\0\"}", 9));
-}
-
-/* Each byte of a document replaced by each other one, and each beginning of it. */
-static void changed_documents_are_read_as_jansson_reads_them(void **state)
-{
-	static const char text[] = "{\"ab\":[1,-20,{\"c\":\"d e\"}],\"f\":true,\"g\":null}";
-	char changed[sizeof(text)];
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(text) - 1; i++) {
-		assert_false(quick_agrees(text, i));
-		for (int byte = 0; byte < 256; byte++) {
-			memcpy(changed, text, sizeof(text));
-			changed[i] = (char)byte;
-			quick_agrees(changed, sizeof(text) - 1);
-		}
-	}
-}
-
-static void deep_documents_are_left_to_jansson(void **state)
-{
-	enum { DEEP = 33 };
-	char text[2 * DEEP + 8];
-	unsigned n;
-
-	(void)state;
-	for (unsigned levels = 1; levels <= DEEP; levels++) {
-		n = (unsigned)snprintf(text, sizeof(text), "{\"\":");
-		memset(text + n, '[', levels - 1);
-		memset(text + n + levels - 1, ']', levels - 1);
-		text[n + 2 * (levels - 1)] = '}';
-		if (levels > 1)
-			assert_int_equal(quick_agrees(text, n + 2 * (levels - 1) + 1),
-					 levels < DEEP);
-	}
-}
-
 static jmp_buf way_out;
 static unsigned allocations_left;
 
@@ -663,10 +541,6 @@ int main(void)
 		WITH_TX(the_list_of_read_keys_grows),
 		WITH_TX(deep_and_large_documents_are_handled),
 		WITH_TX(keys_that_are_there_twice_are_found),
-		cmocka_unit_test(plain_documents_are_read_without_jansson),
-		cmocka_unit_test(other_documents_are_left_to_jansson),
-		cmocka_unit_test(changed_documents_are_read_as_jansson_reads_them),
-		cmocka_unit_test(deep_documents_are_left_to_jansson),
 		WITH_TX(out_of_memory_leaves_through_the_arena),
 	};
 
