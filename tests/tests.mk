@@ -9,8 +9,8 @@ UNIT_SOURCES  := $(wildcard tests/unit/test_*.c)
 UNIT_PROGRAMS := $(UNIT_SOURCES:%.c=$(BUILD)/%)
 UNIT_OBJECTS  := $(filter-out $(BUILD)/main.o,$(OBJECTS)) $(BUILD)/tests/main.o
 
-# Servers of the tests, at the place where tests/tools/rig.bash looks for them.
-SERVERS := build/tests/udp_server build/tests/dhcp_server build/tests/dhcp6_server
+# Servers and small tools of the tests, at the place where tests/tools/rig.bash looks for them.
+SERVERS := build/tests/udp_server build/tests/dhcp_server build/tests/dhcp6_server build/tests/peak
 
 # The tests use the release form, and the dynamic one with LD_PRELOAD.
 TESTED := $(if $(filter 1,$(SAN)),$(BIN),$(RELEASE))
