@@ -50,22 +50,10 @@ void cluster_read_blocks(struct mem *mem, const struct cj *c, struct cluster_sta
 	}
 }
 
-/* The addresses of a block are those of a range of host-local. */
-static struct pool_range range_of_block(struct cidr block)
-{
-	struct pool_range r = {
-		.subnet = block,
-		.gateway = ip_add(block.ip, 1),
-		.first = ip_add(block.ip, 1),
-		.last = cidr_last(block),
-	};
-
-	if (block.ip.family == AF_INET)
-		r.last = ip_add(r.last, -1); /* the broadcast address */
-	return r;
-}
-
-/* One set for each range: its number is part of the name last_reserved_ip.N. */
+/*
+ * One set for each range, with one range of host-local for each block.  Its number is part of the
+ * name last_reserved_ip.N.
+ */
 static void make_pool(struct mem *mem, struct cluster *cl)
 {
 	for (unsigned i = 0; i < cl->n; i++) {
@@ -77,7 +65,7 @@ static void make_pool(struct mem *mem, struct cluster *cl)
 			    cl->state.blocks[k].len < cl->ranges[i].subnet.len)
 				continue; /* of a range that the configuration had */
 			set->ranges = mem_grow(mem, set->ranges, set->n, sizeof(*set->ranges));
-			set->ranges[set->n++] = range_of_block(cl->state.blocks[k]);
+			set->ranges[set->n++] = pool_whole(cl->state.blocks[k]);
 		}
 	}
 }

@@ -76,6 +76,22 @@ int local_conf_read_requests(struct tx *tx, const struct call *c, struct local_c
 	return cj_ok(tx, &c->conf);
 }
 
+int local_conf_load_podcidr(struct tx *tx, const struct call *c, enum cni_code absent,
+			    struct local_conf *cf)
+{
+	if (!cf->subnet_file)
+		return 0;
+	TRY(podcidr_read(tx, cf->subnet_file, absent, &cf->podcidr));
+	for (unsigned i = 0; i < cf->podcidr.n_subnets; i++) {
+		const char *why = pool_add(&tx->mem, &cf->pool, cf->podcidr.subnets[i], c->version);
+
+		if (why)
+			return tx_fail_as(tx, CPLUG_E_FILE, -EINVAL, "file %s: %s", cf->subnet_file,
+					  why);
+	}
+	return 0;
+}
+
 int local_conf_read(struct tx *tx, const struct call *c, struct local_conf *ret)
 {
 	struct cj ipam = cj_obj(&c->conf, "ipam");
@@ -86,5 +102,6 @@ int local_conf_read(struct tx *tx, const struct call *c, struct local_conf *ret)
 	};
 	cj_any(&ipam, "type"); /* read by the caller: not an unknown key */
 	pool_read(&tx->mem, &c->conf, c->version, &ret->pool);
+	ret->subnet_file = podcidr_conf(tx, &ipam, ret->pool.podcidr);
 	return cj_ok(tx, &c->conf);
 }

@@ -167,6 +167,28 @@ static int claim_growing(struct tx *tx, struct call *c, struct local_conf *cf, s
 			  w->set, pool_text(&tx->mem, &cf->pool.sets[w->set]));
 }
 
+/*
+ * Adds a route to a network of the cluster, as the plugin flannel does, unless the configuration
+ * has it.  No route to the node's own subnet, or of a family that the node has no subnet of.
+ */
+static void add_network(const struct podcidr *p, struct cidr network, struct result *ret)
+{
+	struct result_route route = result_route(network, (struct ip){ .family = 0 });
+	bool wanted = false;
+
+	for (unsigned i = 0; i < p->n_subnets; i++) {
+		wanted |= p->subnets[i].ip.family == network.ip.family;
+		if (cidr_eq(p->subnets[i], network))
+			return;
+	}
+	for (unsigned i = 0; i < ret->n_routes; i++)
+		if (cidr_eq(ret->routes[i].dst, network))
+			return;
+	route.mtu = p->mtu;
+	if (wanted)
+		result_add_route(ret, route);
+}
+
 /* Adds what the configuration contains: routes, and DNS of resolvConf. */
 static int add_static(struct tx *tx, const struct call *c, const struct local_conf *cf,
 		      struct result *ret)
@@ -175,6 +197,8 @@ static int add_static(struct tx *tx, const struct call *c, const struct local_co
 
 	result_read_routes(ret, &routes);
 	TRY(cj_ok(tx, &c->conf));
+	for (unsigned i = 0; i < cf->podcidr.n_networks; i++)
+		add_network(&cf->podcidr, cf->podcidr.networks[i], ret);
 	if (*cf->resolv_conf)
 		TRY(resolv_read(tx, cf->resolv_conf, &ret->dns));
 	return 0;
@@ -227,6 +251,7 @@ static int local_add(struct tx *tx, struct call *c, struct result *ret)
 
 	TRY(local_conf_read(tx, c, &cf));
 	TRY(local_conf_read_requests(tx, c, &cf));
+	TRY(local_conf_load_podcidr(tx, c, CNI_E_AGAIN, &cf));
 	return local_add_from(tx, c, &cf, ret);
 }
 
@@ -391,6 +416,9 @@ int local_check_in(struct tx *tx, struct call *c, const struct local_conf *cf)
 			ours++;
 			check_address(tx, &st, &lessee, ip);
 		}
+	/* The node has got another subnet since: the lease stays valid. */
+	if (!ours && cf->subnet_file)
+		return check_any(tx, &st, &lessee);
 	if (!ours)
 		differ_as(tx,
 			  mem_printf(&tx->mem,
@@ -400,11 +428,20 @@ int local_check_in(struct tx *tx, struct call *c, const struct local_conf *cf)
 	return 0;
 }
 
+/* Without the file of the node's subnets, the leases are found by container. */
+static int load_if_there(struct tx *tx, struct call *c, struct local_conf *cf)
+{
+	int before = tx->err, r = local_conf_load_podcidr(tx, c, CNI_E_AGAIN, cf);
+
+	return tx_excuse(tx, before, r, "leases are looked up by container");
+}
+
 static int local_check(struct tx *tx, struct call *c)
 {
 	struct local_conf cf;
 
 	TRY(local_conf_read(tx, c, &cf));
+	TRY(load_if_there(tx, c, &cf));
 	return local_check_in(tx, c, &cf);
 }
 
@@ -464,6 +501,7 @@ static int local_repair(struct tx *tx, struct call *c)
 	struct local_conf cf;
 
 	TRY(local_conf_read(tx, c, &cf));
+	TRY(load_if_there(tx, c, &cf));
 	return local_repair_in(tx, c, &cf);
 }
 
@@ -476,6 +514,7 @@ static int local_status(struct tx *tx, struct call *c)
 	int r;
 
 	TRY(local_conf_read(tx, c, &cf));
+	TRY(local_conf_load_podcidr(tx, c, CNI_E_UNAVAILABLE, &cf));
 	TRY(store_writable(tx, cf.data_dir, c->network));
 	r = store_open(tx, cf.data_dir, c->network, STORE_READ, &st);
 	if (r == -ENOENT)

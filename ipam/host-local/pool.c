@@ -50,6 +50,16 @@ static struct ip last_usable(struct cidr subnet)
 	return last;
 }
 
+struct pool_range pool_whole(struct cidr subnet)
+{
+	return (struct pool_range){
+		.subnet = subnet,
+		.first = ip_add(subnet.ip, 1),
+		.last = last_usable(subnet),
+		.gateway = ip_add(subnet.ip, 1),
+	};
+}
+
 /* Is there a value, even a wrong one?  "" counts as absent. */
 static bool is_given(const struct cj *c, const char *key)
 {
@@ -88,21 +98,21 @@ static bool read_subnet(const struct cj *c, unsigned set, struct cidr *ret)
 
 static bool read_range(const struct cj *c, unsigned set, struct pool_range *ret)
 {
-	struct pool_range r = {
-		.first = cj_ip(c, "rangeStart"),
-		.last = cj_ip(c, "rangeEnd"),
-		.gateway = cj_ip(c, "gateway"),
-	};
+	struct ip first = cj_ip(c, "rangeStart"), last = cj_ip(c, "rangeEnd");
+	struct ip gateway = cj_ip(c, "gateway");
+	struct pool_range r;
+	struct cidr subnet;
 	bool good = true;
 
-	if (!read_subnet(c, set, &r.subnet))
+	if (!read_subnet(c, set, &subnet))
 		return false;
-	if (!ip_set(r.gateway))
-		r.gateway = ip_add(r.subnet.ip, 1);
-	if (!ip_set(r.first))
-		r.first = ip_add(r.subnet.ip, 1);
-	if (!ip_set(r.last))
-		r.last = last_usable(r.subnet);
+	r = pool_whole(subnet);
+	if (ip_set(gateway))
+		r.gateway = gateway;
+	if (ip_set(first))
+		r.first = first;
+	if (ip_set(last))
+		r.last = last;
 	if (!cidr_contains(r.subnet, r.first)) {
 		cj_wrong(c, "rangeStart", "invalid range set %u: RangeStart %s not in network %s",
 			 set, IP_S(r.first), CIDR_S(r.subnet));
@@ -213,22 +223,63 @@ static bool sets_overlap(const struct pool_set *a, const struct pool_set *b)
 	return false;
 }
 
-static void check_sets(const struct cj *ipam, const char *version, const struct pool *p)
+/* Does an attachment get more addresses of a family than the version can print? */
+static bool has_too_many(const struct pool *p, const char *version)
 {
 	unsigned v4 = 0, v6 = 0;
 
-	for (unsigned i = 0; i < p->n; i++) {
+	for (unsigned i = 0; i < p->n; i++)
 		if (p->sets[i].n && p->sets[i].ranges[0].first.family == AF_INET)
 			v4++;
 		else if (p->sets[i].n)
 			v6++;
+	return (v4 > 1 || v6 > 1) && result_version_number(version) < 3000;
+}
+
+static void check_sets(const struct cj *ipam, const char *version, const struct pool *p)
+{
+	for (unsigned i = 0; i < p->n; i++)
 		for (unsigned j = i + 1; j < p->n; j++)
 			if (sets_overlap(&p->sets[i], &p->sets[j]))
 				cj_wrong(ipam, "ranges", "range set %u overlaps with %u", i, j);
-	}
-	if ((v4 > 1 || v6 > 1) && result_version_number(version) < 3000)
+	if (has_too_many(p, version))
 		cj_wrong(ipam, "ranges",
 			 "CNI version %s does not support more than 1 address per family", version);
+}
+
+const char *pool_add(struct mem *mem, struct pool *p, struct cidr subnet, const char *version)
+{
+	struct pool_set s = { .n = 0 };
+
+	if (subnet.len > ip_bits(subnet.ip) - 2)
+		return mem_printf(mem, "%s is too small; it can be a /%u at the least",
+				  CIDR_S(subnet), ip_bits(subnet.ip) - 2);
+	s.ranges = mem_grow(mem, NULL, 0, sizeof(*s.ranges));
+	s.ranges[s.n++] = pool_whole(subnet);
+	for (unsigned i = 0; i < p->n; i++)
+		if (sets_overlap(&p->sets[i], &s))
+			return mem_printf(mem, "%s overlaps range set %u: %s", CIDR_S(subnet), i,
+					  pool_text(mem, &p->sets[i]));
+	add_set(mem, p, s);
+	if (has_too_many(p, version))
+		return mem_printf(mem,
+				  "CNI version %s does not support more than 1 address per family",
+				  version);
+	return NULL;
+}
+
+/* ipam.ranges: a list, or the word "podCIDR". */
+static void read_ranges(struct mem *mem, const struct cj *ipam, struct pool *p)
+{
+	struct cj ranges = cj_any(ipam, "ranges");
+
+	p->podcidr = cj_is_word(&ranges, "podCIDR");
+	if (cj_text(&ranges) && !p->podcidr)
+		cj_wrong(&ranges, NULL,
+			 "expected a list of range sets, or \"podCIDR\", got \"%.40s\"",
+			 cj_text(&ranges));
+	else if (!p->podcidr)
+		read_sets(mem, ipam, "ranges", p);
 }
 
 void pool_read(struct mem *mem, const struct cj *conf, const char *version, struct pool *ret)
@@ -240,7 +291,7 @@ void pool_read(struct mem *mem, const struct cj *conf, const char *version, stru
 	*ret = (struct pool){ 0 };
 	read_sets(mem, &runtime, "ipRanges", ret);
 	read_legacy(mem, &ipam, ret);
-	read_sets(mem, &ipam, "ranges", ret);
+	read_ranges(mem, &ipam, ret);
 	if (!cj_has(conf, "ipam"))
 		cj_wrong(conf, "ipam", "IPAM config missing 'ipam' key");
 	else if (!ret->n && (!cj_present(&ranges) || cj_is_array(&ranges)))

@@ -31,6 +31,7 @@ struct pool_set {
 struct pool {
 	struct pool_set *sets;
 	unsigned n;
+	bool podcidr; /* ipam.ranges is "podCIDR": pool_add() adds the node's subnets */
 };
 
 /*
@@ -38,6 +39,15 @@ struct pool {
  * complaints (cj_ok()), *ret must not be used.
  */
 void pool_read(struct mem *mem, const struct cj *conf, const char *version, struct pool *ret);
+
+/* The range of a whole subnet, with the defaults of the keys. */
+struct pool_range pool_whole(struct cidr subnet);
+
+/*
+ * Adds a set of one range, a whole subnet without host bits.  Returns NULL, or a sentence that
+ * says why it does not fit, in the arena.
+ */
+const char *pool_add(struct mem *mem, struct pool *p, struct cidr subnet, const char *version);
 
 /* The range that contains ip, or NULL. */
 const struct pool_range *pool_find(const struct pool_set *s, struct ip ip);

@@ -100,10 +100,11 @@ int file_read_fd(struct mem *mem, int fd, size_t max, struct file_text *ret)
 	return read_all(mem, fd, room, max, ret);
 }
 
-int file_read_trusted(struct mem *mem, const char *path, size_t max, struct file_text *ret)
+int file_read_trusted(struct mem *mem, int dirfd, const char *path, size_t max,
+		      struct file_text *ret)
 {
 	auto_(fd_close) int fd =
-		open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+		openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)

@@ -38,7 +38,8 @@ int file_read_fd(struct mem *mem, int fd, size_t max, struct file_text *ret) CHE
  * The same for a file of the host's administrator: not a symbolic link, root's, and no other user
  * can write it; -EPERM otherwise.
  */
-int file_read_trusted(struct mem *mem, const char *path, size_t max, struct file_text *ret) CHECKED;
+int file_read_trusted(struct mem *mem, int dirfd, const char *path, size_t max,
+		      struct file_text *ret) CHECKED;
 
 /* Writes a file that appears complete or not at all, in place of one that is there. */
 struct file_new {

@@ -27,9 +27,11 @@ struct folders {
 static const char *const default_log[] = { "/var/log/cplug" };
 static const char *const default_resolv[] = { "/etc/netns", "/run/cplug" };
 static const char *const default_data[] = { "/run/cni", "/var/run/cni", "/var/lib/cni" };
+static const char *const default_subnet[] = { "/run/flannel", "/run/cplug" };
 
 /* By enum hostconf_folders. */
-static const char *const keys[] = { "logFolders", "resolvConfFolders", "dataFolders" };
+static const char *const keys[] = { "logFolders", "resolvConfFolders", "dataFolders",
+				    "subnetFolders" };
 
 static struct {
 	bool read;
@@ -84,6 +86,8 @@ static void use_defaults(void)
 	conf.folders[HOSTCONF_RESOLV] =
 		(struct folders){ default_resolv, ARRAY_LEN(default_resolv) };
 	conf.folders[HOSTCONF_DATA] = (struct folders){ default_data, ARRAY_LEN(default_data) };
+	conf.folders[HOSTCONF_SUBNET] =
+		(struct folders){ default_subnet, ARRAY_LEN(default_subnet) };
 	conf.replaces = false;
 }
 
@@ -123,7 +127,7 @@ static void read_conf(struct tx *tx)
 		return;
 	conf.read = true;
 	use_defaults();
-	r = file_read_trusted(&tx->mem, conf_path, CONF_MAX, &text);
+	r = file_read_trusted(&tx->mem, AT_FDCWD, conf_path, CONF_MAX, &text);
 	if (r == -EPERM)
 		ignore("it must be a regular file of root that no other user can write");
 	else if (r < 0 && r != -ENOENT)

@@ -16,6 +16,7 @@ enum hostconf_folders {
 	HOSTCONF_LOG,    /* "logFolders", default /var/log/cplug */
 	HOSTCONF_RESOLV, /* "resolvConfFolders", default /etc/netns (always allowed), /run/cplug */
 	HOSTCONF_DATA,   /* "dataFolders", default /run/cni, /var/run/cni, /var/lib/cni */
+	HOSTCONF_SUBNET, /* "subnetFolders", default /run/flannel, /run/cplug */
 };
 
 /*

@@ -78,12 +78,15 @@ static void note_families(const struct cj *sets, bool *four, bool *six)
 static void families(const struct cj *conf, bool *four, bool *six)
 {
 	struct cj ipam = cj_obj(conf, "ipam"), runtime = cj_obj(conf, "runtimeConfig");
-	struct cj sets = cj_list(&ipam, "ranges"), more = cj_list(&runtime, "ipRanges");
+	struct cj sets = cj_any(&ipam, "ranges"), more = cj_list(&runtime, "ipRanges");
 	struct cj addresses = cj_list(&ipam, "addresses");
 
 	*four = *six = false;
 	note_family(&ipam, "subnet", four, six);
-	note_families(&sets, four, six);
+	if (cj_is_word(&sets, "podCIDR"))
+		*four = *six = true;
+	else
+		note_families(&sets, four, six);
 	note_families(&more, four, six);
 	for (unsigned i = 0, n = cj_len(&addresses); i < n; i++) {
 		struct cj a = cj_at(&addresses, i);

@@ -226,6 +226,16 @@ leased_by_servers() {
 	example 44-dhcp6 leased_by_servers
 }
 
+of_the_node() {
+	has '[.ips[].address | split("/")[1]] == ["24", "64"] and (.ips[0].address | startswith("10.88.45."))'
+	has '.routes | any(.dst == "10.88.44.0/22" and .mtu == 1450)'
+	sees c1 203.0.113.2
+}
+@test "examples: 45-podcidr: the addresses are of the node's subnets, the container reaches the world" {
+	world
+	example 45-podcidr of_the_node
+}
+
 @test "examples: 33-dummy: the container has the addresses" {
 	example 33-dummy own_addresses
 }

@@ -69,6 +69,7 @@ chain_lacks() {
 chain_parents() {
 	local name ns=$1 gateway length dev id
 
+	chain_subnets
 	for name in $(jq -r '.plugins[] | .master // .device // empty' "$CHAIN_FILE"); do
 		! ip link show dev "$name" >/dev/null 2>&1 || continue
 		ip link add "$name" type veth peer name "peer-$name"
@@ -86,10 +87,19 @@ chain_parents() {
 			[[ $gateway != *:* ]] || length+=" nodad"
 			# shellcheck disable=SC2086 # perhaps with nodad
 			in_ns "$ns" ip address add dev "$dev" "$gateway/"$length
-		done < <(jq -r --arg name "$name" '.plugins[] | select((.master // .device) == $name) | .ipam?.ranges[]?[] |
+		done < <(jq -r --arg name "$name" '.plugins[] | select((.master // .device) == $name) | .ipam?.ranges[]?[]? |
 			select(.gateway) | "\(.gateway) \(.subnet | split("/")[1])"' "$CHAIN_FILE")
 		chain_dhcp "$ns" "$dev"
 	done
+}
+
+# chain_subnets - writes the file with the node's subnets, as flannel does, if the conflist reads it
+chain_subnets() {
+	jq -e '[.plugins[].ipam?.ranges? == "podCIDR"] | any' "$CHAIN_FILE" >/dev/null || return 0
+	mkdir -p /run/flannel
+	printf 'FLANNEL_%s\n' NETWORK=10.88.44.0/22 SUBNET=10.88.45.1/24 IPV6_NETWORK=fd00:88:44::/48 \
+		IPV6_SUBNET=fd00:88:44:1::1/64 MTU=1450 IPMASQ=false >/run/flannel/subnet.env
+	chmod 644 /run/flannel/subnet.env
 }
 
 # chain_dhcp NS DEV - starts a DHCP server on DEV in NS, and the daemon of dhcp on the host, if the

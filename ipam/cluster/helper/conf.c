@@ -3,6 +3,7 @@
  * conf.c - how to reach etcd: /etc/cplug/cluster.conf
  */
 #include <ctype.h>
+#include <fcntl.h>
 
 #include "ipam/cluster/helper/conf.h"
 #include "sys/file.h"
@@ -81,7 +82,7 @@ static void read_password(struct mem *mem, const struct cj *c, struct cluster_co
 		cj_wrong(c, "user", "user and passwordFile belong together");
 	if (!path || *path != '/')
 		return;
-	r = file_read_trusted(mem, path, PASSWORD_MAX, &text);
+	r = file_read_trusted(mem, AT_FDCWD, path, PASSWORD_MAX, &text);
 	if (r == -EPERM)
 		cj_wrong(c, "passwordFile",
 			 "%.200s must be a regular file of root that no other user can write",
@@ -129,7 +130,7 @@ static int parse(struct tx *tx, const struct file_text *text, struct cluster_con
 int cluster_conf_read(struct tx *tx, struct cluster_conf *ret)
 {
 	struct file_text text;
-	int r = file_read_trusted(&tx->mem, CLUSTER_CONF, CONF_MAX, &text);
+	int r = file_read_trusted(&tx->mem, AT_FDCWD, CLUSTER_CONF, CONF_MAX, &text);
 
 	if (r == -ENOENT)
 		return tx_fail_as(tx, CNI_E_UNAVAILABLE, r,
