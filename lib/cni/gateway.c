@@ -11,15 +11,15 @@
 #include "netlink/route.h"
 #include "sys/sysctl.h"
 
-static bool conflicts(struct cidr have, struct cidr want)
+static bool conflicts(struct cidr have, struct cidr want, unsigned flags)
 {
-	if (have.ip.family == AF_INET)
+	if (have.ip.family == AF_INET && !(flags & GATEWAY_BESIDE))
 		return true;
 	return cidr_overlaps(have, want) && !ip_is_linklocal(have.ip);
 }
 
 int gateway_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct cidr address,
-		   bool force)
+		   unsigned flags)
 {
 	struct addr_list list;
 	bool replaced = false;
@@ -28,9 +28,9 @@ int gateway_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct ci
 	if (addr_listed(&list, address))
 		return 0;
 	for (unsigned i = 0; i < list.n; i++) {
-		if (!conflicts(list.a[i], address))
+		if (!conflicts(list.a[i], address, flags))
 			continue;
-		if (!force)
+		if (!(flags & GATEWAY_FORCE))
 			return tx_fail_as(
 				tx, CPLUG_E_TAKEN, -EADDRINUSE,
 				"%s: \"%s\" already has an IP address different from %s: %s "

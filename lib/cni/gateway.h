@@ -9,13 +9,18 @@
 #include "value/result.h"
 #include "netlink/rt.h"
 
+enum gateway_flags {
+	GATEWAY_FORCE = 1 << 0,  /* replaces an address that is in the way (undone on failure) */
+	GATEWAY_BESIDE = 1 << 1, /* IPv4 addresses of other subnets are not in the way */
+};
+
 /*
- * Ensures an address on a link of the host.  If the link has another address (IPv4: any; IPv6: one
- * of an overlapping prefix), force replaces it (undone on failure); without force the call fails
- * with CPLUG_E_TAKEN.
+ * Ensures an address on a link of the host.  If the link has one that is in the way (IPv4: any;
+ * IPv6, and IPv4 with GATEWAY_BESIDE: one of an overlapping prefix), the call fails with
+ * CPLUG_E_TAKEN, without GATEWAY_FORCE.
  */
 int gateway_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct cidr address,
-		   bool force) CHECKED;
+		   unsigned flags) CHECKED;
 
 /*
  * Ensures that packets of a family are forwarded.  For IPv6, the link of the default route is set

@@ -23,6 +23,11 @@ bool ipam_wanted(const struct call *c)
 	return *ipam_type(c) != '\0';
 }
 
+bool ipam_is(const struct call *c, const char *type)
+{
+	return str_eq(ipam_type(c), type);
+}
+
 static void keep(struct call *c, const char *type, const char *path, bool self)
 {
 	c->delegate = self ? plugin_find(c->plugins, type) : NULL;

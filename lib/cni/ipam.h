@@ -16,6 +16,9 @@
 /* Is there an ipam.type? */
 bool ipam_wanted(const struct call *c);
 
+/* Is it the IPAM plugin of this type? */
+bool ipam_is(const struct call *c, const char *type);
+
 /*
  * Is the delegate another program, which will be executed?  false also if there is none: the verbs
  * report that.

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "plugins/bridge/conf.h"
+#include "cni/gateway.h"
 #include "cni/ipam.h"
 #include "base/log.h"
 #include "value/name.h"
@@ -112,7 +113,7 @@ int bridge_read_conf(struct tx *tx, const struct call *c, struct bridge_conf *cf
 		.bridge = conf_ifname(j, "bridge"),
 		.is_gateway = cj_bool(j, "isGateway", false),
 		.default_gateway = cj_bool(j, "isDefaultGateway", false),
-		.force_address = cj_bool(j, "forceAddress", false),
+		.gateway_flags = cj_bool(j, "forceAddress", false) ? GATEWAY_FORCE : 0,
 		.mtu = conf_mtu(j, MTU_AUTO),
 		.hairpin = cj_bool(j, "hairpinMode", false),
 		.promisc = cj_bool(j, "promiscMode", false),
@@ -129,6 +130,9 @@ int bridge_read_conf(struct tx *tx, const struct call *c, struct bridge_conf *cf
 	if (!cf->bridge)
 		cf->bridge = BRIDGE_DEFAULT;
 	cf->is_gateway |= cf->default_gateway;
+	/* Each block of a node is a subnet with a gateway of its own. */
+	if (ipam_is(c, "cluster"))
+		cf->gateway_flags |= GATEWAY_BESIDE;
 	cf->masq = conf_masq(&tx->mem, j);
 	read_vlans(tx, j, cf);
 	cross_check(j, cf);

@@ -15,7 +15,8 @@ enum spoof_mode { SPOOF_OFF, SPOOF_MAC, SPOOF_STRICT };
 
 struct bridge_conf {
 	const char *bridge;
-	bool is_gateway, default_gateway, force_address;
+	bool is_gateway, default_gateway;
+	unsigned gateway_flags;
 	struct conf_masq masq;
 	int mtu; /* bytes, or MTU_AUTO */
 	bool hairpin, promisc, isolated;

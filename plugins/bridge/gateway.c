@@ -95,7 +95,7 @@ static int ensure_addresses(struct tx *tx, struct call *c, const struct bridge *
 	unsigned n = gateway_list(tx, res, &list);
 
 	for (unsigned i = 0; i < n; i++)
-		TRY(gateway_ensure(tx, &c->host, gateway_link(b), list[i], b->cf.force_address));
+		TRY(gateway_ensure(tx, &c->host, gateway_link(b), list[i], b->cf.gateway_flags));
 	for (unsigned i = 0; i < res->n_ips; i++) {
 		const struct result_ip *ip = &res->ips[i];
 

@@ -139,6 +139,37 @@ all_addresses() {
 	wait_for "the route to n5" has_route n4 "$(blocks n5)"
 }
 
+@test "nodes: a bridge has a gateway for each block; with a block its gateway goes, and the next owner is reached" {
+	local first second k block a b
+	local -a list
+
+	a=$(start n1 a)
+	first=$(blocks n1)
+	for ((k = 1; k <= 12; k++)); do in_block n1 "x$k"; done
+	b=$(start n1 b)
+	# shellcheck disable=SC2207 # words
+	list=($(blocks n1))
+	[[ ${#list[@]} == 2 && $a && $b ]]
+	for block in "${list[@]}"; do
+		[[ $block == "$first" ]] || second=$block
+		[[ " $(addresses n1 cni0) " == *" $(address_in "$block" 1)/28 "* ]]
+	done
+	sees n1-a "$b"
+	[[ $(start n2 a) ]]
+	wait_for "the route to the second block" has_route n2 "$second"
+	wait_for "the route back" has_route n1 "$(blocks n2)"
+	sees n2-a "$a"
+	sees n2-a "$b"
+	plug n1 b DEL
+	plug n1 '' GC "$(with "$CONF" '.["cni.dev/valid-attachments"] = [{containerID: "a", ifname: "eth0"}]')"
+	[[ $(blocks n1) == "$first" && $(addresses n1 cni0) == "$(address_in "$first" 1)/28" ]]
+	# The other node takes it.
+	new_netns n2-c
+	plug n2 c ADD "$(with "$CONF" ".runtimeConfig.ips = [\"$(address_in "$second" 5)\"]")"
+	wait_for "the route to the block's next owner" has_route n1 "$second"
+	sees n1-a "$(address_in "$second" 5)"
+}
+
 # in_block NODE ID - leases an address without a container
 in_block() {
 	ipam "$1" ADD "$CONF" "$2" >/dev/null
