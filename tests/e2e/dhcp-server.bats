@@ -35,7 +35,7 @@ ready() {
 	sees c1 10.5.0.1
 	del macvlan "$DHCP_MACVLAN"
 	wait_for "the release" hears lan 1 'RELEASE from 10.5.0.50 for 10.5.0.50 -'
-	echo "# renewals: $DHCP_RENEWALS"
+	echo "# renewals: $DHCP_RENEWALS" >&3
 }
 
 @test "dhcp: what a renewal changes is applied" {
@@ -441,7 +441,7 @@ change_router() {
 		end_daemon KILL
 	done
 	is "$(heard lan DISCOVER)" 1
-	echo "# kills survived: $kills"
+	echo "# kills survived: $kills" >&3
 }
 
 @test "dhcp: when the server is silent ADD gives up, and leaves nothing" {

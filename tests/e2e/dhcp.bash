@@ -198,7 +198,7 @@ needs_little_memory() {
 	# The sanitizers have memory of their own.
 	grep -q __asan_init "$CPLUG_BIN/dhcp" ||
 		(($(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$1/status") < 8192)) || fail "$(cat "/proc/$1/status")"
-	echo "# $(grep VmRSS "/proc/$1/status")"
+	echo "# $(grep VmRSS "/proc/$1/status")" >&3
 }
 
 # another_interface MAC - eth0 of c1 is a macvlan of lan0 that was just made, without address
@@ -260,8 +260,8 @@ does_not_grow() {
 		sleep 0.5
 	done
 	after=$(most_memory "$DAEMON")
-	echo "# renewals with a fast clock: $("$@")"
-	echo "# memory in kB: $before, then $after"
+	echo "# renewals with a fast clock: $("$@")" >&3
+	echo "# memory in kB: $before, then $after" >&3
 	((after <= before + 8)) || fail "the daemon has grown from $before to $after kB"
 	(($(ls "/proc/$DAEMON/fd" | wc -l) <= 9 + 2 * 12 + 4)) || fail "descriptors are left open"
 }
