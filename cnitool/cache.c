@@ -284,7 +284,8 @@ int cache_write(struct tx *tx, const struct cache *c, const struct cached *a)
 						    .path = path,
 						    .data = text,
 						    .size = strlen(text),
-						    .mode = 0600 });
+						    .mode = 0600,
+						    .own = true });
 }
 
 int cache_remove(struct tx *tx, const struct cache *c, const struct cache_key *key)
@@ -375,7 +376,8 @@ int cache_read(struct tx *tx, const struct cache *c, const struct cache_key *key
 
 	TRY(cache_path(tx, c, key, &path));
 	r = file_read(&tx->mem, AT_FDCWD, path, CACHE_FILE_MAX, &text);
-	if (r == -ENOENT || r == -ENOTDIR)
+	/* A folder in its place is moved away by the next ADD. */
+	if (r == -ENOENT || r == -ENOTDIR || r == -EISDIR)
 		return 0;
 	if (r < 0)
 		return tx_fail_as(tx, CPLUG_E_FILE, r, "cannot read %s: %s", path, strerror(-r));

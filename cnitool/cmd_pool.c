@@ -292,7 +292,8 @@ static int pool_create(const struct pool *p)
 						       .path = slot_path(p, ".", "size"),
 						       .data = size,
 						       .size = strlen(size),
-						       .mode = 0600 }));
+						       .mode = 0600,
+						       .own = true }));
 	return fill(p);
 }
 

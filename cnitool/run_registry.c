@@ -73,7 +73,7 @@ int run_registry_claim(struct tool *t, const char *id, struct run_claim *ret)
 		return tx_fail_as(t->tx, CNI_E_ENV, -EINVAL,
 				  "--name %s: letters, digits, '_', '.' and '-' are allowed", id);
 	TRY(file_mkdirs(t->tx, registry_dir(t), 0700));
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	fd = file_open_own(path, O_RDWR);
 	if (fd < 0)
 		return tx_fail_as(t->tx, CPLUG_E_FILE, -errno, "create %s: %s", path,
 				  strerror(errno));

@@ -7,6 +7,7 @@
 
 #include "ipam/cluster/cluster.h"
 #include "ipam/host-local/index.h"
+#include "ipam/host-local/store.h"
 #include <fcntl.h>
 #include "sys/file.h"
 #include "value/jw.h"
@@ -120,11 +121,26 @@ int cluster_load(struct tx *tx, const struct call *c, struct cluster *cl)
 	return 0;
 }
 
+/* Makes a folder below dataDir, where a configuration may have one made. */
+static int make_dir(struct tx *tx, const struct call *c, const struct cluster *cl, const char *name,
+		    mode_t mode)
+{
+	const char *dir = mem_printf(&tx->mem, "%s/%s", cl->local.data_dir, name);
+
+	if (access(dir, F_OK) < 0)
+		TRY(store_may_make(tx, cl->local.data_dir, c->network));
+	return file_mkdirs(tx, dir, mode);
+}
+
 int cluster_save(struct tx *tx, const struct call *c, struct cluster *cl)
 {
 	const struct cluster_state *s = &cl->state;
 	struct file_new f = {
-		.dirfd = AT_FDCWD, .path = state_path(&tx->mem, c, cl), .mode = 0644, .sync = true
+		.dirfd = AT_FDCWD,
+		.path = state_path(&tx->mem, c, cl),
+		.mode = 0644,
+		.sync = true,
+		.own = true,
 	};
 	struct jw w;
 
@@ -141,7 +157,7 @@ int cluster_save(struct tx *tx, const struct call *c, struct cluster *cl)
 	jw_close(&w, '}');
 	f.data = mem_printf(&tx->mem, "%s\n", jw_end(&w));
 	f.size = strlen(f.data);
-	TRY(file_mkdirs(tx, mem_printf(&tx->mem, "%s/%s", cl->local.data_dir, c->network), 0755));
+	TRY(make_dir(tx, c, cl, c->network, 0755));
 	TRY(file_replace(tx, &f));
 	make_pool(&tx->mem, cl);
 	return 0;
@@ -151,7 +167,7 @@ int cluster_lock(struct tx *tx, const struct call *c, const struct cluster *cl, 
 {
 	const char *dir = mem_printf(&tx->mem, "%s/.cplug", cl->local.data_dir);
 
-	TRY(file_mkdirs(tx, dir, 0700));
+	TRY(make_dir(tx, c, cl, ".cplug", 0700));
 	return file_lock(tx, AT_FDCWD, mem_printf(&tx->mem, "%s/%s.claim", dir, c->network),
 			 file_lock_timeout(LOCK_TIMEOUT_MS), ret_fd);
 }

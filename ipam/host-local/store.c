@@ -24,6 +24,7 @@
 #include <stdlib.h>
 
 #include "sys/file.h"
+#include "sys/hostconf.h"
 #include "base/log.h"
 #include "ipam/host-local/store.h"
 
@@ -89,65 +90,17 @@ static int open_subdir(int at, const char *name, mode_t mode, bool create)
 	return open_dir(at, name, O_RDONLY | O_NOFOLLOW);
 }
 
-static bool is_same(const struct stat *a, const struct stat *b)
+int store_may_make(struct tx *tx, const char *data_dir, const char *network)
 {
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
+	const char *path = mem_printf(&tx->mem, "%s/%s", data_dir, network);
+	const char *folder = hostconf_guards(&tx->mem, path);
 
-/* Is a folder /etc, or below it, wherever symbolic links lead? */
-static bool is_in_etc(const char *folder, const struct stat *etc)
-{
-	auto_(fd_close) int at = open_dir(AT_FDCWD, folder, O_PATH);
-	struct stat st, child = { .st_ino = 0 };
-
-	while (at >= 0 && fstat(at, &st) == 0 && !is_same(&st, &child)) {
-		int above = open_dir(at, "..", O_PATH);
-
-		if (is_same(&st, etc))
-			return true;
-		fd_close(&at);
-		at = above;
-		child = st;
-	}
-	return false;
-}
-
-/* Does path, or what is there of it, pass through /etc? */
-static bool leads_to_etc(struct mem *mem, const char *path)
-{
-	char *part = mem_printf(mem, "%s/", path);
-	struct stat etc, st;
-	size_t there = 0;
-
-	if (stat("/etc", &etc) < 0)
-		return false;
-	for (char *p = part + 1; *p; p++) {
-		if (*p != '/')
-			continue;
-		*p = '\0';
-		if (stat(part, &st) < 0)
-			break;
-		if (is_same(&st, &etc))
-			return true;
-		there = (size_t)(p - part);
-		*p = '/';
-	}
-	part[there] = '\0';
-	return is_in_etc(there ? part : "/", &etc);
-}
-
-/*
- * With Multus, users of a cluster write dataDir.  A folder in the place of a file that the host's
- * administrator has not made yet would stop the programs that read it.
- */
-static int fail_if_in_etc(struct tx *tx, const struct store *st)
-{
-	if (!leads_to_etc(&tx->mem, st->data_dir))
+	if (!folder)
 		return 0;
 	return tx_fail_as(tx, CNI_E_CONFIG, -EPERM,
-			  "ipam.dataDir: no folder is made below /etc, \"%.100s\" (use one below "
-			  "/var/lib/cni, or make %.100s/%.100s)",
-			  st->data_dir, st->data_dir, st->network);
+			  "ipam.dataDir: no folder is made below %s, \"%.100s\" (use one below "
+			  "/var/lib/cni/networks, or make %.100s)",
+			  folder, data_dir, path);
 }
 
 /* Makes the missing folders of data_dir. */
@@ -159,7 +112,7 @@ static int make_root(struct tx *tx, const struct store *st)
 			"ipam.dataDir: \"%.100s\" does not exist, and is not made, because "
 			"of \"..\"",
 			st->data_dir);
-	TRY(fail_if_in_etc(tx, st));
+	TRY(store_may_make(tx, st->data_dir, st->network));
 	return file_mkdirs(tx, st->data_dir, 0755);
 }
 
@@ -177,7 +130,7 @@ static int open_dirs(struct tx *tx, struct store *st, bool create)
 				  strerror(-st->root));
 	st->dir = open_subdir(st->root, st->network, 0755, false);
 	if (st->dir == -ENOENT && create) {
-		TRY(fail_if_in_etc(tx, st));
+		TRY(store_may_make(tx, st->data_dir, st->network));
 		st->dir = open_subdir(st->root, st->network, 0755, true);
 	}
 	/* A name that is too long for a file name cannot exist. */

@@ -43,6 +43,12 @@ int store_open(struct tx *tx, const char *data_dir, const char *network, enum st
 	       struct store *ret) CHECKED;
 void store_close(struct store *st);
 
+/*
+ * Fails with CNI_E_CONFIG if no folder is made there (hostconf_guards()): with Multus, users of a
+ * cluster write dataDir.
+ */
+int store_may_make(struct tx *tx, const char *data_dir, const char *network) CHECKED;
+
 /* Fails with CNI_E_UNAVAILABLE if no lease could be written there.  Makes nothing. */
 int store_writable(struct tx *tx, const char *data_dir, const char *network) CHECKED;
 

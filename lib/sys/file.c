@@ -169,6 +169,8 @@ static int named_open(struct tx *tx, const struct place *pl)
 	};
 	struct stat ours, there;
 
+	if (fd < 0 && errno == EISDIR && file_move_folder(pl->dirfd, pl->temp) == 0)
+		return -EAGAIN;
 	if (fd < 0)
 		return -errno;
 	TRY(file_flock(tx, &lock));
@@ -215,7 +217,7 @@ bool file_no_links(int r)
 }
 
 /* Returns 0, -EAGAIN if another writer took our temporary name away, or -errno. */
-static int put_in_place(const struct place *pl, int fd, bool named)
+static int put_in_place(const struct place *pl, int fd, bool named, bool own)
 {
 	int r = named ? -EEXIST : file_link(fd, pl->dirfd, pl->path);
 
@@ -225,11 +227,15 @@ static int put_in_place(const struct place *pl, int fd, bool named)
 		r = file_link(fd, pl->dirfd, pl->temp);
 		if (r != -EEXIST)
 			break;
-		unlinkat(pl->dirfd, pl->temp, 0);
+		if (unlinkat(pl->dirfd, pl->temp, 0) < 0 && errno == EISDIR)
+			(void)!file_move_folder(pl->dirfd, pl->temp);
 	}
 	if (!named && r < 0)
 		return r;
 	if (renameat(pl->dirfd, pl->temp, pl->dirfd, pl->path) == 0)
+		return 0;
+	if (errno == EISDIR && own && file_move_folder(pl->dirfd, pl->path) == 0 &&
+	    renameat(pl->dirfd, pl->temp, pl->dirfd, pl->path) == 0)
 		return 0;
 	r = errno == ENOENT && !named ? -EAGAIN : -errno;
 	unlinkat(pl->dirfd, pl->temp, 0);
@@ -265,7 +271,7 @@ static int replace_once(struct tx *tx, const struct place *pl, const struct file
 			unlinkat(pl->dirfd, pl->temp, 0);
 		return r;
 	}
-	TRY(put_in_place(pl, fd, named));
+	TRY(put_in_place(pl, fd, named, f->own));
 	if (f->sync)
 		return sync_dir(pl);
 	return 0;
@@ -367,7 +373,7 @@ int file_remove(struct tx *tx, int dirfd, const char *path)
 	struct place pl = place(&tx->mem, dirfd, path);
 
 	unlinkat(dirfd, pl.temp, 0);
-	if (unlinkat(dirfd, path, 0) < 0 && errno != ENOENT && errno != ENOTDIR)
+	if (unlinkat(dirfd, path, 0) < 0 && errno != ENOENT && errno != ENOTDIR && errno != EISDIR)
 		return file_fail(tx, -errno, "remove", dirfd, path);
 	return 0;
 }

@@ -49,6 +49,7 @@ struct file_new {
 	size_t size;
 	mode_t mode; /* independent of the umask */
 	bool sync;   /* fsync(2) the file and its directory */
+	bool own;    /* cplug's: a folder in its place is moved away (file_open_own()) */
 };
 int file_replace(struct tx *tx, const struct file_new *f) CHECKED;
 
@@ -81,7 +82,7 @@ int file_open_own(const char *path, int flags);
 /* Gives a folder another name, with a warning.  Returns 0 or -errno (-ENOTDIR: it is a file). */
 int file_move_folder(int dirfd, const char *path) CHECKED;
 
-/* Removes a file; absent is success. */
+/* Removes a file; absent is success, and so is a folder in its place, which stays. */
 int file_remove(struct tx *tx, int dirfd, const char *path) CHECKED;
 
 /*

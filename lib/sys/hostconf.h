@@ -26,6 +26,12 @@ enum hostconf_folders {
 const char *hostconf_refuses(struct tx *tx, enum hostconf_folders which, const char *path);
 
 /*
+ * The folder below which no configuration has folders made, if path is there or leads there by
+ * symbolic links: /etc, and the folders that have files of cplug or of other runtimes.  NULL: none.
+ */
+const char *hostconf_guards(struct mem *mem, const char *path);
+
+/*
  * Opens the folder of path, without following symbolic links below the allowed folder; create:
  * makes missing folders (mode 0755).  *ret_name is the last part of path.  Returns 0, -EPERM if the
  * path is refused, or another -errno (-ENOENT, -ENOTDIR: a part is missing, or is no folder or a

@@ -55,16 +55,22 @@ static int open_dir(const struct state_file *f, int *ret_fd)
 	return 0;
 }
 
-/* Reads the document: 0, -ENOENT if there is none, or -errno (not recorded). */
+/*
+ * Reads the document: 0, -ENOENT if there is none, also if a folder is in its place, or -errno (not
+ * recorded).
+ */
 static int read_document(struct tx *tx, const struct state_file *f, char **ret)
 {
 	auto_(fd_close) int dir = -1;
-	struct file_text text;
+	struct file_text text = { .s = NULL };
+	int r;
 
 	TRY(open_dir(f, &dir));
-	TRY(file_read(&tx->mem, dir, f->name, STATE_MAX, &text));
+	r = file_read(&tx->mem, dir, f->name, STATE_MAX, &text);
+	if (r == -EISDIR)
+		return -ENOENT;
 	*ret = text.s;
-	return 0;
+	return r;
 }
 
 /* The parents may be read by others, who have files of their own below /run/cni. */
@@ -92,7 +98,8 @@ static int write_document(struct tx *tx, const struct state_file *f, const char 
 						    .path = f->name,
 						    .data = json,
 						    .size = strlen(json),
-						    .mode = 0600 });
+						    .mode = 0600,
+						    .own = true });
 }
 
 static int remove_document(struct tx *tx, const struct state_file *f)

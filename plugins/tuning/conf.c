@@ -21,7 +21,7 @@ static const char allowlist[] = "/etc/cni/tuning/allowlist.conf";
 const char *tuning_read_dir(struct tx *tx, const struct call *c)
 {
 	static const char def[] = "/run/cni/tuning";
-	const char *text = cj_str(&c->conf, "dataDir", ""), *why;
+	const char *text = cj_str(&c->conf, "dataDir", ""), *why, *guard;
 	char *dir = mem_str(&tx->mem, text);
 
 	if (!*text)
@@ -29,6 +29,10 @@ const char *tuning_read_dir(struct tx *tx, const struct call *c)
 	for (size_t n = strlen(dir); n > 1 && dir[n - 1] == '/'; n--)
 		dir[n - 1] = '\0';
 	why = hostconf_refuses(tx, HOSTCONF_DATA, dir);
+	guard = why ? NULL : hostconf_guards(&tx->mem, dir);
+	if (guard)
+		why = mem_printf(&tx->mem, "\"%.100s\" is not allowed: %s has files of others", dir,
+				 guard);
 	if (!why)
 		return dir;
 	cj_wrong(&c->conf, "dataDir", "%s", why);

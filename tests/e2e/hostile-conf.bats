@@ -5,6 +5,7 @@
 # shellcheck disable=SC2030,SC2031 # tests are subshells
 load lib
 load hostile
+load cnitool
 
 BRIDGE='{"cniVersion":"1.1.0","name":"victim","type":"bridge","bridge":"br1","isDefaultGateway":true,"ipMasq":true,
 	"ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00:1::/64"}]]}}'
@@ -163,8 +164,9 @@ folder() {
 	local sbr cache=/var/lib/cni/cnitool.lock name
 
 	new_netns c1 c2
+	# Other IPAM plugins make these folders, ours does not.
 	for name in netns nft doomed; do
-		folder /run/cni/cplug/$name.lock
+		mkdir -p /run/cni/cplug/$name.lock
 	done
 	add bridge "$BRIDGE" c2
 	sbr=$(jq -c --argjson prev "$output" '{cniVersion, name, type: "sbr", prevResult: $prev}' <<<"$BRIDGE")
@@ -226,4 +228,74 @@ folder() {
 	add host-local '{"cniVersion":"1.0.0","name":"net","type":"bridge",
 		"ipam":{"type":"host-local","dataDir":"/etc/cni/there","subnet":"10.9.0.0/24"}}'
 	[[ -f /etc/cni/there/net/10.9.0.2 ]]
+}
+
+# not_made PATH TYPE CONF - ADD does not make the folder PATH, and changes nothing; DEL succeeds
+not_made() {
+	cni ADD "$2" "$3"
+	failed 7 'dataDir: '
+	cni DEL "$2" "$3"
+	ok
+	[[ ! -e $1 ]] || fail "$1 was made"
+	assert_same_snapshot
+}
+
+@test "hostile-conf: no folder is made where cplug and runtimes have files, whether they have them yet or not" {
+	local path conf there
+
+	new_netns c1
+	ln -s /run /run/link
+	mkdir -p /var/lib/cni
+	for there in '' yes; do
+		[[ ! $there ]] || mkdir -p /run/cni/{cplug/pool/net1,dhcp} /var/lib/cni/{results,cache}
+		remember
+		for path in /run/cni/cplug /run/cni/cplug/nft.lock /run/cni/cplug/pool/net1/size /run/link/cni/cplug/net \
+			/run/./cni//cplug/pool/net1/free /proc/self/root/run/cni/dhcp/net1:c1:eth0.json/net \
+			/var/lib/cni/results/net1-c1-eth0 /var/lib/cni/results/.net1-c1-eth0.cplug-new/net /var/lib/cni/cache/results; do
+			[[ ! -e $path ]] || continue
+			conf=$(jq -nc --arg d "${path%/*}" --arg n "${path##*/}" '{cniVersion: "1.0.0", name: $n, type: "bridge",
+				ipam: {type: "host-local", dataDir: $d, subnet: "10.9.0.0/24"}}')
+			not_made "$path" host-local "$conf"
+			conf=$(jq -nc --arg d "$path" '{cniVersion: "1.0.0", name: "net", type: "tuning", dataDir: $d, mtu: 1400,
+				prevResult: {interfaces: [{name: "eth0", sandbox: "/run/netns/c1"}]}}')
+			not_made "$path" tuning "$conf"
+		done
+	done
+	for path in /run/cni/net /run/cni-state/cplug/net /var/lib/cni/networks/net /var/lib/cni/results-of/net; do
+		folder $path
+	done
+}
+
+@test "hostile-conf: a folder in the place of a document or a cached result is moved away" {
+	local conf file results=/var/lib/cni/results
+
+	new_netns c1
+	export NETCONFPATH=$BATS_TEST_TMPDIR
+	net '{"cniVersion":"1.1.0","name":"net1","plugins":[{"type":"bridge","bridge":"br2","ipam":{"type":"host-local","subnet":"10.5.0.0/24"}}]}'
+	tool add net1 c1
+	ok
+	file=$(ls $results)
+	tool del net1 c1
+	ok
+	mkdir "$results/$file" "$results/.$file.cplug-new"
+	tool add net1 c1
+	ok
+	contains "$errors" "/$file: a folder was in its place"
+	[[ -f $results/$file ]]
+	tool del net1 c1
+	ok
+	mkdir "$results/$file"
+	tool del net1 c1
+	ok
+	add bridge "$BRIDGE"
+	conf=$(chained '{"cniVersion":"1.1.0","name":"victim","type":"sbr"}')
+	mkdir -p /run/cni/cplug/sbr/victim:c1:eth0.json
+	cni ADD sbr "$conf"
+	ok
+	[[ -f /run/cni/cplug/sbr/victim:c1:eth0.json ]]
+	cni DEL sbr "$conf"
+	ok
+	mkdir -p /run/cni/cplug/sbr/victim:c1:eth0.json
+	cni DEL sbr "$conf"
+	ok
 }

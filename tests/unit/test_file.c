@@ -58,7 +58,12 @@ static void expect(const char *name, const char *want)
 
 static int put_in(int dirfd, const char *name, const char *text, mode_t mode, bool sync)
 {
-	const struct file_new f = { dirfd, name, text, strlen(text), mode, sync };
+	const struct file_new f = { .dirfd = dirfd,
+				    .path = name,
+				    .data = text,
+				    .size = strlen(text),
+				    .mode = mode,
+				    .sync = sync };
 
 	return file_replace(&unit_tx, &f);
 }
@@ -147,7 +152,9 @@ static void writers_do_not_mix(void **state)
 {
 	enum { WRITERS = 4, ROUNDS = 300, SIZE = 20000 };
 	static char text[SIZE];
-	const struct file_new f = { at, "a", text, sizeof(text), 0600, false };
+	const struct file_new f = {
+		.dirfd = at, .path = "a", .data = text, .size = sizeof(text), .mode = 0600
+	};
 	pid_t pids[WRITERS];
 
 	(void)state;
@@ -194,8 +201,26 @@ static void reports_what_it_cannot_write(void **state)
 	assert_int_equal(mkdirat(at, "d", 0700), 0);
 	assert_int_equal(put_in(at, "d", "", 0600, false), -EISDIR);
 	unit_again();
-	assert_int_equal(file_remove(&unit_tx, at, "d"), -EISDIR);
+	/* It is no file, and stays. */
+	assert_int_equal(file_remove(&unit_tx, at, "d"), 0);
 	assert_int_equal(entries(), 1);
+}
+
+/* A folder in the place of a file of cplug's, or of the temporary name of any file. */
+static void moves_folders_away(void **state)
+{
+	const struct file_new own = {
+		.dirfd = at, .path = "d", .data = "x", .size = 1, .own = true
+	};
+
+	(void)state;
+	assert_int_equal(mkdirat(at, "d", 0700), 0);
+	assert_int_equal(mkdirat(at, ".d.cplug-new", 0700), 0);
+	assert_int_equal(file_replace(&unit_tx, &own), 0);
+	assert_int_equal(entries(), 3);
+	assert_int_equal(mkdirat(at, ".a.cplug-new", 0700), 0);
+	assert_int_equal(put_in(at, "a", "x", 0600, false), 0);
+	assert_int_equal(put_in(at, "a", "y", 0600, false), 0);
 }
 
 static void makes_directories(void **state)
@@ -444,6 +469,7 @@ int main(void)
 		IN_DIR(replaces_leftovers_of_a_killed_process),
 		IN_DIR(writers_do_not_mix),
 		IN_DIR(reports_what_it_cannot_write),
+		IN_DIR(moves_folders_away),
 		IN_DIR(makes_directories),
 		IN_DIR(locks),
 		IN_DIR(names_the_holder),
