@@ -33,8 +33,7 @@ enum { MOUNTINFO_MAX = 16 << 20 };
 
 /* ---- asking the kernel --------------------------------------------------- */
 
-/* FD_NSFS_ROOT of linux/fcntl.h, FILEID_NSFS of linux/exportfs.h. */
-enum { NSFS_ROOT = -10003, NSFS_HANDLE = 0xf1 };
+enum { NSFS_HANDLE = 0xf1 }; /* FILEID_NSFS of linux/exportfs.h */
 
 /* struct nsfs_file_handle, which is new in linux/nsfs.h. */
 struct nsfs_handle {
@@ -53,7 +52,7 @@ static int ask_kernel(ino_t ino, uint64_t cookie)
 	h->handle_bytes = sizeof(ns);
 	h->handle_type = NSFS_HANDLE;
 	memcpy(h->f_handle, &ns, sizeof(ns));
-	fd = open_by_handle_at(NSFS_ROOT, h, O_RDONLY | O_CLOEXEC);
+	fd = open_by_handle_at(NETNS_NSFS_ROOT, h, O_RDONLY | O_CLOEXEC);
 	return fd < 0 ? -errno : 0;
 }
 

@@ -22,6 +22,9 @@ struct netns {
 
 #define NETNS_NONE ((struct netns){ .fd = -1 })
 
+/* FD_NSFS_ROOT (linux/fcntl.h): where open_by_handle_at(2) opens namespaces, since Linux 6.18. */
+enum { NETNS_NSFS_ROOT = -10003 };
+
 /*
  * Opens the network namespace at path, an nsfs file (namespaces(7)).  Returns 0; -ENOENT if
  * the path does not exist (not recorded: the caller decides); or a recorded failure

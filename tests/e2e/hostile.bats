@@ -86,13 +86,14 @@ load hostile
 	can_trace || skip "no strace"
 	ASAN_OPTIONS+=:detect_leaks=0 CNI_COMMAND=ADD CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 \
 		CNI_IFNAME=lo CNI_PATH=$CPLUG_BIN \
-		strace -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=open,openat "$CPLUG_BIN/loopback" \
+		strace -qq -o "$BATS_TEST_TMPDIR/trace" -e trace=open,openat,open_by_handle_at "$CPLUG_BIN/loopback" \
 		<<<'{"cniVersion":"1.0.0","name":"lo","type":"loopback"}'
 	opened=$(grep -F '"/run/netns/c1"' "$BATS_TEST_TMPDIR/trace")
 	is "$(wc -l <<<"$opened")" 1
 	contains "$opened" 'O_PATH'
-	# What is opened then is what was looked at.
-	contains "$(cat "$BATS_TEST_TMPDIR/trace")" '"/proc/self/fd/[0-9]+", O_RDONLY'
+	# What is opened then is what was looked at: by its handle, which the kernel has since 6.18, or through /proc.
+	contains "$(cat "$BATS_TEST_TMPDIR/trace")" \
+		'"/proc/self/fd/[0-9]+", O_RDONLY|open_by_handle_at\((-10003|FD_NSFS_ROOT), .* = [0-9]+$'
 }
 
 @test "hostile: a FIFO, folder, file, device or other kind of namespace as CNI_NETNS is rejected" {
