@@ -246,6 +246,9 @@ static int detach_networks(struct run *u)
 
 static int start_container(struct run *u)
 {
+	/* Before the container has its mounts, which get the name of its namespace. */
+	if (u->plan.new_net && run_registry_make_netns_dir() < 0)
+		log_step("/run/netns cannot be made");
 	TRY(sandbox_open(u->t, &u->plan, &u->box));
 	if (!u->plan.new_net)
 		return 0;

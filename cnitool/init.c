@@ -196,7 +196,6 @@ void init_main(struct tool *t, const struct sandbox_plan *plan, int control)
 	/* If the parent has died before this, the control socket is at its end. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	reset_signals();
-	/* Mounts that the host makes from now on, like names of namespaces, do not appear. */
 	r = mounts_make_private(t->tx);
 	control = dup2(control, 3);
 	if (control < 0)

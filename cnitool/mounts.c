@@ -121,7 +121,7 @@ static int make_private_in_chroot(void)
 	if (root < 0)
 		return -errno;
 	TRY(enter_own_root());
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
 		return -errno;
 	TRY(enter_root(root));
 	/* The new mount of the root hides the directory, so it is looked up again. */
@@ -134,7 +134,7 @@ int mounts_make_private(struct tx *tx)
 {
 	int r = 0;
 
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
 		r = -errno;
 	if (r == -EINVAL)
 		r = make_private_in_chroot();

@@ -90,11 +90,7 @@ int run_registry_claim(struct tool *t, const char *id, struct run_claim *ret)
 	return 0;
 }
 
-/*
- * Prepares the directory as ip-netns(8) does: as a shared mount, so that names appear in other
- * mount namespaces.
- */
-static int make_netns_dir(void)
+int run_registry_make_netns_dir(void)
 {
 	if (mkdir(netns_dir, 0755) < 0 && errno != EEXIST)
 		return -errno;
@@ -113,7 +109,7 @@ int run_registry_add_name(const char *netns, const char *source)
 {
 	auto_(fd_close) int fd = -1;
 
-	TRY(make_netns_dir());
+	TRY(run_registry_make_netns_dir());
 	fd = open(netns, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0);
 	if (fd < 0 || mount(source, netns, NULL, MS_BIND, NULL) < 0)
 		return -errno;
@@ -125,7 +121,7 @@ int run_registry_name_netns(struct tx *tx, struct run_claim *c, int pid, const c
 	const char *source = mem_printf(&tx->mem, "/proc/%d/ns/net", pid);
 	const char *netns = mem_printf(&tx->mem, "%s/%s%s", netns_dir,
 				       str_starts(c->id, "cplug-") ? "" : "cplug-", c->id);
-	int r = make_netns_dir();
+	int r = run_registry_make_netns_dir();
 
 	*ret_path = source;
 	if (r < 0) {

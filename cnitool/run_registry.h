@@ -26,6 +26,12 @@ struct run_claim {
 int run_registry_claim(struct tool *t, const char *id, struct run_claim *ret) CHECKED;
 
 /*
+ * Makes /run/netns as ip-netns(8) does: a shared mount, so that names appear in mount namespaces that
+ * are made later.  Returns 0 or -errno.
+ */
+int run_registry_make_netns_dir(void) CHECKED;
+
+/*
  * Names the network namespace of a process /run/netns/NAME, as ip-netns(8) does, and notes the
  * path.  *ret_path: this path, or /proc/PID/ns/net where no name can be made.  Fails with -EEXIST
  * (CPLUG_E_TAKEN) if the name is taken.

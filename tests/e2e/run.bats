@@ -107,11 +107,12 @@ options ndots:2"
 	local kind hidden
 
 	# Mounts of the machine's own /run/netns are hidden below the test's /run, but listed.
-	hidden=$(mount | grep -c /run/netns || :)
-	run_in net1 -- bash -c 'echo $$; ls /sys/class/net; readlink /proc/self/ns/{net,mnt,uts,ipc,pid,cgroup}; mount | grep -c /run/netns'
+	hidden=$(mount | grep -c /run/netns/ || :)
+	run_in net1 -- bash -c 'echo $$; ls /sys/class/net; readlink /proc/self/ns/{net,mnt,uts,ipc,pid,cgroup}; mount | grep -c /run/netns/'
 	is "$(head -n 4 <<<"$output" | paste -sd ' ')" '2 bonding_masters eth0 lo' ||
 		is "$(head -n 3 <<<"$output" | paste -sd ' ')" '2 eth0 lo'
-	is "$(tail -n 1 <<<"$output")" "$hidden"
+	# And its own name.
+	is "$(tail -n 1 <<<"$output")" $((hidden + 1))
 	for kind in net mnt uts ipc pid cgroup; do
 		contains "$output" "^$kind:"
 		contains_not "$output" "$(readlink /proc/self/ns/$kind)"
@@ -120,6 +121,25 @@ options ndots:2"
 	run_in none -- mount -t tmpfs tmpfs /run
 	ok
 	[[ -d /run/netns ]]
+}
+
+@test "run: the names in /run/netns are namespaces, also its own, and those that are made later" {
+	ip netns add early
+	for _ in {1..10}; do
+		run_in net1 --name own -- sh -c 'cd /run/netns && stat -f -c "%n %T" -- *'
+		ok
+		is "$output" $'cplug-own nsfs\nearly nsfs'
+	done
+	# ip looks up the name of the peer's namespace, and complains of a file that is no namespace.
+	run_in net1 ip address show dev eth0
+	is "$errors" ''
+	background net1 "until test -e '$BATS_TEST_TMPDIR/made'; do sleep 0.05; done; stat -f -c %T /run/netns/late"
+	ip netns add late
+	touch "$BATS_TEST_TMPDIR/made"
+	ended
+	is "$output" nsfs
+	ip netns del late
+	ip netns del early
 }
 
 @test "run: the command reaches lo, the gateway and the world" {
