@@ -89,6 +89,33 @@ void etcd_close(struct etcd *e)
 	e->curl = NULL;
 }
 
+/*
+ * Why curl has no answer.  A member that does not accept the client's certificate says so only
+ * after the handshake of TLS 1.3; what curl sees then is often a connection that ends.
+ */
+static const char *lost(struct tx *tx, const struct etcd *e, CURLcode r, const struct answer *a)
+{
+	const char *text = a->error[0] ? a->error : curl_easy_strerror(r);
+
+	if (r == CURLE_OPERATION_TIMEDOUT)
+		return mem_printf(&tx->mem, "no answer within %g s", e->conf->timeout_ms / 1000.0);
+	switch (r) {
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_CONNECT:
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_CERTPROBLEM:
+		return mem_str(&tx->mem, text);
+	default:
+		break;
+	}
+	if (str_starts(e->conf->endpoints[e->at], "https://"))
+		return mem_printf(
+			&tx->mem,
+			"%s: it may want another client certificate than that in \"cert\"", text);
+	return mem_str(&tx->mem, text);
+}
+
 /* Sends one request to one member.  Returns a sentence about why there is no answer, or NULL. */
 static const char *post(struct tx *tx, struct etcd *e, const char *path, const char *body,
 			struct answer *a)
@@ -111,12 +138,8 @@ static const char *post(struct tx *tx, struct etcd *e, const char *path, const c
 	curl_slist_free_all(headers);
 	if (a->too_long)
 		return mem_printf(&tx->mem, "the answer has more than %d MiB", ANSWER_MAX >> 20);
-	if (r == CURLE_OPERATION_TIMEDOUT)
-		return mem_printf(&tx->mem, "no answer within %g s", e->conf->timeout_ms / 1000.0);
-	if (r != CURLE_OK && a->error[0])
-		return mem_str(&tx->mem, a->error);
 	if (r != CURLE_OK)
-		return curl_easy_strerror(r);
+		return lost(tx, e, r, a);
 	curl_easy_getinfo(e->curl, CURLINFO_RESPONSE_CODE, &a->status);
 	return NULL;
 }
@@ -155,6 +178,13 @@ static bool is_passing(const struct answer *a)
 
 static int refused(struct tx *tx, const struct etcd *e, const char *why)
 {
+	if (strstr(why, "CommonName"))
+		return tx_fail_as(
+			tx, CNI_E_UNAVAILABLE, -EACCES,
+			"etcd refuses the request: %s: with users, its gateway takes no "
+			"name of a certificate: make the certificate in \"cert\" without a "
+			"CommonName, and name user and passwordFile in %s",
+			e->conf->endpoints[e->at], CLUSTER_CONF);
 	return tx_fail_as(tx, CNI_E_UNAVAILABLE, -EACCES,
 			  "etcd refuses the request: %s: %s (check user, passwordFile and "
 			  "certificates in %s, and the user's roles in etcd)",
