@@ -72,6 +72,9 @@ check-fault: tested $(FAULT_PROGRAMS) ## fail or kill at system calls and alloca
 check-cluster: tested ## nodes with a real etcd and BIRD in namespaces: claims, kills, partitions, routes
 	$(run_tests) cluster
 
+bench-cluster: tested bench-tools ## a cluster of NODES (100) nodes with CONTAINERS (50) containers each: traffic, faults, figures in build/bench/cluster.md
+	$(Q)NODES=$(NODES) CONTAINERS=$(CONTAINERS) tests/cluster/bench $(BENCH) $(abspath $(TESTED)) $(abspath $(BIN)) $(BENCH)/cluster.md
+
 check-valgrind: all $(VALGRIND)/self.so ## most of the end-to-end tests with the plugins under valgrind (many minutes)
 	$(Q)tests/valgrind/wrap $(BIN) $(VALGRIND)
 	$(Q)CPLUG_BIN=$(abspath $(VALGRIND)/bin) RIG_DEADLINE=300 TEST_LIMIT=3000 tests/run valgrind
@@ -296,7 +299,7 @@ $(LINT)/tidy/%.ok: $(LINT)/clang/%.o .clang-tidy
 -include $(C_SOURCES:%.c=$(LINT)/gcc/%.d) $(C_SOURCES:%.c=$(LINT)/clang/%.d) \
 	$(C_SOURCES:%.c=$(LINT)/analyzer/%.d)
 
-.PHONY: tested unit-programs fast-dhcp check check-unit check-e2e check-cluster check-sweep check-parity check-vm check-vm-sample check-vm-all check-runtimes check-fresh check-packages check-same-bytes demo
+.PHONY: tested unit-programs fast-dhcp check check-unit check-e2e check-cluster bench-cluster check-sweep check-parity check-vm check-vm-sample check-vm-all check-runtimes check-fresh check-packages check-same-bytes demo
 .PHONY: check-fault check-valgrind check-vacuous check-mutants soak fuzz
 .PHONY: lint lint-headers lint-floors lint-gcc lint-clang lint-analyzer lint-tidy lint-cppcheck lint-scripts \
 	lint-docs lint-site lint-mutants lint-ternaries lint-sizes lint-subjects lint-format format measure
