@@ -113,12 +113,13 @@ enum {
 	V_MIGRATE = 524288,
 	V_PUBLISH = 1 << 20, /* and unpublish */
 	V_POOL = 1 << 21,
-	V_ALL = (1 << 22) - 1,
+	V_CLUSTER = 1 << 22, /* runs cplug-etcd */
+	V_ALL = (1 << 23) - 1,
 	V_DRIVER =
 		1 << 24, /* a command of netavark's driver: an error is {"error": ...} on stdout */
 	V_FILES = V_VALIDATE | V_SCHEMA, /* nothing but files */
 	/* Those that know attachments. */
-	V_CACHE = (V_ALL | V_DRIVER) & ~(V_VERSION | V_INSTALL | V_UNINSTALL | V_FILES),
+	V_CACHE = (V_ALL | V_DRIVER) & ~(V_VERSION | V_INSTALL | V_UNINSTALL | V_FILES | V_CLUSTER),
 };
 
 /* ---- options.c ---- */
@@ -204,6 +205,7 @@ int cmd_set(struct tool *t) CHECKED;
 int cmd_publish(struct tool *t) CHECKED;
 int cmd_unpublish(struct tool *t) CHECKED;
 int cmd_pool(struct tool *t) CHECKED;
+int cmd_cluster(struct tool *t) CHECKED;
 int cmd_run(struct tool *t) CHECKED;
 int cmd_version(struct tool *t) CHECKED;
 int cmd_install(struct tool *t) CHECKED;

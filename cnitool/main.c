@@ -105,6 +105,11 @@ static const struct verb verbs[] = {
 	  "back\n"
 	  "A slot is an ordinary attachment.  To take one is a rename, so two never get the "
 	  "same.\n\n" },
+	{ "cluster", "ACTION [ARGUMENT...]", "blocks of addresses that nodes have in etcd",
+	  V_CLUSTER, 0, 0, true, cmd_cluster,
+	  "  list [NETWORK]          nodes, blocks and their age\n"
+	  "  reclaim [--force] NODE  take the blocks of a node back that is off for good\n"
+	  "The actions are those of cplug-etcd, which is run.\n\n" },
 	{ "list", "[NET]", "tell what networks there are and what is attached (also: ls)", V_LIST,
 	  0, 1, false, cmd_list, "" },
 	{ "graph", "[NET|NETNS]", "draw what is plugged where", V_GRAPH, 0, 1, false, cmd_graph,
@@ -183,7 +188,7 @@ static int print_help(FILE *to, int status)
 	enum {
 		ONE = V_ADD | V_DEL | V_CHECK | V_ATTACH | V_DETACH | V_SET | V_PUBLISH | V_RUN |
 		      V_POOL | V_INSPECT | V_TRACE,
-		ALL = V_LIST | V_GRAPH | V_STATUS | V_GC | V_RESTORE,
+		ALL = V_LIST | V_GRAPH | V_STATUS | V_GC | V_RESTORE | V_CLUSTER,
 	};
 
 	fprintf(to, "cnitool attaches network namespaces to CNI networks.\n\n"

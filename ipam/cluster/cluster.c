@@ -19,6 +19,14 @@
 
 /* ---- getting blocks ---- */
 
+/* Notes that etcd is away, for the ADDs that wait.  Returns r. */
+static int noted(struct tx *tx, const struct call *c, const struct cluster *cl, int r)
+{
+	if (r < 0 && tx->code == CNI_E_AGAIN)
+		cluster_note_away(tx, c, cl);
+	return r;
+}
+
 /* Claims a block of a range; q says which.  The caller holds the lock of the claims. */
 static int claim(struct tx *tx, struct call *c, struct cluster *cl, struct cluster_question *q)
 {
@@ -27,9 +35,7 @@ static int claim(struct tx *tx, struct call *c, struct cluster *cl, struct clust
 	q->word = "claim";
 	q->known = &cl->state;
 	r = cluster_ask_block(tx, c, cl, q);
-	if (r < 0 && tx->code == CNI_E_AGAIN)
-		cluster_note_away(tx, c, cl);
-	TRY(r);
+	TRY(noted(tx, c, cl, r));
 	cl->state.boot = index_boot_id();
 	return cluster_save(tx, c, cl);
 }
@@ -68,6 +74,7 @@ static int get_block_of(struct tx *tx, struct call *c, struct cluster *cl, struc
 	const struct cluster_range *r = cluster_range_of(cl, ip);
 	struct cluster_question q = { .range = 0 };
 	auto_(fd_close) int lock = -1;
+	int64_t begun = clock_ms();
 
 	if (!r)
 		return 0; /* host-local's code says so */
@@ -79,6 +86,7 @@ static int get_block_of(struct tx *tx, struct call *c, struct cluster *cl, struc
 	TRY(cluster_load(tx, c, cl));
 	if (cluster_has(&cl->state, q.want))
 		return 0;
+	TRY(cluster_share_away(tx, c, cl, begun));
 	return claim(tx, c, cl, &q);
 }
 
@@ -152,6 +160,8 @@ static int make_sure(struct tx *tx, struct call *c, struct cluster *cl)
 {
 	struct cluster_state ours = { .n = 0 };
 	auto_(fd_close) int lock = -1;
+	int64_t begun = clock_ms();
+	int r;
 
 	if (!is_unsure(cl))
 		return 0;
@@ -159,7 +169,9 @@ static int make_sure(struct tx *tx, struct call *c, struct cluster *cl)
 	TRY(cluster_load(tx, c, cl));
 	if (!is_unsure(cl))
 		return 0;
-	TRY(cluster_ask_ours(tx, c, cl, 0, &ours));
+	TRY(cluster_share_away(tx, c, cl, begun));
+	r = cluster_ask_ours(tx, c, cl, 0, &ours);
+	TRY(noted(tx, c, cl, r));
 	return keep_ours(tx, c, cl, &ours, NULL);
 }
 

@@ -405,3 +405,72 @@ prepare() {
 	called n1 ADD "$c"
 	failed 112 'blocks.json|version'
 }
+
+@test "cluster: reclaim refuses a node whose routes this machine has, and names what --force does" {
+	local c
+
+	c=$(conf "$SMALL")
+	called n1 ADD "$c" c1
+	ok
+	# As a routing daemon has it.
+	ip link add wire type bridge
+	ip address add 192.168.9.1/24 dev wire
+	ip link set wire up
+	ip route add "$(blocks n1)" via 192.168.9.2
+	output=$(on n2 "$CPLUG_BIN/cplug-etcd" reclaim n1) && fail "it is reclaimed"
+	has '.code == 102 and (.msg | test("node n1 seems to run.*shares its address")) and (.details | test("10.40.0"))'
+	output=$(on n2 "$CPLUG_BIN/cplug-etcd" reclaim n1 --force)
+	has '.reclaimed | length == 1'
+	run ! grep /n1/ <<<"$(etcd_keys)"
+	output=$(on n2 "$CPLUG_BIN/cplug-etcd" reclaim n3)
+	has '.reclaimed == []'
+}
+
+@test "cluster: list tells nodes and ages; cnitool runs the helper; --help and --version need no etcd" {
+	local c word
+
+	c=$(conf "$SMALL")
+	for word in c1 c2 c3 c4 c5 c6; do [[ $(address_of n1 "$c" "$word") ]]; done
+	[[ $(address_of n2 "$c" c1) ]]
+	output=$(CNI_PATH=$CPLUG_BIN on n1 "$CPLUG_BIN/cnitool" cluster list net1)
+	has '.nodes == {n1: 2, n2: 1} and (.blocks | length == 3 and all(.age >= 0 and .node and .claimed))'
+	stop_member m1
+	for word in --help --version; do
+		output=$("$CPLUG_BIN/cplug-etcd" $word)
+		[[ $output == 'cplug-etcd '* ]]
+	done
+	[[ $("$CPLUG_BIN/cnitool" cluster -- --help) == *'usage: cplug-etcd ACTION'* ]]
+	for word in '' list\ a\ b reclaim 'reclaim a b' 'list --force' '--force list' claims; do
+		# shellcheck disable=SC2086 # words
+		output=$("$CPLUG_BIN/cplug-etcd" $word </dev/null) && fail "$word is accepted"
+		has '.code == 2 and (.msg | test("say list"))'
+	done
+	output=$(CNI_PATH=/nowhere "$CPLUG_BIN/cnitool" cluster list 2>&1) && fail "there is no helper"
+	[[ $output == *'cplug-etcd, which talks to etcd, is not in /nowhere'* ]]
+}
+
+@test "cluster: 50,000 blocks are listed, and the last free ones are found" {
+	local c
+
+	stop_member m1
+	start_etcd --max-txn-ops 10000
+	python3 - <<-'END'
+		import base64, json, urllib.request
+		b64 = lambda text: base64.b64encode(text.encode()).decode()
+		for n in range(0, 50000, 5000):
+		    puts = []
+		    for i in range(n, n + 5000):
+		        block = f"10.{64 + i // 16384}.{i // 64 % 256}.{i % 64 * 4}"
+		        value = {"version": 1, "node": "n9", "instance": "x", "network": "net1", "block": block + "/30",
+		                 "claimed": "2026-01-01T00:00:00Z"}
+		        puts.append({"request_put": {"key": b64(f"/cplug/v1/blocks/net1/{block}-30"), "value": b64(json.dumps(value))}})
+		    urllib.request.urlopen("http://127.0.0.1:2379/v3/kv/txn", json.dumps({"success": puts}).encode()).read()
+	END
+	on n1 "$CPLUG_BIN/cplug-etcd" list net1 >/run/list
+	jq -c '.nodes, (.blocks | length)' /run/list
+	jq -e '.nodes == {n9: 50000} and (.blocks | length == 50000 and (map(.block) | unique | length == 50000))' /run/list
+	c=$(conf '[{"subnet": "10.64.0.0/14", "block": 30}]')
+	called n1 ADD "$c" c1
+	ok
+	has '.ips[0].address | test("^10\\.67\\.")'
+}

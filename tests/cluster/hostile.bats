@@ -189,3 +189,30 @@ state() {
 	called n1 ADD "$c" c1
 	ok
 }
+
+@test "hostile: after a boot, and with a requested address, ADDs that wait for a silent etcd fail together, too" {
+	local c i want
+	local -a pids
+
+	c=$(conf "$SMALL")
+	start_etcd
+	quick n1 http://127.0.0.1:2379
+	called n1 ADD "$c" c1
+	ok
+	reboots n1
+	impostor 4001 silent
+	quick n1 http://127.0.0.1:4001
+	for want in '' 10.40.0.250; do
+		pids=()
+		[[ ! $want ]] || c=$(with "$c" ".args.cni.ips = [\"$want\"]")
+		for i in {1..20}; do
+			CNI_TEST_LOCK_TIMEOUT_MS=6000 ipam n1 ADD "$c" "x$i" >"$BATS_TEST_TMPDIR/answer.$i" 3>&- &
+			pids+=($!)
+		done
+		for i in "${pids[@]}"; do wait "$i" || :; done
+		for i in {1..20}; do
+			output=$(<"$BATS_TEST_TMPDIR/answer.$i")
+			has '.code == 11 and (.msg | test("etcd does not answer: http://127.0.0.1:4001: "))'
+		done
+	done
+}

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "ipam/cluster/helper/blocks.h"
+#include "netlink/route.h"
 #include "value/json_make.h"
 
 enum {
@@ -69,6 +70,18 @@ static const char *now_text(struct mem *mem)
 	gmtime_r(&now, &tm);
 	strftime(s, sizeof(s), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	return mem_str(mem, s);
+}
+
+/* The seconds since a time of now_text(); -1: it is none. */
+static int64_t age_of(const char *claimed)
+{
+	struct tm tm = { .tm_sec = 0 };
+	const char *end = claimed ? strptime(claimed, "%Y-%m-%dT%H:%M:%SZ", &tm) : NULL;
+	time_t then = end && !*end ? timegm(&tm) : -1, now = time(NULL);
+
+	if (then < 0)
+		return -1;
+	return now > then ? now - then : 0;
 }
 
 static json_t *addressed(const struct blocks *b)
@@ -152,6 +165,15 @@ static struct cidr parse_block(struct mem *mem, const struct etcd_kv *kv)
 		return c;
 	log_warn("etcd: %.200s is no block", kv->key);
 	return (struct cidr){ .len = 0 };
+}
+
+/* The same without a warning: false for the key of a node's network. */
+static bool read_block(const struct etcd_kv *kv, struct cidr *ret)
+{
+	const char *block =
+		json_string_value(json_object_get(json_loads(kv->value, 0, NULL), "block"));
+
+	return block && cidr_parse(block, ret) && cidr_eq(*ret, cidr_masked(*ret));
 }
 
 static bool is_known(const struct block_request *q, struct cidr c)
@@ -290,17 +312,56 @@ static uint64_t random_below(uint64_t n)
 	return x % n;
 }
 
-/* What is below a prefix; keys_only: without the values. */
-static int read_below(struct blocks *b, const char *prefix, bool keys_only, struct etcd_kvs *ret)
+/* Adds what a page has, in the arena keep.  A key that is not after the last one is a repetition.
+ */
+static void keep_page(struct mem *keep, const struct etcd_kvs *page, struct etcd_kvs *all)
 {
-	struct mem *mem = &b->tx->mem;
+	for (unsigned i = 0; i < page->n; i++) {
+		const struct etcd_kv *kv = &page->kv[i];
+
+		if (all->n && strcmp(kv->key, all->kv[all->n - 1].key) <= 0)
+			continue;
+		all->kv = mem_grow(keep, all->kv, all->n, sizeof(*all->kv));
+		all->kv[all->n++] =
+			(struct etcd_kv){ mem_str(keep, kv->key), mem_str(keep, kv->value) };
+	}
+}
+
+static int read_page(struct blocks *b, const char *prefix, bool keys_only, struct mem *keep,
+		     struct etcd_kvs *all, bool *ret_more)
+{
+	const char *after = all->n ? all->kv[all->n - 1].key : NULL;
 	struct etcd_txn t = etcd_txn();
+	unsigned before = all->n;
+	struct etcd_kvs page;
 	json_t *answers;
 
-	json_array_append_new(t.yes, etcd_get_below(mem, prefix, keys_only));
+	json_array_append_new(t.yes, etcd_get_page(&b->tx->mem, prefix, after, keys_only));
 	TRY(etcd_commit(b->tx, b->etcd, &t, &answers));
-	*ret = etcd_found(mem, answers, 0);
+	page = etcd_found(&b->tx->mem, answers, 0);
+	keep_page(keep, &page, all);
+	*ret_more = etcd_has_more(answers, 0) && all->n > before;
 	return 0;
+}
+
+/*
+ * What is below a prefix; keys_only: without the values.  In pages, because an answer has a bound;
+ * the memory of each page is there again for the next one.
+ */
+static int read_below(struct blocks *b, const char *prefix, bool keys_only, struct etcd_kvs *ret)
+{
+	struct mem *mem = &b->tx->mem, keep = *mem;
+	bool more = true;
+	int r = 0;
+
+	*ret = (struct etcd_kvs){ .n = 0 };
+	while (r == 0 && more) {
+		*mem = (struct mem){ .max = keep.max, .exhausted = keep.exhausted };
+		r = read_page(b, prefix, keys_only, &keep, ret, &more);
+		mem_free(mem);
+	}
+	*mem = keep;
+	return r;
 }
 
 /* How many blocks of a range are claimed, and one bit for each block; no map of a large range. */
@@ -321,8 +382,11 @@ static int list_claimed(struct blocks *b, const struct block_range *r, uint8_t *
 
 		if (!is_of_range(r, c))
 			continue;
-		++*ret_n;
 		at = index_of(r, c.ip);
+		/* An IPv6 block may have two keys, which spell it differently. */
+		if (*ret_map && (*ret_map)[at / 8] >> at % 8 & 1)
+			continue;
+		++*ret_n;
 		if (*ret_map)
 			(*ret_map)[at / 8] |= (uint8_t)(1 << at % 8);
 	}
@@ -420,7 +484,7 @@ int blocks_claim(struct blocks *b, struct cidr *ret)
 	struct known k;
 
 	TRY(look(b, &k));
-	for (unsigned i = 0; i < TRIES; i++) {
+	for (unsigned i = 0; i < TRIES && !(i && etcd_is_late(b->etcd)); i++) {
 		const char *holder = NULL;
 		struct cidr c = q->want;
 		int r;
@@ -513,17 +577,59 @@ int blocks_list(struct blocks *b, const char *network, json_t *ret_list)
 	if (network)
 		prefix = mem_printf(mem, "%s%s/", prefix, network);
 	TRY(read_below(b, prefix, false, &f));
-	for (unsigned i = 0; i < f.n; i++)
-		json_array_append_new(ret_list, json_loads(f.kv[i].value, 0, NULL));
+	for (unsigned i = 0; i < f.n; i++) {
+		json_t *value = json_loads(f.kv[i].value, 0, NULL);
+		int64_t age = age_of(json_string_value(json_object_get(value, "claimed")));
+
+		if (age >= 0)
+			json_object_set_new(value, "age", json_integer((json_int_t)age));
+		if (json_is_object(value))
+			json_array_append_new(ret_list, value);
+	}
 	return 0;
 }
 
-int blocks_reclaim(struct blocks *b, const char *node, json_t *ret_list)
+/*
+ * A node is dead if its administrator says so: etcd does not know, and one that we cannot reach may
+ * run.  But a route to one of its blocks says that it lives, because its routing daemon exports it.
+ */
+static int fail_if_alive(struct blocks *b, const char *node, const struct etcd_kvs *f)
+{
+	auto_(rt_close) struct rt rt = { .sk = NULL };
+	struct mem_text routes = { .mem = &b->tx->mem };
+	unsigned n = 0;
+
+	TRY(rt_open(b->tx, &rt, "host", NULL));
+	for (unsigned i = 0; i < f->n; i++) {
+		struct route_lookup r;
+		struct cidr c;
+
+		if (!read_block(&f->kv[i], &c))
+			continue;
+		n++;
+		TRY(route_lookup(b->tx, &rt, ip_add(c.ip, 2), &r));
+		if (ip_set(r.dst.ip) && r.dst.len >= c.len && !r.rejects)
+			mem_text_add(&routes, "%s%s", mem_text_comma(&routes, ", "), CIDR_S(c));
+	}
+	if (!routes.len)
+		return 0;
+	tx_detail(b->tx, "routes of this machine: %s", mem_text_end(&routes));
+	return tx_fail_as(b->tx, CPLUG_E_TAKEN, -EBUSY,
+			  "node %s seems to run: this machine has routes to its blocks.  Shut it "
+			  "down and try again when they are gone; or say --force: its %u block%s "
+			  "then go to other nodes, and each container that still runs there shares "
+			  "its address with another one",
+			  node, n, n == 1 ? "" : "s");
+}
+
+int blocks_reclaim(struct blocks *b, const char *node, bool force, json_t *ret_list)
 {
 	struct mem *mem = &b->tx->mem;
 	struct etcd_kvs f;
 
 	TRY(read_below(b, mem_printf(mem, "%s/nodes/%s/", b->prefix, node), false, &f));
+	if (!force)
+		TRY(fail_if_alive(b, node, &f));
 	/* The names of its networks come before their blocks, so no claim begins in between. */
 	for (unsigned i = 0; i < f.n; i++) {
 		json_t *value = json_loads(f.kv[i].value, 0, NULL);

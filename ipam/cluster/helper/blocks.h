@@ -54,10 +54,16 @@ int blocks_release(struct blocks *b) CHECKED;
 /* Adds the number of unclaimed blocks of each range to a list. */
 int blocks_free(struct blocks *b, json_t *ret_list) CHECKED;
 
-/* Adds the values of all blocks to a list, of one network or (NULL) of all. */
+/*
+ * Adds the values of all blocks to a list, of one network or (NULL) of all, each with its age in
+ * seconds.
+ */
 int blocks_list(struct blocks *b, const char *network, json_t *ret_list) CHECKED;
 
-/* Takes all blocks of a node, of all networks; adds their values to a list. */
-int blocks_reclaim(struct blocks *b, const char *node, json_t *ret_list) CHECKED;
+/*
+ * Takes all blocks of a node, of all networks; adds their values to a list.  Without force it fails
+ * with CPLUG_E_TAKEN if this machine has a route to one of them.
+ */
+int blocks_reclaim(struct blocks *b, const char *node, bool force, json_t *ret_list) CHECKED;
 
 #endif

@@ -14,6 +14,7 @@
 enum {
 	ANSWER_MAX = 16 << 20,
 	REASON_MAX = 4096, /* of an answer that is none */
+	PAGE = 4000,       /* keys of one answer: so many are below ANSWER_MAX, however long */
 	PAUSE_MS = 50,     /* the least pause after a round; the most is three times as long */
 };
 
@@ -198,10 +199,11 @@ struct question {
 	const struct etcd_txn *txn; /* NULL: another question */
 };
 
-/* A key is one of those that an operation asks for. */
+/* A key is one of those that an operation asks for: of a range, from the key to before its end. */
 static bool is_asked(struct mem *mem, const json_t *range, const json_t *kv)
 {
 	const char *want = json_string_value(json_object_get(range, "key"));
+	const char *end = json_string_value(json_object_get(range, "range_end"));
 	const char *key = json_string_value(json_object_get(kv, "key"));
 	size_t n, size;
 
@@ -209,9 +211,10 @@ static bool is_asked(struct mem *mem, const json_t *range, const json_t *kv)
 	key = key ? base64_decode(mem, key, &size) : NULL;
 	if (!key || strlen(key) != size)
 		return false;
-	if (json_object_get(range, "range_end"))
-		return str_starts(key, want);
-	return str_eq(key, want);
+	if (!end)
+		return str_eq(key, want);
+	end = base64_decode(mem, end, &n);
+	return strcmp(key, want) >= 0 && strcmp(key, end) < 0;
 }
 
 static bool is_response(struct mem *mem, const json_t *op, const json_t *response)
@@ -252,6 +255,11 @@ static bool is_answer(struct mem *mem, const struct question *q, const json_t *j
 	return true;
 }
 
+bool etcd_is_late(const struct etcd *e)
+{
+	return e->end && clock_ms() >= e->end;
+}
+
 /*
  * Posts until a member gives an answer, for a bounded time.  *ret_status 401: the token is not
  * valid.
@@ -266,7 +274,7 @@ static int ask(struct tx *tx, struct etcd *e, const struct question *q, json_t *
 
 	*ret = NULL;
 	*ret_status = 0;
-	for (unsigned i = 0; n && (i < n || clock_ms() < end); i++) {
+	for (unsigned i = 0; n && (!i || !etcd_is_late(e)) && (i < n || clock_ms() < end); i++) {
 		struct answer a;
 
 		TRY(tx_interrupted(tx));
@@ -301,15 +309,18 @@ static int log_in(struct tx *tx, struct etcd *e)
 	json_t *who = json_make("name", json_string(e->conf->user), "password",
 				json_string(e->conf->password));
 	struct question q = { "/v3/auth/authenticate", json_dumps(who, JSON_COMPACT), NULL };
+	const char *token;
 	json_t *a;
 	long status;
 
 	e->token = NULL;
 	TRY(ask(tx, e, &q, &a, &status));
-	e->token = json_string_value(json_object_get(a, "token"));
-	if (e->token)
-		return 0;
-	return refused(tx, e, "it gives no token");
+	token = json_string_value(json_object_get(a, "token"));
+	if (!token || strlen(token) >= sizeof(e->token_room))
+		return refused(tx, e, "it gives no token");
+	/* Not in the arena: a page of a long list has one of its own. */
+	e->token = strcpy(e->token_room, token);
+	return 0;
 }
 
 static int request(struct tx *tx, struct etcd *e, const struct question *q, json_t **ret)
@@ -368,14 +379,35 @@ json_t *etcd_get(struct mem *mem, const char *key)
 }
 
 /* The keys that begin with prefix end before the one whose last byte is one more. */
-json_t *etcd_get_below(struct mem *mem, const char *prefix, bool keys_only)
+static json_t *range(struct mem *mem, const char *from, const char *prefix, bool keys_only)
 {
 	char *end = mem_str(mem, prefix);
 
 	end[strlen(end) - 1]++;
-	return json_make("request_range",
-			 json_make("key", encoded(mem, prefix), "range_end", encoded(mem, end),
-				   "keys_only", json_boolean(keys_only)));
+	return json_make("key", encoded(mem, from), "range_end", encoded(mem, end), "keys_only",
+			 json_boolean(keys_only));
+}
+
+json_t *etcd_get_below(struct mem *mem, const char *prefix, bool keys_only)
+{
+	return json_make("request_range", range(mem, prefix, prefix, keys_only));
+}
+
+/* No key of ours has a byte below \x01. */
+json_t *etcd_get_page(struct mem *mem, const char *prefix, const char *after, bool keys_only)
+{
+	const char *from = after ? mem_printf(mem, "%s\x01", after) : prefix;
+	json_t *r = range(mem, from, prefix, keys_only);
+
+	json_object_set_new(r, "limit", json_integer(PAGE));
+	return json_make("request_range", r);
+}
+
+bool etcd_has_more(const json_t *responses, unsigned index)
+{
+	json_t *r = json_object_get(json_array_get(responses, index), "response_range");
+
+	return json_is_true(json_object_get(r, "more"));
 }
 
 json_t *etcd_put(struct mem *mem, const char *key, const char *value)

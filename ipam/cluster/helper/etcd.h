@@ -21,11 +21,16 @@
 struct etcd {
 	const struct cluster_conf *conf;
 	void *curl;
-	unsigned at;        /* the endpoint that is asked next */
-	const char *token;  /* of authentication; NULL = none yet */
+	unsigned at;       /* the endpoint that is asked next */
+	const char *token; /* of authentication; NULL = none yet */
+	char token_room[4096];
+	int64_t end;        /* clock_ms(): nothing is sent again afterwards; 0 = no end */
 	enum cni_code away; /* the code of the failure that no member answers */
 	unsigned requests;  /* sent so far */
 };
+
+/* Is the end over? */
+bool etcd_is_late(const struct etcd *e);
 
 /* Fails with CNI_E_CONFIG for a TLS file that cannot be read. */
 int etcd_open(struct tx *tx, const struct cluster_conf *conf, struct etcd *ret) CHECKED;
@@ -49,6 +54,8 @@ json_t *etcd_equals(struct mem *mem, const char *key, const char *value);
 /* Operations. */
 json_t *etcd_get(struct mem *mem, const char *key);
 json_t *etcd_get_below(struct mem *mem, const char *prefix, bool keys_only);
+/* The next keys below a prefix, in their order, after a key (NULL: from the first one). */
+json_t *etcd_get_page(struct mem *mem, const char *prefix, const char *after, bool keys_only);
 json_t *etcd_put(struct mem *mem, const char *key, const char *value);
 json_t *etcd_delete(struct mem *mem, const char *key);
 
@@ -60,6 +67,9 @@ struct etcd_kvs {
 	struct etcd_kv *kv;
 	unsigned n;
 };
+/* Has the response of a get left keys out? */
+bool etcd_has_more(const json_t *responses, unsigned index);
+
 struct etcd_kvs etcd_found(struct mem *mem, const json_t *responses, unsigned index);
 
 #endif

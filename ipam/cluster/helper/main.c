@@ -4,7 +4,7 @@
  *
  *	cplug-etcd claim|sync|release|free	a request of the plugin on stdin (docs/cluster.md)
  *	cplug-etcd list [NETWORK]		who has which block
- *	cplug-etcd reclaim NODE			takes the blocks of a dead node back
+ *	cplug-etcd reclaim [--force] NODE	takes the blocks of a dead node back
  *
  * An executable of its own, because libcurl and a TLS library are larger than all of cplug: the
  * plugins are one static file that needs no network.  The answer is a JSON object on stdout; an
@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "cni/version.h"
 #include "ipam/cluster/helper/blocks.h"
 #include "ipam/cluster/helper/routes.h"
 #include "sys/file.h"
@@ -21,7 +22,10 @@
 #include "value/jw.h"
 #include "value/name.h"
 
-enum { REQUEST_MAX = 1 << 20 };
+enum {
+	REQUEST_MAX = 1 << 20,
+	TIMEOUTS_MAX = 20, /* of cluster.conf, for all that a request of the plugin needs */
+};
 
 static struct tx tx;
 static bool quiet; /* no request on stdin: an administrator asks */
@@ -153,6 +157,12 @@ static void claim_routes(const struct block_request *q, struct cidr block)
 	routes_set(&tx, here, none);
 }
 
+/* The words of the command line. */
+struct words {
+	const char *word, *arg;
+	bool force;
+};
+
 static int answer_request(const char *word, struct blocks *b)
 {
 	json_t *list = json_array();
@@ -181,17 +191,58 @@ static int answer_request(const char *word, struct blocks *b)
 
 /* ---- the administrator's words ---- */
 
-static int answer_person(const char *word, const char *arg, struct blocks *b)
+static const char usage[] =
+	"cplug-etcd tells and changes which node of a cluster has which block of addresses.\n\n"
+	"usage: cplug-etcd ACTION, or cnitool cluster ACTION\n\n"
+	"  list [NETWORK]          all nodes and blocks, with the age of each in seconds\n"
+	"  reclaim [--force] NODE  take the blocks of a node back that is off for good; --force:\n"
+	"                          although this machine has routes to them\n"
+	"  --help, --version\n\n"
+	"Where etcd is, says " CLUSTER_CONF
+	".  The plugin cluster calls it with the actions claim,\n"
+	"sync, release and free, and a request on stdin.  Answers are JSON.\n";
+
+/* How many blocks each node has: {"n1": 2}. */
+static json_t *count_nodes(const json_t *blocks)
+{
+	json_t *nodes = json_object();
+
+	for (size_t i = 0; i < json_array_size(blocks); i++) {
+		const json_t *b = json_array_get(blocks, i);
+		const char *node = json_string_value(json_object_get(b, "node"));
+		json_int_t n = node ? json_integer_value(json_object_get(nodes, node)) : 0;
+
+		if (node)
+			json_object_set_new(nodes, node, json_integer(n + 1));
+	}
+	return nodes;
+}
+
+static int answer_person(const struct words *w, struct blocks *b)
 {
 	json_t *list = json_array();
-	bool lists = str_eq(word, "list");
 
 	quiet = true;
-	if (lists)
-		TRY(blocks_list(b, arg, list));
-	else
-		TRY(blocks_reclaim(b, arg, list));
-	return print(json_make(lists ? "blocks" : "reclaimed", list));
+	if (str_eq(w->word, "list")) {
+		TRY(blocks_list(b, w->arg, list));
+		return print(json_make("nodes", count_nodes(list), "blocks", list));
+	}
+	TRY(blocks_reclaim(b, w->arg, w->force, list));
+	return print(json_make("reclaimed", list));
+}
+
+/* Returns false for words that make no sense. */
+static bool read_words(int argc, char **argv, struct words *ret)
+{
+	*ret = (struct words){ .word = argc > 1 ? argv[1] : "" };
+	for (int i = 2; i < argc; i++)
+		if (str_eq(argv[i], "--force") && str_eq(ret->word, "reclaim"))
+			ret->force = true;
+		else if (ret->arg || argv[i][0] == '-')
+			return false;
+		else
+			ret->arg = argv[i];
+	return str_eq(ret->word, "list") || (str_eq(ret->word, "reclaim") && ret->arg);
 }
 
 static bool is_word(const char *word, const char *const *words)
@@ -207,19 +258,20 @@ static int run(int argc, char **argv)
 	static const char *const requests[] = { "claim", "sync", "release", "free", NULL };
 	auto_(etcd_close) struct etcd etcd = { .curl = NULL };
 	const char *word = argc > 1 ? argv[1] : "";
-	const char *arg = argc > 2 ? argv[2] : NULL;
 	bool asks = is_word(word, requests);
+	struct words w = { .word = word };
 	enum cni_code away = CNI_E_AGAIN;
 	struct cluster_conf conf;
 	struct block_request q = { .network = "" };
 	struct blocks b = { .tx = &tx, .etcd = &etcd, .q = &q };
 
-	if (!asks && !str_eq(word, "list") && !(str_eq(word, "reclaim") && arg))
+	if (!asks && !read_words(argc, argv, &w))
 		return tx_fail_as(&tx, CNI_E_FIELD, -EINVAL,
-				  "cplug-etcd: say list [NETWORK], or reclaim NODE");
-	if (!asks && arg && !name_valid_id(arg)) /* a slash would name another key of etcd */
+				  "cplug-etcd: say list [NETWORK], or reclaim [--force] NODE "
+				  "(cplug-etcd --help)");
+	if (w.arg && !name_valid_id(w.arg)) /* a slash would name another key of etcd */
 		return tx_fail_as(&tx, CNI_E_FIELD, -EINVAL,
-				  "cplug-etcd %s: \"%s\" is not the name of a %s", word, arg,
+				  "cplug-etcd %s: \"%s\" is not the name of a %s", word, w.arg,
 				  str_eq(word, "list") ? "network" : "node");
 	if (asks)
 		TRY(read_request(&q, &away));
@@ -228,9 +280,12 @@ static int run(int argc, char **argv)
 	etcd.away = away;
 	b.node = conf.node;
 	b.prefix = conf.prefix;
+	/* The lock of the claims, which the caller holds, is waited for half a minute. */
+	if (asks)
+		etcd.end = clock_ms() + (int64_t)TIMEOUTS_MAX * conf.timeout_ms;
 	if (asks)
 		return answer_request(word, &b);
-	return answer_person(word, arg, &b);
+	return answer_person(&w, &b);
 }
 
 /* By jw, because the text of a server need not be UTF-8, which jansson would leave out. */
@@ -253,6 +308,10 @@ int main(int argc, char **argv)
 {
 	int r;
 
+	if (argc == 2 && (str_eq(argv[1], "--help") || str_eq(argv[1], "-h")))
+		return printf("%s", usage) < 0;
+	if (argc == 2 && str_eq(argv[1], "--version"))
+		return printf("cplug-etcd of cplug %s\n", cplug_version_and_commit) < 0;
 	log_start();
 	log_set_prefix("cplug-etcd", argc > 1 ? argv[1] : "");
 	tx_begin(&tx);

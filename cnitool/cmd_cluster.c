@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * cmd_cluster.c - the verb cluster: runs cplug-etcd, which alone talks to etcd
+ */
+#include "cnitool/cnitool.h"
+#include "sys/exec.h"
+
+int cmd_cluster(struct tool *t)
+{
+	char **words = t->command, **argv;
+	const char *path;
+	unsigned n = 0;
+	bool is_self;
+
+	while (words && words[n])
+		n++;
+	argv = mem_alloc(&t->tx->mem, (n + 3) * sizeof(*argv));
+	if (!exec_look(&t->tx->mem, t->opt.cni_path, "cplug-etcd", &path, &is_self))
+		return tx_fail_as(t->tx, CNI_E_UNAVAILABLE, -ENOENT,
+				  "cplug-etcd, which talks to etcd, is not in %s (install the "
+				  "package cplug-etcd, or make install where libcurl is)",
+				  t->opt.cni_path);
+	argv[0] = mem_str(&t->tx->mem, path);
+	for (unsigned i = 0; i < n; i++)
+		argv[i + 1] = words[i];
+	if (!n)
+		argv[1] = mem_str(&t->tx->mem, "--help");
+	execv(argv[0], argv);
+	return tx_fail(t->tx, -errno, "run %s: %s", argv[0], strerror(errno));
+}
