@@ -76,7 +76,8 @@ const char *caps_read_published(struct mem *m, const char *text, struct caps_pub
 	const char *ip, *s = text;
 
 	if (!take_host_ip(m, &s, true, &ip) || !take_ports(&s, &ret->first, &ret->last))
-		return "expected [HOSTIP:]HOST[-END][/PROTOCOL], like 8080/tcp";
+		return "expected [HOSTIP:]HOST[-END][/PROTOCOL], like 8080/tcp; ports are 1 to "
+		       "65535";
 	if (!take_proto(s, &ret->proto))
 		return wrong_proto;
 	ret->ip = (struct ip){ .family = 0 };
@@ -93,7 +94,8 @@ const char *caps_put_ports(struct mem *m, const char *text, json_t *caps)
 
 	if (!take_host_ip(m, &s, false, &ip) || !take_ports(&s, &first, &last) || *s++ != ':' ||
 	    !take_ports(&s, &cont, &cont_last))
-		return "expected [HOSTIP:]HOST[-END]:CONTAINER[-END][/PROTOCOL], like 8080:80/tcp";
+		return "expected [HOSTIP:]HOST[-END]:CONTAINER[-END][/PROTOCOL], like "
+		       "8080:80/tcp; ports are 1 to 65535";
 	if (!take_proto(s, &proto))
 		return wrong_proto;
 	if (last - first != cont_last - cont)

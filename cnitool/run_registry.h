@@ -26,8 +26,8 @@ struct run_claim {
 int run_registry_claim(struct tool *t, const char *id, struct run_claim *ret) CHECKED;
 
 /*
- * Makes /run/netns as ip-netns(8) does: a shared mount, so that names appear in mount namespaces that
- * are made later.  Returns 0 or -errno.
+ * Makes /run/netns as ip-netns(8) does: a shared mount, so that names appear in mount namespaces
+ * that are made later.  Returns 0 or -errno.
  */
 int run_registry_make_netns_dir(void) CHECKED;
 

@@ -69,8 +69,8 @@ void init_main(struct tool *t, const struct sandbox_plan *plan, int control)
 	__attribute__((noreturn));
 
 /*
- * Makes all mounts of the process's new mount namespace slaves, as ip-netns(8) does: none appears on
- * the host, but those of the host appear here, such as the names of namespaces in /run/netns.
+ * Makes all mounts of the process's new mount namespace slaves, as ip-netns(8) does: none appears
+ * on the host, but those of the host appear here, such as the names of namespaces in /run/netns.
  * Fails, with no mount made, where that cannot be done.
  */
 int mounts_make_private(struct tx *tx) CHECKED;

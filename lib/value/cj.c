@@ -39,8 +39,18 @@ static const char *remedy(const char *text, size_t size, const json_error_t *e)
 
 	if (size >= strlen(mark) && memcmp(text, mark, strlen(mark)) == 0)
 		return " (save it as UTF-8 without byte order mark)";
-	if (!at || (text[at - 1] != '}' && text[at - 1] != ']'))
+	switch (at ? text[at - 1] : '\0') {
+	case '/':
+	case '#':
+		return " (JSON has no comments; write them as \"_comment\": \"…\")";
+	case '\'':
+		return " (write strings in double quotes)";
+	case '}':
+	case ']':
+		break;
+	default:
 		return "";
+	}
 	do
 		at--;
 	while (at && strchr(" \t\r\n", text[at - 1]));

@@ -183,7 +183,7 @@ cached() {
 	refused 1 'declares the capability mac'
 	fakes '.plugins[0].capabilities = {portMappings: true}'
 	tool add fake c1 -p 80
-	refused 2 'expected \[HOSTIP:\]HOST'
+	refused 2 'expected \[HOSTIP:\]HOST.*, like 8080:80/tcp; ports are 1 to 65535'
 	tool add fake c1 -p other=80:80
 	refused 2 '"other" is none of the networks asked for'
 	prints '' calls .command
