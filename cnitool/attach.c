@@ -72,6 +72,13 @@ int attach_time_left(const struct tool *t)
 	return left > 0 ? (int)left : 0;
 }
 
+const char *attach_data_dir(const struct tool *t)
+{
+	if (!t->cache.private)
+		return NULL;
+	return mem_printf(&t->tx->mem, "%s/networks", t->cache.dir);
+}
+
 int attach_exec_plugin(struct tool *t, const struct list_call *c, unsigned i,
 		       struct exec_answer *ret)
 {
@@ -84,9 +91,7 @@ int attach_exec_plugin(struct tool *t, const struct list_call *c, unsigned i,
 	const char *path;
 	bool self;
 
-	/* An ordinary user's leases are kept beside the results. */
-	if (t->cache.private)
-		extra.data_dir = mem_printf(m, "%s/networks", t->cache.dir);
+	extra.data_dir = attach_data_dir(t);
 	TRY(exec_find(t->tx, t->opt.cni_path, c->net->plugins[i].type, &path, &self));
 	q = (struct exec_request){
 		.path = path,

@@ -82,6 +82,9 @@ int attach_list_status(struct tool *t, const struct netconf *n) CHECKED;
 /* Fails if a plugin of the list is not on CNI_PATH (CPLUG_E_DELEGATE). */
 int attach_plugins_exist(struct tool *t, const struct netconf *n) CHECKED;
 
+/* An ordinary user's leases are kept beside the results: that path.  NULL: host-local's default. */
+const char *attach_data_dir(const struct tool *t);
+
 /* Is plugin i of the list this very executable? */
 bool attach_plugin_is_ours(struct tool *t, const struct netconf *n, unsigned i);
 

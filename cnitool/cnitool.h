@@ -111,7 +111,7 @@ enum {
 	V_INSPECT = 131072,
 	V_TRACE = 262144,
 	V_MIGRATE = 524288,
-	V_PUBLISH = 1 << 20, /* and unpublish */
+	V_LIVE = 1 << 20, /* publish, unpublish, assign, unassign */
 	V_POOL = 1 << 21,
 	V_CLUSTER = 1 << 22, /* runs cplug-etcd */
 	V_ALL = (1 << 23) - 1,
@@ -204,6 +204,8 @@ int cmd_detach(struct tool *t) CHECKED;
 int cmd_set(struct tool *t) CHECKED;
 int cmd_publish(struct tool *t) CHECKED;
 int cmd_unpublish(struct tool *t) CHECKED;
+int cmd_assign(struct tool *t) CHECKED;
+int cmd_unassign(struct tool *t) CHECKED;
 int cmd_pool(struct tool *t) CHECKED;
 int cmd_cluster(struct tool *t) CHECKED;
 int cmd_run(struct tool *t) CHECKED;

@@ -90,7 +90,7 @@ static void offer_networks(struct word *w)
 /* Verbs for attachments offer those of the network; others, and without any, all names. */
 static void offer_namespaces(struct word *w)
 {
-	enum { ATTACHED = V_DEL | V_CHECK | V_DETACH | V_SET | V_PUBLISH | V_INSPECT };
+	enum { ATTACHED = V_DEL | V_CHECK | V_DETACH | V_SET | V_LIVE | V_INSPECT };
 	struct tool *t = w->t;
 	struct cached *all = NULL;
 	unsigned n = 0;
@@ -185,6 +185,26 @@ static void offer_published(struct word *w)
 	}
 }
 
+/* unassign: the addresses of the network's attachment to this namespace. */
+static void offer_assigned(struct word *w)
+{
+	struct tool *t = w->t;
+	struct cached *all;
+	struct result res;
+	unsigned n;
+
+	if (t->args.n < 2 || t->verb->run != cmd_unassign)
+		return;
+	all = remembered(t, t->args.v[0], &n);
+	for (unsigned i = 0; i < n; i++) {
+		if (!str_eq(all[i].netns, target_path(&t->tx->mem, t->args.v[1])) ||
+		    cache_read_result(t->tx, all[i].result, &res) != NULL)
+			continue;
+		for (unsigned k = 0; k < res.n_ips; k++)
+			offer(w, IP_S(res.ips[k].addr.ip), all[i].ifname);
+	}
+}
+
 static void offer_types(struct word *w)
 {
 	for (unsigned i = 0; w->t->plugins[i]; i++)
@@ -224,6 +244,8 @@ static void offer_kind(struct word *w, const char *what)
 		offer_actions(w);
 	else if (str_starts(what, "PORT"))
 		offer_published(w);
+	else if (str_starts(what, "ADDRESS"))
+		offer_assigned(w);
 	else if (str_starts(what, "FORMAT"))
 		offer_formats(w);
 	else if (str_starts(what, "FILE"))

@@ -68,7 +68,7 @@ static const struct verb verbs[] = {
 	  "a\n"
 	  "rate changes to another.  The burst follows from the rate.  The rates are remembered,\n"
 	  "so check and restore expect them.\n\n" },
-	{ "publish", "NET NETNS MAPPING...", "publish ports of an attached container", V_PUBLISH, 3,
+	{ "publish", "NET NETNS MAPPING...", "publish ports of an attached container", V_LIVE, 3,
 	  1000, false, cmd_publish,
 	  "MAPPING is [HOSTIP:]HOST[-END]:CONTAINER[-END][/PROTO], as for -p of add.  Adds to\n"
 	  "the ports that the network's portmap or bridge plugin publishes, in one change of "
@@ -76,13 +76,25 @@ static const struct verb verbs[] = {
 	  "rules; connections go on.  The ports are remembered: check and restore expect them, "
 	  "and\n"
 	  "they go with the attachment.\n\n" },
-	{ "unpublish", "NET NETNS PORT...", "take published ports back", V_PUBLISH, 3, 1000, false,
+	{ "unpublish", "NET NETNS PORT...", "take published ports back", V_LIVE, 3, 1000, false,
 	  cmd_unpublish,
 	  "PORT is [HOSTIP:]HOST[-END][/PROTO]: tcp unless another protocol is named; without "
 	  "HOSTIP,\n"
 	  "at all addresses of the host.  Undoes publish, or -p of add.  Connections to these "
 	  "ports\n"
 	  "end, others go on.\n\n" },
+	{ "assign", "NET NETNS ADDRESS...", "give an attached container more addresses", V_LIVE, 3,
+	  1000, false, cmd_assign,
+	  "ADDRESS is an address with or without prefix length.  Of host-local, which must have "
+	  "a\n"
+	  "range with the address, it is leased; with static it is taken as it is.  Connections "
+	  "go\n"
+	  "on.  The addresses are remembered: check and restore expect them, and they go with the\n"
+	  "attachment.\n\n" },
+	{ "unassign", "NET NETNS ADDRESS...", "take addresses back", V_LIVE, 3, 1000, false,
+	  cmd_unassign,
+	  "Undoes assign, one address after the other.  Not the only address, and not the first\n"
+	  "of a subnet before the others.\n\n" },
 	{ "run", "NET[,NET...] [--] [COMMAND...]", "run a command, attached to networks", V_RUN, 1,
 	  1, true, cmd_run,
 	  "Each NET becomes an interface: eth0, eth1, ...  Instead of networks, NET may be\n"
@@ -186,7 +198,7 @@ static void print_verbs(FILE *to, const char *title, unsigned set)
 static int print_help(FILE *to, int status)
 {
 	enum {
-		ONE = V_ADD | V_DEL | V_CHECK | V_ATTACH | V_DETACH | V_SET | V_PUBLISH | V_RUN |
+		ONE = V_ADD | V_DEL | V_CHECK | V_ATTACH | V_DETACH | V_SET | V_LIVE | V_RUN |
 		      V_POOL | V_INSPECT | V_TRACE,
 		ALL = V_LIST | V_GRAPH | V_STATUS | V_GC | V_RESTORE | V_CLUSTER,
 	};
@@ -304,8 +316,8 @@ static void apply_defaults(struct tool *t)
 	if (!o->timeout)
 		o->timeout = t->verb->bit & (V_GC | V_RESTORE) ? 30 : 300;
 	/* run gives its interfaces names itself. */
-	if (t->verb->bit & (V_ADD | V_DEL | V_CHECK | V_ATTACH | V_DETACH | V_SET | V_PUBLISH |
-			    V_INSPECT | V_TRACE))
+	if (t->verb->bit &
+	    (V_ADD | V_DEL | V_CHECK | V_ATTACH | V_DETACH | V_SET | V_LIVE | V_INSPECT | V_TRACE))
 		o->ifname = or_env(o->ifname, "CNI_IFNAME");
 }
 

@@ -26,10 +26,10 @@ struct option_row {
 
 enum {
 	ONE = V_ADD | V_DEL | V_CHECK | V_ATTACH | V_DETACH | V_TRACE, /* name one attachment */
-	NAMES = ONE | V_SET | V_PUBLISH | V_INSPECT,
+	NAMES = ONE | V_SET | V_LIVE | V_INSPECT,
 	MAKES = V_ADD | V_ATTACH | V_RUN | V_TRACE,                /* make attachments */
 	CONFIGURED = V_ALL & ~(V_VERSION | V_UNINSTALL | V_FILES), /* know networks */
-	CALLS = ONE | V_SET | V_PUBLISH | V_POOL | V_GC | V_STATUS | V_RUN |
+	CALLS = ONE | V_SET | V_LIVE | V_POOL | V_GC | V_STATUS | V_RUN |
 		V_RESTORE, /* run plugins */
 };
 

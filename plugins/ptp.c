@@ -220,6 +220,7 @@ static int ptp_repair(struct tx *tx, struct call *c)
 
 	TRY(read_conf(tx, c, p));
 	TRY(call_need_prev(tx, c));
+	TRY(need_gateways(tx, c->prev));
 	TRY(ipam_repair(tx, c));
 	TRY(find_mtu(tx, c, p));
 	TRY(pair_recall(tx, c, "", &p->want));

@@ -147,6 +147,7 @@ ran() {
 	ok
 	offers '80/tcp 53/udp' unpublish web box ''
 	offers 53/udp unpublish web box 80 5
+	offers "$(jq -r '.result.ips[].address | sub("/.*"; "")' /var/lib/cni/results/web-*-eth0 | paste -sd' ')" unassign web box ''
 	tool del web box
 	offers 'create resize fill take give list destroy' pool ''
 	offers web pool take w
