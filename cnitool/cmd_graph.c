@@ -183,10 +183,12 @@ static void print_under(struct drawing *d, int under, unsigned ns, const char *i
 		if (!v->kept || v->under != under || (under < 0 && v->ns != ns))
 			continue;
 		next = mem_printf(d->m, "%s%s", indent, i == last ? "   " : "│  ");
+		mem_text_add(&d->out, "%s%s %s", indent, i == last ? "└─" : "├─",
+			     view_escape(d->m, headline(d->m, w, v, ns)));
 		owner = owner_text(d->m, w, v);
-		mem_text_add(&d->out, "%s%s %s%s%s\n", indent, i == last ? "└─" : "├─",
-			     view_escape(d->m, headline(d->m, w, v, ns)), *owner ? "  " : "",
-			     view_escape(d->m, owner));
+		if (*owner)
+			mem_text_add(&d->out, "  %s", view_escape(d->m, owner));
+		mem_text_add(&d->out, "\n");
 		for (unsigned k = 0; k < v->facts.n; k++)
 			mem_text_add(&d->out, "%s     %s\n", next,
 				     view_escape(d->m, v->facts.v[k]));

@@ -264,7 +264,7 @@ int cmd_uninstall(struct tool *t)
 
 	auto_(fd_close) int kept = dirfd < 0 ? -1 : open_replaced(dirfd);
 	struct taken taken = { .back = { .mem = &t->tx->mem } };
-	const char *back;
+	const char *back = "";
 
 	if (dirfd < 0)
 		return fail(t, "open", dir, "");
@@ -276,8 +276,9 @@ int cmd_uninstall(struct tool *t)
 		return fail(t, "remove", dir, REPLACED);
 	if (fsync(dirfd) < 0)
 		return fail(t, "write", dir, "");
-	back = mem_text_end(&taken.back);
-	tool_say(t, "%s %s%s%s\n", taken.n ? "cplug is removed from" : "nothing of cplug is in",
-		 dir, *back ? "; back again: " : "", back);
+	if (taken.back.len)
+		back = mem_printf(&t->tx->mem, "; back again: %s", mem_text_end(&taken.back));
+	tool_say(t, "%s %s%s\n", taken.n ? "cplug is removed from" : "nothing of cplug is in", dir,
+		 back);
 	return wait_for_end(t);
 }
