@@ -158,11 +158,27 @@ static void put_capabilities(struct jw *w, const struct key *root)
 	jw_close(w, '}');
 }
 
-/* Keys of the root whose content depends on others; true: k is one of them. */
+static void put_versions(struct jw *w)
+{
+	jw_open(w, "enum", '[');
+	for (unsigned i = 0; result_versions[i]; i++)
+		jw_str(w, NULL, result_versions[i]);
+	jw_close(w, ']');
+}
+
+/* Keys of the root whose content depends on others, or has a form; true: k is one of them. */
 static bool put_special(struct jw *w, const struct key *k)
 {
 	if (!k->name || k->parent->parent)
 		return false;
+	if (str_eq(k->name, "cniVersion")) {
+		put_versions(w);
+		return true;
+	}
+	if (str_eq(k->name, "name")) {
+		put_pattern(w, "^[A-Za-z0-9][A-Za-z0-9_.-]*$"); /* name_valid_id() */
+		return true;
+	}
 	if (str_eq(k->name, "ipam")) {
 		put_ref(w, "ipam");
 		return true;

@@ -321,13 +321,19 @@ static void apply_defaults(struct tool *t)
 		o->ifname = or_env(o->ifname, "CNI_IFNAME");
 }
 
-/* SIGHUP stays ignored if nohup(1) started us, for us and for the command. */
+/*
+ * SIGHUP stays ignored if nohup(1) started us, for us and for the command.  SIGPIPE ends what only
+ * looks, without a word, because `| head` has read enough.
+ */
 static void catch_signals(struct tool *t)
 {
+	enum { LOOKING = V_LIST | V_GRAPH | V_INSPECT | V_MIGRATE | V_VERSION | V_FILES };
 	struct sigaction hup;
 
 	t->nohup = sigaction(SIGHUP, NULL, &hup) == 0 && hup.sa_handler == SIG_IGN;
 	tx_catch_signals();
+	if (t->verb->bit & LOOKING)
+		signal(SIGPIPE, SIG_DFL);
 	if (t->nohup)
 		sigaction(SIGHUP, &hup, NULL);
 }

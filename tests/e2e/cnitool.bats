@@ -319,6 +319,17 @@ cached() {
 	prints '' cached
 }
 
+@test "cnitool: what only looks ends without a word when its reader has read enough" {
+	local verb
+
+	fakes .
+	for verb in schema 'list --json' 'migrate --json'; do
+		# shellcheck disable=SC2086 # several words
+		{ sleep 0.2 && "$CPLUG_BIN/cnitool" $verb; } 2>"$BATS_TEST_TMPDIR/err" | true
+		prints '' cat "$BATS_TEST_TMPDIR/err"
+	done
+}
+
 @test "cnitool: an add that gets SIGTERM is undone" {
 	local pid
 

@@ -355,6 +355,12 @@ checks() {
 	echo '{"cniVersion":"1.0.0","name":"x","plugins":[]}' >"$BATS_TEST_TMPDIR/x.conflist"
 	run -1 checks "$BATS_TEST_TMPDIR/schema.json" "$BATS_TEST_TMPDIR/x.conflist"
 	contains "$output" 'plugins: '
+	for json in '.name = "two words"' '.name = ""' '.name = "_x"' '.cniVersion = "1.0"' '.cniVersion = "1.2.0"'; do
+		jq -n "{cniVersion: \"1.0.0\", name: \"x\", plugins: [{type: \"loopback\"}]} | $json" >"$BATS_TEST_TMPDIR/x.conflist"
+		run -1 checks "$BATS_TEST_TMPDIR/schema.json" "$BATS_TEST_TMPDIR/x.conflist"
+		tool validate "$BATS_TEST_TMPDIR/x.conflist"
+		((status == 1))
+	done
 }
 
 @test "schema: each plugin has one, with the keys that its page documents" {
