@@ -2,13 +2,12 @@
 /*
  * lint.c - all mistakes of one file
  */
-#include <ctype.h>
-
 #include "base/log.h"
 #include "cni/leg.h"
 #include "cnitool/errctx.h"
 #include "cnitool/keys.h"
 #include "cnitool/lint.h"
+#include "cnitool/nearest.h"
 #include "value/name.h"
 #include "value/result.h"
 
@@ -140,47 +139,6 @@ static void note_failure(struct lint *l, const char *text)
 
 /* ---- unknown keys ------------------------------------------------------- */
 
-enum { NAME_MAX_COMPARED = 40 };
-
-/* Levenshtein's distance, without regard to case. */
-static unsigned distance(const char *a, const char *b)
-{
-	unsigned row[NAME_MAX_COMPARED + 1], n = (unsigned)strlen(b);
-
-	if (strlen(a) > NAME_MAX_COMPARED || n > NAME_MAX_COMPARED)
-		return NAME_MAX_COMPARED;
-	for (unsigned j = 0; j <= n; j++)
-		row[j] = j;
-	for (unsigned i = 1; a[i - 1]; i++) {
-		unsigned corner = row[0];
-
-		row[0] = i;
-		for (unsigned j = 1; j <= n; j++) {
-			bool same = tolower((unsigned char)a[i - 1]) ==
-				    tolower((unsigned char)b[j - 1]);
-			unsigned best = corner + !same;
-
-			corner = row[j];
-			best = row[j] + 1 < best ? row[j] + 1 : best;
-			row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-		}
-	}
-	return row[n];
-}
-
-struct nearest {
-	const char *name; /* NULL: none is near */
-	unsigned distance;
-};
-
-static void compare_name(struct nearest *n, const char *name, const char *candidate)
-{
-	unsigned d = distance(name, candidate);
-
-	if (d <= 1 + strlen(name) / 4 && (!n->name || d < n->distance))
-		*n = (struct nearest){ candidate, d };
-}
-
 static const char *hint_of(struct lint *l, const struct nearest *n)
 {
 	if (n->name)
@@ -222,7 +180,7 @@ static void find_unknown(struct lint *l, const struct cj *c, const struct key *k
 		if (known || is_comment(m.key))
 			continue;
 		for (const struct key *o = k->children; o && l->n < LINT_MAX; o = o->next)
-			compare_name(&near, m.key, o->name);
+			nearest_compare(&near, m.key, o->name);
 		lint_wrong(l, cj_path(&m, NULL), "unknown key, which is ignored (%s)",
 			   hint_of(l, &near));
 	}
@@ -244,7 +202,7 @@ static void check_capabilities(struct lint *l, const struct plugin *p, const str
 			lint_wrong(l, cj_path(&m, NULL), "expected true or false");
 		for (const struct key *k = runtime->children; k; k = k->next) {
 			known = str_eq(k->name, m.key) ? k : known;
-			compare_name(&near, m.key, k->name);
+			nearest_compare(&near, m.key, k->name);
 		}
 		if (known)
 			continue;
@@ -302,7 +260,7 @@ static void note_stranger(struct lint *l, const char *type, unsigned flag, const
 
 	for (const struct plugin *const *p = l->plugins; *p; p++)
 		if (((*p)->flags & flag) == flag)
-			compare_name(&near, type, (*p)->name);
+			nearest_compare(&near, type, (*p)->name);
 	if (near.name)
 		lint_wrong(l, mem_printf(&l->tx->mem, "%stype", path),
 			   "there is no plugin %.60s (did you mean %s?)", type, near.name);
@@ -433,7 +391,7 @@ static void find_unknown_of_list(struct lint *l, const struct cj *root)
 		if (key_find(keys, m.key) || is_comment(m.key))
 			continue;
 		for (const struct key *o = keys->children; o; o = o->next)
-			compare_name(&near, m.key, o->name);
+			nearest_compare(&near, m.key, o->name);
 		lint_wrong(l, cj_path(&m, NULL), "unknown key, which is ignored (%s)",
 			   hint_of(l, &near));
 	}

@@ -16,6 +16,7 @@
 #include "cni/version.h"
 #include "cnitool/cnitool.h"
 #include "cnitool/complete.h"
+#include "cnitool/nearest.h"
 #include "value/jw.h"
 #include "base/log.h"
 #include "sys/netns.h"
@@ -488,6 +489,20 @@ int cnitool_driver(const struct plugin *const *plugins, const struct verb *verb,
 	return EXIT_FAILURE;
 }
 
+static int refuse_verb(const char *name)
+{
+	struct nearest near = { .name = NULL };
+
+	for (unsigned i = 0; i < ARRAY_LEN(verbs); i++)
+		nearest_compare(&near, name, verbs[i].name);
+	if (near.name)
+		fprintf(stderr, "%sunknown verb %s (did you mean %s?): try cnitool --help\n",
+			tool_prefix(), name, near.name);
+	else
+		fprintf(stderr, "%sunknown verb %s: try cnitool --help\n", tool_prefix(), name);
+	return EXIT_USAGE;
+}
+
 int cnitool_main(const struct plugin *const *plugins, int argc, char **argv)
 {
 	static struct tool t;
@@ -514,6 +529,5 @@ int cnitool_main(const struct plugin *const *plugins, int argc, char **argv)
 	}
 	if (!*name)
 		return print_help(stderr, EXIT_USAGE);
-	fprintf(stderr, "%sunknown verb %s: try cnitool --help\n", tool_prefix(), name);
-	return EXIT_USAGE;
+	return refuse_verb(name);
 }

@@ -31,6 +31,11 @@ load cnitool
 	is "$status" 2
 	is "$output" ''
 	is "$errors" 'cnitool: unknown verb bogus: try cnitool --help'
+	tool stauts net1
+	is "$status" 2
+	is "$errors" 'cnitool: unknown verb stauts (did you mean status?): try cnitool --help'
+	tool help Ad
+	is "$errors" 'cnitool: unknown verb Ad (did you mean add?): try cnitool --help'
 }
 
 # shown VARIABLES COMMAND... - what cnitool shows on a terminal
