@@ -125,7 +125,7 @@ ALL_LDFLAGS += $(shell t=$$(mktemp) && echo 'int main(void) { return 0; }' | \
 	$(CC) -xc - $(static) $(no_unwind) -o $$t 2>/dev/null && $(RUN) $$t && echo '$(no_unwind)'; rm -f $$t)
 libs := -Wl,--start-group -l:libnftnl.a -l:libnl-route-3.a -l:libnl-3.a -l:libjansson.a $(mnl)
 ifneq ($(MUSL),)
-musl_compat := $(COMPAT) chk strerror malloc relro relr
+musl_compat := $(COMPAT) chk env strerror malloc relro relr
 musl_cppflags := -nostdinc -isystem $(subst /lib/,/include/,$(MUSL)) \
 	-isystem $(shell $(CC) -print-file-name=include) -idirafter build/musl/include
 # compat/relr.c applies packed relocations.  A linker that does not know them says so, and writes ordinary ones.

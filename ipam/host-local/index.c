@@ -27,6 +27,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 
 #include "ipam/host-local/index.h"
@@ -136,17 +137,33 @@ static void unclean(struct index *ix)
 	ix->unsaved = true;
 }
 
-/* Reads the head; true: the tables can be read. */
-static bool read_head(struct index *ix, struct head *h)
+/*
+ * Reads the head, and the first page of each table if the tables are as small as they can be: all
+ * that a call needs of a small index.  size: of the file.  true: the tables can be read.
+ */
+static bool read_head(struct index *ix, struct head *h, off_t size)
 {
-	struct stat st;
+	char rest[SLOTS_PAGE - sizeof(*h)];
+	const struct iovec parts[] = {
+		{ h, sizeof(*h) },
+		{ rest, sizeof(rest) },
+		{ ix->owner.page, sizeof(ix->owner.page) },
+		{ ix->block.page, sizeof(ix->block.page) },
+	};
+	ssize_t n = preadv(ix->fd, parts, ARRAY_LEN(parts), 0);
 
-	return pread(ix->fd, h, sizeof(*h), 0) == (ssize_t)sizeof(*h) &&
-	       memcmp(h->magic, magic, sizeof(magic)) == 0 && h->version == VERSION &&
-	       slots_in_file(&ix->owner, ix->fd, SLOTS_PAGE, h->owner_cap, h->owner_used) &&
-	       slots_in_file(&ix->block, ix->fd, SLOTS_PAGE + slots_size(&ix->owner), h->block_cap,
-			     h->block_used) &&
-	       fstat(ix->fd, &st) == 0 && st.st_size >= ix->block.at + slots_size(&ix->block);
+	if (n < (ssize_t)sizeof(*h) || memcmp(h->magic, magic, sizeof(magic)) != 0 ||
+	    h->version != VERSION ||
+	    !slots_in_file(&ix->owner, ix->fd, SLOTS_PAGE, h->owner_cap, h->owner_used) ||
+	    !slots_in_file(&ix->block, ix->fd, SLOTS_PAGE + slots_size(&ix->owner), h->block_cap,
+			   h->block_used) ||
+	    size < ix->block.at + slots_size(&ix->block))
+		return false;
+	if (n >= 2 * SLOTS_PAGE)
+		ix->owner.page_at = 0;
+	if (n == 3 * SLOTS_PAGE && ix->block.at == 2 * SLOTS_PAGE)
+		ix->block.page_at = 0;
+	return true;
 }
 
 void index_open(struct index *ix, struct mem *mem, int folder, const char *name, int leases)
@@ -171,7 +188,7 @@ void index_open(struct index *ix, struct mem *mem, int folder, const char *name,
 		return;
 	}
 	ix->boot = index_boot_id();
-	ix->readable = read_head(ix, &h);
+	ix->readable = read_head(ix, &h, st.st_size);
 	ix->good = ix->readable && h.clean == 1 && ix->boot && h.boot == ix->boot &&
 		   stamp_of(leases, &now) && memcmp(&now, &h.stamp, sizeof(now)) == 0;
 }

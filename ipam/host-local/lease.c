@@ -213,14 +213,13 @@ static struct last_name last_name(unsigned set)
 	return n;
 }
 
-struct ip lease_last(int dir, unsigned set)
+static struct ip read_last(int fd, size_t *ret_size)
 {
-	auto_(fd_close) int fd =
-		openat(dir, last_name(set).s, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	struct ip ip = { .family = 0 };
 	char text[64];
 	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
 
+	*ret_size = n < 0 ? sizeof(text) : (size_t)n;
 	if (n > 0) {
 		text[n] = '\0';
 		if (!ip_parse(trim(text), &ip))
@@ -229,24 +228,60 @@ struct ip lease_last(int dir, unsigned set)
 	return ip;
 }
 
+static int open_last(int dir, unsigned set, int flags)
+{
+	flags |= O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+	return openat(dir, last_name(set).s, flags, 0600);
+}
+
+struct ip lease_last(int dir, unsigned set)
+{
+	auto_(fd_close) int fd = open_last(dir, set, O_RDONLY);
+	size_t size;
+
+	return read_last(fd, &size);
+}
+
+struct ip lease_last_open(int dir, unsigned set, struct lease_cursor *ret)
+{
+	*ret = (struct lease_cursor){ .fd = open_last(dir, set, O_RDWR), .set = set };
+	if (ret->fd < 0)
+		return lease_last(dir, set);
+	return read_last(ret->fd, &ret->size);
+}
+
+static int write_last(int fd, size_t former, struct ip ip)
+{
+	struct ip_text t = ip_text(ip);
+	ssize_t n = (ssize_t)strlen(t.s);
+
+	if (pwrite(fd, t.s, (size_t)n, 0) != n || ((size_t)n < former && ftruncate(fd, n) < 0))
+		return errno ? -errno : -EIO;
+	return 0;
+}
+
 /*
  * Overwrites the file in place, as the reference does: it only says where the next search
  * starts, so a torn one is harmless, and a rename would cost more than a lease.
  */
 int lease_set_last(int dir, unsigned set, struct ip ip)
 {
-	int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
 	auto_(fd_close) int fd = -1;
-	struct ip_text t = ip_text(ip);
-	ssize_t n = (ssize_t)strlen(t.s);
 
 	if (!ip_set(ip)) {
 		if (unlinkat(dir, last_name(set).s, 0) < 0 && errno != ENOENT)
 			return -errno;
 		return 0;
 	}
-	fd = openat(dir, last_name(set).s, flags, 0600);
-	if (fd < 0 || pwrite(fd, t.s, (size_t)n, 0) != n || ftruncate(fd, n) < 0)
-		return errno ? -errno : -EIO;
-	return 0;
+	fd = open_last(dir, set, O_WRONLY | O_CREAT);
+	if (fd < 0)
+		return -errno;
+	return write_last(fd, SIZE_MAX, ip);
+}
+
+int lease_last_write(int dir, unsigned set, struct lease_cursor *c, struct ip ip)
+{
+	if (c->fd < 0 || c->set != set)
+		return lease_set_last(dir, set, ip);
+	return write_last(c->fd, c->size, ip);
 }

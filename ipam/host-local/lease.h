@@ -79,6 +79,19 @@ int lease_link(struct mem *mem, int dir, int fd, struct ip ip, struct lessee o) 
 
 /* The address that was allocated last from a range set; family 0 if unknown. */
 struct ip lease_last(int dir, unsigned set);
+
+/* The open file of it.  fd -1: there is none, or it cannot be written. */
+struct lease_cursor {
+	int fd;
+	unsigned set;
+	size_t size; /* of its content */
+};
+
+/* The same as lease_last(), and keeps the file open: fd_close(&ret->fd). */
+struct ip lease_last_open(int dir, unsigned set, struct lease_cursor *ret);
+/* The same as lease_set_last(), with the file if it is open and that of the set; ip is an address.
+ */
+int lease_last_write(int dir, unsigned set, struct lease_cursor *c, struct ip ip) CHECKED;
 /* Stores it; family 0: removes the file.  Returns 0 or -errno. */
 int lease_set_last(int dir, unsigned set, struct ip ip) CHECKED;
 

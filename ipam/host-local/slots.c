@@ -90,8 +90,13 @@ void slots_put(struct slots *t, uint32_t i, const struct slot *s)
 		t->image[i] = *s;
 		return;
 	}
-	if (t->page_at == i / SLOTS_PER_PAGE)
-		t->page[i % SLOTS_PER_PAGE] = *s;
+	if (t->page_at == i / SLOTS_PER_PAGE) {
+		struct slot *known = &t->page[i % SLOTS_PER_PAGE];
+
+		if (memcmp(known, s, sizeof(*s)) == 0)
+			return;
+		*known = *s;
+	}
 	if (!t->broken)
 		t->broken =
 			!slots_write(t->fd, s, sizeof(*s), t->at + (off_t)i * (off_t)sizeof(*s));

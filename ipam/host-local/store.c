@@ -175,6 +175,7 @@ int store_open(struct tx *tx, const char *data_dir, const char *network, enum st
 void store_close(struct store *st)
 {
 	index_close(&st->index);
+	fd_close(&st->cursor.fd);
 	fd_close(&st->folder);
 	fd_close(&st->dir);
 	fd_close(&st->root);
@@ -403,7 +404,7 @@ static int claim_lease(struct tx *tx, struct store *st, const struct claim *c,
 	}
 	TRY(r);
 	index_add(&st->index, c->ip, c->lessee.id, life);
-	r = lease_set_last(st->dir, c->set, c->ip);
+	r = lease_last_write(st->dir, c->set, &st->cursor, c->ip);
 	index_end(&st->index);
 	if (r < 0)
 		log_warn("write %s/%s/last_reserved_ip.%u: %s (the next search starts anew)",
@@ -412,13 +413,14 @@ static int claim_lease(struct tx *tx, struct store *st, const struct claim *c,
 	return 0;
 }
 
-static struct claim claim_of(const struct store *st, const struct store_want *w)
+static struct claim claim_of(struct store *st, const struct store_want *w)
 {
+	fd_close(&st->cursor.fd);
 	return (struct claim){
 		.data_dir = st->data_dir,
 		.network = st->network,
 		.lessee = w->lessee,
-		.last = lease_last(st->dir, w->set),
+		.last = lease_last_open(st->dir, w->set, &st->cursor),
 		.set = w->set,
 	};
 }

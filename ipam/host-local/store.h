@@ -26,13 +26,19 @@ struct store {
 	int root, dir; /* the data directory, and the network's folder in it */
 	int folder;    /* .cplug; -1: there is none */
 	int lock;
+	struct lease_cursor cursor; /* of the range set from which an address is claimed */
 	bool rescanned;
 	struct alive *alive; /* set when first needed */
 	struct index index;
 };
 
 #define STORE_CLOSED                                                                               \
-	((struct store){ .root = -1, .dir = -1, .folder = -1, .lock = -1, .index.fd = -1 })
+	((struct store){ .root = -1,                                                               \
+			 .dir = -1,                                                                \
+			 .folder = -1,                                                             \
+			 .lock = -1,                                                               \
+			 .index.fd = -1,                                                           \
+			 .cursor.fd = -1 })
 
 /*
  * Opens a network's leases; *ret must be auto_(store_close).  Returns 0, -ENOENT (not recorded;

@@ -524,6 +524,20 @@ folder_reads() {
 	[[ $(leases) == 10.2.2.2 ]]
 }
 
+@test "host-local: a lease takes at most 30 system calls" {
+	local text calls
+
+	strace -o /dev/null true || skip 'strace is not installed'
+	gets c1 10.2.2.2/29
+	text=$(conf)
+	CNI_COMMAND=ADD CNI_CONTAINERID=c2 CNI_IFNAME=eth0 strace -qq -o "$BATS_TEST_TMPDIR/trace" "$BIN/host-local" \
+		<<<"$text" >/dev/null
+	# From the folder to the result.
+	calls=$(sed -n '/^open[a-z0-9]*(.*\/data"/,/^write(1,/p' "$BATS_TEST_TMPDIR/trace" | wc -l)
+	echo "$((calls - 1)) system calls"
+	((calls > 15 && calls - 1 <= 30))
+}
+
 @test "host-local: if the index is damaged or missing, the lease files are authoritative" {
 	gets c1 10.2.2.2/29
 	lease 10.2.2.3 foreign

@@ -285,6 +285,43 @@ static void a_damaged_index_is_harmless(void **state)
 	}
 }
 
+/* last_reserved_ip.0 as text. */
+static const char *last_text(int fd)
+{
+	static char text[64];
+	int file = openat(fd, "last_reserved_ip.0", O_RDONLY);
+	ssize_t n = read(file, text, sizeof(text) - 1);
+
+	assert_true(n >= 0);
+	text[n] = '\0';
+	close(file);
+	return text;
+}
+
+static void the_last_address_is_overwritten(void **state)
+{
+	static const char *const texts[] = { "10.1.0.199", "10.1.0.2", "fd00::1:2", "10.1.0.3" };
+	struct lease_cursor c = { .fd = -1 };
+	int fd = open(dir, O_RDONLY | O_DIRECTORY);
+	struct ip ip, before = { .family = 0 };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(texts); i++) {
+		assert_true(ip_parse(texts[i], &ip));
+		assert_true(ip_eq(lease_last_open(fd, 0, &c), before));
+		assert_int_equal(c.fd < 0, i == 0); /* there is no file before the first */
+		assert_int_equal(lease_last_write(fd, 0, &c, ip), 0);
+		assert_string_equal(last_text(fd), texts[i]);
+		before = ip;
+		/* It is the file of this set, and of no other. */
+		assert_int_equal(lease_last_write(fd, 1, &c, ip), 0);
+		assert_true(ip_eq(lease_last(fd, 1), ip));
+		assert_string_equal(last_text(fd), texts[i]);
+		fd_close(&c.fd);
+	}
+	close(fd);
+}
+
 #define IN_DIR(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
 int main(void)
@@ -292,7 +329,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IN_DIR(lease_files_are_parsed),      IN_DIR(what_a_crash_leaves_is_recognised),
 		IN_DIR(the_index_matches_the_files), IN_DIR(the_life_of_a_lease_survives_a_rescan),
-		IN_DIR(a_damaged_index_is_harmless),
+		IN_DIR(a_damaged_index_is_harmless), IN_DIR(the_last_address_is_overwritten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
