@@ -11,13 +11,17 @@ enum { FILE_MAX = 16 << 20 };
 
 static int read_file(struct tool *t, const char *name, struct file_text *ret)
 {
+	const char *remedy = "";
 	int r;
 
 	if (str_eq(name, "-"))
 		return tool_read_stdin(t, FILE_MAX, ret);
 	r = file_read_checked(&t->tx->mem, name, FILE_MAX, ret);
+	if (r == -EISDIR)
+		remedy = " (name the files in it)";
 	if (r < 0)
-		return tx_fail_as(t->tx, CPLUG_E_FILE, r, "cannot read %s: %s", name, strerror(-r));
+		return tx_fail_as(t->tx, CPLUG_E_FILE, r, "cannot read %s: %s%s", name,
+				  strerror(-r), remedy);
 	return 0;
 }
 

@@ -276,6 +276,17 @@ int driver_need_accepted(struct tx *tx, const struct plugin *const *plugins, con
 	return 0;
 }
 
+/* As podman's own driver: a slip is told now, and not by each container. */
+static int check_parent(struct tx *tx, const struct driver_network *n)
+{
+	if (n->options.mode != MODE_MACVLAN || !n->interface || if_nametoindex(n->interface))
+		return 0;
+	return tx_fail_as(tx, CNI_E_CONFIG, -ENODEV,
+			  "network_interface: there is no interface %s on the host (ip link lists "
+			  "them)",
+			  n->interface);
+}
+
 static int complete(struct tool *t, struct driver_network *n)
 {
 	bool named = *n->ipam, macvlan = n->options.mode == MODE_MACVLAN;
@@ -300,6 +311,7 @@ static int complete(struct tool *t, struct driver_network *n)
 	list.size = strlen(list.text);
 	TRY(netconf_read(t->tx, &list, &net));
 	TRY(driver_need_accepted(t->tx, t->plugins, list.text));
+	TRY(check_parent(t->tx, n));
 	return tool_print(t, cj_dump(&t->tx->mem, &n->json));
 }
 

@@ -148,6 +148,7 @@ PORT='{"container_port":80,"host_ip":"","host_port":8080,"protocol":"tcp","range
 	has '.dns_enabled and .network_dns_servers == ["9.9.9.9"]'
 	network '.ipam_options.driver = "none"'
 	has '.subnets == []'
+	world
 	network '.options = {mode: "macvlan", parent: "uplink"}'
 	has '.subnets == [] and .ipam_options.driver == "dhcp" and .network_interface == "uplink"'
 }
@@ -159,6 +160,9 @@ PORT='{"container_port":80,"host_ip":"","host_port":8080,"protocol":"tcp","range
 	# A prefix that is routed elsewhere is not.
 	ip route add 10.0.0.0/8 via 203.0.113.2
 	network '.subnets = [{subnet: "10.1.0.0/24"}]'
+	# A parent that is not there.
+	create '.options = {mode: "macvlan", parent: "nosuch"} | .subnets = [{subnet: "203.0.113.0/24"}]'
+	refused 'network_interface: there is no interface nosuch on the host'
 	# The parent's subnet is what macvlan wants.
 	network '.options = {mode: "macvlan", parent: "uplink"} | .subnets = [{subnet: "203.0.113.0/24"}]'
 	# The network's own bridge is there, because it is created again.

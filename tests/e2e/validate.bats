@@ -243,6 +243,9 @@ two() {
 	tool validate "$BATS_TEST_TMPDIR/none.conflist"
 	((status == 2))
 	[[ $output == *"cannot read"*"none.conflist: No such file"* ]]
+	tool validate "$BATS_TEST_TMPDIR"
+	((status == 2))
+	[[ $output == *"cannot read $BATS_TEST_TMPDIR: Is a directory (name the files in it)"* ]]
 	plugin_file '{"type":"bridge"}'
 	run bash -c '"$0" validate - <"$1"' "$CPLUG_BIN/cnitool" "$BATS_TEST_TMPDIR/x.conflist"
 	((status == 0))
