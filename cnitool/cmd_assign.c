@@ -87,16 +87,10 @@ static int read_main_plugin(struct change *h)
 static int find_attachment(struct change *h)
 {
 	struct tool *t = h->t;
-	struct cache_key name;
 	const char *wrong;
-	int found;
 
-	TRY(cmd_find_attached(t, true, &h->a));
-	TRY(cmd_find_conf(t, h->a.id, h->a.ifname, &h->net));
-	h->a.net = &h->net;
-	name = attachment_key(&h->a);
-	TRY(found = cache_read(t->tx, &t->cache, &name, &h->c));
-	wrong = found ? cache_read_result(t->tx, h->c.result, &h->res) : "it has just been removed";
+	TRY(cmd_find_live(t, &h->net, &h->a, &h->c));
+	wrong = cache_read_result(t->tx, h->c.result, &h->res);
 	if (wrong)
 		return tx_fail_as(t->tx, CNI_E_CONTAINER, -ENOENT, "%s on network \"%s\": %s",
 				  h->a.ifname, h->net.name, wrong);
@@ -119,21 +113,15 @@ static int index_of(const struct change *h, struct ip ip)
 
 /* ---- operands ---- */
 
-static int fail_operand(struct change *h, const char *text, const char *wrong)
-{
-	h->t->usage = true;
-	return tx_fail_as(h->t->tx, CNI_E_FIELD, -EINVAL, "%s %s: %s", h->t->verb->name, text,
-			  wrong);
-}
-
 /* ADDRESS[/LENGTH]; len 0: not given. */
 static int read_operand(struct change *h, const char *text, struct cidr *ret)
 {
 	*ret = (struct cidr){ .len = 0 };
 	if (!ip_parse(text, &ret->ip) && (!cidr_parse(text, ret) || !ret->len))
-		return fail_operand(h, text, "expected an address, like 10.1.0.9 or 10.1.0.9/24");
+		return tool_wrong_operand(h->t, text,
+					  "expected an address, like 10.1.0.9 or 10.1.0.9/24");
 	if (!ip_is_of_host(ret->ip))
-		return fail_operand(h, text, "no interface can have this address");
+		return tool_wrong_operand(h->t, text, "no interface can have this address");
 	return 0;
 }
 
@@ -145,10 +133,11 @@ static int complete(struct change *h, const char *text, struct result_ip *ret)
 	for (unsigned i = 0; h->is_local && i < h->local.pool.n && !r; i++)
 		r = pool_find(&h->local.pool.sets[i], ret->addr.ip);
 	if (h->is_local && !r)
-		return fail_operand(h, text, "it lies in no range of the network");
+		return tool_wrong_operand(h->t, text, "it lies in no range of the network");
 	if (r && ret->addr.len && ret->addr.len != r->subnet.len)
-		return fail_operand(
-			h, text, mem_printf(&h->t->tx->mem, "its subnet is %s", CIDR_S(r->subnet)));
+		return tool_wrong_operand(
+			h->t, text,
+			mem_printf(&h->t->tx->mem, "its subnet is %s", CIDR_S(r->subnet)));
 	if (r) {
 		ret->addr.len = r->subnet.len;
 		ret->gateway = r->gateway;
@@ -163,9 +152,9 @@ static int complete(struct change *h, const char *text, struct result_ip *ret)
 		ret->gateway = e->gateway;
 	}
 	if (!ret->addr.len)
-		return fail_operand(h, text, "name its prefix length, like /24");
+		return tool_wrong_operand(h->t, text, "name its prefix length, like /24");
 	if (ip_eq(ret->addr.ip, ret->gateway))
-		return fail_operand(h, text, "it is the gateway");
+		return tool_wrong_operand(h->t, text, "it is the gateway");
 	return 0;
 }
 
@@ -316,14 +305,15 @@ static int need_no_others(struct change *h, const char *text, unsigned i)
 	const struct cidr addr = h->res.ips[i].addr;
 
 	if (h->res.n_ips == 1)
-		return fail_operand(h, text, "it is the only address (cnitool del detaches it)");
+		return tool_wrong_operand(h->t, text,
+					  "it is the only address (cnitool del detaches it)");
 	for (unsigned k = 0; k < i; k++)
 		if (cidr_contains(addr, h->res.ips[k].addr.ip))
 			return 0;
 	for (unsigned k = i + 1; k < h->res.n_ips; k++)
 		if (cidr_contains(addr, h->res.ips[k].addr.ip))
-			return fail_operand(
-				h, text,
+			return tool_wrong_operand(
+				h->t, text,
 				mem_printf(&h->t->tx->mem,
 					   "it is the first of its subnet, and %s would "
 					   "go with it (unassign that first)",
@@ -343,9 +333,10 @@ int cmd_unassign(struct tool *t)
 		TRY(read_operand(&h, t->args.v[i], &addr));
 		k = index_of(&h, addr.ip);
 		if (k < 0)
-			return fail_operand(&h, t->args.v[i],
-					    "the interface has no such address (cnitool inspect "
-					    "tells which)");
+			return tool_wrong_operand(
+				t, t->args.v[i],
+				"the interface has no such address (cnitool inspect "
+				"tells which)");
 		TRY(need_no_others(&h, t->args.v[i], (unsigned)k));
 		TRY(unassign(&h, (unsigned)k));
 	}

@@ -321,6 +321,24 @@ int cmd_find_attached(struct tool *t, bool changes, struct attachment *ret)
 	return choose_attachment(t, &ns, ret);
 }
 
+int cmd_find_live(struct tool *t, struct netconf *net, struct attachment *a, struct cached *ret)
+{
+	struct cache_key key;
+	int found;
+
+	TRY(cmd_find_attached(t, true, a));
+	TRY(cmd_find_conf(t, a->id, a->ifname, net));
+	a->net = net;
+	key = attachment_key(a);
+	TRY(found = cache_read(t->tx, &t->cache, &key, ret));
+	if (!found)
+		return tx_fail_as(t->tx, CNI_E_CONTAINER, -ENOENT,
+				  "%s on network \"%s\" has just been removed", a->ifname,
+				  net->name);
+	a->args = ret->args;
+	return 0;
+}
+
 int cmd_detach(struct tool *t)
 {
 	struct attachment a;

@@ -96,14 +96,6 @@ static bool has_common_port(const struct port_mapping *a, const struct port_mapp
 
 /* ---- what the operands ask for ---- */
 
-static int fail_operand(struct change *h, const char *text, const char *wrong)
-{
-	struct tool *t = h->t;
-
-	t->usage = true;
-	return tx_fail_as(t->tx, CNI_E_FIELD, -EINVAL, "%s %s: %s", t->verb->name, text, wrong);
-}
-
 static int read_new(struct change *h, struct port_mapping **ret, unsigned *ret_n)
 {
 	const struct words *w = &h->t->args;
@@ -117,7 +109,7 @@ static int read_new(struct change *h, struct port_mapping **ret, unsigned *ret_n
 	text = caps_set(m, NULL, key, json_incref(json_object_get(caps, key)));
 	json_decref(caps);
 	if (wrong)
-		return fail_operand(h, w->v[i - 1], wrong);
+		return tool_wrong_operand(h->t, w->v[i - 1], wrong);
 	return read_ports(h, text, ret, ret_n);
 }
 
@@ -207,7 +199,7 @@ static int remove_ports(struct change *h, const char *text)
 	unsigned kept = 0;
 
 	if (wrong)
-		return fail_operand(h, text, wrong);
+		return tool_wrong_operand(h->t, text, wrong);
 	TRY(need_published(h, &q));
 	for (unsigned i = 0; i < h->n; i++) {
 		const struct port_mapping *p = &h->maps[i];
@@ -260,20 +252,8 @@ static int need_address(struct change *h)
 
 static int find_attachment(struct tool *t, struct change *h)
 {
-	struct cache_key name;
-	int found;
-
-	TRY(cmd_find_attached(t, true, &h->a));
-	TRY(cmd_find_conf(t, h->a.id, h->a.ifname, &h->net));
-	h->a.net = &h->net;
+	TRY(cmd_find_live(t, &h->net, &h->a, &h->c));
 	TRY(find_plugins(h));
-	name = attachment_key(&h->a);
-	TRY(found = cache_read(t->tx, &t->cache, &name, &h->c));
-	if (!found)
-		return tx_fail_as(t->tx, CNI_E_CONTAINER, -ENOENT,
-				  "%s on network \"%s\" has just been removed", h->a.ifname,
-				  h->net.name);
-	h->a.args = h->c.args;
 	TRY(need_address(h));
 	return read_ports(h, h->c.capability_args, &h->maps, &h->n);
 }

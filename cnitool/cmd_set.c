@@ -140,26 +140,16 @@ int cmd_set(struct tool *t)
 	struct limits l = { .ingress = 0 };
 	struct netconf net;
 	struct attachment a;
-	struct cache_key key;
 	struct cached c;
 	unsigned i = 0;
-	int found;
 
 	/* A wrong option is told before anything is looked up. */
 	TRY(read_rates(t, &l));
-	TRY(cmd_find_attached(t, true, &a));
-	TRY(cmd_find_conf(t, a.id, a.ifname, &net));
-	a.net = &net;
+	TRY(cmd_find_live(t, &net, &a, &c));
 	TRY(find_plugin(t, &net, &i));
-	key = attachment_key(&a);
-	TRY(found = cache_read(t->tx, &t->cache, &key, &c));
-	if (!found)
-		return tx_fail_as(t->tx, CNI_E_CONTAINER, -ENOENT,
-				  "%s on network \"%s\" has just been removed", a.ifname, net.name);
 	TRY(read_limits(t, &net, i, c.capability_args, &l));
 	TRY(read_rates(t, &l));
 	a.capability_args = put_limits(&t->tx->mem, c.capability_args, &l);
-	a.args = c.args;
 	TRY(apply(t, &a, i, &c));
 	return print_limits(t, &a, &l);
 }

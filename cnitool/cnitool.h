@@ -140,6 +140,10 @@ void options_help(unsigned verb);
 /* Prints those that begin with prefix, as complete.h says. */
 void options_complete(unsigned verb, const char *prefix);
 
+/* Records a failure (CNI_E_FIELD) and returns -EINVAL: "VERB TEXT: WRONG".  The exit status is 2.
+ */
+int tool_wrong_operand(struct tool *t, const char *text, const char *wrong);
+
 /* How the help names the value of the option in a word like --name or --name=value; "" for none. */
 const char *options_value(const char *word);
 
@@ -233,6 +237,10 @@ int cmd_find_attached(struct tool *t, bool changes, struct attachment *ret) CHEC
 
 /* The configuration of NET; the cached one of the attachment if NET is not configured any more. */
 int cmd_find_conf(struct tool *t, const char *id, const char *ifname, struct netconf *ret) CHECKED;
+
+/* Both, and what is cached, of an attachment that a command changes; a->net is net. */
+int cmd_find_live(struct tool *t, struct netconf *net, struct attachment *a,
+		  struct cached *ret) CHECKED;
 
 /* check of one attachment: prints the differences; with --repair, repairs them before. */
 int cmd_check_one(struct tool *t, const struct attachment *a) CHECKED;

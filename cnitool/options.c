@@ -98,6 +98,12 @@ static int fail_usage(struct tool *t, const char *what, const char *name, size_t
 			  t->verb->name, what, (int)len, name, t->verb->name);
 }
 
+int tool_wrong_operand(struct tool *t, const char *text, const char *wrong)
+{
+	t->usage = true;
+	return tx_fail_as(t->tx, CNI_E_FIELD, -EINVAL, "%s %s: %s", t->verb->name, text, wrong);
+}
+
 static const struct option_row *find_long(const struct tool *t, const char *name, size_t len)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(rows); i++)
