@@ -7,7 +7,7 @@ load check
 load dhcp
 load dhcp6
 
-# A renewal of DHCPv6 starts a child, which sets the lifetimes: soak has 10,000.
+# A renewal of DHCPv6 starts a child, which sets the lifetimes: soak has 100,000, in seven minutes.
 DHCP_FAST_RENEWALS=${DHCP6_FAST_RENEWALS:-2000}
 
 prepare() {
