@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * cmd_cluster.c - the verb cluster: runs cplug-etcd, which alone talks to etcd
+ *
+ * leave begins with a gc, which gives back the blocks of this node that have no lease.
  */
 #include "cnitool/cnitool.h"
 #include "sys/exec.h"
@@ -12,6 +14,9 @@ int cmd_cluster(struct tool *t)
 	unsigned n = 0;
 	bool is_self;
 
+	/* GC gives the blocks back that have no lease. */
+	if (words && str_eq(words[0], "leave"))
+		TRY(cmd_gc(t));
 	while (words && words[n])
 		n++;
 	argv = mem_alloc(&t->tx->mem, (n + 3) * sizeof(*argv));

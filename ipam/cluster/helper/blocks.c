@@ -364,6 +364,11 @@ static int read_below(struct blocks *b, const char *prefix, bool keys_only, stru
 	return r;
 }
 
+int blocks_read_below(struct blocks *b, const char *prefix, struct etcd_kvs *ret)
+{
+	return read_below(b, prefix, false, ret);
+}
+
 /* How many blocks of a range are claimed, and one bit for each block; no map of a large range. */
 static int list_claimed(struct blocks *b, const struct block_range *r, uint8_t **ret_map,
 			uint64_t *ret_n)

@@ -54,6 +54,9 @@ int blocks_release(struct blocks *b) CHECKED;
 /* Adds the number of unclaimed blocks of each range to a list. */
 int blocks_free(struct blocks *b, json_t *ret_list) CHECKED;
 
+/* The keys below a prefix with their values, however many. */
+int blocks_read_below(struct blocks *b, const char *prefix, struct etcd_kvs *ret) CHECKED;
+
 /*
  * Adds the values of all blocks to a list, of one network or (NULL) of all, each with its age in
  * seconds.

@@ -5,6 +5,8 @@
  *	cplug-etcd claim|sync|release|free	a request of the plugin on stdin (docs/cluster.md)
  *	cplug-etcd list [NETWORK]		who has which block
  *	cplug-etcd reclaim [--force] NODE	takes the blocks of a dead node back
+ *	cplug-etcd join --local A --address B	makes the wire to the other nodes
+ *	cplug-etcd leave			removes it
  *
  * An executable of its own, because libcurl and a TLS library are larger than all of cplug: the
  * plugins are one static file that needs no network.  The answer is a JSON object on stdout; an
@@ -17,6 +19,7 @@
 #include "cni/version.h"
 #include "ipam/cluster/helper/blocks.h"
 #include "ipam/cluster/helper/routes.h"
+#include "ipam/cluster/helper/wire.h"
 #include "sys/file.h"
 #include "value/json_make.h"
 #include "value/jw.h"
@@ -161,6 +164,7 @@ static void claim_routes(const struct block_request *q, struct cidr block)
 struct words {
 	const char *word, *arg;
 	bool force;
+	struct wire_node me; /* of join */
 };
 
 static int answer_request(const char *word, struct blocks *b)
@@ -197,6 +201,10 @@ static const char usage[] =
 	"  list [NETWORK]          all nodes and blocks, with the age of each in seconds\n"
 	"  reclaim [--force] NODE  take the blocks of a node back that is off for good; --force:\n"
 	"                          although this machine has routes to them\n"
+	"  join --local ADDRESS --address ADDRESS/LENGTH [--address ADDRESS/LENGTH]\n"
+	"       [--vni N] [--port N]  make the wire of VXLAN to the other nodes, cplug-vxlan:\n"
+	"                          --local is this node's address, --address that on the wire\n"
+	"  leave                   remove it\n"
 	"  --help, --version\n\n"
 	"Where etcd is, says " CLUSTER_CONF
 	".  The plugin cluster calls it with the actions claim,\n"
@@ -218,7 +226,7 @@ static json_t *count_nodes(const json_t *blocks)
 	return nodes;
 }
 
-static int answer_person(const struct words *w, struct blocks *b)
+static int answer_person(struct words *w, struct blocks *b)
 {
 	json_t *list = json_array();
 
@@ -227,14 +235,56 @@ static int answer_person(const struct words *w, struct blocks *b)
 		TRY(blocks_list(b, w->arg, list));
 		return print(json_make("nodes", count_nodes(list), "blocks", list));
 	}
+	if (str_eq(w->word, "join")) {
+		TRY(wire_join(b, &w->me, list));
+		return print(json_make("node", json_string(b->node), "mac",
+				       json_string(MAC_S(w->me.mac)), "peers", list));
+	}
+	if (str_eq(w->word, "leave")) {
+		TRY(wire_leave(b));
+		return print(json_make("node", json_string(b->node)));
+	}
 	TRY(blocks_reclaim(b, w->arg, w->force, list));
 	return print(json_make("reclaimed", list));
+}
+
+static bool read_number(const char *s, unsigned max, unsigned *ret)
+{
+	char *end;
+	unsigned long n = strtoul(s, &end, 10);
+
+	if (*s < '0' || *s > '9' || *end || !n || n > max)
+		return false;
+	*ret = (unsigned)n;
+	return true;
+}
+
+/* An option of join and its value; false if they make no sense. */
+static bool read_join(const char *option, const char *value, struct wire_node *me)
+{
+	if (str_eq(option, "--local"))
+		return ip_parse(value, &me->local);
+	if (str_eq(option, "--vni"))
+		return read_number(value, (1 << 24) - 1, &me->vni);
+	if (str_eq(option, "--port"))
+		return read_number(value, 65535, &me->port);
+	if (!str_eq(option, "--address") || me->n == WIRE_ADDRESSES_MAX)
+		return false;
+	return cidr_parse(value, &me->addresses[me->n++]);
 }
 
 /* Returns false for words that make no sense. */
 static bool read_words(int argc, char **argv, struct words *ret)
 {
-	*ret = (struct words){ .word = argc > 1 ? argv[1] : "" };
+	*ret = (struct words){ .word = argc > 1 ? argv[1] : "", .me = { .vni = 76, .port = 4789 } };
+	if (str_eq(ret->word, "leave"))
+		return argc == 2;
+	if (str_eq(ret->word, "join")) {
+		for (int i = 2; i < argc; i += 2)
+			if (i + 1 == argc || !read_join(argv[i], argv[i + 1], &ret->me))
+				return false;
+		return ip_set(ret->me.local) && ret->me.n;
+	}
 	for (int i = 2; i < argc; i++)
 		if (str_eq(argv[i], "--force") && str_eq(ret->word, "reclaim"))
 			ret->force = true;
@@ -267,7 +317,8 @@ static int run(int argc, char **argv)
 
 	if (!asks && !read_words(argc, argv, &w))
 		return tx_fail_as(&tx, CNI_E_FIELD, -EINVAL,
-				  "cplug-etcd: say list [NETWORK], or reclaim [--force] NODE "
+				  "cplug-etcd: say list [NETWORK], reclaim [--force] NODE, join "
+				  "--local ADDRESS --address ADDRESS/LENGTH, or leave "
 				  "(cplug-etcd --help)");
 	if (w.arg && !name_valid_id(w.arg)) /* a slash would name another key of etcd */
 		return tx_fail_as(&tx, CNI_E_FIELD, -EINVAL,

@@ -1,0 +1,215 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# cluster: nodes that share no link: join makes a wire of VXLAN, over which BIRD exchanges the blocks
+# shellcheck disable=SC2030,SC2031,SC2016 # each test is a process; scripts in single quotes
+
+load cluster
+
+CONF='{"cniVersion": "1.1.0", "name": "net1", "type": "bridge", "bridge": "cni0", "isDefaultGateway": true,
+	"ipam": {"type": "cluster", "ranges": [{"subnet": "10.40.0.0/20", "block": 28}, {"subnet": "fd00:40::/64", "block": 122}]}}'
+
+# segment NAME PREFIX - a network of the router r
+segment() {
+	ip link add "$1" type veth peer name "$1" netns r
+	ip link add "b-$1" type bridge
+	ip link set "b-$1" up
+	ip link set "$1" master "b-$1" up
+	in_ns r ip address add "$2.1/24" dev "$1"
+	in_ns r ip link set "$1" up
+}
+
+# node NAME SEGMENT PREFIX N - a node with the address PREFIX.N, its default route through r
+node() {
+	new_netns "$1"
+	ip link add "w-$1" type veth peer name eth0 netns "$1"
+	ip link set "w-$1" master "b-$2" up
+	in_ns "$1" ip link set lo up
+	in_ns "$1" ip address add "$3.$4/24" dev eth0
+	in_ns "$1" ip link set eth0 up
+	in_ns "$1" ip route add default via "$3.1"
+	ENDPOINTS='["http://192.168.10.1:2379"]' new_node "$1"
+}
+
+prepare() {
+	need_cluster
+	ip link add probe0 type vxlan id 1 dstport 4789 2>/dev/null || skip "this kernel has no interfaces of kind vxlan"
+	ip link del probe0
+	new_netns r
+	in_ns r ip link set lo up
+	in_ns r sysctl -qw net.ipv4.ip_forward=1
+	segment sa 192.168.10
+	segment sb 192.168.20
+	node n1 sa 192.168.10 11
+	node n2 sb 192.168.20 12
+	node n3 sb 192.168.20 13
+	start_member m1 192.168.10.1 m1=http://192.168.10.1:2380 r
+	export ETCD_ENDPOINTS=192.168.10.1:2379
+	wait_for "etcd" in_ns r etcdctl --endpoints "$ETCD_ENDPOINTS" endpoint health
+}
+
+# wire_keys - prints the keys of the wire
+wire_keys() {
+	in_ns r etcdctl --endpoints "$ETCD_ENDPOINTS" get --prefix /cplug/v1/wire --keys-only | sed '/^$/d'
+}
+
+# tool NODE WORD... - cnitool cluster on a node; sets status, output and error
+tool() {
+	local node=$1
+
+	shift
+	status=0
+	output=$(CNI_PATH=$CPLUG_BIN NETCONFPATH=/run/net.d on "$node" "$CPLUG_BIN/cnitool" cluster "$@" 2>&1) || status=$?
+	printf 'cluster %s -> %d\n%s\n' "$*" "$status" "$output"
+	# shellcheck disable=SC2034 # for ok() and failed()
+	error=$(jq -r '.msg // empty' <<<"$output" 2>/dev/null) || error=
+}
+
+# links, entries - print the names of the links of n1, and all of its wire
+links() {
+	in_ns n1 ip -j link show | jq -r '.[].ifname'
+}
+
+entries() {
+	in_ns n1 ip -o -d link show cplug-vxlan
+	in_ns n1 bridge fdb show dev cplug-vxlan
+	in_ns n1 ip neigh show dev cplug-vxlan nud permanent
+}
+
+# joins NODE
+joins() {
+	local i=${1#n} segment
+
+	segment=$((i == 1 ? 10 : 20))
+	tool "$1" join --local "192.168.$segment.1$i" --address "10.41.0.$i/24" --address "fd00:41::$i/64"
+	ok
+}
+
+start_bird() {
+	local i
+
+	{
+		printf 'router id 10.41.0.%s;\nprotocol device {}\ndefine CPLUG_AS = 64512;\n' "${1#n}"
+		echo "include \"$CPLUG_TOP/contrib/bird/cplug.conf\";"
+		for i in 1 2 3; do
+			[[ n$i == "$1" ]] ||
+				echo "protocol bgp n$i from cplug_peer { neighbor 10.41.0.$i as CPLUG_AS; connect delay time 1; error wait time 1, 2; connect retry time 1; }"
+		done
+	} >"$NODES/$1/bird.conf"
+	in_ns "$1" bird -f -c "$NODES/$1/bird.conf" -s "$NODES/$1/bird.ctl" -P "$NODES/$1/bird.pid" \
+		</dev/null >"$NODES/$1/bird.log" 2>&1 3>&- 4>&- &
+}
+
+plug() {
+	CNI_COMMAND=${3-ADD} CNI_CONTAINERID=$2 CNI_IFNAME=eth0 CNI_NETNS=/run/netns/$1-$2 CNI_PATH=$CPLUG_BIN \
+		on "$1" "$CPLUG_BIN/bridge" <<<"${4-$CONF}"
+}
+
+reaches() {
+	in_ns "$1" ping -n -q -c 1 -W 1 "$2" >/dev/null
+}
+
+@test "vxlan: join makes a wire without learning and flooding; leave gives everything back" {
+	local i before entries
+
+	before=$(links)
+	joins n1
+	has '.node == "n1" and .peers == []'
+	joins n2
+	has '.peers | map(.node) == ["n1"]'
+	joins n3
+	joins n1
+	joins n2
+	in_ns n1 ip -j -d link show cplug-vxlan | json_holds '.[0] | .mtu == 1450 and .linkinfo.info_data.id == 76
+		and .linkinfo.info_data.port == 4789 and .linkinfo.info_data.learning == false'
+	is "$(in_ns n1 bridge -j fdb show dev cplug-vxlan | jq -c '[.[].dst] | sort')" '["192.168.20.12","192.168.20.13"]'
+	for i in 2 3; do
+		sees n1 "10.41.0.$i"
+		sees n1 "fd00:41::$i"
+		sees n$i 10.41.0.1
+	done
+	sees n2 10.41.0.3
+	# Large packets fit: nothing is cut into pieces.
+	in_ns n1 ping -n -q -c 1 -W 5 -M 'do' -s 1422 10.41.0.2
+	# Again: nothing changes.
+	entries=$(entries)
+	joins n1
+	is "$(entries)" "$entries"
+	# A device that was lost comes back with the MAC that the others know.
+	in_ns n1 ip link del cplug-vxlan
+	joins n1
+	sees n2 10.41.0.1
+	tool n3 leave
+	ok
+	no_link n3 cplug-vxlan
+	is "$(wire_keys | tr '\n' ' ')" '/cplug/v1/wire/10.41.0.1 /cplug/v1/wire/10.41.0.2 /cplug/v1/wire/fd00:41::1 /cplug/v1/wire/fd00:41::2 '
+	joins n1
+	is "$(in_ns n1 bridge -j fdb show dev cplug-vxlan | jq -c '[.[].dst] | sort')" '["192.168.20.12"]'
+	run ! grep -q 10.41.0.3 <<<"$(in_ns n1 ip neigh show dev cplug-vxlan)"
+	tool n1 leave
+	ok
+	tool n1 leave
+	ok
+	tool n2 leave
+	ok
+	is "$(wire_keys)" ''
+	is "$(links)" "$before"
+}
+
+@test "vxlan: what does not fit is refused, and nothing is changed" {
+	joins n1
+	tool n2 join --local 192.168.20.12 --address 10.41.0.1/24
+	failed 102 '10.41.0.1 is the address of node n1'
+	tool n2 join --local 192.168.20.99 --address 10.41.0.2/24
+	failed 7 'does not have the address 192.168.20.99: --local'
+	tool n2 join --local 192.168.20.12 --address 10.41.0.2/24 --vni 5
+	failed 7 'node n1 has joined with --vni 76 --port 4789'
+	no_link n2 cplug-vxlan
+	is "$(wire_keys | wc -l)" 2
+	in_ns n2 ip link add cplug-vxlan type bridge
+	tool n2 join --local 192.168.20.12 --address 10.41.0.2/24
+	failed 102 'cplug-vxlan is in use by an interface of kind "bridge"'
+	tool n2 leave
+	failed 102 'cplug-vxlan is in use'
+	in_ns n2 ip link del cplug-vxlan
+	for words in '' '--local 192.168.20.12' '--address 10.41.0.2/24' '--local x --address 10.41.0.2/24' \
+		'--local 192.168.20.12 --address 10.41.0.2' '--local 192.168.20.12 --address' '--local 192.168.20.12 --address 10.41.0.2/24 --vni 0' \
+		'--local 192.168.20.12 --address 10.41.0.2/24 --port 70000' \
+		'--local 192.168.20.12 --address 10.41.0.2/24 --address 10.41.0.3/24 --address 10.41.0.4/24'; do
+		# shellcheck disable=SC2086 # words
+		tool n2 join $words
+		failed 2 'say list'
+	done
+	# Another address, and another VNI, for the only node.
+	tool n1 join --local 192.168.10.11 --address 10.41.0.9/24 --vni 7
+	ok
+	is "$(wire_keys)" /cplug/v1/wire/10.41.0.9
+	in_ns n1 ip -j -d link show cplug-vxlan | json_holds '.[0].linkinfo.info_data.id == 7'
+	is "$(in_ns n1 ip -j -4 address show dev cplug-vxlan | jq -r '.[0].addr_info[].local')" 10.41.0.9
+}
+
+@test "vxlan: containers of nodes that share no link reach each other; leave gives empty blocks back" {
+	local i a b
+
+	need_cluster bird birdc
+	for i in 1 2 3 1 2; do joins n$i; done
+	for i in 1 2 3; do start_bird n$i; done
+	for i in 1 2 3; do
+		new_netns n$i-a
+		plug n$i a >"$BATS_TEST_TMPDIR/n$i"
+	done
+	for i in 2 3; do
+		a=$(jq -r '.ips[0].address | split("/")[0]' "$BATS_TEST_TMPDIR/n$i")
+		b=$(jq -r '.ips[1].address | split("/")[0]' "$BATS_TEST_TMPDIR/n$i")
+		wait_for "the way to $a" reaches n1-a "$a"
+		wait_for "the way to $b" reaches n1-a "$b"
+	done
+	mkdir -p /run/net.d
+	jq -n --argjson p "$CONF" '{cniVersion: "1.0.0", cniVersions: ["1.0.0", "1.1.0"], name: "net1", plugins: [$p | del(.cniVersion, .name)]}' >/run/net.d/net1.conflist
+	plug n1 a DEL
+	in_ns r etcdctl --endpoints "$ETCD_ENDPOINTS" get --prefix /cplug/v1/nodes/n1/ --keys-only | grep -q -- -28
+	tool n1 leave
+	ok
+	run ! grep -q -- -28 <<<"$(in_ns r etcdctl --endpoints "$ETCD_ENDPOINTS" get --prefix /cplug/v1/nodes/n1/ --keys-only)"
+	is "$(in_ns n1 ip route show proto 76)" ''
+	no_link n1 cplug-vxlan
+}
