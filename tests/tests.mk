@@ -5,7 +5,8 @@
 
 # Unit tests: each tests/unit/test_*.c is a program, linked with all objects; main() of main.c is
 # renamed.
-UNIT_SOURCES  := $(wildcard tests/unit/test_*.c)
+# test_etcd is that of the helper for etcd, with a libcurl of its own.
+UNIT_SOURCES  := $(filter-out $(if $(HELPER_SOURCES),,tests/unit/test_etcd.c),$(wildcard tests/unit/test_*.c))
 UNIT_PROGRAMS := $(UNIT_SOURCES:%.c=$(BUILD)/%)
 UNIT_OBJECTS  := $(filter-out $(BUILD)/main.o,$(OBJECTS)) $(BUILD)/tests/main.o
 
@@ -120,6 +121,8 @@ $(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/%.o $(UNIT_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) $(LIBS) -lcmocka
 
+$(BUILD)/tests/unit/test_etcd: $(filter-out %/main.o,$(HELPER_OBJECTS))
+
 $(FAULT)/fault: $(filter-out $(FAULT)/alloc.o,$(FAULT_SOURCES:%.c=$(BUILD)/%.o))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) -ljansson -lmnl
@@ -157,7 +160,7 @@ $(VALGRIND)/self.so: tests/valgrind/self.c
 # (tests/fuzz/fuzz.c).  The seeds are in tests/fuzz/corpus, new inputs in build/fuzz/corpus.
 FUZZ_TIME    ?= 60
 FUZZ         := build/fuzz
-FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_SOURCES := $(filter-out $(if $(HELPER_SOURCES),,tests/fuzz/fuzz_etcd.c),$(wildcard tests/fuzz/fuzz_*.c))
 FUZZERS      := $(FUZZ_SOURCES:tests/fuzz/%.c=$(FUZZ)/%)
 FUZZ_FLAGS   := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 FUZZ_CFLAGS  = -std=gnu11 $(CPPFLAGS) -U_FORTIFY_SOURCE -O1 -g $(FUZZ_FLAGS)
@@ -171,6 +174,8 @@ $(FUZZERS): $(FUZZ)/%: $(FUZZ)/tests/fuzz/%.o $(FUZZ_OBJECTS)
 	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS) \
 		-Wl,--wrap=recv,--wrap=sendto,--wrap=writev,--wrap=free
 
+$(FUZZ)/fuzz_etcd: $(patsubst %.c,$(FUZZ)/%.o,$(filter-out %/main.c,$(HELPER_SOURCES)))
+
 $(FUZZ)/main.o: FUZZ_CFLAGS += -Dmain=plugins_main
 $(FUZZ)/%.o: %.c
 	@mkdir -p $(@D)
@@ -181,7 +186,7 @@ soak: tested $(FAULT_PROGRAMS) $(SOAK)/churn $(SWEEP)/step $(FUZZERS) ## the lon
 	$(Q)CPLUG_BIN=$(abspath $(TESTED)) CPLUG_DYNAMIC=$(abspath $(BIN)) FAULT_TOOLS=$(abspath $(FAULT)) SOAK_TOOLS=$(abspath $(SOAK)) \
 		SWEEP_TOOLS=$(abspath $(SWEEP)) tests/soak/run build/soak $(FUZZ) $(FUZZERS:$(FUZZ)/fuzz_%=%)
 
--include $(FUZZ_OBJECTS:.o=.d) $(FUZZ_SOURCES:%.c=$(FUZZ)/%.d)
+-include $(FUZZ_OBJECTS:.o=.d) $(HELPER_SOURCES:%.c=$(FUZZ)/%.d) $(FUZZ_SOURCES:%.c=$(FUZZ)/%.d)
 
 ##@ Linting
 C_SOURCES := $(SOURCES) $(HELPER_SOURCES) $(wildcard compat/*.c tests/unit/*.c tests/fault/*.c tests/fuzz/*.c tests/soak/*.c tests/sweep/*.c tests/tools/*.c bench/*.c)

@@ -461,8 +461,11 @@ static int try_claim(struct blocks *b, const struct known *k, struct cidr c,
 	if (r != 0)
 		return r;
 	*ret_holder = only_value(mem, answers, 0);
-	/* A request that was repeated after a lost answer may have found its own block. */
-	return str_eq(*ret_holder, value);
+	/*
+	 * A request that was repeated after a lost answer may have found its own block.  But one
+	 * that we know, and claimed in the same second, has the same value.
+	 */
+	return !is_known(b->q, c) && str_eq(*ret_holder, value);
 }
 
 static int fail_wanted(struct blocks *b, const char *holder)
