@@ -44,6 +44,7 @@ struct daemon {
 	int epoll, timer;
 	int spare; /* a descriptor that is closed to refuse a connection */
 	struct source listener;
+	bool passed; /* the listener is systemd's, which removes the socket's file */
 	struct client *clients;
 	unsigned n_clients, n_leases;
 	struct hold *leases;

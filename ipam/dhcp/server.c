@@ -535,9 +535,8 @@ int server_open(struct daemon *d)
 
 	d->listener = (struct source){ .fd = -1, .ready = accept_client };
 	TRY(r = take_from_systemd(d));
-	if (r)
-		d->opt.socket = NULL; /* systemd's to remove */
-	else
+	d->passed = r > 0;
+	if (!d->passed)
 		TRY(listen_at(d, d->opt.socket));
 	if (daemon_watch(d, &d->listener, EPOLLIN) < 0)
 		return tx_fail(&d->tx, -ENOMEM, "epoll: %s", strerror(errno));
@@ -547,6 +546,6 @@ int server_open(struct daemon *d)
 
 void server_close(struct daemon *d)
 {
-	if (d->opt.socket)
+	if (!d->passed)
 		unlink(d->opt.socket);
 }

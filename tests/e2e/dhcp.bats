@@ -503,6 +503,109 @@ ticks() {
 	done
 }
 
+# daemon_of SOCKET COMMAND... - starts a daemon by COMMAND, and waits until it answers on SOCKET; sets DAEMON
+daemon_of() {
+	local socket=$1
+
+	shift
+	"$@" </dev/null >>/run/daemon.log 2>&1 3>&- 4>&- &
+	DAEMON=$!
+	wait_for "the daemon" "$CPLUG_BIN/dhcp" list "$socket"
+}
+
+@test "dhcp: the daemon's socket, pidfile and broadcast flag are those of its options" {
+	local conf
+
+	need_dnsmasq
+	dnsmasq_on lan
+	# The flag is the first bit of a 16-bit field, ten bytes behind the header of UDP.
+	nft -f - <<-'END'
+		table netdev flag {
+			chain there {
+				type filter hook ingress device "lan0-port" priority 0
+				udp dport 67 @th,144,16 0x8000 counter comment "set"
+				udp dport 67 @th,144,16 0 counter comment "clear"
+			}
+		}
+	END
+	counted() {
+		nft -j list table netdev flag | jq -c '[.. | .counter? | select(. != null) | .packets > 0]'
+	}
+	conf=$(with "$DHCP_MACVLAN" '.ipam.daemonSocketPath = "/run/a/b/dhcp.sock"')
+	daemon_of /run/a/b/dhcp.sock "$CPLUG_BIN/dhcp" daemon --socketpath /run/a/b/dhcp.sock -pidfile /run/dhcp.pid
+	is "$(</run/dhcp.pid)" "$DAEMON"
+	is "$(stat -c %a /run/a /run/a/b /run/a/b/dhcp.sock | xargs)" '700 700 600'
+	new_netns c1
+	add macvlan "$conf"
+	is "$(counted)" '[false,true]'
+	end_daemon TERM
+	[[ ! -e /run/a/b/dhcp.sock && ! -e /run/dhcp.pid ]]
+	daemon_of /run/a/b/dhcp.sock "$CPLUG_BIN/dhcp" daemon -socketpath=/run/a/b/dhcp.sock -broadcast
+	new_netns c2
+	add macvlan "$conf" c2
+	is "$(counted)" '[true,true]'
+	sees c2 10.5.0.1
+}
+
+@test "dhcp: a daemon with -hostprefix, whose own /run is another one, leases and goes on after its restart" {
+	local i
+
+	need_dnsmasq
+	dnsmasq_on lan
+	new_netns c1
+	mkdir -p /run/host /run/cni
+	for i in 1 2; do
+		# Below the prefix is the host's tree; /run is the container's, and empty.
+		daemon_of /run/cni/dhcp.sock unshare -m --propagation private sh -c \
+			'mount --rbind / /run/host && mount --rbind /run/host /mnt && mount -t tmpfs none /run &&
+			exec "$0/dhcp" daemon -hostprefix /mnt' "$CPLUG_BIN"
+		((i == 2)) || add macvlan "$DHCP_MACVLAN"
+		is "$("$CPLUG_BIN/dhcp" list --json | jq -r '.[].address')" "$(result '.ips[0].address')"
+		[[ -e /run/cni/dhcp/net2:c1:eth0.json ]]
+		((i == 2)) || end_daemon KILL
+	done
+	del macvlan "$DHCP_MACVLAN"
+	wait_for "the release" no_leases
+}
+
+# activated SOCKETS - starts the daemon as systemd does, with this number of sockets; the first is /run/cni/dhcp.sock
+activated() {
+	exec python3 - "$1" "$CPLUG_BIN/dhcp" <<-'END'
+		import os, socket, sys
+		os.makedirs("/run/cni", 0o700, exist_ok=True)
+		if os.path.exists("/run/cni/dhcp.sock"):
+		    os.unlink("/run/cni/dhcp.sock")
+		s = socket.socket(socket.AF_UNIX)
+		os.umask(0o177)
+		s.bind("/run/cni/dhcp.sock")
+		s.listen(16)
+		if s.fileno() != 3:
+		    os.dup2(s.fileno(), 3)
+		os.set_inheritable(3, True)
+		os.environ.update(LISTEN_FDS=sys.argv[1], LISTEN_PID=str(os.getpid()))
+		os.execv(sys.argv[2], ["dhcp", "daemon"])
+	END
+}
+
+@test "dhcp: the daemon takes the socket that systemd passes, and leaves it there" {
+	command -v python3 >/dev/null || skip "python3 is not installed"
+	need_dnsmasq
+	dnsmasq_on lan
+	daemon_of /run/cni/dhcp.sock activated 1
+	new_netns c1
+	add macvlan "$DHCP_MACVLAN"
+	end_daemon TERM
+	# The file is systemd's, which listens there while no daemon runs.
+	[[ -S /run/cni/dhcp.sock ]]
+	daemon_of /run/cni/dhcp.sock activated 1
+	is "$("$CPLUG_BIN/dhcp" list --json | jq length)" 1
+	del macvlan "$DHCP_MACVLAN"
+	wait_for "the release" no_leases
+	end_daemon TERM
+	run -1 activated 2
+	[[ $output == *'LISTEN_FDS: expected one socket, got 2 (see cni-dhcp.socket)' ]]
+}
+
 @test "dhcp: the daemon drops what it does not need" {
 	local caps
 
