@@ -36,6 +36,45 @@ void differ_number(struct tx *tx, const char *object, int64_t want, int64_t have
 		       mem_printf(&tx->mem, "%lld", (long long)have));
 }
 
+static void keep(struct tx *tx, const struct difference *d)
+{
+	struct difference *copy;
+
+	tx->differences = mem_grow(&tx->mem, tx->differences, tx->n_differences, sizeof(*copy));
+	copy = &tx->differences[tx->n_differences++];
+	*copy = (struct difference){
+		.object = mem_str(&tx->mem, d->object),
+		.want = mem_str(&tx->mem, d->want),
+		.have = mem_str(&tx->mem, d->have),
+		.sentence = mem_str(&tx->mem, d->sentence),
+	};
+}
+
+/* If memory runs out in check(), the call goes on to its end with that arena. */
+int differ_apart(struct tx *tx, int (*check)(struct tx *tx, void *arg), void *arg)
+{
+	struct difference *before = tx->differences, *found;
+	auto_(mem_free) struct mem own = { .blocks = NULL };
+	unsigned n_before = tx->n_differences, n;
+	struct mem kept = tx->mem;
+	int r;
+
+	tx->mem = (struct mem){ .max = tx->mem.max,
+				.exhausted = tx->mem.exhausted,
+				.arg = tx->mem.arg };
+	differ_forget(tx);
+	r = check(tx, arg);
+	own = tx->mem;
+	found = tx->differences;
+	n = tx->n_differences;
+	tx->mem = kept;
+	tx->differences = before;
+	tx->n_differences = n_before;
+	for (unsigned i = 0; i < n; i++)
+		keep(tx, &found[i]);
+	return r;
+}
+
 void differ_forget(struct tx *tx)
 {
 	tx->differences = NULL;

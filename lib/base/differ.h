@@ -28,6 +28,13 @@ void differ_number(struct tx *tx, const char *object, int64_t want, int64_t have
 void differ_as(struct tx *tx, const char *sentence, const char *object, const char *want,
 	       const char *have);
 
+/*
+ * Runs a comparison in an arena of its own, which is released afterwards: a repair compares several
+ * times, and the change and its undo need the memory of the call.  The differences are kept.
+ * Nothing else that check() allocates may be used later.  Returns what check() returns.
+ */
+int differ_apart(struct tx *tx, int (*check)(struct tx *tx, void *arg), void *arg) CHECKED;
+
 /* Forgets all differences noted so far. */
 void differ_forget(struct tx *tx);
 

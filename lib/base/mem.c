@@ -3,14 +3,15 @@
  * mem.c - the arena of a call: a list of blocks with a bump pointer
  *
  * The first block is so large that calloc() maps it: its pages are zero and cost nothing until
- * they are touched.  Each later block is twice as large as the one before.
+ * they are touched.  Each later block is twice as large as the one before, up to a bound: what the
+ * last one has left counts for the limit of the address space, too.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 
-enum { FIRST_BLOCK = 256 << 10 };
+enum { FIRST_BLOCK = 256 << 10, LARGE_BLOCK = 8 << 20 };
 
 struct mem_block {
 	struct mem_block *next;
@@ -34,6 +35,8 @@ static size_t next_room(struct mem *m, size_t size)
 	m->at_max = m->max && size > m->max - m->size;
 	if (m->at_max)
 		return 0;
+	if (room > LARGE_BLOCK)
+		room = LARGE_BLOCK;
 	if (room < size)
 		room = size;
 	if (m->max && room > m->max - m->size)

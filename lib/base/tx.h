@@ -68,7 +68,8 @@ enum { TX_UNDO_MAX = 64, TX_UNDO_ARG = 160 };
 
 /*
  * Ceiling of the arena of a call, in bytes, and what the rollback gets beyond it or without
- * malloc().  The largest legitimate request, an ADD with 20,000 port mappings, needs a third of it.
+ * malloc().  The largest legitimate request, a repair of 20,000 port mappings, needs two thirds of
+ * it.
  */
 enum { TX_MEM_MAX = 256 << 20, TX_MEM_RESERVE = 16 << 20, TX_MEM_LENT = 128 << 10 };
 

@@ -5,22 +5,38 @@
 #include <linux/netfilter.h>
 
 #include "nft/ct.h"
+#include "base/differ.h"
 #include "base/log.h"
 #include "firewall/nat_impl.h"
 
 /* ---- the elements ------------------------------------------------------- */
 
-static struct owned_elem *append_elem(struct mem *mem, struct owned_change *c)
+/*
+ * How many elements there are at most.  An array that grows would leave as much memory behind, and
+ * a repair of 20,000 ports comes near the ceiling.
+ */
+static size_t count_elems(const struct nat *n)
 {
-	c->elems = mem_grow(mem, c->elems, c->n, sizeof(*c->elems));
-	c->elems[c->n] = (struct owned_elem){ .conflict = OWNED_HELD };
+	size_t each = 2 + 2; /* return path and loopback route, IPv4 and IPv6 */
+
+	for (unsigned i = 0; n->ports && i < n->ports->n; i++) {
+		const struct port_mapping *m = &n->ports->maps[i];
+
+		each += port_mapping_is_range(m) ? 2 : 2 * (1U + m->host_end - m->host);
+	}
+	return n->n_masq + each;
+}
+
+static struct owned_elem *append_elem(struct owned_change *c)
+{
+	c->elems[c->n].conflict = OWNED_HELD;
 	return &c->elems[c->n++];
 }
 
 static void add_verdict(struct mem *mem, struct owned_change *c, enum nat_set four, struct ip ip,
 			const char *chain, const char *what)
 {
-	struct owned_elem *e = append_elem(mem, c);
+	struct owned_elem *e = append_elem(c);
 
 	e->set = ip.family == AF_INET6 ? four + 1 : four;
 	nft_key_ip(&e->e.key, ip);
@@ -42,7 +58,7 @@ struct nft_key nat_port_key(const struct port_mapping *m, unsigned port)
 static void add_port(struct mem *mem, struct owned_change *c, const struct hostports *p,
 		     const struct port_mapping *m, unsigned offset, struct ip to)
 {
-	struct owned_elem *e = append_elem(mem, c);
+	struct owned_elem *e = append_elem(c);
 	struct port_mapping one = *m;
 
 	one.host = one.host_end = (uint16_t)(m->host + offset);
@@ -58,7 +74,7 @@ static void add_port(struct mem *mem, struct owned_change *c, const struct hostp
 static void add_range(struct mem *mem, struct owned_change *c, const struct hostports *p,
 		      const struct port_mapping *m, struct ip to)
 {
-	struct owned_elem *e = append_elem(mem, c);
+	struct owned_elem *e = append_elem(c);
 
 	e->set = ip_set(m->host_ip) ? HOSTRANGES4 : RANGES4;
 	e->set += to.family == AF_INET6;
@@ -71,7 +87,7 @@ static void add_range(struct mem *mem, struct owned_change *c, const struct host
 
 static void add_route(struct mem *mem, struct owned_change *c, int family, const char *dev)
 {
-	struct owned_elem *e = append_elem(mem, c);
+	struct owned_elem *e = append_elem(c);
 
 	e->set = family == AF_INET6 ? LOCALNET6 : LOCALNET4;
 	nft_key_ifname(&e->e.key, dev);
@@ -128,6 +144,7 @@ static struct owned_change compose_nat(struct mem *mem, const struct nat *n, str
 		.link = n->link,
 		.arg = s,
 		.repair = n->repair,
+		.elems = mem_alloc(mem, count_elems(n) * sizeof(*c.elems)),
 	};
 	const struct cidr to[] = { n->to4, n->to6 };
 
@@ -287,18 +304,30 @@ int nat_add(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n
 	return finish_repair(tx, nl, host, c, r);
 }
 
-int nat_check(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n)
+struct comparison {
+	struct nfnl *nl;
+	struct rt *host;
+	const struct nat *n;
+};
+
+static int compare_nat(struct tx *tx, void *arg)
 {
-	struct nat_skeleton s = { .mem = &tx->mem, .n = n };
+	const struct comparison *w = arg;
+	struct nat_skeleton s = { .mem = &tx->mem, .n = w->n };
 	struct owned_change c;
 
-	TRY(nat_find_reach(tx, host, n, &s.reach));
-	c = compose_nat(&tx->mem, n, &s);
+	TRY(nat_find_reach(tx, w->host, w->n, &s.reach));
+	c = compose_nat(&tx->mem, w->n, &s);
 	s.change = &c;
-	TRY(owned_check(tx, nl, &c));
+	TRY(owned_check(tx, w->nl, &c));
 	if (!c.n)
 		return 0;
-	return nat_localnet_check(tx, nl, host, &c);
+	return nat_localnet_check(tx, w->nl, w->host, &c);
+}
+
+int nat_check(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n)
+{
+	return differ_apart(tx, compare_nat, &(struct comparison){ nl, host, n });
 }
 
 /* kinds: the letters of at most two kinds. */

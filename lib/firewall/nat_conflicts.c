@@ -198,10 +198,12 @@ int nat_find_listeners(struct tx *tx, const struct nat *n, const struct nat_afte
 /* ---- single ports against ranges ---------------------------------------- */
 
 enum { FEW_PORTS = 1024 }; /* if a range has more, the map is dumped */
+enum { AT_ONCE = 2048 };   /* keys that are compared at once: 20,000 would take much memory */
 
 struct conflicts {
 	struct tx *tx;
 	struct owned_change c; /* its elements: the keys that would conflict */
+	unsigned room;         /* of the array of elements, which is used again */
 	unsigned before;       /* number of keys of the previous mappings */
 	const struct hostports *p;
 	const struct port_mapping *m;
@@ -213,7 +215,8 @@ static void add_conflict_key(struct conflicts *cf, const struct nft_key *key, un
 	const struct port_mapping *m = cf->m;
 	struct owned_elem *e;
 
-	cf->c.elems = mem_grow(&cf->tx->mem, cf->c.elems, cf->c.n, sizeof(*e));
+	if (cf->c.n == cf->room)
+		cf->c.elems = mem_grow(&cf->tx->mem, cf->c.elems, cf->room++, sizeof(*e));
 	e = &cf->c.elems[cf->c.n++];
 	*e = (struct owned_elem){
 		.set = cf->set,
@@ -275,6 +278,14 @@ static int add_conflicts(struct conflicts *cf, struct nfnl *nl, int family)
 	return 0;
 }
 
+static int resolve_conflicts(struct conflicts *cf, struct nfnl *nl, struct rt *host)
+{
+	if (cf->c.n)
+		TRY(owned_clash(cf->tx, nl, host, &cf->c));
+	cf->c.n = 0;
+	return 0;
+}
+
 int nat_find_conflicts(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n,
 		       struct owned_change *of)
 {
@@ -288,9 +299,10 @@ int nat_find_conflicts(struct tx *tx, struct nfnl *nl, struct rt *host, const st
 			cf.m = &n->ports->maps[i];
 			if (port_mapping_on(cf.m, to[f].ip.family))
 				TRY(add_conflicts(&cf, nl, to[f].ip.family));
+			if (cf.c.n >= AT_ONCE)
+				TRY(resolve_conflicts(&cf, nl, host));
 		}
-	if (cf.c.n)
-		TRY(owned_clash(tx, nl, host, &cf.c));
+	TRY(resolve_conflicts(&cf, nl, host));
 	of->inherits = cf.c.inherits;
 	return 0;
 }

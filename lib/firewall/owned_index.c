@@ -205,30 +205,65 @@ int owned_read_index(struct mem *mem, struct nfnl *nl, const struct owned_table 
 	return read_chunks(mem, nl, t, key, kind, x);
 }
 
-void owned_unpack(struct mem *mem, const struct owned_table *t, const struct owned_index *x,
-		  struct owned_elem **elems, unsigned *n)
+/* Reads the record at p, of at most len bytes.  Returns its size, 0 if there is none. */
+static unsigned read_record(const struct owned_table *t, const uint8_t *p, unsigned len,
+			    struct owned_elem *ret)
 {
+	unsigned set = *p & ~(unsigned)RANGE, at = 1;
+	unsigned key_len = set < t->n_sets ? t->sets[set].key_len : 0;
+	bool range = *p & RANGE;
+
+	if (!key_len || at + key_len * (range ? 2 : 1) > len)
+		return 0;
+	*ret = (struct owned_elem){ .set = set };
+	memcpy(ret->e.key.b, p + at, ret->e.key.len = key_len);
+	at += key_len;
+	if (range) {
+		memcpy(ret->e.key_end.b, p + at, ret->e.key_end.len = key_len);
+		at += key_len;
+	}
+	return at;
+}
+
+/* Reads the records into elems; NULL: only counts them. */
+static unsigned read_records(const struct owned_table *t, const struct owned_index *x,
+			     struct owned_elem *elems)
+{
+	struct owned_elem e;
+	unsigned n = 0;
+
 	for (unsigned i = 0; i < x->n; i++) {
 		const uint8_t *p = x->chunks[i].private;
 		unsigned len = x->chunks[i].private_len, at = i ? 0 : header_size(&x->chunks[0]);
+		unsigned size = 1;
 
-		while (p && at < len) {
-			struct owned_elem e = { .set = p[at] & ~(unsigned)RANGE };
-			bool range = p[at++] & RANGE;
-			unsigned key_len = e.set < t->n_sets ? t->sets[e.set].key_len : 0;
-
-			if (!key_len || at + key_len * (range ? 2 : 1) > len)
+		for (; p && at < len; at += size) {
+			size = read_record(t, p + at, len - at, &e);
+			if (!size)
 				break;
-			memcpy(e.e.key.b, p + at, e.e.key.len = key_len);
-			at += key_len;
-			if (range) {
-				memcpy(e.e.key_end.b, p + at, e.e.key_end.len = key_len);
-				at += key_len;
-			}
-			*elems = mem_grow(mem, *elems, *n, sizeof(**elems));
-			(*elems)[(*n)++] = e;
+			if (elems)
+				elems[n] = e;
+			n++;
 		}
 	}
+	return n;
+}
+
+/* Counted before, because an array that grows leaves as much memory behind. */
+void owned_unpack(struct mem *mem, const struct owned_table *t, const struct owned_index *x,
+		  struct owned_elem **elems, unsigned *n)
+{
+	unsigned more = read_records(t, x, NULL);
+	struct owned_elem *all;
+
+	if (!more)
+		return;
+	all = mem_alloc(mem, (*n + more) * sizeof(*all));
+	if (*n)
+		memcpy(all, *elems, *n * sizeof(*all));
+	read_records(t, x, all + *n);
+	*elems = all;
+	*n += more;
 }
 
 unsigned owned_chunk_of(const struct nft_elem *e, char ret_key[IFNAMSIZ], enum owned_kind *ret_kind)

@@ -313,3 +313,41 @@ sweep() {
 	sweep unpublish "$both" '* 8080-8080 80 tcp' 5353/udp
 	sweep unpublish "$both" '' 5353/udp 8080
 }
+
+# published - prints how many elements lead to the container
+published() {
+	nft -j list table inet cplug | jq '[.nftables[].map? | select(. != null and (.name | test("^ports[46]"))) | .elem // [] | length] | add'
+}
+
+@test "cnitool publish: as many ports as a list may have, all or none; CHECK, repair and restore of them" {
+	local n=${PORTS_MAX-20000}
+
+	plug c1
+	tool publish net1 c1 "1-$n:1-$n"
+	ok
+	is "$(published)" $((2 * n))
+	tool check net1 c1
+	ok
+	nft flush map inet cplug ports4
+	tool check --repair net1 c1
+	ok
+	is "$(published)" $((2 * n))
+	nft delete table inet cplug
+	tool restore
+	ok
+	is "$(published)" $((2 * n))
+	refuses 1 'too long' publish net1 c1 60081:80
+	is "$(published)" $((2 * n))
+	tool unpublish net1 c1 "1-$((n - 1))"
+	ok
+	is "$(published)" 2
+	tool publish net1 c1 "1-$((n - 1)):1-$((n - 1))"
+	ok
+	# A failure after the change gives everything back.
+	remember
+	CNI_TEST_FAIL_AT=1 tool unpublish net1 c1 "1-$((n - 1))"
+	((status == 1))
+	assert_same_snapshot
+	tool del net1 c1
+	ok
+}
