@@ -95,11 +95,35 @@ static int await_return(struct tx *tx, struct rt *host, const struct hostdev_own
 	}
 }
 
-/* Removes the record, unless the device may still come back. */
-static int forget(struct tx *tx, const struct hostdev_owner *o, const struct hostdev_record *r,
-		  bool is_back)
+/*
+ * May another namespace have the device, to which the container moved it?  A veth is there as long
+ * as its other end.  Of a link with a parent that is not known: as long as the container's
+ * namespace lives, with which it would have died.
+ */
+static int is_elsewhere(struct tx *tx, struct rt *host, const struct link_saved *s, bool alive)
 {
-	if (!is_back && hostdev_is_plugged(&tx->mem, &r->link)) {
+	struct link other;
+	int there;
+
+	if (hostdev_is_plugged(&tx->mem, s))
+		return 1;
+	if (!s->parent || !s->parent_here)
+		return 0;
+	TRY(there = link_find_index(tx, host, s->parent, &other));
+	if (!there)
+		return 0;
+	return str_eq(s->kind, "veth") ? str_eq(other.kind, "veth") : alive;
+}
+
+/* Removes the record, unless the device may still come back. */
+static int forget(struct tx *tx, struct rt *host, const struct hostdev_owner *o,
+		  const struct hostdev_record *r, bool is_back, bool alive)
+{
+	int elsewhere = 0;
+
+	if (!is_back)
+		TRY(elsewhere = is_elsewhere(tx, host, &r->link, alive));
+	if (elsewhere) {
 		log_warn("host: %s is not back yet: a namespace that still lives has it (the next "
 			 "GC or ADD looks again)",
 			 r->link.name);
@@ -186,7 +210,7 @@ int hostdev_give_back(struct tx *tx, struct call *c, const struct hostdev_conf *
 	TRY(there = give_back_from(tx, c, &o, &r, &alive));
 	if (!there && !alive)
 		TRY(there = await_return(tx, &c->host, &o, &r));
-	return forget(tx, &o, &r, there);
+	return forget(tx, &c->host, &o, &r, there, alive);
 }
 
 /* ---- many --------------------------------------------------------------- */
@@ -201,7 +225,7 @@ static int give_back_one(struct tx *tx, const struct hostdev_owner *o,
 	if (call_is_valid(c, o->id, o->ifname))
 		return 0;
 	TRY(there = give_back_from(tx, c, o, r, &alive));
-	return forget(tx, o, r, there);
+	return forget(tx, &c->host, o, r, there, alive);
 }
 
 int hostdev_give_back_stale(struct tx *tx, struct call *c)

@@ -584,6 +584,10 @@ killed_del() {
 	del host-device "$(with "$L2" '.device = "mv0"')"
 	link c1 eth0 '.link == "own0"'
 	no_link - mv0
+	# As long as the namespace lives, the device may be found again.
+	[[ -e $RECORD ]]
+	end_netns c1
+	del host-device "$(with "$L2" '.device = "mv0"')" c1 ''
 	[[ ! -e $RECORD ]]
 }
 

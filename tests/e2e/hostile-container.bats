@@ -63,6 +63,71 @@ many() {
 	done
 }
 
+# hide - moves eth0 of c1 to a namespace that c1 has not, c2
+hide() {
+	in_ns c1 ip link set eth0 name hidden
+	in_ns c1 ip link property add dev hidden altname eth7
+	in_ns c1 ip link set hidden netns c2
+}
+
+@test "hostile-container: a device that the container moved on comes home when it is found" {
+	local record=/run/cni/cplug/host-device/net1:c1:eth0.json way
+
+	for way in GC ADD; do
+		device
+		ip link set eth5 alias mine
+		add host-device "$DEVICE"
+		in_ns c1 ip link set eth0 alias "cplug victim/c2/eth0"
+		hide
+		cni DEL host-device "$DEVICE"
+		ok
+		contains "$errors" 'eth5 is not back yet: a namespace that still lives has it'
+		[[ -e $record ]]
+		cni GC host-device "$(with "$DEVICE" "$ALL_GONE")"
+		ok
+		contains "$errors" 'eth5 is not back yet'
+		in_ns c2 ip link set hidden netns $$ name evil
+		if [[ $way == GC ]]; then
+			cni GC host-device "$(with "$DEVICE" "$ALL_GONE")"
+		else
+			cni ADD host-device "$DEVICE" c9 c1
+		fi
+		ok
+		[[ $way == GC ]] || del host-device "$DEVICE" c9 c1
+		link - eth5 '.ifalias == "mine" and .mtu == 1500 and (has("altnames") | not)'
+		[[ ! -e $record ]]
+		ip link del eth5
+	done
+	# Its other end is gone, and so is the device.
+	device
+	add host-device "$DEVICE"
+	hide
+	ip link del wire
+	del host-device "$DEVICE"
+	[[ ! -e $record ]]
+}
+
+@test "hostile-container: a macvlan that the container moved on is looked for while its namespace lives" {
+	local record=/run/cni/cplug/host-device/net1:c1:eth0.json
+
+	device
+	ip link add mac5 link wire type macvlan
+	add host-device "$(with "$DEVICE" '.device = "mac5"')"
+	hide
+	cni DEL host-device "$(with "$DEVICE" '.device = "mac5"')"
+	ok
+	contains "$errors" 'mac5 is not back yet'
+	in_ns c2 ip link set hidden netns $$ name evil
+	cni GC host-device "$(with "$DEVICE" "$ALL_GONE")"
+	ok
+	link - mac5 '(has("ifalias") | not) and (has("altnames") | not)'
+	add host-device "$(with "$DEVICE" '.device = "mac5"')"
+	hide
+	end_netns c1
+	del host-device "$(with "$DEVICE" '.device = "mac5"')" c1 ''
+	[[ ! -e $record ]]
+}
+
 @test "hostile-container: the mark of another attachment's own device still protects it" {
 	local two
 
