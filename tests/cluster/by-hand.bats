@@ -1,0 +1,72 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# cluster: the commands of docs/cluster.md, "Three nodes by hand", run on three nodes as they stand there
+# shellcheck disable=SC2016 # scripts in single quotes
+
+load cluster
+# shellcheck source=tests/e2e/recipes.bash
+source "$CPLUG_TOP/tests/e2e/recipes.bash"
+
+FOLDERS=(/etc/cplug /etc/cni /etc/bird /var/lib/cni /var/lib/etcd /run/bird /opt/cni/bin)
+declare -A PID=()
+
+# start_node N - a namespace with the address 192.0.2.1N, whose folders are its own
+start_node() {
+	local name=n$1
+
+	new_netns "$name"
+	ip link add "w-$name" type veth peer name eth0 netns "$name"
+	ip link set "w-$name" master wire up
+	in_ns "$name" ip link set lo up
+	in_ns "$name" ip address add "192.0.2.1$1/24" dev eth0
+	in_ns "$name" ip link set eth0 up
+	nsenter --net="/run/netns/$name" -- unshare --mount --propagation private sleep infinity 3>&- 4>&- &
+	PID[$1]=$!
+	wait_for "the mount namespace of $name" bash -c '[[ $(readlink "/proc/$1/ns/mnt") != $(readlink /proc/self/ns/mnt) ]]' - "${PID[$1]}"
+	at "$1" 'for f in '"${FOLDERS[*]}"' /run/netns; do mount -t tmpfs -o mode=0755 tmpfs "$f"; done
+		cp -l "$CPLUG_BIN"/* /opt/cni/bin 2>/dev/null || cp "$CPLUG_BIN"/* /opt/cni/bin'
+}
+
+# at N COMMAND - runs a command of a shell on a node, in the folder of the sources
+at() {
+	nsenter --net --mount -t "${PID[$1]}" -- env N="$1" PATH="/opt/cni/bin:$PATH" bash -euc "cd $CPLUG_TOP; $2" 3>&- 4>&-
+}
+
+reaches() {
+	at "$1" "ip netns exec c$1 ping -n -q -c 1 -W 1 $2"
+}
+
+@test "by hand: ten commands on three nodes make a cluster" {
+	local n folder command
+	local -a commands address
+
+	need_cluster bird
+	W=$BATS_TEST_TMPDIR/blocks
+	mkdir "$W"
+	PAGE=$CPLUG_TOP/docs/cluster.md blocks "Three nodes by hand"
+	mapfile -t commands <"$W/01.sh"
+	is "${#commands[@]}" 10
+	for folder in "${FOLDERS[@]}"; do [[ $folder == /run/* ]] || private_folder "$folder"; done
+	mkdir -p /run/bird
+	ip link add wire type bridge
+	ip link set wire up
+	for n in 1 2 3; do start_node "$n"; done
+	for command in "${commands[@]}"; do
+		for n in 1 2 3; do
+			printf 'n%d# %s\n' "$n" "$command"
+			at "$n" "$command" >"$BATS_TEST_TMPDIR/out.$n"
+		done
+	done
+	for n in 1 2 3; do
+		address[n]=$(jq -r '.ips[0].address | split("/")[0]' "$BATS_TEST_TMPDIR/out.$n")
+		[[ ${address[n]} == 10.40.* ]]
+	done
+	for n in 1 2 3; do
+		wait_for "the way to n$((n % 3 + 1))" reaches "$n" "${address[n % 3 + 1]}"
+	done
+	for n in 1 2 3; do
+		at "$n" 'cnitool del cluster "c$N"; cnitool gc'
+		output=$(at "$n" 'cnitool cluster list')
+	done
+	has '.blocks == []'
+}
