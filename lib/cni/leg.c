@@ -99,13 +99,35 @@ static int find_bridge(struct tx *tx, struct call *c, struct leg *leg)
 	return 0;
 }
 
+/* A new link needs of its parent only what is known without the RTNL lock. */
+static int look_at_site(struct tx *tx, struct call *c, const struct leg *leg, struct leg_site *ret)
+{
+	const struct conf_parent *p = &leg->parent;
+
+	*ret = (struct leg_site){ .rt = p->in_container ? &c->cont : &c->host };
+	if (leg->has_parent && p->master && link_glance(ret->rt, p->master, "", &ret->parent))
+		return 0;
+	return leg_find_site(tx, c, leg, ret);
+}
+
+static int make_link(struct tx *tx, struct call *c, struct leg *leg, struct rt *rt,
+		     struct link *ret)
+{
+	if (leg->make)
+		return leg->make(tx, c, leg, ret);
+	TRY(link_add(tx, rt, &leg->link, NULL));
+	if (link_glance(&c->cont, c->ifname, leg->link.kind, ret))
+		return 0;
+	return link_need(tx, &c->cont, c->ifname, ret);
+}
+
 static int add_link(struct tx *tx, struct call *c, struct leg *leg, struct link *ret)
 {
 	struct link_want want = { .mac = leg->link.mac, .promisc = leg->promisc };
 	struct leg_site s;
 
 	TRY(find_bridge(tx, c, leg));
-	TRY(leg_find_site(tx, c, leg, &s));
+	TRY(look_at_site(tx, c, leg, &s));
 	if (leg->has_parent) {
 		TRY(conf_check_parent(tx, s.rt, &s.parent, leg->link.mtu));
 		leg->parent.master = mem_str(&tx->mem, s.parent.name);
@@ -116,10 +138,7 @@ static int add_link(struct tx *tx, struct call *c, struct leg *leg, struct link 
 	leg->link.in = &c->cont;
 	leg->link.parent = s.parent.index;
 	leg->link.mark = call_mark(tx, c);
-	if (leg->make)
-		TRY(leg->make(tx, c, leg, ret));
-	else
-		TRY(link_add(tx, s.rt, &leg->link, ret));
+	TRY(make_link(tx, c, leg, s.rt, ret));
 	/* A macvlan in mode passthru starts with its parent's MAC. */
 	return link_ensure(tx, &c->cont, ret, &want);
 }

@@ -6,7 +6,9 @@
  */
 #include "netlink/link.h"
 
+#include <linux/if_arp.h>
 #include <linux/if_bridge.h>
+#include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
@@ -230,6 +232,31 @@ int link_index_try(struct rt *rt, const char *name)
 	if (ioctl(nl_socket_get_fd(rt->sk), SIOCGIFINDEX, &q) < 0)
 		return errno == ENODEV ? 0 : -errno;
 	return q.ifr_ifindex;
+}
+
+bool link_glance(struct rt *rt, const char *name, const char *kind, struct link *ret)
+{
+	struct link l = { .parent_nsid = -1, .bridge.vlan_filtering = -1, .port.state = -1 };
+	int fd = nl_socket_get_fd(rt->sk), index = link_index_try(rt, name);
+	struct ifreq flags = { .ifr_flags = 0 }, mtu, mac;
+
+	if (index <= 0 || link_name_try(rt, index, l.name) <= 0)
+		return false;
+	memcpy(flags.ifr_name, l.name, sizeof(flags.ifr_name));
+	mtu = mac = flags;
+	/* At last: do all answers belong to one link?  A name can lead to another one meanwhile. */
+	if (ioctl(fd, SIOCGIFFLAGS, &flags) < 0 || ioctl(fd, SIOCGIFMTU, &mtu) < 0 ||
+	    ioctl(fd, SIOCGIFHWADDR, &mac) < 0 || mac.ifr_hwaddr.sa_family != ARPHRD_ETHER ||
+	    link_index_try(rt, l.name) != index)
+		return false;
+	l.index = index;
+	l.flags = (uint16_t)flags.ifr_flags;
+	l.mtu = mtu.ifr_mtu;
+	l.mac.len = ETH_ALEN;
+	memcpy(l.mac.b, mac.ifr_hwaddr.sa_data, ETH_ALEN);
+	snprintf(l.kind, sizeof(l.kind), "%s", kind);
+	*ret = l;
+	return true;
 }
 
 struct walk {

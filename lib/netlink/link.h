@@ -86,6 +86,13 @@ int link_name_try(struct rt *rt, int index, char name[IFNAMSIZ]) CHECKED;
 int link_index_try(struct rt *rt, const char *name) CHECKED;
 
 /*
+ * What netdevice(7) tells of a link without the RTNL lock: its index, name (also of an alternative
+ * name), flags, MTU and MAC of 6 bytes.  kind is what the caller knows, or ""; the rest of *ret is
+ * not known.  false: it is not there, or the question has to be asked by link_find().
+ */
+bool link_glance(struct rt *rt, const char *name, const char *kind, struct link *ret);
+
+/*
  * Calls each(link, arg) for every link of a kind ("" = all); each returns 1 to stop.  It is called
  * with NULL first, and when a change interrupted the list, which then starts over.
  */

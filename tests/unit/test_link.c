@@ -119,6 +119,34 @@ static void a_macvlan_is_made_on_its_parent(void **state UNUSED)
 	assert_false(there(&cont, "mv0"));
 }
 
+/* What is known without the RTNL lock is what the kernel says with it. */
+static void a_glance_sees_what_a_question_tells(void **state UNUSED)
+{
+	struct link_new n = pair("veth1");
+	struct link asked, seen = { .index = 0 };
+
+	assert_false(link_glance(&host, "veth1", "veth", &seen));
+	assert_int_equal(link_add(&unit_tx, &host, &n, &asked), 0);
+	assert_true(link_glance(&host, "veth1", "veth", &seen));
+	assert_false(seen.flags & IFF_UP);
+	assert_int_equal(link_set_up(&unit_tx, &host, &asked), 0);
+	assert_int_equal(link_need(&unit_tx, &host, "veth1", &asked), 0);
+	assert_true(link_glance(&host, "veth1", "veth", &seen));
+	assert_int_equal(seen.index, asked.index);
+	assert_int_equal(seen.flags, asked.flags & 0xffff);
+	assert_int_equal(seen.mtu, 1400);
+	assert_true(mac_eq(seen.mac, n.mac));
+	assert_string_equal(seen.name, "veth1");
+	assert_string_equal(seen.kind, "veth");
+	/* In the namespace of the socket, and no link without Ethernet. */
+	assert_false(link_glance(&host, "eth0", "veth", &seen));
+	assert_true(link_glance(&cont, "eth0", "veth", &seen));
+	assert_int_equal(seen.index, asked.parent);
+	assert_false(link_glance(&host, "lo", "", &seen));
+	assert_false(link_glance(&host, "a-name-that-no-link-can-have", "", &seen));
+	tx_rollback(&unit_tx);
+}
+
 static void a_taken_name_is_explained(void **state UNUSED)
 {
 	struct link_new n = pair("veth1"), again = pair("veth2");
@@ -350,6 +378,7 @@ int main(void)
 		IN_TWO(a_pair_is_made_in_place),
 		IN_TWO(a_failing_step_is_undone),
 		IN_TWO(a_macvlan_is_made_on_its_parent),
+		IN_TWO(a_glance_sees_what_a_question_tells),
 		IN_TWO(a_taken_name_is_explained),
 		IN_TWO(a_shared_link_is_taken_as_it_is),
 		IN_TWO(ensure_changes_what_differs),
