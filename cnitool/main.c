@@ -296,6 +296,8 @@ static const char *default_cni_path(struct mem *m)
 	if (!slash || strchr(self, ':'))
 		return system_dirs;
 	*slash = '\0';
+	if (str_eq(self, "/usr/lib/cni"))
+		return "/usr/lib/cni:/opt/cni/bin";
 	if (!*self || str_starts(system_dirs, mem_printf(m, "%s:", self)))
 		return system_dirs;
 	return mem_printf(m, "%s:%s", self, system_dirs);
