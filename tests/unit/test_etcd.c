@@ -547,11 +547,14 @@ static void answers_that_are_none_claim_nothing(void **state)
 		"\"response_range\":{}},{\"response_range\":[]}]}",
 		"{\"header\":{},\"succeeded\":true,\"responses\":[{\"response_range\":{}},{"
 		"\"response_range\":{}},{\"response_range\":{\"kvs\":{}}}]}",
-		/* the key /c/nodes/n2/net/10.40.0.0-29 */
+		/* the node's own key, and the key /c/nodes/n2/net/10.40.0.0-29, whose value is ours
+		 */
 		"{\"header\":{},\"succeeded\":true,\"responses\":[{\"response_range\":{}},{"
-		"\"response_range\":{}},{\"response_range\":"
-		"{\"kvs\":[{\"key\":\"L2Mvbm9kZXMvbjIvbmV0LzEwLjQwLjAuMC0yOQ==\",\"value\":\"e30="
-		"\"}]}}]}",
+		"\"response_range\":{\"kvs\":["
+		"{\"key\":\"L2Mvbm9kZXMvbjEvbmV0\",\"value\":\"eyJpbnN0YW5jZSI6ImkxIn0=\"}]}},{"
+		"\"response_range\":{\"kvs\":["
+		"{\"key\":\"L2Mvbm9kZXMvbjIvbmV0LzEwLjQwLjAuMC0yOQ==\",\"value\":"
+		"\"eyJpbnN0YW5jZSI6ImkxIn0=\"}]}}]}",
 		"{\"responses\":[{\"response_range\":{}},{\"response_range\":{}},{\"response_"
 		"range\":{}}],\"succeeded\":true}",
 	};
