@@ -3,8 +3,8 @@
  * run.c - one call of a plugin with a fault
  *
  * System calls are counted with ptrace(2) from the first one of main(), because the plugin
- * cannot handle errors of the dynamic loader.  main() begins with fcntl() of descriptor 0, which
- * nothing else calls.
+ * cannot handle errors of the dynamic loader.  main() begins with poll() of three descriptors,
+ * which nothing else calls; a call in which it was not seen ends the test.
  */
 #include <elf.h>
 #include <fcntl.h>
@@ -149,6 +149,17 @@ static void strike(struct run *r, pid_t pid, const struct __ptrace_syscall_info 
 		set_answer(pid, -r->err);
 }
 
+/* poll(2) of descriptors 0 to 2, which the C library may call ppoll. */
+static bool begins_main(const struct __ptrace_syscall_info *info)
+{
+	bool polls = info->entry.nr == SYS_ppoll;
+
+#ifdef SYS_poll
+	polls |= info->entry.nr == SYS_poll;
+#endif
+	return polls && info->entry.args[1] == 3;
+}
+
 /* Follows the process to its n-th system call, and to its end. */
 static void trace(struct run *r, pid_t pid)
 {
@@ -164,7 +175,7 @@ static void trace(struct run *r, pid_t pid)
 		if (sig == (SIGTRAP | 0x80)) {
 			ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info);
 			if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
-				started |= info.entry.nr == SYS_fcntl && info.entry.args[0] == 0;
+				started |= begins_main(&info);
 				if (started && !is_spared(r, info.entry.nr) && ++count == r->n) {
 					strike(r, pid, &info);
 					ptrace(PTRACE_DETACH, pid, NULL, NULL);
@@ -175,6 +186,8 @@ static void trace(struct run *r, pid_t pid)
 		ptrace(PTRACE_SYSCALL, pid, NULL, sig & 0x80 || sig == SIGTRAP ? 0L : (long)sig);
 		status = wait_for(pid);
 	}
+	if (!started)
+		die("the first system call of main() was not seen: no fault was injected");
 	if (!WIFSTOPPED(status)) {
 		r->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 		return;
