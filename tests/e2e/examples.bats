@@ -236,6 +236,16 @@ of_the_node() {
 	example 45-podcidr of_the_node
 }
 
+of_the_blocks() {
+	has '[.ips[].address | split("/")[1]] == ["28", "122"] and (.ips[0].address | test("^10\\.88\\.46\\.(1[89]|2[0-9])/"))'
+	sees c1 203.0.113.2
+	sees c1 2001:db8:113::2
+}
+@test "examples: 46-cluster: the addresses are of the node's blocks, the container reaches the world" {
+	world
+	example 46-cluster of_the_blocks
+}
+
 @test "examples: 33-dummy: the container has the addresses" {
 	example 33-dummy own_addresses
 }

@@ -70,6 +70,7 @@ chain_parents() {
 	local name ns=$1 gateway length dev id
 
 	chain_subnets
+	chain_blocks
 	for name in $(jq -r '.plugins[] | .master // .device // empty' "$CHAIN_FILE"); do
 		! ip link show dev "$name" >/dev/null 2>&1 || continue
 		ip link add "$name" type veth peer name "peer-$name"
@@ -100,6 +101,31 @@ chain_subnets() {
 	printf 'FLANNEL_%s\n' NETWORK=10.88.44.0/22 SUBNET=10.88.45.1/24 IPV6_NETWORK=fd00:88:44::/48 \
 		IPV6_SUBNET=fd00:88:44:1::1/64 MTU=1450 IPMASQ=false >/run/flannel/subnet.env
 	chmod 644 /run/flannel/subnet.env
+}
+
+# chain_boot - prints the hash of this boot that cluster writes (ipam/host-local/slots.c)
+chain_boot() {
+	local id h=$((0xcbf29ce484222325)) i
+
+	id=$(</proc/sys/kernel/random/boot_id)
+	for ((i = 0; i < ${#id}; i++)); do
+		h=$(((h ^ $(printf '%d' "'${id:i:1}")) * 0x100000001b3))
+	done
+	h=$((h ^ (h >> 32 & 0xffffffff)))
+	h=$((h * 0x9e3779b97f4a7c15))
+	printf '%016x\n' $((h ^ (h >> 29 & 0x7ffffffff)))
+}
+
+# chain_blocks - gives the host the first block but one of each range, as if it had claimed them in
+# etcd in this boot, if the conflist leases of blocks
+chain_blocks() {
+	local folder
+
+	jq -e '[.plugins[].ipam?.type? == "cluster"] | any' "$CHAIN_FILE" >/dev/null || return 0
+	folder=/var/lib/cni/networks/$(jq -r .name "$CHAIN_FILE")
+	mkdir -p "$folder"
+	jq -n --arg boot "$(chain_boot)" '{version: 1, node: "n1", instance: "example", boot: $boot,
+		blocks: ["10.88.46.16/28", "fd00:88:46::40/122"]}' >"$folder/blocks.json"
 }
 
 # chain_dhcp NS DEV - starts a DHCP server on DEV in NS, and the daemon of dhcp on the host, if the
