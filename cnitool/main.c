@@ -484,7 +484,8 @@ int cnitool_driver(const struct plugin *const *plugins, const struct verb *verb,
 		t.args.v[i] = argv[i + 2];
 	t.opt.cni_path = default_cni_path(&t.tx->mem);
 	t.opt.timeout = 300;
-	if (n >= verb->least && n <= verb->most)
+	/* An empty path would be the present folder. */
+	if (n >= verb->least && n <= verb->most && (!n || *t.args.v[0]))
 		return finish_verb(&t);
 	(void)!tx_fail_as(t.tx, CNI_E_FIELD, -EINVAL, "%s: expected %s after it", verb->name,
 			  verb->least ? "the path of a network namespace" : "nothing");

@@ -252,7 +252,15 @@ static int check_count(struct tool *t)
 	const struct verb *v = t->verb;
 	const char *operands = *v->operands ? v->operands : "no operands";
 
-	if (t->opt.help || (t->args.n >= v->least && t->args.n <= v->most))
+	if (t->opt.help)
+		return 0;
+	/* An empty path would be the present folder. */
+	for (unsigned i = 0; i < t->args.n; i++)
+		if (!*t->args.v[i])
+			return tx_fail_as(t->tx, CNI_E_FIELD, -EINVAL,
+					  "%s: operand %u is empty: expected %s", v->name, i + 1,
+					  operands);
+	if (t->args.n >= v->least && t->args.n <= v->most)
 		return 0;
 	return tx_fail_as(t->tx, CNI_E_FIELD, -EINVAL, "%s: expected %s%s: try cnitool %s --help",
 			  v->name, operands, t->args.n < v->least ? "" : " and nothing more",

@@ -308,7 +308,7 @@ static void set_times(struct dhcp_client *c, const struct dhcp_message *m, struc
 static void take_offer(struct dhcp_client *c, const struct dhcp_message *m, struct dhcp_at at,
 		       struct dhcp_todo *todo)
 {
-	if (c->state != DHCP_IS_SELECTING || !dhcp_usable(m->yiaddr))
+	if (c->state != DHCP_IS_SELECTING || !dhcp_offer_usable(m))
 		return;
 	c->address = m->yiaddr.v4;
 	c->server = m->server.v4;

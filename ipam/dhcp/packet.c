@@ -164,6 +164,20 @@ static int mask_len(uint32_t mask)
 	return len && mask == UINT32_MAX << (32 - len) ? len : -1;
 }
 
+bool dhcp_offer_usable(const struct dhcp_message *m)
+{
+	uint32_t mask, host;
+	int len;
+
+	if (!dhcp_usable(m->yiaddr))
+		return false;
+	len = dhcp_option_u32(m, DHCP_OPT_MASK, &mask) ? mask_len(mask) : -1;
+	if (len < 0 || len > 30)
+		return true;
+	host = ntohl(m->yiaddr.v4.s_addr) & ~mask;
+	return host && host != ~mask;
+}
+
 static void add_route(struct dhcp_facts *f, struct ip dst, unsigned len, const uint8_t *gw)
 {
 	if (f->n_routes < DHCP_ROUTES)
@@ -255,6 +269,9 @@ const char *dhcp_facts(const void *data, size_t size, struct dhcp_facts *ret)
 	n = mask_len(mask);
 	if (n < 0)
 		return "DHCP option Subnet Mask in DHCPACK is not a mask";
+	if (!dhcp_offer_usable(&m))
+		return "the server's answer has the address of the network, or its broadcast "
+		       "address";
 	ret->address = (struct cidr){ m.yiaddr, (unsigned)n };
 	ret->server = m.server;
 	if (dhcp_option(&m, DHCP_OPT_ROUTER, b, sizeof(b)) >= 4 && dhcp_usable(ip4(b)))

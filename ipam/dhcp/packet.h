@@ -90,6 +90,8 @@ bool dhcp_option_u32(const struct dhcp_message *m, uint8_t code, uint32_t *ret);
 
 /* Can a host have this IPv4 address?  (Not of 0/8, 127/8, nor multicast, nor above.) */
 bool dhcp_usable(struct ip ip);
+/* The same of an offered address, which is neither the network's nor its broadcast address. */
+bool dhcp_offer_usable(const struct dhcp_message *m);
 
 /*
  * Decodes the values of an OFFER or ACK.  Returns NULL, or a constant text that says why the

@@ -356,6 +356,20 @@ PORT='{"container_port":80,"host_ip":"","host_port":8080,"protocol":"tcp","range
 	assert_same_snapshot
 }
 
+@test "setup and teardown: an empty path is refused" {
+	network .
+	for verb in setup teardown; do
+		driver $verb '' <<<"$NET"
+		is "$status" 1
+		is "$error" "$verb: expected the path of a network namespace after it"
+	done
+	for verb in add del check; do
+		tool $verb net1 ''
+		is "$status" 2
+		contains "$errors" "$verb: operand 2 is empty"
+	done
+}
+
 @test "setup: names that podman's user writes are not believed" {
 	network '.subnets = [{subnet: "10.1.0.0/24"}]'
 	new_netns c1

@@ -217,6 +217,15 @@ static void what_cannot_be_a_lease_says_why(void **state UNUSED)
 	static const char *const masks[] = { "0.0.0.0", "255.0.255.0", "0.0.0.255" };
 	static const char *const addresses[] = { "0.0.0.0", "127.0.0.1", "224.0.0.1",
 						 "255.255.255.255", "0.1.2.3" };
+	static const struct {
+		const char *address, *mask;
+		bool good;
+	} edges[] = {
+		{ "10.5.0.0", "255.255.255.0", false },   { "10.5.0.255", "255.255.255.0", false },
+		{ "10.5.0.255", "255.255.0.0", true },    { "10.5.255.255", "255.255.0.0", false },
+		{ "10.5.0.4", "255.255.255.252", false }, { "10.5.0.5", "255.255.255.252", true },
+		{ "10.5.0.4", "255.255.255.254", true },  { "10.5.0.0", "255.255.255.255", true },
+	};
 	struct msg m = msg_begin(request, DHCP_ACK, "10.5.0.9", "10.5.0.1");
 
 	assert_string_equal(decode(m), "DHCP option Subnet Mask not found in DHCPACK");
@@ -229,6 +238,11 @@ static void what_cannot_be_a_lease_says_why(void **state UNUSED)
 		m = ack();
 		inet_pton(AF_INET, addresses[i], m.b + 16);
 		CHECK(decode(m), "%s", addresses[i]);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(edges); i++) {
+		m = msg_begin(request, DHCP_ACK, edges[i].address, "10.5.0.1");
+		msg_ip(&m, 1, edges[i].mask);
+		CHECK(!decode(m) == edges[i].good, "%s %s", edges[i].address, edges[i].mask);
 	}
 	m = msg_begin(request, DHCP_ACK, "10.5.0.9", "10.5.0.1");
 	msg_ip(&m, 1, "255.255.255.255");
