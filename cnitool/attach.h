@@ -50,6 +50,8 @@ struct repairs {
 	struct repaired *v;
 	unsigned n;
 	unsigned ours; /* plugins of the list that are cplug's, so that they can repair */
+	const char
+		*result; /* the attachment's, if an address is another one now; NULL = as it was */
 };
 
 /*

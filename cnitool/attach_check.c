@@ -6,6 +6,7 @@
  * plugin's error of this code, the message is the difference.
  */
 #include <jansson.h>
+#include <stdlib.h>
 
 #include "cnitool/attach_impl.h"
 #include "cnitool/cnitool.h"
@@ -90,6 +91,9 @@ static void note_differences(struct mem *m, const char *type, json_t *list, stru
  */
 static bool read_differences(struct mem *m, const char *type, const char *text, struct repairs *ret)
 {
+	json_t *result;
+	char *printed;
+
 	json_t *json = json_loads(text, 0, NULL), *list = NULL;
 	const char *details = json_string_value(json_object_get(json, "details"));
 	bool differs = json_integer_value(json_object_get(json, "code")) == CPLUG_E_CHECK;
@@ -102,14 +106,18 @@ static bool read_differences(struct mem *m, const char *type, const char *text, 
 			json_make("object", json_incref(json_object_get(json, "msg"))));
 	}
 	note_differences(m, type, differs ? list : json_object_get(json, "repaired"), ret);
+	result = json_object_get(json, "result");
+	printed = json_is_object(result) ? json_dumps(result, JSON_COMPACT) : NULL;
+	if (printed)
+		ret->result = mem_str(m, printed);
+	free(printed);
 	json_decref(list);
 	json_decref(json);
 	return differs;
 }
 
 /* Without the repair, a CHECK that found differences is no failure. */
-static int repair_plugin(struct tool *t, const struct list_call *call, unsigned i,
-			 struct repairs *ret)
+static int repair_plugin(struct tool *t, struct list_call *call, unsigned i, struct repairs *ret)
 {
 	bool dry = !call->command->repairs, differs = false;
 	struct exec_answer answer = { .out = NULL };
@@ -119,6 +127,8 @@ static int repair_plugin(struct tool *t, const struct list_call *call, unsigned 
 	if (answer.out && (r == 0 || dry))
 		differs =
 			read_differences(&t->tx->mem, call->net->plugins[i].type, answer.out, ret);
+	if (ret->result)
+		call->extra.prev_result = ret->result;
 	if (dry && differs) {
 		errctx_take(t->tx, m);
 		return 0;
@@ -158,6 +168,20 @@ static int prepare_call(struct tool *t, const struct attachment *given, const st
 	return 0;
 }
 
+/* The address is another one than at ADD.  A result that another folder has is the runtime's. */
+static int remember_result(struct tool *t, const struct attachment *a, const char *result)
+{
+	struct cache_key key = attachment_key(a);
+	struct cached c;
+	int found;
+
+	TRY(found = cache_read(t->tx, &t->cache, &key, &c));
+	if (!found)
+		return 0;
+	c.result = result;
+	return cache_write(t->tx, &t->cache, &c);
+}
+
 int attach_repair(struct tool *t, const struct attachment *given, const struct cached *c, bool dry,
 		  struct repairs *ret)
 {
@@ -173,6 +197,8 @@ int attach_repair(struct tool *t, const struct attachment *given, const struct c
 		ret->ours++;
 		r = also(r, repair_plugin(t, &call, i, ret));
 	}
+	if (ret->result && !dry)
+		r = also(r, remember_result(t, &a, ret->result));
 	return r;
 }
 

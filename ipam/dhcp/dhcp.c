@@ -7,6 +7,7 @@
  */
 #include "base/differ.h"
 #include "base/log.h"
+#include "cni/prev.h"
 #include "ipam/dhcp/conf.h"
 #include "ipam/dhcp/daemon.h"
 #include "ipam/dhcp/rpc.h"
@@ -229,13 +230,51 @@ static int dhcp_check(struct tx *tx, struct call *c)
 	return 0;
 }
 
-/* Acquires a lease that is lost; the CHECK that follows says if it is another address. */
+/* The attachment's only address of a family in prevResult; NULL: there is none, or several. */
+static struct result_ip *only_address(const struct call *c, int family)
+{
+	struct result_ip *ret = NULL;
+
+	for (unsigned i = 0; i < c->prev->n_ips; i++) {
+		struct result_ip *ip = &c->prev->ips[i];
+
+		if (ip->addr.ip.family != family || !prev_is_ours(c, ip))
+			continue;
+		if (ret)
+			return NULL;
+		ret = ip;
+	}
+	return ret;
+}
+
+static void adopt_address(struct call *c, const struct result_ip *lease)
+{
+	struct result_ip *was = only_address(c, lease->addr.ip.family);
+
+	if (!was || ip_eq(was->addr.ip, lease->addr.ip))
+		return;
+	for (unsigned i = 0; ip_set(was->gateway) && i < c->prev->n_routes; i++)
+		if (ip_eq(c->prev->routes[i].gw, was->gateway))
+			c->prev->routes[i].gw = lease->gateway;
+	was->addr = lease->addr;
+	was->gateway = lease->gateway;
+	c->renewed = true;
+}
+
+/*
+ * Acquires a lease that is lost.  If the server has given another address since ADD, the attachment
+ * is repaired to have that: the daemon has given it to the interface, and the former address may be
+ * another host's by now.
+ */
 static int dhcp_repair(struct tx *tx, struct call *c)
 {
-	struct result again;
+	struct result now;
 
-	result_init(&again, &tx->mem);
-	return dhcp_add(tx, c, &again);
+	result_init(&now, &tx->mem);
+	TRY(dhcp_add(tx, c, &now));
+	for (unsigned i = 0; c->prev && i < now.n_ips; i++)
+		adopt_address(c, &now.ips[i]);
+	return 0;
 }
 
 static int dhcp_list(struct tx *tx, struct call *c, struct result *ret)

@@ -54,9 +54,8 @@ static void keep(struct tx *tx, const struct difference *d)
 int differ_apart(struct tx *tx, int (*check)(struct tx *tx, void *arg), void *arg)
 {
 	struct difference *before = tx->differences, *found;
-	auto_(mem_free) struct mem own = { .blocks = NULL };
 	unsigned n_before = tx->n_differences, n;
-	struct mem kept = tx->mem;
+	struct mem kept = tx->mem, own;
 	int r;
 
 	tx->mem = (struct mem){ .max = tx->mem.max,
@@ -72,6 +71,7 @@ int differ_apart(struct tx *tx, int (*check)(struct tx *tx, void *arg), void *ar
 	tx->n_differences = n_before;
 	for (unsigned i = 0; i < n; i++)
 		keep(tx, &found[i]);
+	mem_free(&own);
 	return r;
 }
 

@@ -44,6 +44,7 @@ struct call {
 	const char *path;       /* CNI_PATH */
 	bool repair;       /* CHECK: repair the differences (CPLUG_REPAIR; only cnitool sets it) */
 	bool ipam_deleted; /* the IPAM plugin's DEL or GC was called: ipam_del_first() */
+	bool renewed;      /* a repair: the IPAM plugin has put another address into prev */
 	bool ipam_advertised; /* routes come with router advertisements; set by iface.c */
 	/*
 	 * STATUS: the types of the list's plugins, each with a space before and behind

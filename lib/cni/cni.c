@@ -250,17 +250,25 @@ static int run_add(const struct plugin *p)
 	return 0;
 }
 
-/* {"cniVersion":…,"repaired":[…]}: what cnitool tells its user. */
+/*
+ * {"cniVersion":…,"repaired":[…]}: what cnitool tells its user; "result":… if an address is another
+ * one, for the plugins behind this one and for the cache.
+ */
 static int answer_repair(const char *list)
 {
 	struct jw w;
 	const char *text;
+	char *result;
 	int r;
 
 	jw_init(&w, &tx.mem, true);
 	jw_open(&w, NULL, '{');
 	jw_str(&w, "cniVersion", call.version);
 	jw_raw(&w, "repaired", list);
+	if (call.renewed) {
+		TRY(result_print(&tx, call.prev, call.version, true, &result));
+		jw_raw(&w, "result", result);
+	}
 	jw_close(&w, '}');
 	text = jw_end(&w);
 	answered = true;

@@ -58,11 +58,11 @@ static struct there look(struct mem *mem, const char *path, const struct stat *r
 {
 	struct there t = { .folder = "/", .rest = path };
 	char *part = mem_printf(mem, "%s/", path);
-	struct stat st;
+	struct stat st = { .st_ino = 0 };
 	size_t n = 0;
 
-	if (stat("/", &t.st) < 0)
-		return t;
+	if (stat("/", &st) == 0)
+		t.st = st;
 	for (char *p = part + 1; *p; p++) {
 		if (*p != '/')
 			continue;

@@ -6,6 +6,7 @@ load lib
 load check
 load dhcp
 load cnitool
+load cnitool
 
 prepare() {
 	lan
@@ -214,6 +215,42 @@ short_leases() {
 	sees c1 10.5.0.1
 	cni CHECK macvlan "$(chained "$DHCP_MACVLAN")"
 	failed 107
+}
+
+@test "dhcp: check --repair gives a new address its masquerade and published ports; check and restore agree" {
+	need_kea
+	kea4_on lan "10.5.0.50 - 10.5.0.50" '"valid-lifetime": 6, "renew-timer": 2, "rebind-timer": 4'
+	daemon
+	new_netns c1 c2
+	export NETCONFPATH=$BATS_TEST_TMPDIR CNI_PATH=$CPLUG_BIN
+	net '{"cniVersion":"1.1.0","name":"net1","plugins":[
+		{"type":"bridge","bridge":"br0","ipMasq":true,"ipam":{"type":"dhcp","arpProbe":0}},
+		{"type":"portmap","capabilities":{"portMappings":true}}, {"type":"firewall"}]}'
+	tool add net1 c1 -p 8080:80
+	ok
+	kill "$KEA"
+	wait_for "the end of kea" bash -c "! kill -0 $KEA"
+	kea4_on lan "10.5.0.150 - 10.5.0.150" '"valid-lifetime": 6, "renew-timer": 2, "rebind-timer": 4'
+	wait_for "a new address" eval '[[ $(addresses c1 eth0) == 10.5.0.150/24 ]]'
+	wait_for "the default route" route c1 '.dst == "default" and .gateway == "10.5.0.1"'
+	tool check net1 c1
+	((status))
+	contains "$output" 'DHCP lease .*: an address of prevResult \(is: 10\.5\.0\.150/24\)'
+	contains "$(nft list ruleset)" '10\.5\.0\.50 '
+	tool check --repair net1 c1
+	ok
+	is "$(addresses c1 eth0)" 10.5.0.150/24
+	prints_not '10\.5\.0\.50 ' nft list ruleset
+	contains "$(nft list map inet cplug masq4)" '10\.5\.0\.150 comment'
+	contains "$(nft list map inet cplug ports4)" 'tcp \. 8080 comment .* : 10\.5\.0\.150 \. 80'
+	is "$(jq -c '[.result.ips[].address, .result.routes[].gw]' /var/lib/cni/results/net1-*)" '["10.5.0.150/24","10.5.0.1"]'
+	tool check net1 c1
+	ok
+	tool restore
+	ok
+	is "$output" ''
+	tool del net1 c1
+	ok
 }
 
 # granted N - true if ISC's server has sent more than N acknowledgements
