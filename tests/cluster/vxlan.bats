@@ -207,6 +207,14 @@ reaches() {
 	jq -n --argjson p "$CONF" '{cniVersion: "1.0.0", cniVersions: ["1.0.0", "1.1.0"], name: "net1", plugins: [$p | del(.cniVersion, .name)]}' >/run/net.d/net1.conflist
 	plug n1 a DEL
 	in_ns r etcdctl --endpoints "$ETCD_ENDPOINTS" get --prefix /cplug/v1/nodes/n1/ --keys-only | grep -q -- -28
+	# What cnitool has attached keeps its lease, and with it the block.
+	new_netns n1-b
+	a=$(NETCONFPATH=/run/net.d CNI_PATH=$CPLUG_BIN on n1 "$CPLUG_BIN/cnitool" add net1 /run/netns/n1-b | jq -r '.ips[0].address')
+	tool n1 leave
+	ok
+	[[ -e $NODES/n1/cni/networks/net1/${a%/*} ]]
+	in_ns r etcdctl --endpoints "$ETCD_ENDPOINTS" get --prefix /cplug/v1/nodes/n1/ --keys-only | grep -q -- -28
+	NETCONFPATH=/run/net.d CNI_PATH=$CPLUG_BIN on n1 "$CPLUG_BIN/cnitool" del net1 /run/netns/n1-b
 	tool n1 leave
 	ok
 	run ! grep -q -- -28 <<<"$(in_ns r etcdctl --endpoints "$ETCD_ENDPOINTS" get --prefix /cplug/v1/nodes/n1/ --keys-only)"
