@@ -265,7 +265,10 @@ int ipam_check(struct tx *tx, struct call *c)
 
 int ipam_repair(struct tx *tx, struct call *c)
 {
-	return verb(tx, c, offsetof(struct plugin, repair));
+	TRY(verb(tx, c, offsetof(struct plugin, repair)));
+	if (c->renewed)
+		return check_addresses(tx, c->prev);
+	return 0;
 }
 
 int ipam_gc_first(struct tx *tx, struct call *c)

@@ -253,6 +253,22 @@ short_leases() {
 	ok
 }
 
+@test "dhcp: a repair refuses a new address that ADD would refuse" {
+	local conf
+
+	scripted lan 'lease=6 t1=2 first=10.5.0.50'
+	daemon
+	new_netns c1
+	conf=$(with "$DHCP_CONF" '.ipam.arpProbe = 0')
+	add bridge "$conf"
+	conf=$(chained "$conf")
+	script 'lease=6 t1=2 first=10.5.0.150 router=10.5.0.150'
+	wait_for "a new address" eval '[[ $(addresses c1 eth0) == 10.5.0.150/24 ]]'
+	CPLUG_REPAIR=1 cni CHECK bridge "$conf"
+	failed 7 'gateway: 10\.5\.0\.150 is also the container'
+	is "$(addresses c1 eth0)" 10.5.0.150/24
+}
+
 # granted N - true if ISC's server has sent more than N acknowledgements
 granted() {
 	(($(grep -c DHCPACK /run/dhcpd.log) > $1))
