@@ -195,6 +195,9 @@ detached() {
 	remember
 	cni ADD vrf "$(with "$CONF" 'del(.vrfname)')"
 	failed 7 'vrfname: missing: configuration is expected to have a valid vrf name'
+	cni ADD vrf "$(with "$CONF" '.vrfname = "a/b"')"
+	failed 7 'vrfname: "a/b": interface name contains'
+	contains_not "$error" missing
 	cni ADD vrf "$(with "$CONF" '.vrfname = "br9"')"
 	failed 102 'br9 is not a VRF'
 	cni ADD vrf "$(with "$CONF" '.vrfname = "other" | .table = 8')"
