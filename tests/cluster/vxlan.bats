@@ -138,8 +138,13 @@ reaches() {
 	in_ns n1 ip link del cplug-vxlan
 	joins n1
 	sees n2 10.41.0.1
+	mkdir /run/empty
+	cd /run/empty
 	tool n3 leave
 	ok
+	# Its gc remembers nothing in the current folder.
+	is "$(ls -A)" ''
+	cd /
 	no_link n3 cplug-vxlan
 	is "$(wire_keys | tr '\n' ' ')" '/cplug/v1/wire/10.41.0.1 /cplug/v1/wire/10.41.0.2 /cplug/v1/wire/fd00:41::1 /cplug/v1/wire/fd00:41::2 '
 	joins n1
