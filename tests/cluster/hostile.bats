@@ -216,3 +216,92 @@ state() {
 		done
 	done
 }
+
+# evil RANGE BLOCK [MORE] - a configuration of another network, which its author wrote
+evil() {
+	jq -cn --arg s "$1" --argjson b "$2" --argjson more "${3:-{\}}" '{cniVersion: "1.1.0", name: "evil", type: "bridge",
+		ipam: ({type: "cluster", ranges: [{subnet: $s, block: $b}]} + $more), "cni.dev/valid-attachments": []}'
+}
+
+# host_addresses - prints the addresses that the test gave the host, on one line
+host_addresses() {
+	ip -j -4 address show | jq -r '[.[] | select(.ifname != "lo" or .addr_info[1]) | .addr_info[] | select(.local != "127.0.0.1")
+		| "\(.local)/\(.prefixlen)"] | sort | join(" ")'
+}
+
+@test "hostile: a network does not take the host's addresses, by its ranges or its blocks.json" {
+	local before
+
+	need_cluster
+	start_etcd
+	new_node n1
+	ip link add up0 type veth peer name upp
+	ip address add 192.0.2.1/24 dev up0
+	ip address add 203.0.113.9/32 dev lo
+	ip link set up0 up
+	before=$(host_addresses)
+	[[ $before == '192.0.2.1/24 203.0.113.9/32' ]]
+	called n1 ADD "$(evil 192.0.2.0/24 24)" c1
+	failed 102 'the block 192.0.2.0/24 has an address of this host: choose another range'
+	called n1 ADD "$(evil 192.0.0.0/16 18)" c1
+	ok
+	mkdir -p /run/volume/evil
+	echo '{"version": 1, "node": "n1", "instance": "i1", "boot": "ab", "blocks": ["192.0.2.0/24", "203.0.113.8/32"]}' \
+		>/run/volume/evil/blocks.json
+	etcdctl del --prefix /cplug >/dev/null
+	called n1 ADD "$(evil 10.77.0.0/24 29 '{"dataDir": "/run/volume"}')" c1
+	ok
+	[[ $errors == *'203.0.113.8/32 is not this node'* ]]
+	called n1 GC "$(evil 10.77.0.0/24 29 '{"dataDir": "/run/volume"}')" ''
+	ok
+	[[ $(host_addresses) == "$before" ]]
+}
+
+@test "hostile: of a network that another instance has in etcd, routes and gateways stay" {
+	local c
+
+	need_cluster
+	start_etcd
+	new_node n1
+	c=$(conf "$SMALL")
+	called n1 ADD "$c" c1
+	ok
+	ip route show proto 76 >/run/routes
+	[[ -s /run/routes ]]
+	mkdir -p /run/volume/net1
+	jq '.boot = "ab" | .instance = "i1"' "$NODES/n1/cni/networks/net1/blocks.json" >/run/volume/net1/blocks.json
+	called n1 GC "$(with "$c" '.ipam.dataDir = "/run/volume" | .["cni.dev/valid-attachments"] = []')" ''
+	ok
+	ip route show proto 76 | diff /run/routes -
+}
+
+@test "hostile: networks of cluster.conf says which network has which ranges" {
+	local file more
+
+	need_cluster
+	start_etcd
+	new_node n1
+	file=$NODES/n1/etc/cluster.conf
+	jq '.networks = {"net1": ["10.40.0.0/16"]}' "$file" >/run/x
+	cat /run/x >"$file"
+	called n1 ADD "$(conf "$SMALL")" c1
+	ok
+	called n1 ADD "$(conf '[{"subnet": "8.8.8.8/30", "block": 30}]')" c2
+	failed 7 'network "net1" may not have 8.8.8.8/30: "networks" in /etc/cplug/cluster.conf says which'
+	called n1 ADD "$(evil 10.40.0.0/24 29)" c2
+	failed 7 'network "evil" may not have 10.40.0.0/24'
+	# What blocks.json says is not announced, either.
+	mkdir -p /run/volume/net1
+	printf '{"version": 1, "node": "n1", "instance": "i1", "boot": "%s", "blocks": ["8.8.8.8/30"]}\n' \
+		"$(jq -r .boot "$NODES/n1/cni/networks/net1/blocks.json")" >/run/volume/net1/blocks.json
+	etcdctl del --prefix /cplug/v1/nodes >/dev/null
+	called n1 ADD "$(with "$(conf "$SMALL")" '.ipam.dataDir = "/run/volume"')" c3
+	ok
+	[[ $(ip route show proto 76) != *8.8.8.8* ]]
+	for more in '[]' '{"net1": "10.40.0.0/16"}' '{"net1": ["x"]}'; do
+		jq --argjson more "$more" '.networks = $more' "$file" >/run/x
+		cat /run/x >"$file"
+		called n1 GC "$(with "$(conf "$SMALL")" '.["cni.dev/valid-attachments"] = []')" ''
+		[[ $errors == *networks* ]]
+	done
+}

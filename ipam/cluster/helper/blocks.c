@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "ipam/cluster/helper/blocks.h"
+#include "ipam/cluster/helper/routes.h"
 #include "netlink/route.h"
 #include "value/json_make.h"
 
@@ -476,6 +477,18 @@ static int fail_wanted(struct blocks *b, const char *holder)
 			  CIDR_S(b->q->want), member(holder, "node"));
 }
 
+/*
+ * A claimed block gets a route that is announced, and its gateway goes when it is given back: so
+ * none that has an address of the host, whose network it would take.
+ */
+static int fail_host(struct blocks *b, struct cidr c)
+{
+	return tx_fail_as(b->tx, CPLUG_E_TAKEN, -EADDRINUSE,
+			  "the block %s has an address of this host: choose another range, or "
+			  "remove the address (ip address)",
+			  CIDR_S(c));
+}
+
 static int fail_unsettled(struct blocks *b)
 {
 	return tx_fail_as(
@@ -488,7 +501,7 @@ int blocks_claim(struct blocks *b, struct cidr *ret)
 {
 	const struct block_request *q = b->q;
 	const struct block_range *range = &q->ranges[q->range];
-	unsigned missed = 0;
+	unsigned missed = 0, taken = 0;
 	struct known k;
 
 	TRY(look(b, &k));
@@ -504,6 +517,12 @@ int blocks_claim(struct blocks *b, struct cidr *ret)
 			TRY(choose_free(b, range, &c));
 		else if (!ip_set(c.ip))
 			c = block_at(range, random_below(count_of(range)));
+		TRY(r = routes_has_address(b->tx, c));
+		if (r && (ip_set(q->want.ip) || ++taken > PROBES))
+			return fail_host(b, c);
+		missed += (unsigned)r;
+		if (r)
+			continue;
 		r = try_claim(b, &k, c, &holder);
 		TRY(r);
 		if (r == 1) {
@@ -533,7 +552,7 @@ int blocks_sync(struct blocks *b, json_t *ret_list)
 		if (ip_set(c.ip))
 			json_array_append_new(ret_list, json_string(CIDR_S(c)));
 	}
-	return 0;
+	return !k.node || is_our_node(b, &k);
 }
 
 /* Removes both keys of a block if they still have the value that was read. */

@@ -45,7 +45,10 @@ struct blocks {
 /* Claims a block, or finds one that is ours and not known. */
 int blocks_claim(struct blocks *b, struct cidr *ret) CHECKED;
 
-/* Lists the blocks that are ours, as JSON strings. */
+/*
+ * Lists the blocks that are ours, as JSON strings.  Returns 1, or 0 if another instance has the
+ * node's name: then the routes here may be that one's.
+ */
 int blocks_sync(struct blocks *b, json_t *ret_list) CHECKED;
 
 /* Gives the known blocks back; one that is not ours is left alone. */

@@ -9,10 +9,10 @@
 #include "sys/file.h"
 #include "value/cj.h"
 
-enum { CONF_MAX = 64 << 10, ENDPOINTS_MAX = 16, PASSWORD_MAX = 4096 };
+enum { CONF_MAX = 64 << 10, ENDPOINTS_MAX = 16, PASSWORD_MAX = 4096, NETWORKS_MAX = 64 };
 
-static const char *const keys[] = { "endpoints", "prefix", "node",         "ca",     "cert",
-				    "key",       "user",   "passwordFile", "timeout" };
+static const char *const keys[] = { "endpoints", "prefix", "node",         "ca",      "cert",
+				    "key",       "user",   "passwordFile", "timeout", "networks" };
 
 static void complain_unknown(const struct cj *c)
 {
@@ -95,6 +95,32 @@ static void read_password(struct mem *mem, const struct cj *c, struct cluster_co
 	cf->password = text.s;
 }
 
+/* Each list is read once here, so that its mistakes are known. */
+static void read_networks(const struct cj *c, struct cluster_conf *cf)
+{
+	if (cj_has(c, "networks"))
+		cf->networks = cj_obj(c, "networks");
+	for (struct cj m = cj_first(&cf->networks); m.json; m = cj_next(&m))
+		(void)cluster_conf_allows(cf, m.key, (struct cidr){ .len = 0 });
+}
+
+bool cluster_conf_allows(const struct cluster_conf *cf, const char *network, struct cidr subnet)
+{
+	struct cj list;
+
+	if (!cf->networks.json)
+		return true;
+	list = cj_list(&cf->networks, network);
+	for (unsigned i = 0, n = cj_len_max(&list, NETWORKS_MAX); i < n; i++) {
+		struct cj e = cj_at(&list, i);
+		struct cidr c = cj_as_cidr(&e);
+
+		if (ip_set(c.ip) && subnet.len >= c.len && cidr_contains(c, subnet.ip))
+			return true;
+	}
+	return false;
+}
+
 static int parse(struct tx *tx, const struct file_text *text, struct cluster_conf *ret)
 {
 	char host[256] = "";
@@ -114,6 +140,7 @@ static int parse(struct tx *tx, const struct file_text *text, struct cluster_con
 	};
 	read_endpoints(&tx->mem, &c, ret);
 	read_password(&tx->mem, &c, ret);
+	read_networks(&c, ret);
 	if (!ret->cert != !ret->key)
 		cj_wrong(&c, "cert", "cert and key belong together");
 	if (*ret->prefix != '/' || ret->prefix[strlen(ret->prefix) - 1] == '/')

@@ -10,6 +10,7 @@
 #define CPLUG_CLUSTER_HELPER_CONF_H
 
 #include "base/tx.h"
+#include "value/cj.h"
 
 #define CLUSTER_CONF "/etc/cplug/cluster.conf"
 
@@ -21,7 +22,11 @@ struct cluster_conf {
 	const char *ca, *cert, *key; /* paths of PEM files; NULL: none */
 	const char *user, *password; /* NULL: none */
 	int timeout_ms;              /* of one request */
+	struct cj networks;          /* {NETWORK: [SUBNET]}; no object: any */
 };
+
+/* May this network have blocks in the subnet?  The file's "networks" says so. */
+bool cluster_conf_allows(const struct cluster_conf *cf, const char *network, struct cidr subnet);
 
 /*
  * Reads the file.  Fails with CNI_E_UNAVAILABLE if there is none, and with CNI_E_CONFIG for all its

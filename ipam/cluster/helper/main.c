@@ -182,8 +182,11 @@ static int answer_request(const char *word, struct blocks *b)
 	if (str_eq(word, "free")) {
 		TRY(blocks_free(b, list));
 	} else if (str_eq(word, "sync")) {
-		TRY(blocks_sync(b, list));
-		sync_routes(b->q, list);
+		int ours;
+
+		TRY(ours = blocks_sync(b, list));
+		if (ours)
+			sync_routes(b->q, list);
 	} else {
 		/* First the routes: nothing is to be sent to us when another node has the block. */
 		sync_routes(b->q, list);
@@ -303,6 +306,25 @@ static bool is_word(const char *word, const char *const *words)
 	return false;
 }
 
+/* Blocks and ranges that the host's administrator does not allow are not touched. */
+static int check_allowed(const struct cluster_conf *cf, struct block_request *q)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < q->n_ranges; i++)
+		if (!cluster_conf_allows(cf, q->network, q->ranges[i].subnet))
+			return tx_fail_as(
+				&tx, CNI_E_CONFIG, -EPERM,
+				"ipam.ranges: network \"%s\" may not have %s: \"networks\" in "
+				"%s says which ranges it may have",
+				q->network, CIDR_S(q->ranges[i].subnet), CLUSTER_CONF);
+	for (unsigned i = 0; i < q->n_known; i++)
+		if (cluster_conf_allows(cf, q->network, q->known[i]))
+			q->known[n++] = q->known[i];
+	q->n_known = n;
+	return 0;
+}
+
 static int run(int argc, char **argv)
 {
 	static const char *const requests[] = { "claim", "sync", "release", "free", NULL };
@@ -327,6 +349,8 @@ static int run(int argc, char **argv)
 	if (asks)
 		TRY(read_request(&q, &away));
 	TRY(cluster_conf_read(&tx, &conf));
+	if (asks)
+		TRY(check_allowed(&conf, &q));
 	TRY(etcd_open(&tx, &conf, &etcd));
 	etcd.away = away;
 	b.node = conf.node;

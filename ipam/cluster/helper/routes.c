@@ -2,6 +2,7 @@
 /*
  * routes.c - a route of the kernel for each block of this node
  */
+#include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 
 #include "ipam/cluster/helper/routes.h"
@@ -52,6 +53,60 @@ static struct cidr gateway_of(struct cidr block)
 	return block;
 }
 
+/* ---- which routes are there ---- */
+
+struct search {
+	struct cidr c;
+	bool found;
+};
+
+static int compare(const struct nlmsghdr *h, void *arg)
+{
+	struct nlmsghdr *m = (struct nlmsghdr *)(uintptr_t)h; /* libnl reads through non-const */
+	struct search *s = arg;
+	const struct rtmsg *r;
+	struct nlattr *dst;
+
+	if (!h || h->nlmsg_type != RTM_NEWROUTE)
+		return 0;
+	r = nlmsg_data(m);
+	dst = nlmsg_find_attr(m, sizeof(*r), RTA_DST);
+	/* An old kernel ignores the filter. */
+	if (r->rtm_protocol == ROUTES_PROTOCOL && r->rtm_type == RTN_UNREACHABLE &&
+	    r->rtm_family == s->c.ip.family && r->rtm_dst_len == s->c.len && dst &&
+	    (unsigned)nla_len(dst) == ip_bits(s->c.ip) / 8 &&
+	    memcmp(nla_data(dst), s->c.ip.b, (size_t)nla_len(dst)) == 0)
+		s->found = true;
+	return 0;
+}
+
+/*
+ * Keeps the blocks that have a route of ours: only they were this node's.  What blocks.json says is
+ * not enough to take an address from a link of the host, because dataDir may be a container's
+ * folder.
+ */
+static int need_routes(struct tx *tx, struct rt *rt, struct routes_blocks *gone)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < gone->n; i++) {
+		struct search s = { .c = gone->c[i] };
+		struct rt_msg m;
+		struct rtmsg *r = rt_new(&m, RTM_GETROUTE, NLM_F_DUMP, sizeof(*r));
+		int e;
+
+		r->rtm_family = (uint8_t)s.c.ip.family;
+		r->rtm_protocol = ROUTES_PROTOCOL;
+		e = rt_ask(rt, &m, compare, &s);
+		if (e < 0)
+			return rt_refused(tx, rt, e, "list the routes of blocks");
+		if (s.found)
+			gone->c[n++] = s.c;
+	}
+	gone->n = n;
+	return 0;
+}
+
 /*
  * A main plugin gave the block's first address to a link of the host, a bridge say.  With it the
  * kernel has a route to the block, which would hide that of the node which has the block next.
@@ -73,12 +128,54 @@ static int drop_gateways(struct tx *tx, struct rt *rt, const struct routes_block
 	return 0;
 }
 
+/* ---- addresses of the host ---- */
+
+static int find_address(const struct nlmsghdr *h, void *arg)
+{
+	struct nlmsghdr *m = (struct nlmsghdr *)(uintptr_t)h;
+	struct search *s = arg;
+	struct nlattr *tb[IFA_MAX + 1], *a;
+	const struct ifaddrmsg *i;
+	struct ip ip;
+
+	if (!h || h->nlmsg_type != RTM_NEWADDR || nlmsg_parse(m, sizeof(*i), tb, IFA_MAX, NULL) < 0)
+		return 0;
+	i = nlmsg_data(m);
+	a = tb[IFA_LOCAL] ? tb[IFA_LOCAL] : tb[IFA_ADDRESS];
+	ip = s->c.ip;
+	if (!a || i->ifa_family != ip.family || (unsigned)nla_len(a) != ip_bits(ip) / 8)
+		return 0;
+	memcpy(ip.b, nla_data(a), (size_t)nla_len(a));
+	s->found = s->found || cidr_contains(s->c, ip);
+	return 0;
+}
+
+int routes_has_address(struct tx *tx, struct cidr block)
+{
+	auto_(rt_close) struct rt rt = { .sk = NULL };
+	struct search s = { .c = block };
+	struct ifaddrmsg *i;
+	struct rt_msg m;
+	int r;
+
+	TRY(rt_open(tx, &rt, "host", NULL));
+	i = rt_new(&m, RTM_GETADDR, NLM_F_DUMP, sizeof(*i));
+	i->ifa_family = (uint8_t)block.ip.family;
+	r = rt_ask(&rt, &m, find_address, &s);
+	if (r < 0)
+		return rt_refused(tx, &rt, r, "list addresses");
+	return s.found;
+}
+
 void routes_set(struct tx *tx, struct routes_blocks here, struct routes_blocks gone)
 {
-	struct route_list add = routes_of(&tx->mem, here), del = routes_of(&tx->mem, gone);
+	struct route_list add = routes_of(&tx->mem, here), del;
 	auto_(rt_close) struct rt rt = { .sk = NULL };
 	int before = tx->err, r = rt_open(tx, &rt, "host", NULL);
 
+	if (r == 0)
+		r = need_routes(tx, &rt, &gone);
+	del = routes_of(&tx->mem, gone);
 	if (r == 0)
 		r = drop_gateways(tx, &rt, &gone);
 	if (r == 0)

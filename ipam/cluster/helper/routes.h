@@ -23,8 +23,12 @@ struct routes_blocks {
 	unsigned n;
 };
 
+/* Has a link of the host an address in a block?  1, 0, or a recorded failure. */
+int routes_has_address(struct tx *tx, struct cidr block) CHECKED;
+
 /*
- * Ensures the routes of the blocks that are here, and removes those of the blocks that are gone.
+ * Ensures the routes of the blocks that are here, and removes those of the blocks that are gone,
+ * and their gateways.  A block without a route of ours was not this node's: it keeps its gateway.
  * Best effort: without the right to change routes there is a warning.
  */
 void routes_set(struct tx *tx, struct routes_blocks here, struct routes_blocks gone);
