@@ -72,7 +72,7 @@ static const char *serve(const char *body, bool yes, bool more, const char *text
 	return json_dumps(r, 0);
 }
 
-static struct fake_answer fake_serve(const char *url, const char *body, const char *token)
+struct fake_answer fake_serve(const char *url, const char *body, const char *token)
 {
 	struct fake_answer a = { .failure = CURLE_COULDNT_CONNECT };
 	char *text = answers.at;

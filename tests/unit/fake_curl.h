@@ -10,6 +10,7 @@
 #define CURL_DISABLE_TYPECHECK
 #include <curl/curl.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct fake_answer {
@@ -20,7 +21,7 @@ struct fake_answer {
 };
 
 /* Answers a request for a URL; token: of the header Authorization, or NULL. */
-static struct fake_answer fake_serve(const char *url, const char *body, const char *token);
+struct fake_answer fake_serve(const char *url, const char *body, const char *token);
 
 static struct {
 	const char *url, *body;

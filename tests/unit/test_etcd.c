@@ -173,7 +173,7 @@ static struct fake_answer answer(long status, const char *text)
 	return (struct fake_answer){ CURLE_OK, status, text, strlen(text) };
 }
 
-static struct fake_answer fake_serve(const char *url, const char *body, const char *token)
+struct fake_answer fake_serve(const char *url, const char *body, const char *token)
 {
 	static const struct fake_answer lost = { .failure = CURLE_OPERATION_TIMEDOUT };
 	static const struct fake_answer away = { .failure = CURLE_COULDNT_CONNECT };
