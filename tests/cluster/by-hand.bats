@@ -22,7 +22,8 @@ start_node() {
 	in_ns "$name" ip link set eth0 up
 	nsenter --net="/run/netns/$name" -- unshare --mount --propagation private sleep infinity 3>&- 4>&- &
 	PID[$1]=$!
-	wait_for "the mount namespace of $name" bash -c '[[ $(readlink "/proc/$1/ns/mnt") != $(readlink /proc/self/ns/mnt) ]]' - "${PID[$1]}"
+	# Before unshare executes sleep, the mounts of its new namespace still are the test's, too.
+	wait_for "the mount namespace of $name" bash -c '[[ $(</proc/$1/comm) == sleep ]]' - "${PID[$1]}"
 	at "$1" 'for f in '"${FOLDERS[*]}"' /run/netns; do mount -t tmpfs -o mode=0755 tmpfs "$f"; done
 		cp -l "$CPLUG_BIN"/* /opt/cni/bin 2>/dev/null || cp "$CPLUG_BIN"/* /opt/cni/bin'
 }
