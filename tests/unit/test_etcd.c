@@ -494,6 +494,9 @@ static void reclaim_takes_all_of_one_node(void **state)
 	assert_non_null(get(key_of(other)));
 	assert_int_equal(etcd.n, 4);
 	become("n1", "i1");
+	assert_int_equal(blocks_sync(&blocks, ours), 1);
+	assert_int_equal(json_array_size(ours), 0);
+	become("n10", "i1"); /* another instance has that name */
 	assert_int_equal(blocks_sync(&blocks, ours), 0);
 	assert_int_equal(json_array_size(ours), 0);
 }
