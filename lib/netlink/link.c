@@ -16,6 +16,8 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 
+#include "sys/priv.h"
+
 /* Attributes that are shorter than their type count as absent. */
 static uint32_t get_u32(struct nlattr *const *tb, int attr, uint32_t def)
 {
@@ -222,7 +224,7 @@ int link_name_try(struct rt *rt, int index, char name[IFNAMSIZ])
 	return 1;
 }
 
-int link_index_try(struct rt *rt, const char *name)
+static int find_index(struct rt *rt, const char *name)
 {
 	struct ifreq q = { .ifr_ifindex = 0 };
 
@@ -234,10 +236,21 @@ int link_index_try(struct rt *rt, const char *name)
 	return q.ifr_ifindex;
 }
 
-bool link_glance(struct rt *rt, const char *name, const char *kind, struct link *ret)
+int link_index_try(struct rt *rt, const char *name)
+{
+	int r;
+
+	if (!priv_hide_loaders())
+		return -EPERM;
+	r = find_index(rt, name);
+	priv_show_loaders();
+	return r;
+}
+
+static bool glance(struct rt *rt, const char *name, const char *kind, struct link *ret)
 {
 	struct link l = { .parent_nsid = -1, .bridge.vlan_filtering = -1, .port.state = -1 };
-	int fd = nl_socket_get_fd(rt->sk), index = link_index_try(rt, name);
+	int fd = nl_socket_get_fd(rt->sk), index = find_index(rt, name);
 	struct ifreq flags = { .ifr_flags = 0 }, mtu, mac;
 
 	if (index <= 0 || link_name_try(rt, index, l.name) <= 0)
@@ -247,7 +260,7 @@ bool link_glance(struct rt *rt, const char *name, const char *kind, struct link 
 	/* At last: do all answers belong to one link?  A name can lead to another one meanwhile. */
 	if (ioctl(fd, SIOCGIFFLAGS, &flags) < 0 || ioctl(fd, SIOCGIFMTU, &mtu) < 0 ||
 	    ioctl(fd, SIOCGIFHWADDR, &mac) < 0 || mac.ifr_hwaddr.sa_family != ARPHRD_ETHER ||
-	    link_index_try(rt, l.name) != index)
+	    find_index(rt, l.name) != index)
 		return false;
 	l.index = index;
 	l.flags = (uint16_t)flags.ifr_flags;
@@ -257,6 +270,17 @@ bool link_glance(struct rt *rt, const char *name, const char *kind, struct link 
 	snprintf(l.kind, sizeof(l.kind), "%s", kind);
 	*ret = l;
 	return true;
+}
+
+bool link_glance(struct rt *rt, const char *name, const char *kind, struct link *ret)
+{
+	bool seen;
+
+	if (!priv_hide_loaders())
+		return false;
+	seen = glance(rt, name, kind, ret);
+	priv_show_loaders();
+	return seen;
 }
 
 struct walk {

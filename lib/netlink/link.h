@@ -82,7 +82,10 @@ int link_need(struct tx *tx, struct rt *rt, const char *name, struct link *ret) 
  */
 int link_name_try(struct rt *rt, int index, char name[IFNAMSIZ]) CHECKED;
 
-/* The same for the index of a link that has this name (SIOCGIFINDEX): 0 if there is none. */
+/*
+ * The same for the index of a link that has this name (SIOCGIFINDEX): 0 if there is none.  The
+ * kernel loads no module of this name, as it does for who may configure the network (priv.h).
+ */
 int link_index_try(struct rt *rt, const char *name) CHECKED;
 
 /*

@@ -57,3 +57,34 @@ void priv_drop(uint64_t more)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		log_step("no_new_privs: %s", strerror(errno));
 }
+
+/* Before priv_hide_loaders(). */
+static struct __user_cap_data_struct shown[WORDS];
+
+static bool set_shown(const struct __user_cap_data_struct *sets)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+
+	return syscall(SYS_capset, &head, sets) == 0;
+}
+
+bool priv_hide_loaders(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct rest[WORDS];
+
+	if (syscall(SYS_capget, &head, shown) < 0)
+		return false;
+	memcpy(rest, shown, sizeof(rest));
+	rest[0].effective &= ~(1u << CAP_NET_ADMIN | 1u << CAP_SYS_MODULE);
+	return set_shown(rest);
+}
+
+/* Retries, because without CAP_NET_ADMIN nothing can be rolled back. */
+void priv_show_loaders(void)
+{
+	for (int tries = 0; tries < 4; tries++)
+		if (set_shown(shown))
+			return;
+	log_line(LOG_ERROR, "cannot put capabilities back: %s", strerror(errno));
+}

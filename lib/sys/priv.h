@@ -27,6 +27,15 @@
  */
 void priv_drop(uint64_t more);
 
+/*
+ * Takes the capabilities with which an ioctl(2) that names a link loads a module of that name
+ * (netdevice(7); CAP_NET_ADMIN: "netdev-NAME", CAP_SYS_MODULE: any) out of the effective set, until
+ * priv_show_loaders().  False, and nothing to put back, if the kernel or a filter refuses.  Nothing
+ * that needs one of them, and nothing that may fail with longjmp(), in between.
+ */
+bool priv_hide_loaders(void) CHECKED;
+void priv_show_loaders(void);
+
 /* Of a call, in bytes: a net under TX_MEM_MAX, for what the libraries allocate. */
 enum { ADDRESS_SPACE_MAX = 512 << 20 };
 

@@ -131,3 +131,27 @@ prepare() {
 	cni CHECK vlan "$(with "$CHECK" '.master = "other"')"
 	failed 107 'master of eth0: expected other, found uplink'
 }
+
+@test "vlan: no module of the kernel is loaded by the name of a master" {
+	local type
+
+	[[ ${VMTEST-} ]] || skip "loads modules: only in the virtual machine"
+	! grep -qE '^(ipip|sctp|sit) ' /proc/modules || skip "the modules are there already"
+	new_netns c1
+	mkdir -p /run/.rig/bin
+	printf '#!/bin/sh\necho "{}"\n' >/run/.rig/bin/foreign
+	chmod +x /run/.rig/bin/foreign
+	for type in macvlan ipvlan vlan; do
+		cni ADD "$type" '{"cniVersion": "1.1.0", "name": "net1", "type": "'$type'", "master": "tunl0", "vlanId": 5}'
+		failed 7 'there is no interface tunl0'
+		# With a foreign IPAM plugin no capability is dropped: CAP_SYS_MODULE loads a module of any name.
+		CNI_PATH=/run/.rig/bin cni ADD "$type" '{"cniVersion": "1.1.0", "name": "net1", "type": "'$type'", "master": "sctp",
+			"vlanId": 5, "ipam": {"type": "foreign"}}'
+		failed 7 'there is no interface sctp'
+	done
+	cni ADD tuning '{"cniVersion": "1.1.0", "name": "net1", "type": "tuning", "sysctl": {"net.ipv4.conf.IFNAME.forwarding": "1"},
+		"prevResult": {"cniVersion": "1.1.0", "interfaces": [{"name": "sit0", "sandbox": "/run/netns/c1"}]}}' c1 c1 sit0
+	failed '' 'there is no interface sit0'
+	# Not by ip(8), which would load the module itself.
+	run ! grep -E '^(ipip|sctp|sit) ' /proc/modules
+}
