@@ -426,6 +426,24 @@ prepare() {
 	has '.reclaimed == []'
 }
 
+@test "cluster: a node that lost its state folder is reclaimed on the node itself: no route stays" {
+	local c
+
+	c=$(conf "$SMALL")
+	called n1 ADD "$c" c1
+	ok
+	[[ $(ip route show proto 76) == "unreachable $(blocks n1) "* ]]
+	rm -r "$NODES/n1/cni/networks"
+	called n1 ADD "$c" c2
+	failed 102 'belongs to another machine'
+	output=$(on n1 "$CPLUG_BIN/cplug-etcd" reclaim n1)
+	has '.reclaimed | length == 1'
+	is "$(ip route show proto 76)" ''
+	called n1 ADD "$c" c2
+	ok
+	is "$(ip route show proto 76 | wc -l)" 1
+}
+
 @test "cluster: list tells nodes and ages; cnitool runs the helper; --help and --version need no etcd" {
 	local c word
 

@@ -150,6 +150,13 @@ reaches() {
 	joins n1
 	is "$(in_ns n1 bridge -j fdb show dev cplug-vxlan | jq -c '[.[].dst] | sort')" '["192.168.20.12"]'
 	run ! grep -q 10.41.0.3 <<<"$(in_ns n1 ip neigh show dev cplug-vxlan)"
+	# A node that is gone for good leaves the wire, too: its addresses are free, and the others forget it.
+	tool n1 reclaim n2
+	ok
+	is "$(wire_keys | tr '\n' ' ')" '/cplug/v1/wire/10.41.0.1 /cplug/v1/wire/fd00:41::1 '
+	joins n1
+	has '.peers == []'
+	is "$(in_ns n1 bridge -j fdb show dev cplug-vxlan | jq -c '[.[].dst] | sort')" '[]'
 	tool n1 leave
 	ok
 	tool n1 leave

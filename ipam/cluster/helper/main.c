@@ -160,6 +160,24 @@ static void claim_routes(const struct block_request *q, struct cidr block)
 	routes_set(&tx, here, none);
 }
 
+/*
+ * After reclaim: no route of ours to the blocks stays on this machine.  It has some if it is that
+ * node and has lost its state folder; a routing daemon would go on to export them.
+ */
+static void reclaim_routes(const json_t *list)
+{
+	struct routes_blocks none = { .n = 0 }, gone = { .n = 0 };
+	const char *block;
+	struct cidr c;
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		block = json_string_value(json_object_get(json_array_get(list, i), "block"));
+		if (block && cidr_parse(block, &c))
+			put(&gone, c);
+	}
+	routes_set(&tx, none, gone);
+}
+
 /* The words of the command line. */
 struct words {
 	const char *word, *arg;
@@ -248,6 +266,8 @@ static int answer_person(struct words *w, struct blocks *b)
 		return print(json_make("node", json_string(b->node)));
 	}
 	TRY(blocks_reclaim(b, w->arg, w->force, list));
+	reclaim_routes(list);
+	TRY(wire_forget(b, w->arg));
 	return print(json_make("reclaimed", list));
 }
 

@@ -187,19 +187,24 @@ int wire_join(struct blocks *b, struct wire_node *me, json_t *ret_peers)
 	return 0;
 }
 
-int wire_leave(struct blocks *b)
+int wire_forget(struct blocks *b, const char *node)
 {
-	const struct wire_node me = { .node = b->node };
+	const struct wire_node gone = { .node = node };
 	struct wire w;
 	int done = 0;
 
-	TRY(wire_link_remove(b->tx));
 	for (unsigned i = 0; i < TRIES && !done; i++) {
 		TRY(read_wire(b, &w));
-		done = write_keys(b, &w, &me);
+		done = write_keys(b, &w, &gone);
 		TRY(done);
 	}
 	if (!done)
 		return fail_unsettled(b);
 	return 0;
+}
+
+int wire_leave(struct blocks *b)
+{
+	TRY(wire_link_remove(b->tx));
+	return wire_forget(b, b->node);
 }

@@ -25,6 +25,12 @@
  */
 int wire_join(struct blocks *b, struct wire_node *me, json_t *ret_peers) CHECKED;
 
+/*
+ * Removes the keys of a node that is gone for good, so that its addresses are free and the next
+ * join of the others removes their entries for it; what is gone is success.
+ */
+int wire_forget(struct blocks *b, const char *node) CHECKED;
+
 /* Removes the device and this node's keys; what is gone is success. */
 int wire_leave(struct blocks *b) CHECKED;
 
