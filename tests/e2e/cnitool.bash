@@ -30,3 +30,19 @@ plug() {
 	tool add --quiet net1 "$@"
 	ok
 }
+
+STEP=${SWEEP_TOOLS:-$CPLUG_TOP/build/default/tests/sweep}/step
+
+# can_kill - skips the test if killed cannot be used
+can_kill() {
+	[[ -x $STEP ]] || skip 'the tracer is not built (make build/default/tests/sweep/step)'
+}
+
+# killed N ARGUMENT... - calls cnitool, which SIGKILL ends after its change number N; sets status: 137, or its own if
+# there are fewer changes, which the file "steps" lists
+killed() {
+	status=0
+	# LeakSanitizer does not work under a tracer.
+	ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 "$STEP" "$BATS_TEST_TMPDIR/steps" kill "$1" \
+		"$CPLUG_BIN/cnitool" "${@:2}" 3>&- || status=$?
+}
