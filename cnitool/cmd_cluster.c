@@ -14,7 +14,7 @@ int cmd_cluster(struct tool *t)
 	unsigned n = 0;
 	bool is_self;
 
-	/* GC gives the blocks back that have no lease.  The cache has the attachments that stay. */
+	/* The cache has the attachments that stay. */
 	if (words && str_eq(words[0], "leave")) {
 		TRY(cache_open(t->tx, t->opt.cache_dir, &t->cache));
 		TRY(cmd_gc(t));

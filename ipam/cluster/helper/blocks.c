@@ -313,8 +313,7 @@ static uint64_t random_below(uint64_t n)
 	return x % n;
 }
 
-/* Adds what a page has, in the arena keep.  A key that is not after the last one is a repetition.
- */
+/* Adds what a page has, in the arena keep.  A key that is not after the last is a repetition. */
 static void keep_page(struct mem *keep, const struct etcd_kvs *page, struct etcd_kvs *all)
 {
 	for (unsigned i = 0; i < page->n; i++) {

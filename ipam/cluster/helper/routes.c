@@ -58,6 +58,7 @@ static struct cidr gateway_of(struct cidr block)
 struct search {
 	struct cidr c;
 	bool found;
+	int index; /* of the link that has an address there */
 };
 
 static int compare(const struct nlmsghdr *h, void *arg)
@@ -146,25 +147,35 @@ static int find_address(const struct nlmsghdr *h, void *arg)
 	if (!a || i->ifa_family != ip.family || (unsigned)nla_len(a) != ip_bits(ip) / 8)
 		return 0;
 	memcpy(ip.b, nla_data(a), (size_t)nla_len(a));
-	s->found = s->found || cidr_contains(s->c, ip);
+	if (s->found || !cidr_contains(s->c, ip))
+		return 0;
+	s->found = true;
+	s->index = (int)i->ifa_index;
 	return 0;
+}
+
+int routes_find_address(struct tx *tx, struct rt *rt, struct cidr block, int *ret_index)
+{
+	struct search s = { .c = block };
+	struct rt_msg m;
+	struct ifaddrmsg *i = rt_new(&m, RTM_GETADDR, NLM_F_DUMP, sizeof(*i));
+	int r;
+
+	i->ifa_family = (uint8_t)block.ip.family;
+	r = rt_ask(rt, &m, find_address, &s);
+	if (r < 0)
+		return rt_refused(tx, rt, r, "list addresses");
+	*ret_index = s.index;
+	return s.found;
 }
 
 int routes_has_address(struct tx *tx, struct cidr block)
 {
 	auto_(rt_close) struct rt rt = { .sk = NULL };
-	struct search s = { .c = block };
-	struct ifaddrmsg *i;
-	struct rt_msg m;
-	int r;
+	int index;
 
 	TRY(rt_open(tx, &rt, "host", NULL));
-	i = rt_new(&m, RTM_GETADDR, NLM_F_DUMP, sizeof(*i));
-	i->ifa_family = (uint8_t)block.ip.family;
-	r = rt_ask(&rt, &m, find_address, &s);
-	if (r < 0)
-		return rt_refused(tx, &rt, r, "list addresses");
-	return s.found;
+	return routes_find_address(tx, &rt, block, &index);
 }
 
 void routes_set(struct tx *tx, struct routes_blocks here, struct routes_blocks gone)

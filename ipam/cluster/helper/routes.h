@@ -12,7 +12,7 @@
 #ifndef CPLUG_CLUSTER_HELPER_ROUTES_H
 #define CPLUG_CLUSTER_HELPER_ROUTES_H
 
-#include "base/tx.h"
+#include "netlink/rt.h"
 #include "value/ip.h"
 
 /* Of cplug, in routes of blocks (rtnetlink(7), rtm_protocol). */
@@ -25,6 +25,9 @@ struct routes_blocks {
 
 /* Has a link of the host an address in a block?  1, 0, or a recorded failure. */
 int routes_has_address(struct tx *tx, struct cidr block) CHECKED;
+
+/* The same on a socket that is open; *ret_index is the first such link's. */
+int routes_find_address(struct tx *tx, struct rt *rt, struct cidr block, int *ret_index) CHECKED;
 
 /*
  * Ensures the routes of the blocks that are here, and removes those of the blocks that are gone,

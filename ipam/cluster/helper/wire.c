@@ -95,7 +95,17 @@ static const char *find_value(const struct wire *w, const char *key)
 	return NULL;
 }
 
-/* Is one of the addresses another node's?  The MAC that etcd has of us stays: the others know it.
+static bool has_address(const struct wire_node *w, struct ip ip)
+{
+	for (unsigned i = 0; i < w->n; i++)
+		if (ip_eq(w->addresses[i].ip, ip))
+			return true;
+	return false;
+}
+
+/*
+ * Is one of the addresses another node's?  The MAC that etcd has of us stays, because the others
+ * know it.
  */
 static int compare_nodes(struct blocks *b, const struct wire *w, struct wire_node *me)
 {
@@ -106,12 +116,12 @@ static int compare_nodes(struct blocks *b, const struct wire *w, struct wire_nod
 			me->mac = o->mac;
 			continue;
 		}
-		for (unsigned k = 0; k < o->n * me->n; k++)
-			if (ip_eq(o->addresses[k / me->n].ip, me->addresses[k % me->n].ip))
+		for (unsigned k = 0; k < me->n; k++)
+			if (has_address(o, me->addresses[k].ip))
 				return tx_fail_as(b->tx, CPLUG_E_TAKEN, -EADDRINUSE,
 						  "%s is the address of node %s on the wire: take "
 						  "another one for --address",
-						  IP_S(me->addresses[k % me->n].ip), o->node);
+						  IP_S(me->addresses[k].ip), o->node);
 		if (ip_eq(o->local, me->local))
 			return tx_fail_as(b->tx, CPLUG_E_TAKEN, -EADDRINUSE,
 					  "%s is the address of node %s: take an address of this "
@@ -124,6 +134,15 @@ static int compare_nodes(struct blocks *b, const struct wire *w, struct wire_nod
 					  o->node, o->vni, o->port);
 	}
 	return 0;
+}
+
+/* Is the key that of one of the node's addresses? */
+static bool is_key_of(const struct blocks *b, const struct wire_node *w, const char *key)
+{
+	for (unsigned i = 0; i < w->n; i++)
+		if (str_eq(key, wire_key(b, w->addresses[i])))
+			return true;
+	return false;
 }
 
 /* Writes our keys, and removes those of our former addresses.  1, or 0 if etcd has changed. */
@@ -140,8 +159,7 @@ static int write_keys(struct blocks *b, const struct wire *w, const struct wire_
 		if (!parse_value(mem, kv->value, &o) || !str_eq(o.node, me->node))
 			continue;
 		json_array_append_new(t.compare, etcd_equals(mem, kv->key, kv->value));
-		if (!me->n || (!str_eq(kv->key, wire_key(b, me->addresses[0])) &&
-			       !str_eq(kv->key, wire_key(b, me->addresses[me->n - 1]))))
+		if (!is_key_of(b, me, kv->key))
 			json_array_append_new(t.yes, etcd_delete(mem, kv->key));
 	}
 	for (unsigned i = 0; i < me->n; i++) {

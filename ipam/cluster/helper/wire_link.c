@@ -7,6 +7,7 @@
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 
+#include "ipam/cluster/helper/routes.h"
 #include "ipam/cluster/helper/wire_link.h"
 #include "netlink/addr.h"
 
@@ -15,41 +16,18 @@ enum { OVERHEAD_4 = 20 + 8 + 8 + 14, OVERHEAD_6 = 40 + 8 + 8 + 14 };
 
 /* ---- the device ---- */
 
-/* The link that has the local address. */
-struct search {
-	struct tx *tx;
-	struct rt *rt;
-	struct link *l;
-	struct mem *mem;
-	unsigned n;
-};
-
-static int collect(const struct link *l, void *arg)
-{
-	struct search *s = arg;
-
-	if (!l) {
-		s->n = 0;
-		return 0;
-	}
-	s->l = mem_grow(s->mem, s->l, s->n, sizeof(*s->l));
-	s->l[s->n++] = *l;
-	return 0;
-}
-
+/* The MTU of the link that has the local address. */
 static int find_local(struct tx *tx, struct rt *rt, struct ip local, int *ret_mtu)
 {
-	struct search s = { .tx = tx, .rt = rt, .mem = &tx->mem };
-	struct addr_list list;
+	struct link l;
+	int index, there;
 
-	TRY(link_each(tx, rt, "", collect, &s));
-	for (unsigned i = 0; i < s.n; i++) {
-		TRY(addr_list(tx, rt, &s.l[i], local.family, &list));
-		for (unsigned k = 0; k < list.n; k++)
-			if (ip_eq(list.a[k].ip, local)) {
-				*ret_mtu = s.l[i].mtu;
-				return 0;
-			}
+	TRY(there = routes_find_address(tx, rt, cidr_host(local), &index));
+	if (there)
+		TRY(there = link_find_index(tx, rt, index, &l));
+	if (there) {
+		*ret_mtu = l.mtu;
+		return 0;
 	}
 	return tx_fail_as(tx, CNI_E_CONFIG, -EADDRNOTAVAIL,
 			  "this machine does not have the address %s: --local is the address to "
@@ -140,7 +118,8 @@ static int set_addresses(struct tx *tx, struct rt *rt, const struct link *l,
 
 	TRY(addr_list(tx, rt, l, AF_UNSPEC, &have));
 	for (unsigned i = 0; i < have.n; i++) {
-		bool wanted = have.a[i].ip.family == AF_INET6 && have.a[i].ip.b[0] == 0xfe;
+		struct ip ip = have.a[i].ip;
+		bool wanted = ip.family == AF_INET6 && ip_is_linklocal(ip);
 
 		for (unsigned k = 0; k < me->n; k++)
 			wanted |= cidr_eq(have.a[i], me->addresses[k]);
@@ -174,25 +153,10 @@ static void add_entry(struct entries *all, struct entry e)
 	all->e[all->n++] = e;
 }
 
-/* The link-local address that the kernel makes of a MAC (RFC 4291, appendix A). */
-static struct ip link_local(struct mac m)
-{
-	struct ip ip = { .family = AF_INET6 };
-
-	ip.b[0] = 0xfe;
-	ip.b[1] = 0x80;
-	memcpy(ip.b + 8, m.b, 3);
-	ip.b[8] ^= 2;
-	ip.b[11] = 0xff;
-	ip.b[12] = 0xfe;
-	memcpy(ip.b + 13, m.b + 3, 3);
-	return ip;
-}
-
 static void add_node(struct entries *all, const struct wire_node *w)
 {
 	add_entry(all, (struct entry){ AF_BRIDGE, w->local, w->mac });
-	add_entry(all, (struct entry){ AF_INET6, link_local(w->mac), w->mac });
+	add_entry(all, (struct entry){ AF_INET6, ip_linklocal(w->mac), w->mac });
 	for (unsigned i = 0; i < w->n; i++)
 		add_entry(all,
 			  (struct entry){ w->addresses[i].ip.family, w->addresses[i].ip, w->mac });
