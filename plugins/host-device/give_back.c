@@ -112,7 +112,9 @@ static int is_elsewhere(struct tx *tx, struct rt *host, const struct link_saved 
 	TRY(there = link_find_index(tx, host, s->parent, &other));
 	if (!there)
 		return 0;
-	return str_eq(s->kind, "veth") ? str_eq(other.kind, "veth") : alive;
+	if (str_eq(s->kind, "veth"))
+		return str_eq(other.kind, "veth");
+	return alive;
 }
 
 /* Removes the record, unless the device may still come back. */

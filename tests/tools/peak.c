@@ -65,5 +65,7 @@ int main(int argc, char **argv)
 		if (status >> 8 == (SIGTRAP | PTRACE_EVENT_EXIT << 8))
 			print_peak(pid);
 	}
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 2;
+	if (!WIFEXITED(status))
+		return 2;
+	return WEXITSTATUS(status);
 }
