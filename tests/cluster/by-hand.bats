@@ -14,12 +14,7 @@ declare -A PID=()
 start_node() {
 	local name=n$1
 
-	new_netns "$name"
-	ip link add "w-$name" type veth peer name eth0 netns "$name"
-	ip link set "w-$name" master wire up
-	in_ns "$name" ip link set lo up
-	in_ns "$name" ip address add "192.0.2.1$1/24" dev eth0
-	in_ns "$name" ip link set eth0 up
+	wire "$name" "192.0.2.1$1" 24
 	nsenter --net="/run/netns/$name" -- unshare --mount --propagation private sleep infinity 3>&- 4>&- &
 	PID[$1]=$!
 	# Before unshare executes sleep, the mounts of its new namespace still are the test's, too.

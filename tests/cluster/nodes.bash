@@ -73,13 +73,13 @@ on() {
 		mount --bind "$1/cni" /var/lib/cni && shift && exec "$@"' - "$NODES/$node" "$@"
 }
 
-# wire NAME ADDRESS - a namespace on the wire
+# wire NAME ADDRESS [LENGTH] - a namespace on the wire
 wire() {
 	new_netns "$1"
 	ip link add "w-$1" type veth peer name eth0 netns "$1"
 	ip link set "w-$1" master wire up
 	in_ns "$1" ip link set lo up
-	in_ns "$1" ip address add "$2/16" dev eth0
+	in_ns "$1" ip address add "$2/${3-16}" dev eth0
 	in_ns "$1" ip link set eth0 up
 }
 

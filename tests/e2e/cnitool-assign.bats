@@ -173,7 +173,7 @@ refuses() {
 
 # sweep VERB BEFORE AFTER ADDRESS... - kills the command after each change; BEFORE and AFTER: what is cached
 sweep() {
-	local n steps=1 has
+	local n steps=1 has did
 
 	for ((n = 1; n <= steps; n++)); do
 		plug c1
@@ -186,19 +186,9 @@ sweep() {
 			is "$status" 0
 			is "$has" "$3"
 		fi
-		case $((n % 3)) in
-		0) # What is cached holds after a restore.
-			tool restore
-			ok
-			;;
-		1) # The command may be repeated, if it was not done.
-			if [[ $has == "$2" ]]; then
-				tool "$1" net1 c1 "${@:4}"
-				ok
-			fi
-			;;
-		esac
-		((n % 3 == 2)) || { tool check net1 c1 && ok; }
+		did=yes
+		[[ $has != "$2" ]] || did=''
+		settle "$n" "$did" "$1" net1 c1 "${@:4}"
 		tool del net1 c1
 		ok
 		del_netns c1

@@ -255,7 +255,7 @@ publishes() {
 
 # sweep VERB PORTS BEFORE AFTER - kills the command after each change; BEFORE and AFTER: cached ports
 sweep() {
-	local n steps=1
+	local n steps=1 did
 
 	for ((n = 1; n <= steps; n++)); do
 		plug c1 -p 8080:80 -p 5353:53/udp
@@ -269,20 +269,10 @@ sweep() {
 			is "$status" 0
 			is "$(cached)" "$3"
 		fi
-		case $((n % 3)) in
-		0) # What is cached holds after a restore.
-			tool restore
-			ok
-			;;
-		1) # The command may be repeated, if it was not done.
-			if [[ $(cached) == "$2" ]]; then
-				tool "$1" net1 c1 "${@:4}"
-				ok
-			fi
-			is "$(cached)" "$3"
-			;;
-		esac
-		((n % 3 == 2)) || { tool check net1 c1 && ok; }
+		did=yes
+		[[ $(cached) != "$2" ]] || did=''
+		settle "$n" "$did" "$1" net1 c1 "${@:4}"
+		((n % 3 != 1)) || is "$(cached)" "$3"
 		tool del net1 c1
 		ok
 		del_netns c1

@@ -46,3 +46,16 @@ killed() {
 	ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 "$STEP" "$BATS_TEST_TMPDIR/steps" kill "$1" \
 		"$CPLUG_BIN/cnitool" "${@:2}" 3>&- || status=$?
 }
+
+# settle N DONE VERB NET NETNS ARGUMENT... - after killed N: a restore, or the same command again unless it was done (DONE
+# is not empty), and then a check; or nothing, so that del finds what the kill left
+settle() {
+	case $(($1 % 3)) in
+	0) tool restore ;;
+	1) [[ $2 ]] || tool "${@:3}" ;;
+	2) return ;;
+	esac
+	[[ $2 && $(($1 % 3)) == 1 ]] || ok
+	tool check "$4" "$5"
+	ok
+}

@@ -96,11 +96,23 @@ kea4_on() {
 	wait_for "kea" grep -q DHCP4_STARTED /run/kea.log
 }
 
+# isc_server NS FAMILY - starts ISC's server for DHCPv4 or DHCPv6 in NS; its configuration is on stdin; sets ISC to its process
+isc_server() {
+	local name=dhcpd$2
+
+	mkdir -p /run/dhcpd
+	[[ -e /run/dhcpd/leases$2 ]] || : >"/run/dhcpd/leases$2"
+	cat >"/run/dhcpd/conf$2"
+	: >"/run/$name.log"
+	nsenter --net="/run/netns/$1" -- dhcpd "-$2" -f -d -cf "/run/dhcpd/conf$2" -lf "/run/dhcpd/leases$2" --no-pid eth0 \
+		</dev/null >>"/run/$name.log" 2>&1 3>&- 4>&- &
+	ISC=$!
+	wait_for "dhcpd" grep -q 'Server starting service' "/run/$name.log"
+}
+
 # dhcpd_on NS POOL - starts ISC's server in NS, with leases of 6 seconds; sets DHCPD to its process
 dhcpd_on() {
-	mkdir -p /run/dhcpd
-	[[ -e /run/dhcpd/leases ]] || : >/run/dhcpd/leases
-	cat >/run/dhcpd/conf <<-END
+	isc_server "$1" 4 <<-END
 		authoritative;
 		default-lease-time 6; min-lease-time 6; max-lease-time 6;
 		subnet 10.5.0.0 netmask 255.255.255.0 {
@@ -108,11 +120,7 @@ dhcpd_on() {
 			option dhcp-renewal-time 2; option dhcp-rebinding-time 4;
 		}
 	END
-	: >/run/dhcpd.log
-	nsenter --net="/run/netns/$1" -- dhcpd -4 -f -d -cf /run/dhcpd/conf -lf /run/dhcpd/leases --no-pid eth0 \
-		</dev/null >>/run/dhcpd.log 2>&1 3>&- 4>&- &
-	DHCPD=$!
-	wait_for "dhcpd" grep -q 'Server starting service' /run/dhcpd.log
+	DHCPD=$ISC
 }
 
 # warm_up_link - a macvlan that is made and deleted, so that the kernel has loaded its module

@@ -271,7 +271,7 @@ short_leases() {
 
 # granted N - true if ISC's server has sent more than N acknowledgements
 granted() {
-	(($(grep -c DHCPACK /run/dhcpd.log) > $1))
+	(($(grep -c DHCPACK /run/dhcpd4.log) > $1))
 }
 
 @test "dhcp: ISC's server: renewals, the release, and another range after its restart" {
@@ -283,9 +283,9 @@ granted() {
 	has '.ips[0].address == "10.5.0.50/24" and .ips[0].gateway == "10.5.0.1"'
 	sees c1 10.5.0.1
 	wait_for "three renewals" granted 3
-	is "$(grep -c DHCPDISCOVER /run/dhcpd.log)" 1
+	is "$(grep -c DHCPDISCOVER /run/dhcpd4.log)" 1
 	del macvlan "$DHCP_MACVLAN"
-	wait_for "the release" grep -q 'DHCPRELEASE of 10.5.0.50 from .*(found)' /run/dhcpd.log
+	wait_for "the release" grep -q 'DHCPRELEASE of 10.5.0.50 from .*(found)' /run/dhcpd4.log
 	add macvlan "$DHCP_MACVLAN"
 	kill "$DHCPD"
 	wait_for "the end of dhcpd" bash -c "! kill -0 $DHCPD"

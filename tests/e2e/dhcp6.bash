@@ -61,19 +61,13 @@ kea6_on() {
 
 # dhcpd6_on NS POOL - starts ISC's server for DHCPv6 in NS, with leases of 6 seconds; sets DHCPD6 to its process
 dhcpd6_on() {
-	mkdir -p /run/dhcpd
-	[[ -e /run/dhcpd/leases6 ]] || : >/run/dhcpd/leases6
-	cat >/run/dhcpd/conf6 <<-END
+	isc_server "$1" 6 <<-END
 		authoritative;
 		default-lease-time 6; min-lease-time 6; max-lease-time 6; preferred-lifetime 5;
 		option dhcp-renewal-time 2; option dhcp-rebinding-time 4; option dhcp6.name-servers fd00:5::53;
 		subnet6 fd00:5::/64 { range6 $2; }
 	END
-	: >/run/dhcpd6.log
-	nsenter --net="/run/netns/$1" -- dhcpd -6 -f -d -cf /run/dhcpd/conf6 -lf /run/dhcpd/leases6 --no-pid eth0 \
-		</dev/null >>/run/dhcpd6.log 2>&1 3>&- 4>&- &
-	DHCPD6=$!
-	wait_for "dhcpd" grep -q 'Server starting service' /run/dhcpd6.log
+	DHCPD6=$ISC
 }
 
 # server6 [WORD...] - starts tests/tools/dhcp6_server.c in the namespace lan, or in $SERVER6_NS

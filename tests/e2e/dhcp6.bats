@@ -82,7 +82,7 @@ renewed6() {
 	ok
 	del bridge "$DHCP6_BRIDGE"
 	wait_for "the release of DHCPv6" grep -q 'releases address fd00:5::50' /run/dhcpd6.log
-	wait_for "the release of DHCPv4" grep -q 'DHCPRELEASE of 10.5.0.50 from .*(found)' /run/dhcpd.log
+	wait_for "the release of DHCPv4" grep -q 'DHCPRELEASE of 10.5.0.50 from .*(found)' /run/dhcpd4.log
 	add bridge "$DHCP6_BRIDGE"
 	kill "$DHCPD6"
 	wait_for "the end of dhcpd" bash -c "! kill -0 $DHCPD6"
