@@ -122,6 +122,7 @@ static const struct verb verbs[] = {
 	  V_CLUSTER, 0, 0, true, cmd_cluster,
 	  "  list [NETWORK]          nodes, blocks and their age\n"
 	  "  reclaim [--force] NODE  take the blocks of a node back that is off for good\n"
+	  "  forget NETWORK          remove the ranges of a network that has no blocks\n"
 	  "  join ..., leave         make and remove the wire of VXLAN between nodes\n"
 	  "The actions are those of cplug-etcd, which is run.\n\n" },
 	{ "list", "[NET]", "tell what networks there are and what is attached (also: ls)", V_LIST,

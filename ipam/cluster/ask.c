@@ -3,6 +3,7 @@
  * ask.c - the helper cplug-etcd, which talks to etcd
  */
 #include "ipam/cluster/cluster.h"
+#include "ipam/host-local/index.h"
 #include "sys/exec.h"
 #include "value/jw.h"
 
@@ -82,6 +83,8 @@ int cluster_ask_block(struct tx *tx, const struct call *c, struct cluster *cl,
 	TRY(ask(tx, c, cl, q, &answer));
 	block = cj_cidr(&answer, "block");
 	cl->state.node = mem_str(&tx->mem, cj_str(&answer, "node", ""));
+	/* A known block is another node's: the next ADD asks which. */
+	cl->state.boot = cj_bool(&answer, "lost", false) ? 0 : index_boot_id();
 	TRY(cj_ok(tx, &answer));
 	if (block.len != r->block || !cidr_contains(r->subnet, block.ip) ||
 	    !cidr_eq(block, cidr_masked(block)))

@@ -36,7 +36,6 @@ static int claim(struct tx *tx, struct call *c, struct cluster *cl, struct clust
 	q->known = &cl->state;
 	r = cluster_ask_block(tx, c, cl, q);
 	TRY(noted(tx, c, cl, r));
-	cl->state.boot = index_boot_id();
 	return cluster_save(tx, c, cl);
 }
 
@@ -111,8 +110,8 @@ static int note_use(struct tx *tx UNUSED, const struct lease *l, int r UNUSED, v
 static void warn_lost(const struct cluster *cl, struct cidr block, bool used)
 {
 	log_warn("the block %s is not this node's any longer: its blocks were taken back "
-		 "(cplug-etcd "
-		 "reclaim %s)%s",
+		 "(cnitool cluster reclaim %s), or etcd has lost its data and another node claimed "
+		 "it%s",
 		 CIDR_S(block), cl->state.node,
 		 used ? "; containers of this node still have addresses of it: start them anew"
 		      : "");
@@ -294,7 +293,7 @@ static int cluster_status(struct tx *tx, struct call *c)
 			return tx_fail_as(
 				tx, CNI_E_UNAVAILABLE, -EADDRNOTAVAIL,
 				"no IP addresses available in this node's blocks of %s, and "
-				"every block is claimed (cplug-etcd list)",
+				"every block is claimed (cnitool cluster list)",
 				CIDR_S(cl.ranges[i].subnet));
 	return 0;
 }

@@ -90,8 +90,8 @@ static int parse(struct tx *tx, const struct file_text *text, const char *path,
 	if (r < 0) {
 		tx->code = CPLUG_E_FILE;
 		tx_detail(tx, "write it anew from a copy; without one, remove it and take the "
-			      "node's blocks back when none of its containers runs (cplug-etcd "
-			      "reclaim NODE)");
+			      "node's blocks back when none of its containers runs (cnitool "
+			      "cluster reclaim NODE)");
 		return r;
 	}
 	cj_int(&c, "version", STATE_VERSION, 1, STATE_VERSION);

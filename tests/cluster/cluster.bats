@@ -162,7 +162,7 @@ prepare() {
 		if jq -e '.ips' <<<"$text" >/dev/null; then
 			won=$((won + 1))
 		else
-			jq -e '.code == 103 and (.msg | test("every block of 10.40.0.0/29 is claimed .*cplug-etcd reclaim NODE"))' <<<"$text"
+			jq -e '.code == 103 and (.msg | test("every block of 10.40.0.0/29 is claimed .*cnitool cluster reclaim NODE"))' <<<"$text"
 		fi
 	done
 	((won == 1)) || fail "$won nodes have won"
@@ -281,15 +281,108 @@ prepare() {
 }
 
 @test "cluster: GC finds out that blocks were reclaimed while the node lived" {
-	local c
+	local c block gc
 
 	c=$(conf "$SMALL")
 	called n1 ADD "$c" c1
 	ok
+	block=$(blocks n1)
+	gc=$(with "$c" '.["cni.dev/valid-attachments"] = [{containerID: "c1", ifname: "eth0"}]')
+	# No other node has the block yet: the container keeps its address.
 	on n2 "$CPLUG_BIN/cplug-etcd" reclaim n1
-	called n1 GC "$(with "$c" '.["cni.dev/valid-attachments"] = [{containerID: "c1", ifname: "eth0"}]')"
+	called n1 GC "$gc"
+	ok
+	[[ $errors == *"etcd had no owner for the block $block"* && $(blocks n1) == "$block" ]]
+	on n2 "$CPLUG_BIN/cplug-etcd" reclaim n1
+	called n2 ADD "$(with "$c" ".runtimeConfig.ips = [\"$(second_of "$block")\"]")" c1
+	ok
+	called n1 GC "$gc"
 	ok
 	[[ $errors == *'reclaim n1'* && ! $(blocks n1) ]]
+	[[ $(etcd_keys | grep -c /blocks/net1/) == 1 ]]
+}
+
+# second_of BLOCK - prints its second address for containers
+second_of() {
+	awk -F '[./]' '{ print $1 "." $2 "." $3 "." $4 + 3 }' <<<"$1"
+}
+
+# lose_data - etcd comes back without anything
+lose_data() {
+	stop_member m1
+	rm -r /run/etcd/m1
+	start_etcd
+}
+
+@test "cluster: etcd has lost its data: GC, a boot and a claim register the blocks again" {
+	local c block why
+
+	c=$(conf "$SMALL")
+	for why in GC boot claim; do
+		[[ $(address_of n1 "$c" "$why") ]]
+		block=$(blocks n1)
+		lose_data
+		case $why in
+		GC) called n1 GC "$(with "$c" '.["cni.dev/valid-attachments"] = [{containerID: "GC", ifname: "eth0"}]')" ;;
+		boot)
+			reboots n1
+			called n1 ADD "$c" after
+			;;
+		claim) for i in {1..5}; do called n1 ADD "$c" "x$i"; done ;;
+		esac
+		ok
+		[[ $(grep -o "etcd had no owner for the block $block" <<<"$errors" | wc -l) == 1 || $why == claim ]]
+		[[ " $(blocks n1) " == *" $block "* ]]
+		[[ $(ip route show proto 76 | wc -l) == $(wc -w <<<"$(blocks n1)") ]]
+		is "$(etcdctl get --prefix /cplug/v1/blocks/net1/ --print-value-only | jq -rse 'map(.block) | sort | join(" ")')" "$(blocks n1)"
+		[[ $(etcd_keys | grep -c /nodes/n1/net1/) == $(wc -w <<<"$(blocks n1)") ]]
+		etcd_keys | grep -x /cplug/v1/config/net1
+	done
+}
+
+@test "cluster: etcd has lost its data, and another node has the block: one owner, and a warning" {
+	local c block i
+
+	c=$(conf '[{"subnet": "10.40.0.0/28", "block": 29}]')
+	[[ $(address_of n1 "$c" c1) ]]
+	block=$(blocks n1)
+	lose_data
+	# The other node claims both blocks.
+	for i in {1..10}; do called n2 ADD "$c" "c$i"; done
+	ok
+	[[ " $(blocks n2) " == *" $block "* ]]
+	for i in {2..5}; do
+		called n1 ADD "$c" "c$i"
+		ok
+	done
+	called n1 ADD "$c" c6
+	failed 103
+	[[ $errors == *"the block $block is another node's (n2)"*'cnitool gc'* ]]
+	called n1 GC "$(with "$c" '.["cni.dev/valid-attachments"] = [{containerID: "c1", ifname: "eth0"}]')"
+	ok
+	[[ $errors == *"the block $block is not this node's any longer"*'start them anew'* && ! $(blocks n1) ]]
+	is "$(etcdctl get --prefix /cplug/v1/blocks/net1/ --print-value-only | jq -rse 'map(.node) | unique | join(" ")')" n2
+}
+
+@test "cluster: a claim finds that a block is another node's: from then on nothing is leased in it" {
+	local c block i
+
+	c=$(conf "$SMALL")
+	[[ $(address_of n1 "$c" c1) ]]
+	block=$(blocks n1)
+	lose_data
+	called n2 ADD "$(with "$c" ".runtimeConfig.ips = [\"$(second_of "$block")\"]")" c2
+	ok
+	[[ $(blocks n2) == "$block" ]]
+	# The block becomes full: the ADD that claims another one is told.
+	for i in {2..6}; do
+		called n1 ADD "$c" "c$i"
+		ok
+	done
+	[[ $errors == *"the block $block is another node's (n2)"* ]]
+	called n1 ADD "$c" c7
+	ok
+	[[ $errors == *"the block $block is not this node's any longer"* && " $(blocks n1) " != *" $block "* ]]
 }
 
 @test "cluster: two machines of one name do not share blocks" {

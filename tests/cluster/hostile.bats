@@ -235,6 +235,8 @@ host_addresses() {
 	need_cluster
 	start_etcd
 	new_node n1
+	jq '.networks = {"*": ["192.0.0.0/16", "10.77.0.0/24"]}' "$NODES/n1/etc/cluster.conf" >/run/x
+	cat /run/x >"$NODES/n1/etc/cluster.conf"
 	ip link add up0 type veth peer name upp
 	ip address add 192.0.2.1/24 dev up0
 	ip address add 203.0.113.9/32 dev lo
@@ -304,4 +306,147 @@ host_addresses() {
 		called n1 GC "$(with "$(conf "$SMALL")" '.["cni.dev/valid-attachments"] = []')" ''
 		[[ $errors == *networks* ]]
 	done
+}
+
+# announced - prints the blocks that routing daemons announce
+announced() {
+	ip -j route show proto 76 | jq -r '[.[].dst] | sort | join(" ")'
+	ip -j -6 route show proto 76 | jq -r '[.[].dst] | sort | join(" ")'
+}
+
+@test "hostile: without networks in cluster.conf, only private ranges that no other network has are announced" {
+	local range c before
+
+	need_cluster
+	start_etcd
+	new_node n1 n2
+	c=$(conf "$SMALL")
+	called n1 ADD "$c" c1
+	ok
+	before=$(announced)
+	while read -r range; do
+		called n2 ADD "$(evil "$range" "${range#*/}")" c1
+		failed 7 'is no range for hosts: it has loopback, link-local, multicast or reserved addresses, or is larger than /8'
+	done <<-'END'
+		0.0.0.0/1
+		0.1.0.0/16
+		127.0.0.0/8
+		127.1.0.0/24
+		169.254.7.0/24
+		224.0.0.0/4
+		240.0.0.0/8
+		255.255.255.0/24
+		10.0.0.0/7
+		::/1
+		::/96
+		::1:0/112
+		fe80::/64
+		ff02::/64
+		fd00::/8
+	END
+	while read -r range; do
+		called n2 ADD "$(evil "$range" "${range#*/}")" c1
+		failed 7 "$range is not of a private network .*\"networks\" in /etc/cplug/cluster.conf, like \{\"evil\": \[\"$range\"\]\}"
+	done <<-'END'
+		8.8.8.8/30
+		203.0.113.0/24
+		172.32.0.0/16
+		2001:db8::/64
+	END
+	# Another network's, in each way that ranges overlap; also on the node that has its blocks.
+	for range in 10.40.0.0/24 10.40.0.128/25 10.40.0.0/16 "$(blocks n1)"; do
+		called n2 ADD "$(evil "$range" 29)" c1
+		failed 7 "$range overlaps 10.40.0.0/24 of network \"net1\": choose another range; .*cnitool cluster forget net1"
+		called n1 GC "$(evil "$range" 29)" ''
+	done
+	is "$(announced)" "$before"
+	[[ $(etcd_keys | grep -c evil) == 0 ]]
+	# One range of two is refused: nothing is registered.
+	called n2 ADD "$(with "$(evil 10.50.0.0/24 29)" '.ipam.ranges += [{subnet: "10.40.0.0/24", block: 29}]')" c1
+	failed 7 'overlaps'
+	run ! grep evil <<<"$(etcd_keys)"
+	called n2 ADD "$(evil 10.50.0.0/24 29)" c1
+	ok
+	# A network that is no more: its name is forgotten, and the range is free.
+	output=$(on n2 "$CPLUG_BIN/cplug-etcd" forget net1) && fail "a network with blocks is forgotten"
+	has '.code == 102 and (.msg | test("network \"net1\" has 1 block"))'
+	called n1 DEL "$c" c1
+	ok
+	called n1 GC "$(with "$c" '.["cni.dev/valid-attachments"] = []')" ''
+	ok
+	called n2 ADD "$(evil 10.40.0.0/24 29)" c2
+	failed 7 'overlaps 10.40.0.0/24 of network "net1"'
+	output=$(on n2 "$CPLUG_BIN/cplug-etcd" forget net1)
+	has '.forgotten | length == 1 and .[0].subnet == "10.40.0.0/24"'
+	output=$(on n2 "$CPLUG_BIN/cplug-etcd" forget net1)
+	has '.forgotten == []'
+	called n2 ADD "$(evil 10.40.0.0/24 29)" c2
+	ok
+	called n1 ADD "$c" c1
+	failed 7 'of network "evil"'
+}
+
+@test "hostile: networks of cluster.conf allows a public range, for one network or for all" {
+	local file
+
+	need_cluster
+	start_etcd
+	new_node n1 n2
+	file=$NODES/n1/etc/cluster.conf
+	for key in net1 "*"; do
+		jq --arg k "$key" '.networks = {($k): ["203.0.113.0/24"]}' "$file" >/run/x
+		cat /run/x >"$file"
+		called n1 ADD "$(conf '[{"subnet": "203.0.113.0/24", "block": 29}]')" "c${#key}"
+		ok
+		called n1 ADD "$(conf "$SMALL")" c2
+		failed 7 'may not have'
+	done
+	# What one node's administrator has allowed is registered: the others follow.
+	called n2 ADD "$(conf '[{"subnet": "203.0.113.0/24", "block": 29}]')" c1
+	ok
+}
+
+@test "hostile: ranges and blocks that an older version has registered go on, as they are" {
+	local c
+
+	need_cluster
+	start_etcd
+	new_node n1
+	etcdctl put /cplug/v1/config/net1 '{"version":1,"ranges":[{"subnet":"203.0.113.0/24","block":29},{"subnet":"10.40.0.0/24","block":29}]}'
+	etcdctl put /cplug/v1/config/net2 '{"version":1,"ranges":[{"subnet":"10.40.0.0/16","block":26}]}'
+	c=$(conf '[{"subnet": "203.0.113.0/24", "block": 29}, {"subnet": "10.40.0.0/24", "block": 29}]')
+	called n1 ADD "$c" c1
+	ok
+	has '.ips | length == 2'
+	reboots n1
+	called n1 ADD "$c" c2
+	ok
+	called n1 ADD "$(conf '[{"subnet": "10.40.0.0/24", "block": 29}, {"subnet": "10.41.0.0/24", "block": 29}]')" c3
+	ok
+}
+
+@test "hostile: a forged blocks.json names the block of another network of the node: nothing is taken or announced" {
+	local before more c block i=0
+
+	need_cluster
+	start_etcd
+	new_node n1
+	c=$(conf "$SMALL")
+	called n1 ADD "$c" c1
+	ok
+	block=$(blocks n1)
+	ip link add br0 type bridge
+	ip address add "$(python3 -c 'import ipaddress, sys; n = ipaddress.ip_network(sys.argv[1]); print(f"{n[1]}/{n.prefixlen}")' "$block")" dev br0
+	before="$(host_addresses) $(announced)"
+	mkdir -p /run/volume/evil
+	for more in '' GC; do
+		for boot in ab "$(jq -r .boot "$NODES/n1/cni/networks/net1/blocks.json")"; do
+			jq -n --arg b "$block" --arg boot "$boot" '{version: 1, node: "n1", instance: "i1", boot: $boot,
+				blocks: [$b, "8.8.8.8/30", "10.60.0.0/24", "127.0.0.0/8"]}' >/run/volume/evil/blocks.json
+			called n1 "${more:-ADD}" "$(evil 10.77.0.0/24 29 '{"dataDir": "/run/volume"}')" "c$((++i))"
+			ok
+			is "$(host_addresses) $(announced | sed 's/10\.77\.[0-9./]* *//; s/ $//')" "$before"
+		done
+	done
+	[[ $(blocks n1) == "$block" && $(etcd_keys | grep -c /blocks/net1/) == 1 ]]
 }

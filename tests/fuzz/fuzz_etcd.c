@@ -67,6 +67,7 @@ static const char *serve(const char *body, bool yes, bool more, const char *text
 		json_array_append_new(list, one);
 	}
 	json_object_set_new(r, "header", json_object());
+	json_object_set_new(json_object_get(r, "header"), "revision", json_string("7"));
 	json_object_set_new(r, "succeeded", json_boolean(yes));
 	json_object_set_new(r, "responses", list);
 	return json_dumps(r, 0);
@@ -130,6 +131,8 @@ static int ask(struct blocks *b, char what)
 		return r;
 	case 4:
 		return blocks_reclaim(b, "n2", what & 8, list);
+	case 5:
+		return blocks_forget(b, q->network, list);
 	default:
 		r = blocks_claim(b, &c);
 		if (r == 0)
@@ -156,7 +159,7 @@ void fuzz_one(struct tx *tx, char *data, size_t size)
 		.n_known = ARRAY_LEN(known),
 	};
 	struct etcd client;
-	struct blocks b = { tx, &client, "n1", "/c", &q };
+	struct blocks b = { .tx = tx, .etcd = &client, .node = "n1", .prefix = "/c", .q = &q };
 
 	if (!size)
 		return;

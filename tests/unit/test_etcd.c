@@ -15,6 +15,8 @@ enum { KEYS = 256 };
 
 static struct {
 	struct etcd_kv kv[KEYS + 1];
+	int64_t mod[KEYS + 1]; /* the revision that wrote it */
+	int64_t revision;
 	unsigned n, requests, txns, logins;
 	unsigned lose;            /* so many answers are lost, after the request was carried out */
 	unsigned expire;          /* so many requests with a token get 401 */
@@ -70,6 +72,7 @@ static void drop(const char *key)
 		return;
 	etcd.n--;
 	memmove(&etcd.kv[i], &etcd.kv[i + 1], (etcd.n - (unsigned)i) * sizeof(etcd.kv[0]));
+	memmove(&etcd.mod[i], &etcd.mod[i + 1], (etcd.n - (unsigned)i) * sizeof(etcd.mod[0]));
 }
 
 /* In the order of the keys, as etcd has them. */
@@ -82,17 +85,10 @@ static void put(const char *key, const char *value)
 	while (i < etcd.n && strcmp(etcd.kv[i].key, key) < 0)
 		i++;
 	memmove(&etcd.kv[i + 1], &etcd.kv[i], (etcd.n - i) * sizeof(etcd.kv[0]));
+	memmove(&etcd.mod[i + 1], &etcd.mod[i], (etcd.n - i) * sizeof(etcd.mod[0]));
+	etcd.mod[i] = ++etcd.revision;
 	etcd.kv[i] = (struct etcd_kv){ mem_str(&etcd_mem, key), mem_str(&etcd_mem, value) };
 	etcd.n++;
-}
-
-static bool holds(const json_t *compare)
-{
-	const char *have = get(decode(compare, "key"));
-
-	if (strcmp(json_string_value(json_object_get(compare, "target")), "CREATE") == 0)
-		return !have;
-	return have && strcmp(have, decode(compare, "value")) == 0;
 }
 
 /* A range ends before end; "": it is one key. */
@@ -101,6 +97,31 @@ static bool is_in(const char *have, const char *key, const char *end)
 	if (!*end)
 		return strcmp(have, key) == 0;
 	return strcmp(have, key) >= 0 && strcmp(have, end) < 0;
+}
+
+/* No key of the range was written at this revision or later. */
+static bool is_older(const json_t *compare)
+{
+	const char *key = decode(compare, "key"), *end = decode(compare, "range_end");
+	const char *revision = json_string_value(json_object_get(compare, "mod_revision"));
+
+	assert_string_equal(json_string_value(json_object_get(compare, "result")), "LESS");
+	for (unsigned i = 0; i < etcd.n; i++)
+		if (is_in(etcd.kv[i].key, key, end) && etcd.mod[i] >= strtoll(revision, NULL, 10))
+			return false;
+	return true;
+}
+
+static bool holds(const json_t *compare)
+{
+	const char *target = json_string_value(json_object_get(compare, "target"));
+	const char *have = get(decode(compare, "key"));
+
+	if (strcmp(target, "MOD") == 0)
+		return is_older(compare);
+	if (strcmp(target, "CREATE") == 0)
+		return !have;
+	return have && strcmp(have, decode(compare, "value")) == 0;
 }
 
 static json_t *range(const json_t *op)
@@ -145,7 +166,7 @@ static json_t *respond(const json_t *op)
 static json_t *transaction(const json_t *txn)
 {
 	const json_t *compare = json_object_get(txn, "compare"), *ops;
-	json_t *list = json_array(), *r = json_object();
+	json_t *list = json_array(), *r = json_object(), *header = json_object();
 	bool yes = true;
 
 	if (etcd.before && json_array_size(compare)) {
@@ -160,7 +181,10 @@ static json_t *transaction(const json_t *txn)
 	ops = json_object_get(txn, yes ? "success" : "failure");
 	for (size_t i = 0; i < json_array_size(ops); i++)
 		json_array_append_new(list, respond(json_array_get(ops, i)));
-	json_object_set_new(r, "header", json_object());
+	json_object_set_new(
+		header, "revision",
+		json_string(mem_printf(&unit_tx.mem, "%lld", (long long)etcd.revision)));
+	json_object_set_new(r, "header", header);
 	if (yes)
 		json_object_set_new(r, "succeeded", json_true());
 	if (json_array_size(list))
@@ -245,7 +269,9 @@ static int begin(void **state)
 		.n_ranges = 1,
 		.known = known,
 	};
-	blocks = (struct blocks){ &unit_tx, &client, "n1", "/c", &request };
+	blocks = (struct blocks){
+		.tx = &unit_tx, .etcd = &client, .node = "n1", .prefix = "/c", .q = &request
+	};
 	return etcd_open(&unit_tx, &conf, &client);
 }
 
@@ -309,7 +335,7 @@ static void a_claim_writes_what_is_documented(void **state)
 	(void)state;
 	assert_int_equal(c.len, 29);
 	assert_true(cidr_contains(parsed("10.40.0.0/24"), c.ip));
-	assert_int_equal(client.requests, 2);
+	assert_int_equal(client.requests, 3); /* the first one asks what other networks have */
 	assert_string_equal(json_string_value(json_object_get(v, "node")), "n1");
 	assert_string_equal(json_string_value(json_object_get(v, "instance")), "i1");
 	assert_string_equal(json_string_value(json_object_get(v, "network")), "net");
@@ -373,7 +399,7 @@ static void the_last_block_goes_to_one(void **state)
 	for (unsigned i = 0; i < 31; i++)
 		claim();
 	etcd.before = take_the_last;
-	claim_fails(CPLUG_E_EXHAUSTED, "cplug-etcd reclaim NODE");
+	claim_fails(CPLUG_E_EXHAUSTED, "cnitool cluster reclaim NODE");
 }
 
 static void change_the_ranges(void)
@@ -390,7 +416,66 @@ static void ranges_that_another_node_adds_meanwhile_are_kept(void **state)
 	assert_string_equal(get("/c/config/net"),
 			    "{\"version\":1,\"ranges\":[{\"subnet\":\"10.50.0.0/16\",\"block\":26},"
 			    "{\"subnet\":\"10.40.0.0/24\",\"block\":29}]}");
-	assert_int_equal(etcd.txns, 4);
+	assert_int_equal(etcd.txns, 6);
+}
+
+/* Another network registers a range that overlaps, before our transaction. */
+static void register_another(void)
+{
+	put("/c/config/other",
+	    "{\"version\":1,\"ranges\":[{\"subnet\":\"10.40.0.0/16\",\"block\":26}]}");
+}
+
+static void a_range_of_another_network_is_refused_also_at_the_same_moment(void **state)
+{
+	(void)state;
+	etcd.before = register_another;
+	claim_fails(CNI_E_CONFIG, "10.40.0.0/24 overlaps 10.40.0.0/16 of network \"other\"");
+	assert_int_equal(etcd.n, 1);
+	drop("/c/config/other");
+	claim();
+	/* What is registered stays valid. */
+	register_another();
+	claim();
+	assert_non_null(get("/c/config/other"));
+}
+
+static void a_block_without_an_owner_is_claimed_again(void **state)
+{
+	struct cidr a = claim(), b = claim(), c = claim();
+	json_t *ours = json_array();
+
+	(void)state;
+	/* etcd loses all; another node claims b. */
+	while (etcd.n)
+		drop(etcd.kv[0].key);
+	put(key_of(b), "{\"node\":\"n2\",\"instance\":\"i2\"}");
+	assert_int_equal(blocks_sync(&blocks, ours), 1);
+	assert_int_equal(json_array_size(ours), 2);
+	assert_non_null(strstr(get(key_of(a)), "\"n1\""));
+	assert_non_null(strstr(get(key_of(c)), "\"n1\""));
+	assert_non_null(strstr(get(key_of(b)), "\"n2\""));
+	assert_non_null(get("/c/nodes/n1/net"));
+	assert_non_null(get("/c/config/net"));
+	assert_true(blocks.lost);
+	assert_int_equal(blocks.here.n, 2);
+	assert_int_equal(blocks.gone.n, 1);
+	assert_true(cidr_eq(blocks.gone.c[0], b));
+}
+
+static void an_answer_that_is_lost_while_a_block_is_claimed_again(void **state)
+{
+	struct cidr a = claim();
+	json_t *ours = json_array();
+
+	(void)state;
+	while (etcd.n)
+		drop(etcd.kv[0].key);
+	etcd.lose = 3;
+	assert_int_equal(blocks_sync(&blocks, ours), 1);
+	assert_int_equal(json_array_size(ours), 1);
+	assert_non_null(get(key_of(a)));
+	assert_false(blocks.lost);
 }
 
 static void ranges_that_differ_are_refused(void **state)
@@ -590,6 +675,9 @@ int main(void)
 		T(every_block_is_claimed_once_and_then_none),
 		T(the_last_block_goes_to_one),
 		T(ranges_that_another_node_adds_meanwhile_are_kept),
+		T(a_range_of_another_network_is_refused_also_at_the_same_moment),
+		T(a_block_without_an_owner_is_claimed_again),
+		T(an_answer_that_is_lost_while_a_block_is_claimed_again),
 		T(ranges_that_differ_are_refused),
 		T(another_machine_of_the_name_is_refused),
 		T(an_unknown_block_of_ours_is_found_again),

@@ -3,11 +3,13 @@
  * blocks.c - the blocks of a cluster, as etcd has them
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
 
 #include "base/log.h"
 #include "ipam/cluster/helper/blocks.h"
+#include "ipam/cluster/helper/ranges.h"
 #include "ipam/cluster/helper/routes.h"
 #include "netlink/route.h"
 #include "value/json_make.h"
@@ -15,6 +17,7 @@
 enum {
 	PROBES = 6, /* random blocks that are tried before the claimed ones are listed */
 	TRIES = 64, /* transactions of one claim */
+	OWN_MAX = 4 * KNOWN_MAX, /* blocks of this node that are looked at */
 };
 
 /* ---- keys ---- */
@@ -32,11 +35,6 @@ static bool parse_name(struct mem *mem, const char *name, struct cidr *ret)
 		return false;
 	*dash = '/';
 	return cidr_parse(s, ret);
-}
-
-static const char *config_key(const struct blocks *b)
-{
-	return mem_printf(&b->tx->mem, "%s/config/%s", b->prefix, b->q->network);
 }
 
 static const char *block_key(const struct blocks *b, const char *network, struct cidr c)
@@ -111,6 +109,7 @@ static const char *member(const char *value, const char *key)
 
 struct known {
 	const char *config, *node; /* their values; NULL: the keys do not exist */
+	int64_t revision;          /* of etcd, when they had these values */
 	struct etcd_kvs own;
 };
 
@@ -123,13 +122,20 @@ static const char *only_value(struct mem *mem, const json_t *responses, unsigned
 	return f.kv[0].value;
 }
 
+static int by_key(const void *a, const void *b)
+{
+	const struct etcd_kv *x = a, *y = b;
+
+	return strcmp(x->key, y->key);
+}
+
 static int look(struct blocks *b, struct known *ret)
 {
 	struct mem *mem = &b->tx->mem;
 	struct etcd_txn t = etcd_txn();
 	json_t *answers;
 
-	json_array_append_new(t.yes, etcd_get(mem, config_key(b)));
+	json_array_append_new(t.yes, etcd_get(mem, ranges_key(b)));
 	json_array_append_new(t.yes, etcd_get(mem, node_key(b)));
 	json_array_append_new(t.yes,
 			      etcd_get_below(mem, mem_printf(mem, "%s/", node_key(b)), false));
@@ -137,12 +143,28 @@ static int look(struct blocks *b, struct known *ret)
 	ret->config = only_value(mem, answers, 0);
 	ret->node = only_value(mem, answers, 1);
 	ret->own = etcd_found(mem, answers, 2);
+	if (ret->own.n > OWN_MAX)
+		return tx_fail_as(
+			b->tx, CNI_E_UNAVAILABLE, -E2BIG,
+			"etcd has %u blocks of this node below %s, of which a node can use "
+			"%d: take them back with cnitool cluster reclaim %s when none of its "
+			"containers runs",
+			ret->own.n, node_key(b), KNOWN_MAX, b->node);
+	if (ret->own.n)
+		qsort(ret->own.kv, ret->own.n, sizeof(*ret->own.kv), by_key);
+	ret->revision = b->etcd->revision;
 	return 0;
 }
 
 static bool is_our_node(const struct blocks *b, const struct known *k)
 {
 	return k->node && str_eq(member(k->node, "instance"), b->q->instance);
+}
+
+static bool is_ours(const struct blocks *b, const char *value)
+{
+	return str_eq(member(value, "node"), b->node) &&
+	       str_eq(member(value, "instance"), b->q->instance);
 }
 
 static int check_node(struct blocks *b, const struct known *k)
@@ -153,7 +175,7 @@ static int check_node(struct blocks *b, const struct known *k)
 			  "the name \"%s\" belongs to another machine in etcd, or this machine has "
 			  "lost its state folder: write another name to \"node\" in %s; or, if it "
 			  "is this machine and no container of the network runs, take its blocks "
-			  "back with cplug-etcd reclaim %s",
+			  "back with cnitool cluster reclaim %s",
 			  b->node, CLUSTER_CONF, b->node);
 }
 
@@ -209,68 +231,6 @@ static bool find_unknown(struct blocks *b, const struct known *k, struct cidr *r
 		return true;
 	}
 	return false;
-}
-
-/* ---- the ranges, which all nodes must divide in the same way ---- */
-
-static json_t *range_json(const struct block_range *r)
-{
-	return json_make("subnet", json_string(CIDR_S(r->subnet)), "block",
-			 json_integer((json_int_t)r->block));
-}
-
-static bool overlaps(const struct block_range *r, const json_t *other, bool *ret_same)
-{
-	const char *subnet = json_string_value(json_object_get(other, "subnet"));
-	struct cidr c;
-
-	if (!subnet || !cidr_parse(subnet, &c) || !cidr_overlaps(c, r->subnet))
-		return false;
-	*ret_same = cidr_eq(c, r->subnet) &&
-		    json_integer_value(json_object_get(other, "block")) == (json_int_t)r->block;
-	return true;
-}
-
-/* Adds a range to those that etcd has, unless it is there. */
-static int add_range(struct blocks *b, json_t *list, const struct block_range *r)
-{
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		const json_t *other = json_array_get(list, i);
-		bool same;
-
-		if (!overlaps(r, other, &same))
-			continue;
-		if (same)
-			return 0;
-		return tx_fail_as(
-			b->tx, CNI_E_CONFIG, -EINVAL,
-			"ipam.ranges: %s with blocks of /%u overlaps %s with blocks of "
-			"/%d, which other nodes have: each node must divide the ranges of "
-			"network %s in the same way",
-			CIDR_S(r->subnet), r->block,
-			json_string_value(json_object_get(other, "subnet")),
-			(int)json_integer_value(json_object_get(other, "block")), b->q->network);
-	}
-	json_array_append_new(list, range_json(r));
-	return 0;
-}
-
-/* The value of the config key that has our ranges, too. */
-static int config_value(struct blocks *b, const char *have, const char **ret)
-{
-	json_t *root = have ? json_loads(have, 0, NULL) : NULL;
-	json_t *list = json_object_get(root, "ranges");
-
-	if (have && !json_is_array(list))
-		return tx_fail_as(b->tx, CNI_E_CONFIG, -EINVAL,
-				  "etcd: %s has no list of ranges: delete the key, or correct it",
-				  config_key(b));
-	if (!list)
-		list = json_array();
-	for (unsigned i = 0; i < b->q->n_ranges; i++)
-		TRY(add_range(b, list, &b->q->ranges[i]));
-	*ret = text_of(json_make("version", json_integer(1), "ranges", list));
-	return 0;
 }
 
 /* ---- choosing ---- */
@@ -411,8 +371,8 @@ static int choose_free(struct blocks *b, const struct block_range *r, struct cid
 	if (n >= count_of(r))
 		return tx_fail_as(b->tx, CPLUG_E_EXHAUSTED, -EADDRNOTAVAIL,
 				  "every block of %s is claimed (%llu of /%u): add a range on each "
-				  "node, or take the blocks of a dead node back (cplug-etcd list; "
-				  "cplug-etcd reclaim NODE)",
+				  "node, or take the blocks of a dead node back (cnitool cluster "
+				  "list; cnitool cluster reclaim NODE)",
 				  CIDR_S(r->subnet), (unsigned long long)count_of(r), r->block);
 	skip = random_below(count_of(r) - n);
 	for (at = 0; map; at++)
@@ -441,21 +401,23 @@ static int try_claim(struct blocks *b, const struct known *k, struct cidr c,
 {
 	struct mem *mem = &b->tx->mem;
 	const char *key = block_key(b, b->q->network, c), *value = block_value(b, c);
-	const char *config = NULL;
+	const char *config = NULL, *others = NULL;
 	struct etcd_txn t = etcd_txn();
 	json_t *answers;
 	int r;
 
-	TRY(config_value(b, k->config, &config));
+	TRY(ranges_value(b, k->config, &config, &others));
 	json_array_append_new(t.compare, etcd_absent(mem, key));
-	expect(b, t.compare, config_key(b), k->config);
+	expect(b, t.compare, ranges_key(b), k->config);
+	if (others)
+		json_array_append_new(t.compare, etcd_unchanged(mem, others, k->revision));
 	expect(b, t.compare, node_key(b), k->node);
 	json_array_append_new(t.yes, etcd_put(mem, key, value));
 	json_array_append_new(t.yes, etcd_put(mem, own_key(b, c), value));
 	if (!k->node)
 		json_array_append_new(t.yes, etcd_put(mem, node_key(b), text_of(addressed(b))));
-	if (!str_eq(config, k->config))
-		json_array_append_new(t.yes, etcd_put(mem, config_key(b), config));
+	if (others)
+		json_array_append_new(t.yes, etcd_put(mem, ranges_key(b), config));
 	json_array_append_new(t.no, etcd_get(mem, key));
 	r = etcd_commit(b->tx, b->etcd, &t, &answers);
 	if (r != 0)
@@ -496,6 +458,114 @@ static int fail_unsettled(struct blocks *b)
 		"again");
 }
 
+/* ---- the blocks that the plugin knows ---- */
+
+static int begin(struct blocks *b, struct known *ret)
+{
+	b->here = b->gone = (struct routes_blocks){ .n = 0 };
+	b->lost = false;
+	return look(b, ret);
+}
+
+static void put_block(struct blocks *b, struct routes_blocks *l, struct cidr c)
+{
+	if (ranges_is_special(c) || !cluster_conf_allows(b->etcd->conf, b->q->network, c))
+		return; /* whatever etcd says: it is not announced */
+	l->c = mem_grow(&b->tx->mem, l->c, l->n, sizeof(*l->c));
+	l->c[l->n++] = c;
+}
+
+/* Has etcd this block among those of our instance? */
+static bool is_own(const struct blocks *b, const struct known *k, struct cidr c)
+{
+	const struct etcd_kv want = { .key = own_key(b, c) };
+
+	return k->own.n && is_our_node(b, k) &&
+	       bsearch(&want, k->own.kv, k->own.n, sizeof(want), by_key);
+}
+
+static bool may_restore(struct blocks *b, struct cidr c, int *ret_refused)
+{
+	int has;
+
+	*ret_refused = 0;
+	for (unsigned i = 0; i < b->q->n_ranges; i++)
+		if (is_of_range(&b->q->ranges[i], c)) {
+			has = routes_is_foreign(b->tx, c);
+			*ret_refused = has < 0 ? has : 0;
+			return has == 0;
+		}
+	return false;
+}
+
+/*
+ * etcd has no owner for a block of ours if it has lost its data, or if the node was reclaimed.  A
+ * block that no other node has since is claimed again.  Returns 1 if it is ours, else 0, and the
+ * value of the node that has it.
+ */
+static int restore(struct blocks *b, struct known *k, struct cidr c, const char **ret_holder)
+{
+	const char *holder = NULL;
+	int r;
+
+	*ret_holder = NULL;
+
+	if (!may_restore(b, c, &r))
+		return r;
+	for (unsigned i = 0; i < TRIES && !etcd_is_late(b->etcd); i++) {
+		TRY(r = try_claim(b, k, c, &holder));
+		if (r == 1)
+			log_warn("etcd had no owner for the block %s of this node (it has lost its "
+				 "data, or this node was reclaimed): the node has claimed it again",
+				 CIDR_S(c));
+		*ret_holder = holder;
+		if (r == 0 && holder && !is_ours(b, holder))
+			return 0;
+		TRY(look(b, k));
+		TRY(check_node(b, k));
+		if (r == 1 || is_own(b, k, c))
+			return 1;
+		if (holder)
+			return 0; /* it is being reclaimed */
+	}
+	return fail_unsettled(b);
+}
+
+static void warn_held(struct cidr c, const char *holder)
+{
+	log_warn("the block %s is another node's (%s), because etcd has lost its data or this node "
+		 "was "
+		 "reclaimed: run cnitool gc, and start this node's containers in it anew",
+		 CIDR_S(c), member(holder, "node"));
+}
+
+/*
+ * Divides the known blocks into those that are here and those that are gone: what another node has,
+ * or what is being reclaimed.  all: the caller tells of these; else as far as the time allows, with
+ * a warning.  Of blocks.json only what lies in the network's own ranges is believed: the file may
+ * be a container's.
+ */
+static int keep_known(struct blocks *b, struct known *k, bool all)
+{
+	const char *holder = NULL;
+
+	for (unsigned i = 0; i < b->q->n_known; i++) {
+		struct cidr c = b->q->known[i];
+		int ours = is_own(b, k, c);
+
+		if (!ours && (all || !etcd_is_late(b->etcd)))
+			TRY(ours = restore(b, k, c, &holder));
+		if (!ours && !all && holder)
+			warn_held(c, holder);
+		if (ours)
+			put_block(b, &b->here, c);
+		else if (ranges_has(k->config, c))
+			put_block(b, &b->gone, c);
+		b->lost |= !ours;
+	}
+	return 0;
+}
+
 int blocks_claim(struct blocks *b, struct cidr *ret)
 {
 	const struct block_request *q = b->q;
@@ -503,15 +573,19 @@ int blocks_claim(struct blocks *b, struct cidr *ret)
 	unsigned missed = 0, taken = 0;
 	struct known k;
 
-	TRY(look(b, &k));
+	TRY(begin(b, &k));
+	TRY(check_node(b, &k));
+	TRY(keep_known(b, &k, false));
 	for (unsigned i = 0; i < TRIES && !(i && etcd_is_late(b->etcd)); i++) {
 		const char *holder = NULL;
 		struct cidr c = q->want;
 		int r;
 
 		TRY(check_node(b, &k));
-		if (find_unknown(b, &k, ret))
+		if (find_unknown(b, &k, ret)) {
+			put_block(b, &b->here, *ret);
 			return 0;
+		}
 		if (!ip_set(c.ip) && (missed >= PROBES || count_of(range) <= PROBES))
 			TRY(choose_free(b, range, &c));
 		else if (!ip_set(c.ip))
@@ -526,6 +600,7 @@ int blocks_claim(struct blocks *b, struct cidr *ret)
 		TRY(r);
 		if (r == 1) {
 			*ret = c;
+			put_block(b, &b->here, c);
 			return 0;
 		}
 		if (holder && ip_set(q->want.ip))
@@ -544,14 +619,20 @@ int blocks_sync(struct blocks *b, json_t *ret_list)
 {
 	struct known k;
 
-	TRY(look(b, &k));
+	TRY(begin(b, &k));
+	if (k.node && !is_our_node(b, &k))
+		return 0;
+	TRY(keep_known(b, &k, true));
 	for (unsigned i = 0; i < k.own.n && is_our_node(b, &k); i++) {
 		struct cidr c = parse_block(&b->tx->mem, &k.own.kv[i]);
 
-		if (ip_set(c.ip))
-			json_array_append_new(ret_list, json_string(CIDR_S(c)));
+		if (!ip_set(c.ip))
+			continue;
+		json_array_append_new(ret_list, json_string(CIDR_S(c)));
+		if (!is_known(b->q, c))
+			put_block(b, &b->here, c);
 	}
-	return !k.node || is_our_node(b, &k);
+	return 1;
 }
 
 /* Removes both keys of a block if they still have the value that was read. */
@@ -574,7 +655,13 @@ int blocks_release(struct blocks *b)
 {
 	struct known k;
 
-	TRY(look(b, &k));
+	TRY(begin(b, &k));
+	for (unsigned i = 0; i < b->q->n_known; i++)
+		if (ranges_has(k.config, b->q->known[i]))
+			put_block(b, &b->gone, b->q->known[i]);
+	/* First the routes: nothing is to be sent to us when another node has the block. */
+	if (b->set_routes)
+		b->set_routes(b->tx, b->here, b->gone);
 	for (unsigned i = 0; i < k.own.n && is_our_node(b, &k); i++)
 		if (is_known(b->q, parse_block(&b->tx->mem, &k.own.kv[i])))
 			TRY(drop(b, b->q->network, &k.own.kv[i]));
@@ -612,6 +699,42 @@ int blocks_list(struct blocks *b, const char *network, json_t *ret_list)
 		if (json_is_object(value))
 			json_array_append_new(ret_list, value);
 	}
+	return 0;
+}
+
+int blocks_forget(struct blocks *b, const char *network, json_t *ret_ranges)
+{
+	struct mem *mem = &b->tx->mem;
+	const char *key = mem_printf(mem, "%s/config/%s", b->prefix, network), *value;
+	const char *below = mem_printf(mem, "%s/blocks/%s/", b->prefix, network);
+	struct etcd_txn t = etcd_txn(), read = etcd_txn();
+	json_t *answers, *list;
+	struct etcd_kvs f;
+	int done;
+
+	json_array_append_new(read.yes, etcd_get(mem, key));
+	TRY(etcd_commit(b->tx, b->etcd, &read, &answers));
+	value = only_value(mem, answers, 0);
+	json_array_append_new(t.compare, etcd_unchanged(mem, below, b->etcd->revision));
+	TRY(read_below(b, below, true, &f));
+	if (f.n)
+		return tx_fail_as(
+			b->tx, CPLUG_E_TAKEN, -EBUSY,
+			"network \"%s\" has %u block%s: give them back first, with cnitool gc "
+			"on their nodes (cnitool cluster list %s)",
+			network, f.n, f.n == 1 ? "" : "s", network);
+	if (!value)
+		return 0;
+	json_array_append_new(t.compare, etcd_equals(mem, key, value));
+	json_array_append_new(t.yes, etcd_delete(mem, key));
+	TRY(done = etcd_commit(b->tx, b->etcd, &t, &answers));
+	if (!done)
+		return tx_fail_as(
+			b->tx, CNI_E_AGAIN, -EAGAIN,
+			"a node claimed a block of network \"%s\" at this moment; try again",
+			network);
+	list = json_object_get(json_loads(value, 0, NULL), "ranges");
+	json_array_extend(ret_ranges, list);
 	return 0;
 }
 

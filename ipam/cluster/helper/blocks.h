@@ -15,6 +15,7 @@
 #define CPLUG_CLUSTER_HELPER_BLOCKS_H
 
 #include "ipam/cluster/helper/etcd.h"
+#include "ipam/cluster/helper/routes.h"
 #include "value/cj.h"
 
 enum { RANGES_MAX = 16, KNOWN_MAX = 1024 };
@@ -40,14 +41,26 @@ struct blocks {
 	struct etcd *etcd;
 	const char *node, *prefix;
 	const struct block_request *q;
+	/*
+	 * Set by claim, sync and release: the blocks whose routes are to be there, and those that
+	 * are not this node's any longer; and whether one that the plugin knows is not ours.
+	 */
+	struct routes_blocks here, gone;
+	bool lost;
+	/* Called by release before etcd has nothing of the blocks; NULL: nothing is. */
+	void (*set_routes)(struct tx *tx, struct routes_blocks here, struct routes_blocks gone);
 };
 
-/* Claims a block, or finds one that is ours and not known. */
+/*
+ * Claims a block, or finds one that is ours and not known.  Before, known blocks that etcd has no
+ * owner for are claimed again.
+ */
 int blocks_claim(struct blocks *b, struct cidr *ret) CHECKED;
 
 /*
- * Lists the blocks that are ours, as JSON strings.  Returns 1, or 0 if another instance has the
- * node's name: then the routes here may be that one's.
+ * Lists the blocks that are ours, as JSON strings; known ones that etcd has no owner for are
+ * claimed again.  Returns 1, or 0 if another instance has the node's name: then the routes here may
+ * be that one's.
  */
 int blocks_sync(struct blocks *b, json_t *ret_list) CHECKED;
 
@@ -65,6 +78,12 @@ int blocks_read_below(struct blocks *b, const char *prefix, struct etcd_kvs *ret
  * seconds.
  */
 int blocks_list(struct blocks *b, const char *network, json_t *ret_list) CHECKED;
+
+/*
+ * Removes what etcd has of the ranges of a network, so that others can have them; adds them to a
+ * list.  Fails with CPLUG_E_TAKEN if the network has a block.
+ */
+int blocks_forget(struct blocks *b, const char *network, json_t *ret_ranges) CHECKED;
 
 /*
  * Takes all blocks of a node, of all networks; adds their values to a list.  Without force it fails

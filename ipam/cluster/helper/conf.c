@@ -95,22 +95,10 @@ static void read_password(struct mem *mem, const struct cj *c, struct cluster_co
 	cf->password = text.s;
 }
 
-/* Each list is read once here, so that its mistakes are known. */
-static void read_networks(const struct cj *c, struct cluster_conf *cf)
+static bool list_allows(const struct cluster_conf *cf, const char *key, struct cidr subnet)
 {
-	if (cj_has(c, "networks"))
-		cf->networks = cj_obj(c, "networks");
-	for (struct cj m = cj_first(&cf->networks); m.json; m = cj_next(&m))
-		(void)cluster_conf_allows(cf, m.key, (struct cidr){ .len = 0 });
-}
+	struct cj list = cj_list(&cf->networks, key);
 
-bool cluster_conf_allows(const struct cluster_conf *cf, const char *network, struct cidr subnet)
-{
-	struct cj list;
-
-	if (!cf->networks.json)
-		return true;
-	list = cj_list(&cf->networks, network);
 	for (unsigned i = 0, n = cj_len_max(&list, NETWORKS_MAX); i < n; i++) {
 		struct cj e = cj_at(&list, i);
 		struct cidr c = cj_as_cidr(&e);
@@ -119,6 +107,21 @@ bool cluster_conf_allows(const struct cluster_conf *cf, const char *network, str
 			return true;
 	}
 	return false;
+}
+
+/* Each list is read once here, so that its mistakes are known. */
+static void read_networks(const struct cj *c, struct cluster_conf *cf)
+{
+	if (cj_has(c, "networks"))
+		cf->networks = cj_obj(c, "networks");
+	for (struct cj m = cj_first(&cf->networks); m.json; m = cj_next(&m))
+		(void)list_allows(cf, m.key, (struct cidr){ .len = 0 });
+}
+
+bool cluster_conf_allows(const struct cluster_conf *cf, const char *network, struct cidr subnet)
+{
+	return !cf->networks.json || list_allows(cf, network, subnet) ||
+	       list_allows(cf, "*", subnet);
 }
 
 static int parse(struct tx *tx, const struct file_text *text, struct cluster_conf *ret)

@@ -22,10 +22,13 @@ struct cluster_conf {
 	const char *ca, *cert, *key; /* paths of PEM files; NULL: none */
 	const char *user, *password; /* NULL: none */
 	int timeout_ms;              /* of one request */
-	struct cj networks;          /* {NETWORK: [SUBNET]}; no object: any */
+	struct cj networks;          /* {NETWORK or "*": [SUBNET]}; no object: any */
 };
 
-/* May this network have blocks in the subnet?  The file's "networks" says so. */
+/*
+ * May this network have blocks in the subnet?  The file's "networks" says so, with the key "*" for
+ * any network; without it any, and ranges_value() looks at new ranges.
+ */
 bool cluster_conf_allows(const struct cluster_conf *cf, const char *network, struct cidr subnet);
 
 /*

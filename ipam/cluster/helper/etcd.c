@@ -4,6 +4,7 @@
  */
 #include <curl/curl.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <sys/random.h>
 
 #include "base/log.h"
@@ -346,12 +347,24 @@ struct etcd_txn etcd_txn(void)
 	return (struct etcd_txn){ json_array(), json_array(), json_array() };
 }
 
+/* The gateway writes 64 bits as a string. */
+static int64_t revision_of(const json_t *answer)
+{
+	const json_t *header = json_object_get(answer, "header");
+	const char *text = json_string_value(json_object_get(header, "revision"));
+
+	if (!text)
+		return 0;
+	return strtoll(text, NULL, 10);
+}
+
 int etcd_commit(struct tx *tx, struct etcd *e, const struct etcd_txn *t, json_t **ret_responses)
 {
 	json_t *txn = json_make("compare", t->compare, "success", t->yes, "failure", t->no), *a;
 	struct question q = { "/v3/kv/txn", json_dumps(txn, JSON_COMPACT), t };
 
 	TRY(request(tx, e, &q, &a));
+	e->revision = revision_of(a);
 	*ret_responses = json_object_get(a, "responses");
 	return json_is_true(json_object_get(a, "succeeded"));
 }
@@ -386,6 +399,21 @@ static json_t *range(struct mem *mem, const char *from, const char *prefix, bool
 	end[strlen(end) - 1]++;
 	return json_make("key", encoded(mem, from), "range_end", encoded(mem, end), "keys_only",
 			 json_boolean(keys_only));
+}
+
+json_t *etcd_unchanged(struct mem *mem, const char *prefix, int64_t revision)
+{
+	json_t *r = range(mem, prefix, prefix, false);
+
+	/* Of no key at all etcd says that it was written at 0. */
+	json_object_del(r, "keys_only");
+	json_object_set_new(r, "target", json_string("MOD"));
+	json_object_set_new(r, "result", json_string("LESS"));
+	json_object_set_new(
+		r, "mod_revision",
+		json_string(mem_printf(
+			mem, "%lld", (long long)(revision < INT64_MAX ? revision + 1 : revision))));
+	return r;
 }
 
 json_t *etcd_get_below(struct mem *mem, const char *prefix, bool keys_only)

@@ -27,6 +27,7 @@ struct etcd {
 	int64_t end;        /* clock_ms(): nothing is sent again afterwards; 0 = no end */
 	enum cni_code away; /* the code of the failure that no member answers */
 	unsigned requests;  /* sent so far */
+	int64_t revision;   /* of etcd, in its last answer to a transaction; 0 = none */
 };
 
 /* Is the end over? */
@@ -51,6 +52,8 @@ int etcd_commit(struct tx *tx, struct etcd *e, const struct etcd_txn *t,
 /* Comparisons: the key does not exist; it has this value. */
 json_t *etcd_absent(struct mem *mem, const char *key);
 json_t *etcd_equals(struct mem *mem, const char *key, const char *value);
+/* No key below a prefix was written after a revision. */
+json_t *etcd_unchanged(struct mem *mem, const char *prefix, int64_t revision);
 /* Operations. */
 json_t *etcd_get(struct mem *mem, const char *key);
 json_t *etcd_get_below(struct mem *mem, const char *prefix, bool keys_only);

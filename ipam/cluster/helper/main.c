@@ -5,6 +5,7 @@
  *	cplug-etcd claim|sync|release|free	a request of the plugin on stdin (docs/cluster.md)
  *	cplug-etcd list [NETWORK]		who has which block
  *	cplug-etcd reclaim [--force] NODE	takes the blocks of a dead node back
+ *	cplug-etcd forget NETWORK		removes the ranges of a network without blocks
  *	cplug-etcd join --local A --address B	makes the wire to the other nodes
  *	cplug-etcd leave			removes it
  *
@@ -17,7 +18,7 @@
 
 #include "base/log.h"
 #include "cni/version.h"
-#include "ipam/cluster/helper/blocks.h"
+#include "ipam/cluster/helper/ranges.h"
 #include "ipam/cluster/helper/routes.h"
 #include "ipam/cluster/helper/wire.h"
 #include "sys/file.h"
@@ -126,40 +127,6 @@ static void put(struct routes_blocks *l, struct cidr c)
 	l->c[l->n++] = c;
 }
 
-static bool has(const json_t *list, struct cidr c)
-{
-	for (size_t i = 0; i < json_array_size(list); i++)
-		if (str_eq(json_string_value(json_array_get(list, i)), CIDR_S(c)))
-			return true;
-	return false;
-}
-
-/* After sync: the routes of the blocks in list; those of the other known blocks go. */
-static void sync_routes(const struct block_request *q, const json_t *list)
-{
-	struct routes_blocks here = { .n = 0 }, gone = { .n = 0 };
-	struct cidr c;
-
-	for (size_t i = 0; i < json_array_size(list); i++)
-		if (cidr_parse(json_string_value(json_array_get(list, i)), &c))
-			put(&here, c);
-	for (unsigned i = 0; i < q->n_known; i++)
-		if (!has(list, q->known[i]))
-			put(&gone, q->known[i]);
-	routes_set(&tx, here, gone);
-}
-
-/* After claim: the routes of all blocks, because a flush may have removed the older ones. */
-static void claim_routes(const struct block_request *q, struct cidr block)
-{
-	struct routes_blocks here = { .n = 0 }, none = { .n = 0 };
-
-	for (unsigned i = 0; i < q->n_known; i++)
-		put(&here, q->known[i]);
-	put(&here, block);
-	routes_set(&tx, here, none);
-}
-
 /*
  * After reclaim: no route of ours to the blocks stays on this machine.  It has some if it is that
  * node and has lost its state folder; a routing daemon would go on to export them.
@@ -181,6 +148,7 @@ static void reclaim_routes(const json_t *list)
 /* The words of the command line. */
 struct words {
 	const char *word, *arg;
+	const char *bad; /* the argument that makes no sense; NULL: one is missing */
 	bool force;
 	struct wire_node me; /* of join */
 };
@@ -192,10 +160,11 @@ static int answer_request(const char *word, struct blocks *b)
 
 	if (str_eq(word, "claim")) {
 		TRY(blocks_claim(b, &c));
-		claim_routes(b->q, c);
+		/* All blocks, because a flush may have removed the older ones' routes. */
+		routes_set(&tx, b->here, b->gone);
 		return print(json_make("node", json_string(b->node), "block",
-				       json_string(CIDR_S(c)), "requests",
-				       json_integer((json_int_t)b->etcd->requests)));
+				       json_string(CIDR_S(c)), "lost", json_boolean(b->lost),
+				       "requests", json_integer((json_int_t)b->etcd->requests)));
 	}
 	if (str_eq(word, "free")) {
 		TRY(blocks_free(b, list));
@@ -204,10 +173,9 @@ static int answer_request(const char *word, struct blocks *b)
 
 		TRY(ours = blocks_sync(b, list));
 		if (ours)
-			sync_routes(b->q, list);
+			routes_set(&tx, b->here, b->gone);
 	} else {
-		/* First the routes: nothing is to be sent to us when another node has the block. */
-		sync_routes(b->q, list);
+		b->set_routes = routes_set;
 		TRY(blocks_release(b));
 	}
 	return print(json_make("node", json_string(b->node),
@@ -222,6 +190,8 @@ static const char usage[] =
 	"  list [NETWORK]          all nodes and blocks, with the age of each in seconds\n"
 	"  reclaim [--force] NODE  take the blocks of a node back that is off for good; --force:\n"
 	"                          although this machine has routes to them\n"
+	"  forget NETWORK          remove the ranges of a network that has no blocks any more, so\n"
+	"                          that another one can have them\n"
 	"  join --local ADDRESS --address ADDRESS/LENGTH [--address ADDRESS/LENGTH]\n"
 	"       [--vni N] [--port N]  make the wire of VXLAN to the other nodes, cplug-vxlan:\n"
 	"                          --local is this node's address, --address that on the wire\n"
@@ -255,6 +225,10 @@ static int answer_person(struct words *w, struct blocks *b)
 	if (str_eq(w->word, "list")) {
 		TRY(blocks_list(b, w->arg, list));
 		return print(json_make("nodes", count_nodes(list), "blocks", list));
+	}
+	if (str_eq(w->word, "forget")) {
+		TRY(blocks_forget(b, w->arg, list));
+		return print(json_make("forgotten", list));
 	}
 	if (str_eq(w->word, "join")) {
 		TRY(wire_join(b, &w->me, list));
@@ -296,26 +270,48 @@ static bool read_join(const char *option, const char *value, struct wire_node *m
 	return cidr_parse(value, &me->addresses[me->n++]);
 }
 
+/* Answers are JSON in any case: the option of cnitool's other verbs may be anywhere. */
+static int drop_json(int argc, char **argv)
+{
+	int n = 0;
+
+	for (int i = 0; i < argc; i++)
+		if (!str_eq(argv[i], "--json"))
+			argv[n++] = argv[i];
+	argv[n] = NULL;
+	return n;
+}
+
+static const char *const actions[] = { "list", "reclaim", "forget", "join", "leave", NULL };
+
 /* Returns false for words that make no sense. */
 static bool read_words(int argc, char **argv, struct words *ret)
 {
 	*ret = (struct words){ .word = argc > 1 ? argv[1] : "", .me = { .vni = 76, .port = 4789 } };
-	if (str_eq(ret->word, "leave"))
+	if (str_eq(ret->word, "leave")) {
+		ret->bad = argv[2];
 		return argc == 2;
+	}
 	if (str_eq(ret->word, "join")) {
-		for (int i = 2; i < argc; i += 2)
+		for (int i = 2; i < argc; i += 2) {
+			ret->bad = argv[i];
 			if (i + 1 == argc || !read_join(argv[i], argv[i + 1], &ret->me))
 				return false;
+		}
+		ret->bad = NULL;
 		return ip_set(ret->me.local) && ret->me.n;
 	}
-	for (int i = 2; i < argc; i++)
+	for (int i = 2; i < argc; i++) {
+		ret->bad = argv[i];
 		if (str_eq(argv[i], "--force") && str_eq(ret->word, "reclaim"))
 			ret->force = true;
 		else if (ret->arg || argv[i][0] == '-')
 			return false;
 		else
 			ret->arg = argv[i];
-	return str_eq(ret->word, "list") || (str_eq(ret->word, "reclaim") && ret->arg);
+	}
+	ret->bad = NULL;
+	return str_eq(ret->word, "list") || ret->arg;
 }
 
 static bool is_word(const char *word, const char *const *words)
@@ -326,20 +322,48 @@ static bool is_word(const char *word, const char *const *words)
 	return false;
 }
 
+static int fail_words(const struct words *w)
+{
+	const char *what = "an argument is missing";
+
+	if (!*w->word)
+		what = "the action is missing";
+	else if (!is_word(w->word, actions))
+		what = mem_printf(&tx.mem, "there is no action \"%.60s\"", w->word);
+	else if (w->bad)
+		what = mem_printf(&tx.mem, "%s does not take \"%.60s\", or not with this value",
+				  w->word, w->bad);
+	return tx_fail_as(
+		&tx, CNI_E_FIELD, -EINVAL,
+		"cplug-etcd: %s: say list [NETWORK], reclaim [--force] NODE, forget NETWORK, "
+		"join --local ADDRESS --address ADDRESS/LENGTH, or leave (cnitool cluster "
+		"-- --help)",
+		what);
+}
+
 /* Blocks and ranges that the host's administrator does not allow are not touched. */
 static int check_allowed(const struct cluster_conf *cf, struct block_request *q)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < q->n_ranges; i++)
+	for (unsigned i = 0; i < q->n_ranges; i++) {
+		if (ranges_is_special(q->ranges[i].subnet))
+			return tx_fail_as(
+				&tx, CNI_E_CONFIG, -EINVAL,
+				"ipam.ranges: %s is no range for hosts: it has loopback, "
+				"link-local, "
+				"multicast or reserved addresses, or is larger than /8 (IPv6: /16)",
+				CIDR_S(q->ranges[i].subnet));
 		if (!cluster_conf_allows(cf, q->network, q->ranges[i].subnet))
 			return tx_fail_as(
 				&tx, CNI_E_CONFIG, -EPERM,
 				"ipam.ranges: network \"%s\" may not have %s: \"networks\" in "
 				"%s says which ranges it may have",
 				q->network, CIDR_S(q->ranges[i].subnet), CLUSTER_CONF);
+	}
 	for (unsigned i = 0; i < q->n_known; i++)
-		if (cluster_conf_allows(cf, q->network, q->known[i]))
+		if (cluster_conf_allows(cf, q->network, q->known[i]) &&
+		    !ranges_is_special(q->known[i]))
 			q->known[n++] = q->known[i];
 	q->n_known = n;
 	return 0;
@@ -357,15 +381,12 @@ static int run(int argc, char **argv)
 	struct block_request q = { .network = "" };
 	struct blocks b = { .tx = &tx, .etcd = &etcd, .q = &q };
 
-	if (!asks && !read_words(argc, argv, &w))
-		return tx_fail_as(&tx, CNI_E_FIELD, -EINVAL,
-				  "cplug-etcd: say list [NETWORK], reclaim [--force] NODE, join "
-				  "--local ADDRESS --address ADDRESS/LENGTH, or leave "
-				  "(cplug-etcd --help)");
+	if (!asks && (!read_words(argc, argv, &w) || !is_word(word, actions)))
+		return fail_words(&w);
 	if (w.arg && !name_valid_id(w.arg)) /* a slash would name another key of etcd */
 		return tx_fail_as(&tx, CNI_E_FIELD, -EINVAL,
 				  "cplug-etcd %s: \"%s\" is not the name of a %s", word, w.arg,
-				  str_eq(word, "list") ? "network" : "node");
+				  str_eq(word, "reclaim") ? "node" : "network");
 	if (asks)
 		TRY(read_request(&q, &away));
 	TRY(cluster_conf_read(&tx, &conf));
@@ -407,6 +428,7 @@ int main(int argc, char **argv)
 		return printf("%s", usage) < 0;
 	if (argc == 2 && str_eq(argv[1], "--version"))
 		return printf("cplug-etcd of cplug %s\n", cplug_version_and_commit) < 0;
+	argc = drop_json(argc, argv);
 	log_start();
 	log_set_prefix("cplug-etcd", argc > 1 ? argv[1] : "");
 	tx_begin(&tx);

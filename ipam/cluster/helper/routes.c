@@ -81,6 +81,22 @@ static int compare(const struct nlmsghdr *h, void *arg)
 	return 0;
 }
 
+/* Has a block a route of ours?  1, 0, or a recorded failure. */
+static int find_route(struct tx *tx, struct rt *rt, struct cidr block)
+{
+	struct search s = { .c = block };
+	struct rt_msg m;
+	struct rtmsg *r = rt_new(&m, RTM_GETROUTE, NLM_F_DUMP, sizeof(*r));
+	int e;
+
+	r->rtm_family = (uint8_t)block.ip.family;
+	r->rtm_protocol = ROUTES_PROTOCOL;
+	e = rt_ask(rt, &m, compare, &s);
+	if (e < 0)
+		return rt_refused(tx, rt, e, "list the routes of blocks");
+	return s.found;
+}
+
 /*
  * Keeps the blocks that have a route of ours: only they were this node's.  What blocks.json says is
  * not enough to take an address from a link of the host, because dataDir may be a container's
@@ -91,18 +107,11 @@ static int need_routes(struct tx *tx, struct rt *rt, struct routes_blocks *gone)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < gone->n; i++) {
-		struct search s = { .c = gone->c[i] };
-		struct rt_msg m;
-		struct rtmsg *r = rt_new(&m, RTM_GETROUTE, NLM_F_DUMP, sizeof(*r));
-		int e;
+		int there;
 
-		r->rtm_family = (uint8_t)s.c.ip.family;
-		r->rtm_protocol = ROUTES_PROTOCOL;
-		e = rt_ask(rt, &m, compare, &s);
-		if (e < 0)
-			return rt_refused(tx, rt, e, "list the routes of blocks");
-		if (s.found)
-			gone->c[n++] = s.c;
+		TRY(there = find_route(tx, rt, gone->c[i]));
+		if (there)
+			gone->c[n++] = gone->c[i];
 	}
 	gone->n = n;
 	return 0;
@@ -176,6 +185,19 @@ int routes_has_address(struct tx *tx, struct cidr block)
 
 	TRY(rt_open(tx, &rt, "host", NULL));
 	return routes_find_address(tx, &rt, block, &index);
+}
+
+int routes_is_foreign(struct tx *tx, struct cidr block)
+{
+	auto_(rt_close) struct rt rt = { .sk = NULL };
+	int index, there;
+
+	TRY(rt_open(tx, &rt, "host", NULL));
+	TRY(there = routes_find_address(tx, &rt, block, &index));
+	if (!there)
+		return 0;
+	TRY(there = find_route(tx, &rt, block));
+	return !there;
 }
 
 void routes_set(struct tx *tx, struct routes_blocks here, struct routes_blocks gone)

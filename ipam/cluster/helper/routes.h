@@ -30,6 +30,12 @@ int routes_has_address(struct tx *tx, struct cidr block) CHECKED;
 int routes_find_address(struct tx *tx, struct rt *rt, struct cidr block, int *ret_index) CHECKED;
 
 /*
+ * Has a link of the host an address in a block that has no route of ours?  Then the block never was
+ * this node's.  1, 0, or a recorded failure.
+ */
+int routes_is_foreign(struct tx *tx, struct cidr block) CHECKED;
+
+/*
  * Ensures the routes of the blocks that are here, and removes those of the blocks that are gone,
  * and their gateways.  A block without a route of ours was not this node's: it keeps its gateway.
  * Best effort: without the right to change routes there is a warning.
