@@ -267,8 +267,11 @@ static int find_full(struct tx *tx, struct call *c, struct cluster *cl, bool *fu
 	if (r < 0 && r != -ENOENT)
 		return r;
 	for (unsigned i = 0; i < cl->n; i++) {
-		full[i] =
-			r == -ENOENT || !store_has_free(&tx->mem, &st, &cl->local.pool.sets[i], i);
+		bool room = false;
+
+		if (r != -ENOENT)
+			TRY(store_has_room(tx, &st, &cl->local.pool.sets[i], i, &room));
+		full[i] = !room;
 		found = found || full[i];
 	}
 	return found;

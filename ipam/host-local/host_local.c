@@ -520,13 +520,17 @@ static int local_status(struct tx *tx, struct call *c)
 	if (r == -ENOENT)
 		return 0;
 	TRY(r);
-	for (unsigned i = 0; i < cf.pool.n; i++)
-		if (!store_has_free(&tx->mem, &st, &cf.pool.sets[i], i))
+	for (unsigned i = 0; i < cf.pool.n; i++) {
+		bool room;
+
+		TRY(store_has_room(tx, &st, &cf.pool.sets[i], i, &room));
+		if (!room)
 			r = also(r, tx_fail_as(tx, CNI_E_UNAVAILABLE, -EADDRNOTAVAIL,
 					       "no IP addresses available in range set: %s "
 					       "(widen it; GC frees the leases of containers that "
 					       "are gone)",
 					       pool_text(&tx->mem, &cf.pool.sets[i])));
+	}
 	return r;
 }
 

@@ -103,7 +103,15 @@ static bool stamp_set(int dirfd, struct stamp *ret)
 
 bool index_exists(const struct index *ix)
 {
-	return ix->fd >= 0 && !ix->owner.broken && !ix->block.broken;
+	return ix->fd >= 0 && !ix->look && !ix->owner.broken && !ix->block.broken;
+}
+
+/* Can the life of leases be read? */
+static bool has_lives(const struct index *ix)
+{
+	if (ix->look)
+		return ix->readable && !ix->owner.broken;
+	return index_exists(ix) && ix->good;
 }
 
 static bool write_head(const struct index *ix, int fd, bool clean, const struct stamp *stamp)
@@ -166,21 +174,16 @@ static bool read_head(struct index *ix, struct head *h, off_t size)
 	return true;
 }
 
-void index_open(struct index *ix, struct mem *mem, int folder, const char *name, int leases)
+static void open_file(struct index *ix, int flags)
 {
-	int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
 	struct stamp now;
 	struct stat st;
 	struct head h;
 
-	ix->mem = mem;
-	ix->folder = folder;
-	ix->name = name;
-	ix->leases = leases;
 	ix->good = ix->behind = ix->unsaved = ix->readable = false;
 	ix->owner.broken = ix->block.broken = false;
 	ix->old.cap = 0;
-	ix->fd = openat(folder, name, flags, 0600);
+	ix->fd = openat(ix->folder, ix->name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 	if (ix->fd < 0)
 		return;
 	if (fstat(ix->fd, &st) < 0 || !S_ISREG(st.st_mode)) {
@@ -190,7 +193,29 @@ void index_open(struct index *ix, struct mem *mem, int folder, const char *name,
 	ix->boot = index_boot_id();
 	ix->readable = read_head(ix, &h, st.st_size);
 	ix->good = ix->readable && h.clean == 1 && ix->boot && h.boot == ix->boot &&
-		   stamp_of(leases, &now) && memcmp(&now, &h.stamp, sizeof(now)) == 0;
+		   stamp_of(ix->leases, &now) && memcmp(&now, &h.stamp, sizeof(now)) == 0;
+}
+
+static void prepare(struct index *ix, struct mem *mem, int folder, const char *name, int leases)
+{
+	ix->mem = mem;
+	ix->folder = folder;
+	ix->name = name;
+	ix->leases = leases;
+}
+
+void index_open(struct index *ix, struct mem *mem, int folder, const char *name, int leases)
+{
+	prepare(ix, mem, folder, name, leases);
+	ix->look = false;
+	open_file(ix, O_RDWR | O_CREAT);
+}
+
+void index_look(struct index *ix, struct mem *mem, int folder, const char *name, int leases)
+{
+	prepare(ix, mem, folder, name, leases);
+	ix->look = true;
+	open_file(ix, O_RDONLY);
 }
 
 void index_renew(struct index *ix)
@@ -259,7 +284,7 @@ void index_close(struct index *ix)
 		if ((!ix->owner.image || save_images(ix)) && stamp_set(ix->leases, &stamp))
 			mark(ix, true, &stamp);
 	}
-	if (ix->fd >= 0 && !index_exists(ix))
+	if (ix->fd >= 0 && !index_exists(ix) && !ix->look)
 		unlinkat(ix->folder, ix->name, 0);
 	fd_close(&ix->fd);
 }
@@ -445,7 +470,7 @@ bool index_life(struct index *ix, struct ip ip, const char *id, struct lease_lif
 {
 	uint32_t i;
 
-	if (!index_exists(ix) || !ix->good || !slots_find(&ix->owner, owner_key(id), ip, &i))
+	if (!has_lives(ix) || !slots_find(&ix->owner, owner_key(id), ip, &i))
 		return false;
 	*ret = slots_get(&ix->owner, i)->life;
 	return true;

@@ -26,6 +26,7 @@ struct index {
 	uint64_t boot;
 	bool good;     /* matched the folder when it was opened, or was renewed since */
 	bool readable; /* its tables can be read, even if it is not good */
+	bool look;     /* opened by index_look(): index_exists() says no */
 	bool behind;   /* the folder is being changed, between index_begin() and index_end() */
 	bool unsaved;  /* the tables differ from the file */
 	struct slots owner, block, old;
@@ -37,6 +38,8 @@ struct index {
  * outlive the index.  If index_exists() but not ix->good, call index_renew() before use.
  */
 void index_open(struct index *ix, struct mem *mem, int folder, const char *name, int leases);
+/* The same for index_life() alone, without the lock: makes and writes nothing. */
+void index_look(struct index *ix, struct mem *mem, int folder, const char *name, int leases);
 bool index_exists(const struct index *ix);
 
 /* Empties the index; the caller then adds all leases of the folder. */

@@ -77,3 +77,44 @@ int store_reclaim(struct tx *tx, struct store *st, unsigned *ret_n)
 	*ret_n = c.n;
 	return r;
 }
+
+struct dead_in {
+	struct store *st;
+	const struct pool_set *set;
+	bool found;
+};
+
+static int find_dead(struct tx *tx, const struct lease *l, int r, void *arg)
+{
+	struct dead_in *d = arg;
+
+	if (!d->found && r == 0 && pool_find(d->set, l->ip))
+		d->found = store_is_dead(tx, d->st, l);
+	return 0;
+}
+
+/* A store that was opened to read has no index yet. */
+static void look_at_lives(struct tx *tx, struct store *st)
+{
+	const char *name = mem_printf(&tx->mem, "%s.index", st->network);
+
+	if (st->folder >= 0)
+		return;
+	st->folder = openat(st->root, ".cplug", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (st->folder >= 0)
+		index_look(&st->index, &tx->mem, st->folder, name, st->dir);
+}
+
+int store_has_room(struct tx *tx, struct store *st, const struct pool_set *s, unsigned set,
+		   bool *ret)
+{
+	struct dead_in d = { .st = st, .set = s };
+
+	*ret = store_has_free(&tx->mem, st, s, set);
+	if (*ret)
+		return 0;
+	look_at_lives(tx, st);
+	TRY(lease_scan(tx, st->dir, find_dead, &d));
+	*ret = d.found;
+	return 0;
+}

@@ -82,6 +82,14 @@ int store_claim(struct tx *tx, struct store *st, const struct store_want *w, str
 int store_claim_next(struct tx *tx, struct store *st, const struct store_want *w,
 		     const struct pool_set *s, struct ip *ret) CHECKED;
 
+/*
+ * Can an address of the range set be claimed: is one free, or leased to a container that is
+ * certainly dead, which store_reclaim() would release?  Works in all modes.  Returns 0, or a
+ * recorded failure to read the leases.
+ */
+int store_has_room(struct tx *tx, struct store *st, const struct pool_set *s, unsigned set,
+		   bool *ret) CHECKED;
+
 /* Has the range set a free address?  Works in all modes. */
 bool store_has_free(struct mem *mem, struct store *st, const struct pool_set *s, unsigned set);
 

@@ -72,6 +72,12 @@ lease() { # ID PID [COMMAND...] - ADD for a container
 		CNI_NETNS="/proc/$pid/ns/net" CNI_PATH="$BIN" "$@" "$BIN/host-local" <<<"$(conf)"
 }
 
+# ready - STATUS of the network, as a runtime asks before it starts the first container
+ready() {
+	run --separate-stderr env CNI_COMMAND=STATUS CNI_PATH="$BIN" "$BIN/host-local" \
+		<<<"$(conf | sed 's/"1.0.0"/"1.1.0"/')"
+}
+
 @test "reclaim: ADD reclaims the addresses of deleted namespaces" {
 	for i in 1 2 3 4 5; do
 		new_holder
@@ -88,6 +94,28 @@ lease() { # ID PID [COMMAND...] - ADD for a container
 	lease "new6" "$holder"
 	[ "$status" -eq 1 ]
 	[ "$(jq .code <<<"$output")" -eq 103 ]
+}
+
+@test "reclaim: STATUS counts the leases that ADD reclaims, so a runtime that asks it starts the next container" {
+	for n in 1 2 3 4 5; do
+		new_holder
+		lease "dead$n" "$holder"
+		((status == 0))
+	done
+	ready
+	((status != 0))
+	[[ $output == *'no IP addresses available in range set: 10.1.0.1-10.1.0.6'* ]]
+
+	end_holder "$holder"
+	find "$DATA" -type f -exec md5sum {} + | sort >"$BATS_TEST_TMPDIR/before"
+	ready
+	[[ $status == 0 && -z $output && -z $stderr ]]
+	find "$DATA" -type f -exec md5sum {} + | sort | cmp - "$BATS_TEST_TMPDIR/before"
+	new_holder
+	lease next "$holder"
+	((status == 0))
+	ready
+	((status != 0))
 }
 
 @test "reclaim: ADD reports the reclaimed address, its owner and the reason" {
@@ -181,13 +209,17 @@ new_mounter() {
 	done
 	lease new "$holder"
 	[ "$status" -eq 1 ]
+	ready
+	[ "$status" -eq 1 ]
 	echo 11111111-2222-3333-4444-555555555555 >"$BATS_TEST_TMPDIR/boot_id"
-	# shellcheck disable=SC2016  # the inner shell expands them
-	run --separate-stderr env CNI_COMMAND=ADD CNI_CONTAINERID=new CNI_IFNAME=eth0 \
-		CNI_NETNS="/proc/$holder/ns/net" CNI_PATH="$BIN" \
-		unshare --mount bash -c 'mount --bind "$1" /proc/sys/kernel/random/boot_id && exec "$2"' \
-		- "$BATS_TEST_TMPDIR/boot_id" "$BIN/host-local" <<<"$(conf)"
-	[ "$status" -eq 0 ]
+	for command in STATUS ADD; do
+		# shellcheck disable=SC2016  # the inner shell expands them
+		run --separate-stderr env CNI_COMMAND=$command CNI_CONTAINERID=new CNI_IFNAME=eth0 \
+			CNI_NETNS="/proc/$holder/ns/net" CNI_PATH="$BIN" \
+			unshare --mount bash -c 'mount --bind "$1" /proc/sys/kernel/random/boot_id && exec "$2"' \
+			- "$BATS_TEST_TMPDIR/boot_id" "$BIN/host-local" <<<"$(conf | sed 's/"1.0.0"/"1.1.0"/')"
+		[ "$status" -eq 0 ]
+	done
 	[[ $stderr == *"before the machine booted"* ]]
 }
 
