@@ -343,6 +343,21 @@ static struct nsid get_nsid(struct mem *m, json_t *o)
 	};
 }
 
+/* The path of the namespace: libcni before 1.2 cached it only in the result. */
+static const char *get_netns(struct mem *m, json_t *o)
+{
+	const char *ifname = json_string_value(json_object_get(o, "ifName"));
+	json_t *ifs = json_object_get(json_object_get(o, "result"), "interfaces");
+	const char *path = get_str(m, o, "netns");
+	json_t *one;
+	size_t i;
+
+	json_array_foreach (ifs, i, one)
+		if (!path && str_eq(json_string_value(json_object_get(one, "name")), ifname))
+			path = get_str(m, one, "sandbox");
+	return path;
+}
+
 bool cache_parse(struct mem *m, const char *text, size_t size, struct cached *ret)
 {
 	auto_(json_release) json_t *o = json_loadb(text, size, 0, NULL);
@@ -354,7 +369,7 @@ bool cache_parse(struct mem *m, const char *text, size_t size, struct cached *re
 		.network = get_str(m, o, "networkName"),
 		.id = get_str(m, o, "containerId"),
 		.ifname = get_str(m, o, "ifName"),
-		.netns = get_str(m, o, "netns"),
+		.netns = get_netns(m, o),
 		.nsid = get_nsid(m, o),
 		.args = get_args(m, o),
 		.capability_args = get_object(m, o, "capabilityArgs"),

@@ -130,40 +130,6 @@ struct restore {
 	int64_t slow_ms; /* that they took */
 };
 
-/* The path of the namespace as the result has it. */
-static const char *netns_of_result(struct tool *t, const struct cached *c)
-{
-	struct errctx m = errctx_mark(t->tx);
-	struct cached whole;
-	struct result res;
-	int i;
-
-	if (cache_load(t->tx, c, &whole) < 0) {
-		errctx_take(t->tx, m);
-		return NULL;
-	}
-	if (cache_read_result(t->tx, whole.result, &res))
-		return NULL;
-	i = result_find_if(&res, c->ifname, true);
-	if (i < 0)
-		return NULL;
-	return mem_str(t->keep, res.ifs[i].sandbox);
-}
-
-/* The path of the namespace: libcni before 1.2 cached it only in the result. */
-static const char *netns_of(struct tool *t, const struct cached *c)
-{
-	const char *path = c->netns;
-	struct mem kept;
-
-	if (path)
-		return path;
-	tool_step_begin(t, &kept);
-	path = netns_of_result(t, c);
-	tool_step_end(t, &kept);
-	return path;
-}
-
 /* The configuration at the time of ADD, because the network's file may have changed since. */
 static int read_conf(struct tool *t, const struct cached *c, struct netconf *ret)
 {
@@ -372,7 +338,7 @@ static void choose_attachments(struct tool *t, const struct cached *all, unsigne
 {
 	for (unsigned i = 0; i < n; i++) {
 		const struct cached *c = &all[i];
-		const char *netns = is_wanted(t, c) && c->has_result ? netns_of(t, c) : NULL;
+		const char *netns = is_wanted(t, c) && c->has_result ? c->netns : NULL;
 
 		if (str_empty(netns) || !target_lives(t->tx, netns, &c->nsid) ||
 		    run_registry_is_dead(t, c->id)) {

@@ -429,6 +429,36 @@ mark_link() {
 	no_link c1 eth0
 }
 
+# podman 4 and containerd 1.6 have such a libcni.
+@test "check, publish, inspect, list and gc know attachments that a libcni before 1.2 has cached, without netns" {
+	net "$NET"
+	new_netns c1
+	tool add -q --id 8d0c11 -p 8080:80 net1 c1
+	ok
+	jq -c 'del(.netns, .cplug)' /var/lib/cni/results/net1-8d0c11-eth0 >"$BATS_TEST_TMPDIR/old"
+	cp "$BATS_TEST_TMPDIR/old" /var/lib/cni/results/net1-8d0c11-eth0
+	tool check net1 c1
+	ok
+	tool list net1
+	contains "$output" '8d0c11 .*10\.1\.0\.2/24,.* /run/netns/c1$'
+	tool publish net1 c1 8090:80
+	ok
+	contains "$(nft list map inet cplug ports4)" 'tcp \. 8090 '
+	tool inspect --json net1 c1
+	ok
+	has '.netns == "/run/netns/c1" and .alive'
+	tool gc
+	ok
+	is "$output" ''
+	cp "$BATS_TEST_TMPDIR/old" /var/lib/cni/results/net1-8d0c11-eth0
+	del_netns c1
+	no_veths 0
+	tool gc
+	ok
+	contains "$output" '^removed eth0 of 8d0c11 on network net1: its network namespace /run/netns/c1 is gone$'
+	prints '' find /var/lib/cni/results -type f
+}
+
 @test "gc: leaves networks alone with disableGC, or other than the given one" {
 	net "$NET"
 	plug c1
