@@ -199,6 +199,210 @@ reaches() {
 	is "$(in_ns n1 ip -j -4 address show dev cplug-vxlan | jq -r '.[0].addr_info[].local')" 10.41.0.9
 }
 
+# as_machine ID NODE WORD... - as tool, on a machine with another ID
+as_machine() {
+	local id=$1
+
+	shift
+	[[ -e /etc/machine-id ]] || skip "this machine has no /etc/machine-id"
+	printf '%s\n' "$id" >/run/machine-id
+	on() {
+		local node=$1
+
+		shift
+		real_on "$node" bash -c 'mount --bind /run/machine-id /etc/machine-id && exec "$@"' - "$@"
+	}
+	tool "$@"
+	eval "$(declare -f real_on | sed '1s/real_on/on/')"
+}
+eval "$(declare -f on | sed '1s/on/real_on/')"
+
+ID1=0123456789abcdef0123456789abcdef
+ID2=fedcba9876543210fedcba9876543210
+
+@test "vxlan: a second machine with the name of a node is refused, and takes nothing" {
+	local before file=$NODES/n2/etc/cluster.conf
+
+	as_machine $ID1 n1 join --local 192.168.10.11 --address 10.41.0.1/24
+	ok
+	joins n3
+	before="$(wire_values) $(entries)"
+	run ! grep -q $ID1 <<<"$before"
+	jq '.node = "n1"' "$file" >/run/x
+	cat /run/x >"$file"
+	for words in 'join --local 192.168.20.12 --address 10.41.0.2/24' 'join --local 192.168.20.12 --address 10.41.0.1/24' leave; do
+		# shellcheck disable=SC2086 # words
+		as_machine $ID2 n2 $words
+		failed 102 'the name "n1" belongs to another machine on the wire, at 192.168.10.11: write another name to "node" in /etc/cplug/cluster.conf; .*cnitool cluster reclaim n1'
+		no_link n2 cplug-vxlan
+		is "$(wire_values) $(entries)" "$before"
+	done
+	# The machine itself goes on, also at another address.
+	as_machine $ID1 n1 join --local 192.168.10.11 --address 10.41.0.7/24
+	ok
+	# Installed anew, it takes its place back.
+	as_machine $ID2 n1 join --local 192.168.10.11 --address 10.41.0.7/24
+	failed 102 'belongs to another machine'
+	as_machine $ID2 n1 reclaim n1
+	ok
+	as_machine $ID2 n1 join --local 192.168.10.11 --address 10.41.0.7/24
+	ok
+	# What an older version has written, has no instance: the next join writes it.
+	in_ns r etcdctl --endpoints "$ETCD_ENDPOINTS" put /cplug/v1/wire/10.41.0.7 "$(wire_value 10.41.0.7 | jq -c 'del(.instance)')"
+	as_machine $ID1 n1 join --local 192.168.10.11 --address 10.41.0.7/24
+	ok
+	wire_value 10.41.0.7 | jq -e '.instance | length == 32'
+	# A machine without an ID is not compared.
+	as_machine uninitialized n1 join --local 192.168.10.11 --address 10.41.0.7/24
+	ok
+	wire_value 10.41.0.7 | jq -e 'has("instance") | not'
+	as_machine '' n1 leave
+	ok
+}
+
+wire_value() {
+	in_ns r etcdctl --endpoints "$ETCD_ENDPOINTS" get "/cplug/v1/wire/$1" --print-value-only
+}
+
+wire_values() {
+	in_ns r etcdctl --endpoints "$ETCD_ENDPOINTS" get --prefix /cplug/v1/wire
+}
+
+@test "vxlan: values of etcd that cannot be true are left out with a warning; the others go on" {
+	local change before fdb
+
+	joins n1
+	joins n2
+	joins n3
+	joins n1
+	before=$(entries)
+	fdb='["192.168.20.12","192.168.20.13"]'
+	while read -r change; do
+		echo "# $change"
+		jq -cn '{version: 1, node: "bad", local: "192.168.20.66", mac: "02:00:00:00:00:66", vni: 76, port: 4789, addresses: ["10.41.0.66/24"]}' |
+			jq -c "$change" >/run/value
+		in_ns r etcdctl --endpoints "$ETCD_ENDPOINTS" put /cplug/v1/wire/10.41.0.66 </run/value >/dev/null
+		joins n1
+		[[ $output == *'left out'* ]]
+		is "$(entries)" "$before"
+		is "$(in_ns n1 bridge -j fdb show dev cplug-vxlan | jq -c '[.[].dst] | sort')" "$fdb"
+	done <<-'END'
+		.local = "127.0.0.1"
+		.local = "0.0.0.0"
+		.local = "224.0.0.1"
+		.local = "255.255.255.255"
+		.local = "169.254.1.1"
+		.local = "::"
+		.local = "::1"
+		.local = "ff02::1"
+		.local = "fe80::1"
+		.local = "fd00::66"
+		.local = "x"
+		.local = 7
+		.local = "192.168.20.12"
+		.local = "192.168.10.11"
+		.mac = "00:00:00:00:00:00"
+		.mac = "01:00:5e:00:00:01"
+		.mac = "ff:ff:ff:ff:ff:ff"
+		.mac = "02"
+		.vni = 0
+		.vni = 5
+		.vni = 16777216
+		.port = 70000
+		.port = 4790
+		.addresses = []
+		.addresses = ["10.41.0.2/24"]
+		.addresses = ["10.41.0.66/24", "10.41.0.2/24"]
+		.addresses = ["127.0.0.1/24"]
+		.addresses = ["10.41.0.66/24", "fd00:41::66/64", "10.41.0.67/24"]
+		.node = ""
+		.node = "../x"
+		.node = "n2"
+		.node = 3
+		[]
+		"text"
+	END
+	# The address of a wire that one of them names is taken all the same, until its node is reclaimed.
+	jq -cn '{version: 1, node: "bad", local: "ff02::1", addresses: ["10.41.0.66/24"]}' >/run/value
+	in_ns r etcdctl --endpoints "$ETCD_ENDPOINTS" put /cplug/v1/wire/10.41.0.66 </run/value
+	tool n3 join --local 192.168.20.13 --address 10.41.0.66/24
+	((status == 1))
+	[[ $output == *'"code":102,"msg":"10.41.0.66 is the address of node bad'* ]]
+	tool n3 reclaim bad
+	ok
+	run ! grep 10.41.0.66 <<<"$(wire_keys)"
+}
+
+@test "vxlan: thousands of nodes are read in one go; many keys of one node are removed" {
+	joins n1
+	in_ns r python3 - <<-'END'
+		import base64, json, urllib.request
+		b64 = lambda text: base64.b64encode(text.encode()).decode()
+		def put(list):
+		    puts = [{"request_put": {"key": b64(f"/cplug/v1/wire/{k}"), "value": b64(json.dumps(v))}} for k, v in list]
+		    for i in range(0, len(puts), 100):
+		        urllib.request.urlopen("http://192.168.10.1:2379/v3/kv/txn", json.dumps({"success": puts[i:i + 100]}).encode()).read()
+		def node(i):
+		    a = f"10.41.{i // 250 + 1}.{i % 250 + 1}"
+		    return a, {"version": 1, "node": f"x{i}", "local": f"192.168.{i // 250 + 30}.{i % 250 + 1}",
+		               "mac": f"02:00:00:00:{i // 256:02x}:{i % 256:02x}", "vni": 76, "port": 4789, "addresses": [a + "/16"]}
+		put(node(i) for i in range(5000))
+		put((f"stale{i}", {"node": "gone", "addresses": []}) for i in range(300))
+	END
+	joins n1 2>/dev/null
+	is "$(in_ns n1 bridge -j fdb show dev cplug-vxlan | jq length)" 5000
+	tool n1 reclaim gone
+	ok
+	is "$(wire_keys | wc -l)" 5002
+	in_ns r etcdctl --endpoints "$ETCD_ENDPOINTS" del --prefix /cplug/v1/wire/10.41.1 >/dev/null
+	joins n1
+	[[ $(in_ns n1 bridge -j fdb show dev cplug-vxlan | jq length) -lt 5000 ]]
+}
+
+@test "vxlan: the nodes' own network is IPv6" {
+	local i
+
+	in_ns r sysctl -qw net.ipv6.conf.all.forwarding=1
+	in_ns r ip address add fd00:10::1/64 dev sa nodad
+	in_ns r ip address add fd00:20::1/64 dev sb nodad
+	in_ns n1 ip address add fd00:10::11/64 dev eth0 nodad
+	in_ns n1 ip route add default via fd00:10::1
+	for i in 2 3; do
+		in_ns n$i ip address add fd00:20::1$i/64 dev eth0 nodad
+		in_ns n$i ip route add default via fd00:20::1
+	done
+	tool n1 join --local fd00:10::11 --address 10.41.0.1/24 --address fd00:41::1/64
+	ok
+	for i in 2 3; do
+		tool n$i join --local "fd00:20::1$i" --address "10.41.0.$i/24" --address "fd00:41::$i/64"
+		ok
+	done
+	for i in 1 2; do
+		tool n$i join --local "fd00:$((i * 10))::1$i" --address "10.41.0.$i/24" --address "fd00:41::$i/64"
+		ok
+		has '.peers | length == 2'
+	done
+	in_ns n1 ip -j -d link show cplug-vxlan | json_holds '.[0] | .mtu == 1430 and .linkinfo.info_data.local6 == "fd00:10::11"
+		and .linkinfo.info_data.learning == false'
+	is "$(in_ns n1 bridge -j fdb show dev cplug-vxlan | jq -c '[.[].dst] | sort')" '["fd00:20::12","fd00:20::13"]'
+	for i in 2 3; do
+		sees n1 "10.41.0.$i"
+		sees n1 "fd00:41::$i"
+	done
+	in_ns n1 ping -n -q -c 1 -W 5 -M 'do' -s 1402 10.41.0.2
+	# A node with an IPv4 address cannot be on this wire: it is told, and the others go on without it.
+	tool n3 join --local 192.168.20.13 --address 10.41.0.3/24
+	ok
+	[[ $output == *'node n1 of the wire is left out: its "local" is of another family'* ]]
+	tool n1 join --local fd00:10::11 --address 10.41.0.1/24 --address fd00:41::1/64
+	ok
+	is "$(in_ns n1 bridge -j fdb show dev cplug-vxlan | jq -c '[.[].dst] | sort')" '["fd00:20::12"]'
+	sees n1 10.41.0.2
+	tool n1 leave
+	ok
+	no_link n1 cplug-vxlan
+}
+
 @test "vxlan: containers of nodes that share no link reach each other; leave gives empty blocks back" {
 	local i a b
 

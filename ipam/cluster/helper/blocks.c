@@ -122,13 +122,6 @@ static const char *only_value(struct mem *mem, const json_t *responses, unsigned
 	return f.kv[0].value;
 }
 
-static int by_key(const void *a, const void *b)
-{
-	const struct etcd_kv *x = a, *y = b;
-
-	return strcmp(x->key, y->key);
-}
-
 static int look(struct blocks *b, struct known *ret)
 {
 	struct mem *mem = &b->tx->mem;
@@ -151,7 +144,7 @@ static int look(struct blocks *b, struct known *ret)
 			"containers runs",
 			ret->own.n, node_key(b), KNOWN_MAX, b->node);
 	if (ret->own.n)
-		qsort(ret->own.kv, ret->own.n, sizeof(*ret->own.kv), by_key);
+		qsort(ret->own.kv, ret->own.n, sizeof(*ret->own.kv), etcd_kv_cmp);
 	ret->revision = b->etcd->revision;
 	return 0;
 }
@@ -282,8 +275,8 @@ static void keep_page(struct mem *keep, const struct etcd_kvs *page, struct etcd
 		if (all->n && strcmp(kv->key, all->kv[all->n - 1].key) <= 0)
 			continue;
 		all->kv = mem_grow(keep, all->kv, all->n, sizeof(*all->kv));
-		all->kv[all->n++] =
-			(struct etcd_kv){ mem_str(keep, kv->key), mem_str(keep, kv->value) };
+		all->kv[all->n++] = (struct etcd_kv){ mem_str(keep, kv->key),
+						      mem_str(keep, kv->value), kv->created };
 	}
 }
 
@@ -481,7 +474,7 @@ static bool is_own(const struct blocks *b, const struct known *k, struct cidr c)
 	const struct etcd_kv want = { .key = own_key(b, c) };
 
 	return k->own.n && is_our_node(b, k) &&
-	       bsearch(&want, k->own.kv, k->own.n, sizeof(want), by_key);
+	       bsearch(&want, k->own.kv, k->own.n, sizeof(want), etcd_kv_cmp);
 }
 
 static bool may_restore(struct blocks *b, struct cidr c, int *ret_refused)

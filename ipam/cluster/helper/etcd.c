@@ -348,10 +348,9 @@ struct etcd_txn etcd_txn(void)
 }
 
 /* The gateway writes 64 bits as a string. */
-static int64_t revision_of(const json_t *answer)
+static int64_t number(const json_t *object, const char *key)
 {
-	const json_t *header = json_object_get(answer, "header");
-	const char *text = json_string_value(json_object_get(header, "revision"));
+	const char *text = json_string_value(json_object_get(object, key));
 
 	if (!text)
 		return 0;
@@ -364,7 +363,7 @@ int etcd_commit(struct tx *tx, struct etcd *e, const struct etcd_txn *t, json_t 
 	struct question q = { "/v3/kv/txn", json_dumps(txn, JSON_COMPACT), t };
 
 	TRY(request(tx, e, &q, &a));
-	e->revision = revision_of(a);
+	e->revision = number(json_object_get(a, "header"), "revision");
 	*ret_responses = json_object_get(a, "responses");
 	return json_is_true(json_object_get(a, "succeeded"));
 }
@@ -469,7 +468,15 @@ struct etcd_kvs etcd_found(struct mem *mem, const json_t *responses, unsigned in
 		const json_t *kv = json_array_get(list, i);
 
 		r.kv[i] = (struct etcd_kv){ decoded(mem, json_object_get(kv, "key")),
-					    decoded(mem, json_object_get(kv, "value")) };
+					    decoded(mem, json_object_get(kv, "value")),
+					    number(kv, "create_revision") };
 	}
 	return r;
+}
+
+int etcd_kv_cmp(const void *a, const void *b)
+{
+	const struct etcd_kv *x = a, *y = b;
+
+	return strcmp(x->key, y->key);
 }

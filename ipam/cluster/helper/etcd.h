@@ -65,11 +65,14 @@ json_t *etcd_delete(struct mem *mem, const char *key);
 /* The keys and values that the response of a get has; value "" with keys_only. */
 struct etcd_kv {
 	const char *key, *value;
+	int64_t created; /* the revision that made the key */
 };
 struct etcd_kvs {
 	struct etcd_kv *kv;
 	unsigned n;
 };
+/* By key, for qsort(3) and bsearch(3). */
+int etcd_kv_cmp(const void *a, const void *b);
 /* Has the response of a get left keys out? */
 bool etcd_has_more(const json_t *responses, unsigned index);
 

@@ -6,6 +6,7 @@
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <stdlib.h>
 
 #include "ipam/cluster/helper/routes.h"
 #include "ipam/cluster/helper/wire_link.h"
@@ -162,13 +163,28 @@ static void add_node(struct entries *all, const struct wire_node *w)
 			  (struct entry){ w->addresses[i].ip.family, w->addresses[i].ip, w->mac });
 }
 
+static int by_value(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+	int r = x->family - y->family;
+
+	if (!r)
+		r = ip_cmp(x->ip, y->ip);
+	if (!r)
+		r = memcmp(x->mac.b, y->mac.b, sizeof(x->mac.b));
+	return r;
+}
+
+static void sort(struct entries *all)
+{
+	if (all->n)
+		qsort(all->e, all->n, sizeof(*all->e), by_value);
+}
+
+/* all is sorted. */
 static bool has_entry(const struct entries *all, const struct entry *e)
 {
-	for (unsigned i = 0; i < all->n; i++)
-		if (all->e[i].family == e->family && ip_eq(all->e[i].ip, e->ip) &&
-		    mac_eq(all->e[i].mac, e->mac))
-			return true;
-	return false;
+	return all->n && bsearch(e, all->e, all->n, sizeof(*e), by_value);
 }
 
 /* An entry of the kernel's list; only those that do not age. */
@@ -233,14 +249,15 @@ static void compose(struct rt_msg *m, int type, int flags, const struct link *l,
 	rt_put_mac(m, NDA_LLADDR, e->mac);
 }
 
-static int set_entries(struct tx *tx, struct rt *rt, const struct link *l,
-		       const struct entries *want)
+static int set_entries(struct tx *tx, struct rt *rt, const struct link *l, struct entries *want)
 {
 	struct entries have;
 	struct rt_msg m;
-	int r;
+	int r, first = 0;
 
 	TRY(list_entries(tx, rt, l, &have));
+	sort(&have);
+	sort(want);
 	/* First those that go: a MAC has one entry of the FDB, and an address one neighbour. */
 	for (unsigned i = 0; i < have.n; i++) {
 		if (has_entry(want, &have.e[i]))
@@ -255,9 +272,10 @@ static int set_entries(struct tx *tx, struct rt *rt, const struct link *l,
 		if (has_entry(&have, &want->e[i]))
 			continue;
 		compose(&m, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, l, &want->e[i]);
-		TRY(rt_call(tx, rt, &m, "add the entry of %s to %s", IP_S(want->e[i].ip), l->name));
+		r = rt_call(tx, rt, &m, "add the entry of %s to %s", IP_S(want->e[i].ip), l->name);
+		first = also(first, r);
 	}
-	return 0;
+	return first;
 }
 
 int wire_link_make(struct tx *tx, const struct wire_node *me, const struct wire_node *nodes,
@@ -271,8 +289,7 @@ int wire_link_make(struct tx *tx, const struct wire_node *me, const struct wire_
 	TRY(make_device(tx, &rt, me, &l));
 	TRY(set_addresses(tx, &rt, &l, me));
 	for (unsigned i = 0; i < n; i++)
-		if (!str_eq(nodes[i].node, me->node))
-			add_node(&want, &nodes[i]);
+		add_node(&want, &nodes[i]);
 	return set_entries(tx, &rt, &l, &want);
 }
 

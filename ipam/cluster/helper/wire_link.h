@@ -14,8 +14,10 @@ enum { WIRE_ADDRESSES_MAX = 2 };
 
 struct wire_node {
 	const char *node;
-	struct ip local; /* of the other network, to which packets are sent */
-	struct mac mac;  /* of the device */
+	const char *instance; /* of its machine; "": not known */
+	int64_t since;        /* the revision of etcd that has it */
+	struct ip local;      /* of the other network, to which packets are sent */
+	struct mac mac;       /* of the device */
 	unsigned vni, port;
 	struct cidr addresses[WIRE_ADDRESSES_MAX];
 	unsigned n;
@@ -26,7 +28,8 @@ int wire_link_check(struct tx *tx, const struct wire_node *me) CHECKED;
 
 /*
  * Makes the device, or takes the one that is there if it is the same; its addresses are those of
- * me.  Puts the entries of all nodes but me, and removes others.
+ * me.  Puts the entries of all nodes, which are others, and removes what else is there.  An entry
+ * that the kernel refuses does not stop the others; the first such failure is returned.
  */
 int wire_link_make(struct tx *tx, const struct wire_node *me, const struct wire_node *nodes,
 		   unsigned n) CHECKED;
