@@ -87,7 +87,8 @@ static void put(const char *key, const char *value)
 	memmove(&etcd.kv[i + 1], &etcd.kv[i], (etcd.n - i) * sizeof(etcd.kv[0]));
 	memmove(&etcd.mod[i + 1], &etcd.mod[i], (etcd.n - i) * sizeof(etcd.mod[0]));
 	etcd.mod[i] = ++etcd.revision;
-	etcd.kv[i] = (struct etcd_kv){ mem_str(&etcd_mem, key), mem_str(&etcd_mem, value) };
+	etcd.kv[i] = (struct etcd_kv){ .key = mem_str(&etcd_mem, key),
+				       .value = mem_str(&etcd_mem, value) };
 	etcd.n++;
 }
 

@@ -156,7 +156,9 @@ static int by_name(const void *a, const void *b)
 	const struct wire_node *x = a, *y = b;
 	int r = strcmp(x->node, y->node);
 
-	return r ? r : by_age(x, y);
+	if (r)
+		return r;
+	return by_age(x, y);
 }
 
 static int by_local(const void *a, const void *b)
@@ -164,7 +166,9 @@ static int by_local(const void *a, const void *b)
 	const struct wire_node *x = a, *y = b;
 	int r = ip_cmp(x->local, y->local);
 
-	return r ? r : by_age(x, y);
+	if (r)
+		return r;
+	return by_age(x, y);
 }
 
 static int by_mac(const void *a, const void *b)
@@ -172,7 +176,9 @@ static int by_mac(const void *a, const void *b)
 	const struct wire_node *x = a, *y = b;
 	int r = memcmp(x->mac.b, y->mac.b, 6);
 
-	return r ? r : by_age(x, y);
+	if (r)
+		return r;
+	return by_age(x, y);
 }
 
 static bool is_same_node(const struct wire_node *a, const struct wire_node *b)
