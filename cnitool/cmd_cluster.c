@@ -21,7 +21,7 @@ int cmd_cluster(struct tool *t)
 	}
 	while (words && words[n])
 		n++;
-	argv = mem_alloc(&t->tx->mem, (n + 3) * sizeof(*argv));
+	argv = mem_alloc(&t->tx->mem, (n + 4) * sizeof(*argv));
 	if (!exec_look(&t->tx->mem, t->opt.cni_path, "cplug-etcd", &path, &is_self))
 		return tx_fail_as(t->tx, CNI_E_UNAVAILABLE, -ENOENT,
 				  "cplug-etcd, which talks to etcd, is not in %s (install the "
@@ -32,6 +32,8 @@ int cmd_cluster(struct tool *t)
 		argv[i + 1] = words[i];
 	if (!n)
 		argv[1] = mem_str(&t->tx->mem, "--help");
+	else if (t->opt.quiet)
+		argv[n + 1] = mem_str(&t->tx->mem, "--quiet");
 	execv(argv[0], argv);
 	return tx_fail(t->tx, -errno, "run %s: %s", argv[0], strerror(errno));
 }

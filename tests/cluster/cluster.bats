@@ -551,6 +551,23 @@ lose_data() {
 		[[ $output == 'cplug-etcd '* ]]
 	done
 	[[ $("$CPLUG_BIN/cnitool" cluster -- --help) == *'usage: cplug-etcd ACTION'* ]]
+	# An unknown action is named; options may be anywhere.
+	output=$("$CPLUG_BIN/cplug-etcd" lst net1) && fail "lst is accepted"
+	has '.code == 2 and (.msg | test("there is no action \"lst\": say list"))'
+	output=$("$CPLUG_BIN/cplug-etcd" join --locl 1.2.3.4) && fail "--locl is accepted"
+	has '.code == 2 and (.msg | test("join does not take \"--locl\", or not with this value: say list"))'
+	output=$("$CPLUG_BIN/cplug-etcd" reclaim) && fail "reclaim needs a node"
+	has '.msg | test("an argument is missing")'
+	start_etcd
+	for word in '--json list net1' 'list --json net1' 'list net1 --json'; do
+		# shellcheck disable=SC2086 # words
+		output=$(CNI_PATH=$CPLUG_BIN on n1 "$CPLUG_BIN/cnitool" cluster $word)
+		has '.nodes == {n1: 2, n2: 1}'
+	done
+	for word in '-q list' 'list --quiet'; do
+		# shellcheck disable=SC2086 # words
+		is "$(CNI_PATH=$CPLUG_BIN on n1 "$CPLUG_BIN/cnitool" cluster $word)" ''
+	done
 	for word in '' list\ a\ b reclaim 'reclaim a b' 'list --force' '--force list' claims; do
 		# shellcheck disable=SC2086 # words
 		output=$("$CPLUG_BIN/cplug-etcd" $word </dev/null) && fail "$word is accepted"

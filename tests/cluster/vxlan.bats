@@ -437,3 +437,39 @@ wire_values() {
 	is "$(in_ns n1 ip route show proto 76)" ''
 	no_link n1 cplug-vxlan
 }
+
+@test "vxlan: the unit's command joins; repeated, it writes nothing to etcd, and --quiet prints errors only" {
+	local command revision before
+
+	# As systemd does: the variable becomes words.
+	command=$(sed -n 's|^ExecStart=/opt/cni/bin/||p' "$CPLUG_TOP/contrib/systemd/cplug-join.service")
+	[[ $command == 'cnitool cluster join '* ]]
+	sed 's/192.0.2.11/192.168.10.11/' "$CPLUG_TOP/contrib/cluster/join.conf" >/run/join.conf
+	join() {
+		# shellcheck disable=SC1091,SC2086 # a file of the test; words
+		(source /run/join.conf && eval "words=\"$command\"" && CNI_PATH=$CPLUG_BIN on n1 "$CPLUG_BIN/"$words 2>&1)
+	}
+	joins n2
+	is "$(join)" ''
+	before=$(entries)
+	[[ $(in_ns n1 bridge fdb show dev cplug-vxlan) == *192.168.20.12* ]]
+	revision=$(in_ns r etcdctl --endpoints "$ETCD_ENDPOINTS" get x -w json | jq .header.revision)
+	is "$(join)" ''
+	is "$(in_ns r etcdctl --endpoints "$ETCD_ENDPOINTS" get x -w json | jq .header.revision)" "$revision"
+	is "$(entries)" "$before"
+	# Another node comes, and goes.
+	joins n3
+	is "$(join)" ''
+	[[ $(in_ns n1 bridge fdb show dev cplug-vxlan) == *192.168.20.13* ]]
+	tool n3 leave
+	ok
+	is "$(join)" ''
+	is "$(entries)" "$before"
+	# etcd has lost its data: the node is there again.
+	in_ns r etcdctl --endpoints "$ETCD_ENDPOINTS" del --prefix /cplug >/dev/null
+	is "$(join)" ''
+	is "$(wire_keys | wc -l)" 2
+	kill -9 "${ETCD_PID[m1]}"
+	output=$(join) && fail "there is no etcd"
+	has '.code == 11'
+}

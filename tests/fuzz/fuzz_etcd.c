@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #include "fuzz.h"
-#include "ipam/cluster/helper/blocks.h"
+#include "ipam/cluster/helper/wire.h"
 #include "tests/unit/fake_curl.h"
 #include "value/base64.h"
 
@@ -133,6 +133,8 @@ static int ask(struct blocks *b, char what)
 		return blocks_reclaim(b, "n2", what & 8, list);
 	case 5:
 		return blocks_forget(b, q->network, list);
+	case 6:
+		return wire_leave(b);
 	default:
 		r = blocks_claim(b, &c);
 		if (r == 0)

@@ -32,7 +32,8 @@ enum {
 };
 
 static struct tx tx;
-static bool quiet; /* no request on stdin: an administrator asks */
+static bool asked_by_person; /* no request on stdin */
+static bool no_result;       /* --quiet */
 
 static void __attribute__((noreturn)) on_exhausted(void *arg UNUSED)
 {
@@ -58,9 +59,12 @@ static void keep_json(void *p UNUSED)
 
 static int print(json_t *json)
 {
-	const char *text = json_dumps(json, quiet ? JSON_INDENT(2) : JSON_COMPACT);
-	int r = fd_write(STDOUT_FILENO, text, strlen(text));
+	const char *text = json_dumps(json, asked_by_person ? JSON_INDENT(2) : JSON_COMPACT);
+	int r;
 
+	if (no_result)
+		return 0;
+	r = fd_write(STDOUT_FILENO, text, strlen(text));
 	r = also(r, fd_write(STDOUT_FILENO, "\n", 1));
 	if (r < 0)
 		return tx_fail_as(&tx, CNI_E_IO, r, "stdout: write the answer: %s", strerror(-r));
@@ -196,7 +200,7 @@ static const char usage[] =
 	"       [--vni N] [--port N]  make the wire of VXLAN to the other nodes, cplug-vxlan:\n"
 	"                          --local is this node's address, --address that on the wire\n"
 	"  leave                   remove it\n"
-	"  --help, --version\n\n"
+	"  --quiet, --help, --version\n\n"
 	"Where etcd is, says " CLUSTER_CONF
 	".  The plugin cluster calls it with the actions claim,\n"
 	"sync, release and free, and a request on stdin.  Answers are JSON.\n";
@@ -221,7 +225,7 @@ static int answer_person(struct words *w, struct blocks *b)
 {
 	json_t *list = json_array();
 
-	quiet = true;
+	asked_by_person = true;
 	if (str_eq(w->word, "list")) {
 		TRY(blocks_list(b, w->arg, list));
 		return print(json_make("nodes", count_nodes(list), "blocks", list));
@@ -270,13 +274,18 @@ static bool read_join(const char *option, const char *value, struct wire_node *m
 	return cidr_parse(value, &me->addresses[me->n++]);
 }
 
-/* Answers are JSON in any case: the option of cnitool's other verbs may be anywhere. */
-static int drop_json(int argc, char **argv)
+/*
+ * The options of cnitool's other verbs may be anywhere.  Answers are JSON in any case; --quiet:
+ * only errors are told.
+ */
+static int take_options(int argc, char **argv)
 {
 	int n = 0;
 
 	for (int i = 0; i < argc; i++)
-		if (!str_eq(argv[i], "--json"))
+		if (str_eq(argv[i], "-q") || str_eq(argv[i], "--quiet"))
+			no_result = true;
+		else if (!str_eq(argv[i], "--json"))
 			argv[n++] = argv[i];
 	argv[n] = NULL;
 	return n;
@@ -428,7 +437,7 @@ int main(int argc, char **argv)
 		return printf("%s", usage) < 0;
 	if (argc == 2 && str_eq(argv[1], "--version"))
 		return printf("cplug-etcd of cplug %s\n", cplug_version_and_commit) < 0;
-	argc = drop_json(argc, argv);
+	argc = take_options(argc, argv);
 	log_start();
 	log_set_prefix("cplug-etcd", argc > 1 ? argv[1] : "");
 	tx_begin(&tx);

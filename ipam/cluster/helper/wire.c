@@ -412,7 +412,8 @@ static int write_keys(struct blocks *b, const struct wire *w, const struct wire_
 
 		if (!find_value(w, key))
 			json_array_append_new(t.compare, etcd_absent(mem, key));
-		json_array_append_new(t.yes, etcd_put(mem, key, value_of(me)));
+		if (!str_eq(find_value(w, key), value_of(me)))
+			json_array_append_new(t.yes, etcd_put(mem, key, value_of(me)));
 	}
 	if (!json_array_size(t.yes))
 		return 1;
