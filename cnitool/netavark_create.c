@@ -18,6 +18,7 @@
 #include "cnitool/lint.h"
 #include "cnitool/netavark_impl.h"
 #include "cnitool/netconf.h"
+#include "netlink/link.h"
 #include "netlink/route.h"
 #include "sys/file.h"
 #include "value/name.h"
@@ -56,7 +57,7 @@ static const struct cidr *find_taken(const struct taken *t, struct cidr c)
 static int take_routes(struct tx *tx, const char *bridge, bool connected, struct taken *t)
 {
 	static const int families[] = { AF_INET, AF_INET6 };
-	int own = bridge ? (int)if_nametoindex(bridge) : 0;
+	int own = bridge ? link_here_try(bridge) : 0;
 	struct rt rt = { .sk = NULL };
 	int r = rt_open(tx, &rt, "host", NULL);
 
@@ -69,7 +70,7 @@ static int take_routes(struct tx *tx, const char *bridge, bool connected, struct
 		for (unsigned k = 0; r == 0 && k < list.n; k++) {
 			const struct route *o = &list.r[k];
 
-			if (o->dst.len && (!own || o->link != own) &&
+			if (o->dst.len && (own <= 0 || o->link != own) &&
 			    (!connected || o->protocol == RTPROT_KERNEL) &&
 			    !ip_is_linklocal(o->dst.ip))
 				take(t, o->dst);
@@ -279,7 +280,7 @@ int driver_need_accepted(struct tx *tx, const struct plugin *const *plugins, con
 /* As podman's own driver: a slip is told now, and not by each container. */
 static int check_parent(struct tx *tx, const struct driver_network *n)
 {
-	if (n->options.mode != MODE_MACVLAN || !n->interface || if_nametoindex(n->interface))
+	if (n->options.mode != MODE_MACVLAN || !n->interface || link_here_try(n->interface) > 0)
 		return 0;
 	return tx_fail_as(tx, CNI_E_CONFIG, -ENODEV,
 			  "network_interface: there is no interface %s on the host (ip link lists "

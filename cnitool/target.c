@@ -13,6 +13,7 @@
 #include <sys/vfs.h>
 
 #include "cnitool/errctx.h"
+#include "netlink/link.h"
 #include "value/name.h"
 #include "cnitool/target.h"
 
@@ -162,12 +163,12 @@ static int find_if(struct tx *tx, void *arg)
 	struct if_search *s = arg;
 
 	if (s->ifname) {
-		s->found = if_nametoindex(s->ifname) != 0;
+		s->found = link_here_try(s->ifname) > 0;
 		return 0;
 	}
 	for (unsigned i = 0; i < MAX_IFS; i++) {
 		snprintf(s->free, sizeof(s->free), "eth%u", i);
-		if (!if_nametoindex(s->free))
+		if (link_here_try(s->free) <= 0)
 			return 0;
 	}
 	return tx_fail(tx, -EEXIST, "container: eth0 to %s are all taken", s->free);

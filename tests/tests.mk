@@ -196,7 +196,7 @@ SCRIPTS    = $(shell git ls-files -z --cached --others --exclude-standard | \
 LINT      := build/lint
 LINT_FLAGS = -std=gnu11 $(WARN) -Werror $(HARDEN) -O2 -D_FORTIFY_SOURCE=2 $(CPPFLAGS)
 
-LINTS := headers floors ternaries sizes docs site mutants gcc clang analyzer tidy cppcheck scripts format \
+LINTS := headers floors loaders ternaries sizes docs site mutants gcc clang analyzer tidy cppcheck scripts format \
 	$(if $(BASE),subjects)
 
 lint: $(LINTS:%=lint-%) ## all of the following; lint-subjects with BASE
@@ -210,6 +210,10 @@ lint-tidy: $(C_SOURCES:%.c=$(LINT)/tidy/%.ok) ## no warnings of clang-tidy (.cla
 lint-floors: ## no includes upwards (FLOORS in the Makefile) or in a circle
 	$(call say,CHECK,floors)
 	$(Q)tests/tools/floors $(FLOORS)
+
+lint-loaders: ## no link is looked up by a name in a way that loads a module of the kernel
+	$(call say,CHECK,loaders)
+	$(Q)tests/tools/loaders $(SOURCES) $(HELPER_SOURCES)
 
 lint-docs: ## documents agree with the tree: links, paths, targets, codes, plugins, keys, options
 	$(call say,CHECK,docs)
@@ -307,4 +311,4 @@ $(LINT)/tidy/%.ok: $(LINT)/clang/%.o .clang-tidy
 .PHONY: tested unit-programs fast-dhcp check check-unit check-e2e check-cluster bench-cluster check-sweep check-parity check-vm check-vm-sample check-vm-all check-runtimes check-fresh check-packages check-same-bytes demo
 .PHONY: check-fault check-valgrind check-vacuous check-mutants soak fuzz
 .PHONY: lint lint-headers lint-floors lint-gcc lint-clang lint-analyzer lint-tidy lint-cppcheck lint-scripts \
-	lint-docs lint-site lint-mutants lint-ternaries lint-sizes lint-subjects lint-format format measure
+	lint-docs lint-site lint-loaders lint-mutants lint-ternaries lint-sizes lint-subjects lint-format format measure

@@ -12,14 +12,13 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
-#include <net/if_arp.h>
 #include <linux/ip.h>
 #include <linux/net_tstamp.h>
+#include <linux/rtnetlink.h>
 #include <linux/udp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "ipam/dhcp/hold.h"
@@ -35,29 +34,57 @@ enum { LISTEN_MS = 15000 };
 
 /* No function here allocates from the arena (netns_run()). */
 
-static int look_here(struct tx *tx, void *arg)
+/* By index, because the container can rename it, and a name could load a module (priv.h). */
+static int set_up(int index)
 {
-	struct wire_job *j = arg;
-	struct ifreq q = { .ifr_ifindex = 0 };
-	auto_(fd_close) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct {
+		struct nlmsghdr h;
+		struct ifinfomsg i;
+	} q = { .h = { .nlmsg_len = sizeof(q),
+		       .nlmsg_type = RTM_NEWLINK,
+		       .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK },
+		.i = { .ifi_index = index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP } };
+	struct {
+		struct nlmsghdr h;
+		struct nlmsgerr e;
+		char more[512];
+	} answer = { .h = { .nlmsg_type = NLMSG_NOOP } };
+	const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	auto_(fd_close) int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 
-	memcpy(q.ifr_name, j->ifname, sizeof(q.ifr_name));
-	if (fd < 0 || ioctl(fd, SIOCGIFINDEX, &q) < 0)
-		return tx_fail(tx, -errno, "container: find %s: %s", j->ifname, strerror(errno));
-	j->index = q.ifr_ifindex;
-	if (ioctl(fd, SIOCGIFHWADDR, &q) < 0)
-		return tx_fail(tx, -errno, "container: %s: %s", j->ifname, strerror(errno));
-	if (q.ifr_hwaddr.sa_family != ARPHRD_ETHER)
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&kernel, sizeof(kernel)) < 0 ||
+	    send(fd, &q, sizeof(q), 0) < 0 || recv(fd, &answer, sizeof(answer), MSG_DONTWAIT) < 0)
+		return -errno;
+	return answer.h.nlmsg_type == NLMSG_ERROR ? answer.e.error : -EBADMSG;
+}
+
+static int fail_look(struct tx *tx, const struct wire_job *j)
+{
+	int index = link_here_try(j->ifname);
+
+	if (index > 0)
 		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
 				  "container: %s is no Ethernet interface, which DHCP needs",
 				  j->ifname);
-	memcpy(j->mac, q.ifr_hwaddr.sa_data, sizeof(j->mac));
-	if (ioctl(fd, SIOCGIFFLAGS, &q) == 0 && !(q.ifr_flags & IFF_UP)) {
-		q.ifr_flags |= IFF_UP;
-		if (ioctl(fd, SIOCSIFFLAGS, &q) < 0)
-			return tx_fail(tx, -errno, "container: set %s up: %s", j->ifname,
-				       strerror(errno));
-	}
+	if (index == 0)
+		index = -ENODEV;
+	return tx_fail(tx, index, "container: find %s: %s", j->ifname, strerror(-index));
+}
+
+static int look_here(struct tx *tx, void *arg)
+{
+	struct wire_job *j = arg;
+	struct link l;
+	int r = 0;
+
+	if (!link_glance_here(j->ifname, &l))
+		return fail_look(tx, j);
+	j->index = l.index;
+	memcpy(j->mac, l.mac.b, sizeof(j->mac));
+	if (!(l.flags & IFF_UP))
+		r = set_up(l.index);
+	if (r < 0)
+		return tx_fail(tx, r, "container: set %s up: %s", j->ifname, strerror(-r));
 	if (!j->open)
 		return 0;
 	return j->open(tx, j);
@@ -366,7 +393,7 @@ int wire_release(struct daemon *d, struct hold *l, const struct dhcp_todo *todo)
 static int release_on_parent(struct daemon *d, const struct hold *l, const struct dhcp_todo *todo)
 {
 	auto_(fd_close) int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int index = (int)if_nametoindex(l->parent);
+	int index = link_here_try(l->parent);
 	struct frame f;
 	size_t size = compose(&f, todo, todo->from.v4, todo->to.v4);
 

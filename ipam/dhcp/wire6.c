@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 
 #include "ipam/dhcp/hold.h"
+#include "netlink/link.h"
 #include "sys/sysctl.h"
 
 enum { CLIENT_PORT = 546, SERVER_PORT = 547, ROUTER_SOLICIT = 133, HOPS = 255 };
@@ -74,7 +75,7 @@ static bool find_source(const struct job *j, struct in6_addr *ret)
 	struct sockaddr_in6 a = { .sin6_family = AF_INET6,
 				  .sin6_port = htons(SERVER_PORT),
 				  .sin6_addr = { .s6_addr = { 0xff, 2, [15] = 2 } },
-				  .sin6_scope_id = if_nametoindex(j->w.ifname) };
+				  .sin6_scope_id = (uint32_t)j->w.index };
 	auto_(fd_close) int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	socklen_t size = sizeof(a);
 
@@ -96,7 +97,7 @@ static enum wire6_state ask_state(const struct job *j, const struct in6_addr *ad
 	} q = { .h = { .nlmsg_len = sizeof(q),
 		       .nlmsg_type = RTM_GETADDR,
 		       .nlmsg_flags = NLM_F_REQUEST },
-		.m = { .ifa_family = AF_INET6, .ifa_index = if_nametoindex(j->w.ifname) },
+		.m = { .ifa_family = AF_INET6, .ifa_index = (uint32_t)j->w.index },
 		.a = { sizeof(q.a) + sizeof(q.address), IFA_ADDRESS },
 		.address = *address };
 	struct {
@@ -120,13 +121,15 @@ static void look_directly(struct job *j)
 {
 	struct in6_addr a;
 
+	j->w.index = link_here_try(j->w.ifname);
+	if (j->w.index <= 0)
+		return;
 	if (j->wanted)
 		a = *j->wanted;
 	else if (!find_source(j, &a))
 		return;
 	j->state = ask_state(j, &a);
 	j->found = a;
-	j->w.index = (int)if_nametoindex(j->w.ifname);
 }
 
 /* proc(5) shows the namespace of the process.  Unlike netlink it does not wait for RTNL. */
@@ -159,7 +162,7 @@ static int look_here(struct tx *tx, void *arg)
 	fclose(f);
 	if (j->state == WIRE6_ABSENT && n == ADDRESSES_MAX)
 		look_directly(j);
-	if (j->state == WIRE6_ABSENT && !if_nametoindex(j->w.ifname))
+	if (j->state == WIRE6_ABSENT && link_here_try(j->w.ifname) <= 0)
 		return tx_fail(tx, -ENODEV, "container: find %s: %s", j->w.ifname,
 			       strerror(ENODEV));
 	return 0;

@@ -214,53 +214,72 @@ int link_need(struct tx *tx, struct rt *rt, const char *name, struct link *ret)
 	return 0;
 }
 
-int link_name_try(struct rt *rt, int index, char name[IFNAMSIZ])
+static int find_name(int fd, int index, char name[IFNAMSIZ])
 {
 	struct ifreq q = { .ifr_ifindex = index };
 
-	if (ioctl(nl_socket_get_fd(rt->sk), SIOCGIFNAME, &q) < 0)
+	if (ioctl(fd, SIOCGIFNAME, &q) < 0)
 		return errno == ENODEV ? 0 : -errno;
 	snprintf(name, IFNAMSIZ, "%s", q.ifr_name);
 	return 1;
 }
 
-static int find_index(struct rt *rt, const char *name)
+int link_name_try(struct rt *rt, int index, char name[IFNAMSIZ])
+{
+	return find_name(nl_socket_get_fd(rt->sk), index, name);
+}
+
+static int find_index(int fd, const char *name)
 {
 	struct ifreq q = { .ifr_ifindex = 0 };
 
 	if (strlen(name) >= IFNAMSIZ)
 		return 0;
 	memcpy(q.ifr_name, name, strlen(name));
-	if (ioctl(nl_socket_get_fd(rt->sk), SIOCGIFINDEX, &q) < 0)
+	if (ioctl(fd, SIOCGIFINDEX, &q) < 0)
 		return errno == ENODEV ? 0 : -errno;
 	return q.ifr_ifindex;
 }
 
-int link_index_try(struct rt *rt, const char *name)
+static int find_index_only(int fd, const char *name)
 {
 	int r;
 
 	if (!priv_hide_loaders())
 		return -EPERM;
-	r = find_index(rt, name);
+	r = find_index(fd, name);
 	priv_show_loaders();
 	return r;
 }
 
-static bool glance(struct rt *rt, const char *name, const char *kind, struct link *ret)
+int link_index_try(struct rt *rt, const char *name)
+{
+	return find_index_only(nl_socket_get_fd(rt->sk), name);
+}
+
+int link_here_try(const char *name)
+{
+	auto_(fd_close) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	return find_index_only(fd, name);
+}
+
+static bool glance(int fd, const char *name, const char *kind, struct link *ret)
 {
 	struct link l = { .parent_nsid = -1, .bridge.vlan_filtering = -1, .port.state = -1 };
-	int fd = nl_socket_get_fd(rt->sk), index = find_index(rt, name);
 	struct ifreq flags = { .ifr_flags = 0 }, mtu, mac;
+	int index = find_index(fd, name);
 
-	if (index <= 0 || link_name_try(rt, index, l.name) <= 0)
+	if (index <= 0 || find_name(fd, index, l.name) <= 0)
 		return false;
 	memcpy(flags.ifr_name, l.name, sizeof(flags.ifr_name));
 	mtu = mac = flags;
 	/* At last: do all answers belong to one link?  A name can lead to another one meanwhile. */
 	if (ioctl(fd, SIOCGIFFLAGS, &flags) < 0 || ioctl(fd, SIOCGIFMTU, &mtu) < 0 ||
 	    ioctl(fd, SIOCGIFHWADDR, &mac) < 0 || mac.ifr_hwaddr.sa_family != ARPHRD_ETHER ||
-	    find_index(rt, l.name) != index)
+	    find_index(fd, l.name) != index)
 		return false;
 	l.index = index;
 	l.flags = (uint16_t)flags.ifr_flags;
@@ -272,19 +291,31 @@ static bool glance(struct rt *rt, const char *name, const char *kind, struct lin
 	return true;
 }
 
-bool link_glance(struct rt *rt, const char *name, const char *kind, struct link *ret)
+static bool glance_only(int fd, const char *name, const char *kind, struct link *ret)
 {
 	bool seen;
 
 	if (!priv_hide_loaders())
 		return false;
-	seen = glance(rt, name, kind, ret);
+	seen = glance(fd, name, kind, ret);
 	priv_show_loaders();
 	return seen;
 }
 
+bool link_glance(struct rt *rt, const char *name, const char *kind, struct link *ret)
+{
+	return glance_only(nl_socket_get_fd(rt->sk), name, kind, ret);
+}
+
+bool link_glance_here(const char *name, struct link *ret)
+{
+	auto_(fd_close) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 && glance_only(fd, name, "", ret);
+}
+
 struct walk {
-	int (*each)(const struct link *l, void *arg);
+	link_each_fn *each;
 	void *arg;
 	const char *kind;
 };
@@ -304,12 +335,19 @@ static int walk_link(const struct nlmsghdr *h, void *arg)
 	return w->each(&l, w->arg);
 }
 
-int link_each(struct tx *tx, struct rt *rt, const char *kind,
-	      int (*each)(const struct link *l, void *arg), void *arg)
+static int walk(struct tx *tx, struct rt *rt, struct rt_msg *m, struct walk *w)
+{
+	int r = rt_ask(rt, m, walk_link, w);
+
+	if (r < 0)
+		return rt_refused(tx, rt, r, "list interfaces");
+	return 0;
+}
+
+int link_each(struct tx *tx, struct rt *rt, const char *kind, link_each_fn *each, void *arg)
 {
 	struct walk w = { each, arg, kind };
 	struct rt_msg m;
-	int r;
 
 	link_question(&m, NLM_F_DUMP);
 	if (*kind) {
@@ -318,10 +356,17 @@ int link_each(struct tx *tx, struct rt *rt, const char *kind,
 		rt_put_str(&m, IFLA_INFO_KIND, kind);
 		rt_nest_end(&m, info);
 	}
-	r = rt_ask(rt, &m, walk_link, &w);
-	if (r < 0)
-		return rt_refused(tx, rt, r, "list interfaces");
-	return 0;
+	return walk(tx, rt, &m, &w);
+}
+
+int link_each_port(struct tx *tx, struct rt *rt, int master, link_each_fn *each, void *arg)
+{
+	struct walk w = { each, arg, "" };
+	struct rt_msg m;
+
+	link_question(&m, NLM_F_DUMP);
+	rt_put_u32(&m, IFLA_MASTER, (uint32_t)master);
+	return walk(tx, rt, &m, &w);
 }
 
 /* ---- pairs -------------------------------------------------------------- */

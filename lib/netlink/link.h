@@ -87,6 +87,8 @@ int link_name_try(struct rt *rt, int index, char name[IFNAMSIZ]) CHECKED;
  * kernel loads no module of this name, as it does for who may configure the network (priv.h).
  */
 int link_index_try(struct rt *rt, const char *name) CHECKED;
+/* The same in the namespace that the thread is in, without a socket of rtnetlink. */
+int link_here_try(const char *name) CHECKED;
 
 /*
  * What netdevice(7) tells of a link without the RTNL lock: its index, name (also of an alternative
@@ -94,13 +96,19 @@ int link_index_try(struct rt *rt, const char *name) CHECKED;
  * not known.  false: it is not there, or the question has to be asked by link_find().
  */
 bool link_glance(struct rt *rt, const char *name, const char *kind, struct link *ret);
+/* The same in the namespace that the thread is in, as link_here_try(). */
+bool link_glance_here(const char *name, struct link *ret);
 
 /*
  * Calls each(link, arg) for every link of a kind ("" = all); each returns 1 to stop.  It is called
  * with NULL first, and when a change interrupted the list, which then starts over.
  */
-int link_each(struct tx *tx, struct rt *rt, const char *kind,
-	      int (*each)(const struct link *l, void *arg), void *arg) CHECKED;
+typedef int link_each_fn(const struct link *l, void *arg);
+int link_each(struct tx *tx, struct rt *rt, const char *kind, link_each_fn *each,
+	      void *arg) CHECKED;
+
+/* The same for the links of a master (ifindex); old kernels show all links. */
+int link_each_port(struct tx *tx, struct rt *rt, int master, link_each_fn *each, void *arg) CHECKED;
 
 /*
  * Finds the namespace's link of that kind that carries the mark, whatever its name.  Returns 1, 0

@@ -73,7 +73,7 @@ struct link_saved {
 };
 
 /* Reads the settings that the driver has; ret[i] is in the arena, or unchanged. */
-void link_read_ethtool(struct mem *mem, const struct rt *rt, const struct link *l,
+void link_read_ethtool(struct mem *mem, struct rt *rt, const struct link *l,
 		       const char *ret[LINK_ETHTOOL_SETTINGS]);
 
 /* Reads a link as it is now; *ret is in the arena.  -ENODEV, recorded, if it is gone. */

@@ -63,6 +63,16 @@ const char *link_ethtool_name(enum link_ethtool i)
 	return settings[i].name;
 }
 
+/*
+ * ioctl(2) knows names only, and several settings need the capability with which it loads a module
+ * of a name that no link has (priv.h).  So the link is looked up before; on the host, where these
+ * devices are then, only root renames it.
+ */
+static bool has_its_name(struct rt *rt, const struct link *l)
+{
+	return link_index_try(rt, l->name) == l->index;
+}
+
 static int ask(const struct rt *rt, const struct link *l, void *data)
 {
 	struct ifreq q = { .ifr_data = data };
@@ -89,12 +99,13 @@ static bool read_setting(const struct rt *rt, const struct link *l, unsigned i, 
 	return true;
 }
 
-void link_read_ethtool(struct mem *mem, const struct rt *rt, const struct link *l,
+void link_read_ethtool(struct mem *mem, struct rt *rt, const struct link *l,
 		       const char *ret[LINK_ETHTOOL_SETTINGS])
 {
+	bool there = has_its_name(rt, l);
 	union setting s;
 
-	for (unsigned i = 0; i < LINK_ETHTOOL_SETTINGS; i++)
+	for (unsigned i = 0; there && i < LINK_ETHTOOL_SETTINGS; i++)
 		if (read_setting(rt, l, i, &s))
 			ret[i] = base64_encode(mem, (const char *)&s, settings[i].size);
 }
@@ -136,9 +147,10 @@ static int set_again(const struct rt *rt, const struct link *l, unsigned i, unio
 
 int link_restore_ethtool(struct tx *tx, struct rt *rt, struct link *l, const struct link_saved *s)
 {
+	bool there = has_its_name(rt, l);
 	int r = 0;
 
-	for (unsigned i = 0; i < LINK_ETHTOOL_SETTINGS; i++) {
+	for (unsigned i = 0; there && i < LINK_ETHTOOL_SETTINGS; i++) {
 		union setting then = { .cmd = 0 }, now;
 		const char *data = NULL;
 		size_t size = 0;
