@@ -41,7 +41,7 @@ int gateway_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct ci
 	}
 	if (replaced)
 		return addr_ensure_undoable(tx, rt, l, address);
-	return addr_ensure(tx, rt, l, address, 0);
+	return addr_add_missing(tx, rt, l, address, 0);
 }
 
 /* With forwarding on, the kernel ignores router advertisements unless accept_ra is 2. */
@@ -123,6 +123,21 @@ static int waits_for_carrier(struct tx *tx, struct rt *rt, const struct link *l,
 	return 0;
 }
 
+/* The route may lead through l because a policy rule hides the local table. */
+static int need_no_own_address(struct tx *tx, struct rt *rt, struct ip ip)
+{
+	int own = addr_is_own_try(rt, ip);
+
+	if (own < 0)
+		return rt_refused(tx, rt, own, "look for the address %s", IP_S(ip));
+	if (own)
+		return tx_fail_as(
+			tx, CPLUG_E_TAKEN, -EADDRINUSE,
+			"%s: %s is an address of the host itself (choose another address)",
+			rt->where, IP_S(ip));
+	return 0;
+}
+
 int gateway_check_route(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip)
 {
 	static const char hint[] = "choose another subnet, or remove that route";
@@ -133,11 +148,11 @@ int gateway_check_route(struct tx *tx, struct rt *rt, const struct link *l, stru
 
 	TRY(route_lookup(tx, rt, ip, &w));
 	if (w.index == l->index && !w.rejects)
-		return 0;
-	if (!w.local)
+		there = 1;
+	else if (!w.local)
 		TRY(there = waits_for_carrier(tx, rt, l, ip, &w));
 	if (there)
-		return 0;
+		return need_no_own_address(tx, rt, ip);
 	if (w.index && !w.rejects)
 		TRY(there = link_find_index(tx, rt, w.index, &other));
 	if (there)

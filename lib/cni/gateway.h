@@ -17,7 +17,8 @@ enum gateway_flags {
 /*
  * Ensures an address on a link of the host.  If the link has one that is in the way (IPv4: any;
  * IPv6, and IPv4 with GATEWAY_BESIDE: one of an overlapping prefix), the call fails with
- * CPLUG_E_TAKEN, without GATEWAY_FORCE.
+ * CPLUG_E_TAKEN, without GATEWAY_FORCE.  Returns 1 if this call added it and nothing undoes that
+ * yet, because the link is shared; 0; or a recorded failure.
  */
 int gateway_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct cidr address,
 		   unsigned flags) CHECKED;
@@ -48,8 +49,8 @@ int gateway_validate(struct tx *tx, const struct result *r) CHECKED;
 void gateway_complete(struct result *r, bool default_route);
 
 /*
- * Fails with CPLUG_E_TAKEN if the kernel does not route ip through l; the message names the route
- * that it uses instead.
+ * Fails with CPLUG_E_TAKEN if the kernel does not route ip through l, or if ip is an address of the
+ * namespace itself (addr_is_own_try()); the message names the route that it uses instead.
  */
 int gateway_check_route(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip) CHECKED;
 

@@ -11,6 +11,7 @@
 #include "base/differ.h"
 #include "cni/prev.h"
 #include "cni/resolv.h"
+#include "netlink/addr.h"
 #include "netlink/route.h"
 #include "sys/sysctl.h"
 
@@ -116,13 +117,13 @@ int step_close(struct tx *tx, struct call *c, const char *dev)
 	return tx_excuse(tx, before, r, "containers may reach the host's loopback");
 }
 
-/* One lookup; none for an address whose route the plugin has compared. */
 static int need_no_own_address(struct tx *tx, const struct call *c, struct rt *host, struct ip ip)
 {
-	struct route_lookup w;
+	int own = addr_is_own_try(host, ip);
 
-	TRY(route_lookup(tx, host, ip, &w));
-	if (!w.local)
+	if (own < 0)
+		return rt_refused(tx, host, own, "look for the address %s", IP_S(ip));
+	if (!own)
 		return 0;
 	if (c->command == CNI_CHECK) {
 		differ(tx, mem_printf(&tx->mem, "masqueraded address %s", IP_S(ip)),
@@ -141,8 +142,10 @@ static int need_no_own_addresses(struct tx *tx, struct call *c, const struct tra
 	for (unsigned i = 0; i < res->n_ips; i++) {
 		const struct result_ip *a = &res->ips[i];
 		bool masq = a->addr.ip.family == AF_INET6 ? t->masq->v6 : t->masq->v4;
+		/* gateway_check_route() has asked already. */
+		bool asked = c->command == CNI_ADD && t->routed && ip_set(a->gateway);
 
-		if (masq && !(t->routed && ip_set(a->gateway)))
+		if (masq && !asked)
 			TRY(need_no_own_address(tx, c, &c->host, a->addr.ip));
 	}
 	return 0;

@@ -29,7 +29,7 @@ struct translation {
 	int link;        /* ifindex of the attachment's link on the host */
 	const char *dev; /* the link through which the host reaches the container */
 	bool own_dev;    /* it is the attachment's own: no other container is behind it */
-	bool routed;     /* the host routes the addresses that have a gateway to the container */
+	bool routed;     /* ADD has looked at addresses with a gateway: gateway_check_route() */
 };
 
 /*

@@ -42,7 +42,8 @@ int addr_add(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a, 
 	return rt_call(tx, rt, &m, "add address %s to %s", CIDR_S(a), l->name);
 }
 
-int addr_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a, unsigned flags)
+int addr_add_missing(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a,
+		     unsigned flags)
 {
 	struct rt_msg m;
 	int r;
@@ -54,6 +55,12 @@ int addr_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct cidr 
 	if (r < 0)
 		return rt_refused(tx, rt, r, "add address %s to %s", CIDR_S(a), l->name);
 	log_step("%s: add address %s to %s", rt->where, CIDR_S(a), l->name);
+	return 1;
+}
+
+int addr_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a, unsigned flags)
+{
+	TRY(addr_add_missing(tx, rt, l, a, flags));
 	return 0;
 }
 
@@ -116,8 +123,11 @@ static int undo_add(struct tx *tx, void *arg)
 int addr_ensure_undoable(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a)
 {
 	struct undo_addr u = undo_of(rt, l, a);
+	int added;
 
-	TRY(addr_ensure(tx, rt, l, a, 0));
+	TRY(added = addr_add_missing(tx, rt, l, a, 0));
+	if (!added)
+		return 0;
 	return tx_undo(tx, undo_add, "add address", &u);
 }
 

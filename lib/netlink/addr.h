@@ -28,7 +28,12 @@ int addr_add(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a,
 int addr_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a,
 		unsigned flags) CHECKED;
 
-/* The same, but undone: for an address that takes another's place. */
+/* The same; returns 1 if this call added it, 0 if it was there, or a recorded failure. */
+int addr_add_missing(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a,
+		     unsigned flags) CHECKED;
+
+/* As addr_ensure(), but what this call added is undone: for an address that takes another's place.
+ */
 int addr_ensure_undoable(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a) CHECKED;
 
 /*
@@ -54,6 +59,13 @@ int addr_list(struct tx *tx, struct rt *rt, const struct link *l, int family,
 	      struct addr_list *ret) CHECKED;
 
 bool addr_listed(const struct addr_list *list, struct cidr a);
+
+/*
+ * Is ip an address of rt's namespace, or covered by a local route there?  Policy rules (ip-rule(8))
+ * have no influence, and the number of addresses does not matter.  An address that only links in a
+ * VRF have does not count.  Returns 1, 0 or -errno, unrecorded: addr_own.c.
+ */
+int addr_is_own_try(struct rt *rt, struct ip ip) CHECKED;
 
 /* ---- addresses to be added again: addr_saved.c ---- */
 

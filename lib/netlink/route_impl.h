@@ -40,6 +40,9 @@ void route_each_nexthop(const struct nlmsghdr *h, void (*each)(const struct rout
  */
 void route_ask_all(struct rt_msg *m, int family, uint32_t table, int link);
 
+/* Composes the question which route leads to ip. */
+struct rtmsg *route_ask_one(struct rt_msg *m, struct ip ip);
+
 /* Asks which route leads to ip; each(message, arg) is not called if none does. */
 int route_ask(struct tx *tx, struct rt *rt, struct ip ip, int flags, rt_each_fn *each,
 	      void *arg) CHECKED;

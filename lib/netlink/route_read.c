@@ -274,16 +274,22 @@ static int keep_route(const struct nlmsghdr *h, void *arg)
 	return 0;
 }
 
-int route_ask(struct tx *tx, struct rt *rt, struct ip ip, int flags, rt_each_fn *each, void *arg)
+struct rtmsg *route_ask_one(struct rt_msg *m, struct ip ip)
 {
-	struct rt_msg m;
-	struct rtmsg *h = rt_new(&m, RTM_GETROUTE, 0, sizeof(*h));
-	int r;
+	struct rtmsg *h = rt_new(m, RTM_GETROUTE, 0, sizeof(*h));
 
 	h->rtm_family = (uint8_t)ip.family;
 	h->rtm_dst_len = (uint8_t)ip_bits(ip);
-	h->rtm_flags = (unsigned)flags;
-	rt_put_ip(&m, RTA_DST, ip);
+	rt_put_ip(m, RTA_DST, ip);
+	return h;
+}
+
+int route_ask(struct tx *tx, struct rt *rt, struct ip ip, int flags, rt_each_fn *each, void *arg)
+{
+	struct rt_msg m;
+	int r;
+
+	route_ask_one(&m, ip)->rtm_flags = (unsigned)flags;
 	r = rt_ask(rt, &m, each, arg);
 	if (r == -ENETUNREACH || r == -EHOSTUNREACH || r == -ENOENT || r == -EACCES ||
 	    r == -EINVAL || r == -EAFNOSUPPORT)

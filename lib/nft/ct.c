@@ -28,8 +28,8 @@
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
-#include <linux/rtnetlink.h>
 
+#include "netlink/addr.h"
 #include "nft/ct.h"
 
 enum {
@@ -171,37 +171,15 @@ static struct flow get_flow(const struct nlmsghdr *h)
 	return w;
 }
 
-static int type_each(const struct nlmsghdr *h, void *arg)
-{
-	if (h && mnl_nlmsg_get_payload_len(h) >= sizeof(struct rtmsg))
-		*(uint8_t *)arg = ((const struct rtmsg *)mnl_nlmsg_get_payload(h))->rtm_type;
-	return 0;
-}
-
 /*
  * Is ip an address of this host?  A connected socket does not tell: its source address is that of
  * the route, which for a secondary address is the primary one.
  */
-static bool ask_local(struct rt *host, struct ip ip)
-{
-	uint8_t type = RTN_UNSPEC;
-	struct rt_msg m;
-	struct rtmsg *h;
-
-	if (ip_is_loopback(ip))
-		return true;
-	h = rt_new(&m, RTM_GETROUTE, 0, sizeof(*h));
-	h->rtm_family = (uint8_t)ip.family;
-	h->rtm_dst_len = (uint8_t)ip_bits(ip);
-	rt_put_ip(&m, RTA_DST, ip);
-	return rt_ask(host, &m, type_each, &type) == 0 && type == RTN_LOCAL;
-}
-
 static bool is_local(struct flush *c, struct ip ip)
 {
 	if (!ip_eq(c->local, ip)) {
 		c->local = ip;
-		c->is_local = ask_local(c->host, ip);
+		c->is_local = ip_is_loopback(ip) || addr_is_own_try(c->host, ip) > 0;
 	}
 	return c->is_local;
 }

@@ -211,6 +211,26 @@ static void test_secondary_address(void **state)
 	assert_int_equal(flush(&f, 1, any), 1);
 }
 
+/* An address that a policy rule hides before the local table is one of this host. */
+static void test_hidden_address(void **state)
+{
+	static const char hide[] = "ip rule add pref 60 lookup local && ip rule del pref 0 && "
+				   "ip route add unreachable default table 77 && "
+				   "ip rule add pref 50 to 198.51.100.2 lookup 77";
+	auto_(fd_close) int fd = -1;
+	struct ct_filter f = port_filter(IPPROTO_UDP, 5300);
+
+	(void)state;
+	track();
+	if (!have_program("ip") || !shell("ip addr add 198.51.100.2/24 dev lo"))
+		skip();
+	fd = reach(SOCK_DGRAM, "198.51.100.2", 5300);
+	say(fd);
+	if (!shell(hide)) /* a kernel without policy rules */
+		skip();
+	assert_int_equal(flush(&f, 1, any), 1);
+}
+
 /* A TCP connection with the host itself stays; one to a former container is deleted. */
 static void test_established(void **state)
 {
@@ -271,9 +291,16 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 	const struct CMUnitTest tests[] = {
-		TEST(test_nothing_tracked),  TEST(test_steady_sender), TEST(test_container_goes),
-		TEST(test_specific_address), TEST(test_other_hosts),   TEST(test_secondary_address),
-		TEST(test_established),      TEST(test_ipv6),          TEST(test_many),
+		TEST(test_nothing_tracked),
+		TEST(test_steady_sender),
+		TEST(test_container_goes),
+		TEST(test_specific_address),
+		TEST(test_other_hosts),
+		TEST(test_secondary_address),
+		TEST(test_hidden_address),
+		TEST(test_established),
+		TEST(test_ipv6),
+		TEST(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
