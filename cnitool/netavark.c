@@ -377,29 +377,6 @@ static int create(struct tool *t)
 	return driver_create(t, &c);
 }
 
-/* After the last container: GC with no valid attachment, which deletes the bridge. */
-static void collect_network(struct tool *t, const struct request *q)
-{
-	struct errctx m = errctx_mark(t->tx);
-	struct cached *all;
-	unsigned n = 1;
-	int r = cache_all(t->tx, &t->cache, q->conf.name, &all, &n);
-
-	if (r < 0 || n) {
-		errctx_take(t->tx, m);
-		return;
-	}
-	cache_unlock(&t->cache);
-	r = cache_lock(t->tx, &t->cache, true);
-	if (r == 0)
-		r = cache_all(t->tx, &t->cache, q->conf.name, &all, &n);
-	if (r == 0 && !n)
-		r = attach_list_gc(t, &q->conf, "[]");
-	if (r < 0)
-		log_warn("%s (what network %s shares is left: cnitool gc)", errctx_take(t->tx, m),
-			 q->conf.name);
-}
-
 static int add_and_answer(struct tool *t, struct request *q)
 {
 	const char *text, *why;
@@ -427,17 +404,19 @@ static struct request *new_request(struct tool *t)
 static int setup(struct tool *t)
 {
 	struct request *q = new_request(t);
+	const char *new_bridge;
 	struct cached other;
 	int found = 0, r;
 
 	TRY(read_request(t, q));
+	new_bridge = driver_new_bridge(t, &q->net);
 	if (q->ports)
 		TRY(found = find_other(t, q, true, &other));
 	if (q->ports && !found)
 		q->a.capability_args = with_ports(&t->tx->mem, q->a.capability_args, q->ports);
 	r = add_and_answer(t, q);
 	if (r < 0)
-		collect_network(t, q);
+		driver_collect(t, &q->conf, new_bridge);
 	return r;
 }
 
@@ -470,7 +449,7 @@ static int teardown(struct tool *t)
 	TRY(attach_del(t, &q->a));
 	if (q->ports)
 		move_ports(t, q);
-	collect_network(t, q);
+	driver_collect(t, &q->conf, NULL);
 	return 0;
 }
 

@@ -84,4 +84,16 @@ int driver_need_accepted(struct tx *tx, const struct plugin *const *plugins,
 /* `cplug create`: completes the network on stdin and prints it. */
 int driver_create(struct tool *t, const struct cj *c) CHECKED;
 
+/* ---- netavark_collect.c ---- */
+
+/* The name of the bridge that setup will make; NULL: it is there already, or there will be none. */
+const char *driver_new_bridge(struct tool *t, const struct driver_network *n);
+
+/*
+ * After the last container: GC with no valid attachment, which deletes the bridge.  new_bridge
+ * (NULL: none): what a failed setup has made; it goes unless a container uses it.  Failures are
+ * logged.
+ */
+void driver_collect(struct tool *t, const struct netconf *conf, const char *new_bridge);
+
 #endif

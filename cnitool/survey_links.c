@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "cnitool/survey.h"
-#include "netlink/bridge_port.h"
+#include "netlink/bridge.h"
 #include "netlink/link.h"
 
 struct link_survey {
@@ -25,19 +25,10 @@ static int remove_link(struct survey *s, const void *data)
 	TRY(there = link_find_index(s->t->tx, &s->host, l->index, &now));
 	if (!there || !str_eq(now.alias, l->alias) || now.group != l->group)
 		return 0;
+	/* An attachment may have been added in the meantime. */
+	if (str_eq(now.kind, "bridge"))
+		return bridge_drop(s->t->tx, &s->host, &now);
 	return link_del(s->t->tx, &s->host, &now);
-}
-
-/* An attachment may have been added in the meantime. */
-static int remove_bridge(struct survey *s, const void *data)
-{
-	const struct link *l = data;
-	int used;
-
-	TRY(used = bridge_port_any(s->t->tx, &s->host, l->index));
-	if (used)
-		return 0;
-	return remove_link(s, data);
 }
 
 static void add_link(struct survey *s, const struct survey_verdict *v, const struct link *l,
@@ -50,7 +41,7 @@ static void add_link(struct survey *s, const struct survey_verdict *v, const str
 			   .kind = "link",
 			   .object = mem_printf(m, "%s %s", l->kind, l->name),
 			   .owner = mem_str(m, owner),
-			   .remove = str_eq(l->kind, "bridge") ? remove_bridge : remove_link,
+			   .remove = remove_link,
 			   .data = mem_dup(m, l, sizeof(*l)),
 		   });
 }
@@ -125,7 +116,7 @@ static int judge_bridge(struct survey *s, const struct link *l)
 	    !survey_wants(s, o.network) || survey_find_network(s, o.network) ||
 	    has_living(s, o.network))
 		return 0;
-	TRY(used = bridge_port_any(s->t->tx, &s->host, l->index));
+	TRY(used = bridge_used(s->t->tx, &s->host, l->index, 0));
 	if (!used)
 		add_link(s, &unused, l, o.network);
 	return 0;

@@ -137,7 +137,7 @@ int route_set(struct tx *tx, struct rt *rt, const struct link *l, const struct r
 	return put(tx, rt, l, route, NLM_F_REPLACE);
 }
 
-int route_add_connected(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a)
+static struct route connected(const struct link *l, struct cidr a)
 {
 	enum { ADDRCONF_METRIC = 256 }; /* the kernel's metric for IPv6 prefixes */
 	struct route r = {
@@ -147,8 +147,6 @@ int route_add_connected(struct tx *tx, struct rt *rt, const struct link *l, stru
 		.type = RTN_UNICAST,
 		.protocol = RTPROT_KERNEL,
 	};
-	struct rt_msg m;
-	int err;
 
 	if (a.ip.family == AF_INET6) {
 		r.priority = ADDRCONF_METRIC;
@@ -156,10 +154,32 @@ int route_add_connected(struct tx *tx, struct rt *rt, const struct link *l, stru
 		r.scope = RT_SCOPE_LINK;
 		r.src = a.ip;
 	}
+	return r;
+}
+
+int route_add_connected(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a)
+{
+	const struct route r = connected(l, a);
+	struct rt_msg m;
+	int err;
+
 	route_compose(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &r);
 	err = rt_try(rt, &m);
 	if (err < 0 && err != -EEXIST)
 		return rt_refused(tx, rt, err, "add route %s on %s", CIDR_S(r.dst), l->name);
+	return err == 0;
+}
+
+int route_del_connected(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a)
+{
+	const struct route r = connected(l, a);
+	struct rt_msg m;
+	int err;
+
+	route_compose(&m, RTM_DELROUTE, 0, &r);
+	err = rt_try(rt, &m);
+	if (err < 0 && !is_gone(err))
+		return rt_refused(tx, rt, err, "delete route %s on %s", CIDR_S(r.dst), l->name);
 	return 0;
 }
 

@@ -28,9 +28,12 @@ int route_set(struct tx *tx, struct rt *rt, const struct link *l,
 
 /*
  * The route to an address's own subnet, as the kernel makes it with the address: for a
- * repair, if it was deleted.  One that exists is fine; it goes with the address.
+ * repair, if it was deleted.  It goes with the address.  Returns 1 if this call added it, 0 if it
+ * was there, or a recorded failure.
  */
 int route_add_connected(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a) CHECKED;
+/* Deletes it; gone is success.  No undo: it is one. */
+int route_del_connected(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a) CHECKED;
 
 /* Takes it away again; gone is success. */
 int route_del(struct tx *tx, struct rt *rt, const struct link *l,

@@ -50,8 +50,9 @@ int bridge_veth_join_vlan(struct tx *tx, struct call *c, const struct bridge *b,
 
 /*
  * Ensures the gateway addresses of the result, on the bridge or on the VLAN gateway, and
- * forwarding; fails if a route of the host hides the container.  Shared: no undo, except for
- * addresses that forceAddress replaces.
+ * forwarding; fails if a route of the host hides the container.  Undone at ADD: addresses, and
+ * routes to subnets, that this call added, unless another container has a port of the bridge by
+ * then; and what forceAddress replaced.
  */
 int bridge_gateway_ensure(struct tx *tx, struct call *c, struct bridge *b,
 			  const struct result *res) CHECKED;

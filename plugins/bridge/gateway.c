@@ -8,6 +8,7 @@
 #include "cni/gateway.h"
 #include "base/differ.h"
 #include "netlink/addr.h"
+#include "netlink/bridge.h"
 #include "netlink/route.h"
 #include "plugins/bridge/bridge.h"
 #include "sys/sysctl.h"
@@ -88,20 +89,104 @@ static int check_routes(struct tx *tx, struct call *c, const struct bridge *b,
 	return 0;
 }
 
+/* What this call has given the gateway link: addresses, and routes to subnets. */
+struct given {
+	struct rt *host;
+	const struct bridge *b;
+	struct cidr *addresses, *routes;
+	unsigned n_addresses, n_routes;
+};
+
+/* Has the bridge ports beside the call's own one? */
+static int is_shared(struct tx *tx, const struct given *g)
+{
+	return bridge_used(tx, g->host, g->b->br.index, g->b->veth.host.index);
+}
+
+static int give(struct tx *tx, const struct given *g)
+{
+	const struct link *l = gateway_link(g->b);
+	int added, r = 0;
+
+	for (unsigned i = 0; i < g->n_addresses; i++)
+		r = also(r, addr_ensure(tx, g->host, l, g->addresses[i], 0));
+	for (unsigned i = 0; i < g->n_routes; i++) {
+		added = route_add_connected(tx, g->host, l, g->routes[i]);
+		if (added < 0)
+			r = also(r, added);
+	}
+	return r;
+}
+
+static int take(struct tx *tx, const struct given *g)
+{
+	const struct link *l = gateway_link(g->b);
+	int r = 0;
+
+	for (unsigned i = 0; i < g->n_routes; i++)
+		r = also(r, route_del_connected(tx, g->host, l, g->routes[i]));
+	for (unsigned i = 0; i < g->n_addresses; i++)
+		r = also(r, addr_del(tx, g->host, l, g->addresses[i]));
+	return r;
+}
+
+/*
+ * No container beside this one may have the gateway.  An ADD adds its port before it looks for the
+ * gateway's addresses.  So one that found those which are taken here has its port by the second
+ * look, and gets them back; one whose port comes later does not find them, and adds them itself.
+ */
+static int undo_given(struct tx *tx, void *arg)
+{
+	const struct given *g = *(const struct given **)arg;
+	int shared, r;
+
+	TRY(shared = is_shared(tx, g));
+	if (shared)
+		return 0;
+	r = take(tx, g);
+	TRY(shared = is_shared(tx, g));
+	if (shared)
+		r = also(r, give(tx, g));
+	return r;
+}
+
+/* ADD notes what it added, for the undo; what a repair put back stays. */
+static int note(struct tx *tx, const struct call *c, struct given *g, struct cidr **list,
+		unsigned *n, struct cidr a)
+{
+	bool first = !g->n_addresses && !g->n_routes;
+
+	*list = mem_grow(&tx->mem, *list, *n, sizeof(**list));
+	(*list)[(*n)++] = a;
+	if (!first || c->command != CNI_ADD)
+		return 0;
+	return tx_undo(tx, undo_given, "add gateway", &g);
+}
+
 static int ensure_addresses(struct tx *tx, struct call *c, const struct bridge *b,
 			    const struct result *res)
 {
+	struct given *g = mem_alloc(&tx->mem, sizeof(*g));
 	struct cidr *list;
 	unsigned n = gateway_list(tx, res, &list);
+	int added;
 
-	for (unsigned i = 0; i < n; i++)
-		TRY(gateway_ensure(tx, &c->host, gateway_link(b), list[i], b->cf.gateway_flags));
+	*g = (struct given){ .host = &c->host, .b = b };
+	for (unsigned i = 0; i < n; i++) {
+		TRY(added = gateway_ensure(tx, &c->host, gateway_link(b), list[i],
+					   b->cf.gateway_flags));
+		if (added)
+			TRY(note(tx, c, g, &g->addresses, &g->n_addresses, list[i]));
+	}
 	for (unsigned i = 0; i < res->n_ips; i++) {
 		const struct result_ip *ip = &res->ips[i];
 
+		added = 0;
 		/* No address of the gateway link brings a route to the subnet. */
 		if (ip_set(ip->gateway) && !cidr_contains(ip->addr, ip->gateway))
-			TRY(route_add_connected(tx, &c->host, gateway_link(b), ip->addr));
+			TRY(added = route_add_connected(tx, &c->host, gateway_link(b), ip->addr));
+		if (added)
+			TRY(note(tx, c, g, &g->routes, &g->n_routes, ip->addr));
 		TRY(gateway_forward(tx, &c->host, ip->addr.ip.family));
 	}
 	return 0;

@@ -15,7 +15,7 @@
 #include "firewall/foreign_fw.h"
 #include "firewall/nat.h"
 #include "firewall/spoof.h"
-#include "netlink/bridge_port.h"
+#include "netlink/bridge.h"
 #include "nft/nft.h"
 #include "plugins/bridge/bridge.h"
 
@@ -148,7 +148,7 @@ static int judge_drop(struct tx *tx, struct call *c, struct look *l)
 	int used = 0;
 
 	if (l->br->index && !alone)
-		TRY(used = bridge_port_any(tx, &c->host, l->br->index));
+		TRY(used = bridge_used(tx, &c->host, l->br->index, 0));
 	if (used)
 		TRY(find_lasting_drop(tx, l));
 	if (l->who && (used || alone))

@@ -13,7 +13,7 @@
 #include "base/differ.h"
 #include "cni/iface.h"
 #include "cni/prev.h"
-#include "netlink/bridge_port.h"
+#include "netlink/bridge.h"
 #include "netlink/route.h"
 #include "plugins/bridge/bridge.h"
 #include "sys/file.h"
@@ -191,13 +191,10 @@ int bridge_link_gc(struct tx *tx, struct call *c, const char *name)
 {
 	struct mark mark = mark_of_network(c->network);
 	struct link br;
-	int there, used;
+	int there;
 
 	TRY(there = link_find(tx, &c->host, name, &br));
 	if (!there || !str_eq(br.kind, "bridge") || !link_is_marked(&br, &mark))
 		return 0;
-	TRY(used = bridge_port_any(tx, &c->host, br.index));
-	if (used)
-		return 0;
-	return link_del(tx, &c->host, &br);
+	return bridge_drop(tx, &c->host, &br);
 }

@@ -177,6 +177,47 @@ conf() {
 	for i in 1 2 3 4 5 6 7 8; do sees "c$i" 10.1.0.1; done
 }
 
+# published BRIDGE IPAM - prints a configuration whose ADD for c2 fails behind the gateway: the port is c1's
+published() {
+	conf '.isDefaultGateway = true | .capabilities.portMappings = true | .bridge = "'"$1"'" | .ipam = '"$2"' |
+		.runtimeConfig.portMappings = [{hostPort: 8080, containerPort: 80, protocol: "tcp"}]'
+}
+
+@test "bridge: a failed ADD leaves no gateway on a bridge that was there before, and takes none from another container" {
+	local ipam bridge round other
+
+	ip link add br5 type bridge
+	ip link add br6 type bridge
+	ip link set br5 address 02:00:00:00:00:05 up
+	ip link set br6 address 02:00:00:00:00:06 up
+	ip address add 10.6.0.1/24 dev br6
+	sysctl_set net/ipv4/ip_forward 1
+	sysctl_set net/ipv6/conf/all/forwarding 1
+	new_netns c1 c2 c3
+	add bridge "$(published br1 '{type: "host-local", ranges: [[{subnet: "10.1.0.0/24"}], [{subnet: "fd00:1::/64"}]]}')"
+	remember
+	for ipam in '{type: "host-local", ranges: [[{subnet: "10.5.0.0/24"}], [{subnet: "fd00:5::/64"}]]}' \
+		'{type: "static", addresses: [{address: "10.5.0.9/24"}, {address: "fd00:5::9/64", gateway: "fe80::1"}]}' \
+		'{type: "static", addresses: [{address: "fd00:5::9/64", gateway: "fd00:6::1"}]}'; do
+		for bridge in br5 br6; do
+			cni ADD bridge "$(published $bridge "${ipam//10.5/10.${bridge#br}}")" c2
+			failed 105 'it belongs to net1/c1/eth0'
+			assert_same_snapshot
+		done
+	done
+	# Beside an ADD that fails others succeed, and keep their gateway.
+	ipam='{type: "host-local", ranges: [[{subnet: "10.5.0.0/24"}], [{subnet: "fd00:5::/64"}]]}'
+	other=$(with "$(published br5 "$ipam")" 'del(.runtimeConfig)')
+	for round in {1..12}; do
+		raw ADD bridge c2 <<<"$(published br5 "$ipam")" >/dev/null 2>&1 &
+		raw ADD bridge c3 <<<"$other" >"$BATS_TEST_TMPDIR/c3" || fail "round $round: $(<"$BATS_TEST_TMPDIR/c3")"
+		wait
+		is "$(addresses - br5)" '10.5.0.1/24 fd00:5::1/64'
+		del bridge "$other" c3
+		ip address flush dev br5
+	done
+}
+
 # ---- gateway and routes ----------------------------------------------------
 
 @test "bridge: without isGateway the bridge has no address, and forwarding stays off" {

@@ -300,6 +300,29 @@ PORT='{"container_port":80,"host_ip":"","host_port":8080,"protocol":"tcp","range
 	assert_same_snapshot
 }
 
+@test "setup: a failure beside a living container leaves no bridge that it made, and no address" {
+	local more
+
+	network '.subnets = [{subnet: "10.1.0.0/24"}]'
+	new_netns c1 c2
+	up ".port_mappings = [$PORT]"
+	ok
+	# Without a port nothing of the network uses its bridge, and the next setup finds it.
+	remember
+	for more in '' '| .network.options.vlan = "5"'; do
+		[[ ! $more ]] || has_vlan_filtering || continue
+		# It fails after the bridge and the gateway were made.
+		up ".container_id = \"c2\" | .network.network_interface = \"other0\" | .port_mappings = [$PORT]
+			| .network.subnets = [{subnet: \"10.8.0.0/24\"}] $more" c2
+		refused 'host port 8080/tcp: it belongs to'
+		assert_same_snapshot
+	done
+	up ".container_id = \"c2\" | .port_mappings = [$PORT]" c2
+	refused 'host port 8080/tcp: it belongs to'
+	assert_same_snapshot
+	down ".port_mappings = [$PORT]"
+}
+
 @test "setup: killed at any change, teardown leaves nothing; stopped there, setup leaves nothing itself" {
 	local n
 

@@ -713,6 +713,89 @@ refused_as_own() {
 	is "$(own_source 192.0.2.7 203.0.113.2)" 192.0.2.7
 }
 
+@test "security: policy rules do not hide the host's own address when a container asks for it" {
+	local address ipam conf answer
+
+	new_netns c1
+	ip link add other type veth peer name other-peer
+	ip link add dim type veth peer name dim-peer
+	ip address add 192.0.2.7/24 dev other
+	ip address add 2001:db8:7::7/64 dev other nodad
+	ip address add 192.0.2.9/24 dev dim
+	ip link set other up
+	ip link set other-peer up
+	warm_up bridge "$(evil br9 '{type: "static", addresses: [{address: "10.9.0.2/24"}]}')"
+	warm_up ptp "$(with "$PLAIN" '.type = "ptp" | .name = "evil"')"
+	for address in 4 6; do
+		ip -$address rule add pref 60 lookup local
+		ip -$address rule del pref 0
+	done
+	ip rule add pref 50 to 192.0.2.7 lookup 77
+	ip -6 rule add pref 50 to 2001:db8:7::7 lookup 77
+	ip route add unreachable default table 77
+	ip -6 route add unreachable default table 77
+	remember
+	for address in 192.0.2.7/32 2001:db8:7::7/128 192.0.2.9/32; do
+		ipam="{type: \"static\", addresses: [{address: \"10.9.0.3/24\"}, {address: \"$address\"}]}"
+		refused_as_own bridge "$(evil br9 "$ipam")" "${address%/*} is an address of the host itself, so it is not masqueraded"
+	done
+	for address in 4 6; do
+		ip -$address rule del pref 50
+		ip -$address rule add pref 55 lookup main
+	done
+	remember
+	for ipam in '192.0.2.7/32", gateway: "10.9.0.1' '2001:db8:7::7/128", gateway: "fd00:9::1'; do
+		conf=$(with "$PLAIN" ".type = \"ptp\" | .name = \"evil\" | .ipam = {type: \"static\", addresses: [{address: \"$ipam\"}]}")
+		refused_as_own ptp "$conf" 'is an address of the host itself \(choose another'
+		refused_as_own ptp "$(with "$conf" '.ipMasq = false')" 'is an address of the host itself \(choose another'
+	done
+	ipam='{type: "static", addresses: [{address: "192.0.2.7/28"}, {address: "2001:db8:7::7/80"}]}'
+	refused_as_own bridge "$(evil br9 "$ipam | .isGateway = true")" '192\.0\.2\.7 is an address of the host itself \(choose another'
+	# What is the host's later.
+	conf=$(evil br9 '{type: "static", addresses: [{address: "10.9.0.2/28"}, {address: "fd00:9::2/80"}]} | .isGateway = true')
+	add bridge "$conf"
+	answer=$output
+	for address in 10.9.0.2/32 fd00:9::2/128; do
+		ip address add $address dev other nodad 2>/dev/null # a warning for IPv4
+		output=$answer
+		cni CHECK bridge "$(chained "$conf")"
+		failed 107 "\"object\":\"masqueraded address ${address%/*}\",\"want\":\"an address of the container\""
+		output=$answer
+		CPLUG_REPAIR=1 cni CHECK bridge "$(chained "$conf")"
+		failed 102 "${address%/*} is (an address of the host itself|reached through other)"
+		ip address del $address dev other
+	done
+	del bridge "$conf"
+}
+
+@test "security: an address that the host has in a VRF alone may be a container's" {
+	local address conf link
+
+	has_kind vrf || skip "this kernel has no vrf interfaces"
+	new_netns c1
+	ip link add blue type vrf table 77
+	ip link set blue up
+	for link in one two; do
+		ip link add $link type veth peer name $link-peer
+		ip link set $link-peer up
+		ip link set $link up
+	done
+	ip link set one master blue
+	ip address add 192.0.2.7/24 dev one
+	ip address add 192.0.2.8/32 dev blue
+	ip address add 2001:db8:7::7/64 dev one nodad
+	for address in 192.0.2.7/32 192.0.2.8/32 2001:db8:7::7/128; do
+		conf=$(evil br9 "{type: \"static\", addresses: [{address: \"$address\"}]}")
+		add bridge "$conf"
+		del bridge "$conf"
+		# Another link outside of the VRF has it as well.
+		ip address add "$address" dev two nodad 2>/dev/null
+		cni ADD bridge "$conf"
+		failed 102 "${address%/*} is an address of the host itself"
+		ip address del "$address" dev two
+	done
+}
+
 @test "security: CHECK notes, and a repair refuses, a masqueraded address that became the host's" {
 	local conf answer
 
