@@ -20,6 +20,7 @@ static unsigned longest(struct cidr subnet, unsigned bits)
 static bool check_range(const struct cj *c, const struct cluster_range *r)
 {
 	unsigned most = longest(r->subnet, BLOCK_BITS_MIN);
+	struct cidr reserved;
 
 	if (!ip_set(r->subnet.ip)) {
 		if (!cj_has(c, "subnet")) /* else: there is a complaint already */
@@ -29,6 +30,12 @@ static bool check_range(const struct cj *c, const struct cluster_range *r)
 	if (!cidr_eq(r->subnet, cidr_masked(r->subnet))) {
 		cj_wrong(c, "subnet", "host bits are set; the network address is %s",
 			 IP_S(cidr_network(r->subnet)));
+		return false;
+	}
+	if (cidr_is_reserved(r->subnet, &reserved)) {
+		cj_wrong(c, "subnet",
+			 "%s has addresses of %s, which containers of a cluster cannot have",
+			 CIDR_S(r->subnet), CIDR_S(reserved));
 		return false;
 	}
 	if (r->block < r->subnet.len || r->block > most) {

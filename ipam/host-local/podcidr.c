@@ -67,10 +67,17 @@ static int read_prefixes(const struct reader *r, const char *key, char *value, a
 	char *rest, *word = strtok_r(value, ", \t", &rest);
 
 	for (; word; word = strtok_r(NULL, ", \t", &rest)) {
-		struct cidr c;
+		struct cidr c, reserved;
 
 		if (!cidr_parse(word, &c))
 			return fail_value(r, key, "expected a subnet, like 10.244.1.0/24", word);
+		if (cidr_is_reserved(c, &reserved))
+			return fail_value(r, key,
+					  mem_printf(&r->tx->mem,
+						     "containers cannot have addresses of %s, so "
+						     "it must be another subnet",
+						     CIDR_S(reserved)),
+					  word);
 		TRY(add(r, key, cidr_masked(c), word));
 	}
 	return 0;

@@ -403,3 +403,25 @@ bool cidr_is_default(struct cidr c)
 {
 	return ip_is_any(c.ip) && c.len == 0;
 }
+
+bool cidr_is_reserved(struct cidr c, struct cidr *ret)
+{
+	static const struct cidr reserved[] = {
+		{ { AF_INET, { { 0 } } }, 8 },
+		{ { AF_INET, { { 127 } } }, 8 },
+		{ { AF_INET, { { 169, 254 } } }, 16 },
+		{ { AF_INET, { { 224 } } }, 4 },
+		{ { AF_INET, { { 255, 255, 255, 255 } } }, 32 },
+		{ { AF_INET6, { { [15] = 1 } } }, 128 },
+		{ { AF_INET6, { { 0 } } }, 128 },
+		{ { AF_INET6, { { 0xfe, 0x80 } } }, 10 },
+		{ { AF_INET6, { { 0xff } } }, 8 },
+	};
+
+	for (unsigned i = 0; i < ARRAY_LEN(reserved); i++)
+		if (cidr_overlaps(c, reserved[i])) {
+			*ret = reserved[i];
+			return true;
+		}
+	return false;
+}

@@ -81,5 +81,10 @@ bool cidr_contains(struct cidr c, struct ip ip); /* false if the families differ
 bool cidr_overlaps(struct cidr a, struct cidr b);
 bool cidr_eq(struct cidr a, struct cidr b); /* address and length */
 bool cidr_is_default(struct cidr c);        /* 0.0.0.0/0 or ::/0 */
+/*
+ * Does it overlap a prefix whose addresses reach no other host: 0/8, loopback, link-local,
+ * multicast, broadcast?  *ret: that prefix.
+ */
+bool cidr_is_reserved(struct cidr c, struct cidr *ret);
 
 #endif

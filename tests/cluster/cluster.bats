@@ -484,6 +484,10 @@ lose_data() {
 	failed 7 'ipam.ranges: name the cluster'
 	called n1 ADD "$(conf '[{"subnet": "10.40.0.1/16"}]')"
 	failed 7 'ipam.ranges\[0\].subnet: host bits are set; the network address is 10.40.0.0'
+	for c in 0.0.0.0/0 0.0.0.0/1 127.0.0.0/8 169.254.0.0/16 224.0.0.0/4 ::/0 fe80::/16 ff00::/16; do
+		called n1 ADD "$(conf "[{\"subnet\": \"$c\"}]")"
+		failed 7 "ipam.ranges\[0\].subnet: $c has addresses of .*, which containers of a cluster cannot have"
+	done
 	called n1 ADD "$(conf '[{"subnet": "10.40.0.0/16", "block": 31}]')"
 	failed 7 'ipam.ranges\[0\].block: the prefix of a block of 10.40.0.0/16 has a length of 16 to 30, not 31'
 	called n1 ADD "$(conf '[{"subnet": "fd00:40::/48", "block": 120}]')"

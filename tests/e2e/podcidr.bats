@@ -170,7 +170,18 @@ FLANNEL_MTU=1450'
 		FLANNEL_MTU=1450x|line 1: FLANNEL_MTU
 		FLANNEL_MTU=99999999999999999999999|line 1: FLANNEL_MTU
 		FLANNEL_NETWORK=10.244.0.0|line 1: FLANNEL_NETWORK: expected a subnet
+		FLANNEL_SUBNET=0.0.0.0/0|line 1: FLANNEL_SUBNET: containers cannot have addresses of 0.0.0.0/8, so it must be another subnet, got "0.0.0.0/0"
+		POD_CIDRS=10.244.1.0/24,::/0|line 1: POD_CIDRS: containers cannot have addresses of ::1/128, .*got "::/0"
+		POD_CIDRS=127.1.0.0/16|line 1: .*addresses of 127.0.0.0/8, .*got "127.1.0.0/16"
+		POD_CIDRS=224.0.0.0/4|line 1: .*addresses of 224.0.0.0/4
+		POD_CIDRS=169.254.0.0/16|line 1: .*addresses of 169.254.0.0/16
+		POD_CIDRS=255.255.255.0/24|line 1: .*addresses of 255.255.255.255/32
+		POD_CIDRS=::1/64|line 1: .*addresses of ::1/128
+		FLANNEL_IPV6_SUBNET=fe80::/64|line 1: FLANNEL_IPV6_SUBNET: .* addresses of fe80::/10
+		FLANNEL_IPV6_SUBNET=ff00::/8|line 1: .*addresses of ff00::/8
+		FLANNEL_NETWORK=0.0.0.0/0|line 1: FLANNEL_NETWORK: .* addresses of 0.0.0.0/8
 	END
+	[[ ! -e $LEASES ]] || is "$(find $LEASES -name '[0-9a-f:]*' ! -name 'last*')" ''
 	printf 'POD_CIDRS=10.244.1.0/24\n\0\n' >$FILE
 	cni ADD bridge "$CONF"
 	failed 112 'it is not text'

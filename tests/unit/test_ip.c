@@ -337,6 +337,43 @@ static void prefixes_contain_and_overlap(void **state)
 	assert_false(cidr_is_default((struct cidr){ .len = 0 }));
 }
 
+static void reserved_prefixes(void **state)
+{
+	static const struct {
+		const char *c, *by; /* NULL: not reserved */
+	} reserved[] = {
+		{ "0.0.0.0/0", "0.0.0.0/8" },
+		{ "0.0.0.0/1", "0.0.0.0/8" },
+		{ "96.0.0.0/3", "127.0.0.0/8" },
+		{ "127.9.0.0/16", "127.0.0.0/8" },
+		{ "169.254.7.0/24", "169.254.0.0/16" },
+		{ "168.0.0.0/7", "169.254.0.0/16" },
+		{ "224.0.0.0/4", "224.0.0.0/4" },
+		{ "239.1.0.0/16", "224.0.0.0/4" },
+		{ "255.255.255.0/24", "255.255.255.255/32" },
+		{ "::/0", "::1/128" },
+		{ "::/64", "::1/128" },
+		{ "fe80::/64", "fe80::/10" },
+		{ "ff02::/16", "ff00::/8" },
+		{ "10.0.0.0/8", NULL },
+		{ "100.64.0.0/10", NULL },
+		{ "240.1.0.0/16", NULL },
+		{ "fd00::/8", NULL },
+		{ "2000::/3", NULL },
+		{ "fec0::/10", NULL },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(reserved); i++) {
+		struct cidr found = { .len = 0 };
+		bool is = cidr_is_reserved(cidr(reserved[i].c), &found);
+
+		CHECK(is == (reserved[i].by != NULL), "%s", reserved[i].c);
+		CHECK(!is || cidr_eq(found, cidr(reserved[i].by)), "%s: %s", reserved[i].c,
+		      CIDR_S(found));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -348,6 +385,7 @@ int main(void)
 		cmocka_unit_test(addresses_are_classified),
 		cmocka_unit_test(derives_linklocal),
 		cmocka_unit_test(prefixes_contain_and_overlap),
+		cmocka_unit_test(reserved_prefixes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,12 +81,15 @@ static void read_ranges(const struct cj *c, struct block_request *q)
 	for (unsigned i = 0; i < q->n_ranges; i++) {
 		struct cj e = cj_at(&list, i);
 		struct block_range *r = &q->ranges[i];
+		struct cidr reserved;
 
 		r->subnet = cj_cidr(&e, "subnet");
 		r->block = (unsigned)cj_int(&e, "block", 0, 0, 128);
 		if (r->block < r->subnet.len || r->block - r->subnet.len > 62 ||
 		    r->block > ip_bits(r->subnet.ip))
 			cj_wrong(&e, "block", "it does not fit to the subnet");
+		if (ip_set(r->subnet.ip) && cidr_is_reserved(r->subnet, &reserved))
+			cj_wrong(&e, "subnet", "it has addresses of %s", CIDR_S(reserved));
 	}
 	q->range = (unsigned)cj_int(c, "range", 0, 0, RANGES_MAX);
 	if (q->range >= q->n_ranges)
