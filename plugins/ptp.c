@@ -100,7 +100,7 @@ static int ensure_host(struct tx *tx, struct call *c, struct ptp *p, const struc
 		TRY(addr_ensure(tx, &c->host, &p->pair.host, cidr_host(res->ips[i].gateway), 0));
 	}
 	TRY(step_quiet(tx, c, &c->host, &p->pair.host));
-	TRY(link_set_no_dad(tx, &c->host, &p->pair.host));
+	TRY(pair_give_ipv6(tx, c, &p->pair.host, res));
 	TRY(link_ensure(tx, &c->host, &p->pair.host, &want));
 	TRY(route_add_all(tx, &c->host, &routes));
 	for (unsigned i = 0; i < res->n_ips; i++)

@@ -31,14 +31,6 @@ bool iface_belongs(const struct result *r, const struct result_ip *ip, const cha
 	       str_eq(r->ifs[ip->iface].name, ifname);
 }
 
-static bool has_family(const struct result *r, int family)
-{
-	for (unsigned i = 0; i < r->n_ips; i++)
-		if (r->ips[i].addr.ip.family == family)
-			return true;
-	return false;
-}
-
 /* disable_ipv6=1 on lo breaks ::1; on the interface it rejects addresses. */
 static int enable_ipv6(struct tx *tx, struct call *c, const struct link *l)
 {
@@ -186,7 +178,7 @@ static int add_routed(struct tx *tx, struct call *c, const struct link *l, const
 int iface_configure(struct tx *tx, struct call *c, const struct link *l, const struct result *r,
 		    const struct iface_options *o)
 {
-	bool six = has_family(r, AF_INET6);
+	bool six = result_has_family(r, AF_INET6);
 
 	if (six)
 		TRY(enable_ipv6(tx, c, l));
@@ -276,7 +268,7 @@ int iface_ensure(struct tx *tx, struct call *c, struct link *l, const struct res
 		sysctl_conf(AF_INET6, l->name, "enhanced_dad", "1"),
 	};
 	struct iface_additions *a = mem_alloc(&tx->mem, sizeof(*a));
-	bool six = has_family(r, AF_INET6);
+	bool six = result_has_family(r, AF_INET6);
 	int got;
 
 	want.mark = o->mark;
@@ -352,7 +344,7 @@ int iface_check_sysctls(struct tx *tx, struct call *c, const struct link *l)
 		sysctl_conf(AF_INET6, l->name, "disable_ipv6", "0"),
 		sysctl_conf(AF_INET6, "lo", "disable_ipv6", "0"),
 	};
-	unsigned n = has_family(c->prev, AF_INET6) ? ARRAY_LEN(list) : 1, kept = 0;
+	unsigned n = result_has_family(c->prev, AF_INET6) ? ARRAY_LEN(list) : 1, kept = 0;
 	const char *text = tuned(tx, c);
 
 	for (unsigned i = 0; i < n; i++)

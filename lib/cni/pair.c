@@ -7,6 +7,7 @@
 #include "cni/iface.h"
 #include "cni/prev.h"
 #include "cni/steps.h"
+#include "sys/sysctl.h"
 #include "value/name.h"
 
 const char *pair_host_name(struct tx *tx, struct call *c, const char *configured)
@@ -122,6 +123,29 @@ int pair_find_marked(struct tx *tx, struct call *c, const char *host_name, struc
 
 	TRY(there = link_find(tx, &c->host, pair_host_name(tx, c, host_name), ret));
 	return there && link_is_end(ret) && link_is_marked(ret, call_mark(tx, c));
+}
+
+/* For a link that link_set_no_ipv6() had: the kernel makes the address at the write (EUI-64). */
+static int give_again(struct tx *tx, struct call *c, const struct link *host)
+{
+	struct sysctl kernels = sysctl_conf(AF_INET6, host->name, "addr_gen_mode", "0");
+	char now[8];
+
+	if (sysctl_read_try(c->host.ns, kernels.name, now, sizeof(now)) < 0 || !str_eq(now, "1"))
+		return 0;
+	return sysctl_ensure(tx, c->host.ns, &kernels, 1, NULL);
+}
+
+int pair_give_ipv6(struct tx *tx, struct call *c, const struct link *host, const struct result *res)
+{
+	if (result_has_family(res, AF_INET6)) {
+		if (c->command != CNI_ADD)
+			TRY(give_again(tx, c, host));
+		return link_set_no_dad(tx, &c->host, host);
+	}
+	if (host->flags & IFF_UP)
+		return 0;
+	return link_set_no_ipv6(tx, &c->host, host);
 }
 
 /* ---- CHECK, repair ------------------------------------------------------ */

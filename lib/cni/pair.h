@@ -32,6 +32,15 @@ const char *pair_host_name(struct tx *tx, struct call *c, const char *configured
 int pair_add(struct tx *tx, struct call *c, const struct pair_want *w, struct pair *ret) CHECKED;
 
 /*
+ * ADD and repair, before the host's end comes up, which routes for the addresses of *res: it has an
+ * IPv6 address of its own, usable at once (link_set_no_dad()), if one of them is an IPv6 address.
+ * Otherwise it needs none (link_set_no_ipv6()); a repair of a result that got its first IPv6
+ * address later makes the kernel give it one.
+ */
+int pair_give_ipv6(struct tx *tx, struct call *c, const struct link *host,
+		   const struct result *res) CHECKED;
+
+/*
  * Finds the host end of p->eth: the other end of it, under the name that ADD gave it, or under the
  * one that prevResult lists (the reference's is random; bridge: see prev_host_interface(), "" if
  * there is none).  1 and p->host, 0, or a recorded failure.

@@ -250,6 +250,15 @@ int link_set_up_notify(struct tx *tx, struct rt *rt, const struct link *l,
 int link_set_no_dad(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
 
 /*
+ * For a new link that is still down, and that only carries frames (a bridge's port, an ifb): the
+ * kernel gives it no IPv6 address of its own (IFLA_INET6_ADDR_GEN_MODE none, linux/if_link.h).  So
+ * nothing is sent for one (MLD, duplicate address detection), and with IPv6 forwarding on, the link
+ * has no router anycast address, whose release makes the kernel wait for a second grace period at
+ * the deletion. A kernel without IPv6 has none to give.
+ */
+int link_set_no_ipv6(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
+
+/*
  * Sets the MAC to the value that it has.  The kernel then counts it as set (addr_assign_type 3),
  * and a bridge keeps it, where otherwise it follows the lowest MAC of its ports.
  */

@@ -68,6 +68,28 @@ int link_set_no_dad(struct tx *tx, struct rt *rt, const struct link *l)
 	return sysctl_ensure_new(tx, rt->ns, &s, 1);
 }
 
+int link_set_no_ipv6(struct tx *tx, struct rt *rt, const struct link *l)
+{
+	struct nlattr *spec, *inet6;
+	struct rt_msg m;
+	int r;
+
+	change(&m, l->index);
+	spec = rt_nest(&m, IFLA_AF_SPEC);
+	inet6 = rt_nest(&m, AF_INET6);
+	rt_put_u8(&m, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+	rt_nest_end(&m, inet6);
+	rt_nest_end(&m, spec);
+	r = rt_try(rt, &m);
+	if (r == -EAFNOSUPPORT ||
+	    r == -EOPNOTSUPP) /* no IPv6: of the kernel, or for so small an MTU */
+		return 0;
+	if (r < 0)
+		return rt_refused(tx, rt, r, "give %s no IPv6 address", l->name);
+	log_step("%s: give %s no IPv6 address", rt->where, l->name);
+	return 0;
+}
+
 /* A request to set the MAC to the value that it has. */
 static void same_mac(struct rt_msg *m, const struct link *l)
 {

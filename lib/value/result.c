@@ -102,6 +102,14 @@ int result_find_if(const struct result *r, const char *name, bool sandboxed)
 	return -1;
 }
 
+bool result_has_family(const struct result *r, int family)
+{
+	for (unsigned i = 0; i < r->n_ips; i++)
+		if (r->ips[i].addr.ip.family == family)
+			return true;
+	return false;
+}
+
 bool result_dns_empty(const struct result_dns *d)
 {
 	return !d->n_nameservers && !d->n_search && !d->n_options && str_empty(d->domain);

@@ -71,6 +71,9 @@ struct result_route result_route(struct cidr dst, struct ip gw);
  */
 int result_find_if(const struct result *r, const char *name, bool sandboxed);
 
+/* Has it an address of this family (AF_INET, AF_INET6)? */
+bool result_has_family(const struct result *r, int family);
+
 bool result_dns_empty(const struct result_dns *d);
 
 /*

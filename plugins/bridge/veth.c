@@ -57,6 +57,7 @@ int bridge_veth_add(struct tx *tx, struct call *c, struct bridge *b)
 	vlans = vlans_of(b);
 	p.up = true;
 	TRY(step_quiet(tx, c, &c->host, &b->veth.host));
+	TRY(link_set_no_ipv6(tx, &c->host, &b->veth.host));
 	TRY(bridge_port_set_vlans(tx, &c->host, &b->veth.host, &vlans));
 	return bridge_port_configure(tx, &c->host, &b->veth.host, &p);
 }

@@ -68,6 +68,7 @@ passed() {
 	CHECK=$(chained "$LIMITS")
 	link - "$IFB" ".linkinfo.info_kind == \"ifb\" and .mtu == 1500 and (.flags | any(. == \"UP\"))"
 	link - "$IFB" ".address == \"$(result '.interfaces[3].mac')\" and .ifalias == \"cplug net1/c1/eth0\""
+	is "$(ip -6 address show dev "$IFB")" ''
 	is "$(tbf - "$VETH")" 'qdisc tbf 1: root rate 8Mbit burst 10000b lat 25ms'
 	is "$(tbf - "$IFB")" 'qdisc tbf 1: root rate 16Mbit burst 20000b lat 25ms'
 	contains "$(tc qdisc show dev "$VETH")" 'qdisc (fq_codel|bfifo) 2: parent 1:1 '

@@ -150,6 +150,28 @@ refuses() {
 	ok
 }
 
+@test "cnitool assign: the first IPv6 address of a ptp container is reached, also from another container" {
+	local host ptp='"cniVersion":"1.0.0","name":"net3","plugins":[{"type":"ptp","ipam":{"type":"host-local","ranges":'
+
+	new_netns c1 c2
+	net "{${ptp}[[{\"subnet\":\"10.3.0.0/24\"}]]}}]}" 30-net
+	tool add --quiet net3 c1
+	ok
+	host=$(ip -j link show type veth | jq -r '.[0].ifname')
+	is "$(ip -6 address show dev "$host")" ''
+	net "{${ptp}[[{\"subnet\":\"10.3.0.0/24\"}],[{\"subnet\":\"fd00:3::/64\"}]]}}]}" 30-net
+	tool assign net3 c1 fd00:3::50
+	ok
+	contains "$(ip -6 address show dev "$host")" 'inet6 fe80::'
+	tool add --quiet net3 c2
+	ok
+	ip -6 neigh flush all
+	sees c2 fd00:3::50
+	sees - fd00:3::50
+	tool check net3 c1
+	ok
+}
+
 @test "cnitool assign: what cannot be is one sentence, and changes nothing" {
 	plug c1
 	refuses 2 'assign 10.1.0.100: it lies in no range of the network' assign net1 c1 10.1.0.100

@@ -127,6 +127,16 @@ prepare() {
 	sees c1 203.0.113.2
 }
 
+@test "ptp: the host's end has an IPv6 address of its own if the container has one, and is without it otherwise" {
+	new_netns c1 c2
+	sysctl_set net/ipv6/conf/all/forwarding 1
+	add ptp "$CONF"
+	contains "$(ip -6 address show dev "$(host_end)")" 'inet6 fe80::[^ ]* scope link'
+	add ptp '{"cniVersion":"1.1.0","name":"net2","type":"ptp","ipam":{"type":"host-local","subnet":"10.12.0.0/24"}}' c2
+	is "$(ip -6 address show dev "$(result '.interfaces[0].name')")" ''
+	sees - 10.12.0.2
+}
+
 @test "ptp: published ports answer from outside, from the host, its loopback and the container itself" {
 	world
 	new_netns c1

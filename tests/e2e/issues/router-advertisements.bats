@@ -52,6 +52,7 @@ knob() {
 	prints_not 'bad|proto ra|1:2:3' ip -6 route show
 	for dev in $(ip -j link show master br1 | jq -r '.[].ifname'); do
 		is "$dev $(knob - "ipv6/conf/$dev/accept_ra") $(knob - "ipv6/conf/$dev/autoconf")" "$dev 0 0"
+		is "$(ip -6 address show dev "$dev")" ''
 	done
 	is "$(knob - ipv6/conf/br1/accept_ra)" 0
 }
