@@ -10,6 +10,7 @@
 
 #include "cnitool/attach_impl.h"
 #include "cnitool/cnitool.h"
+#include "cnitool/target.h"
 #include "value/json_make.h"
 
 static const struct command check_command = { "CHECK", "check", false };
@@ -35,15 +36,20 @@ static int need_cached(struct tool *t, const struct attachment *a, bool found, c
 	return 0;
 }
 
-static int need_netns(struct tool *t, const struct attachment *given, const struct attachment *a)
+static int fail_other(struct tool *t, const struct attachment *given, const struct attachment *a)
 {
-	if (!given->netns || a->netns)
-		return 0;
 	return tx_fail_as(
 		t->tx, CNI_E_NETNS, -ESTALE,
 		"%s leads to another network namespace than that of %s on network \"%s\", "
 		"whose container is gone: remove the attachment with del or cnitool gc",
 		given->netns, a->ifname, a->net->name);
+}
+
+static int need_netns(struct tool *t, const struct attachment *given, const struct attachment *a)
+{
+	if (!given->netns || a->netns)
+		return 0;
+	return fail_other(t, given, a);
 }
 
 static int need_version(struct tool *t, const struct netconf *n)
@@ -185,15 +191,20 @@ static int remember_result(struct tool *t, const struct attachment *a, const cha
 int attach_repair(struct tool *t, const struct attachment *given, const struct cached *c, bool dry,
 		  struct repairs *ret)
 {
+	auto_(netns_close) struct netns ns = NETNS_NONE;
 	struct attachment a = *given;
 	struct list_call call = { .net = a.net, .a = &a };
 	int r = 0;
 
 	call.command = dry ? &check_command : &repair_command;
 	TRY(prepare_call(t, given, c, &a, &call));
+	target_hold(t->tx, a.netns, &ns);
 	for (unsigned i = 0; i < a.net->n_plugins && (r == 0 || attach_time_left(t)); i++) {
 		if (!attach_plugin_is_ours(t, a.net, i))
 			continue;
+		/* A plugin can take long, and opens the path itself. */
+		if (ret->ours && !target_is_held(t->tx, a.netns, &ns))
+			return also(r, fail_other(t, given, &a));
 		ret->ours++;
 		r = also(r, repair_plugin(t, &call, i, ret));
 	}

@@ -190,7 +190,7 @@ static int remove_from_interface(struct change *h, struct cidr addr)
 	struct link l;
 	int there;
 
-	TRY(target_open(tx, h->a.netns, &ns));
+	TRY(target_open_same(tx, h->a.netns, &h->c.nsid, &ns));
 	TRY(rt_open(tx, &rt, "container", &ns));
 	TRY(there = link_find(tx, &rt, h->a.ifname, &l));
 	if (!there)

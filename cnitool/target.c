@@ -124,6 +124,20 @@ int target_open(struct tx *tx, const char *path, struct netns *ret)
 	return 0;
 }
 
+int target_open_same(struct tx *tx, const char *path, const struct nsid *was, struct netns *ret)
+{
+	auto_(netns_close) struct netns ns = NETNS_NONE;
+
+	TRY(target_open(tx, path, &ns));
+	if (nsid_differs(&tx->mem, &ns, was))
+		return tx_fail_as(
+			tx, CNI_E_NETNS, -ESTALE,
+			"%s is another network namespace than at ADD, and is left as it is", path);
+	*ret = ns;
+	ns.fd = -1;
+	return 0;
+}
+
 /* 1: another namespace is there; 0: not so, or not known; -ENOENT: nothing is there. */
 static int look_at(struct tx *tx, const char *path, const struct nsid *was)
 {
@@ -143,6 +157,24 @@ static int look_at(struct tx *tx, const char *path, const struct nsid *was)
 bool target_is_other(struct tx *tx, const char *path, const struct nsid *was)
 {
 	return !str_empty(path) && look_at(tx, path, was) == 1;
+}
+
+void target_hold(struct tx *tx, const char *path, struct netns *ns)
+{
+	struct errctx m = errctx_mark(tx);
+
+	if (!str_empty(path) && netns_open(tx, path, ns) < 0)
+		errctx_take(tx, m);
+}
+
+bool target_is_held(struct tx *tx, const char *path, const struct netns *ns)
+{
+	auto_(netns_close) struct netns now = NETNS_NONE;
+
+	if (ns->fd < 0)
+		return true;
+	target_hold(tx, path, &now);
+	return netns_eq(&now, ns);
 }
 
 bool target_lives(struct tx *tx, const char *path, const struct nsid *was)

@@ -26,12 +26,23 @@ const char *target_id(struct mem *m, const char *path);
  */
 int target_open(struct tx *tx, const char *path, struct netns *ret) CHECKED;
 
+/* The same for a change in an attachment's namespace: fails if another one is there by now. */
+int target_open_same(struct tx *tx, const char *path, const struct nsid *was,
+		     struct netns *ret) CHECKED;
+
 /*
  * Is another namespace than the attachment's at path?  That is so if the path leads to the
  * caller's own namespace, or if the identity differs (was: not known, or NULL, proves nothing),
  * because a process number or a name was reused.  False if nothing is there.
  */
 bool target_is_other(struct tx *tx, const char *path, const struct nsid *was);
+
+/*
+ * Opens what is at path, to be compared later; without a namespace there ns stays closed.  Is it
+ * still the same?  True if ns is not open.
+ */
+void target_hold(struct tx *tx, const char *path, struct netns *ns);
+bool target_is_held(struct tx *tx, const char *path, const struct netns *ns);
 
 /*
  * Does the namespace of an attachment live?  No if its path does not exist, or another namespace is

@@ -228,3 +228,33 @@ sweep() {
 	sweep assign '' '10.1.0.50/24' 10.1.0.50
 	sweep unassign '10.1.0.50/24' '' 10.1.0.50
 }
+
+@test "cnitool assign: after a failure the address stays in another namespace that is at the path by then" {
+	local lock=/var/lib/cni/networks/net1/lock holder job
+
+	prepare
+	new_netns c1 c2
+	tool add --quiet net1 c1
+	ok
+	in_ns c2 ip link add eth0 type veth peer name eth0-peer
+	in_ns c2 ip address add 10.1.0.50/24 dev eth0
+	# The repair fails behind host-local, because the host has the address.
+	ip address add 10.1.0.50/32 dev lo
+	flock --no-fork "$lock" sleep 300 </dev/null >/dev/null 2>&1 3>&- 4>&- &
+	holder=$!
+	wait_for "the holder" grep -q "FLOCK .* $holder " /proc/locks
+	"$CPLUG_BIN/cnitool" assign net1 c1 10.1.0.50 >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- 4>&- &
+	job=$!
+	wait_for 'a call that waits for the lock' grep -q -- '-> FLOCK' /proc/locks
+	umount /run/netns/c1
+	mount --bind /run/netns/c2 /run/netns/c1
+	kill "$holder"
+	status=0
+	wait "$job" || status=$?
+	is "$(addresses c2 eth0)" 10.1.0.50/24
+	((status)) || fail "it succeeded"
+	contains "$(<"$BATS_TEST_TMPDIR/out")" '10\.1\.0\.50 is reached through lo'
+	contains "$(<"$BATS_TEST_TMPDIR/out")" 'c1 leads to another network namespace than that of eth0'
+	contains_not "$(<"$BATS_TEST_TMPDIR/out")" sbr
+	prints '' in_ns c2 ip rule show table 100
+}
