@@ -266,62 +266,6 @@ static uint64_t random_below(uint64_t n)
 	return x % n;
 }
 
-/* Adds what a page has, in the arena keep.  A key that is not after the last is a repetition. */
-static void keep_page(struct mem *keep, const struct etcd_kvs *page, struct etcd_kvs *all)
-{
-	for (unsigned i = 0; i < page->n; i++) {
-		const struct etcd_kv *kv = &page->kv[i];
-
-		if (all->n && strcmp(kv->key, all->kv[all->n - 1].key) <= 0)
-			continue;
-		all->kv = mem_grow(keep, all->kv, all->n, sizeof(*all->kv));
-		all->kv[all->n++] = (struct etcd_kv){ mem_str(keep, kv->key),
-						      mem_str(keep, kv->value), kv->created };
-	}
-}
-
-static int read_page(struct blocks *b, const char *prefix, bool keys_only, struct mem *keep,
-		     struct etcd_kvs *all, bool *ret_more)
-{
-	const char *after = all->n ? all->kv[all->n - 1].key : NULL;
-	struct etcd_txn t = etcd_txn();
-	unsigned before = all->n;
-	struct etcd_kvs page;
-	json_t *answers;
-
-	json_array_append_new(t.yes, etcd_get_page(&b->tx->mem, prefix, after, keys_only));
-	TRY(etcd_commit(b->tx, b->etcd, &t, &answers));
-	page = etcd_found(&b->tx->mem, answers, 0);
-	keep_page(keep, &page, all);
-	*ret_more = etcd_has_more(answers, 0) && all->n > before;
-	return 0;
-}
-
-/*
- * What is below a prefix; keys_only: without the values.  In pages, because an answer has a bound;
- * the memory of each page is there again for the next one.
- */
-static int read_below(struct blocks *b, const char *prefix, bool keys_only, struct etcd_kvs *ret)
-{
-	struct mem *mem = &b->tx->mem, keep = *mem;
-	bool more = true;
-	int r = 0;
-
-	*ret = (struct etcd_kvs){ .n = 0 };
-	while (r == 0 && more) {
-		*mem = (struct mem){ .max = keep.max, .exhausted = keep.exhausted };
-		r = read_page(b, prefix, keys_only, &keep, ret, &more);
-		mem_free(mem);
-	}
-	*mem = keep;
-	return r;
-}
-
-int blocks_read_below(struct blocks *b, const char *prefix, struct etcd_kvs *ret)
-{
-	return read_below(b, prefix, false, ret);
-}
-
 /* How many blocks of a range are claimed, and one bit for each block; no map of a large range. */
 static int list_claimed(struct blocks *b, const struct block_range *r, uint8_t **ret_map,
 			uint64_t *ret_n)
@@ -329,7 +273,8 @@ static int list_claimed(struct blocks *b, const struct block_range *r, uint8_t *
 	struct mem *mem = &b->tx->mem;
 	struct etcd_kvs f;
 
-	TRY(read_below(b, mem_printf(mem, "%s/blocks/%s/", b->prefix, b->q->network), true, &f));
+	TRY(etcd_read_below(b->tx, b->etcd,
+			    mem_printf(mem, "%s/blocks/%s/", b->prefix, b->q->network), true, &f));
 	*ret_map = NULL;
 	if (!is_large(r))
 		*ret_map = mem_alloc(mem, count_of(r) / 8 + 1);
@@ -682,7 +627,7 @@ int blocks_list(struct blocks *b, const char *network, json_t *ret_list)
 
 	if (network)
 		prefix = mem_printf(mem, "%s%s/", prefix, network);
-	TRY(read_below(b, prefix, false, &f));
+	TRY(etcd_read_below(b->tx, b->etcd, prefix, false, &f));
 	for (unsigned i = 0; i < f.n; i++) {
 		json_t *value = json_loads(f.kv[i].value, 0, NULL);
 		int64_t age = age_of(json_string_value(json_object_get(value, "claimed")));
@@ -709,7 +654,7 @@ int blocks_forget(struct blocks *b, const char *network, json_t *ret_ranges)
 	TRY(etcd_commit(b->tx, b->etcd, &read, &answers));
 	value = only_value(mem, answers, 0);
 	json_array_append_new(t.compare, etcd_unchanged(mem, below, b->etcd->revision));
-	TRY(read_below(b, below, true, &f));
+	TRY(etcd_read_below(b->tx, b->etcd, below, true, &f));
 	if (f.n)
 		return tx_fail_as(
 			b->tx, CPLUG_E_TAKEN, -EBUSY,
@@ -769,7 +714,8 @@ int blocks_reclaim(struct blocks *b, const char *node, bool force, json_t *ret_l
 	struct mem *mem = &b->tx->mem;
 	struct etcd_kvs f;
 
-	TRY(read_below(b, mem_printf(mem, "%s/nodes/%s/", b->prefix, node), false, &f));
+	TRY(etcd_read_below(b->tx, b->etcd, mem_printf(mem, "%s/nodes/%s/", b->prefix, node), false,
+			    &f));
 	if (!force)
 		TRY(fail_if_alive(b, node, &f));
 	/* The names of its networks come before their blocks, so no claim begins in between. */

@@ -14,42 +14,7 @@
 #ifndef CPLUG_CLUSTER_HELPER_BLOCKS_H
 #define CPLUG_CLUSTER_HELPER_BLOCKS_H
 
-#include "ipam/cluster/helper/etcd.h"
-#include "ipam/cluster/helper/routes.h"
-#include "value/cj.h"
-
-enum { RANGES_MAX = 16, KNOWN_MAX = 1024 };
-
-struct block_range {
-	struct cidr subnet;
-	unsigned block; /* prefix length of a block */
-};
-
-/* What the plugin asks for. */
-struct block_request {
-	const char *network, *instance;
-	struct block_range ranges[RANGES_MAX];
-	unsigned n_ranges;
-	unsigned range;     /* which one */
-	struct cidr want;   /* this block; no address: any */
-	struct cidr *known; /* the blocks that the plugin knows, or that it gives back */
-	unsigned n_known;
-};
-
-struct blocks {
-	struct tx *tx;
-	struct etcd *etcd;
-	const char *node, *prefix;
-	const struct block_request *q;
-	/*
-	 * Set by claim, sync and release: the blocks whose routes are to be there, and those that
-	 * are not this node's any longer; and whether one that the plugin knows is not ours.
-	 */
-	struct routes_blocks here, gone;
-	bool lost;
-	/* Called by release before etcd has nothing of the blocks; NULL: nothing is. */
-	void (*set_routes)(struct tx *tx, struct routes_blocks here, struct routes_blocks gone);
-};
+#include "ipam/cluster/helper/request.h"
 
 /*
  * Claims a block, or finds one that is ours and not known.  Before, known blocks that etcd has no
@@ -69,9 +34,6 @@ int blocks_release(struct blocks *b) CHECKED;
 
 /* Adds the number of unclaimed blocks of each range to a list. */
 int blocks_free(struct blocks *b, json_t *ret_list) CHECKED;
-
-/* The keys below a prefix with their values, however many. */
-int blocks_read_below(struct blocks *b, const char *prefix, struct etcd_kvs *ret) CHECKED;
 
 /*
  * Adds the values of all blocks to a list, of one network or (NULL) of all, each with its age in

@@ -480,3 +480,53 @@ int etcd_kv_cmp(const void *a, const void *b)
 
 	return strcmp(x->key, y->key);
 }
+
+/* ---- long lists ---- */
+
+/* Adds what a page has, in the arena keep.  A key that is not after the last is a repetition. */
+static void keep_page(struct mem *keep, const struct etcd_kvs *page, struct etcd_kvs *all)
+{
+	for (unsigned i = 0; i < page->n; i++) {
+		const struct etcd_kv *kv = &page->kv[i];
+
+		if (all->n && strcmp(kv->key, all->kv[all->n - 1].key) <= 0)
+			continue;
+		all->kv = mem_grow(keep, all->kv, all->n, sizeof(*all->kv));
+		all->kv[all->n++] = (struct etcd_kv){ mem_str(keep, kv->key),
+						      mem_str(keep, kv->value), kv->created };
+	}
+}
+
+static int read_page(struct tx *tx, struct etcd *e, const char *prefix, bool keys_only,
+		     struct mem *keep, struct etcd_kvs *all, bool *ret_more)
+{
+	const char *after = all->n ? all->kv[all->n - 1].key : NULL;
+	struct etcd_txn t = etcd_txn();
+	unsigned before = all->n;
+	struct etcd_kvs page;
+	json_t *answers;
+
+	json_array_append_new(t.yes, etcd_get_page(&tx->mem, prefix, after, keys_only));
+	TRY(etcd_commit(tx, e, &t, &answers));
+	page = etcd_found(&tx->mem, answers, 0);
+	keep_page(keep, &page, all);
+	*ret_more = etcd_has_more(answers, 0) && all->n > before;
+	return 0;
+}
+
+int etcd_read_below(struct tx *tx, struct etcd *e, const char *prefix, bool keys_only,
+		    struct etcd_kvs *ret)
+{
+	struct mem *mem = &tx->mem, keep = *mem;
+	bool more = true;
+	int r = 0;
+
+	*ret = (struct etcd_kvs){ .n = 0 };
+	while (r == 0 && more) {
+		*mem = (struct mem){ .max = keep.max, .exhausted = keep.exhausted };
+		r = read_page(tx, e, prefix, keys_only, &keep, ret, &more);
+		mem_free(mem);
+	}
+	*mem = keep;
+	return r;
+}

@@ -78,4 +78,11 @@ bool etcd_has_more(const json_t *responses, unsigned index);
 
 struct etcd_kvs etcd_found(struct mem *mem, const json_t *responses, unsigned index);
 
+/*
+ * What is below a prefix, however many; keys_only: without the values.  In pages, because an answer
+ * has a bound; the memory of each page is there again for the next one.
+ */
+int etcd_read_below(struct tx *tx, struct etcd *e, const char *prefix, bool keys_only,
+		    struct etcd_kvs *ret) CHECKED;
+
 #endif

@@ -18,6 +18,7 @@
 
 #include "base/log.h"
 #include "cni/version.h"
+#include "ipam/cluster/helper/blocks.h"
 #include "ipam/cluster/helper/ranges.h"
 #include "ipam/cluster/helper/routes.h"
 #include "ipam/cluster/helper/wire.h"
@@ -338,7 +339,7 @@ static int fail_words(const struct words *w)
 {
 	const char *what = "an argument is missing";
 
-	if (!*w->word)
+	if (str_empty(w->word))
 		what = "the action is missing";
 	else if (!is_word(w->word, actions))
 		what = mem_printf(&tx.mem, "there is no action \"%.60s\"", w->word);

@@ -186,7 +186,7 @@ int ranges_value(struct blocks *b, const char *have, const char **ret, const cha
 		if (!b->etcd->conf->networks.json && !is_private(r->subnet))
 			return fail_public(b, r);
 		if (!*ret_others)
-			TRY(blocks_read_below(b, prefix_of(b), &all));
+			TRY(etcd_read_below(b->tx, b->etcd, prefix_of(b), false, &all));
 		*ret_others = prefix_of(b);
 		TRY(check_others(b, r, &all));
 		json_array_append_new(list, range_json(r));

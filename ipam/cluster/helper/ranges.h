@@ -11,7 +11,7 @@
 #ifndef CPLUG_CLUSTER_HELPER_RANGES_H
 #define CPLUG_CLUSTER_HELPER_RANGES_H
 
-#include "ipam/cluster/helper/blocks.h"
+#include "ipam/cluster/helper/request.h"
 
 /*
  * Can no node ever announce this prefix?  True if it has an address that is no host's on a network

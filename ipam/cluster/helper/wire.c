@@ -243,7 +243,7 @@ static void add_node(struct blocks *b, struct wire *w, const struct etcd_kv *kv)
 static int read_wire(struct blocks *b, struct wire *ret)
 {
 	*ret = (struct wire){ .n = 0 };
-	TRY(blocks_read_below(b, wire_prefix(b), &ret->kvs));
+	TRY(etcd_read_below(b->tx, b->etcd, wire_prefix(b), false, &ret->kvs));
 	if (ret->kvs.n)
 		qsort(ret->kvs.kv, ret->kvs.n, sizeof(*ret->kvs.kv), etcd_kv_cmp);
 	for (unsigned i = 0; i < ret->kvs.n; i++)
@@ -475,7 +475,7 @@ int wire_forget(struct blocks *b, const char *node)
 	for (unsigned failed = 0; failed < TRIES && (!done || more);) {
 		struct wire w = { .n = 0 };
 
-		TRY(blocks_read_below(b, wire_prefix(b), &w.kvs));
+		TRY(etcd_read_below(b->tx, b->etcd, wire_prefix(b), false, &w.kvs));
 		TRY(done = write_keys(b, &w, &gone, &more));
 		failed += !done;
 	}

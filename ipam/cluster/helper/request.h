@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * request.h - what is asked, and of which etcd and node
+ */
+#ifndef CPLUG_CLUSTER_HELPER_REQUEST_H
+#define CPLUG_CLUSTER_HELPER_REQUEST_H
+
+#include "ipam/cluster/helper/etcd.h"
+#include "ipam/cluster/helper/routes.h"
+
+enum { RANGES_MAX = 16, KNOWN_MAX = 1024 };
+
+struct block_range {
+	struct cidr subnet;
+	unsigned block; /* prefix length of a block */
+};
+
+/* What the plugin asks for. */
+struct block_request {
+	const char *network, *instance;
+	struct block_range ranges[RANGES_MAX];
+	unsigned n_ranges;
+	unsigned range;     /* which one */
+	struct cidr want;   /* this block; no address: any */
+	struct cidr *known; /* the blocks that the plugin knows, or that it gives back */
+	unsigned n_known;
+};
+
+struct blocks {
+	struct tx *tx;
+	struct etcd *etcd;
+	const char *node, *prefix;
+	const struct block_request *q;
+	/*
+	 * Set by claim, sync and release: the blocks whose routes are to be there, and those that
+	 * are not this node's any longer; and whether one that the plugin knows is not ours.
+	 */
+	struct routes_blocks here, gone;
+	bool lost;
+	/* Called by release before etcd has nothing of the blocks; NULL: nothing is. */
+	void (*set_routes)(struct tx *tx, struct routes_blocks here, struct routes_blocks gone);
+};
+
+#endif
