@@ -185,7 +185,10 @@ int route_local(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip
  */
 int route_default_link(struct tx *tx, struct rt *rt, struct link *ret) CHECKED;
 
-/* Has a default route of table main this link?  1, 0, or a recorded failure. */
+/*
+ * Has a default route this link, in whatever table, because policy rules may use it?  1, 0, or a
+ * recorded failure.  Reads the routes of the link.
+ */
 int route_is_uplink(struct tx *tx, struct rt *rt, int index) CHECKED;
 
 /* The least MTU of the links of this namespace's default routes; 0 = there are none. */

@@ -73,15 +73,41 @@ int route_default_link(struct tx *tx, struct rt *rt, struct link *ret)
 	return there;
 }
 
+struct uplink {
+	int index;
+	bool found;
+};
+
+static void match_uplink(const struct route *r, void *arg)
+{
+	struct uplink *u = arg;
+
+	u->found |= !r->dst.len && r->type == RTN_UNICAST && r->link == u->index;
+}
+
+static int find_uplink(const struct nlmsghdr *h, void *arg)
+{
+	struct uplink *u = arg;
+
+	if (!h)
+		u->found = false;
+	else
+		route_each_nexthop(h, match_uplink, arg);
+	return u->found;
+}
+
 int route_is_uplink(struct tx *tx, struct rt *rt, int index)
 {
-	struct uplinks u = { .n = 0 };
+	static const int families[] = { AF_INET, AF_INET6 };
+	struct uplink u = { .index = index };
 
-	TRY(default_uplinks(tx, rt, &u));
-	for (unsigned i = 0; i < u.n; i++)
-		if (u.index[i] == index)
-			return 1;
-	return 0;
+	for (unsigned i = 0; i < ARRAY_LEN(families) && !u.found; i++) {
+		struct rt_msg m;
+
+		route_ask_all(&m, families[i], RT_TABLE_UNSPEC, index);
+		TRY(rt_peek(tx, rt, &m, find_uplink, &u, "list the default routes"));
+	}
+	return u.found;
 }
 
 int route_default_mtu(struct tx *tx, struct rt *rt, int *ret_mtu)

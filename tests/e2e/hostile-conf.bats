@@ -83,6 +83,24 @@ forged() {
 		assert_same_snapshot
 	done
 	sees c2 203.0.113.2
+	# Policy rules lead to the world, too.
+	for port in four six; do
+		ip link add "up-$port" up type bridge
+	done
+	ip address add 198.51.100.2/24 dev up-four
+	ip address add 192.0.2.2/24 dev up-six
+	ip route add default via 198.51.100.1 table 77
+	ip -6 route add default dev up-six table 78
+	ip rule add from 198.51.100.2 lookup 77
+	ip -6 rule add fwmark 5 lookup 78
+	remember
+	for port in '198.51.100.3/24 up-four' '192.0.2.3/24 up-six'; do
+		# shellcheck disable=SC2086 # address and link
+		cni ADD firewall "$(forged "$(with "$FIREWALL" '.ingressPolicy = "isolated"')" $port)"
+		failed 108 "${port#* }, which leads to the world"
+		assert_same_snapshot
+	done
+	port=$(jq -r '.prevResult.interfaces[1].name' <<<"$victim")
 	# The neighbour's port is not taken for the attachment's.
 	cni ADD firewall "$(forged "$(with "$FIREWALL" '.ingressPolicy = "isolated"')" 10.1.0.99/24 "$port")"
 	failed 7 'no link of the host'
