@@ -88,6 +88,8 @@ function goals(    v, worst, worst_verb, k, kinds, verbs, n, big, r) {
 	for (k = 1; k <= n; k++)
 		if (verbs[k] == "ADD" || verbs[k] == "DEL")
 			goal("chain of five: " verbs[k] " with " big " attachments / with none", "≤ 1.1", rel("crowd", verbs[k], at("crowd", big), at("crowd", 0)))
+	big = (("links", "ADD", at("links", 10000), "floor") in ratio) ? 10000 : 1000
+	goal("bridge with ipMasq and one port: ADD / floor, with " big " links on the machine", "≤ 1.2", rel("links", "ADD", at("links", big), "floor"))
 	goal("host-local with 65,000 leases: ADD, faster than the reference", "100× (500×)", rel("leases", "ADD", "reference.65000", "cplug.65000"))
 	if (median("cplug.10000", 1))
 		goal("new connections/s with 10,000 port mappings / with 1", "≥ 0.95 (1.0)", sprintf("%.2f", median("cplug.10000", 1) / median("cplug.1", 1)))
