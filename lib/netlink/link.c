@@ -182,6 +182,15 @@ static int ask_one(struct tx *tx, struct rt *rt, struct rt_msg *m, const char *w
 	return 1;
 }
 
+int link_make_try(struct mem *mem, struct rt *rt, struct rt_msg *m, struct link *ret)
+{
+	struct found f = { .mem = mem };
+	int r = rt_try_seen(rt, m, keep_link, &f);
+
+	*ret = f.l;
+	return r;
+}
+
 int link_find(struct tx *tx, struct rt *rt, const char *name, struct link *ret)
 {
 	struct rt_msg m;

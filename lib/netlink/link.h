@@ -76,6 +76,13 @@ int link_find_index(struct tx *tx, struct rt *rt, int index, struct link *ret) C
 int link_need(struct tx *tx, struct rt *rt, const char *name, struct link *ret) CHECKED;
 
 /*
+ * Sends a request that makes a link in rt's own namespace.  *ret is the link as the kernel's
+ * notification tells it, before it gets its master; its index is 0 if the kernel sends none
+ * (rt_try_seen()).  Returns 0 or -errno, unrecorded.
+ */
+int link_make_try(struct mem *mem, struct rt *rt, struct rt_msg *m, struct link *ret) CHECKED;
+
+/*
  * The name alone, of a link of the process's own namespace, without the RTNL lock that the
  * others wait for (SIOCGIFNAME, netdevice(7)).  Returns 1, 0 if there is none, or -errno,
  * unrecorded.

@@ -235,15 +235,35 @@ static int refused(struct tx *tx, struct rt *rt, int r, const struct link_new *n
 	return r;
 }
 
+/*
+ * Asks for the link that was made, unless the kernel has told it.  Then the master, which a link
+ * gets after the notification, is as requested, and the port as a bridge makes it.
+ */
+static int made(struct tx *tx, struct rt *rt, const struct link_new *n, const struct link *told,
+		struct link *ret)
+{
+	if (!told->index || !str_eq(told->name, n->name))
+		return link_need(tx, rt, n->name, ret);
+	*ret = *told;
+	ret->master = n->master;
+	if (n->master)
+		ret->port = (struct link_port){ .learning = 1, .flood = 1 };
+	return 0;
+}
+
 int link_add(struct tx *tx, struct rt *rt, const struct link_new *n, struct link *ret)
 {
 	struct undo_link u = { .rt = where(rt, n) };
+	struct link told = { .index = 0 };
 	struct rt_msg m;
 	int r, gone;
 
 	TRY(tx_interrupted(tx));
 	compose(&m, rt, n, 0);
-	r = rt_try(rt, &m);
+	if (ret && u.rt == rt)
+		r = link_make_try(&tx->mem, rt, &m, &told);
+	else
+		r = rt_try(rt, &m);
 	/* Of a pair either name may be taken. */
 	if (r == -EEXIST) {
 		if (n->peer)
@@ -265,7 +285,7 @@ int link_add(struct tx *tx, struct rt *rt, const struct link_new *n, struct link
 		log_step("%s: add %s", rt->where, description(tx, rt, n));
 	TRY(tx_undo(tx, undo_link, "add link", &u));
 	if (ret)
-		return link_need(tx, u.rt, n->name, ret);
+		return made(tx, u.rt, n, &told, ret);
 	return 0;
 }
 

@@ -360,6 +360,28 @@ int rt_try(struct rt *rt, struct rt_msg *m)
 	return collect(rt, true, ALL_OF_IT, NULL, NULL);
 }
 
+struct seen {
+	rt_each_fn *each;
+	void *arg;
+};
+
+static int see(const struct nlmsghdr *h, void *arg)
+{
+	struct seen *s = arg;
+
+	s->each(h, s->arg);
+	return 0;
+}
+
+int rt_try_seen(struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg)
+{
+	struct seen s = { each, arg };
+
+	m->h.nlmsg_flags |= NLM_F_ACK | NLM_F_ECHO;
+	TRY(send_request(rt, m));
+	return collect(rt, true, ALL_OF_IT, see, &s);
+}
+
 static int refused(struct tx *tx, struct rt *rt, int err, const char *fmt, va_list ap)
 	__attribute__((__format__(__printf__, 4, 0)));
 

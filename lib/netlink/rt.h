@@ -100,6 +100,14 @@ typedef int rt_each_fn(const struct nlmsghdr *h, void *arg);
 int rt_ask(struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg) CHECKED;
 
 /*
+ * rt_try() for a request that makes an object of rt's own namespace: the kernel's notification of
+ * it is given to each(h, arg), if the kernel sends one to the requester (NLM_F_ECHO,
+ * linux/netlink.h; for links since Linux 6.2).  What each() returns is ignored, because the object
+ * is there.
+ */
+int rt_try_seen(struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg) CHECKED;
+
+/*
  * A dump of which only the beginning matters: reading stops after each() returned 1.  If the dump
  * has not ended then, rt gets a new socket, so the length of the table does not matter.  Returns 0,
  * also if there is no such table (-ENOENT), or a recorded failure, whose message contains what.

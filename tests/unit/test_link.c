@@ -91,6 +91,22 @@ static void a_pair_is_made_in_place(void **state UNUSED)
 	assert_false(there(&cont, "eth0"));
 }
 
+/* On a kernel that does not tell what it made (before 6.2), both answers are the question's. */
+static void what_was_made_is_what_a_question_tells(void **state UNUSED)
+{
+	struct link_new br = { .kind = "bridge", .name = "br1" }, n = pair("veth1");
+	struct link bridge, made, asked;
+
+	assert_int_equal(link_add(&unit_tx, &host, &br, &bridge), 0);
+	n.master = bridge.index;
+	assert_int_equal(link_add(&unit_tx, &host, &n, &made), 0);
+	assert_int_equal(link_need(&unit_tx, &host, "veth1", &asked), 0);
+	assert_int_equal(made.master, bridge.index);
+	made.data = asked.data = (struct link_data){ .len = 0 };
+	made.promiscuity = asked.promiscuity; /* counted when it became a port */
+	assert_memory_equal(&made, &asked, sizeof(made));
+}
+
 /* The change is recorded before the step fails, so the rollback takes it away. */
 static void a_failing_step_is_undone(void **state UNUSED)
 {
@@ -376,6 +392,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_TWO(a_pair_is_made_in_place),
+		IN_TWO(what_was_made_is_what_a_question_tells),
 		IN_TWO(a_failing_step_is_undone),
 		IN_TWO(a_macvlan_is_made_on_its_parent),
 		IN_TWO(a_glance_sees_what_a_question_tells),
