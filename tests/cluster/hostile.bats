@@ -326,7 +326,7 @@ announced() {
 	before=$(announced)
 	while read -r range; do
 		called n2 ADD "$(evil "$range" "${range#*/}")" c1
-		failed 7 'is no range for hosts: it has loopback, link-local, multicast or reserved addresses, or is larger than /8'
+		failed 7 'has addresses of .*, which containers of a cluster cannot have|is no range for hosts: it has reserved addresses .*, or is larger than /8'
 	done <<-'END'
 		0.0.0.0/1
 		0.1.0.0/16

@@ -363,9 +363,8 @@ static int check_allowed(const struct cluster_conf *cf, struct block_request *q)
 		if (ranges_is_special(q->ranges[i].subnet))
 			return tx_fail_as(
 				&tx, CNI_E_CONFIG, -EINVAL,
-				"ipam.ranges: %s is no range for hosts: it has loopback, "
-				"link-local, "
-				"multicast or reserved addresses, or is larger than /8 (IPv6: /16)",
+				"ipam.ranges: %s is no range for hosts: it has reserved addresses "
+				"(240.0.0.0/4, ::/8), or is larger than /8 (IPv6: /16)",
 				CIDR_S(q->ranges[i].subnet));
 		if (!cluster_conf_allows(cf, q->network, q->ranges[i].subnet))
 			return tx_fail_as(

@@ -10,26 +10,17 @@ enum { LEAST_4 = 8, LEAST_6 = 16 }; /* the shortest prefixes of ranges */
 
 /* ---- what may be a range ---- */
 
-static bool touches(struct cidr c, const char *const *prefixes, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		struct cidr p;
-
-		if (cidr_parse(prefixes[i], &p) && cidr_overlaps(p, c))
-			return true;
-	}
-	return false;
-}
-
 bool ranges_is_special(struct cidr c)
 {
-	static const char *const prefixes[] = { "0.0.0.0/8",   "127.0.0.0/8", "169.254.0.0/16",
-						"224.0.0.0/3", "::/8",        "fe80::/10",
-						"ff00::/8" };
+	static const char *const prefixes[] = { "240.0.0.0/4", "::/8" };
+	struct cidr p;
 
-	if (c.len < (c.ip.family == AF_INET ? LEAST_4 : LEAST_6))
+	if (c.len < (c.ip.family == AF_INET ? LEAST_4 : LEAST_6) || cidr_is_reserved(c, &p))
 		return true;
-	return touches(c, prefixes, ARRAY_LEN(prefixes));
+	for (unsigned i = 0; i < ARRAY_LEN(prefixes); i++)
+		if (cidr_parse(prefixes[i], &p) && cidr_overlaps(p, c))
+			return true;
+	return false;
 }
 
 /* RFC 1918, RFC 6598, RFC 4193. */

@@ -14,9 +14,8 @@
 #include "ipam/cluster/helper/request.h"
 
 /*
- * Can no node ever announce this prefix?  True if it has an address that is no host's on a network
- * (0/8, 127/8, 169.254/16, 224/3; ::/8, fe80::/10, ff00::/8), or if it is larger than /8 (IPv6:
- * /16).
+ * Can no node ever announce this prefix?  True if it has an address of cidr_is_reserved(), 240/4 or
+ * ::/8, or if it is larger than /8 (IPv6: /16).
  */
 bool ranges_is_special(struct cidr c);
 
