@@ -14,8 +14,10 @@
  *  - tuning may accept router advertisements again (accept_ra, autoconf, accept_dad).
  */
 #include <net/if.h>
+#include <limits.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
+#include <jansson.h>
 
 #include "base/differ.h"
 #include "netlink/addr.h"
@@ -190,7 +192,7 @@ int iface_configure(struct tx *tx, struct call *c, const struct link *l, const s
 		TRY(link_set_up_notify(tx, &c->cont, l, o->mark));
 	if (o->routed)
 		TRY(add_routed(tx, c, l, r));
-	return iface_add_routes(tx, c, l, r);
+	return iface_add_routes(tx, c, l, r, o->routed);
 }
 
 int iface_prepare(struct tx *tx, struct call *c, const struct link *l, bool dad)
@@ -290,7 +292,7 @@ int iface_ensure(struct tx *tx, struct call *c, struct link *l, const struct res
 	if (got == 0 && o->routed)
 		got = iface_ensure_routed(tx, c, r, l);
 	if (got == 0)
-		got = iface_ensure_routes(tx, c, r, a);
+		got = iface_ensure_routes(tx, c, r, a, o->routed);
 	/* Record the additions also if one of them failed. */
 	return also(got, tx_undo(tx, undo_additions, "put addresses and routes right", &a));
 }
@@ -332,6 +334,20 @@ static const char *tuned(struct tx *tx, const struct call *c)
 		return text;
 	tx_excuse(tx, before, r, "taken for a container without tuning");
 	return NULL;
+}
+
+int iface_mtu_before_tuning(struct tx *tx, const struct call *c)
+{
+	const char *text = tuned(tx, c);
+	json_t *document;
+	json_int_t mtu;
+
+	if (!text)
+		return 0;
+	document = json_loads(text, 0, NULL);
+	mtu = json_integer_value(json_object_get(document, "mtu"));
+	json_decref(document);
+	return mtu > 0 && mtu <= INT_MAX ? (int)mtu : 0;
 }
 
 int iface_check_sysctls(struct tx *tx, struct call *c, const struct link *l)

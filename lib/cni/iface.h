@@ -82,6 +82,11 @@ int iface_check(struct tx *tx, struct call *c, const struct iface_want *want,
 		struct link *ret) CHECKED;
 /* The sysctls that our ADD set; the reference sets others. */
 int iface_check_sysctls(struct tx *tx, struct call *c, const struct link *l) CHECKED;
+/*
+ * The MTU in bytes that the container's interface had before the tuning plugin changed it, as that
+ * plugin's document tells; 0: it has not, or it is not known.
+ */
+int iface_mtu_before_tuning(struct tx *tx, const struct call *c);
 /* Single comparisons, for links on the host.  want 0 or NULL: any. */
 void iface_check_mtu(struct tx *tx, const struct link *have, int64_t want);
 void iface_check_mac(struct tx *tx, const struct link *have, const char *want);

@@ -22,9 +22,9 @@ struct iface_additions {
 	unsigned n_addrs, n_routes;
 };
 
-/* The routes of a result through the link: as ADD makes them. */
-int iface_add_routes(struct tx *tx, struct call *c, const struct link *l,
-		     const struct result *r) CHECKED;
+/* The routes of a result through the link: as ADD makes them.  routed: struct iface_options. */
+int iface_add_routes(struct tx *tx, struct call *c, const struct link *l, const struct result *r,
+		     bool routed) CHECKED;
 
 /*
  * The routes of struct iface_options, routed: for each address one to its gateway, and one to its
@@ -38,7 +38,7 @@ int iface_ensure_connected(struct tx *tx, struct call *c, const struct result *r
 int iface_ensure_routed(struct tx *tx, struct call *c, const struct result *r,
 			const struct link *l) CHECKED;
 int iface_ensure_routes(struct tx *tx, struct call *c, const struct result *r,
-			struct iface_additions *a) CHECKED;
+			struct iface_additions *a, bool routed) CHECKED;
 
 /* For CHECK: notes the routes of c->prev that are missing. */
 int iface_check_routes(struct tx *tx, struct call *c, const struct link *l, bool routed) CHECKED;

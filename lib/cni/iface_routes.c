@@ -8,6 +8,7 @@
 #include "base/differ.h"
 #include "cni/iface_impl.h"
 #include "netlink/route.h"
+#include "sys/state.h"
 
 struct ip iface_default_gateway(const struct result *r, int family)
 {
@@ -27,6 +28,20 @@ static struct result_route result_route_of(const struct result *r, unsigned i)
 	if (ip_is_any(route.gw) || (route.scope > 0 && !ip_set(r->routes[i].gw)))
 		route.gw = (struct ip){ .family = 0 };
 	return route;
+}
+
+/*
+ * Where the host routes the subnet, it is not connected to the interface.  A gateway in it, other
+ * than the host's address, is a neighbour all the same: the reference adds such a route while the
+ * kernel's own route to the subnet is still there.
+ */
+static bool is_neighbour(const struct result *r, const char *ifname, struct ip gw)
+{
+	for (unsigned i = 0; ip_set(gw) && i < r->n_ips; i++)
+		if (iface_belongs(r, &r->ips[i], ifname) && cidr_contains(r->ips[i].addr, gw) &&
+		    !ip_eq(r->ips[i].gateway, gw))
+			return true;
+	return false;
 }
 
 /* Each is a request, for which the kernel holds the lock of all its links. */
@@ -131,7 +146,8 @@ static int add_gateway_routes(struct tx *tx, struct call *c, const struct link *
 	return 0;
 }
 
-int iface_add_routes(struct tx *tx, struct call *c, const struct link *l, const struct result *r)
+int iface_add_routes(struct tx *tx, struct call *c, const struct link *l, const struct result *r,
+		     bool routed)
 {
 	if (r->n_routes > NEW_ROUTES_MAX)
 		return tx_fail_as(
@@ -149,6 +165,7 @@ int iface_add_routes(struct tx *tx, struct call *c, const struct link *l, const 
 					  "ipam.routes[%u].dst: missing (give a prefix, like "
 					  "0.0.0.0/0)",
 					  i);
+		route.onlink = routed && is_neighbour(r, l->name, route.gw);
 		TRY(route_add(tx, &c->cont, l, &route));
 	}
 	return 0;
@@ -285,8 +302,30 @@ int iface_ensure_routed(struct tx *tx, struct call *c, const struct result *r, c
 	return route_add_all(tx, &c->cont, &list);
 }
 
+/*
+ * Has the sbr plugin put a default route through a gateway of its configuration in place of this
+ * one? Its record tells that it took this one from table main.
+ */
+static bool is_replaced(struct tx *tx, const struct call *c, const struct result_route *want)
+{
+	struct state_file f;
+	int before = tx->err, r;
+	char *text;
+
+	if (!cidr_is_default(want->dst) || !ip_set(want->gw))
+		return false;
+	r = state_of(tx, "sbr", c->network, c->id, c->ifname, &f);
+	if (r == 0)
+		r = state_load(tx, &f, &text);
+	if (r == 1)
+		return strstr(text, mem_printf(&tx->mem, "\"%s via %s\"", CIDR_S(want->dst),
+					       IP_S(want->gw)));
+	tx_excuse(tx, before, r, "taken for a container without sbr");
+	return false;
+}
+
 int iface_ensure_routes(struct tx *tx, struct call *c, const struct result *r,
-			struct iface_additions *a)
+			struct iface_additions *a, bool routed)
 {
 	struct route_question *q = new_questions(tx, r);
 	unsigned n = ask_listed(r, &a->l, q), k = 0;
@@ -296,8 +335,9 @@ int iface_ensure_routes(struct tx *tx, struct call *c, const struct result *r,
 	for (unsigned i = 0; i < r->n_routes; i++) {
 		struct result_route route = result_route_of(r, i);
 
-		if (!route.has_dst || q[k++].found)
+		if (!route.has_dst || q[k++].found || is_replaced(tx, c, &route))
 			continue;
+		route.onlink = routed && is_neighbour(r, a->l.name, route.gw);
 		/* Replace: an appended route would never be preferred over the existing one. */
 		if (only[i])
 			TRY(route_set(tx, &c->cont, &a->l, &route));
@@ -344,7 +384,7 @@ int iface_check_routes(struct tx *tx, struct call *c, const struct link *l, bool
 		n += ask_connected(c->prev, l, q + n);
 	TRY(route_find_all(tx, &c->cont, q, n));
 	for (unsigned i = 0; i < n; i++)
-		if (!q[i].found)
+		if (!q[i].found && !is_replaced(tx, c, &q[i].want))
 			differ_route(tx, l, &q[i].want);
 	return 0;
 }

@@ -25,6 +25,7 @@ struct route route_of(const struct link *l, const struct result_route *route)
 		.type = RTN_UNICAST,
 		.scope = RT_SCOPE_UNIVERSE,
 		.protocol = RTPROT_BOOT,
+		.onlink = route->onlink,
 	};
 
 	if (l)

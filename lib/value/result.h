@@ -38,6 +38,7 @@ struct result_route {
 	struct ip gw;
 	int64_t mtu, advmss, priority; /* 0: unset */
 	int64_t table, scope;          /* -1: unset */
+	bool onlink; /* gw is a neighbour though no route says so; neither read nor printed */
 };
 
 struct result_dns {

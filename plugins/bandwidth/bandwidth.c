@@ -124,7 +124,7 @@ static int bandwidth_check(struct tx *tx, struct call *c)
 	for (enum direction d = 0; d < DIRECTIONS; d++) {
 		struct shaper s = shaper_of(tx, c, &place, &conf, d);
 
-		TRY(shaper_check(tx, &s));
+		TRY(shaper_check(tx, c, &s));
 	}
 	return 0;
 }

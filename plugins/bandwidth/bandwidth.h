@@ -50,6 +50,7 @@ struct shaper {
 	enum direction direction;
 	const struct bandwidth_limit *limit;
 	const struct bandwidth_conf *conf;
+	int former_mtu;      /* for CHECK: that of the link before tuning changed it; 0: none */
 	bool leaving;        /* does the link send what is limited? */
 	char name[IFNAMSIZ]; /* of the ifb */
 	const struct mark *mark;
@@ -65,8 +66,11 @@ struct shaper shaper_of(struct tx *tx, struct call *c, const struct place *p,
 int shaper_find_ifb(struct tx *tx, const struct shaper *s, struct link *ret) CHECKED;
 /* *ret_ifb: index 0 if the link itself limits. */
 int shaper_add(struct tx *tx, const struct shaper *s, struct link *ret_ifb) CHECKED;
-/* Notes every difference, also a limit that is not configured any more. */
-int shaper_check(struct tx *tx, const struct shaper *s) CHECKED;
+/*
+ * Notes every difference, also a limit that is not configured any more.  Burst, queue and the ifb
+ * may be those of the MTU that the link had before the tuning plugin changed it behind this one.
+ */
+int shaper_check(struct tx *tx, const struct call *c, struct shaper *s) CHECKED;
 /* Ensures the limit, changing it in place; or its absence. */
 int shaper_repair(struct tx *tx, const struct shaper *s) CHECKED;
 /* Removes what any configuration would have made.  Works without the link, and without conf. */

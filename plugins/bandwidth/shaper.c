@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "base/differ.h"
+#include "cni/iface.h"
 #include "plugins/bandwidth/bandwidth.h"
 #include "value/name.h"
 
@@ -78,6 +79,27 @@ static int add_ifb(struct tx *tx, const struct shaper *s, struct link *ret)
 	return link_add(tx, s->place.rt, &n, ret);
 }
 
+/*
+ * In the container, tap with redirect may have taken all that arrives: no packet would reach the
+ * ifb, and so none be limited.
+ */
+static int need_arrivals(struct tx *tx, const struct shaper *s, const struct link *ifb)
+{
+	const struct place *p = &s->place;
+	int there = 0, to;
+
+	if (p->inside && !s->leaving)
+		TRY(there = tc_redirect_target(tx, p->rt, &p->link, &to));
+	if (!there || !to || to == ifb->index)
+		return 0;
+	return tx_fail_as(
+		tx, CPLUG_E_TAKEN, -EEXIST,
+		"%sRate: what arrives at %s is redirected to another interface already, so "
+		"nothing would be limited (leave %sRate out, or make the interface with "
+		"bridge or ptp, which are limited on the host)",
+		words[s->direction], p->link.name, words[s->direction]);
+}
+
 /* Up only with its limit, and redirected to only when it is up: a link that is down drops. */
 static int ensure_ifb(struct tx *tx, const struct shaper *s, struct link *ifb, bool is_new)
 {
@@ -85,6 +107,7 @@ static int ensure_ifb(struct tx *tx, const struct shaper *s, struct link *ifb, b
 	struct tc_redirect redirect = redirect_of(s, ifb);
 	struct tc_tbf tbf = tbf_of(s);
 
+	TRY(need_arrivals(tx, s, ifb));
 	if (is_new)
 		TRY(tc_tbf_add(tx, s->place.rt, ifb, &tbf));
 	else
@@ -109,6 +132,17 @@ int shaper_add(struct tx *tx, const struct shaper *s, struct link *ret_ifb)
 
 /* ---- CHECK -------------------------------------------------------------- */
 
+/* Is it that of the MTU at ADD? */
+static bool matches_former(const struct shaper *s, const struct tc_tbf_params *have)
+{
+	struct tc_tbf tbf;
+
+	if (!s->former_mtu)
+		return false;
+	tbf = bandwidth_tbf(s->limit, s->former_mtu);
+	return tc_tbf_matches(have, &tbf);
+}
+
 static void compare_tbf(struct tx *tx, const struct shaper *s, const struct link *l,
 			const struct tc_tbf_params *have)
 {
@@ -118,7 +152,7 @@ static void compare_tbf(struct tx *tx, const struct shaper *s, const struct link
 
 	if (!have)
 		differ(tx, object, TC_TBF_S(&want), NULL);
-	else if (!tc_tbf_matches(have, &tbf))
+	else if (!tc_tbf_matches(have, &tbf) && !matches_former(s, have))
 		differ(tx, object, mem_str(&tx->mem, TC_TBF_S(&want)),
 		       mem_str(&tx->mem, TC_TBF_S(have)));
 }
@@ -147,7 +181,9 @@ static int check_ifb(struct tx *tx, const struct shaper *s)
 	}
 	if (!(ifb.flags & IFF_UP))
 		differ(tx, object, "up", "down");
-	differ_number(tx, mem_printf(&tx->mem, "MTU of %s", object), s->place.link.mtu, ifb.mtu);
+	if (!s->former_mtu || ifb.mtu != s->former_mtu)
+		differ_number(tx, mem_printf(&tx->mem, "MTU of %s", object), s->place.link.mtu,
+			      ifb.mtu);
 	TRY(check_tbf(tx, s, &ifb));
 	redirect = redirect_of(s, &ifb);
 	TRY(there = tc_redirect_find(tx, s->place.rt, &s->place.link, &redirect));
@@ -191,8 +227,10 @@ static int check_absent(struct tx *tx, const struct shaper *s)
 	return 0;
 }
 
-int shaper_check(struct tx *tx, const struct shaper *s)
+int shaper_check(struct tx *tx, const struct call *c, struct shaper *s)
 {
+	if (s->place.inside)
+		s->former_mtu = iface_mtu_before_tuning(tx, c);
 	TRY(check_absent(tx, s));
 	if (!s->limit->rate)
 		return 0;

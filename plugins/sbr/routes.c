@@ -68,7 +68,9 @@ struct route sbr_connected(const struct link *l, struct cidr a, uint32_t table)
 {
 	struct route r = route_in(l, cidr_masked(a), table);
 
-	r.src = a.ip;
+	/* In a VRF, no other table may name the address. */
+	if (!l->master)
+		r.src = a.ip;
 	/* As the kernel's, so that one that is there already is the same. */
 	r.protocol = RTPROT_KERNEL;
 	if (a.ip.family == AF_INET6)
@@ -100,6 +102,13 @@ static void add_lost(struct tx *tx, const struct call *c, const struct sbr_table
 		r.table = t->number;
 		sbr_list_add(tx, list, r);
 	}
+}
+
+/* Behind vrf, which has moved it, main has no route to the subnet. */
+static void add_connected(struct tx *tx, const struct sbr_table *t, struct route_list *list)
+{
+	struct cidr a = t->ip->addr;
+
 	if (a.len < ip_bits(a.ip) && !has_route_to(list, cidr_masked(a)))
 		sbr_list_add(tx, list, sbr_connected(t->link, a, t->number));
 }
@@ -123,6 +132,7 @@ struct route_list sbr_table_routes(struct tx *tx, const struct call *c, const st
 	}
 	if (c->command == CNI_REPAIR)
 		add_lost(tx, c, t, &list);
+	add_connected(tx, t, &list);
 	if (ip_set(gw) && !has_route_to(&list, all)) {
 		struct route r = route_in(t->link, all, t->number);
 

@@ -134,7 +134,9 @@ static bool is_there(const struct route_list *list, const struct route *r)
 static void plan_main(struct tx *tx, struct call *c, const struct sbr *s, const struct link *l,
 		      const struct route_list *main, struct sbr_plan *p)
 {
-	for (unsigned i = 0; s->hints && i < c->prev->n_ips; i++) {
+	bool hints = s->hints && !l->master; /* in a VRF, main cannot name the address */
+
+	for (unsigned i = 0; hints && i < c->prev->n_ips; i++) {
 		struct cidr a = c->prev->ips[i].addr;
 		struct route hint = sbr_connected(l, a, RT_TABLE_MAIN);
 

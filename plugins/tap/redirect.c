@@ -48,6 +48,24 @@ static int join(struct tx *tx, struct call *c, const struct link *tap, const str
 	return tc_redirect_ensure(tx, &c->cont, to, &in);
 }
 
+/* Where another filter sends all that arrives, ours would see nothing, and the machine neither. */
+static int need_unredirected(struct tx *tx, struct call *c, const struct link *l)
+{
+	struct link other;
+	int there, to;
+
+	TRY(there = tc_redirect_target(tx, &c->cont, l, &to));
+	if (!there || !to)
+		return 0;
+	TRY(there = link_find_index(tx, &c->cont, to, &other));
+	return tx_fail_as(
+		tx, CPLUG_E_TAKEN, -EEXIST,
+		"redirect: what arrives at %s goes to %s already, so the machine would get "
+		"nothing (leave ingressRate of bandwidth out, or make the interface with "
+		"bridge or ptp, which are limited on the host)",
+		l->name, there ? other.name : "another interface");
+}
+
 int redirect_add(struct tx *tx, struct call *c, struct result *res)
 {
 	struct link_want want = { .up = true, .shared = true /* goes with the tap */ };
@@ -64,6 +82,7 @@ int redirect_add(struct tx *tx, struct call *c, struct result *res)
 	TRY(redirect_choose_name(tx, c, &leg.link.name));
 	TRY(redirect_find_joined(tx, c, leg.link.name, &name));
 	TRY(link_need(tx, &c->cont, name, &joined));
+	TRY(need_unredirected(tx, c, &joined));
 	if (!leg.link.mtu)
 		leg.link.mtu = joined.mtu;
 	TRY(make_tap(tx, c, &leg, &tap));

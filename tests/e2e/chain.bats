@@ -96,3 +96,46 @@ address_of() {
 	sees c1 10.1.0.1
 	tool check net1 c1
 }
+
+# CRI-O calls CHECK right after every ADD, and ends the pod if it finds a difference.
+# checks_at_once MAIN CHAINED... - adds a container to a list of these plugins, which CHECK finds as ADD made it, a
+# repair leaves as it is, and DEL removes
+checks_at_once() {
+	echo "$*"
+	local list
+
+	list=$(printf ',%s' "$@")
+	printf '{"cniVersion":"1.1.0","name":"net1","plugins":[%s]}' "${list:1}" >/run/net.d/net1.conflist
+	tool add net1 c1
+	snapshot >"$BATS_TEST_TMPDIR/added"
+	tool check net1 c1
+	tool check --repair net1 c1
+	cmp "$BATS_TEST_TMPDIR/added" <(snapshot)
+	tool del net1 c1
+	no_link c1 eth0
+}
+
+@test "chain: CHECK right after ADD finds no difference, in whichever order the plugins are" {
+	local ipam='"ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"fd00:1::/64"}]],"routes":[{"dst":"0.0.0.0/0"},{"dst":"::/0"}]}'
+	local bandwidth='{"type":"bandwidth","ingressRate":8000000,"egressRate":8000000}'
+	local tuning='{"type":"tuning","mtu":1300,"mac":"02:00:00:00:00:09","sysctl":{"net.ipv4.conf.IFNAME.arp_filter":"1"}}'
+	local main sbr
+
+	ip link add up0 type veth peer name up1
+	ip link set up0 up
+	ip link set up1 up
+	has_kind ifb || bandwidth='{"type":"firewall"}'
+	for main in '{"type":"ptp",'"$ipam}" '{"type":"bridge","bridge":"br1","isGateway":true,'"$ipam}" \
+		'{"type":"host-device","device":"up0",'"$ipam}" '{"type":"macvlan","master":"up1",'"$ipam}"; do
+		[[ $main != *macvlan* ]] || has_kind macvlan || continue
+		for sbr in '{"type":"sbr"}' '{"type":"sbr","addSourceHints":true}' '{"type":"sbr","table":200}' \
+			'{"type":"sbr","gateways":["10.1.0.77","fd00:1::77"]}'; do
+			[[ $main != *ptp* || $sbr != *gateways* ]] || continue
+			checks_at_once "$main" "$bandwidth" "$tuning" "$sbr"
+			[[ $sbr == '{"type":"sbr"}' ]] || continue
+			checks_at_once "$main" "$sbr" "$tuning" "$bandwidth"
+			[[ $main == *bridge* ]] && has_kind vrf || continue
+			checks_at_once "$main" '{"type":"vrf","vrfname":"blue"}' "$bandwidth" "$tuning" "$sbr"
+		done
+	done
+}

@@ -54,6 +54,30 @@ prepare() {
 	assert_same_snapshot
 }
 
+@test "ptp: routes through other gateways of the subnet are added, as the reference does" {
+	local routed='.ipam.routes += [{"dst":"192.168.0.0/16","gw":"10.11.0.7"},{"dst":"fd01::/48","gw":"fd00:11::7"}]' check
+
+	new_netns c1
+	remember
+	add ptp "$(with "$CONF" "$routed")"
+	has '.routes[2] == {dst: "192.168.0.0/16", gw: "10.11.0.7"}'
+	prints '192.168.0.0/16 via 10.11.0.7 dev eth0 onlink ' in_ns c1 ip route show 192.168.0.0/16
+	contains "$(in_ns c1 ip -6 route show fd01::/48)" '^fd01::/48 via fd00:11::7 dev eth0 .*onlink'
+	check=$(chained "$(with "$CONF" "$routed")")
+	cni CHECK ptp "$check"
+	ok
+	in_ns c1 ip route del 192.168.0.0/16
+	in_ns c1 ip -6 route del fd01::/48
+	cni CHECK ptp "$check"
+	failed 107 'route 192\.168\.0\.0/16 on eth0'
+	CPLUG_REPAIR=1 cni CHECK ptp "$check"
+	cni CHECK ptp "$check"
+	ok
+	contains "$(in_ns c1 ip -6 route show fd01::/48)" 'onlink'
+	del ptp "$check"
+	assert_same_snapshot
+}
+
 @test "ptp: cnitool lists, restores and collects attachments" { leg_tool; }
 
 @test "ptp: every protocol version has its result, and CHECK, GC and STATUS where it has them" {

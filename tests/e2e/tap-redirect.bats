@@ -284,3 +284,34 @@ differences() {
 	failed 101 'tap-eth0: an interface of that name exists already'
 	assert_same_snapshot
 }
+
+@test "tap redirect: excludes a limit of what arrives in the container, in both orders; one on the host is fine" {
+	local limits='{"cniVersion":"1.1.0","name":"net1","type":"bandwidth","ingressRate":8000000,"egressRate":8000000}'
+	local main='{"cniVersion":"1.1.0","name":"net1","type":"macvlan","master":"uplink","ipam":{"type":"static",
+		"addresses":[{"address":"203.0.113.50/24"}]}}' conf
+
+	has_kind ifb || skip "this kernel has no ifb"
+	has_kind macvlan || skip "this kernel has no macvlan interfaces"
+	world
+	new_netns c1
+	add macvlan "$main"
+	conf=$(chained "$TAP")
+	add bandwidth "$(chained "$limits")"
+	remember
+	cni ADD tap "$conf"
+	failed 102 'redirect: what arrives at eth0 goes to bwi[0-9a-f]+ already, so the machine would get nothing \(leave ingressRate'
+	assert_same_snapshot
+	del bandwidth "$limits"
+	add tap "$conf"
+	remember
+	cni ADD bandwidth "$(chained "$limits")"
+	failed 102 'ingressRate: what arrives at eth0 is redirected to another interface already'
+	assert_same_snapshot
+	add bandwidth "$(chained "$(with "$limits" 'del(.ingressRate)')")"
+	del bandwidth "$limits"
+	del tap "$TAP"
+	del macvlan "$main"
+	add ptp "$MAIN"
+	add bandwidth "$(chained "$limits")"
+	add tap "$(chained "$TAP")"
+}
