@@ -63,8 +63,47 @@ static void check_place(struct lint *l, const struct lint_network *n, unsigned i
 	*main_seen |= makes_interface(p);
 }
 
+/* Does the host have a link that leads to the container alone? */
+static bool has_host_link(const struct plugin *p)
+{
+	return str_eq(p->name, "bridge") || str_eq(p->name, "ptp");
+}
+
+static bool has_addresses(const struct netconf_plugin *np)
+{
+	struct cj ipam = cj_obj(&np->conf, "ipam");
+
+	return !str_empty(cj_str(&ipam, "type", "")) || cj_bool(&np->conf, "keepAddresses", false);
+}
+
+/* What ADD of a chained plugin refuses behind this main plugin; main NULL: there is none before it.
+ */
+static void check_main(struct lint *l, const struct netconf_plugin *np,
+		       const struct netconf_plugin *main, const struct plugin *p)
+{
+	const struct cj *conf = &np->conf;
+
+	if (str_eq(np->type, "tap") && cj_bool(conf, "redirect", false) && !main)
+		lint_wrong(l, "redirect",
+			   "tap is the first plugin of the list (put it behind the plugin whose "
+			   "interface it joins)");
+	if (!main)
+		return;
+	if (str_eq(np->type, "sbr") && !has_addresses(main))
+		lint_wrong(l, "type", "sbr needs an address, and %s has no ipam (give it one)",
+			   main->type);
+	if (str_eq(np->type, "firewall") && !has_host_link(p) &&
+	    !str_eq(cj_str(conf, "ingressPolicy", "open"), "open"))
+		lint_wrong(l, "ingressPolicy",
+			   "behind %s no link of the host leads to the container (use it behind "
+			   "bridge or ptp, or set it to \"open\")",
+			   main->type);
+}
+
 void lint_chain(struct lint *l, const struct lint_network *n)
 {
+	const struct netconf_plugin *main = NULL;
+	const struct plugin *main_plugin = NULL;
 	bool main_seen = false;
 
 	for (unsigned i = 0; i < n->conf.n_plugins; i++) {
@@ -72,6 +111,12 @@ void lint_chain(struct lint *l, const struct lint_network *n)
 		const struct plugin *p = plugin_find(l->plugins, np->type);
 
 		l->prefix = lint_prefix(l, n, i);
+		if (p && main_seen == (main != NULL))
+			check_main(l, np, main, main_plugin);
+		if (p && makes_interface(p) && !main_seen) {
+			main = np;
+			main_plugin = p;
+		}
 		if (p)
 			check_place(l, n, i, p, &main_seen);
 		else

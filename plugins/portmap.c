@@ -166,6 +166,8 @@ static int portmap_status(struct tx *tx, struct call *c)
 {
 	struct nfnl *nl;
 
+	hostports_read(&tx->mem, &c->conf);
+	TRY(cj_ok(tx, &c->conf));
 	TRY(call_nf(tx, c, &nl));
 	return nat_status(tx, nl);
 }

@@ -13,6 +13,7 @@
  * GC gives blocks without a lease back.
  */
 #include "base/log.h"
+#include "cni/conf.h"
 #include "ipam/cluster/cluster.h"
 #include "ipam/host-local/store.h"
 #include "plugins/list.h"
@@ -186,12 +187,10 @@ static int cluster_read(struct tx *tx, struct call *c, struct cluster *cl)
 
 static int cluster_validate(struct tx *tx, struct call *c)
 {
-	struct cj ipam = cj_obj(&c->conf, "ipam"), routes = cj_list(&ipam, "routes");
+	struct cj ipam = cj_obj(&c->conf, "ipam");
 	struct cluster cl = { .n = 0 };
-	struct result res;
 
-	result_init(&res, &tx->mem);
-	result_read_routes(&res, &routes);
+	conf_check_routes(&tx->mem, &ipam);
 	TRY(cluster_conf_of(tx, c, &cl));
 	return local_conf_read_requests(tx, c, &cl.local);
 }
@@ -281,9 +280,11 @@ static int cluster_status(struct tx *tx, struct call *c)
 {
 	bool full[CLUSTER_RANGES_MAX] = { false };
 	int64_t free[CLUSTER_RANGES_MAX];
+	struct cj ipam = cj_obj(&c->conf, "ipam");
 	struct cluster cl = { .n = 0 };
 	int r;
 
+	conf_check_routes(&tx->mem, &ipam);
 	TRY(cluster_read(tx, c, &cl));
 	TRY(store_writable(tx, cl.local.data_dir, c->network));
 	r = find_full(tx, c, &cl, full);

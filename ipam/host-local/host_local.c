@@ -9,6 +9,7 @@
 
 #include "base/differ.h"
 #include "plugins/list.h"
+#include "cni/conf.h"
 #include "cni/iface.h"
 #include "ipam/host-local/local.h"
 #include "cni/resolv.h"
@@ -206,12 +207,10 @@ static int add_static(struct tx *tx, const struct call *c, const struct local_co
 
 static int local_validate(struct tx *tx, struct call *c)
 {
-	struct cj ipam = cj_obj(&c->conf, "ipam"), routes = cj_list(&ipam, "routes");
-	struct result res;
+	struct cj ipam = cj_obj(&c->conf, "ipam");
 	struct local_conf cf;
 
-	result_init(&res, &tx->mem);
-	result_read_routes(&res, &routes);
+	conf_check_routes(&tx->mem, &ipam);
 	TRY(local_conf_read(tx, c, &cf));
 	return local_conf_read_requests(tx, c, &cf);
 }
@@ -510,9 +509,11 @@ static int local_repair(struct tx *tx, struct call *c)
 static int local_status(struct tx *tx, struct call *c)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
+	struct cj ipam = cj_obj(&c->conf, "ipam");
 	struct local_conf cf;
 	int r;
 
+	conf_check_routes(&tx->mem, &ipam);
 	TRY(local_conf_read(tx, c, &cf));
 	TRY(local_conf_load_podcidr(tx, c, CNI_E_UNAVAILABLE, &cf));
 	TRY(store_writable(tx, cf.data_dir, c->network));

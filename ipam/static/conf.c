@@ -13,13 +13,13 @@ enum { MAX_ADDRESSES = 256 };
 static const char *why_unusable(struct cidr a)
 {
 	if (ip_is_any(a.ip) || (a.ip.family == AF_INET && !a.ip.b[0]))
-		return "is no host's address";
+		return "is no host's address (write the container's address)";
 	if (!a.len)
 		return "has the prefix length 0, which would take all traffic";
 	if (ip_is_multicast(a.ip))
-		return "is a multicast address";
+		return "is a multicast address (write the container's address)";
 	if (ip_is_loopback(a.ip))
-		return "is a loopback address";
+		return "is a loopback address (write the container's address)";
 	if (a.ip.family != AF_INET || a.len >= 31)
 		return NULL;
 	if (ip_eq(a.ip, cidr_network(a)))

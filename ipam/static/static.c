@@ -5,6 +5,7 @@
  * No state: nothing is allocated, so nothing keeps two containers from having one address.
  */
 #include "base/differ.h"
+#include "cni/conf.h"
 #include "ipam/static/static.h"
 #include "plugins/list.h"
 
@@ -18,17 +19,45 @@ static int need_address(struct tx *tx, const struct static_conf *cf)
 			  "for");
 }
 
+/* Reads everything, as ADD does. */
+static int read_all(struct tx *tx, struct call *c, struct static_conf *ret)
+{
+	struct cj ipam = cj_obj(&c->conf, "ipam"), dns = cj_obj(&ipam, "dns");
+
+	conf_check_routes(&tx->mem, &ipam);
+	result_read_dns(&tx->mem, &dns);
+	return static_read_conf(tx, c, ret);
+}
+
+/* An ADD without a route through it may succeed, so only validate says so. */
+static void complain_of_gateway(const struct cj *e)
+{
+	struct cidr addr = cj_cidr(e, "address");
+	struct ip gw = cj_ip(e, "gateway");
+
+	if (!ip_set(addr.ip) || !ip_set(gw))
+		return;
+	if (gw.family != addr.ip.family)
+		cj_wrong(e, "gateway",
+			 "%s is of another family than the address %s (name a gateway of the same "
+			 "family)",
+			 IP_S(gw), CIDR_S(addr));
+	else if (ip_eq(gw, addr.ip))
+		cj_wrong(e, "gateway", "%s is also the container's address (name the router's)",
+			 IP_S(gw));
+}
+
 static int static_validate(struct tx *tx, struct call *c)
 {
-	struct cj ipam = cj_obj(&c->conf, "ipam"), routes = cj_list(&ipam, "routes");
-	struct cj dns = cj_obj(&ipam, "dns");
+	struct cj ipam = cj_obj(&c->conf, "ipam"), list = cj_list(&ipam, "addresses");
 	struct static_conf cf;
-	struct result res;
 
-	result_init(&res, &tx->mem);
-	result_read_routes(&res, &routes);
-	result_read_dns(&tx->mem, &dns);
-	TRY(static_read_conf(tx, c, &cf));
+	for (unsigned i = 0, n = cj_len(&list); i < n; i++) {
+		struct cj e = cj_at(&list, i);
+
+		complain_of_gateway(&e);
+	}
+	TRY(read_all(tx, c, &cf));
 	return need_address(tx, &cf);
 }
 
@@ -95,7 +124,7 @@ static int static_status(struct tx *tx, struct call *c)
 {
 	struct static_conf cf;
 
-	return static_read_conf(tx, c, &cf);
+	return read_all(tx, c, &cf);
 }
 
 static const char *const args[] = { "IP", "GATEWAY", NULL };

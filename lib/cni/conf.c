@@ -214,3 +214,26 @@ int conf_mac(struct tx *tx, const struct call *c, struct mac def, struct mac *re
 	TRY(cj_ok(tx, &c->conf));
 	return need_usable_mac(tx, *ret);
 }
+
+void conf_check_routes(struct mem *mem, const struct cj *ipam)
+{
+	struct cj list = cj_list(ipam, "routes");
+	struct result res;
+
+	result_init(&res, mem);
+	result_read_routes(&res, &list);
+	for (unsigned i = 0; i < res.n_routes; i++) {
+		const struct result_route *r = &res.routes[i];
+		struct cj e = cj_at(&list, i);
+
+		if (!cj_is_object(&e))
+			continue;
+		if (!cj_has(&e, "dst"))
+			cj_wrong(&e, "dst", "missing: give a prefix, like 0.0.0.0/0");
+		else if (r->has_dst && ip_set(r->gw) && r->gw.family != r->dst.ip.family)
+			cj_wrong(&e, "gw",
+				 "%s is of another family than dst, %s (name a gateway of "
+				 "the same family)",
+				 IP_S(r->gw), CIDR_S(r->dst));
+	}
+}

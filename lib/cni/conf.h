@@ -83,4 +83,10 @@ int conf_look_for_parent(struct tx *tx, struct call *c, const struct conf_parent
 int conf_check_parent(struct tx *tx, const struct rt *rt, const struct link *parent,
 		      int mtu) CHECKED;
 
+/*
+ * For validate and STATUS of an IPAM plugin: reads ipam.routes, and complains of a route that no
+ * ADD of a main plugin could make.  ADD itself passes routes on as they are, as the reference does.
+ */
+void conf_check_routes(struct mem *mem, const struct cj *ipam);
+
 #endif

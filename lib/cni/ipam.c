@@ -154,9 +154,11 @@ static int check_addresses(struct tx *tx, const struct result *r)
 		if (!ip_set(gw))
 			continue;
 		if (gw.family != own.family)
-			return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
-					  "gateway: %s is of another family than the address %s",
-					  IP_S(gw), IP_S(own));
+			return tx_fail_as(
+				tx, CNI_E_CONFIG, -EINVAL,
+				"gateway: %s is of another family than the address %s (the IPAM "
+				"plugin must give one of the same family)",
+				IP_S(gw), IP_S(own));
 		if (!ip_is_of_host(gw))
 			return tx_fail_as(
 				tx, CNI_E_CONFIG, -EINVAL,

@@ -114,6 +114,12 @@ int tc_redirect_find(struct tx *tx, struct rt *rt, const struct link *l,
 int tc_redirect_target(struct tx *tx, struct rt *rt, const struct link *l, int *ret) CHECKED;
 
 /*
+ * Does a filter take what arrives at a link before one of tc_redirect_ensure() would, and redirect
+ * it elsewhere than to the link with the ifindex to?  1 and the ifindex, 0, or a recorded failure.
+ */
+int tc_redirect_rival(struct tx *tx, struct rt *rt, const struct link *l, int to, int *ret) CHECKED;
+
+/*
  * Deletes the filters of the redirection from a link to another, and the qdisc if they leave none;
  * gone is success.  leaving: as in struct tc_redirect.  to NULL: the other link is gone.  No
  * undo: for DEL.

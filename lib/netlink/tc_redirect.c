@@ -125,6 +125,23 @@ int tc_redirect_target(struct tx *tx, struct rt *rt, const struct link *l, int *
 	return 0;
 }
 
+int tc_redirect_rival(struct tx *tx, struct rt *rt, const struct link *l, int to, int *ret)
+{
+	struct tc_filters list;
+
+	TRY(tc_filter_list(tx, rt, l, tc_hook(false), TC_ANY_LINK, &list));
+	for (unsigned i = 0; i < list.n; i++) {
+		const struct tc_filter *f = &list.f[i];
+
+		if (f->does != TC_FILTER_REDIRECT || f->priority > PRIO_ONLY || !f->to ||
+		    f->to == to)
+			continue;
+		*ret = f->to;
+		return 1;
+	}
+	return 0;
+}
+
 /* ---- deleting ----------------------------------------------------------- */
 
 /* Were the filters made with a clsact of ours? */

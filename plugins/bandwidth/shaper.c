@@ -89,8 +89,8 @@ static int need_arrivals(struct tx *tx, const struct shaper *s, const struct lin
 	int there = 0, to;
 
 	if (p->inside && !s->leaving)
-		TRY(there = tc_redirect_target(tx, p->rt, &p->link, &to));
-	if (!there || !to || to == ifb->index)
+		TRY(there = tc_redirect_rival(tx, p->rt, &p->link, ifb->index, &to));
+	if (!there)
 		return 0;
 	return tx_fail_as(
 		tx, CPLUG_E_TAKEN, -EEXIST,

@@ -54,8 +54,8 @@ static int need_unredirected(struct tx *tx, struct call *c, const struct link *l
 	struct link other;
 	int there, to;
 
-	TRY(there = tc_redirect_target(tx, &c->cont, l, &to));
-	if (!there || !to)
+	TRY(there = tc_redirect_rival(tx, &c->cont, l, 0, &to));
+	if (!there)
 		return 0;
 	TRY(there = link_find_index(tx, &c->cont, to, &other));
 	return tx_fail_as(

@@ -246,4 +246,5 @@ const struct plugin vrf_plugin = {
 	.del = vrf_del,
 	.check = vrf_check,
 	.repair = vrf_repair,
+	.status = vrf_validate, /* each container has its own VRFs */
 };

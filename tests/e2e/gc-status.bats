@@ -195,3 +195,34 @@ ports() {
 	cni STATUS bridge "$(with "$CONF" '.ipam.type = "nope"')" '' '' ''
 	failed '' 'nope'
 }
+
+# A runtime that asks STATUS must not wait for the first container to learn of a typing mistake.
+@test "status: a wrong value in the configuration of each plugin is told" {
+	local line
+
+	while read -r line; do
+		cni STATUS "$(jq -r .type <<<"$line")" "$(jq -c '{cniVersion: "1.1.0", name: "net1"} + .' <<<"$line")" '' '' ''
+		failed 7
+	done <<-'END'
+		{"type":"bridge","mtu":"x"}
+		{"type":"ptp","mtu":"x","ipam":{"type":"static","addresses":[{"address":"10.1.0.5/24","gateway":"10.1.0.1"}]}}
+		{"type":"macvlan","mode":"x"}
+		{"type":"ipvlan","mode":"x"}
+		{"type":"vlan","vlanId":-1}
+		{"type":"host-device","hwaddr":"x"}
+		{"type":"tap","owner":-1}
+		{"type":"dummy","mtu":1,"ipam":{"type":"static"}}
+		{"type":"portmap","snat":"x"}
+		{"type":"portmap","conditionsV4":["-p","tcp"]}
+		{"type":"firewall","backend":"x"}
+		{"type":"bandwidth","ingressRate":-1}
+		{"type":"tuning","sysctl":{"kernel.x":"1"}}
+		{"type":"sbr","table":0}
+		{"type":"vrf","vrfname":"a b"}
+		{"type":"static","ipam":{"type":"static","routes":[{"dst":"0.0.0.0"}]}}
+		{"type":"static","ipam":{"type":"static","routes":[{"gw":"10.1.0.1"}]}}
+		{"type":"static","ipam":{"type":"static","dns":{"search":"x"}}}
+		{"type":"host-local","ipam":{"type":"host-local","subnet":"10.1.0.0/24","routes":[{"dst":"0.0.0.0/0","mtu":-1}]}}
+		{"type":"host-local","ipam":{"type":"host-local","subnet":"10.1.0.0/24","routes":[{"dst":"0.0.0.0/0","gw":"fd00::1"}]}}
+	END
+}

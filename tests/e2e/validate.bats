@@ -49,6 +49,13 @@ wrong_plugins() {
 		{"type":"bridge","ipam":{"type":"host-local","subnt":"10.1.0.0/24"}} => plugins\[0\]\.ipam\.subnt: unknown key.*did you mean subnet
 		{"type":"bridge","ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.0.0/24","gatway":"10.1.0.1"}]]}} => plugins\[0\]\.ipam\.ranges\[0\]\[0\]\.gatway: unknown key.*did you mean gateway
 		{"type":"bridge","ipam":{"type":"host-local","subnet":"10.1.0.0/24","routes":[{"dst":"10.9.0.0"}]}} => plugins\[0\]\.ipam\.routes\[0\]\.dst: expected an address with prefix length
+		{"type":"bridge","ipam":{"type":"host-local","subnet":"10.1.0.0/24","routes":[{"gw":"10.1.0.1"}]}} => plugins\[0\]\.ipam\.routes\[0\]\.dst: missing: give a prefix
+		{"type":"bridge","ipam":{"type":"host-local","subnet":"10.1.0.0/24","routes":[{"dst":"0.0.0.0/0","gw":"fd00::1"}]}} => plugins\[0\]\.ipam\.routes\[0\]\.gw: fd00::1 is of another family than dst
+		{"type":"bridge","ipam":{"type":"static","addresses":[{"address":"10.1.0.5/24"}],"routes":[{"dst":"::/0","gw":"10.1.0.1"}]}} => plugins\[0\]\.ipam\.routes\[0\]\.gw: 10.1.0.1 is of another family than dst
+		{"type":"ptp","ipam":{"type":"static","addresses":[{"address":"10.1.0.5/24","gateway":"fd00::1"}]}} => plugins\[0\]\.ipam\.addresses\[0\]\.gateway: fd00::1 is of another family than the address 10\.1\.0\.5/24 \(name
+		{"type":"ptp","ipam":{"type":"static","addresses":[{"address":"10.1.0.5/24","gateway":"10.1.0.5"}]}} => plugins\[0\]\.ipam\.addresses\[0\]\.gateway: 10\.1\.0\.5 is also the container's address
+		{"type":"ptp","ipam":{"type":"static","addresses":[{"address":"224.0.0.1/24"}]}} => plugins\[0\]\.ipam\.addresses\[0\]\.address: 224\.0\.0\.1/24 is a multicast address \(write
+		{"type":"tap","redirect":true} => plugins\[0\]\.redirect: tap is the first plugin of the list \(put it behind
 		{"type":"bridge","ipam":{"type":"static"}} => plugins\[0\]\.ipam\.addresses: missing
 		{"type":"bridge","ipam":{"type":"static","addresses":[{"address":"10.1.0.0/24"}]}} => plugins\[0\]\.ipam\.addresses\[0\]\.address: .*network address
 		{"type":"bridge","ipam":{"type":"dhcp","daemonSocketPath":"run/dhcp.sock"}} => plugins\[0\]\.ipam\.daemonSocketPath: expected an absolute path
@@ -115,6 +122,8 @@ wrong_files() {
 		a.conflist {"cniVersion":"1.0.0","name":"n","plugins":[{"type":"bridge"},{"type":"macvlan"}]} => plugins\[1\]\.type: macvlan makes the interface of the container
 		a.conflist {"cniVersion":"1.0.0","name":"n","plugins":[{"type":"bridge"},{"type":"tuning"},{"type":"tuning"}]} => plugins\[2\]\.type: tuning is there twice, also as plugins\[1\]
 		a.conflist {"cniVersion":"1.0.0","name":"n","plugins":[{"type":"bridge","capabilities":{"portMappings":true}},{"type":"portmap","capabilities":{"portMappings":true}}]} => plugins\[1\]\.capabilities\.portMappings: plugins\[0\] declares it, too
+		a.conflist {"cniVersion":"1.0.0","name":"n","plugins":[{"type":"macvlan"},{"type":"sbr"}]} => plugins\[1\]\.type: sbr needs an address, and macvlan has no ipam \(give
+		a.conflist {"cniVersion":"1.0.0","name":"n","plugins":[{"type":"macvlan"},{"type":"firewall","ingressPolicy":"isolated"}]} => plugins\[1\]\.ingressPolicy: behind macvlan no link of the host leads
 		a.conf {"cniVersion":"1.0.0","type":"bridge"} => name: missing
 		a.conf {"cniVersion":"1.0.0","name":"n","type":"bridge","isGatway":true} => isGatway: unknown key
 		a.conf {"cniVersion":"1.0.0","name":"n","type":"portmap","capabilities":{"portMappings":true}} => type: portmap needs the result
