@@ -457,6 +457,7 @@ unsigned index_find(struct index *ix, const char *id, struct ip **ret)
 
 		if (!s->key)
 			break;
+		ix->owner.broken |= i == SLOTS_RUN;
 		if (s->key != key || !ip_bytes(ip))
 			continue;
 		memcpy(ip.b, s->addr, ip_bytes(ip));

@@ -120,14 +120,14 @@ int lease_scan(struct tx *tx, int dir, lease_each_fn *each, void *arg)
 	/* not dup(): a duplicate would share the position */
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	auto_(file_close_dir) DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e;
+	struct dirent *e = NULL;
 	int result = 0;
 
 	if (!d) {
 		fd_close(&fd);
 		return tx_fail_as(tx, CPLUG_E_FILE, -errno, "read the leases: %s", strerror(errno));
 	}
-	while ((errno = 0, e = readdir(d))) {
+	while (result != -EINTR && result != -E2BIG && (errno = 0, e = readdir(d)) != NULL) {
 		struct lease l = { .lessee.id = "" };
 		char small[SMALL];
 		int r;
@@ -137,8 +137,10 @@ int lease_scan(struct tx *tx, int dir, lease_each_fn *each, void *arg)
 		r = read_name(&tx->mem, dir, e->d_name, small, &l.lessee);
 		if (r != -ENOENT)
 			result = also(result, each(tx, &l, r, arg));
+		if (result == 0)
+			result = tx_interrupted(tx);
 	}
-	if (errno)
+	if (!e && errno)
 		result = also(result, tx_fail_as(tx, CPLUG_E_FILE, -errno, "read the leases: %s",
 						 strerror(errno)));
 	return result;

@@ -52,7 +52,8 @@ int lease_read(struct mem *mem, int dir, struct ip ip, struct lease *ret) CHECKE
 /*
  * Calls each() for every file whose name is an address; r is the result of reading it (0,
  * -EBADMSG, or another -errno).  The lease is valid during the call.  Continues after a
- * failure and returns the first one; failures to read the folder are recorded (CPLUG_E_FILE).
+ * failure and returns the first one, but ends when each() returns -E2BIG or we are interrupted
+ * (-EINTR); failures to read the folder are recorded (CPLUG_E_FILE).
  */
 typedef int lease_each_fn(struct tx *tx, const struct lease *l, int r, void *arg);
 int lease_scan(struct tx *tx, int dir, lease_each_fn *each, void *arg) CHECKED;

@@ -2,8 +2,8 @@
 /*
  * slots.c - a hash table of addresses in a file
  *
- * Every loop ends after at most as many turns as the table has slots, whatever the file
- * contains.
+ * Every loop ends, whatever the file and the folder of leases contain: after as many turns as the
+ * table has slots, and where it is done for each lease, after SLOTS_RUN.
  */
 #include "ipam/host-local/slots.h"
 
@@ -50,10 +50,10 @@ const struct slot *slots_get(struct slots *t, uint32_t i)
 	static const struct slot empty;
 	int64_t page = i / SLOTS_PER_PAGE;
 
-	if (t->image)
-		return &t->image[i];
 	if (t->broken)
 		return &empty;
+	if (t->image)
+		return &t->image[i];
 	if (page != t->page_at) {
 		t->page_at = -1;
 		if (pread(t->fd, t->page, sizeof(t->page), t->at + page * SLOTS_PAGE) !=
@@ -120,7 +120,7 @@ bool slots_find(struct slots *t, uint64_t key, struct ip ip, uint32_t *ret)
 {
 	uint32_t i = (uint32_t)key & (t->cap - 1);
 
-	for (uint32_t n = 0; n < t->cap; n++, i = (i + 1) & (t->cap - 1)) {
+	for (uint32_t n = 0; n < t->cap && n < SLOTS_RUN; n++, i = (i + 1) & (t->cap - 1)) {
 		const struct slot *s = slots_get(t, i);
 
 		*ret = i;
@@ -129,6 +129,7 @@ bool slots_find(struct slots *t, uint64_t key, struct ip ip, uint32_t *ret)
 		if (is_of(s, key, ip))
 			return true;
 	}
+	t->broken = true;
 	return false;
 }
 
@@ -143,6 +144,10 @@ void slots_remove(struct slots *t, uint32_t i)
 
 		if (!s.key)
 			break;
+		if (n == SLOTS_RUN) {
+			t->broken = true;
+			return;
+		}
 		if (((at - (uint32_t)s.key) & mask) < ((at - hole) & mask))
 			continue; /* its own place is after the hole */
 		slots_put(t, hole, &s);
@@ -173,12 +178,16 @@ void slots_rehash(struct slots *t, struct mem *mem, bool (*keep)(const struct sl
 	image = mem_alloc(mem, cap * sizeof(*image));
 	for (i = 0; i < t->cap; i++) {
 		const struct slot *s = slots_get(t, i);
-		uint32_t to = (uint32_t)s->key & (cap - 1);
+		uint32_t to = (uint32_t)s->key & (cap - 1), run = 0;
 
 		if (!s->key || (keep && !keep(s)))
 			continue;
-		while (image[to].key)
+		for (; image[to].key && run < SLOTS_RUN; run++)
 			to = (to + 1) & (cap - 1);
+		if (run == SLOTS_RUN) {
+			t->broken = true;
+			break;
+		}
 		image[to] = *s;
 	}
 	t->cap = cap;

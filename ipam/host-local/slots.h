@@ -7,6 +7,10 @@
  * slot by slot with pwrite(2), or completely in memory (its image).  mmap(2) is not used,
  * because a full disk or an I/O error would be a SIGBUS.  After such an error the table is
  * broken: it finds nothing.
+ *
+ * So it is when it has a longer run of slots in use than chance makes: in a folder that others can
+ * write to, leases of one container, or of addresses that were searched for, would make each step
+ * take as long as there are leases.
  */
 #ifndef CPLUG_HOST_LOCAL_SLOTS_H
 #define CPLUG_HOST_LOCAL_SLOTS_H
@@ -17,6 +21,10 @@
 #include "base/mem.h"
 
 enum { SLOTS_PER_PAGE = 64, SLOTS_PAGE = 4096, SLOTS_MIN = SLOTS_PER_PAGE, SLOTS_MAX = 1 << 26 };
+
+/* The longest run of slots in use.  Tables of a million leases, three quarters full, have runs of
+ * some hundred. */
+enum { SLOTS_RUN = 4096 };
 
 /* Shows later whether the container of a lease can still exist; 0: unknown. */
 struct lease_life {
@@ -41,7 +49,7 @@ struct slots {
 	int fd;
 	off_t at;           /* offset in the file */
 	struct slot *image; /* the table in memory, or NULL */
-	bool broken;        /* after an I/O error */
+	bool broken;        /* after an I/O error, or with too long a run */
 	int64_t page_at;    /* number of the page below; -1: none */
 	struct slot page[SLOTS_PER_PAGE];
 };

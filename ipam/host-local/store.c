@@ -103,6 +103,26 @@ int store_may_make(struct tx *tx, const char *data_dir, const char *network)
 			  folder, data_dir, path);
 }
 
+/*
+ * Leases, or a lock, among the files of cplug and of runtimes would be taken for those; so there
+ * are none.  What is below /etc is there because the administrator made it.  Asked about a folder
+ * without a lock, because it looks at all parts of many paths.
+ */
+static int need_own_folder(struct tx *tx, const struct store *st, bool create)
+{
+	const char *path = mem_printf(&tx->mem, "%s/%s", st->data_dir, st->network);
+	const char *folder = hostconf_guards(&tx->mem, path);
+
+	if (!folder || str_eq(folder, "/etc"))
+		return 0;
+	if (!create)
+		return -ENOENT;
+	return tx_fail_as(tx, CNI_E_CONFIG, -EPERM,
+			  "ipam.dataDir: no lease is written below %s, \"%.100s\" (use a folder "
+			  "below /var/lib/cni/networks)",
+			  folder, st->data_dir);
+}
+
 /* Makes the missing folders of data_dir. */
 static int make_root(struct tx *tx, const struct store *st)
 {
@@ -161,13 +181,20 @@ static int open_index(struct tx *tx, struct store *st, bool create)
 int store_open(struct tx *tx, const char *data_dir, const char *network, enum store_mode mode,
 	       struct store *ret)
 {
+	int wait = file_lock_timeout(mode == STORE_TRY ? 0 : LOCK_TIMEOUT_MS), r;
+
 	ret->data_dir = data_dir;
 	ret->network = network;
 	TRY(open_dirs(tx, ret, mode == STORE_CREATE));
 	if (mode == STORE_READ)
 		return 0;
 	fd_close(&lock_held);
-	TRY(file_lock(tx, ret->dir, "lock", file_lock_timeout(LOCK_TIMEOUT_MS), &ret->lock));
+	r = file_lock_there(tx, ret->dir, "lock", wait, &ret->lock);
+	if (r == -ENOENT) {
+		TRY(need_own_folder(tx, ret, mode == STORE_CREATE));
+		r = file_lock(tx, ret->dir, "lock", wait, &ret->lock);
+	}
+	TRY(r);
 	lock_held = ret->lock;
 	return open_index(tx, ret, mode == STORE_CREATE);
 }

@@ -18,6 +18,7 @@
 enum store_mode {
 	STORE_READ,   /* takes no lock, writes nothing */
 	STORE_CHANGE, /* to release: takes the lock */
+	STORE_TRY,    /* the same, but does not wait for the lock */
 	STORE_CREATE, /* to claim: takes the lock, makes missing folders */
 };
 
@@ -42,8 +43,9 @@ struct store {
 
 /*
  * Opens a network's leases; *ret must be auto_(store_close).  Returns 0, -ENOENT (not recorded;
- * never with STORE_CREATE) if the folder does not exist, or a recorded failure.  The strings
- * must live as long as the call.
+ * never with STORE_CREATE) if the folder does not exist, or a recorded failure.  With STORE_CREATE
+ * a folder of cplug or of a runtime is refused (hostconf_guards()), also one that exists.  The
+ * strings must live as long as the call.
  */
 int store_open(struct tx *tx, const char *data_dir, const char *network, enum store_mode mode,
 	       struct store *ret) CHECKED;

@@ -93,6 +93,10 @@ int file_remove(struct tx *tx, int dirfd, const char *path) CHECKED;
  */
 int file_lock(struct tx *tx, int dirfd, const char *path, int timeout_ms, int *ret_fd) CHECKED;
 
+/* The same, but does not make the file: -ENOENT, which is not recorded, if it is not there. */
+int file_lock_there(struct tx *tx, int dirfd, const char *path, int timeout_ms,
+		    int *ret_fd) CHECKED;
+
 /* The same for a file that only our user can open (mode 0600), so that no other can hold it. */
 int file_lock_own(struct tx *tx, const char *path, bool shared, int timeout_ms,
 		  int *ret_fd) CHECKED;

@@ -21,6 +21,7 @@ struct file_flock {
 	int fd, dirfd;
 	const char *path;
 	int timeout_ms;
+	bool there; /* the file is not made */
 	int64_t deadline;
 	bool shared;
 };

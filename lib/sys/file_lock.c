@@ -159,6 +159,8 @@ int file_flock(struct tx *tx, const struct file_flock *f)
 	int r = flock(f->fd, kind | LOCK_NB) < 0 ? -errno : 0;
 	struct stat st;
 
+	if (r == -EWOULDBLOCK && f->timeout_ms == 0)
+		r = -ETIMEDOUT;
 	if (r == -EWOULDBLOCK || r == -EINTR)
 		r = wait_until(tx, f->fd, f->deadline, wait_flock, f);
 	if (r == -ETIMEDOUT && fstat(f->fd, &st) == 0)
@@ -176,22 +178,24 @@ int file_lock_wait(struct tx *tx, int fd, const struct file_wait *w)
 	return wait_for_lock(tx, fd, w, wait_flock, &f);
 }
 
-/* Does the name still lead to the locked file? */
+/* Does the name still lead to the locked file?  A folder, which can be locked as well, is none. */
 static bool still_named(int dirfd, const char *path, int fd)
 {
 	struct stat ours, there;
 
 	return fstat(fd, &ours) == 0 && fstatat(dirfd, path, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       there.st_dev == ours.st_dev && there.st_ino == ours.st_ino;
+	       there.st_dev == ours.st_dev && there.st_ino == ours.st_ino && !S_ISDIR(ours.st_mode);
 }
 
 /* Without a folder's descriptor it is a file of ours. */
 static int open_named(const struct file_flock *f)
 {
-	int flags = O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, fd;
+	int flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, fd;
 
 	if (f->dirfd == AT_FDCWD)
 		return file_open_own(f->path, O_RDONLY);
+	if (!f->there)
+		flags |= O_CREAT;
 	fd = openat(f->dirfd, f->path, flags, 0750);
 	if (fd >= 0 || errno != EISDIR)
 		return fd;
@@ -205,6 +209,8 @@ static int lock_named(struct tx *tx, struct file_flock *f, int *ret_fd)
 	for (;;) {
 		auto_(fd_close) int fd = open_named(f);
 
+		if (fd < 0 && f->there && errno == ENOENT)
+			return -ENOENT;
 		if (fd < 0)
 			return file_fail(tx, -errno, "lock", f->dirfd, f->path);
 		f->fd = fd;
@@ -213,12 +219,26 @@ static int lock_named(struct tx *tx, struct file_flock *f, int *ret_fd)
 			*ret_fd = fd_steal(&fd);
 			return 0;
 		}
+		if (f->there) /* opened without O_CREAT, which refuses folders */
+			(void)!file_move_folder(f->dirfd, f->path);
 	}
 }
 
 int file_lock(struct tx *tx, int dirfd, const char *path, int timeout_ms, int *ret_fd)
 {
 	struct file_flock f = { .dirfd = dirfd, .path = path, .timeout_ms = timeout_ms };
+
+	return lock_named(tx, &f, ret_fd);
+}
+
+int file_lock_there(struct tx *tx, int dirfd, const char *path, int timeout_ms, int *ret_fd)
+{
+	struct file_flock f = {
+		.dirfd = dirfd,
+		.path = path,
+		.timeout_ms = timeout_ms,
+		.there = true,
+	};
 
 	return lock_named(tx, &f, ret_fd);
 }

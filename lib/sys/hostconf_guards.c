@@ -11,7 +11,9 @@
 #include "sys/hostconf.h"
 
 static const char *const guarded[] = {
-	"/etc", "/run/cni/cplug", "/run/cni/dhcp", "/var/lib/cni/results", "/var/lib/cni/cache",
+	"/etc",           "/run/cni/cplug",       "/run/cni/dhcp",      "/run/netns",
+	"/run/cplug",     "/var/lib/cni/results", "/var/lib/cni/cache", "/var/lib/cni/runs",
+	"/var/log/cplug",
 };
 
 static bool is_same(const struct stat *a, const struct stat *b)

@@ -284,6 +284,26 @@ not_made() {
 	done
 }
 
+@test "hostile-conf: no lease is written among the files of cplug and of runtimes, also if the folder is there" {
+	local path conf before
+
+	new_netns c1
+	ln -s /run /run/link
+	mkdir -p /run/cni/{cplug/pool/net1/free,cplug/host-device,dhcp} /run/netns /run/cplug /var/lib/cni/{networks,results,cache,runs}
+	for path in /run/cni/{cplug,dhcp,cplug/pool,cplug/pool/net1/free,cplug/host-device} /run/link/cni/cplug/pool /run/./netns \
+		/run/cplug /var/lib/cni/{results,cache,runs} /var/lib/cni/networks/../results; do
+		conf=$(jq -nc --arg d "${path%/*}" --arg n "${path##*/}" '{cniVersion: "1.0.0", name: $n, type: "bridge",
+			ipam: {type: "host-local", dataDir: $d, subnet: "10.9.0.0/24"}}')
+		before=$(find "$path")
+		cni ADD host-local "$conf"
+		failed 7 'ipam\.dataDir: no lease is written below /'
+		cni DEL host-local "$conf"
+		ok
+		is "$(find "$path")" "$before"
+	done
+	is "$(ls /run/cni/cplug/pool)" net1
+}
+
 @test "hostile-conf: a folder in the place of a document or a cached result is moved away" {
 	local conf file results=/var/lib/cni/results
 

@@ -285,6 +285,77 @@ static void a_damaged_index_is_harmless(void **state)
 	}
 }
 
+/*
+ * The leases of one container are one run of slots.  In a folder that others can write to there may
+ * be any number: the table gives up, and the folder is read.
+ */
+static void a_long_run_of_slots_breaks_the_index(void **state)
+{
+	enum { LEASES = SLOTS_RUN + 100 };
+	const struct lessee o = { .id = "c1", .ifname = "eth0" };
+	auto_(fd_close) int net = -1;
+	struct lease *leases;
+	struct store st;
+	unsigned n;
+
+	(void)state;
+	memset(model, -1, sizeof(model));
+	store_begin(&st);
+	assert_true(index_exists(&st.index));
+	store_close(&st);
+	net = open(mem_printf(&unit_tx.mem, "%s/net", dir), O_RDONLY | O_DIRECTORY);
+	for (unsigned i = 0; i < LEASES; i++) {
+		struct lease_spare spare = { .dir = net, .name = "spare" };
+		auto_(fd_close) int fd = lease_new(&unit_tx.mem, net, &spare, o);
+
+		assert_int_equal(lease_link(&unit_tx.mem, net, fd, ip_add(address(1), i), o), 0);
+	}
+	store_begin(&st);
+	assert_int_equal(store_find(&unit_tx, &st, "c1", &leases, &n), 0);
+	assert_int_equal(n, LEASES);
+	assert_false(index_exists(&st.index));
+	for (unsigned i = 0; i < n; i++)
+		assert_int_equal(store_release(&unit_tx, &st, &leases[i]), 0);
+	store_close(&st);
+	/* Fewer have an index again. */
+	store_begin(&st);
+	assert_int_equal(store_find(&unit_tx, &st, "c1", &leases, &n), 0);
+	assert_int_equal(n, 0);
+	assert_true(index_exists(&st.index));
+	store_close(&st);
+}
+
+/* One that is in the file, and so was not made by leases. */
+static void a_file_with_a_long_run_of_slots_is_given_up(void **state)
+{
+	enum { CAP = 4 * SLOTS_RUN, USED = 2 * SLOTS_RUN };
+	struct slots t = { .cap = 0 }, fresh;
+	const char *path = mem_printf(&unit_tx.mem, "%s/slots", dir);
+	auto_(fd_close) int fd = open(path, O_RDWR | O_CREAT, 0600);
+	uint32_t at;
+
+	(void)state;
+	for (unsigned i = 0; i < CAP; i++) {
+		struct slot s = slots_new(i < USED ? CAP : 0, ip_add(address(1), i));
+
+		assert_true(slots_write(fd, &s, sizeof(s), (off_t)(i * sizeof(s))));
+	}
+	assert_true(slots_in_file(&t, fd, 0, CAP, USED));
+	fresh = t;
+	assert_true(slots_find(&t, CAP, ip_add(address(1), SLOTS_RUN - 1), &at));
+	assert_false(t.broken);
+	assert_false(slots_find(&t, CAP, ip_add(address(1), SLOTS_RUN), &at));
+	assert_true(t.broken);
+	t = fresh;
+	slots_remove(&t, 0);
+	assert_true(t.broken);
+	t = fresh;
+	slots_rehash(&t, &unit_tx.mem, NULL);
+	assert_true(t.broken);
+	assert_false(slots_find(&t, CAP, address(1), &at));
+	assert_true(at < t.cap);
+}
+
 /* last_reserved_ip.0 as text. */
 static const char *last_text(int fd)
 {
@@ -327,9 +398,14 @@ static void the_last_address_is_overwritten(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		IN_DIR(lease_files_are_parsed),      IN_DIR(what_a_crash_leaves_is_recognised),
-		IN_DIR(the_index_matches_the_files), IN_DIR(the_life_of_a_lease_survives_a_rescan),
-		IN_DIR(a_damaged_index_is_harmless), IN_DIR(the_last_address_is_overwritten),
+		IN_DIR(lease_files_are_parsed),
+		IN_DIR(what_a_crash_leaves_is_recognised),
+		IN_DIR(the_index_matches_the_files),
+		IN_DIR(the_life_of_a_lease_survives_a_rescan),
+		IN_DIR(a_damaged_index_is_harmless),
+		IN_DIR(the_last_address_is_overwritten),
+		IN_DIR(a_long_run_of_slots_breaks_the_index),
+		IN_DIR(a_file_with_a_long_run_of_slots_is_given_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
