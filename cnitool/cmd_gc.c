@@ -97,7 +97,11 @@ static void note_cached_data_dirs(struct tool *t, struct survey *s, const struct
 	tool_step_begin(t, &kept);
 	r = read_cached_conf(t, c, &net);
 	if (r > 0) {
-		view_note_data_dirs(&kept, &net, &s->data_dirs);
+		struct words dirs = { .n = 0 };
+
+		view_note_data_dirs(&kept, &net, &dirs);
+		for (unsigned i = 0; i < dirs.n; i++)
+			survey_note_folder(s, &kept, dirs.v[i], c->network);
 		netconf_free(&net);
 	}
 	tool_step_end(t, &kept);

@@ -39,6 +39,11 @@ struct survey_network {
 	bool unsure;     /* its leases cannot be read, so it gets no GC */
 };
 
+/* Where one network has leases. */
+struct survey_folder {
+	const char *data_dir, *network;
+};
+
 struct survey_finding;
 struct survey {
 	struct tool *t;
@@ -47,7 +52,16 @@ struct survey {
 	unsigned n_known;
 	struct survey_network *nets;
 	unsigned n_nets;
-	struct words data_dirs; /* of host-local */
+	/*
+	 * Of host-local: the usual folder, and those that configurations of this host name.  Then
+	 * those that only cached configurations name: with Multus, users write them, and a
+	 * container may have such a folder as a volume.
+	 */
+	struct words data_dirs;
+	struct survey_folder *folders;
+	unsigned n_folders;
+	unsigned n_foreign; /* files of leases seen in those */
+	bool hurried;       /* a lock of one was held for too long: no other is waited for */
 	struct alive alive;
 	struct rt host;
 	struct nfnl nf;
@@ -78,6 +92,9 @@ int survey_look(struct survey *s) CHECKED;
 int survey_sweep(struct survey *s) CHECKED;
 
 void survey_close(struct survey *s);
+
+/* Notes that a cached configuration of the network names the data directory; copies the names. */
+void survey_note_folder(struct survey *s, struct mem *m, const char *data_dir, const char *network);
 
 /*
  * Adds the attachments to the known ones that are not cached, but whose lease shows that their

@@ -5,30 +5,84 @@
  * They are searched for in the default data directory and in those that any configuration names,
  * current or cached.  A folder is opened for writing only if it has files that are leases, and a
  * lock: without a lock it is not host-local's.
+ *
+ * What only a cached configuration names may be a container's volume, whose root makes folders,
+ * leases and locks as it likes.  So there, only the network's own folder is looked at, for a
+ * limited number of leases, no second lock is waited for, and nothing follows for other
+ * attachments.
  */
 #include <fcntl.h>
 
 #include "ipam/host-local/store.h"
+#include "base/log.h"
 #include "cnitool/errctx.h"
 #include "cnitool/survey.h"
 #include "sys/file.h"
 
+/* Of all folders that only cached configurations name. */
+enum { FOREIGN_MAX = 16384 };
+
+/* A network's leases in one folder. */
 struct leases {
 	struct survey *s;
-	struct store *st;
+	const char *data_dir, *network;
+	bool foreign;     /* only a cached configuration names the folder */
 	const char *path; /* DATA_DIR/NETWORK */
+	struct store *st;
+	unsigned n, n_files; /* leases, and files that are named like one */
 };
 
-static int count_lease(struct tx *tx UNUSED, const struct lease *l UNUSED, int r, void *arg)
+static struct leases leases_of(struct survey *s, const char *data_dir, const char *network,
+			       bool foreign)
 {
-	unsigned *n = arg;
+	return (struct leases){
+		.s = s,
+		.data_dir = data_dir,
+		.network = network,
+		.foreign = foreign,
+		.path = mem_printf(&s->t->tx->mem, "%s/%s", data_dir, network),
+	};
+}
 
-	*n += r == 0;
-	return 0;
+void survey_note_folder(struct survey *s, struct mem *m, const char *data_dir, const char *network)
+{
+	for (unsigned i = 0; i < s->data_dirs.n; i++)
+		if (str_eq(s->data_dirs.v[i], data_dir))
+			return;
+	for (unsigned i = 0; i < s->n_folders; i++)
+		if (str_eq(s->folders[i].data_dir, data_dir) &&
+		    str_eq(s->folders[i].network, network))
+			return;
+	s->folders = mem_grow(m, s->folders, s->n_folders, sizeof(*s->folders));
+	s->folders[s->n_folders++] =
+		(struct survey_folder){ mem_str(m, data_dir), mem_str(m, network) };
+}
+
+static int open_to_change(const struct leases *x, struct store *ret)
+{
+	struct survey *s = x->s;
+	enum store_mode mode = x->foreign && s->hurried ? STORE_TRY : STORE_CHANGE;
+	int r = store_open(s->t->tx, x->data_dir, x->network, mode, ret);
+
+	s->hurried |= x->foreign && r == -ETIMEDOUT;
+	return r;
+}
+
+static int count_lease(struct tx *tx, const struct lease *l UNUSED, int r, void *arg)
+{
+	struct leases *x = arg;
+
+	x->n += r == 0;
+	x->n_files++;
+	if (!x->foreign || x->s->n_foreign + x->n_files <= FOREIGN_MAX)
+		return 0;
+	return tx_fail(tx, -E2BIG,
+		       "%s: folders that only cached configurations name have more than %d leases",
+		       x->path, FOREIGN_MAX);
 }
 
 struct stale_lease {
-	const char *data_dir, *network;
+	struct leases of;
 	struct lease lease;
 };
 
@@ -39,7 +93,7 @@ static int remove_lease(struct survey *s, const void *data)
 	const struct stale_lease *f = data;
 	const struct lease *was = &f->lease;
 	struct lease now;
-	int r = store_open(s->t->tx, f->data_dir, f->network, STORE_CHANGE, &st);
+	int r = open_to_change(&f->of, &st);
 
 	if (r == -ENOENT)
 		return 0;
@@ -51,13 +105,12 @@ static int remove_lease(struct survey *s, const void *data)
 	return store_release(s->t->tx, &st, &now);
 }
 
-static struct stale_lease *copy_lease(struct mem *m, const struct store *st, const struct lease *l)
+static struct stale_lease *copy_lease(struct mem *m, const struct leases *x, const struct lease *l)
 {
 	struct stale_lease *copy = mem_alloc(m, sizeof(*copy));
 
 	*copy = (struct stale_lease){
-		.data_dir = st->data_dir,
-		.network = st->network,
+		.of = *x,
 		.lease = { .ip = l->ip,
 			   .lessee = { .id = mem_str(m, l->lessee.id),
 				       .ifname = mem_str(m, l->lessee.ifname) } },
@@ -69,7 +122,7 @@ static struct stale_lease *copy_lease(struct mem *m, const struct store *st, con
 static int judge_lease(struct tx *tx, const struct lease *l, int r, void *arg)
 {
 	struct leases *x = arg;
-	const char *network = x->st->network, *ifname = l->lessee.ifname;
+	const char *network = x->network, *ifname = l->lessee.ifname;
 	struct survey_verdict v;
 	const char *owner;
 
@@ -90,42 +143,41 @@ static int judge_lease(struct tx *tx, const struct lease *l, int r, void *arg)
 			   .object = mem_printf(&tx->mem, "%s in %s", IP_S(l->ip), x->path),
 			   .owner = owner,
 			   .remove = remove_lease,
-			   .data = copy_lease(&tx->mem, x->st, l),
+			   .data = copy_lease(&tx->mem, x, l),
 		   });
 	return 0;
 }
 
 /* Has the network leases in a data directory?  1, 0, or a recorded failure. */
-static int has_leases(struct tx *tx, const char *data_dir, const char *network)
+static int has_leases(struct leases *x)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
-	unsigned n = 0;
-	int r = store_open(tx, data_dir, network, STORE_READ, &st);
+	struct tx *tx = x->s->t->tx;
+	int r = store_open(tx, x->data_dir, x->network, STORE_READ, &st);
 
+	x->n = x->n_files = 0;
 	if (r == -ENOENT)
 		return 0;
 	TRY(r);
 	if (faccessat(st.dir, "lock", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		TRY(lease_scan(tx, st.dir, count_lease, &n));
-	return n > 0;
+		TRY(lease_scan(tx, st.dir, count_lease, x));
+	return x->n > 0;
 }
 
-static int each_lease_of(struct survey *s, const char *data_dir, const char *network,
-			 lease_each_fn *each)
+static int each_lease_of(struct leases *x, lease_each_fn *each)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
-	struct tx *tx = s->t->tx;
-	struct leases x = { s, &st, mem_printf(&tx->mem, "%s/%s", data_dir, network) };
 	int r;
 
-	TRY(r = has_leases(tx, data_dir, network));
+	TRY(r = has_leases(x));
 	if (!r)
 		return 0;
-	r = store_open(tx, data_dir, network, STORE_CHANGE, &st);
+	r = open_to_change(x, &st);
 	if (r == -ENOENT)
 		return 0;
 	TRY(r);
-	return lease_scan(tx, st.dir, each, &x);
+	x->st = &st;
+	return lease_scan(x->s->t->tx, st.dir, each, x);
 }
 
 /* Its living attachments cannot all be known, so nothing is removed for not being known. */
@@ -138,16 +190,25 @@ static void mark_unsure(struct survey *s, const char *network)
 		}
 }
 
+static bool is_file(int dir, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+}
+
 static int each_lease_in(struct survey *s, const char *data_dir, lease_each_fn *each)
 {
 	auto_(file_close_dir) DIR *d = opendir(data_dir);
 	struct dirent *e;
 	int r = 0;
 
-	while (d && (e = readdir(d)))
-		if (name_valid_id(e->d_name) && survey_wants(s, e->d_name)) {
+	while (r != -EINTR && d && (e = readdir(d)))
+		if (name_valid_id(e->d_name) && survey_wants(s, e->d_name) &&
+		    !is_file(dirfd(d), e->d_name)) {
 			const char *network = mem_str(&s->t->tx->mem, e->d_name);
-			int one = each_lease_of(s, data_dir, network, each);
+			struct leases x = leases_of(s, data_dir, network, false);
+			int one = each_lease_of(&x, each);
 
 			if (one < 0)
 				mark_unsure(s, network);
@@ -156,12 +217,32 @@ static int each_lease_in(struct survey *s, const char *data_dir, lease_each_fn *
 	return r;
 }
 
+/* A failure is a warning: which attachments of this host's networks live does not depend on it. */
+static int judge_folder(struct survey *s, const struct survey_folder *f)
+{
+	struct leases x = leases_of(s, f->data_dir, f->network, true);
+	struct errctx m = errctx_mark(s->t->tx);
+	int r;
+
+	if (!survey_wants(s, f->network))
+		return 0;
+	r = each_lease_of(&x, judge_lease);
+	s->n_foreign += x.n_files;
+	if (r >= 0 || r == -EINTR)
+		return r;
+	log_warn("leases of network %s in %s are left alone: %s", f->network, f->data_dir,
+		 errctx_take(s->t->tx, m));
+	return 0;
+}
+
 int survey_leases(struct survey *s)
 {
 	int r = 0;
 
 	for (unsigned i = 0; i < s->data_dirs.n; i++)
 		r = also(r, each_lease_in(s, s->data_dirs.v[i], judge_lease));
+	for (unsigned i = 0; r != -EINTR && i < s->n_folders; i++)
+		r = also(r, judge_folder(s, &s->folders[i]));
 	return r;
 }
 
@@ -190,28 +271,44 @@ static bool lease_lives(struct survey *s, struct store *st, const struct lease *
 	       exists(s, (ino_t)life.ino, life.cookie);
 }
 
-bool survey_lease_lives(struct survey *s, const char *network, const char *id, const char *ifname)
+/* Does a lease in the folder show that? */
+static bool lives_in(struct leases *x, const char *id, const char *ifname)
 {
-	struct tx *tx = s->t->tx;
+	auto_(store_close) struct store st = STORE_CLOSED;
+	struct tx *tx = x->s->t->tx;
+	struct errctx m = errctx_mark(tx);
 	struct lease *leases;
 	bool any = false;
 	unsigned n;
+	int r = has_leases(x);
+
+	if (r == 0)
+		return false;
+	if (r > 0)
+		r = open_to_change(x, &st);
+	if (r == 0)
+		r = store_find(tx, &st, id, &leases, &n);
+	for (unsigned k = 0; r == 0 && k < n; k++)
+		any |= lease_lives(x->s, &st, &leases[k], ifname);
+	if (r < 0 && r != -ENOENT)
+		errctx_take(tx, m);
+	return any;
+}
+
+bool survey_lease_lives(struct survey *s, const char *network, const char *id, const char *ifname)
+{
+	bool any = false;
 
 	for (unsigned i = 0; i < s->data_dirs.n && !any; i++) {
-		auto_(store_close) struct store st = STORE_CLOSED;
-		struct errctx m = errctx_mark(tx);
-		int r = has_leases(tx, s->data_dirs.v[i], network);
+		struct leases x = leases_of(s, s->data_dirs.v[i], network, false);
 
-		if (r == 0)
-			continue;
-		if (r > 0)
-			r = store_open(tx, s->data_dirs.v[i], network, STORE_CHANGE, &st);
-		if (r == 0)
-			r = store_find(tx, &st, id, &leases, &n);
-		for (unsigned k = 0; r == 0 && k < n; k++)
-			any |= lease_lives(s, &st, &leases[k], ifname);
-		if (r < 0 && r != -ENOENT)
-			errctx_take(tx, m);
+		any = lives_in(&x, id, ifname);
+	}
+	for (unsigned i = 0; i < s->n_folders && !any; i++) {
+		struct leases x = leases_of(s, s->folders[i].data_dir, network, true);
+
+		if (str_eq(s->folders[i].network, network))
+			any = lives_in(&x, id, ifname);
 	}
 	return any;
 }
@@ -219,7 +316,7 @@ bool survey_lease_lives(struct survey *s, const char *network, const char *id, c
 static int note_living(struct tx *tx, const struct lease *l, int r, void *arg)
 {
 	struct leases *x = arg;
-	const char *network = x->st->network, *ifname = l->lessee.ifname;
+	const char *network = x->network, *ifname = l->lessee.ifname;
 	struct survey *s = x->s;
 	struct name_owner key;
 

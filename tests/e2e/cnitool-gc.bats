@@ -4,6 +4,7 @@
 # shellcheck disable=SC2030,SC2031 # each test is a process
 load lib
 load cnitool
+load hostile
 
 NET='{"cniVersion":"1.1.0","name":"net1","plugins":[{"type":"bridge","bridge":"br1","isDefaultGateway":true,
 	"ipMasq":true,"macspoofchk":"strict","dns":{"nameservers":["10.1.0.1"]},
@@ -207,6 +208,83 @@ survives() {
 	ok
 	contains "$output" '^removed 10\.1\.0\.2 in /run/leases/net1 of '
 	[[ -e /run/leases/net1/10.1.0.3 && ! -e /run/leases/net1/10.1.0.2 ]]
+}
+
+# volume - a container of the network evil, whose data directory /run/volume only its cached configuration names; and a
+# dead one of net1
+volume() {
+	new_netns e1
+	net '{"cniVersion":"1.1.0","name":"evil","plugins":[{"type":"bridge","bridge":"br2",
+		"ipam":{"type":"host-local","subnet":"10.5.0.0/24","dataDir":"/run/volume"}}]}'
+	tool add -q evil e1
+	ok
+	net "$NET"
+	plug c1
+	del_netns c1
+	no_veths 1
+}
+
+# holding FOLDER COMMAND... - executes it while the folder's lock is held
+holding() {
+	local lock
+
+	exec {lock}>"$1/lock"
+	flock "$lock"
+	CNI_TEST_LOCK_TIMEOUT_MS=${WAIT-200} "${@:2}"
+	exec {lock}<&-
+}
+
+# collected - gc has removed the attachment of net1
+collected() {
+	contains "$output" '^removed eth0 of cnitool-[0-9a-f]* on network net1: '
+	is "$(find /var/lib/cni/networks/net1 -name '10.*')" ''
+}
+
+@test "gc: a container's data directory keeps no other network from gc, whatever is in it" {
+	local net
+
+	volume
+	for net in net1 other; do
+		mkdir "/run/volume/$net"
+		printf 'zz\r\neth0' >"/run/volume/$net/10.5.0.9"
+	done
+	: >/run/volume/net2
+	WAIT=600000 holding /run/volume/net1 soon tool gc
+	ok
+	is "$errors" ''
+	collected
+	# Its own folder, too.
+	plug c2
+	del_netns c2
+	no_veths 1
+	holding /run/volume/evil tool gc
+	ok
+	contains "$errors" 'warn: leases of network evil in /run/volume are left alone: lock /run/volume/evil/lock: held by '
+	collected
+	tool del evil e1
+	ok
+}
+
+@test "gc: reads a limited number of leases in a container's data directory" {
+	volume
+	printf '/run/volume/evil/10.5.%s\n' {0..66}.{0..255} | xargs touch
+	soon tool gc
+	ok
+	contains "$errors" 'warn: leases of network evil in /run/volume are left alone: .* more than 16384 leases'
+	collected
+	[[ -e /run/volume/evil/10.5.66.255 ]]
+}
+
+@test "gc: a file among the folders of leases is no network's" {
+	net "$NET"
+	plug c1
+	del_netns c1
+	no_veths 0
+	: >/var/lib/cni/networks/10.5.0.9
+	tool gc
+	ok
+	is "$errors" ''
+	collected
 }
 
 @test "gc: removes route_localnet and the local route ::1 after nft flush ruleset" {
