@@ -85,6 +85,15 @@ static int lock_slot(const char *path)
 	return fd_steal(&fd);
 }
 
+/* Is it the folder of a network's pool? */
+static bool is_pool(int dir, const char *name)
+{
+	struct stat st;
+
+	return name_valid_id(name) && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISDIR(st.st_mode);
+}
+
 /*
  * The slots in a state's folder; without p->net the names of pools.  They are read before anything
  * is changed, because a rename may hide others from readdir(3).
@@ -97,7 +106,7 @@ static void list_slots(const struct pool *p, const char *state, struct words *re
 
 	*ret = (struct words){ .n = 0 };
 	while (d && (e = readdir(d)) != NULL)
-		if (p->net ? is_slot_name(p, e->d_name) : e->d_name[0] != '.') {
+		if (p->net ? is_slot_name(p, e->d_name) : is_pool(dirfd(d), e->d_name)) {
 			ret->v = mem_grow(m, ret->v, ret->n, sizeof(*ret->v));
 			ret->v[ret->n++] = mem_str(m, e->d_name);
 		}
@@ -231,14 +240,31 @@ static int retire_slot(const struct pool *p, const char *state, const char *name
 	return 1;
 }
 
+/* Reports a failure, so that one slot, or pool, keeps no other from its turn. */
+static int go_on(struct tool *t, struct errctx m, int r)
+{
+	bool json = t->opt.json;
+
+	if (r >= 0 || r == -EINTR)
+		return r;
+	t->opt.json = false; /* fill has no answer that could list it */
+	tool_report(t, m);
+	t->opt.json = json;
+	t->status = 1;
+	return 0;
+}
+
 static int remove_left(const struct pool *p)
 {
 	struct words names;
 
 	for (unsigned k = 0; k < ARRAY_LEN(states); k++) {
 		list_slots(p, states[k], &names);
-		for (unsigned i = 0; i < names.n; i++)
-			TRY(retire_slot(p, states[k], names.v[i], true));
+		for (unsigned i = 0; i < names.n; i++) {
+			struct errctx m = errctx_mark(p->t->tx);
+
+			TRY(go_on(p->t, m, retire_slot(p, states[k], names.v[i], true)));
+		}
 	}
 	return 0;
 }
@@ -485,8 +511,12 @@ int cmd_pool(struct tool *t)
 			continue;
 		for (unsigned i = 0; i < nets.n; i++) {
 			struct pool p = pool_of(t, nets.v[i]);
+			struct errctx m = errctx_mark(t->tx);
+			int r = actions[k].run(&p);
 
-			TRY(actions[k].run(&p));
+			if (!net)
+				r = go_on(t, m, r);
+			TRY(r);
 		}
 		return 0;
 	}

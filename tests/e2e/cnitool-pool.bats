@@ -350,3 +350,44 @@ strike_destroy() {
 	[[ -e /run/netns/victim ]]
 	ip netns exec victim true
 }
+
+@test "cnitool pool: fill goes on after a file in the place of a pool, a network that fails, and a slot that fails" {
+	tool pool create net1 --size 1
+	ok
+	for name in 10.9.0.2 lock last_reserved_ip.0; do
+		: >"${POOL%/*}/$name"
+	done
+	take
+	tool pool fill
+	ok
+	is "$(slots free)" 1
+	tool pool list
+	contains_not "$output" 'lock'
+	# A network that is not configured any more.
+	mkdir -p "${POOL%/*}/gone/"{new,free,taken} "${POOL%/*}/agone/"{new,free,taken}
+	echo 1 | tee "${POOL%/*}/gone/size" >"${POOL%/*}/agone/size"
+	take
+	tool pool fill
+	is "$status" 1
+	contains "$errors" 'gone'
+	is "$(slots free)" 1
+	# A slot whose DEL fails: its namespace is gone, and an IPAM plugin of others refuses.
+	mkdir "$BATS_TEST_TMPDIR/bin"
+	cat >"$BATS_TEST_TMPDIR/bin/refuse" <<-'END'
+		#!/bin/sh
+		[ "$CNI_COMMAND" != DEL ] || exit 1
+		echo {}
+	END
+	chmod +x "$BATS_TEST_TMPDIR/bin/refuse"
+	export CNI_PATH=$BATS_TEST_TMPDIR/bin:$CPLUG_BIN
+	net "$(jq -c '.plugins += [{type: "refuse"}]' <<<"$CHAIN")"
+	take
+	tool pool fill net1
+	ok
+	ip netns del "$slot"
+	take
+	tool pool fill net1
+	is "$status" 1
+	contains "$errors" 'refuse'
+	is "$(slots free)" 1
+}
