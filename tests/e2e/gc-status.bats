@@ -107,6 +107,27 @@ ports() {
 	link - br1 '.ifname == "br1"'
 }
 
+@test "gc: the interface of a VLAN goes with its bridge, when no network has a container on it" {
+	local one other
+
+	has_vlan_filtering || skip "this kernel has no bridge VLAN filtering"
+	one=$(with "$CONF" '.vlan = 5')
+	other=$(with "$CONF" '.name = "net2" | .ipam.subnet = "10.2.0.0/24" | .vlan = 6')
+	new_netns c1 c2
+	add bridge "$one" c1
+	add bridge "$other" c2
+	gc bridge "$one" '[]'
+	no_link c1 eth0
+	link - br1.5 '.ifname == "br1.5"'
+	link - br1.6 '.ifname == "br1.6"'
+	sees c2 10.2.0.1
+	del bridge "$other" c2
+	gc bridge "$one" '[]'
+	no_link - br1
+	no_link - br1.5
+	no_link - br1.6
+}
+
 @test "gc: leaves the interface that an attachment gave to this host itself, as to a container" {
 	ip link add eth7 type veth peer name theirs
 	ip link set eth7 alias "cplug net1/outer/eth7"
