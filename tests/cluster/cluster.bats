@@ -364,6 +364,44 @@ lose_data() {
 	is "$(etcdctl get --prefix /cplug/v1/blocks/net1/ --print-value-only | jq -rse 'map(.node) | unique | join(" ")')" n2
 }
 
+@test "cluster: GC is killed while it registers the blocks again: the next one does the rest, and no block has two owners" {
+	local c gc i ms mine
+
+	c=$(conf "$SMALL")
+	for i in {1..15}; do [[ $(address_of n1 "$c" "c$i") ]]; done
+	mine=$(blocks n1)
+	[[ $(wc -w <<<"$mine") == 3 ]]
+	gc=$(with "$c" '.["cni.dev/valid-attachments"] = [range(1; 16) | {containerID: "c\(.)", ifname: "eth0"}]')
+	for ms in 0.005 0.01 0.015 0.02 0.03 0.05 0.1; do
+		etcdctl del --prefix /cplug >/dev/null
+		ipam n1 GC "$gc" >/dev/null 2>&1 3>&- 4>&- &
+		sleep "$ms"
+		# Of this test's namespace of processes only: plugin and helper.
+		kill_children $!
+		wait $! || :
+		# As many keys of blocks as of the node: one transaction wrote both.
+		is "$(etcd_keys | grep -c /blocks/net1/ || :)" "$(etcd_keys | grep -c /nodes/n1/net1/ || :)"
+		called n2 ADD "$c" "x$ms"
+		ok
+		called n1 GC "$gc"
+		ok
+		[[ $(blocks n1 | tr ' ' '\n' | grep -c .) -ge 2 ]]
+		for i in $(blocks n1); do
+			is "$(etcdctl get "/cplug/v1/blocks/net1/${i/\//-}" --print-value-only | jq -r .node)" n1
+			ip route show "$i" proto 76 | grep -q unreachable
+		done
+		[[ $(blocks n1) == "$mine" ]] || break
+	done
+}
+
+# kill_children PID - kills a process and all its descendants
+kill_children() {
+	local child
+
+	for child in $(pgrep -P "$1"); do kill_children "$child"; done
+	kill -9 "$1" 2>/dev/null || :
+}
+
 @test "cluster: a claim finds that a block is another node's: from then on nothing is leased in it" {
 	local c block i
 

@@ -358,6 +358,8 @@ announced() {
 		called n2 ADD "$(evil "$range" 29)" c1
 		failed 7 "$range overlaps 10.40.0.0/24 of network \"net1\": choose another range; .*cnitool cluster forget net1"
 		called n1 GC "$(evil "$range" 29)" ''
+		called n2 STATUS "$(evil "$range" 29)"
+		failed 7 "$range overlaps"
 	done
 	is "$(announced)" "$before"
 	[[ $(etcd_keys | grep -c evil) == 0 ]]

@@ -608,6 +608,12 @@ int blocks_release(struct blocks *b)
 
 int blocks_free(struct blocks *b, json_t *ret_list)
 {
+	const char *config, *others;
+	struct known k;
+
+	/* A range that a claim would be refused for has none. */
+	TRY(look(b, &k));
+	TRY(ranges_value(b, k.config, &config, &others));
 	for (unsigned i = 0; i < b->q->n_ranges; i++) {
 		const struct block_range *r = &b->q->ranges[i];
 		uint8_t *map;

@@ -32,7 +32,10 @@ int blocks_sync(struct blocks *b, json_t *ret_list) CHECKED;
 /* Gives the known blocks back; one that is not ours is left alone. */
 int blocks_release(struct blocks *b) CHECKED;
 
-/* Adds the number of unclaimed blocks of each range to a list. */
+/*
+ * Adds the number of unclaimed blocks of each range to a list.  Fails as a claim does if a range
+ * may not be this network's.
+ */
 int blocks_free(struct blocks *b, json_t *ret_list) CHECKED;
 
 /*
