@@ -57,7 +57,8 @@ static int vlan_leg(struct tx *tx, struct call *c, struct leg *leg)
 	leg->link.put = put_vlan;
 	leg->link.data = v;
 	leg->link.hint = "a parent has each VLAN id once: another interface, of the host or of a "
-			 "container, is this VLAN already";
+			 "container, is this VLAN already (choose another vlanId or parent, or "
+			 "make that interface on the host the master of macvlan)";
 	leg->link.hint_for = -EEXIST;
 	leg->check = check_vlan;
 	leg->has_mac = true;

@@ -2,6 +2,8 @@
 /*
  * conf.c - keys that several plugins have in their configurations
  */
+#include <jansson.h>
+
 #include "cni/conf.h"
 
 #include "netlink/route.h"
@@ -17,6 +19,17 @@ struct conf_log conf_log(const struct cj *c)
 	if (!log_level_parse(name, &l.level))
 		cj_wrong(&log, "level", "expected error, warn, info or debug, got \"%.50s\"", name);
 	return l;
+}
+
+bool conf_says(const struct cj *c, const char *key)
+{
+	struct cj k = cj_any(c, key);
+
+	if (cj_is_str(&k))
+		return !str_empty(cj_as_str(&k));
+	if (cj_is_int(&k))
+		return json_integer_value(k.json) != 0;
+	return cj_present(&k);
 }
 
 bool conf_declares(const struct cj *c, const char *name)
@@ -163,6 +176,11 @@ int conf_find_parent(struct tx *tx, struct call *c, const struct conf_parent *p,
 
 int conf_check_parent(struct tx *tx, const struct rt *rt, const struct link *parent, int mtu)
 {
+	if (parent->flags & IFF_LOOPBACK)
+		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
+				  "master: %s is the loopback interface; the parent must be an "
+				  "Ethernet interface (name one)",
+				  parent->name);
 	if (mtu > parent->mtu)
 		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
 				  "mtu: invalid MTU %d, must be [0, master MTU(%d)]: %s is the "

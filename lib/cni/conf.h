@@ -23,6 +23,12 @@ struct conf_log {
 };
 struct conf_log conf_log(const struct cj *c);
 
+/*
+ * Has the key a value other than null, "" and 0?  A reader that returned nothing of it has
+ * complained of it, so it is not missing.
+ */
+bool conf_says(const struct cj *c, const char *key);
+
 /* Does "capabilities" declare that the runtime may pass runtimeConfig.NAME? */
 bool conf_declares(const struct cj *c, const char *name);
 

@@ -89,7 +89,6 @@ static int note_chain(const struct nlmsghdr *h, void *arg)
 	name = nfnl_text(nfnl_attr(h, NFTA_CHAIN_NAME));
 	hook = nfnl_attr(h, NFTA_CHAIN_HOOK);
 	policy = nfnl_attr(h, NFTA_CHAIN_POLICY);
-	s->docker |= str_eq(name, "DOCKER-USER");
 	s->ufw |= str_starts(name, "ufw");
 	if (!hook || is_ours(table) ||
 	    nfnl_be32(nfnl_attr_in(hook, NFTA_HOOK_HOOKNUM)) != NF_INET_FORWARD ||
@@ -167,6 +166,8 @@ static int walk_rule(const struct foreign_fw_packet *p, struct ruleset *s,
 		*escaped = true;
 		return v.match == FOREIGN_FW_YES;
 	}
+	if (v.code == NFT_JUMP && !depth)
+		s->docker |= str_eq(v.chain, "DOCKER-USER");
 	if (v.code == NFT_JUMP || v.code == NFT_GOTO)
 		TRY(walk_chain(p, s, v.chain, depth + 1, ret));
 	else
@@ -299,6 +300,7 @@ static int check_chain(struct foreign_fw_packet *p, struct ruleset *s, const str
 	p->nfproto = nfproto;
 	p->family = c->family;
 	p->table = c->table;
+	s->docker = false;
 	TRY(walk_chain(p, s, c->name, 0, &end));
 	if (end == STOPS || (end == FALLS && c->drops))
 		note_drop(s, chain_owner(c),

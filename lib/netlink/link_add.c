@@ -228,7 +228,11 @@ static int refused(struct tx *tx, struct rt *rt, int r, const struct link_new *n
 	if (r == -EBUSY && parent.master)
 		TRY(there = link_find_index(tx, rt, parent.master, &master));
 	if (there)
-		what = mem_printf(&tx->mem, "%s, a port of %s %s", what, master.kind, master.name);
+		return tx_fail(tx, r,
+			       "%s: add %s, a port of %s %s: %s (ip link set %s nomaster, or name "
+			       "another parent)",
+			       rt->where, what, master.kind, master.name, strerror(-r),
+			       parent.name);
 	r = rt_refused(tx, rt, r, "add %s", what);
 	if (hinted)
 		tx_detail(tx, "%s", n->hint);

@@ -86,7 +86,7 @@ static int bandwidth_validate(struct tx *tx, struct call *c)
 
 	TRY(bandwidth_read_conf(tx, c, &conf));
 	if (!conf.limit[INGRESS].rate && !conf.limit[EGRESS].rate &&
-	    !conf_declares(&c->conf, "bandwidth"))
+	    !bandwidth_says_rate(&c->conf) && !conf_declares(&c->conf, "bandwidth"))
 		cj_wrong(&c->conf, "ingressRate",
 			 "missing: nothing is limited (set ingressRate or egressRate, or "
 			 "capabilities.bandwidth to true, so that the runtime passes rates)");

@@ -31,6 +31,9 @@ struct bandwidth_conf {
 /* Reads all keys, and fails with all mistakes at once. */
 int bandwidth_read_conf(struct tx *tx, const struct call *c, struct bandwidth_conf *ret) CHECKED;
 
+/* Does the configuration have a rate, right or wrong? */
+bool bandwidth_says_rate(const struct cj *conf);
+
 /* The token bucket of a limit on a link of this MTU (bytes). */
 struct tc_tbf bandwidth_tbf(const struct bandwidth_limit *limit, int mtu);
 

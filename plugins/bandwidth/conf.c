@@ -4,6 +4,7 @@
  *
  * Rates and bursts are bits in the configuration, and bytes here and in the kernel.
  */
+#include "cni/conf.h"
 #include "plugins/bandwidth/bandwidth.h"
 
 enum { BITS = 8, SUBNETS_MAX = 64 };
@@ -86,6 +87,11 @@ int bandwidth_read_conf(struct tx *tx, const struct call *c, struct bandwidth_co
 }
 
 /* ---- in the kernel's terms ---------------------------------------------- */
+
+bool bandwidth_says_rate(const struct cj *conf)
+{
+	return conf_says(conf, "ingressRate") || conf_says(conf, "egressRate");
+}
 
 static uint64_t max(uint64_t a, uint64_t b)
 {

@@ -31,6 +31,22 @@ static bool is_handled(struct tx *tx, const struct firewall *f, enum foreign_fw_
 	return by == FOREIGN_FW_FIREWALLD && f->accept.elsewhere & ACCEPT_FIREWALLD;
 }
 
+static const char *hint_auto(const struct firewall *f, enum foreign_fw_by by)
+{
+	if (f->automatic || (by != FOREIGN_FW_IPTABLES && by != FOREIGN_FW_FIREWALLD))
+		return "";
+	return "; or set backend to \"auto\", which gets around it";
+}
+
+/* The commands of foreign_fw_survey() need a name. */
+static const char *hint_name(const struct link *bridge)
+{
+	if (bridge->index)
+		return "";
+	return "; for BRIDGE, write the link of the host that leads to the containers: the bridge, "
+	       "which the first container makes";
+}
+
 int firewall_status(struct tx *tx, struct call *c)
 {
 	const char *why[FOREIGN_FW_BY];
@@ -50,6 +66,7 @@ int firewall_status(struct tx *tx, struct call *c)
 	TRY(foreign_fw_survey(tx, nl, &flow, why));
 	for (enum foreign_fw_by by = 0; by < FOREIGN_FW_BY; by++)
 		if (why[by] && !is_handled(tx, &f, by))
-			return tx_fail_as(tx, CNI_E_DEGRADED, -EACCES, "host: %s", why[by]);
+			return tx_fail_as(tx, CNI_E_DEGRADED, -EACCES, "host: %s%s%s", why[by],
+					  hint_auto(&f, by), hint_name(&bridge));
 	return 0;
 }

@@ -106,9 +106,11 @@ int hostdev_select(struct tx *tx, struct call *c, struct hostdev_conf *d)
 	const char *name;
 
 	if (!d->what) {
-		cj_wrong(&c->conf, "device",
-			 "missing: specify either \"device\", \"hwaddr\", \"kernelpath\" or "
-			 "\"pciBusID\"");
+		if (!conf_says(&c->conf, "device") && !conf_says(&c->conf, "hwaddr") &&
+		    !conf_says(&c->conf, "kernelpath") && !conf_says(&c->conf, "pciBusID"))
+			cj_wrong(&c->conf, "device",
+				 "missing: specify either \"device\", \"hwaddr\", \"kernelpath\" "
+				 "or \"pciBusID\", or declare the capability deviceID");
 		return cj_ok(tx, &c->conf);
 	}
 	if (!d->path || !str_starts(d->path, PCI_DEVICES))

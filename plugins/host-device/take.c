@@ -62,7 +62,9 @@ static int fail_without(struct tx *tx, const struct hostdev_conf *d)
 		driver = link_device_driver(&tx->mem, d->path);
 	if (driver)
 		why = mem_printf(&tx->mem, "%s (its driver is %s)", why, driver);
-	return tx_fail_as(tx, CNI_E_CONFIG, -ENODEV, "host: %s: %s", d->what, why);
+	return tx_fail_as(tx, CNI_E_CONFIG, -ENODEV,
+			  "host: %s: %s (ip -d link shows those of this network namespace)",
+			  d->what, why);
 }
 
 /* The host's own, and what belongs to an attachment or a network of cplug, is not to be had. */
@@ -75,7 +77,7 @@ static int fail_if_reserved(struct tx *tx, const struct hostdev_conf *d, const s
 	if (mark_is_any(l->alias) || mark_is_group(l->group))
 		return tx_fail_as(tx, CPLUG_E_TAKEN, -EBUSY,
 				  "host: %s: %s belongs to another attachment or network, alias "
-				  "\"%s\"",
+				  "\"%s\" (select another device)",
 				  d->what, l->name, l->alias);
 	return 0;
 }

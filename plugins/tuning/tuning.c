@@ -17,8 +17,8 @@ static int read_sysctls(struct tx *tx, struct call *c, struct tuning_conf *cf)
 	for (unsigned i = 0; i < cf->n; i++)
 		if (cf->sysctls[i].err == -ENOENT)
 			return tx_fail_as(tx, CNI_E_CONFIG, -ENOENT,
-					  "sysctl: container: there is no %s (the kernel, or the "
-					  "container's namespace, has no such sysctl)",
+					  "sysctl: container: there is no %s (correct the key, or "
+					  "load the kernel module that has it)",
 					  cf->sysctls[i].s.name);
 	return 0;
 }
@@ -39,8 +39,11 @@ static int write_sysctls(struct tx *tx, struct call *c, struct tuning_conf *cf)
 	TRY(sysctl_write_list(tx, &c->cont_ns, list, n));
 	for (unsigned i = 0; i < n; i++)
 		if (list[i].err < 0)
-			return tx_fail(tx, list[i].err, "container: set sysctl %s to %.100s: %s",
-				       list[i].s.name, list[i].s.value, strerror(-list[i].err));
+			return tx_fail(
+				tx, list[i].err,
+				"container: set sysctl %s to %.100s: %s (choose a value that "
+				"sysctl -w takes in the container)",
+				list[i].s.name, list[i].s.value, strerror(-list[i].err));
 	return 0;
 }
 

@@ -30,7 +30,7 @@ static int read_conf(struct tx *tx, const struct call *c, struct vrf *v)
 		.table = (uint32_t)cj_int(&c->conf, "table", 0, 0, UINT32_MAX),
 	};
 	/* conf_ifname() has said what is wrong with one that is there. */
-	if (str_empty(cj_str(&c->conf, "vrfname", "")))
+	if (!conf_says(&c->conf, "vrfname"))
 		cj_wrong(&c->conf, "vrfname",
 			 "missing: configuration is expected to have a valid vrf name");
 	if (v->table >= RT_TABLE_DEFAULT && v->table <= RT_TABLE_LOCAL)

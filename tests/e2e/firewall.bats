@@ -365,7 +365,18 @@ pings_of() {
 	del bridge "$NET1"
 	ip link del br1
 	cni STATUS firewall "$FIREWALL" '' ''
-	failed 51 'chain forward of nftables table inet site'
+	failed 51 'chain forward of nftables table inet site.*; for BRIDGE, write the link of the host'
+}
+
+@test "firewall: STATUS names the backend that gets around the drop, if it is not chosen" {
+	attach "$NET1"
+	command -v iptables-nft >/dev/null || skip 'needs iptables-nft'
+	iptables-nft -P FORWARD DROP
+	cni STATUS firewall "$FIREWALL" '' ''
+	ok
+	cni STATUS firewall "$(with "$FIREWALL" '.backend = "nftables"')" '' ''
+	failed 51 'whose policy is drop \(let it pass there: .*\); or set backend to "auto", which gets around it'
+	contains_not "$output" BRIDGE
 }
 
 @test "firewall: STATUS: without nf_tables, code 50; a wrong configuration, code 7" {

@@ -142,6 +142,11 @@ needs() {
 	done
 	none_reported
 	all_pass
+	# Behind the drop, or without a jump to it, the chain is no remedy.
+	iptables-nft -I FORWARD -j DROP
+	reported 'FORWARD of nftables table ip filter, by one of its rules \(let it pass there: iptables -I FORWARD -i br1'
+	iptables-nft -F FORWARD
+	reported 'FORWARD of nftables table ip filter, whose policy is drop \(let it pass there: iptables -I FORWARD -i br1'
 }
 
 @test "firewalls: ufw: STATUS reports the policy of FORWARD; ufw route rules let traffic pass" {

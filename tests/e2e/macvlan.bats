@@ -267,9 +267,9 @@ tentative() {
 	new_netns c1
 	remember
 	cni ADD macvlan "$(with "$L2" '.master = "port0"')"
-	failed '' 'port0, a port of bridge br1: Device or resource busy'
+	failed '' 'port0, a port of bridge br1: Device or resource busy \(ip link set .*port0 nomaster, or name another parent\)'
 	cni ADD macvlan "$(with "$L2" '.master = "lo"')"
-	failed '' 'on lo: .*'
+	failed 7 'master: lo is the loopback interface'
 	failed '' 'must be an Ethernet interface'
 	assert_same_snapshot
 }

@@ -162,6 +162,24 @@ wrong_files() {
 	((${#lines[@]} == 7))
 }
 
+@test "validate: a value that is wrong is not told to be missing as well" {
+	local line
+
+	while read -r line; do
+		plugin_file "$line"
+		tool validate "$BATS_TEST_TMPDIR/x.conflist"
+		((status == 1))
+		grep -q 'expected' <<<"$output"
+		run ! grep 'missing' <<<"$output"
+	done <<-'END'
+		{"type":"bandwidth","ingressRate":"10M"}
+		{"type":"bandwidth","egressRate":-1}
+		{"type":"host-device","device":5}
+		{"type":"host-device","hwaddr":"zz"}
+		{"type":"vrf","vrfname":5}
+	END
+}
+
 @test "validate: another suite's plugins are not validated, which is no mistake" {
 	plugin_file '{"type":"calico","anything":1}'
 	tool validate "$BATS_TEST_TMPDIR/x.conflist"
