@@ -344,7 +344,7 @@ static int open_cont(struct tx *tx, struct call *c, bool cont)
 	 * that the link has, nor forget the values that were there before.
 	 */
 	inside = c->plugin->leg || c->plugin->flags & CNI_RESTORES_CONT;
-	if (needed || (inside && r != -EINVAL))
+	if (needed || (inside && r != -EINVAL) || err_is_passing(r))
 		return r;
 	return tx_excuse(tx, before, r, "taken for gone");
 }

@@ -67,3 +67,26 @@ leases() { (cd /var/lib/cni/networks/net1 && echo 10.*); }
 	[[ ! -e /etc/netns/c1/resolv.conf ]] || fail "resolv.conf is left"
 	kill "$pid"
 }
+
+# The limits of the container's side would stay for good, because the runtime takes the DEL for done.
+@test "dead namespaces: a DEL that has no file descriptor left takes no living namespace for gone" {
+	local n conf
+
+	has_kind ifb || skip "the kernel has no ifb"
+	new_netns c1
+	ip -n c1 link add eth0 type ifb
+	conf=$(jq -nc '{cniVersion: "1.0.0", name: "net1", type: "bandwidth", ingressRate: 8000000, ingressBurst: 800000,
+		egressRate: 8000000, egressBurst: 800000, prevResult: {interfaces: [{name: "eth0", sandbox: "/run/netns/c1"}]}}')
+	add bandwidth "$conf"
+	is "$(ip -n c1 -j link show type ifb | jq length)" 2
+	for n in {4..12}; do
+		status=0
+		CNI_COMMAND=DEL CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN \
+			bash -c 'exec 3>&- 4>&-; ulimit -n "$1"; exec "$2"' - "$n" "$CPLUG_BIN/bandwidth" <<<"$conf" >/dev/null 2>&1 || status=$?
+		echo "$n descriptors: $status"
+		[[ $status != 0 ]] || break
+	done
+	((n > 4)) || fail "4 descriptors are sufficient"
+	is "$(ip -n c1 -j link show type ifb | jq length)" 1
+	is "$status" 0
+}
