@@ -310,14 +310,14 @@ static bool is_replaced(struct tx *tx, const struct call *c, const struct result
 {
 	struct state_file f;
 	int before = tx->err, r;
-	char *text;
+	char *text = NULL;
 
 	if (!cidr_is_default(want->dst) || !ip_set(want->gw))
 		return false;
 	r = state_of(tx, "sbr", c->network, c->id, c->ifname, &f);
 	if (r == 0)
 		r = state_load(tx, &f, &text);
-	if (r == 1)
+	if (r == 1 && text)
 		return strstr(text, mem_printf(&tx->mem, "\"%s via %s\"", CIDR_S(want->dst),
 					       IP_S(want->gw)));
 	tx_excuse(tx, before, r, "taken for a container without sbr");

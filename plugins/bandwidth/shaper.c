@@ -86,7 +86,7 @@ static int add_ifb(struct tx *tx, const struct shaper *s, struct link *ret)
 static int need_arrivals(struct tx *tx, const struct shaper *s, const struct link *ifb)
 {
 	const struct place *p = &s->place;
-	int there = 0, to;
+	int there = 0, to = 0;
 
 	if (p->inside && !s->leaving)
 		TRY(there = tc_redirect_rival(tx, p->rt, &p->link, ifb->index, &to));

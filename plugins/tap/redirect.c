@@ -52,7 +52,7 @@ static int join(struct tx *tx, struct call *c, const struct link *tap, const str
 static int need_unredirected(struct tx *tx, struct call *c, const struct link *l)
 {
 	struct link other;
-	int there, to;
+	int there, to = 0;
 
 	TRY(there = tc_redirect_rival(tx, &c->cont, l, 0, &to));
 	if (!there)
