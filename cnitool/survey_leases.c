@@ -167,6 +167,7 @@ static int has_leases(struct leases *x)
 static int each_lease_of(struct leases *x, lease_each_fn *each)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
+	struct leases locked;
 	int r;
 
 	TRY(r = has_leases(x));
@@ -176,8 +177,9 @@ static int each_lease_of(struct leases *x, lease_each_fn *each)
 	if (r == -ENOENT)
 		return 0;
 	TRY(r);
-	x->st = &st;
-	return lease_scan(x->s->t->tx, st.dir, each, x);
+	locked = *x;
+	locked.st = &st;
+	return lease_scan(x->s->t->tx, st.dir, each, &locked);
 }
 
 /* Its living attachments cannot all be known, so nothing is removed for not being known. */
