@@ -45,7 +45,7 @@ static const char *value_of(const struct wire_node *w)
 }
 
 /*
- * A hash of this machine's ID (machine-id(5)), which itself is nobody else's business; "" on a
+ * A hash of this machine's ID (machine-id(5)), which itself is not shown to others; "" on a
  * machine that has none.
  */
 static const char *machine_instance(struct mem *mem)
