@@ -146,6 +146,20 @@ static int add_gateway_routes(struct tx *tx, struct call *c, const struct link *
 	return 0;
 }
 
+/* The kernel's words about a gateway that it cannot reach name no key. */
+static int add_listed(struct tx *tx, struct call *c, const struct link *l,
+		      const struct result_route *route, unsigned i)
+{
+	int r = route_add(tx, &c->cont, l, route);
+
+	if ((r == -ENETUNREACH || r == -EHOSTUNREACH) && ip_set(route->gw))
+		tx_detail(tx,
+			  "ipam.routes[%u].gw: %s is in no subnet of %s (give a gateway in one of "
+			  "them, or a route to %s before this one)",
+			  i, IP_S(route->gw), l->name, IP_S(route->gw));
+	return r;
+}
+
 int iface_add_routes(struct tx *tx, struct call *c, const struct link *l, const struct result *r,
 		     bool routed)
 {
@@ -166,7 +180,7 @@ int iface_add_routes(struct tx *tx, struct call *c, const struct link *l, const 
 					  "0.0.0.0/0)",
 					  i);
 		route.onlink = routed && is_neighbour(r, l->name, route.gw);
-		TRY(route_add(tx, &c->cont, l, &route));
+		TRY(add_listed(tx, c, l, &route, i));
 	}
 	return 0;
 }

@@ -174,9 +174,15 @@ static int plan_all(struct tx *tx, struct call *c, const struct sbr *s, const st
 	return 0;
 }
 
-static int carry_out(struct tx *tx, struct call *c, const struct sbr_plan *p)
+static int carry_out(struct tx *tx, struct call *c, const struct sbr *s, const struct sbr_plan *p)
 {
-	TRY(route_add_all(tx, &c->cont, &p->tables));
+	int r = route_add_all(tx, &c->cont, &p->tables);
+
+	/* The kernel's words name no key. */
+	if ((r == -ENETUNREACH || r == -EHOSTUNREACH) && (ip_set(s->gw4) || ip_set(s->gw6)))
+		tx_detail(tx, "gateways: each must be in the subnet of an address of %s",
+			  c->ifname);
+	TRY(r);
 	for (unsigned i = 0; i < p->rules.n; i++)
 		TRY(rule_add(tx, &c->cont, &p->rules.r[i]));
 	/* First, because an IPv6 route to the same subnet with that metric would take the hint. */
@@ -204,7 +210,7 @@ static int sbr_add(struct tx *tx, struct call *c, struct result *res UNUSED)
 	TRY(plan_all(tx, c, &s, &l, &p));
 	if (!s.table)
 		TRY(sbr_record_save(tx, c, &p));
-	return carry_out(tx, c, &p);
+	return carry_out(tx, c, &s, &p);
 }
 
 static int sbr_repair(struct tx *tx, struct call *c)

@@ -153,6 +153,7 @@ rules_of() {
 	failed 7 'gateways\[0\]'
 	sbr ADD "$(with "$CONF" '.gateways = ["192.0.2.9"]')"
 	failed 100 '0\.0\.0\.0/0 via 192\.0\.2\.9.*(invalid gateway|unreachable)'
+	failed 100 'gateways: each must be in the subnet of an address of eth1'
 	assert_same_snapshot
 }
 

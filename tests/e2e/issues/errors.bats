@@ -31,6 +31,7 @@ tells() {
 	# A route, with the kernel's extended error.
 	cni ADD bridge "$(with "$CONF" '.ipam.routes = [{dst: "192.0.2.0/24", gw: "203.0.113.77"}]')"
 	tells 100 'container: add route 192.0.2.0/24 via 203.0.113.77 on eth0: Network is unreachable \(Nexthop has invalid gateway\)'
+	failed 100 'ipam.routes\[0\].gw: 203.0.113.77 is in no subnet of eth0 .give a gateway in one of them'
 	# The bridge.
 	ip link add br7 type veth peer name br8
 	cni ADD bridge "$(with "$CONF" '.bridge = "br7"')"
