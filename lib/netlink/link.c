@@ -375,7 +375,7 @@ int link_each_port(struct tx *tx, struct rt *rt, int master, link_each_fn *each,
 
 	link_question(&m, NLM_F_DUMP);
 	rt_put_u32(&m, IFLA_MASTER, (uint32_t)master);
-	return walk(tx, rt, &m, &w);
+	return rt_peek(tx, rt, &m, walk_link, &w, "list the links of a master");
 }
 
 /* ---- pairs -------------------------------------------------------------- */

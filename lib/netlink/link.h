@@ -114,7 +114,11 @@ typedef int link_each_fn(const struct link *l, void *arg);
 int link_each(struct tx *tx, struct rt *rt, const char *kind, link_each_fn *each,
 	      void *arg) CHECKED;
 
-/* The same for the links of a master (ifindex); old kernels show all links. */
+/*
+ * The same for the links of a master (ifindex); old kernels show all links.  What comes after the
+ * link at which each() returned 1 is not read (rt_peek()), and an interrupted list does not start
+ * over.
+ */
 int link_each_port(struct tx *tx, struct rt *rt, int master, link_each_fn *each, void *arg) CHECKED;
 
 /*
