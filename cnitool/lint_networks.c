@@ -76,8 +76,7 @@ static bool has_addresses(const struct netconf_plugin *np)
 	return !str_empty(cj_str(&ipam, "type", "")) || cj_bool(&np->conf, "keepAddresses", false);
 }
 
-/* What ADD of a chained plugin refuses behind this main plugin; main NULL: there is none before it.
- */
+/* What ADD of a chained plugin refuses behind this main plugin (NULL: there is none before it). */
 static void check_main(struct lint *l, const struct netconf_plugin *np,
 		       const struct netconf_plugin *main, const struct plugin *p)
 {

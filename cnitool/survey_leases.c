@@ -115,6 +115,7 @@ static struct stale_lease *copy_lease(struct mem *m, const struct leases *x, con
 			   .lessee = { .id = mem_str(m, l->lessee.id),
 				       .ifname = mem_str(m, l->lessee.ifname) } },
 	};
+	copy->of.st = NULL; /* the removal opens its own */
 	return copy;
 }
 

@@ -126,10 +126,9 @@ static int waits_for_carrier(struct tx *tx, struct rt *rt, const struct link *l,
 /* The route may lead through l because a policy rule hides the local table. */
 static int need_no_own_address(struct tx *tx, struct rt *rt, struct ip ip)
 {
-	int own = addr_is_own_try(rt, ip);
+	int own;
 
-	if (own < 0)
-		return rt_refused(tx, rt, own, "look for the address %s", IP_S(ip));
+	TRY(own = addr_is_own(tx, rt, ip));
 	if (own)
 		return tx_fail_as(
 			tx, CPLUG_E_TAKEN, -EADDRINUSE,

@@ -50,7 +50,7 @@ void gateway_complete(struct result *r, bool default_route);
 
 /*
  * Fails with CPLUG_E_TAKEN if the kernel does not route ip through l, or if ip is an address of the
- * namespace itself (addr_is_own_try()); the message names the route that it uses instead.
+ * namespace itself (addr_is_own()); the message names the route that it uses instead.
  */
 int gateway_check_route(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip) CHECKED;
 

@@ -152,7 +152,7 @@ static int add_listed(struct tx *tx, struct call *c, const struct link *l,
 {
 	int r = route_add(tx, &c->cont, l, route);
 
-	if ((r == -ENETUNREACH || r == -EHOSTUNREACH) && ip_set(route->gw))
+	if (route_is_unreachable(r) && ip_set(route->gw))
 		tx_detail(tx,
 			  "ipam.routes[%u].gw: %s is in no subnet of %s (give a gateway in one of "
 			  "them, or a route to %s before this one)",

@@ -119,10 +119,9 @@ int step_close(struct tx *tx, struct call *c, const char *dev)
 
 static int need_no_own_address(struct tx *tx, const struct call *c, struct rt *host, struct ip ip)
 {
-	int own = addr_is_own_try(host, ip);
+	int own;
 
-	if (own < 0)
-		return rt_refused(tx, host, own, "look for the address %s", IP_S(ip));
+	TRY(own = addr_is_own(tx, host, ip));
 	if (!own)
 		return 0;
 	if (c->command == CNI_CHECK) {

@@ -32,8 +32,7 @@ int addr_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct cidr 
 int addr_add_missing(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a,
 		     unsigned flags) CHECKED;
 
-/* As addr_ensure(), but what this call added is undone: for an address that takes another's place.
- */
+/* As addr_ensure(), but undone if this call added it: for an address that takes another's place. */
 int addr_ensure_undoable(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a) CHECKED;
 
 /*
@@ -66,6 +65,8 @@ bool addr_listed(const struct addr_list *list, struct cidr a);
  * VRF have does not count.  Returns 1, 0 or -errno, unrecorded: addr_own.c.
  */
 int addr_is_own_try(struct rt *rt, struct ip ip) CHECKED;
+/* The same; returns 1, 0, or a recorded failure. */
+int addr_is_own(struct tx *tx, struct rt *rt, struct ip ip) CHECKED;
 
 /* ---- addresses to be added again: addr_saved.c ---- */
 

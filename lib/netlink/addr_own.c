@@ -162,3 +162,12 @@ int addr_is_own_try(struct rt *rt, struct ip ip)
 		return 0;
 	return is_routed_here(rt, ip);
 }
+
+int addr_is_own(struct tx *tx, struct rt *rt, struct ip ip)
+{
+	int r = addr_is_own_try(rt, ip);
+
+	if (r < 0)
+		return rt_refused(tx, rt, r, "look for the address %s", IP_S(ip));
+	return r;
+}

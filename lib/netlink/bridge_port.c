@@ -410,27 +410,18 @@ struct any {
 	bool found;
 };
 
-static int is_port(const struct nlmsghdr *h, void *arg)
+static int is_port(const struct link *l, void *arg)
 {
-	struct nlmsghdr *m = (struct nlmsghdr *)(uintptr_t)h;
 	struct any *a = arg;
-	struct nlattr *master;
 
-	if (!h || h->nlmsg_type != RTM_NEWLINK)
-		return 0;
-	master = nlmsg_find_attr(m, sizeof(struct ifinfomsg), IFLA_MASTER);
-	a->found |= master && (int)nla_get_u32(master) == a->bridge;
+	a->found |= l && l->master == a->bridge;
 	return a->found;
 }
 
 int bridge_port_any(struct tx *tx, struct rt *rt, int bridge)
 {
 	struct any a = { .bridge = bridge };
-	struct rt_msg m;
 
-	link_question(&m, NLM_F_DUMP);
-	rt_put_u32(&m, IFLA_MASTER, (uint32_t)bridge);
-	TRY(rt_peek(tx, rt, &m, is_port, &a,
-		    mem_printf(&tx->mem, "list the ports of bridge #%d", bridge)));
+	TRY(link_each_port(tx, rt, bridge, is_port, &a));
 	return a.found;
 }

@@ -81,8 +81,8 @@ int link_set_no_ipv6(struct tx *tx, struct rt *rt, const struct link *l)
 	rt_nest_end(&m, inet6);
 	rt_nest_end(&m, spec);
 	r = rt_try(rt, &m);
-	if (r == -EAFNOSUPPORT ||
-	    r == -EOPNOTSUPP) /* no IPv6: of the kernel, or for so small an MTU */
+	/* No IPv6: of the kernel, or for so small an MTU. */
+	if (r == -EAFNOSUPPORT || r == -EOPNOTSUPP)
 		return 0;
 	if (r < 0)
 		return rt_refused(tx, rt, r, "give %s no IPv6 address", l->name);

@@ -35,6 +35,12 @@ int route_add_connected(struct tx *tx, struct rt *rt, const struct link *l, stru
 /* Deletes it; gone is success.  No undo: it is one. */
 int route_del_connected(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a) CHECKED;
 
+/* Does the error of an addition say that no route leads to the gateway? */
+static inline bool route_is_unreachable(int err)
+{
+	return err == -ENETUNREACH || err == -EHOSTUNREACH;
+}
+
 /* Takes it away again; gone is success. */
 int route_del(struct tx *tx, struct rt *rt, const struct link *l,
 	      const struct result_route *route) CHECKED;

@@ -179,7 +179,7 @@ static int carry_out(struct tx *tx, struct call *c, const struct sbr *s, const s
 	int r = route_add_all(tx, &c->cont, &p->tables);
 
 	/* The kernel's words name no key. */
-	if ((r == -ENETUNREACH || r == -EHOSTUNREACH) && (ip_set(s->gw4) || ip_set(s->gw6)))
+	if (route_is_unreachable(r) && (ip_set(s->gw4) || ip_set(s->gw6)))
 		tx_detail(tx, "gateways: each must be in the subnet of an address of %s",
 			  c->ifname);
 	TRY(r);

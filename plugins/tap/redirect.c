@@ -51,6 +51,7 @@ static int join(struct tx *tx, struct call *c, const struct link *tap, const str
 /* Where another filter sends all that arrives, ours would see nothing, and the machine neither. */
 static int need_unredirected(struct tx *tx, struct call *c, const struct link *l)
 {
+	const char *target = "another interface";
 	struct link other;
 	int there, to = 0;
 
@@ -58,12 +59,14 @@ static int need_unredirected(struct tx *tx, struct call *c, const struct link *l
 	if (!there)
 		return 0;
 	TRY(there = link_find_index(tx, &c->cont, to, &other));
+	if (there)
+		target = other.name;
 	return tx_fail_as(
 		tx, CPLUG_E_TAKEN, -EEXIST,
 		"redirect: what arrives at %s goes to %s already, so the machine would get "
 		"nothing (leave ingressRate of bandwidth out, or make the interface with "
 		"bridge or ptp, which are limited on the host)",
-		l->name, there ? other.name : "another interface");
+		l->name, target);
 }
 
 int redirect_add(struct tx *tx, struct call *c, struct result *res)

@@ -676,6 +676,23 @@ refused_as_own() {
 	assert_same_snapshot
 }
 
+# found_and_refused CONF ANSWER DIFFERENCE REFUSAL - while other has an address of c1, CHECK tells DIFFERENCE,
+# and a repair fails with REFUSAL; "@" in both is the address
+found_and_refused() {
+	local address
+
+	for address in 10.9.0.2/32 fd00:9::2/128; do
+		ip address add $address dev other nodad 2>/dev/null # a warning for IPv4
+		output=$2
+		cni CHECK bridge "$(chained "$1")"
+		failed 107 "${3//@/${address%/*}}"
+		output=$2
+		CPLUG_REPAIR=1 cni CHECK bridge "$(chained "$1")"
+		failed 102 "${4//@/${address%/*}}"
+		ip address del $address dev other
+	done
+}
+
 @test "security: the host's own packets are never masqueraded, whatever gives a container the host's address" {
 	local address ipam
 
@@ -755,16 +772,8 @@ refused_as_own() {
 	conf=$(evil br9 '{type: "static", addresses: [{address: "10.9.0.2/28"}, {address: "fd00:9::2/80"}]} | .isGateway = true')
 	add bridge "$conf"
 	answer=$output
-	for address in 10.9.0.2/32 fd00:9::2/128; do
-		ip address add $address dev other nodad 2>/dev/null # a warning for IPv4
-		output=$answer
-		cni CHECK bridge "$(chained "$conf")"
-		failed 107 "\"object\":\"masqueraded address ${address%/*}\",\"want\":\"an address of the container\""
-		output=$answer
-		CPLUG_REPAIR=1 cni CHECK bridge "$(chained "$conf")"
-		failed 102 "${address%/*} is (an address of the host itself|reached through other)"
-		ip address del $address dev other
-	done
+	found_and_refused "$conf" "$answer" "\"object\":\"masqueraded address @\",\"want\":\"an address of the container\"" \
+		"@ is (an address of the host itself|reached through other)"
 	del bridge "$conf"
 }
 
@@ -807,16 +816,8 @@ refused_as_own() {
 	ok
 	ip link add other type veth peer name other-peer
 	ip link set other up
-	for address in 10.9.0.2/32 fd00:9::2/128; do
-		ip address add $address dev other nodad 2>/dev/null # a warning for IPv4
-		output=$answer
-		cni CHECK bridge "$(chained "$conf")"
-		failed 107 "masqueraded address ${address%/*}: expected an address of the container, found an address of the host, too"
-		output=$answer
-		CPLUG_REPAIR=1 cni CHECK bridge "$(chained "$conf")"
-		failed 102 "${address%/*} is an address of the host itself"
-		ip address del $address dev other
-	done
+	found_and_refused "$conf" "$answer" "masqueraded address @: expected an address of the container, found an address of the host, too" \
+		"@ is an address of the host itself"
 	output=$answer
 	cni CHECK bridge "$(chained "$conf")"
 	ok
