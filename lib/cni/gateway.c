@@ -98,20 +98,17 @@ static bool ignores_linkdown(const struct rt *rt, int family, const char *ifname
 }
 
 /*
- * Is a route through l at least as specific as the one that the kernel uses, and dead only
- * because l has no carrier yet?  With ignore_routes_with_linkdown (FRR and Cumulus set it) the
- * kernel passes it over until the first container's end is up.
+ * Is a route through l, which has no carrier, at least as specific as the one that the kernel
+ * uses?  With ignore_routes_with_linkdown (FRR and Cumulus set it) the kernel passes it over
+ * until the first container's end is up.
  */
 static int waits_for_carrier(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip,
 			     const struct route_lookup *used)
 {
 	struct route_filter filter = { .family = ip.family, .link = l->index };
 	struct route_list list;
-	struct link now;
-	int there;
 
-	TRY(there = link_find_index(tx, rt, l->index, &now));
-	if (!there || (now.flags & IFF_RUNNING) || !ignores_linkdown(rt, ip.family, now.name))
+	if (!ignores_linkdown(rt, ip.family, l->name))
 		return 0;
 	TRY(route_list(tx, rt, &filter, &list));
 	for (unsigned i = 0; i < list.n; i++) {
@@ -121,6 +118,28 @@ static int waits_for_carrier(struct tx *tx, struct rt *rt, const struct link *l,
 			return 1;
 	}
 	return 0;
+}
+
+/* Does the kernel send packets to ip through l, or will it when l has its carrier? */
+static int leads(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip,
+		 struct route_lookup *used)
+{
+	struct link now;
+	int there;
+
+	TRY(route_lookup(tx, rt, ip, used));
+	if (used->index == l->index && !used->rejects)
+		return 1;
+	if (used->local)
+		return 0;
+	TRY(there = link_find_index(tx, rt, l->index, &now));
+	if (!there)
+		return 0;
+	if (!(now.flags & IFF_RUNNING))
+		return waits_for_carrier(tx, rt, &now, ip, used);
+	/* The carrier may have come after the first question. */
+	TRY(route_lookup(tx, rt, ip, used));
+	return used->index == l->index && !used->rejects;
 }
 
 /* The route may lead through l because a policy rule hides the local table. */
@@ -143,13 +162,9 @@ int gateway_check_route(struct tx *tx, struct rt *rt, const struct link *l, stru
 	struct route_lookup w;
 	struct link other;
 	const char *rejecting = "a route or rule";
-	int there = 0;
+	int there;
 
-	TRY(route_lookup(tx, rt, ip, &w));
-	if (w.index == l->index && !w.rejects)
-		there = 1;
-	else if (!w.local)
-		TRY(there = waits_for_carrier(tx, rt, l, ip, &w));
+	TRY(there = leads(tx, rt, l, ip, &w));
 	if (there)
 		return need_no_own_address(tx, rt, ip);
 	if (w.index && !w.rejects)
