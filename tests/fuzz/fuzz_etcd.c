@@ -166,8 +166,11 @@ void fuzz_one(struct tx *tx, char *data, size_t size)
 	if (!size)
 		return;
 	q.range = *data >> 4 & 1;
+	/* Of another range, without 8. */
 	if (*data & 32)
 		q.want = known[1];
+	if (q.range && ip_set(q.want.ip) && *data & 8)
+		q.want = parsed(&tx->mem, "fd00:40::40/122");
 	if (*data & 64) {
 		conf.user = "u";
 		conf.password = "p";

@@ -547,6 +547,20 @@ static void a_wanted_block_of_another_node_is_named(void **state)
 	assert_true(cidr_eq(claim(), request.want));
 }
 
+/* What the helper claims for a request becomes a route that is announced. */
+static void a_wanted_block_of_no_range_is_refused(void **state)
+{
+	static const char *const wrong[] = { "10.41.0.0/29", "10.40.0.0/28", "10.40.0.9/29",
+					     "fd00:40::/122" };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(wrong); i++) {
+		request.want = parsed(wrong[i]);
+		claim_fails(CPLUG_E_ADDRESS, "is no block of the range 10.40.0.0/24: a /29");
+	}
+	assert_int_equal(etcd.n, 0);
+}
+
 static void release_leaves_what_is_another_nodes(void **state)
 {
 	struct cidr a = claim(), b = claim();
@@ -690,6 +704,7 @@ int main(void)
 		T(another_machine_of_the_name_is_refused),
 		T(an_unknown_block_of_ours_is_found_again),
 		T(a_wanted_block_of_another_node_is_named),
+		T(a_wanted_block_of_no_range_is_refused),
 		T(release_leaves_what_is_another_nodes),
 		T(release_gives_back_what_is_known_only),
 		T(reclaim_takes_all_of_one_node),

@@ -202,7 +202,7 @@ static bool is_known(const struct block_request *q, struct cidr c)
 
 static bool is_of_range(const struct block_range *r, struct cidr c)
 {
-	return c.len == r->block && cidr_contains(r->subnet, c.ip);
+	return c.len == r->block && cidr_contains(r->subnet, c.ip) && cidr_eq(c, cidr_masked(c));
 }
 
 /*
@@ -376,6 +376,14 @@ static int fail_wanted(struct blocks *b, const char *holder)
 			  CIDR_S(b->q->want), member(holder, "node"));
 }
 
+static int fail_strange(struct blocks *b, const struct block_range *range)
+{
+	return tx_fail_as(b->tx, CPLUG_E_ADDRESS, -EINVAL,
+			  "the request: \"want\": %s is no block of the range %s: a /%u of it is "
+			  "needed",
+			  CIDR_S(b->q->want), CIDR_S(range->subnet), range->block);
+}
+
 /*
  * A claimed block gets a route that is announced, and its gateway goes when it is given back: so
  * none that has an address of the host, whose network it would take.
@@ -511,6 +519,8 @@ int blocks_claim(struct blocks *b, struct cidr *ret)
 	unsigned missed = 0, taken = 0;
 	struct known k;
 
+	if (ip_set(q->want.ip) && !is_of_range(range, q->want))
+		return fail_strange(b, range);
 	TRY(begin(b, &k));
 	TRY(check_node(b, &k));
 	TRY(keep_known(b, &k, false));
