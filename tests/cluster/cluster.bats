@@ -506,6 +506,56 @@ kill_children() {
 	[[ ! -e $NODES/n1/cni/networks/net1/blocks.json ]]
 }
 
+# wrong FILTER SENTENCE - changes n1's cluster.conf; an ADD fails with code 7, and names file, key and remedy
+wrong() {
+	printf '# %s\n' "$1"
+	jq "$1" <<<"$GOOD" >"$NODES/n1/etc/cluster.conf"
+	called n1 ADD "$C" c1
+	failed 7 "^/etc/cplug/cluster\.conf: $2"
+	contains_not "$error" s3cret
+}
+
+@test "cluster: a mistake in cluster.conf names the file, the key and the remedy" {
+	local url key etc=$NODES/n1/etc file=$NODES/n1/etc/cluster.conf
+
+	C=$(conf "$SMALL")
+	GOOD=$(<"$file")
+	wrong 'del(.endpoints)' 'endpoints: name the members of etcd, like \["https://10.0.0.1:2379"\]$'
+	wrong '.endpoints = "http://127.0.0.1:2379"' 'endpoints: expected a list, got "http://127.0.0.1:2379"$'
+	wrong '.endpoints = ["127.0.0.1:2379"]' 'endpoints\[0\]: expected a URL, like https://10.0.0.1:2379, got "127.0.0.1:2379"$'
+	for url in https:// https://127.0.0.1:99999 https://fd00::1:2379 'https://a b:2379'; do
+		wrong ".endpoints = [\"$url\"]" "endpoints\\[0\\]: \"$url\" is no URL like https://10.0.0.1:2379 or https://\\[fd00::1\\]:2379\$"
+	done
+	wrong '.endpoints = ["https://cplug:s3cret@127.0.0.1:2379"]' \
+		'endpoints\[0\]: etcd takes no user in a URL: write user and passwordFile$'
+	for key in ca cert key passwordFile; do
+		wrong ".$key = \"\"" "$key: expected an absolute path, got \"\""
+		wrong ".$key = \"x.pem\"" "$key: expected an absolute path, got \"x.pem\""
+		wrong ".$key = \"/missing\"" "$key: cannot read /missing: No such file or directory"
+	done
+	wrong '.cert = "/etc/cplug/cluster.conf"' 'cert: cert and key belong together$'
+	wrong '.key = "/etc/cplug/cluster.conf"' 'cert: cert and key belong together$'
+	wrong '.user = "cplug"' 'user: user and passwordFile belong together$'
+	: >"$etc/empty"
+	ln -s empty "$etc/link"
+	wrong '.user = "cplug" | .passwordFile = "/etc/cplug/empty"' 'passwordFile: the first line of /etc/cplug/empty has no password$'
+	wrong '.user = "cplug" | .passwordFile = "/etc/cplug/link"' 'passwordFile: /etc/cplug/link must be a regular file of root'
+	echo s3cret >"$etc/password"
+	wrong '.passwordFile = "/etc/cplug/password"' 'user: user and passwordFile belong together$'
+	wrong '.user = "" | .passwordFile = "/etc/cplug/password"' 'user: name etcd'\''s user, or remove user and passwordFile$'
+	wrong '.user = 7 | .passwordFile = "/etc/cplug/password"' 'user: expected a string, got 7$'
+	wrong '.prefix = "cplug"' 'prefix: expected a prefix of keys, like /cplug/v1, got "cplug"$'
+	wrong '.node = "a/b"' 'node: "a/b" is no name of a node: '
+	wrong '.timeout = "1s"' 'timeout: expected a whole number from 50 to 60000, got "1s"$'
+	wrong '.networks = {"net1": "10.0.0.0/8"}' 'networks.net1: expected a list, got "10.0.0.0/8"$'
+	wrong '.timout = 5' 'timout: unknown key \(there are endpoints, .*timeout, networks\)$'
+	rm "$file"
+	ln -s empty "$file"
+	called n1 ADD "$C" c1
+	failed 7 'cluster.conf: it must be a regular file of root that no other user can write'
+	[[ ! -e $NODES/n1/cni/networks/net1/blocks.json ]]
+}
+
 @test "cluster: without the helper one sentence says what is missing" {
 	local bin=/run/plugins
 

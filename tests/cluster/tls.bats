@@ -108,6 +108,7 @@ change() {
 	change n2 'del(.cert, .key)'
 	called n2 ADD "$C" c1
 	failed 11 'https://127.0.0.1:2379: .*certificate.*https://127.0.0.2:2379: .*certificate.*https://127.0.0.3:2379: .*certificate'
+	[[ $error == *'it may want a certificate of the client, by "cert" and "key"'* ]]
 	change n2 '.cert = "/etc/cplug/client.pem"'
 	called n2 ADD "$C" c1
 	failed 7 'cert and key belong together'
@@ -115,9 +116,17 @@ change() {
 	called n2 ADD "$C" c1
 	failed 7 'cannot read /etc/cplug/missing.pem: No such file'
 	tls n2 ca client
+	change n2 '.key = "/etc/cplug/ca.pem"'
+	called n2 ADD "$C" c1
+	failed 11 '"cert" must be a PEM file of a certificate, and "key" of its key'
+	tls n2 ca client
+	change n2 '.ca = "/etc/cplug/cluster.conf"'
+	called n2 ADD "$C" c1
+	failed 11 '"ca" must be a PEM file of certificates'
+	tls n2 ca client
 	change n2 '.endpoints = ["http://127.0.0.1:2379"]'
 	called n2 ADD "$C" c1
-	failed 11 'http://127.0.0.1:2379: '
+	failed 11 'http://127.0.0.1:2379: .*it may want https://'
 	# A member whose certificate is another's.
 	change n2 '.endpoints = ["https://localhost:2379"]'
 	called n2 ADD "$C" c1
@@ -155,7 +164,7 @@ change() {
 	[[ ! $(blocks n1) ]]
 	change n1 '.prefix = "/other"'
 	called n1 ADD "$C" c6
-	failed 50 'etcd refuses the request: .*permission denied'
+	failed 50 'etcd refuses the request: .*permission denied.*a role of the user in etcd may read and write the keys below /other'
 	chmod 666 "$NODES/n1/etc/password"
 	called n1 ADD "$C" c6
 	failed 7 'passwordFile: /etc/cplug/password must be a regular file of root'

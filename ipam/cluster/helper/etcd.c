@@ -46,14 +46,9 @@ static size_t keep(char *data, size_t size, size_t n, void *arg)
 
 int etcd_open(struct tx *tx, const struct cluster_conf *conf, struct etcd *ret)
 {
-	const char *const files[] = { conf->ca, conf->cert, conf->key };
 	uint32_t random = 0;
 	CURL *curl;
 
-	for (unsigned i = 0; i < ARRAY_LEN(files); i++)
-		if (files[i] && access(files[i], R_OK) < 0)
-			return tx_fail_as(tx, CNI_E_CONFIG, -errno, "%s: cannot read %s: %s",
-					  CLUSTER_CONF, files[i], strerror(errno));
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	curl = curl_easy_init();
 	if (!curl)
@@ -92,30 +87,41 @@ void etcd_close(struct etcd *e)
 }
 
 /*
- * Why curl has no answer.  A member that does not accept the client's certificate says so only
- * after the handshake of TLS 1.3; what curl sees then is often a connection that ends.
+ * What to look at, where curl's own words name no key.  A member that does not accept the client's
+ * certificate says so only after the handshake of TLS 1.3; what curl sees then is often a
+ * connection that ends.
  */
+static const char *hint(const struct etcd *e, CURLcode r)
+{
+	switch (r) {
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_CONNECT:
+		return "";
+	case CURLE_PEER_FAILED_VERIFICATION:
+		return ": \"ca\" must be the authority of its certificate, and that be for this "
+		       "name";
+	case CURLE_SSL_CACERT_BADFILE:
+		return ": \"ca\" must be a PEM file of certificates";
+	case CURLE_SSL_CERTPROBLEM:
+		return ": \"cert\" must be a PEM file of a certificate, and \"key\" of its key";
+	default:
+		break;
+	}
+	if (!str_starts(e->conf->endpoints[e->at], "https://"))
+		return r == CURLE_GOT_NOTHING ? ": it may want https://" : "";
+	if (!e->conf->cert)
+		return ": it may want a certificate of the client, by \"cert\" and \"key\"";
+	return ": it may want another client certificate than that in \"cert\"";
+}
+
+/* Why curl has no answer. */
 static const char *lost(struct tx *tx, const struct etcd *e, CURLcode r, const struct answer *a)
 {
 	const char *text = a->error[0] ? a->error : curl_easy_strerror(r);
 
 	if (r == CURLE_OPERATION_TIMEDOUT)
 		return mem_printf(&tx->mem, "no answer within %g s", e->conf->timeout_ms / 1000.0);
-	switch (r) {
-	case CURLE_COULDNT_RESOLVE_HOST:
-	case CURLE_COULDNT_CONNECT:
-	case CURLE_PEER_FAILED_VERIFICATION:
-	case CURLE_SSL_CACERT_BADFILE:
-	case CURLE_SSL_CERTPROBLEM:
-		return mem_str(&tx->mem, text);
-	default:
-		break;
-	}
-	if (str_starts(e->conf->endpoints[e->at], "https://"))
-		return mem_printf(
-			&tx->mem,
-			"%s: it may want another client certificate than that in \"cert\"", text);
-	return mem_str(&tx->mem, text);
+	return mem_printf(&tx->mem, "%s%s", text, hint(e, r));
 }
 
 /* Sends one request to one member.  Returns a sentence about why there is no answer, or NULL. */
@@ -189,8 +195,9 @@ static int refused(struct tx *tx, const struct etcd *e, const char *why)
 			e->conf->endpoints[e->at], CLUSTER_CONF);
 	return tx_fail_as(tx, CNI_E_UNAVAILABLE, -EACCES,
 			  "etcd refuses the request: %s: %s (check user, passwordFile and "
-			  "certificates in %s, and the user's roles in etcd)",
-			  e->conf->endpoints[e->at], why, CLUSTER_CONF);
+			  "certificates in %s, and that a role of the user in etcd may read and "
+			  "write the keys below %.200s)",
+			  e->conf->endpoints[e->at], why, CLUSTER_CONF, e->conf->prefix);
 }
 
 /* ---- is it an answer? ---- */

@@ -33,7 +33,7 @@ struct etcd {
 /* Is the end over? */
 bool etcd_is_late(const struct etcd *e);
 
-/* Fails with CNI_E_CONFIG for a TLS file that cannot be read. */
+/* Fails if libcurl has no memory. */
 int etcd_open(struct tx *tx, const struct cluster_conf *conf, struct etcd *ret) CHECKED;
 void etcd_close(struct etcd *e);
 
