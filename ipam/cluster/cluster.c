@@ -68,6 +68,23 @@ static int load(struct tx *tx, struct call *c, struct local_conf *cf)
 
 static const struct local_source source = { load, grow };
 
+/* May a container have the address, once the node has its block?  What no claim helps claims none.
+ */
+static int check_request(struct tx *tx, const struct cluster_range *r, struct ip ip)
+{
+	const char *why = "it lies in no range of ipam.ranges";
+	struct pool_range block;
+
+	if (r) {
+		block = pool_whole(cluster_block_of(r, ip));
+		if (pool_find(&(struct pool_set){ &block, 1 }, ip) && !ip_eq(ip, block.gateway))
+			return 0;
+		why = "its block has it for the network, the gateway or broadcasts";
+	}
+	return tx_fail_as(tx, CPLUG_E_ADDRESS, -EADDRNOTAVAIL,
+			  "requested ip %s: %s: ask for another address", IP_S(ip), why);
+}
+
 /* Gets the block that a requested address lies in, unless it is ours. */
 static int get_block_of(struct tx *tx, struct call *c, struct cluster *cl, struct ip ip)
 {
@@ -76,8 +93,7 @@ static int get_block_of(struct tx *tx, struct call *c, struct cluster *cl, struc
 	auto_(fd_close) int lock = -1;
 	int64_t begun = clock_ms();
 
-	if (!r)
-		return 0; /* host-local's code says so */
+	TRY(check_request(tx, r, ip));
 	q.want = cluster_block_of(r, ip);
 	q.range = (unsigned)(r - cl->ranges);
 	if (cluster_has(&cl->state, q.want))

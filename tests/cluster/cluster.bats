@@ -190,7 +190,7 @@ prepare() {
 }
 
 @test "cluster: a requested address brings its block; that of another node is named" {
-	local c
+	local c address
 
 	c=$(conf '[{"subnet": "10.40.0.0/16"}]' '{"capabilities": {"ips": true}, "runtimeConfig": {"ips": ["10.40.7.77"]}}')
 	called n1 ADD "$c" c1
@@ -203,10 +203,16 @@ prepare() {
 	failed 104 'the block 10.40.7.64/26 belongs to node n1'
 	c=$(with "$c" '.runtimeConfig.ips = ["10.41.0.1"]')
 	called n2 ADD "$c" c1
-	failed 104 '10.41.0.1'
+	failed 104 '10.41.0.1: it lies in no range of ipam.ranges'
 	c=$(with "$c" '.runtimeConfig.ips = ["10.40.7.65"]')
 	called n1 ADD "$c" c3
 	failed 104 'gateway'
+	# An address that no container can have brings no block: none would give it back before GC.
+	for address in 10.40.8.64 10.40.8.65 10.40.8.127; do
+		called n1 ADD "$(with "$c" ".runtimeConfig.ips = [\"$address\"]")" c3
+		failed 104 "requested ip $address: its block has it for the network, the gateway or broadcasts"
+	done
+	[[ $(blocks n1) == 10.40.7.64/26 ]]
 }
 
 @test "cluster: a node that was killed after its claim finds the block again" {
