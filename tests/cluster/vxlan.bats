@@ -168,6 +168,8 @@ reaches() {
 }
 
 @test "vxlan: what does not fit is refused, and nothing is changed" {
+	local words sentence
+
 	joins n1
 	tool n2 join --local 192.168.20.12 --address 10.41.0.1/24
 	failed 102 '10.41.0.1 is the address of node n1'
@@ -191,6 +193,27 @@ reaches() {
 		tool n2 join $words
 		failed 2 'say list'
 	done
+	# Each value that cannot be is named, with what is needed.
+	while IFS=@ read -r words sentence; do
+		# shellcheck disable=SC2086 # words
+		tool n2 join $words
+		failed 2 "join $sentence"
+	done <<-'END'
+		--local 192.168.20.12@needs --local and --address
+		--local x --address 10.41.0.2/24@--local "x": it takes this node's address
+		--local 127.0.0.1 --address 10.41.0.2/24@--local "127.0.0.1": it takes this node's address
+		--local 192.168.20.12 --address 10.41.0.2@--address "10.41.0.2": it takes an address of a host with prefix length
+		--local 192.168.20.12 --address 224.0.0.2/24@--address "224.0.0.2/24": it takes an address of a host
+		--local 192.168.20.12 --address 10.41.0.0/24@--address "10.41.0.0/24": it takes an address of a host, and not that of a network
+		--local 192.168.20.12 --address 10.41.0.255/24@--address "10.41.0.255/24": it takes an address of a host, and not
+		--local 192.168.20.12 --address 10.41.0.2/32@--address "10.41.0.2/32": it takes a prefix in which the other nodes
+		--local 192.168.20.12 --address 10.41.0.2/24 --address 10.42.0.2/24@--address "10.42.0.2/24": it takes one address of IPv4 and one of IPv6
+		--local 192.168.20.12 --address 192.168.0.2/16@--address "192.168.0.2/16": it takes a prefix that is the wire's alone
+		--local 192.168.20.12 --address 10.41.0.2/24 --vni 0@--vni "0": it takes a number from 1 to 16777215
+		--local 192.168.20.12 --address 10.41.0.2/24 --port@--port "": it takes a number from 1 to 65535
+	END
+	no_link n2 cplug-vxlan
+	is "$(wire_keys | wc -l)" 2
 	# Another address, and another VNI, for the only node.
 	tool n1 join --local 192.168.10.11 --address 10.41.0.9/24 --vni 7
 	ok

@@ -14,7 +14,6 @@
  * error is one with code and msg, and exit status 1.
  */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/log.h"
 #include "cni/version.h"
@@ -22,10 +21,10 @@
 #include "ipam/cluster/helper/ranges.h"
 #include "ipam/cluster/helper/routes.h"
 #include "ipam/cluster/helper/wire.h"
+#include "ipam/cluster/helper/words.h"
 #include "sys/file.h"
 #include "value/json_make.h"
 #include "value/jw.h"
-#include "value/name.h"
 
 enum {
 	REQUEST_MAX = 1 << 20,
@@ -153,14 +152,6 @@ static void reclaim_routes(const json_t *list)
 	routes_set(&tx, none, gone);
 }
 
-/* The words of the command line. */
-struct words {
-	const char *word, *arg;
-	const char *bad; /* the argument that makes no sense; NULL: one is missing */
-	bool force;
-	struct wire_node me; /* of join */
-};
-
 static int answer_request(const char *word, struct blocks *b)
 {
 	json_t *list = json_array();
@@ -191,23 +182,6 @@ static int answer_request(const char *word, struct blocks *b)
 }
 
 /* ---- the administrator's words ---- */
-
-static const char usage[] =
-	"cplug-etcd tells and changes which node of a cluster has which block of addresses.\n\n"
-	"usage: cplug-etcd ACTION, or cnitool cluster ACTION\n\n"
-	"  list [NETWORK]          all nodes and blocks, with the age of each in seconds\n"
-	"  reclaim [--force] NODE  take the blocks of a node back that is off for good; --force:\n"
-	"                          although this machine has routes to them\n"
-	"  forget NETWORK          remove the ranges of a network that has no blocks any more, so\n"
-	"                          that another one can have them\n"
-	"  join --local ADDRESS --address ADDRESS/LENGTH [--address ADDRESS/LENGTH]\n"
-	"       [--vni N] [--port N]  make the wire of VXLAN to the other nodes, cplug-vxlan:\n"
-	"                          --local is this node's address, --address that on the wire\n"
-	"  leave                   remove it\n"
-	"  --quiet, --help, --version\n\n"
-	"Where etcd is, says " CLUSTER_CONF
-	".  The plugin cluster calls it with the actions claim,\n"
-	"sync, release and free, and a request on stdin.  Answers are JSON.\n";
 
 /* How many blocks each node has: {"n1": 2}. */
 static json_t *count_nodes(const json_t *blocks)
@@ -253,31 +227,6 @@ static int answer_person(struct words *w, struct blocks *b)
 	return print(json_make("reclaimed", list));
 }
 
-static bool read_number(const char *s, unsigned max, unsigned *ret)
-{
-	char *end;
-	unsigned long n = strtoul(s, &end, 10);
-
-	if (*s < '0' || *s > '9' || *end || !n || n > max)
-		return false;
-	*ret = (unsigned)n;
-	return true;
-}
-
-/* An option of join and its value; false if they make no sense. */
-static bool read_join(const char *option, const char *value, struct wire_node *me)
-{
-	if (str_eq(option, "--local"))
-		return ip_parse(value, &me->local);
-	if (str_eq(option, "--vni"))
-		return read_number(value, (1 << 24) - 1, &me->vni);
-	if (str_eq(option, "--port"))
-		return read_number(value, 65535, &me->port);
-	if (!str_eq(option, "--address") || me->n == WIRE_ADDRESSES_MAX)
-		return false;
-	return cidr_parse(value, &me->addresses[me->n++]);
-}
-
 /*
  * The options of cnitool's other verbs may be anywhere.  Answers are JSON in any case; --quiet:
  * only errors are told.
@@ -295,63 +244,12 @@ static int take_options(int argc, char **argv)
 	return n;
 }
 
-static const char *const actions[] = { "list", "reclaim", "forget", "join", "leave", NULL };
-
-/* Returns false for words that make no sense. */
-static bool read_words(int argc, char **argv, struct words *ret)
-{
-	*ret = (struct words){ .word = argc > 1 ? argv[1] : "", .me = { .vni = 76, .port = 4789 } };
-	if (str_eq(ret->word, "leave")) {
-		ret->bad = argv[2];
-		return argc == 2;
-	}
-	if (str_eq(ret->word, "join")) {
-		for (int i = 2; i < argc; i += 2) {
-			ret->bad = argv[i];
-			if (i + 1 == argc || !read_join(argv[i], argv[i + 1], &ret->me))
-				return false;
-		}
-		ret->bad = NULL;
-		return ip_set(ret->me.local) && ret->me.n;
-	}
-	for (int i = 2; i < argc; i++) {
-		ret->bad = argv[i];
-		if (str_eq(argv[i], "--force") && str_eq(ret->word, "reclaim"))
-			ret->force = true;
-		else if (ret->arg || argv[i][0] == '-')
-			return false;
-		else
-			ret->arg = argv[i];
-	}
-	ret->bad = NULL;
-	return str_eq(ret->word, "list") || ret->arg;
-}
-
 static bool is_word(const char *word, const char *const *words)
 {
 	for (; *words; words++)
 		if (str_eq(word, *words))
 			return true;
 	return false;
-}
-
-static int fail_words(const struct words *w)
-{
-	const char *what = "an argument is missing";
-
-	if (str_empty(w->word))
-		what = "the action is missing";
-	else if (!is_word(w->word, actions))
-		what = mem_printf(&tx.mem, "there is no action \"%.60s\"", w->word);
-	else if (w->bad)
-		what = mem_printf(&tx.mem, "%s does not take \"%.60s\", or not with this value",
-				  w->word, w->bad);
-	return tx_fail_as(
-		&tx, CNI_E_FIELD, -EINVAL,
-		"cplug-etcd: %s: say list [NETWORK], reclaim [--force] NODE, forget NETWORK, "
-		"join --local ADDRESS --address ADDRESS/LENGTH, or leave (cnitool cluster "
-		"-- --help)",
-		what);
 }
 
 /* Blocks and ranges that the host's administrator does not allow are not touched. */
@@ -393,14 +291,10 @@ static int run(int argc, char **argv)
 	struct block_request q = { .network = "" };
 	struct blocks b = { .tx = &tx, .etcd = &etcd, .q = &q };
 
-	if (!asks && (!read_words(argc, argv, &w) || !is_word(word, actions)))
-		return fail_words(&w);
-	if (w.arg && !name_valid_id(w.arg)) /* a slash would name another key of etcd */
-		return tx_fail_as(&tx, CNI_E_FIELD, -EINVAL,
-				  "cplug-etcd %s: \"%s\" is not the name of a %s", word, w.arg,
-				  str_eq(word, "reclaim") ? "node" : "network");
 	if (asks)
 		TRY(read_request(&q, &away));
+	else
+		TRY(words_read(&tx, argc, argv, &w));
 	TRY(cluster_conf_read(&tx, &conf));
 	if (asks)
 		TRY(check_allowed(&conf, &q));
@@ -437,7 +331,7 @@ int main(int argc, char **argv)
 	int r;
 
 	if (argc == 2 && (str_eq(argv[1], "--help") || str_eq(argv[1], "-h")))
-		return printf("%s", usage) < 0;
+		return printf("%s", words_usage) < 0;
 	if (argc == 2 && str_eq(argv[1], "--version"))
 		return printf("cplug-etcd of cplug %s\n", cplug_version_and_commit) < 0;
 	argc = take_options(argc, argv);
