@@ -91,7 +91,7 @@ static int ensure_host(struct tx *tx, struct call *c, struct ptp *p, const struc
 		.up = true,
 		.mark = call_mark(tx, c),
 		.mac = p->want.host_mac,
-		.mtu = p->want.mtu,
+		.mtu = pair_host_mtu(&p->want),
 	};
 	struct route_list routes = host_routes(tx, &p->pair.host, res);
 

@@ -46,7 +46,7 @@ int pair_add(struct tx *tx, struct call *c, const struct pair_want *w, struct pa
 	struct link_new host = {
 		.kind = w->kind ? w->kind : "veth",
 		.name = pair_host_name(tx, c, w->host_name),
-		.mtu = w->mtu,
+		.mtu = pair_host_mtu(w),
 		.master = w->master,
 		.mark = call_mark(tx, c),
 		.queues = 1,
@@ -185,6 +185,7 @@ int pair_recall(struct tx *tx, const struct call *c, const char *bridge, struct 
 	const char *reason = name ? name_invalid_ifname(name) : NULL;
 
 	w->host_mac = prev_mac(c, host);
+	w->host_mtu = prev_mtu(c, host);
 	if (prev_mac(c, eth).len)
 		w->mac = prev_mac(c, eth);
 	if (prev_mtu(c, eth))

@@ -17,6 +17,7 @@ struct pair_want {
 	const char *kind;         /* "netkit": links without MAC; NULL: "veth" */
 	const char *host_name;    /* NULL: the name that derives from the attachment */
 	int mtu;                  /* bytes; of both ends */
+	int host_mtu;             /* of the host end, if tuning has changed the other one; 0: mtu */
 	int master;               /* ifindex on the host: the host end becomes its port */
 	struct mac mac, host_mac; /* of the container's end, and of the host's; none: random */
 };
@@ -27,6 +28,12 @@ struct pair {
 
 /* The host end's name: as configured, or derived from the attachment. */
 const char *pair_host_name(struct tx *tx, struct call *c, const char *configured);
+
+/* The MTU that the host end is to have. */
+static inline int pair_host_mtu(const struct pair_want *w)
+{
+	return w->host_mtu ? w->host_mtu : w->mtu;
+}
 
 /* Makes the pair in place; both ends are down.  Undo: deletes it. */
 int pair_add(struct tx *tx, struct call *c, const struct pair_want *w, struct pair *ret) CHECKED;
@@ -56,7 +63,7 @@ int pair_find_marked(struct tx *tx, struct call *c, const char *host_name,
 int pair_check(struct tx *tx, struct call *c, const struct pair_want *w,
 	       const struct pair *p) CHECKED;
 
-/* For a repair: names, MACs and MTU as prevResult lists them. */
+/* For a repair: names, MACs and MTUs as prevResult lists them. */
 int pair_recall(struct tx *tx, const struct call *c, const char *bridge,
 		struct pair_want *w) CHECKED;
 

@@ -18,6 +18,7 @@ struct bridge {
 	struct pair veth;
 	struct link br, vlan_gw;     /* index 0: not there, or not known yet */
 	struct mac br_mac, host_mac; /* of what is made anew; none: a random one */
+	int host_mtu;                /* of the host end, as prevResult has it; 0: that of cf */
 };
 
 /* ---- the bridge: link.c ---- */

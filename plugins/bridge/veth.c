@@ -18,6 +18,7 @@ static struct pair_want pair_of(const struct bridge *b)
 	return (struct pair_want){
 		.host_name = b->cf.host_ifname,
 		.mtu = b->cf.mtu,
+		.host_mtu = b->host_mtu,
 		.master = b->br.index,
 		.mac = b->cf.mac,
 		.host_mac = b->host_mac,
@@ -121,7 +122,7 @@ static int put_right(struct tx *tx, struct call *c, struct bridge *b)
 		.master = b->br.index,
 		.up = true,
 		.mac = b->host_mac,
-		.mtu = prev_mtu(c, prev_host_interface(c, b->cf.bridge)),
+		.mtu = b->host_mtu,
 	};
 	struct bridge_port p = port_of(tx, c, b);
 	struct bridge_port_vlans vlans = vlans_of(b);
@@ -148,6 +149,7 @@ int bridge_veth_repair(struct tx *tx, struct call *c, struct bridge *b)
 	b->cf.mac = w.mac;
 	b->cf.mtu = w.mtu;
 	b->host_mac = w.host_mac;
+	b->host_mtu = w.host_mtu;
 	TRY(there = pair_recover(tx, c, &w, b->cf.bridge, &b->veth));
 	if (there)
 		return put_right(tx, c, b);

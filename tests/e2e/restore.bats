@@ -150,6 +150,28 @@ empty() {
 	ask world tcp 203.0.113.1 8080
 }
 
+@test "repair: tuning has changed the MTU of the container's end: the host's end keeps its own" {
+	local main
+
+	new_netns c1
+	for main in '{"type":"ptp"' '{"type":"ptp","mtu":1480' '{"type":"bridge","bridge":"br2"'; do
+		net "$(jq -cn --argjson main "$main,\"ipam\":{\"type\":\"host-local\",\"subnet\":\"10.1.0.0/24\"}}" \
+			'{cniVersion: "1.1.0", name: "net1", plugins: [$main, {type: "tuning", mtu: 1400}]}')"
+		tool add --quiet net1 c1
+		ok
+		mends in_ns c1 ip address flush dev eth0
+		mends ip link set "$(host_veth)" mtu 1300
+		mends in_ns c1 ip link set eth0 mtu 1300
+		mends ip link del "$(host_veth)"
+		tool assign net1 c1 10.1.0.77
+		ok
+		tool check net1 c1
+		ok
+		tool del net1 c1
+		ok
+	done
+}
+
 @test "repair: names an interface that the container renamed, and makes no second one" {
 	net "$ONE"
 	plug c1
