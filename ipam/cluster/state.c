@@ -12,7 +12,12 @@
 #include "sys/file.h"
 #include "value/jw.h"
 
-enum { STATE_VERSION = 1, FILE_MAX = 1 << 20, LOCK_TIMEOUT_MS = 30000 };
+enum {
+	STATE_VERSION = 1,
+	FILE_MAX = 1 << 20,
+	INSTANCE_MAX = 64, /* each value in etcd has it, and the file may be a container's */
+	LOCK_TIMEOUT_MS = 30000
+};
 
 static const char *state_path(struct mem *mem, const struct call *c, const struct cluster *cl)
 {
@@ -101,6 +106,8 @@ static int parse(struct tx *tx, const struct file_text *text, const char *path,
 	cluster_read_blocks(&tx->mem, &c, ret);
 	if (!*ret->instance)
 		cj_wrong(&c, "instance", "it is missing");
+	else if (strlen(ret->instance) > INSTANCE_MAX)
+		cj_wrong(&c, "instance", "it has more than %d characters", INSTANCE_MAX);
 	return cj_ok_as(tx, &c, CPLUG_E_FILE);
 }
 

@@ -73,6 +73,22 @@ state() {
 	done
 }
 
+@test "hostile: a list that has no end ends the request, and the lock of the claims is free" {
+	local c
+
+	c=$(conf "$SMALL")
+	impostor 4001 pages
+	CNI_TEST_LOCK_TIMEOUT_MS=60000 called n1 ADD "$c" c1
+	failed 11 'etcd does not answer in time: after [0-9]+ keys below /cplug/v1/config/ it has more .correct endpoints in /etc/cplug/cluster.conf'
+	called n1 STATUS "$c"
+	failed 51 'etcd does not answer in time'
+	dismiss
+	start_etcd
+	quick n1 http://127.0.0.1:2379
+	called n1 ADD "$c" c1
+	ok
+}
+
 @test "hostile: a redirect is not followed" {
 	impostor 4002 text
 	impostor 4001 redirect
@@ -118,6 +134,7 @@ state() {
 		{"version": 1, "instance": "i", "blocks": [7, "x", "10.40.0.8"]}|blocks\[0\]: expected
 		{"version": 1, "instance": "i", "blocks": {"a": 1}}|blocks: expected
 		{"version": 1, "blocks": []}|instance: it is missing
+		{"version": 1, "instance": "12345678901234567890123456789012345678901234567890123456789012345", "blocks": []}|instance: it has more than 64 characters
 		{"version": -1, "instance": "i", "blocks": []}|version
 	END
 	# Blocks that are larger than the range, or of another one, are not leased.

@@ -521,6 +521,14 @@ static int read_page(struct tx *tx, struct etcd *e, const char *prefix, bool key
 	return 0;
 }
 
+static int fail_endless(struct tx *tx, const struct etcd *e, const char *prefix, unsigned n)
+{
+	return tx_fail_as(tx, e->away, -ETIMEDOUT,
+			  "etcd does not answer in time: after %u keys below %s it has more "
+			  "(correct endpoints in %s, or give it a longer timeout)",
+			  n, prefix, CLUSTER_CONF);
+}
+
 int etcd_read_below(struct tx *tx, struct etcd *e, const char *prefix, bool keys_only,
 		    struct etcd_kvs *ret)
 {
@@ -529,7 +537,12 @@ int etcd_read_below(struct tx *tx, struct etcd *e, const char *prefix, bool keys
 	int r = 0;
 
 	*ret = (struct etcd_kvs){ .n = 0 };
+	/* A server that always has one key more would keep the lock of the claims. */
 	while (r == 0 && more) {
+		if (ret->n && etcd_is_late(e)) {
+			r = fail_endless(tx, e, prefix, ret->n);
+			break;
+		}
 		*mem = (struct mem){ .max = keep.max, .exhausted = keep.exhausted };
 		r = read_page(tx, e, prefix, keys_only, &keep, ret, &more);
 		mem_free(mem);

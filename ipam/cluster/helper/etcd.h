@@ -80,7 +80,8 @@ struct etcd_kvs etcd_found(struct mem *mem, const json_t *responses, unsigned in
 
 /*
  * What is below a prefix, however many; keys_only: without the values.  In pages, because an answer
- * has a bound; the memory of each page is there again for the next one.
+ * has a bound; the memory of each page is there again for the next one.  Fails with e->away after
+ * the page at which e->end is over.
  */
 int etcd_read_below(struct tx *tx, struct etcd *e, const char *prefix, bool keys_only,
 		    struct etcd_kvs *ret) CHECKED;
