@@ -229,7 +229,7 @@ lint-ternaries: ## at most one ?: a statement, none around a call in return or T
 	$(call say,CHECK,ternaries)
 	$(Q)tests/tools/ternaries $(C_SOURCES) $(C_HEADERS)
 
-lint-sizes: ## functions of at most 60 lines, files in lib/ of at most 500
+lint-sizes: ## functions of at most 60 lines, files in lib/ and ipam/cluster/ of at most 500
 	$(call say,CHECK,sizes)
 	$(Q)tests/tools/measure --limits
 

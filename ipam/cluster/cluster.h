@@ -15,14 +15,8 @@
 #ifndef CPLUG_CLUSTER_H
 #define CPLUG_CLUSTER_H
 
+#include "ipam/cluster/range.h"
 #include "ipam/host-local/local.h"
-
-enum { CLUSTER_RANGES_MAX = 16, CLUSTER_BLOCKS_MAX = 1024 };
-
-struct cluster_range {
-	struct cidr subnet;
-	unsigned block; /* prefix length of a block */
-};
 
 struct cluster_state {
 	const char *node, *instance; /* node: for people; instance: random */

@@ -105,7 +105,7 @@ static struct cidr parsed(struct mem *mem, const char *s)
 }
 
 /* A block that the plugin gets is one of the range. */
-static void check_block(const struct block_range *r, struct cidr c)
+static void check_block(const struct cluster_range *r, struct cidr c)
 {
 	if (c.len != r->block || !cidr_contains(r->subnet, c.ip) || !cidr_eq(c, cidr_masked(c)))
 		__builtin_trap();

@@ -78,6 +78,12 @@ bool etcd_has_more(const json_t *responses, unsigned index);
 
 struct etcd_kvs etcd_found(struct mem *mem, const json_t *responses, unsigned index);
 
+/* The first value of it; NULL: it has no key. */
+const char *etcd_found_value(struct mem *mem, const json_t *responses, unsigned index);
+
+/* A number, which the gateway writes as a string when it has 64 bits; 0: there is none. */
+int64_t etcd_number(const json_t *object, const char *key);
+
 /*
  * What is below a prefix, however many; keys_only: without the values.  In pages, because an answer
  * has a bound; the memory of each page is there again for the next one.  Fails with e->away after

@@ -26,10 +26,7 @@
 #include "value/json_make.h"
 #include "value/jw.h"
 
-enum {
-	REQUEST_MAX = 1 << 20,
-	TIMEOUTS_MAX = 20, /* of cluster.conf, for all that a request of the plugin needs */
-};
+enum { TIMEOUTS_MAX = 20 }; /* of cluster.conf, for all that a request of the plugin needs */
 
 static struct tx tx;
 static bool asked_by_person; /* no request on stdin */
@@ -69,63 +66,6 @@ static int print(json_t *json)
 	if (r < 0)
 		return tx_fail_as(&tx, CNI_E_IO, r, "stdout: write the answer: %s", strerror(-r));
 	return 0;
-}
-
-/* ---- the request ---- */
-
-static void read_ranges(const struct cj *c, struct block_request *q)
-{
-	struct cj list = cj_list(c, "ranges");
-
-	q->n_ranges = cj_len_max(&list, RANGES_MAX);
-	for (unsigned i = 0; i < q->n_ranges; i++) {
-		struct cj e = cj_at(&list, i);
-		struct block_range *r = &q->ranges[i];
-		struct cidr reserved;
-
-		r->subnet = cj_cidr(&e, "subnet");
-		r->block = (unsigned)cj_int(&e, "block", 0, 0, 128);
-		if (r->block < r->subnet.len || r->block - r->subnet.len > 62 ||
-		    r->block > ip_bits(r->subnet.ip))
-			cj_wrong(&e, "block", "it does not fit to the subnet");
-		if (ip_set(r->subnet.ip) && cidr_is_reserved(r->subnet, &reserved))
-			cj_wrong(&e, "subnet", "it has addresses of %s", CIDR_S(reserved));
-	}
-	q->range = (unsigned)cj_int(c, "range", 0, 0, RANGES_MAX);
-	if (q->range >= q->n_ranges)
-		cj_wrong(c, "range", "there is no such range");
-}
-
-static int read_request(struct block_request *q, enum cni_code *away)
-{
-	struct file_text text;
-	struct cj c, list;
-	size_t room = 0;
-	ssize_t n;
-
-	text.s = mem_alloc(&tx.mem, REQUEST_MAX + 1);
-	while (room < REQUEST_MAX &&
-	       (n = read(STDIN_FILENO, text.s + room, REQUEST_MAX - room)) > 0)
-		room += (size_t)n;
-	TRY(cj_parse(&tx, text.s, room, "the request", &c));
-	*q = (struct block_request){
-		.network = cj_str(&c, "network", ""),
-		.instance = cj_str(&c, "instance", ""),
-		.want = cj_cidr(&c, "want"),
-	};
-	*away = (enum cni_code)cj_int(&c, "away", CNI_E_AGAIN, 1, 200);
-	read_ranges(&c, q);
-	list = cj_list(&c, "known");
-	q->n_known = cj_len_max(&list, KNOWN_MAX);
-	q->known = mem_alloc(&tx.mem, (q->n_known + 1) * sizeof(*q->known));
-	for (unsigned i = 0; i < q->n_known; i++) {
-		struct cj e = cj_at(&list, i);
-
-		q->known[i] = cj_as_cidr(&e);
-	}
-	if (!*q->network || strchr(q->network, '/'))
-		cj_wrong(&c, "network", "a name is needed");
-	return cj_ok(&tx, &c);
 }
 
 static void put(struct routes_blocks *l, struct cidr c)
@@ -252,33 +192,6 @@ static bool is_word(const char *word, const char *const *words)
 	return false;
 }
 
-/* Blocks and ranges that the host's administrator does not allow are not touched. */
-static int check_allowed(const struct cluster_conf *cf, struct block_request *q)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < q->n_ranges; i++) {
-		if (ranges_is_special(q->ranges[i].subnet))
-			return tx_fail_as(
-				&tx, CNI_E_CONFIG, -EINVAL,
-				"ipam.ranges: %s is no range for hosts: it has reserved addresses "
-				"(240.0.0.0/4, ::/8), or is larger than /8 (IPv6: /16)",
-				CIDR_S(q->ranges[i].subnet));
-		if (!cluster_conf_allows(cf, q->network, q->ranges[i].subnet))
-			return tx_fail_as(
-				&tx, CNI_E_CONFIG, -EPERM,
-				"ipam.ranges: network \"%s\" may not have %s: \"networks\" in "
-				"%s says which ranges it may have",
-				q->network, CIDR_S(q->ranges[i].subnet), CLUSTER_CONF);
-	}
-	for (unsigned i = 0; i < q->n_known; i++)
-		if (cluster_conf_allows(cf, q->network, q->known[i]) &&
-		    !ranges_is_special(q->known[i]))
-			q->known[n++] = q->known[i];
-	q->n_known = n;
-	return 0;
-}
-
 static int run(int argc, char **argv)
 {
 	static const char *const requests[] = { "claim", "sync", "release", "free", NULL };
@@ -292,12 +205,12 @@ static int run(int argc, char **argv)
 	struct blocks b = { .tx = &tx, .etcd = &etcd, .q = &q };
 
 	if (asks)
-		TRY(read_request(&q, &away));
+		TRY(request_read(&tx, &q, &away));
 	else
 		TRY(words_read(&tx, argc, argv, &w));
 	TRY(cluster_conf_read(&tx, &conf));
 	if (asks)
-		TRY(check_allowed(&conf, &q));
+		TRY(ranges_check(&tx, &conf, &q));
 	TRY(etcd_open(&tx, &conf, &etcd));
 	etcd.away = away;
 	b.node = conf.node;

@@ -38,6 +38,38 @@ static bool is_private(struct cidr c)
 	return false;
 }
 
+bool ranges_is_block(const struct cluster_range *r, struct cidr c)
+{
+	return c.len == r->block && c.len >= r->subnet.len && cidr_contains(r->subnet, c.ip) &&
+	       cidr_eq(c, cidr_masked(c));
+}
+
+int ranges_check(struct tx *tx, const struct cluster_conf *cf, struct block_request *q)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < q->n_ranges; i++) {
+		if (ranges_is_special(q->ranges[i].subnet))
+			return tx_fail_as(
+				tx, CNI_E_CONFIG, -EINVAL,
+				"ipam.ranges: %s is no range for hosts: it has reserved addresses "
+				"(240.0.0.0/4, ::/8), or is larger than /8 (IPv6: /16)",
+				CIDR_S(q->ranges[i].subnet));
+		if (!cluster_conf_allows(cf, q->network, q->ranges[i].subnet))
+			return tx_fail_as(
+				tx, CNI_E_CONFIG, -EPERM,
+				"ipam.ranges: network \"%s\" may not have %s: \"networks\" in "
+				"%s says which ranges it may have",
+				q->network, CIDR_S(q->ranges[i].subnet), CLUSTER_CONF);
+	}
+	for (unsigned i = 0; i < q->n_known; i++)
+		if (cluster_conf_allows(cf, q->network, q->known[i]) &&
+		    !ranges_is_special(q->known[i]))
+			q->known[n++] = q->known[i];
+	q->n_known = n;
+	return 0;
+}
+
 /* ---- what etcd has ---- */
 
 static const char *prefix_of(const struct blocks *b)
@@ -50,13 +82,13 @@ const char *ranges_key(const struct blocks *b)
 	return mem_printf(&b->tx->mem, "%s%s", prefix_of(b), b->q->network);
 }
 
-static json_t *range_json(const struct block_range *r)
+static json_t *range_json(const struct cluster_range *r)
 {
 	return json_make("subnet", json_string(CIDR_S(r->subnet)), "block",
 			 json_integer((json_int_t)r->block));
 }
 
-static bool parse_range(const json_t *range, struct block_range *ret)
+static bool parse_range(const json_t *range, struct cluster_range *ret)
 {
 	const char *subnet = json_string_value(json_object_get(range, "subnet"));
 
@@ -76,10 +108,9 @@ bool ranges_has(const char *value, struct cidr c)
 	const json_t *list = list_of(value);
 
 	for (size_t i = 0; i < json_array_size(list); i++) {
-		struct block_range r;
+		struct cluster_range r;
 
-		if (parse_range(json_array_get(list, i), &r) && c.len == r.block &&
-		    c.len >= r.subnet.len && cidr_contains(r.subnet, c.ip))
+		if (parse_range(json_array_get(list, i), &r) && ranges_is_block(&r, c))
 			return true;
 	}
 	return false;
@@ -87,7 +118,7 @@ bool ranges_has(const char *value, struct cidr c)
 
 /* ---- a new range ---- */
 
-static int fail_overlap(struct blocks *b, const struct block_range *r, const struct etcd_kv *kv,
+static int fail_overlap(struct blocks *b, const struct cluster_range *r, const struct etcd_kv *kv,
 			struct cidr other)
 {
 	const char *network = kv->key + strlen(prefix_of(b));
@@ -101,7 +132,7 @@ static int fail_overlap(struct blocks *b, const struct block_range *r, const str
 }
 
 /* Has another network a range that overlaps? */
-static int check_others(struct blocks *b, const struct block_range *r, const struct etcd_kvs *all)
+static int check_others(struct blocks *b, const struct cluster_range *r, const struct etcd_kvs *all)
 {
 	for (unsigned i = 0; i < all->n; i++) {
 		const json_t *list = list_of(all->kv[i].value);
@@ -109,7 +140,7 @@ static int check_others(struct blocks *b, const struct block_range *r, const str
 		if (str_eq(all->kv[i].key, ranges_key(b)))
 			continue;
 		for (size_t k = 0; k < json_array_size(list); k++) {
-			struct block_range o;
+			struct cluster_range o;
 
 			if (parse_range(json_array_get(list, k), &o) &&
 			    cidr_overlaps(o.subnet, r->subnet))
@@ -119,7 +150,7 @@ static int check_others(struct blocks *b, const struct block_range *r, const str
 	return 0;
 }
 
-static int fail_public(struct blocks *b, const struct block_range *r)
+static int fail_public(struct blocks *b, const struct cluster_range *r)
 {
 	return tx_fail_as(b->tx, CNI_E_CONFIG, -EPERM,
 			  "ipam.ranges: %s is not of a private network (10.0.0.0/8, 172.16.0.0/12, "
@@ -128,7 +159,8 @@ static int fail_public(struct blocks *b, const struct block_range *r)
 			  CIDR_S(r->subnet), CLUSTER_CONF, b->q->network, CIDR_S(r->subnet));
 }
 
-static int fail_division(struct blocks *b, const struct block_range *r, const struct block_range *o)
+static int fail_division(struct blocks *b, const struct cluster_range *r,
+			 const struct cluster_range *o)
 {
 	return tx_fail_as(
 		b->tx, CNI_E_CONFIG, -EINVAL,
@@ -139,10 +171,10 @@ static int fail_division(struct blocks *b, const struct block_range *r, const st
 }
 
 /* Has the network this range already?  1, 0, or a failure if it is divided in another way. */
-static int find_range(struct blocks *b, const json_t *list, const struct block_range *r)
+static int find_range(struct blocks *b, const json_t *list, const struct cluster_range *r)
 {
 	for (size_t i = 0; i < json_array_size(list); i++) {
-		struct block_range o;
+		struct cluster_range o;
 
 		if (!parse_range(json_array_get(list, i), &o) ||
 		    !cidr_overlaps(o.subnet, r->subnet))
@@ -168,7 +200,7 @@ int ranges_value(struct blocks *b, const char *have, const char **ret, const cha
 	*ret = have;
 	*ret_others = NULL;
 	for (unsigned i = 0; i < b->q->n_ranges; i++) {
-		const struct block_range *r = &b->q->ranges[i];
+		const struct cluster_range *r = &b->q->ranges[i];
 		int there;
 
 		TRY(there = find_range(b, list, r));

@@ -19,6 +19,15 @@
  */
 bool ranges_is_special(struct cidr c);
 
+/* Is c one of the blocks of a range? */
+bool ranges_is_block(const struct cluster_range *r, struct cidr c);
+
+/*
+ * Fails with CNI_E_CONFIG for a range that cannot be one, or that cluster.conf does not allow;
+ * known blocks of such ranges are removed from the request.
+ */
+int ranges_check(struct tx *tx, const struct cluster_conf *cf, struct block_request *q) CHECKED;
+
 /* The key of the network's ranges. */
 const char *ranges_key(const struct blocks *b);
 

@@ -7,18 +7,12 @@
 
 #include "ipam/cluster/helper/etcd.h"
 #include "ipam/cluster/helper/routes.h"
-
-enum { RANGES_MAX = 16, KNOWN_MAX = 1024 };
-
-struct block_range {
-	struct cidr subnet;
-	unsigned block; /* prefix length of a block */
-};
+#include "ipam/cluster/range.h"
 
 /* What the plugin asks for. */
 struct block_request {
 	const char *network, *instance;
-	struct block_range ranges[RANGES_MAX];
+	struct cluster_range ranges[CLUSTER_RANGES_MAX];
 	unsigned n_ranges;
 	unsigned range;     /* which one */
 	struct cidr want;   /* this block; no address: any */
@@ -40,5 +34,14 @@ struct blocks {
 	/* Called by release before etcd has nothing of the blocks; NULL: nothing is. */
 	void (*set_routes)(struct tx *tx, struct routes_blocks here, struct routes_blocks gone);
 };
+
+/*
+ * Reads the request on stdin.  *ret_away: the code of the failure that etcd does not answer.  Fails
+ * with CNI_E_CONFIG or CNI_E_DECODE.
+ */
+int request_read(struct tx *tx, struct block_request *ret, enum cni_code *ret_away) CHECKED;
+
+/* Does the plugin know this block? */
+bool request_knows(const struct block_request *q, struct cidr c);
 
 #endif

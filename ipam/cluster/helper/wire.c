@@ -144,56 +144,32 @@ static bool has_keys(const struct blocks *b, const struct wire *w, const struct 
 	return own;
 }
 
-static int by_age(const struct wire_node *a, const struct wire_node *b)
+static const char *name_of(struct mem *mem UNUSED, const struct wire_node *w)
 {
-	if (a->since != b->since)
-		return a->since < b->since ? -1 : 1;
-	return strcmp(a->node, b->node);
+	return w->node;
 }
 
-static int by_name(const void *a, const void *b)
+static const char *local_of(struct mem *mem, const struct wire_node *w)
+{
+	return mem_str(mem, IP_S(w->local));
+}
+
+static const char *mac_of(struct mem *mem, const struct wire_node *w)
+{
+	return mem_str(mem, MAC_S(w->mac));
+}
+
+/* By key, the oldest first. */
+static int by_key(const void *a, const void *b)
 {
 	const struct wire_node *x = a, *y = b;
-	int r = strcmp(x->node, y->node);
+	int r = strcmp(x->key, y->key);
 
 	if (r)
 		return r;
-	return by_age(x, y);
-}
-
-static int by_local(const void *a, const void *b)
-{
-	const struct wire_node *x = a, *y = b;
-	int r = ip_cmp(x->local, y->local);
-
-	if (r)
-		return r;
-	return by_age(x, y);
-}
-
-static int by_mac(const void *a, const void *b)
-{
-	const struct wire_node *x = a, *y = b;
-	int r = memcmp(x->mac.b, y->mac.b, 6);
-
-	if (r)
-		return r;
-	return by_age(x, y);
-}
-
-static bool is_same_node(const struct wire_node *a, const struct wire_node *b)
-{
-	return str_eq(a->node, b->node);
-}
-
-static bool is_same_local(const struct wire_node *a, const struct wire_node *b)
-{
-	return ip_eq(a->local, b->local);
-}
-
-static bool is_same_mac(const struct wire_node *a, const struct wire_node *b)
-{
-	return mac_eq(a->mac, b->mac);
+	if (x->since != y->since)
+		return x->since < y->since ? -1 : 1;
+	return strcmp(x->node, y->node);
 }
 
 static void skip(const char *node, const char *why)
@@ -202,18 +178,20 @@ static void skip(const char *node, const char *why)
 }
 
 /* Of nodes that have the same thing the one that was there first stays. */
-static void drop_twins(struct wire *w, int (*order)(const void *, const void *),
-		       bool (*is_same)(const struct wire_node *, const struct wire_node *),
+static void drop_twins(struct mem *mem, struct wire *w,
+		       const char *(*key_of)(struct mem *, const struct wire_node *),
 		       const char *why)
 {
 	unsigned n = 0;
 
+	for (unsigned i = 0; i < w->n; i++)
+		w->nodes[i].key = key_of(mem, &w->nodes[i]);
 	if (w->n)
-		qsort(w->nodes, w->n, sizeof(*w->nodes), order);
+		qsort(w->nodes, w->n, sizeof(*w->nodes), by_key);
 	for (unsigned i = 0; i < w->n; i++) {
 		const struct wire_node *o = &w->nodes[i];
 
-		if (!n || !is_same(&w->nodes[n - 1], o))
+		if (!n || !str_eq(w->nodes[n - 1].key, o->key))
 			w->nodes[n++] = *o;
 		else if (!str_eq(value_of(&w->nodes[n - 1]), value_of(o)))
 			skip(o->node, why);
@@ -248,9 +226,9 @@ static int read_wire(struct blocks *b, struct wire *ret)
 		qsort(ret->kvs.kv, ret->kvs.n, sizeof(*ret->kvs.kv), etcd_kv_cmp);
 	for (unsigned i = 0; i < ret->kvs.n; i++)
 		add_node(b, ret, &ret->kvs.kv[i]);
-	drop_twins(ret, by_name, is_same_node, "another value has its name");
-	drop_twins(ret, by_local, is_same_local, "another one has its \"local\"");
-	drop_twins(ret, by_mac, is_same_mac, "another one has its MAC");
+	drop_twins(&b->tx->mem, ret, name_of, "another value has its name");
+	drop_twins(&b->tx->mem, ret, local_of, "another one has its \"local\"");
+	drop_twins(&b->tx->mem, ret, mac_of, "another one has its MAC");
 	return 0;
 }
 
@@ -436,8 +414,7 @@ static int join(struct blocks *b, struct wire_node *me, struct wire *ret)
 	TRY(check_instance(b, ret, me->instance));
 	TRY(check_addresses(b, ret, me));
 	known = find_node(ret, me->node);
-	joined = known && known->vni == me->vni && known->port == me->port &&
-		 ip_eq(known->local, me->local);
+	joined = known && is_of_wire(known, me) && ip_eq(known->local, me->local);
 	if (known)
 		me->mac = known->mac;
 	else if (!me->mac.len)

@@ -16,6 +16,7 @@ struct wire_node {
 	const char *node;
 	const char *instance; /* of its machine; "": not known */
 	int64_t since;        /* the revision of etcd that has it */
+	const char *key;      /* by which wire.c sorts */
 	struct ip local;      /* of the other network, to which packets are sent */
 	struct mac mac;       /* of the device */
 	unsigned vni, port;
