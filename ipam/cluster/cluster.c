@@ -12,21 +12,12 @@
  *
  * GC gives blocks without a lease back.
  */
-#include "base/log.h"
 #include "cni/conf.h"
 #include "ipam/cluster/cluster.h"
 #include "ipam/host-local/store.h"
 #include "plugins/list.h"
 
 /* ---- getting blocks ---- */
-
-/* Notes that etcd is away, for the ADDs that wait.  Returns r. */
-static int noted(struct tx *tx, const struct call *c, const struct cluster *cl, int r)
-{
-	if (r < 0 && tx->code == CNI_E_AGAIN)
-		cluster_note_away(tx, c, cl);
-	return r;
-}
 
 /* Claims a block of a range; q says which.  The caller holds the lock of the claims. */
 static int claim(struct tx *tx, struct call *c, struct cluster *cl, struct cluster_question *q)
@@ -36,7 +27,7 @@ static int claim(struct tx *tx, struct call *c, struct cluster *cl, struct clust
 	q->word = "claim";
 	q->known = &cl->state;
 	r = cluster_ask_block(tx, c, cl, q);
-	TRY(noted(tx, c, cl, r));
+	TRY(cluster_noted(tx, c, cl, r));
 	return cluster_save(tx, c, cl);
 }
 
@@ -106,91 +97,6 @@ static int get_block_of(struct tx *tx, struct call *c, struct cluster *cl, struc
 	return claim(tx, c, cl, &q);
 }
 
-/* ---- losing blocks ---- */
-
-/* Which blocks have a lease? */
-struct usage {
-	const struct cluster_state *state;
-	bool *used;
-};
-
-static int note_use(struct tx *tx UNUSED, const struct lease *l, int r UNUSED, void *arg)
-{
-	struct usage *u = arg;
-
-	for (unsigned i = 0; i < u->state->n; i++)
-		if (cidr_contains(u->state->blocks[i], l->ip))
-			u->used[i] = true;
-	return 0;
-}
-
-static void warn_lost(const struct cluster *cl, struct cidr block, bool used)
-{
-	log_warn("the block %s is not this node's any longer: its blocks were taken back "
-		 "(cnitool cluster reclaim %s), or etcd has lost its data and another node claimed "
-		 "it%s",
-		 CIDR_S(block), cl->state.node,
-		 used ? "; containers of this node still have addresses of it: start them anew"
-		      : "");
-}
-
-/*
- * Removes the blocks that etcd says are not ours; and with *ret_empty those without a lease, which
- * become its blocks.  The caller holds the lock of the claims.
- */
-static int keep_ours(struct tx *tx, struct call *c, struct cluster *cl,
-		     const struct cluster_state *ours, struct cluster_state *ret_empty)
-{
-	auto_(store_close) struct store st = STORE_CLOSED;
-	struct cluster_state had;
-	struct usage u = { .state = &had };
-
-	TRY(store_open(tx, cl->local.data_dir, c->network, STORE_CREATE, &st));
-	TRY(cluster_load(tx, c, cl));
-	had = cl->state;
-	u.used = mem_alloc(&tx->mem, (had.n + 1) * sizeof(bool));
-	TRY(lease_scan(tx, st.dir, note_use, &u));
-	cl->state.blocks = NULL;
-	cl->state.n = 0;
-	cl->state.boot = index_boot_id();
-	for (unsigned i = 0; i < had.n; i++) {
-		if (!cluster_has(ours, had.blocks[i]))
-			warn_lost(cl, had.blocks[i], u.used[i]);
-		else if (ret_empty && !u.used[i])
-			cluster_put(&tx->mem, ret_empty, had.blocks[i]);
-		else
-			cluster_put(&tx->mem, &cl->state, had.blocks[i]);
-	}
-	if (cl->state.n == had.n && cl->state.boot == had.boot)
-		return 0;
-	return cluster_save(tx, c, cl);
-}
-
-/* After a boot: are the blocks still ours? */
-static bool is_unsure(const struct cluster *cl)
-{
-	return cl->state.n && cl->state.boot != index_boot_id();
-}
-
-static int make_sure(struct tx *tx, struct call *c, struct cluster *cl)
-{
-	struct cluster_state ours = { .n = 0 };
-	auto_(fd_close) int lock = -1;
-	int64_t begun = clock_ms();
-	int r;
-
-	if (!is_unsure(cl))
-		return 0;
-	TRY(cluster_lock(tx, c, cl, &lock));
-	TRY(cluster_load(tx, c, cl));
-	if (!is_unsure(cl))
-		return 0;
-	TRY(cluster_share_away(tx, c, cl, begun));
-	r = cluster_ask_ours(tx, c, cl, 0, &ours);
-	TRY(noted(tx, c, cl, r));
-	return keep_ours(tx, c, cl, &ours, NULL);
-}
-
 /* ---- the verbs ---- */
 
 static int cluster_read(struct tx *tx, struct call *c, struct cluster *cl)
@@ -217,7 +123,7 @@ static int cluster_add(struct tx *tx, struct call *c, struct result *ret)
 
 	TRY(cluster_read(tx, c, cl));
 	TRY(local_conf_read_requests(tx, c, &cl->local));
-	TRY(make_sure(tx, c, cl));
+	TRY(cluster_make_sure(tx, c, cl));
 	for (unsigned i = 0; i < cl->local.n_requests; i++)
 		TRY(get_block_of(tx, c, cl, cl->local.requests[i].ip));
 	return local_add_from(tx, c, &cl->local, ret);
@@ -236,27 +142,8 @@ static int cluster_repair(struct tx *tx, struct call *c)
 	struct cluster *cl = mem_alloc(&tx->mem, sizeof(*cl));
 
 	TRY(cluster_read(tx, c, cl));
-	TRY(make_sure(tx, c, cl));
+	TRY(cluster_make_sure(tx, c, cl));
 	return local_repair_in(tx, c, &cl->local);
-}
-
-/* Gives back what has no lease.  Without etcd the blocks stay: they are of use. */
-static int give_back(struct tx *tx, struct call *c, struct cluster *cl)
-{
-	struct cluster_state ours = { .n = 0 }, empty = { .n = 0 };
-	auto_(fd_close) int lock = -1;
-	int before = tx->err, r;
-
-	TRY(cluster_lock(tx, c, cl, &lock));
-	r = cluster_ask_ours(tx, c, cl, 0, &ours);
-	if (r < 0)
-		return tx_excuse(tx, before, r, "the blocks stay, until the next GC");
-	/* First out of the file, under the lock of the leases: from then on no ADD leases there. */
-	TRY(keep_ours(tx, c, cl, &ours, &empty));
-	if (!empty.n)
-		return 0;
-	r = cluster_give_back(tx, c, cl, &empty);
-	return tx_excuse(tx, before, r, "the next ADD that needs a block takes it again");
 }
 
 static int cluster_gc(struct tx *tx, struct call *c)
@@ -267,7 +154,7 @@ static int cluster_gc(struct tx *tx, struct call *c)
 	TRY(local_gc(tx, c));
 	if (!c->valid_known || !cl.state.n)
 		return 0;
-	return give_back(tx, c, &cl);
+	return cluster_give_back_unused(tx, c, &cl);
 }
 
 /* ---- STATUS ---- */
@@ -305,7 +192,7 @@ static int cluster_status(struct tx *tx, struct call *c)
 	TRY(store_writable(tx, cl.local.data_dir, c->network));
 	r = find_full(tx, c, &cl, full);
 	TRY(r);
-	if (!r && !is_unsure(&cl))
+	if (!r && !cluster_is_unsure(&cl))
 		return 0; /* there is room: ADD needs no etcd */
 	TRY(cluster_ask_free(tx, c, &cl, free));
 	for (unsigned i = 0; i < cl.n; i++)

@@ -62,13 +62,25 @@ int cluster_lock(struct tx *tx, const struct call *c, const struct cluster *cl,
 		 int *ret_fd) CHECKED;
 
 /*
- * Notes a failure because etcd is away (tx->msg), for the ADDs that wait for the lock; and fails in
- * the same way if there was one since begun (clock_ms()).  Otherwise each of them would wait for
- * etcd in turn, and the last ones for the lock in vain.  The caller holds the lock.
+ * ADDs that wait for the lock of the claims share a failure because etcd is away: otherwise each of
+ * them would wait for etcd in turn, and the last ones for the lock in vain.  The caller holds the
+ * lock.  cluster_noted() notes such a failure r, for the others, and returns r;
+ * cluster_share_away() fails as one did since begun (clock_ms()).
  */
-void cluster_note_away(struct tx *tx, const struct call *c, const struct cluster *cl);
+int cluster_noted(struct tx *tx, const struct call *c, const struct cluster *cl, int r) CHECKED;
 int cluster_share_away(struct tx *tx, const struct call *c, const struct cluster *cl,
 		       int64_t begun) CHECKED;
+
+/* ---- keep.c ---- */
+
+/* After a boot: has etcd not been asked yet whether the blocks are still ours? */
+bool cluster_is_unsure(const struct cluster *cl);
+
+/* Asks it, and removes those that are not; nothing if it has been asked. */
+int cluster_make_sure(struct tx *tx, struct call *c, struct cluster *cl) CHECKED;
+
+/* Gives back the blocks that have no lease.  Without etcd they stay, with a warning. */
+int cluster_give_back_unused(struct tx *tx, struct call *c, struct cluster *cl) CHECKED;
 
 /* ---- ask.c ---- */
 

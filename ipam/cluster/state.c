@@ -186,7 +186,7 @@ static const char *away_path(struct mem *mem, const struct call *c, const struct
 	return mem_printf(mem, "%s/.cplug/%s.away", cl->local.data_dir, c->network);
 }
 
-void cluster_note_away(struct tx *tx, const struct call *c, const struct cluster *cl)
+static void note_away(struct tx *tx, const struct call *c, const struct cluster *cl)
 {
 	const char *text = mem_printf(&tx->mem, "%llu %lld %s", (unsigned long long)index_boot_id(),
 				      (long long)clock_ms(), tx->msg);
@@ -195,6 +195,13 @@ void cluster_note_away(struct tx *tx, const struct call *c, const struct cluster
 
 	if (fd >= 0)
 		(void)!fd_write(fd, text, strlen(text));
+}
+
+int cluster_noted(struct tx *tx, const struct call *c, const struct cluster *cl, int r)
+{
+	if (r < 0 && tx->code == CNI_E_AGAIN)
+		note_away(tx, c, cl);
+	return r;
 }
 
 int cluster_share_away(struct tx *tx, const struct call *c, const struct cluster *cl, int64_t begun)
