@@ -32,21 +32,28 @@ reaches() {
 	at "$1" "ip netns exec c$1 ping -n -q -c 1 -W 1 $2"
 }
 
-@test "by hand: ten commands on three nodes make a cluster" {
-	local n folder command
-	local -a commands address
+# start_nodes SECTION [PROGRAM...] - writes the commands of the page's section to W, and starts three nodes
+start_nodes() {
+	local n folder
 
-	need_cluster bird
+	need_cluster "${@:2}"
 	W=$BATS_TEST_TMPDIR/blocks
 	mkdir "$W"
-	PAGE=$CPLUG_TOP/docs/cluster.md blocks "Three nodes by hand"
-	mapfile -t commands <"$W/01.sh"
-	is "${#commands[@]}" 10
+	PAGE=$CPLUG_TOP/docs/cluster.md blocks "$1"
 	for folder in "${FOLDERS[@]}"; do [[ $folder == /run/* ]] || private_folder "$folder"; done
 	mkdir -p /run/bird
 	ip link add wire type bridge
 	ip link set wire up
 	for n in 1 2 3; do start_node "$n"; done
+}
+
+@test "by hand: ten commands on three nodes make a cluster" {
+	local n command
+	local -a commands address
+
+	start_nodes "Three nodes by hand" bird
+	mapfile -t commands <"$W/01.sh"
+	is "${#commands[@]}" 10
 	for command in "${commands[@]}"; do
 		for n in 1 2 3; do
 			printf 'n%d# %s\n' "$n" "$command"
@@ -64,5 +71,30 @@ reaches() {
 		at "$n" 'cnitool del cluster "c$N"; cnitool gc'
 		output=$(at "$n" 'cnitool cluster list')
 	done
+	has '.blocks == []'
+}
+
+@test "by hand: certificates, and a user of etcd" {
+	local n
+
+	start_nodes "With TLS, and a user of etcd" openssl
+	at 1 "$(<"$W/01.sh")" 2>/dev/null
+	is "$(at 1 'cd /etc/cplug && ls')" "$(printf '%s\n' ca-key.pem etcd-ca.pem etcd-client-key.pem etcd-client.pem etcd-server-key.pem etcd-server.pem)"
+	for n in 2 3; do at 1 'cd /etc/cplug && tar c etcd-*' | at "$n" 'cd /etc/cplug && tar x'; done
+	for n in 1 2 3; do at "$n" "$(grep -v cnitool "$W/02.sh")"; done
+	for n in 1 2 3; do
+		wait_for "etcd, for n$n" at "$n" "$(grep cnitool "$W/02.sh")"
+		at "$n" 'mkdir -p /etc/cni/net.d; cp contrib/cluster/10-cluster.conflist /etc/cni/net.d/'
+	done
+	at 1 'ip netns add c1; cnitool add --quiet cluster c1'
+	at 1 "$(<"$W/03.sh")"
+	run ! at 1 'cnitool cluster list'
+	contains "$output" 'user name is empty'
+	for n in 1 2 3; do
+		output=$(at "$n" "$(<"$W/04.sh")")
+		has '.nodes == {n1: 2}'
+	done
+	at 1 'cnitool del cluster c1; cnitool gc'
+	output=$(at 2 'cnitool cluster list')
 	has '.blocks == []'
 }
