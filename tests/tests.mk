@@ -121,6 +121,8 @@ $(UNIT_PROGRAMS): $(BUILD)/%: $(BUILD)/%.o $(UNIT_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -o $@ $^ $(ALL_LDFLAGS) $(LIBS) -lcmocka
 
+# fake_curl.h has what sends; the rest, like the parser of URLs, is libcurl's.
+$(BUILD)/tests/unit/test_etcd: LIBS += -lcurl
 $(BUILD)/tests/unit/test_etcd: $(filter-out %/main.o,$(HELPER_OBJECTS))
 
 $(FAULT)/fault: $(filter-out $(FAULT)/alloc.o,$(FAULT_SOURCES:%.c=$(BUILD)/%.o))
@@ -174,6 +176,7 @@ $(FUZZERS): $(FUZZ)/%: $(FUZZ)/tests/fuzz/%.o $(FUZZ_OBJECTS)
 	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS) \
 		-Wl,--wrap=recv,--wrap=sendto,--wrap=writev,--wrap=free
 
+$(FUZZ)/fuzz_etcd: LIBS += -lcurl
 $(FUZZ)/fuzz_etcd: $(patsubst %.c,$(FUZZ)/%.o,$(filter-out %/main.c,$(HELPER_SOURCES)))
 
 $(FUZZ)/main.o: FUZZ_CFLAGS += -Dmain=plugins_main
