@@ -26,14 +26,6 @@ portmap() {
 	printf '{"hostPort":%d,"containerPort":53,"protocol":"udp"}]}}' "$port"
 }
 
-# time_of COMMAND... - prints the duration in microseconds
-time_of() {
-	local t=${EPOCHREALTIME/./}
-
-	"$@" >/dev/null
-	echo $((${EPOCHREALTIME/./} - t))
-}
-
 # killed VERB TYPE CONF ID - a call that is killed after a random time, unless it ends before
 #
 # Sets output and status.  Asserts that the call succeeds or is killed.
@@ -74,7 +66,8 @@ prepare() {
 	world
 	warm_up bridge "$BRIDGE"
 	new_netns timing
-	TIME=$(time_of raw ADD bridge timing <<<"$BRIDGE")
+	lasts raw ADD bridge timing <<<"$BRIDGE" >/dev/null
+	TIME=$took
 	add portmap "$(portmap 999 '{"cniVersion":"1.1.0","ips":[{"address":"10.1.0.9/28"}]}')" timing
 	forgetful DEL timing
 	del_netns timing

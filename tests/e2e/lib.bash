@@ -233,6 +233,15 @@ del() {
 	[[ ! $output ]] || fail "DEL printed $output"
 }
 
+# lasts COMMAND... - runs the command; sets took (microseconds)
+# shellcheck disable=SC2034  # the tests use it
+lasts() {
+	local from=${EPOCHREALTIME/[!0-9]/}
+
+	"$@"
+	took=$((${EPOCHREALTIME/[!0-9]/} - from))
+}
+
 # warm_up TYPE CONF - ADD and DEL of one container.  They leave the shared objects (bridge,
 # its address, empty tables, forwarding), which later snapshots must not count as leaks.
 warm_up() {
