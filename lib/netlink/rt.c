@@ -41,6 +41,9 @@ static bool waited;
 /* How many datagrams collect() reads after each() has seen enough: the next may be the last. */
 enum { A_LITTLE = 1, ALL_OF_IT = INT_MAX };
 
+/* The kernel fills a dump's next datagram in advance, as large as the reader's room (to 32 KiB). */
+enum { LITTLE_SIZE = 8192 };
+
 /*
  * A block of a dump is up to 32 KiB; a single link can be longer, because each of its nests may
  * have 64 KiB.  Pages that are not used cost nothing.
@@ -237,14 +240,14 @@ static void drain(int fd)
  * An answer that cannot be received (no memory for a moment) is still there, and received
  * again: a request must not count as refused when it was done.  -EAGAIN: there is none.
  */
-static ssize_t receive(struct rt *rt)
+static ssize_t receive(struct rt *rt, size_t size)
 {
 	int err = -EAGAIN, fd = nl_socket_get_fd(rt->sk);
 
 	for (int tries = 0; tries < RECEIVE_TRIES;) {
-		ssize_t n = recv(fd, answers, sizeof(answers), MSG_DONTWAIT | MSG_TRUNC);
+		ssize_t n = recv(fd, answers, size, MSG_DONTWAIT | MSG_TRUNC);
 
-		if (n > (ssize_t)sizeof(answers)) {
+		if (n > (ssize_t)size) {
 			drain(fd);
 			return -EMSGSIZE;
 		}
@@ -332,10 +335,13 @@ static void read_message(struct rt *rt, struct nlmsghdr *h, struct answer *a, rt
 static int collect(struct rt *rt, bool dump, unsigned more, rt_each_fn *each, void *arg)
 {
 	struct answer a = { .dump = dump };
+	size_t size;
 
+	rt->large = rt->large || more == ALL_OF_IT;
+	size = rt->large ? sizeof(answers) : LITTLE_SIZE;
 	rt->unread = true;
 	while (!a.done && (!a.result || more--)) {
-		ssize_t n = receive(rt);
+		ssize_t n = receive(rt, size);
 		struct nlmsghdr *h = (struct nlmsghdr *)answers;
 		int left = (int)n;
 
@@ -464,9 +470,17 @@ static int reopen(struct tx *tx, struct rt *rt)
 
 static int peek(struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg)
 {
-	TRY(send_request(rt, m));
-	TRY(each(NULL, arg));
-	return collect(rt, true, A_LITTLE, each, arg);
+	bool was_large;
+	int r;
+
+	do {
+		was_large = rt->large;
+		TRY(send_request(rt, m));
+		TRY(each(NULL, arg));
+		r = collect(rt, true, A_LITTLE, each, arg);
+		rt->large = was_large || r == -EMSGSIZE;
+	} while (r == -EMSGSIZE && !was_large);
+	return r;
 }
 
 int rt_peek(struct tx *tx, struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg,

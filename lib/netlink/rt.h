@@ -38,6 +38,7 @@ struct rt {
 	unsigned seq;
 	char why[160]; /* the kernel's own words about the last refusal, or "" */
 	bool unread;   /* the last dump's end was not read */
+	bool large;    /* the kernel was offered all room for its answers, and may use it */
 };
 
 enum { RT_MSG_MAX = 4096 };

@@ -13,6 +13,7 @@
 
 #include "base/differ.h"
 #include "base/log.h"
+#include "sys/procfs.h"
 #include "sys/sysctl.h"
 
 enum { VALUE_MAX = 64 };
@@ -56,6 +57,9 @@ struct sysctl sysctl_conf(int family, const char *ifname, const char *key, const
 	return s;
 }
 
+/* While this process is in another namespace: procfs_own(). */
+static int proc_of_passage = -1;
+
 static int open_knob(const char *name, int flags)
 {
 	const char *parts[] = { "/proc/sys/", name };
@@ -63,7 +67,10 @@ static int open_knob(const char *name, int flags)
 	int fd;
 
 	join(path, sizeof(path), parts, ARRAY_LEN(parts));
-	fd = open(path, flags | O_CLOEXEC);
+	if (proc_of_passage < 0)
+		fd = open(path, flags | O_CLOEXEC);
+	else
+		fd = openat(proc_of_passage, path + strlen("/proc/"), flags | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -101,9 +108,14 @@ static int write_here(const char *name, const char *value)
 /* Calls fn(tx, j) in the namespace of the job; records only a failure to enter it. */
 static int run_in_ns(struct tx *tx, struct job *j, int (*fn)(struct tx *tx, void *arg))
 {
-	if (j->ns)
-		return netns_run(tx, j->ns, fn, j);
-	return fn(tx, j);
+	int r;
+
+	if (!j->ns)
+		return fn(tx, j);
+	proc_of_passage = procfs_own();
+	r = netns_run(tx, j->ns, fn, j);
+	proc_of_passage = -1;
+	return r;
 }
 
 static int ensure_one(const struct sysctl *s, bool is_new)
@@ -202,11 +214,15 @@ int sysctl_read_try(const struct netns *ns, const char *name, char *ret, size_t 
 {
 	struct sysctl s = { .value = NULL };
 	struct job j = { .list = &s, .n = 1, .ret = ret, .size = size };
+	int r;
 
 	if (!ns)
 		return read_here(name, ret, size);
 	snprintf(s.name, sizeof(s.name), "%s", name);
-	return netns_run_try(ns, read_one, &j);
+	proc_of_passage = procfs_own();
+	r = netns_run_try(ns, read_one, &j);
+	proc_of_passage = -1;
+	return r;
 }
 
 static int write_one(struct tx *tx UNUSED, void *arg)
