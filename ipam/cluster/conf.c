@@ -72,7 +72,10 @@ int cluster_conf_of(struct tx *tx, struct call *c, struct cluster *ret)
 	ret->local.resolv_conf = cj_str(&ipam, "resolvConf", "");
 	cj_any(&ipam, "type"); /* read by the caller: not an unknown key */
 	ret->n = 0;
-	if (!n)
+	if (*ret->local.data_dir != '/')
+		cj_wrong(&ipam, "dataDir", "expected an absolute path, got \"%.60s\"",
+			 ret->local.data_dir);
+	if (!n && (cj_is_array(&list) || !cj_has(&ipam, "ranges")))
 		cj_wrong(&ipam, "ranges",
 			 "name the cluster's ranges, like [{\"subnet\": \"10.40.0.0/16\"}]");
 	for (unsigned i = 0; i < n; i++) {

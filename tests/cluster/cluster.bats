@@ -576,6 +576,10 @@ wrong() {
 
 	called n1 ADD "$(conf '[]')"
 	failed 7 'ipam.ranges: name the cluster'
+	called n1 ADD "$(conf '"10.40.0.0/16"')"
+	failed 7 '^ipam.ranges: expected a list, got "10.40.0.0/16"$'
+	called n1 ADD "$(conf "$SMALL" '{"ipam": {"dataDir": "x"}}')"
+	failed 7 'ipam.dataDir: expected an absolute path, got "x"'
 	called n1 ADD "$(conf '[{"subnet": "10.40.0.1/16"}]')"
 	failed 7 'ipam.ranges\[0\].subnet: host bits are set; the network address is 10.40.0.0'
 	for c in 0.0.0.0/0 0.0.0.0/1 127.0.0.0/8 169.254.0.0/16 224.0.0.0/4 ::/0 fe80::/16 ff00::/16; do

@@ -24,9 +24,9 @@ static int check_node(struct blocks *b, const struct known *k)
 		return 0;
 	return tx_fail_as(b->tx, CPLUG_E_TAKEN, -EEXIST,
 			  "the name \"%s\" belongs to another machine in etcd, or this machine has "
-			  "lost its state folder: write another name to \"node\" in %s; or, if it "
-			  "is this machine and no container of the network runs, take its blocks "
-			  "back with cnitool cluster reclaim %s",
+			  "lost its state folder, or has another one (ipam.dataDir): write another "
+			  "name to \"node\" in %s; or, if it is this machine and no container of "
+			  "the network runs, take its blocks back with cnitool cluster reclaim %s",
 			  b->node, CLUSTER_CONF, b->node);
 }
 
