@@ -94,27 +94,71 @@ static void put_ports(struct nlmsghdr *h, uint16_t first, uint16_t last)
 	mnl_attr_put(h, INET_DIAG_REQ_BYTECODE, sizeof(program), program);
 }
 
-/* Appends the listening sockets of a family. */
-static int ask_listeners(struct nfnl *nl, int family, uint16_t first, uint16_t last,
-			 struct listeners *f)
+/* UDP has no listening state: a bound, unconnected socket is in TCP_CLOSE. */
+static uint32_t states_of(uint8_t proto)
+{
+	return proto == IPPROTO_TCP ? 1u << TCP_LISTEN : 1u << TCP_CLOSE;
+}
+
+static int send_request(struct nfnl *nl, struct nlmsghdr *h, int type, uint16_t first,
+			uint16_t last, struct listeners *f)
+{
+	h->nlmsg_type = (uint16_t)type;
+	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	put_ports(h, first, last);
+	f->before = f->n;
+	return nfnl_ask(nl, h, listener_each, f);
+}
+
+/*
+ * Appends the listening TCP sockets of both families.  The older request knows no family, so the
+ * kernel goes once through its table of listeners, which may have 65,536 buckets.
+ */
+static int ask_tcp(struct nfnl *nl, uint16_t first, uint16_t last, struct listeners *f)
 {
 	_Alignas(struct nlmsghdr) char buf[128];
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
-	struct inet_diag_req_v2 *req;
-	int r;
+	struct inet_diag_req *req = mnl_nlmsg_put_extra_header(h, sizeof(*req));
 
-	h->nlmsg_type = SOCK_DIAG_BY_FAMILY;
-	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	req = mnl_nlmsg_put_extra_header(h, sizeof(*req));
+	req->idiag_states = states_of(IPPROTO_TCP);
+	return send_request(nl, h, TCPDIAG_GETSOCK, first, last, f);
+}
+
+/* Appends the listening sockets of a family. */
+static int ask_family(struct nfnl *nl, int family, uint16_t first, uint16_t last,
+		      struct listeners *f)
+{
+	_Alignas(struct nlmsghdr) char buf[128];
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct inet_diag_req_v2 *req = mnl_nlmsg_put_extra_header(h, sizeof(*req));
+
 	req->sdiag_family = (uint8_t)family;
 	req->sdiag_protocol = f->proto;
-	/* UDP has no listening state: a bound, unconnected socket is in TCP_CLOSE. */
-	req->idiag_states = f->proto == IPPROTO_TCP ? 1u << TCP_LISTEN : 1u << TCP_CLOSE;
-	put_ports(h, first, last);
-	f->before = f->n;
-	r = nfnl_ask(nl, h, listener_each, f);
-	/* The kernel has no sock_diag, or none for this protocol or family. */
-	return r == -ENOENT || r == -EINVAL || r == -EOPNOTSUPP || r == -EPROTONOSUPPORT ? 0 : r;
+	req->idiag_states = states_of(f->proto);
+	return send_request(nl, h, SOCK_DIAG_BY_FAMILY, first, last, f);
+}
+
+/* The kernel has no sock_diag, or not for this request, protocol or family. */
+static bool is_unknown(int r)
+{
+	return r == -ENOENT || r == -EINVAL || r == -EOPNOTSUPP || r == -EPROTONOSUPPORT;
+}
+
+static int ask_listeners(struct nfnl *nl, uint16_t first, uint16_t last, struct listeners *f)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	int r = -EOPNOTSUPP;
+
+	if (f->proto == IPPROTO_TCP)
+		r = ask_tcp(nl, first, last, f);
+	if (!is_unknown(r))
+		return r;
+	for (unsigned i = 0; i < ARRAY_LEN(families); i++) {
+		r = ask_family(nl, families[i], first, last, f);
+		if (r < 0 && !is_unknown(r))
+			return r;
+	}
+	return 0;
 }
 
 int diag_find_listeners(struct mem *mem, uint8_t proto, uint16_t first, uint16_t last,
@@ -127,9 +171,7 @@ int diag_find_listeners(struct mem *mem, uint8_t proto, uint16_t first, uint16_t
 	if (proto == IPPROTO_TCP || proto == IPPROTO_UDP) {
 		r = nfnl_socket(&nl, NETLINK_SOCK_DIAG);
 		if (r == 0)
-			r = ask_listeners(&nl, AF_INET, first, last, &f);
-		if (r == 0)
-			r = ask_listeners(&nl, AF_INET6, first, last, &f);
+			r = ask_listeners(&nl, first, last, &f);
 		nfnl_close(&nl);
 	}
 	if (r < 0 && r != -EPROTONOSUPPORT)
