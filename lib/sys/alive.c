@@ -33,24 +33,16 @@ enum { MOUNTINFO_MAX = 16 << 20 };
 
 /* ---- asking the kernel --------------------------------------------------- */
 
-enum { NSFS_HANDLE = 0xf1 }; /* FILEID_NSFS of linux/exportfs.h */
-
-/* struct nsfs_file_handle, which is new in linux/nsfs.h. */
-struct nsfs_handle {
-	uint64_t id;
-	uint32_t type, ino;
-};
-
 /* Returns 0 if it exists, -ESTALE if not, or another -errno if that is not known. */
 static int ask_kernel(ino_t ino, uint64_t cookie)
 {
-	struct nsfs_handle ns = { .id = cookie, .type = CLONE_NEWNET, .ino = (uint32_t)ino };
+	struct netns_handle ns = { .id = cookie, .type = CLONE_NEWNET, .ino = (uint32_t)ino };
 	_Alignas(struct file_handle) char room[sizeof(struct file_handle) + sizeof(ns)];
 	struct file_handle *h = (struct file_handle *)room;
 	auto_(fd_close) int fd = -1;
 
 	h->handle_bytes = sizeof(ns);
-	h->handle_type = NSFS_HANDLE;
+	h->handle_type = NETNS_HANDLE;
 	memcpy(h->f_handle, &ns, sizeof(ns));
 	fd = open_by_handle_at(NETNS_NSFS_ROOT, h, O_RDONLY | O_CLOEXEC);
 	return fd < 0 ? -errno : 0;

@@ -34,24 +34,46 @@ static int refuse(struct tx *tx, const char *path, int err, const char *reason)
 			  path, reason);
 }
 
+enum { HANDLE_MAX = 128 }; /* MAX_HANDLE_SZ */
+
+union handle {
+	struct file_handle h;
+	char room[sizeof(struct file_handle) + HANDLE_MAX];
+};
+
+/* false: the kernel has no handle of fd.  *ret_id: 0 if it is not one of a namespace. */
+static bool get_handle(int fd, union handle *ret, uint64_t *ret_id)
+{
+	struct netns_handle ns;
+	int mount;
+
+	ret->h.handle_bytes = HANDLE_MAX;
+	if (name_to_handle_at(fd, "", &ret->h, &mount, AT_EMPTY_PATH) < 0)
+		return false;
+	*ret_id = 0;
+	if (ret->h.handle_type != NETNS_HANDLE || ret->h.handle_bytes < sizeof(ns))
+		return true;
+	memcpy(&ns, ret->h.f_handle, sizeof(ns));
+	*ret_id = ns.id;
+	return true;
+}
+
 /*
  * Opens for reading what look was opened for with O_PATH: by its handle (nsfs since Linux 6.18), or
  * through /proc.  Not by the path: it may lead to a device by now, in a container's folder
- * (alive.c).
+ * (alive.c).  *ret_id is set only in the first way.
  */
-static int open_looked_at(int look)
+static int open_looked_at(int look, uint64_t *ret_id)
 {
-	enum { HANDLE_MAX = 128 }; /* MAX_HANDLE_SZ */
-	_Alignas(struct file_handle) char room[sizeof(struct file_handle) + HANDLE_MAX];
-	struct file_handle *h = (struct file_handle *)room;
-	int fd = -1, mount;
+	union handle h;
+	int fd = -1;
 	char self[40];
 
-	h->handle_bytes = HANDLE_MAX;
-	if (name_to_handle_at(look, "", h, &mount, AT_EMPTY_PATH) == 0)
-		fd = open_by_handle_at(NETNS_NSFS_ROOT, h, O_RDONLY | O_CLOEXEC);
+	if (get_handle(look, &h, ret_id))
+		fd = open_by_handle_at(NETNS_NSFS_ROOT, &h.h, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0)
 		return fd;
+	*ret_id = 0;
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", look);
 	return open(self, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 }
@@ -62,6 +84,7 @@ int netns_open(struct tx *tx, const char *path, struct netns *ret)
 	auto_(fd_close) int fd = -1;
 	struct statfs fs;
 	struct stat seen, opened = { .st_ino = 0 };
+	uint64_t id = 0;
 	int type, r = 0;
 
 	if (look < 0 && (errno == ENOENT || errno == ENOTDIR))
@@ -70,7 +93,7 @@ int netns_open(struct tx *tx, const char *path, struct netns *ret)
 		return refuse(tx, path, -errno, strerror(errno));
 	if (fs.f_type != NSFS_MAGIC)
 		return refuse(tx, path, -EINVAL, "it is not a namespace");
-	fd = open_looked_at(look);
+	fd = open_looked_at(look, &id);
 	if (fd < 0 || fstat(fd, &opened) < 0)
 		r = -errno;
 	if (r == -ENOENT)
@@ -82,7 +105,9 @@ int netns_open(struct tx *tx, const char *path, struct netns *ret)
 	type = ioctl(fd, NS_GET_NSTYPE);
 	if (type >= 0 && type != CLONE_NEWNET)
 		return refuse(tx, path, -EINVAL, "it is a namespace, but not a network namespace");
-	*ret = (struct netns){ .fd = fd_steal(&fd), .dev = opened.st_dev, .ino = opened.st_ino };
+	*ret = (struct netns){
+		.fd = fd_steal(&fd), .dev = opened.st_dev, .ino = opened.st_ino, .id = id
+	};
 	return 0;
 }
 
@@ -93,14 +118,32 @@ int netns_open(struct tx *tx, const char *path, struct netns *ret)
 static struct {
 	int fd;
 	pid_t owner;
-	bool away; /* between setns(ns) and setns(home) */
+	bool away;       /* between setns(ns) and setns(home) */
+	uint64_t cookie; /* 0 = not known */
 } home = { .fd = -1 };
 
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+static int ask_cookie(int fd, uint64_t *ret)
+{
+	socklen_t size = sizeof(*ret);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, ret, &size) < 0)
+		return -errno;
+	return 0;
+}
+
 /* The namespace of a socket (netns(7), SIOCGSKNS: needs CAP_NET_ADMIN) is the process's. */
-static int open_own(void)
+static int open_own(uint64_t *ret_cookie)
 {
 	auto_(fd_close) int sk = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	int fd = sk < 0 ? -1 : ioctl(sk, SIOCGSKNS);
+
+	*ret_cookie = 0;
+	if (sk >= 0)
+		(void)ask_cookie(sk, ret_cookie);
 
 	if (fd >= 0)
 		return fd;
@@ -115,7 +158,7 @@ static int open_home(void)
 	if (home.fd >= 0 && home.owner == self)
 		return 0;
 	fd_close(&home.fd);
-	home.fd = open_own();
+	home.fd = open_own(&home.cookie);
 	home.owner = self;
 	home.away = false;
 	return home.fd < 0 ? -errno : 0;
@@ -219,19 +262,6 @@ void netns_go_home(void)
 		leave();
 }
 
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71
-#endif
-
-static int ask_cookie(int fd, uint64_t *ret)
-{
-	socklen_t size = sizeof(*ret);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, ret, &size) < 0)
-		return -errno;
-	return 0;
-}
-
 static int read_cookie(void *arg)
 {
 	auto_(fd_close) int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -257,10 +287,26 @@ static bool is_home(const struct netns *ns)
 	       st.st_ino == ns->ino;
 }
 
+/* Is the id in a handle the cookie?  It is, if it is for the namespace of this process. */
+static bool ids_are_cookies(void)
+{
+	static enum { UNKNOWN, NO, YES } known;
+	union handle h;
+	uint64_t id;
+
+	if (known == UNKNOWN && home.fd >= 0 && home.cookie)
+		known = get_handle(home.fd, &h, &id) && id == home.cookie ? YES : NO;
+	return known == YES;
+}
+
 uint64_t netns_cookie(const struct netns *ns)
 {
 	uint64_t cookie = 0;
-	int r = netns_run_try(ns, read_cookie, &cookie);
+	int r;
+
+	if (ns->id && ids_are_cookies())
+		return ns->id;
+	r = netns_run_try(ns, read_cookie, &cookie);
 
 	/* setns(2) needs privileges, also for the namespace of this process. */
 	if (r == -EPERM && is_home(ns))

@@ -17,13 +17,21 @@
 struct netns {
 	int fd; /* -1: none (deleted, or not given) */
 	dev_t dev;
-	ino_t ino; /* dev and ino identify the namespace */
+	ino_t ino;   /* dev and ino identify the namespace */
+	uint64_t id; /* of netns_open(): that of its file handle; 0 = not known */
 };
 
 #define NETNS_NONE ((struct netns){ .fd = -1 })
 
 /* FD_NSFS_ROOT (linux/fcntl.h): where open_by_handle_at(2) opens namespaces, since Linux 6.18. */
 enum { NETNS_NSFS_ROOT = -10003 };
+
+/* The file handle of a namespace: struct nsfs_file_handle, which is new in linux/nsfs.h. */
+struct netns_handle {
+	uint64_t id; /* of a network namespace: its cookie */
+	uint32_t type, ino;
+};
+enum { NETNS_HANDLE = 0xf1 }; /* its type: FILEID_NSFS of linux/exportfs.h */
 
 /*
  * Opens the network namespace at path, an nsfs file (namespaces(7)).  Returns 0; -ENOENT if

@@ -102,10 +102,18 @@ static void a_function_runs_inside_and_the_process_returns(void **state)
 	assert_int_equal(unit_tx.code, CNI_E_NETNS);
 }
 
+static int ask_socket(void *arg)
+{
+	auto_(fd_close) int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	*(uint64_t *)arg = netns_cookie_of_socket(fd);
+	return 0;
+}
+
 static void a_cookie_identifies_a_namespace(void **state)
 {
 	struct netns self = NETNS_NONE;
-	uint64_t cookie = netns_cookie(&away);
+	uint64_t cookie = netns_cookie(&away), of_socket;
 
 	need_namespaces(state);
 	(void)tx_fail(&unit_tx, -ENODEV, "an earlier failure");
@@ -113,6 +121,9 @@ static void a_cookie_identifies_a_namespace(void **state)
 	assert_int_equal(self.ino, home_ino);
 	if (cookie)
 		assert_true(netns_cookie(&self) != cookie);
+	/* The id in a file handle, where the kernel has one, is what a socket tells. */
+	assert_int_equal(netns_run_try(&away, ask_socket, &of_socket), 0);
+	assert_int_equal(of_socket, cookie);
 	netns_close(&self);
 	assert_int_equal(netns_cookie(&self), 0);
 	assert_string_equal(unit_tx.msg, "an earlier failure");
