@@ -374,9 +374,16 @@ int call_open(struct tx *tx, struct call *c, bool host, bool cont)
 		TRY(same_netns(tx, c));
 	if (host)
 		TRY(rt_open(tx, &c->host, "host", NULL));
-	if (cont && c->cont_ns.fd >= 0)
-		TRY(rt_open(tx, &c->cont, "container", &c->cont_ns));
+	if (cont && !(c->plugin->flags & CNI_CONT_LATER))
+		TRY(call_cont(tx, c));
 	return 0;
+}
+
+int call_cont(struct tx *tx, struct call *c)
+{
+	if (!rt_is_open(&c->cont) && c->cont_ns.fd >= 0)
+		TRY(rt_open(tx, &c->cont, "container", &c->cont_ns));
+	return rt_is_open(&c->cont);
 }
 
 int call_lock_cont(struct tx *tx, const struct call *c, int *ret_fd)

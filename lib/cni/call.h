@@ -131,6 +131,9 @@ int call_open_noted(struct tx *tx, struct call *c, const char *path, const char 
 		    const char *cookie) CHECKED;
 void call_close(struct call *c);
 
+/* For CNI_CONT_LATER.  Returns 1 if c->cont is open, 0 if there is no namespace, or a failure. */
+int call_cont(struct tx *tx, struct call *c) CHECKED;
+
 /*
  * Locks the container's namespace against other calls that choose something there which must not be
  * chosen twice, such as a routing table.  Waits for ten seconds at most, then fails with

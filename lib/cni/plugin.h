@@ -20,6 +20,7 @@ enum {
 	/* DEL puts back in the container what was there before: a namespace that is there, and only
 	   cannot be opened this time, makes it fail. */
 	CNI_RESTORES_CONT = 32,
+	CNI_CONT_LATER = 64, /* with CNI_USES_CONT: c->cont is opened by call_cont() */
 };
 
 struct call;

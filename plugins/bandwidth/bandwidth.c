@@ -6,7 +6,6 @@
  * for an interface without such an end they are in the container.  The end is found from the host's
  * side: prevResult and the container only tell where to look.
  */
-#include "base/log.h"
 #include "cni/iface.h"
 #include "cni/pair.h"
 #include "cni/prev.h"
@@ -36,11 +35,13 @@ static int find_place(struct tx *tx, struct call *c, struct place *ret)
 {
 	struct place p = { .rt = &c->host };
 	struct link eth;
-	int there = 0;
+	int there, open = 0;
 
 	*ret = p;
 	TRY(there = pair_find_marked(tx, c, NULL, &p.link));
-	if (!there && rt_is_open(&c->cont)) {
+	if (!there)
+		TRY(open = call_cont(tx, c));
+	if (open) {
 		TRY(there = link_find(tx, &c->cont, c->ifname, &eth));
 		if (!there)
 			return 0;
@@ -62,20 +63,6 @@ static int need_place(struct tx *tx, struct call *c, struct place *ret)
 	if (!there)
 		return tx_fail(tx, -ENODEV, "container: there is no interface %s", c->ifname);
 	return 0;
-}
-
-/* A packet above the burst never passes. */
-static void warn_small(const struct bandwidth_conf *conf, const struct link *l)
-{
-	for (enum direction d = 0; d < DIRECTIONS; d++) {
-		struct bandwidth_limit limit = conf->limit[d];
-
-		if (limit.burst && limit.burst < (uint64_t)l->mtu)
-			log_warn("%sBurst: %llu bytes are less than the MTU of %s (%d): larger "
-				 "packets are dropped",
-				 d == INGRESS ? "ingress" : "egress",
-				 (unsigned long long)limit.burst, l->name, l->mtu);
-	}
 }
 
 /* ---- verbs -------------------------------------------------------------- */
@@ -102,7 +89,7 @@ static int bandwidth_add(struct tx *tx, struct call *c, struct result *res)
 	if (!conf.limit[INGRESS].rate && !conf.limit[EGRESS].rate)
 		return 0;
 	TRY(need_place(tx, c, &place));
-	warn_small(&conf, &place.link);
+	bandwidth_warn_small(&conf, &place.link);
 	for (enum direction d = 0; d < DIRECTIONS; d++) {
 		struct shaper s = shaper_of(tx, c, &place, &conf, d);
 		struct link ifb;
@@ -205,7 +192,8 @@ static int is_needed(struct tx *tx, struct call *c)
 	int before = tx->err, there;
 	struct link eth;
 
-	if (!rt_is_open(&c->cont))
+	TRY(there = call_cont(tx, c));
+	if (!there)
 		return 1;
 	there = link_find(tx, &c->cont, c->ifname, &eth);
 	if (there < 0)
@@ -289,7 +277,7 @@ static int bandwidth_status(struct tx *tx, struct call *c)
 const struct plugin bandwidth_plugin = {
 	.name = "bandwidth",
 	.about = "limits the rates of a container's interface, behind another plugin",
-	.flags = CNI_USES_HOST | CNI_USES_CONT | CNI_NEEDS_PREV | CNI_PASSES_PREV,
+	.flags = CNI_USES_HOST | CNI_USES_CONT | CNI_CONT_LATER | CNI_NEEDS_PREV | CNI_PASSES_PREV,
 	.validate = bandwidth_validate,
 	.add = bandwidth_add,
 	.del = bandwidth_del,

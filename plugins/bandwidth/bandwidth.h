@@ -34,6 +34,9 @@ int bandwidth_read_conf(struct tx *tx, const struct call *c, struct bandwidth_co
 /* Does the configuration have a rate, right or wrong? */
 bool bandwidth_says_rate(const struct cj *conf);
 
+/* Warns of a burst below the MTU: a packet above the burst never passes. */
+void bandwidth_warn_small(const struct bandwidth_conf *conf, const struct link *l);
+
 /* The token bucket of a limit on a link of this MTU (bytes). */
 struct tc_tbf bandwidth_tbf(const struct bandwidth_limit *limit, int mtu);
 

@@ -4,6 +4,7 @@
  *
  * Rates and bursts are bits in the configuration, and bytes here and in the kernel.
  */
+#include "base/log.h"
 #include "cni/conf.h"
 #include "plugins/bandwidth/bandwidth.h"
 
@@ -124,4 +125,17 @@ struct tc_tbf bandwidth_tbf(const struct bandwidth_limit *limit, int mtu)
 		.burst = saturated(burst),
 		.queue = saturated(max(queue, 2 * joined)),
 	};
+}
+
+void bandwidth_warn_small(const struct bandwidth_conf *conf, const struct link *l)
+{
+	for (enum direction d = 0; d < DIRECTIONS; d++) {
+		struct bandwidth_limit limit = conf->limit[d];
+
+		if (limit.burst && limit.burst < (uint64_t)l->mtu)
+			log_warn("%sBurst: %llu bytes are less than the MTU of %s (%d): larger "
+				 "packets are dropped",
+				 d == INGRESS ? "ingress" : "egress",
+				 (unsigned long long)limit.burst, l->name, l->mtu);
+	}
 }
