@@ -21,11 +21,13 @@
 enum {
 	RULES = 3, /* of an address */
 	HEAD = 64, /* rules of CNI-FORWARD among which the jumps to administrators' chains are */
+	ADMINS_MAX = 32, /* such jumps, with names that configurations have chosen */
 	TRIES = 200,
 	FAMILIES = 2,
 };
 
 static const char table[] = "filter", forward[] = "FORWARD", ours[] = "CNI-FORWARD";
+static const char overrides[] = "CNI firewall plugin admin overrides";
 
 static const struct {
 	int family;
@@ -54,7 +56,7 @@ static struct nft_xt_rule admin_rule(const char *admin)
 	return (struct nft_xt_rule){
 		.chain = ours,
 		.first = true,
-		.comment = "CNI firewall plugin admin overrides",
+		.comment = overrides,
 		.jump = admin,
 	};
 }
@@ -256,6 +258,31 @@ static void note_new(uint8_t family, uint64_t handle, void *arg)
 	}
 }
 
+static int count_admin(const struct nft_rule_info *w, void *arg)
+{
+	unsigned *n = arg;
+
+	if (!w)
+		*n = 0;
+	else if (w->comment && str_eq(w->comment, overrides))
+		++*n;
+	return 0;
+}
+
+/*
+ * Nothing removes a jump to an administrator's chain, as with the reference, and each forwarded
+ * packet passes it.  So configurations can have no number of new names; the default one always.
+ */
+static int need_admin_room(struct nfnl *nl, const struct ipt *i, unsigned f)
+{
+	unsigned n = 0;
+
+	if (str_eq(i->admin, IPT_ADMIN))
+		return 0;
+	TRY(nft_each_rule(nl, chain_ref(f, ours), count_admin, &n));
+	return n < ADMINS_MAX ? 0 : -EDQUOT;
+}
+
 /* Puts what is missing of a family.  Returns whether the change must be bound to the generation. */
 static int put_family(struct mem *mem, struct nfnl *nl, const struct ipt *i, unsigned f,
 		      struct found *found, struct nft *n)
@@ -267,6 +294,8 @@ static int put_family(struct mem *mem, struct nfnl *nl, const struct ipt *i, uns
 	if (!found->n)
 		return false;
 	TRY(find_shared(mem, nl, i, f, found));
+	if (!found->admins)
+		TRY(need_admin_room(nl, i, f));
 	if (i->careful)
 		TRY(find_rules(mem, nl, f, none, found));
 	nft_switch_table(n, families[f].nfproto, table);
@@ -326,6 +355,12 @@ int ipt_add(struct tx *tx, struct nfnl *nl, struct ipt *i)
 				  "host: add rules to chain %s of iptables: the ruleset changed %d "
 				  "times meanwhile",
 				  ours, TRIES);
+	if (r == -EDQUOT)
+		return tx_fail_as(tx, CNI_E_CONFIG, r,
+				  "iptablesAdminChainName: %s of iptables leads to %d chains "
+				  "already, and not to %s (delete a jump that no network needs: "
+				  "iptables -S %s)",
+				  ours, ADMINS_MAX, i->admin, ours);
 	if (r == -ENOENT || r == -EOPNOTSUPP)
 		remedy = ": load the kernel modules nft_compat, xt_conntrack and xt_comment";
 	if (r < 0)

@@ -31,6 +31,9 @@ struct ipt_record {
 	unsigned len;         /* at most NFT_PRIVATE_MAX */
 };
 
+/* The administrator's chain that configurations have unless they name one. */
+#define IPT_ADMIN "CNI-ADMIN"
+
 struct ipt {
 	const struct ip *ips;
 	unsigned n_ips;
@@ -42,6 +45,7 @@ struct ipt {
 /*
  * Adds the rules of both families in one transaction, and the chains and jumps that are missing.
  * The cost does not depend on the number of rules in CNI-FORWARD, unless careful.
+ * Fails with CNI_E_CONFIG if there are too many jumps to administrators' chains for one more.
  * Undo: deletes the rules of the addresses.
  */
 int ipt_add(struct tx *tx, struct nfnl *nl, struct ipt *i) CHECKED;

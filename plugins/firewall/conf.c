@@ -2,6 +2,7 @@
 /*
  * conf.c - the configuration of the firewall plugin (docs/config/firewall.md)
  */
+#include "firewall/ipt.h"
 #include "plugins/firewall/firewall.h"
 
 static const char *const policies[] = { "open", "same-bridge", "isolated" };
@@ -28,7 +29,7 @@ int firewall_read_conf(struct tx *tx, struct call *c, struct firewall *ret)
 	struct accept *a = &ret->accept;
 
 	*ret = (struct firewall){ .automatic = backend == 0 };
-	a->admin = text_of(conf, "iptablesAdminChainName", "CNI-ADMIN");
+	a->admin = text_of(conf, "iptablesAdminChainName", IPT_ADMIN);
 	a->zone = text_of(conf, "firewalldZone", "trusted");
 	a->policy = (enum accept_policy)policy_of(conf);
 	a->elsewhere = elsewhere[backend];

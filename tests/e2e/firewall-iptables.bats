@@ -191,6 +191,31 @@ accepts() {
 	ask c1 tcp 2001:db8:113::2 7000 >/dev/null
 }
 
+@test "firewall-iptables: configurations cannot make jumps to administrators' chains without end" {
+	local i conf
+
+	each_tool -P FORWARD DROP
+	add bridge "$NET1"
+	conf=$(chained "$FIREWALL")
+	for i in {1..32}; do
+		cni ADD firewall "$(with "$conf" ".iptablesAdminChainName = \"A$i\"")"
+		ok
+		del firewall "$conf"
+	done
+	each_tool -S >/run/rules
+	cni ADD firewall "$(with "$conf" '.iptablesAdminChainName = "A33"')"
+	failed 7 'iptablesAdminChainName: CNI-FORWARD of iptables leads to 32 chains already, and not to A33'
+	each_tool -S | diff /run/rules -
+	# One that is there, and the default, which other networks have.
+	cni ADD firewall "$(with "$conf" '.iptablesAdminChainName = "A1"')"
+	ok
+	del firewall "$conf"
+	add firewall "$conf"
+	cni CHECK firewall "$conf"
+	ok
+	is "$(iptables-nft -S CNI-FORWARD | grep -c CNI-ADMIN)" 1
+}
+
 @test "firewall-iptables: the backend is chosen by what drops, and recorded; STATUS tells" {
 	CNI_DEBUG=1 attach
 	ok
