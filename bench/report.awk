@@ -104,6 +104,7 @@ function goals(    v, worst, worst_verb, k, kinds, verbs, n, big, r) {
 	goal("chain: CHECK, faster than the reference", "10× (30×)", rel("chain-1-port", "CHECK", "reference", "cplug"))
 	goal("ptp: ADD, faster than the reference", "8×", rel("ptp", "ADD", "reference", "cplug"))
 	goal("ptp: ADD / floor", "≤ 1.7", rel("ptp", "ADD", "cplug", "floor"))
+	goal("ptp: ADD / floor, with 1,000 real containers on the machine", "", rel("containers", "ADD", "cplug", "floor"))
 	goal("ptp with netkit: ADD / floor", "≤ 1.7", rel("ptp-netkit", "ADD", "cplug", "floor"))
 	goal("ptp, IPv4 and IPv6: ADD, faster than the reference", "200×", rel("ptp-dual-stack", "ADD", "reference", "cplug"))
 	goal("static: ADD, faster than the reference", "8×", rel("static", "ADD", "reference", "cplug"))
@@ -264,7 +265,7 @@ function bars(    i, k, l, n, y, x, key, rows, t) {
 	print "</svg>"
 }
 
-function has_bar(c) { return c != "version" && c != "state" && c != "links" && c != "foreign" && c != "crowd" && c != "leases" && c != "cnitool" && c != "pool" }
+function has_bar(c) { return c != "version" && c != "state" && c != "links" && c != "foreign" && c != "crowd" && c != "containers" && c != "leases" && c != "cnitool" && c != "pool" }
 
 # ADD over the number of existing containers; both axes in powers of ten.
 function curves(    k, n, sizes, i, x, y, who, last, t, key, points) {

@@ -4,7 +4,8 @@
  *
  *	spawn [-r ROUNDS] PLAN                   one container at a time
  *	spawn -b PARALLEL [-n CONTAINERS] [-r ROUNDS] PLAN    bursts
- *	spawn -k [-n CONTAINERS] PLAN            ADD only, without output
+ *	spawn -k [-n CONTAINERS] PLAN            ADD only, all in one namespace, no output
+ *	spawn -K [-n CONTAINERS] PLAN            ADD only, in namespaces of their own
  *
  * A plan is a sequence of words, separated by blanks:
  *
@@ -572,7 +573,9 @@ static void count(struct tally *t, const struct shared *sh, unsigned n, unsigned
 	t->rate[round] = (double)n / took * 1e6;
 }
 
-static void run_bursts(unsigned n, unsigned parallel, unsigned rounds, bool keep)
+enum keep { KEEP_NOTHING, KEEP_IN_ONE, KEEP_IN_OWN };
+
+static void run_bursts(unsigned n, unsigned parallel, unsigned rounds, enum keep keep)
 {
 	size_t size = sizeof(struct shared) + n * sizeof(struct sample);
 	struct shared *sh =
@@ -586,7 +589,7 @@ static void run_bursts(unsigned n, unsigned parallel, unsigned rounds, bool keep
 	for (unsigned l = 0; l < n_lanes; l++) {
 		boxes[l] = checked(calloc(n, sizeof(*boxes[l])));
 		for (unsigned i = 0; i < n; i++)
-			boxes[l][i] = make_box(&lanes[l], i, keep);
+			boxes[l][i] = make_box(&lanes[l], i, keep == KEEP_IN_ONE);
 		for (unsigned v = 0; v < 2; v++) {
 			tally[l][v].rate = checked(calloc(rounds, sizeof(double)));
 			tally[l][v].wall = checked(calloc((size_t)rounds * n, sizeof(double)));
@@ -613,10 +616,10 @@ static void run_bursts(unsigned n, unsigned parallel, unsigned rounds, bool keep
 int main(int argc, char **argv)
 {
 	unsigned rounds = 1, parallel = 0, n = 64;
-	bool keep = false;
+	enum keep keep = KEEP_NOTHING;
 	int c;
 
-	while ((c = getopt(argc, argv, "r:b:n:k")) >= 0) {
+	while ((c = getopt(argc, argv, "r:b:n:kK")) >= 0) {
 		if (c == 'r')
 			rounds = (unsigned)strtoul(optarg, NULL, 10);
 		else if (c == 'b')
@@ -624,12 +627,14 @@ int main(int argc, char **argv)
 		else if (c == 'n')
 			n = (unsigned)strtoul(optarg, NULL, 10);
 		else if (c == 'k')
-			keep = true;
+			keep = KEEP_IN_ONE;
+		else if (c == 'K')
+			keep = KEEP_IN_OWN;
 		else
 			optind = argc;
 	}
 	if (optind + 1 != argc || !rounds)
-		errx(2, "usage: spawn [-r ROUNDS] [-b PARALLEL | -k] [-n CONTAINERS] PLAN");
+		errx(2, "usage: spawn [-r ROUNDS] [-b PARALLEL | -k | -K] [-n CONTAINERS] PLAN");
 	netns_folder = getenv("BENCH_NETNS") ? getenv("BENCH_NETNS") : "/run/netns";
 	signal(SIGPIPE, SIG_IGN); /* a plugin need not read its input */
 	read_plan(argv[optind]);
