@@ -70,7 +70,7 @@ static int ask(struct tx *tx, const struct call *c, const struct cluster *cl,
 	x.size = strlen(x.in);
 	TRY(exec_run(tx, &x, &a));
 	TRY(exec_judge(tx, x.path, &a));
-	return cj_parse(tx, a.out, a.out_size, "the answer of cplug-etcd", ret);
+	return cj_parse(tx, a.out, a.out_size, "answer of cplug-etcd", ret);
 }
 
 int cluster_ask_block(struct tx *tx, const struct call *c, struct cluster *cl,

@@ -412,7 +412,7 @@ static int print_list(struct tx *tx, const char *text, bool json)
 		printf("%s\n", text);
 		return 0;
 	}
-	TRY(cj_parse(tx, wrapped, strlen(wrapped), "the daemon's answer", &root));
+	TRY(cj_parse(tx, wrapped, strlen(wrapped), "daemon's answer", &root));
 	all = cj_list(&root, "leases");
 	n = cj_len_max(&all, DAEMON_LEASES_MAX);
 	rows = mem_alloc(&tx->mem, (n + 1) * sizeof(*rows));

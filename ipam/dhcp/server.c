@@ -122,7 +122,7 @@ static int read_request(struct daemon *d, struct request *q, bool needs_attachme
 {
 	struct rpc_args *a = &q->args;
 
-	TRY(cj_parse(&d->tx, a->conf, a->size, "the network configuration", &q->conf));
+	TRY(cj_parse(&d->tx, a->conf, a->size, "network configuration", &q->conf));
 	q->network = cj_str(&q->conf, "name", "");
 	if (!needs_attachment)
 		return 0;

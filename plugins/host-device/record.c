@@ -129,7 +129,7 @@ static int parse(struct tx *tx, const char *text, struct hostdev_record *ret)
 	struct cj j;
 	int err;
 
-	TRY(cj_parse(tx, text, strlen(text), "the record of a device", &j));
+	TRY(cj_parse(tx, text, strlen(text), "record of a device", &j));
 	read_link(&tx->mem, &j, &r.link);
 	r.netns = mem_str(&tx->mem, cj_str(&j, "netns", ""));
 	r.inode = mem_str(&tx->mem, cj_str(&j, "netnsInode", ""));

@@ -48,7 +48,7 @@ static int record_load(struct tx *tx, const struct state_file *f, struct record 
 	TRY(there = state_load(tx, f, &text));
 	if (!there)
 		return 0;
-	TRY(cj_parse(tx, text, strlen(text), "the routes that sbr has moved", &j));
+	TRY(cj_parse(tx, text, strlen(text), "routes that sbr has moved", &j));
 	routes = cj_obj(&j, "added");
 	layer3_read(&tx->mem, &routes, &ret->added);
 	routes = cj_obj(&j, "moved");

@@ -672,6 +672,7 @@ killed_del() {
 	echo '{' >"$record"
 	cni CHECK host-device "$conf"
 	ok
+	contains "$errors" 'cannot parse the record of a device: '
 	[[ -s $record ]]
 	del host-device "$L2"
 	[[ ! -e $record ]]

@@ -41,7 +41,7 @@ int request_read(struct tx *tx, struct block_request *ret, enum cni_code *ret_aw
 	while (room < REQUEST_MAX &&
 	       (n = read(STDIN_FILENO, text.s + room, REQUEST_MAX - room)) > 0)
 		room += (size_t)n;
-	TRY(cj_parse(tx, text.s, room, "the request", &c));
+	TRY(cj_parse(tx, text.s, room, "request", &c));
 	*ret = (struct block_request){
 		.network = cj_str(&c, "network", ""),
 		.instance = cj_str(&c, "instance", ""),
