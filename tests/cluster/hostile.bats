@@ -294,6 +294,33 @@ host_addresses() {
 	ip route show proto 76 | diff /run/routes -
 }
 
+@test "hostile: what etcd says of a dead node takes no routes and gateways of the blocks that live here" {
+	local c block key
+
+	need_cluster
+	start_etcd
+	new_node n1
+	c=$(conf "$SMALL")
+	called n1 ADD "$c" c1
+	ok
+	block=$(blocks n1)
+	ip link add br1 type bridge
+	ip address add "$(jq -r '.ips[0].gateway' <<<"$output")/29" dev br1
+	ip route show proto 76 >/run/routes
+	[[ -s /run/routes ]]
+	for key in 10.40.0.240-29 "${block/\//-}"; do
+		etcdctl put "/cplug/v1/nodes/dead/net1/$key" \
+			"{\"version\":1,\"node\":\"dead\",\"network\":\"net1\",\"block\":\"$block\"}" >/dev/null
+		on n1 "$CPLUG_BIN/cplug-etcd" reclaim --force dead >/run/out 2>/run/err
+		is "$(jq -c .reclaimed /run/out)" '[]'
+		contains "$(</run/err)" "$key is removed, but node dead does not have that block"
+		ip route show proto 76 | diff /run/routes -
+		[[ $(ip -4 -o address show dev br1) == *10.40.0.* ]]
+		[[ ! $(etcdctl get --prefix /cplug/v1/nodes/dead) ]]
+		[[ $(etcdctl get --prefix /cplug/v1/blocks/net1) ]]
+	done
+}
+
 @test "hostile: networks of cluster.conf says which network has which ranges" {
 	local file more
 

@@ -3,6 +3,7 @@
  * blocks.c - blocks that are given back, counted, listed, and taken from a node that is gone
  */
 #include "ipam/cluster/helper/blocks.h"
+#include "base/log.h"
 #include "ipam/cluster/helper/choose.h"
 #include "ipam/cluster/helper/keys.h"
 #include "ipam/cluster/helper/known.h"
@@ -148,6 +149,17 @@ static int fail_if_alive(struct blocks *b, const char *node, const struct etcd_k
 			  node, n, n == 1 ? "" : "s");
 }
 
+/*
+ * Is the block of a value that of its key?  The caller takes routes and gateways of reclaimed blocks
+ * from this machine, so one that lives here must not be among them, whatever a value says.
+ */
+static bool names_block(struct mem *mem, const struct etcd_kv *kv)
+{
+	struct cidr c;
+
+	return read_block(kv, &c) && cidr_eq(c, keys_parse(mem, kv));
+}
+
 int blocks_reclaim(struct blocks *b, const char *node, bool force, json_t *ret_list)
 {
 	struct mem *mem = &b->tx->mem;
@@ -163,10 +175,16 @@ int blocks_reclaim(struct blocks *b, const char *node, bool force, json_t *ret_l
 		const char *network = json_string_value(json_object_get(value, "network"));
 		struct etcd_txn t = etcd_txn();
 		json_t *answers;
+		int dropped;
 
 		if (network && json_object_get(value, "block")) {
-			TRY(known_drop(b, network, &f.kv[i]));
-			json_array_append_new(ret_list, value);
+			TRY(dropped = known_drop(b, network, &f.kv[i]));
+			if (dropped && names_block(mem, &f.kv[i]))
+				json_array_append_new(ret_list, value);
+			else
+				log_warn("etcd: %.200s is removed, but node %s does not have that "
+					 "block",
+					 f.kv[i].key, node);
 			continue;
 		}
 		json_array_append_new(t.yes, etcd_delete(mem, f.kv[i].key));

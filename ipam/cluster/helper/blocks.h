@@ -51,8 +51,9 @@ int blocks_list(struct blocks *b, const char *network, json_t *ret_list) CHECKED
 int blocks_forget(struct blocks *b, const char *network, json_t *ret_ranges) CHECKED;
 
 /*
- * Takes all blocks of a node, of all networks; adds their values to a list.  Without force it fails
- * with CPLUG_E_TAKEN if this machine has a route to one of them.
+ * Takes all blocks of a node, of all networks; adds their values to a list, but for keys of the
+ * node whose block is another node's in etcd, which only go.  Without force it fails with
+ * CPLUG_E_TAKEN if this machine has a route to one of them.
  */
 int blocks_reclaim(struct blocks *b, const char *node, bool force, json_t *ret_list) CHECKED;
 
