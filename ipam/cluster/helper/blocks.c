@@ -150,8 +150,8 @@ static int fail_if_alive(struct blocks *b, const char *node, const struct etcd_k
 }
 
 /*
- * Is the block of a value that of its key?  The caller takes routes and gateways of reclaimed blocks
- * from this machine, so one that lives here must not be among them, whatever a value says.
+ * Is the block of a value that of its key?  The caller takes routes and gateways of reclaimed
+ * blocks from this machine, so one that lives here must not be among them, whatever a value says.
  */
 static bool names_block(struct mem *mem, const struct etcd_kv *kv)
 {
