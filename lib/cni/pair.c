@@ -136,7 +136,7 @@ static int give_again(struct tx *tx, struct call *c, const struct link *host)
 	return sysctl_ensure(tx, c->host.ns, &kernels, 1, NULL);
 }
 
-int pair_give_ipv6(struct tx *tx, struct call *c, const struct link *host, const struct result *res)
+int pair_give_ipv6(struct tx *tx, struct call *c, struct link *host, const struct result *res)
 {
 	if (result_has_family(res, AF_INET6)) {
 		if (c->command != CNI_ADD)
@@ -145,7 +145,7 @@ int pair_give_ipv6(struct tx *tx, struct call *c, const struct link *host, const
 	}
 	if (host->flags & IFF_UP)
 		return 0;
-	return link_set_no_ipv6(tx, &c->host, host);
+	return link_set_no_ipv6(tx, &c->host, host, call_mark(tx, c));
 }
 
 /* ---- CHECK, repair ------------------------------------------------------ */

@@ -41,10 +41,10 @@ int pair_add(struct tx *tx, struct call *c, const struct pair_want *w, struct pa
 /*
  * ADD and repair, before the host's end comes up, which routes for the addresses of *res: it has an
  * IPv6 address of its own, usable at once (link_set_no_dad()), if one of them is an IPv6 address.
- * Otherwise it needs none (link_set_no_ipv6()); a repair of a result that got its first IPv6
- * address later makes the kernel give it one.
+ * Otherwise it needs none (link_set_no_ipv6(), which also sets the mark); a repair of a result that
+ * got its first IPv6 address later makes the kernel give it one.
  */
-int pair_give_ipv6(struct tx *tx, struct call *c, const struct link *host,
+int pair_give_ipv6(struct tx *tx, struct call *c, struct link *host,
 		   const struct result *res) CHECKED;
 
 /*

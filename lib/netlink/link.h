@@ -265,9 +265,11 @@ int link_set_no_dad(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
  * kernel gives it no IPv6 address of its own (IFLA_INET6_ADDR_GEN_MODE none, linux/if_link.h).  So
  * nothing is sent for one (MLD, duplicate address detection), and with IPv6 forwarding on, the link
  * has no router anycast address, whose release makes the kernel wait for a second grace period at
- * the deletion. A kernel without IPv6 has none to give.
+ * the deletion.  Its alias is set in the same request, because of a link that is down the kernel
+ * tells no part of the network; *l follows.  A kernel without IPv6, or an MTU that is too small for
+ * it, has no address to give: then nothing is set, and the alias goes with the link's start.
  */
-int link_set_no_ipv6(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
+int link_set_no_ipv6(struct tx *tx, struct rt *rt, struct link *l, const struct mark *mark) CHECKED;
 
 /*
  * Sets the MAC to the value that it has.  The kernel then counts it as set (addr_assign_type 3),

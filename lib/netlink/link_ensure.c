@@ -68,24 +68,32 @@ int link_set_no_dad(struct tx *tx, struct rt *rt, const struct link *l)
 	return sysctl_ensure_new(tx, rt->ns, &s, 1);
 }
 
-int link_set_no_ipv6(struct tx *tx, struct rt *rt, const struct link *l)
+static void follow_mark(struct link *l, const struct mark *mark)
+{
+	memcpy(l->alias, mark->s, sizeof(l->alias));
+	l->group = 0;
+}
+
+int link_set_no_ipv6(struct tx *tx, struct rt *rt, struct link *l, const struct mark *mark)
 {
 	struct nlattr *spec, *inet6;
 	struct rt_msg m;
 	int r;
 
 	change(&m, l->index);
+	link_put_mark(&m, mark);
 	spec = rt_nest(&m, IFLA_AF_SPEC);
 	inet6 = rt_nest(&m, AF_INET6);
 	rt_put_u8(&m, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
 	rt_nest_end(&m, inet6);
 	rt_nest_end(&m, spec);
 	r = rt_try(rt, &m);
-	/* No IPv6: of the kernel, or for so small an MTU. */
+	/* No IPv6: of the kernel, or for so small an MTU.  Then nothing was set. */
 	if (r == -EAFNOSUPPORT || r == -EOPNOTSUPP)
 		return 0;
 	if (r < 0)
 		return rt_refused(tx, rt, r, "give %s no IPv6 address", l->name);
+	follow_mark(l, mark);
 	log_step("%s: give %s no IPv6 address", rt->where, l->name);
 	return 0;
 }
@@ -311,10 +319,8 @@ static void follow(struct link *l, const struct link_want *d)
 		l->mtu = d->mtu;
 	if (d->mac.len)
 		l->mac = d->mac;
-	if (d->mark) {
-		memcpy(l->alias, d->mark->s, sizeof(l->alias));
-		l->group = 0;
-	}
+	if (d->mark)
+		follow_mark(l, d->mark);
 }
 
 int link_ensure(struct tx *tx, struct rt *rt, struct link *l, const struct link_want *want)

@@ -126,7 +126,7 @@ int shaper_add(struct tx *tx, const struct shaper *s, struct link *ret_ifb)
 	if (!needs_ifb(s))
 		return tc_tbf_add(tx, s->place.rt, &s->place.link, &tbf);
 	TRY(add_ifb(tx, s, ret_ifb));
-	TRY(link_set_no_ipv6(tx, s->place.rt, ret_ifb));
+	TRY(link_set_no_ipv6(tx, s->place.rt, ret_ifb, s->mark));
 	return ensure_ifb(tx, s, ret_ifb, true);
 }
 

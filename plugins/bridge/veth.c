@@ -58,8 +58,13 @@ int bridge_veth_add(struct tx *tx, struct call *c, struct bridge *b)
 	vlans = vlans_of(b);
 	p.up = true;
 	TRY(step_quiet(tx, c, &c->host, &b->veth.host));
-	TRY(link_set_no_ipv6(tx, &c->host, &b->veth.host));
+	TRY(link_set_no_ipv6(tx, &c->host, &b->veth.host, p.mark));
 	TRY(bridge_port_set_vlans(tx, &c->host, &b->veth.host, &vlans));
+	/* Alias and options would be announced as a change of a link that is up. */
+	if (str_eq(b->veth.host.alias, p.mark->s))
+		p.mark = NULL;
+	if (!p.mark && !p.hairpin && !p.isolated)
+		return link_set_up(tx, &c->host, &b->veth.host);
 	return bridge_port_configure(tx, &c->host, &b->veth.host, &p);
 }
 
