@@ -263,7 +263,9 @@ static void clean_up(const struct run *after, unsigned i, bool bare)
 			r.netns = NULL;
 	}
 	go(&r);
-	if (r.status)
+	if (r.hung)
+		complain(after, "the %s after it hangs", bare ? "bare DEL" : "DEL");
+	else if (r.status)
 		complain(after, "the %s after it: exit status %d, %s", bare ? "bare DEL" : "DEL",
 			 r.status, r.out);
 }

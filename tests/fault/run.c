@@ -21,17 +21,45 @@
 
 #include "fault.h"
 
-enum { LIMIT_S = 8, ALLOC_FD = 198 };
+/*
+ * A call hangs if it lasts LIMIT_S and is asleep then, and a second later: no fault may make it wait
+ * for an answer or a lock until its own timeout, 10 seconds.  On a busy machine it waits for a
+ * processor or a mutex of the kernel instead.
+ */
+enum { LIMIT_S = 8, LOOKS_MAX = 60, ALLOC_FD = 198 };
 
 const char *run_alloc_so;
 
-static volatile sig_atomic_t child, too_late;
+static volatile sig_atomic_t child, too_late, looks, asleep;
+static char child_stat[32];
+
+/* Is the child in an interruptible sleep?  (proc_pid_stat(5)) */
+static bool is_asleep(void)
+{
+	char text[128] = "";
+	const char *end;
+	int fd = open(child_stat, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return true;
+	(void)!read(fd, text, sizeof(text) - 1);
+	close(fd);
+	end = strrchr(text, ')');
+	return end && end[1] == ' ' && end[2] == 'S';
+}
 
 static void on_alarm(int sig UNUSED)
 {
-	too_late = 1;
-	if (child > 0)
-		kill(child, SIGKILL);
+	int saved = errno;
+
+	if (child > 0) {
+		asleep = is_asleep() ? asleep + 1 : 0;
+		if (asleep > 1 || ++looks > LOOKS_MAX) {
+			too_late = 1;
+			kill(child, SIGKILL);
+		}
+	}
+	errno = saved;
 }
 
 static int memory(const char *text)
@@ -198,20 +226,22 @@ static void trace(struct run *r, pid_t pid)
 
 void run_call(struct run *r)
 {
-	struct itimerval limit = { .it_value.tv_sec = LIMIT_S }, none = { .it_value.tv_sec = 0 };
+	struct itimerval limit = { .it_value.tv_sec = LIMIT_S, .it_interval.tv_sec = 1 };
+	struct itimerval none = { .it_value.tv_sec = 0 };
 	int fd[3] = { memory(r->in), memory(NULL), memory(NULL) }, fired = memory(NULL), status;
 	struct sigaction sa = { .sa_handler = on_alarm };
 
 	sigaction(SIGALRM, &sa, NULL);
 	r->fired = r->hung = r->on_stdout = false;
 	r->nr = -1;
-	too_late = 0;
+	too_late = looks = asleep = 0;
 	fflush(NULL);
 	child = fork();
 	if (child < 0)
 		die("fork: %s", strerror(errno));
 	if (child == 0)
 		become(r, fd, fired);
+	snprintf(child_stat, sizeof(child_stat), "/proc/%d/stat", (int)child);
 	setitimer(ITIMER_REAL, &limit, NULL);
 	if (r->fault == FAULT_ERROR || r->fault == FAULT_KILL) {
 		trace(r, child);
