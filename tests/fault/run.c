@@ -22,8 +22,8 @@
 #include "fault.h"
 
 /*
- * A call hangs if it lasts LIMIT_S and is asleep then, and a second later: no fault may make it wait
- * for an answer or a lock until its own timeout, 10 seconds.  On a busy machine it waits for a
+ * A call hangs if it lasts LIMIT_S and is asleep then, and a second later: no fault may make it
+ * wait for an answer or a lock until its own timeout, 10 seconds.  On a busy machine it waits for a
  * processor or a mutex of the kernel instead.
  */
 enum { LIMIT_S = 8, LOOKS_MAX = 60, ALLOC_FD = 198 };
