@@ -49,6 +49,9 @@ struct etcd_txn etcd_txn(void);
 int etcd_commit(struct tx *tx, struct etcd *e, const struct etcd_txn *t,
 		json_t **ret_responses) CHECKED;
 
+/* The text of a value: its members stay in their order. */
+const char *etcd_text(const json_t *value);
+
 /* Comparisons: the key does not exist; it has this value. */
 json_t *etcd_absent(struct mem *mem, const char *key);
 json_t *etcd_equals(struct mem *mem, const char *key, const char *value);

@@ -20,6 +20,11 @@ int64_t etcd_number(const json_t *object, const char *key)
 	return strtoll(text, NULL, 10);
 }
 
+const char *etcd_text(const json_t *value)
+{
+	return json_dumps(value, JSON_COMPACT | JSON_PRESERVE_ORDER);
+}
+
 /* ---- comparisons and operations ---- */
 
 static json_t *encoded(struct mem *mem, const char *s)

@@ -56,11 +56,6 @@ struct cidr keys_parse(struct mem *mem, const struct etcd_kv *kv)
 
 /* ---- values ---- */
 
-static const char *text_of(json_t *value)
-{
-	return json_dumps(value, JSON_COMPACT | JSON_PRESERVE_ORDER);
-}
-
 static const char *now_text(struct mem *mem)
 {
 	time_t now = time(NULL);
@@ -91,7 +86,7 @@ static json_t *addressed(const struct blocks *b)
 
 const char *keys_node_value(const struct blocks *b)
 {
-	return text_of(addressed(b));
+	return etcd_text(addressed(b));
 }
 
 const char *keys_block_value(const struct blocks *b, struct cidr c)
@@ -100,7 +95,7 @@ const char *keys_block_value(const struct blocks *b, struct cidr c)
 
 	json_object_set_new(v, "block", json_string(CIDR_S(c)));
 	json_object_set_new(v, "claimed", json_string(now_text(&b->tx->mem)));
-	return text_of(v);
+	return etcd_text(v);
 }
 
 const char *keys_member(const char *value, const char *key)

@@ -51,10 +51,9 @@ bool known_is_ours(const struct blocks *b, const struct known *k)
 
 void known_put(struct blocks *b, struct routes_blocks *l, struct cidr c)
 {
-	if (ranges_is_special(c) || !cluster_conf_allows(b->etcd->conf, b->q->network, c))
-		return; /* whatever etcd says: it is not announced */
-	l->c = mem_grow(&b->tx->mem, l->c, l->n, sizeof(*l->c));
-	l->c[l->n++] = c;
+	/* Whatever etcd says, others are not announced. */
+	if (!ranges_is_special(c) && cluster_conf_allows(b->etcd->conf, b->q->network, c))
+		routes_put(&b->tx->mem, l, c);
 }
 
 int known_drop(struct blocks *b, const char *network, const struct etcd_kv *own)

@@ -68,12 +68,6 @@ static int print(json_t *json)
 	return 0;
 }
 
-static void put(struct routes_blocks *l, struct cidr c)
-{
-	l->c = mem_grow(&tx.mem, l->c, l->n, sizeof(*l->c));
-	l->c[l->n++] = c;
-}
-
 /*
  * After reclaim: no route of ours to the blocks stays on this machine.  It has some if it is that
  * node and has lost its state folder; a routing daemon would go on to export them.
@@ -87,7 +81,7 @@ static void reclaim_routes(const json_t *list)
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		block = json_string_value(json_object_get(json_array_get(list, i), "block"));
 		if (block && cidr_parse(block, &c))
-			put(&gone, c);
+			routes_put(&tx.mem, &gone, c);
 	}
 	routes_set(&tx, none, gone);
 }

@@ -215,7 +215,6 @@ int ranges_value(struct blocks *b, const char *have, const char **ret, const cha
 		json_array_append_new(list, range_json(r));
 	}
 	if (*ret_others)
-		*ret = json_dumps(json_make("version", json_integer(1), "ranges", list),
-				  JSON_COMPACT | JSON_PRESERVE_ORDER);
+		*ret = etcd_text(json_make("version", json_integer(1), "ranges", list));
 	return 0;
 }

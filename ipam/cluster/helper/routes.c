@@ -9,6 +9,12 @@
 #include "netlink/addr.h"
 #include "netlink/route.h"
 
+void routes_put(struct mem *mem, struct routes_blocks *l, struct cidr c)
+{
+	l->c = mem_grow(mem, l->c, l->n, sizeof(*l->c));
+	l->c[l->n++] = c;
+}
+
 static struct route_list routes_of(struct mem *mem, struct routes_blocks b)
 {
 	struct route_list list = { .n = 0 };

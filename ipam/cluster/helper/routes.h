@@ -23,6 +23,9 @@ struct routes_blocks {
 	unsigned n;
 };
 
+/* Adds a block. */
+void routes_put(struct mem *mem, struct routes_blocks *l, struct cidr c);
+
 /* Has a link of the host an address in a block?  1, 0, or a recorded failure. */
 int routes_has_address(struct tx *tx, struct cidr block) CHECKED;
 

@@ -41,7 +41,7 @@ static const char *value_of(const struct wire_node *w)
 		      "addresses", list);
 	if (!str_empty(w->instance))
 		json_object_set_new(v, "instance", json_string(w->instance));
-	return json_dumps(v, JSON_COMPACT | JSON_PRESERVE_ORDER);
+	return etcd_text(v);
 }
 
 /*
