@@ -95,8 +95,8 @@ endif
 # them), because five shared libraries cost half a millisecond at every start.
 archives := -Wl,-Bstatic -lnftnl -lnl-route-3 -lnl-3 -ljansson -Wl,-Bdynamic
 LIBS_DYNAMIC := -lnftnl -lnl-route-3 -lnl-3 -ljansson -lmnl
-# Replacements of parts of libraries: link objects of libnl-route (and more below).
-COMPAT := rtnl
+# Replacements of parts of libraries: link objects of libnl-route, texts of libnl-3 (and more below).
+COMPAT := rtnl nlutil
 # Position-independent where the C library can: glibc's of armhf cannot.
 static := $(if $(filter /%,$(shell $(CC) -print-file-name=rcrt1.o)),-static-pie,-static)
 ifeq ($(STATIC),1)
@@ -105,7 +105,8 @@ MUSL := $(if $(filter musl,$(LIBC)),$(shell CC='$(CC)' compat/musl build/musl))
 # Replacements also of the resolver that libnl-3 needs, and of libmnl without archive.
 mnl := $(filter /%,$(shell $(CC) -print-file-name=libmnl.a))
 COMPAT += nss $(if $(mnl),,mnl)
-ALL_CFLAGS += -fno-asynchronous-unwind-tables $(unaligned)
+# No code compares the addresses of constants, so equal ones may be one: 1 kB less.
+ALL_CFLAGS += -fno-asynchronous-unwind-tables -fmerge-all-constants $(unaligned)
 # The padding that aligns functions and loops is 20 kB.  A call runs most code once, so that it
 # gains nothing from the alignment.
 unaligned := -falign-functions=1 -falign-jumps=1 -falign-loops=1 -falign-labels=1

@@ -187,7 +187,6 @@ static void netlink_socket(void)
 
 /* In the archive, but in no header of libnl-3. */
 void *rtnl_tc_data(struct rtnl_tc *tc);
-const char *nl_strerror_l(int err);
 
 static void netlink_qdisc(void)
 {
@@ -195,7 +194,7 @@ static void netlink_qdisc(void)
 	struct nlattr *attr[TCA_MAX + 1];
 	struct nl_msg *msg;
 
-	must(!strcmp(nl_strerror_l(ENOENT), "No such file or directory"), "nl_strerror_l");
+	must(!strcmp(nl_geterror(NLE_NOMEM), "Out of memory"), "nl_geterror");
 	must(q && !rtnl_tc_set_kind(TC_CAST(q), "tbf") && rtnl_tc_data(TC_CAST(q)), "rtnl_tc_data");
 	rtnl_tc_set_ifindex(TC_CAST(q), 7);
 	rtnl_tc_set_parent(TC_CAST(q), TC_H_ROOT);
