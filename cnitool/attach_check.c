@@ -11,6 +11,7 @@
 #include "cnitool/attach_impl.h"
 #include "cnitool/cnitool.h"
 #include "cnitool/target.h"
+#include "ipam/dhcp/conf.h"
 #include "value/json_make.h"
 
 static const struct command check_command = { "CHECK", "check", false };
@@ -188,6 +189,79 @@ static int remember_result(struct tool *t, const struct attachment *a, const cha
 	return cache_write(t->tx, &t->cache, &c);
 }
 
+/* ---- an address that another attachment has ---- */
+
+static bool is_same(const struct cached *c, const struct attachment *a)
+{
+	return str_eq(c->network, a->net->name) && str_eq(c->id, a->id) &&
+	       str_eq(c->ifname, a->ifname);
+}
+
+/* Fails if the result of another attachment that lives has the address. */
+static int need_free(struct tool *t, const struct attachment *a, struct ip ip)
+{
+	struct cached *all;
+	unsigned n;
+
+	TRY(cache_everywhere(t->tx, &t->cache, NULL, &all, &n));
+	for (unsigned i = 0; i < n; i++) {
+		const struct cached *c = &all[i];
+		struct cached whole;
+		struct result res;
+
+		if (!c->has_result || is_same(c, a) || str_empty(c->netns) ||
+		    !target_lives(t->tx, c->netns, &c->nsid))
+			continue;
+		TRY(cache_load(t->tx, c, &whole));
+		if (cache_read_result(t->tx, whole.result, &res))
+			continue;
+		for (unsigned k = 0; k < res.n_ips; k++)
+			if (ip_eq(res.ips[k].addr.ip, ip))
+				return tx_fail_as(
+					t->tx, CPLUG_E_ADDRESS, -EADDRINUSE,
+					"the DHCP server gave it %s, which belongs to %s/%s/%s "
+					"(network/container/interface) already (correct the "
+					"server, "
+					"or DEL that attachment first)",
+					IP_S(ip), c->network, c->id, c->ifname);
+	}
+	return 0;
+}
+
+/* Has the list rules for the container's addresses? */
+static bool has_rules(const struct netconf *n)
+{
+	for (unsigned i = 0; i < n->n_plugins; i++)
+		if (cj_has(&n->plugins[i].conf, "ipMasq") ||
+		    str_eq(n->plugins[i].type, "portmap") || str_eq(n->plugins[i].type, "firewall"))
+			return true;
+	return false;
+}
+
+/*
+ * A DHCP server can renew a lease with any address.  The nftables elements of one that another
+ * attachment got by its ADD belong to that, also while a flushed ruleset has none.
+ */
+static int need_own_addresses(struct tool *t, const struct list_call *repair)
+{
+	struct cj ipam = cj_any(&repair->net->plugins[0].conf, "ipam");
+	struct list_call call = *repair;
+	struct repairs found = { .n = 0 };
+
+	if (!cj_is_object(&ipam) || !str_eq(cj_str(&ipam, "type", ""), "dhcp") ||
+	    !has_rules(call.net) || !attach_plugin_is_ours(t, call.net, 0))
+		return 0;
+	call.command = &check_command;
+	TRY(repair_plugin(t, &call, 0, &found));
+	for (unsigned i = 0; i < found.n; i++) {
+		struct cidr now;
+
+		if (str_eq(found.v[i].want, DHCP_ANOTHER) && cidr_parse(found.v[i].have, &now))
+			TRY(need_free(t, call.a, now.ip));
+	}
+	return 0;
+}
+
 int attach_repair(struct tool *t, const struct attachment *given, const struct cached *c, bool dry,
 		  struct repairs *ret)
 {
@@ -199,6 +273,8 @@ int attach_repair(struct tool *t, const struct attachment *given, const struct c
 	call.command = dry ? &check_command : &repair_command;
 	TRY(prepare_call(t, given, c, &a, &call));
 	target_hold(t->tx, a.netns, &ns);
+	if (!dry)
+		TRY(need_own_addresses(t, &call));
 	for (unsigned i = 0; i < a.net->n_plugins && (r == 0 || attach_time_left(t)); i++) {
 		if (!attach_plugin_is_ours(t, a.net, i))
 			continue;

@@ -18,6 +18,9 @@ enum {
 /* Files of the leases, in the daemon below its -hostprefix. */
 #define DHCP_STATE_DIR "/run/cni/dhcp"
 
+/* What CHECK wants in place of an address that a renewal gave (differ.h), for cnitool. */
+#define DHCP_ANOTHER "an address of prevResult"
+
 struct dhcp_provided {
 	uint8_t code;
 	uint8_t len;

@@ -226,7 +226,7 @@ static int dhcp_check(struct tx *tx, struct call *c)
 					     "%s: %s, which prevResult does not have: the server "
 					     "has given another address since ADD",
 					     of, CIDR_S(have.ips[i].addr)),
-				  of, "an address of prevResult", CIDR_S(have.ips[i].addr));
+				  of, DHCP_ANOTHER, CIDR_S(have.ips[i].addr));
 	return 0;
 }
 
