@@ -88,8 +88,8 @@ static void on_crash(int sig)
 {
 	static const char document[] =
 		"{\n    \"cniVersion\": \"1.1.0\",\n    \"code\": 111,\n    \"msg\": \"cplug "
-		"crashed; this is a defect, please report it (CNI_DEBUG=1 shows the last "
-		"steps)\"\n}";
+		"crashed; if the stack is limited to less than 64 kB, raise the limit (ulimit -s), "
+		"else this is a defect, please report it (CNI_DEBUG=1 shows the last steps)\"\n}";
 
 	if (!answered)
 		(void)!write(STDOUT_FILENO, document, sizeof(document) - 1);

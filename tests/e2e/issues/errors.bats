@@ -137,3 +137,20 @@ waiting() {
 	CNI_DEBUG=1 cni DEL bridge "$CONF"
 	contains "$errors" '^ *[0-9]+ us bridge DEL: '
 }
+
+@test "errors: a stack that is limited too far is named, and nothing is left" {
+	if grep -q __asan_init "$CPLUG_BIN/bridge"; then skip "sanitizers need a larger stack"; fi
+	warm_up bridge "$CONF"
+	new_netns c1
+	remember
+	status=0
+	output=$(
+		ulimit -s 16
+		env -i CNI_COMMAND=ADD CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 "CNI_PATH=$CPLUG_BIN" \
+			"$CPLUG_BIN/bridge" <<<"$CONF"
+	) || status=$?
+	is "$status" 139
+	has '.code == 111 and (.msg | test("raise the limit \\(ulimit -s\\)"))'
+	del bridge "$CONF"
+	assert_same_snapshot
+}
