@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "cnitool/caps.h"
 #include "cnitool/cnitool.h"
 #include "value/ip.h"
@@ -269,6 +270,24 @@ static int put_requests(struct tx *tx, const struct options *opt, const struct b
 	return 0;
 }
 
+/* A key of --cap-args that no plugin gets, because none declares it. */
+static void warn_of_unused(struct tx *tx, const struct builder *b, json_t *all)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach (all, key, value) {
+		bool used = !b->n;
+
+		for (unsigned i = 0; i < b->n; i++)
+			used |= netconf_declares(&b->nets[i], key);
+		if (!used)
+			log_warn("--cap-args: no plugin of %s gets %.100s, because none declares "
+				 "it in \"capabilities\" (correct the name, or add it there)",
+				 name_networks(&tx->mem, b), key);
+	}
+}
+
 /* The text of an object, which is freed; NULL if it is empty. */
 static const char *take_text(struct mem *m, json_t *object)
 {
@@ -303,6 +322,7 @@ int caps_build(struct tx *tx, const struct options *opt, const struct netconf *n
 	json_t *all = json_loads(text, 0, NULL);
 	int r;
 
+	warn_of_unused(tx, &b, all);
 	for (unsigned i = 0; i < n; i++)
 		b.caps[i] = json_deep_copy(all);
 	if (json_is_object(all))

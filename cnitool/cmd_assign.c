@@ -14,6 +14,7 @@
 #include "cnitool/target.h"
 #include "ipam/host-local/conf.h"
 #include "ipam/host-local/store.h"
+#include "ipam/static/static.h"
 #include "netlink/addr.h"
 #include "netlink/link.h"
 #include "netlink/rule.h"
@@ -125,11 +126,25 @@ static int read_operand(struct change *h, const char *text, struct cidr *ret)
 	return 0;
 }
 
+/* Without a length, that of an address in the same subnet counts. */
+static const char *why_unusable(const struct change *h, struct cidr a)
+{
+	for (unsigned i = 0; !a.len && i < h->res.n_ips; i++)
+		if (cidr_contains(h->res.ips[i].addr, a.ip))
+			a.len = h->res.ips[i].addr.len;
+	if (!a.len)
+		return NULL;
+	return static_why_unusable(a);
+}
+
 /* host-local gives length and gateway; else those of an address in the same subnet count. */
 static int complete(struct change *h, const char *text, struct result_ip *ret)
 {
+	const char *why = why_unusable(h, ret->addr);
 	const struct pool_range *r = NULL;
 
+	if (why)
+		return tool_wrong_operand(h->t, text, mem_printf(&h->t->tx->mem, "it %s", why));
 	for (unsigned i = 0; h->is_local && i < h->local.pool.n && !r; i++)
 		r = pool_find(&h->local.pool.sets[i], ret->addr.ip);
 	if (h->is_local && !r)

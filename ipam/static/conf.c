@@ -10,7 +10,7 @@
 
 enum { MAX_ADDRESSES = 256 };
 
-static const char *why_unusable(struct cidr a)
+const char *static_why_unusable(struct cidr a)
 {
 	if (ip_is_any(a.ip) || (a.ip.family == AF_INET && !a.ip.b[0]))
 		return "is no host's address (write the container's address)";
@@ -33,7 +33,7 @@ static const char *why_unusable(struct cidr a)
 static bool append(struct mem *mem, struct static_conf *cf, struct static_address a,
 		   const char **ret_why)
 {
-	const char *why = why_unusable(a.addr);
+	const char *why = static_why_unusable(a.addr);
 
 	for (unsigned i = cf->first; i < cf->n_all && !why; i++)
 		if (ip_eq(cf->all[i].addr.ip, a.addr.ip))

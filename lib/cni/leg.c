@@ -391,6 +391,9 @@ int leg_status(struct tx *tx, struct call *c)
 	r = leg_find_site(tx, c, &leg, &s);
 	if (r == 0)
 		r = conf_check_parent(tx, s.rt, &s.parent, leg.link.mtu);
+	/* On a link of its own kind, it is made on the parent of that. */
+	if (r == 0 && leg.skips_own_kind && !str_eq(s.parent.kind, leg.link.kind))
+		r = link_need_no_master(tx, s.rt, &s.parent, leg.link.kind);
 	if (r < 0)
 		tx->code = CNI_E_UNAVAILABLE;
 	return r;

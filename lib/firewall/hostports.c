@@ -419,7 +419,7 @@ struct hostports hostports_read(struct mem *mem, const struct cj *conf)
 		p.mark_chain = NULL;
 	if (p.mark_chain && p.mark_bit >= 0)
 		cj_wrong(conf, "externalSetMarkChain",
-			 "Cannot specify externalSetMarkChain and markMasqBit");
+			 "Cannot specify externalSetMarkChain and markMasqBit (leave one out)");
 	read_backend(conf);
 	read_mappings(mem, conf, &p);
 	return p;

@@ -210,6 +210,13 @@ int link_add_shared(struct tx *tx, struct rt *rt, const struct link_new *n, stru
 		    bool *ret_made) CHECKED;
 
 /*
+ * Fails (-EBUSY) if a bridge or bond takes the frames of a link, which therefore cannot be the
+ * parent of `what` (for the message), a macvlan or ipvlan link.  A VRF leaves them to others.
+ */
+int link_need_no_master(struct tx *tx, struct rt *rt, const struct link *parent,
+			const char *what) CHECKED;
+
+/*
  * The far end of a pair just added, derived from the near end as it was looked up: what
  * link_find() would tell, without a request.  false: not known, look it up.
  */

@@ -209,12 +209,29 @@ static int add_after_former(struct rt *rt, const struct link_new *n)
 	return r;
 }
 
-/* Names the parent, and the bridge or bond that uses it already, which is the usual reason. */
+int link_need_no_master(struct tx *tx, struct rt *rt, const struct link *parent, const char *what)
+{
+	struct link master;
+	int there;
+
+	if (!parent->master)
+		return 0;
+	TRY(there = link_find_index(tx, rt, parent->master, &master));
+	if (!there || str_eq(master.kind, "vrf"))
+		return 0;
+	return tx_fail(tx, -EBUSY,
+		       "%s: add %s on %s, a port of %s %s: %s (ip link set %s nomaster, or name "
+		       "another parent)",
+		       rt->where, what, parent->name, master.kind, master.name, strerror(EBUSY),
+		       parent->name);
+}
+
+/* Names the parent. */
 static int refused(struct tx *tx, struct rt *rt, int r, const struct link_new *n)
 {
 	const char *what = description(tx, rt, n);
 	bool hinted = n->hint && r == (n->hint_for ? n->hint_for : -EINVAL);
-	struct link parent, master;
+	struct link parent;
 	int there = 0;
 
 	if (n->parent)
@@ -223,17 +240,9 @@ static int refused(struct tx *tx, struct rt *rt, int r, const struct link_new *n
 		return tx_fail(tx, r, "%s: add %s: %s", rt->where, what, n->hint);
 	if (!there)
 		return rt_refused(tx, rt, r, "add %s", what);
-	what = mem_printf(&tx->mem, "%s on %s", what, parent.name);
-	there = 0;
-	if (r == -EBUSY && parent.master)
-		TRY(there = link_find_index(tx, rt, parent.master, &master));
-	if (there)
-		return tx_fail(tx, r,
-			       "%s: add %s, a port of %s %s: %s (ip link set %s nomaster, or name "
-			       "another parent)",
-			       rt->where, what, master.kind, master.name, strerror(-r),
-			       parent.name);
-	r = rt_refused(tx, rt, r, "add %s", what);
+	if (r == -EBUSY)
+		TRY(link_need_no_master(tx, rt, &parent, what));
+	r = rt_refused(tx, rt, r, "add %s on %s", what, parent.name);
 	if (hinted)
 		tx_detail(tx, "%s", n->hint);
 	return r;

@@ -340,6 +340,9 @@ int link_ensure(struct tx *tx, struct rt *rt, struct link *l, const struct link_
 	r = rt_call(tx, rt, &m, "set %s %s%s", l->kind, l->name, summary(&tx->mem, &d));
 	if (r < 0 && d.hint)
 		tx_detail(tx, "%s", d.hint);
+	else if (r == -EINVAL && d.mtu)
+		tx_detail(tx, "mtu: %s cannot have %d (ip -d link shows its minmtu and maxmtu)",
+			  l->name, d.mtu);
 	TRY(r);
 	follow(l, &d);
 	if (d.shared)

@@ -243,7 +243,7 @@ bool nft_alike(const struct nlattr *a, const struct nlattr *b)
 	return true;
 }
 
-/* ---- rules as text: lookups, verdicts and names of expressions ---- */
+/* ---- rules as text: lookups, verdicts and statements ---- */
 
 static const char *describe_verdict(struct mem *mem, const struct nlattr *data)
 {
@@ -271,6 +271,7 @@ static const char *describe_verdict(struct mem *mem, const struct nlattr *data)
 
 const char *nft_describe_rule(struct mem *mem, const struct nlattr *rule)
 {
+	static const char silent[] = "meta cmp payload bitwise byteorder ct fib immediate";
 	struct mem_text words = { .mem = mem };
 
 	for (const struct nlattr *e = nfnl_attr_next(rule, NULL); e; e = nfnl_attr_next(rule, e)) {
@@ -282,7 +283,8 @@ const char *nft_describe_rule(struct mem *mem, const struct nlattr *rule)
 		else if (str_eq(name, "lookup"))
 			name = mem_printf(mem, "@%s",
 					  nfnl_text(nfnl_attr_in(data, NFTA_LOOKUP_SET)));
-		mem_text_add(&words, "%s%s", mem_text_comma(&words, " "), name);
+		if (!strstr(silent, name))
+			mem_text_add(&words, "%s%s", mem_text_comma(&words, " "), name);
 	}
-	return words.len ? words.s : "empty";
+	return words.len ? words.s : "a rule without lookup or verdict";
 }

@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "plugins/tuning/backup.h"
 
 static struct dropped *find_dropped(const struct backup *b, const char *ifname)
@@ -26,13 +27,18 @@ void backup_add_dropped(struct tx *tx, struct backup *b, const struct dropped *d
 	b->dropped[b->n_dropped++] = *d;
 }
 
-static int save_ipv6(struct tx *tx, struct rt *rt, struct backup *b, const struct link *l)
+static int save_ipv6(struct tx *tx, struct rt *rt, struct backup *b, const struct link *l,
+		     const char *key)
 {
 	struct dropped d = { .ifname = mem_str(&tx->mem, l->name) };
 
 	if (find_dropped(b, l->name))
 		return 0;
 	TRY(layer3_save(tx, rt, l, AF_INET6, &d.layer3));
+	if (d.layer3.addrs.n)
+		log_warn("%s: %s loses its IPv6 addresses (an mtu of at least 1280, and "
+			 "disable_ipv6 0, keep them)",
+			 key, l->name);
 	if (d.layer3.addrs.n || d.layer3.routes.n)
 		backup_add_dropped(tx, b, &d);
 	return 0;
@@ -61,7 +67,7 @@ static int note_link(const struct link *l, void *arg)
 	return all->more;
 }
 
-static int save_all_ipv6(struct tx *tx, struct rt *rt, struct backup *b)
+static int save_all_ipv6(struct tx *tx, struct rt *rt, struct backup *b, const char *key)
 {
 	struct links all = { .n = 0 };
 
@@ -75,7 +81,7 @@ static int save_all_ipv6(struct tx *tx, struct rt *rt, struct backup *b)
 			"interface)",
 			LINKS_MAX);
 	for (unsigned i = 0; i < all.n; i++)
-		TRY(save_ipv6(tx, rt, b, &all.l[i]));
+		TRY(save_ipv6(tx, rt, b, &all.l[i], key));
 	return 0;
 }
 
@@ -95,18 +101,18 @@ int backup_find_dropped(struct tx *tx, struct rt *rt, const struct tuning_conf *
 			const struct link *l, struct backup *b)
 {
 	if (cf->link.mtu && cf->link.mtu < LAYER3_MTU6 && l->mtu >= LAYER3_MTU6)
-		TRY(save_ipv6(tx, rt, b, l));
+		TRY(save_ipv6(tx, rt, b, l, "mtu"));
 	for (unsigned i = 0; i < cf->n; i++) {
-		const char *name = ends_ipv6(tx, &cf->sysctls[i]);
+		const char *key = cf->keys[i], *name = ends_ipv6(tx, &cf->sysctls[i]);
 		struct link other;
 		int there = 0;
 
 		if (str_eq(name, "all"))
-			TRY(save_all_ipv6(tx, rt, b));
+			TRY(save_all_ipv6(tx, rt, b, key));
 		else if (*name)
 			TRY(there = link_find(tx, rt, name, &other));
 		if (there)
-			TRY(save_ipv6(tx, rt, b, &other));
+			TRY(save_ipv6(tx, rt, b, &other, key));
 	}
 	return 0;
 }

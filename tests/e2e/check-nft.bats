@@ -93,6 +93,7 @@ each_rule() {
 			rules=$((rules + 1))
 			nft delete rule "$@" "$chain" handle "$(handle_of $number "$chain" "$@")"
 			named "a deleted rule" "rule $number of chain $chain"
+			contains_not "$output" '(meta|cmp|payload|fib|bitwise)[ "\]'
 			nft -f $back
 			nft replace rule "$@" "$chain" handle "$(handle_of $number "$chain" "$@")" counter accept
 			named "a replaced rule" "rule $number of chain $chain.*accept"

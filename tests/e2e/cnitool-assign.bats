@@ -176,6 +176,13 @@ refuses() {
 	plug c1
 	refuses 2 'assign 10.1.0.100: it lies in no range of the network' assign net1 c1 10.1.0.100
 	refuses 2 'assign 10.1.0.1: ' assign net1 c1 10.1.0.1
+	refuses 2 "assign 10.1.0.255: it is the subnet's broadcast address" assign net1 c1 10.1.0.255
+	tool add --quiet net2 c1 -i eth1
+	ok
+	refuses 2 "assign 10.2.0.255: it is the subnet's broadcast address" assign net2 c1 10.2.0.255 -i eth1
+	refuses 2 "assign 10.2.0.0/24: it is the subnet's network address" assign net2 c1 10.2.0.0/24 -i eth1
+	tool del net2 c1 -i eth1
+	ok
 	refuses 2 'assign 10.1.0.9/16: its subnet is 10.1.0.0/24' assign net1 c1 10.1.0.9/16
 	refuses 2 'expected an address' assign net1 c1 10.1.0.9 here
 	refuses 2 'no interface can have this address' assign net1 c1 224.0.0.5

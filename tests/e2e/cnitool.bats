@@ -145,6 +145,11 @@ cached() {
 	ok
 	is "$(calls '.id, .ifname, .args')" 'me e0 X=Y me e0 X=Y'
 	is "$(ls "$BATS_TEST_TMPDIR/cache/results")" fake-me-e0
+	is "$errors" ''
+	tool add fake c1 -i e1 --cap-args '{"b":3,"bandwith":{}}'
+	ok
+	contains "$errors" 'no plugin of network "fake" gets bandwith, because none declares it in "capabilities"'
+	is "$(wc -l <<<"$errors")" 1
 	mkdir "$BATS_TEST_TMPDIR/other"
 	tool add fake c1 --net-conf-path "$BATS_TEST_TMPDIR/other"
 	refused 1 'no net configurations found in .*/other'

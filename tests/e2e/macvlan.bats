@@ -261,6 +261,8 @@ tentative() {
 @test "macvlan: the parent is found, up, and large enough, or named" { leg_parent; }
 
 @test "macvlan: a parent that cannot have a macvlan interface is named with the reason" {
+	local type
+
 	ip link add br1 type bridge
 	ip link add port0 type veth peer name port1
 	ip link set port0 master br1 up
@@ -268,6 +270,10 @@ tentative() {
 	remember
 	cni ADD macvlan "$(with "$L2" '.master = "port0"')"
 	failed '' 'port0, a port of bridge br1: Device or resource busy \(ip link set .*port0 nomaster, or name another parent\)'
+	for type in macvlan ipvlan; do
+		cni STATUS $type "$(with "$L2" ".master = \"port0\" | .type = \"$type\" | del(.mode)")" '' '' ''
+		failed 50 "add $type on port0, a port of bridge br1: Device or resource busy \(ip link set port0 nomaster, or"
+	done
 	cni ADD macvlan "$(with "$L2" '.master = "lo"')"
 	failed 7 'master: lo is the loopback interface'
 	failed '' 'must be an Ethernet interface'

@@ -502,6 +502,7 @@ injected() {
 		conf=$(jq -c --arg key "$key" 'del(.mtu, .sysctl) |
 			if $key == "mtu" then .mtu = 1000 else .sysctl = {($key): "1"} end' <<<"$CONF")
 		add tuning "$conf"
+		contains "$errors" "warn: $key: eth0 loses its IPv6 addresses \(an mtu of at least 1280"
 		is "$(in_ns c1 ip -6 address show dev eth0 scope global)" ''
 		is "$(in_ns c1 ip -6 route show table all dev eth0)" ''
 		[[ $key != *.all.* ]] || is "$(in_ns c1 ip -6 address show dev other)" ''
@@ -703,7 +704,7 @@ paths_of() {
 	failed 100 'arp_filter to x'
 	assert_same_snapshot
 	cni ADD tuning "$(with "$CONF" '.mtu = 70000')"
-	failed 100 'mtu'
+	failed 100 'mtu: eth0 cannot have 70000 \(ip -d link shows its minmtu and maxmtu\)'
 	assert_same_snapshot
 }
 
