@@ -11,6 +11,11 @@
 #ifndef CPLUG_PROCFS_H
 #define CPLUG_PROCFS_H
 
+#include <stdbool.h>
+
+/* Is /proc/sys/net read-only for this process?  A container's runtime can be so. */
+bool procfs_is_readonly(void);
+
 /*
  * For sysctls of another namespace: returns the descriptor of the root folder of this process's
  * own proc filesystem, valid until the next call, or -1: /proc is to be used.  That is so while

@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <sys/statvfs.h>
 
 #include "base/differ.h"
 #include "base/log.h"
@@ -385,11 +384,4 @@ int sysctl_write_list(struct tx *tx, const struct netns *ns, struct sysctl_value
 	struct job j = { .ns = ns, .values = list, .n = n };
 
 	return run_in_ns(tx, &j, write_values);
-}
-
-bool sysctl_is_readonly(void)
-{
-	struct statvfs fs;
-
-	return statvfs("/proc/sys/net", &fs) == 0 && fs.f_flag & ST_RDONLY;
 }

@@ -75,9 +75,6 @@ int sysctl_read_list(struct tx *tx, const struct netns *ns, struct sysctl_value 
 int sysctl_write_list(struct tx *tx, const struct netns *ns, struct sysctl_value *list,
 		      unsigned n) CHECKED;
 
-/* For STATUS: is /proc/sys/net read-only for this process?  A container's runtime can be so. */
-bool sysctl_is_readonly(void);
-
 /* Reads a value, without the final newline.  Returns 0 or -errno, and records nothing. */
 int sysctl_read_try(const struct netns *ns, const char *name, char *ret, size_t size) CHECKED;
 

@@ -8,6 +8,7 @@
 #include "base/differ.h"
 #include "plugins/list.h"
 #include "plugins/tuning/tuning.h"
+#include "sys/procfs.h"
 
 /* ---- ADD ---------------------------------------------------------------- */
 
@@ -271,7 +272,7 @@ static int tuning_status(struct tx *tx, struct call *c)
 	struct tuning_conf cf;
 
 	TRY(tuning_read_conf(tx, c, &cf));
-	if (cf.n && sysctl_is_readonly())
+	if (cf.n && procfs_is_readonly())
 		return tx_fail_as(
 			tx, CNI_E_UNAVAILABLE, -EROFS,
 			"sysctl: /proc/sys/net is mounted read-only here, so no sysctl can "
