@@ -247,12 +247,15 @@ static int need_own_addresses(struct tool *t, const struct list_call *repair)
 	struct cj ipam = cj_any(&repair->net->plugins[0].conf, "ipam");
 	struct list_call call = *repair;
 	struct repairs found = { .n = 0 };
+	int before = t->tx->err, r;
 
 	if (!cj_is_object(&ipam) || !str_eq(cj_str(&ipam, "type", ""), "dhcp") ||
 	    !has_rules(call.net) || !attach_plugin_is_ours(t, call.net, 0))
 		return 0;
 	call.command = &check_command;
-	TRY(repair_plugin(t, &call, 0, &found));
+	r = repair_plugin(t, &call, 0, &found);
+	if (r < 0)
+		return tx_excuse(t->tx, before, r, "no lease is known that it has renewed");
 	for (unsigned i = 0; i < found.n; i++) {
 		struct cidr now;
 

@@ -5,12 +5,10 @@
  * Networks whose authors do not trust each other share the tables.  A configuration can name any
  * address (static IPAM, CNI_ARGS, args, a prevResult), so a key is not taken from an owner that may
  * live: its DEL, or ours, would leave the other one without masquerade or without an accept.
- * An owner is dead if its link on the host, or its network namespace, is gone.  An address that a
- * living owner does not have any more, because its lease was renewed with another one, is free.
+ * An owner is dead if its link on the host, or its network namespace, is gone.
  */
 #include "base/log.h"
 #include "firewall/owned_impl.h"
-#include "netlink/addr.h"
 #include "netlink/link.h"
 #include "sys/hostconf.h"
 #include "value/mark.h"
@@ -73,21 +71,11 @@ int owned_is_dead(struct owned_judge *j, const char *comment)
 		if (!r)
 			continue;
 		j->lost |= x.lost;
-		j->ino = x.ino;
-		j->cookie = x.cookie;
 		TRY(r = proves_death(j, &x));
 		if (!r)
 			return 0;
 	}
 	return 1;
-}
-
-/* The attachment that a comment names; false if it is cut, or names none. */
-static bool parse_owner(struct owned_judge *j, const char *comment, struct mark_owner *ret)
-{
-	*ret = (struct mark_owner){ .network = NULL };
-	return strlen(comment) < NFT_COMMENT_MAX &&
-	       mark_parse_owner(&j->tx->mem, owned_owner_text(comment), ret) && ret->id;
 }
 
 /*
@@ -97,69 +85,17 @@ static bool parse_owner(struct owned_judge *j, const char *comment, struct mark_
  */
 static int is_unmarked(struct owned_judge *j, const char *comment)
 {
-	struct mark_owner o;
+	struct mark_owner o = { .network = NULL };
 	struct mark mark;
 	struct link l;
 	int there;
 
-	if (!parse_owner(j, comment, &o))
+	if (strlen(comment) >= NFT_COMMENT_MAX ||
+	    !mark_parse_owner(&j->tx->mem, owned_owner_text(comment), &o) || !o.id)
 		return 0;
 	mark = mark_of(o.network, o.id, o.ifname);
 	TRY(there = link_find_marked(j->tx, j->host, "", &mark, &l));
 	return !there;
-}
-
-/* ---- has the owner the address? ------------------------------------------ */
-
-/*
- * Has the owner's interface other addresses, but not this one?  1, 0, or a recorded failure.  One
- * that was set down and up has lost all IPv6 addresses and gets a link-local one, which proves
- * nothing.
- */
-static int has_others(struct tx *tx, const char *path, uint64_t cookie, const char *ifname,
-		      struct ip ip)
-{
-	auto_(netns_close) struct netns ns = NETNS_NONE;
-	auto_(rt_close) struct rt rt = { .sk = NULL };
-	struct addr_list have;
-	struct link l;
-	int r = netns_open(tx, path, &ns);
-
-	if (r == -ENOENT || (r == 0 && cookie && netns_cookie(&ns) != cookie))
-		return 0;
-	TRY(r);
-	TRY(rt_open(tx, &rt, "container", &ns));
-	TRY(r = link_find(tx, &rt, ifname, &l));
-	if (!r)
-		return 0;
-	TRY(r = addr_list(tx, &rt, &l, ip.family, &have));
-	for (unsigned i = 0; i < have.n; i++) {
-		if (ip_eq(have.a[i].ip, ip))
-			return 0;
-		r |= !ip_is_linklocal(have.a[i].ip);
-	}
-	return r;
-}
-
-/* Has a living owner left the address that is the key of e?  1, or 0 (also if it is not known). */
-static int has_left(struct owned_judge *j, const struct owned_elem *e)
-{
-	enum nft_type type = j->t->sets[e->set].key[0];
-	struct ip ip = { .family = type == NFT_T_IPV6 ? AF_INET6 : AF_INET };
-	int before = j->tx->err, r = 0;
-	struct mark_owner o;
-
-	if (e->e.key.len != ip_bytes(ip) || (type != NFT_T_IPV4 && type != NFT_T_IPV6) || !j->ino ||
-	    !parse_owner(j, e->there.comment, &o))
-		return 0;
-	memcpy(ip.b, e->e.key.b, e->e.key.len);
-	if (!j->alive.collected)
-		alive_collect(&j->tx->mem, &j->alive);
-	for (unsigned i = 0; i < j->alive.n && !r; i++)
-		if (j->alive.net[i].ino == j->ino)
-			r = has_others(j->tx, j->alive.net[i].path, j->cookie, o.ifname, ip);
-	tx_excuse(j->tx, before, r, "its owner keeps the address");
-	return r == 1;
 }
 
 /* ---- keys that are equal ------------------------------------------------- */
@@ -217,17 +153,11 @@ int owned_resolve(struct owned_judge *j, const struct owned_change *c, struct ow
 	if (owned_is_ours(&e->there, c->owner->comment) || may_replace(j->tx, c->owner, e))
 		return 0;
 	j->lost = false;
-	j->ino = 0;
 	TRY(dead = owned_is_dead(j, comment));
 	if (!dead && j->lost && e->conflict == OWNED_HELD)
 		TRY(dead = is_unmarked(j, comment));
 	if (dead) {
 		log_info("%s: taken over from %s, which is gone", e->what,
-			 owned_owner_text(comment));
-		return 0;
-	}
-	if (e->conflict == OWNED_HELD && has_left(j, e)) {
-		log_info("%s: taken over from %s, whose interface has another address", e->what,
 			 owned_owner_text(comment));
 		return 0;
 	}

@@ -73,10 +73,7 @@ struct owned_judge {
 	struct rt *host;
 	const struct owned_table *t;
 	struct alive alive;
-	/* Results of owned_is_dead(). */
-	bool lost;       /* an index has lost its private bytes */
-	uint32_t ino;    /* the owner's network namespace; 0 = unknown */
-	uint64_t cookie; /* the same; 0 = unknown */
+	bool lost; /* result of owned_is_dead(): an index has lost its private bytes */
 };
 
 /*

@@ -2,17 +2,15 @@
 /*
  * rt.c - rtnetlink: requests out, answers in
  *
- * The kernel handles a request inside sendmsg(), so its answer is there when
- * send returns: only rt_wait() blocks.  Refusals carry the kernel's
- * own words (NETLINK_EXT_ACK); dumps are filtered by the kernel
- * (NETLINK_GET_STRICT_CHK, 4.20) and repeated when something changed meanwhile
- * (NLM_F_DUMP_INTR).
+ * The kernel handles a request inside sendmsg(), so its answer is there when send returns: only
+ * rt_wait() blocks.  Refusals carry the kernel's own words (NETLINK_EXT_ACK); dumps are filtered by
+ * the kernel (NETLINK_GET_STRICT_CHK, 4.20) and repeated when something changed (NLM_F_DUMP_INTR).
  *
  * A socket in a container's namespace can be written to by the container's root.  It is
  * connected to the kernel, which then refuses all other senders; multicast has no such
  * check, so rt_wait() (rt_events.c) looks at the sender.  The container also chooses how long
- * answers are (260 alternative names make one of 35 KB), so an answer that does not fit is an
- * error, and no call waits for one that does not come.
+ * answers are (260 alternative names make one of 35 KB), so an object that does not fit is passed
+ * over, and no call waits for an answer that does not come.
  */
 #include <limits.h>
 #include <netlink/netlink.h>
@@ -28,21 +26,14 @@
 #define NETLINK_GET_STRICT_CHK 12
 #endif
 
-/* NLA_HDRLEN as an unsigned number; it is aligned. */
-static const size_t attr_header = sizeof(struct nlattr); /* aligned */
-
 enum { RECEIVE_TRIES = 4, DUMP_TRIES = 50, CONT_DUMP_TRIES = 10 };
 
-/* The longest request, a new veth pair, takes half a millisecond unless the RTNL lock is taken. */
-enum { LONG_MS = 3 };
-
+enum { LONG_MS = 3 }; /* a new veth pair, the longest request, takes half of one but for RTNL */
 static bool waited;
 
 /* How many datagrams collect() reads after each() has seen enough: the next may be the last. */
 enum { A_LITTLE = 1, ALL_OF_IT = INT_MAX };
-
-/* The kernel fills a dump's next datagram in advance, as large as the reader's room (to 32 KiB). */
-enum { LITTLE_SIZE = 8192 };
+enum { LITTLE_SIZE = 8192 }; /* the kernel fills a dump's next datagram, as large, in advance */
 
 /*
  * A block of a dump is up to 32 KiB; a single link can be longer, because each of its nests may
@@ -109,96 +100,6 @@ uint64_t rt_cookie(const struct rt *rt)
 	return netns_cookie_of_socket(nl_socket_get_fd(rt->sk));
 }
 
-/* ---- composing ---------------------------------------------------------- */
-
-/* Room for size more bytes, zeroed; NULL, and overflow is set, if there is none. */
-static void *take(struct rt_msg *m, size_t size)
-{
-	size_t at = NLMSG_ALIGN(m->h.nlmsg_len);
-	void *p = (char *)m + at;
-
-	if (m->overflow || at + NLMSG_ALIGN(size) > sizeof(m->room)) {
-		m->overflow = true;
-		return NULL;
-	}
-	memset(p, 0, NLMSG_ALIGN(size));
-	m->h.nlmsg_len = (uint32_t)(at + NLMSG_ALIGN(size));
-	return p;
-}
-
-void *rt_new(struct rt_msg *m, int type, int flags, size_t header)
-{
-	m->overflow = false;
-	m->h = (struct nlmsghdr){
-		.nlmsg_len = NLMSG_HDRLEN,
-		.nlmsg_type = (uint16_t)type,
-		.nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags),
-	};
-	return take(m, header);
-}
-
-void rt_put(struct rt_msg *m, int attr, const void *data, size_t size)
-{
-	struct nlattr *a = take(m, attr_header + size);
-
-	if (!a)
-		return;
-	a->nla_type = (uint16_t)attr;
-	a->nla_len = (uint16_t)(attr_header + size);
-	if (size)
-		memcpy((char *)a + attr_header, data, size);
-}
-
-void rt_put_u8(struct rt_msg *m, int attr, uint8_t v)
-{
-	rt_put(m, attr, &v, sizeof(v));
-}
-
-void rt_put_u16(struct rt_msg *m, int attr, uint16_t v)
-{
-	rt_put(m, attr, &v, sizeof(v));
-}
-
-void rt_put_u32(struct rt_msg *m, int attr, uint32_t v)
-{
-	rt_put(m, attr, &v, sizeof(v));
-}
-
-void rt_put_str(struct rt_msg *m, int attr, const char *s)
-{
-	rt_put(m, attr, s, strlen(s) + 1);
-}
-
-void rt_put_ip(struct rt_msg *m, int attr, struct ip ip)
-{
-	rt_put(m, attr, ip.b, ip_bytes(ip));
-}
-
-void rt_put_mac(struct rt_msg *m, int attr, struct mac mac)
-{
-	rt_put(m, attr, mac.b, mac.len);
-}
-
-struct nlattr *rt_nest(struct rt_msg *m, int attr)
-{
-	struct nlattr *a = take(m, attr_header);
-
-	if (a)
-		a->nla_type = (uint16_t)(attr | NLA_F_NESTED);
-	return a;
-}
-
-void *rt_put_header(struct rt_msg *m, size_t size)
-{
-	return take(m, size);
-}
-
-void rt_nest_end(struct rt_msg *m, struct nlattr *nest)
-{
-	if (nest && !m->overflow)
-		nest->nla_len = (uint16_t)(m->room + m->h.nlmsg_len - (char *)nest);
-}
-
 /* ---- calling ------------------------------------------------------------ */
 
 int64_t rt_deadline(int timeout_ms)
@@ -238,7 +139,8 @@ static void drain(int fd)
 
 /*
  * An answer that cannot be received (no memory for a moment) is still there, and received
- * again: a request must not count as refused when it was done.  -EAGAIN: there is none.
+ * again: a request must not count as refused when it was done.  -EAGAIN: there is none.  More than
+ * size: it was cut.
  */
 static ssize_t receive(struct rt *rt, size_t size)
 {
@@ -247,10 +149,6 @@ static ssize_t receive(struct rt *rt, size_t size)
 	for (int tries = 0; tries < RECEIVE_TRIES;) {
 		ssize_t n = recv(fd, answers, size, MSG_DONTWAIT | MSG_TRUNC);
 
-		if (n > (ssize_t)size) {
-			drain(fd);
-			return -EMSGSIZE;
-		}
 		if (n >= 0)
 			return n;
 		if (errno == EINTR)
@@ -274,7 +172,6 @@ static int dump_error(struct nlmsghdr *h)
 	return err < 0 && err >= -ERRNO_MAX ? err : 0;
 }
 
-/* Keeps the kernel's own words about a refusal. */
 static int refusal(struct rt *rt, struct nlmsghdr *h)
 {
 	struct nlmsgerr *e = nlmsg_data(h);
@@ -303,6 +200,28 @@ struct answer {
 	int result; /* each()'s, or the kernel's refusal */
 };
 
+static int pass_over(const struct rt *rt)
+{
+	log_warn("%s: an object too long to be read is passed over", rt->where);
+	return -ENODEV;
+}
+
+/*
+ * The bytes to read of an answer that was cut, or a failure.  A container's dump goes on behind the
+ * object that was too long, and the host's does not, because what it lacks would be forgotten.
+ */
+static ssize_t after_cut(struct rt *rt, bool dump, size_t size)
+{
+	if (dump && rt->ns && rt->large) {
+		pass_over(rt);
+		return (ssize_t)size;
+	}
+	drain(nl_socket_get_fd(rt->sk));
+	if (dump)
+		return -EMSGSIZE;
+	return pass_over(rt);
+}
+
 static void read_message(struct rt *rt, struct nlmsghdr *h, struct answer *a, rt_each_fn *each,
 			 void *arg)
 {
@@ -320,7 +239,11 @@ static void read_message(struct rt *rt, struct nlmsghdr *h, struct answer *a, rt
 			a->result = err;
 		return;
 	}
-	if (each && a->result == 0) {
+	/* The length of a longer nest has wrapped: what seems to follow may be its content. */
+	if (h->nlmsg_len > UINT16_MAX) {
+		err = pass_over(rt);
+		a->result = a->dump ? a->result : err;
+	} else if (each && a->result == 0) {
 		a->seen = true;
 		a->result = each(h, arg);
 	}
@@ -343,12 +266,15 @@ static int collect(struct rt *rt, bool dump, unsigned more, rt_each_fn *each, vo
 	while (!a.done && (!a.result || more--)) {
 		ssize_t n = receive(rt, size);
 		struct nlmsghdr *h = (struct nlmsghdr *)answers;
-		int left = (int)n;
+		int left;
 
 		if (n == -EAGAIN)
 			return -EIO;
+		if (n > (ssize_t)size)
+			n = after_cut(rt, dump, size);
 		if (n < 0)
 			return (int)n;
+		left = (int)n;
 		for (; !a.done && nlmsg_ok(h, left); h = nlmsg_next(h, &left))
 			read_message(rt, h, &a, each, arg);
 	}
@@ -470,17 +396,16 @@ static int reopen(struct tx *tx, struct rt *rt)
 
 static int peek(struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg)
 {
-	bool was_large;
+	bool large = rt->large;
 	int r;
 
-	do {
-		was_large = rt->large;
-		TRY(send_request(rt, m));
-		TRY(each(NULL, arg));
-		r = collect(rt, true, A_LITTLE, each, arg);
-		rt->large = was_large || r == -EMSGSIZE;
-	} while (r == -EMSGSIZE && !was_large);
-	return r;
+	TRY(send_request(rt, m));
+	TRY(each(NULL, arg));
+	r = collect(rt, true, A_LITTLE, each, arg);
+	if (r != -EMSGSIZE || large)
+		return r;
+	rt->large = true;
+	return peek(rt, m, each, arg);
 }
 
 int rt_peek(struct tx *tx, struct rt *rt, struct rt_msg *m, rt_each_fn *each, void *arg,

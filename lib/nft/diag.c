@@ -161,6 +161,18 @@ static int ask_listeners(struct nfnl *nl, uint16_t first, uint16_t last, struct 
 	return 0;
 }
 
+/* IPv4 first, because the kernel tells no order. */
+static int by_family(const void *a, const void *b)
+{
+	const struct diag_listener *x = a, *y = b;
+
+	if (x->addr.family != y->addr.family)
+		return x->addr.family == AF_INET ? -1 : 1;
+	if (x->port != y->port)
+		return x->port < y->port ? -1 : 1;
+	return x->inode < y->inode ? -1 : x->inode > y->inode;
+}
+
 int diag_find_listeners(struct mem *mem, uint8_t proto, uint16_t first, uint16_t last,
 			struct diag_listener **ret, unsigned *ret_n)
 {
@@ -176,6 +188,8 @@ int diag_find_listeners(struct mem *mem, uint8_t proto, uint16_t first, uint16_t
 	}
 	if (r < 0 && r != -EPROTONOSUPPORT)
 		return r;
+	if (f.n)
+		qsort(f.l, f.n, sizeof(*f.l), by_family);
 	*ret = f.l;
 	*ret_n = f.n;
 	return 0;

@@ -358,6 +358,41 @@ tentative() {
 	assert_same_snapshot
 }
 
+# sources FROM TO - the container adds source MACs to its eth0
+sources() {
+	local i
+
+	for ((i = $1; i < $2; i++)); do
+		printf 'link set link dev eth0 type macvlan macaddr add 02:%02x:%02x:01:01:01\n' $((i >> 8)) $((i & 255))
+	done >"$BATS_TEST_TMPDIR/batch"
+	in_ns c1 ip -batch "$BATS_TEST_TMPDIR/batch"
+}
+
+@test "macvlan: a link with too many source MACs for the kernel's message is not believed" {
+	local conf check tuning
+
+	conf=$(with "$CONF" '.mode = "source" | .sourceMacs = ["02:00:00:00:00:55"]')
+	new_netns c1
+	add macvlan "$conf"
+	check=$(chained "$conf")
+	tuning=$(chained '{"cniVersion":"1.0.0","name":"net1","type":"tuning","mtu":1400}')
+	add tuning "$tuning"
+	# The length of the list wraps, so MACs stand where the next attributes seem to be, as the MTU.
+	sources 1 5600
+	cni CHECK macvlan "$check"
+	contains_not "$output" MTU
+	contains "$errors" 'container: an object too long to be read is passed over'
+	CPLUG_REPAIR=1 cni CHECK macvlan "$check"
+	failed
+	# More than is read of an answer.
+	sources 5600 23000
+	cni DEL tuning "$tuning"
+	ok
+	cni DEL macvlan "$conf"
+	ok
+	prints '' find /var/lib/cni/networks -name '203.*'
+}
+
 @test "macvlan: source receives frames only from sourceMacs" {
 	local conf other
 

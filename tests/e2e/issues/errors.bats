@@ -83,7 +83,7 @@ waiting() {
 		2>"$BATS_TEST_TMPDIR/err" 9<&- 3>&- 4>&- &
 	pid=$!
 	# This is the last step before the lock.
-	wait_for "the ADD's last step before the lock" grep -q 'configure bridge port' "$BATS_TEST_TMPDIR/err"
+	wait_for "the ADD's last step before the lock" grep -q 'host: set veth.* up' "$BATS_TEST_TMPDIR/err"
 }
 
 @test "errors: a crash prints an error document with code 111, and DEL cleans up" {

@@ -65,7 +65,7 @@ knob() {
 		/sysctl .*conf\/br1\/accept_ra = 0/ { bridge = 1 }
 		/set bridge br1 up/ { if (!bridge) exit 1; up++ }
 		index($0, "conf/" host "/accept_ra = 0") { port = 1 }
-		/configure bridge port/ { if (!port) exit 1; up++ }
+		index($0, "host: set " host " up") { if (!port) exit 1; up++ }
 		/sysctl .*conf\/eth0\/accept_ra = 0/ { container = 1 }
 		/container: set eth0 up/ { if (!container) exit 1; up++ }
 		END { exit up != 3 }
