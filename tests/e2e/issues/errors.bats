@@ -145,7 +145,7 @@ waiting() {
 	remember
 	status=0
 	output=$(
-		ulimit -s 16
+		ulimit -s 28 # of which the kernel takes up to 8 at random
 		env -i CNI_COMMAND=ADD CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 "CNI_PATH=$CPLUG_BIN" \
 			"$CPLUG_BIN/bridge" <<<"$CONF"
 	) || status=$?
