@@ -22,6 +22,20 @@ quick() {
 	cat /run/x >"$file"
 }
 
+# has_a_block BRIDGE - etcd, and node n1 with an attachment of conf $c, whose block is $block; BRIDGE has
+# the block's gateway
+has_a_block() {
+	need_cluster
+	start_etcd
+	new_node n1
+	c=$(conf "$SMALL")
+	called n1 ADD "$c" c1
+	ok
+	block=$(blocks n1)
+	ip link add "$1" type bridge
+	ip address add "$(jq -r '.ips[0].gateway' <<<"$output")/29" dev "$1"
+}
+
 # impostor PORT KIND - starts one; its requests are in the file $BATS_TEST_TMPDIR/KIND
 impostor() {
 	"$CPLUG_TOP/tests/cluster/impostor" "$1" "$2" </dev/null >"$BATS_TEST_TMPDIR/$2" 2>&1 3>&- 4>&- &
@@ -297,15 +311,7 @@ host_addresses() {
 @test "hostile: what etcd says of a dead node takes no routes and gateways of the blocks that live here" {
 	local c block key
 
-	need_cluster
-	start_etcd
-	new_node n1
-	c=$(conf "$SMALL")
-	called n1 ADD "$c" c1
-	ok
-	block=$(blocks n1)
-	ip link add br1 type bridge
-	ip address add "$(jq -r '.ips[0].gateway' <<<"$output")/29" dev br1
+	has_a_block br1
 	ip route show proto 76 >/run/routes
 	[[ -s /run/routes ]]
 	for key in 10.40.0.240-29 "${block/\//-}"; do
@@ -474,15 +480,7 @@ announced() {
 @test "hostile: a forged blocks.json names the block of another network of the node: nothing is taken or announced" {
 	local before more c block i=0
 
-	need_cluster
-	start_etcd
-	new_node n1
-	c=$(conf "$SMALL")
-	called n1 ADD "$c" c1
-	ok
-	block=$(blocks n1)
-	ip link add br0 type bridge
-	ip address add "$(python3 -c 'import ipaddress, sys; n = ipaddress.ip_network(sys.argv[1]); print(f"{n[1]}/{n.prefixlen}")' "$block")" dev br0
+	has_a_block br0
 	before="$(host_addresses) $(announced)"
 	mkdir -p /run/volume/evil
 	for more in '' GC; do
