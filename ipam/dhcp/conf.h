@@ -6,6 +6,7 @@
 #define CPLUG_DHCP_CONF_H
 
 #include "cni/call.h"
+#include "sys/state.h"
 
 enum {
 	DHCP_PROVIDE_MAX = 16, /* options that the client sends */
@@ -16,7 +17,7 @@ enum {
 };
 
 /* Files of the leases, in the daemon below its -hostprefix. */
-#define DHCP_STATE_DIR "/run/cni/dhcp"
+#define DHCP_STATE_DIR STATE_DHCP
 
 /* What CHECK wants in place of an address that a renewal gave (differ.h), for cnitool. */
 #define DHCP_ANOTHER "an address of prevResult"

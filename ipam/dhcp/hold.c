@@ -148,6 +148,8 @@ bool hold_replaces(struct hold *l, bool six, const struct dhcp_lease *before)
 /* The address is the container's from now on: it must not be lost with the daemon. */
 void hold_save(struct daemon *d, struct hold *l, bool six, const struct dhcp_lease *before)
 {
+	if (before)
+		hold_note_left(l, &d->tx.mem, six, before);
 	if (before && !hold_replaces(l, six, before))
 		daemon_say(l, "no memory: a change does not survive a restart of the daemon");
 	if (wire_carrier(d, l, &l->carrier) < 0)

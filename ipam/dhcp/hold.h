@@ -31,7 +31,7 @@ struct daemon_options {
 
 struct client; /* a connection: server.c */
 
-enum { DAEMON_CLIENTS_MAX = 256, DAEMON_LEASES_MAX = 65536 };
+enum { DAEMON_CLIENTS_MAX = 256, DAEMON_LEASES_MAX = 65536, DAEMON_LEFT_MAX = 4 };
 /*
  * ADDs that wait for a lease at the same time: of all networks, so that connections remain for the
  * other calls; and of one.
@@ -110,6 +110,8 @@ struct hold {
 	unsigned probes;     /* that were sent */
 	int64_t probe_begun; /* ms of CLOCK_BOOTTIME */
 	char parent[16];     /* the host's link to the same network; "": not known */
+	/* What the leases had before and have not now, the latest first; the rest has no family. */
+	struct ip left[DAEMON_LEFT_MAX];
 	struct dhcp_client v4;
 	struct hold6 *six; /* NULL: no DHCPv6 */
 };
@@ -166,6 +168,11 @@ void hold_result(const struct hold *l, struct mem *mem, const struct dhcp_lease 
 		 struct result *ret);
 /* The result of the present leases, as ADD gives it. */
 void hold_results(const struct hold *l, struct mem *mem, struct result *ret);
+/*
+ * Another lease of this family takes the place of before: notes the address that is left, for the
+ * plugins (firewall/owned_left.c).
+ */
+void hold_note_left(struct hold *l, struct mem *mem, bool six, const struct dhcp_lease *before);
 /* Is there a lease of each family? */
 bool hold_is_complete(const struct hold *l);
 /* Is it of the namespace that is at this path now? */

@@ -68,3 +68,40 @@ void hold_results(const struct hold *l, struct mem *mem, struct result *ret)
 	if (l->six)
 		hold6_result(l->six, mem, &l->six->c.x.lease, ret);
 }
+
+static void list_address(const struct hold *l, struct mem *mem, bool six,
+			 const struct dhcp_lease *of, struct result *ret)
+{
+	result_init(ret, mem);
+	if (!six)
+		hold_result(l, mem, of, ret);
+	else if (l->six)
+		hold6_result(l->six, mem, of, ret);
+}
+
+static void drop_left(struct hold *l, struct ip ip)
+{
+	unsigned k = 0;
+
+	for (unsigned i = 0; i < DAEMON_LEFT_MAX; i++)
+		if (!ip_eq(l->left[i], ip))
+			l->left[k++] = l->left[i];
+	while (k < DAEMON_LEFT_MAX)
+		l->left[k++] = (struct ip){ .family = 0 };
+}
+
+void hold_note_left(struct hold *l, struct mem *mem, bool six, const struct dhcp_lease *before)
+{
+	const struct dhcp_lease *after = six ? &l->six->c.x.lease : &l->v4.x.lease;
+	struct result was, now;
+
+	list_address(l, mem, six, before, &was);
+	list_address(l, mem, six, after, &now);
+	if (was.n_ips) {
+		drop_left(l, was.ips[0].addr.ip);
+		memmove(&l->left[1], l->left, sizeof(l->left) - sizeof(l->left[0]));
+		l->left[0] = was.ips[0].addr.ip;
+	}
+	if (now.n_ips)
+		drop_left(l, now.ips[0].addr.ip);
+}

@@ -76,6 +76,14 @@ static void put6(struct jw *w, const struct hold *l)
 	jw_close(w, '}');
 }
 
+static void put_left(struct jw *w, const struct hold *l)
+{
+	jw_open(w, "left", '[');
+	for (unsigned i = 0; i < DAEMON_LEFT_MAX && ip_set(l->left[i]); i++)
+		jw_str(w, NULL, IP_S(l->left[i]));
+	jw_close(w, ']');
+}
+
 static const char *document(struct mem *mem, const struct hold *l)
 {
 	struct jw w;
@@ -89,6 +97,7 @@ static const char *document(struct mem *mem, const struct hold *l)
 	jw_int(&w, "cookie", (int64_t)l->cookie);
 	jw_int(&w, "carrier", l->carrier);
 	jw_str(&w, "parent", l->parent);
+	put_left(&w, l);
 	if (l->four)
 		put4(&w, l);
 	if (l->six)
@@ -194,6 +203,19 @@ static bool read6(struct daemon *d, const struct cj *c, struct hold *l)
 	return dhcp6_conf_valid(conf);
 }
 
+static void read_left(const struct cj *c, struct hold *l)
+{
+	struct cj list = cj_list(c, "left");
+	unsigned n = cj_len(&list), k = 0;
+
+	for (unsigned i = 0; i < n && k < DAEMON_LEFT_MAX; i++) {
+		struct cj e = cj_at(&list, i);
+
+		l->left[k] = cj_as_ip(&e);
+		k += ip_set(l->left[k]);
+	}
+}
+
 static bool read_document(struct daemon *d, const struct cj *c, struct hold *l)
 {
 	bool six = cj_has(c, "dhcpv6"), good = true;
@@ -208,6 +230,7 @@ static bool read_document(struct daemon *d, const struct cj *c, struct hold *l)
 	/* 0.2.0 wrote it for DHCPv6 alone. */
 	snprintf(l->parent, sizeof(l->parent), "%s",
 		 cj_str(c, "parent", cj_str(&more, "parent", "")));
+	read_left(c, l);
 	if (cj_has(c, "mac") || !six)
 		good = read4(d, c, l);
 	if (six)

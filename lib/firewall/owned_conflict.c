@@ -5,7 +5,8 @@
  * Networks whose authors do not trust each other share the tables.  A configuration can name any
  * address (static IPAM, CNI_ARGS, args, a prevResult), so a key is not taken from an owner that may
  * live: its DEL, or ours, would leave the other one without masquerade or without an accept.
- * An owner is dead if its link on the host, or its network namespace, is gone.
+ * An owner is dead if its link on the host, or its network namespace, is gone.  A living one can
+ * have left an address: owned_left.c.
  */
 #include "base/log.h"
 #include "firewall/owned_impl.h"
@@ -32,6 +33,13 @@ const char *owned_owner_text(const char *comment)
 	if (!comment || strlen(comment) <= OWNED_KEY_LEN)
 		return "an unknown owner";
 	return comment + OWNED_KEY_LEN + 1;
+}
+
+bool owned_parse(struct mem *mem, const char *comment, struct mark_owner *ret)
+{
+	*ret = (struct mark_owner){ .network = NULL };
+	return strlen(comment) < NFT_COMMENT_MAX &&
+	       mark_parse_owner(mem, owned_owner_text(comment), ret) && ret->id;
 }
 
 /* ---- is the owner dead? -------------------------------------------------- */
@@ -71,6 +79,8 @@ int owned_is_dead(struct owned_judge *j, const char *comment)
 		if (!r)
 			continue;
 		j->lost |= x.lost;
+		j->ino = x.ino;
+		j->cookie = x.cookie;
 		TRY(r = proves_death(j, &x));
 		if (!r)
 			return 0;
@@ -85,13 +95,12 @@ int owned_is_dead(struct owned_judge *j, const char *comment)
  */
 static int is_unmarked(struct owned_judge *j, const char *comment)
 {
-	struct mark_owner o = { .network = NULL };
+	struct mark_owner o;
 	struct mark mark;
 	struct link l;
 	int there;
 
-	if (strlen(comment) >= NFT_COMMENT_MAX ||
-	    !mark_parse_owner(&j->tx->mem, owned_owner_text(comment), &o) || !o.id)
+	if (!owned_parse(&j->tx->mem, comment, &o))
 		return 0;
 	mark = mark_of(o.network, o.id, o.ifname);
 	TRY(there = link_find_marked(j->tx, j->host, "", &mark, &l));
@@ -153,12 +162,18 @@ int owned_resolve(struct owned_judge *j, const struct owned_change *c, struct ow
 	if (owned_is_ours(&e->there, c->owner->comment) || may_replace(j->tx, c->owner, e))
 		return 0;
 	j->lost = false;
+	j->ino = 0;
 	TRY(dead = owned_is_dead(j, comment));
 	if (!dead && j->lost && e->conflict == OWNED_HELD)
 		TRY(dead = is_unmarked(j, comment));
 	if (dead) {
 		log_info("%s: taken over from %s, which is gone", e->what,
 			 owned_owner_text(comment));
+		return 0;
+	}
+	if (e->conflict == OWNED_HELD && owned_has_left(j, e)) {
+		log_info("%s: taken over from %s, whose DHCP lease has another address now",
+			 e->what, owned_owner_text(comment));
 		return 0;
 	}
 	e->takeover = false;

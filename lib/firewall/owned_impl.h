@@ -2,10 +2,10 @@
 /*
  * owned_impl.h - shared by the files of the owned module only
  *
- * owned.c adds elements, owned_conflict.c judges other owners, owned_compare.c is CHECK,
- * owned_remove.c deletes, owned_survey.c lists all owners.  owned_index.c is the index: the set
- * `attachments`, whose elements (KEY . kind and number) hold, in private bytes, which keys of which
- * sets belong to KEY.
+ * owned.c adds elements, owned_conflict.c and owned_left.c judge other owners, owned_compare.c is
+ * CHECK, owned_remove.c deletes, owned_survey.c lists all owners.  owned_index.c is the index: the
+ * set `attachments`, whose elements (KEY . kind and number) hold, in private bytes, which keys of
+ * which sets belong to KEY.
  *
  * Functions that return -errno and do not take struct tx record nothing.
  */
@@ -66,6 +66,10 @@ bool owned_names_owner(const char *comment);
 /* NETWORK/ID/IFNAME of a comment, for messages. */
 const char *owned_owner_text(const char *comment);
 
+/* The attachment that a comment names; false if the comment is cut, or names none. */
+struct mark_owner;
+bool owned_parse(struct mem *mem, const char *comment, struct mark_owner *ret);
+
 /* What is needed to judge other owners; .tx, .nl, .host and .t are set, the rest is zero. */
 struct owned_judge {
 	struct tx *tx;
@@ -73,7 +77,10 @@ struct owned_judge {
 	struct rt *host;
 	const struct owned_table *t;
 	struct alive alive;
-	bool lost; /* result of owned_is_dead(): an index has lost its private bytes */
+	/* Results of owned_is_dead(). */
+	bool lost;    /* an index has lost its private bytes */
+	uint32_t ino; /* the owner's network namespace; 0 = unknown */
+	uint64_t cookie;
 };
 
 /*
@@ -89,6 +96,14 @@ int owned_is_dead(struct owned_judge *j, const char *comment) CHECKED;
  */
 int owned_resolve(struct owned_judge *j, const struct owned_change *c,
 		  struct owned_elem *e) CHECKED;
+
+/* ---- owned_left.c ---- */
+
+/*
+ * After owned_is_dead(): does the DHCP daemon know that the living owner of e->there has left the
+ * address that is the key of e?  false also if that cannot be known.
+ */
+bool owned_has_left(struct owned_judge *j, const struct owned_elem *e);
 
 /* ---- owned_remove.c ---- */
 

@@ -18,6 +18,9 @@ enum { STATE_MAX = 65536 }; /* bytes of a document */
 
 #define STATE_ROOT "/run/cni/cplug"
 
+/* The DHCP daemon's documents (ipam/dhcp/record.c), unless it has a -hostprefix. */
+#define STATE_DHCP "/run/cni/dhcp"
+
 /* Where a document is.  Both strings must live as long as the transaction. */
 struct state_file {
 	const char *dir;  /* absolute; made if something is saved */

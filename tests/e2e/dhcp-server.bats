@@ -109,6 +109,50 @@ ready() {
 	ok
 }
 
+# masqueraded_for NETWORK - prints the addresses
+masqueraded_for() {
+	nft list map inet cplug masq4 | grep -oE "[0-9.]+ comment \"veth[0-9a-f]+ $1/" | cut -d' ' -f1
+}
+
+@test "dhcp: the address that a lease has left is free for the next container, and no other one is" {
+	local next='{"cniVersion":"1.1.0","name":"next","type":"bridge","bridge":"br1","ipMasq":true,
+		"ipam":{"type":"static","addresses":[{"address":"10.5.0.50/24"}]}}'
+	local leased='{"cniVersion":"1.1.0","name":"leased","type":"bridge","bridge":"br0","ipMasq":true,
+		"ipam":{"type":"dhcp","arpProbe":0}}'
+
+	ready lease=6 t1=2
+	new_netns c2
+	add bridge "$leased"
+	is "$(masqueraded_for leased)" 10.5.0.50
+	cni ADD bridge "$next" c2
+	failed 104 '10\.5\.0\.50.* belongs to leased/c1/eth0 '
+	# A container that uses its address elsewhere has not left it.
+	in_ns c1 ip address add 10.99.0.1/32 dev eth0
+	in_ns c1 ip address del 10.5.0.50/24 dev eth0
+	cni ADD bridge "$next" c2
+	failed 104 ' belongs to leased/c1/eth0 '
+	in_ns c1 ip address flush dev eth0
+	# What it has got back is its own again.
+	script lan lease=6 t1=2 first=10.5.0.150
+	wait_for "the new address" has_address c1 10.5.0.150/24
+	script lan lease=6 t1=2
+	wait_for "the first address" has_address c1 10.5.0.50/24
+	cni ADD bridge "$next" c2
+	failed 104 ' belongs to leased/c1/eth0 '
+	script lan lease=6 t1=2 first=10.5.0.151
+	wait_for "another address" has_address c1 10.5.0.151/24
+	# The next daemon knows it, too.
+	end_daemon KILL
+	daemon --timeout 1s --resendmax 2s
+	add bridge "$next" c2
+	is "$(masqueraded_for next)" 10.5.0.50
+	is "$(masqueraded_for leased)" ""
+	# The DEL of the one leaves the other's alone.
+	del bridge "$leased"
+	is "$(masqueraded_for next)" 10.5.0.50
+	del bridge "$next" c2
+}
+
 @test "dhcp: silence: rebinding, expiry without address, and a lease again" {
 	ready lease=5 t1=2 t2=3
 	add macvlan "$DHCP_MACVLAN"
