@@ -18,6 +18,27 @@ static bool conflicts(struct cidr have, struct cidr want, unsigned flags)
 	return cidr_overlaps(have, want) && !ip_is_linklocal(have.ip);
 }
 
+/* Walks the addresses that are in the way of another; 1 = *list has one, at *at or later. */
+static int next_in_way(const struct addr_list *list, struct cidr want, unsigned flags, unsigned *at)
+{
+	while (*at < list->n && !conflicts(list->a[*at], want, flags))
+		(*at)++;
+	return *at < list->n;
+}
+
+int gateway_in_way(struct tx *tx, struct rt *rt, const struct link *l, struct cidr address,
+		   unsigned flags, struct cidr *ret)
+{
+	struct addr_list list;
+	unsigned i = 0;
+
+	TRY(addr_list(tx, rt, l, address.ip.family, &list));
+	if (addr_listed(&list, address) || !next_in_way(&list, address, flags, &i))
+		return 0;
+	*ret = list.a[i];
+	return 1;
+}
+
 int gateway_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct cidr address,
 		   unsigned flags)
 {
@@ -27,9 +48,7 @@ int gateway_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct ci
 	TRY(addr_list(tx, rt, l, address.ip.family, &list));
 	if (addr_listed(&list, address))
 		return 0;
-	for (unsigned i = 0; i < list.n; i++) {
-		if (!conflicts(list.a[i], address, flags))
-			continue;
+	for (unsigned i = 0; next_in_way(&list, address, flags, &i); i++) {
 		if (!(flags & GATEWAY_FORCE))
 			return tx_fail_as(
 				tx, CPLUG_E_TAKEN, -EADDRINUSE,

@@ -24,6 +24,13 @@ int gateway_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct ci
 		   unsigned flags) CHECKED;
 
 /*
+ * Would gateway_ensure() find an address in the way?  1 and the first one in *ret, 0, or a recorded
+ * failure.
+ */
+int gateway_in_way(struct tx *tx, struct rt *rt, const struct link *l, struct cidr address,
+		   unsigned flags, struct cidr *ret) CHECKED;
+
+/*
  * Ensures that packets of a family are forwarded.  For IPv6, the link of the default route is set
  * to accept_ra 2 first, because a router otherwise ignores router advertisements.
  */

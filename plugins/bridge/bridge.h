@@ -57,6 +57,14 @@ int bridge_veth_join_vlan(struct tx *tx, struct call *c, const struct bridge *b,
  */
 int bridge_gateway_ensure(struct tx *tx, struct call *c, struct bridge *b,
 			  const struct result *res) CHECKED;
+/*
+ * forceAddress: fails with CPLUG_E_TAKEN if an address that is in the way on `link` (the bridge or
+ * its VLAN gateway) is not this network's to replace.  That is: the bridge has the mark of another
+ * network, or has no mark and is an uplink or has ports of another network.  The host may allow it
+ * (hostconf.h, replaceAcrossNetworks).
+ */
+int bridge_force_check(struct tx *tx, struct call *c, const struct bridge *b,
+		       const struct link *link, struct cidr address) CHECKED;
 /* Has it then compared the host's routes to the addresses that have a gateway? */
 bool bridge_gateway_is_routed(const struct bridge *b);
 int bridge_gateway_check(struct tx *tx, struct call *c, struct bridge *b) CHECKED;

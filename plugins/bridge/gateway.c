@@ -173,6 +173,7 @@ static int ensure_addresses(struct tx *tx, struct call *c, const struct bridge *
 
 	*g = (struct given){ .host = &c->host, .b = b };
 	for (unsigned i = 0; i < n; i++) {
+		TRY(bridge_force_check(tx, c, b, gateway_link(b), list[i]));
 		TRY(added = gateway_ensure(tx, &c->host, gateway_link(b), list[i],
 					   b->cf.gateway_flags));
 		if (added)

@@ -337,3 +337,41 @@ not_made() {
 	cni DEL sbr "$conf"
 	ok
 }
+
+@test "hostile-conf: forceAddress takes no gateway of another network, and no address of the host's uplink" {
+	local evil
+
+	evil=$(with "$BRIDGE" '.name = "evil" | .forceAddress = true | .ipam = {type: "host-local", subnet: "10.1.0.128/25"}')
+	new_netns c1 c2
+	add bridge "$BRIDGE" c2
+	is "$(addresses - br1)" '10.1.0.1/24 fd00:1::1/64'
+	remember
+	cni ADD bridge "$evil"
+	failed 102 'forceAddress: 10\.1\.0\.1/24 of br1 is not replaced by 10\.1\.0\.129/25, because the bridge belongs to network victim .*replaceAcrossNetworks in /etc/cplug/cplug\.conf'
+	cni ADD bridge "$(with "$evil" '.ipam.subnet = "fd00::/16"')"
+	failed 102 'fd00:1::1/64 of br1 is not replaced .* network victim '
+	assert_same_snapshot
+	sees c2 10.1.0.1
+	# Without a mark on the bridge, those of its ports tell.
+	ip link set br1 alias ''
+	cni ADD bridge "$evil"
+	failed 102 '10\.1\.0\.1/24 of br1 is not replaced .* network victim '
+	del bridge "$BRIDGE" c2
+	ip address replace 10.1.0.1/24 dev br1
+	ip route add default via 10.1.0.77
+	cni ADD bridge "$evil"
+	failed 102 '10\.1\.0\.1/24 of br1 is not replaced .* belongs to the host, whose default route it has '
+	host_allows '{"replaceAcrossNetworks":true}'
+	add bridge "$evil"
+	is "$(addresses - br1)" '10.1.0.129/25 fd00:1::1/64'
+}
+
+@test "hostile-conf: forceAddress replaces what the own network has, also with others on its bridge" {
+	local guest='{"cniVersion":"1.1.0","name":"guest","type":"bridge","bridge":"br1"}'
+
+	new_netns c1 c2 c3
+	add bridge "$BRIDGE" c1
+	add bridge "$guest" c2
+	add bridge "$(with "$BRIDGE" '.forceAddress = true | .ipam.ranges = [[{subnet: "10.2.0.0/24"}]]')" c3
+	is "$(addresses - br1)" '10.2.0.1/24 fd00:1::1/64'
+}
