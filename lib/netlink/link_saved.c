@@ -43,6 +43,7 @@ enum {
 
 struct details {
 	struct mem *mem;
+	const char *kind;
 	struct link_saved *s;
 	bool found;
 };
@@ -119,6 +120,7 @@ static int read_details(const struct nlmsghdr *h, void *arg)
 		memcpy(d->s->broadcast.b, nla_data(tb[IFLA_BROADCAST]), d->s->broadcast.len);
 	}
 	d->s->xdp = xdp_mode(tb[IFLA_XDP]);
+	d->s->options = link_read_options(d->mem, d->kind, tb[IFLA_LINKINFO]);
 	for (unsigned i = 0; i < LINK_SAVED_NUMBERS; i++)
 		d->s->number[i] = number_of(tb[numbers[i].attr], numbers[i].size);
 	if (tb[IFLA_PROP_LIST])
@@ -132,7 +134,7 @@ static int read_details(const struct nlmsghdr *h, void *arg)
 
 static int find_details(struct tx *tx, struct rt *rt, const struct link *l, struct link_saved *s)
 {
-	struct details d = { .mem = &tx->mem, .s = s };
+	struct details d = { .mem = &tx->mem, .kind = l->kind, .s = s };
 	struct rt_msg m;
 	int r;
 
@@ -359,6 +361,14 @@ int link_restore_settings(struct tx *tx, struct rt *rt, struct link *l, const st
 	l->group = s->group;
 	l->flags ^= flags;
 	return restore_numbers(tx, rt, l, s, &now);
+}
+
+int link_restore_options(struct tx *tx, struct rt *rt, struct link *l, const struct link_saved *s)
+{
+	struct link_saved now = { .hardware = "" };
+
+	TRY(find_details(tx, rt, l, &now));
+	return link_set_options(tx, rt, l, &s->options, &now.options);
 }
 
 int link_restore_mac(struct tx *tx, struct rt *rt, struct link *l, const struct link_saved *s)

@@ -68,13 +68,27 @@ struct link_saved {
 	 */
 	int64_t number[LINK_SAVED_NUMBERS];
 	const char *ethtool[LINK_ETHTOOL_SETTINGS]; /* base64; NULL = unknown */
-	const char **altnames;                      /* alternative names, "ip link property" */
+	struct link_data options; /* of a macvlan, ipvlan or VLAN: link_read_options() */
+	const char **altnames;    /* alternative names, "ip link property" */
 	unsigned n_altnames;
 };
 
 /* Reads the settings that the driver has; ret[i] is in the arena, or unchanged. */
 void link_read_ethtool(struct mem *mem, struct rt *rt, const struct link *l,
 		       const char *ret[LINK_ETHTOOL_SETTINGS]);
+
+/*
+ * The options that link_set_options() can set, in the arena; info is the attribute IFLA_LINKINFO,
+ * or NULL.  None for other kinds than macvlan, macvtap, ipvlan, ipvtap and vlan.
+ */
+struct link_data link_read_options(struct mem *mem, const char *kind, struct nlattr *info);
+
+/*
+ * Sets the options that the link had, if those that it has now differ; nothing if it is not known
+ * that it had some.  No undo: for DEL.
+ */
+int link_set_options(struct tx *tx, struct rt *rt, const struct link *l,
+		     const struct link_data *was, const struct link_data *now) CHECKED;
 
 /* Reads a link as it is now; *ret is in the arena.  -ENODEV, recorded, if it is gone. */
 int link_save(struct tx *tx, struct rt *rt, const struct link *l, struct link_saved *ret) CHECKED;
@@ -104,6 +118,9 @@ int link_restore_settings(struct tx *tx, struct rt *rt, struct link *l,
 			  const struct link_saved *s) CHECKED;
 int link_restore_mac(struct tx *tx, struct rt *rt, struct link *l,
 		     const struct link_saved *s) CHECKED;
+/* The options of its kind. */
+int link_restore_options(struct tx *tx, struct rt *rt, struct link *l,
+			 const struct link_saved *s) CHECKED;
 /* The broadcast MAC. */
 int link_restore_broadcast(struct tx *tx, struct rt *rt, struct link *l,
 			   const struct link_saved *s) CHECKED;

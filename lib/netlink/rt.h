@@ -124,7 +124,8 @@ enum { RT_LIST_MAX = 65536 };
 
 /*
  * For DEL: excuses a failure (tx_excuse()) that only says that the container has too many objects,
- * or changes them too fast (-E2BIG, -EMSGSIZE, -EAGAIN).  Other results are returned as they are.
+ * or changes them too fast (-E2BIG, -EAGAIN), or has one that the kernel itself cannot list
+ * (-EMSGSIZE: a filter of more than 32 KiB).  Other results are returned as they are.
  */
 int rt_excuse_crowd(struct tx *tx, int before, int r, const char *why) CHECKED;
 

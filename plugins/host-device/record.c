@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "netlink/layer3.h"
 #include "plugins/host-device/host_device.h"
+#include "value/base64.h"
 
 #define PLUGIN "host-device"
 
@@ -51,6 +52,8 @@ static void put_link(struct jw *w, const struct link_saved *l)
 	for (unsigned i = 0; i < LINK_SAVED_NUMBERS; i++)
 		if (l->number[i] >= 0)
 			jw_int(w, numbers[i], l->number[i]);
+	if (l->options.len)
+		jw_str(w, "options", base64_encode(w->mem, l->options.attrs, l->options.len));
 	jw_open(w, "ethtool", '{');
 	for (unsigned i = 0; i < LINK_ETHTOOL_SETTINGS; i++)
 		if (l->ethtool[i])
@@ -86,6 +89,17 @@ static void copy(char *to, size_t size, const char *text)
 	snprintf(to, size, "%s", text);
 }
 
+static void read_options(struct mem *mem, const struct cj *j, struct link_saved *l)
+{
+	const char *text = cj_str(j, "options", NULL), *data = NULL;
+	size_t len = 0;
+
+	if (text)
+		data = base64_decode(mem, text, &len);
+	if (data)
+		l->options = (struct link_data){ data, (unsigned)len };
+}
+
 static void read_link(struct mem *mem, const struct cj *j, struct link_saved *l)
 {
 	struct cj altnames = cj_list(j, "altNames"), ethtool = cj_obj(j, "ethtool");
@@ -118,6 +132,7 @@ static void read_link(struct mem *mem, const struct cj *j, struct link_saved *l)
 		l->altnames = mem_grow(mem, l->altnames, l->n_altnames, sizeof(*l->altnames));
 		l->altnames[l->n_altnames++] = mem_str(mem, cj_as_str(&name));
 	}
+	read_options(mem, j, l);
 	if (!*l->name)
 		cj_wrong(j, "name", "missing");
 }

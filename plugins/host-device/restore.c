@@ -53,9 +53,10 @@ static int restore_parts(struct tx *tx, struct rt *host, struct link *l,
 {
 	static int (*const parts[])(struct tx * tx, struct rt * rt, struct link * l,
 				    const struct link_saved *s) = {
-		restore_names,          link_restore_settings, link_restore_mac,
-		link_restore_broadcast, link_restore_xdp,      link_restore_ethtool,
-		link_restore_altnames,  link_restore_master,   link_restore_state,
+		restore_names,        link_restore_settings,  link_restore_options,
+		link_restore_mac,     link_restore_broadcast, link_restore_xdp,
+		link_restore_ethtool, link_restore_altnames,  link_restore_master,
+		link_restore_state,
 	};
 	int before = tx->err, passing = 0, r;
 

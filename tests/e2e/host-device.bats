@@ -130,6 +130,58 @@ came_back() {
 	[[ ! -e $RECORD ]]
 }
 
+# kind_options LINK - the options of its kind, without what other macvlans of the parent change, in a fixed order
+kind_options() {
+	ip -d -j link show dev "$1" |
+		jq -cS '.[0].linkinfo.info_data | del(.usedbcqueuelen) | walk(if type == "array" then sort_by(tostring) else . end)'
+}
+
+@test "host-device: mode, source MACs and queue of a macvlan come back" {
+	local conf before
+	conf=$(with "$L2" '.device = "mv0"')
+
+	new_netns c1
+	device
+	ip link add mv0 link wire type macvlan mode bridge
+	before=$(kind_options mv0)
+	add host-device "$conf"
+	in_ns c1 ip link set eth0 type macvlan mode source
+	in_ns c1 ip link set eth0 type macvlan macaddr set 02:00:00:00:00:01 02:00:00:00:00:02
+	in_ns c1 ip link set eth0 type macvlan mode source bcqueuelen 7
+	del host-device "$conf"
+	is "$(kind_options mv0)" "$before"
+	# A list of the administrator's: more entries than one request holds.
+	ip link set mv0 type macvlan mode source
+	for i in {1..400}; do
+		printf 'link set mv0 type macvlan macaddr add 02:00:00:00:%02x:%02x\n' $((i / 256)) $((i % 256))
+	done | ip -batch -
+	before=$(kind_options mv0)
+	add host-device "$conf"
+	in_ns c1 ip link set eth0 type macvlan macaddr set 02:00:00:00:00:99
+	del host-device "$conf"
+	is "$(kind_options mv0)" "$before"
+	add host-device "$conf"
+	in_ns c1 ip link set eth0 type macvlan mode vepa
+	del host-device "$conf"
+	is "$(kind_options mv0)" "$before"
+}
+
+@test "host-device: flags and priorities of a VLAN interface come back (in the VM)" {
+	local conf before
+	conf=$(with "$L2" '.device = "vl0"')
+
+	new_netns c1
+	device
+	ip link add vl0 link wire type vlan id 7 egress-qos-map 1:2 3:4 ingress-qos-map 5:6 2>/dev/null ||
+		skip "this kernel has no VLAN interfaces"
+	before=$(kind_options vl0)
+	add host-device "$conf"
+	in_ns c1 ip link set eth0 type vlan loose_binding on reorder_hdr off egress-qos-map 1:7 9:5 ingress-qos-map 2:1 5:0
+	link c1 eth0 '.linkinfo.info_data.flags | index("LOOSE_BINDING")'
+	del host-device "$conf"
+	is "$(kind_options vl0)" "$before"
+}
+
 @test "host-device: a device that was down stays down on the host, and has its master again" {
 	new_netns c1
 	device

@@ -208,6 +208,35 @@ connected() {
 	contains "$(in_ns c1 tc filter show dev eth0 ingress)" 'Redirect to device lo'
 }
 
+# long_filter LINK - a filter of c1 that is longer than the kernel's room for an entry of a list
+long_filter() {
+	in_ns c1 python3 - "$1" <<-'END'
+		import socket, struct, sys
+		def attr(kind, data):
+		    return struct.pack("HH", 4 + len(data), kind) + data + bytes(-len(data) % 4)
+		returns = struct.pack("HBBI", 6, 0, 0, 0)  # BPF_RET, 4096 times
+		options = attr(4, struct.pack("H", 4096)) + attr(5, returns * 4096)
+		index = socket.if_nametoindex(sys.argv[1])
+		body = struct.pack("IiIII", 0, index, 0, 0xffff0000, 7 << 16 | socket.htons(3))
+		body += attr(1, b"bpf\0") + attr(2, options)
+		s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+		s.send(struct.pack("IHHII", 16 + len(body), 44, 0x405, 1, 0) + body)
+		sys.exit(struct.unpack_from("i", s.recv(65536), 16)[0] != 0)
+	END
+}
+
+@test "tap redirect: DEL succeeds although the container has a filter too long to be listed" {
+	command -v python3 >/dev/null || skip "python3 is not installed"
+	new_netns c1
+	chain
+	long_filter tap-eth0 || skip "this kernel has no filters of BPF"
+	long_filter eth0
+	del tap "$CONF"
+	contains "$errors" 'filters stay in the container'
+	del ptp "$MAIN"
+	no_link c1 eth0
+}
+
 @test "tap redirect: ADD that fails or is killed at any change leaves nothing" {
 	new_netns c1
 	add ptp "$MAIN"
