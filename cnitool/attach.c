@@ -99,6 +99,7 @@ int attach_exec_plugin(struct tool *t, const struct list_call *c, unsigned i,
 		.in = netconf_request(&own, c->net, i, &extra),
 		.timeout_ms = left ? left : 1,
 		.grace_ms = GRACE_MS,
+		.kept = self && t->cache.held > 0 ? t->cache.held : 0,
 	};
 	q.size = strlen(q.in);
 	log_step("%s (%s) %s %s", c->command->name, c->command->word, path, (const char *)q.in);
@@ -268,9 +269,24 @@ static int write_cached(struct tool *t, const struct attachment *a, const struct
 	return cache_write(t->tx, &t->cache, &c);
 }
 
+/* ---- one at a time ---- */
+
+/* A cache that cannot be written keeps no DEL from what can be deleted. */
+int attach_hold(struct tool *t, const struct attachment *a)
+{
+	struct cache_key key = attachment_key(a);
+	struct errctx m = errctx_mark(t->tx);
+	int r = cache_hold(t->tx, &t->cache, &key);
+
+	if (r == 0 || r == -ETIMEDOUT || r == -EINTR)
+		return r;
+	log_warn("%s (the attachment is not locked)", errctx_take(t->tx, m));
+	return 0;
+}
+
 /* ---- DEL ---- */
 
-int attach_del(struct tool *t, const struct attachment *given)
+static int del_plugins(struct tool *t, const struct attachment *given)
 {
 	struct attachment a = *given;
 	struct list_call call = { .command = &del_command, .net = a.net, .a = &a };
@@ -292,15 +308,32 @@ int attach_del(struct tool *t, const struct attachment *given)
 	return cache_remove(t->tx, &t->cache, &key);
 }
 
-int attach_undo(struct tool *t, const struct attachment *a)
+int attach_del(struct tool *t, const struct attachment *given)
+{
+	int r;
+
+	TRY(attach_hold(t, given));
+	r = del_plugins(t, given);
+	cache_release(&t->cache);
+	return r;
+}
+
+typedef int del_fn(struct tool *t, const struct attachment *a);
+
+static int uninterrupted(struct tool *t, const struct attachment *a, del_fn *del)
 {
 	bool was = t->tx->unwinding;
 	int r;
 
 	t->tx->unwinding = true;
-	r = attach_del(t, a);
+	r = del(t, a);
 	t->tx->unwinding = was;
 	return r;
+}
+
+int attach_undo(struct tool *t, const struct attachment *a)
+{
+	return uninterrupted(t, a, attach_del);
 }
 
 /* ---- ADD ---- */
@@ -341,7 +374,7 @@ static int del_previous(struct tool *t, const struct attachment *a)
 		return 0;
 	log_warn("%s on network \"%s\" was attached before and never detached: that is done now",
 		 a->ifname, a->net->name);
-	return attach_del(t, &old);
+	return del_plugins(t, &old);
 }
 
 /* A copy in the arena, for t->unfinished. */
@@ -353,15 +386,13 @@ static const struct attachment *copy_attachment(struct tool *t, const struct att
 	return copy;
 }
 
-int attach_add(struct tool *t, const struct attachment *a, const char **ret_result)
+static int add_held(struct tool *t, const struct attachment *a, const char **ret_result)
 {
 	auto_(netns_close) struct netns ns = NETNS_NONE;
-	struct cache_key key = attachment_key(a);
-	const char *path, *result;
+	const char *result;
 	struct nsid nsid;
 	int was_there, r;
 
-	TRY(cache_path(t->tx, &t->cache, &key, &path));
 	TRY(target_open(t->tx, a->netns, &ns));
 	nsid_read(&t->tx->mem, &ns, &nsid);
 	TRY(was_there = target_has_if(t->tx, &ns, a->ifname));
@@ -380,9 +411,22 @@ int attach_add(struct tool *t, const struct attachment *a, const char **ret_resu
 	}
 	if (was_there)
 		tx_detail(t->tx, "%s was there before, so nothing was undone", a->ifname);
-	else if (attach_undo(t, a) < 0)
+	else if (uninterrupted(t, a, del_plugins) < 0)
 		log_step("undoing the ADD failed as well");
 	t->unfinished = NULL;
+	return r;
+}
+
+int attach_add(struct tool *t, const struct attachment *a, const char **ret_result)
+{
+	struct cache_key key = attachment_key(a);
+	const char *path;
+	int r;
+
+	TRY(cache_path(t->tx, &t->cache, &key, &path));
+	TRY(attach_hold(t, a));
+	r = add_held(t, a, ret_result);
+	cache_release(&t->cache);
 	return r;
 }
 

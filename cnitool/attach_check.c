@@ -265,8 +265,8 @@ static int need_own_addresses(struct tool *t, const struct list_call *repair)
 	return 0;
 }
 
-int attach_repair(struct tool *t, const struct attachment *given, const struct cached *c, bool dry,
-		  struct repairs *ret)
+static int repair_list(struct tool *t, const struct attachment *given, const struct cached *c,
+		       bool dry, struct repairs *ret)
 {
 	auto_(netns_close) struct netns ns = NETNS_NONE;
 	struct attachment a = *given;
@@ -292,12 +292,29 @@ int attach_repair(struct tool *t, const struct attachment *given, const struct c
 	return r;
 }
 
+int attach_repair(struct tool *t, const struct attachment *given, const struct cached *c, bool dry,
+		  struct repairs *ret)
+{
+	int r;
+
+	if (dry)
+		return repair_list(t, given, c, dry, ret);
+	TRY(attach_hold(t, given));
+	r = repair_list(t, given, c, dry, ret);
+	cache_release(&t->cache);
+	return r;
+}
+
 int attach_repair_plugin(struct tool *t, const struct attachment *given, unsigned i,
 			 struct repairs *ret)
 {
 	struct attachment a = *given;
 	struct list_call call = { .command = &repair_command, .net = a.net, .a = &a };
+	int r;
 
 	TRY(prepare_call(t, given, NULL, &a, &call));
-	return repair_plugin(t, &call, i, ret);
+	TRY(attach_hold(t, given));
+	r = repair_plugin(t, &call, i, ret);
+	cache_release(&t->cache);
+	return r;
 }

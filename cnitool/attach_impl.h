@@ -34,6 +34,9 @@ int attach_exec_plugin(struct tool *t, const struct list_call *c, unsigned i,
 int attach_blame_plugin(struct tool *t, const struct list_call *c, unsigned i, struct errctx m,
 			int r) CHECKED;
 
+/* Keeps others from the attachment (cache_hold()) until cache_release(). */
+int attach_hold(struct tool *t, const struct attachment *a) CHECKED;
+
 /*
  * Completes the attachment with what is cached, removes a path at which another namespace is by
  * now, and converts the cached result to a prevResult

@@ -28,7 +28,7 @@
 /* file_replace() may need a temporary name: .NAME.cplug-new. */
 enum { FILE_NAME_MAX = NAME_MAX - 11 };
 
-enum { LOCK_TIMEOUT_MS = 60000 };
+enum { LOCK_TIMEOUT_MS = 60000, HOLD_TIMEOUT_MS = 20000 };
 
 const char cache_default_dir[] = "/var/lib/cni";
 static const char kind[] = "cniCacheV1";
@@ -89,9 +89,9 @@ int cache_open(struct tx *tx, const char *dir, struct cache *ret)
 {
 	const char *base = secure_getenv("XDG_RUNTIME_DIR");
 
-	*ret = (struct cache){ .dir = dir ? dir : cache_default_dir,
-			       .lock = -1,
-			       .chosen = dir != NULL };
+	*ret = (struct cache){
+		.dir = dir ? dir : cache_default_dir, .lock = -1, .held = -1, .chosen = dir != NULL
+	};
 	if (dir || is_writable(&tx->mem, cache_default_dir))
 		return 0;
 	/* It may be another user's, after su or sudo -E, who would choose what we trust later. */
@@ -126,6 +126,28 @@ int cache_lock(struct tx *tx, struct cache *c, bool exclusive)
 void cache_unlock(struct cache *c)
 {
 	fd_close(&c->lock);
+}
+
+int cache_hold(struct tx *tx, struct cache *c, const struct cache_key *key)
+{
+	const char *name = mem_printf(&tx->mem, "%s/%s/%s", key->network, key->id, key->ifname);
+	uint64_t digest[SHA512_SIZE / sizeof(uint64_t)];
+	struct file_byte b = {
+		.path = mem_printf(&tx->mem, "%s/cnitool.lock", c->dir),
+		.what = mem_printf(&tx->mem, "attachment %s", name),
+		.inherited = true,
+	};
+
+	sha512(name, strlen(name), (uint8_t *)digest);
+	b.byte = digest[0] >> 2; /* an off_t, and not its end */
+	cache_release(c);
+	TRY(file_mkdirs(tx, c->dir, 0700));
+	return file_lock_byte(tx, &b, file_lock_timeout(HOLD_TIMEOUT_MS), &c->held);
+}
+
+void cache_release(struct cache *c)
+{
+	fd_close(&c->held);
 }
 
 int cache_path(struct tx *tx, const struct cache *c, const struct cache_key *key, const char **ret)

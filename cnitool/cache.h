@@ -16,6 +16,7 @@
 struct cache {
 	const char *dir; /* DIR: /var/lib/cni */
 	int lock;        /* held descriptor, -1 = none */
+	int held;        /* that of an attachment's lock, -1 = none */
 	bool private;    /* a directory of the user's own, because /var/lib/cni is not writable */
 	bool chosen;     /* the user named the directory */
 };
@@ -59,6 +60,15 @@ int cache_open(struct tx *tx, const char *dir, struct cache *ret) CHECKED;
  */
 int cache_lock(struct tx *tx, struct cache *c, bool exclusive) CHECKED;
 void cache_unlock(struct cache *c);
+
+/*
+ * Takes the lock of one attachment (a byte of cnitool.lock): what changes it waits for the others
+ * that do, and for cplug's plugins that they have started, also when they have been killed
+ * (exec_request.kept = c->held).  Releases the lock that c has.  Waits for 20 seconds, which is
+ * longer than the grace of a plugin; then fails with CNI_E_AGAIN.
+ */
+int cache_hold(struct tx *tx, struct cache *c, const struct cache_key *key) CHECKED;
+void cache_release(struct cache *c);
 
 /*
  * The path of an attachment's file.  Fails if a part of the key is not valid (CNI_E_CONFIG,

@@ -55,6 +55,7 @@ struct job {
 	int in;             /* the request */
 	int out[2], err[2]; /* pipes */
 	int pidfd;
+	int kept; /* exec_request.kept */
 	pid_t pid;
 	int timeout_ms, grace_ms;
 	int64_t deadline; /* in ms of CLOCK_MONOTONIC; 0: none */
@@ -166,7 +167,7 @@ static int child(void *arg)
 	struct birth *b = arg;
 	const struct job *j = b->job;
 	struct sigaction dfl = { .sa_handler = SIG_DFL };
-	int in, out, err;
+	int in, out, err, kept = -1, first = 3;
 
 	for (int sig = 1; sig < 32; sig++)
 		sigaction(sig, &dfl, NULL); /* fails for SIGKILL and SIGSTOP */
@@ -178,8 +179,12 @@ static int child(void *arg)
 	in = fcntl(j->in, F_DUPFD_CLOEXEC, 3);
 	out = fcntl(j->out[1], F_DUPFD_CLOEXEC, 3);
 	err = fcntl(j->err[1], F_DUPFD_CLOEXEC, 3);
+	if (j->kept)
+		kept = fcntl(j->kept, F_DUPFD_CLOEXEC, 4);
 	if (dup2(in, 0) >= 0 && dup2(out, 1) >= 0 && dup2(err, 2) >= 0) {
-		syscall(SYS_close_range, 3, ~0U, 0); /* before Linux 5.9: ours are O_CLOEXEC */
+		if (kept >= 0 && dup2(kept, 3) == 3)
+			first = 4;
+		syscall(SYS_close_range, first, ~0U, 0); /* before Linux 5.9: ours are O_CLOEXEC */
 		sigprocmask(SIG_SETMASK, &j->mask, NULL);
 		execve(j->path, b->argv, b->envp);
 	}
@@ -381,6 +386,7 @@ int exec_run(struct tx *tx, const struct exec_request *q, struct exec_answer *re
 	TRY(input_open(tx, &j, q->in, q->size));
 	TRY(pipes_open(tx, &j));
 	j.timeout_ms = q->timeout_ms;
+	j.kept = q->kept;
 	j.grace_ms = q->grace_ms ? q->grace_ms : GRACE_MS;
 	j.deadline = q->timeout_ms > 0 ? clock_ms() + q->timeout_ms : 0;
 	signals_hold(&j);

@@ -35,13 +35,18 @@ struct exec_request {
 	size_t size;    /* of in, in bytes */
 	int timeout_ms; /* 0: none */
 	int grace_ms;   /* from SIGTERM to SIGKILL; 0: 10 seconds */
+	/*
+	 * A descriptor that the child keeps as 3 until it ends, so that a lock of ours outlives us;
+	 * 0 = none.  For cplug's own plugins: they pass it to no other program.
+	 */
+	int kept;
 };
 
 /*
  * Runs a plugin and waits until it has ended; collects its stdout (at most 16 MiB) and passes
- * its stderr on to ours as it comes.  The child gets descriptors 0, 1 and 2 only and default
- * signal dispositions, and gets SIGTERM when we die.  If we are interrupted or the time is up,
- * the child gets SIGTERM, then SIGKILL, and is awaited.  ETXTBSY is retried for a second.
+ * its stderr on to ours as it comes.  The child gets descriptors 0, 1 and 2 only (and kept) and
+ * default signal dispositions, and gets SIGTERM when we die.  If we are interrupted or the time is
+ * up, the child gets SIGTERM, then SIGKILL, and is awaited.  ETXTBSY is retried for a second.
  *
  * Fails if it cannot be started or writes too much (CPLUG_E_DELEGATE), is too slow
  * (CNI_E_AGAIN), if we are interrupted, or memory for its output runs out (CPLUG_E_MEMORY).  A

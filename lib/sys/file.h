@@ -110,6 +110,11 @@ struct file_byte {
 	const char *path;
 	uint64_t byte;    /* the object's number */
 	const char *what; /* the object, for messages */
+	/*
+	 * The lock belongs to the open file description (F_OFD_SETLK), so a child that keeps the
+	 * descriptor holds it as well, also when we have died.  The holder is not known then.
+	 */
+	bool inherited;
 };
 int file_lock_byte(struct tx *tx, const struct file_byte *b, int timeout_ms, int *ret_fd) CHECKED;
 

@@ -269,17 +269,18 @@ static struct flock lock_of(const struct file_byte *b)
 
 static int wait_byte(int fd, const void *arg)
 {
-	struct flock l = lock_of(arg);
+	const struct file_byte *b = arg;
+	struct flock l = lock_of(b);
 
-	return fcntl(fd, F_SETLKW, &l) < 0 ? -errno : 0;
+	return fcntl(fd, b->inherited ? F_OFD_SETLKW : F_SETLKW, &l) < 0 ? -errno : 0;
 }
 
-/* 0 if it is not known: a process of another pid namespace. */
+/* 0 if it is not known: a process of another pid namespace, or a lock that children share. */
 static int byte_holder(int fd, const struct file_byte *b)
 {
 	struct flock l = lock_of(b);
 
-	if (fcntl(fd, F_GETLK, &l) < 0 || l.l_type == F_UNLCK)
+	if (b->inherited || fcntl(fd, F_GETLK, &l) < 0 || l.l_type == F_UNLCK)
 		return 0;
 	return l.l_pid;
 }
@@ -293,7 +294,7 @@ int file_lock_byte(struct tx *tx, const struct file_byte *b, int timeout_ms, int
 
 	if (fd < 0)
 		return file_fail(tx, -errno, "lock", AT_FDCWD, b->path);
-	r = fcntl(fd, F_SETLK, &l) < 0 ? -errno : 0;
+	r = fcntl(fd, b->inherited ? F_OFD_SETLK : F_SETLK, &l) < 0 ? -errno : 0;
 	if (r == -EAGAIN || r == -EACCES || r == -EINTR)
 		r = wait_until(tx, fd, deadline, wait_byte, b);
 	if (r == -ETIMEDOUT)

@@ -378,6 +378,39 @@ cached() {
 	done
 }
 
+@test "cnitool: del waits for a plugin that a killed add has left behind" {
+	local pid job
+
+	# IPAM that does not end before it is told to.
+	cat >"$BATS_TEST_TMPDIR/plugins/slow" <<-PLUGIN
+		#!/usr/bin/env bash
+		trap '' TERM
+		[[ \$CNI_COMMAND == ADD ]] || exit 0
+		touch '$BATS_TEST_TMPDIR/begun'
+		until [[ -e '$BATS_TEST_TMPDIR/go' ]]; do sleep 0.02; done
+		echo '{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.2/24"}]}'
+	PLUGIN
+	chmod +x "$BATS_TEST_TMPDIR/plugins/slow"
+	net '{"cniVersion":"1.0.0","name":"net1","plugins":[{"type":"bridge","bridge":"br1","ipam":{"type":"slow"}}]}'
+	touch "$BATS_TEST_TMPDIR/go"
+	plug c1
+	tool del net1 c1
+	ok
+	remember
+	rm "$BATS_TEST_TMPDIR"/{begun,go}
+	"$CPLUG_BIN/cnitool" add net1 c1 >"$BATS_TEST_TMPDIR/add" 2>&1 3>&- 4>&- &
+	pid=$!
+	wait_for "the IPAM plugin" test -e "$BATS_TEST_TMPDIR/begun"
+	kill -9 "$pid"
+	"$CPLUG_BIN/cnitool" del net1 c1 >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- 4>&- &
+	job=$!
+	wait_for 'a call that waits for the lock' grep -q -- '-> OFDLCK' /proc/locks
+	touch "$BATS_TEST_TMPDIR/go"
+	wait "$job"
+	assert_same_snapshot
+	prints '' cached
+}
+
 @test "cnitool: a failed add leaves an existing attachment alone" {
 	net "$BRIDGE"
 	new_netns c1

@@ -347,7 +347,6 @@ PORT='{"container_port":80,"host_ip":"","host_port":8080,"protocol":"tcp","range
 	# The driver itself is killed.
 	for n in 0.002 0.005 0.01 0.02; do
 		exec_json ".port_mappings = [$PORT]" | timeout -s KILL "$n" "$CPLUG_BIN/cplug" setup /run/netns/c1 || :
-		sleep 0.1
 		down ".port_mappings = [$PORT]"
 		ok
 		assert_same_snapshot

@@ -362,8 +362,8 @@ static void follows_the_name(void **state)
 /* A byte is locked by another process, in which it is the object `what`. */
 static void bytes_are_locked_one_by_one(void **state)
 {
-	struct file_byte one = { in_dir("bytes"), UINT32_MAX, "object one" };
-	struct file_byte two = { in_dir("bytes"), UINT32_MAX - 1, "object two" };
+	struct file_byte one = { in_dir("bytes"), UINT32_MAX, "object one", false };
+	struct file_byte two = { in_dir("bytes"), UINT32_MAX - 1, "object two", false };
 	auto_(fd_close) int fd = -1;
 	char self[16];
 	const char *want;
@@ -400,6 +400,30 @@ static void bytes_are_locked_one_by_one(void **state)
 	waitpid(pid, NULL, 0);
 	close(ready[0]);
 	close(ready[1]);
+}
+
+/* A child that keeps the descriptor holds the lock when its parent has closed it. */
+static void a_lock_is_inherited(void **state)
+{
+	struct file_byte one = { in_dir("bytes"), 1, "object one", true };
+	auto_(fd_close) int fd = -1;
+	auto_(fd_close) int other = -1;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(file_lock_byte(&unit_tx, &one, 0, &fd), 0);
+	pid = fork();
+	if (pid == 0) {
+		pause();
+		_exit(0);
+	}
+	fd_close(&fd);
+	assert_int_equal(file_lock_byte(&unit_tx, &one, 120, &other), -ETIMEDOUT);
+	assert_non_null(strstr(unit_tx.msg, "object one: held by another process"));
+	unit_again();
+	kill(pid, SIGKILL);
+	assert_int_equal(file_lock_byte(&unit_tx, &one, 5000, &other), 0);
+	waitpid(pid, NULL, 0);
 }
 
 static void an_invalid_lock_file_is_rejected(void **state)
@@ -476,6 +500,7 @@ int main(void)
 		IN_DIR(waits_for_its_turn),
 		IN_DIR(follows_the_name),
 		IN_DIR(bytes_are_locked_one_by_one),
+		IN_DIR(a_lock_is_inherited),
 		IN_DIR(an_invalid_lock_file_is_rejected),
 		IN_DIR(reads_resolv_conf),
 	};
