@@ -234,7 +234,7 @@ static bool put_shared(struct nft *n, const struct ipt *i, const struct found *f
 	if (found->jumps && found->admins)
 		return false;
 	nft_table(n, NULL);
-	nft_base_chain(n, forward, "filter", NF_INET_FORWARD, 0);
+	nft_base_chain_of_others(n, forward, "filter", NF_INET_FORWARD, 0);
 	nft_chain(n, ours);
 	nft_chain(n, i->admin);
 	if (!found->jumps)

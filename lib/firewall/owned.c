@@ -73,7 +73,7 @@ bool owned_has_lookup_set(const struct owned_table *t, unsigned set, const struc
 
 void owned_put_sets(struct mem *mem, struct nft *n, struct owned_sets in)
 {
-	nft_table(n, NULL);
+	nft_table_active(n);
 	for (unsigned i = 0; i < in.table->n_sets; i++) {
 		const struct owned_set *s = &in.table->sets[i];
 
@@ -170,6 +170,7 @@ struct plan {
 	struct nft_elem *index; /* found: the kernel has an element with this key */
 	unsigned n_index;
 	bool skeleton;
+	bool planned_again;
 	uint32_t genid; /* 0 = the transaction depends on nothing that was read */
 	/* Of a repair: the index as it was, and what it lists and the change has not. */
 	struct owned_index old;
@@ -320,6 +321,7 @@ static int plan_again(struct tx *tx, struct nfnl *nl, struct rt *host, struct pl
 	struct owned_judge j = { .tx = tx, .nl = nl, .host = host, .t = c->in.table };
 	int r = read_keys(&tx->mem, nl, p);
 
+	p->planned_again = true;
 	if (r == 0 && c->repair)
 		r = find_gone(&tx->mem, nl, p);
 	if (r < 0)
@@ -337,17 +339,47 @@ static int plan_again(struct tx *tx, struct nfnl *nl, struct rt *host, struct pl
 	return read_index_keys(&j, p);
 }
 
+/* Is it a refusal of what the table has, as another program or version left it? */
+static bool is_of_table(int r)
+{
+	return r == -EEXIST || r == -EBUSY || r == -ENOTEMPTY || r == -EINVAL || r == -EOPNOTSUPP ||
+	       r == -ENFILE;
+}
+
 static int fail_add(struct tx *tx, const struct nfnl *nl, const struct owned_change *c, int r)
 {
-	const char *remedy = c->repair ? ": delete the table, then cnitool restore" : "";
+	const char *remedy = "", *first = "";
 
-	return tx_fail(tx, r, "host: add elements to nftables table %s: %s%s%s", c->in.table->name,
-		       strerror(-r), nfnl_why(&tx->mem, nl), remedy);
+	if (c->repair || is_of_table(r))
+		remedy = ": delete the table, then cnitool restore";
+	if (!c->repair && r == -EEXIST)
+		first = ", a range overlaps one that is published already, or the table is another "
+			"program's";
+	return tx_fail(tx, r, "host: add elements to nftables table %s: %s%s%s%s",
+		       c->in.table->name, strerror(-r), nfnl_why(&tx->mem, nl), first, remedy);
+}
+
+/*
+ * The kernel compares the generation first.  So a refusal of a plan that was made from what it has
+ * in that generation is final, because the next plan would be the same.  Some more attempts cost
+ * little, in case a kernel deletes something late.
+ */
+static bool is_final(const struct plan *p, int r, unsigned *refusals)
+{
+	enum { ENOUGH = 8 };
+
+	if (r == -ERESTART || !p->planned_again)
+		*refusals = 0;
+	else
+		(*refusals)++;
+	return *refusals >= ENOUGH;
 }
 
 /* Commits the change; after a refusal, plans it again. */
 static int carry_out(struct tx *tx, struct nfnl *nl, struct rt *host, struct plan *p)
 {
+	unsigned refusals = 0;
+
 	for (unsigned tries = 0; tries < OWNED_TRIES; tries++) {
 		int r = nft_try(nl, compose_change(&tx->mem, p), p->genid);
 
@@ -355,6 +387,8 @@ static int carry_out(struct tx *tx, struct nfnl *nl, struct rt *host, struct pla
 		if (r == 0)
 			return 0;
 		TRY(tx_interrupted(tx));
+		if (is_final(p, r, &refusals))
+			return fail_add(tx, nl, p->c, r);
 		if (r == -ENOENT && !p->skeleton)
 			TRY(plan_skeleton(tx, nl, p));
 		else if (r == -EEXIST || r == -EBUSY || r == -ENOTEMPTY || r == -ERESTART ||
@@ -365,7 +399,7 @@ static int carry_out(struct tx *tx, struct nfnl *nl, struct rt *host, struct pla
 	}
 	return tx_fail_as(tx, CNI_E_AGAIN, -EAGAIN,
 			  "host: add elements to nftables table %s: the ruleset changed %d times "
-			  "meanwhile, or a range overlaps one that is published already",
+			  "meanwhile",
 			  p->c->in.table->name, OWNED_TRIES);
 }
 

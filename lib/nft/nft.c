@@ -16,6 +16,8 @@
 #include <stdio.h>
 #include <sys/uio.h>
 
+#include <linux/netfilter.h>
+
 #include <libnftnl/common.h>
 #include <libnftnl/udata.h>
 
@@ -143,6 +145,14 @@ void nft_table(struct nft *n, const char *comment)
 	nft_msg_end(n, h);
 }
 
+void nft_table_active(struct nft *n)
+{
+	struct nlmsghdr *h = nft_named(n, NFT_MSG_NEWTABLE, NLM_F_CREATE, 0, NULL);
+
+	mnl_attr_put_u32(h, NFTA_TABLE_FLAGS, 0);
+	nft_msg_end(n, h);
+}
+
 void nft_del_table(struct nft *n)
 {
 	nft_msg_end(n, nft_named(n, NFT_MSG_DELTABLE, 0, 0, NULL));
@@ -153,8 +163,8 @@ void nft_chain(struct nft *n, const char *chain)
 	nft_msg_end(n, nft_named(n, NFT_MSG_NEWCHAIN, NLM_F_CREATE, NFTA_CHAIN_NAME, chain));
 }
 
-void nft_base_chain(struct nft *n, const char *chain, const char *type, uint32_t hook,
-		    int32_t priority)
+static struct nlmsghdr *base_chain(struct nft *n, const char *chain, const char *type,
+				   uint32_t hook, int32_t priority)
 {
 	struct nlmsghdr *h = nft_named(n, NFT_MSG_NEWCHAIN, NLM_F_CREATE, NFTA_CHAIN_NAME, chain);
 	struct nlattr *nest = mnl_attr_nest_start(h, NFTA_CHAIN_HOOK);
@@ -163,7 +173,22 @@ void nft_base_chain(struct nft *n, const char *chain, const char *type, uint32_t
 	mnl_attr_put_u32(h, NFTA_HOOK_PRIORITY, htonl((uint32_t)priority));
 	mnl_attr_nest_end(h, nest);
 	mnl_attr_put_strz(h, NFTA_CHAIN_TYPE, type);
+	return h;
+}
+
+void nft_base_chain(struct nft *n, const char *chain, const char *type, uint32_t hook,
+		    int32_t priority)
+{
+	struct nlmsghdr *h = base_chain(n, chain, type, hook, priority);
+
+	mnl_attr_put_u32(h, NFTA_CHAIN_POLICY, htonl(NF_ACCEPT));
 	nft_msg_end(n, h);
+}
+
+void nft_base_chain_of_others(struct nft *n, const char *chain, const char *type, uint32_t hook,
+			      int32_t priority)
+{
+	nft_msg_end(n, base_chain(n, chain, type, hook, priority));
 }
 
 void nft_flush_chain(struct nft *n, const char *chain)

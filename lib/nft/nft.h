@@ -102,13 +102,17 @@ struct nft_elem {
 struct nft *nft_new(struct mem *mem, uint8_t family, const char *table);
 
 void nft_table(struct nft *n, const char *comment); /* "add table": it may exist */
-void nft_chain(struct nft *n, const char *chain);   /* "add chain": regular; it may exist */
+void nft_table_active(struct nft *n); /* the same; one that exists is not dormant any more */
+void nft_chain(struct nft *n, const char *chain); /* "add chain": regular; it may exist */
 /*
- * "add chain": a base chain with policy accept; it may exist.  type: "nat", "filter" or "route";
+ * "add chain": a base chain; one that exists gets policy accept.  type: "nat", "filter" or "route";
  * hook: NF_INET_* or NF_BR_* (linux/netfilter.h).
  */
 void nft_base_chain(struct nft *n, const char *chain, const char *type, uint32_t hook,
 		    int32_t priority);
+/* The same in the table of another program: one that exists keeps its policy. */
+void nft_base_chain_of_others(struct nft *n, const char *chain, const char *type, uint32_t hook,
+			      int32_t priority);
 void nft_flush_chain(struct nft *n, const char *chain);
 void nft_fresh_chain(struct nft *n, const char *chain); /* adds and flushes a regular chain */
 void nft_del_chain(struct nft *n, const char *chain);
