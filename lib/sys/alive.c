@@ -8,9 +8,10 @@
  * nothing.  can_ask() tries it with our own namespace first.
  *
  * Otherwise all of /proc is read.  That takes milliseconds, and happens only if an address
- * pool is exhausted.  A process may end during the walk, but then the namespace that it held
- * is held elsewhere, or is gone.  The kernel reuses inode numbers at once, so a namespace that
- * has the number is compared by its cookie.
+ * pool is exhausted.  It ends after some seconds, because any user can have millions of
+ * descriptors, and the caller may hold a lock.  A process may end during the walk, but then the
+ * namespace that it held is held elsewhere, or is gone.  The kernel reuses inode numbers at once,
+ * so a namespace that has the number is compared by its cookie.
  *
  * In doubt a namespace exists.
  */
@@ -22,6 +23,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "base/log.h"
 #include "sys/alive.h"
 #include "sys/file.h"
 #include "sys/netns.h"
@@ -29,7 +31,7 @@
 /* Inode of the initial pid namespace (linux/proc_ns.h, PROC_PID_INIT_INO). */
 static const ino_t initial_pid_ns = 0xEFFFFFFCu;
 
-enum { MOUNTINFO_MAX = 16 << 20 };
+enum { MOUNTINFO_MAX = 16 << 20, PATIENCE_MS = 5000 };
 
 /* ---- asking the kernel --------------------------------------------------- */
 
@@ -72,7 +74,15 @@ struct search {
 	struct alive *a;
 	ino_t *mnt; /* mount namespaces read already */
 	unsigned n_mnt;
+	int64_t deadline; /* clock_ms() */
+	unsigned most;    /* descriptors of one process */
+	char busiest[16]; /* that process */
 };
+
+static bool is_late(const struct search *s)
+{
+	return clock_ms() > s->deadline;
+}
 
 static bool listed(const ino_t *list, unsigned n, ino_t ino)
 {
@@ -123,13 +133,14 @@ static void read_descriptors(struct search *s, int proc, const char *pid)
 	int fd = openat(proc, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
+	unsigned n_read = 0;
 
 	if (!d) {
 		missed(s);
 		fd_close(&fd);
 		return;
 	}
-	while ((e = readdir(d))) {
+	for (; (e = readdir(d)) && !is_late(s); n_read++) {
 		char text[32];
 		ssize_t n = readlinkat(dirfd(d), e->d_name, text, sizeof(text) - 1);
 
@@ -139,6 +150,10 @@ static void read_descriptors(struct search *s, int proc, const char *pid)
 				mem_printf(s->mem, "/proc/%s/fd/%s", pid, e->d_name));
 	}
 	closedir(d);
+	if (n_read > s->most) {
+		s->most = n_read;
+		snprintf(s->busiest, sizeof(s->busiest), "%.15s", pid);
+	}
 }
 
 /* The field after n others; NULL if the line ends before. */
@@ -203,15 +218,23 @@ static bool sees_all(struct mem *mem)
 	       n == 4294967295ul && geteuid() == 0;
 }
 
+static void give_up(struct search *s)
+{
+	s->a->complete = false;
+	log_warn("the search of /proc for network namespaces ended after %d s: process %s has %u "
+		 "descriptors or more (end it); namespaces count as alive",
+		 PATIENCE_MS / 1000, s->busiest, s->most);
+}
+
 void alive_collect(struct mem *mem, struct alive *a)
 {
-	struct search s = { .mem = mem, .a = a };
+	struct search s = { .mem = mem, .a = a, .deadline = clock_ms() + PATIENCE_MS };
 	DIR *d = opendir("/proc");
 	struct dirent *e;
 
 	a->collected = true;
 	a->complete = d && sees_all(mem);
-	while (d && (e = readdir(d))) {
+	while (d && (e = readdir(d)) && !is_late(&s)) {
 		auto_(fd_close) int proc = -1;
 
 		if (!isdigit((unsigned char)*e->d_name))
@@ -223,6 +246,8 @@ void alive_collect(struct mem *mem, struct alive *a)
 		read_descriptors(&s, proc, e->d_name);
 		read_mounts(&s, proc, e->d_name);
 	}
+	if (is_late(&s))
+		give_up(&s);
 	if (d)
 		closedir(d);
 }

@@ -36,7 +36,8 @@ bool alive_is_gone(struct tx *tx, struct alive *a, ino_t ino, uint64_t cookie);
 
 /*
  * Adds the namespaces of all processes that can be inspected, of their mounts and descriptors, to
- * a->net, in the arena.  One that is listed already keeps its path.
+ * a->net, in the arena.  One that is listed already keeps its path.  After five seconds it gives
+ * up, with a warning: the list is not complete then.
  */
 void alive_collect(struct mem *mem, struct alive *a);
 

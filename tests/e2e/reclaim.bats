@@ -201,6 +201,25 @@ new_mounter() {
 	grep -q open1 "$DATA/net1/10.1.0.5"
 }
 
+# Any user can have so many descriptors that reading their links takes minutes, under the network's
+# lock.  On Linux 6.18 nothing is read.
+@test "reclaim: ADD gives up where reading all descriptors takes too long" {
+	strace -qq -e inject=readlinkat:delay_exit=1 true 2>/dev/null || skip "no strace that can delay calls"
+	for i in 1 2 3 4 5; do
+		new_holder
+		lease "dead$i" "$holder"
+		[ "$status" -eq 0 ]
+		end_holder "$holder"
+	done
+	new_holder
+	lease new "$holder" strace -f -o "$BATS_TEST_TMPDIR/trace" \
+		-e trace=readlinkat,open_by_handle_at \
+		-e inject=open_by_handle_at:error=EOPNOTSUPP -e inject=readlinkat:delay_exit=1200000
+	[ "$status" -eq 1 ]
+	[ "$(jq .code <<<"$output")" -eq 103 ]
+	[[ $stderr == *"ended after"*"descriptors"* ]]
+}
+
 @test "reclaim: ADD reclaims leases of an earlier boot" {
 	new_holder
 	for i in 1 2 3 4 5; do
