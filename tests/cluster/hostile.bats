@@ -88,7 +88,7 @@ state() {
 }
 
 @test "hostile: a list that has no end ends the request, and the lock of the claims is free" {
-	local c
+	local c word
 
 	c=$(conf "$SMALL")
 	impostor 4001 pages
@@ -96,6 +96,12 @@ state() {
 	failed 11 'etcd does not answer in time: after [0-9]+ keys below /cplug/v1/config/ it has more .correct endpoints in /etc/cplug/cluster.conf'
 	called n1 STATUS "$c"
 	failed 51 'etcd does not answer in time'
+	# So does what an administrator asks.
+	for word in list 'reclaim n2' 'forget net1'; do
+		# shellcheck disable=SC2086 # a word and its argument
+		output=$(on n1 timeout 300 "$CPLUG_BIN/cplug-etcd" $word) && fail "$word succeeds"
+		jq -e '.code == 11 and (.msg | test("etcd does not answer in time: after [0-9]+ keys below "))' <<<"$output"
+	done
 	dismiss
 	start_etcd
 	quick n1 http://127.0.0.1:2379

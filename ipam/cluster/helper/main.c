@@ -26,7 +26,8 @@
 #include "value/json_make.h"
 #include "value/jw.h"
 
-enum { TIMEOUTS_MAX = 20 }; /* of cluster.conf, for all that a request of the plugin needs */
+/* Timeouts of cluster.conf for all that a request of the plugin, or a word of a person, needs. */
+enum { TIMEOUTS_MAX = 20, TIMEOUTS_PERSON = 60 };
 
 static struct tx tx;
 static bool asked_by_person; /* no request on stdin */
@@ -209,9 +210,9 @@ static int run(int argc, char **argv)
 	etcd.away = away;
 	b.node = conf.node;
 	b.prefix = conf.prefix;
-	/* The lock of the claims, which the caller holds, is waited for half a minute. */
-	if (asks)
-		etcd.end = clock_ms() + (int64_t)TIMEOUTS_MAX * conf.timeout_ms;
+	/* The lock of the claims, which the plugin holds, is waited for half a minute. */
+	etcd.end = asks ? TIMEOUTS_MAX : TIMEOUTS_PERSON;
+	etcd.end = clock_ms() + etcd.end * conf.timeout_ms;
 	if (asks)
 		return answer_request(word, &b);
 	return answer_person(&w, &b);
