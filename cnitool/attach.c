@@ -40,6 +40,13 @@ static const char *types_of(struct mem *m, const struct netconf *n)
 	return mem_text_end(&t);
 }
 
+static const char *repair_word(struct mem *m, const struct list_call *c)
+{
+	if (!c->command->repairs)
+		return "";
+	return c->adopts ? mem_printf(m, "keep%s", c->adopts) : "1";
+}
+
 static const char *const *plugin_env(struct tool *t, const struct list_call *c)
 {
 	static const struct attachment none = { .id = "", .ifname = "" };
@@ -54,7 +61,7 @@ static const char *const *plugin_env(struct tool *t, const struct list_call *c)
 		mem_printf(m, "CNI_ARGS=%s", args),
 		mem_printf(m, "CNI_IFNAME=%s", a->ifname),
 		mem_printf(m, "CNI_PATH=%s", t->opt.cni_path),
-		c->command->repairs ? "CPLUG_REPAIR=1" : "CPLUG_REPAIR=",
+		mem_printf(m, "CPLUG_REPAIR=%s", repair_word(m, c)),
 		mem_printf(m, "CPLUG_CHAIN=%s", types_of(m, c->net)),
 		NULL,
 	};

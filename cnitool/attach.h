@@ -52,6 +52,8 @@ struct repairs {
 	unsigned ours; /* plugins of the list that are cplug's, so that they can repair */
 	const char
 		*result; /* the attachment's, if an address is another one now; NULL = as it was */
+	bool differs;    /* the last plugin found what it did not repair */
+	bool held;       /* a DHCP server gave an address that another attachment has */
 };
 
 /*

@@ -131,9 +131,10 @@ static int repair_plugin(struct tool *t, struct list_call *call, unsigned i, str
 	struct errctx m = errctx_mark(t->tx);
 	int r = attach_exec_plugin(t, call, i, &answer);
 
-	if (answer.out && (r == 0 || dry))
+	if (answer.out && (r == 0 || dry || call->adopts))
 		differs =
 			read_differences(&t->tx->mem, call->net->plugins[i].type, answer.out, ret);
+	ret->differs = differs;
 	if (ret->result)
 		call->extra.prev_result = ret->result;
 	if (dry && differs) {
@@ -238,31 +239,68 @@ static bool has_rules(const struct netconf *n)
 	return false;
 }
 
-/*
- * A DHCP server can renew a lease with any address.  The nftables elements of one that another
- * attachment got by its ADD belong to that, also while a flushed ruleset has none.
- */
-static int need_own_addresses(struct tool *t, const struct list_call *repair)
+/* May a repair of plugin i give the attachment, and its rules, another address? */
+static bool may_get_another(struct tool *t, const struct netconf *n, unsigned i)
 {
-	struct cj ipam = cj_any(&repair->net->plugins[0].conf, "ipam");
-	struct list_call call = *repair;
-	struct repairs found = { .n = 0 };
-	int before = t->tx->err, r;
+	struct cj ipam = cj_any(&n->plugins[i].conf, "ipam");
 
-	if (!cj_is_object(&ipam) || !str_eq(cj_str(&ipam, "type", ""), "dhcp") ||
-	    !has_rules(call.net) || !attach_plugin_is_ours(t, call.net, 0))
-		return 0;
-	call.command = &check_command;
-	r = repair_plugin(t, &call, 0, &found);
-	if (r < 0)
-		return tx_excuse(t->tx, before, r, "no lease is known that it has renewed");
-	for (unsigned i = 0; i < found.n; i++) {
+	return cj_is_object(&ipam) && str_eq(cj_str(&ipam, "type", ""), "dhcp") && has_rules(n) &&
+	       attach_plugin_is_ours(t, n, i);
+}
+
+/* Sets call->adopts to the addresses that a DHCP server has given since ADD, unless one is held. */
+static int choose_addresses(struct tool *t, struct list_call *call, unsigned i, struct repairs *ret)
+{
+	const struct command *repair = call->command;
+	struct repairs found = { .n = 0 };
+	int r;
+
+	call->command = &check_command;
+	r = repair_plugin(t, call, i, &found);
+	call->command = repair;
+	TRY(r);
+	for (unsigned k = 0; k < found.n; k++) {
 		struct cidr now;
 
-		if (str_eq(found.v[i].want, DHCP_ANOTHER) && cidr_parse(found.v[i].have, &now))
-			TRY(need_free(t, call.a, now.ip));
+		if (!str_eq(found.v[k].want, DHCP_ANOTHER) || !cidr_parse(found.v[k].have, &now))
+			continue;
+		ret->held = true;
+		TRY(need_free(t, call->a, now.ip));
+		ret->held = false;
+		call->adopts = mem_printf(&t->tx->mem, "%s%s,", call->adopts, IP_S(now.ip));
 	}
 	return 0;
+}
+
+/*
+ * A DHCP server can give any address, with a renewal, and when a repair asks for a lease anew.  The
+ * nftables elements of one that another attachment got by its ADD belong to that, also while a
+ * flushed ruleset has none.  So the first try takes no other address than that of ADD.
+ */
+static int repair_leased(struct tool *t, struct list_call *call, unsigned i, struct repairs *ret)
+{
+	struct errctx m = errctx_mark(t->tx);
+	struct repairs was = *ret;
+	int r;
+
+	call->adopts = ",";
+	r = repair_plugin(t, call, i, ret);
+	if (r < 0 && ret->differs) {
+		*ret = was;
+		errctx_take(t->tx, m);
+		r = choose_addresses(t, call, i, ret);
+		if (r == 0)
+			r = repair_plugin(t, call, i, ret);
+	}
+	call->adopts = NULL;
+	return r;
+}
+
+static int repair_one(struct tool *t, struct list_call *call, unsigned i, struct repairs *ret)
+{
+	if (call->command->repairs && may_get_another(t, call->net, i))
+		return repair_leased(t, call, i, ret);
+	return repair_plugin(t, call, i, ret);
 }
 
 static int repair_list(struct tool *t, const struct attachment *given, const struct cached *c,
@@ -276,8 +314,6 @@ static int repair_list(struct tool *t, const struct attachment *given, const str
 	call.command = dry ? &check_command : &repair_command;
 	TRY(prepare_call(t, given, c, &a, &call));
 	target_hold(t->tx, a.netns, &ns);
-	if (!dry)
-		TRY(need_own_addresses(t, &call));
 	for (unsigned i = 0; i < a.net->n_plugins && (r == 0 || attach_time_left(t)); i++) {
 		if (!attach_plugin_is_ours(t, a.net, i))
 			continue;
@@ -285,7 +321,9 @@ static int repair_list(struct tool *t, const struct attachment *given, const str
 		if (ret->ours && !target_is_held(t->tx, a.netns, &ns))
 			return also(r, fail_other(t, given, &a));
 		ret->ours++;
-		r = also(r, repair_plugin(t, &call, i, ret));
+		r = also(r, repair_one(t, &call, i, ret));
+		if (ret->held)
+			return r;
 	}
 	if (ret->result && !dry)
 		r = also(r, remember_result(t, &a, ret->result));
@@ -314,7 +352,7 @@ int attach_repair_plugin(struct tool *t, const struct attachment *given, unsigne
 
 	TRY(prepare_call(t, given, NULL, &a, &call));
 	TRY(attach_hold(t, given));
-	r = repair_plugin(t, &call, i, ret);
+	r = repair_one(t, &call, i, ret);
 	cache_release(&t->cache);
 	return r;
 }

@@ -21,6 +21,7 @@ struct list_call {
 	const struct netconf *net;
 	const struct attachment *a; /* NULL: its variables are empty */
 	struct netconf_extra extra;
+	const char *adopts; /* of a repair: call.h; NULL: any address */
 };
 
 /* How long a plugin may take now, in milliseconds; 0: no time is left (tool.until). */

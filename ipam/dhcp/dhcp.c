@@ -81,6 +81,7 @@ static int undo_lease(struct tx *tx, void *arg)
 	return is_absent(r) ? 0 : r;
 }
 
+/* Has the daemon get a lease, or returns the present one.  A repair that fails then keeps it. */
 static int dhcp_add(struct tx *tx, struct call *c, struct result *ret)
 {
 	struct undo_lease u = { .call = c };
@@ -93,7 +94,8 @@ static int dhcp_add(struct tx *tx, struct call *c, struct result *ret)
 	if (is_absent(r))
 		return fail_absent(tx, c, CPLUG_E_DELEGATE);
 	/* Also after a failure: if we do not wait any longer, the daemon may still get a lease. */
-	r = also(r, tx_undo(tx, undo_lease, "lease an address", &u));
+	if (c->command == CNI_ADD)
+		r = also(r, tx_undo(tx, undo_lease, "lease an address", &u));
 	TRY(r);
 	TRY(rpc_read_result(tx, &reply, ret));
 	/* Old daemons of the reference do not know the key. */
@@ -247,18 +249,29 @@ static struct result_ip *only_address(const struct call *c, int family)
 	return ret;
 }
 
-static void adopt_address(struct call *c, const struct result_ip *lease)
+static bool may_adopt(struct mem *mem, const struct call *c, struct ip ip)
+{
+	return !c->adopts || strstr(c->adopts, mem_printf(mem, ",%s,", IP_S(ip)));
+}
+
+static int adopt_address(struct tx *tx, struct call *c, const struct result_ip *lease)
 {
 	struct result_ip *was = only_address(c, lease->addr.ip.family);
 
 	if (!was || ip_eq(was->addr.ip, lease->addr.ip))
-		return;
+		return 0;
+	if (!may_adopt(&tx->mem, c, lease->addr.ip))
+		return tx_fail_as(tx, CPLUG_E_CHECK, -EADDRNOTAVAIL,
+				  "DHCP lease of %s in %s: the server has given another address "
+				  "since ADD, %s (cnitool check --repair)",
+				  c->ifname, c->id, CIDR_S(lease->addr));
 	for (unsigned i = 0; ip_set(was->gateway) && i < c->prev->n_routes; i++)
 		if (ip_eq(c->prev->routes[i].gw, was->gateway))
 			c->prev->routes[i].gw = lease->gateway;
 	was->addr = lease->addr;
 	was->gateway = lease->gateway;
 	c->renewed = true;
+	return 0;
 }
 
 /*
@@ -273,7 +286,7 @@ static int dhcp_repair(struct tx *tx, struct call *c)
 	result_init(&now, &tx->mem);
 	TRY(dhcp_add(tx, c, &now));
 	for (unsigned i = 0; c->prev && i < now.n_ips; i++)
-		adopt_address(c, &now.ips[i]);
+		TRY(adopt_address(tx, c, &now.ips[i]));
 	return 0;
 }
 

@@ -279,6 +279,15 @@ int call_need_prev(struct tx *tx, const struct call *c)
 		c->command_name, hint);
 }
 
+static void read_repair(struct call *c, const char *word)
+{
+	static const char keep[] = "keep";
+	bool keeps = word && str_starts(word, keep);
+
+	c->repair = keeps || str_eq(word, "1");
+	c->adopts = keeps ? word + sizeof(keep) - 1 : NULL;
+}
+
 int call_read(struct tx *tx, struct call *c)
 {
 	int command = command_of(c->command_name);
@@ -290,7 +299,8 @@ int call_read(struct tx *tx, struct call *c)
 		return tx_fail_as(tx, CNI_E_ENV, -EINVAL, "unknown CNI_COMMAND: %.100s",
 				  c->command_name);
 	c->command = (enum cni_command)command;
-	c->repair = command == CNI_CHECK && str_eq(secure_getenv("CPLUG_REPAIR"), "1");
+	if (command == CNI_CHECK)
+		read_repair(c, secure_getenv("CPLUG_REPAIR"));
 	c->chain = command == CNI_STATUS ? secure_getenv("CPLUG_CHAIN") : NULL;
 	return 0;
 }

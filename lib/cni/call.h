@@ -42,15 +42,21 @@ struct call {
 	const char *netns_path; /* CNI_NETNS; "" if absent */
 	const char *args;       /* CNI_ARGS; "" if absent */
 	const char *path;       /* CNI_PATH */
-	bool repair;       /* CHECK: repair the differences (CPLUG_REPAIR; only cnitool sets it) */
-	bool ipam_deleted; /* the IPAM plugin's DEL or GC was called: ipam_del_first() */
-	bool renewed;      /* a repair: the IPAM plugin has put another address into prev */
+	/* CHECK: repair the differences (CPLUG_REPAIR; only cnitool sets it) */
+	bool repair;
+	bool ipam_deleted;    /* the IPAM plugin's DEL or GC was called: ipam_del_first() */
+	bool renewed;         /* a repair: the IPAM plugin has put another address into prev */
 	bool ipam_advertised; /* routes come with router advertisements; set by iface.c */
 	/*
 	 * STATUS: the types of the list's plugins, each with a space before and behind
 	 * (CPLUG_CHAIN; only cnitool sets it); NULL = not known.
 	 */
 	const char *chain;
+	/*
+	 * A repair: ",ADDRESS,ADDRESS,", which an IPAM plugin may put into prev (CPLUG_REPAIR is
+	 * "keep" and this): others may be another attachment's; NULL: any.
+	 */
+	const char *adopts;
 
 	const char *stdin_text; /* the request as it came, for delegates */
 	size_t stdin_size;

@@ -100,6 +100,29 @@ ready() {
 	tool check --repair leased c1
 	ok
 	contains "$(nft list map inet cplug masq4)" '10\.1\.0\.2 comment "veth[0-9a-f]* leased/'
+	# The same if the daemon has no lease, and asks for one because of the repair.
+	tool add net1 v1 -p 8080:80
+	ok
+	has '.ips[0].address == "10.1.0.3/24"'
+	end_daemon KILL
+	rm /run/cni/dhcp/*
+	script lan lease=60 first=10.1.0.3 router=10.1.0.1
+	daemon --timeout 1s --resendmax 2s
+	nft flush ruleset
+	tool check --repair leased c1
+	is "$status" 1
+	contains "$errors" 'the DHCP server gave it 10\.1\.0\.3, which belongs to net1/[^/]*/eth0 '
+	contains_not "$(nft list ruleset)" '10\.1\.0\.3'
+	tool restore
+	is "$status" 1
+	contains "$(nft list map inet cplug masq4)" '10\.1\.0\.3 comment "veth[0-9a-f]* net1/'
+	tool check net1 v1
+	ok
+	tool del net1 v1
+	ok
+	tool check --repair leased c1
+	ok
+	contains "$(nft list map inet cplug masq4)" '10\.1\.0\.3 comment "veth[0-9a-f]* leased/'
 	# A daemon that is away keeps no repair from the rest.
 	end_daemon TERM
 	nft flush ruleset
