@@ -23,6 +23,7 @@ struct scan {
 	const char *text;
 	unsigned len, depth;
 	bool icase;
+	unsigned *steps; /* that are left */
 	const char *why; /* the first mistake */
 };
 
@@ -372,6 +373,10 @@ static struct places match_atom(struct scan *s, struct places in)
 	const char *p = s->p;
 	struct times times;
 
+	if (!*s->steps)
+		return refuse(s, "it takes too long (shorten it, and write no repetition in a "
+				 "repetition)");
+	--*s->steps;
 	switch (*s->p) {
 	case '(':
 		return match_group(s, in);
@@ -449,9 +454,9 @@ static struct places match_alternatives(struct scan *s, struct places in)
 	}
 }
 
-int regex_match_try(const char *re, const char *text, const char **ret_why)
+int regex_match_try(const char *re, const char *text, unsigned *steps, const char **ret_why)
 {
-	struct scan s = { .p = re, .text = text, .len = (unsigned)strlen(text) };
+	struct scan s = { .p = re, .text = text, .len = (unsigned)strlen(text), .steps = steps };
 	struct places everywhere = nowhere, out;
 
 	if (s.len > REGEX_TEXT_MAX) {

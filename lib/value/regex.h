@@ -7,19 +7,24 @@
  * lazy), \d \w \s \b and their opposites, \A \z \t \n \f \r \v \xHH, escaped punctuation, and a
  * leading (?i).  All else, \Q and \p for instance, is refused.  Bytes count as characters.
  *
- * The time is polynomial in the length of text and expression: nothing is tried twice.
+ * Nothing is tried twice, but a repetition in a repetition multiplies the time, so it is bounded.
  */
 #ifndef CPLUG_REGEX_H
 #define CPLUG_REGEX_H
 
 #include "base/util.h"
 
-enum { REGEX_TEXT_MAX = 127 };
+enum {
+	REGEX_TEXT_MAX = 127,
+	REGEX_STEPS = 20000000, /* at most some seconds, for all matches of a call together */
+};
 
 /*
  * Does the expression match anywhere in text, of at most REGEX_TEXT_MAX bytes?  1, 0, or -EINVAL
- * with a reason in *ret_why: "a quantifier without something to repeat".
+ * with a reason in *ret_why: "a quantifier without something to repeat".  *steps, from REGEX_STEPS
+ * on, is what is left of the time.
  */
-int regex_match_try(const char *re, const char *text, const char **ret_why) CHECKED;
+int regex_match_try(const char *re, const char *text, unsigned *steps,
+		    const char **ret_why) CHECKED;
 
 #endif

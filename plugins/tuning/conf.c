@@ -175,12 +175,18 @@ static int match_lines(struct tx *tx, const struct tuning_conf *cf, char *text, 
 		       const char **ret_list)
 {
 	struct mem_text list = { .mem = &tx->mem };
+	unsigned steps = REGEX_STEPS;
 	const char *line, *why;
 
 	while (text) {
 		line = trim(strsep(&text, "\n"));
 		for (unsigned i = 0; *line && i < cf->n; i++) {
-			int r = regex_match_try(line, cf->keys[i], &why);
+			int r;
+
+			if (i && allowed[i]) /* the first key shows whether the line is wrong */
+				continue;
+			TRY(tx_interrupted(tx));
+			r = regex_match_try(line, cf->keys[i], &steps, &why);
 
 			if (r < 0)
 				return tx_fail_as(tx, CNI_E_CONFIG, r,
@@ -199,7 +205,7 @@ static int match_lines(struct tx *tx, const struct tuning_conf *cf, char *text, 
 int tuning_check_allowed(struct tx *tx, const struct tuning_conf *cf, enum cni_code code)
 {
 	struct file_text text;
-	const char *list = "";
+	const char *list = "", *remedy = "add it to";
 	bool *allowed;
 	int r;
 
@@ -215,6 +221,12 @@ int tuning_check_allowed(struct tx *tx, const struct tuning_conf *cf, enum cni_c
 	}
 	if (r < 0)
 		return tx_fail_as(tx, CPLUG_E_FILE, r, "read %s: %s", allowlist, strerror(-r));
+	/* In the reference the mark is a part of the first line, which so matches no key. */
+	if (str_starts(text.s, "\xef\xbb\xbf")) {
+		text.s += strcspn(text.s, "\n");
+		remedy = "remove the byte order mark, with which no key matches the first line, "
+			 "from";
+	}
 	allowed = mem_alloc(&tx->mem, cf->n * sizeof(*allowed));
 	TRY(match_lines(tx, cf, text.s, allowed, &list));
 	for (unsigned i = 0; i < cf->n; i++)
@@ -222,8 +234,8 @@ int tuning_check_allowed(struct tx *tx, const struct tuning_conf *cf, enum cni_c
 			return tx_fail_as(
 				tx, code, -EPERM,
 				"sysctl: Sysctl %.100s is not allowed. Only the following "
-				"sysctls are allowed: [%.400s] (the host's administrator can add "
-				"it to %s)",
-				cf->keys[i], list, allowlist);
+				"sysctls are allowed: [%.400s] (the host's administrator can %s "
+				"%s)",
+				cf->keys[i], list, remedy, allowlist);
 	return 0;
 }

@@ -54,10 +54,12 @@ static void matches(void **state UNUSED)
 
 	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
 		for (unsigned k = 0; k < 4 && cases[i].yes[k]; k++)
-			CHECK(regex_match_try(cases[i].re, cases[i].yes[k], &why) == 1,
+			CHECK(regex_match_try(cases[i].re, cases[i].yes[k],
+					      &(unsigned){ REGEX_STEPS }, &why) == 1,
 			      "%s does not match \"%s\"", cases[i].re, cases[i].yes[k]);
 		for (unsigned k = 0; k < 4 && cases[i].no[k]; k++)
-			CHECK(regex_match_try(cases[i].re, cases[i].no[k], &why) == 0,
+			CHECK(regex_match_try(cases[i].re, cases[i].no[k],
+					      &(unsigned){ REGEX_STEPS }, &why) == 0,
 			      "%s matches \"%s\"", cases[i].re, cases[i].no[k]);
 	}
 }
@@ -79,19 +81,23 @@ static void refuses(void **state UNUSED)
 	const char *why = NULL;
 
 	for (unsigned i = 0; i < ARRAY_LEN(wrong); i++) {
-		CHECK(regex_match_try(wrong[i], "a", &why) == -EINVAL && why, "%s is not refused",
-		      wrong[i]);
+		CHECK(regex_match_try(wrong[i], "a", &(unsigned){ REGEX_STEPS }, &why) == -EINVAL &&
+			      why,
+		      "%s is not refused", wrong[i]);
 		/* Also where nothing can match any more. */
-		CHECK(regex_match_try(wrong[i], "", &why) == -EINVAL, "%s: \"\"", wrong[i]);
+		CHECK(regex_match_try(wrong[i], "", &(unsigned){ REGEX_STEPS }, &why) == -EINVAL,
+		      "%s: \"\"", wrong[i]);
 	}
 	memset(deep, '(', sizeof(deep) - 1);
 	deep[sizeof(deep) - 1] = '\0';
-	assert_int_equal(regex_match_try(deep, "a", &why), -EINVAL);
+	assert_int_equal(regex_match_try(deep, "a", &(unsigned){ REGEX_STEPS }, &why), -EINVAL);
 	memset(longest, 'a', sizeof(longest) - 1);
 	longest[sizeof(longest) - 1] = '\0';
-	assert_int_equal(regex_match_try("a", longest, &why), -EINVAL);
-	assert_int_equal(regex_match_try("^a{127}$", longest + 1, &why), 1);
-	assert_int_equal(regex_match_try("^a{126}$", longest + 1, &why), 0);
+	assert_int_equal(regex_match_try("a", longest, &(unsigned){ REGEX_STEPS }, &why), -EINVAL);
+	assert_int_equal(regex_match_try("^a{127}$", longest + 1, &(unsigned){ REGEX_STEPS }, &why),
+			 1);
+	assert_int_equal(regex_match_try("^a{126}$", longest + 1, &(unsigned){ REGEX_STEPS }, &why),
+			 0);
 }
 
 int main(void)
