@@ -149,9 +149,9 @@ int state_save(struct tx *tx, const struct state_file *f, const char *json)
 	if (strlen(json) > STATE_MAX)
 		return fail_on_document(tx, -EFBIG, "write", f);
 	r = read_document(tx, f, &before);
-	if (r < 0 && r != -ENOENT)
+	if (err_is_passing(r))
 		return fail_on_document(tx, r, "read", f);
-	u.before = before;
+	u.before = r == 0 ? before : NULL;
 	TRY(write_document(tx, f, json));
 	log_step("write %s/%s", f->dir, f->name);
 	return tx_undo(tx, undo_change, "save state", &u);

@@ -39,8 +39,9 @@ int state_of(struct tx *tx, const char *plugin, const char *network, const char 
 int state_ready(struct tx *tx, const char *dir) CHECKED;
 
 /*
- * Writes a document of at most STATE_MAX bytes, in place of one that is there.  Undo: removes
- * it, or writes what was there before.  Failures: CPLUG_E_FILE.
+ * Writes a document of at most STATE_MAX bytes, in place of what is there, which need not be
+ * readable.  Undo: removes it, or writes what was there before, if that could be read.  Failures:
+ * CPLUG_E_FILE.
  */
 int state_save(struct tx *tx, const struct state_file *f, const char *json) CHECKED;
 

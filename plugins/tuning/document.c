@@ -122,17 +122,12 @@ static void read_dropped(struct tx *tx, const struct cj *c, struct backup *b)
 	}
 }
 
-int backup_load(struct tx *tx, const struct state_file *f, struct backup *ret)
+static int read_backup(struct tx *tx, const char *text, struct backup *ret)
 {
 	struct backup b = { .link.shared = true };
 	uint32_t txqlen;
 	struct cj c;
-	char *text;
-	int there;
 
-	TRY(there = state_load(tx, f, &text));
-	if (!there)
-		return 0;
 	TRY(cj_parse(tx, text, strlen(text), "values that tuning has saved", &c));
 	b.link.mac = cj_mac(&c, "mac");
 	b.link.mtu = (int)cj_int(&c, "mtu", 0, 0, INT32_MAX);
@@ -152,5 +147,35 @@ int backup_load(struct tx *tx, const struct state_file *f, struct backup *ret)
 	b.cookie = cj_str(&c, "netnsCookie", NULL);
 	TRY(cj_ok(tx, &c)); /* the document lives as long as the call */
 	*ret = b;
+	return 1;
+}
+
+/* Names the document, unless the text does (named), and the remedy in the failure of a load. */
+static int fail_load(struct tx *tx, const struct state_file *f, int before, int r, bool named)
+{
+	const char *what = named ? "" : mem_printf(&tx->mem, "%s/%s: ", f->dir, f->name);
+	const char *why = mem_str(&tx->mem, tx->msg);
+
+	if (before || err_is_passing(r))
+		return r;
+	tx->err = 0;
+	return tx_fail_as(tx, CPLUG_E_FILE, r,
+			  "%s%s (remove it: the container then keeps what tuning has set)", what,
+			  why);
+}
+
+int backup_load(struct tx *tx, const struct state_file *f, struct backup *ret)
+{
+	int before = tx->err, there, r;
+	char *text;
+
+	there = state_load(tx, f, &text);
+	if (there == 0)
+		return 0;
+	if (there < 0)
+		return fail_load(tx, f, before, there, true);
+	r = read_backup(tx, text, ret);
+	if (r < 0)
+		return fail_load(tx, f, before, r, false);
 	return 1;
 }

@@ -261,6 +261,18 @@ injected() {
 		cni ADD tuning "$conf"
 		failed 7 'allowlist.conf: .* cannot be used as a regular expression'
 	done
+	# A byte order mark is not seen; the reference takes it for a part of the first line.
+	allow $'\xef\xbb\xbfip_forward' 'arp_filter'
+	cni ADD tuning "$conf"
+	failed 7 'ip_forward is not allowed.*: \[arp_filter\] .*remove the byte order mark.*/allowlist\.conf'
+	# What takes too long ends; Go needs no time for it.
+	line=$(printf '(%.0s' {1..31})a*$(printf ')*%.0s' {1..31})b
+	allow 'ip_forward|arp_filter' "$line"
+	cni ADD tuning "$(with "$conf" '.sysctl = {"net.core.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa": "1"}')"
+	failed 7 'cannot be used as a regular expression: it takes too long .shorten it'
+	seq -f '^x%g.*y.*z$' 60000 >$LIST
+	cni ADD tuning "$(with "$conf" '.sysctl = ([range(1000) | {"net.core.x\(.)": "1"}] | add)')"
+	failed 7 'it takes too long'
 	rm $LIST
 	mkdir $LIST
 	# A folder is not the administrator's list.
@@ -457,6 +469,34 @@ injected() {
 	json_holds '.netnsInode != "" and .netnsCookie == ""' <$SAVED
 	del tuning "$TUNING"
 	assert_same_snapshot
+}
+
+@test "tuning: a document that cannot be used is named with the remedy, and an ADD replaces it" {
+	local conf file=/run/cni/tuning/c1_eth0.json kind
+
+	attached
+	conf=$(chained '{"cniVersion":"1.1.0","name":"net1","type":"tuning","sysctl":{"net.core.somaxconn":"777"}}')
+	for kind in list values large fifo link; do
+		add tuning "$conf"
+		in_ns c1 bash -c 'echo 778 >/proc/sys/net/core/somaxconn'
+		rm $file
+		case $kind in
+		list) echo '[1]' >$file ;;
+		values) echo '{"sysctl": [1]}' >$file ;;
+		large) head -c 100000 /dev/zero | tr '\0' ' ' >$file ;;
+		fifo) mkfifo $file ;;
+		link) ln -s /etc/hostname $file ;;
+		esac
+		cni CHECK tuning "$conf"
+		failed 112 "$file: .*\(remove it: the container then keeps what tuning has set\)"
+		add tuning "$conf"
+		contains "$errors" 'what tuning has saved before is replaced'
+		is "$(jq -r '.sysctl["net/core/somaxconn"]' $file)" 778
+		cni CHECK tuning "$conf"
+		ok
+		del tuning "$conf"
+		is "$(knob_of c1 net/core/somaxconn)" 778
+	done
 }
 
 @test "tuning: DEL and GC fail at an error that may pass, and keep what was saved" {
