@@ -109,41 +109,64 @@ void text_plain(char *s)
 	}
 }
 
-/* Appends s, escaped for a JSON string, without quotes. */
-static void json_escape(char *out, size_t size, const char *s)
+unsigned text_utf8_len(const char *s)
 {
-	size_t n = strlen(out);
+	const unsigned char *p = (const unsigned char *)s;
+	unsigned n = 4;
 
-	for (; *s && n + 7 < size; s++) {
-		unsigned char c = (unsigned char)*s;
-
-		if (c == '"' || c == '\\')
-			n += (size_t)snprintf(out + n, size - n, "\\%c", c);
-		else if (c < 0x20 || c == 0x7f)
-			n += (size_t)snprintf(out + n, size - n, "\\u%04x", c);
-		else
-			out[n++] = (char)c;
-	}
-	out[n] = '\0';
+	if (p[0] < 0x80)
+		return 1;
+	if (p[0] < 0xc2 || p[0] > 0xf4)
+		return 0;
+	if (p[0] < 0xf0)
+		n = p[0] < 0xe0 ? 2 : 3;
+	for (unsigned i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+		return 0;
+	return n;
 }
 
-/* Appends s; control characters become \n or \x1b, so that a value cannot make a line of its own.
+enum { ESCAPE_MAX = 8 };
+
+/*
+ * The first character of s, for a log: control characters, also U+0080 to U+009F, and bytes that
+ * are not UTF-8 become \n, \x1b or \u001b, so that a value cannot make a line of its own, nor move
+ * the cursor of a terminal.  Returns how many bytes of s it had.
  */
-static void text_escape(char *out, size_t size, const char *s)
+static unsigned escape(char out[ESCAPE_MAX], bool json, const char *s)
+{
+	unsigned char c = (unsigned char)*s;
+	unsigned n = text_utf8_len(s), code = n ? c : 0xfffd;
+
+	if (c == 0xc2 && n && (unsigned char)s[1] < 0xa0)
+		code = (unsigned char)s[1];
+	else if (json && (c == '"' || c == '\\'))
+		return (unsigned)snprintf(out, ESCAPE_MAX, "\\%c", c) - 1;
+	else if (n && c >= 0x20 && c != 0x7f)
+		return (unsigned)snprintf(out, ESCAPE_MAX, "%.*s", (int)n, s);
+	if (json) {
+		snprintf(out, ESCAPE_MAX, "\\u%04x", code);
+		return n ? n : 1;
+	}
+	if (c == '\n')
+		snprintf(out, ESCAPE_MAX, "\\n");
+	else
+		snprintf(out, ESCAPE_MAX, "\\x%02x", c);
+	return 1;
+}
+
+/* Appends s. */
+static void append_escaped(char *out, size_t size, bool json, const char *s)
 {
 	size_t n = strlen(out);
 
-	for (; *s && n + 5 < size; s++) {
-		unsigned char c = (unsigned char)*s;
-
-		if (c == '\n')
-			n += (size_t)snprintf(out + n, size - n, "\\n");
-		else if (c < 0x20 || c == 0x7f)
-			n += (size_t)snprintf(out + n, size - n, "\\x%02x", c);
-		else
-			out[n++] = (char)c;
+	while (*s && n + ESCAPE_MAX < size) {
+		s += escape(out + n, json, s);
+		n += strlen(out + n);
 	}
-	out[n] = '\0';
 }
 
 static size_t compose(char *out, size_t size, bool json, enum log_level level, const char *text)
@@ -162,7 +185,7 @@ static size_t compose(char *out, size_t size, bool json, enum log_level level, c
 			 "\"command\":\"%s\",\"msg\":\"",
 			 us, (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000, (int)getpid(),
 			 level_names[level], plugin, command);
-		json_escape(out, size - 4, text);
+		append_escaped(out, size - 4, true, text);
 		strcat(out, "\"}\n");
 		return strlen(out);
 	}
@@ -170,7 +193,7 @@ static size_t compose(char *out, size_t size, bool json, enum log_level level, c
 		snprintf(out, size, "%8ld us %s %s: ", us, plugin, command);
 	else
 		snprintf(out, size, "%s: %s: ", plugin, level_names[level]);
-	text_escape(out, size - 1, text);
+	append_escaped(out, size - 1, false, text);
 	strcat(out, "\n");
 	return strlen(out);
 }

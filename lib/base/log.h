@@ -45,6 +45,9 @@ bool log_level_parse(const char *name, enum log_level *ret);
  */
 void text_plain(char *s);
 
+/* The length of the UTF-8 character at s, in bytes (RFC 3629); 0 if it is not valid. */
+unsigned text_utf8_len(const char *s);
+
 /* Is a line of this level written anywhere?  Callers use it to avoid composing a line. */
 bool log_on(enum log_level level);
 

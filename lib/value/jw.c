@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/log.h"
 #include "value/jw.h"
 
 void jw_init(struct jw *w, struct mem *mem, bool compact)
@@ -51,27 +52,6 @@ static void new_line(struct jw *w)
 		put_bytes(w, "    ", 4);
 }
 
-/* The length of the UTF-8 character at s (RFC 3629); 0 if it is not valid. */
-static unsigned utf8_len(const char *s)
-{
-	const unsigned char *p = (const unsigned char *)s;
-	unsigned n = 4;
-
-	if (p[0] < 0x80)
-		return 1;
-	if (p[0] < 0xc2 || p[0] > 0xf4)
-		return 0;
-	if (p[0] < 0xf0)
-		n = p[0] < 0xe0 ? 2 : 3;
-	for (unsigned i = 1; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return n;
-}
-
 /* How many characters at s are ASCII that needs no escape. */
 static size_t plain_len(const char *s)
 {
@@ -90,7 +70,7 @@ static void put_quoted(struct jw *w, const char *s)
 	while (*s) {
 		size_t plain = plain_len(s);
 		const char *found = strchr(special, s[plain]);
-		unsigned n = utf8_len(s + plain);
+		unsigned n = text_utf8_len(s + plain);
 		char escape[8];
 
 		put_bytes(w, s, plain);

@@ -212,6 +212,26 @@ anonymous() {
 
 # ---- error messages --------------------------------------------------------
 
+@test "security: the name of a user's process puts no control character into a log" {
+	local name=$'a\x1b\xc2\x9b\xff\xc3\xa9"' server
+
+	setpriv --reuid=65534 --regid=65534 --clear-groups true 2>/dev/null || skip "there is one user only"
+	server=$BATS_TEST_TMPDIR/$name
+	install -m 755 "$(command -v socat)" "$server"
+	chmod 711 "$BATS_TEST_TMPDIR"
+	new_netns c1
+	setpriv --reuid=65534 --regid=65534 --clear-groups "$server" -u TCP4-LISTEN:8080 OPEN:/dev/null 3>&- 4>&- &
+	wait_for "the socket" eval "ss -Hnlt | grep -q :8080"
+	add bridge "$CONF"
+	contains "$errors" '\(a\\x1b\\xc2\\x9b\\xff'$'\xc3\xa9''"\) will not be reachable'
+	del bridge "$CONF"
+	CNI_DEBUG=json add bridge "$CONF"
+	iconv -f UTF-8 <<<"$errors" >/dev/null
+	grep 'will not be' <<<"$errors" | json_holds '.msg | contains("(a\u001b\u009b\ufffdé\")")'
+	! grep -q $'\xc2\x9b' <<<"$errors" || fail "U+009B is in a log"
+	del bridge "$CONF"
+}
+
 @test "security: errors name the owner of a conflicting object, and nothing else of other containers" {
 	local small everything check
 
