@@ -36,6 +36,9 @@ struct name_owner {
  */
 struct name_owner name_owner(const char *network, const char *id, const char *ifname);
 
+/* The device that connects the nodes of a cluster (docs/cluster.md). */
+#define NAME_OF_WIRE "cplug-vxlan"
+
 /* A container id or network name: ^[a-zA-Z0-9][a-zA-Z0-9_.-]*$ (CNI spec, section 2). */
 bool name_valid_id(const char *s);
 

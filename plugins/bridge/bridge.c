@@ -88,6 +88,11 @@ static int need_bridge_mtu(struct tx *tx, struct call *c, const struct bridge *b
 					  "other containers' gateway: IPv6 needs at least 1280 "
 					  "(choose another bridge)",
 					  b->cf.mtu, CIDR_S(have.a[i]), b->br.name);
+	if (b->br.mtu >= 1280 && mark_is_any(b->br.alias) && !bridge_link_is_own(c, b))
+		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
+				  "mtu: %d would turn IPv6 off on bridge %s, which another network "
+				  "made: IPv6 needs at least 1280 (choose another bridge)",
+				  b->cf.mtu, b->br.name);
 	return 0;
 }
 
@@ -154,6 +159,7 @@ static int bridge_add(struct tx *tx, struct call *c, struct result *res)
 	TRY(ipam_validate(tx, c));
 	TRY(bridge_link_ensure(tx, c, b));
 	TRY(need_bridge_mtu(tx, c, b));
+	TRY(bridge_link_keep_mtu(tx, c, b));
 	TRY(bridge_veth_add(tx, c, b));
 	TRY(read_bridge_again(tx, c, b));
 	if (b->cf.l3)

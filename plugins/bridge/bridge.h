@@ -29,6 +29,14 @@ struct bridge {
  * CPLUG_E_TAKEN if the name belongs to another kind of link.
  */
 int bridge_link_ensure(struct tx *tx, struct call *c, struct bridge *b) CHECKED;
+/* Has the bridge the mark of this network? */
+bool bridge_link_is_own(const struct call *c, const struct bridge *b);
+/*
+ * A port with an MTU below 1280 turns IPv6 of the bridge off.  When IPv6 came back with that port's
+ * end, the kernel's defaults would hold, and the host accept the containers' router advertisements.
+ * So a bridge of cplug's keeps such an MTU: one that is set does not follow the ports.
+ */
+int bridge_link_keep_mtu(struct tx *tx, struct call *c, struct bridge *b) CHECKED;
 int bridge_link_check(struct tx *tx, struct call *c, struct bridge *b) CHECKED;
 int bridge_link_repair(struct tx *tx, struct call *c, struct bridge *b) CHECKED;
 /* GC: deletes a bridge that cplug made for this network and that has no port. */

@@ -54,7 +54,7 @@ static int find_owner(struct tx *tx, struct call *c, const struct bridge *b,
 
 	*ret = NULL;
 	if (mark_is_any(b->br.alias)) {
-		if (!link_is_marked(&b->br, &own))
+		if (!bridge_link_is_own(c, b))
 			*ret = network_of(&tx->mem, b->br.alias);
 		return 0;
 	}

@@ -110,6 +110,34 @@ int bridge_link_ensure(struct tx *tx, struct call *c, struct bridge *b)
 	return 0;
 }
 
+bool bridge_link_is_own(const struct call *c, const struct bridge *b)
+{
+	struct mark mark = mark_of_network(c->network);
+
+	return link_is_marked(&b->br, &mark);
+}
+
+int bridge_link_keep_mtu(struct tx *tx, struct call *c, struct bridge *b)
+{
+	enum { SMALLEST_OF_IPV6 = 1280, SMALLEST = 68 };
+	struct link_want want = { .shared = true };
+	int mtu = b->cf.mtu;
+
+	if (mtu <= 0 || mtu >= SMALLEST_OF_IPV6 || !mark_is_any(b->br.alias))
+		return 0;
+	if (b->br.mtu >= SMALLEST_OF_IPV6 && !bridge_link_is_own(c, b))
+		return 0;
+	if (b->br.mtu < mtu)
+		mtu = b->br.mtu;
+	/* The kernel takes note of a change only. */
+	if (b->br.mtu == mtu) {
+		want.mtu = mtu > SMALLEST ? mtu - 1 : mtu + 1;
+		TRY(link_ensure(tx, &c->host, &b->br, &want));
+	}
+	want.mtu = mtu;
+	return link_ensure(tx, &c->host, &b->br, &want);
+}
+
 /* ---- CHECK, repair ------------------------------------------------------ */
 
 struct port_mac {
@@ -183,6 +211,7 @@ int bridge_link_repair(struct tx *tx, struct call *c, struct bridge *b)
 
 	b->br_mac = prev_mac(c, i);
 	TRY(bridge_link_ensure(tx, c, b));
+	TRY(bridge_link_keep_mtu(tx, c, b));
 	TRY(wanted_mac(tx, c, b, i, &want.mac));
 	return link_ensure(tx, &c->host, &b->br, &want);
 }

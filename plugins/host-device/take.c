@@ -9,6 +9,7 @@
 #include "netlink/link_device.h"
 #include "netlink/link_move.h"
 #include "plugins/host-device/host_device.h"
+#include "value/name.h"
 
 /* ---- which device ------------------------------------------------------- */
 
@@ -67,9 +68,25 @@ static int fail_without(struct tx *tx, const struct hostdev_conf *d)
 			  d->what, why);
 }
 
-/* The host's own, and what belongs to an attachment or a network of cplug, is not to be had. */
-static int fail_if_reserved(struct tx *tx, const struct hostdev_conf *d, const struct link *l)
+/* The gateway of a bridge's VLAN is the unmarked end of a pair, whose other end is a marked port.
+ */
+static int find_marked_peer(struct tx *tx, struct rt *rt, const struct link *l, struct link *ret)
 {
+	int there;
+
+	if (!str_eq(l->kind, "veth") || !l->parent || l->parent_nsid >= 0)
+		return 0;
+	TRY(there = link_find_index(tx, rt, l->parent, ret));
+	return there && ret->parent == l->index && mark_is_any(ret->alias);
+}
+
+/* The host's own, and what belongs to an attachment or a network of cplug, is not to be had. */
+static int fail_if_reserved(struct tx *tx, struct call *c, const struct hostdev_conf *d,
+			    const struct link *l)
+{
+	struct link peer;
+	int marked;
+
 	if (l->flags & IFF_LOOPBACK)
 		return tx_fail_as(tx, CNI_E_CONFIG, -EPERM,
 				  "host: %s: %s is the host's loopback interface (select a device)",
@@ -79,6 +96,17 @@ static int fail_if_reserved(struct tx *tx, const struct hostdev_conf *d, const s
 				  "host: %s: %s belongs to another attachment or network, alias "
 				  "\"%s\" (select another device)",
 				  d->what, l->name, l->alias);
+	if (str_eq(l->name, NAME_OF_WIRE))
+		return tx_fail_as(tx, CPLUG_E_TAKEN, -EBUSY,
+				  "host: %s: %s is the wire between the nodes of cplug's cluster "
+				  "(select another device)",
+				  d->what, l->name);
+	TRY(marked = find_marked_peer(tx, &c->host, l, &peer));
+	if (marked)
+		return tx_fail_as(tx, CPLUG_E_TAKEN, -EBUSY,
+				  "host: %s: %s belongs to another attachment or network, because "
+				  "its other end, %s, has the alias \"%s\" (select another device)",
+				  d->what, l->name, peer.name, peer.alias);
 	return 0;
 }
 
@@ -94,7 +122,7 @@ static int find_free(struct tx *tx, struct call *c, const struct hostdev_conf *d
 	}
 	if (!there)
 		return fail_without(tx, d);
-	return fail_if_reserved(tx, d, ret);
+	return fail_if_reserved(tx, c, d, ret);
 }
 
 /* They have to fit into the record (sys/state.h, STATE_MAX; cj.h, CJ_LIST_MAX). */
@@ -174,5 +202,5 @@ int hostdev_status(struct tx *tx, struct call *c, const struct hostdev_conf *d)
 	TRY(there = hostdev_find(tx, c, d, &l));
 	if (!there)
 		return fail_without(tx, d);
-	return fail_if_reserved(tx, d, &l);
+	return fail_if_reserved(tx, c, d, &l);
 }

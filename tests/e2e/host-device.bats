@@ -613,6 +613,19 @@ killed_del() {
 	failed 102 "$peer belongs to another attachment or network"
 	cni ADD host-device "$(with "$L2" '.device = "br2"')"
 	failed 102 'br2 belongs to another attachment or network'
+	# The gateway of a VLAN has no mark, but its other end, which is a port of the bridge, has.
+	ip link add br2.100 type veth peer name port
+	ip link set port alias 'cplug br2.100'
+	ip link add cplug-vxlan type veth peer name far
+	remember
+	cni ADD host-device "$(with "$L2" '.device = "br2.100"')"
+	failed 102 'br2\.100 belongs to another attachment or network, because its other end, port, has the alias "cplug br2\.100"'
+	cni ADD host-device "$(with "$L2" '.device = "cplug-vxlan"')"
+	failed 102 "cplug-vxlan is the wire between the nodes of cplug's cluster"
+	assert_same_snapshot
+	ip link del br2.100
+	ip link del cplug-vxlan
+	remember
 	assert_same_snapshot
 	add host-device "$L2"
 	cni ADD host-device "$L2" c2 c2 net1

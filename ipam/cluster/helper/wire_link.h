@@ -6,9 +6,10 @@
 #ifndef CPLUG_CLUSTER_HELPER_WIRE_LINK_H
 #define CPLUG_CLUSTER_HELPER_WIRE_LINK_H
 
+#include "value/name.h"
 #include "netlink/link.h"
 
-#define WIRE_LINK "cplug-vxlan"
+#define WIRE_LINK NAME_OF_WIRE
 
 enum { WIRE_ADDRESSES_MAX = 2 };
 

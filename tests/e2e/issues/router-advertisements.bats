@@ -57,6 +57,31 @@ knob() {
 	is "$(knob - ipv6/conf/br1/accept_ra)" 0
 }
 
+@test "router advertisements: a bridge that was too small for IPv6 does not accept them later" {
+	local small
+
+	small=$(with "$CONF" '.mtu = 576 | .isGateway = false | .isDefaultGateway = false | del(.ipam)')
+	echo 0 >/proc/sys/net/ipv6/conf/all/forwarding
+	new_netns c1 c2 c3
+	add bridge "$small" c1
+	add bridge "$(with "$small" '.mtu = 1500')" c2
+	del bridge "$small" c1
+	advertise c2 2001:db8:bad::
+	prints_not 'bad|proto ra' ip -6 address show
+	prints_not 'bad|proto ra' ip -6 route show
+	link - br1 '.mtu == 576'
+	# Nor does one that a container of the own network makes smaller; another network's cannot.
+	small=$(with "$small" '.bridge = "br2"')
+	add bridge "$(with "$small" '.mtu = 1500')" c1 c1 eth1
+	remember
+	cni ADD bridge "$(with "$small" '.name = "other"')" c3 c3 eth1
+	failed 7 'mtu: 576 would turn IPv6 off on bridge br2, which another network made'
+	assert_same_snapshot
+	add bridge "$small" c3 c3 eth1
+	del bridge "$small" c3 c3 eth1
+	link - br2 '.mtu == 576'
+}
+
 @test "router advertisements: accept_ra is off before the bridge and both ends are up" {
 	new_netns c1
 	CNI_DEBUG=1 add bridge "$CONF"
