@@ -44,7 +44,9 @@ static const char *repair_word(struct mem *m, const struct list_call *c)
 {
 	if (!c->command->repairs)
 		return "";
-	return c->adopts ? mem_printf(m, "keep%s", c->adopts) : "1";
+	if (!c->adopts)
+		return "1";
+	return mem_printf(m, "keep%s", c->adopts);
 }
 
 static const char *const *plugin_env(struct tool *t, const struct list_call *c)
@@ -106,8 +108,9 @@ int attach_exec_plugin(struct tool *t, const struct list_call *c, unsigned i,
 		.in = netconf_request(&own, c->net, i, &extra),
 		.timeout_ms = left ? left : 1,
 		.grace_ms = GRACE_MS,
-		.kept = self && t->cache.held > 0 ? t->cache.held : 0,
 	};
+	if (self && t->cache.held > 0)
+		q.kept = t->cache.held;
 	q.size = strlen(q.in);
 	log_step("%s (%s) %s %s", c->command->name, c->command->word, path, (const char *)q.in);
 	TRY(exec_run(t->tx, &q, ret));

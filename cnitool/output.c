@@ -68,6 +68,10 @@ int tool_read_stdin(struct tool *t, size_t max, struct file_text *ret)
 	char *text = mem_alloc(&t->tx->mem, room), *more;
 	ssize_t n;
 
+	if (fd_is_endless(STDIN_FILENO))
+		return tx_fail_as(t->tx, CNI_E_IO, -EPROTOTYPE,
+				  "stdin is a datagram socket, which has no end (pass a pipe or a "
+				  "file)");
 	while ((n = read(STDIN_FILENO, text + size, room - size - 1)) != 0) {
 		TRY(tx_interrupted(t->tx));
 		if (n < 0 && errno != EINTR)

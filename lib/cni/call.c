@@ -120,6 +120,10 @@ static int read_stdin(struct tx *tx, struct call *c)
 	size_t size = 0, room = 16384;
 	char *text = mem_alloc(&tx->mem, room);
 
+	if (fd_is_endless(STDIN_FILENO))
+		return tx_fail_as(tx, CNI_E_IO, -EPROTOTYPE,
+				  "error reading from stdin: it is a datagram socket, which has no "
+				  "end (pass a pipe or a file)");
 	for (;;) {
 		ssize_t n = read(STDIN_FILENO, text + size, room - size - 1);
 

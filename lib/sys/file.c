@@ -15,6 +15,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/statvfs.h>
 
 #include "base/log.h"
@@ -71,6 +72,15 @@ static int read_all(struct mem *mem, int fd, size_t room, size_t max, struct fil
 	text[size] = '\0';
 	*ret = (struct file_text){ text, size };
 	return 0;
+}
+
+bool fd_is_endless(int fd)
+{
+	int type = SOCK_STREAM;
+	socklen_t size = sizeof(type);
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type != SOCK_STREAM &&
+	       type != SOCK_SEQPACKET;
 }
 
 int file_read(struct mem *mem, int dirfd, const char *path, size_t max, struct file_text *ret)

@@ -41,6 +41,9 @@ int file_read_fd(struct mem *mem, int fd, size_t max, struct file_text *ret) CHE
 int file_read_trusted(struct mem *mem, int dirfd, const char *path, size_t max,
 		      struct file_text *ret) CHECKED;
 
+/* Is it a socket of datagrams?  Reading from it waits for ever, also after the sender's end. */
+bool fd_is_endless(int fd);
+
 /* Writes a file that appears complete or not at all, in place of one that is there. */
 struct file_new {
 	int dirfd;

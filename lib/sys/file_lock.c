@@ -271,8 +271,9 @@ static int wait_byte(int fd, const void *arg)
 {
 	const struct file_byte *b = arg;
 	struct flock l = lock_of(b);
+	int how = b->inherited ? F_OFD_SETLKW : F_SETLKW;
 
-	return fcntl(fd, b->inherited ? F_OFD_SETLKW : F_SETLKW, &l) < 0 ? -errno : 0;
+	return fcntl(fd, how, &l) < 0 ? -errno : 0;
 }
 
 /* 0 if it is not known: a process of another pid namespace, or a lock that children share. */
@@ -290,11 +291,11 @@ int file_lock_byte(struct tx *tx, const struct file_byte *b, int timeout_ms, int
 	auto_(fd_close) int fd = file_open_own(b->path, O_RDWR);
 	int64_t deadline = clock_ms() + timeout_ms;
 	struct flock l = lock_of(b);
-	int r;
+	int how = b->inherited ? F_OFD_SETLK : F_SETLK, r;
 
 	if (fd < 0)
 		return file_fail(tx, -errno, "lock", AT_FDCWD, b->path);
-	r = fcntl(fd, b->inherited ? F_OFD_SETLK : F_SETLK, &l) < 0 ? -errno : 0;
+	r = fcntl(fd, how, &l) < 0 ? -errno : 0;
 	if (r == -EAGAIN || r == -EACCES || r == -EINTR)
 		r = wait_until(tx, fd, deadline, wait_byte, b);
 	if (r == -ETIMEDOUT)

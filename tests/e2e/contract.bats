@@ -465,3 +465,25 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 		del_netns c1
 	done
 }
+
+@test "contract: a datagram socket as stdin, which has no end, is refused at once" {
+	local socket
+
+	command -v python3 >/dev/null || skip "python3 is not installed"
+	new_netns c1
+	# The sender's end is open: a read would wait.
+	for socket in bridge 'cplug setup /run/netns/c1'; do
+		echo "# $socket"
+		# shellcheck disable=SC2086 # a program and its arguments
+		run python3 - "$CPLUG_BIN" $socket <<'END'
+import os, socket, subprocess, sys
+ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+ours.send(b"{}")
+env = dict(os.environ, CNI_COMMAND="ADD", CNI_CONTAINERID="c1", CNI_NETNS="/run/netns/c1", CNI_IFNAME="eth0", CNI_PATH=sys.argv[1])
+done = subprocess.run([sys.argv[1] + "/" + sys.argv[2]] + sys.argv[3:], stdin=theirs, env=env, timeout=300)
+sys.exit(done.returncode)
+END
+		is "$status" 1
+		contains "$output" 'datagram socket, which has no end .pass a pipe or a file'
+	done
+}

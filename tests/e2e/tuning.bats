@@ -266,7 +266,7 @@ injected() {
 	cni ADD tuning "$conf"
 	failed 7 'ip_forward is not allowed.*: \[arp_filter\] .*remove the byte order mark.*/allowlist\.conf'
 	# What takes too long ends; Go needs no time for it.
-	line=$(printf '(%.0s' {1..31})a*$(printf ')*%.0s' {1..31})b
+	line="$(printf '(%.0s' {1..31})a*$(printf ')*%.0s' {1..31})b"
 	allow 'ip_forward|arp_filter' "$line"
 	cni ADD tuning "$(with "$conf" '.sysctl = {"net.core.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa": "1"}')"
 	failed 7 'cannot be used as a regular expression: it takes too long .shorten it'

@@ -38,6 +38,9 @@ int request_read(struct tx *tx, struct block_request *ret, enum cni_code *ret_aw
 	ssize_t n;
 
 	text.s = mem_alloc(&tx->mem, REQUEST_MAX + 1);
+	if (fd_is_endless(STDIN_FILENO))
+		return tx_fail_as(tx, CNI_E_IO, -EPROTOTYPE,
+				  "stdin is a datagram socket, which has no end (pass a pipe)");
 	while (room < REQUEST_MAX &&
 	       (n = read(STDIN_FILENO, text.s + room, REQUEST_MAX - room)) > 0)
 		room += (size_t)n;
