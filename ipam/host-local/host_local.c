@@ -256,6 +256,22 @@ static int local_add(struct tx *tx, struct call *c, struct result *ret)
 
 /* ---- DEL and GC ---- */
 
+/*
+ * On a read-only file system there is no lock, and nothing changes: whether there is something to
+ * release can be read all the same.  As store_open().
+ */
+static int open_to_release(struct tx *tx, const char *dir, const char *network, struct store *st)
+{
+	int before = tx->err, r = store_open(tx, dir, network, STORE_CHANGE, st);
+
+	if (r != -EROFS)
+		return r;
+	TRY(tx_excuse(tx, before, r, "leases are only read"));
+	store_close(st);
+	*st = STORE_CLOSED;
+	return store_open(tx, dir, network, STORE_READ, st);
+}
+
 int local_del(struct tx *tx, struct call *c)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
@@ -266,7 +282,7 @@ int local_del(struct tx *tx, struct call *c)
 	int r;
 
 	TRY(cj_ok(tx, &c->conf));
-	r = store_open(tx, dir, c->network, STORE_CHANGE, &st);
+	r = open_to_release(tx, dir, c->network, &st);
 	if (r == -ENOENT)
 		return 0;
 	TRY(r);
@@ -320,7 +336,7 @@ int local_gc(struct tx *tx, struct call *c)
 	TRY(cj_ok(tx, &c->conf));
 	if (!c->valid_known)
 		return 0; /* without the list of valid attachments nothing is removed */
-	r = store_open(tx, dir, c->network, STORE_CHANGE, &st);
+	r = open_to_release(tx, dir, c->network, &st);
 	if (r == -ENOENT)
 		return 0;
 	TRY(r);

@@ -336,6 +336,18 @@ use_up_inodes() {
 	failed 112 'Read-only file system'
 	local_cni GC '' "$FULL"
 	failed 112 'Read-only file system'
+	# Nothing has to be written where there is nothing to release, also without a lock.
+	for i in 1 2; do
+		local_cni DEL c9
+		ok
+		local_cni GC '' "$(with "$FULL" '.["cni.dev/valid-attachments"] += [{"containerID": "c1", "ifname": "eth0"}]')"
+		ok
+		mount -o remount,bind,rw "$DATA"
+		rm -f "$NET/lock"
+		mount -o remount,bind,ro "$DATA"
+	done
+	local_cni DEL c1
+	failed 112 'Read-only file system'
 	umount "$DATA"
 	is "$(leases)" '10.1.0.2 10.1.0.3'
 	trial
