@@ -47,6 +47,7 @@ static void put_macvlan(struct rt_msg *m, const void *data)
 		rt_put_u32(m, IFLA_MACVLAN_BC_QUEUE_LEN, v->queue_len);
 	if (v->mode != MACVLAN_MODE_SOURCE)
 		return;
+	rt_put_u16(m, IFLA_MACVLAN_FLAGS, 0);
 	rt_put_u32(m, IFLA_MACVLAN_MACADDR_MODE, MACVLAN_MACADDR_SET);
 	list = rt_nest(m, IFLA_MACVLAN_MACADDR_DATA);
 	for (unsigned i = 0; i < v->sources.n; i++)
@@ -94,6 +95,7 @@ static const char *text_of(struct mem *mem, const struct sources *s)
 
 static void check_sources(struct tx *tx, const struct macvlan *v, const struct link *have)
 {
+	enum { NODST = 2 }; /* older headers do not have MACVLAN_FLAG_NODST */
 	struct sources s = sources_of(&tx->mem, have);
 	bool same = s.n == v->sources.n;
 
@@ -102,6 +104,9 @@ static void check_sources(struct tx *tx, const struct macvlan *v, const struct l
 	if (!same)
 		differ(tx, mem_printf(&tx->mem, "sourceMacs of %s", have->name),
 		       text_of(&tx->mem, &v->sources), text_of(&tx->mem, &s));
+	/* With it, the host and its other macvlan links do not get the frames of these sources. */
+	if (link_data_number(have, IFLA_MACVLAN_FLAGS, 0) & NODST)
+		differ(tx, mem_printf(&tx->mem, "flag nodst of %s", have->name), "off", "on");
 }
 
 static void check_macvlan(struct tx *tx, const struct leg *leg, const struct link *have)

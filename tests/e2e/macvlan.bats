@@ -408,8 +408,10 @@ sources() {
 	silent "after ADD"
 	mutate 'sourceMacs of eth0.*02:00:00:00:00:55' 'in_ns c1 ip link set eth0 type macvlan macaddr del 02:00:00:00:00:55' \
 		'in_ns c1 ip link set eth0 type macvlan macaddr add 02:00:00:00:00:55'
+	mutate 'flag nodst of eth0' 'in_ns c1 ip link set eth0 type macvlan mode source flag nodst' \
+		'in_ns c1 ip link set eth0 type macvlan mode source flag null'
 	in_ns c1 ip link set eth0 type macvlan macaddr add 02:00:00:00:00:66
-	in_ns c1 ip link set eth0 type macvlan mode bridge
+	in_ns c1 ip link set eth0 type macvlan mode bridge flag nodst
 	CPLUG_REPAIR=1 cni CHECK macvlan "$CHECK"
 	ok
 	silent "after the repair"
