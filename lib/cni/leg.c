@@ -195,8 +195,10 @@ int leg_add(struct tx *tx, struct call *c, struct result *res)
 	if (!result_dns_empty(&leg.dns))
 		res->dns = leg.dns;
 	o.dad = leg.dad;
-	if (!l3)
-		return iface_up(tx, c, &l, o.mark);
+	if (!l3) {
+		TRY(iface_up(tx, c, &l, o.mark));
+		return step_resolv(tx, c, leg.resolv_conf, &res->dns);
+	}
 	TRY(iface_configure(tx, c, &l, res, &o));
 	TRY(step_resolv(tx, c, leg.resolv_conf, &res->dns));
 	return link_announce(tx, &c->cont, &l);

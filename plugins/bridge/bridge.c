@@ -123,9 +123,9 @@ static int layer2(struct tx *tx, struct call *c, struct bridge *b, struct result
 	list_interfaces(tx, c, b, res);
 	res->dns = b->cf.dns;
 	TRY(guard(tx, c, b, NULL));
-	if (b->cf.no_interface)
-		return 0;
-	return iface_up(tx, c, &b->veth.eth, NULL);
+	if (!b->cf.no_interface)
+		TRY(iface_up(tx, c, &b->veth.eth, NULL));
+	return step_resolv(tx, c, b->cf.resolv_conf, &res->dns);
 }
 
 /*

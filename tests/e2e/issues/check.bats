@@ -60,3 +60,18 @@ PORTMAP='{"cniVersion":"1.1.0","name":"net1","type":"portmap","capabilities":{"p
 	cni CHECK bridge "$check" c2
 	ok
 }
+
+@test "check: a network without addresses that has DNS is as ADD left it" {
+	local conf
+
+	new_netns c1
+	for conf in '{"type":"bridge","bridge":"br7"}' '{"type":"bridge","bridge":"br7","disableContainerInterface":true}' '{"type":"tap"}'; do
+		conf=$(jq -c '. + {cniVersion: "1.0.0", name: "net7", dns: {nameservers: ["10.9.9.9"]}}' <<<"$conf")
+		add "$(jq -r .type <<<"$conf")" "$conf"
+		contains "$(</etc/netns/c1/resolv.conf)" 'nameserver 10\.9\.9\.9'
+		cni CHECK "$(jq -r .type <<<"$conf")" "$(chained "$conf")"
+		ok
+		del "$(jq -r .type <<<"$conf")" "$conf"
+		[[ ! -e /etc/netns/c1/resolv.conf ]]
+	done
+}
