@@ -11,7 +11,7 @@ BENCH_CNI    = $(abspath $(STATIC_DIR)/bin)
 export REFERENCE
 
 ##@ Measuring
-bench: bench-tools ## measure everything, under 15 minutes; writes bench/RESULTS.md; REFERENCE=DIR: beside these plugins, too
+bench: bench-tools ## measure everything, 18 minutes; writes bench/RESULTS.md; REFERENCE=DIR: beside these plugins, too
 	$(Q)touch $(BENCH)/results
 	$(Q)bench/run $(BENCH) $(BENCH_CNI) $(BENCH)/results
 	$(Q)bench/report $(BENCH)/results bench
