@@ -155,6 +155,12 @@ in_ns() {
 	esac
 }
 
+# link_is_ready NS IFNAME - is the link up for IPv6, too?  IPv4 works as soon as it has a carrier,
+# IPv6 when the kernel's work queue has seen that, which can take seconds.
+link_is_ready() {
+	in_ns "$1" ip -j link show dev "$2" | jq -e '.[0].operstate == "UP"'
+}
+
 # world - creates an external machine: the namespace "world" with 203.0.113.2 and
 # 2001:db8:113::2, connected to the host (.1, ::1) by the host's link "uplink".  It has no
 # default route, so it answers only addresses on that link: its peer is the host, or a
@@ -172,6 +178,7 @@ world() {
 	ip route add default via 203.0.113.2
 	ip -6 route add default via 2001:db8:113::2
 	wait_for "the link to the world" ping -c 1 -W 1 203.0.113.2
+	wait_for "the link of the world" link_is_ready world eth0
 }
 
 # ---- servers and clients ---------------------------------------------------
