@@ -78,7 +78,7 @@ static int need_bridge_mtu(struct tx *tx, struct call *c, const struct bridge *b
 {
 	struct addr_list have;
 
-	if (b->cf.mtu <= 0 || b->cf.mtu >= 1280)
+	if (b->cf.mtu <= 0 || b->cf.mtu >= BRIDGE_IPV6_MTU)
 		return 0;
 	TRY(addr_list(tx, &c->host, &b->br, AF_INET6, &have));
 	for (unsigned i = 0; i < have.n; i++)
@@ -88,13 +88,16 @@ static int need_bridge_mtu(struct tx *tx, struct call *c, const struct bridge *b
 					  "other containers' gateway: IPv6 needs at least 1280 "
 					  "(choose another bridge)",
 					  b->cf.mtu, CIDR_S(have.a[i]), b->br.name);
-	if (b->br.mtu >= 1280 && mark_is_any(b->br.alias) && !bridge_link_is_own(c, b))
+	if (b->br.mtu >= BRIDGE_IPV6_MTU && mark_is_any(b->br.alias) && !bridge_link_is_own(c, b))
 		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
 				  "mtu: %d would turn IPv6 off on bridge %s, which another network "
 				  "made: IPv6 needs at least 1280 (choose another bridge)",
 				  b->cf.mtu, b->br.name);
 	return 0;
 }
+
+#define SMALL_BRIDGE                                                                               \
+	" (the bridge has this MTU; one of cplug's is made anew when its last container is gone)"
 
 static int layer3(struct tx *tx, struct call *c, struct bridge *b, struct result *res)
 {
@@ -110,6 +113,8 @@ static int layer3(struct tx *tx, struct call *c, struct bridge *b, struct result
 		TRY(gateway_validate(tx, res));
 		TRY(bridge_vlan_gateway_ensure(tx, c, b));
 	}
+	if (b->cf.is_gateway && !b->vlan_gw.index)
+		TRY(iface_need_mtu(tx, b->br.mtu, res, SMALL_BRIDGE));
 	list_interfaces(tx, c, b, res);
 	TRY(bridge_gateway_ensure(tx, c, b, res));
 	TRY(guard(tx, c, b, res));

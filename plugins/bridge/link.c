@@ -68,6 +68,22 @@ static int fix_mac(struct tx *tx, struct call *c, const struct bridge *b)
 	return link_fix_mac(tx, &c->host, &b->br);
 }
 
+/*
+ * A bridge keeps an MTU that IPv6 cannot have (bridge_link_keep_mtu()).  When its network has
+ * another one by now, and the last port has gone, it is made anew, because a larger MTU that is set
+ * would not follow the ports either.
+ */
+static int renew_small(struct tx *tx, struct call *c, const struct link_new *n, struct bridge *b,
+		       bool *made)
+{
+	bool wants_small = n->mtu > 0 && n->mtu < BRIDGE_IPV6_MTU;
+
+	if (*made || wants_small || b->br.mtu >= BRIDGE_IPV6_MTU || !bridge_link_is_own(c, b))
+		return 0;
+	TRY(bridge_drop(tx, &c->host, &b->br));
+	return link_add_shared(tx, &c->host, n, &b->br, made);
+}
+
 int bridge_link_ensure(struct tx *tx, struct call *c, struct bridge *b)
 {
 	struct mark mark = mark_of_network(c->network);
@@ -93,6 +109,7 @@ int bridge_link_ensure(struct tx *tx, struct call *c, struct bridge *b)
 		n.mac = link_random_mac();
 	TRY(link_add_shared(tx, &c->host, &n, &b->br, &made));
 	TRY(need_kind(tx, &c->host, &b->br));
+	TRY(renew_small(tx, c, &n, b, &made));
 	if (made) {
 		TRY(sysctl_ensure_new(tx, c->host.ns, &no_ra, 1));
 		TRY(link_set_no_dad(tx, &c->host, &b->br));
@@ -119,13 +136,13 @@ bool bridge_link_is_own(const struct call *c, const struct bridge *b)
 
 int bridge_link_keep_mtu(struct tx *tx, struct call *c, struct bridge *b)
 {
-	enum { SMALLEST_OF_IPV6 = 1280, SMALLEST = 68 };
+	enum { SMALLEST = 68 };
 	struct link_want want = { .shared = true };
 	int mtu = b->cf.mtu;
 
-	if (mtu <= 0 || mtu >= SMALLEST_OF_IPV6 || !mark_is_any(b->br.alias))
+	if (mtu <= 0 || mtu >= BRIDGE_IPV6_MTU || !mark_is_any(b->br.alias))
 		return 0;
-	if (b->br.mtu >= SMALLEST_OF_IPV6 && !bridge_link_is_own(c, b))
+	if (b->br.mtu >= BRIDGE_IPV6_MTU && !bridge_link_is_own(c, b))
 		return 0;
 	if (b->br.mtu < mtu)
 		mtu = b->br.mtu;

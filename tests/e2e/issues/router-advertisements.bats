@@ -82,6 +82,26 @@ knob() {
 	link - br2 '.mtu == 576'
 }
 
+@test "router advertisements: a bridge that was too small is made anew when its network needs IPv6" {
+	local small
+
+	small=$(with "$FOUR" '.mtu = 1000')
+	new_netns c1 c2
+	add bridge "$small" c1
+	# As long as a container of it lives, the sentence names the remedy.
+	cni ADD bridge "$CONF" c2
+	failed 7 'mtu: 1000 is too small for fd00:1::.*when its last container is gone'
+	del bridge "$small" c1
+	link - br1 '.mtu == 1000'
+	add bridge "$CONF" c2
+	sees c2 fd00:1::1
+	link - br1 '.mtu == 1500'
+	is "$(knob - ipv6/conf/br1/accept_ra)" 0
+	# It follows its ports again.
+	add bridge "$(with "$FOUR" '.mtu = 1400')" c1
+	link - br1 '.mtu == 1400'
+}
+
 @test "router advertisements: accept_ra is off before the bridge and both ends are up" {
 	new_netns c1
 	CNI_DEBUG=1 add bridge "$CONF"
