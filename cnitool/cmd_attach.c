@@ -335,6 +335,11 @@ int cmd_find_live(struct tool *t, struct netconf *net, struct attachment *a, str
 		return tx_fail_as(t->tx, CNI_E_CONTAINER, -ENOENT,
 				  "%s on network \"%s\" has just been removed", a->ifname,
 				  net->name);
+	if (!target_lives(t->tx, ret->netns, &ret->nsid))
+		return tx_fail_as(t->tx, CNI_E_NETNS, -ENOENT,
+				  "the network namespace of %s on network \"%s\" is gone: cnitool "
+				  "gc removes what is left",
+				  a->ifname, net->name);
 	a->args = ret->args;
 	return 0;
 }

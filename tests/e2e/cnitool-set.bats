@@ -145,4 +145,9 @@ rates() {
 	((status == 1)) || fail "status $status"
 	contains "$errors" 'it has a queueing discipline already'
 	json_holds 'has("capabilityArgs") | not' </var/lib/cni/results/net1-*
+	del_netns c1
+	tool set net1 c1 --ingress 5M
+	((status == 1)) || fail "status $status"
+	is "$errors" 'cnitool: the network namespace of eth0 on network "net1" is gone: cnitool gc removes what is left'
+	json_holds 'has("capabilityArgs") | not' </var/lib/cni/results/net1-*
 }
