@@ -273,11 +273,13 @@ static int remove_left(const struct pool *p)
 static int fill(const struct pool *p)
 {
 	auto_(fd_close) int fd = open(p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	unsigned size = pool_size(p);
 	struct words names;
+	unsigned size;
 
 	if (fd < 0 || flock(fd, LOCK_EX) < 0)
 		return fail_file(p, p->dir);
+	/* Only now: it may have changed, or destroy may have removed it, while this one waited. */
+	size = pool_size(p);
 	TRY(remove_left(p));
 	list_slots(p, "free", &names);
 	for (unsigned n = names.n; n < size; n++) {
@@ -371,6 +373,11 @@ static int pool_take(const struct pool *p)
 		if (take_slot(p, names.v[i], &fd))
 			return print_slot(p, names.v[i], fd);
 	TRY(need_pool(p));
+	if (!pool_size(p))
+		return tx_fail_as(p->t->tx, CNI_E_AGAIN, -EAGAIN,
+				  "the pool of network \"%s\" has size 0: cnitool pool resize %s "
+				  "--size N",
+				  p->net, p->net);
 	return tx_fail_as(p->t->tx, CNI_E_AGAIN, -EAGAIN,
 			  "the pool of network \"%s\" is empty: cnitool pool fill %s", p->net,
 			  p->net);

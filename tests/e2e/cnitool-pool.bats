@@ -135,6 +135,35 @@ take() {
 	is_empty
 }
 
+@test "cnitool pool: a fill that waits while the pool is resized or destroyed does not undo it" {
+	local holder pid size
+
+	tool pool create net1 --size 2
+	ok
+	take
+	for size in 1 ''; do
+		# /proc/locks tells who waits for a process that lives.
+		flock --no-fork "$POOL" sleep 300 </dev/null >/dev/null 2>&1 3>&- 4>&- &
+		holder=$!
+		wait_for "the holder" grep -q "FLOCK .* $holder " /proc/locks
+		"$CPLUG_BIN/cnitool" pool fill net1 3>&- 4>&- &
+		pid=$!
+		wait_for "fill to wait for the lock" grep -q -- "-> FLOCK .* $pid " /proc/locks
+		if [[ $size ]]; then
+			echo "$size" >"$POOL/size"
+		else
+			# As destroy does, of a pool that has a taken slot.
+			rm "$POOL/size"
+		fi
+		kill "$holder"
+		wait "$pid"
+		holds "${size:-0}" 1
+	done
+	tool pool give net1 "$slot"
+	ok
+	is_empty
+}
+
 @test "cnitool pool: takers at the same time get different slots, and none that is being made" {
 	local i pids=()
 
@@ -199,6 +228,14 @@ take() {
 	tool pool take net1
 	is "$status" 1
 	contains "$errors" 'the pool of network "net1" is empty: cnitool pool fill net1'
+	# fill makes nothing in a pool of size 0.
+	tool pool resize net1 --size 0
+	ok
+	tool pool take net1
+	is "$status" 1
+	contains "$errors" 'the pool of network "net1" has size 0: cnitool pool resize net1 --size N'
+	tool pool resize net1 --size 1
+	ok
 	tool pool give net1 "$slot"
 	ok
 	# What cannot be printed is not taken.
