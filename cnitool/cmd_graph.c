@@ -92,6 +92,20 @@ static bool keep_network(struct view *w, const char *network)
 	return any;
 }
 
+/* What limits an interface whose host's end is at: the ifbs of the same attachment below that. */
+static void keep_limits(struct view *w, int at)
+{
+	const struct mark_owner *o;
+
+	if (at < 0 || !w->v[at].owner.id)
+		return;
+	o = &w->v[at].owner;
+	for (unsigned i = 0; i < w->n; i++)
+		if (w->v[i].under == at && str_eq(w->v[i].owner.id, o->id) &&
+		    str_eq(w->v[i].owner.ifname, o->ifname))
+			w->v[i].kept = true;
+}
+
 static bool keep_netns(struct view *w, const char *path)
 {
 	struct stat st;
@@ -105,6 +119,7 @@ static bool keep_netns(struct view *w, const char *path)
 		for (unsigned i = 0; i < w->n; i++)
 			if (w->v[i].ns == k) {
 				view_keep(w, (int)i);
+				keep_limits(w, w->v[i].under);
 				w->ns[k].kept = false;
 			}
 		return true;

@@ -132,6 +132,20 @@ uplink() {
 	ok
 	drawn 'sends at most 8 Mbit/s'
 	drawn 'sends at most 2.5 Mbit/s'
+	# One namespace has both of its limits, and not those of others on the bridge.
+	new_netns c3
+	tool add --quiet slow c3
+	ok
+	tool graph --json c1
+	ok
+	has '[.interfaces[] | select(.kind == "ifb")] | length == 1'
+	has '[.interfaces[] | select(.namespace == "c3")] | length == 0'
+	tool graph c1
+	ok
+	drawn 'sends at most 8 Mbit/s'
+	drawn 'sends at most 2.5 Mbit/s'
+	tool del slow c3
+	ok
 	# A pair without redirection leads to nothing of the one before.
 	plug c2
 	tool graph --json
