@@ -46,7 +46,8 @@ static const struct option_row rows[] = {
 	{ 0, TEXT, ONE | V_RUN, AT(args), "args", "K=V[;K=V]",
 	  "arguments of plugins (else $CNI_ARGS)" },
 	{ 0, TEXT, V_SET, AT(ingress), "ingress", "RATE",
-	  "what the container gets: bits per second, with K, M or G for thousands; 0: no limit" },
+	  "what the container gets: bits per second, with K, M, G or T for thousands; 0: no "
+	  "limit" },
 	{ 0, TEXT, V_SET, AT(egress), "egress", "RATE", "what the container sends" },
 	{ 0, TEXT, NAMES, AT(id), "id", "ID",
 	  "the container's id (else a hash of the namespace's path)" },
