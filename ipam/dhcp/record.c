@@ -95,6 +95,7 @@ static const char *document(struct mem *mem, const struct hold *l)
 	jw_int(&w, "dev", (int64_t)l->dev);
 	jw_int(&w, "ino", (int64_t)l->ino);
 	jw_int(&w, "cookie", (int64_t)l->cookie);
+	jw_int(&w, "index", l->index);
 	jw_int(&w, "carrier", l->carrier);
 	jw_str(&w, "parent", l->parent);
 	put_left(&w, l);

@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "firewall/owned_impl.h"
+#include "netlink/link.h"
 #include "sys/state.h"
 #include "value/mark.h"
 
@@ -24,6 +25,23 @@ static bool address_of(const struct owned_table *t, const struct owned_elem *e, 
 		return false;
 	memcpy(ret->b, e->e.key.b, e->e.key.len);
 	return true;
+}
+
+/*
+ * Is the document of another link than the owner's?  A lease whose end the daemon was not told
+ * leaves its document, and the next link of that name can get the address in another way.
+ */
+static bool is_of_former(struct owned_judge *j, const struct mark_owner *o, json_t *document)
+{
+	struct mark mark = mark_of(o->network, o->id, o->ifname);
+	int before = j->tx->err, there;
+	struct link host;
+
+	there = link_find_marked(j->tx, j->host, "", &mark, &host);
+	tx_excuse(j->tx, before, there, "its owner keeps the address");
+	if (there <= 0 || !host.parent)
+		return there < 0;
+	return json_integer_value(json_object_get(document, "index")) != host.parent;
 }
 
 /* Has a document of this namespace the address in its list? */
@@ -64,7 +82,7 @@ bool owned_has_left(struct owned_judge *j, const struct owned_elem *e)
 	if (r <= 0)
 		return false;
 	document = json_loads(text, 0, NULL);
-	left = lists_left(j, document, ip);
+	left = lists_left(j, document, ip) && !is_of_former(j, &o, document);
 	json_decref(document);
 	return left;
 }

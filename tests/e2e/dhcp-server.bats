@@ -171,9 +171,16 @@ masqueraded_for() {
 	is "$(masqueraded_for next)" 10.5.0.50
 	is "$(masqueraded_for leased)" ""
 	# The DEL of the one leaves the other's alone.
+	end_daemon KILL
 	del bridge "$leased"
 	is "$(masqueraded_for next)" 10.5.0.50
 	del bridge "$next" c2
+	# That DEL did not reach the daemon, so its document is there; but the next link of that name, in
+	# the same namespace, has not got the address by a lease.
+	contains "$(jq -c .left /run/cni/dhcp/leased:c1:eth0.json)" '"10\.5\.0\.50"'
+	add bridge "$(with "$leased" '.ipam = {type: "static", addresses: [{address: "10.5.0.50/24"}]}')"
+	cni ADD bridge "$next" c2
+	failed 104 '10\.5\.0\.50.* belongs to leased/c1/eth0 '
 }
 
 @test "dhcp: silence: rebinding, expiry without address, and a lease again" {
