@@ -171,8 +171,10 @@ int step_translate(struct tx *tx, struct call *c, const struct translation *t,
 		struct cidr a = res->ips[i].addr;
 		bool six = a.ip.family == AF_INET6;
 		struct cidr *to = six ? &n->to6 : &n->to4;
+		bool is_masq = six ? t->masq->v6 : t->masq->v4;
 
-		if (six ? t->masq->v6 : t->masq->v4)
+		/* A plugin behind may have listed it twice: there is one element for it. */
+		if (is_masq && !cidr_list_has(masq, n->n_masq, a.ip))
 			masq[n->n_masq++] = a;
 		if (!ip_set(to->ip))
 			*to = a;

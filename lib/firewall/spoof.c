@@ -326,18 +326,24 @@ static struct owned_change compose_spoof(struct mem *mem, const struct spoof *s)
 		.link = s->port->index,
 		.repair = s->repair,
 	};
+	struct ip linklocal = ip_linklocal(s->mac);
 
 	append_elem(mem, &c, s->strict ? STRICT : GUARDED, s);
 	nft_key_mac(&append_elem(mem, &c, MACS, s)->e.key, s->mac);
 	if (!s->strict)
 		return c;
 	nft_key_mac(&append_elem(mem, &c, ND_MACS, s)->e.key, s->mac);
-	append_ip6(mem, &c, s, ip_linklocal(s->mac));
+	append_ip6(mem, &c, s, linklocal);
 	for (unsigned i = 0; i < s->n_ips; i++) {
-		if (s->ips[i].ip.family == AF_INET6)
-			append_ip6(mem, &c, s, s->ips[i].ip);
+		struct ip ip = s->ips[i].ip;
+
+		/* A result may list it twice: there is one element for it. */
+		if (ip_eq(ip, linklocal) || cidr_list_has(s->ips, i, ip))
+			continue;
+		if (ip.family == AF_INET6)
+			append_ip6(mem, &c, s, ip);
 		else
-			nft_key_ip(&append_elem(mem, &c, IPS4, s)->e.key, s->ips[i].ip);
+			nft_key_ip(&append_elem(mem, &c, IPS4, s)->e.key, ip);
 	}
 	return c;
 }

@@ -399,6 +399,14 @@ bool cidr_eq(struct cidr a, struct cidr b)
 	return a.len == b.len && ip_eq(a.ip, b.ip);
 }
 
+bool cidr_list_has(const struct cidr *list, unsigned n, struct ip ip)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (ip_eq(list[i].ip, ip))
+			return true;
+	return false;
+}
+
 bool cidr_is_default(struct cidr c)
 {
 	return ip_is_any(c.ip) && c.len == 0;

@@ -80,7 +80,10 @@ struct ip cidr_last(struct cidr c);              /* all host bits set (IPv4: bro
 bool cidr_contains(struct cidr c, struct ip ip); /* false if the families differ */
 bool cidr_overlaps(struct cidr a, struct cidr b);
 bool cidr_eq(struct cidr a, struct cidr b); /* address and length */
-bool cidr_is_default(struct cidr c);        /* 0.0.0.0/0 or ::/0 */
+
+/* Has one of the n entries this address, whatever its length? */
+bool cidr_list_has(const struct cidr *list, unsigned n, struct ip ip);
+bool cidr_is_default(struct cidr c); /* 0.0.0.0/0 or ::/0 */
 /*
  * Does it overlap a prefix whose addresses reach no other host: 0/8, loopback, link-local,
  * multicast, broadcast?  *ret: that prefix.

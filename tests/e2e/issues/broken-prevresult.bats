@@ -92,3 +92,24 @@ prepare() {
 		assert_same_snapshot || fail "$damage"
 	done
 }
+
+@test "prevResult: an address that another plugin of the list has listed twice is one address for CHECK and repair" {
+	local conf twice
+
+	for conf in "$(with "$CONF" '.ipMasq = true | .macspoofchk = "strict" |
+		.ipam = {type: "host-local", ranges: [[{subnet: "10.1.0.0/24"}], [{subnet: "fd01::/64"}]]}')" \
+		"$(with "$CONF" '.type = "ptp" | .ipMasq = true | del(.bridge)')"; do
+		add "$(jq -r .type <<<"$conf")" "$conf"
+		twice=$(with "$(chained "$conf")" '.prevResult.ips += .prevResult.ips')
+		cni CHECK "$(jq -r .type <<<"$conf")" "$twice"
+		ok
+		CPLUG_REPAIR=1 cni CHECK "$(jq -r .type <<<"$conf")" "$twice"
+		ok
+		nft flush ruleset
+		CPLUG_REPAIR=1 cni CHECK "$(jq -r .type <<<"$conf")" "$twice"
+		ok
+		cni CHECK "$(jq -r .type <<<"$conf")" "$twice"
+		ok
+		del "$(jq -r .type <<<"$conf")" "$twice"
+	done
+}
