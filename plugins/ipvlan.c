@@ -65,9 +65,6 @@ static int ipvlan_leg(struct tx *tx, struct call *c, struct leg *leg)
 	leg->link.kind = "ipvlan";
 	leg->link.put = put_ipvlan;
 	leg->link.data = v;
-	leg->link.hint = "a parent has either ipvlan or macvlan interfaces, or it is the port of a "
-			 "bridge or bond";
-	leg->link.hint_for = -EBUSY;
 	leg->check = check_ipvlan;
 	leg->has_parent = true;
 	leg->skips_own_kind = true;

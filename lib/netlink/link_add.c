@@ -226,11 +226,32 @@ int link_need_no_master(struct tx *tx, struct rt *rt, const struct link *parent,
 		       parent->name);
 }
 
+static bool is_reserved(const struct link_new *n)
+{
+	return n && (str_eq(n->name, "all") || str_eq(n->name, "default"));
+}
+
+/* What an error means for each kind of link; NULL = nothing is known. */
+static const char *usual_cause(int r, const struct link_new *n)
+{
+	if (r == -EINVAL && (is_reserved(n) || is_reserved(n->peer)))
+		return "the kernel keeps the names all and default for itself (choose another)";
+	if (r == -EOPNOTSUPP)
+		return "the kernel has no interfaces of this kind, or not with these options "
+		       "(modprobe its module: 8021q for vlan, else its name; VLANs of a bridge "
+		       "need CONFIG_BRIDGE_VLAN_FILTERING)";
+	if (r == -EBUSY && n->parent)
+		return "a parent has either ipvlan or macvlan interfaces, or it is the port of a "
+		       "bridge or bond (name another)";
+	return NULL;
+}
+
 /* Names the parent. */
 static int refused(struct tx *tx, struct rt *rt, int r, const struct link_new *n)
 {
 	const char *what = description(tx, rt, n);
 	bool hinted = n->hint && r == (n->hint_for ? n->hint_for : -EINVAL);
+	const char *cause = usual_cause(r, n);
 	struct link parent;
 	int there = 0;
 
@@ -238,12 +259,15 @@ static int refused(struct tx *tx, struct rt *rt, int r, const struct link_new *n
 		TRY(there = link_find_index(tx, rt, n->parent, &parent));
 	if (!n->parent && hinted)
 		return tx_fail(tx, r, "%s: add %s: %s", rt->where, what, n->hint);
-	if (!there)
-		return rt_refused(tx, rt, r, "add %s", what);
-	if (r == -EBUSY)
+	if (there && r == -EBUSY)
 		TRY(link_need_no_master(tx, rt, &parent, what));
-	r = rt_refused(tx, rt, r, "add %s on %s", what, parent.name);
-	if (hinted)
+	if (there)
+		r = rt_refused(tx, rt, r, "add %s on %s", what, parent.name);
+	else
+		r = rt_refused(tx, rt, r, "add %s", what);
+	if (cause)
+		tx_detail(tx, "%s", cause);
+	else if (hinted)
 		tx_detail(tx, "%s", n->hint);
 	return r;
 }
@@ -317,7 +341,7 @@ int link_add_shared(struct tx *tx, struct rt *rt, const struct link_new *n, stru
 	r = rt_try(rt, &m);
 	/* Another ADD has just made it. */
 	if (r < 0 && r != -EEXIST)
-		return rt_refused(tx, rt, r, "add %s", description(tx, rt, n));
+		return refused(tx, rt, r, n);
 	if (r == 0 && log_on(LOG_DEBUG))
 		log_step("%s: add %s", rt->where, description(tx, rt, n));
 	*ret_made = r == 0;

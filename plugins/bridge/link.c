@@ -118,6 +118,8 @@ int bridge_link_ensure(struct tx *tx, struct call *c, struct bridge *b)
 	if (b->cf.vlan_filtering && b->br.bridge.vlan_filtering != 1) {
 		want.put = n.put;
 		want.data = n.data;
+		want.hint = "VLANs need a kernel with CONFIG_BRIDGE_VLAN_FILTERING (leave \"vlan\" "
+			    "and \"vlanTrunk\" out)";
 	}
 	TRY(link_ensure(tx, &c->host, &b->br, &want));
 	if (!made && mark_is_any(b->br.alias))

@@ -154,3 +154,16 @@ waiting() {
 	del bridge "$CONF"
 	assert_same_snapshot
 }
+
+@test "errors: a name that the kernel keeps for itself is told with the remedy" {
+	local name
+
+	new_netns c1
+	for name in all default; do
+		cni ADD bridge '{"cniVersion":"1.1.0","name":"net1","type":"bridge","bridge":"'$name'"}'
+		failed 100 "add bridge $name: Invalid argument"
+		failed 100 'the kernel keeps the names all and default for itself .choose another'
+		cni ADD bridge '{"cniVersion":"1.1.0","name":"net1","type":"bridge"}' c1 c1 "$name"
+		failed 100 'the kernel keeps the names all and default for itself .choose another'
+	done
+}
