@@ -16,7 +16,7 @@ bench: bench-tools ## measure everything, 18 minutes; writes bench/RESULTS.md; R
 	$(Q)bench/run $(BENCH) $(BENCH_CNI) $(BENCH)/results
 	$(Q)bench/report $(BENCH)/results bench
 
-bench-quick: bench-tools ## measure a few cases, under a minute; writes build/bench/RESULTS.md
+bench-quick: bench-tools ## measure a few cases, under a minute on an idle machine; writes build/bench/RESULTS.md
 	$(Q)touch $(BENCH)/quick
 	$(Q)bench/run --quick $(BENCH) $(BENCH_CNI) $(BENCH)/quick
 	$(Q)bench/report $(BENCH)/quick $(BENCH)

@@ -50,6 +50,15 @@ static bool is_writable(struct mem *m, const char *dir)
 	return access(s, W_OK | X_OK) == 0;
 }
 
+/* Are results of ours there?  A disk that became read-only must not hide them. */
+static bool has_results(struct mem *m, const char *dir)
+{
+	struct stat st;
+
+	return lstat(mem_printf(m, "%s/results", dir), &st) == 0 && S_ISDIR(st.st_mode) &&
+	       st.st_uid == geteuid();
+}
+
 /* Is it a directory of the caller, to which no other user can write? */
 static bool is_ours_alone(const char *dir)
 {
@@ -92,7 +101,8 @@ int cache_open(struct tx *tx, const char *dir, struct cache *ret)
 	*ret = (struct cache){
 		.dir = dir ? dir : cache_default_dir, .lock = -1, .held = -1, .chosen = dir != NULL
 	};
-	if (dir || is_writable(&tx->mem, cache_default_dir))
+	if (dir || is_writable(&tx->mem, cache_default_dir) ||
+	    has_results(&tx->mem, cache_default_dir))
 		return 0;
 	/* It may be another user's, after su or sudo -E, who would choose what we trust later. */
 	if (!str_empty(base) && access(base, F_OK) == 0 && !is_ours_alone(base)) {

@@ -215,14 +215,15 @@ static void read_attachments(struct tx *tx, struct call *c, const struct cj *lis
 	c->valid = mem_alloc(&tx->mem, (n + 1) * sizeof(*c->valid));
 	for (unsigned i = 0; i < n; i++) {
 		struct cj e = cj_at(list, i);
-
-		c->valid[c->n_valid++] = (struct call_attachment){
+		struct call_attachment v = {
 			.id = cj_str(&e, "containerID", ""),
 			.ifname = cj_str(&e, "ifname", ""),
 		};
+
 		/* An incomplete entry would make GC remove a live attachment: reject it. */
-		if (!cj_has(&e, "containerID") || !cj_has(&e, "ifname"))
+		if (!*v.id || !*v.ifname)
 			cj_wrong(&e, NULL, "expected {\"containerID\": …, \"ifname\": …}");
+		c->valid[c->n_valid++] = v;
 	}
 	qsort(c->valid, c->n_valid, sizeof(*c->valid), by_attachment);
 }

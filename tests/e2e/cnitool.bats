@@ -378,6 +378,31 @@ cached() {
 	done
 }
 
+@test "cnitool: results and leases stay where they are when their disk becomes read-only" {
+	export XDG_RUNTIME_DIR=$BATS_TEST_TMPDIR/run
+
+	mkdir -m 700 "$XDG_RUNTIME_DIR"
+	net "$BRIDGE"
+	new_netns c1 c2
+	tool add net1 c1
+	ok
+	mount --bind /var/lib/cni /var/lib/cni
+	mount -o remount,bind,ro /var/lib/cni
+	tool add net1 c2
+	((status)) || fail "it succeeded"
+	contains "$errors" '/var/lib/cni/.*[Rr]ead-only file system'
+	tool list net1
+	contains "$output" '/run/netns/c1'
+	tool del net1 c1
+	((status)) || fail "the lease is still there"
+	umount /var/lib/cni
+	prints '' ls "$XDG_RUNTIME_DIR"
+	tool del net1 c1
+	ok
+	prints '' cached
+	[[ ! -e /var/lib/cni/networks/net1/10.1.0.2 ]] || fail "the lease is left"
+}
+
 @test "cnitool: del waits for a plugin that a killed add has left behind" {
 	local pid job
 

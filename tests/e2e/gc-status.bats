@@ -67,6 +67,8 @@ ports() {
 }
 
 @test "gc: without a list, with null, or with an invalid list, removes nothing" {
+	local entry
+
 	new_netns c1
 	add bridge "$(ports 1)"
 	remember
@@ -74,9 +76,11 @@ ports() {
 	assert_same_snapshot
 	gc bridge "$CONF" null
 	assert_same_snapshot
-	cni GC bridge "$(with "$CONF" '."cni.dev/valid-attachments" = [{containerID: "c1"}]')" '' '' ''
-	failed 7 'valid-attachments.*\[0\]: expected'
-	assert_same_snapshot
+	for entry in '{containerID: "c1"}' '{containerID: "", ifname: ""}' '{containerID: "c1", ifname: ""}'; do
+		cni GC bridge "$(with "$CONF" ".\"cni.dev/valid-attachments\" = [$entry]")" '' '' ''
+		failed 7 'valid-attachments.*\[0\]: expected'
+		assert_same_snapshot
+	done
 }
 
 @test "gc: leaves a bridge alone that has ports, or that another network or an administrator made" {
