@@ -48,9 +48,9 @@ struct cached {
 
 /*
  * Chooses the directory: dir if not NULL; else /var/lib/cni; else, if that is not writable and has
- * no results of the user's, ${XDG_RUNTIME_DIR:-/tmp/cplug-UID}/cni.  Creates only /tmp/cplug-UID; fails (CPLUG_E_FILE) if
- * that belongs to another user or is writable for one.  Such a XDG_RUNTIME_DIR is not used, with a
- * warning.
+ * no results of the user's, ${XDG_RUNTIME_DIR:-/tmp/cplug-UID}/cni.  Creates only /tmp/cplug-UID;
+ * fails (CPLUG_E_FILE) if that belongs to another user or is writable for one.  Such a
+ * XDG_RUNTIME_DIR is not used, with a warning.
  */
 int cache_open(struct tx *tx, const char *dir, struct cache *ret) CHECKED;
 
