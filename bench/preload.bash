@@ -125,9 +125,13 @@ preload_foreign() {
 	}' | in_ns "host-$1" nft -f -
 }
 
-# Veth pairs on bridges with a thousand ports each.  The kernel's link watch has an event of each link that was set
-# up, and handles 100 a second, or 200 whenever an ADD fires another one, which then waits for them.  So this waits
-# until all have been handled.
+# settle N - waits until the kernel's link watch has handled the events of N links that were set up: it handles 100 a
+# second, or 200 whenever an ADD fires another one, which then waits for them
+settle() {
+	sleep $(($1 / 90))
+}
+
+# Veth pairs on bridges with a thousand ports each.
 preload_links() {
 	(($3 > 0)) || return 0
 	awk -v n="$3" 'BEGIN {
@@ -137,5 +141,5 @@ preload_links() {
 			printf "link add p%d master many%d type veth peer name q%d\nlink set p%d up\n", i, int(i / 1000), i, i
 		}
 	}' | in_ns "host-$1" ip -batch -
-	sleep $(($3 / 90))
+	settle "$3"
 }
