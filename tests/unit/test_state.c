@@ -153,8 +153,8 @@ static void names_are_checked(void **state)
 	assert_true(state_save(&unit_tx, &f, "{}") < 0);
 }
 
-/* Whatever stands in the place of a document is neither read nor written through. */
-static void refuses_what_is_no_file(void **state)
+/* Whatever stands in the place of a document is neither read nor written through, but replaced. */
+static void replaces_what_is_no_file(void **state)
 {
 	static const char *const commands[] = {
 		"ln -s /etc/passwd cni/tuning/c1_eth0.json",
@@ -163,9 +163,10 @@ static void refuses_what_is_no_file(void **state)
 		"head -c 65537 /dev/zero >cni/tuning/c1_eth0.json",
 	};
 	char command[PATH_MAX + 128], *text = NULL;
-	struct stat st;
+	struct stat st, before, after;
 
 	(void)state;
+	assert_int_equal(stat("/etc/passwd", &before), 0);
 	for (unsigned i = 0; i < ARRAY_LEN(commands); i++) {
 		snprintf(command, sizeof(command),
 			 "cd '%s' && mkdir -p cni/tuning && rm -rf cni/tuning/* && %s", tmp,
@@ -174,12 +175,15 @@ static void refuses_what_is_no_file(void **state)
 		CHECK(state_load(&unit_tx, &doc, &text) < 0, "loaded: %s", commands[i]);
 		assert_int_equal(unit_tx.code, CPLUG_E_FILE);
 		unit_again();
-		CHECK(save(&unit_tx) < 0, "saved: %s", commands[i]);
-		unit_again();
+		CHECK(save(&unit_tx) == 0, "%s: %s", commands[i], unit_tx.msg);
+		CHECK(state_load(&unit_tx, &doc, &text) == 1, "%s: %s", commands[i], unit_tx.msg);
+		assert_int_equal(lstat(in_tmp("cni/tuning/c1_eth0.json"), &st), 0);
+		assert_true(S_ISREG(st.st_mode) && access(in_tmp("cni/tuning/gone"), F_OK) < 0);
 		CHECK(forget(&unit_tx) == 0, "%s: %s", commands[i], unit_tx.msg);
 		assert_true(lstat(in_tmp("cni/tuning/c1_eth0.json"), &st) < 0);
 	}
-	assert_int_equal(access("/etc/passwd", R_OK), 0);
+	assert_int_equal(stat("/etc/passwd", &after), 0);
+	assert_true(after.st_size == before.st_size && after.st_mtime == before.st_mtime);
 }
 
 /* An IPAM plugin has made it, because the author of a configuration chose it as dataDir. */
@@ -248,7 +252,7 @@ int main(void)
 		TEST(saves_loads_forgets),
 		TEST(undoes),
 		TEST(names_are_checked),
-		TEST(refuses_what_is_no_file),
+		TEST(replaces_what_is_no_file),
 		TEST(a_folder_is_no_document),
 		TEST(a_large_document_is_refused),
 		TEST(lists_for_gc),
