@@ -84,9 +84,13 @@ silent() {
 		silent "s$i" '{"cniVersion":"1.1.0","plugins":[{"type":"bridge","bridge":"br2","ipam":{"type":"silent"}}]}'
 	done
 	rm /var/lib/cni/results/anet-*
-	nft flush ruleset
-	tool restore --timeout 2
-	is "$status" 1
+	# The others have a second, which can be too short on a busy machine.
+	for i in 1 2 3; do
+		nft flush ruleset
+		tool restore --timeout 2
+		is "$status" 1
+		[[ $output != *'on network net1'* ]] || break
+	done
 	contains "$output" '^restored eth0 of cnitool-.* on network net1'
 	contains "$errors" 'on network s10: .*no answer within 2 s'
 	contains "$errors" 'on network s24: not tried again, because plugins did not answer for too long'
@@ -113,7 +117,7 @@ silent() {
 
 @test "bounds: restore --json tells which attachment failed, and exits with 1" {
 	nft flush ruleset
-	tool restore --timeout 1 --json
+	tool restore --timeout 3 --json
 	is "$status" 1
 	has '.failed | length == 1 and .[0].network == "anet" and (.[0].msg | test("no answer"))'
 	has '.restored | length == 1 and .[0].network == "net1"'
