@@ -78,7 +78,8 @@ ready() {
 		<<<"$(conf | sed 's/"1.0.0"/"1.1.0"/')"
 }
 
-@test "reclaim: ADD reclaims the addresses of deleted namespaces" {
+# fill_with_dead - leases all five addresses to namespaces that are gone, and makes another holder
+fill_with_dead() {
 	for i in 1 2 3 4 5; do
 		new_holder
 		lease "dead$i" "$holder"
@@ -86,6 +87,10 @@ ready() {
 		end_holder "$holder"
 	done
 	new_holder
+}
+
+@test "reclaim: ADD reclaims the addresses of deleted namespaces" {
+	fill_with_dead
 	for i in 1 2 3 4 5; do
 		lease "new$i" "$holder"
 		[ "$status" -eq 0 ]
@@ -205,13 +210,7 @@ new_mounter() {
 # lock.  On Linux 6.18 nothing is read.
 @test "reclaim: ADD gives up where reading all descriptors takes too long" {
 	strace -qq -e inject=readlinkat:delay_exit=1 true 2>/dev/null || skip "no strace that can delay calls"
-	for i in 1 2 3 4 5; do
-		new_holder
-		lease "dead$i" "$holder"
-		[ "$status" -eq 0 ]
-		end_holder "$holder"
-	done
-	new_holder
+	fill_with_dead
 	lease new "$holder" strace -f -o "$BATS_TEST_TMPDIR/trace" \
 		-e trace=readlinkat,open_by_handle_at \
 		-e inject=open_by_handle_at:error=EOPNOTSUPP -e inject=readlinkat:delay_exit=1200000
