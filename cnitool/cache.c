@@ -120,14 +120,19 @@ int cache_open(struct tx *tx, const char *dir, struct cache *ret)
 }
 
 /* Not the folder itself: where others can open it, each user of the host could hold its lock. */
+static const char *lock_path(struct mem *m, const struct cache *c)
+{
+	return mem_printf(m, "%s/cnitool.lock", c->dir);
+}
+
 int cache_lock(struct tx *tx, struct cache *c, bool exclusive)
 {
 	const char *path = mem_printf(&tx->mem, "%s/results", c->dir);
 	auto_(fd_close) int fd = -1;
 
 	TRY(file_mkdirs(tx, path, 0700));
-	path = mem_printf(&tx->mem, "%s/cnitool.lock", c->dir);
-	TRY(file_lock_own(tx, path, !exclusive, file_lock_timeout(LOCK_TIMEOUT_MS), &fd));
+	TRY(file_lock_own(tx, lock_path(&tx->mem, c), !exclusive,
+			  file_lock_timeout(LOCK_TIMEOUT_MS), &fd));
 	cache_unlock(c);
 	c->lock = fd_steal(&fd);
 	return 0;
@@ -143,7 +148,7 @@ int cache_hold(struct tx *tx, struct cache *c, const struct cache_key *key)
 	const char *name = mem_printf(&tx->mem, "%s/%s/%s", key->network, key->id, key->ifname);
 	uint64_t digest[SHA512_SIZE / sizeof(uint64_t)];
 	struct file_byte b = {
-		.path = mem_printf(&tx->mem, "%s/cnitool.lock", c->dir),
+		.path = lock_path(&tx->mem, c),
 		.what = mem_printf(&tx->mem, "attachment %s", name),
 		.inherited = true,
 	};

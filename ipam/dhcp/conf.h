@@ -16,9 +16,6 @@ enum {
 	DHCP_PROBE_MAX = 10000,
 };
 
-/* Files of the leases, in the daemon below its -hostprefix. */
-#define DHCP_STATE_DIR STATE_DHCP
-
 /* What CHECK wants in place of an address that a renewal gave (differ.h), for cnitool. */
 #define DHCP_ANOTHER "an address of prevResult"
 

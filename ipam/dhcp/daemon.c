@@ -323,7 +323,7 @@ static int start(struct daemon *d)
 
 	/* Outside the arena: they live as long as the daemon. */
 	d->opt.socket = strdup(mem_printf(&d->tx.mem, "%s%s", prefix, d->opt.socket));
-	d->state_dir = strdup(mem_printf(&d->tx.mem, "%s" DHCP_STATE_DIR, prefix));
+	d->state_dir = strdup(mem_printf(&d->tx.mem, "%s" STATE_DHCP, prefix));
 	if (!d->opt.socket || !d->state_dir)
 		return tx_fail(&d->tx, -ENOMEM, "out of memory");
 	TRY(open_loop(d));

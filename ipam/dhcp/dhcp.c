@@ -111,7 +111,7 @@ static int dhcp_add(struct tx *tx, struct call *c, struct result *ret)
 static bool is_leased(struct tx *tx, const struct call *c)
 {
 	struct state_list list;
-	int before = tx->err, r = state_list(tx, DHCP_STATE_DIR, &list);
+	int before = tx->err, r = state_list(tx, STATE_DHCP, &list);
 
 	if (r < 0)
 		return tx_excuse(tx, before, r, "the leases are not known") == 0;

@@ -21,6 +21,7 @@
 
 #include "base/differ.h"
 #include "netlink/addr.h"
+#include "netlink/layer3.h"
 #include "netlink/route.h"
 #include "cni/iface_impl.h"
 #include "cni/ipam.h"
@@ -101,7 +102,7 @@ void iface_list(struct tx *tx, const struct call *c, const struct link *l, const
 
 int iface_need_mtu(struct tx *tx, int mtu, const struct result *r, const char *hint)
 {
-	for (unsigned i = 0; mtu > 0 && mtu < 1280 && i < r->n_ips; i++)
+	for (unsigned i = 0; mtu > 0 && mtu < LAYER3_MTU6 && i < r->n_ips; i++)
 		if (r->ips[i].addr.ip.family == AF_INET6)
 			return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
 					  "mtu: %d is too small for %s: IPv6 needs at least 1280%s",

@@ -14,6 +14,7 @@
 #include "cni/ipam.h"
 #include "cni/steps.h"
 #include "netlink/addr.h"
+#include "netlink/layer3.h"
 #include "plugins/list.h"
 
 /* ---- nftables ----------------------------------------------------------- */
@@ -78,7 +79,7 @@ static int need_bridge_mtu(struct tx *tx, struct call *c, const struct bridge *b
 {
 	struct addr_list have;
 
-	if (b->cf.mtu <= 0 || b->cf.mtu >= BRIDGE_IPV6_MTU)
+	if (b->cf.mtu <= 0 || b->cf.mtu >= LAYER3_MTU6)
 		return 0;
 	TRY(addr_list(tx, &c->host, &b->br, AF_INET6, &have));
 	for (unsigned i = 0; i < have.n; i++)
@@ -88,7 +89,7 @@ static int need_bridge_mtu(struct tx *tx, struct call *c, const struct bridge *b
 					  "other containers' gateway: IPv6 needs at least 1280 "
 					  "(choose another bridge)",
 					  b->cf.mtu, CIDR_S(have.a[i]), b->br.name);
-	if (b->br.mtu >= BRIDGE_IPV6_MTU && mark_is_any(b->br.alias) && !bridge_link_is_own(c, b))
+	if (b->br.mtu >= LAYER3_MTU6 && mark_is_any(b->br.alias) && !bridge_link_is_own(c, b))
 		return tx_fail_as(tx, CNI_E_CONFIG, -EINVAL,
 				  "mtu: %d would turn IPv6 off on bridge %s, which another network "
 				  "made: IPv6 needs at least 1280 (choose another bridge)",

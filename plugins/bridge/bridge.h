@@ -12,8 +12,6 @@
 #include "cni/pair.h"
 #include "plugins/bridge/conf.h"
 
-enum { BRIDGE_IPV6_MTU = 1280 }; /* the least MTU that IPv6 can have (RFC 8200, section 5) */
-
 /* One attachment: its configuration, and its links as they are found or made. */
 struct bridge {
 	struct bridge_conf cf;

@@ -14,6 +14,7 @@
 #include "cni/iface.h"
 #include "cni/prev.h"
 #include "netlink/bridge.h"
+#include "netlink/layer3.h"
 #include "netlink/route.h"
 #include "plugins/bridge/bridge.h"
 #include "sys/file.h"
@@ -76,9 +77,9 @@ static int fix_mac(struct tx *tx, struct call *c, const struct bridge *b)
 static int renew_small(struct tx *tx, struct call *c, const struct link_new *n, struct bridge *b,
 		       bool *made)
 {
-	bool wants_small = n->mtu > 0 && n->mtu < BRIDGE_IPV6_MTU;
+	bool wants_small = n->mtu > 0 && n->mtu < LAYER3_MTU6;
 
-	if (*made || wants_small || b->br.mtu >= BRIDGE_IPV6_MTU || !bridge_link_is_own(c, b))
+	if (*made || wants_small || b->br.mtu >= LAYER3_MTU6 || !bridge_link_is_own(c, b))
 		return 0;
 	TRY(bridge_drop(tx, &c->host, &b->br));
 	return link_add_shared(tx, &c->host, n, &b->br, made);
@@ -142,9 +143,9 @@ int bridge_link_keep_mtu(struct tx *tx, struct call *c, struct bridge *b)
 	struct link_want want = { .shared = true };
 	int mtu = b->cf.mtu;
 
-	if (mtu <= 0 || mtu >= BRIDGE_IPV6_MTU || !mark_is_any(b->br.alias))
+	if (mtu <= 0 || mtu >= LAYER3_MTU6 || !mark_is_any(b->br.alias))
 		return 0;
-	if (b->br.mtu >= BRIDGE_IPV6_MTU && !bridge_link_is_own(c, b))
+	if (b->br.mtu >= LAYER3_MTU6 && !bridge_link_is_own(c, b))
 		return 0;
 	if (b->br.mtu < mtu)
 		mtu = b->br.mtu;

@@ -147,7 +147,7 @@ static int read_backup(struct tx *tx, const char *text, struct backup *ret)
 	b.cookie = cj_str(&c, "netnsCookie", NULL);
 	TRY(cj_ok(tx, &c)); /* the document lives as long as the call */
 	*ret = b;
-	return 1;
+	return 0;
 }
 
 /* Names the document, unless the text does (named), and the remedy in the failure of a load. */

@@ -193,6 +193,7 @@ static int run(int argc, char **argv)
 	auto_(etcd_close) struct etcd etcd = { .curl = NULL };
 	const char *word = argc > 1 ? argv[1] : "";
 	bool asks = is_word(word, requests);
+	int64_t timeouts;
 	struct words w = { .word = word };
 	enum cni_code away = CNI_E_AGAIN;
 	struct cluster_conf conf;
@@ -211,8 +212,8 @@ static int run(int argc, char **argv)
 	b.node = conf.node;
 	b.prefix = conf.prefix;
 	/* The lock of the claims, which the plugin holds, is waited for half a minute. */
-	etcd.end = asks ? TIMEOUTS_MAX : TIMEOUTS_PERSON;
-	etcd.end = clock_ms() + etcd.end * conf.timeout_ms;
+	timeouts = asks ? TIMEOUTS_MAX : TIMEOUTS_PERSON;
+	etcd.end = clock_ms() + timeouts * conf.timeout_ms;
 	if (asks)
 		return answer_request(word, &b);
 	return answer_person(&w, &b);

@@ -40,7 +40,7 @@ static int fail_foreign(struct tx *tx, const struct link *l)
 {
 	return tx_fail_as(tx, CPLUG_E_TAKEN, -EEXIST,
 			  "the name %s is in use by an interface of kind \"%s\" (remove it)",
-			  WIRE_LINK, l->kind);
+			  NAME_OF_WIRE, l->kind);
 }
 
 /* Looks for the device.  1, 0, or a failure if the name is another kind's. */
@@ -48,7 +48,7 @@ static int find_device(struct tx *tx, struct rt *rt, struct link *ret)
 {
 	int there;
 
-	TRY(there = link_find(tx, rt, WIRE_LINK, ret));
+	TRY(there = link_find(tx, rt, NAME_OF_WIRE, ret));
 	if (there && !str_eq(ret->kind, "vxlan"))
 		return fail_foreign(tx, ret);
 	return there;
@@ -95,7 +95,7 @@ static int make_device(struct tx *tx, struct rt *rt, const struct wire_node *me,
 {
 	int over = me->local.family == AF_INET ? OVERHEAD_4 : OVERHEAD_6, there, mtu;
 	struct link_new n = {
-		.kind = "vxlan", .name = WIRE_LINK, .mac = me->mac, .put = put_vxlan, .data = me
+		.kind = "vxlan", .name = NAME_OF_WIRE, .mac = me->mac, .put = put_vxlan, .data = me
 	};
 	struct link_want want = { .mac = me->mac, .up = true, .shared = true };
 

@@ -9,8 +9,6 @@
 #include "value/name.h"
 #include "netlink/link.h"
 
-#define WIRE_LINK NAME_OF_WIRE
-
 enum { WIRE_ADDRESSES_MAX = 2 };
 
 struct wire_node {
