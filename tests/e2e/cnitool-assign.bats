@@ -199,7 +199,7 @@ refuses() {
 	ok
 	refuses 2 'it is the only address' unassign net2 c2 10.2.0.5
 	# Of a namespace that is gone, it is one sentence with the way out.
-	del_netns c1
+	end_netns c1
 	for verb in assign unassign; do
 		refuses 1 'the network namespace of eth0 on network "net1" is gone: cnitool gc removes what is left' \
 			"$verb" net1 c1 10.1.0.60

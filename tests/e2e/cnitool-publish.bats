@@ -196,7 +196,7 @@ publishes() {
 	mkdir "$BATS_TEST_TMPDIR/none"
 	refuses 1 'the portmap plugin of network "net1" is not cplug' publish net1 c1 8086:80 --cni-path "$BATS_TEST_TMPDIR/none"
 	# The namespace is gone.
-	del_netns c1
+	end_netns c1
 	refuses 1 'the network namespace of eth0 on network "net1" is gone: cnitool gc removes' publish net1 c1 8086:80
 	refuses 1 'the network namespace of eth0 on network "net1" is gone: cnitool gc removes' unpublish net1 c1 8080
 }
