@@ -87,7 +87,7 @@ address_of() {
 	tool add net1 c1
 	tool add net1 c2
 	nft flush ruleset
-	del_netns c1 c2
+	end_netns c1 c2
 	ip link del br1
 	tool gc
 	prints '' find /run/cni /var/lib/cni/networks/net1 -name '*c1*' -o -name '10.*' -o -name 'fd00*'

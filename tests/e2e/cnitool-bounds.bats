@@ -30,15 +30,29 @@ prepare() {
 	touch "$BATS_TEST_TMPDIR/hang"
 }
 
+# bounded CONDITION ARGUMENT... - calls cnitool with limits of 1 (FIRST), 5 and 25 seconds until CONDITION is
+# true, which says that net1 was in time: its plugins answer at once, but a busy machine may need longer than a
+# limit; sets limit
+bounded() {
+	local condition=$1
+
+	shift
+	for limit in "${FIRST-1}" 5 25; do
+		[[ $1 != restore ]] || nft flush ruleset
+		SECONDS=0
+		tool "$@" --timeout "$limit"
+		((SECONDS < 30 + limit)) || fail "it took $SECONDS s"
+		! eval "$condition" || break
+	done
+}
+
 @test "bounds: restore reports a container whose plugin does not answer, and restores the others" {
 	local before
 	before=$(nft list table inet cplug)
-	nft flush ruleset
-	SECONDS=0
-	tool restore --timeout 1
-	((SECONDS < 30))
+	# shellcheck disable=SC2016 # for eval
+	bounded 'grep -q "^restored .* on network net1" <<<"$output"' restore
 	is "$status" 1
-	contains "$errors" 'eth0 of cnitool-.* on network anet: .*no answer within 1 s'
+	contains "$errors" "eth0 of cnitool-.* on network anet: .*no answer within $limit s"
 	contains "$errors" '1 of 2 attachments could not be restored'
 	contains "$output" '^restored eth0 of cnitool-.* on network net1'
 	is "$(nft list table inet cplug)" "$before"
@@ -108,16 +122,16 @@ silent() {
 	chmod +x "$BATS_TEST_TMPDIR/late"
 	silent late "$(jq -nc '{cniVersion: "1.1.0", plugins: [range(40) | {type: "bridge", bridge: "br2", ipam: {type: "late"}}]}')"
 	rm /var/lib/cni/results/anet-*
-	nft flush ruleset
-	tool restore --timeout 2
+	# shellcheck disable=SC2016 # for eval
+	FIRST=2 bounded ': >"$BATS_TEST_TMPDIR/seen"; cp "$BATS_TEST_TMPDIR/calls" "$BATS_TEST_TMPDIR/seen"; rm "$BATS_TEST_TMPDIR/calls"
+		grep -q "^restored .* on network net1" <<<"$output"' restore
 	is "$status" 1
 	contains "$output" '^restored eth0 of cnitool-.* on network net1'
-	(($(wc -l <"$BATS_TEST_TMPDIR/calls") <= 4))
+	(($(wc -l <"$BATS_TEST_TMPDIR/seen") <= limit + 2))
 }
 
 @test "bounds: restore --json tells which attachment failed, and exits with 1" {
-	nft flush ruleset
-	tool restore --timeout 3 --json
+	bounded "json_holds '.restored != []' <<<\"\$output\"" restore --json
 	is "$status" 1
 	has '.failed | length == 1 and .[0].network == "anet" and (.[0].msg | test("no answer"))'
 	has '.restored | length == 1 and .[0].network == "net1"'
@@ -125,11 +139,10 @@ silent() {
 
 @test "bounds: gc reports a container whose plugin does not answer, and removes the others" {
 	end_netns c1 c2
-	SECONDS=0
-	tool gc --timeout 1
-	((SECONDS < 40))
+	# shellcheck disable=SC2016 # for eval
+	bounded 'grep -q "^removed eth0 .* on network net1" <<<"$output"' gc
 	is "$status" 1
-	contains "$errors" 'cnitool: .*stale attachment cnitool-.* eth0.*network anet.*no answer within 1 s'
+	contains "$errors" "cnitool: .*stale attachment cnitool-.* eth0.*network anet.*no answer within $limit s"
 	contains "$output" 'removed eth0 of cnitool-.* on network net1'
 	prints '' find /var/lib/cni/networks/net1 -name '10.*'
 	prints '' find /var/lib/cni/results -name 'net1-*'
@@ -143,7 +156,7 @@ silent() {
 
 @test "bounds: gc --json prints what was removed and what failed" {
 	end_netns c1 c2
-	tool gc --timeout 1 --json
+	bounded "json_holds '.removed != []' <<<\"\$output\"" gc --json
 	is "$status" 1
 	has '.removed | length == 1 and .[0].network == "net1"'
 	has '.failed | length >= 1 and (.[0].msg | test("no answer"))'
@@ -169,7 +182,7 @@ silent() {
 		is "$status" 2
 		contains "$errors" '--timeout: expected seconds, from 1 to 86400'
 	done
-	tool check --timeout 5 net1 c2
+	tool check --timeout 60 net1 c2
 	ok
 }
 

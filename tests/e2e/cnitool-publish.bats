@@ -130,7 +130,7 @@ publishes() {
 	serve c1 91 cat
 	coproc FIRST { in_ns world socat - TCP:203.0.113.1:8080 2>/dev/null 3>&-; }
 	echo one >&"${FIRST[1]}"
-	read -r -t 20 line <&"${FIRST[0]}"
+	read -r -t "$RIG_DEADLINE" line <&"${FIRST[0]}"
 	is "$line" one
 	in_ns c1 ping -q -i 0.005 -c 400 10.1.0.1 >"$BATS_TEST_TMPDIR/ping" 3>&- &
 	for ((i = 1; i <= 10; i++)); do
@@ -139,7 +139,7 @@ publishes() {
 		tool unpublish net1 c1 "$((9000 + i))"
 		ok
 		echo "$i" >&"${FIRST[1]}"
-		read -r -t 20 line <&"${FIRST[0]}"
+		read -r -t "$RIG_DEADLINE" line <&"${FIRST[0]}"
 		is "$line" "$i"
 	done
 	wait $!

@@ -133,10 +133,8 @@ ran() {
 @test "completion: the ports that the container serves" {
 	in_ns box socat TCP-LISTEN:8080,fork,reuseaddr /dev/null 3>&- &
 	in_ns box socat -u UDP-RECV:5353 /dev/null 3>&- &
-	for _ in {1..100}; do
-		[[ $(in_ns box ss -Hltun | wc -l) != 2 ]] || break
-		sleep 0.1
-	done
+	# shellcheck disable=SC2016 # for eval
+	wait_for "the services" eval '(($(in_ns box ss -Hltun | wc -l) == 2))'
 	offers '8080:8080 5353:5353/udp' add web box -p ''
 	offers '80:8080 80:5353/udp' add web box --publish 80:
 	offers 127.0.0.1:80:8080 add web box -p 127.0.0.1:80:8

@@ -136,7 +136,7 @@ false_bus() {
 	printf 'head -n1 >/dev/null; printf "OK 0\\r\\n"\n%s\n' "$1" >"$BATS_TEST_TMPDIR/bus.sh"
 	socat UNIX-LISTEN:/run/dbus/system_bus_socket,fork SYSTEM:"bash $BATS_TEST_TMPDIR/bus.sh" \
 		</dev/null >/dev/null 2>&1 3>&- 4>&- &
-	wait_for "the false bus" test -S /run/dbus/system_bus_socket
+	wait_for "the false bus" listens_at /run/dbus/system_bus_socket
 }
 
 @test "firewall-firewalld: a bus that answers nonsense, or nothing after it, makes ADD fail and leaves nothing" {
@@ -150,7 +150,7 @@ false_bus() {
 		rm -f /run/dbus/system_bus_socket
 		socat UNIX-LISTEN:/run/dbus/system_bus_socket SYSTEM:'head -n1 >/dev/null; printf "OK 0\r\n"; '"$answer" \
 			</dev/null >/dev/null 2>&1 3>&- 4>&- &
-		wait_for "the false bus" test -S /run/dbus/system_bus_socket
+		wait_for "the false bus" listens_at /run/dbus/system_bus_socket
 		cni ADD firewall "$conf"
 		failed '' 'firewalld'
 		prints_not 'c1/eth0' nft list table inet cplug-firewall

@@ -142,8 +142,10 @@ ended() {
 	veth=$(host_end)
 	CONF=$(chained "$CONF")
 	hold
-	start_del c1 timeout -s KILL 4
+	# shellcheck disable=SC2016 # the inner shell's
+	start_del c1 bash -c 'echo $$ >"$0"; exec "$@"' "$BATS_TEST_TMPDIR/pid"
 	wait_for "c1 to be doomed" are_doomed 1
+	kill -KILL "$(<"$BATS_TEST_TMPDIR/pid")"
 	wait
 	release
 	cni CHECK bridge "$CONF" c1

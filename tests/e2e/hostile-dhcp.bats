@@ -107,7 +107,7 @@ false_daemon() {
 	END
 	chmod +x /run/false
 	socat UNIX-LISTEN:/run/false.sock,fork EXEC:/run/false </dev/null >/dev/null 2>&1 3>&- 4>&- &
-	wait_for "the false daemon" test -S /run/false.sock
+	wait_for "the false daemon" listens_at /run/false.sock
 }
 
 @test "hostile-dhcp: the answer of a false daemon, whose definitions take long to read, ends ADD and DEL" {

@@ -191,14 +191,14 @@ empty() {
 	serve c1 80 "cat"
 	coproc CLIENT { in_ns world socat - TCP:203.0.113.1:8080 2>/dev/null; }
 	echo one >&"${CLIENT[1]}"
-	read -r -t 10 line <&"${CLIENT[0]}"
+	read -r -t "$RIG_DEADLINE" line <&"${CLIENT[0]}"
 	is "$line" one
 	nft flush ruleset
 	in_ns c1 ip route del default
 	tool check --repair net1 c1
 	ok
 	echo two >&"${CLIENT[1]}"
-	read -r -t 10 line <&"${CLIENT[0]}"
+	read -r -t "$RIG_DEADLINE" line <&"${CLIENT[0]}"
 	is "$line" two
 }
 

@@ -39,7 +39,7 @@ machine() {
 	rm -f "$socket"
 	ip netns exec vm socat -b 66000 TUN,tun-name=ens3,tun-type=tap,iff-no-pi UNIX-LISTEN:"$socket",type=5 3>&- &
 	machine=$!
-	wait_for "socat in vm" test -S "$socket"
+	wait_for "socat in vm" listens_at "$socket" vm
 	ip netns exec c1 socat -b 66000 TUN,tun-name="$1",tun-type=tap,iff-no-pi UNIX-CONNECT:"$socket",type=5 3>&- &
 	in_ns vm ip address add 10.11.0.2/24 dev ens3
 	in_ns vm ip -6 address add fd00:11::2/64 dev ens3 nodad
@@ -102,8 +102,8 @@ connected() {
 	tcp_answer vm 80 machine
 	contains "$(ask - tcp 10.11.0.2 80)" '^machine from'
 	sees vm 203.0.113.2
-	in_ns vm ping -nqc 1 -W 3 -M "do" -s 1472 10.11.0.1
-	ping -nqc 1 -W 3 -M "do" -s 1472 10.11.0.2
+	in_ns vm ping -nqc 1 -W "$RIG_DEADLINE" -M "do" -s 1472 10.11.0.1
+	ping -nqc 1 -W "$RIG_DEADLINE" -M "do" -s 1472 10.11.0.2
 	off
 }
 

@@ -14,7 +14,7 @@ prepare() {
 	mkdir -p /run/cni
 	"$REFERENCE/dhcp" daemon >/run/daemon.log 2>&1 3>&- 4>&- &
 	DAEMON=$!
-	wait_for "the reference's daemon" test -S /run/cni/dhcp.sock
+	wait_for "the reference's daemon" listens_at /run/cni/dhcp.sock
 }
 
 # needs_release - skips the test if no server hears the RELEASE of the reference's daemon: versions that
@@ -110,7 +110,7 @@ packets() {
 	export CNI_ARGS='IgnoreUnknown=1;K8S_POD_NAME=pod1'
 	"$1/dhcp" daemon </dev/null >/dev/null 2>&1 3>&- 4>&- &
 	DAEMON=$!
-	wait_for "the daemon" test -S /run/cni/dhcp.sock
+	wait_for "the daemon" listens_at /run/cni/dhcp.sock
 	nsenter --net=/run/netns/lan -- tcpdump -lnxi eth0 --immediate-mode 'udp dst port 67' \
 		>/run/dump 2>/run/dump.err 3>&- 4>&- &
 	dump=$!

@@ -205,6 +205,12 @@ listens() {
 	((n >= 2))
 }
 
+# listens_at PATH [NS] - true if a server, which runs in NS, accepts connections at this socket: its file is
+# there before it listens
+listens_at() {
+	[[ $(in_ns "${2:--}" ss -Hnlx "src $1") ]]
+}
+
 # serve NS PORT SHELL-COMMAND - runs SHELL-COMMAND for each TCP client, IPv4 and IPv6.  It finds
 # the client's address in $SOCAT_PEERADDR.
 serve() {
