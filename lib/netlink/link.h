@@ -234,9 +234,10 @@ struct link_want {
 	bool up;
 	enum link_switch promisc, allmulti;
 	const uint32_t *txqlen; /* packets */
-	/* The kind's own attributes, always set (the caller has compared them); not undone. */
+	/* The kind's own attributes, always set (the caller has compared them). */
 	void (*put)(struct rt_msg *m, const void *data);
 	const void *data;
+	const void *data_before; /* what put takes for the way back; NULL = there is none */
 	const char *hint; /* for the details, if the kernel refuses those attributes; NULL = none */
 	bool shared;      /* a link of many attachments: no undo */
 };
@@ -246,6 +247,15 @@ struct link_want {
  * link is shared.
  */
 int link_ensure(struct tx *tx, struct rt *rt, struct link *l, const struct link_want *w) CHECKED;
+
+/*
+ * The way back of a link_ensure() without undo: what *w asks for, and *was, the link before, did
+ * not have, becomes as it was.  A link that is gone is success.
+ */
+int link_put_back(struct tx *tx, struct rt *rt, const struct link *was,
+		  const struct link_want *w) CHECKED;
+/* Would link_ensure() change anything? */
+bool link_differs(const struct link *l, const struct link_want *w);
 
 /* Composing: the mark as alias, which takes the place of the group of new links (mark.h). */
 void link_put_mark(struct rt_msg *m, const struct mark *mark);

@@ -204,15 +204,28 @@ static struct link_want difference(const struct link *l, const struct link_want 
 	if (want->put) {
 		d.put = want->put;
 		d.data = want->data;
+		d.data_before = want->data_before;
 		d.hint = want->hint;
 	}
 	return d;
 }
 
+static void put_options(struct rt_msg *m, const struct link *l, const struct link_want *d,
+			const void *data)
+{
+	struct nlattr *info, *options;
+
+	info = rt_nest(m, IFLA_LINKINFO);
+	rt_put_str(m, IFLA_INFO_KIND, l->kind);
+	options = rt_nest(m, IFLA_INFO_DATA);
+	d->put(m, data);
+	rt_nest_end(m, options);
+	rt_nest_end(m, info);
+}
+
 static void compose(struct rt_msg *m, const struct link *l, const struct link_want *d)
 {
 	struct ifinfomsg *i = change(m, l->index);
-	struct nlattr *info, *data;
 
 	if (d->up)
 		put_up(i, true);
@@ -228,14 +241,8 @@ static void compose(struct rt_msg *m, const struct link *l, const struct link_wa
 		rt_put_mac(m, IFLA_ADDRESS, d->mac);
 	if (d->mark)
 		link_put_mark(m, d->mark);
-	if (d->put) {
-		info = rt_nest(m, IFLA_LINKINFO);
-		rt_put_str(m, IFLA_INFO_KIND, l->kind);
-		data = rt_nest(m, IFLA_INFO_DATA);
-		d->put(m, d->data);
-		rt_nest_end(m, data);
-		rt_nest_end(m, info);
-	}
+	if (d->put)
+		put_options(m, l, d, d->data);
 }
 
 /* " up, MTU, alias" */
@@ -259,41 +266,65 @@ static const char *summary(struct mem *m, const struct link_want *d)
 	return text;
 }
 
+bool link_differs(const struct link *l, const struct link_want *want)
+{
+	struct link_want d = difference(l, want);
+
+	return d.mac.len || d.mtu || d.master || d.mark || d.up || d.promisc || d.allmulti ||
+	       d.txqlen || d.put;
+}
+
+static int put_back(struct tx *tx, struct rt *rt, const struct link *was,
+		    const struct link_want *changed)
+{
+	struct ifinfomsg *i;
+	struct rt_msg m;
+	int r;
+
+	i = change(&m, was->index);
+	if (changed->up)
+		put_up(i, false);
+	put_flag(i, IFF_PROMISC, opposite(changed->promisc));
+	put_flag(i, IFF_ALLMULTI, opposite(changed->allmulti));
+	if (changed->txqlen)
+		rt_put_u32(&m, IFLA_TXQLEN, was->txqlen);
+	if (changed->master)
+		rt_put_u32(&m, IFLA_MASTER, (uint32_t)was->master);
+	if (changed->mtu)
+		rt_put_u32(&m, IFLA_MTU, (uint32_t)was->mtu);
+	if (changed->mac.len)
+		rt_put_mac(&m, IFLA_ADDRESS, was->mac);
+	if (changed->mark) {
+		rt_put_str(&m, IFLA_IFALIAS, was->alias);
+		rt_put_u32(&m, IFLA_GROUP, was->group);
+	}
+	if (changed->put && changed->data_before)
+		put_options(&m, was, changed, changed->data_before);
+	r = rt_try(rt, &m);
+	if (r < 0 && r != -ENODEV)
+		return rt_refused(tx, rt, r, "put %s back", was->name);
+	return 0;
+}
+
+int link_put_back(struct tx *tx, struct rt *rt, const struct link *was,
+		  const struct link_want *want)
+{
+	struct link_want d = difference(was, want);
+
+	return put_back(tx, rt, was, &d);
+}
+
 struct undo_ensure {
 	struct rt *rt;
 	struct link *was;
 	struct link_want changed;
 };
 
-/* Back to the former values; of the kind's own attributes there is no way back. */
 static int undo_ensure(struct tx *tx, void *arg)
 {
 	struct undo_ensure *u = *(struct undo_ensure **)arg;
-	struct ifinfomsg *i;
-	struct rt_msg m;
-	int r;
 
-	i = change(&m, u->was->index);
-	if (u->changed.up)
-		put_up(i, false);
-	put_flag(i, IFF_PROMISC, opposite(u->changed.promisc));
-	put_flag(i, IFF_ALLMULTI, opposite(u->changed.allmulti));
-	if (u->changed.txqlen)
-		rt_put_u32(&m, IFLA_TXQLEN, u->was->txqlen);
-	if (u->changed.master)
-		rt_put_u32(&m, IFLA_MASTER, (uint32_t)u->was->master);
-	if (u->changed.mtu)
-		rt_put_u32(&m, IFLA_MTU, (uint32_t)u->was->mtu);
-	if (u->changed.mac.len)
-		rt_put_mac(&m, IFLA_ADDRESS, u->was->mac);
-	if (u->changed.mark) {
-		rt_put_str(&m, IFLA_IFALIAS, u->was->alias);
-		rt_put_u32(&m, IFLA_GROUP, u->was->group);
-	}
-	r = rt_try(u->rt, &m);
-	if (r < 0 && r != -ENODEV)
-		return rt_refused(tx, u->rt, r, "put %s back", u->was->name);
-	return 0;
+	return put_back(tx, u->rt, u->was, &u->changed);
 }
 
 static void follow_flag(struct link *l, unsigned flag, enum link_switch to)
@@ -330,8 +361,7 @@ int link_ensure(struct tx *tx, struct rt *rt, struct link *l, const struct link_
 	struct rt_msg m;
 	int r;
 
-	if (!d.mac.len && !d.mtu && !d.master && !d.mark && !d.up && !d.promisc && !d.allmulti &&
-	    !d.txqlen && !d.put)
+	if (!link_differs(l, want))
 		return 0;
 	compose(&m, l, &d);
 	/* First, because after the change an exhausted arena would leave it without undo. */

@@ -134,22 +134,6 @@ static int layer2(struct tx *tx, struct call *c, struct bridge *b, struct result
 	return step_resolv(tx, c, b->cf.resolv_conf, &res->dns);
 }
 
-/*
- * A bridge takes the least MTU of its ports, unless an administrator has set its own; and the MAC
- * of one that an administrator made may be that of the new port.
- */
-static int read_bridge_again(struct tx *tx, struct call *c, struct bridge *b)
-{
-	struct link br;
-
-	if (b->veth.host.mtu == b->br.mtu && mark_is_any(b->br.alias))
-		return 0;
-	TRY(link_need(tx, &c->host, b->br.name, &br));
-	b->br.mtu = br.mtu;
-	b->br.mac = br.mac;
-	return 0;
-}
-
 static int bridge_validate(struct tx *tx, struct call *c)
 {
 	struct bridge_conf cf;
@@ -167,7 +151,7 @@ static int bridge_add(struct tx *tx, struct call *c, struct result *res)
 	TRY(need_bridge_mtu(tx, c, b));
 	TRY(bridge_link_keep_mtu(tx, c, b));
 	TRY(bridge_veth_add(tx, c, b));
-	TRY(read_bridge_again(tx, c, b));
+	TRY(bridge_link_look_again(tx, c, b));
 	if (b->cf.l3)
 		TRY(layer3(tx, c, b, res));
 	else

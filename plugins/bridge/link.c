@@ -26,6 +26,12 @@ static void put_vlan_filtering(struct rt_msg *m, const void *on)
 		rt_put_u8(m, IFLA_BR_VLAN_FILTERING, 1);
 }
 
+/* The same where false is the way back. */
+static void put_filtering(struct rt_msg *m, const void *on)
+{
+	rt_put_u8(m, IFLA_BR_VLAN_FILTERING, *(const bool *)on);
+}
+
 static struct sysctl no_router_advertisements(const struct bridge *b)
 {
 	return sysctl_conf(AF_INET6, b->cf.bridge, "accept_ra", "0");
@@ -85,6 +91,25 @@ static int renew_small(struct tx *tx, struct call *c, const struct link_new *n, 
 	return link_add_shared(tx, &c->host, n, &b->br, made);
 }
 
+static struct link_want wanted(const struct bridge *b)
+{
+	static const bool off = false;
+	struct link_want want = {
+		.up = true,
+		.promisc = b->cf.promisc ? LINK_ON : LINK_LEAVE,
+		.shared = true,
+	};
+
+	if (b->cf.vlan_filtering && b->br.bridge.vlan_filtering != 1) {
+		want.put = put_filtering;
+		want.data = &b->cf.vlan_filtering;
+		want.data_before = &off;
+		want.hint = "VLANs need a kernel with CONFIG_BRIDGE_VLAN_FILTERING (leave \"vlan\" "
+			    "and \"vlanTrunk\" out)";
+	}
+	return want;
+}
+
 int bridge_link_ensure(struct tx *tx, struct call *c, struct bridge *b)
 {
 	struct mark mark = mark_of_network(c->network);
@@ -94,12 +119,8 @@ int bridge_link_ensure(struct tx *tx, struct call *c, struct bridge *b)
 		.put = put_vlan_filtering,
 		.data = &b->cf.vlan_filtering,
 	};
-	struct link_want want = {
-		.up = true,
-		.promisc = b->cf.promisc ? LINK_ON : LINK_LEAVE,
-		.shared = true,
-	};
 	struct sysctl no_ra = no_router_advertisements(b);
+	struct link_want want;
 	bool made;
 
 	if (b->cf.mtu == MTU_AUTO)
@@ -111,23 +132,37 @@ int bridge_link_ensure(struct tx *tx, struct call *c, struct bridge *b)
 	TRY(link_add_shared(tx, &c->host, &n, &b->br, &made));
 	TRY(need_kind(tx, &c->host, &b->br));
 	TRY(renew_small(tx, c, &n, b, &made));
-	if (made) {
+	want = wanted(b);
+	if (!made) {
+		TRY(bridge_found_ensure(tx, c, b, &want));
+	} else {
 		TRY(sysctl_ensure_new(tx, c->host.ns, &no_ra, 1));
 		TRY(link_set_no_dad(tx, &c->host, &b->br));
 		want.mark = &mark;
+		TRY(link_ensure(tx, &c->host, &b->br, &want));
 	}
-	if (b->cf.vlan_filtering && b->br.bridge.vlan_filtering != 1) {
-		want.put = n.put;
-		want.data = n.data;
-		want.hint = "VLANs need a kernel with CONFIG_BRIDGE_VLAN_FILTERING (leave \"vlan\" "
-			    "and \"vlanTrunk\" out)";
-	}
-	TRY(link_ensure(tx, &c->host, &b->br, &want));
 	if (!made && mark_is_any(b->br.alias))
 		return sysctl_ensure(tx, c->host.ns, &no_ra, 1, NULL);
 	if (!made && b->cf.is_gateway)
 		return fix_mac(tx, c, b);
 	return 0;
+}
+
+int bridge_link_look_again(struct tx *tx, struct call *c, struct bridge *b)
+{
+	bool own = mark_is_any(b->br.alias), plain = !b->cf.promisc && !b->cf.vlan_filtering;
+	struct link_want want;
+	struct link now;
+
+	if (own && plain && b->veth.host.mtu == b->br.mtu)
+		return 0;
+	TRY(link_need(tx, &c->host, b->br.name, &now));
+	b->br.mtu = now.mtu;
+	b->br.mac = now.mac;
+	b->br.flags = now.flags;
+	b->br.bridge.vlan_filtering = now.bridge.vlan_filtering;
+	want = wanted(b);
+	return bridge_found_ensure(tx, c, b, &want);
 }
 
 bool bridge_link_is_own(const struct call *c, const struct bridge *b)

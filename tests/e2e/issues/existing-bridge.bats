@@ -73,3 +73,63 @@ mac_of() { ip -j link show "$1" | jq -r '.[0].address'; }
 	cni CHECK bridge "$(chained "$conf")"
 	failed 107 'MAC of br0: expected 02:00:00:00:00:02, found 02:00:00:00:00:03'
 }
+
+# flags IFNAME - prints of a bridge whether it is up, promiscuous, and filters VLANs
+flags() {
+	ip -d -j link show dev "$1" | jq -r '.[0] | [(.flags | index("UP") != null), (.flags | index("PROMISC") != null),
+		.linkinfo.info_data.vlan_filtering == 1] | join(" ")'
+}
+
+@test "existing bridge: a failed ADD leaves it as it was found: promiscuous mode, VLAN filtering, down" {
+	local at conf found
+
+	new_netns c1 c2
+	add bridge "$CONF"
+	# Of an administrator, who has it down, and of another network's living container.
+	ip link add admin0 type bridge
+	for br in admin0 br0; do
+		found=$(flags $br)
+		conf=$(with "$CONF" ".name = \"on$br\" | .promiscMode = true | .ipam.subnet = \"10.${#br}.0.0/24\"")
+		conf=$(with "$conf" ".bridge = \"$br\" | del(.isGateway)")
+		if has_vlan_filtering; then conf=$(with "$conf" '.vlanTrunk = [{id: 7}]'); fi
+		for ((at = 1; at < 20; at++)); do
+			CNI_TEST_FAIL_AT=$at cni ADD bridge "$conf" c2
+			((status)) || break
+			is "$at $(flags $br)" "$at $found"
+		done
+		((at > 3))
+		# An ADD that succeeds sets them, and DEL leaves them.
+		found=$(flags $br)
+		if has_vlan_filtering; then is "$found" 'true true true'; else is "$found" 'true true false'; fi
+		del bridge "$conf" c2
+		is "$(flags $br)" "$found"
+	done
+}
+
+@test "existing bridge: a failed ADD leaves what another ADD needs that came meanwhile" {
+	local bin=$BATS_TEST_TMPDIR/bin conf needs
+
+	new_netns c1 c2 c3
+	ip link add br0 type bridge
+	conf=$(with "$CONF" '.promiscMode = true')
+	needs=$(with "$conf" '.name = "net2" | .ipam.subnet = "10.2.0.0/24"')
+	mkdir "$bin"
+	# The IPAM plugin of the first ADD fails after a second ADD has ended.
+	printf '%s' "$needs" >"$bin/needs.conf"
+	cat >"$bin/late" <<-END
+		#!/bin/sh
+		[ "\$CNI_COMMAND" = ADD ] || exit 0
+		CNI_PATH=$CPLUG_BIN CNI_CONTAINERID=c2 CNI_NETNS=/run/netns/c2 $CPLUG_BIN/bridge <$bin/needs.conf >&2 || exit 2
+		echo '{"cniVersion":"1.1.0","code":11,"msg":"late"}'
+		exit 1
+	END
+	chmod +x "$bin/late"
+	CNI_PATH=$bin:$CPLUG_BIN cni ADD bridge "$(with "$conf" '.ipam = {type: "late"}')"
+	failed 11 late
+	is "$(flags br0)" 'true true false'
+	# The container that came meanwhile is no reason for the next one.
+	ip link set br0 promisc off
+	CNI_PATH=$CPLUG_BIN CNI_TEST_FAIL_AT=4 cni ADD bridge "$conf" c3
+	failed
+	is "$(flags br0)" 'true false false'
+}
