@@ -137,13 +137,13 @@ static int forget(struct tx *tx, struct rt *host, const struct hostdev_owner *o,
 /*
  * A device without a record: the reference's ADD moved it, with its name as alias.  The container
  * can make links and aliases, but no device; one of a kind is taken only if the configuration and
- * prevResult name it.
+ * prevResult name it.  Its MAC address says nothing: the container can set any, and tuning's DEL
+ * has given the device its former one, which prevResult does not have.
  */
 static int give_back_foreign(struct tx *tx, struct call *c, const struct hostdev_conf *d)
 {
 	struct link_move m = { .to = &c->host, .alias = "", .for_good = true };
 	struct link l;
-	struct mac mac;
 	int there;
 
 	if (!rt_is_open(&c->cont))
@@ -154,8 +154,7 @@ static int give_back_foreign(struct tx *tx, struct call *c, const struct hostdev
 		return 0;
 	if (d->device && !str_eq(d->device, l.alias))
 		return 0;
-	mac = c->prev ? prev_mac(c, prev_interface(c)) : (struct mac){ .len = 0 };
-	if (*l.kind && (!d->device || !mac.len || !mac_eq(mac, l.mac)))
+	if (*l.kind && (!d->device || !c->prev || prev_interface(c) < 0))
 		return 0;
 	/* The container chooses the alias. */
 	TRY(hostdev_choose_name(tx, &c->host, mem_str(&tx->mem, l.alias), 0, &m.name));
