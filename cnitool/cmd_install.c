@@ -45,14 +45,37 @@ static int fail(struct tool *t, const char *verb, const char *dir, const char *n
 			  strerror(err));
 }
 
+/* The file cplug, if it has further names; else a number that no file has. */
+static ino_t shared_file(int dirfd)
+{
+	struct stat st;
+
+	if (fstatat(dirfd, "cplug", &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_nlink < 2)
+		return 0;
+	return st.st_ino;
+}
+
+/*
+ * A name of that file.  What a program wrote that was copied into one name (cp(1)) is under all
+ * names then, and is no other suite.
+ */
+static bool is_shared(int dirfd, const char *name, ino_t shared)
+{
+	struct stat st;
+
+	return shared && fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == shared;
+}
+
 /* An executable is cplug's if it contains the name of a variable that no other program knows. */
-static bool is_ours(struct tool *t, int dirfd, const char *name)
+static bool is_ours(struct tool *t, int dirfd, const char *name, ino_t shared)
 {
 	static const char mark[] = "CPLUG_REPAIR";
 	struct file_text text;
 	bool ours;
 	struct mem mem = { .exhausted = t->tx->mem.exhausted, .arg = t->tx->mem.arg };
 
+	if (is_shared(dirfd, name, shared))
+		return true;
 	if (file_read(&mem, dirfd, name, EXE_MAX, &text) < 0)
 		return false;
 	ours = memmem(text.s, text.size, mark, sizeof(mark) - 1) != NULL;
@@ -96,11 +119,12 @@ static int keep_other(struct tool *t, int dirfd, const char *dir, const char *na
 static int look_for_others(struct tool *t, int dirfd, const char *dir)
 {
 	struct mem_text others = { .mem = &t->tx->mem };
+	ino_t shared = shared_file(dirfd);
 
 	for (unsigned i = 0; i < N_NAMES; i++) {
 		const char *name = name_of(i);
 
-		if (!is_there(dirfd, name) || is_ours(t, dirfd, name))
+		if (!is_there(dirfd, name) || is_ours(t, dirfd, name, shared))
 			continue;
 		if (t->opt.force)
 			TRY(keep_other(t, dirfd, dir, name));
@@ -234,6 +258,7 @@ int cmd_install(struct tool *t)
 
 /* What uninstall has done. */
 struct taken {
+	ino_t shared;
 	struct mem_text back; /* the names of executables that are back */
 	unsigned n;           /* names that were cplug's */
 };
@@ -243,7 +268,7 @@ static int take_name(struct tool *t, int dirfd, int kept, const char *name, stru
 {
 	const char *dir = t->args.v[0];
 
-	if (!is_there(dirfd, name) || !is_ours(t, dirfd, name))
+	if (!is_there(dirfd, name) || !is_ours(t, dirfd, name, taken->shared))
 		return 0;
 	taken->n++;
 	if (kept >= 0 && renameat(kept, name, dirfd, name) == 0) {
@@ -257,6 +282,20 @@ static int take_name(struct tool *t, int dirfd, int kept, const char *name, stru
 	return 0;
 }
 
+/*
+ * The folder stays with what was not given back, because the installation was killed, or because
+ * other programs have these names by now.
+ */
+static int drop_replaced(struct tool *t, int dirfd, const char **ret_left)
+{
+	if (unlinkat(dirfd, REPLACED, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != ENOTEMPTY)
+		return fail(t, "remove", t->args.v[0], REPLACED);
+	*ret_left = "; " REPLACED " stays, with executables whose names another suite has";
+	return 0;
+}
+
 int cmd_uninstall(struct tool *t)
 {
 	const char *dir = t->args.v[0];
@@ -264,21 +303,21 @@ int cmd_uninstall(struct tool *t)
 
 	auto_(fd_close) int kept = dirfd < 0 ? -1 : open_replaced(dirfd);
 	struct taken taken = { .back = { .mem = &t->tx->mem } };
-	const char *back = "";
+	const char *back = "", *left = "";
 
 	if (dirfd < 0)
 		return fail(t, "open", dir, "");
 	if (kept < 0 && errno != ENOENT)
 		return fail(t, "open", dir, REPLACED);
+	taken.shared = shared_file(dirfd);
 	for (unsigned i = 0; i < N_NAMES; i++)
 		TRY(take_name(t, dirfd, kept, name_of(i), &taken));
-	if (unlinkat(dirfd, REPLACED, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		return fail(t, "remove", dir, REPLACED);
+	TRY(drop_replaced(t, dirfd, &left));
 	if (fsync(dirfd) < 0)
 		return fail(t, "write", dir, "");
 	if (taken.back.len)
 		back = mem_printf(&t->tx->mem, "; back again: %s", mem_text_end(&taken.back));
-	tool_say(t, "%s %s%s\n", taken.n ? "cplug is removed from" : "nothing of cplug is in", dir,
-		 back);
+	tool_say(t, "%s %s%s%s\n", taken.n ? "cplug is removed from" : "nothing of cplug is in",
+		 dir, back, left);
 	return wait_for_end(t);
 }

@@ -150,6 +150,43 @@ written() {
 	is "$("$bin/bridge")" reference
 }
 
+@test "cnitool install: a program that was copied into one of the names is under all, and is not kept" {
+	local bin=$root/opt/cni/bin
+
+	printf '#!/bin/sh\necho reference\n' >"$bin/bridge"
+	chmod 755 "$bin/bridge"
+	cnitool install --force "$bin"
+	# cp(1) writes into the file that all names are, as installers of other suites do.
+	echo loopback >"$bin/loopback"
+	is "$(<"$bin/cnitool")" loopback
+	cnitool install "$bin"
+	cmp "$CPLUG_BIN/cplug" "$bin/tap"
+	echo loopback >"$bin/loopback"
+	run cnitool uninstall "$bin"
+	is "$status" 0
+	is "$output" "cplug is removed from $bin; back again: bridge"
+	is "$(files)" ./opt/cni/bin/bridge
+	is "$("$bin/bridge")" reference
+}
+
+@test "cnitool install: uninstall succeeds after a killed installation, and where another suite is back" {
+	local bin=$root/opt/cni/bin n
+
+	printf '#!/bin/sh\necho reference\n' >"$bin/bridge"
+	cp "$bin/bridge" "$bin/portmap"
+	cp -r "$bin" "$root/reference"
+	cnitool install --force "$bin"
+	install "$root/reference/bridge" "$bin/bridge"
+	for n in 'cplug is removed from' 'nothing of cplug is in'; do
+		run cnitool uninstall "$bin"
+		is "$status" 0
+		contains "$output" "^$n $bin.*; .cplug-replaced stays, with executables whose names another suite has"
+	done
+	is "$(<"$bin/bridge")" "$(<"$root/reference/bridge")"
+	is "$(<"$bin/portmap")" "$(<"$root/reference/portmap")"
+	is "$(ls "$bin/.cplug-replaced")" bridge
+}
+
 @test "cnitool install: --conf copies a network that can be read, and no other" {
 	echo '{ "cniVersion": "1.0.0", "name": "pods", "plugins": [ { "type": "bridge" } ] }' >"$root/10-pods.conflist"
 	echo '{ "name": ' >"$root/11-bad.conflist"
