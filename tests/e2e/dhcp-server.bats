@@ -199,10 +199,11 @@ masqueraded_for() {
 }
 
 @test "dhcp: another server takes over after T2" {
-	ready lease=5 t1=2 t2=3
+	another_lan lan2 02:00:00:00:00:77 10.5.0.77/24
+	# Long enough for a busy machine to start the other server before the lease ends.
+	ready lease=20 t1=2 t2=3
 	add macvlan "$DHCP_MACVLAN"
 	script lan mode=silent
-	another_lan lan2 02:00:00:00:00:77 10.5.0.77/24
 	scripted_on lan2 server=10.5.0.77 lease=5 t1=2
 	wait_for "the other server" hears lan2 1 'REQUEST from 10.5.0.50 for 10.5.0.50 ACK'
 	has_address c1 10.5.0.50/24
@@ -295,7 +296,7 @@ masqueraded_for() {
 
 @test "dhcp: a renewal that is due before the probe has ended does not make ADD fail" {
 	ready lease=10 t1=2 t2=8
-	raw ADD macvlan <<<"$(with "$DHCP_MACVLAN" '.ipam.arpProbe = 1000')" >/run/out &
+	raw ADD macvlan <<<"$(with "$DHCP_MACVLAN" '.ipam.arpProbe = 1900')" >/run/out &
 	wait_for "the acknowledgement" hears lan 1 'REQUEST from 0.0.0.0 for 10.5.0.50 ACK'
 	# As on a busy machine: both are due when the daemon goes on.
 	kill -STOP "$DAEMON"
@@ -365,7 +366,7 @@ flap() {
 }
 
 @test "dhcp: DEL releases the lease at a server behind a relay" {
-	local answered
+	local answered try
 
 	need_dnsmasq
 	ip netns add far
@@ -386,12 +387,17 @@ flap() {
 	lasts del macvlan "$DHCP_MACVLAN"
 	answered=$took
 	wait_for "the release" no_leases
-	# Without an answer DEL does not wait long.  The one before says how slow the machine is.
-	add macvlan "$DHCP_MACVLAN"
-	in_ns c1 ip neigh flush all
-	ip -n lan link set eth0 down
-	lasts del macvlan "$DHCP_MACVLAN"
-	((took - answered <= 3000000)) || fail "DEL waited"
+	# Without an answer DEL does not wait long.  The one before says how slow the machine is, and one of three is
+	# not delayed by others.
+	for try in 1 2 3; do
+		add macvlan "$DHCP_MACVLAN"
+		in_ns c1 ip neigh flush all
+		ip -n lan link set eth0 down
+		lasts del macvlan "$DHCP_MACVLAN"
+		((took - answered > 3000000)) || break
+		((try < 3)) || fail "DEL waited"
+		ip -n lan link set eth0 up
+	done
 	is "$("$CPLUG_BIN/dhcp" list --json)" '[]'
 }
 
