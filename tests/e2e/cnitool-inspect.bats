@@ -17,17 +17,23 @@ part() {
 	jq -c "$1" <<<"$output"
 }
 
+# both_ends_agree - asks for c1; has no packet of IPv6 passed while the counters of the two ends were read?
+both_ends_agree() {
+	tool inspect net1 c1 --id one --json
+	json_holds '.interfaces as [$in, $out] | $in.txPackets == $out.rxPackets' <<<"$output"
+}
+
 @test "cnitool inspect: interface, host's end, bridge, addresses, routes, lease, ports, flows" {
 	plug c1 --id one -p 8080:80
 	plug c2 --id two
-	in_ns c1 ping -c 3 -i 0.1 -W 1 10.1.0.1
-	tool inspect net1 c1 --id one --json
+	in_ns c1 ping -c 3 -i 0.1 -W "$RIG_DEADLINE" 10.1.0.1
+	wait_for "a moment without packets" both_ends_agree
 	ok
 	has '.network == "net1" and .containerID == "one" and .ifname == "eth0" and .netns == "/run/netns/c1" and .alive'
 	has '.plugins == ["bridge"] and (.configuration | endswith("/10-net.conflist")) and .ageSeconds >= 0 and .ageSeconds < 300'
 	is "$(part '[.interfaces[] | [.namespace, .kind]]')" '[["c1","veth"],["host","veth"],["host","bridge"]]'
 	has '.interfaces as [$in, $out, $br] | $in.name == "eth0" and $in.pluggedInto == $out.id and $out.pluggedInto == $br.id and $br.name == "br1"'
-	has '.interfaces as [$in, $out] | $in.txPackets >= 3 and $in.txPackets == $out.rxPackets and $in.txBytes > 200'
+	has '.interfaces as [$in, $out] | $in.txPackets >= 3 and $in.txBytes > 200'
 	has '.interfaces[0].facts == ["10.1.0.2/24 (lease of net1)", "masqueraded", "port 8080/tcp -> 80"]'
 	has '.routes | index("0.0.0.0/0 via 10.1.0.1") and index("10.1.0.0/24")'
 	has '.leases | length == 1 and (.[0] | test("^10.1.0.2 in /var/lib/cni/networks/net1 for [0-9]+ s$"))'

@@ -286,7 +286,7 @@ masqueraded_for() {
 	done
 	((added - deleted < 14000000)) || fail "an ADD waited for its sockets to be closed"
 	# A container that gives up meanwhile leaves nothing.
-	raw ADD macvlan <<<"$conf" >/run/out 2>/dev/null &
+	raw ADD macvlan <<<"$(with "$conf" '.ipam.arpProbe = 10000')" >/run/out 2>/dev/null &
 	wait_for "the acknowledgement" hears lan 27 'REQUEST from 0.0.0.0 for 10.5.0.50 ACK'
 	kill -TERM "$(pgrep -P "$!" macvlan)"
 	wait_for "the release" hears lan 27 'RELEASE .* for 10.5.0.50 -'

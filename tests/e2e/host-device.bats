@@ -70,7 +70,7 @@ came_back() {
 	prints '192.0.2.2/24 2001:db8:2::2/64' addresses c1 eth0
 	route c1 '.dst == "198.51.100.0/24" and .gateway == "192.0.2.9"'
 	ip address add 192.0.2.1/24 dev wire
-	in_ns c1 ping -q -c1 -W20 192.0.2.1
+	in_ns c1 ping -q -c1 -W"$RIG_DEADLINE" 192.0.2.1
 	ip address del 192.0.2.1/24 dev wire
 	del host-device "$CONF"
 	assert_same_snapshot

@@ -207,7 +207,7 @@ refused() {
 	has '.dns == {nameservers: ["10.1.0.1"], search: ["example.test"]}'
 	prints '10.1.0.5/24 2001:db8:1::5/64' addresses c1 eth0
 	route c1 '.dst == "default" and .gateway == "10.1.0.1"'
-	in_ns c1 ping -c1 -W5 10.1.0.1
+	in_ns c1 ping -c1 -W"$RIG_DEADLINE" 10.1.0.1
 	chained=$(chained "$BRIDGE")
 	cni CHECK bridge "$chained"
 	ok

@@ -281,15 +281,35 @@ empty() {
 	assert_same_snapshot
 }
 
+# tell - changes something; have both monitors written?
+tell() {
+	ip link set lo mtu "$((40000 + RANDOM))"
+	nft 'add table ip listens; delete table ip listens'
+	[[ -s $BATS_TEST_TMPDIR/events && -s $BATS_TEST_TMPDIR/rules ]]
+}
+
+# are_silent - have the monitors written nothing for half a second?
+are_silent() {
+	local before
+
+	before=$(stat -c %s "$BATS_TEST_TMPDIR"/{events,rules})
+	sleep 0.5
+	[[ $(stat -c %s "$BATS_TEST_TMPDIR"/{events,rules}) == "$before" ]]
+}
+
 @test "restore: leaves complete attachments alone: no netlink event, no change of the ruleset" {
 	local generation
 
 	net "$ONE"
 	plug c1 -p 8080:80
 	generation=$(nft list ruleset | sha512sum)
-	ip monitor link address route >"$BATS_TEST_TMPDIR/events" 2>&1 3>&- &
-	wait_for "ip monitor" test -d "/proc/$!"
-	nft monitor >"$BATS_TEST_TMPDIR/rules" 2>&1 3>&- &
+	ip monitor link address route >>"$BATS_TEST_TMPDIR/events" 2>&1 3>&- &
+	nft monitor >>"$BATS_TEST_TMPDIR/rules" 2>&1 3>&- &
+	# Those of ADD come late on a busy machine.
+	wait_for "both monitors" tell
+	wait_for "the end of the events" are_silent
+	: >"$BATS_TEST_TMPDIR/events"
+	: >"$BATS_TEST_TMPDIR/rules"
 	tool restore
 	ok
 	is "$output" ''
@@ -297,6 +317,7 @@ empty() {
 	ok
 	has '.whole | length == 1'
 	is "$(nft list ruleset | sha512sum)" "$generation"
+	wait_for "what the monitors have seen" are_silent
 	prints '' cat "$BATS_TEST_TMPDIR/events"
 	prints '' cat "$BATS_TEST_TMPDIR/rules"
 }

@@ -49,8 +49,8 @@ detached() {
 	contains "$(in_ns c1 ip -6 route show table 1)" '^default via fd00:1::1'
 	is "$(in_ns c1 ip route show)" ''
 	in_ns c1 ip vrf exec blue true 2>/dev/null || :
-	in_ns c1 ping -q -c1 -W20 -I blue 10.1.0.1
-	in_ns c1 ping -q -c1 -W20 -I blue fd00:1::1
+	in_ns c1 ping -q -c1 -W"$RIG_DEADLINE" -I blue 10.1.0.1
+	in_ns c1 ping -q -c1 -W"$RIG_DEADLINE" -I blue fd00:1::1
 	silent "after ADD"
 	cni CHECK bridge "$(with "$BRIDGE" ".prevResult = $(jq -c .prevResult <<<"$CHECK")")"
 	ok
@@ -88,7 +88,7 @@ detached() {
 		is "$(in_ns c1 ip route show)" ''
 		route c1 '.dst == "default" and .gateway == "10.1.0.1"' table 1
 		contains "$(in_ns c1 ip -6 route show table 1)" '^default via fd00:1::1'
-		in_ns c1 ping -q -c1 -W20 -I blue 10.1.0.1
+		in_ns c1 ping -q -c1 -W"$RIG_DEADLINE" -I blue 10.1.0.1
 	done
 }
 
@@ -111,7 +111,7 @@ detached() {
 		[[ $change != *nomaster ]] || assert_same_snapshot
 		tool restore --json
 		has '.restored == [] and .failed == [] and (.whole | length == 1)'
-		in_ns c1 ping -q -c1 -W20 -I blue 10.1.0.1
+		in_ns c1 ping -q -c1 -W"$RIG_DEADLINE" -I blue 10.1.0.1
 	done
 	remember
 	plug c2

@@ -43,8 +43,8 @@ fixed() {
 		add bridge "$(fixed '[{"address":"fd00:1::2/64","gateway":"'$gw'"}]')"
 		prev=$output
 		contains "$(in_ns c1 ip -6 route show default)" "via $gw"
-		ping -6 -c1 -W2 fd00:1::2
-		in_ns c1 ping -6 -c1 -W2 -I eth0 "$gw"
+		ping -6 -c1 -W"$RIG_DEADLINE" fd00:1::2
+		in_ns c1 ping -6 -c1 -W"$RIG_DEADLINE" -I eth0 "$gw"
 		cni CHECK bridge "$(with "$(fixed '[]')" ".prevResult = $prev")"
 		ok
 		del bridge "$(fixed '[]')"
