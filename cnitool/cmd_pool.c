@@ -24,6 +24,7 @@
 #include <sys/wait.h>
 
 #include "cnitool/attach.h"
+#include "cnitool/burst.h"
 #include "cnitool/cnitool.h"
 #include "cnitool/errctx.h"
 #include "cnitool/run_registry.h"
@@ -254,17 +255,33 @@ static int go_on(struct tool *t, struct errctx m, int r)
 	return 0;
 }
 
+/* Slots of a state that are to be removed. */
+struct retiring {
+	const struct pool *p;
+	const char *state;
+	struct words names;
+	unsigned from; /* index of the first one */
+	bool left;     /* only what a killed process left, and a failure is reported */
+};
+
+static int retire_one(struct tool *t, unsigned i, void *arg)
+{
+	const struct retiring *x = arg;
+	struct errctx m = errctx_mark(t->tx);
+	int r = retire_slot(x->p, x->state, x->names.v[x->from + i], x->left);
+
+	if (x->left)
+		return go_on(t, m, r);
+	return r;
+}
+
 static int remove_left(const struct pool *p)
 {
-	struct words names;
-
 	for (unsigned k = 0; k < ARRAY_LEN(states); k++) {
-		list_slots(p, states[k], &names);
-		for (unsigned i = 0; i < names.n; i++) {
-			struct errctx m = errctx_mark(p->t->tx);
+		struct retiring x = { .p = p, .state = states[k], .left = true };
 
-			TRY(go_on(p->t, m, retire_slot(p, states[k], names.v[i], true)));
-		}
+		list_slots(p, states[k], &x.names);
+		TRY(burst_run(p->t, x.names.n, retire_one, &x));
 	}
 	return 0;
 }
@@ -273,7 +290,7 @@ static int remove_left(const struct pool *p)
 static int fill(const struct pool *p)
 {
 	auto_(fd_close) int fd = open(p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct words names;
+	struct retiring x = { .p = p, .state = "free" };
 	unsigned size;
 
 	if (fd < 0 || flock(fd, LOCK_EX) < 0)
@@ -281,14 +298,15 @@ static int fill(const struct pool *p)
 	/* Only now: it may have changed, or destroy may have removed it, while this one waited. */
 	size = pool_size(p);
 	TRY(remove_left(p));
-	list_slots(p, "free", &names);
-	for (unsigned n = names.n; n < size; n++) {
+	list_slots(p, "free", &x.names);
+	for (unsigned n = x.names.n; n < size; n++) {
 		TRY(tx_interrupted(p->t->tx));
 		TRY(make_slot(p));
 	}
-	for (unsigned i = size; i < names.n; i++)
-		TRY(retire_slot(p, "free", names.v[i], false));
-	return 0;
+	if (size >= x.names.n)
+		return 0;
+	x.from = size;
+	return burst_run(p->t, x.names.n - size, retire_one, &x);
 }
 
 /* ---- actions ---- */
@@ -383,6 +401,29 @@ static int pool_take(const struct pool *p)
 			  p->net);
 }
 
+/* Has it been destroyed while slots were taken? */
+static bool is_destroyed(const struct pool *p)
+{
+	return access(slot_path(p, ".", "size"), F_OK) < 0 && errno == ENOENT;
+}
+
+/*
+ * Removes the folders of a pool without slots.  "taken" comes first: as long as there is one, its
+ * give needs the folder "new".
+ */
+static bool drop_pool(const struct pool *p)
+{
+	static const char *const folders[] = { "taken", "new", "free", "." };
+
+	for (unsigned i = 0; i < ARRAY_LEN(folders); i++) {
+		const char *path = *folders[i] == '.' ? p->dir : slot_path(p, folders[i], "");
+
+		if (rmdir(path) < 0 && errno != ENOENT)
+			return false;
+	}
+	return true;
+}
+
 static int pool_give(const struct pool *p)
 {
 	const char *name = p->t->args.v[1];
@@ -395,6 +436,8 @@ static int pool_give(const struct pool *p)
 		r = 0;
 	else
 		TRY(r = retire_slot(p, "taken", name, false));
+	if (r && is_destroyed(p))
+		(void)drop_pool(p);
 	if (r)
 		return 0;
 	return tx_fail_as(p->t->tx, CNI_E_CONTAINER, -ENOENT,
@@ -412,13 +455,13 @@ static int pool_destroy(const struct pool *p)
 	TRY(fill(p));
 	list_slots(p, "taken", &names);
 	if (names.n) {
-		tool_note(p->t, "%u slots of network \"%s\" stay until they are given back",
+		tool_note(p->t,
+			  "%u slots of network \"%s\" stay until they are given back, and then "
+			  "the pool is gone",
 			  names.n, p->net);
 		return 0;
 	}
-	for (unsigned i = 0; i < ARRAY_LEN(states); i++)
-		(void)rmdir(slot_path(p, states[i], ""));
-	if (rmdir(p->dir) < 0)
+	if (!drop_pool(p))
 		return fail_file(p, p->dir);
 	return 0;
 }

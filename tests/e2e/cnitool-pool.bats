@@ -39,10 +39,15 @@ holds() {
 	is "$(ip -j link show type veth | jq '[.[] | select(.ifname | startswith("veth"))] | length')" "$(($1 + $2))"
 }
 
-# is_empty - the pool is gone, and with it all that it had
+# is_empty - destroys the pool, and with it goes all that it had
 is_empty() {
 	tool pool destroy net1
 	ok
+	is_gone
+}
+
+# is_gone - the pool is gone, and with it all that it had
+is_gone() {
 	[[ ! -e $POOL ]] || fail "there is still a pool"
 	rmdir /run/cni/cplug/pool
 	is "$(find /var/lib/cni/results -type f)" ''
@@ -113,7 +118,7 @@ take() {
 	sees "${slot##*/}" 10.1.0.1
 	tool pool give net1 "$slot"
 	ok
-	is_empty
+	is_gone
 }
 
 @test "cnitool pool: a slot whose namespace is deleted, or whose attachment is, is made anew" {
@@ -339,12 +344,12 @@ strike_fill() {
 }
 
 strike_destroy() {
-	tool pool create net1 --size 1
+	tool pool create net1 --size 2
 	ok
 	struck "$1" pool destroy net1
-	tool pool create net1 --size 1
+	tool pool create net1 --size 2
 	ok
-	holds 1 0
+	holds 2 0
 	tool pool destroy net1
 	ok
 }
@@ -427,4 +432,61 @@ strike_destroy() {
 	is "$status" 1
 	contains "$errors" 'refuse'
 	is "$(slots free)" 1
+}
+
+@test "cnitool pool: many slots are removed at a time, and one that fails is told" {
+	local bin=$BATS_TEST_TMPDIR/bin
+
+	# A DEL that ends when three others run at the same time, or fails after a while.
+	mkdir "$bin" "$BATS_TEST_TMPDIR/here"
+	cat >"$bin/gather" <<-END
+		#!/bin/bash
+		[ "\$CNI_COMMAND" = DEL ] || { echo {}; exit; }
+		[ ! -e $bin/refused ] || [ "\$(cat $bin/refused)" != "\${CNI_NETNS##*/}" ] || exit 1
+		: >$BATS_TEST_TMPDIR/here/\$CNI_CONTAINERID
+		for ((n = 0; n < 100; n++)); do
+			here=($BATS_TEST_TMPDIR/here/*)
+			((\${#here[@]} < 4)) || exit 0
+			sleep 0.1
+		done
+		exit 1
+	END
+	chmod +x "$bin/gather"
+	export CNI_PATH=$bin:$CPLUG_BIN
+	net "$(jq -c '.plugins += [{type: "gather"}]' <<<"$CHAIN")"
+	tool pool create net1 --size 9
+	ok
+	tool pool resize net1 --size 5
+	ok
+	is "$(slots free) $(slots new)" '5 0'
+	# The others are removed nevertheless.
+	find "$POOL/free" -type f -printf '%f\n' | head -n1 >"$bin/refused"
+	tool pool destroy net1
+	is "$status" 1
+	contains "$errors" 'gather'
+	is "$(slots free) $(slots new)" '0 1'
+	rm "$bin/refused"
+	is_empty
+}
+
+@test "cnitool pool: one that was destroyed is gone with the last slot that is given back" {
+	local first
+
+	tool pool create net1 --size 2
+	ok
+	take
+	first=$slot
+	take
+	tool pool destroy net1
+	ok
+	contains "$errors" '2 slots of network "net1" stay until they are given back, and then the pool is gone'
+	tool pool give net1 "$first"
+	ok
+	tool pool list
+	is "$output" "net1: 0 of 0 free, 1 taken: $slot"
+	tool pool give net1 "$slot"
+	ok
+	tool pool list
+	is "$output" ''
+	is_gone
 }
