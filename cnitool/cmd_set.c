@@ -21,11 +21,19 @@ struct limits {
 static int read_rate(struct tool *t, const char *option, const char *text, int64_t *rate,
 		     int64_t *burst)
 {
+	enum { BYTE = 8 };
 	int64_t n;
 
 	if (!text)
 		return 0;
 	n = caps_rate(text);
+	if (n > 0 && n < BYTE) {
+		t->usage = true;
+		return tx_fail_as(t->tx, CNI_E_FIELD, -EINVAL,
+				  "%s %s: the kernel limits bytes, so the least rate is 8 bits per "
+				  "second (%sM is %s million bits; 0 is no limit)",
+				  option, text, text, text);
+	}
 	if (n < 0) {
 		t->usage = true;
 		return tx_fail_as(t->tx, CNI_E_FIELD, -EINVAL,

@@ -22,6 +22,17 @@ static uint64_t bytes(int64_t bits)
 	return bits && !n ? 1 : n;
 }
 
+/* The reference accepts such a rate, which is probably meant in a larger unit. */
+static void warn_tiny(const struct call *c, const struct cj *at, const char *key)
+{
+	int64_t rate = cj_int(at, key, 0, 0, INT64_MAX);
+
+	if (c->command == CNI_ADD && rate > 0 && rate < BITS)
+		log_warn("%s: %lld bits per second are less than a byte, so the limit is 8: rates "
+			 "are bits per second, and 1 Mbit/s is 1000000",
+			 key, (long long)rate);
+}
+
 static struct bandwidth_limit read_limit(const struct cj *c, enum direction d)
 {
 	const char *rate_key = keys[d][0], *burst_key = keys[d][1];
@@ -75,8 +86,10 @@ int bandwidth_read_conf(struct tx *tx, const struct call *c, struct bandwidth_co
 	if (has_limit(&c->conf))
 		at = c->conf;
 	*ret = (struct bandwidth_conf){ .n_subnets = 0 };
-	for (enum direction d = 0; d < DIRECTIONS; d++)
+	for (enum direction d = 0; d < DIRECTIONS; d++) {
 		ret->limit[d] = read_limit(&at, d);
+		warn_tiny(c, &at, keys[d][0]);
+	}
 	shaped = read_subnets(&tx->mem, &c->conf, "shapedSubnets", ret);
 	if (shaped && cj_has(&c->conf, "unshapedSubnets"))
 		cj_wrong(&c->conf, "unshapedSubnets",

@@ -776,6 +776,12 @@ del_refused() {
 	cni ADD bandwidth "$(with "$CONF" '.ingressBurst = 8000')"
 	ok
 	contains "$errors" 'ingressBurst: 1000 bytes are less than the MTU'
+	# A rate that the reference accepts: a byte per second is the least.
+	del bandwidth "$CONF"
+	cni ADD bandwidth "$(with "$CONF" '.ingressRate = 7 | del(.ingressBurst)')"
+	ok
+	contains "$errors" 'ingressRate: 7 bits per second are less than a byte, so the limit is 8'
+	contains "$(tc -j qdisc show | jq -c '[.[] | select(.kind == "tbf") | .options.rate]')" '[[,]1[],]'
 	cni ADD bandwidth "$CONF"
 	failed 102
 	del bandwidth "$CONF"

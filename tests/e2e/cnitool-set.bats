@@ -129,6 +129,11 @@ rates() {
 		((status == 2)) || fail "status $status for $rate"
 		contains "$errors" '--egress .*: expected bits per second, like 50M or 1G'
 	done
+	for rate in 1 7; do
+		tool set net1 c1 --ingress $rate
+		((status == 2)) || fail "status $status for $rate"
+		contains "$errors" "--ingress $rate: the kernel limits bytes, so the least rate is 8 bits per second"
+	done
 	tool set net1 c1
 	((status == 2)) || fail "status $status"
 	contains "$errors" 'set: expected --ingress RATE or --egress RATE'
