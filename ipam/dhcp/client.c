@@ -325,6 +325,13 @@ static void take_ack(struct dhcp_client *c, const struct dhcp_message *m, struct
 	struct dhcp_facts facts;
 	const char *reason = dhcp_facts(m->data, m->size, &facts);
 
+	/* Only what was asked for has been probed: another address begins as an offer. */
+	if (!same) {
+		if (had && !reason)
+			lose(c, at, todo, DHCP_REFUSED,
+			     "the server renewed another address than the lease's");
+		return;
+	}
 	if (reason && !had && c->x.had_lease) {
 		search_later(c, at);
 		return;
@@ -334,8 +341,6 @@ static void take_ack(struct dhcp_client *c, const struct dhcp_message *m, struct
 		return;
 	}
 	/* An ACK that lacks values prolongs a lease that has them. */
-	if (reason && !same)
-		return;
 	todo->event = had ? DHCP_RENEWED : DHCP_BOUND;
 	todo->changed = had && !reason;
 	if (todo->changed && dhcp_parse(c->x.lease.raw, c->x.lease.size, &old))
@@ -344,7 +349,6 @@ static void take_ack(struct dhcp_client *c, const struct dhcp_message *m, struct
 		memcpy(c->x.lease.raw, m->data, m->size);
 		c->x.lease.size = (uint16_t)m->size;
 	}
-	c->address = m->yiaddr.v4;
 	c->server = m->server.v4;
 	c->x.had_lease = true;
 	c->rounds = 0;

@@ -119,8 +119,8 @@ void dhcp_release(struct dhcp_client *c, struct dhcp_at at, struct dhcp_todo *to
 
 /*
  * Another host uses the address (the caller's ARP probe of RFC 5227 was answered): DHCPDECLINE,
- * and a new search after ten seconds.  Call it after DHCP_BOUND or DHCP_RENEWED with
- * another address; the lease is gone, and no event says so.
+ * and a new search after ten seconds.  Call it after DHCP_BOUND; the lease is gone, and no event
+ * says so.
  */
 void dhcp_decline(struct dhcp_client *c, struct dhcp_at at, struct dhcp_todo *todo);
 

@@ -6,6 +6,7 @@
 
 load lib
 load dhcp
+load dhcp-server
 load dhcp6
 
 prepare() {
@@ -142,5 +143,28 @@ false_daemon() {
 	prints_not '10\.5\.0\.50' nft list ruleset
 	add bridge "$(with "$conf" '.ipMasq = false')"
 	has '.ips[0].address == "10.5.0.50/24"'
+	end_daemon TERM
+}
+
+@test "hostile-dhcp: a server cannot give a neighbour's address by an ACK after an offer of another, nor by a renewal" {
+	another_lan victim 02:00:00:00:00:60 10.5.0.60/24
+	scripted_on lan lease=5 t1=2 ack=10.5.0.60
+	daemon --timeout 200ms --resendmax 1s --resendtimeout 2s
+	cni ADD bridge "$DHCP_CONF"
+	failed 11 'no DHCP server gave an address to eth0'
+	hears lan 1 'REQUEST from 0.0.0.0 for 10.5.0.50 ACK'
+	no_link c1 eth0
+	script lan lease=5 t1=2
+	add bridge "$DHCP_CONF"
+	has '.ips[0].address == "10.5.0.51/24"'
+	in_ns c1 ip -4 monitor address >/run/addresses 3>&- 4>&- &
+	script lan lease=5 t1=2 ack=10.5.0.60
+	wait_for "the refusal" grep -q 'renewed another address' /run/daemon.log
+	script lan lease=60
+	wait_for "an offered address" has_address c1 10.5.0.51/24
+	kill $!
+	contains "$(cat /run/addresses)" '10\.5\.0\.51'
+	contains_not "$(cat /run/addresses)" '10\.5\.0\.60'
+	del bridge "$DHCP_CONF"
 	end_daemon TERM
 }

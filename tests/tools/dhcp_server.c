@@ -10,6 +10,7 @@
  *	server=10.5.0.1		server identifier
  *	first=10.5.0.50		the first client's address; the next one's is one more, and one
  *				more after each DECLINE.  A REQUEST for another address gets a NAK
+ *	ack=0.0.0.0		the address of every ACK; 0.0.0.0: the one that was asked for
  *	mask=255.255.255.0
  *	router=10.5.0.1
  *	dns=0.0.0.0		0.0.0.0: not sent
@@ -144,6 +145,8 @@ static struct message compose(const struct message *m, unsigned char type)
 	unsigned lease = htonl(number("lease", 5));
 	unsigned short mtu = htons((unsigned short)number("mtu", 0));
 
+	if (type == ACK && address("ack", "0.0.0.0"))
+		yiaddr = address("ack", "0.0.0.0");
 	out.b[0] = 2;
 	memcpy(out.b + 1, m->b + 1, 2);
 	memcpy(out.b + 4, m->b + 4, 4);

@@ -248,6 +248,39 @@ static void a_nak_starts_over(void **state UNUSED)
 	assert_string_equal(codes(), "53 55 57 61 ");
 }
 
+/* An address that was not offered has not been probed. */
+static void an_ack_with_another_address_is_no_lease(void **state UNUSED)
+{
+	struct msg m;
+
+	sim_begin(&s, 1);
+	sim_start(&s);
+	sim_receive(&s, msg_lease(s.todo.packet, DHCP_OFFER, 100));
+	m = msg_begin(s.todo.packet, DHCP_ACK, "10.5.0.8", "10.5.0.1");
+	msg_u32(&m, 51, 100);
+	msg_ip(&m, 1, "255.255.255.0");
+	sim_receive(&s, m);
+	assert_int_equal(s.todo.event, DHCP_NOTHING);
+	assert_false(dhcp_has_lease(&s.c));
+	assert_int_equal(s.c.state, DHCP_IS_REQUESTING);
+	/* Nor does one without mask end the search. */
+	sim_receive(&s, msg_begin(s.todo.packet, DHCP_ACK, "10.5.0.8", "10.5.0.1"));
+	assert_int_equal(s.todo.event, DHCP_NOTHING);
+
+	/* A renewal: the search begins, and offers are probed. */
+	sim_bind(&s, 100);
+	assert_true(sim_wait(&s, 100000));
+	m = msg_begin(s.todo.packet, DHCP_ACK, "10.5.0.8", "10.5.0.1");
+	msg_u32(&m, 51, 100);
+	msg_ip(&m, 1, "255.255.255.0");
+	sim_receive(&s, m);
+	assert_int_equal(s.todo.event, DHCP_REFUSED);
+	assert_false(dhcp_has_lease(&s.c));
+	assert_true(sim_wait(&s, 100));
+	assert_int_equal(sim_sends(&s), DHCP_DISCOVER);
+	assert_string_equal(codes(), "53 55 57 61 ");
+}
+
 static void a_conflict_declines(void **state UNUSED)
 {
 	int64_t then;
@@ -737,6 +770,7 @@ int main(void)
 		cmocka_unit_test(a_lease_is_renewed_rebound_and_lost),
 		cmocka_unit_test(rebinding_takes_another_server),
 		cmocka_unit_test(a_nak_starts_over),
+		cmocka_unit_test(an_ack_with_another_address_is_no_lease),
 		cmocka_unit_test(a_conflict_declines),
 		cmocka_unit_test(renewed_values_are_noticed),
 		cmocka_unit_test(a_poor_ack_prolongs),
