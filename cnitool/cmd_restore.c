@@ -121,6 +121,7 @@ struct restoration {
 	const char *why;  /* of a failure */
 	bool tried, slow; /* a plugin did not answer, or late */
 	bool cut;         /* its plugins had a shorter time than --timeout */
+	bool early;       /* it failed before another attachment of its namespace was tried */
 };
 
 struct restore {
@@ -189,8 +190,22 @@ static struct repairs copy_repairs(struct mem *m, const struct repairs *r)
 	return copy;
 }
 
+/*
+ * May it need an interface that comes later?  The order is that of the cache files, and publish or
+ * a clock that was set back changes it.
+ */
+static bool is_early(const struct restore *s, const struct restoration *o)
+{
+	if (o->early || o->slow)
+		return false;
+	for (const struct restoration *x = o + 1; x < s->v + s->n; x++)
+		if (!x->tried && str_eq(x->a.netns, o->a.netns))
+			return true;
+	return false;
+}
+
 /* Reports a failure itself, unless it is tried again, and continues with the next attachment. */
-static void restore_attachment(struct tool *t, struct restoration *o)
+static void restore_attachment(struct tool *t, const struct restore *s, struct restoration *o)
 {
 	struct errctx m = errctx_mark(t->tx);
 	const struct attachment a = o->a;
@@ -210,7 +225,8 @@ static void restore_attachment(struct tool *t, struct restoration *o)
 		return;
 	}
 	o->outcome = FAILED;
-	if (o->slow && o->cut) {
+	o->early = is_early(s, o);
+	if (o->early || (o->slow && o->cut)) {
 		errctx_take(t->tx, m);
 		o->tried = false;
 		return;
@@ -252,7 +268,7 @@ static void try_in(struct tool *t, struct restore *s, struct restoration *o, uns
 	o->cut = seconds < usual;
 	t->opt.timeout = seconds;
 	t->until = begun + 2000LL * seconds;
-	restore_attachment(t, o);
+	restore_attachment(t, s, o);
 	t->until = 0;
 	t->opt.timeout = usual;
 	if (o->slow) {

@@ -52,3 +52,27 @@ restores() {
 		tool check net1 "c$c"
 	done
 }
+
+@test "restore: an interface in a container comes after its parent, also if ports of the parent were published later" {
+	mkdir "$BATS_TEST_TMPDIR/net.d"
+	printf '%s' "$NET" >"$BATS_TEST_TMPDIR/net.d/10.conflist"
+	echo '{"cniVersion":"1.0.0","name":"net2","plugins":[{"type":"macvlan","master":"eth0","linkInContainer":true,
+		"ipam":{"type":"static","addresses":[{"address":"10.5.0.60/24"}]}}]}' >"$BATS_TEST_TMPDIR/net.d/20.conflist"
+	new_netns c1
+	tool add --quiet net1 c1
+	tool add --quiet -i mv0 net2 c1
+	tool publish --quiet net1 c1 8080:80
+	ip -n c1 link delete eth0
+	no_link c1 mv0
+	tool restore --quiet
+	tool check net2 c1 -i mv0
+	prints '' tool restore
+	# What fails for another reason is told once.
+	ip -n c1 link delete mv0
+	ip -n c1 link add mv0 type dummy 2>/dev/null || ip -n c1 link add mv0 type veth peer name mv1
+	run tool restore
+	is "$status" 1
+	is "$(grep -c 'mv0 of ' <<<"$output")" 1
+	tool del --quiet net2 c1 -i mv0
+	tool del --quiet net1 c1
+}
