@@ -379,7 +379,7 @@ static bool is_for_us(const struct dhcp_client *c, const struct dhcp_message *m)
 
 	if (c->state < DHCP_IS_SELECTING || c->state == DHCP_IS_BOUND || !c->x.tries)
 		return false;
-	if (m->xid != c->x.xid || !ip_set(m->server) ||
+	if (m->xid != c->x.xid || !dhcp_usable(m->server) ||
 	    memcmp(m->data + DHCP_AT_CHADDR, c->conf.mac, sizeof(c->conf.mac)) != 0)
 		return false;
 	return n < 0 || (n == id[0] && memcmp(echo, id + 1, (size_t)n) == 0); /* RFC 6842 */

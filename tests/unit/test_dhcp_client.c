@@ -281,6 +281,30 @@ static void an_ack_with_another_address_is_no_lease(void **state UNUSED)
 	assert_string_equal(codes(), "53 55 57 61 ");
 }
 
+/* A RELEASE may go there from the host. */
+static void a_server_has_an_address_of_a_host(void **state UNUSED)
+{
+	static const char *const servers[] = { "0.0.0.0", "0.0.0.1", "127.0.0.1", "224.0.0.1",
+					       "255.255.255.255" };
+
+	sim_begin(&s, 1);
+	sim_start(&s);
+	for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
+		struct msg m = msg_begin(s.todo.packet, DHCP_OFFER, "10.5.0.9", servers[i]);
+		uint8_t question[DHCP_PACKET];
+
+		memcpy(question, s.todo.packet, sizeof(question));
+		msg_u32(&m, 51, 100);
+		msg_ip(&m, 1, "255.255.255.0");
+		sim_receive(&s, m);
+		assert_int_equal(s.todo.send, DHCP_SEND_NOTHING);
+		assert_int_equal(s.c.state, DHCP_IS_SELECTING);
+		memcpy(s.todo.packet, question, sizeof(question));
+	}
+	sim_receive(&s, msg_lease(s.todo.packet, DHCP_OFFER, 100));
+	assert_int_equal(sim_sends(&s), DHCP_REQUEST);
+}
+
 static void a_conflict_declines(void **state UNUSED)
 {
 	int64_t then;
@@ -771,6 +795,7 @@ int main(void)
 		cmocka_unit_test(rebinding_takes_another_server),
 		cmocka_unit_test(a_nak_starts_over),
 		cmocka_unit_test(an_ack_with_another_address_is_no_lease),
+		cmocka_unit_test(a_server_has_an_address_of_a_host),
 		cmocka_unit_test(a_conflict_declines),
 		cmocka_unit_test(renewed_values_are_noticed),
 		cmocka_unit_test(a_poor_ack_prolongs),
