@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "netlink/link.h"
+#include "value/name.h"
 
 struct mac link_random_mac(void)
 {
@@ -226,16 +227,20 @@ int link_need_no_master(struct tx *tx, struct rt *rt, const struct link *parent,
 		       parent->name);
 }
 
-static bool is_reserved(const struct link_new *n)
+static const char *reserved(const struct link_new *n)
 {
-	return n && (str_eq(n->name, "all") || str_eq(n->name, "default"));
+	const char *why = name_reserved_ifname(n->name);
+
+	if (!why && n->peer)
+		why = name_reserved_ifname(n->peer->name);
+	return why;
 }
 
 /* What an error means for each kind of link; NULL = nothing is known. */
 static const char *usual_cause(int r, const struct link_new *n)
 {
-	if (r == -EINVAL && (is_reserved(n) || is_reserved(n->peer)))
-		return "the kernel keeps the names all and default for itself (choose another)";
+	if (r == -EINVAL && reserved(n))
+		return reserved(n);
 	if (r == -EOPNOTSUPP)
 		return "the kernel has no interfaces of this kind, or not with these options "
 		       "(modprobe its module: 8021q for vlan, else its name; VLANs of a bridge "

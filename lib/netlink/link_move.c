@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "netlink/link_move.h"
+#include "value/name.h"
 
 /* IFLA_NEW_IFINDEX is not in headers before Linux 5.13; older kernels ignore it. */
 enum { NEW_IFINDEX = 49 };
@@ -216,11 +217,25 @@ static int name_taken(struct tx *tx, struct rt *rt, const char *name)
 			  name, kind, alias);
 }
 
+/* The kernel has one error for both; NULL = nothing is known. */
+static const char *usual_cause(int r, const char *name)
+{
+	const char *reserved = name_reserved_ifname(name);
+
+	if (r != -EINVAL)
+		return NULL;
+	if (reserved)
+		return reserved;
+	return "the kernel lets no bridge, VRF or tunnel, for example, leave its namespace (select "
+	       "another device)";
+}
+
 int link_move(struct tx *tx, struct rt *rt, const struct link *l, const struct link_move *m,
 	      struct link *ret)
 {
 	struct target t = { .rt = m->to, .alias = m->alias, .index = m->index };
 	struct undo_move *u;
+	const char *cause;
 	int r;
 
 	TRY(tx_interrupted(tx));
@@ -229,8 +244,11 @@ int link_move(struct tx *tx, struct rt *rt, const struct link *l, const struct l
 	u = undo_of(tx, rt, l, &t);
 	r = move_to_index(tx, rt, l, &t);
 	if (r < 0) {
+		cause = usual_cause(r, t.name);
 		r = rt_refused(tx, rt, r, "move %s to the %s, as %s", l->name, m->to->where,
 			       t.name);
+		if (cause)
+			tx_detail(tx, "%s", cause);
 		return also(r, move_back(tx, u));
 	}
 	log_step("%s: move %s to the %s, as %s", rt->where, l->name, m->to->where, t.name);

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "sys/tun.h"
+#include "value/name.h"
 
 static const char device[] = "/dev/net/tun";
 
@@ -31,6 +32,10 @@ static const char *where(const struct job *j)
 
 static int fail_to_add(struct tx *tx, const struct job *j, const char *what, int err)
 {
+	const char *reserved = name_reserved_ifname(j->name);
+
+	if (err == -EINVAL && reserved)
+		return tx_fail(tx, err, "%s: add %s: %s", where(j), j->name, reserved);
 	return tx_fail(tx, err, "%s: add %s: %s: %s", where(j), j->name, what, strerror(-err));
 }
 

@@ -243,6 +243,13 @@ const char *name_invalid_ifname(const char *s)
 	return NULL;
 }
 
+const char *name_reserved_ifname(const char *s)
+{
+	if (str_eq(s, "all") || str_eq(s, "default"))
+		return "the kernel keeps the names all and default for itself (choose another)";
+	return NULL;
+}
+
 bool name_valid_type(const char *s)
 {
 	return !str_empty(s) && !strchr(s, '/') && !str_eq(s, ".") && !str_eq(s, "..");

@@ -48,6 +48,9 @@ bool name_valid_id(const char *s);
  */
 const char *name_invalid_ifname(const char *s);
 
+/* The remedy, if the kernel refuses the name because it is the folder of a sysctl; else NULL. */
+const char *name_reserved_ifname(const char *s);
+
 /* A plugin type: not empty, not "." or "..", no '/'. */
 bool name_valid_type(const char *s);
 

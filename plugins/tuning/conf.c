@@ -219,6 +219,11 @@ int tuning_check_allowed(struct tx *tx, const struct tuning_conf *cf, enum cni_c
 		log_warn("%s: ignored, it is a folder (remove it)", allowlist);
 		return 0;
 	}
+	if (r == -EINVAL)
+		return tx_fail_as(tx, CPLUG_E_FILE, r,
+				  "%s: is not a regular file (remove it, or make it one with a "
+				  "regular expression on each line)",
+				  allowlist);
 	if (r < 0)
 		return tx_fail_as(tx, CPLUG_E_FILE, r, "read %s: %s", allowlist, strerror(-r));
 	/* In the reference the mark is a part of the first line, which so matches no key. */

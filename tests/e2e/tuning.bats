@@ -282,7 +282,7 @@ injected() {
 	rmdir $LIST
 	mkfifo $LIST
 	cni ADD tuning "$conf"
-	failed 112 'allowlist'
+	failed 112 'allowlist.conf: is not a regular file .remove it'
 	# Without sysctls the list is not read.
 	add tuning "$(with "$CONF" 'del(.sysctl)')"
 }

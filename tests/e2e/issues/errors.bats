@@ -165,5 +165,20 @@ waiting() {
 		failed 100 'the kernel keeps the names all and default for itself .choose another'
 		cni ADD bridge '{"cniVersion":"1.1.0","name":"net1","type":"bridge"}' c1 c1 "$name"
 		failed 100 'the kernel keeps the names all and default for itself .choose another'
+		cni ADD tap '{"cniVersion":"1.1.0","name":"net1","type":"tap"}' c1 c1 "$name"
+		failed 100 "add $name: the kernel keeps the names all and default for itself .choose another"
+		ip link add dev0 type veth peer name dev1
+		cni ADD host-device '{"cniVersion":"1.1.0","name":"net1","type":"host-device","device":"dev0"}' c1 c1 "$name"
+		failed 100 'the kernel keeps the names all and default for itself .choose another'
+		ip link del dev0
 	done
+}
+
+@test "errors: a device that cannot leave its namespace is told with the remedy" {
+	new_netns c1
+	ip link add dev0 type bridge
+	remember
+	cni ADD host-device '{"cniVersion":"1.1.0","name":"net1","type":"host-device","device":"dev0"}'
+	failed 100 'the kernel lets no bridge, VRF or tunnel, for example, leave its namespace .select another device'
+	assert_same_snapshot
 }
