@@ -348,7 +348,19 @@ int attach_undo(struct tool *t, const struct attachment *a)
 
 /* ---- ADD ---- */
 
-static int add_plugins(struct tool *t, const struct attachment *a, const char **ret)
+/* A plugin can take long, and the next one opens the path itself. */
+static int need_same(struct tool *t, const struct attachment *a, const struct nsid *nsid)
+{
+	if (!target_is_other(t->tx, a->netns, nsid))
+		return 0;
+	return tx_fail_as(t->tx, CNI_E_NETNS, -ESTALE,
+			  "%s has come to another network namespace meanwhile: the container "
+			  "is gone",
+			  a->netns);
+}
+
+static int add_plugins(struct tool *t, const struct attachment *a, const struct nsid *nsid,
+		       const char **ret)
 {
 	struct list_call call = { .command = &add_command, .net = a->net, .a = a };
 
@@ -356,8 +368,11 @@ static int add_plugins(struct tool *t, const struct attachment *a, const char **
 	for (unsigned i = 0; i < a->net->n_plugins; i++) {
 		struct errctx m = errctx_mark(t->tx);
 		struct exec_answer answer;
-		int r = attach_exec_plugin(t, &call, i, &answer);
+		int r;
 
+		if (i)
+			TRY(need_same(t, a, nsid));
+		r = attach_exec_plugin(t, &call, i, &answer);
 		if (r == 0)
 			r = read_answer(t->tx, a->net, &answer, &call.extra.prev_result);
 		TRY(attach_blame_plugin(t, &call, i, m, r));
@@ -412,7 +427,7 @@ static int add_held(struct tool *t, const struct attachment *a, const char **ret
 		/* If we are killed, gc finds the attachment. */
 		TRY(write_cached(t, a, &nsid, NULL));
 	}
-	r = add_plugins(t, a, &result);
+	r = add_plugins(t, a, &nsid, &result);
 	if (r == 0)
 		r = write_cached(t, a, &nsid, result);
 	if (r == 0) {

@@ -215,3 +215,29 @@ identity() {
 	link - eth0 true
 	prints '' cached
 }
+
+@test "stranger: add does not go on in a namespace that comes to the path while a plugin runs" {
+	local dir=$BATS_TEST_TMPDIR/plugins
+
+	mkdir "$dir"
+	cat >"$dir/slow" <<-'END'
+		#!/bin/bash
+		request=$(cat)
+		[[ $CNI_COMMAND == ADD ]] || exit 0
+		umount "$CNI_NETNS"
+		mount --bind /run/netns/v1 "$CNI_NETNS"
+		jq .prevResult <<<"$request"
+	END
+	chmod +x "$dir/slow"
+	net '{"cniVersion":"1.0.0","name":"net1","plugins":[{"type":"bridge","bridge":"br1"},{"type":"slow"},
+		{"type":"tuning","sysctl":{"net.ipv4.conf.IFNAME.arp_filter":"1"}}]}'
+	new_netns c1 v1
+	ip -n v1 link add eth0 type veth peer name p0
+	tool add --cni-path "$CPLUG_BIN:$dir" net1 c1
+	is "$status" 1
+	contains "$errors" '/run/netns/c1 has come to another network namespace meanwhile'
+	is "$(in_ns v1 sysctl -n net.ipv4.conf.eth0.arp_filter)" 0
+	in_ns v1 ip link show eth0 >/dev/null
+	is "$(cached)" ''
+	is "$(ip -br link show master br1)" ''
+}
