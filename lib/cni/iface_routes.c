@@ -338,6 +338,26 @@ static bool is_replaced(struct tx *tx, const struct call *c, const struct result
 	return false;
 }
 
+/* Replace: an appended route would never be preferred over the existing one. */
+static int put_back(struct tx *tx, struct call *c, const struct link *l,
+		    const struct result_route *route, bool replace)
+{
+	int r;
+
+	if (replace)
+		r = route_set(tx, &c->cont, l, route);
+	else
+		r = route_add(tx, &c->cont, l, route);
+	if (route_is_unreachable(r) && ip_set(route->gw))
+		tx_detail(
+			tx,
+			"no route of %s leads to %s, the gateway of a route in the attachment's "
+			"result (perhaps a plugin of the list names a route that it did not make: "
+			"correct that plugin, and add the container anew)",
+			l->name, IP_S(route->gw));
+	return r;
+}
+
 int iface_ensure_routes(struct tx *tx, struct call *c, const struct result *r,
 			struct iface_additions *a, bool routed)
 {
@@ -352,11 +372,7 @@ int iface_ensure_routes(struct tx *tx, struct call *c, const struct result *r,
 		if (!route.has_dst || q[k++].found || is_replaced(tx, c, &route))
 			continue;
 		route.onlink = routed && is_neighbour(r, a->l.name, route.gw);
-		/* Replace: an appended route would never be preferred over the existing one. */
-		if (only[i])
-			TRY(route_set(tx, &c->cont, &a->l, &route));
-		else
-			TRY(route_add(tx, &c->cont, &a->l, &route));
+		TRY(put_back(tx, c, &a->l, &route, only[i]));
 		a->routes[a->n_routes++] = route;
 	}
 	return 0;

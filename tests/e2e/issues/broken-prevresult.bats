@@ -113,3 +113,14 @@ prepare() {
 		del "$(jq -r .type <<<"$conf")" "$twice"
 	done
 }
+
+@test "prevResult: a listed route that has no way is told with the remedy at the repair" {
+	local check
+
+	add bridge "$CONF"
+	check=$(chained "$CONF" | jq -c '.prevResult.routes += [{dst: "192.0.2.0/24", gw: "203.0.113.77"}]')
+	cni CHECK bridge "$check"
+	failed 107 '192.0.2.0/24'
+	CPLUG_REPAIR=1 cni CHECK bridge "$check"
+	failed 100 'no route of eth0 leads to 203.0.113.77, .*perhaps a plugin of the list names a route that it did not make'
+}
