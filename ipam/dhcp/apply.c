@@ -98,7 +98,8 @@ static void results(const struct hold *l, struct mem *mem, const struct apply_wa
 	hold6_result(l->six, mem, want->after, new);
 }
 
-static int change_there(struct daemon *d, struct hold *l, const struct apply_want *want)
+/* kept: the lease had a file when the daemon wanted the change. */
+static int change_there(struct daemon *d, struct hold *l, const struct apply_want *want, bool kept)
 {
 	auto_(netns_close) struct netns ns = NETNS_NONE;
 	auto_(rt_close) struct rt rt = { .sk = NULL };
@@ -116,6 +117,12 @@ static int change_there(struct daemon *d, struct hold *l, const struct apply_wan
 	TRY(change(tx, &rt, &link, &old, &new));
 	if (want->six && new.n_ips)
 		TRY(set_lifetimes(tx, &rt, &link, want->after, l->six->c.conf.iaid));
+	/*
+	 * The kernel adds an address that is gone instead of changing it.  A release removes first
+	 * the file and then the address.
+	 */
+	if (kept && new.n_ips && !record_is_kept(d, l))
+		TRY(addr_del(tx, &rt, &link, new.ips[0].addr));
 	tx_commit(tx);
 	return 0;
 }
@@ -125,7 +132,7 @@ static int change_there(struct daemon *d, struct hold *l, const struct apply_wan
  * the write end of a pipe, which ends with it: the next child, and the daemon, see that.
  */
 static void __attribute__((noreturn))
-be_child(struct daemon *d, struct hold *l, const struct apply_want *want)
+be_child(struct daemon *d, struct hold *l, const struct apply_want *want, bool kept)
 {
 	char byte;
 
@@ -136,20 +143,21 @@ be_child(struct daemon *d, struct hold *l, const struct apply_want *want)
 	if (l->changer.fd >= 0)
 		(void)!read(l->changer.fd, &byte, 1);
 	tx_begin(&d->tx);
-	if (change_there(d, l, want) < 0)
+	if (change_there(d, l, want, kept) < 0)
 		daemon_say(l, "the interface is not changed as the server wants: %s", d->tx.msg);
 	_exit(0);
 }
 
 void apply_change(struct daemon *d, struct hold *l, const struct apply_want *want)
 {
+	bool kept = want->six && record_is_kept(d, l);
 	int pipe[2] = { -1, -1 };
 	pid_t child = -1;
 
 	if (pipe2(pipe, O_CLOEXEC) == 0)
 		child = fork();
 	if (child == 0)
-		be_child(d, l, want);
+		be_child(d, l, want, kept);
 	fd_close(&pipe[1]);
 	if (child < 0) {
 		daemon_say(l, "the interface is not changed: %s", strerror(errno));

@@ -340,6 +340,8 @@ void apply_change(struct daemon *d, struct hold *l, const struct apply_want *wan
 
 int record_save(struct daemon *d, const struct hold *l) CHECKED;
 void record_forget(struct daemon *d, const struct hold *l);
+/* Is there a file of the lease? */
+bool record_is_kept(struct daemon *d, const struct hold *l);
 /* Loads all leases. */
 int record_load_all(struct daemon *d) CHECKED;
 /* All leases as a JSON list, in the arena. */

@@ -9,6 +9,7 @@
  * CLOCK_BOOTTIME: /run ends with the boot as well.
  */
 #include <stdio.h>
+#include <unistd.h>
 
 #include "ipam/dhcp/conf.h"
 #include "ipam/dhcp/hold.h"
@@ -123,6 +124,13 @@ void record_forget(struct daemon *d, const struct hold *l)
 	if (state_forget(&d->tx, &f) < 0)
 		daemon_say(l, "%s", d->tx.msg);
 	tx_commit(&d->tx);
+}
+
+bool record_is_kept(struct daemon *d, const struct hold *l)
+{
+	struct state_file f = file_of(d, l);
+
+	return access(mem_printf(&d->tx.mem, "%s/%s", f.dir, f.name), F_OK) == 0;
 }
 
 /* ---- loading ------------------------------------------------------------ */

@@ -451,6 +451,30 @@ renewed6() {
 	is "$(heard6 SOLICIT)" 1
 }
 
+@test "dhcp6: a change that is under way when the lease is released does not bring the address back" {
+	local child
+
+	can_trace || skip "strace may not trace"
+	server6 valid=60 rapid=1
+	warm_up_link
+	# The third message of each process comes late: that of a child that has seen the address, and changes it.
+	strace -f -qq -o /run/trace -e trace=sendto -e inject=sendto:delay_enter=4000000:when=3 \
+		"$CPLUG_BIN/dhcp" daemon </dev/null >>/run/daemon.log 2>&1 3>&- 4>&- &
+	wait_for "the daemon" "$CPLUG_BIN/dhcp" list
+	DAEMON=$(pgrep -P "$!" dhcp)
+	ip link add link lan0 name eth0 netns c1 type macvlan mode bridge
+	in_ns c1 ip link set eth0 up
+	add dhcp "$DHCP6_CONF"
+	in_ns c1 ip address add fd00:5::50/128 dev eth0
+	wait_for "the change" eval 'child=$(pgrep -P "$DAEMON")'
+	wait_for "its two questions" eval '(($(grep -c "^$child " /run/trace) >= 2))'
+	del dhcp "$DHCP6_CONF"
+	wait_for "the release" hears6 1 'RELEASE for fd00:5::50'
+	wait_for "the end of the change" eval '! pgrep -P "$DAEMON"'
+	grep -q "^$child .*DELAYED" /run/trace
+	is "$(addresses6 c1)" ''
+}
+
 # change_address - the next renewal brings another address; sets ADDRESS
 change_address() {
 	[[ ${ADDRESS-} == fd00:5::90 ]] && ADDRESS=fd00:5::50 || ADDRESS=fd00:5::90
