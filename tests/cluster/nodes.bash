@@ -50,14 +50,16 @@ etcd_keys() {
 	etcdctl --endpoints "${ETCD_ENDPOINTS:-127.0.0.1:2379}" get --prefix /cplug --keys-only | sed '/^$/d'
 }
 
-# new_node NAME... - makes nodes that ask the etcd on loopback, or ENDPOINTS (a JSON list)
+# new_node NAME... - makes nodes that ask the etcd on loopback, which answers or refuses at once but on a busy
+# machine, or ENDPOINTS (a JSON list), of which one can be silent
 new_node() {
-	local name
+	local name limit=20000
 
+	[[ ! ${ENDPOINTS-} ]] || limit=1000
 	for name; do
 		mkdir -p "$NODES/$name/etc" "$NODES/$name/cni"
-		jq -n --arg node "$name" --argjson e "${ENDPOINTS:-[\"http://127.0.0.1:2379\"]}" \
-			'{endpoints: $e, node: $node, timeout: 1000}' >"$NODES/$name/etc/cluster.conf"
+		jq -n --arg node "$name" --argjson limit $limit --argjson e "${ENDPOINTS:-[\"http://127.0.0.1:2379\"]}" \
+			'{endpoints: $e, node: $node, timeout: $limit}' >"$NODES/$name/etc/cluster.conf"
 		chmod 644 "$NODES/$name/etc/cluster.conf"
 	done
 }
