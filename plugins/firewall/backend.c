@@ -127,6 +127,9 @@ int backend_add(struct tx *tx, struct call *c, const struct firewall *f)
 	if (a->elsewhere & ACCEPT_IPTABLES) {
 		TRY(ipt_add(tx, nl, &ipt));
 		accept_keep_record(tx, nl, a->owner, ipt.record);
+	} else if (c->command == CNI_REPAIR) {
+		/* The reference's: a DEL does not look for them where it finds ours. */
+		TRY(ipt_del(tx, nl, a->ips, a->n_ips, ipt.record));
 	}
 	if (a->elsewhere & ACCEPT_FIREWALLD)
 		return firewalld_add(tx, a->zone, a->ips, a->n_ips);

@@ -243,6 +243,35 @@ same_as_before() { assert_same_snapshot; }
 	contains "$(nft list table inet cplug)" net1/c1/eth0
 }
 
+@test "migrate: a repair of firewall leaves no rules of the reference, nor does the DEL after it" {
+	local forward
+
+	new_netns c1 c2
+	for forward in ACCEPT DROP; do
+		by reference
+		who=(c2)
+		made "$BRIDGE" "$FIREWALL"
+		who=(c1)
+		made "$BRIDGE" "$FIREWALL"
+		iptables -P FORWARD $forward
+		contains "$(rules)" '-s 10\.1\.0\.[0-9]*/32 -j ACCEPT'
+		by ours
+		CPLUG_REPAIR=1 cni CHECK bridge "$(with "$BRIDGE" ".prevResult = $made_result")"
+		ok
+		CPLUG_REPAIR=1 cni CHECK firewall "$(with "$FIREWALL" ".prevResult = $made_result")"
+		ok
+		unmade "$BRIDGE" "$FIREWALL"
+		# Those of c2 are left.
+		is "$(iptables -S CNI-FORWARD | grep -c -- '-s .* -j ACCEPT')" 1
+		is "$(ip6tables -S CNI-FORWARD | grep -c -- '-s .* -j ACCEPT')" 1
+		who=(c2)
+		made_result=
+		unmade "$BRIDGE"
+		iptables -F CNI-FORWARD
+		ip6tables -F CNI-FORWARD
+	done
+}
+
 # ---- cnitool migrate -------------------------------------------------------
 
 # reference_folder - sets CNI_PATH to a folder of the reference's executables, and NETCONFPATH
