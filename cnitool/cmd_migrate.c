@@ -346,6 +346,7 @@ static int look_at_all(struct migration *m)
 		look_at_cached(m, &all[i]);
 	TRY(look_at_rules(m));
 	for (unsigned i = 0; i < m->n_nets; i++) {
+		TRY(tx_interrupted(t->tx));
 		differences_find(&m->d, &m->nets[i]);
 		TRY(look_at_leases(m, &m->nets[i]));
 	}
