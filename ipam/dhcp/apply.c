@@ -135,6 +135,7 @@ static void __attribute__((noreturn))
 be_child(struct daemon *d, struct hold *l, const struct apply_want *want, bool kept)
 {
 	char byte;
+	int r;
 
 	/* The next daemon must not take us for one that lives. */
 	fd_close(&d->listener.fd);
@@ -143,7 +144,9 @@ be_child(struct daemon *d, struct hold *l, const struct apply_want *want, bool k
 	if (l->changer.fd >= 0)
 		(void)!read(l->changer.fd, &byte, 1);
 	tx_begin(&d->tx);
-	if (change_there(d, l, want, kept) < 0)
+	r = change_there(d, l, want, kept);
+	/* The daemon says of a container that is gone that its lease is forgotten. */
+	if (r < 0 && !hold_is_gone(r))
 		daemon_say(l, "the interface is not changed as the server wants: %s", d->tx.msg);
 	_exit(0);
 }

@@ -496,6 +496,18 @@ slow_daemon() {
 	is "$(in_ns c1 ip -4 route show default | wc -l)" 1
 }
 
+@test "dhcp: the end of a container during a change of its interface is told once" {
+	scripted_on lan lease=600 t1=2
+	slow_daemon
+	add macvlan "$DHCP_MACVLAN"
+	script lan lease=600 t1=2 router=10.5.0.254
+	wait_for "the change" pgrep -P "$DAEMON"
+	end_netns c1
+	wait_for "the end of the lease" grep -q 'c1/net2/eth0: forgotten: ' /run/daemon.log
+	wait_for "the end of the change" eval '! pgrep -P "$DAEMON"'
+	prints_not 'not changed' cat /run/daemon.log
+}
+
 @test "dhcp: the next daemon starts while a child of one that was killed changes an interface" {
 	scripted_on lan lease=600 t1=2
 	slow_daemon
