@@ -946,6 +946,7 @@ static() {
 		contains "$(nft list set inet cplug-firewall accepted4)" "10\.1\.0\.2 comment .*/d$i/eth0"
 		contains "$(nft list map inet cplug masq4)" "10\.1\.0\.2 comment .*/b$i/eth0"
 		# The next one's ADD begins before the kernel has deleted the links.
+		free_sockets
 		ip netns del "b$i"
 		ip netns del "d$i"
 	done

@@ -142,6 +142,14 @@ await_end() {
 	wait_for "the end of $1" bash -c '! ip link show dev "$1" 2>/dev/null' - "end-$1"
 }
 
+# free_sockets - returns when the kernel has freed all sockets that were closed before: the deletion of a link
+# waits for that (rcu_barrier() in netdev_run_todo()).  A namespace whose name is deleted then ends at once,
+# though its links need some moments more.
+free_sockets() {
+	ip link add free0 type veth peer name free1
+	ip link del free0
+}
+
 # in_ns NAME COMMAND... - runs COMMAND in a network namespace; "-" is the host.  /sys remains that of
 # the machine: /sys/class/net has the machine's links.
 in_ns() {
