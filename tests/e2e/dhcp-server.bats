@@ -483,8 +483,7 @@ slow_daemon() {
 	slow_daemon
 	add macvlan "$DHCP_MACVLAN"
 	script lan lease=600 t1=2 router=10.5.0.254
-	wait_for "the first change" pgrep -P "$DAEMON"
-	first=$(pgrep -P "$DAEMON")
+	wait_for "the first change" eval 'first=$(pgrep -P "$DAEMON")'
 	kill -STOP "$first"
 	script lan lease=600 t1=2 router=10.5.0.253
 	wait_for "the second change" eval '(($(pgrep -c -P "$DAEMON") == 2))'

@@ -163,6 +163,17 @@ in_ns() {
 	esac
 }
 
+# RIG_LINGER=SECONDS - a namespace lives so long after `ip netns del`, as on a busy machine: shows the tests that
+# do not wait for its end
+if [[ ${RIG_LINGER-} ]]; then
+	ip() {
+		# shellcheck disable=SC2016 # the inner shell's
+		[[ "$1 ${2-}" != 'netns del' ]] ||
+			in_ns "$3" sh -c 'sleep "$1" </dev/null >/dev/null 2>&1 3>&- 4>&- &' - "$RIG_LINGER" || :
+		command ip "$@"
+	}
+fi
+
 # link_is_ready NS IFNAME - is the link up for IPv6, too?  IPv4 works as soon as it has a carrier,
 # IPv6 when the kernel's work queue has seen that, which can take seconds.
 link_is_ready() {
