@@ -10,6 +10,7 @@
  * has its port by the second look, and gets it back; one whose port comes later sees that it is
  * gone.
  */
+#include "netlink/addr.h"
 #include "plugins/bridge/bridge.h"
 
 struct found {
@@ -19,6 +20,7 @@ struct found {
 	struct link_want want;
 	int *ports; /* ifindexes */
 	unsigned n_ports;
+	struct addr_list had; /* of a bridge that was down */
 };
 
 struct ports {
@@ -63,10 +65,38 @@ static int has_new_port(struct tx *tx, const struct found *f)
 	return 0;
 }
 
+/*
+ * Does the administrator need it up for this address?  The kernel drops IPv6 addresses of a link
+ * that goes down; and a new address is a sign that it is in use by now.  A new link-local one can
+ * be the kernel's.
+ */
+static bool needs_up(const struct found *f, struct cidr a)
+{
+	bool had = addr_listed(&f->had, a);
+
+	if (a.ip.family != AF_INET6)
+		return !had;
+	return had || !ip_is_linklocal(a.ip);
+}
+
+static int may_be_down(struct tx *tx, const struct found *f, const struct link *now)
+{
+	struct addr_saved have;
+
+	/* One of cplug's is meant to be up; its maker may not have marked it before. */
+	if ((f->was.flags & IFF_UP) || mark_is_any(now->alias))
+		return 0;
+	TRY(addr_save(tx, f->host, now, AF_UNSPEC, &have));
+	for (unsigned i = 0; i < have.n; i++)
+		if (needs_up(f, have.a[i].addr))
+			return 0;
+	return 1;
+}
+
 static int undo_found(struct tx *tx, void *arg)
 {
 	struct found *f = *(struct found **)arg;
-	int there, built_on, r;
+	int there, built_on, down, r;
 	struct link now;
 
 	TRY(there = link_find_index(tx, f->host, f->was.index, &now));
@@ -75,8 +105,8 @@ static int undo_found(struct tx *tx, void *arg)
 	TRY(built_on = has_new_port(tx, f));
 	if (built_on)
 		return 0;
-	/* One of cplug's is meant to be up; its maker may not have marked it before. */
-	f->want.up = !mark_is_any(now.alias);
+	TRY(down = may_be_down(tx, f, &now));
+	f->want.up = down;
 	r = link_put_back(tx, f->host, &f->was, &f->want);
 	TRY(there = link_find_index(tx, f->host, f->was.index, &now));
 	if (!there)
@@ -106,6 +136,8 @@ int bridge_found_ensure(struct tx *tx, struct call *c, struct bridge *b,
 	TRY(link_need(tx, &c->host, b->br.name, &f->was));
 	if (f->was.bridge.vlan_filtering == 1)
 		f->want.put = NULL;
+	if (!(f->was.flags & IFF_UP))
+		TRY(addr_list(tx, &c->host, &f->was, AF_UNSPEC, &f->had));
 	TRY(link_ensure(tx, &c->host, &b->br, want));
 	return tx_undo(tx, undo_found, "change bridge", &f);
 }

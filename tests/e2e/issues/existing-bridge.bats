@@ -133,3 +133,54 @@ flags() {
 	failed
 	is "$(flags br0)" 'true false false'
 }
+
+# addresses IFNAME - prints them
+addresses() {
+	ip -j address show dev "$1" | jq -r '[.[0].addr_info[].local] | sort | join(" ")'
+}
+
+# add_down IP... - adds a bridge that is down, without link-local addresses of the kernel
+add_down() {
+	local ip
+
+	ip link add a0 type bridge
+	ip link set a0 addrgenmode none
+	for ip in "$@"; do ip address add "$ip/24" dev a0; done
+}
+
+@test "existing bridge: a failed ADD costs a bridge that was down no address" {
+	local bin=$BATS_TEST_TMPDIR/bin conf ip
+
+	new_netns c1
+	conf=$(with "$CONF" '.bridge = "a0" | .promiscMode = true')
+	# The kernel drops IPv6 addresses of a link that goes down.
+	for ip in fd00:5::1 fe80::1; do
+		add_down 192.0.2.1 $ip
+		CNI_TEST_FAIL_AT=2 cni ADD bridge "$conf"
+		failed
+		is "$(addresses a0)" "192.0.2.1 $ip"
+		is "$(flags a0)" 'true false false'
+		ip link del a0
+	done
+	# With IPv4 alone nothing is lost.
+	add_down 192.0.2.1
+	CNI_TEST_FAIL_AT=2 cni ADD bridge "$conf"
+	failed
+	is "$(addresses a0) $(flags a0)" '192.0.2.1 false false false'
+	# The administrator puts it into use while the ADD waits for its IPAM plugin.
+	mkdir "$bin"
+	cat >"$bin/late" <<-'END'
+		#!/bin/sh
+		[ "$CNI_COMMAND" = ADD ] || exit 0
+		ip link set a0 up
+		ip address add 198.51.100.1/24 dev a0
+		ip route add 203.0.113.0/24 via 198.51.100.2
+		echo '{"cniVersion":"1.1.0","code":11,"msg":"late"}'
+		exit 1
+	END
+	chmod +x "$bin/late"
+	CNI_PATH=$bin:$CPLUG_BIN cni ADD bridge "$(with "$conf" '.ipam = {type: "late"}')"
+	failed 11 late
+	is "$(addresses a0) $(flags a0)" '192.0.2.1 198.51.100.1 true false false'
+	contains "$(ip route show 203.0.113.0/24)" a0
+}
