@@ -286,17 +286,38 @@ static int remove_left(const struct pool *p)
 	return 0;
 }
 
-/* One process at a time: others wait, and then find nothing to do. */
-static int fill(const struct pool *p)
+static bool is_same(int fd, const char *path)
+{
+	struct stat a, b;
+
+	return fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
+}
+
+/*
+ * One process at a time fills a pool, makes its folders, or removes them; others wait.  -1 if there
+ * is no pool any more.
+ */
+static int lock_pool(const struct pool *p, int *ret_fd)
 {
 	auto_(fd_close) int fd = open(p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct retiring x = { .p = p, .state = "free" };
-	unsigned size;
 
+	*ret_fd = -1;
+	if (fd < 0 && errno == ENOENT)
+		return 0;
 	if (fd < 0 || flock(fd, LOCK_EX) < 0)
 		return fail_file(p, p->dir);
-	/* Only now: it may have changed, or destroy may have removed it, while this one waited. */
-	size = pool_size(p);
+	if (is_same(fd, p->dir))
+		*ret_fd = fd_steal(&fd);
+	return 0;
+}
+
+/* With the lock, so what others wanted is seen, and done. */
+static int fill(const struct pool *p)
+{
+	struct retiring x = { .p = p, .state = "free" };
+	unsigned size = pool_size(p);
+
 	TRY(remove_left(p));
 	list_slots(p, "free", &x.names);
 	for (unsigned n = x.names.n; n < size; n++) {
@@ -323,6 +344,7 @@ static int need_pool(const struct pool *p)
 static int pool_create(const struct pool *p)
 {
 	const char *size = p->t->opt.size ? p->t->opt.size : "";
+	auto_(fd_close) int lock = -1;
 	struct netconf net;
 
 	if (!*size || strspn(size, "0123456789") != strlen(size) || strlen(size) > 5 ||
@@ -332,6 +354,10 @@ static int pool_create(const struct pool *p)
 				  "pool: expected --size N, from 0 to %d", SLOTS_MAX);
 	}
 	TRY(netconf_find(p->t->tx, p->t->opt.conf_dir, p->net, &net));
+	while (lock < 0) { /* destroy may remove the folder meanwhile */
+		TRY(file_mkdirs(p->t->tx, p->dir, 0700));
+		TRY(lock_pool(p, &lock));
+	}
 	for (unsigned i = 0; i < ARRAY_LEN(states); i++)
 		TRY(file_mkdirs(p->t->tx, slot_path(p, states[i], ""), 0700));
 	TRY(file_replace(p->t->tx, &(struct file_new){ .dirfd = AT_FDCWD,
@@ -345,7 +371,12 @@ static int pool_create(const struct pool *p)
 
 static int pool_fill(const struct pool *p)
 {
+	auto_(fd_close) int lock = -1;
+
 	TRY(need_pool(p));
+	TRY(lock_pool(p, &lock));
+	if (lock < 0)
+		return 0;
 	return fill(p);
 }
 
@@ -401,20 +432,16 @@ static int pool_take(const struct pool *p)
 			  p->net);
 }
 
-/* Has it been destroyed while slots were taken? */
-static bool is_destroyed(const struct pool *p)
-{
-	return access(slot_path(p, ".", "size"), F_OK) < 0 && errno == ENOENT;
-}
-
 /*
- * Removes the folders of a pool without slots.  "taken" comes first: as long as there is one, its
- * give needs the folder "new".
+ * With the lock: removes the folders of a pool that has been destroyed, if it has no slots; returns
+ * false if it has.  "taken" comes first: as long as there is one, its give needs the folder "new".
  */
 static bool drop_pool(const struct pool *p)
 {
 	static const char *const folders[] = { "taken", "new", "free", "." };
 
+	if (access(slot_path(p, ".", "size"), F_OK) == 0)
+		return true;
 	for (unsigned i = 0; i < ARRAY_LEN(folders); i++) {
 		const char *path = *folders[i] == '.' ? p->dir : slot_path(p, folders[i], "");
 
@@ -422,6 +449,18 @@ static bool drop_pool(const struct pool *p)
 			return false;
 	}
 	return true;
+}
+
+static int drop_destroyed(const struct pool *p)
+{
+	auto_(fd_close) int lock = -1;
+
+	if (pool_size(p))
+		return 0;
+	TRY(lock_pool(p, &lock));
+	if (lock >= 0)
+		(void)drop_pool(p);
+	return 0;
 }
 
 static int pool_give(const struct pool *p)
@@ -436,10 +475,8 @@ static int pool_give(const struct pool *p)
 		r = 0;
 	else
 		TRY(r = retire_slot(p, "taken", name, false));
-	if (r && is_destroyed(p))
-		(void)drop_pool(p);
 	if (r)
-		return 0;
+		return drop_destroyed(p);
 	return tx_fail_as(p->t->tx, CNI_E_CONTAINER, -ENOENT,
 			  "%s was not taken from the pool of network \"%s\" (cnitool pool list %s)",
 			  name, p->net, p->net);
@@ -447,20 +484,30 @@ static int pool_give(const struct pool *p)
 
 static int pool_destroy(const struct pool *p)
 {
-	struct words names;
+	auto_(fd_close) int lock = -1;
+	struct words taken, new;
+	unsigned others;
 
 	TRY(need_pool(p));
 	if (unlink(slot_path(p, ".", "size")) < 0 && errno != ENOENT)
 		return fail_file(p, p->dir);
+	TRY(lock_pool(p, &lock));
+	if (lock < 0) /* another destroy was faster */
+		return 0;
 	TRY(fill(p));
-	list_slots(p, "taken", &names);
-	if (names.n) {
+	/* In this order, because give moves them so. */
+	list_slots(p, "taken", &taken);
+	list_slots(p, "new", &new);
+	others = taken.n;
+	if (!p->t->status) /* no failure is reported, so a give works on those */
+		others += new.n;
+	if (others)
 		tool_note(p->t,
 			  "%u slots of network \"%s\" stay until they are given back, and then "
 			  "the pool is gone",
-			  names.n, p->net);
+			  others, p->net);
+	if (taken.n || new.n)
 		return 0;
-	}
 	if (!drop_pool(p))
 		return fail_file(p, p->dir);
 	return 0;

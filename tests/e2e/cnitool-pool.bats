@@ -166,7 +166,7 @@ take() {
 	done
 	tool pool give net1 "$slot"
 	ok
-	is_empty
+	is_gone
 }
 
 @test "cnitool pool: takers at the same time get different slots, and none that is being made" {
@@ -489,4 +489,48 @@ strike_destroy() {
 	tool pool list
 	is "$output" ''
 	is_gone
+}
+
+@test "cnitool pool: destroy while a slot is given back, and create while it destroys" {
+	local bin=$BATS_TEST_TMPDIR/bin give create destroy
+
+	# A DEL that waits, of one slot or of each.
+	mkdir "$bin"
+	cat >"$bin/linger" <<-END
+		#!/bin/bash
+		[ "\$CNI_COMMAND" = DEL ] || { echo {}; exit; }
+		: >$bin/here
+		while [[ -s $bin/wait && "\${CNI_NETNS##*/}" == \$(<$bin/wait) ]]; do sleep 0.1; done
+	END
+	chmod +x "$bin/linger"
+	export CNI_PATH=$bin:$CPLUG_BIN
+	net "$(jq -c '.plugins += [{type: "linger"}]' <<<"$CHAIN")"
+	tool pool create net1 --size 2
+	ok
+	take
+	echo "$slot" >"$bin/wait"
+	"$CPLUG_BIN/cnitool" pool give net1 "$slot" &
+	give=$!
+	wait_for give test -e "$bin/here"
+	tool pool destroy net1
+	ok
+	contains "$errors" '1 slots of network "net1" stay until they are given back, and then the pool is gone'
+	rm "$bin/wait" "$bin/here"
+	wait $give
+	is_gone
+
+	tool pool create net1 --size 1
+	ok
+	echo 'net1-*' >"$bin/wait"
+	"$CPLUG_BIN/cnitool" pool destroy net1 &
+	destroy=$!
+	wait_for destroy test -e "$bin/here"
+	"$CPLUG_BIN/cnitool" pool create net1 --size 2 &
+	create=$!
+	wait_for create eval "find /proc/$create/fd -lname $POOL | grep ."
+	rm "$bin/wait"
+	wait $destroy
+	wait $create
+	holds 2 0
+	is_empty
 }
