@@ -2,8 +2,9 @@
 /*
  * burst.c - many pieces of work at a time
  *
- * Each process takes the next number from shared memory.  Without children, because there is no
- * memory for example, this process does it all.
+ * Each process takes the next number from shared memory, and notes there what it has done.  What
+ * fails is done again at the end, by this process alone: there may be too few processes or too
+ * little memory for many pieces at a time, and a child may be killed.
  */
 #include <signal.h>
 #include <stdatomic.h>
@@ -15,20 +16,13 @@
 
 #include "cnitool/burst.h"
 #include "cnitool/cnitool.h"
+#include "cnitool/errctx.h"
 
 enum { CHILDREN = 15 };
 
-/* How a child ended. */
-struct outcome {
-	int err, status;
-	enum cni_code code;
-	char msg[sizeof((struct tx *)0)->msg];
-	char details[sizeof((struct tx *)0)->details];
-};
-
 struct burst {
 	atomic_uint next;
-	struct outcome children[CHILDREN];
+	bool done[];
 };
 
 struct job {
@@ -37,84 +31,86 @@ struct job {
 	void *arg;
 };
 
+/* Nothing is reported but a signal. */
 static int work(struct tool *t, struct burst *b, const struct job *j)
 {
 	unsigned i;
-	int r = 0;
 
 	while ((i = atomic_fetch_add(&b->next, 1)) < j->n) {
+		struct errctx m = errctx_mark(t->tx);
+		int r;
+
 		TRY(tx_interrupted(t->tx));
-		r = also(r, j->fn(t, i, j->arg));
+		r = j->fn(t, i, false, j->arg);
+		if (r == -EINTR)
+			return r;
+		if (r < 0)
+			errctx_take(t->tx, m);
+		b->done[i] = r >= 0;
 	}
-	return r;
+	return 0;
 }
 
-static void child(struct tool *t, pid_t parent, struct burst *b, const struct job *j,
-		  struct outcome *o)
+static void child(struct tool *t, pid_t parent, struct burst *b, const struct job *j)
 {
-	struct tx *tx = t->tx;
-
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != parent)
-		_exit(1);
-	t->status = 0;
-	o->err = work(t, b, j);
-	o->status = t->status;
-	o->code = tx->code;
-	memcpy(o->msg, tx->msg, sizeof(o->msg));
-	memcpy(o->details, tx->details, sizeof(o->details));
-	fflush(NULL);
+	if (getppid() == parent)
+		(void)work(t, b, j);
 	_exit(0);
 }
 
-/*
- * stop: a signal ends all, and this process has said so.  A child that was killed has left its
- * piece; that is for the caller's next run.
- */
-static int collect(struct tool *t, pid_t pid, bool stop, const struct outcome *o)
+/* stop: a signal ends all. */
+static void collect(struct tool *t, pid_t pid, bool stop)
 {
-	int status = 0;
-
 	if (stop)
 		kill(pid, SIGTERM);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		if (tx_interrupted(t->tx) < 0)
 			kill(pid, SIGTERM);
-	if (!WIFEXITED(status) || WEXITSTATUS(status))
-		return tx_fail(t->tx, -ECHILD, "a process of cnitool was killed");
-	if (o->status)
-		t->status = o->status;
-	if (o->err < 0 && !stop) {
-		tx_fail_as(t->tx, o->code, o->err, "%s", o->msg);
-		if (*o->details)
-			tx_detail(t->tx, "%s", o->details);
+}
+
+static int run_many(struct tool *t, struct burst *b, const struct job *j)
+{
+	pid_t pids[CHILDREN], self = getpid();
+	unsigned children = 0;
+	int r;
+
+	fflush(NULL);
+	while (children < CHILDREN && children + 1 < j->n) {
+		pids[children] = fork();
+		if (pids[children] < 0)
+			break;
+		if (pids[children] == 0)
+			child(t, self, b, j);
+		children++;
 	}
-	return o->err;
+	r = work(t, b, j);
+	for (unsigned i = 0; i < children; i++)
+		collect(t, pids[i], r < 0);
+	return r;
 }
 
 int burst_run(struct tool *t, unsigned n, burst_fn *fn, void *arg)
 {
 	const struct job j = { n, fn, arg };
-	struct burst alone = { .next = 0 }, *b;
-	pid_t pids[CHILDREN], self = getpid();
-	unsigned children = 0;
-	int r;
+	size_t size = sizeof(struct burst) + n;
+	struct burst *b = MAP_FAILED;
+	int r = 0;
 
-	b = mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (b == MAP_FAILED)
-		return work(t, &alone, &j);
-	fflush(NULL);
-	while (children < CHILDREN && children + 1 < n) {
-		pids[children] = fork();
-		if (pids[children] < 0)
-			break;
-		if (pids[children] == 0)
-			child(t, self, b, &j, &b->children[children]);
-		children++;
+	if (n > 1)
+		b = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (b != MAP_FAILED)
+		r = run_many(t, b, &j);
+	for (unsigned i = 0; i < n && r == 0; i++) {
+		if (b != MAP_FAILED && b->done[i])
+			continue;
+		r = tx_interrupted(t->tx);
+		if (r == 0)
+			r = fn(t, i, true, arg);
+		if (r > 0)
+			r = 0;
 	}
-	r = work(t, b, &j);
-	for (unsigned i = 0; i < children; i++)
-		r = also(r, collect(t, pids[i], r == -EINTR, &b->children[i]));
-	munmap(b, sizeof(*b));
+	if (b != MAP_FAILED)
+		munmap(b, size);
 	return r;
 }

@@ -8,16 +8,22 @@
 #ifndef CPLUG_CNITOOL_BURST_H
 #define CPLUG_CNITOOL_BURST_H
 
+#include <stdbool.h>
+
 struct tool;
 
-/* Does the i-th piece.  It may run in a child process: what it notes in memory is lost. */
-typedef int burst_fn(struct tool *t, unsigned i, void *arg);
+/*
+ * Does the i-th piece; < 0 is a failure.  Without alone it may run in a child process, so what it
+ * notes in memory is lost, and the text of a failure is dropped; with alone it may be the second
+ * time, after a failure or a kill at any moment.
+ */
+typedef int burst_fn(struct tool *t, unsigned i, bool alone, void *arg);
 
 /*
- * Calls fn for 0 to n - 1, in this process and in children, up to 16 pieces at a time.  Goes on
- * after failures: returns the first one of this process, else that of a child, and records both,
- * with its text.  t->status becomes 1 if a child's did.  A signal ends all; the pieces that were
- * begun fail. If this process is killed, its children get SIGTERM.
+ * Calls fn for 0 to n - 1, in this process and in children, up to 16 pieces at a time; then for
+ * those that failed once more, alone, until one fails again: returns that failure, recorded, else
+ * 0.  A signal ends all; the pieces that were begun fail.  If this process is killed, its children
+ * get SIGTERM.
  */
 int burst_run(struct tool *t, unsigned n, burst_fn *fn, void *arg);
 

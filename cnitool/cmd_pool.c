@@ -264,13 +264,16 @@ struct retiring {
 	bool left;     /* only what a killed process left, and a failure is reported */
 };
 
-static int retire_one(struct tool *t, unsigned i, void *arg)
+static int retire_one(struct tool *t, unsigned i, bool alone, void *arg)
 {
 	const struct retiring *x = arg;
+	const char *name = x->names.v[x->from + i];
 	struct errctx m = errctx_mark(t->tx);
-	int r = retire_slot(x->p, x->state, x->names.v[x->from + i], x->left);
+	int r = retire_slot(x->p, x->state, name, x->left);
 
-	if (x->left)
+	if (r == 0 && alone) /* the first time moved it */
+		r = retire_slot(x->p, "new", name, true);
+	if (alone && x->left)
 		return go_on(t, m, r);
 	return r;
 }

@@ -538,3 +538,26 @@ strike_destroy() {
 	holds 2 0
 	is_empty
 }
+
+@test "cnitool pool: slots that cannot be removed at the same time are removed one after the other" {
+	local bin=$BATS_TEST_TMPDIR/bin
+
+	# A DEL that fails beside another one, as where only few processes are allowed.
+	mkdir "$bin"
+	cat >"$bin/lonely" <<-END
+		#!/bin/sh
+		[ "\$CNI_COMMAND" = DEL ] || { echo {}; exit; }
+		mkdir $bin/busy 2>/dev/null || exit 1
+		sleep 0.2
+		rmdir $bin/busy
+	END
+	chmod +x "$bin/lonely"
+	export CNI_PATH=$bin:$CPLUG_BIN
+	net "$(jq -c '.plugins += [{type: "lonely"}]' <<<"$CHAIN")"
+	tool pool create net1 --size 9
+	ok
+	tool pool resize net1 --size 5
+	ok
+	is "$errors $(slots free) $(slots new)" ' 5 0'
+	is_empty
+}
