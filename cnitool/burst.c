@@ -98,6 +98,7 @@ int burst_run(struct tool *t, unsigned n, burst_fn *fn, void *arg)
 	int r = 0;
 
 	if (n > 1)
+		/* cppcheck-suppress invalidFunctionArg ; (-1: no file) */
 		b = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (b != MAP_FAILED)
 		r = run_many(t, b, &j);

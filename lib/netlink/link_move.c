@@ -217,12 +217,12 @@ static int name_taken(struct tx *tx, struct rt *rt, const char *name)
 			  name, kind, alias);
 }
 
-/* The kernel has one error for both; NULL = nothing is known. */
+/* The kernel has one error for all; NULL = nothing is known, or the name says it. */
 static const char *usual_cause(int r, const char *name)
 {
 	const char *reserved = name_reserved_ifname(name);
 
-	if (r != -EINVAL)
+	if (r != -EINVAL || name_invalid_ifname(name))
 		return NULL;
 	if (reserved)
 		return reserved;
