@@ -59,7 +59,7 @@ chain_lacks() {
 		case $type in
 		dummy | ipvlan | macvlan | vlan | vrf) has_kind "$type" || echo "interfaces of kind $type" ;;
 		bandwidth) has_kind ifb || echo "interfaces of kind ifb" ;;
-		tap) [[ -c /dev/net/tun && -r /dev/net/tun && -w /dev/net/tun ]] || echo "/dev/net/tun that may be opened" ;;
+		tap) has_tun || echo "/dev/net/tun that may be opened" ;;
 		esac
 	done
 }

@@ -356,6 +356,11 @@ has_kind() {
 	[[ $error != *'Unknown device type'* && $error != *'not supported'* ]]
 }
 
+# has_tun - true if taps can be made: an ordinary user may not be able to open the device
+has_tun() {
+	[[ -c /dev/net/tun && -r /dev/net/tun && -w /dev/net/tun ]]
+}
+
 # has_vlan_filtering - true if bridges can filter VLANs
 has_vlan_filtering() {
 	ip link add probe0 type bridge vlan_filtering 1 2>/dev/null || return 1
