@@ -89,12 +89,6 @@ static void apply(struct daemon *d, struct hold *l, const struct dhcp_lease *bef
 	apply_change(d, l, &want);
 }
 
-void hold6_answered(struct daemon *d, struct hold *l)
-{
-	wait_in(d, l, HOLD6_SETTLES, SETTLE_MS);
-	set_wake(l);
-}
-
 /* ---- what the state machine wants ------------------------------------------ */
 
 /* The lease is new, or has new values. */
@@ -264,6 +258,13 @@ static void look_at_settling(struct daemon *d, struct hold *l)
 	    daemon_at().now >= six->watch)
 		run(d, l);
 	set_wake(l);
+}
+
+void hold6_answered(struct daemon *d, struct hold *l)
+{
+	wait_in(d, l, HOLD6_SETTLES, SETTLE_MS);
+	/* The plugin may have been faster with the address. */
+	look_at_settling(d, l);
 }
 
 static void look(struct daemon *d, struct hold *l)

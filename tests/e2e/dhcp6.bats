@@ -475,6 +475,20 @@ renewed6() {
 	is "$(addresses6 c1)" ''
 }
 
+@test "dhcp6: the daemon looks for the address after it has begun to listen for it, because ADD may be faster" {
+	can_trace || skip "strace may not trace"
+	server6 valid=60 rapid=1
+	strace -qq -o /run/trace -e trace=bind,?open,openat,epoll_pwait "$CPLUG_BIN/dhcp" daemon </dev/null >>/run/daemon.log 2>&1 3>&- 4>&- &
+	wait_for "the daemon" "$CPLUG_BIN/dhcp" list
+	DAEMON=$(pgrep -P "$!" dhcp)
+	add macvlan "$DHCP6_CONF"
+	wait_for "the lifetime" eval '(($(valid6 c1 fd00:5::50) <= 60))'
+	del macvlan "$DHCP6_CONF"
+	grep -q 'nl_groups=0x000100' /run/trace
+	# Group 9 is RTNLGRP_IPV6_IFADDR.
+	is "$(awk '/nl_groups=0x000100/ { listens = 1 } /if_inet6/ { listens = 0 } /epoll_pwait/ && listens { print "it sleeps"; exit }' /run/trace)" ''
+}
+
 # change_address - the next renewal brings another address; sets ADDRESS
 change_address() {
 	[[ ${ADDRESS-} == fd00:5::90 ]] && ADDRESS=fd00:5::50 || ADDRESS=fd00:5::90

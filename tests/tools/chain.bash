@@ -135,7 +135,7 @@ chain_dhcp() {
 
 	jq -e '[.plugins[].ipam?.type? == "dhcp"] | any' "$CHAIN_FILE" >/dev/null || return 0
 	in_ns "$1" ip address add 10.88.43.1/24 dev "$2"
-	if jq -e '[.plugins[].ipam?.family? // "" | contains("6")] | any' "$CHAIN_FILE" >/dev/null; then
+	if chain_has_dhcp6; then
 		in_ns "$1" ip address add fd00:88:43::1/64 dev "$2" nodad
 		# The host itself listens to no router.
 		sysctl -qw "net.ipv6.conf.${2#peer-}.accept_ra=0"
@@ -148,6 +148,17 @@ chain_dhcp() {
 		</dev/null >/dev/null 2>&1 3>&- 4>&- &
 	"$CPLUG_BIN/dhcp" daemon </dev/null >/dev/null 2>&1 3>&- 4>&- &
 	wait_for "the daemon of dhcp" "$CPLUG_BIN/dhcp" list
+}
+
+# chain_has_dhcp6 - does the conflist lease IPv6 addresses of a DHCP server?
+chain_has_dhcp6() {
+	jq -e '[.plugins[].ipam?.family? // "" | contains("6")] | any' "$CHAIN_FILE" >/dev/null
+}
+
+# chain_has_lifetimes NS - have its leases of DHCPv6 their lifetimes?  The daemon sets them when the address
+# is usable, which takes up to ten seconds, and the route to the prefix goes with that.
+chain_has_lifetimes() {
+	! chain_has_dhcp6 || ! in_ns "$1" ip -6 -o address show scope global | grep -q forever
 }
 
 # chain_can_send6 NS DEV - has it a link-local address that is not tentative?
