@@ -22,13 +22,6 @@
 
 static void put_vlan_filtering(struct rt_msg *m, const void *on)
 {
-	if (*(const bool *)on)
-		rt_put_u8(m, IFLA_BR_VLAN_FILTERING, 1);
-}
-
-/* The same where false is the way back. */
-static void put_filtering(struct rt_msg *m, const void *on)
-{
 	rt_put_u8(m, IFLA_BR_VLAN_FILTERING, *(const bool *)on);
 }
 
@@ -101,7 +94,7 @@ static struct link_want wanted(const struct bridge *b)
 	};
 
 	if (b->cf.vlan_filtering && b->br.bridge.vlan_filtering != 1) {
-		want.put = put_filtering;
+		want.put = put_vlan_filtering;
 		want.data = &b->cf.vlan_filtering;
 		want.data_before = &off;
 		want.hint = "VLANs need a kernel with CONFIG_BRIDGE_VLAN_FILTERING (leave \"vlan\" "
@@ -116,7 +109,7 @@ int bridge_link_ensure(struct tx *tx, struct call *c, struct bridge *b)
 	struct link_new n = {
 		.kind = "bridge",
 		.name = b->cf.bridge,
-		.put = put_vlan_filtering,
+		.put = b->cf.vlan_filtering ? put_vlan_filtering : NULL,
 		.data = &b->cf.vlan_filtering,
 	};
 	struct sysctl no_ra = no_router_advertisements(b);

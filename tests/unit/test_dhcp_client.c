@@ -248,18 +248,23 @@ static void a_nak_starts_over(void **state UNUSED)
 	assert_string_equal(codes(), "53 55 57 61 ");
 }
 
-/* An address that was not offered has not been probed. */
-static void an_ack_with_another_address_is_no_lease(void **state UNUSED)
+/* An ACK of an address that was neither offered nor leased. */
+static void receive_another_address(void)
 {
-	struct msg m;
+	struct msg m = msg_begin(s.todo.packet, DHCP_ACK, "10.5.0.8", "10.5.0.1");
 
-	sim_begin(&s, 1);
-	sim_start(&s);
-	sim_receive(&s, msg_lease(s.todo.packet, DHCP_OFFER, 100));
-	m = msg_begin(s.todo.packet, DHCP_ACK, "10.5.0.8", "10.5.0.1");
 	msg_u32(&m, 51, 100);
 	msg_ip(&m, 1, "255.255.255.0");
 	sim_receive(&s, m);
+}
+
+/* An address that was not offered has not been probed. */
+static void an_ack_with_another_address_is_no_lease(void **state UNUSED)
+{
+	sim_begin(&s, 1);
+	sim_start(&s);
+	sim_receive(&s, msg_lease(s.todo.packet, DHCP_OFFER, 100));
+	receive_another_address();
 	assert_int_equal(s.todo.event, DHCP_NOTHING);
 	assert_false(dhcp_has_lease(&s.c));
 	assert_int_equal(s.c.state, DHCP_IS_REQUESTING);
@@ -270,10 +275,7 @@ static void an_ack_with_another_address_is_no_lease(void **state UNUSED)
 	/* A renewal: the search begins, and offers are probed. */
 	sim_bind(&s, 100);
 	assert_true(sim_wait(&s, 100000));
-	m = msg_begin(s.todo.packet, DHCP_ACK, "10.5.0.8", "10.5.0.1");
-	msg_u32(&m, 51, 100);
-	msg_ip(&m, 1, "255.255.255.0");
-	sim_receive(&s, m);
+	receive_another_address();
 	assert_int_equal(s.todo.event, DHCP_REFUSED);
 	assert_false(dhcp_has_lease(&s.c));
 	assert_true(sim_wait(&s, 100));
