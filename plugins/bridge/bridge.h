@@ -2,8 +2,7 @@
 /*
  * bridge.h - the objects that the bridge plugin makes
  *
- * One file for each object, with all its verbs side by side: link.c the bridge itself, found.c
- * the way back of one that was there, veth.c the
+ * One file for each object, with all its verbs side by side: link.c the bridge itself, veth.c the
  * veth pair and its end as port of the bridge, gateway.c the host's address in the network.
  * bridge.c puts them together.
  */
@@ -33,16 +32,10 @@ int bridge_link_ensure(struct tx *tx, struct call *c, struct bridge *b) CHECKED;
 /*
  * ADD, when its port is there: reads MTU and MAC of the bridge again, because it takes the least
  * MTU of its ports, unless an administrator has set its own, and the MAC of one that an
- * administrator made may be that of the new port; and what another ADD has taken back (found.c) is
- * ensured.
+ * administrator made may be that of the new port; and what another ADD has taken back
+ * (found.c) is ensured.
  */
 int bridge_link_look_again(struct tx *tx, struct call *c, struct bridge *b) CHECKED;
-/*
- * link_ensure() for a bridge that was there.  Undone at ADD: as it was found, unless another port
- * has come to it by then.
- */
-int bridge_found_ensure(struct tx *tx, struct call *c, struct bridge *b,
-			const struct link_want *want) CHECKED;
 /* Has the bridge the mark of this network? */
 bool bridge_link_is_own(const struct call *c, const struct bridge *b);
 /*

@@ -14,6 +14,7 @@
 #include "cni/iface.h"
 #include "cni/prev.h"
 #include "netlink/bridge.h"
+#include "netlink/found.h"
 #include "netlink/layer3.h"
 #include "netlink/route.h"
 #include "plugins/bridge/bridge.h"
@@ -103,6 +104,15 @@ static struct link_want wanted(const struct bridge *b)
 	return want;
 }
 
+/* A repair has no way back: other attachments need what it puts right. */
+static int ensure_found(struct tx *tx, struct call *c, struct bridge *b,
+			const struct link_want *want)
+{
+	if (c->command != CNI_ADD)
+		return link_ensure(tx, &c->host, &b->br, want);
+	return found_ensure(tx, &c->host, &b->br, want, &b->veth.host);
+}
+
 int bridge_link_ensure(struct tx *tx, struct call *c, struct bridge *b)
 {
 	struct mark mark = mark_of_network(c->network);
@@ -127,7 +137,7 @@ int bridge_link_ensure(struct tx *tx, struct call *c, struct bridge *b)
 	TRY(renew_small(tx, c, &n, b, &made));
 	want = wanted(b);
 	if (!made) {
-		TRY(bridge_found_ensure(tx, c, b, &want));
+		TRY(ensure_found(tx, c, b, &want));
 	} else {
 		TRY(sysctl_ensure_new(tx, c->host.ns, &no_ra, 1));
 		TRY(link_set_no_dad(tx, &c->host, &b->br));
@@ -155,7 +165,7 @@ int bridge_link_look_again(struct tx *tx, struct call *c, struct bridge *b)
 	b->br.flags = now.flags;
 	b->br.bridge.vlan_filtering = now.bridge.vlan_filtering;
 	want = wanted(b);
-	return bridge_found_ensure(tx, c, b, &want);
+	return ensure_found(tx, c, b, &want);
 }
 
 bool bridge_link_is_own(const struct call *c, const struct bridge *b)

@@ -14,6 +14,7 @@
 #include "cni/conf.h"
 #include "netlink/addr.h"
 #include "netlink/bridge_port.h"
+#include "netlink/found.h"
 #include "netlink/route.h"
 #include "plugins/list.h"
 #include "plugins/vrf/vrf.h"
@@ -66,6 +67,39 @@ static int check_found(struct tx *tx, const struct vrf *v, const struct link *l)
 	return 0;
 }
 
+/* The VRF goes with its last member, unless it has an alias that is not cplug's. */
+static int prune(struct tx *tx, struct call *c, const struct link *vrf)
+{
+	int used;
+
+	if (*vrf->alias && !mark_is_any(vrf->alias))
+		return 0;
+	TRY(used = bridge_port_any(tx, &c->cont, vrf->index));
+	if (used)
+		return 0;
+	return link_del(tx, &c->cont, vrf);
+}
+
+struct made {
+	struct call *c;
+	const char *name;
+	bool made;
+};
+
+/* Another interface of the container may have joined it by now. */
+static int undo_made(struct tx *tx, void *arg)
+{
+	struct made *m = *(struct made **)arg;
+	struct link vrf;
+	int there = 0;
+
+	if (m->made)
+		TRY(there = link_find(tx, &m->c->cont, m->name, &vrf));
+	if (!there || !str_eq(vrf.kind, "vrf"))
+		return 0;
+	return prune(tx, m->c, &vrf);
+}
+
 /* The caller holds the lock, so the table that is free now is free when the VRF is made. */
 static int make_vrf(struct tx *tx, struct call *c, const struct vrf *v, struct link *ret)
 {
@@ -81,25 +115,32 @@ static int make_vrf(struct tx *tx, struct call *c, const struct vrf *v, struct l
 		.data = &own,
 	};
 	struct link_want want = { .up = true, .mark = &mark };
+	struct made *m = mem_alloc(&tx->mem, sizeof(*m));
 
+	*m = (struct made){ .c = c, .name = v->name };
 	if (!own.table)
 		TRY(vrf_free_table(tx, &c->cont, &own.table));
-	TRY(link_add(tx, &c->cont, &n, ret));
+	/* First, because what was made is looked up, which may fail. */
+	TRY(tx_undo(tx, undo_made, "add VRF", &m));
+	TRY(link_add_shared(tx, &c->cont, &n, ret, &m->made));
+	TRY(check_found(tx, v, ret));
 	return link_ensure(tx, &c->cont, ret, &want);
 }
 
-static int ensure_vrf(struct tx *tx, struct call *c, const struct vrf *v, struct link *ret)
+/* A failed ADD leaves one that was there as it was; a repair has no way back. */
+static int ensure_vrf(struct tx *tx, struct call *c, const struct vrf *v, const struct link *member,
+		      struct link *ret)
 {
-	auto_(fd_close) int lock = -1;
 	struct link_want want = { .up = true, .shared = true };
 	int there;
 
-	TRY(call_lock_cont(tx, c, &lock));
 	TRY(there = link_find(tx, &c->cont, v->name, ret));
 	if (!there)
 		return make_vrf(tx, c, v, ret);
 	TRY(check_found(tx, v, ret));
-	return link_ensure(tx, &c->cont, ret, &want);
+	if (c->command != CNI_ADD)
+		return link_ensure(tx, &c->cont, ret, &want);
+	return found_ensure(tx, &c->cont, ret, &want, member);
 }
 
 /* ---- the member --------------------------------------------------------- */
@@ -151,24 +192,27 @@ static int vrf_validate(struct tx *tx, struct call *c)
 
 static int vrf_add(struct tx *tx, struct call *c, struct result *res UNUSED)
 {
-	struct link l, vrf, master;
+	auto_(fd_close) int lock = -1;
+	struct link *l = mem_alloc(&tx->mem, sizeof(*l)), vrf, master;
 	struct vrf v;
 	int there;
 
 	TRY(read_conf(tx, c, &v));
-	TRY(link_need(tx, &c->cont, c->ifname, &l));
-	TRY(ensure_vrf(tx, c, &v, &vrf));
-	if (l.master == vrf.index)
+	TRY(link_need(tx, &c->cont, c->ifname, l));
+	/* A DEL of another interface does not delete the VRF before this one has joined. */
+	TRY(call_lock_cont(tx, c, &lock));
+	TRY(ensure_vrf(tx, c, &v, l, &vrf));
+	if (l->master == vrf.index)
 		return 0;
-	if (l.master) {
-		TRY(there = link_find_index(tx, &c->cont, l.master, &master));
+	if (l->master) {
+		TRY(there = link_find_index(tx, &c->cont, l->master, &master));
 		return tx_fail_as(
 			tx, CPLUG_E_TAKEN, -EBUSY,
 			"container: interface %s has already a master set: %s (a VRF needs "
 			"an interface without master)",
-			l.name, there ? master.name : "another link");
+			l->name, there ? master.name : "another link");
 	}
-	return join(tx, c, &l, &vrf);
+	return join(tx, c, l, &vrf);
 }
 
 static int vrf_check(struct tx *tx, struct call *c)
@@ -204,21 +248,9 @@ static int vrf_repair(struct tx *tx, struct call *c)
 	return vrf_add(tx, c, NULL);
 }
 
-/* The VRF goes with its last member, unless it has an alias that is not cplug's. */
-static int prune(struct tx *tx, struct call *c, const struct link *vrf)
-{
-	int used;
-
-	if (*vrf->alias && !mark_is_any(vrf->alias))
-		return 0;
-	TRY(used = bridge_port_any(tx, &c->cont, vrf->index));
-	if (used)
-		return 0;
-	return link_del(tx, &c->cont, vrf);
-}
-
 static int vrf_del(struct tx *tx, struct call *c)
 {
+	auto_(fd_close) int lock = -1;
 	struct link l, vrf;
 	struct vrf v;
 	int before = tx->err, there, r;
@@ -233,6 +265,7 @@ static int vrf_del(struct tx *tx, struct call *c)
 	TRY(there = link_find(tx, &c->cont, c->ifname, &l));
 	if (there && l.master == vrf.index)
 		TRY(link_free(tx, &c->cont, &l));
+	TRY(call_lock_cont(tx, c, &lock));
 	return prune(tx, c, &vrf);
 }
 

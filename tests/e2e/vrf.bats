@@ -175,6 +175,57 @@ detached() {
 	link c1 idle '.linkinfo.info_data.table == 1'
 }
 
+@test "vrf: a failed ADD leaves a VRF that was there as it was found" {
+	local at
+
+	new_netns c1
+	attached
+	in_ns c1 ip link add blue type vrf table 7
+	in_ns c1 ip link add br9 type bridge
+	in_ns c1 ip link set eth0 master br9
+	remember
+	cni ADD vrf "$CONF"
+	failed '' 'eth0 has already a master set: br9'
+	assert_same_snapshot
+	in_ns c1 ip link set eth0 nomaster
+	remember
+	for ((at = 1; at < 20; at++)); do
+		CNI_TEST_FAIL_AT=$at cni ADD vrf "$CONF"
+		((status)) || break
+		assert_same_snapshot
+	done
+	((at > 2))
+	link c1 blue '.flags | any(. == "UP")'
+}
+
+@test "vrf: a failed ADD leaves the VRF that it made to an interface which has joined it" {
+	local pipe=$BATS_TEST_TMPDIR/answer conf waits
+
+	new_netns c1
+	attached
+	conf=$CONF
+	attached c1 eth1
+	# The answer of eth0's ADD finds no room, until there is no reader any more.
+	mkfifo "$pipe"
+	exec 7<>"$pipe"
+	head -c 65536 /dev/zero >&7
+	raw ADD vrf c1 c1 eth0 <<<"$conf" >"$pipe" 2>"$BATS_TEST_TMPDIR/err" 3>&- 4>&- 7>&- &
+	waits=$!
+	wait_for "eth0 in the VRF" link c1 eth0 '.master == "blue"'
+	cni ADD vrf "$CONF" c1 c1 eth1
+	ok
+	exec 7>&-
+	status=0
+	wait "$waits" || status=$?
+	is "$status" 1
+	link c1 eth0 'has("master") | not'
+	link c1 eth1 '.master == "blue"'
+	route c1 '.dst == "default" and .gateway == "10.1.0.1"' table 1
+	cni DEL vrf "$CONF" c1 c1 eth1
+	ok
+	no_link c1 blue
+}
+
 @test "vrf: DEL leaves a VRF with the alias of another program" {
 	new_netns c1
 	attached
