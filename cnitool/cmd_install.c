@@ -45,12 +45,16 @@ static int fail(struct tool *t, const char *verb, const char *dir, const char *n
 			  strerror(err));
 }
 
-/* The file cplug, if it has further names; else a number that no file has. */
+/*
+ * The file that cplug and cnitool are both names of, which those of no other suite are; else a
+ * number that no file has.
+ */
 static ino_t shared_file(int dirfd)
 {
-	struct stat st;
+	struct stat st, tool;
 
-	if (fstatat(dirfd, "cplug", &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_nlink < 2)
+	if (fstatat(dirfd, "cplug", &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fstatat(dirfd, "cnitool", &tool, AT_SYMLINK_NOFOLLOW) < 0 || st.st_ino != tool.st_ino)
 		return 0;
 	return st.st_ino;
 }

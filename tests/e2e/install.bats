@@ -169,6 +169,26 @@ written() {
 	is "$("$bin/bridge")" reference
 }
 
+@test "cnitool install: another suite that is also called cplug needs --force, and comes back" {
+	local bin=$root/opt/cni/bin
+
+	printf '#!/bin/sh\necho reference\n' >"$bin/bridge"
+	chmod 755 "$bin/bridge"
+	ln "$bin/bridge" "$bin/cplug"
+	run ! cnitool install "$bin"
+	contains "$output" 'has executables of another suite: cplug bridge; nothing was installed'
+	is "$("$bin/bridge")" reference
+	cnitool install --force "$bin"
+	# cplug has its name from now on; a copy into a name of cplug's is none of that suite.
+	echo loopback >"$bin/loopback"
+	run cnitool uninstall "$bin"
+	is "$status" 0
+	contains "$output" 'back again: (cplug, bridge|bridge, cplug)'
+	is "$("$bin/bridge") $("$bin/cplug")" 'reference reference'
+	run cnitool uninstall "$bin"
+	is "$output" "nothing of cplug is in $bin"
+}
+
 @test "cnitool install: uninstall succeeds after a killed installation, and where another suite is back" {
 	local bin=$root/opt/cni/bin n
 
