@@ -96,3 +96,50 @@ prepare() {
 	contains "$errors" '^a word of its own$'
 	contains_not "$output" '^    '
 }
+
+# strange - makes a plugin of another suite, with the script on stdin, the only one of network net2
+strange() {
+	mkdir -p "$BATS_TEST_TMPDIR/bin"
+	cat >"$BATS_TEST_TMPDIR/bin/strange"
+	echo '[ "$CNI_COMMAND" != ADD ] || echo "{\"cniVersion\": \"1.0.0\"}"' >>"$BATS_TEST_TMPDIR/bin/strange"
+	chmod +x "$BATS_TEST_TMPDIR/bin/strange"
+	net '{"cniVersion":"1.0.0","name":"net2","plugins":[{"type":"strange"}]}' 20-net
+	export CNI_PATH=$BATS_TEST_TMPDIR/bin
+}
+
+@test "cnitool trace: times that another suite's plugin writes are within the plugin's" {
+	strange <<-'END'
+		#!/bin/bash
+		at=$(awk '{printf "%d", ($1 + 3600) * 1000000}' /proc/uptime)
+		for us in 5 -5 3600000000 9223372036854775807 -9223372036854775807; do
+			for at in "$at" 1 -1 9223372036854775807 -9223372036854775807; do
+				echo "{\"level\":\"debug\",\"plugin\":\"s\",\"pid\":$((++pid)),\"at\":$at,\"us\":$us,\"msg\":\"step\"}" >&2
+			done
+		done
+		printf 'a\0b\n' >&2
+	END
+	tool trace net2 c1 --json
+	ok
+	has '.resourceSpans[0].scopeSpans[0].spans as $s | [$s[] | . as $c | $s[] | select(.spanId == $c.parentSpanId) |
+		(.startTimeUnixNano <= $c.startTimeUnixNano and $c.startTimeUnixNano <= $c.endTimeUnixNano and
+			$c.endTimeUnixNano <= .endTimeUnixNano)] | length > 50 and all'
+	tool trace net2 c1
+	ok
+	contains "$output" '^  strange ADD  '
+	contains "$output" '^DEL net2'
+	((${#output} < 10000))
+	contains "$errors" '^a b$'
+}
+
+@test "cnitool trace: what a plugin writes to stderr has a bound" {
+	strange <<-'END'
+		#!/bin/sh
+		[ "$CNI_COMMAND" = DEL ] || yes "a word of its own" | head -c 50000000 >&2
+	END
+	tool trace net2 c1
+	ok
+	contains "$output" '^  strange ADD  '
+	contains "$output" '^  strange DEL  '
+	contains "$errors" 'wrote more than 8 MiB to stderr; the rest is left out$'
+	((${#errors} < 9 << 20 && ${#errors} > 7 << 20))
+}
