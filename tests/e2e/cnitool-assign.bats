@@ -232,6 +232,37 @@ sweep() {
 	((n > 3)) || fail "only $n steps: $(cat "$BATS_TEST_TMPDIR/steps")"
 }
 
+@test "cnitool unassign: while the interface has another name it changes nothing, and a second call finishes it" {
+	new_netns c1
+	tool add net1 c1
+	tool assign net1 c1 10.1.0.77
+	ok
+	in_ns c1 ip link set eth0 down
+	in_ns c1 ip link set eth0 name mine
+	in_ns c1 ip link set mine up
+	refuses 1 'no interface eth0, but .* renamed' unassign net1 c1 10.1.0.77
+	contains "$(addresses c1 mine)" 10.1.0.77
+	contains "$(leased net1)" 10.1.0.77
+	# The address may be gone already, by another call that failed.
+	in_ns c1 ip address del 10.1.0.77/24 dev mine
+	refuses 1 'no interface eth0, but .* renamed' unassign net1 c1 10.1.0.77
+	in_ns c1 ip link set mine down
+	in_ns c1 ip link set mine name eth0
+	in_ns c1 ip link set eth0 up
+	tool unassign net1 c1 10.1.0.77
+	ok
+	contains_not "$(leased net1) $(cached net1) $(addresses c1 eth0)" 10.1.0.77
+	tool check --repair net1 c1
+	ok
+	# DEL frees it, too.
+	tool assign net1 c1 10.1.0.77
+	in_ns c1 ip link set eth0 down
+	in_ns c1 ip link set eth0 name mine
+	tool del net1 c1
+	ok
+	is "$(leased net1)" ''
+}
+
 @test "cnitool assign: killed at any change, it loses nothing and leaves nothing" {
 	can_kill
 	plug warmup
