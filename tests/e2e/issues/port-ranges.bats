@@ -137,3 +137,18 @@ elements() {
 	ip link del "$(ip -j link show master br1 | jq -r '.[] | .ifname' | tail -n 1)"
 	add bridge "$(publishing "$(port 65000)")" c1 c1 eth1
 }
+
+# The kernel's time for a deletion grows with the square of their number, and other calls wait for it.
+@test "port ranges: 1,024 ranges are published and removed, one more is refused" {
+	local many more
+
+	many=$(jq -nc '[range(1024) | {hostPort: 1, hostPortEnd: 65535, protocol: "tcp",
+		hostIP: "10.5.\(. / 256 | floor).\(. % 256)"}]')
+	more=$(jq -c '. + [{hostPort: 1, hostPortEnd: 2, protocol: "udp"}]' <<<"$many")
+	cni ADD bridge "$(publishing "$more")"
+	failed 7 'runtimeConfig.portMappings: more than 1024 ranges'
+	add bridge "$(publishing "$many")"
+	is "$(elements hostportranges4)" 1024
+	del bridge "$(publishing "$more")"
+	is "$(elements hostportranges4)" 0
+}
