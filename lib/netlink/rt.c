@@ -53,6 +53,17 @@ static unsigned first_seq(void)
 	return base + (sockets++ << 20);
 }
 
+/*
+ * Forgets what is there to be read: the rest of an answer that was cut, or what a container sent
+ * before the socket was connected.  The next request must not meet it, nor lose its answer for want
+ * of room.
+ */
+static void drain(int fd)
+{
+	while (recv(fd, answers, sizeof(answers), MSG_DONTWAIT) >= 0 || errno == ENOBUFS)
+		;
+}
+
 static int open_here(struct tx *tx, void *arg)
 {
 	const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
@@ -72,6 +83,7 @@ static int open_here(struct tx *tx, void *arg)
 		return tx_fail(tx, err, "%s: open rtnetlink: %s", rt->where, strerror(-err));
 	}
 	fd = nl_socket_get_fd(rt->sk);
+	drain(fd);
 	/* Best effort: only error texts and filters depend on these options. */
 	setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
 	setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
@@ -128,13 +140,6 @@ static int send_request(struct rt *rt, struct rt_msg *m)
 	} while (n < 0 && errno == EINTR);
 	waited = waited || clock_ms() - begun > LONG_MS;
 	return n < 0 ? -errno : 0;
-}
-
-/* The rest of an answer that was cut: the next request must not meet it. */
-static void drain(int fd)
-{
-	while (recv(fd, answers, sizeof(answers), MSG_DONTWAIT) >= 0)
-		;
 }
 
 /*

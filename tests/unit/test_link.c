@@ -7,6 +7,7 @@
 #include <linux/rtnetlink.h>
 #include <netlink/socket.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include "netlink/link.h"
 #include "private_net.h"
@@ -281,6 +282,47 @@ static void answers_come_from_the_kernel(void **state UNUSED)
 	assert_int_equal(link_need(&unit_tx, &host, "lo", &l), 0);
 }
 
+static unsigned
+	forged_before_connect; /* answers that connect() finds in the socket, from another one */
+
+static void forge_answers(int to_fd)
+{
+	struct {
+		struct nlmsghdr h;
+		struct nlmsgerr e;
+	} forged = { .h = { .nlmsg_len = sizeof(forged), .nlmsg_type = NLMSG_ERROR },
+		     .e.error = -EIO };
+	struct sockaddr_nl to;
+	socklen_t size = sizeof(to);
+	auto_(fd_close) int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	assert_int_equal(getsockname(to_fd, (struct sockaddr *)&to, &size), 0);
+	for (; forged_before_connect; forged_before_connect--)
+		(void)!sendto(fd, &forged, sizeof(forged), MSG_DONTWAIT, (struct sockaddr *)&to,
+			      sizeof(to));
+}
+
+/* Takes the place of the C library's, whose parameters have reserved names. */
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
+int connect(int fd, const struct sockaddr *address, socklen_t size)
+{
+	if (forged_before_connect)
+		forge_answers(fd);
+	return (int)syscall(SYS_connect, fd, address, size);
+}
+
+/* A socket has a number, which root of the namespace can see, before it is connected. */
+static void what_comes_before_connect_is_forgotten(void **state UNUSED)
+{
+	auto_(rt_close) struct rt another = { .sk = NULL };
+	struct link l;
+
+	forged_before_connect = 2000;
+	assert_int_equal(rt_open(&unit_tx, &another, "host", NULL), 0);
+	assert_int_equal(forged_before_connect, 0);
+	assert_int_equal(link_need(&unit_tx, &another, "lo", &l), 0);
+}
+
 /* Setting up announces the address (arp_notify); there is no other way without a MAC to set. */
 static void a_mac_that_cannot_be_set_is_not_announced(void **state UNUSED)
 {
@@ -402,6 +444,7 @@ int main(void)
 		IN_TWO(a_forged_peer_is_no_pair),
 		IN_TWO(a_long_answer_is_read),
 		IN_TWO(answers_come_from_the_kernel),
+		IN_TWO(what_comes_before_connect_is_forgotten),
 		IN_TWO(events_come_from_the_kernel),
 		IN_TWO(a_mac_that_cannot_be_set_is_not_announced),
 		IN_TWO(an_interrupted_list_starts_over),
