@@ -451,6 +451,9 @@ int call_arg(struct tx *tx, const struct call *c, const char *key, const char **
 	unsigned n = 0;
 	int ignore = 0;
 
+	*ret = NULL;
+	if (c->command == CNI_GC || c->command == CNI_STATUS) /* it is no attachment's */
+		return 0;
 	while (*c->args && (pair = strsep(&rest, ";"))) {
 		char *value = strchr(pair, '=');
 

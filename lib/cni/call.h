@@ -153,7 +153,8 @@ int call_nf(struct tx *tx, struct call *c, struct nfnl **ret) CHECKED;
 /*
  * The value of a key in CNI_ARGS ("K=V;K2=V2", each pair with exactly one '='), or
  * NULL.  The keys are case-sensitive.  One that no plugin of the suite knows (struct plugin,
- * args) is an error (CNI_E_ENV) unless IgnoreUnknown is 1 or true.
+ * args) is an error (CNI_E_ENV) unless IgnoreUnknown is 1 or true.  GC and STATUS are of no
+ * attachment: always NULL.
  */
 int call_arg(struct tx *tx, const struct call *c, const char *key, const char **ret) CHECKED;
 

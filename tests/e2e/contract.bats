@@ -331,6 +331,20 @@ ANSWER='{"cniVersion":"1.0.0","ips":[{"address":"10.1.0.9/24","gateway":"10.1.0.
 
 # ---- CNI_ARGS --------------------------------------------------------------
 
+@test "contract: STATUS and GC ignore CNI_ARGS" {
+	local args plugin verb conf
+
+	conf=$(with "$CONF" '.cniVersion = "1.1.0" | .["cni.dev/valid-attachments"] = []')
+	for args in 'FOO=bar' ';;' 'x' 'MAC=zz' 'IP=zz' 'IgnoreUnknown=perhaps'; do
+		for verb in STATUS GC; do
+			for plugin in bridge tuning; do
+				CNI_ARGS=$args cni $verb $plugin "$conf"
+				ok
+			done
+		done
+	done
+}
+
 @test "contract: unknown keys in CNI_ARGS are rejected without IgnoreUnknown, invalid pairs always" {
 	new_netns c1
 	CNI_ARGS='FOO=bar' cni ADD bridge "$CONF"
