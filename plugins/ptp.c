@@ -242,7 +242,7 @@ static int ptp_del(struct tx *tx, struct call *c)
 	const char *resolv_mode = conf_resolv(tx, &c->conf);
 	int before = tx->err, r = cj_ok(tx, &c->conf), pair;
 
-	TRY(tx_excuse(tx, before, r, "the default is taken"));
+	TRY(tx_excuse(tx, before, r, "DEL takes the default"));
 	r = ipam_del_first(tx, c);
 	r = also(r, step_nft_remove(tx, c, pair_host_name(tx, c, host_name)));
 	pair = pair_remove(tx, c, host_name, NULL);

@@ -234,7 +234,7 @@ static int bridge_del(struct tx *tx, struct call *c)
 		bridge = BRIDGE_DEFAULT;
 	dev = reach_dev(tx, c, bridge);
 	r = cj_ok(tx, &c->conf);
-	TRY(tx_excuse(tx, before, r, "the default is taken"));
+	TRY(tx_excuse(tx, before, r, "DEL takes the default"));
 	r = ipam_del_first(tx, c);
 	r = also(r, step_nft_remove(tx, c, dev));
 	pair = pair_remove(tx, c, host_ifname, bridge);

@@ -250,7 +250,7 @@ int sbr_del(struct tx *tx, struct call *c)
 	if (!there)
 		return sbr_record_undo(tx, c, NULL);
 	r = sbr_read_conf(tx, c, &s);
-	TRY(tx_excuse(tx, before, r, "rules of any table are deleted"));
+	TRY(tx_excuse(tx, before, r, "DEL deletes rules of any table"));
 	TRY(there = link_find(tx, &c->cont, c->ifname, &l));
 	r = 0;
 	if (there)

@@ -256,7 +256,7 @@ static int vrf_del(struct tx *tx, struct call *c)
 	int before = tx->err, there, r;
 
 	r = read_conf(tx, c, &v);
-	TRY(tx_excuse(tx, before, r, "the interface stays in its VRF"));
+	TRY(tx_excuse(tx, before, r, "DEL leaves the VRF as it is"));
 	if (!v.name || !rt_is_open(&c->cont))
 		return 0;
 	TRY(there = link_find(tx, &c->cont, v.name, &vrf));

@@ -118,6 +118,7 @@ conf() {
 	add bridge "$conf"
 	del bridge "$wrong"
 	contains "$errors" 'resolvConf: expected a string'
+	contains "$errors" '(DEL takes the default)'
 	assert_same_snapshot
 	add bridge "$conf"
 	cni GC bridge "$(with "$wrong" '."cni.dev/valid-attachments" = [{containerID: "c9", ifname: "eth0"}]')"

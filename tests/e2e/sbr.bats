@@ -254,6 +254,7 @@ rules_of() {
 	# Without prevResult, and with a wrong configuration, by the interface's addresses.
 	sbr DEL "$(with "$SBR" '.gateways = 5')"
 	ok
+	contains "$errors" '(DEL deletes rules of any table)'
 	is "$(rules_of c1)" ''
 	[[ ! -e /run/cni ]]
 	in_ns c1 ip link del eth1
