@@ -247,6 +247,14 @@ struct wire_job {
 /* Has fn(tx, j) run in the namespace, with ifname and fd (-1) set. */
 int wire_run(struct daemon *d, struct hold *l, int (*fn)(struct tx *tx, void *arg),
 	     struct wire_job *j) CHECKED;
+/*
+ * Sends a request to rtnetlink in the namespace of the caller, and receives the datagram that
+ * answers it, without waiting.  Only the kernel can send to a connected socket; what came before,
+ * its random sequence number tells apart.  Sets request->nlmsg_seq; room is in bytes.  Returns the
+ * size of the datagram or a negative errno (netlink(7)).
+ */
+struct nlmsghdr;
+ssize_t wire_ask(struct nlmsghdr *request, struct nlmsghdr *answer, size_t room) CHECKED;
 /* Waits for input of fd, which becomes that of s. */
 int wire_wait(struct daemon *d, struct source *s, int fd) CHECKED;
 /*

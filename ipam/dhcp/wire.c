@@ -19,6 +19,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 
 #include "ipam/dhcp/hold.h"
@@ -33,6 +34,27 @@ enum { LISTEN_MS = 15000 };
 /* ---- inside the namespace ----------------------------------------------- */
 
 /* No function here allocates from the arena (netns_run()). */
+
+ssize_t wire_ask(struct nlmsghdr *request, struct nlmsghdr *answer, size_t room)
+{
+	const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	auto_(fd_close) int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	uint32_t seq;
+	ssize_t n;
+
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&kernel, sizeof(kernel)) < 0 ||
+	    getrandom(&seq, sizeof(seq), GRND_NONBLOCK) < 0)
+		return -errno;
+	request->nlmsg_seq = seq;
+	if (send(fd, request, request->nlmsg_len, 0) < 0)
+		return -errno;
+	do {
+		n = recv(fd, answer, room, MSG_DONTWAIT);
+		if (n < 0)
+			return -errno;
+	} while (n < (ssize_t)sizeof(*answer) || answer->nlmsg_seq != seq);
+	return n;
+}
 
 /* By index, because the container can rename it, and a name could load a module (priv.h). */
 static int set_up(int index)
@@ -49,13 +71,13 @@ static int set_up(int index)
 		struct nlmsgerr e;
 		char more[512];
 	} answer = { .h = { .nlmsg_type = NLMSG_NOOP } };
-	const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-	auto_(fd_close) int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	ssize_t n = wire_ask(&q.h, &answer.h, sizeof(answer));
 
-	if (fd < 0 || connect(fd, (const struct sockaddr *)&kernel, sizeof(kernel)) < 0 ||
-	    send(fd, &q, sizeof(q), 0) < 0 || recv(fd, &answer, sizeof(answer), MSG_DONTWAIT) < 0)
-		return -errno;
-	return answer.h.nlmsg_type == NLMSG_ERROR ? answer.e.error : -EBADMSG;
+	if (n < 0)
+		return (int)n;
+	if (n < (ssize_t)NLMSG_LENGTH(sizeof(answer.e)) || answer.h.nlmsg_type != NLMSG_ERROR)
+		return -EBADMSG;
+	return answer.e.error;
 }
 
 static int fail_look(struct tx *tx, const struct wire_job *j)

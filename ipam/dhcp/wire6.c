@@ -86,7 +86,7 @@ static bool find_source(const struct job *j, struct in6_addr *ret)
 	return IN6_IS_ADDR_LINKLOCAL(ret);
 }
 
-/* The state of one address, as the kernel has it; only the kernel can answer a connected socket. */
+/* The state of one address, as the kernel has it. */
 static enum wire6_state ask_state(const struct job *j, const struct in6_addr *address)
 {
 	struct {
@@ -105,12 +105,8 @@ static enum wire6_state ask_state(const struct job *j, const struct in6_addr *ad
 		struct ifaddrmsg m;
 		char more[256];
 	} answer;
-	const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-	auto_(fd_close) int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 
-	if (fd < 0 || connect(fd, (const struct sockaddr *)&kernel, sizeof(kernel)) < 0 ||
-	    send(fd, &q, sizeof(q), 0) < 0 ||
-	    recv(fd, &answer, sizeof(answer), MSG_DONTWAIT) < (ssize_t)NLMSG_LENGTH(sizeof(q.m)) ||
+	if (wire_ask(&q.h, &answer.h, sizeof(answer)) < (ssize_t)NLMSG_LENGTH(sizeof(q.m)) ||
 	    answer.h.nlmsg_type != RTM_NEWADDR)
 		return WIRE6_ABSENT;
 	return state_of_flags(answer.m.ifa_flags);

@@ -7,8 +7,8 @@
 #include <linux/rtnetlink.h>
 #include <netlink/socket.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 
+#include "forged.h"
 #include "netlink/link.h"
 #include "private_net.h"
 #include "unit.h"
@@ -280,35 +280,6 @@ static void answers_come_from_the_kernel(void **state UNUSED)
 			 -1);
 	assert_int_equal(errno, ECONNREFUSED);
 	assert_int_equal(link_need(&unit_tx, &host, "lo", &l), 0);
-}
-
-static unsigned
-	forged_before_connect; /* answers that connect() finds in the socket, from another one */
-
-static void forge_answers(int to_fd)
-{
-	struct {
-		struct nlmsghdr h;
-		struct nlmsgerr e;
-	} forged = { .h = { .nlmsg_len = sizeof(forged), .nlmsg_type = NLMSG_ERROR },
-		     .e.error = -EIO };
-	struct sockaddr_nl to;
-	socklen_t size = sizeof(to);
-	auto_(fd_close) int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-
-	assert_int_equal(getsockname(to_fd, (struct sockaddr *)&to, &size), 0);
-	for (; forged_before_connect; forged_before_connect--)
-		(void)!sendto(fd, &forged, sizeof(forged), MSG_DONTWAIT, (struct sockaddr *)&to,
-			      sizeof(to));
-}
-
-/* Takes the place of the C library's, whose parameters have reserved names. */
-/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
-int connect(int fd, const struct sockaddr *address, socklen_t size)
-{
-	if (forged_before_connect)
-		forge_answers(fd);
-	return (int)syscall(SYS_connect, fd, address, size);
 }
 
 /* A socket has a number, which root of the namespace can see, before it is connected. */
