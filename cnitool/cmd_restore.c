@@ -192,14 +192,14 @@ static struct repairs copy_repairs(struct mem *m, const struct repairs *r)
 
 /*
  * May it need an interface that comes later?  The order is that of the cache files, and publish or
- * a clock that was set back changes it.
+ * a clock that was set back changes it; and other attachments of a slow network come late.
  */
 static bool is_early(const struct restore *s, const struct restoration *o)
 {
 	if (o->early || o->slow)
 		return false;
-	for (const struct restoration *x = o + 1; x < s->v + s->n; x++)
-		if (!x->tried && str_eq(x->a.netns, o->a.netns))
+	for (const struct restoration *x = s->v; x < s->v + s->n; x++)
+		if (x != o && !x->tried && str_eq(x->a.netns, o->a.netns))
 			return true;
 	return false;
 }
@@ -281,9 +281,10 @@ static void try_in(struct tool *t, struct restore *s, struct restoration *o, uns
  * An attachment whose plugin does not answer costs half a minute or more, and the author of a
  * configuration can have hundreds, in as many networks.  So after the first of a network, the
  * others of that network come later; after two networks, the plugins of others have one second at
- * first; and after ten time-outs, what is left is given up.
+ * first; and after ten time-outs, what is left is given up.  What may need an interface of these is
+ * tried again behind them.
  */
-enum pass { ALL, AGAIN, LAST };
+enum pass { ALL, AGAIN, LAST, EARLY };
 enum { FULL_TIMES = 2, BUDGET = 10 };
 
 static bool is_in_pass(const struct restore *s, const struct restoration *o, enum pass pass)
@@ -292,7 +293,9 @@ static bool is_in_pass(const struct restore *s, const struct restoration *o, enu
 		return false;
 	if (pass == ALL)
 		return !is_slow(s, o);
-	return pass == LAST || o->cut;
+	if (pass == EARLY)
+		return true;
+	return !o->early && (pass == LAST || o->cut);
 }
 
 static int restore_pass(struct tool *t, struct restore *s, enum pass pass)
@@ -457,6 +460,7 @@ int cmd_restore(struct tool *t)
 	TRY(restore_pass(t, &s, ALL));
 	TRY(restore_pass(t, &s, AGAIN));
 	TRY(restore_pass(t, &s, LAST));
+	TRY(restore_pass(t, &s, EARLY));
 	count_outcomes(&s);
 	if (s.foreign)
 		tool_note(t,

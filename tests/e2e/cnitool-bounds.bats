@@ -14,10 +14,11 @@ prepare() {
 	mkdir -p "$NETCONFPATH"
 	net "$SLOW" 10-anet
 	net "$NET1" 20-net1
-	# An IPAM plugin that never answers while the file "hang" exists, and ignores SIGTERM.
+	# An IPAM plugin that never answers in namespaces whose path matches the text of the file "hang", while
+	# that exists, and ignores SIGTERM.
 	cat >"$BATS_TEST_TMPDIR/slow" <<-'END'
 		#!/bin/bash
-		[[ ! -e ${0%/*}/hang || $CNI_COMMAND == ADD ]] || { trap '' TERM; while :; do sleep 1; done; }
+		[[ ! -e ${0%/*}/hang || $CNI_COMMAND == ADD || ! $CNI_NETNS =~ $(<"${0%/*}/hang") ]] || { trap '' TERM; while :; do sleep 1; done; }
 		[[ $CNI_COMMAND != ADD ]] ||
 			echo '{"cniVersion":"1.1.0","ips":[{"address":"10.2.0.2/24"}]}'
 	END
@@ -292,4 +293,26 @@ many_plugins() {
 	for unit in "$CPLUG_TOP"/contrib/systemd/*.service; do
 		grep -q '^TimeoutStartSec=[0-9]' "$unit" || fail "$unit"
 	done
+}
+
+@test "bounds: an interface on one of a slow network is restored behind it, with one call" {
+	net '{"cniVersion":"1.0.0","name":"upper","plugins":[{"type":"macvlan","master":"eth0","linkInContainer":true,
+		"ipam":{"type":"static","addresses":[{"address":"10.5.0.60/24"}]}}]}' 30-upper
+	rm "$BATS_TEST_TMPDIR/hang"
+	new_netns c3
+	tool add -q anet c3
+	ok
+	tool add -q -i mv0 upper c3
+	ok
+	# Only c1 hangs, which makes the network of c3's eth0 a slow one.
+	echo /c1 >"$BATS_TEST_TMPDIR/hang"
+	ip -n c3 link delete eth0
+	no_link c3 mv0
+	# shellcheck disable=SC2016 # for eval
+	bounded 'grep -q "^restored eth0 .* on network anet" <<<"$output"' restore
+	is "$status" 1
+	contains "$errors" '1 of 4 attachments could not be restored'
+	contains "$output" '^restored mv0 of .* on network upper'
+	tool check upper c3 -i mv0
+	ok
 }
