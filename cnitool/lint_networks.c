@@ -99,6 +99,23 @@ static void check_main(struct lint *l, const struct netconf_plugin *np,
 			   main->type);
 }
 
+/* The reference, too, looks for them below the working directory: they are right for some. */
+static void check_paths(struct lint *l, const struct netconf_plugin *np)
+{
+	static const char *const keys[] = { "dataDir", "resolvConf" };
+	struct cj ipam = cj_any(&np->conf, "ipam");
+
+	for (unsigned i = 0; i < ARRAY_LEN(keys) && cj_is_object(&ipam); i++) {
+		const char *path = cj_str(&ipam, keys[i], "");
+
+		if (*path && *path != '/')
+			lint_warn(l, mem_printf(&l->tx->mem, "ipam.%s", keys[i]),
+				  "\"%.60s\" is looked for below the working directory of the "
+				  "runtime (write an absolute path)",
+				  path);
+	}
+}
+
 void lint_chain(struct lint *l, const struct lint_network *n)
 {
 	const struct netconf_plugin *main = NULL;
@@ -121,6 +138,7 @@ void lint_chain(struct lint *l, const struct lint_network *n)
 		else
 			main_seen = true; /* it may be one that makes interfaces */
 		check_ports(l, n, i);
+		check_paths(l, np);
 	}
 	l->prefix = "";
 }

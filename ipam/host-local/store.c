@@ -133,6 +133,11 @@ static int make_root(struct tx *tx, const struct store *st)
 			"of \"..\"",
 			st->data_dir);
 	TRY(store_may_make(tx, st->data_dir, st->network));
+	if (*st->data_dir != '/')
+		log_warn("ipam.dataDir: \"%.100s\" is made below the working directory of the "
+			 "runtime, and only calls from there find the leases (write an absolute "
+			 "path)",
+			 st->data_dir);
 	return file_mkdirs(tx, st->data_dir, 0755);
 }
 

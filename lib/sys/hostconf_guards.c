@@ -58,12 +58,13 @@ struct there {
 
 static struct there look(struct mem *mem, const char *path, const struct stat *root)
 {
-	struct there t = { .folder = "/", .rest = path };
+	const char *from = path[0] == '/' ? "/" : ".";
+	struct there t = { .folder = from, .rest = path };
 	char *part = mem_printf(mem, "%s/", path);
 	struct stat st = { .st_ino = 0 };
 	size_t n = 0;
 
-	if (stat("/", &st) == 0)
+	if (stat(from, &st) == 0)
 		t.st = st;
 	for (char *p = part + 1; *p; p++) {
 		if (*p != '/')
@@ -77,7 +78,7 @@ static struct there look(struct mem *mem, const char *path, const struct stat *r
 		*p = '/';
 	}
 	part[n] = '\0';
-	t.folder = n ? part : "/";
+	t.folder = n ? part : from;
 	t.rest = path + n;
 	return t;
 }

@@ -593,6 +593,18 @@ folder_reads() {
 	prints '' leases
 }
 
+@test "host-local: a relative dataDir is below the working directory, as in the reference, and the ADD that makes it warns" {
+	cd "$BATS_TEST_TMPDIR"
+	DATA=here/leases NET=$BATS_TEST_TMPDIR/here/leases/net1
+	gets c1 10.2.2.2/29
+	contains "$stderr" 'ipam\.dataDir: "here/leases" is made below the working directory .*\(write an absolute path\)'
+	[[ -f $NET/10.2.2.2 ]]
+	gets c2 10.2.2.3/29
+	contains_not "$stderr" dataDir
+	ok DEL c1
+	prints 10.2.2.3 leases
+}
+
 # ---- symlinks ----
 
 @test "host-local: symlinks and folders in place of leases are not followed or overwritten" {

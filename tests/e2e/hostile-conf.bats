@@ -279,6 +279,15 @@ not_made() {
 			not_made "$path" tuning "$conf"
 		done
 	done
+	# A relative path is one below the working directory.
+	remember
+	cd /run/cni/cplug
+	for path in new/net pool/net1/new/net ../cplug/new/net; do
+		not_made "$path" host-local "$(jq -nc --arg d "${path%/*}" '{cniVersion: "1.0.0", name: "net", type: "bridge",
+			ipam: {type: "host-local", dataDir: $d, subnet: "10.9.0.0/24"}}')"
+		[[ ! -e ${path%/*} ]]
+	done
+	cd /
 	for path in /run/cni/net /run/cni-state/cplug/net /var/lib/cni/networks/net /var/lib/cni/results-of/net; do
 		folder $path
 	done

@@ -191,6 +191,14 @@ wrong_files() {
 	grep -q 'warning: plugins\[0\]\.ipam: whereabouts is not one' <<<"$output"
 }
 
+@test "validate: relative paths of ipam are warned of, because the reference takes them" {
+	plugin_file '{"type":"bridge","ipam":{"type":"host-local","subnet":"10.1.0.0/24","dataDir":"leases","resolvConf":"etc/r"}}'
+	tool validate "$BATS_TEST_TMPDIR/x.conflist"
+	((status == 0))
+	grep -q 'warning: plugins\[0\]\.ipam\.dataDir: "leases" .*(write an absolute path)' <<<"$output"
+	grep -q 'warning: plugins\[0\]\.ipam\.resolvConf: "etc/r" .*(write an absolute path)' <<<"$output"
+}
+
 @test "validate: disableCheck, a missing version and comments are no mistakes" {
 	# shellcheck disable=SC2016 # a key of JSON
 	list_file a.conflist '{"name":"n","disableCheck":true,"$schema":"x","_comment":"y","plugins":[{"type":"bridge","//":"z"}]}'
