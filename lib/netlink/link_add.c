@@ -127,7 +127,7 @@ static int name_taken(struct tx *tx, struct rt *rt, const char *name)
 				  "%s: add interface %s: it exists already%s (DEL it first, "
 				  "or set CNI_IFNAME to another name)",
 				  rt->where, name, kind);
-	if (mark_is_any(l.alias))
+	if (mark_is_any(l.alias) && !mark_is_network(l.alias))
 		return tx_fail_as(tx, CPLUG_E_TAKEN, -EEXIST,
 				  "%s: add interface %s: the name is in use by %s (DEL that "
 				  "attachment first)",

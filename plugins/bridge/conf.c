@@ -101,6 +101,9 @@ static void cross_check(const struct cj *c, struct bridge_conf *cf)
 			 "the VLAN gateway's name %s.%u is longer than 15 characters (choose a "
 			 "shorter bridge name)",
 			 cf->bridge, cf->vlan);
+	if (cf->host_ifname && str_eq(cf->host_ifname, cf->bridge))
+		cj_wrong(c, "hostIfName", "\"%s\" is also the name in bridge (choose another)",
+			 cf->bridge);
 	/* With netfilter on bridges a redirected packet leaves where it came in. */
 	cf->hairpin |= cf->ports.n > 0;
 }

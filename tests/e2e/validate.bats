@@ -30,6 +30,7 @@ wrong_plugins() {
 		{"type":"bridge","macspoofchk":"lax"} => plugins\[0\]\.macspoofchk: expected true, false or "strict"
 		{"type":"bridge","hairpinMode":true,"promiscMode":true} => plugins\[0\]\.promiscMode: cannot set hairpin mode and promiscuous mode
 		{"type":"bridge","bridge":"a/b"} => plugins\[0\]\.bridge: "a/b"
+		{"type":"bridge","hostIfName":"cni0"} => plugins\[0\]\.hostIfName: "cni0" is also the name in bridge \(choose
 		{"type":"bridge","vlanTrunk":[{"minID":5}]} => plugins\[0\]\.vlanTrunk\[0\]\.maxID: missing
 		{"type":"bridge","vlanTrunk":[{"mnID":5,"id":7}]} => plugins\[0\]\.vlanTrunk\[0\]\.mnID: unknown key.*did you mean minID
 		{"type":"bridge","ipMasq":{"v4":1}} => plugins\[0\]\.ipMasq\.v4: expected true or false

@@ -122,6 +122,23 @@ collision() {
 	assert_same_snapshot
 }
 
+@test "veth names: ADD fails, and names the key, if hostIfName is the bridge of this network or of another" {
+	local conf
+
+	new_netns c1 c2
+	cni ADD bridge "$(with "$CONF" '.hostIfName = "br1"')"
+	failed 7 'hostIfName: "br1" is also the name in bridge \(choose another\)'
+	no_link - br1
+	add bridge "$CONF"
+	conf=$(with "$CONF" '.name = "net2" | .ipam.subnet = "10.2.0.0/24" | .hostIfName = "br1"')
+	for conf in "$(with "$conf" '.bridge = "br2"')" "$(with "$conf" '.type = "ptp"')"; do
+		cni ADD "$(jq -r .type <<<"$conf")" "$conf" c2
+		failed 102 'br1: the name is in use, kind bridge, alias cplug net1 \(.*choose another hostIfName'
+		del "$(jq -r .type <<<"$conf")" "$conf" c2
+	done
+	sees c1 10.1.0.1
+}
+
 @test "veth names: alias and peer index connect the container's interface with the host's end" {
 	new_netns c1
 	add bridge "$CONF"
