@@ -184,6 +184,11 @@ int gateway_check_route(struct tx *tx, struct rt *rt, const struct link *l, stru
 	int there;
 
 	TRY(there = leads(tx, rt, l, ip, &w));
+	/* The reference, too, gives it to a container. */
+	if (there && w.broadcast)
+		log_warn("%s: %s is a broadcast address on %s, so the host does not reach the "
+			 "container (exclude it from the addresses that the IPAM plugin gives)",
+			 rt->where, IP_S(ip), l->name);
 	if (there)
 		return need_no_own_address(tx, rt, ip);
 	if (w.index && !w.rejects)
@@ -271,12 +276,17 @@ void gateway_complete(struct result *r, bool default_route)
 
 int gateway_compare_route(struct tx *tx, struct rt *rt, const struct link *to, struct ip ip)
 {
+	struct route_lookup w;
 	struct link l;
 	int index, there = 0;
 
 	TRY(route_to(tx, rt, ip, &index));
 	if (index == to->index)
 		return 0;
+	if (!index)
+		TRY(route_lookup(tx, rt, ip, &w));
+	if (!index && w.broadcast && w.index == to->index)
+		return 0; /* gateway_check_route() has warned */
 	if (index)
 		TRY(there = link_find_index(tx, rt, index, &l));
 	differ(tx, mem_printf(&tx->mem, "the host's route to %s", IP_S(ip)),

@@ -220,7 +220,7 @@ static unsigned ask_connected(const struct result *r, const struct link *l,
 		struct cidr a = r->ips[i].addr;
 		struct result_route want = result_route(cidr_masked(a), (struct ip){ 0 });
 
-		if (iface_belongs(r, &r->ips[i], l->name) && a.len < ip_bits(a.ip))
+		if (iface_belongs(r, &r->ips[i], l->name) && route_comes_with(a))
 			q[n++] = question(r, l, &want);
 	}
 	return n;
@@ -260,7 +260,7 @@ int iface_ensure_connected(struct tx *tx, struct call *c, const struct result *r
 	for (unsigned i = 0; i < r->n_ips; i++) {
 		struct cidr a = r->ips[i].addr;
 
-		if (iface_belongs(r, &r->ips[i], l->name) && a.len < ip_bits(a.ip) && !q[k++].found)
+		if (iface_belongs(r, &r->ips[i], l->name) && route_comes_with(a) && !q[k++].found)
 			TRY(route_add_connected(tx, &c->cont, l, a));
 	}
 	return 0;

@@ -138,6 +138,13 @@ int route_set(struct tx *tx, struct rt *rt, const struct link *l, const struct r
 	return put(tx, rt, l, route, NLM_F_REPLACE);
 }
 
+bool route_comes_with(struct cidr a)
+{
+	if (a.ip.family == AF_INET && !cidr_network(a).b[0])
+		return false;
+	return a.len < ip_bits(a.ip);
+}
+
 static struct route connected(const struct link *l, struct cidr a)
 {
 	enum { ADDRCONF_METRIC = 256 }; /* the kernel's metric for IPv6 prefixes */

@@ -27,6 +27,12 @@ int route_set(struct tx *tx, struct rt *rt, const struct link *l,
 	      const struct result_route *route) CHECKED;
 
 /*
+ * Does the kernel make a route to the subnet with the address?  It does not for a single address,
+ * nor in 0/8, such as 0.0.0.0/0 (fib_add_ifaddr()).
+ */
+bool route_comes_with(struct cidr a);
+
+/*
  * The route to an address's own subnet, as the kernel makes it with the address: for a
  * repair, if it was deleted.  It goes with the address.  Returns 1 if this call added it, 0 if it
  * was there, or a recorded failure.
@@ -176,6 +182,7 @@ struct route_lookup {
 	int index;    /* of the link; 0 = none */
 	bool rejects; /* blackhole, unreachable, prohibit */
 	bool local;   /* an address of this host */
+	bool broadcast;
 };
 int route_lookup(struct tx *tx, struct rt *rt, struct ip ip, struct route_lookup *ret) CHECKED;
 

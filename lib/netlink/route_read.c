@@ -321,6 +321,7 @@ int route_lookup(struct tx *tx, struct rt *rt, struct ip ip, struct route_lookup
 		.rejects = r.type == RTN_BLACKHOLE || r.type == RTN_UNREACHABLE ||
 			   r.type == RTN_PROHIBIT,
 		.local = r.type == RTN_LOCAL,
+		.broadcast = r.type == RTN_BROADCAST,
 	};
 	return 0;
 }

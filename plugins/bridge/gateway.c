@@ -259,7 +259,7 @@ int bridge_gateway_repair(struct tx *tx, struct call *c, struct bridge *b)
 	/* A bridge in a VRF has its connected routes in the VRF's table. */
 	n = b->br.master ? 0 : gateway_list(tx, c->prev, &list);
 	for (unsigned i = 0; i < n; i++)
-		if (list[i].len < ip_bits(list[i].ip))
+		if (route_comes_with(list[i]))
 			TRY(route_add_connected(tx, &c->host, gateway_link(b), list[i]));
 	return check_routes(tx, c, b, c->prev);
 }

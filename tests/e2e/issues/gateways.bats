@@ -83,3 +83,47 @@ fixed() {
 	cni ADD bridge "$(with "$conf" '.runtimeConfig.mac = "00:00:00:00:00:00"')"
 	failed 7 'mac: 00:00:00:00:00:00 is no address'
 }
+
+# The reference's host-local, too, leases it where rangeEnd names it.
+@test "gateways: CHECK accepts a subnet's broadcast address, of which ADD warns where the host does not reach it" {
+	local conf prev
+
+	conf=$(conf '[[{"subnet":"10.1.0.0/24","rangeStart":"10.1.0.255","rangeEnd":"10.1.0.255"}]]')
+	new_netns c1
+	add bridge "$conf"
+	prev=$output
+	contains "$errors" '10\.1\.0\.255 is a broadcast address on br1.*exclude it'
+	cni CHECK bridge "$(with "$conf" ".prevResult = $prev")"
+	ok
+	# A route that is really lost is still told.
+	ip address del 10.1.0.1/24 dev br1
+	cni CHECK bridge "$(with "$conf" ".prevResult = $prev")"
+	failed 107 "the host's route to 10\.1\.0\.255"
+	del bridge "$conf"
+	ip link del br1
+	conf=$(with "$conf" '.type = "ptp" | del(.bridge, .isDefaultGateway)')
+	add ptp "$conf"
+	prev=$output
+	contains_not "$errors" broadcast
+	ping -c1 -W"$RIG_DEADLINE" 10.1.0.255
+	cni CHECK ptp "$(with "$conf" ".prevResult = $prev")"
+	ok
+}
+
+# The kernel adds no connected route to a prefix of 0/8, such as 0.0.0.0/0.
+@test "gateways: CHECK and repair expect no connected route where the kernel adds none" {
+	export CNI_PATH=$CPLUG_BIN:$BATS_TEST_TMPDIR
+	local address conf prev
+
+	for address in 10.1.0.2/0 1.1.0.2/7; do
+		new_netns c1
+		conf=$(with "$(fixed '[{"address":"'$address'"}]')" '.type = "tap" | del(.bridge, .isDefaultGateway)')
+		add tap "$conf"
+		prev=$output
+		is "$(in_ns c1 ip -4 route show)" ''
+		cni CHECK tap "$(with "$conf" ".prevResult = $prev")"
+		ok
+		del tap "$conf"
+		del_netns c1
+	done
+}
