@@ -120,8 +120,11 @@ int attach_exec_plugin(struct tool *t, const struct list_call *c, unsigned i,
 int attach_blame_plugin(struct tool *t, const struct list_call *c, unsigned i, struct errctx m,
 			int r)
 {
+	/* A repair is a part of publish, set, restore and others. */
+	const char *word = c->command->repairs ? t->verb->name : c->command->word;
+
 	return errctx_prefix(t->tx, m, r, "plugin type=\"%s\" name=\"%s\" failed (%s): ",
-			     c->net->plugins[i].type, c->net->name, c->command->word);
+			     c->net->plugins[i].type, c->net->name, word);
 }
 
 /* Runs plugin i, whose answer does not matter. */

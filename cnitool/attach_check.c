@@ -15,7 +15,7 @@
 #include "value/json_make.h"
 
 static const struct command check_command = { "CHECK", "check", false };
-static const struct command repair_command = { "CHECK", "repair", true };
+static const struct command repair_command = { "CHECK", "check", true };
 
 /* ---- what CHECK needs ---- */
 

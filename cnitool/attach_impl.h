@@ -11,7 +11,7 @@
 
 struct command {
 	const char *name; /* CNI_COMMAND */
-	const char *word; /* libcni's, for messages */
+	const char *word; /* libcni's, for messages (a repair has the verb) */
 	bool repairs;     /* CPLUG_REPAIR=1: cplug's plugins repair what their CHECK finds */
 };
 

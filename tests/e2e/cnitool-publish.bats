@@ -190,7 +190,7 @@ publishes() {
 	# The host has a service there.
 	socat TCP4-LISTEN:8085,fork,reuseaddr - 3>&- &
 	wait_for "the host's service" grep -q :1F95 /proc/net/tcp
-	refuses 1 'publish host port 8085/tcp: the host listens there' publish net1 c1 8085:80
+	refuses 1 'failed \(publish\): .*publish host port 8085/tcp: the host listens there' publish net1 c1 8085:80
 	kill $!
 	# The plugin is not there.
 	mkdir "$BATS_TEST_TMPDIR/none"
