@@ -52,20 +52,21 @@ int conf_mtu(const struct cj *c, int def)
 	}
 	n = cj_int(c, "mtu", 0, 0, 65535);
 	if (n && n < 68)
-		cj_wrong(c, "mtu", "must be at least 68 (1280 for IPv6), or \"auto\"");
+		cj_wrong(c, "mtu", "must be at least 68 (1280 for IPv6), or \"auto\", got %d", (int)n);
 	return n ? (int)n : def;
 }
 
 const char *conf_ifname(const struct cj *c, const char *key)
 {
-	const char *name = cj_str(c, key, NULL), *reason;
+	const char *name = cj_str(c, key, NULL), *reason, *bound;
 
 	if (str_empty(name))
 		return NULL;
 	reason = name_invalid_ifname(name);
 	if (!reason)
 		return name;
-	cj_wrong(c, key, "\"%.40s\": %s", name, reason);
+	bound = strlen(name) < IFNAMSIZ ? "" : " (15 characters at most)";
+	cj_wrong(c, key, "\"%.40s\": %s%s", name, reason, bound);
 	return NULL;
 }
 

@@ -179,6 +179,9 @@ static struct port_condition *add_condition(struct words *w)
 
 static void wrong_word(const struct words *w, const char *word, const char *why)
 {
+	/* At the end, the word that needs another is named. */
+	if (!*word && w->at)
+		word = w->w[w->at - 1];
 	cj_wrong(w->conf, w->key, "\"%.60s\": %s", word, why);
 }
 

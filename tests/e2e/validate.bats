@@ -24,7 +24,7 @@ wrong_plugins() {
 		{"type":"bridge","isGatway":true} => plugins\[0\]\.isGatway: unknown key, which is ignored \(did you mean isGateway\?\)
 		{"type":"bridge","zzzzzz":true} => plugins\[0\]\.zzzzzz: unknown key, which is ignored \(remove it\)
 		{"type":"bridge","mtu":"big"} => plugins\[0\]\.mtu: expected a number, or "auto", got "big"
-		{"type":"bridge","mtu":40} => plugins\[0\]\.mtu: must be at least 68
+		{"type":"bridge","mtu":40} => plugins\[0\]\.mtu: must be at least 68 .*, got 40
 		{"type":"bridge","vlan":5000} => plugins\[0\]\.vlan: expected a whole number from 0 to 4094, got 5000
 		{"type":"bridge","isGateway":"yes"} => plugins\[0\]\.isGateway: expected true or false, got "yes"
 		{"type":"bridge","macspoofchk":"lax"} => plugins\[0\]\.macspoofchk: expected true, false or "strict"
@@ -43,7 +43,9 @@ wrong_plugins() {
 		{"type":"bridge","mac":"02:00:00:00:00:01"} => plugins\[0\]\.mac: unknown key
 		{"type":"bridge","ipam":{"type":"bridge"}} => plugins\[0\]\.ipam\.type: bridge is not an IPAM plugin
 		{"type":"bridge","ipam":{"type":"dhpc"}} => plugins\[0\]\.ipam\.type: there is no plugin dhpc \(did you mean dhcp\?\)
-		{"type":"bridge","bridge":"averyverylongname"} => plugins\[0\]\.bridge: .*interface name is too long
+		{"type":"bridge","bridge":"averyverylongname"} => plugins\[0\]\.bridge: .*interface name is too long \(15 characters at most\)
+		{"type":"portmap","conditionsV4":["--source"]} => plugins\[0\]\.conditionsV4.*: "--source": expected an address
+		{"type":"portmap","conditionsV4":["!","-d"]} => plugins\[0\]\.conditionsV4.*: "-d": expected an address
 		{"type":"bridge","ipam":{"type":"host-local"}} => plugins\[0\]\.ipam\.ranges: no IP ranges specified
 		{"type":"bridge","ipam":{"type":"host-local","subnet":"10.1.0.1/24"}} => plugins\[0\]\.ipam\.subnet: .*host bits
 		{"type":"bridge","ipam":{"type":"host-local","subnet":"10.1.0.0/24","rangeStart":"10.2.0.1"}} => plugins\[0\]\.ipam\.rangeStart: .*not in network
