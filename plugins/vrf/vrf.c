@@ -86,15 +86,18 @@ struct made {
 	bool made;
 };
 
-/* Another interface of the container may have joined it by now. */
+/* Another interface of the container may have joined it by now: so it also stays up. */
 static int undo_made(struct tx *tx, void *arg)
 {
 	struct made *m = *(struct made **)arg;
+	auto_(fd_close) int lock = -1;
 	struct link vrf;
-	int there = 0;
+	int there;
 
-	if (m->made)
-		TRY(there = link_find(tx, &m->c->cont, m->name, &vrf));
+	if (!m->made)
+		return 0;
+	TRY(call_lock_cont(tx, m->c, &lock));
+	TRY(there = link_find(tx, &m->c->cont, m->name, &vrf));
 	if (!there || !str_eq(vrf.kind, "vrf"))
 		return 0;
 	return prune(tx, m->c, &vrf);
@@ -114,7 +117,7 @@ static int make_vrf(struct tx *tx, struct call *c, const struct vrf *v, struct l
 		.put = put_vrf,
 		.data = &own,
 	};
-	struct link_want want = { .up = true, .mark = &mark };
+	struct link_want want = { .up = true, .mark = &mark, .shared = true };
 	struct made *m = mem_alloc(&tx->mem, sizeof(*m));
 
 	*m = (struct made){ .c = c, .name = v->name };
@@ -265,7 +268,10 @@ static int vrf_del(struct tx *tx, struct call *c)
 	TRY(there = link_find(tx, &c->cont, c->ifname, &l));
 	if (there && l.master == vrf.index)
 		TRY(link_free(tx, &c->cont, &l));
-	TRY(call_lock_cont(tx, c, &lock));
+	r = call_lock_cont(tx, c, &lock);
+	if (r == -ETIMEDOUT || r == -EINTR)
+		return r;
+	TRY(tx_excuse(tx, before, r, "DEL goes on without the lock"));
 	return prune(tx, c, &vrf);
 }
 

@@ -226,6 +226,54 @@ detached() {
 	no_link c1 blue
 }
 
+@test "vrf: a failed ADD takes nothing back from an interface that joins its VRF meanwhile" {
+	local trace=$BATS_TEST_TMPDIR/trace at conf first n
+
+	can_trace || skip "strace is not allowed"
+	new_netns c1
+	attached
+	conf=$CONF
+	attached c1 eth1
+	in_ns c1 ip link add br9 type bridge
+	in_ns c1 ip link set eth0 master br9
+	# Each of its last requests waits: how eth0's ADD fails, and the way back.
+	failing() {
+		CNI_COMMAND=ADD CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN \
+			strace -qq -o "$trace" -e trace=sendto "$@" "$CPLUG_BIN/vrf" <<<"$conf" >/dev/null 2>&1 3>&- 4>&-
+	}
+	run ! failing
+	n=$(grep -c '^sendto' "$trace")
+	((n > 8))
+	for ((at = n - 4; at <= n; at++)); do
+		failing -e inject=sendto:delay_enter=3000000:when="$at" 3>&- 4>&- &
+		first=$!
+		wait_for "the VRF" eval 'in_ns c1 ip link show dev blue || ! kill -0 "$first"'
+		cni ADD vrf "$CONF" c1 c1 eth1
+		ok
+		status=0
+		wait "$first" || status=$?
+		is "$status" 1
+		cni CHECK vrf "$CONF" c1 c1 eth1
+		ok
+		cni DEL vrf "$CONF" c1 c1 eth1
+		ok
+		no_link c1 blue
+	done
+}
+
+@test "vrf: DEL needs no folder that can be written" {
+	new_netns c1
+	remember nothing
+	attached
+	cni ADD vrf "$CONF"
+	mount -o remount,bind,ro /run
+	cni DEL vrf "$CONF"
+	mount -o remount,bind,rw /run
+	ok
+	no_link c1 blue
+	detached
+}
+
 @test "vrf: DEL leaves a VRF with the alias of another program" {
 	new_netns c1
 	attached
