@@ -13,7 +13,8 @@
 #include "plugins/list.h"
 #include "plugins/sbr/sbr.h"
 
-enum { FIRST_TABLE = 100 };
+/* Each address gets a rule, which needs an undo slot of TX_UNDO_MAX. */
+enum { FIRST_TABLE = 100, ADDRESSES_MAX = 56 };
 
 int sbr_read_conf(struct tx *tx, const struct call *c, struct sbr *ret)
 {
@@ -161,6 +162,11 @@ static int plan_all(struct tx *tx, struct call *c, const struct sbr *s, const st
 	for (unsigned i = 0; i < c->prev->n_ips; i++) {
 		if (!prev_is_ours(c, &c->prev->ips[i]))
 			continue;
+		if (n == ADDRESSES_MAX)
+			return tx_fail_as(tx, CPLUG_E_PREV, -E2BIG,
+					  "prevResult: it has more than %d addresses of %s, and "
+					  "sbr makes a rule for each (give the interface fewer)",
+					  ADDRESSES_MAX, l->name);
 		t.ip = &c->prev->ips[i];
 		t.have = (struct route_list){ .n = 0 };
 		TRY(plan_address(tx, c, s, &t, p));
