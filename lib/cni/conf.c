@@ -52,7 +52,8 @@ int conf_mtu(const struct cj *c, int def)
 	}
 	n = cj_int(c, "mtu", 0, 0, 65535);
 	if (n && n < 68)
-		cj_wrong(c, "mtu", "must be at least 68 (1280 for IPv6), or \"auto\", got %d", (int)n);
+		cj_wrong(c, "mtu", "must be at least 68 (1280 for IPv6), or \"auto\", got %d",
+			 (int)n);
 	return n ? (int)n : def;
 }
 
