@@ -11,8 +11,8 @@
 
 static bool allowed; /* a network namespace */
 
-/* Root of the container can send to the socket before it is connected to the kernel. */
-static void only_the_kernel_answers(void **state UNUSED)
+/* Asks for a link by its ifindex.  Returns the size of the answer. */
+static ssize_t ask(int index, struct nlmsghdr *answer, size_t room)
 {
 	struct {
 		struct nlmsghdr h;
@@ -20,7 +20,14 @@ static void only_the_kernel_answers(void **state UNUSED)
 	} q = { .h = { .nlmsg_len = sizeof(q),
 		       .nlmsg_type = RTM_GETLINK,
 		       .nlmsg_flags = NLM_F_REQUEST },
-		.i = { .ifi_index = 1 } };
+		.i = { .ifi_index = index } };
+
+	return wire_ask(&q.h, answer, room);
+}
+
+/* Root of the container can send to the socket before it is connected to the kernel. */
+static void only_the_kernel_answers(void **state UNUSED)
+{
 	union {
 		struct nlmsghdr h;
 		char room[4096];
@@ -29,20 +36,14 @@ static void only_the_kernel_answers(void **state UNUSED)
 	if (!allowed)
 		skip();
 	forged_before_connect = 3;
-	assert_true(wire_ask(&q.h, &answer.h, sizeof(answer)) > (ssize_t)sizeof(q));
+	assert_true(ask(1, &answer.h, sizeof(answer)) >
+		    (ssize_t)NLMSG_LENGTH(sizeof(struct ifinfomsg)));
 	assert_int_equal(forged_before_connect, 0);
 	assert_int_equal(answer.h.nlmsg_type, RTM_NEWLINK);
 }
 
 static void a_refusal_is_an_answer(void **state UNUSED)
 {
-	struct {
-		struct nlmsghdr h;
-		struct ifinfomsg i;
-	} q = { .h = { .nlmsg_len = sizeof(q),
-		       .nlmsg_type = RTM_GETLINK,
-		       .nlmsg_flags = NLM_F_REQUEST },
-		.i = { .ifi_index = 99 } };
 	struct {
 		struct nlmsghdr h;
 		struct nlmsgerr e;
@@ -52,7 +53,7 @@ static void a_refusal_is_an_answer(void **state UNUSED)
 	if (!allowed)
 		skip();
 	forged_before_connect = 3;
-	assert_true(wire_ask(&q.h, &answer.h, sizeof(answer)) > 0);
+	assert_true(ask(99, &answer.h, sizeof(answer)) > 0);
 	assert_int_equal(answer.h.nlmsg_type, NLMSG_ERROR);
 	assert_int_equal(answer.e.error, -ENODEV);
 }
