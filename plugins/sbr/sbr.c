@@ -13,8 +13,8 @@
 #include "plugins/list.h"
 #include "plugins/sbr/sbr.h"
 
-/* Each address gets a rule, which needs an undo slot of TX_UNDO_MAX. */
-enum { FIRST_TABLE = 100, ADDRESSES_MAX = 56 };
+/* Each address gets a rule, which needs an undo slot; some are for the other changes. */
+enum { FIRST_TABLE = 100, ADDRESSES_MAX = TX_UNDO_MAX - 8 };
 
 int sbr_read_conf(struct tx *tx, const struct call *c, struct sbr *ret)
 {
