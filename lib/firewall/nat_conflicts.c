@@ -19,20 +19,15 @@
 
 /* ---- sockets of the host ------------------------------------------------- */
 
-/*
- * Programs that hold the ports on behalf of the runtime: podman binds the ports it publishes, and
- * passes the sockets to conmon after the network is there.
- */
-static bool is_reserved_for_us(const struct diag_listener *l)
-{
-	static const char *const holders[] = { "(conmon)", "(kubelet)", "(podman)",
-					       "(rootlessport)" };
+enum { WARNINGS = 8 };
 
-	for (unsigned i = 0; i < ARRAY_LEN(holders); i++)
-		if (strstr(l->process, holders[i]))
-			return true;
-	return false;
-}
+/* A look at the sockets on the ports of an attachment. */
+struct look {
+	const struct nat *n;
+	const struct nat_after_del *had;
+	unsigned long free_from; /* free_from() */
+	unsigned warned;
+};
 
 static bool mapping_needs(const struct nat *n, const struct port_mapping *m,
 			  const struct diag_listener *l)
@@ -52,24 +47,26 @@ static bool mapping_needs(const struct nat *n, const struct port_mapping *m,
  * A socket of an unprivileged user must not keep a container from starting.  So a socket counts if
  * it is root's, at a port that needs a privilege, or at the very address of the mapping.
  */
-static bool socket_counts(const struct nat *n, const struct diag_listener *l)
+static bool socket_counts(const struct look *k, const struct diag_listener *l)
 {
-	char text[16] = "";
+	const struct hostports *p = k->n->ports;
 
-	if (l->uid == 0)
+	if (l->uid == 0 || l->port < k->free_from)
 		return true;
-	for (unsigned i = 0; i < n->ports->n; i++)
-		if (mapping_needs(n, &n->ports->maps[i], l) &&
-		    ip_eq(n->ports->maps[i].host_ip, l->addr))
+	for (unsigned i = 0; i < p->n; i++)
+		if (mapping_needs(k->n, &p->maps[i], l) && ip_eq(p->maps[i].host_ip, l->addr))
 			return true;
-	return sysctl_read_try(NULL, "net/ipv4/ip_unprivileged_port_start", text, sizeof(text)) ==
-		       0 &&
-	       l->port < strtoul(text, NULL, 10);
+	return false;
 }
 
+/* By port, then by user. */
 static int by_port(const void *a, const void *b)
 {
-	return ((const struct diag_listener *)a)->port - ((const struct diag_listener *)b)->port;
+	const struct diag_listener *x = a, *y = b;
+
+	if (x->port != y->port)
+		return x->port < y->port ? -1 : 1;
+	return x->uid < y->uid ? -1 : x->uid > y->uid;
 }
 
 static bool any_mapping_needs(const struct nat *n, const struct diag_listener *l)
@@ -81,39 +78,42 @@ static bool any_mapping_needs(const struct nat *n, const struct diag_listener *l
 }
 
 /*
- * Keeps the listeners that mappings are in the way of, one for each port, sorted by port: one that
- * counts, if there is one.
+ * Keeps the listeners that mappings are in the way of, sorted by port: all of root's, because one
+ * that holds a port for a container must not hide a service, and of each other user one for each
+ * port, which counts if any does.
  */
-static unsigned keep_conflicting(const struct nat *n, struct diag_listener *l, unsigned n_listeners)
+static unsigned keep_conflicting(const struct look *k, struct diag_listener *l,
+				 unsigned n_listeners)
 {
 	unsigned kept = 0;
 
 	if (n_listeners)
 		qsort(l, n_listeners, sizeof(*l), by_port);
 	for (unsigned i = 0; i < n_listeners; i++) {
-		if (!any_mapping_needs(n, &l[i]))
+		if (!any_mapping_needs(k->n, &l[i]))
 			continue;
-		if (!kept || l[kept - 1].port != l[i].port)
+		if (l[i].uid == 0 || !kept || by_port(&l[kept - 1], &l[i]) != 0)
 			l[kept++] = l[i];
-		else if (!socket_counts(n, &l[kept - 1]))
+		else if (!socket_counts(k, &l[kept - 1]))
 			l[kept - 1] = l[i];
 	}
 	return kept;
 }
 
-/* A user can have a socket at every port of a range: warns of the first few. */
-static unsigned limit_warnings(const struct nat *n, struct diag_listener *l, unsigned n_listeners)
+/*
+ * Drops the listeners of programs that hold the ports on behalf of the runtime: podman binds the
+ * ports it publishes, and passes the sockets to conmon after the network is there.
+ */
+static unsigned drop_reserved(struct tx *tx, struct diag_listener *l, unsigned n_listeners)
 {
-	enum { WARNINGS = 8 };
-	unsigned kept = 0, warned = 0;
+	static const char *const holders[] = { "conmon", "kubelet", "podman", "rootlessport",
+					       NULL };
+	unsigned kept = 0;
 
+	diag_find_holders(&tx->mem, l, n_listeners, holders);
 	for (unsigned i = 0; i < n_listeners; i++)
-		if (socket_counts(n, &l[i]) || warned++ < WARNINGS)
+		if (!l[i].held)
 			l[kept++] = l[i];
-	if (kept < n_listeners)
-		log_warn("host ports: %u more sockets of unprivileged users will not be reachable "
-			 "from outside any more",
-			 n_listeners - kept);
 	return kept;
 }
 
@@ -132,22 +132,20 @@ static bool was_ours(const struct nat_after_del *had, const struct diag_listener
 }
 
 /* May the mapping take the port from a service of the host? */
-static bool may_take(struct tx *tx, const struct nat *n, const struct nat_after_del *had,
-		     const struct diag_listener *l)
+static bool may_take(struct tx *tx, const struct look *k, const struct diag_listener *l)
 {
-	if (!socket_counts(n, l) || (n->repair && was_ours(had, l)))
+	if (!socket_counts(k, l) || (k->n->repair && was_ours(k->had, l)))
 		return true;
-	return n->ports->on_conflict != OWNED_FAIL && hostconf_replaces_across_networks(tx);
+	return k->n->ports->on_conflict != OWNED_FAIL && hostconf_replaces_across_networks(tx);
 }
 
-static int judge_listener(struct tx *tx, const struct nat *n, const struct nat_after_del *had,
-			  const struct diag_listener *l)
+/* Users can have sockets at every port of a range: the first few are warned of. */
+static int judge_listener(struct tx *tx, struct look *k, const struct diag_listener *l)
 {
-	if (is_reserved_for_us(l))
-		return 0;
-	if (may_take(tx, n, had, l)) {
-		log_warn("host port %u/%s: %s will not be reachable from outside any more", l->port,
-			 hostports_proto(l->proto), diag_str(&tx->mem, l));
+	if (may_take(tx, k, l)) {
+		if (k->warned++ < WARNINGS)
+			log_warn("host port %u/%s: %s will not be reachable from outside any more",
+				 l->port, hostports_proto(l->proto), diag_str(&tx->mem, l));
 		return 0;
 	}
 	return tx_fail_as(
@@ -158,16 +156,26 @@ static int judge_listener(struct tx *tx, const struct nat *n, const struct nat_a
 		l->port, hostports_proto(l->proto), diag_str(&tx->mem, l));
 }
 
-static int find_listeners_on(struct tx *tx, const struct nat *n, const struct nat_after_del *had,
-			     uint8_t proto)
+/* The first port for which a user needs no privilege; 0 if the kernel does not tell. */
+static unsigned long free_from(void)
 {
+	char text[16];
+
+	if (sysctl_read_try(NULL, "net/ipv4/ip_unprivileged_port_start", text, sizeof(text)) < 0)
+		return 0;
+	return strtoul(text, NULL, 10);
+}
+
+static int find_listeners_on(struct tx *tx, struct look *k, uint8_t proto)
+{
+	const struct hostports *p = k->n->ports;
 	uint16_t first = UINT16_MAX, last = 0;
 	struct diag_listener *l = NULL;
-	unsigned n_listeners = 0;
+	unsigned n = 0;
 	int r;
 
-	for (unsigned i = 0; i < n->ports->n; i++) {
-		const struct port_mapping *m = &n->ports->maps[i];
+	for (unsigned i = 0; i < p->n; i++) {
+		const struct port_mapping *m = &p->maps[i];
 
 		if (m->proto != proto)
 			continue;
@@ -176,23 +184,30 @@ static int find_listeners_on(struct tx *tx, const struct nat *n, const struct na
 	}
 	if (first > last)
 		return 0;
-	r = diag_find_listeners(&tx->mem, proto, first, last, &l, &n_listeners);
+	r = diag_find_listeners(&tx->mem, proto, first, last, &l, &n);
 	if (r < 0)
 		return tx_fail(tx, r, "host: look for services on host ports: %s", strerror(-r));
-	n_listeners = keep_conflicting(n, l, n_listeners);
-	n_listeners = limit_warnings(n, l, n_listeners);
-	diag_find_processes(&tx->mem, l, n_listeners);
-	for (unsigned i = 0; i < n_listeners; i++)
-		TRY(judge_listener(tx, n, had, &l[i]));
+	k->free_from = n ? free_from() : 0;
+	n = keep_conflicting(k, l, n);
+	n = drop_reserved(tx, l, n);
+	diag_find_processes(&tx->mem, l, n);
+	for (unsigned i = 0; i < n; i++)
+		TRY(judge_listener(tx, k, &l[i]));
 	return 0;
 }
 
 int nat_find_listeners(struct tx *tx, const struct nat *n, const struct nat_after_del *had)
 {
+	struct look k = { .n = n, .had = had };
+
 	if (!n->ports)
 		return 0;
-	TRY(find_listeners_on(tx, n, had, IPPROTO_TCP));
-	return find_listeners_on(tx, n, had, IPPROTO_UDP);
+	TRY(find_listeners_on(tx, &k, IPPROTO_TCP));
+	TRY(find_listeners_on(tx, &k, IPPROTO_UDP));
+	if (k.warned > WARNINGS)
+		log_warn("host ports: %u more sockets will not be reachable from outside any more",
+			 k.warned - WARNINGS);
+	return 0;
 }
 
 /* ---- single ports against ranges ---------------------------------------- */

@@ -5,14 +5,14 @@
  * A dump of the kernel's sockets (sock_diag) is restricted to one state, and by a bytecode program
  * in the request to a range of ports.  So the kernel returns a few sockets even if it has a million
  * connections, and a range of 60000 ports is one request.  No netlink message names the process of
- * a socket; it is searched for in /proc, only if the socket is going to be reported, and with a
- * limit.
+ * a socket; it is searched for in /proc, only if the socket is in the way.
  *
  * linux/inet_diag.h, sock_diag(7).
  */
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -215,23 +215,64 @@ static int by_inode(const void *a, const void *b)
 
 struct search {
 	struct diag_listener **l; /* sorted by inode */
-	unsigned n, left, looked;
+	unsigned n, left;
+	unsigned links;           /* descriptors that may still be examined */
+	const char *const *names; /* of the processes to look at, all of them root's; NULL = all */
 	int proc;
 };
+
+/* Reads the file of a process as a string; an empty one if it cannot be read. */
+static void read_of(const struct search *s, const char *pid, const char *file, char *buf,
+		    size_t size)
+{
+	auto_(fd_close) int fd = -1;
+	char path[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%.20s/%s", pid, file);
+	fd = openat(s->proc, path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? 0 : read(fd, buf, size - 1);
+	buf[n > 0 ? n : 0] = '\0';
+}
+
+/* The name of a process: proc_pid_comm(5). */
+static void read_comm(const struct search *s, const char *pid, char *name, size_t size)
+{
+	size_t n;
+
+	read_of(s, pid, "comm", name, size);
+	n = strlen(name);
+	if (n && name[n - 1] == '\n')
+		name[n - 1] = '\0';
+}
+
+static bool is_root(const struct search *s, const char *pid)
+{
+	char status[512]; /* Uid is the ninth line, and the name in the first one has no newline */
+
+	read_of(s, pid, "status", status, sizeof(status));
+	return strstr(status, "\nUid:\t0\t0\t0\t0\n");
+}
+
+static bool is_wanted(const struct search *s, const char *pid)
+{
+	char name[24];
+
+	if (!s->names)
+		return true;
+	read_comm(s, pid, name, sizeof(name));
+	for (const char *const *wanted = s->names; *wanted; wanted++)
+		if (str_eq(name, *wanted))
+			return is_root(s, pid);
+	return false;
+}
 
 /* "PID (NAME)" */
 static void name_process(const struct search *s, const char *pid, struct diag_listener *l)
 {
-	auto_(fd_close) int fd = -1;
-	char path[64], name[24];
-	ssize_t n;
+	char name[24];
 
-	snprintf(path, sizeof(path), "%.20s/comm", pid);
-	fd = openat(s->proc, path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? 0 : read(fd, name, sizeof(name) - 1);
-	if (n > 0 && name[n - 1] == '\n')
-		n--;
-	name[n > 0 ? n : 0] = '\0';
+	read_comm(s, pid, name, sizeof(name));
 	snprintf(l->process, sizeof(l->process), "%.20s (%s)", pid, name);
 }
 
@@ -243,9 +284,12 @@ static void match_socket(struct search *s, const char *pid, const char *link)
 	if (sscanf(link, "socket:[%u]", &key.inode) != 1)
 		return;
 	l = bsearch(&wanted, s->l, s->n, sizeof(struct diag_listener *), by_inode);
-	if (!l || *(*l)->process)
+	if (!l || (*l)->held || *(*l)->process)
 		return;
-	name_process(s, pid, *l);
+	if (s->names)
+		(*l)->held = true;
+	else
+		name_process(s, pid, *l);
 	s->left--;
 }
 
@@ -265,33 +309,54 @@ static void scan_process(struct search *s, const char *pid)
 		close(fd);
 		return;
 	}
-	while (s->left && (d = readdir(dir)) && ++s->looked < LINKS_MAX) {
+	while (s->left && s->links && (d = readdir(dir))) {
 		ssize_t n = readlinkat(dirfd(dir), d->d_name, link, sizeof(link) - 1);
 
+		s->links--;
 		link[n > 0 ? n : 0] = '\0';
 		match_socket(s, pid, link);
 	}
 	closedir(dir);
 }
 
-void diag_find_processes(struct mem *mem, struct diag_listener *l, unsigned n)
+/* Looks for the n sockets of s->l in the processes that are wanted. */
+static void scan(struct search *s)
 {
-	struct search s = { .l = mem_alloc(mem, (n + 1) * sizeof(*s.l)) };
-	DIR *proc = n ? opendir("/proc") : NULL;
+	DIR *proc = s->n ? opendir("/proc") : NULL;
 	struct dirent *d;
 
 	if (!proc)
 		return;
+	qsort(s->l, s->n, sizeof(struct diag_listener *), by_inode);
+	s->left = s->n;
+	s->proc = dirfd(proc);
+	while (s->left && s->links && (d = readdir(proc)))
+		if (*d->d_name >= '1' && *d->d_name <= '9' && is_wanted(s, d->d_name))
+			scan_process(s, d->d_name);
+	closedir(proc);
+}
+
+void diag_find_holders(struct mem *mem, struct diag_listener *l, unsigned n,
+		       const char *const *names)
+{
+	struct search s = { .names = names, .links = UINT_MAX };
+
+	s.l = mem_alloc(mem, (n + 1) * sizeof(*s.l));
+	for (unsigned i = 0; i < n; i++)
+		if (l[i].inode && l[i].uid == 0)
+			s.l[s.n++] = &l[i];
+	scan(&s);
+}
+
+void diag_find_processes(struct mem *mem, struct diag_listener *l, unsigned n)
+{
+	struct search s = { .links = LINKS_MAX };
+
+	s.l = mem_alloc(mem, (n + 1) * sizeof(*s.l));
 	for (unsigned i = 0; i < n; i++)
 		if (l[i].inode)
 			s.l[s.n++] = &l[i];
-	qsort(s.l, s.n, sizeof(struct diag_listener *), by_inode);
-	s.left = s.n;
-	s.proc = dirfd(proc);
-	while (s.left && s.looked < LINKS_MAX && (d = readdir(proc)))
-		if (*d->d_name >= '1' && *d->d_name <= '9')
-			scan_process(&s, d->d_name);
-	closedir(proc);
+	scan(&s);
 }
 
 const char *diag_str(struct mem *mem, const struct diag_listener *l)

@@ -13,6 +13,7 @@ struct diag_listener {
 	struct ip addr; /* bound to; IPv4 if it serves only that */
 	uint16_t port;
 	uint32_t uid, inode;
+	bool held;        /* set by diag_find_holders() */
 	char process[48]; /* "77 (nginx)", set by diag_find_processes(); "" = unknown */
 };
 
@@ -31,8 +32,18 @@ int diag_find_listeners(struct mem *mem, uint8_t proto, uint16_t first, uint16_t
 bool diag_serves(const struct diag_listener *l, int family, struct ip addr);
 
 /*
- * Finds the processes that have n sockets open, in one pass through /proc.  Call it only for
- * sockets that are going to be reported.  It stops after 50000 descriptors.
+ * Marks those of n sockets as held that belong to root and that a process of root has open whose
+ * name (proc_pid_comm(5)) is in names, which ends with NULL.  A name alone proves nothing, because
+ * every user can choose it: all four user IDs of the process are 0 (proc_pid_status(5)).  It opens
+ * the descriptors of such processes only, so that no other user's number of descriptors makes it
+ * slow or blind.
+ */
+void diag_find_holders(struct mem *mem, struct diag_listener *l, unsigned n,
+		       const char *const *names);
+
+/*
+ * Finds the processes that have n sockets open, in one pass through /proc, for a report only: it
+ * stops after 50000 descriptors, which a user's processes can have.
  */
 void diag_find_processes(struct mem *mem, struct diag_listener *l, unsigned n);
 

@@ -175,6 +175,62 @@ of_nobody() {
 	contains "$errors" '12 more sockets'
 }
 
+# named NAME COMMAND... - starts the command in the background, with a socat whose process has the name
+named() {
+	local name=$BATS_TEST_TMPDIR/$1
+
+	chmod 711 "$BATS_TEST_TMPDIR"
+	install -m 755 "$(command -v socat)" "$name"
+	"${@:2:$#-3}" "$name" -u "${@: -2:1}" OPEN:/dev/null 3>&- 4>&- &
+	wait_for "the socket of $1" eval "ss -Hnltu | grep -Fq '${*: -1}'"
+}
+
+NOBODY=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+
+@test "port conflicts: a user's descriptors do not hide that podman holds the port for the container" {
+	local limit
+
+	"${NOBODY[@]}" true 2>/dev/null || skip "there is one user only"
+	limit=$(ulimit -Hn)
+	[[ $limit = unlimited ]] || ((limit >= 4096)) || skip "a process may open $limit files only"
+	# Before podman, so that their process IDs are lower.
+	# shellcheck disable=SC2016 # for the other bash
+	"${NOBODY[@]}" bash -c 'ulimit -Sn "$(ulimit -Hn)"
+		hoard() {
+			for ((i = 0; i < 60000; i++)); do exec {fd}<&0 || break; done 2>/dev/null
+			echo hoarder >/proc/self/comm
+			sleep 100
+		}
+		for ((left = 60000; left > 0; left -= 4000)); do
+			hoard &
+			[[ $(ulimit -n) != unlimited ]] && (($(ulimit -n) < 60000)) || break
+		done
+		wait' </dev/null >/dev/null 3>&- 4>&- &
+	wait_for "60,000 descriptors" eval 'grep -lx hoarder /proc/[0-9]*/comm | grep -q .'
+	named podman TCP4-LISTEN:18080,fork 0.0.0.0:18080
+	add bridge "$(publishing "$CONF" '{hostPort: 18080, containerPort: 80, protocol: "tcp"}')"
+	contains_not "$errors" 18080
+}
+
+@test "port conflicts: a process that a user calls conmon neither holds a port nor hides root's service" {
+	local mapping='{hostPort: 15353, containerPort: 80, protocol: "udp", hostIP: "203.0.113.1"}'
+
+	"${NOBODY[@]}" true 2>/dev/null || skip "there is one user only"
+	named conmon "${NOBODY[@]}" UDP4-RECV:15353,bind=203.0.113.1,reuseaddr 203.0.113.1:15353
+	cni ADD bridge "$(publishing "$CONF" "$mapping")"
+	failed 105 'udp 203\.0\.113\.1:15353, .*uid 65534, process [0-9]+ \(conmon\)'
+	named service UDP4-RECV:15353,reuseaddr 0.0.0.0:15353
+	cni ADD bridge "$(publishing "$CONF" "$mapping")"
+	failed 105 'udp 0\.0\.0\.0:15353, .*uid 0, process [0-9]+ \(service\)'
+}
+
+@test "port conflicts: a port that podman holds does not hide a service of root at another address" {
+	named podman TCP4-LISTEN:18080,bind=127.0.0.1,fork 127.0.0.1:18080
+	named service TCP4-LISTEN:18080,bind=127.0.0.2,fork 127.0.0.2:18080
+	cni ADD bridge "$(publishing "$CONF" '{hostPort: 18080, containerPort: 80, protocol: "tcp"}')"
+	failed 105 'tcp 127\.0\.0\.2:18080, .*\(service\)'
+}
+
 @test "port conflicts: a socket at a privileged port is a conflict, of every user" {
 	of_nobody UDP4-RECV:15353
 	sysctl_set net/ipv4/ip_unprivileged_port_start 16000
