@@ -174,7 +174,7 @@ fuzz: $(FUZZERS) ## each fuzzer for FUZZ_TIME seconds (60); FUZZ_ONLY=name for o
 $(FUZZERS): $(FUZZ)/%: $(FUZZ)/tests/fuzz/%.o $(FUZZ_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS) \
-		-Wl,--wrap=recv,--wrap=sendto,--wrap=writev,--wrap=free
+		-Wl,--wrap=recv,--wrap=sendto,--wrap=writev,--wrap=connect,--wrap=free
 
 $(FUZZ)/fuzz_etcd: LIBS += -lcurl
 $(FUZZ)/fuzz_etcd: $(patsubst %.c,$(FUZZ)/%.o,$(filter-out %/main.c,$(HELPER_SOURCES)))

@@ -2,9 +2,10 @@
 /*
  * fuzz.c - common functions of the fuzzers
  *
- * The fake kernel replaces recv(), sendto() and writev() (-Wl,--wrap); free() is wrapped for
- * fuzz_keep_json().
+ * The fake kernel replaces recv(), sendto() and writev() (-Wl,--wrap), and looks at connect(),
+ * because a new socket has nothing to be read; free() is wrapped for fuzz_keep_json().
  */
+#include <errno.h>
 #include <search.h>
 #include <setjmp.h>
 #include <stdio.h>
@@ -22,6 +23,8 @@ ssize_t __wrap_recv(int fd, void *to, size_t room, int flags);
 ssize_t __wrap_sendto(int fd, const void *data, size_t size, int flags, const struct sockaddr *to,
 		      socklen_t len);
 ssize_t __wrap_writev(int fd, const struct iovec *piece, int n);
+int __wrap_connect(int fd, const struct sockaddr *to, socklen_t len);
+int __real_connect(int fd, const struct sockaddr *to, socklen_t len);
 void __wrap_free(void *p);
 void __real_free(void *p);
 
@@ -32,6 +35,7 @@ static struct {
 	const char *data;
 	size_t left;
 	uint32_t seq;
+	bool asked; /* a request has no acknowledgement yet */
 } kernel;
 
 /*
@@ -145,13 +149,18 @@ static ssize_t acknowledge(void *to, size_t room)
 			 .nlmsg_seq = kernel.seq } };
 
 	memcpy(to, &ack, room < sizeof(ack) ? room : sizeof(ack));
+	kernel.asked = false;
 	return (ssize_t)sizeof(ack);
 }
 
-ssize_t __wrap_recv(int fd UNUSED, void *to, size_t room, int flags UNUSED)
+ssize_t __wrap_recv(int fd UNUSED, void *to, size_t room, int flags)
 {
 	size_t size, at = 0;
 
+	if (!kernel.asked && (flags & MSG_DONTWAIT)) {
+		errno = EAGAIN;
+		return -1;
+	}
 	if (!kernel.left)
 		return acknowledge(to, room);
 	size = 16 * (size_t)(unsigned char)*kernel.data++;
@@ -178,6 +187,7 @@ ssize_t __wrap_sendto(int fd UNUSED, const void *data, size_t size, int flags UN
 		      const struct sockaddr *to UNUSED, socklen_t len UNUSED)
 {
 	kernel.seq = ((const struct nlmsghdr *)data)->nlmsg_seq;
+	kernel.asked = true;
 	return (ssize_t)size;
 }
 
@@ -186,9 +196,16 @@ ssize_t __wrap_writev(int fd UNUSED, const struct iovec *piece, int n)
 	size_t size = 0;
 
 	kernel.seq = ((const struct nlmsghdr *)piece[0].iov_base)->nlmsg_seq;
+	kernel.asked = true;
 	for (int i = 0; i < n; i++)
 		size += piece[i].iov_len;
 	return (ssize_t)size;
+}
+
+int __wrap_connect(int fd, const struct sockaddr *to, socklen_t len)
+{
+	kernel.asked = false;
+	return __real_connect(fd, to, len);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
