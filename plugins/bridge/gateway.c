@@ -32,6 +32,20 @@ static const struct link *gateway_link(const struct bridge *b)
 
 /* ---- the VLAN gateway --------------------------------------------------- */
 
+/* Has an administrator made it, so that its other end is no port of the name that cplug gives? */
+static int is_others(struct tx *tx, struct call *c, const struct bridge *b, const char *port)
+{
+	struct link l;
+	int there;
+
+	TRY(there = link_find(tx, &c->host, port, &l));
+	return !there || l.master != b->br.index;
+}
+
+/*
+ * It is set up last, so one that is down is not finished: its ADD was killed, has failed, or goes
+ * on beside this call; then both do the same.
+ */
 static int ensure_vlan_gateway(struct tx *tx, struct call *c, struct bridge *b)
 {
 	const char *name = vlan_gateway_name(tx, b);
@@ -46,6 +60,7 @@ static int ensure_vlan_gateway(struct tx *tx, struct call *c, struct bridge *b)
 		.mtu = b->br.mtu,
 		.mac = link_random_mac(),
 		.master = b->br.index,
+		.mark = &mark,
 		.queues = 1,
 		.peer = &own,
 	};
@@ -54,6 +69,10 @@ static int ensure_vlan_gateway(struct tx *tx, struct call *c, struct bridge *b)
 	int there;
 
 	TRY(there = link_find(tx, &c->host, name, &b->vlan_gw));
+	if (there && (b->vlan_gw.flags & IFF_UP))
+		return 0;
+	if (there)
+		TRY(there = is_others(tx, c, b, port.s));
 	if (there)
 		return 0;
 	TRY(link_add_shared(tx, &c->host, &n, &l, &made));

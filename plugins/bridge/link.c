@@ -113,12 +113,22 @@ static int ensure_found(struct tx *tx, struct call *c, struct bridge *b,
 	return found_ensure(tx, &c->host, &b->br, want, &b->veth.host);
 }
 
+/*
+ * Is it a bridge of cplug's that its ADD has not finished?  That one was killed, has failed, or
+ * goes on beside this call; then both do the same.  An administrator's bridge is in no such group.
+ */
+static bool is_unfinished(const struct link *br)
+{
+	return !*br->alias && mark_is_group(br->group);
+}
+
 int bridge_link_ensure(struct tx *tx, struct call *c, struct bridge *b)
 {
 	struct mark mark = mark_of_network(c->network);
 	struct link_new n = {
 		.kind = "bridge",
 		.name = b->cf.bridge,
+		.mark = &mark,
 		.put = b->cf.vlan_filtering ? put_vlan_filtering : NULL,
 		.data = &b->cf.vlan_filtering,
 	};
@@ -135,6 +145,7 @@ int bridge_link_ensure(struct tx *tx, struct call *c, struct bridge *b)
 	TRY(link_add_shared(tx, &c->host, &n, &b->br, &made));
 	TRY(need_kind(tx, &c->host, &b->br));
 	TRY(renew_small(tx, c, &n, b, &made));
+	made = made || is_unfinished(&b->br);
 	want = wanted(b);
 	if (!made) {
 		TRY(ensure_found(tx, c, b, &want));

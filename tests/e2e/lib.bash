@@ -129,6 +129,15 @@ refused_del() {
 	[[ $leases ]]
 }
 
+# faulty_add N FAULT TYPE CONF - ADD of c1 whose N-th request by sendto() meets the fault, as strace's option
+# inject has it (error=ENOMEM, signal=KILL); true if there was one, so that ADD did not succeed.  The file
+# requests has all requests.
+faulty_add() {
+	! ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 CNI_COMMAND=ADD CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 \
+		CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN strace -qq -s 500 -o "$BATS_TEST_TMPDIR/requests" -e trace=sendto \
+		-e "inject=sendto:$2:when=$1" "$CPLUG_BIN/$3" <<<"$4" >/dev/null 2>&1
+}
+
 # can_trace - true if strace is installed and allowed to trace
 can_trace() {
 	strace -o /dev/null true 2>/dev/null

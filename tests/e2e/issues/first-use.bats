@@ -49,3 +49,34 @@ all_at_once() {
 		nft flush ruleset
 	done
 }
+
+@test "first use: a first ADD that fails or is killed at any request leaves nothing after GC, and hinders no other" {
+	local conf gc n fault
+
+	can_trace || skip "strace cannot trace"
+	conf=$(with "$(conf 0)" '.cniVersion = "1.1.0" | .macspoofchk = "strict"')
+	gc=$(with "$conf" '."cni.dev/valid-attachments" = []')
+	new_netns c1 c2
+	add bridge "$conf"
+	del bridge "$conf"
+	cni GC bridge "$gc"
+	prints '' ip -br link show type bridge
+	remember
+	for fault in error=ENOMEM signal=KILL; do
+		for ((n = 1; n < 100; n++)); do
+			faulty_add "$n" "$fault" bridge "$conf" || break
+			del bridge "$conf"
+			if ((n % 2)); then
+				add bridge "$conf" c2
+				link - br0 '.ifalias == "cplug net0"'
+				is "$n: $(sysctl_get net/ipv6/conf/br0/accept_ra)" "$n: 0"
+				del bridge "$conf" c2
+			fi
+			cni GC bridge "$gc"
+			assert_same_snapshot
+		done
+		((n > 10 && n < 100)) || fail "$fault: $n requests"
+		del bridge "$conf"
+		cni GC bridge "$gc"
+	done
+}
