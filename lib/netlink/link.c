@@ -129,6 +129,7 @@ static int read_link(const struct nlmsghdr *h, struct link *l)
 		.bridge = { .vlan_filtering = -1, .default_pvid = 1 },
 		.port = { .state = -1 },
 	};
+	l->is_cut_off = tb[IFLA_LINK_NETNSID] && l->parent_nsid < 0;
 	get_str(tb, IFLA_IFNAME, l->name, sizeof(l->name));
 	get_str(tb, IFLA_IFALIAS, l->alias, sizeof(l->alias));
 	if (tb[IFLA_ADDRESS] && nla_len(tb[IFLA_ADDRESS]) <= (int)sizeof(l->mac.b)) {
@@ -411,6 +412,23 @@ int link_nsid(struct tx *tx, struct rt *rt, const struct netns *ns, int *ret)
 		return rt_refused(tx, rt, r, "look up the id of a namespace");
 	*ret = nsid;
 	return 0;
+}
+
+int link_has_lost_peer(struct tx *tx, struct rt *rt, const struct link *l)
+{
+	int nsid = l->parent_nsid, r;
+	struct rtgenmsg *g;
+	struct rt_msg m;
+
+	if (nsid < 0)
+		return l->is_cut_off;
+	g = rt_new(&m, RTM_GETNSID, 0, sizeof(*g));
+	g->rtgen_family = AF_UNSPEC;
+	rt_put_u32(&m, NETNSA_NSID, (uint32_t)nsid);
+	r = rt_ask(rt, &m, keep_nsid, &nsid);
+	if (r < 0 && r != -ENOENT)
+		return rt_refused(tx, rt, r, "look up namespace %d", l->parent_nsid);
+	return r < 0;
 }
 
 int link_is_pair(struct tx *tx, struct rt *host, const struct link *at_host, const struct rt *cont,

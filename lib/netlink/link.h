@@ -52,6 +52,7 @@ struct link {
 	int master;      /* ifindex, 0 = none */
 	int parent;      /* IFLA_LINK: ifindex of the parent, or of a veth's peer; 0 = none */
 	int parent_nsid; /* the namespace that parent is in (IFLA_LINK_NETNSID); -1 = this one */
+	bool is_cut_off; /* the kernel is destroying that namespace, and has taken its id away */
 	struct link_bridge bridge;
 	struct link_port port;
 	struct link_data data;
@@ -160,6 +161,12 @@ static inline bool link_is_end(const struct link *l)
 int link_is_pair(struct tx *tx, struct rt *host, const struct link *at_host, const struct rt *cont,
 		 const struct link *at_cont) CHECKED;
 
+/*
+ * Is the other end of a pair in a namespace that the kernel destroys, because its last user has
+ * gone?  It has an id until the destruction begins.  1, 0, or a recorded failure.
+ */
+int link_has_lost_peer(struct tx *tx, struct rt *rt, const struct link *l) CHECKED;
+
 /* ---- making: link_add.c ---- */
 
 /* A random, locally administered unicast MAC; none if the kernel gives no random bytes. */
@@ -198,7 +205,8 @@ struct link_new {
  * A name that is in use in the container fails with CPLUG_E_EXISTS, one on the host with
  * CPLUG_E_TAKEN, and the message tells what has it.  If that is a link with the same mark, its
  * other end may be in a namespace that the kernel is destroying: link_add() waits up to two seconds
- * for it to go, and up to one second for the parent's link of the same VLAN.
+ * for it to go, also for a pair's end of another attachment of which that is certain; and up to one
+ * second for the parent's link of the same VLAN, or its macvlan in mode passthru.
  */
 int link_add(struct tx *tx, struct rt *rt, const struct link_new *n, struct link *ret) CHECKED;
 

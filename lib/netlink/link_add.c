@@ -11,7 +11,6 @@
 #include <linux/veth.h>
 #include <stdio.h>
 #include <sys/random.h>
-#include <time.h>
 
 #include "base/log.h"
 #include "netlink/link.h"
@@ -162,10 +161,22 @@ static int add_with_index(struct rt *rt, const struct link_new *n)
 
 enum { LEFTOVER_TIMEOUT_MS = 2000 };
 
+/* Is it the host's end of an attachment's pair whose container died without DEL? */
+static int is_orphan(struct tx *tx, struct rt *rt, const struct link *l)
+{
+	bool ours = *l->alias ? mark_is_any(l->alias) && !mark_is_network(l->alias)
+			      : mark_is_group(l->group);
+
+	if (!ours || !link_is_end(l))
+		return 0;
+	return link_has_lost_peer(tx, rt, l);
+}
+
 /*
- * Waits for a link with the same mark to go.  The same attachment had a namespace before, and
- * the kernel destroys a namespace, and with it the other end, some time after its last
- * user has gone.  1 = it is gone, 0 = there is none, or it stays.
+ * Waits for a link with the same mark, or for an orphan, to go.  The same attachment had a
+ * namespace before, or the name another one, and the kernel destroys a namespace, and with it the
+ * other end, some time after its last user has gone.  1 = it is gone, 0 = there is none, or it
+ * stays.
  */
 static int wait_for_leftover(struct tx *tx, struct rt *rt, const struct link_new *n)
 {
@@ -177,7 +188,9 @@ static int wait_for_leftover(struct tx *tx, struct rt *rt, const struct link_new
 	if (!n->mark || !n->peer)
 		return 0;
 	TRY(there = link_find(tx, rt, n->name, &l));
-	if (!there || !link_is_marked(&l, n->mark))
+	if (there && !link_is_marked(&l, n->mark))
+		TRY(there = is_orphan(tx, rt, &l));
+	if (!there)
 		return 0;
 	TRY(rt_subscribe(tx, rt, RTNLGRP_LINK, &events));
 	while (r != -ETIMEDOUT) {
@@ -191,23 +204,51 @@ static int wait_for_leftover(struct tx *tx, struct rt *rt, const struct link_new
 	return 0;
 }
 
-enum { FORMER_TIMEOUT_MS = 1000, FORMER_PAUSE_MS = 20 };
+enum { FORMER_TIMEOUT_MS = 1000 };
 
 /*
- * A parent has one link for each VLAN id.  The former one may be in a namespace that the kernel is
- * destroying: its events are not seen here, so the request is repeated.
+ * May a former link on the parent be the reason?  A parent has one for each VLAN id, or one macvlan
+ * in mode passthru, which makes it promiscuous.
  */
-static int add_after_former(struct rt *rt, const struct link_new *n)
+static int may_have_former(struct tx *tx, struct rt *rt, int err, const struct link_new *n)
 {
-	const struct timespec pause = { .tv_nsec = FORMER_PAUSE_MS * 1000000L };
-	int64_t deadline = rt_deadline(FORMER_TIMEOUT_MS);
-	int r;
+	struct link parent;
+	int there;
 
-	do {
-		nanosleep(&pause, NULL);
-		r = add_with_index(rt, n);
-	} while (r == -EEXIST && rt_deadline(0) < deadline);
-	return r;
+	if (!n->parent || (err == -EINVAL && !str_eq(n->kind, "macvlan")))
+		return 0;
+	if (err != -EINVAL)
+		return err == -EEXIST;
+	TRY(there = link_find_index(tx, rt, n->parent, &parent));
+	return there && parent.promiscuity;
+}
+
+static int is_about(const struct nlmsghdr *h, void *arg)
+{
+	const int *index = arg;
+
+	return !h || ((const struct ifinfomsg *)nlmsg_data(h))->ifi_index == *index;
+}
+
+/*
+ * The former link may be in a namespace that the kernel is destroying.  Its events are not seen
+ * here, and whose it is cannot be asked, but that it leaves its parent is an event of the parent.
+ * The request is repeated then.  *r is what the kernel says to it.
+ */
+static int add_after_former(struct tx *tx, struct rt *rt, const struct link_new *n, int *r)
+{
+	auto_(rt_close) struct rt events = { .sk = NULL };
+	int64_t deadline = rt_deadline(FORMER_TIMEOUT_MS);
+	int parent = n->parent, refusal = *r, waited = 0;
+
+	TRY(rt_subscribe(tx, rt, RTNLGRP_LINK, &events));
+	while (waited == 0) {
+		*r = add_with_index(rt, n);
+		if (*r != refusal)
+			return 0;
+		waited = rt_wait(tx, &events, deadline, is_about, &parent);
+	}
+	return waited == -ETIMEDOUT ? 0 : waited;
 }
 
 int link_need_no_master(struct tx *tx, struct rt *rt, const struct link *parent, const char *what)
@@ -298,7 +339,7 @@ int link_add(struct tx *tx, struct rt *rt, const struct link_new *n, struct link
 	struct undo_link u = { .rt = where(rt, n) };
 	struct link told = { .index = 0 };
 	struct rt_msg m;
-	int r, gone;
+	int r, gone, former;
 
 	TRY(tx_interrupted(tx));
 	compose(&m, rt, n, 0);
@@ -317,9 +358,10 @@ int link_add(struct tx *tx, struct rt *rt, const struct link_new *n, struct link
 	if (r == -EEXIST) {
 		TRY(name_taken(tx, where(rt, n), n->name));
 		r = add_with_index(rt, n);
-		if (r == -EEXIST && n->parent)
-			r = add_after_former(rt, n);
 	}
+	TRY(former = may_have_former(tx, rt, r, n));
+	if (former)
+		TRY(add_after_former(tx, rt, n, &r));
 	if (r < 0)
 		return refused(tx, rt, r, n);
 	snprintf(u.name, sizeof(u.name), "%s", n->name);

@@ -235,6 +235,26 @@ add() {
 	ok
 }
 
+# add_at_end NAME TYPE CONF ID - asserts that ADD succeeds in the moment in which container NAME dies
+# without DEL: the kernel destroys its namespace some milliseconds later
+add_at_end() {
+	local bin=$BATS_TEST_TMPDIR/at-end name=$1
+
+	shift
+	mkdir -p "$bin"
+	cat >"$bin/$1" <<-END
+		#!/bin/bash
+		exec 8<"/run/netns/$name"
+		ip netns del "$name"
+		exec 8<&-
+		exec "$CPLUG_BIN/$1"
+	END
+	chmod +x "$bin/$1"
+	local -x CNI_PATH=$CPLUG_BIN
+	local -x CPLUG_BIN=$bin
+	add "$@"
+}
+
 # del TYPE CONF [ID [NETNS [IFNAME]]] - asserts that DEL succeeds without output
 del() {
 	cni DEL "$@"

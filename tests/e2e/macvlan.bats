@@ -327,6 +327,20 @@ tentative() {
 	done
 }
 
+@test "macvlan: passthru has the parent of a container that died without DEL at once" {
+	local conf n
+
+	conf=$(with "$L2" '.mode = "passthru"')
+	for n in 1 2 3; do
+		new_netns "c$n" "next$n"
+		add macvlan "$conf" "c$n"
+		add_at_end "c$n" macvlan "$conf" "next$n"
+		del macvlan "$conf" "c$n" ''
+		link "next$n" eth0 '.linkinfo.info_data.mode == "passthru"'
+		del macvlan "$conf" "next$n"
+	done
+}
+
 @test "macvlan: passthru takes the parent for one container, with its MAC address or the given one" {
 	local conf
 

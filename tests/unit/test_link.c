@@ -181,6 +181,30 @@ static void a_taken_name_is_explained(void **state UNUSED)
 	tx_rollback(&unit_tx);
 }
 
+/* A name of an attachment whose container lives is not waited for, and never taken away. */
+static void only_a_lost_peer_is_waited_for(void **state UNUSED)
+{
+	struct mark next = mark_of("net1", "c2", "eth0");
+	struct link_new n = pair("veth1"), other = { .name = "eth1", .in = &cont };
+	int64_t begun = clock_ms();
+	struct link l;
+	int lost = 0;
+
+	assert_int_equal(link_add(&unit_tx, &host, &n, &l), 0);
+	tx_commit(&unit_tx);
+	assert_int_equal(link_has_lost_peer(&unit_tx, &host, &l), 0);
+	n.peer = &other;
+	n.mark = &next;
+	assert_int_equal(link_add(&unit_tx, &host, &n, NULL), -EEXIST);
+	assert_true(clock_ms() - begun < 1500);
+	unit_tx.err = 0;
+	rt_close(&cont);
+	netns_close(&cont_ns);
+	while (link_find(&unit_tx, &host, "veth1", &l) == 1)
+		lost |= link_has_lost_peer(&unit_tx, &host, &l);
+	assert_int_equal(lost, 1);
+}
+
 static void a_shared_link_is_taken_as_it_is(void **state UNUSED)
 {
 	struct link_new n = { .kind = "bridge", .name = "br0", .mac = link_random_mac() };
@@ -410,6 +434,7 @@ int main(void)
 		IN_TWO(a_macvlan_is_made_on_its_parent),
 		IN_TWO(a_glance_sees_what_a_question_tells),
 		IN_TWO(a_taken_name_is_explained),
+		IN_TWO(only_a_lost_peer_is_waited_for),
 		IN_TWO(a_shared_link_is_taken_as_it_is),
 		IN_TWO(ensure_changes_what_differs),
 		IN_TWO(a_forged_peer_is_no_pair),

@@ -107,6 +107,23 @@ collision() {
 	no_link - web0
 }
 
+@test "veth names: hostIfName of a container that died without DEL is free for the next one at once" {
+	local conf n
+
+	conf=$(with "$CONF" '.hostIfName = "web0"')
+	for n in 1 2 3; do
+		new_netns "c$n" "next$n"
+		add bridge "$conf" "c$n"
+		add_at_end "c$n" bridge "$conf" "next$n"
+		link - web0 ".ifalias == \"cplug net1/next$n/eth0\""
+		# It is not the dead one's.
+		del bridge "$conf" "c$n" ''
+		sees "next$n" 10.1.0.1
+		del bridge "$conf" "next$n"
+		no_link - web0
+	done
+}
+
 @test "veth names: ADD fails, and leaves alone a foreign interface with hostIfName" {
 	local conf
 
