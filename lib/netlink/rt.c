@@ -177,6 +177,18 @@ static int dump_error(struct nlmsghdr *h)
 	return err < 0 && err >= -ERRNO_MAX ? err : 0;
 }
 
+/*
+ * Of an IPv6 address or route, on an interface without IPv6.  "Permission denied" misleads, and for
+ * addresses old kernels have no words.
+ */
+static void explain_no_ipv6(struct rt *rt)
+{
+	if (!*rt->why || strstr(rt->why, "IPv6 is disabled"))
+		snprintf(rt->why, sizeof(rt->why),
+			 "IPv6 is switched off there: sysctl -w net.ipv6.conf.all.disable_ipv6=0, "
+			 "or leave IPv6 addresses out");
+}
+
 static int refusal(struct rt *rt, struct nlmsghdr *h)
 {
 	struct nlmsgerr *e = nlmsg_data(h);
@@ -193,6 +205,8 @@ static int refusal(struct rt *rt, struct nlmsghdr *h)
 			snprintf(rt->why, sizeof(rt->why), "%.*s", nla_len(words),
 				 (const char *)nla_data(words));
 	}
+	if (e->error == -EACCES)
+		explain_no_ipv6(rt);
 	return e->error;
 }
 

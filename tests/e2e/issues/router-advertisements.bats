@@ -209,6 +209,21 @@ tcp_answer_4() {
 	sees c1 ::1
 }
 
+@test "router advertisements: ADD with an IPv6 address says that IPv6 is switched off on the host, and how to switch it on" {
+	local ptp off='IPv6 is switched off there: sysctl -w net\.ipv6\.conf\.all\.disable_ipv6=0'
+
+	ptp=$(with "$CONF" '.name = "net2" | .type = "ptp" | del(.bridge, .isGateway)')
+	new_netns c1
+	sysctl_set net/ipv6/conf/all/disable_ipv6 1
+	cni ADD bridge "$CONF"
+	failed 100 "host: add address fd00:1::1/64 to br1: Permission denied \($off"
+	cni ADD ptp "$ptp"
+	failed 100 "host: add address fd00:1::1/128 to veth[0-9a-f]+: Permission denied \($off"
+	sysctl -qw net.ipv6.conf.all.disable_ipv6=0
+	add bridge "$CONF"
+	sees c1 fd00:1::1
+}
+
 @test "router advertisements: all verbs work with a read-only /proc/sys if no sysctl must change" {
 	world
 	new_netns c1
