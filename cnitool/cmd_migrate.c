@@ -209,8 +209,8 @@ static int look_at_leases(struct migration *m, const struct netconf *n)
 
 static bool has_legacy_nat(struct mem *mem)
 {
-	static const char *const paths[] = { "/proc/net/ip_tables_names",
-					     "/proc/net/ip6_tables_names" };
+	static const char *const paths[] = { "/proc/self/net/ip_tables_names",
+					     "/proc/self/net/ip6_tables_names" };
 	struct file_text names;
 
 	for (unsigned i = 0; i < ARRAY_LEN(paths); i++)

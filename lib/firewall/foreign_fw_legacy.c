@@ -262,7 +262,8 @@ static enum end walk_entries(struct legacy *l, unsigned at, unsigned depth)
 
 static bool in_use(struct mem *mem, bool six)
 {
-	const char *path = six ? "/proc/net/ip6_tables_names" : "/proc/net/ip_tables_names";
+	const char *path =
+		six ? "/proc/self/net/ip6_tables_names" : "/proc/self/net/ip_tables_names";
 	struct file_text names;
 
 	return file_read(mem, AT_FDCWD, path, 4096, &names) == 0 && strstr(names.s, "filter\n");

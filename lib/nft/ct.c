@@ -117,7 +117,7 @@ static bool line_matches(const struct flush *c, const char *line)
 /* May a tracked flow match?  true also if the file cannot be read. */
 static bool any_seen(const struct flush *c)
 {
-	FILE *f = fopen("/proc/net/nf_conntrack", "re");
+	FILE *f = fopen("/proc/self/net/nf_conntrack", "re");
 	bool seen = false;
 	char *line = NULL;
 	size_t size = 0;

@@ -49,6 +49,11 @@ static int make(void)
 			    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 }
 
+bool procfs_has_sysctls(void)
+{
+	return access("/proc/sys/net", F_OK) == 0;
+}
+
 bool procfs_is_readonly(void)
 {
 	struct statvfs fs;

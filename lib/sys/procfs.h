@@ -13,6 +13,9 @@
 
 #include <stdbool.h>
 
+/* Is there /proc/sys/net?  Not if /proc is mounted with subset=pid. */
+bool procfs_has_sysctls(void);
+
 /* Is /proc/sys/net read-only for this process?  A container's runtime can be so. */
 bool procfs_is_readonly(void);
 

@@ -117,6 +117,19 @@ static int run_in_ns(struct tx *tx, struct job *j, int (*fn)(struct tx *tx, void
 	return r;
 }
 
+/* One warning for all. */
+static void warn_no_sysctls(const struct sysctl *s)
+{
+	static bool warned;
+
+	if (warned || procfs_has_sysctls())
+		return;
+	warned = true;
+	log_warn("sysctl %s cannot be set to %s, nor any other: there is no /proc/sys/net here "
+		 "(mount /proc without subset=pid)",
+		 s->name, s->value);
+}
+
 static int ensure_one(const struct sysctl *s, bool is_new)
 {
 	char now[VALUE_MAX];
@@ -125,6 +138,8 @@ static int ensure_one(const struct sysctl *s, bool is_new)
 	if (is_new && write_here(s->name, s->value) == 0)
 		return 0;
 	r = read_here(s->name, now, sizeof(now));
+	if (r == -ENOENT)
+		warn_no_sysctls(s);
 	if (r < 0 || str_eq(now, s->value))
 		return r;
 	r = write_here(s->name, s->value);

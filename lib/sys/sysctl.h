@@ -24,8 +24,8 @@ struct sysctl sysctl_conf(int family, const char *ifname, const char *key, const
 /*
  * Ensures n values on our own devices, or values that are shared: no undo.  Writes only where
  * the value differs.  A sysctl that does not exist (no IPv6), or cannot be written (read-only
- * /proc/sys), is skipped with a warning if it has another value; *ret_missed (may be NULL)
- * counts those.  Fails only if it cannot enter ns.
+ * /proc/sys), is skipped with a warning if it has another value, or if there is none at all;
+ * *ret_missed (may be NULL) counts those.  Fails only if it cannot enter ns.
  */
 int sysctl_ensure(struct tx *tx, const struct netns *ns, const struct sysctl *list, unsigned n,
 		  unsigned *ret_missed) CHECKED;

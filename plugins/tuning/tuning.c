@@ -12,8 +12,27 @@
 
 /* ---- ADD ---------------------------------------------------------------- */
 
+/* Fails with this code if no sysctl can be read here, or (to_set) set. */
+static int need_sysctls(struct tx *tx, const struct tuning_conf *cf, enum cni_code code,
+			bool to_set)
+{
+	if (cf->n && !procfs_has_sysctls())
+		return tx_fail_as(tx, code, -ENOENT,
+				  "sysctl: there is no /proc/sys/net here, so no sysctl can be "
+				  "read or set (mount /proc without the option subset=pid, or run "
+				  "the runtime without ProcSubset=pid of systemd)");
+	if (cf->n && to_set && procfs_is_readonly())
+		return tx_fail_as(
+			tx, code, -EROFS,
+			"sysctl: /proc/sys/net is mounted read-only here, so no sysctl can "
+			"be set (mount -o remount,rw /proc/sys, or run the runtime where it "
+			"can be written)");
+	return 0;
+}
+
 static int read_sysctls(struct tx *tx, struct call *c, struct tuning_conf *cf)
 {
+	TRY(need_sysctls(tx, cf, CPLUG_E_KERNEL, false));
 	TRY(sysctl_read_list(tx, &c->cont_ns, cf->sysctls, cf->n));
 	for (unsigned i = 0; i < cf->n; i++)
 		if (cf->sysctls[i].err == -ENOENT)
@@ -39,12 +58,14 @@ static int write_sysctls(struct tx *tx, struct call *c, struct tuning_conf *cf)
 	}
 	TRY(sysctl_write_list(tx, &c->cont_ns, list, n));
 	for (unsigned i = 0; i < n; i++)
-		if (list[i].err < 0)
+		if (list[i].err < 0) {
+			TRY(need_sysctls(tx, cf, CPLUG_E_KERNEL, true));
 			return tx_fail(
 				tx, list[i].err,
 				"container: set sysctl %s to %.100s: %s (choose a value that "
 				"sysctl -w takes in the container)",
 				list[i].s.name, list[i].s.value, strerror(-list[i].err));
+		}
 	return 0;
 }
 
@@ -219,6 +240,7 @@ static int check_sysctls(struct tx *tx, struct call *c, struct tuning_conf *cf)
 	struct backup b = { .shown.n = 0 };
 	bool loaded = false;
 
+	TRY(need_sysctls(tx, cf, CPLUG_E_KERNEL, false));
 	TRY(sysctl_read_list(tx, &c->cont_ns, cf->sysctls, cf->n));
 	for (unsigned i = 0; i < cf->n; i++) {
 		const struct sysctl_value *v = &cf->sysctls[i];
@@ -272,12 +294,7 @@ static int tuning_status(struct tx *tx, struct call *c)
 	struct tuning_conf cf;
 
 	TRY(tuning_read_conf(tx, c, &cf));
-	if (cf.n && procfs_is_readonly())
-		return tx_fail_as(
-			tx, CNI_E_UNAVAILABLE, -EROFS,
-			"sysctl: /proc/sys/net is mounted read-only here, so no sysctl can "
-			"be set (mount -o remount,rw /proc/sys, or run the runtime where it "
-			"can be written)");
+	TRY(need_sysctls(tx, &cf, CNI_E_UNAVAILABLE, true));
 	TRY(tuning_check_allowed(tx, &cf, CNI_E_UNAVAILABLE));
 	if (tuning_wants_link(&cf) || cf.n)
 		return state_ready(tx, cf.dir);

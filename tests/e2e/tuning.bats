@@ -287,6 +287,32 @@ injected() {
 	add tuning "$(with "$CONF" 'del(.sysctl)')"
 }
 
+@test "tuning: no /proc/sys, because /proc is mounted with subset=pid: told with the remedy by all verbs" {
+	local none='there is no /proc/sys/net here, .*mount /proc without the option subset=pid'
+
+	attached
+	mount -t proc -o subset=pid proc /proc || skip "the kernel has no subset=pid"
+	cni ADD tuning "$CONF"
+	failed 100 "$none"
+	cni CHECK tuning "$CONF"
+	failed 100 "$none"
+	cni STATUS tuning "$TUNING" '' '' ''
+	failed 50 "$none"
+	del tuning "$CONF"
+	cni STATUS tuning "$(with "$TUNING" 'del(.sysctl)')" '' '' ''
+	ok
+	umount /proc
+}
+
+@test "tuning: a sysctl that cannot be set because /proc/sys is read-only" {
+	attached
+	mount --bind /proc/sys /proc/sys
+	mount -o remount,bind,ro /proc/sys
+	cni ADD tuning "$CONF"
+	failed 100 '/proc/sys/net is mounted read-only here, so no sysctl can be set'
+	umount /proc/sys
+}
+
 @test "tuning: STATUS: a read-only /proc/sys is told, if there are sysctls to be set" {
 	cni STATUS tuning "$TUNING" '' '' ''
 	ok

@@ -224,6 +224,24 @@ tcp_answer_4() {
 	sees c1 fd00:1::1
 }
 
+# without_sysctls - /proc is mounted with subset=pid
+without_sysctls() {
+	mount -t proc -o subset=pid proc /proc || skip "the kernel has no subset=pid"
+	[[ ! -e /proc/sys ]]
+}
+
+@test "router advertisements: ADD tells that there is no /proc/sys, where forwarding must be turned on" {
+	new_netns c1
+	sysctl_set net/ipv4/ip_forward 0
+	without_sysctls
+	cni ADD bridge "$CONF"
+	ok
+	contains "$errors" 'sysctl net/ipv[46]/.* cannot be set to .*, nor any other: there is no /proc/sys/net here .mount /proc without subset=pid'
+	is "$(grep -c 'nor any other' <<<"$errors")" 1
+	cni DEL bridge "$CONF"
+	ok
+}
+
 @test "router advertisements: all verbs work with a read-only /proc/sys if no sysctl must change" {
 	world
 	new_netns c1
