@@ -33,7 +33,7 @@ int bridge_link_ensure(struct tx *tx, struct call *c, struct bridge *b) CHECKED;
  * ADD, when its port is there: reads MTU and MAC of the bridge again, because it takes the least
  * MTU of its ports, unless an administrator has set its own, and the MAC of one that an
  * administrator made may be that of the new port; and what another ADD has taken back
- * (netlink/found.h) is ensured.
+ * (cni/found.h) is ensured.
  */
 int bridge_link_look_again(struct tx *tx, struct call *c, struct bridge *b) CHECKED;
 /* Has the bridge the mark of this network? */

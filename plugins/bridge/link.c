@@ -11,10 +11,10 @@
 #include <linux/if_link.h>
 
 #include "base/differ.h"
+#include "cni/found.h"
 #include "cni/iface.h"
 #include "cni/prev.h"
 #include "netlink/bridge.h"
-#include "netlink/found.h"
 #include "netlink/layer3.h"
 #include "netlink/route.h"
 #include "plugins/bridge/bridge.h"
@@ -104,15 +104,6 @@ static struct link_want wanted(const struct bridge *b)
 	return want;
 }
 
-/* A repair has no way back: other attachments need what it puts right. */
-static int ensure_found(struct tx *tx, struct call *c, struct bridge *b,
-			const struct link_want *want)
-{
-	if (c->command != CNI_ADD)
-		return link_ensure(tx, &c->host, &b->br, want);
-	return found_ensure(tx, &c->host, &b->br, want, &b->veth.host);
-}
-
 /*
  * Is it a bridge of cplug's that its ADD has not finished?  That one was killed, has failed, or
  * goes on beside this call; then both do the same.  An administrator's bridge is in no such group.
@@ -148,7 +139,7 @@ int bridge_link_ensure(struct tx *tx, struct call *c, struct bridge *b)
 	made = made || is_unfinished(&b->br);
 	want = wanted(b);
 	if (!made) {
-		TRY(ensure_found(tx, c, b, &want));
+		TRY(found_ensure(tx, c, &c->host, &b->br, &want, &b->veth.host));
 	} else {
 		TRY(sysctl_ensure_new(tx, c->host.ns, &no_ra, 1));
 		TRY(link_set_no_dad(tx, &c->host, &b->br));
@@ -176,7 +167,7 @@ int bridge_link_look_again(struct tx *tx, struct call *c, struct bridge *b)
 	b->br.flags = now.flags;
 	b->br.bridge.vlan_filtering = now.bridge.vlan_filtering;
 	want = wanted(b);
-	return ensure_found(tx, c, b, &want);
+	return found_ensure(tx, c, &c->host, &b->br, &want, &b->veth.host);
 }
 
 bool bridge_link_is_own(const struct call *c, const struct bridge *b)

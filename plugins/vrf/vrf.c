@@ -12,9 +12,9 @@
 
 #include "base/differ.h"
 #include "cni/conf.h"
+#include "cni/found.h"
 #include "netlink/addr.h"
 #include "netlink/bridge_port.h"
-#include "netlink/found.h"
 #include "netlink/route.h"
 #include "plugins/list.h"
 #include "plugins/vrf/vrf.h"
@@ -130,7 +130,6 @@ static int make_vrf(struct tx *tx, struct call *c, const struct vrf *v, struct l
 	return link_ensure(tx, &c->cont, ret, &want);
 }
 
-/* A failed ADD leaves one that was there as it was; a repair has no way back. */
 static int ensure_vrf(struct tx *tx, struct call *c, const struct vrf *v, const struct link *member,
 		      struct link *ret)
 {
@@ -141,9 +140,7 @@ static int ensure_vrf(struct tx *tx, struct call *c, const struct vrf *v, const 
 	if (!there)
 		return make_vrf(tx, c, v, ret);
 	TRY(check_found(tx, v, ret));
-	if (c->command != CNI_ADD)
-		return link_ensure(tx, &c->cont, ret, &want);
-	return found_ensure(tx, &c->cont, ret, &want, member);
+	return found_ensure(tx, c, &c->cont, ret, &want, member);
 }
 
 /* ---- the member --------------------------------------------------------- */

@@ -10,7 +10,7 @@
  * back here has its port by the second look, and gets it back; one whose port comes later sees that
  * it is gone.  Those of vrf hold the container's lock until the interface has joined.
  */
-#include "netlink/found.h"
+#include "cni/found.h"
 
 #include "netlink/addr.h"
 
@@ -118,12 +118,14 @@ static int undo_found(struct tx *tx, void *arg)
 	return also(r, link_ensure(tx, f->rt, &now, &f->want));
 }
 
-int found_ensure(struct tx *tx, struct rt *rt, struct link *l, const struct link_want *want,
-		 const struct link *own)
+int found_ensure(struct tx *tx, const struct call *c, struct rt *rt, struct link *l,
+		 const struct link_want *want, const struct link *own)
 {
 	struct ports p = { .mem = &tx->mem, .master = l->index };
 	struct found *f;
 
+	if (c->command != CNI_ADD)
+		return link_ensure(tx, rt, l, want);
 	if (!link_differs(l, want))
 		return 0;
 	f = mem_alloc(&tx->mem, sizeof(*f));
