@@ -95,16 +95,22 @@ static int ensure_host(struct tx *tx, struct call *c, struct ptp *p, const struc
 	};
 	struct route_list routes = host_routes(tx, &p->pair.host, res);
 
-	for (unsigned i = 0; i < res->n_ips; i++) {
-		TRY(gateway_forward(tx, &c->host, res->ips[i].addr.ip.family));
+	for (unsigned i = 0; i < res->n_ips; i++)
 		TRY(addr_ensure(tx, &c->host, &p->pair.host, cidr_host(res->ips[i].gateway), 0));
-	}
 	TRY(step_quiet(tx, c, &c->host, &p->pair.host));
 	TRY(pair_give_ipv6(tx, c, &p->pair.host, res));
 	TRY(link_ensure(tx, &c->host, &p->pair.host, &want));
 	TRY(route_add_all(tx, &c->host, &routes));
 	for (unsigned i = 0; i < res->n_ips; i++)
 		TRY(gateway_check_route(tx, &c->host, &p->pair.host, res->ips[i].addr.ip));
+	return 0;
+}
+
+/* The last step of an ADD, because one that fails later would leave it on. */
+static int forward(struct tx *tx, struct call *c, const struct result *res)
+{
+	for (unsigned i = 0; i < res->n_ips; i++)
+		TRY(gateway_forward(tx, &c->host, res->ips[i].addr.ip.family));
 	return 0;
 }
 
@@ -184,6 +190,7 @@ static int ptp_add(struct tx *tx, struct call *c, struct result *res)
 	TRY(iface_configure(tx, c, &p->pair.eth, res, &o));
 	TRY(translate(tx, c, p, res));
 	TRY(step_resolv(tx, c, p->resolv_conf, &res->dns));
+	TRY(forward(tx, c, res));
 	return link_announce(tx, &c->cont, &p->pair.eth);
 }
 
@@ -228,6 +235,7 @@ static int ptp_repair(struct tx *tx, struct call *c)
 	if (!there)
 		TRY(pair_add(tx, c, &p->want, &p->pair));
 	o.dad = p->dad;
+	TRY(forward(tx, c, c->prev));
 	TRY(ensure_host(tx, c, p, c->prev));
 	TRY(iface_ensure(tx, c, &p->pair.eth, c->prev, &o));
 	TRY(translate(tx, c, p, c->prev));

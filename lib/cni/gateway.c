@@ -205,6 +205,33 @@ int gateway_check_route(struct tx *tx, struct rt *rt, const struct link *l, stru
 			  IP_S(ip), l->name, rejecting, hint);
 }
 
+/* Is it used in spite of a new connected route in table main?  In other tables rules decide. */
+static bool outranks(const struct route_lookup *used, struct cidr a)
+{
+	const uint32_t connected = a.ip.family == AF_INET6 ? 255 : 0;
+
+	if (used->local)
+		return true;
+	if (!used->dst.ip.family || (used->table != RT_TABLE_MAIN && used->table != RT_TABLE_LOCAL))
+		return false;
+	return used->dst.len > a.len || (used->dst.len == a.len && used->priority <= connected);
+}
+
+int gateway_check_early(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a)
+{
+	struct route_lookup w;
+
+	TRY(route_lookup(tx, rt, a.ip, &w));
+	if (w.index == l->index && !w.rejects && !w.broadcast) {
+		TRY(need_no_own_address(tx, rt, a.ip));
+		return 1;
+	}
+	if (w.index == l->index || !outranks(&w, a))
+		return 0;
+	TRY(gateway_check_route(tx, rt, l, a.ip));
+	return 1;
+}
+
 int gateway_validate(struct tx *tx, const struct result *r)
 {
 	for (unsigned i = 0; i < r->n_ips; i++) {

@@ -61,6 +61,13 @@ void gateway_complete(struct result *r, bool default_route);
  */
 int gateway_check_route(struct tx *tx, struct rt *rt, const struct link *l, struct ip ip) CHECKED;
 
+/*
+ * The same before l has the route to the subnet of a, for a.ip: fails if the route that the kernel
+ * uses now will go on hiding it.  Returns 1 if nothing is left to be checked, because the kernel
+ * routes it through l already; 0; or a recorded failure.
+ */
+int gateway_check_early(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a) CHECKED;
+
 /* CHECK: notes that the kernel does not route ip through a link; that forwarding is off. */
 int gateway_compare_route(struct tx *tx, struct rt *rt, const struct link *to,
 			  struct ip ip) CHECKED;

@@ -179,6 +179,7 @@ int route_to(struct tx *tx, struct rt *rt, struct ip ip, int *ret_index) CHECKED
 /* The route itself, as it stands in the table.  dst.ip.family 0: nothing leads there. */
 struct route_lookup {
 	struct cidr dst;
+	uint32_t table, priority;
 	int index;    /* of the link; 0 = none */
 	bool rejects; /* blackhole, unreachable, prohibit */
 	bool local;   /* an address of this host */

@@ -317,6 +317,8 @@ int route_lookup(struct tx *tx, struct rt *rt, struct ip ip, struct route_lookup
 		r.dst.ip.family = ip.family;
 	*ret = (struct route_lookup){
 		.dst = r.dst,
+		.table = r.table,
+		.priority = r.priority,
 		.index = r.link,
 		.rejects = r.type == RTN_BLACKHOLE || r.type == RTN_UNREACHABLE ||
 			   r.type == RTN_PROHIBIT,

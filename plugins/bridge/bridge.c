@@ -121,7 +121,8 @@ static int layer3(struct tx *tx, struct call *c, struct bridge *b, struct result
 	TRY(guard(tx, c, b, res));
 	TRY(iface_configure(tx, c, &b->veth.eth, res, &o));
 	TRY(translate(tx, c, b, res));
-	return step_resolv(tx, c, b->cf.resolv_conf, &res->dns);
+	TRY(step_resolv(tx, c, b->cf.resolv_conf, &res->dns));
+	return bridge_gateway_forward(tx, c, b, res);
 }
 
 static int layer2(struct tx *tx, struct call *c, struct bridge *b, struct result *res)

@@ -65,13 +65,16 @@ int bridge_veth_join_vlan(struct tx *tx, struct call *c, const struct bridge *b,
 /* ---- the host's side of the network: gateway.c ---- */
 
 /*
- * Ensures the gateway addresses of the result, on the bridge or on the VLAN gateway, and
- * forwarding; fails if a route of the host hides the container.  Undone at ADD: addresses, and
- * routes to subnets, that this call added, unless another container has a port of the bridge by
- * then; and what forceAddress replaced.
+ * Ensures the gateway addresses of the result, on the bridge or on the VLAN gateway; fails if a
+ * route of the host hides the container, where possible before.  Undone at ADD: addresses, and
+ * routes to subnets, that this call added, unless a container that may count on them has come to
+ * the bridge by then; and what forceAddress replaced.
  */
 int bridge_gateway_ensure(struct tx *tx, struct call *c, struct bridge *b,
 			  const struct result *res) CHECKED;
+/* Ensures forwarding; the last step of an ADD, because one that fails later would leave it on. */
+int bridge_gateway_forward(struct tx *tx, struct call *c, const struct bridge *b,
+			   const struct result *res) CHECKED;
 /*
  * forceAddress: fails with CPLUG_E_TAKEN if an address that is in the way on `link` (the bridge or
  * its VLAN gateway) is not this network's to replace.  That is: the bridge has the mark of another

@@ -108,18 +108,69 @@ static int check_routes(struct tx *tx, struct call *c, const struct bridge *b,
 	return 0;
 }
 
+/*
+ * The same before the gateway link has its addresses, so that it does not get those of a subnet
+ * that is refused; with forceAddress those that it has may go.  Returns 1 if check_routes() has
+ * nothing left to do, 0, or a recorded failure.
+ */
+static int check_early(struct tx *tx, struct call *c, const struct bridge *b,
+		       const struct result *res)
+{
+	int done, all = 1;
+
+	if (b->cf.gateway_flags & GATEWAY_FORCE)
+		return 0;
+	for (unsigned i = 0; i < res->n_ips && bridge_gateway_is_routed(b); i++) {
+		if (!ip_set(res->ips[i].gateway))
+			continue;
+		TRY(done = gateway_check_early(tx, &c->host, gateway_link(b), res->ips[i].addr));
+		all &= done;
+	}
+	return all;
+}
+
 /* What this call has given the gateway link: addresses, and routes to subnets. */
 struct given {
 	struct rt *host;
+	const char *network;
 	const struct bridge *b;
 	struct cidr *addresses, *routes;
 	unsigned n_addresses, n_routes;
 };
 
-/* Has the bridge ports beside the call's own one? */
-static int is_shared(struct tx *tx, const struct given *g)
+/* A port of the bridge whose container may count on what was given. */
+struct needy_port {
+	const char *own; /* the beginning of this network's marks */
+	const struct bridge *b;
+	bool found;
+};
+
+static int match_needy(const struct link *l, void *arg)
 {
-	return bridge_used(tx, g->host, g->b->br.index, g->b->veth.host.index);
+	struct needy_port *p = arg;
+	int own = p->b->veth.host.index;
+
+	if (!l)
+		p->found = false;
+	if (!l || l->master != p->b->br.index || l->index == own || mark_is_network(l->alias))
+		return 0;
+	p->found = l->index > own || str_starts(l->alias, p->own);
+	return p->found;
+}
+
+/*
+ * Is there a container that may have found what was given, and count on it?  That is one whose port
+ * came after the call's own (the kernel numbers links in order), or any of the same network: its
+ * ADD may have made its port earlier, and look for the gateway only now.  Ports of others that were
+ * there before did without.
+ */
+static int is_needed(struct tx *tx, const struct given *g)
+{
+	struct mark network = mark_of_network(g->network);
+	struct needy_port p = { .own = mem_printf(&tx->mem, "%s/", network.s), .b = g->b };
+
+	TRY(link_each_port(tx, g->host, g->b->br.index, match_needy, &p));
+	return p.found;
 }
 
 static int give(struct tx *tx, const struct given *g)
@@ -150,21 +201,21 @@ static int take(struct tx *tx, const struct given *g)
 }
 
 /*
- * No container beside this one may have the gateway.  An ADD adds its port before it looks for the
- * gateway's addresses.  So one that found those which are taken here has its port by the second
- * look, and gets them back; one whose port comes later does not find them, and adds them itself.
+ * An ADD adds its port before it looks for the gateway's addresses.  So one that found those which
+ * are taken here has its port by the second look, and gets them back; one whose port comes later
+ * does not find them, and adds them itself.
  */
 static int undo_given(struct tx *tx, void *arg)
 {
 	const struct given *g = *(const struct given **)arg;
-	int shared, r;
+	int needed, r;
 
-	TRY(shared = is_shared(tx, g));
-	if (shared)
+	TRY(needed = is_needed(tx, g));
+	if (needed)
 		return 0;
 	r = take(tx, g);
-	TRY(shared = is_shared(tx, g));
-	if (shared)
+	TRY(needed = is_needed(tx, g));
+	if (needed)
 		r = also(r, give(tx, g));
 	return r;
 }
@@ -190,7 +241,7 @@ static int ensure_addresses(struct tx *tx, struct call *c, const struct bridge *
 	unsigned n = gateway_list(tx, res, &list);
 	int added;
 
-	*g = (struct given){ .host = &c->host, .b = b };
+	*g = (struct given){ .host = &c->host, .network = c->network, .b = b };
 	for (unsigned i = 0; i < n; i++) {
 		TRY(bridge_force_check(tx, c, b, gateway_link(b), list[i]));
 		TRY(added = gateway_ensure(tx, &c->host, gateway_link(b), list[i],
@@ -207,17 +258,29 @@ static int ensure_addresses(struct tx *tx, struct call *c, const struct bridge *
 			TRY(added = route_add_connected(tx, &c->host, gateway_link(b), ip->addr));
 		if (added)
 			TRY(note(tx, c, g, &g->routes, &g->n_routes, ip->addr));
-		TRY(gateway_forward(tx, &c->host, ip->addr.ip.family));
 	}
 	return 0;
 }
 
 int bridge_gateway_ensure(struct tx *tx, struct call *c, struct bridge *b, const struct result *res)
 {
+	int done;
+
 	if (!b->cf.is_gateway)
 		return 0;
+	TRY(done = check_early(tx, c, b, res));
 	TRY(ensure_addresses(tx, c, b, res));
+	if (done)
+		return 0;
 	return check_routes(tx, c, b, res);
+}
+
+int bridge_gateway_forward(struct tx *tx, struct call *c, const struct bridge *b,
+			   const struct result *res)
+{
+	for (unsigned i = 0; i < res->n_ips && b->cf.is_gateway; i++)
+		TRY(gateway_forward(tx, &c->host, res->ips[i].addr.ip.family));
+	return 0;
 }
 
 /* ---- CHECK -------------------------------------------------------------- */
@@ -280,5 +343,6 @@ int bridge_gateway_repair(struct tx *tx, struct call *c, struct bridge *b)
 	for (unsigned i = 0; i < n; i++)
 		if (route_comes_with(list[i]))
 			TRY(route_add_connected(tx, &c->host, gateway_link(b), list[i]));
+	TRY(bridge_gateway_forward(tx, c, b, c->prev));
 	return check_routes(tx, c, b, c->prev);
 }

@@ -219,6 +219,46 @@ published() {
 	done
 }
 
+# monitored ADDRESS - true if `ip monitor` tells of an address that comes and goes
+monitored() {
+	ip address add "$1/32" dev up1
+	ip address del "$1/32" dev up1
+	grep -q "$1" "$BATS_TEST_TMPDIR/monitor"
+}
+
+@test "bridge: a failed ADD leaves no gateway on a bridge with ports of others, and none for a moment where a route is in its way" {
+	local monitor
+
+	ip link add up0 type veth peer name up1
+	ip address add 192.0.2.10/24 dev up0
+	ip link set up1 up
+	ip link set up0 up
+	ip link add br5 type bridge
+	ip link set br5 address 02:00:00:00:00:05 up
+	ip link add port0 type veth peer name port1
+	ip link set port0 master br5 up
+	new_netns c1 c2 c4
+	# Another network's, on both bridges.
+	add bridge "$(conf '.name = "other" | .bridge = "br5" | del(.isDefaultGateway, .isGateway)')" c4
+	add bridge "$(published br1 '{type: "host-local", ranges: [[{subnet: "10.1.0.0/24"}]]}')"
+	sysctl_set net/ipv4/ip_forward 0
+	remember
+	cni ADD bridge "$(published br5 '{type: "host-local", ranges: [[{subnet: "10.5.0.0/24"}], [{subnet: "fd00:5::/64"}]]}')" c2
+	failed 105 'it belongs to net1/c1/eth0'
+	assert_same_snapshot
+	# The uplink's router.
+	ip -o monitor address >"$BATS_TEST_TMPDIR/monitor" 3>&- 4>&- &
+	monitor=$!
+	wait_for "the monitor" monitored 192.0.2.98
+	cni ADD bridge "$(conf '.bridge = "br5" | .ipam = {type: "host-local", ranges:
+		[[{subnet: "192.0.2.0/24", rangeStart: "192.0.2.77", gateway: "192.0.2.1"}]]}')" c2
+	failed 102 '192\.0\.2\.77 is reached through up0'
+	assert_same_snapshot
+	wait_for "the monitor" monitored 192.0.2.99
+	kill "$monitor"
+	contains_not "$(<"$BATS_TEST_TMPDIR/monitor")" '192\.0\.2\.1/24'
+}
+
 # ---- gateway and routes ----------------------------------------------------
 
 @test "bridge: without isGateway the bridge has no address, and forwarding stays off" {
