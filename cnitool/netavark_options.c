@@ -110,10 +110,15 @@ static json_t *read_switch(const char *s)
 	return NULL;
 }
 
+/* NULL for what resolv.conf cannot hold (cni/resolv.h): podman writes dns_search there. */
 static json_t *read_list(const char *s)
 {
-	json_t *list = json_array();
+	json_t *list;
 
+	for (const char *p = s; *p; p++)
+		if ((unsigned char)*p <= ' ' || *p == 0x7f)
+			return NULL;
+	list = json_array();
 	while (*s) {
 		size_t n = strcspn(s, ",");
 
@@ -211,7 +216,7 @@ static void complain_value(const struct option_row *o, const struct cj *c, const
 		[SWITCH] = "true|false",
 		[WORD] = "",
 		[IFNAME] = "the name of an interface",
-		[LIST] = "a list of at most 4096 bytes",
+		[LIST] = "a list of at most 4096 bytes, without white space or control characters",
 		[VLANS] = "VLANs from 1 to 4094, like 10,20-29",
 		[RATE] = "bits per second, like 50M or 1G",
 		[ISOLATE] = "true, false or \"containers\"",

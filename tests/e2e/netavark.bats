@@ -194,6 +194,8 @@ PORT='{"container_port":80,"host_ip":"","host_port":8080,"protocol":"tcp","range
 		.options.macspoofchk = "on"@^options.macspoofchk: expected true.false.strict, got "on"
 		.options.bandwidth = "fast"@^options.bandwidth: expected bits per second, like 50M or 1G, got "fast"
 		.options.host_interface_name = "a/b"@^options.host_interface_name: expected the name of an interface
+		.options.dns_search = "a\nnameserver 192.0.2.1"@^options.dns_search: expected a list .*without white space
+		.options.dns_search = "a,b\u007f"@^options.dns_search: expected a list
 		.options = {mode: "macvlan", macvlan_mode: "priv"}@^options.macvlan_mode: expected bridge.private
 		.options = {mode: "macvlan", macvlan_mode: "vepa "}@^options.macvlan_mode: expected bridge.private
 		.options = {mode: "macvlan", parent: "a"} | .network_interface = "b"@network_interface: b and the option parent \(a\) differ
