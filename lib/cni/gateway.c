@@ -232,6 +232,34 @@ int gateway_check_early(struct tx *tx, struct rt *rt, const struct link *l, stru
 	return 1;
 }
 
+static bool is_possible(struct cidr a)
+{
+	enum { SHORTEST = 8 };
+	bool wide = a.len + 1 < ip_bits(a.ip);
+
+	return ip_is_of_host(a.ip) && a.len >= SHORTEST &&
+	       !(wide && (ip_eq(a.ip, cidr_network(a)) || ip_eq(a.ip, cidr_last(a))));
+}
+
+int gateway_check_offer(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a)
+{
+	struct addr_list have;
+	struct route_lookup w;
+
+	TRY(addr_list(tx, rt, l, a.ip.family, &have));
+	if (addr_listed(&have, a))
+		return 0;
+	TRY(route_lookup(tx, rt, a.ip, &w));
+	if (is_possible(a) &&
+	    (w.index == l->index || !w.dst.len || (!w.local && !w.onlink && w.dst.len < a.len)))
+		return 0;
+	return tx_fail_as(tx, CPLUG_E_TAKEN, -EADDRINUSE,
+			  "%s: %s does not get the gateway %s from DHCP, because it would take a "
+			  "network of the host, or is no address of a host (give %s an address "
+			  "yourself and leave isGateway out, or mend the DHCP server)",
+			  rt->where, l->name, CIDR_S(a), l->name);
+}
+
 int gateway_validate(struct tx *tx, const struct result *r)
 {
 	for (unsigned i = 0; i < r->n_ips; i++) {

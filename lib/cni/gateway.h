@@ -68,6 +68,14 @@ int gateway_check_route(struct tx *tx, struct rt *rt, const struct link *l, stru
  */
 int gateway_check_early(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a) CHECKED;
 
+/*
+ * For a gateway that other hosts choose (DHCP): fails with CPLUG_E_TAKEN if the host cannot mean it
+ * as its own address on l.  That is one that no host can have, in a prefix shorter than 8 bits, an
+ * address of the host itself, one in a network of another link, or one for which the host has a
+ * route through another link that is as specific as a or more.
+ */
+int gateway_check_offer(struct tx *tx, struct rt *rt, const struct link *l, struct cidr a) CHECKED;
+
 /* CHECK: notes that the kernel does not route ip through a link; that forwarding is off. */
 int gateway_compare_route(struct tx *tx, struct rt *rt, const struct link *to,
 			  struct ip ip) CHECKED;

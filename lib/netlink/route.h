@@ -180,10 +180,10 @@ int route_to(struct tx *tx, struct rt *rt, struct ip ip, int *ret_index) CHECKED
 struct route_lookup {
 	struct cidr dst;
 	uint32_t table, priority;
-	int index;    /* of the link; 0 = none */
-	bool rejects; /* blackhole, unreachable, prohibit */
-	bool local;   /* an address of this host */
-	bool broadcast;
+	int index;              /* of the link; 0 = none */
+	bool rejects;           /* blackhole, unreachable, prohibit */
+	bool local;             /* an address of this host */
+	bool broadcast, onlink; /* onlink: it has no gateway */
 };
 int route_lookup(struct tx *tx, struct rt *rt, struct ip ip, struct route_lookup *ret) CHECKED;
 

@@ -324,6 +324,7 @@ int route_lookup(struct tx *tx, struct rt *rt, struct ip ip, struct route_lookup
 			   r.type == RTN_PROHIBIT,
 		.local = r.type == RTN_LOCAL,
 		.broadcast = r.type == RTN_BROADCAST,
+		.onlink = !r.gw.family && !r.multipath,
 	};
 	return 0;
 }

@@ -7,6 +7,7 @@
  */
 #include "cni/gateway.h"
 #include "base/differ.h"
+#include "cni/ipam.h"
 #include "netlink/addr.h"
 #include "netlink/bridge.h"
 #include "netlink/route.h"
@@ -262,12 +263,25 @@ static int ensure_addresses(struct tx *tx, struct call *c, const struct bridge *
 	return 0;
 }
 
+/* Who answers DHCP on the bridge, maybe a container, has chosen router and mask. */
+static int check_offer(struct tx *tx, struct call *c, const struct bridge *b,
+		       const struct result *res)
+{
+	struct cidr *list;
+	unsigned n = ipam_is(c, "dhcp") ? gateway_list(tx, res, &list) : 0;
+
+	for (unsigned i = 0; i < n; i++)
+		TRY(gateway_check_offer(tx, &c->host, gateway_link(b), list[i]));
+	return 0;
+}
+
 int bridge_gateway_ensure(struct tx *tx, struct call *c, struct bridge *b, const struct result *res)
 {
 	int done;
 
 	if (!b->cf.is_gateway)
 		return 0;
+	TRY(check_offer(tx, c, b, res));
 	TRY(done = check_early(tx, c, b, res));
 	TRY(ensure_addresses(tx, c, b, res));
 	if (done)

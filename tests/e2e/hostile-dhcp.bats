@@ -148,6 +148,35 @@ false_daemon() {
 	end_daemon TERM
 }
 
+@test "hostile-dhcp: with isGateway, a server cannot give the host an address of its other networks, nor an impossible one" {
+	local conf offer first mask router
+
+	ip link add up0 type veth peer name up1
+	ip link set up1 up
+	ip link set up0 up
+	ip address add 192.0.2.10/24 dev up0
+	ip route add 198.51.100.0/24 via 192.0.2.1
+	ip route add default via 192.0.2.1
+	conf=$(with "$DHCP_CONF" '.isGateway = true')
+	scripted_on lan lease=60
+	daemon --timeout 300ms --resendmax 1s --resendtimeout 4s
+	for offer in 192.0.2.77/255.255.255.128/192.0.2.1 192.0.2.77/255.255.255.0/192.0.2.1 \
+		10.5.0.50/128.0.0.0/10.5.0.1 198.51.100.7/255.255.255.0/198.51.100.1 \
+		10.5.0.50/255.255.255.0/10.5.0.255; do
+		IFS=/ read -r first mask router <<<"$offer"
+		script lan "lease=60 first=$first mask=$mask router=$router"
+		cni ADD bridge "$conf"
+		failed 102 "br0 does not get the gateway ${router//./\\.}/.* from DHCP"
+		is "$(addresses - br0)" ''
+		no_link c1 eth0
+	done
+	script lan lease=60 first=10.5.0.50 mask=255.255.255.0 router=10.5.0.1
+	add bridge "$conf"
+	is "$(addresses - br0)" 10.5.0.1/24
+	del bridge "$conf"
+	end_daemon TERM
+}
+
 @test "hostile-dhcp: a server cannot give a neighbour's address by an ACK after an offer of another, nor by a renewal" {
 	another_lan victim 02:00:00:00:00:60 10.5.0.60/24
 	scripted_on lan lease=5 t1=2 ack=10.5.0.60
