@@ -18,7 +18,8 @@
 /*
  * Mappings are compared with each other; a range (hostPortEnd) counts once.  Ranges are elements of
  * sets of intervals: the kernel needs time for each that it deletes in proportion to all of them
- * (bitmap_cut() of its pipapo sets: 38 s for 20,000, 0.3 s for 1,024), and ends for no signal.
+ * (bitmap_cut() of its pipapo sets: 38 s for 20,000, 0.3 s for 1,024), and ends for no signal.  A
+ * shifted range counts once for each port, because the kernel has no map of it as one element.
  */
 enum { MAPPINGS_MAX = 20000, RANGES_MAX = 1024 };
 
@@ -117,8 +118,18 @@ static bool is_repeated(struct mem *mem, const struct cj *e, const struct port_m
 	return false;
 }
 
+/* The elements of one family that a mapping becomes. */
+static unsigned count_elements(const struct port_mapping *m)
+{
+	if (port_mapping_is_range(m) || m->host_end < m->host)
+		return 1;
+	return 1U + m->host_end - m->host;
+}
+
 static void read_mappings(struct mem *mem, const struct cj *conf, struct hostports *p)
 {
+	const char *shifted = "";
+	unsigned elements = 0;
 	struct cj runtime = cj_obj(conf, "runtimeConfig");
 	struct cj list = cj_list(&runtime, "portMappings");
 	unsigned n = cj_len_max(&list, MAPPINGS_MAX), ranges = 0;
@@ -135,8 +146,19 @@ static void read_mappings(struct mem *mem, const struct cj *conf, struct hostpor
 		}
 		for (unsigned k = 0; k < p->n && !repeated; k++)
 			repeated = is_repeated(mem, &e, &p->maps[k], &m);
-		if (!repeated)
-			p->maps[p->n++] = m;
+		if (repeated)
+			continue;
+		p->maps[p->n++] = m;
+		elements += count_elements(&m);
+		if (count_elements(&m) > 1)
+			shifted = hostports_text(mem, &m);
+		if (elements > MAPPINGS_MAX) {
+			cj_wrong(&list, NULL,
+				 "more than %d ports with those of %s, each of which counts "
+				 "(a range whose containerPort is its hostPort counts once)",
+				 MAPPINGS_MAX, shifted);
+			return;
+		}
 	}
 }
 

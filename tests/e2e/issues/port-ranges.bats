@@ -152,3 +152,27 @@ elements() {
 	del bridge "$(publishing "$more")"
 	is "$(elements hostportranges4)" 0
 }
+
+# One entry of 60 bytes was 65,534 elements, and 150 MB.
+@test "port ranges: the ports of shifted ranges count: 20,000 are published, one more is refused" {
+	local shifted='{hostPort: 20000, hostPortEnd: 29999, containerPort: 10000, protocol: "udp"},
+		{hostPort: 20000, hostPortEnd: 29999, containerPort: 10000, protocol: "tcp"}'
+	local single='{hostPort: 80, containerPort: 80}' wide='{hostPort: 1, hostPortEnd: 65534, containerPort: 2}'
+	local remedy='a range whose containerPort is its hostPort counts once' many
+
+	for many in "$shifted, $single" "$single, $shifted"; do
+		cni ADD bridge "$(publishing "[$many]")"
+		failed 7 "^runtimeConfig.portMappings: more than 20000 ports with those of 20000-29999/tcp.*$remedy"
+	done
+	cni ADD bridge "$(publishing "[$wide]")"
+	failed 7 'more than 20000 ports with those of 1-65534/tcp'
+	cni ADD bridge "$(publishing '[{hostPort: 90, hostPortEnd: 80, containerPort: 2}]')"
+	failed 7 'hostPortEnd: is less than hostPort'
+	contains_not "$output" 'more than'
+	# What is in the list twice is one mapping, and ports that keep their numbers are one element.
+	add bridge "$(publishing "[$shifted, $shifted]")"
+	is "$(elements ports4)" 20000
+	del bridge "$(publishing "[$wide]")"
+	is "$(elements ports4)" 0
+	add bridge "$(publishing '[{hostPort: 1, hostPortEnd: 65535, containerPort: 1}]')"
+}
