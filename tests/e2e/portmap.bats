@@ -369,6 +369,30 @@ behind() {
 		ips: [{address: "10.9.0.\($id[1:])/24", interface: 0}]}'
 }
 
+# The plugin before it is another suite's, or macvlan, whose GC knows nothing of nftables.
+@test "portmap: GC removes what invalid attachments have, and the table after the last" {
+	local gc
+
+	gc=$(with "$PORTMAP" '.cniVersion = "1.1.0"')
+	remember
+	output=$(behind c1)
+	cni ADD portmap "$(conf "$WEB")" c1
+	ok
+	cni GC portmap "$(with "$gc" '.["cni.dev/valid-attachments"] = [{containerID: "c1", ifname: "eth0"}]')" '' ''
+	ok
+	cni GC portmap "$gc" '' ''
+	ok
+	contains "$(nft list map inet cplug ports4)" '10\.9\.0\.1 \. 80'
+	# The table stays if another network has something in it.
+	cni GC portmap "$(with "$gc" '.name = "net2" | .["cni.dev/valid-attachments"] = []')" '' ''
+	ok
+	contains "$(nft list map inet cplug ports4)" '10\.9\.0\.1 \. 80'
+	cni GC portmap "$(with "$gc" '.["cni.dev/valid-attachments"] = []')" '' ''
+	ok
+	prints_not 'table inet cplug$' nft list tables
+	assert_same_snapshot
+}
+
 # No link tells whether the owner lives.
 @test "portmap: an owner without an interface on the host keeps its ports until its DEL" {
 	output=$(behind c1)
