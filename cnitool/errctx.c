@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 
+#include "base/log.h"
 #include "cnitool/errctx.h"
 
 struct errctx errctx_mark(const struct tx *tx)
@@ -39,6 +40,7 @@ int errctx_prefix(struct tx *tx, struct errctx m, int r, const char *fmt, ...)
 	if (m.first) {
 		text = mem_str(&tx->mem, tx->msg);
 		snprintf(tx->msg, sizeof(tx->msg), "%s%s", words, text);
+		text_plain(tx->msg);
 	} else {
 		text = mem_str(&tx->mem, tail(tx, m));
 		tx->details[m.details] = '\0';

@@ -5,6 +5,15 @@
 #include "base/differ.h"
 #include "base/log.h"
 
+/* As tx_fail() does with its text. */
+static char *copy_plain(struct mem *mem, const char *s)
+{
+	char *copy = mem_str(mem, s ? s : "");
+
+	text_plain(copy);
+	return copy;
+}
+
 void differ_as(struct tx *tx, const char *sentence, const char *object, const char *want,
 	       const char *have)
 {
@@ -13,12 +22,13 @@ void differ_as(struct tx *tx, const char *sentence, const char *object, const ch
 	tx->differences = mem_grow(&tx->mem, tx->differences, tx->n_differences, sizeof(*d));
 	d = &tx->differences[tx->n_differences++];
 	*d = (struct difference){
-		.object = mem_str(&tx->mem, object),
-		.want = mem_str(&tx->mem, want),
-		.have = mem_str(&tx->mem, have ? have : ""),
-		.sentence = mem_str(&tx->mem, sentence),
+		.object = copy_plain(&tx->mem, object),
+		.want = copy_plain(&tx->mem, want),
+		.have = copy_plain(&tx->mem, have),
+		.sentence = copy_plain(&tx->mem, sentence),
 	};
-	log_step("differs: %s: want %s, have %s", object, want, *d->have ? d->have : "nothing");
+	log_step("differs: %s: want %s, have %s", d->object, d->want,
+		 *d->have ? d->have : "nothing");
 }
 
 void differ(struct tx *tx, const char *object, const char *want, const char *have)

@@ -57,9 +57,19 @@ static size_t plain_len(const char *s)
 {
 	const char *p = s;
 
-	while (*p >= ' ' && *p != '"' && *p != '\\' && (unsigned char)*p < 0x80)
+	while (*p >= ' ' && *p != '"' && *p != '\\' && (unsigned char)*p < 0x7f)
 		p++;
 	return (size_t)(p - s);
+}
+
+/* The control character at s, also DEL and U+0080 to U+009F, which terminals obey; else -1. */
+static int control_code(const char *s)
+{
+	unsigned char c = (unsigned char)s[0], next = c ? (unsigned char)s[1] : 0;
+
+	if (c < ' ' || c == 0x7f)
+		return c;
+	return c == 0xc2 && next >= 0x80 && next < 0xa0 ? next : -1;
 }
 
 static void put_quoted(struct jw *w, const char *s)
@@ -80,8 +90,8 @@ static void put_quoted(struct jw *w, const char *s)
 		if (found) {
 			snprintf(escape, sizeof(escape), "\\%c", letter[found - special]);
 			put_str(w, escape);
-		} else if ((unsigned char)*s < ' ') {
-			snprintf(escape, sizeof(escape), "\\u%04x", (unsigned char)*s);
+		} else if (control_code(s) >= 0) {
+			snprintf(escape, sizeof(escape), "\\u%04x", (unsigned)control_code(s));
 			put_str(w, escape);
 		} else if (n) {
 			put_bytes(w, s, n);

@@ -85,6 +85,22 @@ repeated() {
 	run ! grep -q $'\e' "$BATS_TEST_TMPDIR/err"
 }
 
+@test "hostile-tool: no verb that calls plugins shows control characters of a type" {
+	local args shown='plugin type=\\?"a\?\?\?\[31m FAKE LINE'
+
+	printf '{"cniVersion":"1.1.0","name":"x","plugins":[{"type":"a\\u009b\\u001b[31m\\nFAKE LINE"}]}' \
+		>"$NETCONFPATH/10.conflist"
+	new_netns c1
+	for args in 'status x' gc 'add x c1' 'check x c1' 'del x c1' 'add x c1 --json' 'status x --json'; do
+		# shellcheck disable=SC2086 # words
+		tool $args
+		((status != 0)) || [[ $args == del* ]]
+		[[ $args == check* || $args == del* ]] || contains "$output$errors" "$shown"
+		run ! grep -q '^FAKE' <<<"$output$errors"
+		LC_ALL=C run ! grep -q $'[\x01-\x08\x0b-\x1f\x7f]\|\xc2[\x80-\x9f]' "$BATS_TEST_TMPDIR/out" "$BATS_TEST_TMPDIR/err"
+	done
+}
+
 @test "hostile-tool: list shows no control characters of a file" {
 	printf '{"cniVersion":"1.0.0","name":"x","plugins":[{"type":"a\\u001b[31m\\nb"}]}' >"$NETCONFPATH/10.conflist"
 	tool list

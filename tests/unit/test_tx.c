@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
+#include "base/differ.h"
 #include "unit.h"
 
 static char trace[256];
@@ -121,6 +122,16 @@ static void an_earlier_failure_is_not_excused(void **state)
 	}
 }
 
+/* An alias of a link, for instance, has what its owner wrote there. */
+static void differences_have_no_control_characters(void **state)
+{
+	(void)state;
+	differ(&unit_tx, "a\nb", "\x1b[1m", "\xc2\x9b");
+	assert_string_equal(unit_tx.differences->object, "a b");
+	assert_string_equal(unit_tx.differences->sentence, "a b: expected ?[1m, found ??");
+	differ_forget(&unit_tx);
+}
+
 static void rollback_is_in_reverse_order_and_continues(void **state)
 {
 	(void)state;
@@ -231,6 +242,7 @@ int main(void)
 		TEST(texts_that_are_too_long_are_truncated),
 		TEST(an_excused_failure_is_forgotten),
 		TEST(an_earlier_failure_is_not_excused),
+		TEST(differences_have_no_control_characters),
 		TEST(rollback_is_in_reverse_order_and_continues),
 		TEST(commit_keeps_everything),
 		TEST(too_many_changes_are_rolled_back),
