@@ -305,15 +305,26 @@ void pool_read(struct mem *mem, const struct cj *conf, const char *version, stru
 /* Part of a range, both ends inclusive. */
 struct span {
 	struct ip from, to;
-	struct ip gateway; /* never allocated */
+	const struct pool_range *range;
 };
+
+/*
+ * The gateway; and the address that the router has besides, unless the range is just that one:
+ * behind bridge its container does not work.
+ */
+static bool is_never_given(const struct pool_range *r, struct ip ip)
+{
+	if (ip_eq(ip, r->gateway))
+		return true;
+	return cidr_is_anycast((struct cidr){ ip, r->subnet.len }) && !ip_eq(r->first, r->last);
+}
 
 static bool next_within(struct span s, pool_free_fn *is_free, void *arg, struct ip *ret)
 {
 	struct ip ip;
 
 	while (ip_cmp(s.from, s.to) <= 0 && is_free(arg, s.from, s.to, &ip)) {
-		if (!ip_eq(ip, s.gateway)) {
+		if (!is_never_given(s.range, ip)) {
 			*ret = ip;
 			return true;
 		}
@@ -331,13 +342,13 @@ bool pool_next(const struct pool_set *s, struct ip last, pool_free_fn *is_free, 
 	unsigned k = r ? (unsigned)(r - s->ranges) : 0;
 
 	if (r && !ip_eq(last, r->last) &&
-	    next_within((struct span){ ip_add(last, 1), r->last, r->gateway }, is_free, arg, ret))
+	    next_within((struct span){ ip_add(last, 1), r->last, r }, is_free, arg, ret))
 		return true;
 	for (unsigned i = r ? 1 : 0; i < s->n; i++) {
 		const struct pool_range *o = &s->ranges[(k + i) % s->n];
 
-		if (next_within((struct span){ o->first, o->last, o->gateway }, is_free, arg, ret))
+		if (next_within((struct span){ o->first, o->last, o }, is_free, arg, ret))
 			return true;
 	}
-	return r && next_within((struct span){ r->first, last, r->gateway }, is_free, arg, ret);
+	return r && next_within((struct span){ r->first, last, r }, is_free, arg, ret);
 }

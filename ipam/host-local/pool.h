@@ -61,7 +61,8 @@ typedef bool pool_free_fn(void *arg, struct ip from, struct ip to, struct ip *re
 /*
  * Finds the next free address after last: in the rest of last's range, the ranges after it,
  * those before it, and its own range up to and including last.  If last is in no range, or no
- * address, the search starts at the first range.  Skips gateways.  Returns false if no address
+ * address, the search starts at the first range.  Skips gateways, and addresses that routers have
+ * (cidr_is_anycast()), unless the range is just such an address.  Returns false if no address
  * is free.
  */
 bool pool_next(const struct pool_set *s, struct ip last, pool_free_fn *is_free, void *arg,

@@ -270,6 +270,12 @@ int gateway_validate(struct tx *tx, const struct result *r)
 					  "gateway: %s is outside %s (choose an address of the "
 					  "subnet)",
 					  IP_S(ip->gateway), CIDR_S(cidr_masked(ip->addr)));
+		if (cidr_is_anycast(ip->addr) && cidr_contains(ip->addr, ip->gateway))
+			return tx_fail_as(tx, CPLUG_E_TAKEN, -EADDRINUSE,
+					  "host: %s is the subnet-router anycast address of its "
+					  "prefix, which the host itself has as the gateway "
+					  "(choose another address)",
+					  CIDR_S(ip->addr));
 	}
 	return 0;
 }

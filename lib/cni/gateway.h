@@ -45,7 +45,8 @@ unsigned gateway_list(struct tx *tx, const struct result *r, struct cidr **ret);
 
 /*
  * Fails with CNI_E_CONFIG for an IPv4 gateway outside the address's prefix: the container could not
- * reach it.
+ * reach it; and with CPLUG_E_TAKEN for the address that the host has as the router of the prefix
+ * (cidr_is_anycast()).
  */
 int gateway_validate(struct tx *tx, const struct result *r) CHECKED;
 

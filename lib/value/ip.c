@@ -412,6 +412,11 @@ bool cidr_is_default(struct cidr c)
 	return ip_is_any(c.ip) && c.len == 0;
 }
 
+bool cidr_is_anycast(struct cidr c)
+{
+	return c.ip.family == AF_INET6 && c.len < 127 && ip_eq(c.ip, cidr_network(c));
+}
+
 bool cidr_is_reserved(struct cidr c, struct cidr *ret)
 {
 	static const struct cidr reserved[] = {

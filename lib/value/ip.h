@@ -85,6 +85,11 @@ bool cidr_eq(struct cidr a, struct cidr b); /* address and length */
 bool cidr_list_has(const struct cidr *list, unsigned n, struct ip ip);
 bool cidr_is_default(struct cidr c); /* 0.0.0.0/0 or ::/0 */
 /*
+ * Is the address the subnet-router anycast address of its prefix (RFC 4291, 2.6.1), which every
+ * router of the subnet has?  A /127 or /128 has none (RFC 6164).
+ */
+bool cidr_is_anycast(struct cidr c);
+/*
  * Does it overlap a prefix whose addresses reach no other host: 0/8, loopback, link-local,
  * multicast, broadcast?  *ret: that prefix.
  */

@@ -59,7 +59,7 @@ CONFIGS=(
 	'{"subnet": "10.1.0.0/28", "rangeStart": "10.1.0.3", "rangeEnd": "10.1.0.9", "gateway": "10.1.0.5"}'
 	'{"ranges": [[{"subnet": "10.1.0.0/29"}, {"subnet": "10.2.0.0/29", "gateway": "10.1.0.4"}]], "routes": [{"dst": "0.0.0.0/0"}, {"dst": "10.0.0.0/8", "gw": "10.1.0.9"}]}'
 	'{"ranges": [[{"subnet": "10.1.0.0/29"}], [{"subnet": "fd00:1::/64"}], [{"subnet": "10.3.0.0/24"}]]}'
-	'{"ranges": [[{"subnet": "fd00:2::/125", "rangeStart": "fd00:2::", "gateway": "fd00:2::7"}]]}'
+	'{"ranges": [[{"subnet": "fd00:2::/125", "rangeStart": "fd00:2::1", "gateway": "fd00:2::7"}]]}'
 )
 
 # random_walk STEPS PICK - random calls; PICK prints the program for A

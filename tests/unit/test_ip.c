@@ -335,6 +335,12 @@ static void prefixes_contain_and_overlap(void **state)
 	assert_false(cidr_is_default(cidr("0.0.0.0/1")));
 	assert_false(cidr_is_default(cidr("10.0.0.0/0")));
 	assert_false(cidr_is_default((struct cidr){ .len = 0 }));
+	assert_true(cidr_is_anycast(cidr("fd00::/64")));
+	assert_true(cidr_is_anycast(cidr("fd00::10/124")));
+	assert_false(cidr_is_anycast(cidr("fd00::10/64")));
+	assert_false(cidr_is_anycast(cidr("fd00::4/127")));
+	assert_false(cidr_is_anycast(cidr("fd00::/128")));
+	assert_false(cidr_is_anycast(cidr("10.1.0.0/24")));
 }
 
 static void reserved_prefixes(void **state)

@@ -110,6 +110,36 @@ fixed() {
 	ok
 }
 
+# A router has the first address of an IPv6 prefix as well (RFC 4291, 2.6.1), but for /127.
+@test "gateways: the subnet-router anycast address is no container's behind bridge, and host-local does not give it" {
+	export CNI_PATH=$CPLUG_BIN:$BATS_TEST_TMPDIR
+	local address conf prev
+
+	new_netns c1
+	for address in fd00:1::/64 fd00:1::10/124; do
+		cni ADD bridge "$(fixed '[{"address":"'$address'"}]')"
+		failed 102 "host: ${address/\//\\/} is the subnet-router anycast address of its prefix"
+	done
+	conf=$(conf '[[{"subnet":"fd00:1::/64"}]]')
+	cni ADD bridge "$(with "$conf" '.ipam.ranges[0][0] += {rangeStart: "fd00:1::", rangeEnd: "fd00:1::"}')"
+	failed 102 'host: fd00:1::/64 is the subnet-router anycast address'
+	add bridge "$(with "$conf" '.ipam.ranges[0][0].rangeStart = "fd00:1::"')"
+	is "$(jq -r '.ips[].address' <<<"$output")" fd00:1::2/64
+	ping -6 -c1 -W"$RIG_DEADLINE" fd00:1::2
+	del bridge "$conf"
+	ip link del br1
+	for address in fd00:1::/127 fd00:1::/64; do
+		conf=$(fixed '[{"address":"'$address'","gateway":"fd00:1::1"}]')
+		[[ $address == */127 ]] || conf=$(with "$conf" '.type = "ptp" | del(.bridge, .isDefaultGateway)')
+		add "$(jq -r .type <<<"$conf")" "$conf"
+		prev=$output
+		ping -6 -c1 -W"$RIG_DEADLINE" fd00:1::
+		cni CHECK "$(jq -r .type <<<"$conf")" "$(with "$conf" ".prevResult = $prev")"
+		ok
+		del "$(jq -r .type <<<"$conf")" "$conf"
+	done
+}
+
 # The kernel adds no connected route to a prefix of 0/8, such as 0.0.0.0/0.
 @test "gateways: CHECK and repair expect no connected route where the kernel adds none" {
 	has_tun || skip "needs /dev/net/tun that may be opened"
