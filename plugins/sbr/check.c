@@ -20,7 +20,8 @@ static int check_address(struct tx *tx, struct call *c, const struct sbr *s, con
 			 const struct result_ip *ip)
 {
 	struct rule want = sbr_rule_of(s, ip->addr.ip), have;
-	struct ip gw = sbr_gateway(s, ip);
+	struct ip gw = sbr_gateway(s, ip), none = { .family = 0 };
+	bool given = ip_set(want.family == AF_INET6 ? s->gw6 : s->gw4);
 	struct route_filter f = { .family = want.family, .link = l->index };
 	struct route_list list;
 	int there;
@@ -34,12 +35,11 @@ static int check_address(struct tx *tx, struct call *c, const struct sbr *s, con
 	f.table = have.table;
 	TRY(route_list(tx, &c->cont, &f, &list));
 	if (ip->addr.len < ip_bits(ip->addr.ip))
-		check_route(tx, &list, cidr_masked(ip->addr), (struct ip){ .family = 0 }, f.table);
-	if (ip_set(gw) && (gw.family == AF_INET6 ? ip_set(s->gw6) : ip_set(s->gw4)))
-		check_route(tx, &list, (struct cidr){ .ip.family = gw.family }, gw, f.table);
-	else if (ip_set(gw))
-		check_route(tx, &list, (struct cidr){ .ip.family = gw.family },
-			    (struct ip){ .family = 0 }, f.table);
+		check_route(tx, &list, cidr_masked(ip->addr), none, f.table);
+	/* A gateway of prevResult may be of the other family. */
+	if (ip_set(gw))
+		check_route(tx, &list, (struct cidr){ .ip.family = want.family }, given ? gw : none,
+			    f.table);
 	return 0;
 }
 

@@ -29,6 +29,8 @@ int sbr_read_conf(struct tx *tx, const struct call *c, struct sbr *ret)
 
 		if (ip_set(*to))
 			cj_wrong(&e, NULL, "only one gateway of each family can be given");
+		else if (ip_set(gw) && !ip_is_of_host(gw))
+			cj_wrong(&e, NULL, "%s is no host's address (name a router)", IP_S(gw));
 		*to = gw;
 	}
 	*ret = s;

@@ -133,6 +133,21 @@ rules_of() {
 	contains "$(rules_of c1)" '192.0.2.1 lookup 103'
 }
 
+# A plugin that is not cplug's may say so, beside a default route that it makes itself.
+@test "sbr: CHECK looks for the default route of the address's family, also with a gateway of the other one" {
+	attached
+	in_ns c1 ip route add default via 10.2.0.1 dev eth1
+	CONF=$(with "$CONF" '(.prevResult.ips[] | select(.address == "10.2.0.3/24")).gateway = "fe80::1"')
+	sbr ADD
+	ok
+	contains "$(in_ns c1 ip route show table 100)" '^default via 10\.2\.0\.1 dev eth1'
+	sbr CHECK
+	ok
+	in_ns c1 ip route del default table 100
+	sbr CHECK
+	failed 107 'route 0\.0\.0\.0/0 in table 100'
+}
+
 @test "sbr: gateways of the configuration win over those of prevResult" {
 	attached
 	CONF=$(with "$CONF" '.gateways = ["10.2.0.77", "fd00:2::77"]')
@@ -151,6 +166,10 @@ rules_of() {
 	failed 7 'gateways\[1\]: only one gateway of each family'
 	sbr ADD "$(with "$CONF" '.gateways = ["x"]')"
 	failed 7 'gateways\[0\]'
+	for gw in 0.0.0.0 0.1.2.3 127.0.0.1 224.0.0.1 255.255.255.255 :: ::1 ff02::1; do
+		sbr ADD "$(with "$CONF" ".gateways = [\"$gw\"]")"
+		failed 7 "gateways\[0\]: $gw is no host's address \(name a router\)"
+	done
 	sbr ADD "$(with "$CONF" '.gateways = ["192.0.2.9"]')"
 	failed 100 '0\.0\.0\.0/0 via 192\.0\.2\.9.*(invalid gateway|unreachable)'
 	failed 100 'gateways: each must be in the subnet of an address of eth1'
