@@ -118,7 +118,7 @@ int cluster_load(struct tx *tx, const struct call *c, struct cluster *cl)
 	int r = file_read(&tx->mem, AT_FDCWD, path, FILE_MAX, &text);
 
 	cl->state = (struct cluster_state){ .node = "" };
-	if (r == -ENOENT || r == -ENOTDIR)
+	if (r == -ENOENT || r == -ENOTDIR || r == -ENAMETOOLONG)
 		cl->state.instance = new_instance(&tx->mem);
 	else if (r < 0)
 		return tx_fail_as(tx, CPLUG_E_FILE, r, "read %s: %s", path, strerror(-r));

@@ -27,7 +27,7 @@ static const char *absolute(struct mem *mem, const char *path)
 	return mem_printf(mem, "%s/%s", folder, path);
 }
 
-/* Calls the daemon.  As rpc_call(). */
+/* Calls the daemon.  As rpc_call(), but DEL and GC take a path that is too long as no daemon's. */
 static int ask(struct tx *tx, const struct call *c, const char *method, int timeout_ms,
 	       struct rpc_reply *ret)
 {
@@ -43,8 +43,12 @@ static int ask(struct tx *tx, const struct call *c, const char *method, int time
 			  .size = c->stdin_size },
 		.timeout_ms = timeout_ms,
 	};
+	int before = tx->err, r = rpc_call(tx, &q, ret);
 
-	return rpc_call(tx, &q, ret);
+	if (r != -ENAMETOOLONG || (c->command != CNI_DEL && c->command != CNI_GC))
+		return r;
+	TRY(tx_excuse(tx, before, r, "so it has no lease"));
+	return -ENOENT;
 }
 
 static bool is_absent(int r)

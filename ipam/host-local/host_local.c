@@ -5,6 +5,8 @@
  * ADD allocates one address of every range set: the requested one, or the next free.  DEL and
  * GC find leases by container, not by range set, so they work after the configuration changed.
  */
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/differ.h"
@@ -257,32 +259,56 @@ static int local_add(struct tx *tx, struct call *c, struct result *ret)
 /* ---- DEL and GC ---- */
 
 /*
- * On a read-only file system there is no lock, and nothing changes: whether there is something to
- * release can be read all the same.  As store_open().
+ * Is there no place for a lease, because a name is too long, or a folder of the path is a file?  A
+ * symbolic link instead of the network's folder may lead to leases of another program.
  */
-static int open_to_release(struct tx *tx, const char *dir, const char *network, struct store *st)
+static bool has_no_place(const struct store *st, int r)
 {
-	int before = tx->err, r = store_open(tx, dir, network, STORE_CHANGE, st);
+	struct stat s;
+
+	if (r != -ENOTDIR)
+		return r == -ENAMETOOLONG;
+	return st->root < 0 ||
+	       (fstatat(st->root, st->network, &s, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(s.st_mode));
+}
+
+/* As store_open(), and -ENOENT where no lease can be: the DEL would fail for ever. */
+static int open_if_any(struct tx *tx, const struct call *c, enum store_mode mode, struct store *st)
+{
+	int before = tx->err, r = store_open(tx, local_conf_data_dir(c), c->network, mode, st);
+
+	if (!has_no_place(st, r))
+		return r;
+	TRY(tx_excuse(tx, before, r, "so there are no leases"));
+	return -ENOENT;
+}
+
+/*
+ * On a read-only file system there is no lock, and nothing changes: whether there is something to
+ * release can be read all the same.
+ */
+static int open_to_release(struct tx *tx, const struct call *c, struct store *st)
+{
+	int before = tx->err, r = open_if_any(tx, c, STORE_CHANGE, st);
 
 	if (r != -EROFS)
 		return r;
 	TRY(tx_excuse(tx, before, r, "leases are only read"));
 	store_close(st);
 	*st = STORE_CLOSED;
-	return store_open(tx, dir, network, STORE_READ, st);
+	return open_if_any(tx, c, STORE_READ, st);
 }
 
 int local_del(struct tx *tx, struct call *c)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
-	const char *dir = local_conf_data_dir(c);
 	struct lease *leases;
 	const char *ifname = NULL; /* of the leases to release; NULL: those without one */
 	unsigned n;
 	int r;
 
 	TRY(cj_ok(tx, &c->conf));
-	r = open_to_release(tx, dir, c->network, &st);
+	r = open_to_release(tx, c, &st);
 	if (r == -ENOENT)
 		return 0;
 	TRY(r);
@@ -308,7 +334,7 @@ int local_list(struct tx *tx, struct call *c, struct result *ret)
 	unsigned n;
 	int r;
 
-	r = store_open(tx, local_conf_data_dir(c), c->network, STORE_READ, &st);
+	r = open_if_any(tx, c, STORE_READ, &st);
 	if (r == -ENOENT)
 		return 0;
 	TRY(r);
@@ -330,13 +356,12 @@ static bool is_valid(const struct lessee *o, const void *arg)
 int local_gc(struct tx *tx, struct call *c)
 {
 	auto_(store_close) struct store st = STORE_CLOSED;
-	const char *dir = local_conf_data_dir(c);
 	int r;
 
 	TRY(cj_ok(tx, &c->conf));
 	if (!c->valid_known)
 		return 0; /* without the list of valid attachments nothing is removed */
-	r = open_to_release(tx, dir, c->network, &st);
+	r = open_to_release(tx, c, &st);
 	if (r == -ENOENT)
 		return 0;
 	TRY(r);

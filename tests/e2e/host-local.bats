@@ -605,6 +605,38 @@ folder_reads() {
 	prints 10.2.2.3 leases
 }
 
+# An ADD can lease nothing there, so there is nothing that a DEL could release later.
+@test "host-local: DEL and GC end where no lease can be: a name that is too long, a file as a folder" {
+	local dir long
+
+	long=$(printf '%0300d' 0)
+	printf x >"$BATS_TEST_TMPDIR/file"
+	for dir in "$BATS_TEST_TMPDIR/$long" "$(printf '/%0.s0' {1..5000})" "$BATS_TEST_TMPDIR/file" \
+		"$BATS_TEST_TMPDIR/file/x"; do
+		IPAM=$(jq -n --arg dir "$dir" '{ranges: [[{subnet: "10.2.2.0/29"}]], dataDir: $dir}')
+		cni ADD
+		failed 112 ''
+		cni CHECK
+		failed 112 ''
+		MORE='{"cni.dev/valid-attachments": []}'
+		for command in DEL GC; do
+			ok "$command"
+			[[ $stderr == *'warn: open /'* ]] || fail "no warning: $stderr"
+		done
+		MORE='{}'
+	done
+	IPAM='{"ranges": [[{"subnet": "10.2.2.0/29"}]]}'
+	mkdir "$DATA"
+	printf x >"$NET"
+	cni ADD
+	failed 112 ''
+	ok DEL
+	# A symbolic link may lead to leases of another program.
+	ln -sf / "$NET"
+	cni DEL
+	failed 112 'net1'
+}
+
 # ---- symlinks ----
 
 @test "host-local: symlinks and folders in place of leases are not followed or overwritten" {

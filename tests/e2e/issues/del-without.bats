@@ -151,3 +151,17 @@ prepare() {
 	ip netns del c1
 	assert_same_snapshot
 }
+
+@test "DEL: and GC, with a path of the DHCP daemon that is too long for a socket" {
+	local command conf
+
+	conf='{"cniVersion":"1.1.0","name":"net1","type":"macvlan","cni.dev/valid-attachments":[],
+		"ipam":{"type":"dhcp","daemonSocketPath":"/'$(printf '%0200d' 0)'"}}'
+	for command in DEL GC; do
+		cni "$command" dhcp "$conf"
+		ok
+		contains "$errors" 'daemonSocketPath: .* is longer than 107 bytes \(so it has no lease\)'
+	done
+	cni STATUS dhcp "$conf"
+	failed 50 'daemonSocketPath'
+}
