@@ -111,7 +111,8 @@ ALL_CFLAGS += -fno-asynchronous-unwind-tables -fmerge-all-constants $(unaligned)
 # gains nothing from the alignment.
 unaligned := -falign-functions=1 -falign-jumps=1 -falign-loops=1 -falign-labels=1
 smallest := $(shell echo 'int i;' | $(CC) -xc -c -Oz - -o /dev/null 2>/dev/null && echo -Oz || echo -Os)
-# cnitool's own code has no loop whose time counts: 2.5 kB less with gcc 14, 1 kB with gcc 12.
+# Optimisations of loops, of which what is made small has none whose time counts: 10 kB less with gcc
+# 14, 4 kB with gcc 12.
 plain_flags := -fno-tree-sra -fno-caller-saves -fno-move-loop-invariants -fno-tree-dominator-opts
 plain := $(shell echo 'int i;' | $(CC) -xc -c -Werror $(plain_flags) - -o /dev/null 2>/dev/null && echo '$(plain_flags)')
 # Optimised as a whole when linked: 12 kB less.  LTO=0 links four times as fast.
@@ -237,8 +238,7 @@ $(BUILD)/%.o: %.c Makefile $(BUILD)/flags
 # The replacements of compat/ are linked as they are, because the C library's start calls them.
 fast := $(addprefix $(BUILD)/,main.o compat/% lib/base/mem.o lib/value/cj.o)
 ifeq ($(STATIC),1)
-$(BUILD)/%.o: ALL_CFLAGS += $(if $(filter $(fast),$@),,$(smallest)) $(if $(filter $(BUILD)/compat/%,$@),,$(lto))
-$(BUILD)/cnitool/%.o: ALL_CFLAGS += $(plain)
+$(BUILD)/%.o: ALL_CFLAGS += $(if $(filter $(fast),$@),,$(smallest) $(plain)) $(if $(filter $(BUILD)/compat/%,$@),,$(lto))
 endif
 
 -include $(OBJECTS:.o=.d) $(HELPER_OBJECTS:.o=.d)
