@@ -106,14 +106,6 @@ static int ensure_host(struct tx *tx, struct call *c, struct ptp *p, const struc
 	return 0;
 }
 
-/* The last step of an ADD, because one that fails later would leave it on. */
-static int forward(struct tx *tx, struct call *c, const struct result *res)
-{
-	for (unsigned i = 0; i < res->n_ips; i++)
-		TRY(gateway_forward(tx, &c->host, res->ips[i].addr.ip.family));
-	return 0;
-}
-
 static int check_host(struct tx *tx, struct call *c, const struct ptp *p)
 {
 	const struct link *l = &p->pair.host;
@@ -190,7 +182,7 @@ static int ptp_add(struct tx *tx, struct call *c, struct result *res)
 	TRY(iface_configure(tx, c, &p->pair.eth, res, &o));
 	TRY(translate(tx, c, p, res));
 	TRY(step_resolv(tx, c, p->resolv_conf, &res->dns));
-	TRY(forward(tx, c, res));
+	TRY(gateway_forward(tx, &c->host, res));
 	return link_announce(tx, &c->cont, &p->pair.eth);
 }
 
@@ -235,7 +227,7 @@ static int ptp_repair(struct tx *tx, struct call *c)
 	if (!there)
 		TRY(pair_add(tx, c, &p->want, &p->pair));
 	o.dad = p->dad;
-	TRY(forward(tx, c, c->prev));
+	TRY(gateway_forward(tx, &c->host, c->prev));
 	TRY(ensure_host(tx, c, p, c->prev));
 	TRY(iface_ensure(tx, c, &p->pair.eth, c->prev, &o));
 	TRY(translate(tx, c, p, c->prev));

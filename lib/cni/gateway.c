@@ -85,7 +85,7 @@ static int keep_listening(struct tx *tx, struct rt *rt)
 	return sysctl_ensure(tx, NULL, &s, 1, NULL);
 }
 
-int gateway_forward(struct tx *tx, struct rt *rt, int family)
+static int forward_family(struct tx *tx, struct rt *rt, int family)
 {
 	static const struct sysctl four = { "net/ipv4/ip_forward", "1" };
 	static const struct sysctl six = { "net/ipv6/conf/all/forwarding", "1" };
@@ -97,6 +97,13 @@ int gateway_forward(struct tx *tx, struct rt *rt, int family)
 	if (family == AF_INET6)
 		TRY(keep_listening(tx, rt));
 	return sysctl_ensure(tx, NULL, s, 1, NULL);
+}
+
+int gateway_forward(struct tx *tx, struct rt *rt, const struct result *r)
+{
+	for (unsigned i = 0; i < r->n_ips; i++)
+		TRY(forward_family(tx, rt, r->ips[i].addr.ip.family));
+	return 0;
 }
 
 /* Does the kernel pass over routes of links without carrier (ip-sysctl.rst)? */

@@ -31,10 +31,11 @@ int gateway_in_way(struct tx *tx, struct rt *rt, const struct link *l, struct ci
 		   unsigned flags, struct cidr *ret) CHECKED;
 
 /*
- * Ensures that packets of a family are forwarded.  For IPv6, the link of the default route is set
+ * Ensures that packets of the result's families are forwarded: the last step of an ADD, because one
+ * that fails later would leave it on.  For IPv6, the link of the default route is set
  * to accept_ra 2 first, because a router otherwise ignores router advertisements.
  */
-int gateway_forward(struct tx *tx, struct rt *rt, int family) CHECKED;
+int gateway_forward(struct tx *tx, struct rt *rt, const struct result *r) CHECKED;
 
 /*
  * The gateways of the result's addresses, in order, with the prefix length that they have on the

@@ -111,7 +111,7 @@ static int leads_inside(struct tx *tx, struct call *c, const struct link *l)
 /* Our mark tells; a link of another suite has none, and the kernel must tell. */
 static int is_host_end(struct tx *tx, struct call *c, const struct link *l)
 {
-	bool marked = *l->alias ? mark_is_any(l->alias) : mark_is_group(l->group);
+	bool marked = mark_is_any(l->alias) || link_is_unfinished(l);
 
 	if (!link_is_end(l))
 		return 0;

@@ -128,11 +128,11 @@ static unsigned count_elements(const struct port_mapping *m)
 
 static void read_mappings(struct mem *mem, const struct cj *conf, struct hostports *p)
 {
-	const char *shifted = "";
-	unsigned elements = 0;
 	struct cj runtime = cj_obj(conf, "runtimeConfig");
 	struct cj list = cj_list(&runtime, "portMappings");
 	unsigned n = cj_len_max(&list, MAPPINGS_MAX), ranges = 0;
+	unsigned elements = 0, of_this;
+	const char *shifted = "";
 
 	p->maps = mem_alloc(mem, (n + 1) * sizeof(*p->maps));
 	for (unsigned i = 0; i < n; i++) {
@@ -149,8 +149,9 @@ static void read_mappings(struct mem *mem, const struct cj *conf, struct hostpor
 		if (repeated)
 			continue;
 		p->maps[p->n++] = m;
-		elements += count_elements(&m);
-		if (count_elements(&m) > 1)
+		of_this = count_elements(&m);
+		elements += of_this;
+		if (of_this > 1)
 			shifted = hostports_text(mem, &m);
 		if (elements > MAPPINGS_MAX) {
 			cj_wrong(&list, NULL,

@@ -30,7 +30,7 @@ static int note_port(const struct link *l, void *arg)
 	if (mark_is_network(l->alias)) {
 		p->gateways = mem_grow(p->mem, p->gateways, p->n, sizeof(*l));
 		p->gateways[p->n++] = *l;
-	} else if (!*l->alias && mark_is_group(l->group)) {
+	} else if (link_is_unfinished(l)) {
 		p->new = mem_grow(p->mem, p->new, p->n_new, sizeof(*l));
 		p->new[p->n_new++] = *l;
 	} else {

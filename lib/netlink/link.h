@@ -141,6 +141,12 @@ static inline bool link_is_marked(const struct link *l, const struct mark *m)
 	return mark_matches(m, l->alias, l->group);
 }
 
+/* Is it one of cplug's that its ADD has not given its mark yet?  The ADD may have been killed. */
+static inline bool link_is_unfinished(const struct link *l)
+{
+	return !*l->alias && mark_is_group(l->group);
+}
+
 /*
  * The id that rt's namespace has for another one (NULL: the process's own), as in parent_nsid
  * (linux/net_namespace.h, RTM_GETNSID); -1 = none, as for itself.

@@ -164,8 +164,7 @@ enum { LEFTOVER_TIMEOUT_MS = 2000 };
 /* Is it the host's end of an attachment's pair whose container died without DEL? */
 static int is_orphan(struct tx *tx, struct rt *rt, const struct link *l)
 {
-	bool ours = *l->alias ? mark_is_any(l->alias) && !mark_is_network(l->alias)
-			      : mark_is_group(l->group);
+	bool ours = link_is_unfinished(l) || (mark_is_any(l->alias) && !mark_is_network(l->alias));
 
 	if (!ours || !link_is_end(l))
 		return 0;

@@ -122,7 +122,9 @@ static int layer3(struct tx *tx, struct call *c, struct bridge *b, struct result
 	TRY(iface_configure(tx, c, &b->veth.eth, res, &o));
 	TRY(translate(tx, c, b, res));
 	TRY(step_resolv(tx, c, b->cf.resolv_conf, &res->dns));
-	return bridge_gateway_forward(tx, c, b, res);
+	if (!b->cf.is_gateway)
+		return 0;
+	return gateway_forward(tx, &c->host, res);
 }
 
 static int layer2(struct tx *tx, struct call *c, struct bridge *b, struct result *res)

@@ -72,9 +72,6 @@ int bridge_veth_join_vlan(struct tx *tx, struct call *c, const struct bridge *b,
  */
 int bridge_gateway_ensure(struct tx *tx, struct call *c, struct bridge *b,
 			  const struct result *res) CHECKED;
-/* Ensures forwarding; the last step of an ADD, because one that fails later would leave it on. */
-int bridge_gateway_forward(struct tx *tx, struct call *c, const struct bridge *b,
-			   const struct result *res) CHECKED;
 /*
  * forceAddress: fails with CPLUG_E_TAKEN if an address that is in the way on `link` (the bridge or
  * its VLAN gateway) is not this network's to replace.  That is: the bridge has the mark of another

@@ -289,14 +289,6 @@ int bridge_gateway_ensure(struct tx *tx, struct call *c, struct bridge *b, const
 	return check_routes(tx, c, b, res);
 }
 
-int bridge_gateway_forward(struct tx *tx, struct call *c, const struct bridge *b,
-			   const struct result *res)
-{
-	for (unsigned i = 0; i < res->n_ips && b->cf.is_gateway; i++)
-		TRY(gateway_forward(tx, &c->host, res->ips[i].addr.ip.family));
-	return 0;
-}
-
 /* ---- CHECK -------------------------------------------------------------- */
 
 static int compare_host_routes(struct tx *tx, struct call *c, const struct bridge *b)
@@ -357,6 +349,6 @@ int bridge_gateway_repair(struct tx *tx, struct call *c, struct bridge *b)
 	for (unsigned i = 0; i < n; i++)
 		if (route_comes_with(list[i]))
 			TRY(route_add_connected(tx, &c->host, gateway_link(b), list[i]));
-	TRY(bridge_gateway_forward(tx, c, b, c->prev));
+	TRY(gateway_forward(tx, &c->host, c->prev));
 	return check_routes(tx, c, b, c->prev);
 }

@@ -104,15 +104,6 @@ static struct link_want wanted(const struct bridge *b)
 	return want;
 }
 
-/*
- * Is it a bridge of cplug's that its ADD has not finished?  That one was killed, has failed, or
- * goes on beside this call; then both do the same.  An administrator's bridge is in no such group.
- */
-static bool is_unfinished(const struct link *br)
-{
-	return !*br->alias && mark_is_group(br->group);
-}
-
 int bridge_link_ensure(struct tx *tx, struct call *c, struct bridge *b)
 {
 	struct mark mark = mark_of_network(c->network);
@@ -136,7 +127,9 @@ int bridge_link_ensure(struct tx *tx, struct call *c, struct bridge *b)
 	TRY(link_add_shared(tx, &c->host, &n, &b->br, &made));
 	TRY(need_kind(tx, &c->host, &b->br));
 	TRY(renew_small(tx, c, &n, b, &made));
-	made = made || is_unfinished(&b->br);
+	/* One whose ADD was killed, has failed, or goes on beside this call; then both do the same.
+	 */
+	made = made || link_is_unfinished(&b->br);
 	want = wanted(b);
 	if (!made) {
 		TRY(found_ensure(tx, c, &c->host, &b->br, &want, &b->veth.host));
