@@ -27,6 +27,7 @@
 #include "sys/alive.h"
 #include "sys/file.h"
 #include "sys/netns.h"
+#include "sys/priv.h"
 
 /* Inode of the initial pid namespace (linux/proc_ns.h, PROC_PID_INIT_INO). */
 static const ino_t initial_pid_ns = 0xEFFFFFFCu;
@@ -117,6 +118,20 @@ static void missed(struct search *s)
 		s->a->complete = false;
 }
 
+/* The next entry of a folder; not the end if it cannot be read further. */
+static struct dirent *next(struct search *s, DIR *d)
+{
+	struct dirent *e;
+
+	if (is_late(s))
+		return NULL;
+	errno = 0;
+	e = readdir(d);
+	if (!e && errno)
+		missed(s);
+	return e;
+}
+
 static void read_own(struct search *s, int proc, const char *pid)
 {
 	struct stat st;
@@ -140,10 +155,12 @@ static void read_descriptors(struct search *s, int proc, const char *pid)
 		fd_close(&fd);
 		return;
 	}
-	for (; (e = readdir(d)) && !is_late(s); n_read++) {
+	for (; (e = next(s, d)); n_read++) {
 		char text[32];
 		ssize_t n = readlinkat(dirfd(d), e->d_name, text, sizeof(text) - 1);
 
+		if (n < 0 && *e->d_name != '.')
+			missed(s);
 		text[n > 0 ? n : 0] = '\0';
 		if (str_starts(text, "net:["))
 			add_net(s, (ino_t)strtoull(text + 5, NULL, 10),
@@ -203,13 +220,18 @@ static void read_mounts(struct search *s, int proc, const char *pid)
 	s->mnt[s->n_mnt++] = st.st_ino;
 }
 
-/* Can we see and inspect every process of the machine? */
+/*
+ * Can we see and inspect every process of the machine?  Without CAP_SYS_PTRACE, a /proc mounted
+ * with hidepid=ptraceable does not even list the others (proc(5)).
+ */
 static bool sees_all(struct mem *mem)
 {
 	struct stat st;
 	struct file_text map;
 	unsigned long from = 1, to = 1, n = 0;
 
+	if (!priv_can_inspect())
+		return false;
 	if (stat("/proc/self/ns/pid", &st) < 0 || st.st_ino != initial_pid_ns)
 		return false;
 	if (file_read(mem, AT_FDCWD, "/proc/self/uid_map", 4096, &map) < 0)
@@ -234,14 +256,16 @@ void alive_collect(struct mem *mem, struct alive *a)
 
 	a->collected = true;
 	a->complete = d && sees_all(mem);
-	while (d && (e = readdir(d)) && !is_late(&s)) {
+	while (d && (e = next(&s, d))) {
 		auto_(fd_close) int proc = -1;
 
 		if (!isdigit((unsigned char)*e->d_name))
 			continue;
 		proc = openat(dirfd(d), e->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (proc < 0)
+		if (proc < 0) {
+			missed(&s);
 			continue;
+		}
 		read_own(&s, proc, e->d_name);
 		read_descriptors(&s, proc, e->d_name);
 		read_mounts(&s, proc, e->d_name);

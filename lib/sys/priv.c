@@ -58,6 +58,15 @@ void priv_drop(uint64_t more)
 		log_step("no_new_privs: %s", strerror(errno));
 }
 
+bool priv_can_inspect(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct has[WORDS];
+
+	return syscall(SYS_capget, &head, has) == 0 &&
+	       (has[0].effective & 1u << CAP_SYS_PTRACE) != 0;
+}
+
 /* Before priv_hide_loaders(). */
 static struct __user_cap_data_struct shown[WORDS];
 

@@ -27,6 +27,9 @@
  */
 void priv_drop(uint64_t more);
 
+/* Is SYS_PTRACE effective? */
+bool priv_can_inspect(void);
+
 /*
  * Takes the capabilities with which an ioctl(2) that names a link loads a module of that name
  * (netdevice(7); CAP_NET_ADMIN: "netdev-NAME", CAP_SYS_MODULE: any) out of the effective set, until

@@ -89,6 +89,16 @@ fill_with_dead() {
 	new_holder
 }
 
+# lease_all - leases all five addresses to a container that lives
+lease_all() {
+	new_holder
+	for i in 1 2 3 4 5; do
+		lease "live$i" "$holder"
+		[ "$status" -eq 0 ]
+	done
+	new_holder
+}
+
 @test "reclaim: ADD reclaims the addresses of deleted namespaces" {
 	fill_with_dead
 	for i in 1 2 3 4 5; do
@@ -218,6 +228,32 @@ new_mounter() {
 	[ "$status" -eq 1 ]
 	[ "$(jq .code <<<"$output")" -eq 103 ]
 	[[ $stderr == *"ended after"*"descriptors"* ]]
+}
+
+# On Linux 6.18 nothing is read.
+@test "reclaim: what of /proc cannot be read for a moment may be a living container's" {
+	local error n
+
+	strace -qq -e inject=getdents64:error=EIO true 2>/dev/null || skip "no strace that can fail calls"
+	lease_all
+	for n in {1..6}; do
+		for error in openat:error=ENFILE:when=$((n + 16))..999 getdents64:error=EIO:when=$n; do
+			lease new "$holder" strace -qq -o /dev/null -e "inject=$error" \
+				-e inject=open_by_handle_at:error=EOPNOTSUPP
+			[ "$status" -eq 1 ]
+			[ "$(grep -l live "$DATA"/net1/10.* | wc -l)" -eq 5 ]
+		done
+	done
+}
+
+@test "reclaim: processes that the mount of /proc hides may be living containers'" {
+	lease_all
+	# shellcheck disable=SC2016  # the inner shell expands them
+	lease new "$holder" unshare --mount sh -c 'mount -t proc -o hidepid=4 proc /proc &&
+		exec strace -qq -o /dev/null -e inject=open_by_handle_at:error=EOPNOTSUPP \
+		setpriv --bounding-set=-all,+net_admin,+sys_admin --inh-caps=-all "$@"' -
+	[ "$status" -eq 1 ]
+	[ "$(jq .code <<<"$output")" -eq 103 ]
 }
 
 @test "reclaim: ADD reclaims leases of an earlier boot" {
