@@ -155,15 +155,11 @@ static int portmap_gc(struct tx *tx, struct call *c)
 {
 	struct owned_valid valid = call_valid_keys(tx, c);
 	struct nfnl *nl;
-	int r;
 
 	if (!c->valid_known)
 		return 0;
 	TRY(call_nf(tx, c, &nl));
-	r = nat_gc(tx, nl, &c->host, OWNED_PORTMAP_NAT, &valid);
-	if (!c->n_valid)
-		r = also(r, nat_prune(tx, nl, &c->host));
-	return r;
+	return nat_gc(tx, nl, &c->host, OWNED_PORTMAP_NAT, &valid);
 }
 
 static int portmap_status(struct tx *tx, struct call *c)

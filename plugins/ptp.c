@@ -264,12 +264,9 @@ static int ptp_gc(struct tx *tx, struct call *c)
 	TRY(call_nf(tx, c, &nl));
 	r = ipam_gc_first(tx, c);
 	r = also(r, nat_gc(tx, nl, &c->host, OWNED_MAIN_NAT, &valid));
-	r = also(r, nat_loopback_sweep(tx, nl, &c->host));
 	r = also(r, step_reference_gc(tx, c));
 	r = also(r, step_links_gc(tx, c, ""));
 	r = also(r, step_resolv_gc(tx, c));
-	if (!c->n_valid)
-		r = also(r, nat_prune(tx, nl, &c->host));
 	return also(r, ipam_gc(tx, c));
 }
 

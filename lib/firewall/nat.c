@@ -379,7 +379,9 @@ int nat_gc(struct tx *tx, struct nfnl *nl, struct rt *host, enum owned_kind kind
 	r = also(r, nat_after_del_finish(tx, nl, host, &a));
 	if (cleanup.unfinished)
 		r = also(r, owned_gc(tx, nl, &nat_table, kind, valid, NULL));
-	return r;
+	if (valid->n)
+		return also(r, nat_loopback_sweep(tx, nl, host));
+	return also(r, nat_prune(tx, nl, host));
 }
 
 /* ---- the table itself --------------------------------------------------- */

@@ -60,7 +60,10 @@ int nat_del_all(struct tx *tx, struct nfnl *nl, struct rt *host, const struct ow
 /* Notes every difference (differ.h): elements, chains and rules, loopback routes. */
 int nat_check(struct tx *tx, struct nfnl *nl, struct rt *host, const struct nat *n) CHECKED;
 
-/* nat_del() of all attachments of the network that are not in valid. */
+/*
+ * nat_del() of all attachments of the network that are not in valid, and nat_loopback_sweep();
+ * nat_prune() if none is valid.
+ */
 int nat_gc(struct tx *tx, struct nfnl *nl, struct rt *host, enum owned_kind kind,
 	   const struct owned_valid *valid) CHECKED;
 

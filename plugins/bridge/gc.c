@@ -19,16 +19,13 @@
 #include "nft/nft.h"
 #include "plugins/bridge/bridge.h"
 
-/* Without any attachment: a bridge of ours, and each table, if nothing uses them. */
+/* Without any attachment: a bridge of ours, and the table of the guards, if nothing uses them. */
 static int gc_shared(struct tx *tx, struct call *c, struct nfnl *nl, const char *bridge)
 {
-	int r;
-
 	if (c->n_valid)
 		return 0;
 	TRY(bridge_link_gc(tx, c, bridge));
-	r = spoof_prune(tx, nl);
-	return also(r, nat_prune(tx, nl, &c->host));
+	return spoof_prune(tx, nl);
 }
 
 int bridge_gc(struct tx *tx, struct call *c)
@@ -44,7 +41,6 @@ int bridge_gc(struct tx *tx, struct call *c)
 	TRY(call_nf(tx, c, &nl));
 	r = ipam_gc_first(tx, c);
 	r = also(r, nat_gc(tx, nl, &c->host, OWNED_MAIN_NAT, &valid));
-	r = also(r, nat_loopback_sweep(tx, nl, &c->host));
 	r = also(r, spoof_gc(tx, nl, &valid));
 	r = also(r, step_reference_gc(tx, c));
 	r = also(r, step_links_gc(tx, c, ""));
