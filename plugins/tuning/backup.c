@@ -3,6 +3,7 @@
  * backup.c - the values before, of what the tuning plugin has changed
  */
 #include "plugins/tuning/backup.h"
+#include "sys/procfs.h"
 
 bool backup_is_empty(const struct backup *b)
 {
@@ -171,7 +172,7 @@ static int restore_sysctls(struct tx *tx, struct rt *rt, const struct sysctl_val
 		const struct sysctl_value *v = &list->v[i];
 		int before = tx->err, failed;
 
-		if (v->err == 0 || v->err == -ENOENT)
+		if (v->err == 0 || (v->err == -ENOENT && procfs_has_sysctls()))
 			continue;
 		failed = tx_fail(tx, v->err, "%s: set sysctl %s back to %s: %s", rt->where,
 				 v->s.name, v->s.value, strerror(-v->err));

@@ -291,6 +291,7 @@ injected() {
 	local none='there is no /proc/sys/net here, .*mount /proc without the option subset=pid'
 
 	attached
+	add tuning "$CONF"
 	mount -t proc -o subset=pid proc /proc || skip "the kernel has no subset=pid"
 	cni ADD tuning "$CONF"
 	failed 100 "$none"
@@ -299,6 +300,7 @@ injected() {
 	cni STATUS tuning "$TUNING" '' '' ''
 	failed 50 "$none"
 	del tuning "$CONF"
+	contains "$errors" 'set sysctl [^ ]* back to .*: No such file .*the container keeps what tuning has set'
 	cni STATUS tuning "$(with "$TUNING" 'del(.sysctl)')" '' '' ''
 	ok
 	umount /proc
