@@ -210,9 +210,9 @@ struct link_new {
  * Adds a link, which is down.  *ret (may be NULL) is what was made.  Undo: deletes it.
  * A name that is in use in the container fails with CPLUG_E_EXISTS, one on the host with
  * CPLUG_E_TAKEN, and the message tells what has it.  If that is a link with the same mark, its
- * other end may be in a namespace that the kernel is destroying: link_add() waits up to two seconds
- * for it to go, also for a pair's end of another attachment of which that is certain; and up to one
- * second for the parent's link of the same VLAN, or its macvlan in mode passthru.
+ * other end may be in a namespace that the kernel is destroying: link_add() waits up to five
+ * seconds for it to go, also for a pair's end of another attachment of which that is certain, and
+ * for the parent's link of the same VLAN, or its macvlan in mode passthru.
  */
 int link_add(struct tx *tx, struct rt *rt, const struct link_new *n, struct link *ret) CHECKED;
 

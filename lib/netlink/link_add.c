@@ -159,7 +159,8 @@ static int add_with_index(struct rt *rt, const struct link_new *n)
 	return r;
 }
 
-enum { LEFTOVER_TIMEOUT_MS = 2000 };
+/* On a busy machine the kernel destroys a namespace seconds after its last user has gone. */
+enum { DYING_TIMEOUT_MS = 5000 };
 
 /* Is it the host's end of an attachment's pair whose container died without DEL? */
 static int is_orphan(struct tx *tx, struct rt *rt, const struct link *l)
@@ -180,7 +181,7 @@ static int is_orphan(struct tx *tx, struct rt *rt, const struct link *l)
 static int wait_for_leftover(struct tx *tx, struct rt *rt, const struct link_new *n)
 {
 	auto_(rt_close) struct rt events = { .sk = NULL };
-	int64_t deadline = rt_deadline(LEFTOVER_TIMEOUT_MS);
+	int64_t deadline = rt_deadline(DYING_TIMEOUT_MS);
 	struct link l;
 	int there, r = 0;
 
@@ -202,8 +203,6 @@ static int wait_for_leftover(struct tx *tx, struct rt *rt, const struct link_new
 	}
 	return 0;
 }
-
-enum { FORMER_TIMEOUT_MS = 1000 };
 
 /*
  * May a former link on the parent be the reason?  A parent has one for each VLAN id, or one macvlan
@@ -237,7 +236,7 @@ static int is_about(const struct nlmsghdr *h, void *arg)
 static int add_after_former(struct tx *tx, struct rt *rt, const struct link_new *n, int *r)
 {
 	auto_(rt_close) struct rt events = { .sk = NULL };
-	int64_t deadline = rt_deadline(FORMER_TIMEOUT_MS);
+	int64_t deadline = rt_deadline(DYING_TIMEOUT_MS);
 	int parent = n->parent, refusal = *r, waited = 0;
 
 	TRY(rt_subscribe(tx, rt, RTNLGRP_LINK, &events));
