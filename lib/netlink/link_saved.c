@@ -149,6 +149,13 @@ static int find_details(struct tx *tx, struct rt *rt, const struct link *l, stru
 	return 0;
 }
 
+/* The same of a link as it is now, and nothing else. */
+static int find_now(struct tx *tx, struct rt *rt, const struct link *l, struct link_saved *now)
+{
+	*now = (struct link_saved){ .hardware = "" };
+	return find_details(tx, rt, l, now);
+}
+
 static int find_master(struct tx *tx, struct rt *rt, const struct link *l, struct link_saved *s)
 {
 	struct link master;
@@ -189,16 +196,16 @@ int link_save(struct tx *tx, struct rt *rt, const struct link *l, struct link_sa
 
 static int has_hardware(struct tx *tx, struct rt *rt, const struct link *l, const char *hardware)
 {
-	struct link_saved now = { .hardware = "" };
+	struct link_saved now;
 
-	TRY(find_details(tx, rt, l, &now));
+	TRY(find_now(tx, rt, l, &now));
 	return str_eq(now.hardware, hardware);
 }
 
 int link_is_saved(struct tx *tx, struct rt *rt, struct rt *host, const struct link *l,
 		  const struct link_saved *s, bool *ret_sure)
 {
-	int nsid = -1;
+	int nsid;
 
 	if (ret_sure)
 		*ret_sure = *s->hardware || (s->parent_here && str_eq(s->kind, "veth"));
@@ -210,9 +217,11 @@ int link_is_saved(struct tx *tx, struct rt *rt, struct rt *host, const struct li
 		return 0;
 	if (!s->parent_here)
 		return 1;
-	if (rt != host)
-		TRY(link_nsid(tx, rt, host->ns, &nsid));
-	return l->parent_nsid == nsid;
+	if (rt == host)
+		return l->parent_nsid < 0;
+	/* Without an id there, no link has named the host's namespace yet. */
+	TRY(link_nsid(tx, rt, host->ns, &nsid));
+	return nsid >= 0 && l->parent_nsid == nsid;
 }
 
 /* ---- giving again ------------------------------------------------------- */
@@ -250,10 +259,10 @@ static int change_altname(struct tx *tx, struct rt *rt, const struct link *l, bo
 int link_drop_altnames(struct tx *tx, struct rt *rt, const struct link *l,
 		       const struct link_saved *s)
 {
-	struct link_saved now = { .hardware = "" };
+	struct link_saved now;
 	int r = 0;
 
-	TRY(find_details(tx, rt, l, &now));
+	TRY(find_now(tx, rt, l, &now));
 	for (unsigned i = 0; i < now.n_altnames; i++)
 		if (!has_altname(s, now.altnames[i]))
 			r = also(r, change_altname(tx, rt, l, false, now.altnames[i]));
@@ -262,10 +271,10 @@ int link_drop_altnames(struct tx *tx, struct rt *rt, const struct link *l,
 
 int link_restore_altnames(struct tx *tx, struct rt *rt, struct link *l, const struct link_saved *s)
 {
-	struct link_saved now = { .hardware = "" };
+	struct link_saved now;
 	int r = 0;
 
-	TRY(find_details(tx, rt, l, &now));
+	TRY(find_now(tx, rt, l, &now));
 	for (unsigned i = 0; i < s->n_altnames; i++)
 		if (!has_altname(&now, s->altnames[i]))
 			r = also(r, change_altname(tx, rt, l, true, s->altnames[i]));
@@ -339,12 +348,12 @@ static int restore_numbers(struct tx *tx, struct rt *rt, const struct link *l,
 
 int link_restore_settings(struct tx *tx, struct rt *rt, struct link *l, const struct link_saved *s)
 {
-	struct link_saved now = { .hardware = "" };
+	struct link_saved now;
 	unsigned flags = (l->flags ^ s->flags) & KEPT_FLAGS;
 	struct ifinfomsg *i;
 	struct rt_msg m;
 
-	TRY(find_details(tx, rt, l, &now));
+	TRY(find_now(tx, rt, l, &now));
 	if (!flags && l->mtu == s->mtu && l->group == s->group && now.tx_size == s->tx_size)
 		return restore_numbers(tx, rt, l, s, &now);
 	i = change(&m, RTM_NEWLINK, l);
@@ -365,9 +374,9 @@ int link_restore_settings(struct tx *tx, struct rt *rt, struct link *l, const st
 
 int link_restore_options(struct tx *tx, struct rt *rt, struct link *l, const struct link_saved *s)
 {
-	struct link_saved now = { .hardware = "" };
+	struct link_saved now;
 
-	TRY(find_details(tx, rt, l, &now));
+	TRY(find_now(tx, rt, l, &now));
 	return link_set_options(tx, rt, l, &s->options, &now.options);
 }
 
@@ -386,10 +395,10 @@ int link_restore_mac(struct tx *tx, struct rt *rt, struct link *l, const struct 
 
 int link_restore_broadcast(struct tx *tx, struct rt *rt, struct link *l, const struct link_saved *s)
 {
-	struct link_saved now = { .hardware = "" };
+	struct link_saved now;
 	struct rt_msg m;
 
-	TRY(find_details(tx, rt, l, &now));
+	TRY(find_now(tx, rt, l, &now));
 	if (!s->broadcast.len || mac_eq(now.broadcast, s->broadcast))
 		return 0;
 	change(&m, RTM_NEWLINK, l);
@@ -403,12 +412,12 @@ int link_restore_xdp(struct tx *tx, struct rt *rt, struct link *l, const struct 
 {
 	static const uint32_t modes[] = { XDP_FLAGS_SKB_MODE, XDP_FLAGS_DRV_MODE,
 					  XDP_FLAGS_HW_MODE };
-	struct link_saved now = { .hardware = "" };
+	struct link_saved now;
 	struct nlattr *xdp;
 	struct rt_msg m;
 	int r = 0;
 
-	TRY(find_details(tx, rt, l, &now));
+	TRY(find_now(tx, rt, l, &now));
 	for (unsigned i = 0; i < ARRAY_LEN(modes) && now.xdp && !s->xdp; i++) {
 		change(&m, RTM_NEWLINK, l);
 		xdp = rt_nest(&m, IFLA_XDP);
@@ -416,7 +425,7 @@ int link_restore_xdp(struct tx *tx, struct rt *rt, struct link *l, const struct 
 		rt_put_u32(&m, IFLA_XDP_FLAGS, modes[i]);
 		rt_nest_end(&m, xdp);
 		r = rt_call(tx, rt, &m, "detach the XDP program of %s", l->name);
-		TRY(find_details(tx, rt, l, &now));
+		TRY(find_now(tx, rt, l, &now));
 	}
 	return now.xdp && !s->xdp ? r : 0;
 }

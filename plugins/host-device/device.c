@@ -57,6 +57,7 @@ int hostdev_read(struct tx *tx, struct call *c, struct hostdev_conf *ret)
 	struct cj runtime = cj_obj(j, "runtimeConfig");
 	const char *path = read_kernelpath(j), *pci = read_bus_name(j, "pciBusID");
 	const char *id = read_bus_name(&runtime, "deviceID");
+	const char *by, *value = NULL;
 	struct mem *mem = &tx->mem;
 	struct hostdev_conf d = {
 		.device = conf_ifname(j, "device"),
@@ -76,19 +77,25 @@ int hostdev_read(struct tx *tx, struct call *c, struct hostdev_conf *ret)
 			 "not together with \"ipam\": the addresses are the device's or the IPAM "
 			 "plugin's (leave one of them out)");
 	if (d.device) {
-		d.what = mem_printf(mem, "device %s", d.device);
+		by = "device";
+		value = d.device;
 	} else if (d.hwaddr.len) {
-		d.what = mem_printf(mem, "hwaddr %s", MAC_S(d.hwaddr));
+		by = "hwaddr";
+		value = mem_str(mem, MAC_S(d.hwaddr));
 	} else if (path) {
-		d.path = path;
-		d.what = mem_printf(mem, "kernelpath %s", path);
+		by = "kernelpath";
+		value = d.path = path;
 	} else if (id) {
-		d.path = mem_printf(mem, PCI_DEVICES "%s", id);
-		d.what = mem_printf(mem, "deviceID %s", id);
+		by = "deviceID";
+		value = id;
 	} else if (pci) {
-		d.path = mem_printf(mem, PCI_DEVICES "%s", pci);
-		d.what = mem_printf(mem, "pciBusID %s", pci);
+		by = "pciBusID";
+		value = pci;
 	}
+	if (value)
+		d.what = mem_printf(mem, "%s %s", by, value);
+	if (value && (value == id || value == pci))
+		d.path = mem_printf(mem, PCI_DEVICES "%s", value);
 	*ret = d;
 	return conf_mac(tx, c, cj_mac(j, "mac"), &ret->mac);
 }

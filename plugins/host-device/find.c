@@ -15,22 +15,17 @@ static int is_claimed(struct tx *tx, const struct hostdev_owner *o, const struct
 		      void *arg)
 {
 	const struct claim *x = arg;
+	bool sure;
+	int is;
 
-	if (!link_is_marked(x->l, &o->mark))
-		return 0;
-	return link_is_saved(tx, x->p->host, x->p->host, x->l, &r->link, NULL);
+	TRY(is = link_is_saved(tx, x->p->rt, x->p->host, x->l, &r->link, &sure));
+	return is && (x->p->owner ? link_is_marked(x->l, &o->mark) : sure);
 }
 
-/*
- * Has another attachment the link on the host, or had it?  The mark alone does not tell, because
- * the container can write one: the record of its owner must describe the link.
- */
-static int has_other_owner(struct tx *tx, const struct hostdev_place *p, const struct link *l)
+int hostdev_has_owner(struct tx *tx, const struct hostdev_place *p, const struct link *l)
 {
 	struct claim x = { p, l };
 
-	if (!mark_is_any(l->alias))
-		return 0;
 	return hostdev_each(tx, NULL, is_claimed, &x);
 }
 
@@ -45,8 +40,8 @@ static int is_it(struct tx *tx, const struct hostdev_place *p, const struct link
 		return 0;
 	if (link_is_marked(l, &p->owner->mark))
 		return 1;
-	if (p->rt == p->host)
-		TRY(other = has_other_owner(tx, p, l));
+	if (p->rt == p->host && mark_is_any(l->alias))
+		TRY(other = hostdev_has_owner(tx, p, l));
 	if (other)
 		return 0;
 	return sure || (p->name && str_eq(l->name, p->name));

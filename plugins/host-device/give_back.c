@@ -30,13 +30,16 @@ static int delete_late_uppers(struct tx *tx, struct rt *host, struct rt *cont, c
 	return link_del_uppers(tx, cont, l->index, nsid);
 }
 
-static int bring_home(struct tx *tx, struct rt *host, struct rt *cont,
-		      const struct hostdev_owner *o, const struct link_saved *s, struct link *l)
+/*
+ * 1, or 0 if another link has come: until the request that moves it, the container can put one with
+ * its ifindex in its place.  That one does not stay; a device of the host cannot be deleted, and is
+ * found there by its own attachment.
+ */
+static int bring_home(struct tx *tx, struct rt *host, struct rt *cont, const char *alias,
+		      const struct link_saved *s, struct link *l)
 {
-	struct link_move m = {
-		.to = host, .alias = o->mark.s, .index = s->index, .for_good = true
-	};
-	int before = tx->err, r = link_del_uppers(tx, cont, l->index, -1);
+	struct link_move m = { .to = host, .alias = alias, .index = s->index, .for_good = true };
+	int before = tx->err, r = link_del_uppers(tx, cont, l->index, -1), is;
 
 	/* What the container made on top of it would stay on the host's wire. */
 	r = tx_excuse(tx, before, r, "interfaces of the container stay on top of the device");
@@ -44,8 +47,14 @@ static int bring_home(struct tx *tx, struct rt *host, struct rt *cont,
 	TRY(link_drop_altnames(tx, cont, l, s));
 	TRY(hostdev_choose_name(tx, host, s->name, 0, &m.name));
 	TRY(link_move(tx, cont, l, &m, l));
+	TRY(is = link_is_saved(tx, host, host, l, s, NULL));
+	if (!is) {
+		log_warn("host: the container had another link in the place of %s", s->name);
+		return tx_excuse(tx, before, link_del(tx, host, l), "it stays on the host");
+	}
 	r = delete_late_uppers(tx, host, cont, l);
-	return tx_excuse(tx, before, r, "interfaces of the container stay on top of the device");
+	r = tx_excuse(tx, before, r, "interfaces of the container stay on top of the device");
+	return r < 0 ? r : 1;
 }
 
 /* ---- one attachment ----------------------------------------------------- */
@@ -61,9 +70,9 @@ static int give_back(struct tx *tx, struct rt *host, struct rt *cont, const stru
 	p.name = o->ifname;
 	if (cont)
 		TRY(there = hostdev_find_again(tx, &p, &l));
-	if (there) {
-		TRY(bring_home(tx, host, cont, o, &r->link, &l));
-	} else {
+	if (there)
+		TRY(there = bring_home(tx, host, cont, o->mark.s, &r->link, &l));
+	if (!there) {
 		p.rt = host;
 		p.name = NULL;
 		TRY(there = hostdev_find_again(tx, &p, &l));
@@ -135,14 +144,38 @@ static int forget(struct tx *tx, struct rt *host, const struct hostdev_owner *o,
 }
 
 /*
- * A device without a record: the reference's ADD moved it, with its name as alias.  The container
- * can make links and aliases, but no device; one of a kind is taken only if the configuration and
- * prevResult name it.  Its MAC address says nothing: the container can set any, and tuning's DEL
- * has given the device its former one, which prevResult does not have.
+ * May the reference's ADD have moved it?  A device, which the container cannot make, or a link
+ * whose other end or parent is on the host.  Not what another attachment has, by a record or by the
+ * mark there.
+ */
+static int is_from_host(struct tx *tx, struct call *c, const struct link *l, struct link_saved *s)
+{
+	const struct hostdev_place p = { .rt = &c->cont, .host = &c->host };
+	struct link parent;
+	int yes, there;
+
+	s->parent_here = true;
+	TRY(yes = link_is_saved(tx, &c->cont, &c->host, l, s, NULL));
+	if (yes && *l->kind) {
+		TRY(there = link_find_index(tx, &c->host, l->parent, &parent));
+		yes = there && !mark_is_any(parent.alias);
+	}
+	if (!yes)
+		return 0;
+	TRY(yes = hostdev_has_owner(tx, &p, l));
+	return !yes;
+}
+
+/*
+ * A device without a record: the reference's ADD moved it, with its name as alias, unless a DEL of
+ * ours has brought it home already.  The container can make links and aliases, but no device; one
+ * of a kind is taken only if the configuration and prevResult name it, too.  Its MAC address says
+ * nothing: the container can set any, and tuning's DEL has given the device its former one, which
+ * prevResult does not have.
  */
 static int give_back_foreign(struct tx *tx, struct call *c, const struct hostdev_conf *d)
 {
-	struct link_move m = { .to = &c->host, .alias = "", .for_good = true };
+	struct link_saved s;
 	struct link l;
 	int there;
 
@@ -156,9 +189,19 @@ static int give_back_foreign(struct tx *tx, struct call *c, const struct hostdev
 		return 0;
 	if (*l.kind && (!d->device || !c->prev || prev_interface(c) < 0))
 		return 0;
-	/* The container chooses the alias. */
-	TRY(hostdev_choose_name(tx, &c->host, mem_str(&tx->mem, l.alias), 0, &m.name));
-	return link_move(tx, &c->cont, &l, &m, &l);
+	TRY(link_save(tx, &c->cont, &l, &s));
+	TRY(there = is_from_host(tx, c, &l, &s));
+	if (!there)
+		return 0;
+	snprintf(s.name, sizeof(s.name), "%.15s", l.alias);
+	s.index = 0;
+	/* Those that it has may be of the container's choice. */
+	s.n_altnames = 0;
+	s.group = 0;
+	TRY(there = bring_home(tx, &c->host, &c->cont, "", &s, &l));
+	if (!there)
+		return 0;
+	return link_restore_settings(tx, &c->host, &l, &s);
 }
 
 /* The namespace that ADD noted, if it lives: CNI_NETNS may lead to none, or to another one. */

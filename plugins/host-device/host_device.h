@@ -96,13 +96,19 @@ int hostdev_status(struct tx *tx, struct call *c, const struct hostdev_conf *d) 
 /* Where a search is made, and for what. */
 struct hostdev_place {
 	struct rt *rt, *host;
-	const struct hostdev_owner *owner;
+	const struct hostdev_owner *owner; /* NULL = anybody: hostdev_has_owner() */
 	const struct link_saved *saved;
 	const char *name; /* that it would have there; NULL = any */
 };
 
 /* The attachment's device, wherever it is in a namespace: 1, 0, or a recorded failure. */
 int hostdev_find_again(struct tx *tx, const struct hostdev_place *p, struct link *ret) CHECKED;
+
+/*
+ * Does a record describe the link?  With an owner in *p: one with the link's mark, because the mark
+ * alone does not tell: the container can write one.  1, 0, or a recorded failure.
+ */
+int hostdev_has_owner(struct tx *tx, const struct hostdev_place *p, const struct link *l) CHECKED;
 
 /* Does the host have such a device, so that some namespace has its link? */
 bool hostdev_is_plugged(struct mem *mem, const struct link_saved *s);

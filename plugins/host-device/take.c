@@ -80,34 +80,37 @@ static int find_marked_peer(struct tx *tx, struct rt *rt, const struct link *l, 
 	return there && ret->parent == l->index && mark_is_any(ret->alias);
 }
 
+static int refuse(struct tx *tx, enum cni_code code, const struct hostdev_conf *d,
+		  const struct link *l, const char *why)
+{
+	return tx_fail_as(tx, code, -EBUSY, "host: %s: %s %s (select another device)", d->what,
+			  l->name, why);
+}
+
 /* The host's own, and what belongs to an attachment or a network of cplug, is not to be had. */
 static int fail_if_reserved(struct tx *tx, struct call *c, const struct hostdev_conf *d,
 			    const struct link *l)
 {
+	const char *because = "", *alias = l->alias;
 	struct link peer;
-	int marked;
+	int marked = mark_is_any(l->alias) || mark_is_group(l->group);
 
 	if (l->flags & IFF_LOOPBACK)
-		return tx_fail_as(tx, CNI_E_CONFIG, -EPERM,
-				  "host: %s: %s is the host's loopback interface (select a device)",
-				  d->what, l->name);
-	if (mark_is_any(l->alias) || mark_is_group(l->group))
-		return tx_fail_as(tx, CPLUG_E_TAKEN, -EBUSY,
-				  "host: %s: %s belongs to another attachment or network, alias "
-				  "\"%s\" (select another device)",
-				  d->what, l->name, l->alias);
-	if (str_eq(l->name, NAME_OF_WIRE))
-		return tx_fail_as(tx, CPLUG_E_TAKEN, -EBUSY,
-				  "host: %s: %s is the wire between the nodes of cplug's cluster "
-				  "(select another device)",
-				  d->what, l->name);
-	TRY(marked = find_marked_peer(tx, &c->host, l, &peer));
-	if (marked)
-		return tx_fail_as(tx, CPLUG_E_TAKEN, -EBUSY,
-				  "host: %s: %s belongs to another attachment or network, because "
-				  "its other end, %s, has the alias \"%s\" (select another device)",
-				  d->what, l->name, peer.name, peer.alias);
-	return 0;
+		return refuse(tx, CNI_E_CONFIG, d, l, "is the host's loopback interface");
+	if (!marked && str_eq(l->name, NAME_OF_WIRE))
+		return refuse(tx, CPLUG_E_TAKEN, d, l,
+			      "is the wire between the nodes of cplug's cluster");
+	if (!marked) {
+		TRY(marked = find_marked_peer(tx, &c->host, l, &peer));
+		if (!marked)
+			return 0;
+		because = mem_printf(&tx->mem, " because its other end, %s, has the", peer.name);
+		alias = peer.alias;
+	}
+	return refuse(tx, CPLUG_E_TAKEN, d, l,
+		      mem_printf(&tx->mem,
+				 "belongs to another attachment or network,%s alias \"%s\"",
+				 because, alias));
 }
 
 /* The device may be back from a namespace that died, under a name of the container's. */

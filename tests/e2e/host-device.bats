@@ -502,7 +502,7 @@ link_is_back() {
 	ip link add dev0 type ifb
 	del host-device "$L2"
 	[[ $errors == *'the name eth5 is in use'*'dev1'* ]] || fail "not told: $errors"
-	ip -j link show dev dev1 | json_holds '.[0] | .address == "02:00:00:00:00:05" and (has("ifalias") | not)'
+	ip -j link show dev dev1 | json_holds '.[0] | .address == "02:00:00:00:00:05" and .group == "default" and (has("ifalias") or has("altnames") | not)'
 	ip -j -d link show dev eth5 | json_holds '.[0].linkinfo.info_kind == "ifb"'
 }
 
@@ -656,6 +656,99 @@ killed_del() {
 	[[ ! -e $RECORD ]]
 }
 
+# impostor INDEX - the container moves its link with this ifindex on, and makes another one with its
+# name, ifindex and MAC; false if it has none
+impostor() {
+	local name
+
+	name=$(in_ns c1 ip -j link | jq -r ".[] | select(.ifindex == $1).ifname")
+	[[ -n $name ]] || return 1
+	in_ns c1 ip link set dev "$name" netns nested
+	in_ns c1 ip link add "$name" index "$1" address 02:00:00:00:00:05 type veth peer name inside index 900
+}
+
+# stopped_call COMMAND CONF N CHANGE... - a call of c1 that CHANGE comes across after its N-th request;
+# false if it has fewer, or if CHANGE is not possible any more
+stopped_call() {
+	local log=$BATS_TEST_TMPDIR/stopped changed=0 pid
+
+	: >"$log"
+	ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 CNI_COMMAND=$1 CNI_CONTAINERID=c1 \
+		CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN \
+		strace -D -q -o "$log" -e trace=sendto -e "inject=sendto:signal=STOP:when=$3" \
+		"$CPLUG_BIN/host-device" <<<"$2" >/dev/null 3>&- &
+	pid=$!
+	until grep -q 'stopped by SIGSTOP\|exited with' "$log"; do
+		sleep 0.01
+	done
+	"${@:4}" || changed=1
+	kill -CONT "$pid" 2>/dev/null || :
+	wait "$pid" || :
+	return "$changed"
+}
+
+@test "host-device: DEL takes no other link for the device when the container puts one in its place" {
+	local n before index
+
+	can_trace || skip "strace cannot trace"
+	new_netns c1 nested
+	device
+	furnished
+	before=$(whole)
+	for ((n = 1; n < 80; n++)); do
+		add host-device "$L2"
+		index=$(in_ns c1 ip -j link show dev eth0 | jq '.[0].ifindex')
+		stopped_call DEL "$L2" "$n" impostor "$index" || break
+		no_link - eth5
+		ip -j link show type veth | json_holds 'map(.ifname) == ["wire"]'
+		[[ -e $RECORD ]]
+		# It is still the attachment's: when it is back, it gets everything again.
+		in_ns nested ip link set dev "$(in_ns nested ip -j link show type veth | jq -r '.[0].ifname')" netns c1 name back
+		in_ns c1 ip link del inside || :
+		del host-device "$L2"
+		is "$(whole)" "$before"
+		[[ ! -e $RECORD ]]
+	done
+	((n > 5 && n < 80)) || fail "$n requests"
+}
+
+@test "host-device: a repeated DEL brings no link of the container to the host" {
+	local conf=$L2 name
+
+	new_netns c1 c2
+	device
+	cni ADD host-device "$L2"
+	ok
+	conf=$(with "$L2" ".prevResult = $output")
+	del host-device "$conf"
+	# The name is free, because another container has the device.
+	add host-device "$L2" c2
+	remember
+	for name in veth dummy bridge_end macvlan; do
+		case $name in
+		veth) in_ns c1 ip link add eth0 index 777 type veth peer name inside ;;
+		dummy) in_ns c1 ip link add eth0 type bridge ;;
+		bridge_end)
+			ip link add eth0 netns c1 type veth peer name port
+			ip link set port alias 'cplug net2/c1/eth1'
+			;;
+		macvlan)
+			in_ns c1 ip link add under type veth peer name inside index 900
+			in_ns c1 ip link add eth0 link under type macvlan
+			;;
+		esac
+		in_ns c1 ip link set eth0 alias eth5
+		del host-device "$conf"
+		link c1 eth0 true
+		no_link - eth5
+		in_ns c1 ip link del eth0
+		in_ns c1 ip link del under 2>/dev/null || :
+	done
+	assert_same_snapshot
+	del host-device "$L2" c2
+	link - eth5 '.link == "wire"'
+}
+
 @test "host-device: links that the container made on top of the device are deleted by DEL" {
 	new_netns c1
 	device
@@ -686,9 +779,12 @@ killed_del() {
 	link c1 eth0 true
 	cni CHECK host-device "$conf"
 	ok
+	# Whatever group and names the container gave it: those could be of others on the host.
+	in_ns c1 ip link set eth0 group 1879048193
+	in_ns c1 ip link property add dev eth0 altname cni0
 	# prevResult has the MAC address that tuning gave it.  tuning's DEL, which comes first, has undone that.
 	del host-device "$(with "$conf" '.prevResult.interfaces[0].mac = "02:00:00:00:00:06"')"
-	ip -j link show dev eth5 | json_holds '.[0] | .address == "02:00:00:00:00:05" and (has("ifalias") | not)'
+	ip -j link show dev eth5 | json_holds '.[0] | .address == "02:00:00:00:00:05" and .group == "default" and (has("ifalias") or has("altnames") | not)'
 }
 
 @test "host-device: DEL without CNI_NETNS brings the device back from the namespace that ADD noted" {
