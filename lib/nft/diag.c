@@ -12,7 +12,6 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -24,7 +23,11 @@
 #include "nft/diag.h"
 #include "nft/nfnl.h"
 
-enum { LINKS_MAX = 50000 }; /* descriptors of other processes that are examined: about 100 ms */
+/*
+ * Descriptors of other processes that are examined, for a report: about 100 ms; and of those that
+ * may hold a port.
+ */
+enum { LINKS_MAX = 50000, LINKS_OF_HOLDERS = 20 * LINKS_MAX };
 
 /*
  * An IPv6 socket that serves IPv4 only is bound to ::ffff:a.b.c.d; without v6only, :: serves both.
@@ -246,10 +249,16 @@ static void read_comm(const struct search *s, const char *pid, char *name, size_
 		name[n - 1] = '\0';
 }
 
+/* Root's, and in this network namespace: root of a container may have the same number. */
 static bool is_root(const struct search *s, const char *pid)
 {
 	char status[512]; /* Uid is the ninth line, and the name in the first one has no newline */
+	char path[40], its[32] = "", ours[32] = "";
 
+	snprintf(path, sizeof(path), "%.20s/ns/net", pid);
+	if (readlinkat(s->proc, path, its, sizeof(its) - 1) < 0 ||
+	    readlinkat(s->proc, "self/ns/net", ours, sizeof(ours) - 1) < 0 || !str_eq(its, ours))
+		return false;
 	read_of(s, pid, "status", status, sizeof(status));
 	return strstr(status, "\nUid:\t0\t0\t0\t0\n");
 }
@@ -339,7 +348,7 @@ static void scan(struct search *s)
 void diag_find_holders(struct mem *mem, struct diag_listener *l, unsigned n,
 		       const char *const *names)
 {
-	struct search s = { .names = names, .links = UINT_MAX };
+	struct search s = { .names = names, .links = LINKS_OF_HOLDERS };
 
 	s.l = mem_alloc(mem, (n + 1) * sizeof(*s.l));
 	for (unsigned i = 0; i < n; i++)

@@ -34,9 +34,10 @@ bool diag_serves(const struct diag_listener *l, int family, struct ip addr);
 /*
  * Marks those of n sockets as held that belong to root and that a process of root has open whose
  * name (proc_pid_comm(5)) is in names, which ends with NULL.  A name alone proves nothing, because
- * every user can choose it: all four user IDs of the process are 0 (proc_pid_status(5)).  It opens
- * the descriptors of such processes only, so that no other user's number of descriptors makes it
- * slow or blind.
+ * every user can choose it: all four user IDs of the process are 0 (proc_pid_status(5)), and it is
+ * in the network namespace of the call, which a container's root is not.  It opens the descriptors
+ * of such processes only, so that no other's number of descriptors makes it slow or blind, and at
+ * most a million of them.
  */
 void diag_find_holders(struct mem *mem, struct diag_listener *l, unsigned n,
 		       const char *const *names);

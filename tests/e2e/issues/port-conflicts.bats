@@ -224,6 +224,23 @@ NOBODY=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 	failed 105 'udp 0\.0\.0\.0:15353, .*uid 0, process [0-9]+ \(service\)'
 }
 
+@test "port conflicts: descriptors of a container's root, which calls itself conmon, are not read" {
+	can_trace || skip "strace cannot trace"
+	new_netns other
+	# Root of a container without a user namespace is root in the host's /proc.
+	# shellcheck disable=SC2016 # for the other bash
+	in_ns other bash -c 'printf conmon >/proc/$$/comm; sleep 100; :' </dev/null >/dev/null 3>&- 4>&- &
+	wait_for "conmon" eval 'grep -lx conmon /proc/[0-9]*/comm | grep -q .'
+	named podman TCP4-LISTEN:18080,fork 0.0.0.0:18080
+	CNI_COMMAND=ADD CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN \
+		ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 \
+		strace -f -qq -o "$BATS_TEST_TMPDIR/opened" -e trace=openat "$CPLUG_BIN/bridge" \
+		<<<"$(publishing "$CONF" '{hostPort: 18080, containerPort: 80, protocol: "tcp"}')" >/dev/null
+	grep -q '"[0-9]*/fd"' "$BATS_TEST_TMPDIR/opened"
+	! grep -q "\"$(grep -lx conmon /proc/[0-9]*/comm | cut -d/ -f3)/fd\"" "$BATS_TEST_TMPDIR/opened" ||
+		fail "conmon's descriptors were read"
+}
+
 @test "port conflicts: a port that podman holds does not hide a service of root at another address" {
 	named podman TCP4-LISTEN:18080,bind=127.0.0.1,fork 127.0.0.1:18080
 	named service TCP4-LISTEN:18080,bind=127.0.0.2,fork 127.0.0.2:18080
