@@ -63,13 +63,19 @@ int gateway_ensure(struct tx *tx, struct rt *rt, const struct link *l, struct ci
 	return addr_add_missing(tx, rt, l, address, 0);
 }
 
+static bool is_on(const struct netns *ns, const char *name)
+{
+	char now[8];
+
+	return sysctl_read_try(ns, name, now, sizeof(now)) == 0 && str_eq(now, "1");
+}
+
 /* With forwarding on, the kernel ignores router advertisements unless accept_ra is 2. */
 static int keep_listening(struct tx *tx, struct rt *rt)
 {
 	struct sysctl s;
 	struct link l;
 	struct ip outside;
-	char now[8];
 	int index, there;
 
 	ip_parse("2000::", &outside);
@@ -80,7 +86,7 @@ static int keep_listening(struct tx *tx, struct rt *rt)
 	if (!there)
 		return 0;
 	s = sysctl_conf(AF_INET6, l.name, "accept_ra", "2");
-	if (sysctl_read_try(NULL, s.name, now, sizeof(now)) < 0 || !str_eq(now, "1"))
+	if (!is_on(NULL, s.name))
 		return 0;
 	return sysctl_ensure(tx, NULL, &s, 1, NULL);
 }
@@ -90,9 +96,8 @@ static int forward_family(struct tx *tx, struct rt *rt, int family)
 	static const struct sysctl four = { "net/ipv4/ip_forward", "1" };
 	static const struct sysctl six = { "net/ipv6/conf/all/forwarding", "1" };
 	const struct sysctl *s = family == AF_INET6 ? &six : &four;
-	char now[8];
 
-	if (sysctl_read_try(NULL, s->name, now, sizeof(now)) == 0 && str_eq(now, "1"))
+	if (is_on(NULL, s->name))
 		return 0;
 	if (family == AF_INET6)
 		TRY(keep_listening(tx, rt));
@@ -114,11 +119,9 @@ static bool ignores_linkdown(const struct rt *rt, int family, const char *ifname
 		sysctl_conf(family, "all", key, "1"),
 		sysctl_conf(family, ifname, key, "1"),
 	};
-	char now[8];
 
 	for (unsigned i = 0; i < ARRAY_LEN(list); i++)
-		if (sysctl_read_try(rt->ns, list[i].name, now, sizeof(now)) == 0 &&
-		    str_eq(now, "1"))
+		if (is_on(rt->ns, list[i].name))
 			return true;
 	return false;
 }
@@ -244,7 +247,7 @@ static bool is_possible(struct cidr a)
 	enum { SHORTEST = 8 };
 	bool wide = a.len + 1 < ip_bits(a.ip);
 
-	return ip_is_of_host(a.ip) && a.len >= SHORTEST &&
+	return ip_is_of_host(a.ip) && !ip_is_linklocal(a.ip) && a.len >= SHORTEST &&
 	       !(wide && (ip_eq(a.ip, cidr_network(a)) || ip_eq(a.ip, cidr_last(a))));
 }
 
@@ -252,19 +255,21 @@ int gateway_check_offer(struct tx *tx, struct rt *rt, const struct link *l, stru
 {
 	struct addr_list have;
 	struct route_lookup w;
+	bool own;
 
 	TRY(addr_list(tx, rt, l, a.ip.family, &have));
 	if (addr_listed(&have, a))
 		return 0;
 	TRY(route_lookup(tx, rt, a.ip, &w));
-	if (is_possible(a) &&
-	    (w.index == l->index || !w.dst.len || (!w.local && !w.onlink && w.dst.len < a.len)))
+	/* Behind a narrower route of its own, a wider prefix would take what lies around it. */
+	own = w.index == l->index && w.dst.len <= a.len;
+	if (is_possible(a) && (own || !w.dst.len || (!w.local && !w.onlink && w.dst.len < a.len)))
 		return 0;
 	return tx_fail_as(tx, CPLUG_E_TAKEN, -EADDRINUSE,
 			  "%s: %s does not get the gateway %s from DHCP, because it would take a "
-			  "network of the host, or is no address of a host (give %s an address "
+			  "network of the host, or is no address of a host (give it an address "
 			  "yourself and leave isGateway out, or mend the DHCP server)",
-			  rt->where, l->name, CIDR_S(a), l->name);
+			  rt->where, l->name, CIDR_S(a));
 }
 
 int gateway_validate(struct tx *tx, const struct result *r)

@@ -162,7 +162,7 @@ false_daemon() {
 	daemon --timeout 300ms --resendmax 1s --resendtimeout 4s
 	for offer in 192.0.2.77/255.255.255.128/192.0.2.1 192.0.2.77/255.255.255.0/192.0.2.1 \
 		10.5.0.50/128.0.0.0/10.5.0.1 198.51.100.7/255.255.255.0/198.51.100.1 \
-		10.5.0.50/255.255.255.0/10.5.0.255; do
+		10.5.0.50/255.255.255.0/10.5.0.255 169.254.169.50/255.255.255.0/169.254.169.254; do
 		IFS=/ read -r first mask router <<<"$offer"
 		script lan "lease=60 first=$first mask=$mask router=$router"
 		cni ADD bridge "$conf"
@@ -174,6 +174,12 @@ false_daemon() {
 	add bridge "$conf"
 	is "$(addresses - br0)" 10.5.0.1/24
 	del bridge "$conf"
+	# Its own narrower network hides the other link's of the same prefix.
+	ip route add 10.0.0.0/8 via 192.0.2.7 metric 100
+	script lan lease=60 first=10.5.0.50 mask=255.0.0.0 router=10.5.0.2
+	cni ADD bridge "$(with "$conf" '.forceAddress = true')"
+	failed 102 'br0 does not get the gateway 10\.5\.0\.2/8 from DHCP'
+	is "$(addresses - br0)" 10.5.0.1/24
 	end_daemon TERM
 }
 
