@@ -113,14 +113,17 @@ static void list_slots(const struct pool *p, const char *state, struct words *re
 		}
 }
 
-/* How many slots shall be free; 0 if there is no such pool. */
-static unsigned pool_size(const struct pool *p)
+/* How many slots shall be free; 0 if there is no such pool; or a recorded failure. */
+static int pool_size(const struct pool *p)
 {
 	struct file_text text;
+	const char *path = slot_path(p, ".", "size");
+	int r = file_read(&p->t->tx->mem, AT_FDCWD, path, 16, &text);
 
-	if (file_read(&p->t->tx->mem, AT_FDCWD, slot_path(p, ".", "size"), 16, &text) < 0)
+	if (r == -ENOENT || r == -ENOTDIR)
 		return 0;
-	return (unsigned)strtoul(text.s, NULL, 10);
+	errno = -r;
+	return r < 0 ? fail_file(p, path) : (int)strtol(text.s, NULL, 10);
 }
 
 /* ---- making and removing slots ---- */
@@ -220,7 +223,7 @@ static bool is_left(const struct pool *p, const char *state, const char *name, i
 {
 	struct stat st;
 
-	if (*state == 'n' || access(netns_path(p, name), F_OK) < 0)
+	if (*state == 'n' || file_is_gone(netns_path(p, name)))
 		return true;
 	return *state == 't' && fstat(fd, &st) == 0 && st.st_mode & S_IWUSR;
 }
@@ -319,8 +322,11 @@ static int lock_pool(const struct pool *p, int *ret_fd)
 static int fill(const struct pool *p)
 {
 	struct retiring x = { .p = p, .state = "free" };
-	unsigned size = pool_size(p);
+	unsigned size;
+	int r;
 
+	TRY(r = pool_size(p));
+	size = (unsigned)r;
 	TRY(remove_left(p));
 	list_slots(p, "free", &x.names);
 	for (unsigned n = x.names.n; n < size; n++) {
@@ -419,13 +425,15 @@ static int pool_take(const struct pool *p)
 {
 	auto_(fd_close) int fd = -1;
 	struct words names;
+	int size;
 
 	list_slots(p, "free", &names);
 	for (unsigned i = 0; i < names.n; i++)
 		if (take_slot(p, names.v[i], &fd))
 			return print_slot(p, names.v[i], fd);
 	TRY(need_pool(p));
-	if (!pool_size(p))
+	TRY(size = pool_size(p));
+	if (!size)
 		return tx_fail_as(p->t->tx, CNI_E_AGAIN, -EAGAIN,
 				  "the pool of network \"%s\" has size 0: cnitool pool resize %s "
 				  "--size N",
@@ -457,8 +465,10 @@ static bool drop_pool(const struct pool *p)
 static int drop_destroyed(const struct pool *p)
 {
 	auto_(fd_close) int lock = -1;
+	int size;
 
-	if (pool_size(p))
+	TRY(size = pool_size(p));
+	if (size)
 		return 0;
 	TRY(lock_pool(p, &lock));
 	if (lock >= 0)

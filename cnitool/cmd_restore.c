@@ -142,7 +142,7 @@ static int read_conf(struct tool *t, const struct cached *c, struct netconf *ret
 /* Without its cached result, nothing would ever delete what was made. */
 static int undo_if_deleted(struct tool *t, const struct restoration *o)
 {
-	if (!o->done.n || access(o->c->file, F_OK) == 0)
+	if (!o->done.n || !file_is_gone(o->c->file))
 		return 0;
 	log_warn("%s of %s on network %s was deleted meanwhile", o->a.ifname, o->a.id,
 		 o->a.net->name);

@@ -378,6 +378,11 @@ int file_open_own(const char *path, int flags)
 	return open(path, flags | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 }
 
+bool file_is_gone(const char *path)
+{
+	return access(path, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR);
+}
+
 int file_remove(struct tx *tx, int dirfd, const char *path)
 {
 	struct place pl = place(&tx->mem, dirfd, path);

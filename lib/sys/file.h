@@ -85,6 +85,10 @@ int file_open_own(const char *path, int flags);
 /* Gives a folder another name, with a warning.  Returns 0 or -errno (-ENOTDIR: it is a file). */
 int file_move_folder(int dirfd, const char *path) CHECKED;
 
+/* Is it certain that nothing is at path?  Any other failure, such as EIO or ENOMEM, proves nothing.
+ */
+bool file_is_gone(const char *path);
+
 /* Removes a file; absent is success, and so is a folder in its place, which stays. */
 int file_remove(struct tx *tx, int dirfd, const char *path) CHECKED;
 

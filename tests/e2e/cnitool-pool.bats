@@ -144,6 +144,29 @@ take() {
 	is_empty
 }
 
+@test "cnitool pool: what cannot be looked at is neither gone nor of size 0" {
+	local error
+
+	can_trace || skip "strace cannot trace"
+	tool pool create net1 --size 2
+	ok
+	take
+	for error in EIO ENOMEM; do
+		strace -f -qq -o "$BATS_TEST_TMPDIR/trace" -P "/run/netns/$slot" -e trace=access,faccessat,faccessat2 \
+			-e inject=access,faccessat,faccessat2:error="$error":when=1 "$CPLUG_BIN/cnitool" pool fill net1
+		contains "$(<"$BATS_TEST_TMPDIR/trace")" "$error .*INJECTED"
+		holds 2 1
+		strace -f -qq -o "$BATS_TEST_TMPDIR/trace" -P "$POOL/size" -e trace=read,pread64 \
+			-e inject=read,pread64:error="$error" "$CPLUG_BIN/cnitool" pool fill net1 || :
+		contains "$(<"$BATS_TEST_TMPDIR/trace")" "$error .*INJECTED"
+		holds 2 1
+	done
+	sees "$slot" 10.1.0.1
+	tool pool give net1 "$slot"
+	ok
+	is_empty
+}
+
 @test "cnitool pool: a fill that waits while the pool is resized or destroyed does not undo it" {
 	local holder pid size
 

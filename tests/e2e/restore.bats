@@ -364,6 +364,23 @@ are_silent() {
 	assert_same_snapshot
 }
 
+@test "restore: an attachment whose cached file cannot be looked at stays" {
+	local error file
+
+	can_trace || skip "strace cannot trace"
+	net "$ONE"
+	plug c1 -p 8080:80
+	file=$(echo /var/lib/cni/results/*)
+	for error in EIO ENOMEM; do
+		nft flush ruleset
+		strace -f -qq -o "$BATS_TEST_TMPDIR/trace" -P "$file" -e trace=access,faccessat,faccessat2 \
+			-e inject=access,faccessat,faccessat2:error="$error" "$CPLUG_BIN/cnitool" restore >/dev/null
+		contains "$(<"$BATS_TEST_TMPDIR/trace")" "$error .*INJECTED"
+		tool check net1 c1
+		ok
+	done
+}
+
 @test "restore: an attachment that is deleted meanwhile is not made again" {
 	mkdir "$BATS_TEST_TMPDIR/plugins"
 	cat >"$BATS_TEST_TMPDIR/plugins/fixed" <<-'PLUGIN'
