@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "netlink/link_move.h"
+#include "netlink/link_saved.h"
 #include "value/name.h"
 
 /* IFLA_NEW_IFINDEX is not in headers before Linux 5.13; older kernels ignore it. */
@@ -99,6 +100,7 @@ struct undo_move {
 	char name[IFNAMSIZ]; /* … under this name, or under that of before */
 	int index;           /* in the namespace of before */
 	struct mac mac;
+	const struct link_saved *saved;
 	struct target before;
 };
 
@@ -160,12 +162,21 @@ static int move_back(struct tx *tx, const struct undo_move *u)
 	if (home)
 		return put_right(tx, u, &l);
 	TRY(there = find_there(tx, u, &l));
+	if (there) {
+		r = move_to_index(tx, u->there, &l, &t);
+		if (r < 0)
+			return rt_refused(tx, u->there, r, "move %s back, as %s", l.name, t.name);
+	}
+	/* Until that request, a container can put another link with the ifindex in its place. */
+	if (there && u->saved) {
+		TRY(link_need(tx, t.rt, t.name, &l));
+		TRY(there = link_is_saved(tx, t.rt, t.rt, &l, u->saved, NULL));
+		if (!there)
+			TRY(link_del(tx, t.rt, &l));
+	}
 	if (!there)
 		return tx_fail(tx, -ENODEV, "%s: move %s back: it is gone", u->there->where,
 			       u->name);
-	r = move_to_index(tx, u->there, &l, &t);
-	if (r < 0)
-		return rt_refused(tx, u->there, r, "move %s back, as %s", l.name, t.name);
 	return 0;
 }
 
@@ -175,12 +186,13 @@ static int undo_move(struct tx *tx, void *arg)
 }
 
 static struct undo_move *undo_of(struct tx *tx, struct rt *rt, const struct link *l,
-				 const struct target *t)
+				 const struct target *t, const struct link_saved *saved)
 {
 	struct undo_move u = {
 		.there = t->rt,
 		.index = l->index,
 		.mac = l->mac,
+		.saved = saved ? mem_dup(&tx->mem, saved, sizeof(*saved)) : NULL,
 		.before = {
 			.rt = rt,
 			.alias = mem_str(&tx->mem, l->alias),
@@ -241,7 +253,7 @@ int link_move(struct tx *tx, struct rt *rt, const struct link *l, const struct l
 	TRY(tx_interrupted(tx));
 	snprintf(t.name, sizeof(t.name), "%s", m->name ? m->name : l->name);
 	TRY(name_taken(tx, m->to, t.name));
-	u = undo_of(tx, rt, l, &t);
+	u = undo_of(tx, rt, l, &t, m->saved);
 	r = move_to_index(tx, rt, l, &t);
 	if (r < 0) {
 		cause = usual_cause(r, t.name);

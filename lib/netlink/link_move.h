@@ -11,12 +11,19 @@
 
 #include "netlink/link.h"
 
+struct link_saved;
+
 struct link_move {
 	struct rt *to;     /* of the other namespace */
 	const char *name;  /* there; NULL = as it is */
 	const char *alias; /* there; "" = none, NULL = as it is */
 	int index;         /* ifindex there, if it is free; 0 = the kernel's choice */
 	bool for_good;     /* no undo: for DEL */
+	/*
+	 * The link as it is (strings in the arena): the undo deletes another one that the container
+	 * has put in its place, and fails.  NULL: the name and the MAC are believed.
+	 */
+	const struct link_saved *saved;
 };
 
 /*

@@ -168,6 +168,7 @@ int hostdev_take(struct tx *tx, struct call *c, const struct hostdev_conf *d,
 	if (r.addrs.n)
 		TRY(addr_keep_all(tx, &c->host, &l, &r.addrs));
 	m.alias = o.mark.s;
+	m.saved = &r.link;
 	TRY(link_move(tx, &c->host, &l, &m, ret));
 	*ret_record = r;
 	return link_ensure(tx, &c->cont, ret, &want);

@@ -712,6 +712,38 @@ stopped_call() {
 	((n > 5 && n < 80)) || fail "$n requests"
 }
 
+# swap_eth0 - impostor of eth0, if c1 has it
+swap_eth0() {
+	local index
+
+	index=$(in_ns c1 ip -j link show dev eth0 2>/dev/null | jq '.[0].ifindex')
+	[[ $index ]] && impostor "$index"
+}
+
+@test "host-device: a failed ADD takes no other link back when the container puts one in its place" {
+	local n swapped=0 conf
+
+	can_trace || skip "strace cannot trace"
+	conf=$(with "$L2" '.mtu = 1000 | .ipam = {type: "static", addresses: [{address: "fd00::5/64"}]}')
+	new_netns c1 nested
+	device
+	cni ADD host-device "$conf"
+	failed '' 'MTU'
+	link - eth5 true
+	for ((n = 1; n < 120; n++)); do
+		if stopped_call ADD "$conf" "$n" swap_eth0; then
+			swapped=$((swapped + 1))
+			no_link - eth5
+			ip -j link show type veth | json_holds 'map(.ifname) == ["wire"]'
+			in_ns nested ip link set dev "$(in_ns nested ip -j link show type veth | jq -r '.[0].ifname')" netns 1 name eth5
+			ip link set eth5 alias '' up
+			in_ns c1 ip link del inside 2>/dev/null || :
+		fi
+		grep -q 'stopped by SIGSTOP' "$BATS_TEST_TMPDIR/stopped" || break
+	done
+	((swapped > 2 && n < 120)) || fail "$swapped of $n requests"
+}
+
 @test "host-device: a repeated DEL brings no link of the container to the host" {
 	local conf=$L2 name
 
