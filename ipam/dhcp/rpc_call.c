@@ -141,8 +141,8 @@ static int open_socket(struct tx *tx, struct conn *c)
 	while (connect(c->fd, (const struct sockaddr *)&a, sizeof(a)) < 0) {
 		if (errno == ENOENT || errno == ECONNREFUSED)
 			return -errno;
-		if (errno == ENOTDIR)
-			return -ENOENT;
+		if (errno == ENOTDIR || errno == ELOOP || errno == EPROTOTYPE)
+			return -ENOENT; /* a daemon cannot listen there */
 		/* The queue of connections is full (unix(7)): POLLOUT does not tell when it is not.
 		 */
 		if (errno != EAGAIN)

@@ -259,17 +259,18 @@ static int local_add(struct tx *tx, struct call *c, struct result *ret)
 /* ---- DEL and GC ---- */
 
 /*
- * Is there no place for a lease, because a name is too long, or a folder of the path is a file?  A
- * symbolic link instead of the network's folder may lead to leases of another program.
+ * Is there no place for a lease, because a name is too long, links of the path are a loop, or a
+ * folder of it is something else?  A symbolic link instead of the network's folder may lead to
+ * leases of another program.
  */
 static bool has_no_place(const struct store *st, int r)
 {
 	struct stat s;
 
-	if (r != -ENOTDIR)
+	if (r != -ENOTDIR && r != -ELOOP)
 		return r == -ENAMETOOLONG;
-	return st->root < 0 ||
-	       (fstatat(st->root, st->network, &s, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(s.st_mode));
+	return st->root < 0 || (fstatat(st->root, st->network, &s, AT_SYMLINK_NOFOLLOW) == 0 &&
+				!S_ISDIR(s.st_mode) && !S_ISLNK(s.st_mode));
 }
 
 /* As store_open(), and -ENOENT where no lease can be: the DEL would fail for ever. */

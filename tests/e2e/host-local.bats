@@ -606,12 +606,15 @@ folder_reads() {
 }
 
 # An ADD can lease nothing there, so there is nothing that a DEL could release later.
-@test "host-local: DEL and GC end where no lease can be: a name that is too long, a file as a folder" {
+@test "host-local: DEL and GC end where no lease can be: a name that is too long, a loop of links, a file as a folder" {
 	local dir long
 
 	long=$(printf '%0300d' 0)
 	printf x >"$BATS_TEST_TMPDIR/file"
-	for dir in "$BATS_TEST_TMPDIR/$long" "$(printf '/%0.s0' {1..5000})" "$BATS_TEST_TMPDIR/file" \
+	ln -s loop "$BATS_TEST_TMPDIR/loop"
+	mkdir "$BATS_TEST_TMPDIR/pipe"
+	mkfifo "$BATS_TEST_TMPDIR/pipe/net1"
+	for dir in "$BATS_TEST_TMPDIR/$long" "$BATS_TEST_TMPDIR/loop" "$BATS_TEST_TMPDIR/pipe" "$(printf '/%0.s0' {1..5000})" "$BATS_TEST_TMPDIR/file" \
 		"$BATS_TEST_TMPDIR/file/x"; do
 		IPAM=$(jq -n --arg dir "$dir" '{ranges: [[{subnet: "10.2.2.0/29"}]], dataDir: $dir}')
 		cni ADD
