@@ -204,7 +204,7 @@ static int need_free(struct tool *t, const struct attachment *a, struct ip ip)
 	struct cached *all;
 	unsigned n;
 
-	TRY(cache_everywhere(t->tx, &t->cache, NULL, &all, &n));
+	TRY(cache_everywhere(t->tx, &t->cache, NULL, &all, &n, NULL));
 	for (unsigned i = 0; i < n; i++) {
 		const struct cached *c = &all[i];
 		struct cached whole;

@@ -13,6 +13,12 @@
 #include "cnitool/nsid.h"
 #include "value/result.h"
 
+/* A growing list of words, in the arena. */
+struct words {
+	const char **v;
+	unsigned n;
+};
+
 struct cache {
 	const char *dir; /* DIR: /var/lib/cni */
 	int lock;        /* held descriptor, -1 = none */
@@ -98,10 +104,11 @@ int cache_all(struct tx *tx, const struct cache *c, const char *network, struct 
 /*
  * The same of the caches of all programs on this host, unless the user chose a directory: ours,
  * those of containerd, CRI-O and others (/var/lib/cni, /var/lib/cni/cache) and podman's
- * (/run/containers/cni); each attachment once.  Warns about files that are not understood.
+ * (/run/containers/cni); each attachment once.  Warns about files that are not understood, and adds
+ * their paths (ret_left_out may be NULL): an attachment of such a name may live.
  */
 int cache_everywhere(struct tx *tx, const struct cache *c, const char *network, struct cached **ret,
-		     unsigned *ret_n) CHECKED;
+		     unsigned *ret_n, struct words *ret_left_out) CHECKED;
 
 /* From now on, the cache is the one that holds the attachment's file. */
 void cache_follow(struct mem *m, struct cache *c, const struct cached *a);

@@ -31,6 +31,7 @@ struct collection {
 	unsigned n;
 	const char *network; /* NULL: of all */
 	bool warn;
+	struct words *left_out; /* paths of the files that are not understood; may be NULL */
 };
 
 static bool is_collected(const struct collection *l, const struct cached *a)
@@ -103,8 +104,13 @@ static void collect_file(struct mem *m, const char *path, struct collection *l)
 	const char *why = read_attachment(&own, path, &a, &size);
 
 	if (why) {
-		if (l->warn && access(path, F_OK) == 0)
-			log_warn("%s: left out: %s", path, why);
+		if (!l->warn || file_is_gone(path))
+			return;
+		log_warn("%s: left out: %s", path, why);
+		if (!l->left_out)
+			return;
+		l->left_out->v = mem_grow(m, l->left_out->v, l->left_out->n, sizeof(char *));
+		l->left_out->v[l->left_out->n++] = path;
 		return;
 	}
 	if ((l->network && !str_eq(l->network, a.network)) || is_collected(l, &a))
@@ -165,11 +171,11 @@ static bool is_same_dir(const char *a, const char *b)
 }
 
 int cache_everywhere(struct tx *tx, const struct cache *c, const char *network, struct cached **ret,
-		     unsigned *ret_n)
+		     unsigned *ret_n, struct words *ret_left_out)
 {
 	const char *const dirs[] = { c->dir, cache_default_dir, "/var/lib/cni/cache",
 				     "/run/containers/cni" };
-	struct collection l = { .network = network, .warn = true };
+	struct collection l = { .network = network, .warn = true, .left_out = ret_left_out };
 	unsigned n = c->chosen ? 1 : ARRAY_LEN(dirs);
 
 	for (unsigned i = 0; i < n; i++) {

@@ -188,7 +188,7 @@ static int find_container(struct tool *t, const struct netns *ns, struct attachm
 	*ret = NULL;
 	if (t->opt.id)
 		return 0;
-	TRY(cache_everywhere(t->tx, &t->cache, NULL, &all, &n));
+	TRY(cache_everywhere(t->tx, &t->cache, NULL, &all, &n, NULL));
 	for (unsigned i = 0; i < n; i++)
 		if (is_in_netns(t, &all[i], ns, a->netns) &&
 		    !nsid_differs(&t->tx->mem, ns, &all[i].nsid)) {
@@ -290,7 +290,7 @@ static int choose_attachment(struct tool *t, const struct netns *ns, struct atta
 	struct cached *all;
 	unsigned n, found = 0;
 
-	TRY(cache_everywhere(t->tx, &t->cache, t->args.v[0], &all, &n));
+	TRY(cache_everywhere(t->tx, &t->cache, t->args.v[0], &all, &n, NULL));
 	for (unsigned i = 0; i < n; i++) {
 		const struct cached *c = &all[i];
 

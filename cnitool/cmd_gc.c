@@ -27,6 +27,7 @@ struct gc {
 	unsigned n;
 	struct cached *others; /* of the caches of all programs */
 	unsigned n_others;
+	struct words left_out; /* their files that cannot be read */
 	struct survey survey;
 };
 
@@ -161,6 +162,32 @@ static void note_known(struct tool *t, struct gc *g)
 	}
 }
 
+/*
+ * A cached file that cannot be read: each attachment that has its name, NETWORK-ID-IFNAME, may
+ * live.
+ */
+static void note_left_out(struct survey *s, const char *path)
+{
+	struct mem *m = &s->t->tx->mem;
+	const char *name = strrchr(path, '/') + 1;
+
+	for (const char *id = name; (id = strchr(id, '-')); id++)
+		for (const char *end = id + 1; (end = strchr(end, '-')); end++) {
+			struct survey_known k = {
+				.network = mem_printf(m, "%.*s", (int)(id - name), name),
+				.id = mem_printf(m, "%.*s", (int)(end - id - 1), id + 1),
+				.ifname = end + 1,
+			};
+
+			k.key = name_owner(k.network, k.id, k.ifname);
+			if (!name_valid_id(k.network) || !name_valid_id(k.id) ||
+			    name_invalid_ifname(k.ifname) || survey_knows(s, k.key.s))
+				continue;
+			s->known = mem_grow(m, s->known, s->n_known, sizeof(k));
+			s->known[s->n_known++] = k;
+		}
+}
+
 /* Why an attachment of our cache gets a DEL; NULL if it gets none. */
 static const char *stale_reason(struct tool *t, struct gc *g, const struct cached *c)
 {
@@ -212,7 +239,7 @@ static int gather(struct tool *t, struct gc *g)
 
 	g->survey = (struct survey){ .t = t, .only = name };
 	TRY(cache_all(t->tx, &t->cache, name, &g->all, &g->n));
-	TRY(cache_everywhere(t->tx, &t->cache, name, &g->others, &g->n_others));
+	TRY(cache_everywhere(t->tx, &t->cache, name, &g->others, &g->n_others, &g->left_out));
 	TRY(find_networks(t, g));
 	note_networks(t, g);
 	g->stale = mem_alloc(&t->tx->mem, (g->n + 1) * sizeof(*g->stale));
@@ -220,6 +247,8 @@ static int gather(struct tool *t, struct gc *g)
 	for (unsigned i = 0; i < g->n; i++)
 		note_stale(t, g, i);
 	note_known(t, g);
+	for (unsigned i = 0; i < g->left_out.n; i++)
+		note_left_out(&g->survey, g->left_out.v[i]);
 	return 0;
 }
 

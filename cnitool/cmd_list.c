@@ -26,7 +26,7 @@ static int read_all(struct tool *t, struct listing *s)
 {
 	const char *name = t->args.n ? t->args.v[0] : NULL;
 
-	TRY(cache_everywhere(t->tx, &t->cache, name, &s->all, &s->n));
+	TRY(cache_everywhere(t->tx, &t->cache, name, &s->all, &s->n, NULL));
 	if (!name)
 		return netconf_all(t->tx, t->opt.conf_dir, &s->nets, &s->n_nets);
 	s->nets = mem_alloc(&t->tx->mem, sizeof(*s->nets));

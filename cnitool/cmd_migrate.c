@@ -339,7 +339,7 @@ static int look_at_all(struct migration *m)
 	unsigned n;
 
 	TRY(netconf_all(t->tx, t->opt.conf_dir, &m->nets, &m->n_nets));
-	TRY(cache_everywhere(t->tx, &t->cache, NULL, &all, &n));
+	TRY(cache_everywhere(t->tx, &t->cache, NULL, &all, &n, NULL));
 	TRY(rt_open(t->tx, &m->host, "host", NULL));
 	TRY(route_default_mtu(t->tx, &m->host, &m->d.default_mtu));
 	for (unsigned i = 0; i < n; i++)

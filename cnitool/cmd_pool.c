@@ -123,7 +123,9 @@ static int pool_size(const struct pool *p)
 	if (r == -ENOENT || r == -ENOTDIR)
 		return 0;
 	errno = -r;
-	return r < 0 ? fail_file(p, path) : (int)strtol(text.s, NULL, 10);
+	if (r < 0)
+		return fail_file(p, path);
+	return (int)strtol(text.s, NULL, 10);
 }
 
 /* ---- making and removing slots ---- */

@@ -452,7 +452,7 @@ int cmd_restore(struct tool *t)
 	unsigned n;
 
 	TRY(cache_lock(t->tx, &t->cache, false));
-	TRY(cache_everywhere(t->tx, &t->cache, NULL, &all, &n));
+	TRY(cache_everywhere(t->tx, &t->cache, NULL, &all, &n, NULL));
 	TRY(check_names(t, all, n));
 	choose_attachments(t, all, n, &s);
 	if (!t->opt.dry_run)

@@ -26,12 +26,6 @@ struct verb;
 int cnitool_driver(const struct plugin *const *plugins, const struct verb *verb, int argc,
 		   char **argv);
 
-/* A growing list of words, in the arena. */
-struct words {
-	const char **v;
-	unsigned n;
-};
-
 /* The values of the options; NULL, 0 and false if not given (options.c). */
 struct options {
 	const char *conf_dir, *cni_path, *cache_dir;

@@ -19,7 +19,9 @@ static int is_claimed(struct tx *tx, const struct hostdev_owner *o, const struct
 	int is;
 
 	TRY(is = link_is_saved(tx, x->p->rt, x->p->host, x->l, &r->link, &sure));
-	return is && (x->p->owner ? link_is_marked(x->l, &o->mark) : sure);
+	if (x->p->owner)
+		sure = link_is_marked(x->l, &o->mark);
+	return is && sure;
 }
 
 int hostdev_has_owner(struct tx *tx, const struct hostdev_place *p, const struct link *l)

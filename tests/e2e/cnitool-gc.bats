@@ -103,6 +103,25 @@ rehearses() {
 	prints '' differences before ' sysctl |^[0-9-]'
 }
 
+@test "gc: leaves a container alone whose cached result cannot be read" {
+	local file
+
+	net "$(jq -c '.plugins[0].ipam = {"type":"static","addresses":[{"address":"10.1.0.2/24"}]}' <<<"$NET")"
+	plug c1 -p 8081:80
+	things >"$BATS_TEST_TMPDIR/before"
+	file=$(echo /var/lib/cni/results/*)
+	if can_trace; then
+		strace -qq -f -o /dev/null -P "$file" -e inject=read,pread64:error=EIO "$CPLUG_BIN/cnitool" gc
+		same_things before
+	fi
+	: >"$file"
+	things >"$BATS_TEST_TMPDIR/before"
+	tool gc
+	ok
+	contains "$errors" 'left out: it is empty'
+	same_things before
+}
+
 @test "gc: leaves a living container alone, with and without cached result" {
 	net "$NET"
 	plug c1 -p 8081:80
