@@ -121,7 +121,7 @@ LTO ?= 1
 lto_flags := -flto=auto -ffat-lto-objects
 lto := $(if $(filter 1,$(LTO)),$(shell t=$$(mktemp) && echo 'int main(void) { return 0; }' | \
 	$(CC) -xc - $(lto_flags) -o $$t 2>/dev/null && $(RUN) $$t && echo '$(lto_flags)'; rm -f $$t))
-ALL_LDFLAGS += $(lto) $(smallest)
+ALL_LDFLAGS += $(lto) $(smallest) $(filter -W%,$(plain))
 # Not even the build id depends on debugging information: that of the link-time optimisation names
 # the folder.
 ALL_LDFLAGS += -Wl,--strip-all
