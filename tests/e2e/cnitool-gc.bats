@@ -106,7 +106,7 @@ rehearses() {
 @test "gc: leaves a container alone whose cached result cannot be read" {
 	local file
 
-	export ASAN_OPTIONS+=:detect_leaks=0 # does not work under ptrace
+	no_leak_check
 	net "$(jq -c '.plugins[0].ipam = {"type":"static","addresses":[{"address":"10.1.0.2/24"}]}' <<<"$NET")"
 	plug c1 -p 8081:80
 	things >"$BATS_TEST_TMPDIR/before"

@@ -148,7 +148,7 @@ take() {
 	local error
 
 	can_trace || skip "strace cannot trace"
-	export ASAN_OPTIONS+=:detect_leaks=0 # does not work under ptrace
+	no_leak_check
 	tool pool create net1 --size 2
 	ok
 	take

@@ -283,7 +283,7 @@ logs_not() {
 
 @test "hostconf: cplug.conf is read only if a key needs it" {
 	can_trace || skip "strace is not allowed"
-	export ASAN_OPTIONS+=:detect_leaks=0 # does not work under ptrace
+	no_leak_check
 	printf '%s' "$CONF" >/run/conf
 	CNI_COMMAND=ADD CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN strace -f -qq \
 		-o /run/trace -e trace=open,openat,openat2,stat,newfstatat "$CPLUG_BIN/bridge" </run/conf >/run/out

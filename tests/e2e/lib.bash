@@ -143,6 +143,11 @@ can_trace() {
 	strace -o /dev/null true 2>/dev/null
 }
 
+# no_leak_check - the leak sanitizer does not work under ptrace
+no_leak_check() {
+	export ASAN_OPTIONS+=:detect_leaks=0
+}
+
 # host_allows JSON - writes /etc/cplug/cplug.conf, which is the test's own
 host_allows() {
 	[[ -d /etc/cplug ]] || private_folder /etc/cplug

@@ -28,6 +28,11 @@ sees_everything() {
 	done
 }
 
+# no_leak_check - the leak sanitizer does not work under ptrace
+no_leak_check() {
+	export ASAN_OPTIONS+=:detect_leaks=0
+}
+
 setup() {
 	((EUID == 0)) || skip "needs root"
 	kernel_answers || sees_everything ||
@@ -235,7 +240,7 @@ new_mounter() {
 	local error n
 
 	strace -qq -e inject=getdents64:error=EIO true 2>/dev/null || skip "no strace that can fail calls"
-	export ASAN_OPTIONS+=:detect_leaks=0 # does not work under ptrace
+	no_leak_check
 	lease_all
 	for n in {1..6}; do
 		for error in openat:error=ENFILE:when=$((n + 16))..999 getdents64:error=EIO:when=$n; do
@@ -249,7 +254,7 @@ new_mounter() {
 
 @test "reclaim: processes that the mount of /proc hides may be living containers'" {
 	strace -qq -e inject=open_by_handle_at:error=EIO true 2>/dev/null || skip "no strace that can fail calls"
-	export ASAN_OPTIONS+=:detect_leaks=0 # does not work under ptrace
+	no_leak_check
 	lease_all
 	# shellcheck disable=SC2016  # the inner shell expands them
 	lease new "$holder" unshare --mount sh -c 'mount -t proc -o hidepid=4 proc /proc &&

@@ -368,7 +368,7 @@ are_silent() {
 	local error file
 
 	can_trace || skip "strace cannot trace"
-	export ASAN_OPTIONS+=:detect_leaks=0 # does not work under ptrace
+	no_leak_check
 	net "$ONE"
 	plug c1 -p 8080:80
 	file=$(echo /var/lib/cni/results/*)

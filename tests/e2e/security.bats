@@ -118,7 +118,7 @@ executions() {
 	local verb conf type
 
 	type -P strace >/dev/null || skip "strace is not installed"
-	export ASAN_OPTIONS+=:detect_leaks=0 # does not work under ptrace
+	no_leak_check
 	new_netns c1
 	for verb in STATUS ADD CHECK DEL GC VERSION; do
 		for type in loopback bridge portmap; do

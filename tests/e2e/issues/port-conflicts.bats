@@ -226,7 +226,7 @@ NOBODY=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 
 @test "port conflicts: descriptors of a container's root, which calls itself conmon, are not read" {
 	can_trace || skip "strace cannot trace"
-	export ASAN_OPTIONS+=:detect_leaks=0 # does not work under ptrace
+	no_leak_check
 	new_netns other
 	# Root of a container without a user namespace is root in the host's /proc.
 	# shellcheck disable=SC2016 # for the other bash
