@@ -11,13 +11,8 @@
 
 #include "base/tx.h"
 #include "cnitool/nsid.h"
+#include "cnitool/words.h"
 #include "value/result.h"
-
-/* A growing list of words, in the arena. */
-struct words {
-	const char **v;
-	unsigned n;
-};
 
 struct cache {
 	const char *dir; /* DIR: /var/lib/cni */

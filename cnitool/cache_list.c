@@ -107,10 +107,8 @@ static void collect_file(struct mem *m, const char *path, struct collection *l)
 		if (!l->warn || file_is_gone(path))
 			return;
 		log_warn("%s: left out: %s", path, why);
-		if (!l->left_out)
-			return;
-		l->left_out->v = mem_grow(m, l->left_out->v, l->left_out->n, sizeof(char *));
-		l->left_out->v[l->left_out->n++] = path;
+		if (l->left_out)
+			words_add(m, l->left_out, path);
 		return;
 	}
 	if ((l->network && !str_eq(l->network, a.network)) || is_collected(l, &a))

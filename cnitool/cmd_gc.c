@@ -139,6 +139,12 @@ static const struct netconf *network_of(const struct gc *g, const char *name)
 	return NULL;
 }
 
+static void add_known(struct survey *s, const struct survey_known *k)
+{
+	s->known = mem_grow(&s->t->tx->mem, s->known, s->n_known, sizeof(*s->known));
+	s->known[s->n_known++] = *k;
+}
+
 static void note_known(struct tool *t, struct gc *g)
 {
 	struct survey *s = &g->survey;
@@ -146,19 +152,18 @@ static void note_known(struct tool *t, struct gc *g)
 	for (unsigned i = 0; i < g->n + g->n_others; i++) {
 		bool own = i < g->n;
 		const struct cached *c = own ? &g->all[i] : &g->others[i - g->n];
-		struct name_owner key = name_owner(c->network, c->id, c->ifname);
-
-		if (survey_knows(s, key.s)) /* ours are among the others, too */
-			continue;
-		s->known = mem_grow(&t->tx->mem, s->known, s->n_known, sizeof(*s->known));
-		s->known[s->n_known++] = (struct survey_known){
-			.key = key,
+		struct survey_known k = {
+			.key = name_owner(c->network, c->id, c->ifname),
 			.network = c->network,
 			.id = c->id,
 			.ifname = c->ifname,
-			.dead = own ? g->stale[i] : death_reason(t, s, c),
 			.gets_del = own && g->stale[i],
 		};
+
+		if (survey_knows(s, k.key.s)) /* ours are among the others, too */
+			continue;
+		k.dead = own ? g->stale[i] : death_reason(t, s, c);
+		add_known(s, &k);
 	}
 }
 
@@ -179,12 +184,12 @@ static void note_left_out(struct survey *s, const char *path)
 				.ifname = end + 1,
 			};
 
-			k.key = name_owner(k.network, k.id, k.ifname);
 			if (!name_valid_id(k.network) || !name_valid_id(k.id) ||
-			    name_invalid_ifname(k.ifname) || survey_knows(s, k.key.s))
+			    name_invalid_ifname(k.ifname))
 				continue;
-			s->known = mem_grow(m, s->known, s->n_known, sizeof(k));
-			s->known[s->n_known++] = k;
+			k.key = name_owner(k.network, k.id, k.ifname);
+			if (!survey_knows(s, k.key.s))
+				add_known(s, &k);
 		}
 }
 

@@ -122,9 +122,10 @@ static int pool_size(const struct pool *p)
 
 	if (r == -ENOENT || r == -ENOTDIR)
 		return 0;
-	errno = -r;
-	if (r < 0)
+	if (r < 0) {
+		errno = -r;
 		return fail_file(p, path);
+	}
 	return (int)strtol(text.s, NULL, 10);
 }
 

@@ -168,12 +168,6 @@ void options_complete(unsigned verb, const char *prefix)
 			printf("--%s\t%s\n", rows[i].name, rows[i].about);
 }
 
-static void append_word(struct tool *t, struct words *list, const char *word)
-{
-	list->v = mem_grow(&t->tx->mem, list->v, list->n, sizeof(*list->v));
-	list->v[list->n++] = word;
-}
-
 static int store_seconds(struct tool *t, const struct option_row *o, const char *value)
 {
 	bool digits = !str_empty(value) && strspn(value, "0123456789") == strlen(value);
@@ -199,7 +193,7 @@ static int store_value(struct tool *t, const struct option_row *o, const char *v
 		*(const char **)at = value;
 		return 0;
 	case LIST:
-		append_word(t, at, value);
+		words_add(&t->tx->mem, at, value);
 		return 0;
 	case SECONDS:
 		break;
@@ -273,7 +267,7 @@ int options_read(struct tool *t, int argc, char **argv)
 	for (int i = 2; i < argc; i++) {
 		if (str_eq(argv[i], "--")) {
 			for (i++; !t->verb->takes_command && i < argc; i++)
-				append_word(t, &t->args, argv[i]);
+				words_add(&t->tx->mem, &t->args, argv[i]);
 			t->command = argv + i;
 			break;
 		}
@@ -285,7 +279,7 @@ int options_read(struct tool *t, int argc, char **argv)
 			t->command = argv + i;
 			break;
 		} else
-			append_word(t, &t->args, argv[i]);
+			words_add(&t->tx->mem, &t->args, argv[i]);
 	}
 	return check_count(t);
 }

@@ -159,8 +159,7 @@ static void append(struct tool *t, struct words *list, const char *text)
 {
 	struct mem *m = t->keep ? t->keep : &t->tx->mem;
 
-	list->v = mem_grow(m, list->v, list->n, sizeof(*list->v));
-	list->v[list->n++] = mem_str(m, text);
+	words_add(m, list, mem_str(m, text));
 }
 
 void tool_note(struct tool *t, const char *fmt, ...)

@@ -26,8 +26,8 @@ static int remove_resolv(struct survey *s, const void *data)
 /* Is there no namespace of that name (ip-netns(8))? */
 static bool is_netns_gone(struct mem *m, const char *netns)
 {
-	return access(mem_printf(m, "/run/netns/%s", netns), F_OK) < 0 && errno == ENOENT &&
-	       access(mem_printf(m, "/var/run/netns/%s", netns), F_OK) < 0 && errno == ENOENT;
+	return file_is_gone(mem_printf(m, "/run/netns/%s", netns)) &&
+	       file_is_gone(mem_printf(m, "/var/run/netns/%s", netns));
 }
 
 static void note_resolv(const char *path, const char *netns, const char *owner, void *arg)

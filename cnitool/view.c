@@ -24,8 +24,7 @@ void view_say(struct mem *m, struct words *list, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	list->v = mem_grow(m, list->v, list->n, sizeof(*list->v));
-	list->v[list->n++] = mem_vprintf(m, fmt, ap);
+	words_add(m, list, mem_vprintf(m, fmt, ap));
 	va_end(ap);
 }
 

@@ -298,7 +298,7 @@ $(LINT)/clang/%.ok: %.c
 	$(Q)clang $(LINT_FLAGS) -MMD -MP -MT $@ -MF $(@:.ok=.d) -fsyntax-only $<
 	@touch $@
 
-# Is the file not in TIDY_SHARE?
+# The option for a file that is not in TIDY_SHARE.
 tidy_checks = $(shell n=$$(printf %s '$*' | cksum | cut -d' ' -f1); \
 	test $$((n % $(notdir $(TIDY_SHARE)) + 1)) = $(patsubst %/,%,$(dir $(TIDY_SHARE))) || echo '--checks=-clang-analyzer-*')
 

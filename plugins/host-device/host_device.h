@@ -96,7 +96,7 @@ int hostdev_status(struct tx *tx, struct call *c, const struct hostdev_conf *d) 
 /* Where a search is made, and for what. */
 struct hostdev_place {
 	struct rt *rt, *host;
-	const struct hostdev_owner *owner; /* NULL = anybody: hostdev_has_owner() */
+	const struct hostdev_owner *owner; /* NULL: of any attachment, hostdev_has_owner() */
 	const struct link_saved *saved;
 	const char *name; /* that it would have there; NULL = any */
 };

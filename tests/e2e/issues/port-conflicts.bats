@@ -234,7 +234,6 @@ NOBODY=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 	wait_for "conmon" eval 'grep -lx conmon /proc/[0-9]*/comm | grep -q .'
 	named podman TCP4-LISTEN:18080,fork 0.0.0.0:18080
 	CNI_COMMAND=ADD CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/c1 CNI_IFNAME=eth0 CNI_PATH=$CPLUG_BIN \
-		ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 \
 		strace -f -qq -o "$BATS_TEST_TMPDIR/opened" -e trace=openat "$CPLUG_BIN/bridge" \
 		<<<"$(publishing "$CONF" '{hostPort: 18080, containerPort: 80, protocol: "tcp"}')" >/dev/null
 	grep -q '"[0-9]*/fd"' "$BATS_TEST_TMPDIR/opened"
