@@ -4,9 +4,9 @@
  *
  * An attachment is stale if its namespace is gone, or if the cnitool run of its container was
  * killed (run_registry.h).  If that is not certain, it stays.  Stale attachments of our cache get
- * a DEL.  Then the plugins of each network get a GC with the attachments that remain, in the
- * caches of all programs.  Objects that are left, of any network, are found by a survey
- * (survey.h).  The survey comes before all removals, so --dry-run reports the same.
+ * a DEL.  Then, while no ADD runs (sys/turn.h), objects that have no living owner, of any network,
+ * are found by a survey (survey.h), the plugins of each network get a GC with the attachments that
+ * remain, in the caches of all programs, and what is left of the objects is removed.
  */
 #include "cnitool/attach.h"
 #include "cnitool/cnitool.h"
@@ -17,6 +17,10 @@
 #include "cnitool/survey.h"
 #include "cnitool/target.h"
 #include "cnitool/view.h"
+#include "sys/file.h"
+#include "sys/turn.h"
+
+enum { ADDS_TIMEOUT_MS = 20000 }; /* they share the turn, so one that hangs shuts gc out */
 
 struct gc {
 	struct netconf *nets;
@@ -139,12 +143,6 @@ static const struct netconf *network_of(const struct gc *g, const char *name)
 	return NULL;
 }
 
-static void add_known(struct survey *s, const struct survey_known *k)
-{
-	s->known = mem_grow(&s->t->tx->mem, s->known, s->n_known, sizeof(*s->known));
-	s->known[s->n_known++] = *k;
-}
-
 static void note_known(struct tool *t, struct gc *g)
 {
 	struct survey *s = &g->survey;
@@ -163,7 +161,7 @@ static void note_known(struct tool *t, struct gc *g)
 		if (survey_knows(s, k.key.s)) /* ours are among the others, too */
 			continue;
 		k.dead = own ? g->stale[i] : death_reason(t, s, c);
-		add_known(s, &k);
+		survey_note(s, &k);
 	}
 }
 
@@ -188,8 +186,7 @@ static void note_left_out(struct survey *s, const char *path)
 			    name_invalid_ifname(k.ifname))
 				continue;
 			k.key = name_owner(k.network, k.id, k.ifname);
-			if (!survey_knows(s, k.key.s))
-				add_known(s, &k);
+			survey_note(s, &k);
 		}
 }
 
@@ -497,22 +494,6 @@ static int gc_networks(struct tool *t, const struct gc *g)
 	return 0;
 }
 
-static int remove_all(struct tool *t, struct gc *g)
-{
-	struct errctx m;
-	int r;
-
-	TRY(remove_stale(t, g));
-	if (t->opt.dry_run)
-		return 0;
-	note_old_versions(t, g);
-	TRY(gc_networks(t, g));
-	TRY(survey_sweep(&g->survey));
-	m = errctx_mark(t->tx);
-	r = run_registry_sweep(t);
-	return end_step(t, m, r);
-}
-
 static int look_around(struct tool *t, struct gc *g)
 {
 	struct errctx m = errctx_mark(t->tx);
@@ -522,11 +503,68 @@ static int look_around(struct tool *t, struct gc *g)
 	return end_step(t, m, r);
 }
 
+/* What has been cached since gather() lives. */
+static int note_new(struct tool *t, struct gc *g)
+{
+	struct survey *s = &g->survey;
+	struct cached *v;
+	unsigned n;
+
+	g->left_out.n = 0;
+	TRY(cache_everywhere(t->tx, &t->cache, s->only, &v, &n, &g->left_out));
+	for (unsigned i = 0; i < n; i++)
+		survey_note_owner(s, v[i].network, v[i].id, v[i].ifname);
+	for (unsigned i = 0; i < g->left_out.n; i++)
+		note_left_out(s, g->left_out.v[i]);
+	return 0;
+}
+
+/*
+ * Runtimes cache an attachment after its last plugin's ADD.  No plugin of cplug runs an ADD during
+ * this, so what an ADD under way has made shows that its namespace lives, or is not there yet.
+ */
+static int collect(struct tool *t, struct gc *g)
+{
+	TRY(note_new(t, g));
+	TRY(look_around(t, g));
+	TRY(gc_networks(t, g));
+	return survey_sweep(&g->survey);
+}
+
+static int collect_in_turn(struct tool *t, struct gc *g)
+{
+	auto_(fd_close) int turn = -1;
+
+	TRY(file_mkdirs(t->tx, STATE_ROOT, 0700));
+	TRY(file_lock_own(t->tx, TURN_GC, false, file_lock_timeout(ADDS_TIMEOUT_MS), &turn));
+	return collect(t, g);
+}
+
+static int remove_all(struct tool *t, struct gc *g)
+{
+	struct errctx m;
+
+	TRY(remove_stale(t, g));
+	note_old_versions(t, g);
+	m = errctx_mark(t->tx);
+	TRY(end_step(t, m, collect_in_turn(t, g)));
+	m = errctx_mark(t->tx);
+	return end_step(t, m, run_registry_sweep(t));
+}
+
 static int run_gc(struct tool *t, struct gc *g)
 {
+	struct errctx m;
+
 	TRY(gather(t, g));
-	TRY(look_around(t, g));
-	TRY(remove_all(t, g));
+	m = errctx_mark(t->tx);
+	TRY(end_step(t, m, survey_open(&g->survey)));
+	if (t->opt.dry_run) {
+		TRY(remove_stale(t, g));
+		TRY(look_around(t, g));
+	} else {
+		TRY(remove_all(t, g));
+	}
 	print_leftovers(t, &g->survey);
 	TRY(print_json(t, g));
 	if (!t->failures.n)

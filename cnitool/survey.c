@@ -27,6 +27,35 @@ bool survey_knows(const struct survey *s, const char *key)
 	return find_known(s, key) != NULL;
 }
 
+void survey_note(struct survey *s, const struct survey_known *k)
+{
+	if (survey_knows(s, k->key.s))
+		return;
+	s->known = mem_grow(&s->t->tx->mem, s->known, s->n_known, sizeof(*s->known));
+	s->known[s->n_known++] = *k;
+}
+
+void survey_note_owner(struct survey *s, const char *network, const char *id, const char *ifname)
+{
+	const struct survey_known k = {
+		.key = name_owner(network, id, ifname),
+		.network = network,
+		.id = id,
+		.ifname = ifname,
+	};
+
+	survey_note(s, &k);
+}
+
+void survey_mark_unsure(struct survey *s, const char *network)
+{
+	for (unsigned i = 0; i < s->n_nets; i++)
+		if (!network || str_eq(s->nets[i].name, network)) {
+			s->nets[i].unsure = true;
+			s->nets[i].collecting = false;
+		}
+}
+
 struct survey_verdict survey_judge(const struct survey *s, const char *key, const char *network)
 {
 	const struct survey_network *n = survey_find_network(s, network);
@@ -59,12 +88,31 @@ void survey_add(struct survey *s, const struct survey_verdict *v, struct survey_
 	s->v[s->n++] = f;
 }
 
-int survey_look(struct survey *s)
+int survey_open(struct survey *s)
 {
 	int r = rt_open(s->t->tx, &s->host, "host", NULL);
 
-	r = also(r, nfnl_open(s->t->tx, &s->nf, NULL));
-	r = also(r, survey_leases(s));
+	return also(r, nfnl_open(s->t->tx, &s->nf, NULL));
+}
+
+int survey_note_living(struct survey *s)
+{
+	int r = survey_note_leases(s);
+
+	r = also(r, survey_note_files(s));
+	if (s->host.sk)
+		r = also(r, survey_note_links(s));
+	if (s->nf.sk)
+		r = also(r, survey_note_elements(s));
+	if (r < 0 || !s->host.sk || !s->nf.sk)
+		survey_mark_unsure(s, NULL);
+	return r;
+}
+
+int survey_look(struct survey *s)
+{
+	int r = survey_leases(s);
+
 	r = also(r, survey_files(s));
 	if (s->host.sk)
 		r = also(r, survey_links(s));

@@ -3,7 +3,7 @@
  * survey.h - objects of cplug on this host that have no living owner (cnitool gc)
  *
  * cmd_gc.c notes what is known: the attachments that any libcni program has cached, and which
- * of them are dead; living attachments that only a lease knows; the networks whose plugins get a
+ * of them are dead; living attachments that only their objects show; the networks whose plugins get a
  * GC.  Then the objects of each kind are listed.  An object is removed
  *
  * - if its attachment is known, and dead;
@@ -36,7 +36,7 @@ struct survey_network {
 	const char *name;
 	bool disabled;   /* disableGC */
 	bool collecting; /* it gets a GC, and one of its plugins is cplug's */
-	bool unsure;     /* its leases cannot be read, so it gets no GC */
+	bool unsure;     /* who lives cannot be known, so it gets no GC */
 };
 
 /* Where one network has leases. */
@@ -82,6 +82,9 @@ struct survey_finding {
 	const void *data;
 };
 
+/* Opens what the functions below need; the first of all. */
+int survey_open(struct survey *s) CHECKED;
+
 /* Lists all objects to be removed.  Continues after failures; returns the first. */
 int survey_look(struct survey *s) CHECKED;
 
@@ -96,9 +99,15 @@ void survey_close(struct survey *s);
 /* Notes that a cached configuration of the network names the data directory; copies the names. */
 void survey_note_folder(struct survey *s, struct mem *m, const char *data_dir, const char *network);
 
+/* Adds an attachment to the known ones, unless it is among them; copies nothing. */
+void survey_note(struct survey *s, const struct survey_known *k);
+
+/* The same of one that lives. */
+void survey_note_owner(struct survey *s, const char *network, const char *id, const char *ifname);
+
 /*
- * Adds the attachments to the known ones that are not cached, but whose lease shows that their
- * namespace lives: another program's ADD may be under way.
+ * Notes the attachments that are not cached, but one of whose objects shows that their namespace
+ * lives: another program's ADD may be under way.
  */
 int survey_note_living(struct survey *s) CHECKED;
 
@@ -107,6 +116,9 @@ bool survey_knows(const struct survey *s, const char *key);
 
 /* Is it certain that the namespace exists? */
 bool survey_netns_lives(struct survey *s, const struct nsid *id);
+
+/* The same of one of this boot; cookie 0 = unknown (netns_cookie()). */
+bool survey_netns_exists(struct survey *s, ino_t ino, uint64_t cookie);
 
 /* Does a lease show that the attachment's namespace lives, even if its path does not exist? */
 bool survey_lease_lives(struct survey *s, const char *network, const char *id, const char *ifname);
@@ -130,6 +142,15 @@ const struct survey_network *survey_find_network(const struct survey *s, const c
 
 /* Adds an object; reason and whether it is reported are the verdict's. */
 void survey_add(struct survey *s, const struct survey_verdict *v, struct survey_finding f);
+
+/* Who lives cannot be known: nothing of the network (NULL: of any) is removed as not known. */
+void survey_mark_unsure(struct survey *s, const char *network);
+
+/* Each notes the attachments one of whose objects of a kind shows that their namespace lives. */
+int survey_note_leases(struct survey *s) CHECKED;
+int survey_note_elements(struct survey *s) CHECKED;
+int survey_note_links(struct survey *s) CHECKED; /* its other end is in another namespace */
+int survey_note_files(struct survey *s) CHECKED;
 
 /* Each adds the objects of a kind that have no living owner. */
 int survey_leases(struct survey *s) CHECKED;

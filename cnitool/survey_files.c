@@ -3,8 +3,11 @@
  * survey_files.c - resolv.conf files and state documents without a living owner
  */
 #include <fcntl.h>
+#include <jansson.h>
+#include <stdlib.h>
 
 #include "cni/resolv.h"
+#include "cnitool/errctx.h"
 #include "cnitool/survey.h"
 #include "sys/file.h"
 #include "sys/state.h"
@@ -87,8 +90,10 @@ static void judge_state(struct survey *s, const struct state_entry *e)
 		   });
 }
 
+typedef void state_fn(struct survey *s, const struct state_entry *e);
+
 /* One folder a plugin. */
-static int survey_state(struct survey *s)
+static int each_state(struct survey *s, state_fn *fn)
 {
 	struct tx *tx = s->t->tx;
 	auto_(file_close_dir) DIR *d = opendir(STATE_ROOT);
@@ -103,14 +108,46 @@ static int survey_state(struct survey *s)
 			continue;
 		one = state_list(tx, dir, &list);
 		for (unsigned i = 0; one == 0 && i < list.n; i++)
-			judge_state(s, &list.e[i]);
+			fn(s, &list.e[i]);
 		r = also(r, one);
 	}
 	return r;
 }
 
+/* The document names its namespace as call_open_noted() reads it.  One that is wrong is no witness.
+ */
+static void note_state(struct survey *s, const struct state_entry *e)
+{
+	struct tx *tx = s->t->tx;
+	struct errctx m = errctx_mark(tx);
+	const char *inode, *cookie;
+	json_t *document;
+	char *text;
+	int r;
+
+	if (!e->network || survey_knows(s, name_owner(e->network, e->id, e->ifname).s))
+		return;
+	r = state_load(tx, &e->file, &text);
+	if (r < 0)
+		errctx_take(tx, m);
+	if (r <= 0)
+		return;
+	document = json_loads(text, 0, NULL);
+	inode = json_string_value(json_object_get(document, "netnsInode"));
+	cookie = json_string_value(json_object_get(document, "netnsCookie"));
+	if (inode && survey_netns_exists(s, strtoul(inode, NULL, 10),
+					 cookie ? strtoull(cookie, NULL, 10) : 0))
+		survey_note_owner(s, e->network, e->id, e->ifname);
+	json_decref(document);
+}
+
+int survey_note_files(struct survey *s)
+{
+	return each_state(s, note_state);
+}
+
 int survey_files(struct survey *s)
 {
 	resolv_each(s->t->tx, note_resolv, s);
-	return survey_state(s);
+	return each_state(s, judge_state);
 }

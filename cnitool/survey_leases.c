@@ -183,16 +183,6 @@ static int each_lease_of(struct leases *x, lease_each_fn *each)
 	return lease_scan(x->s->t->tx, st.dir, each, &locked);
 }
 
-/* Its living attachments cannot all be known, so nothing is removed for not being known. */
-static void mark_unsure(struct survey *s, const char *network)
-{
-	for (unsigned i = 0; i < s->n_nets; i++)
-		if (str_eq(s->nets[i].name, network)) {
-			s->nets[i].unsure = true;
-			s->nets[i].collecting = false;
-		}
-}
-
 static bool is_file(int dir, const char *name)
 {
 	struct stat st;
@@ -214,7 +204,7 @@ static int each_lease_in(struct survey *s, const char *data_dir, lease_each_fn *
 			int one = each_lease_of(&x, each);
 
 			if (one < 0)
-				mark_unsure(s, network);
+				survey_mark_unsure(s, network);
 			r = also(r, one);
 		}
 	return r;
@@ -251,7 +241,7 @@ int survey_leases(struct survey *s)
 
 /* ---- living attachments ---- */
 
-static bool exists(struct survey *s, ino_t ino, uint64_t cookie)
+bool survey_netns_exists(struct survey *s, ino_t ino, uint64_t cookie)
 {
 	if (!ino || alive_is_gone(s->t->tx, &s->alive, ino, cookie))
 		return false;
@@ -261,7 +251,8 @@ static bool exists(struct survey *s, ino_t ino, uint64_t cookie)
 
 bool survey_netns_lives(struct survey *s, const struct nsid *id)
 {
-	return nsid_is_of_this_boot(&s->t->tx->mem, id) && exists(s, (ino_t)id->ino, id->cookie);
+	return nsid_is_of_this_boot(&s->t->tx->mem, id) &&
+	       survey_netns_exists(s, (ino_t)id->ino, id->cookie);
 }
 
 static bool lease_lives(struct survey *s, struct store *st, const struct lease *l,
@@ -271,7 +262,7 @@ static bool lease_lives(struct survey *s, struct store *st, const struct lease *
 
 	return str_eq(l->lessee.ifname, ifname) &&
 	       index_life(&st->index, l->ip, l->lessee.id, &life) && life.boot == index_boot_id() &&
-	       exists(s, (ino_t)life.ino, life.cookie);
+	       survey_netns_exists(s, (ino_t)life.ino, life.cookie);
 }
 
 /* Does a lease in the folder show that? */
@@ -319,26 +310,16 @@ bool survey_lease_lives(struct survey *s, const char *network, const char *id, c
 static int note_living(struct tx *tx, const struct lease *l, int r, void *arg)
 {
 	struct leases *x = arg;
-	const char *network = x->network, *ifname = l->lessee.ifname;
-	struct survey *s = x->s;
-	struct name_owner key;
+	const char *id = l->lessee.id, *ifname = l->lessee.ifname;
 
-	if (r < 0 || !ifname)
+	if (r < 0 || !ifname || survey_knows(x->s, name_owner(x->network, id, ifname).s) ||
+	    !lease_lives(x->s, x->st, l, ifname))
 		return 0;
-	key = name_owner(network, l->lessee.id, ifname);
-	if (survey_knows(s, key.s) || !lease_lives(s, x->st, l, ifname))
-		return 0;
-	s->known = mem_grow(&tx->mem, s->known, s->n_known, sizeof(*s->known));
-	s->known[s->n_known++] = (struct survey_known){
-		.key = key,
-		.network = network,
-		.id = mem_str(&tx->mem, l->lessee.id),
-		.ifname = mem_str(&tx->mem, ifname),
-	};
+	survey_note_owner(x->s, x->network, mem_str(&tx->mem, id), mem_str(&tx->mem, ifname));
 	return 0;
 }
 
-int survey_note_living(struct survey *s)
+int survey_note_leases(struct survey *s)
 {
 	int r = 0;
 

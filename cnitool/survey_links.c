@@ -15,6 +15,22 @@ struct link_survey {
 	unsigned n;
 };
 
+static int note_link(const struct link *l, void *arg)
+{
+	struct link_survey *x = arg;
+
+	if (!l) {
+		x->v = NULL;
+		x->n = 0;
+		return 0;
+	}
+	if (*l->alias ? !mark_is_any(l->alias) : !l->group)
+		return 0;
+	x->v = mem_grow(&x->s->t->tx->mem, x->v, x->n, sizeof(*x->v));
+	x->v[x->n++] = *l;
+	return 0;
+}
+
 /* By ifindex, because the name may belong to another link by now. */
 static int remove_link(struct survey *s, const void *data)
 {
@@ -92,6 +108,20 @@ static void judge_link(struct link_survey *x, const struct link *l)
 			 mem_printf(&s->t->tx->mem, "%s/%s/%s", o.network, o.id, o.ifname));
 }
 
+int survey_note_links(struct survey *s)
+{
+	struct link_survey x = { .s = s };
+	struct mark_owner o;
+
+	TRY(link_each(s->t->tx, &s->host, "", note_link, &x));
+	for (unsigned i = 0; i < x.n; i++)
+		if (x.v[i].parent_nsid >= 0 && link_is_end(&x.v[i]) &&
+		    mark_parse(&s->t->tx->mem, x.v[i].alias, &o) && o.id &&
+		    is_host_end(&x.v[i], &o))
+			survey_note_owner(s, o.network, o.id, o.ifname);
+	return 0;
+}
+
 /* ---- of a network ---- */
 
 static bool has_living(const struct survey *s, const char *network)
@@ -123,22 +153,6 @@ static int judge_bridge(struct survey *s, const struct link *l)
 }
 
 /* ---- all ---- */
-
-static int note_link(const struct link *l, void *arg)
-{
-	struct link_survey *x = arg;
-
-	if (!l) {
-		x->v = NULL;
-		x->n = 0;
-		return 0;
-	}
-	if (*l->alias ? !mark_is_any(l->alias) : !l->group)
-		return 0;
-	x->v = mem_grow(&x->s->t->tx->mem, x->v, x->n, sizeof(*x->v));
-	x->v[x->n++] = *l;
-	return 0;
-}
 
 static int by_index(const void *a, const void *b)
 {

@@ -137,6 +137,12 @@ static const char *network_of_owner(struct mem *m, const char *owner)
 	return mem_printf(m, "%.*s", (int)(slash - owner), owner);
 }
 
+/* "NETWORK/ID/IFNAME", which may be cut. */
+static const char *owner_text(const struct owned_seen *e)
+{
+	return strlen(e->comment) > sizeof(e->key) ? e->comment + sizeof(e->key) : "";
+}
+
 static const char *kind_label(enum owned_kind kind)
 {
 	switch (kind) {
@@ -153,7 +159,7 @@ static int judge_elements(struct survey *s, const struct owned_seen *e,
 			  const struct element_table *table)
 {
 	struct mem *m = &s->t->tx->mem;
-	const char *owner = strlen(e->comment) > sizeof(e->key) ? e->comment + sizeof(e->key) : "";
+	const char *owner = owner_text(e);
 	struct survey_verdict v = survey_judge(s, e->key, network_of_owner(m, owner));
 	struct elements *copy;
 
@@ -177,7 +183,10 @@ static int judge_elements(struct survey *s, const struct owned_seen *e,
 	return 0;
 }
 
-int survey_elements(struct survey *s)
+typedef int element_fn(struct survey *s, const struct owned_seen *e,
+		       const struct element_table *table);
+
+static int each_element(struct survey *s, element_fn *fn)
 {
 	int r = 0;
 
@@ -187,9 +196,34 @@ int survey_elements(struct survey *s)
 
 		r = also(r, tables[k].survey(s->t->tx, &s->nf, &e, &n));
 		for (unsigned i = 0; i < n; i++)
-			r = also(r, judge_elements(s, &e[i], &tables[k]));
+			r = also(r, fn(s, &e[i], &tables[k]));
 	}
 	return r;
+}
+
+int survey_elements(struct survey *s)
+{
+	return each_element(s, judge_elements);
+}
+
+/* A comment that was cut names another key. */
+static int note_owner(struct survey *s, const struct owned_seen *e,
+		      const struct element_table *table UNUSED)
+{
+	struct mark_owner o;
+
+	if (!e->kind || !e->ino || survey_knows(s, e->key) ||
+	    !mark_parse_owner(&s->t->tx->mem, owner_text(e), &o) || !o.id ||
+	    !str_eq(name_owner(o.network, o.id, o.ifname).s, e->key) ||
+	    !survey_netns_exists(s, (ino_t)e->ino, e->cookie))
+		return 0;
+	survey_note_owner(s, o.network, o.id, o.ifname);
+	return 0;
+}
+
+int survey_note_elements(struct survey *s)
+{
+	return each_element(s, note_owner);
 }
 
 int survey_prune_tables(struct survey *s)

@@ -26,11 +26,13 @@
 #include "sys/hostconf.h"
 #include "sys/netns.h"
 #include "sys/priv.h"
+#include "sys/turn.h"
 
 static struct tx tx;
 static struct call call;
 static jmp_buf out_of_memory;
 static bool answered;
+static int gc_turn; /* an ADD's, until the process ends */
 
 /* ---- stdout ------------------------------------------------------------- */
 
@@ -435,6 +437,8 @@ static int run_call(const struct plugin *p)
 	TRY(open_log());
 	if (p->flags & CNI_IS_IPAM || !ipam_is_foreign(&tx, &call))
 		priv_drop(p->capabilities);
+	if (call.command == CNI_ADD)
+		TRY(turn_share_gc(&tx, &gc_turn));
 	TRY(call_open(&tx, &call, p->flags & CNI_USES_HOST, p->flags & CNI_USES_CONT));
 	TRY(run_verb(p));
 	if (call.command ==

@@ -133,10 +133,11 @@ struct file_wait {
 	int timeout_ms, tick_ms;
 	bool (*is_over)(void *arg); /* asked at each tick; true ends the wait.  NULL = none */
 	void *arg;
+	bool shared; /* LOCK_SH */
 };
 
 /*
- * Takes an exclusive flock(2) on an open file.  Returns 0, 1 if the wait is over without it,
+ * Takes a flock(2) on an open file.  Returns 0, 1 if the wait is over without it,
  * -ETIMEDOUT or another -errno, of which only -EINTR (a signal came) is recorded.
  */
 int file_lock_wait(struct tx *tx, int fd, const struct file_wait *w) CHECKED;

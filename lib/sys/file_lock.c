@@ -173,7 +173,7 @@ int file_flock(struct tx *tx, const struct file_flock *f)
 
 int file_lock_wait(struct tx *tx, int fd, const struct file_wait *w)
 {
-	struct file_flock f = { .fd = fd };
+	struct file_flock f = { .fd = fd, .shared = w->shared };
 
 	return wait_for_lock(tx, fd, w, wait_flock, &f);
 }

@@ -30,21 +30,27 @@ bool turn_try(int fd)
 	return flock(fd, LOCK_EX | LOCK_NB) == 0;
 }
 
-int turn_wait(struct tx *tx, int fd, bool (*is_over)(void *arg), void *arg)
+static int wait_for(struct tx *tx, int fd, const struct file_wait *w)
 {
-	struct file_wait w = {
-		.timeout_ms = file_lock_timeout(TURN_WAIT_MS),
-		.tick_ms = is_over ? LOOK_MS : TICK_MS,
-		.is_over = is_over,
-		.arg = arg,
-	};
-	int r = file_lock_wait(tx, fd, &w);
+	int r = file_lock_wait(tx, fd, w);
 
 	if (r == -EINTR)
 		return r;
 	if (r < 0)
 		log_step("another call does not end its turn (%s): not waiting", strerror(-r));
 	return r == 0;
+}
+
+int turn_wait(struct tx *tx, int fd, bool (*is_over)(void *arg), void *arg)
+{
+	const struct file_wait w = {
+		.timeout_ms = file_lock_timeout(TURN_WAIT_MS),
+		.tick_ms = is_over ? LOOK_MS : TICK_MS,
+		.is_over = is_over,
+		.arg = arg,
+	};
+
+	return wait_for(tx, fd, &w);
 }
 
 int turn_take(struct tx *tx, const char *path, int *ret)
@@ -57,5 +63,21 @@ int turn_take(struct tx *tx, const char *path, int *ret)
 	r = turn_wait(tx, fd, NULL, NULL);
 	if (r <= 0)
 		fd_close(ret);
+	return r < 0 ? r : 0;
+}
+
+int turn_share_gc(struct tx *tx, int *ret)
+{
+	const struct file_wait w = {
+		.timeout_ms = file_lock_timeout(TURN_GC_WAIT_MS),
+		.tick_ms = TICK_MS,
+		.shared = true,
+	};
+	int fd = turn_open(TURN_GC), r;
+
+	*ret = fd;
+	if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) == 0)
+		return 0;
+	r = wait_for(tx, fd, &w);
 	return r < 0 ? r : 0;
 }

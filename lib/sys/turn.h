@@ -3,8 +3,8 @@
  * turn.h - processes that would hinder each other act one after the other
  *
  * A turn is a flock(2) on a file in STATE_ROOT.  The kernel releases it when the process ends, in
- * any way.  It makes calls faster and nothing else: without the folder, or if a holder is stuck, a
- * call goes on without it.
+ * any way.  No plugin depends on it: without the folder, or if a holder is stuck, a call goes on
+ * without it.
  */
 #ifndef CPLUG_TURN_H
 #define CPLUG_TURN_H
@@ -14,7 +14,15 @@
 
 #define TURN_NFT STATE_ROOT "/nft.lock"       /* reading and changing the ruleset, for DEL */
 #define TURN_DOOMED STATE_ROOT "/doomed.lock" /* deleting links (link_doomed.c) */
-enum { TURN_WAIT_MS = 500 };                  /* for one holder and all who wait before us */
+/*
+ * What cnitool gc finds without a living owner must not be that of an ADD under way, so each ADD
+ * shares this turn, and gc has it alone while it looks and removes.
+ */
+#define TURN_GC STATE_ROOT "/gc.lock"
+enum {
+	TURN_WAIT_MS = 500,      /* for one holder and all who wait before us */
+	TURN_GC_WAIT_MS = 10000, /* of an ADD for gc */
+};
 
 /* Opens the file, for reading and writing; makes it.  Returns a descriptor, or -1. */
 int turn_open(const char *path);
@@ -31,5 +39,8 @@ int turn_wait(struct tx *tx, int fd, bool (*is_over)(void *arg), void *arg) CHEC
 
 /* All of it.  *ret is the descriptor, or -1: not in turn.  Fails only with -EINTR. */
 int turn_take(struct tx *tx, const char *path, int *ret) CHECKED;
+
+/* The same for TURN_GC, of an ADD: waits for TURN_GC_WAIT_MS at most. */
+int turn_share_gc(struct tx *tx, int *ret) CHECKED;
 
 #endif

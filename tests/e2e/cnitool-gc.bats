@@ -376,7 +376,7 @@ collected() {
 	is "$output" ''
 }
 
-@test "gc: of a configured network, removes attachments without cached result, unless their lease lives" {
+@test "gc: of a configured network, removes attachments without cached result, unless their namespace lives" {
 	net "$NET"
 	plug c1
 	new_netns c2
@@ -386,15 +386,118 @@ collected() {
 	ok
 	is "$output" ''
 	link c2 eth0 true
-	# Without the index nothing is known about the lease's namespace.
+	# Without the index the link and the elements still show it.
 	rm -r /var/lib/cni/networks/.cplug
+	tool gc
+	ok
+	is "$output" ''
+	link c2 eth0 true
+	del_netns c2
+	no_veths 1
 	rehearses
 	contains "$told" '^removed 10\.1\.0\.3 in .* of net1/c2/eth0: no runtime remembers its attachment$'
-	contains "$told" '^removed veth veth.* of net1/c2/eth0: '
-	no_link c2 eth0
+	contains "$told" '^removed elements of table inet cplug of net1/c2/eth0: '
 	link c1 eth0 true
 	tool check net1 c1
 	ok
+}
+
+STATIC='"ipam":{"type":"static","addresses":[{"address":"10.1.0.9/24","gateway":"10.1.0.1"}]}'
+
+# collects_beside PLUGIN... - asserts that gc changes nothing of an ADD that no cache has, after each plugin
+collects_beside() {
+	local plugin conf prev=null
+	local -a done=()
+
+	net "$(jq -cn '{cniVersion: "1.1.0", name: "net1", plugins: $ARGS.positional}' --jsonargs "$@")"
+	new_netns c1
+	for plugin; do
+		conf=$(jq -c --argjson prev "$prev" '. + {cniVersion: "1.1.0", name: "net1"} +
+			if $prev then {prevResult: $prev} else {} end' <<<"$plugin")
+		add "$(jq -r .type <<<"$conf")" "$conf"
+		prev=$(jq -c . <<<"$output")
+		done=("$conf" "${done[@]}")
+		things >"$BATS_TEST_TMPDIR/before"
+		tool gc
+		ok
+		is "$output" ''
+		same_things before
+	done
+	for conf in "${done[@]}"; do del "$(jq -r .type <<<"$conf")" "$conf"; done
+	tool gc
+	ok
+	is "$output" ''
+}
+
+@test "gc: an ADD under way that no lease of host-local shows keeps its link" {
+	collects_beside "{\"type\":\"ptp\",\"ipMasq\":true,$STATIC}" '{"type":"firewall","backend":"nftables"}'
+}
+
+@test "gc: an ADD under way that has no link on the host keeps its elements" {
+	has_kind macvlan || skip "this kernel has no macvlan interfaces"
+	ip link add wire0 type veth peer name wire1
+	ip link set wire0 up
+	collects_beside "{\"type\":\"macvlan\",\"master\":\"wire0\",$STATIC}" '{"type":"firewall","backend":"nftables"}' \
+		'{"type":"tuning","mtu":1400}'
+}
+
+@test "gc: an ADD under way that has neither keeps its document" {
+	ip link add nic0 type veth peer name nic1
+	collects_beside "{\"type\":\"host-device\",\"device\":\"nic0\",$STATIC}" '{"type":"tuning","mtu":1400}' \
+		'{"type":"sbr"}'
+}
+
+@test "gc: waits for an ADD, and removes nothing beside one that does not end" {
+	local holder gc
+
+	net "$NET"
+	plug c1
+	forget
+	net "$NET"
+	del_netns c1
+	no_veths 0
+	things >"$BATS_TEST_TMPDIR/before"
+	flock --no-fork -s /run/cni/cplug/gc.lock sleep 60 3>&- &
+	holder=$!
+	wait_for "the lock" grep -q "FLOCK .* $holder " /proc/locks
+	CNI_TEST_LOCK_TIMEOUT_MS=200 tool gc
+	is "$status" 1
+	contains "$errors" 'lock /run/cni/cplug/gc.lock: held by .* for 0.2 seconds'
+	same_things before
+	"$CPLUG_BIN/cnitool" gc >"$BATS_TEST_TMPDIR/gc" 3>&- &
+	gc=$!
+	wait_for "gc to wait for the lock" grep -q -- "-> FLOCK .* $gc " /proc/locks
+	kill "$holder"
+	wait "$gc"
+	contains "$(<"$BATS_TEST_TMPDIR/gc")" '^removed 10\.1\.0\.2 in '
+	tool gc
+	is "$output" ''
+}
+
+@test "gc: ADD waits for gc, and no longer than its limit; other verbs do not" {
+	local conf holder add
+
+	conf=$(jq -c '.plugins[0] + {name, cniVersion}' <<<"$NET")
+	new_netns c1
+	mkdir -p /run/cni/cplug
+	flock --no-fork /run/cni/cplug/gc.lock sleep 60 3>&- &
+	holder=$!
+	wait_for "the lock" grep -q "FLOCK .* $holder " /proc/locks
+	add bridge "$conf" c1 3>&- &
+	add=$!
+	wait_for "ADD to wait for the lock" grep -q -- '-> FLOCK ' /proc/locks
+	no_link c1 eth0
+	kill "$holder"
+	wait "$add"
+	link c1 eth0 true
+	flock --no-fork /run/cni/cplug/gc.lock sleep 60 3>&- &
+	holder=$!
+	wait_for "the lock" grep -q "FLOCK .* $holder " /proc/locks
+	del bridge "$conf" c1
+	CNI_TEST_LOCK_TIMEOUT_MS=200 add bridge "$conf" c1
+	link c1 eth0 true
+	del bridge "$conf" c1
+	kill "$holder"
 }
 
 @test "gc: a network whose leases cannot be read gets no GC, because an ADD may be under way" {
@@ -483,7 +586,7 @@ mark_link() {
 	rehearses
 	contains "$told" "^removed $state/tuning/net1:gone:eth0.json of net1/gone/eth0: no runtime remembers its attachment$"
 	is "$(cd "$state" && find . -type f | sort | paste -sd ' ')" \
-		"./other/net1-gone ./other/net2:gone:eth0.json ./tuning/net1:$id:eth0.json"
+		"./gc.lock ./other/net1-gone ./other/net2:gone:eth0.json ./tuning/net1:$id:eth0.json"
 }
 
 @test "gc: leaves attachments alone that podman or containerd has cached" {
@@ -613,6 +716,7 @@ mark_link() {
 	net "$NET"
 	plug c1
 	forget
+	del_netns c1
 	echo 11111111-2222-3333-4444-555555555555 >/run/.rig/boot_id
 	mount --bind /run/.rig/boot_id /proc/sys/kernel/random/boot_id
 	tool gc

@@ -183,14 +183,14 @@ folder() {
 
 	new_netns c1 c2
 	# Other IPAM plugins make these folders, ours does not.
-	for name in netns nft doomed; do
+	for name in netns nft doomed gc; do
 		mkdir -p /run/cni/cplug/$name.lock
 	done
 	add bridge "$BRIDGE" c2
 	sbr=$(jq -c --argjson prev "$output" '{cniVersion, name, type: "sbr", prevResult: $prev}' <<<"$BRIDGE")
 	cni ADD sbr "$sbr" c2
 	ok
-	[[ -f /run/cni/cplug/netns.lock ]]
+	[[ -f /run/cni/cplug/netns.lock && -f /run/cni/cplug/gc.lock ]]
 	cni DEL sbr "$sbr" c2
 	ok
 	del bridge "$BRIDGE" c2
@@ -264,6 +264,8 @@ not_made() {
 	new_netns c1
 	ln -s /run /run/link
 	mkdir -p /var/lib/cni
+	# Each ADD makes this lock.
+	cni ADD host-local '{"cniVersion":"1.0.0","name":"net","type":"bridge"}'
 	for there in '' yes; do
 		[[ ! $there ]] || mkdir -p /run/cni/{cplug/pool/net1,dhcp} /var/lib/cni/{results,cache}
 		remember
@@ -299,6 +301,7 @@ not_made() {
 	new_netns c1
 	ln -s /run /run/link
 	mkdir -p /run/cni/{cplug/pool/net1/free,cplug/host-device,dhcp} /run/netns /run/cplug /var/lib/cni/{networks,results,cache,runs}
+	cni ADD host-local '{"cniVersion":"1.0.0","name":"net","type":"bridge"}' # makes gc.lock
 	for path in /run/cni/{cplug,dhcp,cplug/pool,cplug/pool/net1/free,cplug/host-device} /run/link/cni/cplug/pool /run/./netns \
 		/run/cplug /var/lib/cni/{results,cache,runs} /var/lib/cni/networks/../results; do
 		conf=$(jq -nc --arg d "${path%/*}" --arg n "${path##*/}" '{cniVersion: "1.0.0", name: $n, type: "bridge",
