@@ -3,8 +3,8 @@
  * survey.h - objects of cplug on this host that have no living owner (cnitool gc)
  *
  * cmd_gc.c notes what is known: the attachments that any libcni program has cached, and which
- * of them are dead; living attachments that only their objects show; the networks whose plugins get a
- * GC.  Then the objects of each kind are listed.  An object is removed
+ * of them are dead; living attachments that only their objects show; the networks whose plugins get
+ * a GC.  Then the objects of each kind are listed.  An object is removed
  *
  * - if its attachment is known, and dead;
  * - if its attachment is not known, and its network gets a GC, which would remove it as well;
