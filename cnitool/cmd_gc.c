@@ -4,9 +4,10 @@
  *
  * An attachment is stale if its namespace is gone, or if the cnitool run of its container was
  * killed (run_registry.h).  If that is not certain, it stays.  Stale attachments of our cache get
- * a DEL.  Then, while no ADD runs (sys/turn.h), objects that have no living owner, of any network,
- * are found by a survey (survey.h), the plugins of each network get a GC with the attachments that
- * remain, in the caches of all programs, and what is left of the objects is removed.
+ * a DEL.  Then the plugins of each network get a GC with the attachments that remain, in the
+ * caches of all programs.  Objects that are left, of any network, are found by a survey (survey.h).
+ * The survey comes before all removals, so --dry-run reports the same.  While anything is removed,
+ * no ADD runs (sys/turn.h).
  */
 #include "cnitool/attach.h"
 #include "cnitool/cnitool.h"
@@ -20,7 +21,10 @@
 #include "sys/file.h"
 #include "sys/turn.h"
 
-enum { ADDS_TIMEOUT_MS = 20000 }; /* they share the turn, so one that hangs shuts gc out */
+enum {
+	ADDS_TIMEOUT_MS = 20000, /* they share the turn, so one that hangs shuts gc out */
+	TURN_MS = 1000,          /* of DELs */
+};
 
 struct gc {
 	struct netconf *nets;
@@ -33,6 +37,10 @@ struct gc {
 	unsigned n_others;
 	struct words left_out; /* their files that cannot be read */
 	struct survey survey;
+	int turn; /* TURN_GC */
+	int64_t turn_end;
+	bool alone;    /* without a turn */
+	bool reported; /* a failure to look */
 };
 
 /* ---- what is known ---- */
@@ -156,6 +164,7 @@ static void note_known(struct tool *t, struct gc *g)
 			.id = c->id,
 			.ifname = c->ifname,
 			.gets_del = own && g->stale[i],
+			.replaceable = !t->opt.all && !run_registry_is_dead(t, c->id),
 		};
 
 		if (survey_knows(s, k.key.s)) /* ours are among the others, too */
@@ -339,6 +348,72 @@ static int remove_one_stale(struct tool *t, struct gc *g, unsigned i)
 	return r;
 }
 
+/* What a runtime has cached since gather(), or cached again with another namespace, lives. */
+static int note_new(struct tool *t, struct gc *g)
+{
+	struct survey *s = &g->survey;
+	struct cached *v;
+	unsigned n;
+
+	g->left_out.n = 0;
+	TRY(cache_everywhere(t->tx, &t->cache, s->only, &v, &n, &g->left_out));
+	for (unsigned i = 0; i < n; i++)
+		if (!survey_lives(s, name_owner(v[i].network, v[i].id, v[i].ifname).s) &&
+		    !death_reason(t, s, &v[i]))
+			survey_note_owner(s, v[i].network, v[i].id, v[i].ifname);
+	for (unsigned i = 0; i < g->left_out.n; i++)
+		note_left_out(s, g->left_out.v[i]);
+	return 0;
+}
+
+static int end_look(struct tool *t, struct gc *g, struct errctx m, int r)
+{
+	g->reported |= r < 0;
+	return end_step(t, m, r);
+}
+
+static int lock_turn(struct tool *t, struct gc *g)
+{
+	TRY(file_mkdirs(t->tx, STATE_ROOT, 0700));
+	return file_lock_own(t->tx, TURN_GC, false, file_lock_timeout(ADDS_TIMEOUT_MS), &g->turn);
+}
+
+/*
+ * Runtimes cache an attachment after its last plugin's ADD.  In our turn no plugin of cplug runs an
+ * ADD, so what an ADD under way has made shows that its namespace lives, or is not there yet.  We
+ * look anew in each turn, which is short, because ADDs wait for its end.
+ */
+static int take_turn(struct tool *t, struct gc *g)
+{
+	struct errctx m = errctx_mark(t->tx);
+	int r = 0;
+
+	fd_close(&g->turn);
+	if (!g->alone)
+		r = lock_turn(t, g);
+	if (r < 0) {
+		/* ADDs may be under way, so only what is certainly dead is removed. */
+		g->alone = true;
+		survey_mark_unsure(&g->survey, NULL);
+		TRY(end_step(t, m, r));
+	}
+	m = errctx_mark(t->tx);
+	r = note_new(t, g);
+	r = also(r, survey_note_living(&g->survey));
+	g->turn_end = clock_ms() + TURN_MS;
+	if (r == 0 || r == -EINTR || !g->reported)
+		return end_look(t, g, m, r);
+	errctx_take(t->tx, m);
+	return 0;
+}
+
+static bool is_stale(const struct gc *g, unsigned i)
+{
+	const struct cached *c = &g->all[i];
+
+	return g->stale[i] && !survey_lives(&g->survey, name_owner(c->network, c->id, c->ifname).s);
+}
+
 static int remove_stale(struct tool *t, struct gc *g)
 {
 	for (unsigned i = 0; i < g->n; i++) {
@@ -347,6 +422,12 @@ static int remove_stale(struct tool *t, struct gc *g)
 
 		if (!g->stale[i])
 			continue;
+		if (!t->opt.dry_run && clock_ms() >= g->turn_end)
+			TRY(take_turn(t, g));
+		if (!is_stale(g, i)) {
+			g->stale[i] = NULL;
+			continue;
+		}
 		tool_step_begin(t, &kept);
 		r = remove_one_stale(t, g, i);
 		tool_step_end(t, &kept);
@@ -479,65 +560,23 @@ static void note_old_versions(struct tool *t, const struct gc *g)
  * GC of every network's plugins, with the list of the attachments that remain.  A network whose
  * leases cannot be read gets none, because the list may lack an attachment that is being added.
  */
-static int gc_networks(struct tool *t, const struct gc *g)
+static int gc_networks(struct tool *t, struct gc *g)
 {
 	for (unsigned i = 0; i < g->n_nets; i++) {
 		const struct netconf *n = &g->nets[i];
-		const char *valid = t->opt.all ? NULL : valid_attachments(t, g, n);
-		struct errctx m = errctx_mark(t->tx);
-		int r = 0;
+		struct errctx m;
+		int r;
 
-		if (!n->disable_gc && !g->survey.nets[i].unsure)
-			r = attach_list_gc(t, n, valid);
+		if (n->disable_gc)
+			continue;
+		TRY(take_turn(t, g));
+		if (g->survey.nets[i].unsure)
+			continue;
+		m = errctx_mark(t->tx);
+		r = attach_list_gc(t, n, t->opt.all ? NULL : valid_attachments(t, g, n));
 		TRY(end_step(t, m, r));
 	}
 	return 0;
-}
-
-static int look_around(struct tool *t, struct gc *g)
-{
-	struct errctx m = errctx_mark(t->tx);
-	int r = survey_note_living(&g->survey);
-
-	r = also(r, survey_look(&g->survey));
-	return end_step(t, m, r);
-}
-
-/* What has been cached since gather() lives. */
-static int note_new(struct tool *t, struct gc *g)
-{
-	struct survey *s = &g->survey;
-	struct cached *v;
-	unsigned n;
-
-	g->left_out.n = 0;
-	TRY(cache_everywhere(t->tx, &t->cache, s->only, &v, &n, &g->left_out));
-	for (unsigned i = 0; i < n; i++)
-		survey_note_owner(s, v[i].network, v[i].id, v[i].ifname);
-	for (unsigned i = 0; i < g->left_out.n; i++)
-		note_left_out(s, g->left_out.v[i]);
-	return 0;
-}
-
-/*
- * Runtimes cache an attachment after its last plugin's ADD.  No plugin of cplug runs an ADD during
- * this, so what an ADD under way has made shows that its namespace lives, or is not there yet.
- */
-static int collect(struct tool *t, struct gc *g)
-{
-	TRY(note_new(t, g));
-	TRY(look_around(t, g));
-	TRY(gc_networks(t, g));
-	return survey_sweep(&g->survey);
-}
-
-static int collect_in_turn(struct tool *t, struct gc *g)
-{
-	auto_(fd_close) int turn = -1;
-
-	TRY(file_mkdirs(t->tx, STATE_ROOT, 0700));
-	TRY(file_lock_own(t->tx, TURN_GC, false, file_lock_timeout(ADDS_TIMEOUT_MS), &turn));
-	return collect(t, g);
 }
 
 static int remove_all(struct tool *t, struct gc *g)
@@ -545,11 +584,31 @@ static int remove_all(struct tool *t, struct gc *g)
 	struct errctx m;
 
 	TRY(remove_stale(t, g));
+	if (t->opt.dry_run)
+		return 0;
 	note_old_versions(t, g);
-	m = errctx_mark(t->tx);
-	TRY(end_step(t, m, collect_in_turn(t, g)));
-	m = errctx_mark(t->tx);
-	return end_step(t, m, run_registry_sweep(t));
+	TRY(gc_networks(t, g));
+	TRY(take_turn(t, g));
+	if (g->alone) {
+		g->survey.n = 0;
+		m = errctx_mark(t->tx);
+		TRY(end_step(t, m, survey_look(&g->survey)));
+	}
+	TRY(survey_sweep(&g->survey));
+	fd_close(&g->turn);
+	return run_registry_sweep(t);
+}
+
+/* Whatever takes long, as a lock of a folder of leases that is held, is met here, and not in turn.
+ */
+static int look_around(struct tool *t, struct gc *g)
+{
+	struct errctx m = errctx_mark(t->tx);
+	int r = survey_open(&g->survey);
+
+	r = also(r, survey_note_living(&g->survey));
+	r = also(r, survey_look(&g->survey));
+	return end_look(t, g, m, r);
 }
 
 static int run_gc(struct tool *t, struct gc *g)
@@ -557,14 +616,9 @@ static int run_gc(struct tool *t, struct gc *g)
 	struct errctx m;
 
 	TRY(gather(t, g));
+	TRY(look_around(t, g));
 	m = errctx_mark(t->tx);
-	TRY(end_step(t, m, survey_open(&g->survey)));
-	if (t->opt.dry_run) {
-		TRY(remove_stale(t, g));
-		TRY(look_around(t, g));
-	} else {
-		TRY(remove_all(t, g));
-	}
+	TRY(end_step(t, m, remove_all(t, g)));
 	print_leftovers(t, &g->survey);
 	TRY(print_json(t, g));
 	if (!t->failures.n)
@@ -578,11 +632,12 @@ static int run_gc(struct tool *t, struct gc *g)
 
 int cmd_gc(struct tool *t)
 {
-	struct gc g = { .n = 0 };
+	struct gc g = { .turn = -1 };
 	int r;
 
 	TRY(cache_lock(t->tx, &t->cache, true));
 	r = run_gc(t, &g);
+	fd_close(&g.turn);
 	survey_close(&g.survey);
 	return r;
 }

@@ -14,7 +14,7 @@ const struct survey_network *survey_find_network(const struct survey *s, const c
 	return NULL;
 }
 
-static const struct survey_known *find_known(const struct survey *s, const char *key)
+static struct survey_known *find_known(const struct survey *s, const char *key)
 {
 	for (unsigned i = 0; i < s->n_known; i++)
 		if (str_eq(s->known[i].key.s, key))
@@ -27,10 +27,22 @@ bool survey_knows(const struct survey *s, const char *key)
 	return find_known(s, key) != NULL;
 }
 
+bool survey_lives(const struct survey *s, const char *key)
+{
+	const struct survey_known *k = find_known(s, key);
+
+	return k && !k->dead;
+}
+
 void survey_note(struct survey *s, const struct survey_known *k)
 {
-	if (survey_knows(s, k->key.s))
+	struct survey_known *there = find_known(s, k->key.s);
+
+	if (there) {
+		if (there->replaceable && !k->dead)
+			there->dead = NULL;
 		return;
+	}
 	s->known = mem_grow(&s->t->tx->mem, s->known, s->n_known, sizeof(*s->known));
 	s->known[s->n_known++] = *k;
 }
@@ -56,21 +68,33 @@ void survey_mark_unsure(struct survey *s, const char *network)
 		}
 }
 
+static const char forgotten[] = "no runtime remembers its attachment";
+
 struct survey_verdict survey_judge(const struct survey *s, const char *key, const char *network)
 {
 	const struct survey_network *n = survey_find_network(s, network);
 	const struct survey_known *k = find_known(s, key);
+	struct survey_verdict v = { .reported = true, .network = network };
 
-	if (n && n->disabled)
-		return (struct survey_verdict){ .stays = true };
-	if (k)
-		return (struct survey_verdict){ .stays = !k->dead,
-						.why = k->dead,
-						.reported = !k->gets_del };
-	if (n && n->collecting)
-		return (struct survey_verdict){ .why = "no runtime remembers its attachment",
-						.reported = true };
-	return (struct survey_verdict){ .reported = true };
+	snprintf(v.key.s, sizeof(v.key.s), "%s", key);
+	if (n && n->disabled) {
+		v.stays = true;
+	} else if (k) {
+		v.stays = !k->dead;
+		v.why = k->dead;
+		v.reported = !k->gets_del;
+	} else if (n && n->collecting) {
+		v.why = forgotten;
+	}
+	return v;
+}
+
+/* Has its owner been found to live since it was judged? */
+static bool stays_now(const struct survey *s, const struct survey_finding *f)
+{
+	const struct survey_network *n = survey_find_network(s, f->network);
+
+	return survey_lives(s, f->key.s) || (f->why == forgotten && n && !n->collecting);
 }
 
 bool survey_wants(const struct survey *s, const char *owner)
@@ -84,6 +108,8 @@ void survey_add(struct survey *s, const struct survey_verdict *v, struct survey_
 {
 	f.why = v->why;
 	f.reported = v->reported;
+	f.key = v->key;
+	f.network = v->network;
 	s->v = mem_grow(&s->t->tx->mem, s->v, s->n, sizeof(*s->v));
 	s->v[s->n++] = f;
 }
@@ -97,16 +123,15 @@ int survey_open(struct survey *s)
 
 int survey_note_living(struct survey *s)
 {
-	int r = survey_note_leases(s);
+	int r = survey_note_files(s);
 
-	r = also(r, survey_note_files(s));
 	if (s->host.sk)
 		r = also(r, survey_note_links(s));
 	if (s->nf.sk)
 		r = also(r, survey_note_elements(s));
 	if (r < 0 || !s->host.sk || !s->nf.sk)
 		survey_mark_unsure(s, NULL);
-	return r;
+	return also(r, survey_note_leases(s));
 }
 
 int survey_look(struct survey *s)
@@ -131,6 +156,8 @@ int survey_sweep(struct survey *s)
 	for (unsigned i = 0; i < s->n; i++) {
 		struct survey_finding *f = &s->v[i];
 
+		if (stays_now(s, f))
+			continue;
 		m = errctx_mark(s->t->tx);
 		r = f->remove(s, f->data);
 		f->removed = r == 0;

@@ -30,6 +30,7 @@ struct survey_known {
 	const char *network, *id, *ifname;
 	const char *dead; /* the reason; NULL = it lives */
 	bool gets_del;    /* its objects are reported as one, because a DEL removes them */
+	bool replaceable; /* its namespace is gone: a runtime may use the same id for another one */
 };
 
 struct survey_network {
@@ -61,7 +62,7 @@ struct survey {
 	struct survey_folder *folders;
 	unsigned n_folders;
 	unsigned n_foreign; /* files of leases seen in those */
-	bool hurried;       /* a lock of one was held for too long: no other is waited for */
+	bool hurried;       /* a folder's lock was held for too long: no other is waited for */
 	struct alive alive;
 	struct rt host;
 	struct nfnl nf;
@@ -69,11 +70,21 @@ struct survey {
 	unsigned n;
 };
 
+struct survey_verdict {
+	bool stays;
+	const char *why; /* NULL: the attachment is not known */
+	bool reported;   /* as in struct survey_finding */
+	struct name_owner key;
+	const char *network;
+};
+
 /* An object to be removed. */
 struct survey_finding {
 	const char *kind;   /* "lease", "nftables", "link", "file", "sysctl" */
 	const char *object; /* for people: "10.1.0.2 in /var/lib/cni/networks/net1" */
 	const char *owner;  /* "NETWORK/ID/IFNAME", perhaps cut; NULL = not known */
+	struct name_owner key;
+	const char *network; /* NULL = not known */
 	const char *why;
 	bool reported; /* false: it belongs to an attachment that gets a DEL */
 	bool removed;  /* result of survey_sweep() */
@@ -89,8 +100,8 @@ int survey_open(struct survey *s) CHECKED;
 int survey_look(struct survey *s) CHECKED;
 
 /*
- * Removes those that are still there, and empty tables.  Reports failures (tool_report()) and
- * continues; fails only if we are interrupted.
+ * Removes those that are still there and have no living owner by now, and empty tables.  Reports
+ * failures (tool_report()) and continues; fails only if we are interrupted.
  */
 int survey_sweep(struct survey *s) CHECKED;
 
@@ -99,7 +110,10 @@ void survey_close(struct survey *s);
 /* Notes that a cached configuration of the network names the data directory; copies the names. */
 void survey_note_folder(struct survey *s, struct mem *m, const char *data_dir, const char *network);
 
-/* Adds an attachment to the known ones, unless it is among them; copies nothing. */
+/*
+ * Adds an attachment to the known ones; copies nothing.  If it is among them, one that lives
+ * replaces one that is dead, if that is replaceable.
+ */
 void survey_note(struct survey *s, const struct survey_known *k);
 
 /* The same of one that lives. */
@@ -114,22 +128,19 @@ int survey_note_living(struct survey *s) CHECKED;
 /* Is the attachment among the known ones?  key: name_owner(). */
 bool survey_knows(const struct survey *s, const char *key);
 
+/* Is it known, and does it live? */
+bool survey_lives(const struct survey *s, const char *key);
+
 /* Is it certain that the namespace exists? */
 bool survey_netns_lives(struct survey *s, const struct nsid *id);
 
-/* The same of one of this boot; cookie 0 = unknown (netns_cookie()). */
-bool survey_netns_exists(struct survey *s, ino_t ino, uint64_t cookie);
+/* May one of this boot exist?  ino, cookie 0 = unknown (netns_cookie()). */
+bool survey_netns_may_live(struct survey *s, ino_t ino, uint64_t cookie);
 
 /* Does a lease show that the attachment's namespace lives, even if its path does not exist? */
 bool survey_lease_lives(struct survey *s, const char *network, const char *id, const char *ifname);
 
 /* ---- for the kinds ---- */
-
-struct survey_verdict {
-	bool stays;
-	const char *why; /* NULL: the attachment is not known */
-	bool reported;   /* as in struct survey_finding */
-};
 
 /* What is known of an object's attachment, by its key.  network may be NULL: not known. */
 struct survey_verdict survey_judge(const struct survey *s, const char *key, const char *network);

@@ -114,18 +114,26 @@ static int each_state(struct survey *s, state_fn *fn)
 	return r;
 }
 
-/* The document names its namespace as call_open_noted() reads it.  One that is wrong is no witness.
- */
+/* Of DHCP's document (ipam/dhcp/record.c), or as call_open_noted() reads it. */
+static uint64_t number_in(const json_t *document, const char *key, const char *other)
+{
+	const json_t *v = json_object_get(document, key);
+
+	if (json_is_string(v))
+		return strtoull(json_string_value(v), NULL, 10);
+	return (uint64_t)json_integer_value(json_object_get(document, other));
+}
+
+/* One that is wrong is no witness. */
 static void note_state(struct survey *s, const struct state_entry *e)
 {
 	struct tx *tx = s->t->tx;
 	struct errctx m = errctx_mark(tx);
-	const char *inode, *cookie;
 	json_t *document;
 	char *text;
 	int r;
 
-	if (!e->network || survey_knows(s, name_owner(e->network, e->id, e->ifname).s))
+	if (!e->network || survey_lives(s, name_owner(e->network, e->id, e->ifname).s))
 		return;
 	r = state_load(tx, &e->file, &text);
 	if (r < 0)
@@ -133,17 +141,35 @@ static void note_state(struct survey *s, const struct state_entry *e)
 	if (r <= 0)
 		return;
 	document = json_loads(text, 0, NULL);
-	inode = json_string_value(json_object_get(document, "netnsInode"));
-	cookie = json_string_value(json_object_get(document, "netnsCookie"));
-	if (inode && survey_netns_exists(s, strtoul(inode, NULL, 10),
-					 cookie ? strtoull(cookie, NULL, 10) : 0))
+	if (survey_netns_may_live(s, (ino_t)number_in(document, "netnsInode", "ino"),
+				  number_in(document, "netnsCookie", "cookie")))
 		survey_note_owner(s, e->network, e->id, e->ifname);
 	json_decref(document);
 }
 
+/* The file is of use as long as a namespace has its name. */
+static void note_resolv_owner(const char *path UNUSED, const char *netns, const char *owner,
+			      void *arg)
+{
+	struct survey *s = arg;
+	struct mem *m = &s->t->tx->mem;
+	struct mark_owner o;
+
+	if (!is_netns_gone(m, netns) && mark_parse_owner(m, owner, &o) && o.id &&
+	    !survey_knows(s, name_owner(o.network, o.id, o.ifname).s))
+		survey_note_owner(s, o.network, o.id, o.ifname);
+}
+
 int survey_note_files(struct survey *s)
 {
-	return each_state(s, note_state);
+	struct state_list list = { .n = 0 };
+	int r = each_state(s, note_state);
+
+	r = also(r, state_list(s->t->tx, STATE_DHCP, &list));
+	for (unsigned i = 0; i < list.n; i++)
+		note_state(s, &list.e[i]);
+	resolv_each(s->t->tx, note_resolv_owner, s);
+	return r;
 }
 
 int survey_files(struct survey *s)

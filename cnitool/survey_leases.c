@@ -61,10 +61,10 @@ void survey_note_folder(struct survey *s, struct mem *m, const char *data_dir, c
 static int open_to_change(const struct leases *x, struct store *ret)
 {
 	struct survey *s = x->s;
-	enum store_mode mode = x->foreign && s->hurried ? STORE_TRY : STORE_CHANGE;
+	enum store_mode mode = s->hurried ? STORE_TRY : STORE_CHANGE;
 	int r = store_open(s->t->tx, x->data_dir, x->network, mode, ret);
 
-	s->hurried |= x->foreign && r == -ETIMEDOUT;
+	s->hurried |= r == -ETIMEDOUT;
 	return r;
 }
 
@@ -241,9 +241,14 @@ int survey_leases(struct survey *s)
 
 /* ---- living attachments ---- */
 
-bool survey_netns_exists(struct survey *s, ino_t ino, uint64_t cookie)
+bool survey_netns_may_live(struct survey *s, ino_t ino, uint64_t cookie)
 {
-	if (!ino || alive_is_gone(s->t->tx, &s->alive, ino, cookie))
+	return ino && !alive_is_gone(s->t->tx, &s->alive, ino, cookie);
+}
+
+static bool exists(struct survey *s, ino_t ino, uint64_t cookie)
+{
+	if (!survey_netns_may_live(s, ino, cookie))
 		return false;
 	/* It is not gone, and was seen: the kernel was asked, or all were listed. */
 	return (s->alive.askable && cookie) || s->alive.complete;
@@ -251,18 +256,19 @@ bool survey_netns_exists(struct survey *s, ino_t ino, uint64_t cookie)
 
 bool survey_netns_lives(struct survey *s, const struct nsid *id)
 {
-	return nsid_is_of_this_boot(&s->t->tx->mem, id) &&
-	       survey_netns_exists(s, (ino_t)id->ino, id->cookie);
+	return nsid_is_of_this_boot(&s->t->tx->mem, id) && exists(s, (ino_t)id->ino, id->cookie);
 }
 
+typedef bool exists_fn(struct survey *s, ino_t ino, uint64_t cookie);
+
 static bool lease_lives(struct survey *s, struct store *st, const struct lease *l,
-			const char *ifname)
+			const char *ifname, exists_fn *lives)
 {
 	struct lease_life life;
 
 	return str_eq(l->lessee.ifname, ifname) &&
 	       index_life(&st->index, l->ip, l->lessee.id, &life) && life.boot == index_boot_id() &&
-	       survey_netns_exists(s, (ino_t)life.ino, life.cookie);
+	       lives(s, (ino_t)life.ino, life.cookie);
 }
 
 /* Does a lease in the folder show that? */
@@ -283,7 +289,7 @@ static bool lives_in(struct leases *x, const char *id, const char *ifname)
 	if (r == 0)
 		r = store_find(tx, &st, id, &leases, &n);
 	for (unsigned k = 0; r == 0 && k < n; k++)
-		any |= lease_lives(x->s, &st, &leases[k], ifname);
+		any |= lease_lives(x->s, &st, &leases[k], ifname, exists);
 	if (r < 0 && r != -ENOENT)
 		errctx_take(tx, m);
 	return any;
@@ -312,8 +318,8 @@ static int note_living(struct tx *tx, const struct lease *l, int r, void *arg)
 	struct leases *x = arg;
 	const char *id = l->lessee.id, *ifname = l->lessee.ifname;
 
-	if (r < 0 || !ifname || survey_knows(x->s, name_owner(x->network, id, ifname).s) ||
-	    !lease_lives(x->s, x->st, l, ifname))
+	if (r < 0 || !ifname || survey_lives(x->s, name_owner(x->network, id, ifname).s) ||
+	    !lease_lives(x->s, x->st, l, ifname, survey_netns_may_live))
 		return 0;
 	survey_note_owner(x->s, x->network, mem_str(&tx->mem, id), mem_str(&tx->mem, ifname));
 	return 0;

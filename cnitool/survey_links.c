@@ -117,7 +117,9 @@ int survey_note_links(struct survey *s)
 	for (unsigned i = 0; i < x.n; i++)
 		if (x.v[i].parent_nsid >= 0 && link_is_end(&x.v[i]) &&
 		    mark_parse(&s->t->tx->mem, x.v[i].alias, &o) && o.id &&
-		    is_host_end(&x.v[i], &o))
+		    is_host_end(&x.v[i], &o) &&
+		    /* The kernel may be destroying the namespace of one that is dead. */
+		    !survey_knows(s, name_owner(o.network, o.id, o.ifname).s))
 			survey_note_owner(s, o.network, o.id, o.ifname);
 	return 0;
 }

@@ -212,10 +212,10 @@ static int note_owner(struct survey *s, const struct owned_seen *e,
 {
 	struct mark_owner o;
 
-	if (!e->kind || !e->ino || survey_knows(s, e->key) ||
+	if (!e->kind || !e->ino || survey_lives(s, e->key) ||
 	    !mark_parse_owner(&s->t->tx->mem, owner_text(e), &o) || !o.id ||
 	    !str_eq(name_owner(o.network, o.id, o.ifname).s, e->key) ||
-	    !survey_netns_exists(s, (ino_t)e->ino, e->cookie))
+	    !survey_netns_may_live(s, (ino_t)e->ino, e->cookie))
 		return 0;
 	survey_note_owner(s, o.network, o.id, o.ifname);
 	return 0;

@@ -16,12 +16,12 @@
 #define TURN_DOOMED STATE_ROOT "/doomed.lock" /* deleting links (link_doomed.c) */
 /*
  * What cnitool gc finds without a living owner must not be that of an ADD under way, so each ADD
- * shares this turn, and gc has it alone while it looks and removes.
+ * shares this turn, and gc has it alone while it looks and removes, for each network anew.
  */
 #define TURN_GC STATE_ROOT "/gc.lock"
 enum {
-	TURN_WAIT_MS = 500,      /* for one holder and all who wait before us */
-	TURN_GC_WAIT_MS = 10000, /* of an ADD for gc */
+	TURN_WAIT_MS = 500,     /* for one holder and all who wait before us */
+	TURN_GC_WAIT_MS = 5000, /* of an ADD for gc */
 };
 
 /* Opens the file, for reading and writing; makes it.  Returns a descriptor, or -1. */

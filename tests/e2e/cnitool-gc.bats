@@ -447,31 +447,63 @@ collects_beside() {
 		'{"type":"sbr"}'
 }
 
-@test "gc: waits for an ADD, and removes nothing beside one that does not end" {
-	local holder gc
+@test "gc: waits for an ADD, and beside one that does not end removes only what is certainly dead" {
+	local holder gc dir=/var/lib/cni/networks/net1
 
 	net "$NET"
 	plug c1
+	plug c2
 	forget
 	net "$NET"
 	del_netns c1
+	no_veths 1
+	# Nothing is known about this one.
+	rm -r /var/lib/cni/networks/.cplug
+	in_ns c2 ip link del eth0
 	no_veths 0
-	things >"$BATS_TEST_TMPDIR/before"
+	nft delete table inet cplug
 	flock --no-fork -s /run/cni/cplug/gc.lock sleep 60 3>&- &
 	holder=$!
 	wait_for "the lock" grep -q "FLOCK .* $holder " /proc/locks
 	CNI_TEST_LOCK_TIMEOUT_MS=200 tool gc
 	is "$status" 1
-	contains "$errors" 'lock /run/cni/cplug/gc.lock: held by .* for 0.2 seconds'
-	same_things before
+	is "$(grep -c 'lock /run/cni/cplug/gc.lock: held by .* for 0.2 seconds' <<<"$errors")" 1
+	contains "$output" '^removed /etc/netns/c1/resolv.conf of net1/'
+	[[ -e $dir/10.1.0.2 && -e $dir/10.1.0.3 ]]
 	"$CPLUG_BIN/cnitool" gc >"$BATS_TEST_TMPDIR/gc" 3>&- &
 	gc=$!
 	wait_for "gc to wait for the lock" grep -q -- "-> FLOCK .* $gc " /proc/locks
 	kill "$holder"
 	wait "$gc"
 	contains "$(<"$BATS_TEST_TMPDIR/gc")" '^removed 10\.1\.0\.2 in '
+	[[ ! -e $dir/10.1.0.2 ]]
 	tool gc
 	is "$output" ''
+}
+
+@test "gc: a container id that is used again is another container's" {
+	local conf
+
+	conf=$(jq -c '.plugins[0] + {name, cniVersion}' <<<"$NET")
+	net "$NET"
+	plug c1 --id again
+	del_netns c1
+	no_veths 0
+	new_netns c2
+	# Another lease, and the link of the same name.
+	add bridge "$conf" again c2
+	things >"$BATS_TEST_TMPDIR/before"
+	tool gc
+	ok
+	link c2 eth0 true
+	same_things before
+}
+
+@test "gc: an ADD under way keeps the resolv.conf of its namespace" {
+	has_kind macvlan || skip "this kernel has no macvlan interfaces"
+	ip link add wire0 type veth peer name wire1
+	ip link set wire0 up
+	collects_beside "{\"type\":\"macvlan\",\"master\":\"wire0\",\"dns\":{\"nameservers\":[\"10.1.0.1\"]},$STATIC}"
 }
 
 @test "gc: ADD waits for gc, and no longer than its limit; other verbs do not" {
