@@ -114,7 +114,7 @@ smallest := $(shell echo 'int i;' | $(CC) -xc -c -Oz - -o /dev/null 2>/dev/null 
 # These optimise loops and branches, and the code that is made small has none whose time counts.  5 kB
 # less with gcc 12.  Without them gcc warns of variables that are set: make lint compiles with them.
 plain_flags := -fno-tree-sra -fno-caller-saves -fno-move-loop-invariants -fno-tree-dominator-opts \
-	-fno-expensive-optimizations -fno-thread-jumps -Wno-maybe-uninitialized
+	-fno-expensive-optimizations -fno-thread-jumps -fno-ipa-cp -Wno-maybe-uninitialized
 plain := $(shell echo 'int i;' | $(CC) -xc -c -Werror $(plain_flags) - -o /dev/null 2>/dev/null && echo '$(plain_flags)')
 # Optimised as a whole when linked: 12 kB less.  LTO=0 links four times as fast.
 LTO ?= 1
