@@ -21,6 +21,7 @@
 
 #define CHECKED __attribute__((warn_unused_result))
 #define PRINTF(fmt, first) __attribute__((__format__(__printf__, fmt, first)))
+#define COLD __attribute__((cold)) /* made small in a file that is made fast (Makefile) */
 #define UNUSED __attribute__((unused))
 #define auto_(release) __attribute__((cleanup(release)))
 

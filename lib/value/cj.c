@@ -57,7 +57,7 @@ static const char *remedy(const char *text, size_t size, const json_error_t *e)
 	return at && text[at - 1] == ',' ? " (remove the comma before it)" : "";
 }
 
-int cj_parse(struct tx *tx, const char *text, size_t size, const char *what, struct cj *ret)
+COLD int cj_parse(struct tx *tx, const char *text, size_t size, const char *what, struct cj *ret)
 {
 	json_error_t e = { .line = 0 };
 	json_t *root;
@@ -110,7 +110,7 @@ static bool is_plain(const char *key)
 	return n && n <= KEY_MAX;
 }
 
-static const char *path_key(struct mem *m, const char *path, const char *key)
+COLD static const char *path_key(struct mem *m, const char *path, const char *key)
 {
 	const char *dot = *path ? "." : "";
 	json_t *name;
@@ -124,7 +124,7 @@ static const char *path_key(struct mem *m, const char *path, const char *key)
 	return s;
 }
 
-const char *cj_path(const struct cj *c, const char *key)
+COLD const char *cj_path(const struct cj *c, const char *key)
 {
 	struct mem *m = c->doc->mem;
 	const char *path = "";
@@ -138,7 +138,7 @@ const char *cj_path(const struct cj *c, const char *key)
 	return path_key(m, path, key);
 }
 
-void cj_wrong(const struct cj *c, const char *key, const char *fmt, ...)
+COLD void cj_wrong(const struct cj *c, const char *key, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -362,7 +362,7 @@ const char *cj_as_str(const struct cj *c)
 	return string_expected(c, "a string");
 }
 
-bool cj_as_bool(const struct cj *c, bool def)
+COLD bool cj_as_bool(const struct cj *c, bool def)
 {
 	if (is_watched(c))
 		cj_tell_default(c, CJ_BOOL, def, NULL);
@@ -373,7 +373,7 @@ bool cj_as_bool(const struct cj *c, bool def)
 	return def;
 }
 
-int64_t cj_as_int(const struct cj *c, int64_t def, int64_t min, int64_t max)
+COLD int64_t cj_as_int(const struct cj *c, int64_t def, int64_t min, int64_t max)
 {
 	char what[96] = "a whole number";
 	size_t n;
@@ -396,7 +396,7 @@ int64_t cj_as_int(const struct cj *c, int64_t def, int64_t min, int64_t max)
 	return def;
 }
 
-struct ip cj_as_ip(const struct cj *c)
+COLD struct ip cj_as_ip(const struct cj *c)
 {
 	static const char what[] = "an IP address, like 10.1.0.1";
 	const char *s = string_expected(c, what);
@@ -408,7 +408,7 @@ struct ip cj_as_ip(const struct cj *c)
 	return ip;
 }
 
-struct cidr cj_as_cidr(const struct cj *c)
+COLD struct cidr cj_as_cidr(const struct cj *c)
 {
 	static const char what[] = "an address with prefix length, like 10.1.0.0/24";
 	const char *s = string_expected(c, what);
@@ -420,7 +420,7 @@ struct cidr cj_as_cidr(const struct cj *c)
 	return cidr;
 }
 
-struct mac cj_mac(const struct cj *c, const char *key)
+COLD struct mac cj_mac(const struct cj *c, const char *key)
 {
 	static const char what[] = "a MAC address, like 02:00:00:00:00:01";
 	struct cj k = find_member(c, key);
@@ -471,7 +471,7 @@ struct cidr cj_cidr(const struct cj *c, const char *key)
 	return cj_as_cidr(&k);
 }
 
-char *cj_dump(struct mem *mem, const struct cj *c)
+COLD char *cj_dump(struct mem *mem, const struct cj *c)
 {
 	char *text, *copy;
 
