@@ -9,6 +9,9 @@
  * The survey comes before all removals, so --dry-run reports the same.  While anything is removed,
  * no ADD runs (sys/turn.h).
  */
+#include <sys/stat.h>
+#include <time.h>
+
 #include "cnitool/attach.h"
 #include "cnitool/cnitool.h"
 #include "cnitool/errctx.h"
@@ -27,6 +30,7 @@ enum {
 };
 
 struct gc {
+	time_t begun;
 	struct netconf *nets;
 	unsigned n_nets;
 	struct cached *all; /* of our cache */
@@ -348,7 +352,15 @@ static int remove_one_stale(struct tool *t, struct gc *g, unsigned i)
 	return r;
 }
 
-/* What a runtime has cached since gather(), or cached again with another namespace, lives. */
+/* Has the file been written since gather()?  No program can set this time. */
+static bool is_new(const struct gc *g, const char *file)
+{
+	struct stat st;
+
+	return stat(file, &st) < 0 || st.st_ctime >= g->begun - 1;
+}
+
+/* What a runtime has cached since gather(), perhaps again with another namespace, lives. */
 static int note_new(struct tool *t, struct gc *g)
 {
 	struct survey *s = &g->survey;
@@ -359,7 +371,7 @@ static int note_new(struct tool *t, struct gc *g)
 	TRY(cache_everywhere(t->tx, &t->cache, s->only, &v, &n, &g->left_out));
 	for (unsigned i = 0; i < n; i++)
 		if (!survey_lives(s, name_owner(v[i].network, v[i].id, v[i].ifname).s) &&
-		    !death_reason(t, s, &v[i]))
+		    is_new(g, v[i].file) && !death_reason(t, s, &v[i]))
 			survey_note_owner(s, v[i].network, v[i].id, v[i].ifname);
 	for (unsigned i = 0; i < g->left_out.n; i++)
 		note_left_out(s, g->left_out.v[i]);
@@ -632,7 +644,7 @@ static int run_gc(struct tool *t, struct gc *g)
 
 int cmd_gc(struct tool *t)
 {
-	struct gc g = { .turn = -1 };
+	struct gc g = { .turn = -1, .begun = time(NULL) };
 	int r;
 
 	TRY(cache_lock(t->tx, &t->cache, true));
