@@ -211,13 +211,15 @@ static int note_owner(struct survey *s, const struct owned_seen *e,
 		      const struct element_table *table UNUSED)
 {
 	struct mark_owner o;
+	const char *why;
 
 	if (!e->kind || !e->ino || survey_lives(s, e->key) ||
 	    !mark_parse_owner(&s->t->tx->mem, owner_text(e), &o) || !o.id ||
-	    !str_eq(name_owner(o.network, o.id, o.ifname).s, e->key) ||
-	    !survey_netns_may_live(s, (ino_t)e->ino, e->cookie))
+	    !str_eq(name_owner(o.network, o.id, o.ifname).s, e->key))
 		return 0;
-	survey_note_owner(s, o.network, o.id, o.ifname);
+	TRY(element_death_reason(s, e, &why));
+	if (!why)
+		survey_note_owner(s, o.network, o.id, o.ifname);
 	return 0;
 }
 
