@@ -14,12 +14,34 @@ const struct survey_network *survey_find_network(const struct survey *s, const c
 	return NULL;
 }
 
-static struct survey_known *find_known(const struct survey *s, const char *key)
+/* Where the key is, or would be: each of thousands of objects is looked up in each turn. */
+static unsigned place_of(const struct survey *s, const char *key)
 {
-	for (unsigned i = 0; i < s->n_known; i++)
-		if (str_eq(s->known[i].key.s, key))
-			return &s->known[i];
-	return NULL;
+	unsigned low = 0, high = s->n_known;
+
+	while (low < high) {
+		unsigned middle = (low + high) / 2;
+
+		if (strcmp(s->known[middle].key.s, key) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static bool is_at(const struct survey *s, unsigned i, const char *key)
+{
+	return i < s->n_known && str_eq(s->known[i].key.s, key);
+}
+
+static const struct survey_known *find_known(const struct survey *s, const char *key)
+{
+	unsigned i = place_of(s, key);
+
+	if (!is_at(s, i, key))
+		return NULL;
+	return &s->known[i];
 }
 
 bool survey_knows(const struct survey *s, const char *key)
@@ -36,15 +58,16 @@ bool survey_lives(const struct survey *s, const char *key)
 
 void survey_note(struct survey *s, const struct survey_known *k)
 {
-	struct survey_known *there = find_known(s, k->key.s);
+	unsigned i = place_of(s, k->key.s);
 
-	if (there) {
-		if (there->replaceable && !k->dead)
-			there->dead = NULL;
+	if (is_at(s, i, k->key.s)) {
+		if (s->known[i].replaceable && !k->dead)
+			s->known[i].dead = NULL;
 		return;
 	}
 	s->known = mem_grow(&s->t->tx->mem, s->known, s->n_known, sizeof(*s->known));
-	s->known[s->n_known++] = *k;
+	memmove(&s->known[i + 1], &s->known[i], (s->n_known++ - i) * sizeof(*s->known));
+	s->known[i] = *k;
 }
 
 void survey_note_owner(struct survey *s, const char *network, const char *id, const char *ifname)

@@ -48,8 +48,8 @@ struct survey_folder {
 struct survey_finding;
 struct survey {
 	struct tool *t;
-	const char *only; /* one network; NULL = all */
-	struct survey_known *known;
+	const char *only;           /* one network; NULL = all */
+	struct survey_known *known; /* in the order of their keys */
 	unsigned n_known;
 	struct survey_network *nets;
 	unsigned n_nets;

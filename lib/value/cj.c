@@ -233,7 +233,7 @@ struct cj cj_obj(const struct cj *c, const char *key)
 	return k;
 }
 
-struct cj cj_list(const struct cj *c, const char *key)
+COLD struct cj cj_list(const struct cj *c, const char *key)
 {
 	struct cj k = find_member(c, key);
 
@@ -253,7 +253,7 @@ bool cj_has(const struct cj *c, const char *key)
 	return cj_present(&k);
 }
 
-unsigned cj_len_max(const struct cj *list, unsigned max)
+COLD unsigned cj_len_max(const struct cj *list, unsigned max)
 {
 	size_t n;
 
@@ -284,7 +284,7 @@ struct cj cj_at(const struct cj *list, unsigned index)
 			    .index = index };
 }
 
-struct cj cj_first(const struct cj *object)
+COLD struct cj cj_first(const struct cj *object)
 {
 	struct cj m = cj_member_at(object, json_object_iter(object->json));
 
@@ -336,7 +336,7 @@ bool cj_is_int(const struct cj *c)
 	return json_is_integer(c->json);
 }
 
-bool cj_is_word(const struct cj *c, const char *word)
+COLD bool cj_is_word(const struct cj *c, const char *word)
 {
 	if (is_watched(c))
 		cj_tell_words(c, &word, 1, -1);
@@ -443,7 +443,7 @@ const char *cj_str(const struct cj *c, const char *key, const char *def)
 	return s ? s : def;
 }
 
-bool cj_bool(const struct cj *c, const char *key, bool def)
+COLD bool cj_bool(const struct cj *c, const char *key, bool def)
 {
 	struct cj k = find_member(c, key);
 
