@@ -611,8 +611,7 @@ static int remove_all(struct tool *t, struct gc *g)
 	return run_registry_sweep(t);
 }
 
-/* Whatever takes long, as a lock of a folder of leases that is held, is met here, and not in turn.
- */
+/* What takes long, as a held lock of a folder of leases, is met here, and not in turn. */
 static int look_around(struct tool *t, struct gc *g)
 {
 	struct errctx m = errctx_mark(t->tx);

@@ -140,7 +140,9 @@ static const char *network_of_owner(struct mem *m, const char *owner)
 /* "NETWORK/ID/IFNAME", which may be cut. */
 static const char *owner_text(const struct owned_seen *e)
 {
-	return strlen(e->comment) > sizeof(e->key) ? e->comment + sizeof(e->key) : "";
+	if (strlen(e->comment) <= sizeof(e->key))
+		return "";
+	return e->comment + sizeof(e->key);
 }
 
 static const char *kind_label(enum owned_kind kind)

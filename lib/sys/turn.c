@@ -41,29 +41,41 @@ static int wait_for(struct tx *tx, int fd, const struct file_wait *w)
 	return r == 0;
 }
 
-int turn_wait(struct tx *tx, int fd, bool (*is_over)(void *arg), void *arg)
+static struct file_wait wait_of(bool (*is_over)(void *arg), void *arg)
 {
-	const struct file_wait w = {
+	return (struct file_wait){
 		.timeout_ms = file_lock_timeout(TURN_WAIT_MS),
 		.tick_ms = is_over ? LOOK_MS : TICK_MS,
 		.is_over = is_over,
 		.arg = arg,
 	};
+}
+
+int turn_wait(struct tx *tx, int fd, bool (*is_over)(void *arg), void *arg)
+{
+	const struct file_wait w = wait_of(is_over, arg);
 
 	return wait_for(tx, fd, &w);
 }
 
-int turn_take(struct tx *tx, const char *path, int *ret)
+static int take(struct tx *tx, const char *path, const struct file_wait *w, int *ret)
 {
 	int fd = turn_open(path), r;
 
 	*ret = fd;
-	if (fd < 0 || turn_try(fd))
+	if (fd < 0 || flock(fd, (w->shared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
 		return 0;
-	r = turn_wait(tx, fd, NULL, NULL);
+	r = wait_for(tx, fd, w);
 	if (r <= 0)
 		fd_close(ret);
 	return r < 0 ? r : 0;
+}
+
+int turn_take(struct tx *tx, const char *path, int *ret)
+{
+	const struct file_wait w = wait_of(NULL, NULL);
+
+	return take(tx, path, &w, ret);
 }
 
 int turn_share_gc(struct tx *tx, int *ret)
@@ -73,11 +85,6 @@ int turn_share_gc(struct tx *tx, int *ret)
 		.tick_ms = TICK_MS,
 		.shared = true,
 	};
-	int fd = turn_open(TURN_GC), r;
 
-	*ret = fd;
-	if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) == 0)
-		return 0;
-	r = wait_for(tx, fd, &w);
-	return r < 0 ? r : 0;
+	return take(tx, TURN_GC, &w, ret);
 }
